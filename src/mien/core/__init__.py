@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The vocabulary that every other package speaks: results, labels, specs, the registry and the errors."""
+
+from mien.core.errors import (
+    ConfigError,
+    DatasetError,
+    InputError,
+    MienError,
+    MissingExtraError,
+    ModelError,
+    OutputError,
+)
+from mien.core.faces import Faces, Frame
+from mien.core.labels import ACTION_UNITS, DIMENSIONS, EXPRESSION_ORDERS, EXPRESSIONS, columns_by_name
+
+__all__ = [
+    "ACTION_UNITS",
+    "DIMENSIONS",
+    "EXPRESSIONS",
+    "EXPRESSION_ORDERS",
+    "ConfigError",
+    "DatasetError",
+    "Faces",
+    "Frame",
+    "InputError",
+    "MienError",
+    "MissingExtraError",
+    "ModelError",
+    "OutputError",
+    "columns_by_name",
+]

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`Faces` and `Frame`: what every predictor returns, for 0, 1 or N faces alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mien.core.errors import ConfigError, MissingExtraError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Index = int | slice | npt.NDArray[np.bool_] | npt.NDArray[np.intp] | list[int]
+
+# Per-face arrays: name -> (shape after N, dtype, fill value where nothing was measured).
+# None in a shape is a length that the instance decides.
+_COLUMNS: dict[str, tuple[tuple[int | None, ...], type, float]] = {
+    "boxes": ((4,), np.float32, np.nan),
+    "scores": ((), np.float32, np.nan),
+    "landmarks": ((None, 2), np.float32, np.nan),
+    "track_ids": ((), np.int64, -1),
+    "pose_rad": ((3,), np.float32, np.nan),
+    "quality": ((), np.float32, np.nan),
+    "expression": ((None,), np.float32, np.nan),
+    "valence": ((), np.float32, np.nan),
+    "arousal": ((), np.float32, np.nan),
+    "action_units": ((None,), np.float32, np.nan),
+    "features": ((None,), np.float32, np.nan),
+}
+
+
+# Stands for "not given": replaced by a filled array of the right length before anyone can see it.
+_FILL: Any = None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Faces:
+    """Everything known about the N >= 0 faces of one image, as read-only arrays.
+
+    Arrays that are not given are filled with NaN (``track_ids`` with -1), so every field always has N rows.
+
+    Attributes:
+        boxes: (N, 4) float32, xyxy in pixels of the image as it is shown (after rotation); may leave the image.
+        scores: (N,) float32 in [0, 1], the detector's confidence; NaN for faces that were given as crops.
+        landmarks: (N, K, 2) float32 pixels; K = 5 (centres of the eye at the image's left and of the one at its
+            right, nose tip, mouth corners left and right as seen in the image) or 68 (300-W order); K = 0 if none.
+        track_ids: (N,) int64, the same number for the same face through a video; -1 where nothing is tracked.
+        pose_rad: (N, 3) float32 pitch, yaw, roll in radians; NaN while no model gives them.
+        quality: (N,) float32 in [0, 1]; NaN while no model gives it.
+        expression: (N, E) float32 probabilities that sum to 1 over ``expression_labels``.
+        valence: (N,) float32 in [-1, 1], unpleasant to pleasant.
+        arousal: (N,) float32 in [-1, 1], calm to excited.
+        action_units: (N, A) float32 probabilities of ``action_unit_labels``, each on its own.
+        features: (N, D) float32 embedding of the affect model; D = 0 unless it was asked for.
+        expression_labels: E names.
+        action_unit_labels: A names such as ``"AU12"``.
+    """
+
+    boxes: npt.NDArray[np.float32]
+    scores: npt.NDArray[np.float32] = _FILL
+    landmarks: npt.NDArray[np.float32] = _FILL
+    track_ids: npt.NDArray[np.int64] = _FILL
+    pose_rad: npt.NDArray[np.float32] = _FILL
+    quality: npt.NDArray[np.float32] = _FILL
+    expression: npt.NDArray[np.float32] = _FILL
+    valence: npt.NDArray[np.float32] = _FILL
+    arousal: npt.NDArray[np.float32] = _FILL
+    action_units: npt.NDArray[np.float32] = _FILL
+    features: npt.NDArray[np.float32] = _FILL
+    expression_labels: tuple[str, ...] = ()
+    action_unit_labels: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        n_faces = len(self.boxes)
+        own_length = {"expression": len(self.expression_labels), "action_units": len(self.action_unit_labels)}
+        for name, (shape, dtype, fill) in _COLUMNS.items():
+            value = getattr(self, name)
+            if value is None:
+                lengths = [own_length.get(name, 0) if size is None else size for size in shape]
+                value = np.full((n_faces, *lengths), fill, dtype=dtype)
+            object.__setattr__(self, name, _validated(name, value, n_faces, shape, dtype))
+        for name, length in own_length.items():
+            if getattr(self, name).shape[1] != length:
+                raise ConfigError(f"{name} has {getattr(self, name).shape[1]} columns for {length} labels")
+
+    @classmethod
+    def empty(cls, expression_labels: tuple[str, ...] = (), action_unit_labels: tuple[str, ...] = ()) -> Faces:
+        """No face: every array has length 0."""
+        return cls(
+            boxes=np.empty((0, 4), np.float32),
+            expression_labels=expression_labels,
+            action_unit_labels=action_unit_labels,
+        )
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    def __getitem__(self, index: Index) -> Faces:
+        """The chosen faces as a new `Faces` (an integer gives one of length 1)."""
+        if isinstance(index, (int, np.integer)):
+            if not -len(self) <= index < len(self):
+                raise IndexError(f"face {index} of {len(self)}")
+            index = [int(index)]
+        chosen: dict[str, Any] = {name: getattr(self, name)[index] for name in _COLUMNS}
+        return replace(self, **chosen)
+
+    def __iter__(self) -> Iterator[Faces]:
+        return (self[index] for index in range(len(self)))
+
+    def __repr__(self) -> str:
+        return f"Faces(n={len(self)}, top={self.top_expressions()!r})"
+
+    def top_expressions(self) -> list[str | None]:
+        """The most probable expression of each face; None where the bundle gave none."""
+        if not self.expression_labels:
+            return [None] * len(self)
+        return [
+            None if np.isnan(row).all() else self.expression_labels[int(np.nanargmax(row))] for row in self.expression
+        ]
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row per face with the column names of the table contract.
+
+        Raises:
+            MissingExtraError: pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise MissingExtraError("pandas", "pandas") from error
+        columns: dict[str, Any] = {"track_id": self.track_ids, "confidence": self.scores}
+        columns |= {name: self.boxes[:, i] for i, name in enumerate(("x0", "y0", "x1", "y1"))}
+        columns |= {f"{name}_rad": self.pose_rad[:, i] for i, name in enumerate(("pitch", "yaw", "roll"))}
+        columns |= {"quality": self.quality, "expression": self.top_expressions()}
+        columns |= {f"expression_{name}": self.expression[:, i] for i, name in enumerate(self.expression_labels)}
+        columns |= {"valence": self.valence, "arousal": self.arousal}
+        columns |= {name: self.action_units[:, i] for i, name in enumerate(self.action_unit_labels)}
+        return pandas.DataFrame(columns)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Frame:
+    """One frame of a video and its faces.
+
+    Attributes:
+        index: position in the stream, from 0, counting frames that were skipped or lost.
+        time_s: presentation time in seconds since the start of the stream, from the file's timestamps.
+        faces: the faces found, possibly none.
+        image: (H, W, 3) uint8 RGB if it was asked for, else None.
+    """
+
+    index: int
+    time_s: float
+    faces: Faces
+    image: npt.NDArray[np.uint8] | None = None
+
+
+def _validated(
+    name: str, value: npt.ArrayLike, n_faces: int, shape: tuple[int | None, ...], dtype: type
+) -> npt.NDArray[Any]:
+    """A read-only view of the right dtype and shape."""
+    array = np.asarray(value, dtype=dtype)
+    expected = (n_faces, *shape)
+    fits = array.ndim == len(expected) and all(
+        want is None or want == got for want, got in zip(expected, array.shape, strict=True)
+    )
+    if not fits:
+        wanted = ", ".join("?" if size is None else str(size) for size in expected)
+        raise ConfigError(f"{name} must have shape ({wanted}), got {array.shape}")
+    view = array.view()
+    view.flags.writeable = False
+    return view

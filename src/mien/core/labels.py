@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Label orders. The canonical one is used everywhere inside mien; the others exist only to be mapped by name."""
+
+from collections.abc import Sequence
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+
+from mien.core.errors import ConfigError
+
+EXPRESSIONS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
+"""The canonical eight expressions, in the order of every table column and array."""
+
+DIMENSIONS = ("valence", "arousal")
+"""Columns of a valence-arousal array; both in [-1, 1]."""
+
+ACTION_UNITS = MappingProxyType(
+    {
+        "AU01": "inner brow raiser",
+        "AU02": "outer brow raiser",
+        "AU04": "brow lowerer",
+        "AU05": "upper lid raiser",
+        "AU06": "cheek raiser",
+        "AU07": "lid tightener",
+        "AU09": "nose wrinkler",
+        "AU10": "upper lip raiser",
+        "AU12": "lip corner puller",
+        "AU14": "dimpler",
+        "AU15": "lip corner depressor",
+        "AU17": "chin raiser",
+        "AU20": "lip stretcher",
+        "AU23": "lip tightener",
+        "AU24": "lip pressor",
+        "AU25": "lips part",
+        "AU26": "jaw drop",
+        "AU45": "blink",
+    }
+)
+"""Action units (FACS) that mien knows, with their FACS names."""
+
+# Spellings and orders of the literature (index 0 first).
+EXPRESSION_ORDERS = MappingProxyType(
+    {
+        "canonical": EXPRESSIONS,
+        "ferplus": EXPRESSIONS,
+        "affwild2_8": ("neutral", "anger", "disgust", "fear", "happiness", "sadness", "surprise", "other"),
+        "affwild2_7": ("neutral", "anger", "disgust", "fear", "happiness", "sadness", "surprise"),
+        "hse_8": ("anger", "contempt", "disgust", "fear", "happiness", "neutral", "sadness", "surprise"),
+        "hse_7": ("anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise"),
+        "affectnet": ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt"),
+        "lsd_6": ("anger", "disgust", "fear", "happiness", "sadness", "surprise"),
+        "fer2013": ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral"),
+        "raf_basic": ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral"),
+    }
+)
+"""Named expression orders of data sets and published models, spelled with canonical names."""
+
+
+def columns_by_name(source: Sequence[str], target: Sequence[str]) -> npt.NDArray[np.intp]:
+    """Index into ``source`` of every name in ``target``, so that ``array[..., index]`` is in target order.
+
+    Raises:
+        ConfigError: a target name does not occur in the source (a class is never invented).
+    """
+    position = {name: index for index, name in enumerate(source)}
+    missing = [name for name in target if name not in position]
+    if missing:
+        raise ConfigError(f"labels {missing} do not occur in {list(source)}")
+    return np.array([position[name] for name in target], dtype=np.intp)
