@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the graphs: the runtime port, its table of runtimes, and a fake for tests."""
+
+from mien.inference.fakes import FakeSession
+from mien.inference.registry import Registry
+from mien.inference.runtime import RUNTIMES, Runtime, Session, create_session, usable_cores
+
+__all__ = ["RUNTIMES", "FakeSession", "Registry", "Runtime", "Session", "create_session", "usable_cores"]

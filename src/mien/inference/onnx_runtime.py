@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sessions of ONNX Runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+import onnxruntime  # type: ignore[import-untyped]  # ships no types
+from onnxruntime.capi import onnxruntime_pybind11_state  # type: ignore[import-untyped]  # ships no types
+
+from mien.core import ModelError
+from mien.inference.runtime import Session, model_label
+
+_SEVERITY_ERROR = 3
+
+# ONNX Runtime's exceptions have no common base below Exception.
+_ORT_ERRORS: tuple[type[Exception], ...] = tuple(
+    getattr(onnxruntime_pybind11_state, name)
+    for name in (
+        "Fail",
+        "InvalidArgument",
+        "InvalidGraph",
+        "InvalidProtobuf",
+        "NoModel",
+        "NoSuchFile",
+        "NotImplemented",
+        "RuntimeException",
+    )
+)
+# ValueError is what the binding raises for a missing input.
+_RUN_ERRORS = (*_ORT_ERRORS, ValueError)
+
+
+class OnnxRuntimeSession:
+    """A graph in ONNX Runtime's CPU provider; see `mien.inference.Session`."""
+
+    def __init__(self, session: onnxruntime.InferenceSession, label: str) -> None:
+        self._session = session
+        self._label = label
+        self.input_names = tuple(node.name for node in session.get_inputs())
+        self.output_names = tuple(node.name for node in session.get_outputs())
+
+    def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+        """Every output of the graph by name; see `mien.inference.Session.run`."""
+        try:
+            outputs = self._session.run(self.output_names, dict(inputs))
+        except _RUN_ERRORS as error:
+            raise ModelError(f"{self._label}: ONNX Runtime cannot run it on these inputs: {error}") from error
+        return dict(zip(self.output_names, outputs, strict=True))
+
+
+def load_session(model: Path | bytes, threads: int) -> Session:
+    """A session on the CPU, quiet and without telemetry.
+
+    Raises:
+        ModelError: the model is damaged, or uses what this version of ONNX Runtime cannot do.
+    """
+    onnxruntime.disable_telemetry_events()
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _SEVERITY_ERROR
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # Spinning workers would hold the cores that decoding and the other sessions need between two calls.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        session = onnxruntime.InferenceSession(
+            model if isinstance(model, bytes) else str(model), options, providers=["CPUExecutionProvider"]
+        )
+    except _ORT_ERRORS as error:
+        raise ModelError(
+            f"{model_label(model)}: not a model that ONNX Runtime {onnxruntime.__version__} can load, "
+            f"fetch or export it again: {error}"
+        ) from error
+    return OnnxRuntimeSession(session, model_label(model))

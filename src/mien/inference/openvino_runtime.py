@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sessions of OpenVINO, an optional runtime."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mien.core import MissingExtraError, ModelError
+from mien.inference.runtime import Session, model_label
+
+_TELEMETRY = "openvino_telemetry"
+
+
+class OpenVinoSession:
+    """A graph in OpenVINO's CPU plug-in; see `mien.inference.Session`."""
+
+    def __init__(self, compiled: Any, label: str) -> None:
+        self._compiled = compiled
+        self._label = label
+        self._per_thread = threading.local()
+        self.input_names = tuple(port.get_any_name() for port in compiled.inputs)
+        self.output_names = tuple(port.get_any_name() for port in compiled.outputs)
+
+    def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+        """Every output of the graph by name; see `mien.inference.Session.run`."""
+        # OpenVINO would read a missing input as zeros, or as what the last call left there.
+        if set(inputs) != set(self.input_names):
+            raise ModelError(f"{self._label}: takes the inputs {list(self.input_names)}, got {list(inputs)}")
+        try:
+            answer = self._request().infer(dict(inputs), share_inputs=False)
+        except (RuntimeError, TypeError) as error:
+            raise ModelError(f"{self._label}: OpenVINO cannot run it on these inputs: {error}") from error
+        return {name: np.asarray(answer[index]) for index, name in enumerate(self.output_names)}
+
+    def _request(self) -> Any:
+        """This thread's own request: requests keep state, and a compiled model has only one by itself."""
+        request = getattr(self._per_thread, "request", None)
+        if request is None:
+            request = self._per_thread.request = self._compiled.create_infer_request()
+        return request
+
+
+def load_session(model: Path | bytes, threads: int) -> Session:
+    """A session on the CPU, in float32 and without telemetry.
+
+    Raises:
+        MissingExtraError: OpenVINO is not installed.
+        ModelError: the model is damaged, or uses what this version of OpenVINO cannot do.
+    """
+    try:
+        with _without_telemetry():
+            import openvino  # type: ignore[import-untyped]  # ships no types
+    except ImportError as error:
+        raise MissingExtraError("openvino", "openvino") from error
+    settings = {
+        "INFERENCE_NUM_THREADS": threads,
+        "PERFORMANCE_HINT": "LATENCY",
+        # Newer processors would otherwise compute in bfloat16, and a score would depend on the machine.
+        "INFERENCE_PRECISION_HINT": "f32",
+    }
+    core = openvino.Core()
+    try:
+        compiled = core.compile_model(core.read_model(model), "CPU", settings)
+    except RuntimeError as error:
+        raise ModelError(
+            f"{model_label(model)}: not a model that OpenVINO {openvino.__version__} can load, "
+            f"fetch or export it again: {error}"
+        ) from error
+    return OpenVinoSession(compiled, model_label(model))
+
+
+@contextmanager
+def _without_telemetry() -> Iterator[None]:
+    """Hide OpenVINO's telemetry package while OpenVINO is imported: the import itself would send an event.
+
+    OpenVINO then takes the stub that it carries for machines without that package.
+    """
+    absent = object()
+    before = sys.modules.get(_TELEMETRY, absent)
+    sys.modules[_TELEMETRY] = None  # type: ignore[assignment]  # None is Python's documented way to refuse an import
+    try:
+        yield
+    finally:
+        if before is absent:
+            del sys.modules[_TELEMETRY]
+        else:
+            sys.modules[_TELEMETRY] = before  # type: ignore[assignment]  # the module that stood there

