@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Readers of face sets kept as Parquet: encoded pictures, votes, ratings, and the answers of a landmark teacher."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mien.core import EXPRESSIONS, DatasetError
+
+Floats = npt.NDArray[np.float32]
+
+VOTES = (*EXPRESSIONS, "unknown", "not_a_face")
+"""Vote columns of FER+, in file order."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """Encoded pictures and their names."""
+
+    names: tuple[str, ...]
+    images: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class TeacherAnswers:
+    """What a landmark and blendshape model said about pictures.
+
+    Attributes:
+        found: (N,) whether it saw a face; rows without one are NaN below.
+        blendshapes: (N, 52) activations in [0, 1].
+        blendshape_names: 52 ARKit names.
+        points: (N, 68, 2) in 300-W order, fractions of the picture's width and height, may leave 0..1.
+    """
+
+    found: npt.NDArray[np.bool_]
+    blendshapes: Floats
+    blendshape_names: tuple[str, ...]
+    points: Floats
+
+
+def load_pictures(path: Path) -> Pictures:
+    """Names and encoded pictures of any of the sets.
+
+    Raises:
+        DatasetError: the file is missing, is not Parquet or lacks a column.
+    """
+    table = _read(path, ("name", "image"))
+    return Pictures(tuple(table["name"].to_pylist()), tuple(table["image"].to_pylist()))
+
+
+def load_votes(path: Path) -> npt.NDArray[np.int64]:
+    """FER+ votes (N, 10) in the order of `VOTES`, about ten people a face."""
+    return _matrix(_read(path, VOTES), VOTES).astype(np.int64)
+
+
+def load_ratings(path: Path) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """Votes (N, 8), mean valence and arousal (N, 2) in [-1, 1], and the image set (N,) of a set rated by many people."""
+    dimensions = ("valence_mean", "arousal_mean")
+    table = _read(path, (*EXPRESSIONS, *dimensions, "image_set"))
+    return _matrix(table, EXPRESSIONS), _matrix(table, dimensions), table["image_set"].to_numpy().astype(np.int64)
+
+
+def load_emotions(path: Path) -> tuple[str, ...]:
+    """The single expression label of each picture, in canonical spelling."""
+    labels = tuple(_read(path, ("emotion",))["emotion"].to_pylist())
+    unknown = sorted(set(labels) - set(EXPRESSIONS))
+    if unknown:
+        raise DatasetError(f"{path}: unknown emotions {unknown}; expected a subset of {EXPRESSIONS}")
+    return labels
+
+
+def load_teacher(path: Path, names: tuple[str, ...]) -> TeacherAnswers:
+    """The teacher's answers for exactly these pictures, joined by name.
+
+    Raises:
+        DatasetError: a picture has no row, or the file does not name its blendshapes.
+    """
+    table = _read(path, ("name", "found", "blendshapes", "points"))
+    metadata = table.schema.metadata or {}
+    if b"blendshapes" not in metadata:
+        raise DatasetError(f"{path}: the file's metadata does not name its blendshapes")
+    row_of = {name: row for row, name in enumerate(table["name"].to_pylist())}
+    missing = [name for name in names if name not in row_of]
+    if missing:
+        raise DatasetError(f"{path}: no answer for {len(missing)} pictures, the first is {missing[0]}")
+    rows = np.array([row_of[name] for name in names])
+    blendshape_names = tuple(json.loads(metadata[b"blendshapes"]))
+    return TeacherAnswers(
+        found=np.asarray(table["found"].to_numpy()).astype(bool)[rows],
+        blendshapes=_lists(table["blendshapes"], len(blendshape_names))[rows],
+        blendshape_names=blendshape_names,
+        points=_lists(table["points"], 136)[rows].reshape(-1, 68, 2),
+    )
+
+
+def _read(path: Path, columns: tuple[str, ...]) -> pa.Table:
+    try:
+        schema = pq.read_schema(path)
+        missing = [name for name in columns if name not in schema.names]
+        if missing:
+            raise DatasetError(f"{path}: columns {missing} are missing; found {schema.names}")
+        return pq.read_table(path, columns=list(columns))
+    except FileNotFoundError as error:
+        raise DatasetError(f"{path}: no such file") from error
+    except pa.ArrowInvalid as error:
+        raise DatasetError(f"{path}: not a Parquet file ({error})") from error
+
+
+def _matrix(table: pa.Table, columns: tuple[str, ...]) -> npt.NDArray[np.float64]:
+    return np.stack([table[name].to_numpy() for name in columns], axis=1).astype(np.float64)
+
+
+def _lists(column: pa.ChunkedArray, width: int) -> Floats:
+    """A column of lists of one length as (N, width), NaN where the list is missing."""
+    values = np.full((len(column), width), np.nan, dtype=np.float32)
+    present = column.is_valid().to_numpy()
+    flat = column.drop_null().combine_chunks().flatten()
+    values[present] = np.asarray(flat.to_numpy(zero_copy_only=False), dtype=np.float32).reshape(-1, width)
+    return values

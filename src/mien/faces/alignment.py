@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From an image and five points to the crop that a model was taught on. Runtime and workshop both call this."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from mien.core import ConfigError
+
+Points = npt.NDArray[np.floating]
+Image = npt.NDArray[np.uint8]
+
+# 300-W indices whose means are the five points: eye at the image's left, eye at its right, nose tip, mouth corners.
+_FIVE_OF_68 = (slice(36, 42), slice(42, 48), slice(30, 31), slice(48, 49), slice(54, 55))
+
+# Bilinear sampling skips source pixels when it shrinks by more than this; the source is then shrunk by area first.
+_MAX_SHRINK = 2.0
+
+
+def five_points(landmarks: Points) -> Points:
+    """The five alignment points (..., 5, 2) of 68 landmarks in 300-W order (..., 68, 2)."""
+    return np.stack([landmarks[..., part, :].mean(axis=-2) for part in _FIVE_OF_68], axis=-2)
+
+
+def similarity_transform(source: Points, target: Points) -> npt.NDArray[np.float64]:
+    """The rotation, uniform scale and shift that bring ``source`` closest to ``target`` (least squares).
+
+    Args:
+        source: (..., K, 2) points, K >= 2.
+        target: (K, 2) or (..., K, 2) points.
+
+    Returns:
+        (..., 2, 3) matrices M with ``target ~ M[:, :2] @ source + M[:, 2]``. Never a reflection; the scale is zero where all
+        source points coincide.
+
+    Source: Umeyama, IEEE TPAMI 13(4), 1991, in its closed form for two dimensions.
+    """
+    source = np.asarray(source, dtype=np.float64)
+    target = np.broadcast_to(np.asarray(target, dtype=np.float64), source.shape)
+    source_mean = source.mean(axis=-2, keepdims=True)
+    target_mean = target.mean(axis=-2, keepdims=True)
+    x, y = np.moveaxis(source - source_mean, -1, 0)
+    u, v = np.moveaxis(target - target_mean, -1, 0)
+    spread = np.maximum((x * x + y * y).sum(axis=-1), np.finfo(np.float64).tiny)
+    a = (x * u + y * v).sum(axis=-1) / spread
+    b = (x * v - y * u).sum(axis=-1) / spread
+    matrix = np.empty((*source.shape[:-2], 2, 3))
+    matrix[..., 0, 0] = matrix[..., 1, 1] = a
+    matrix[..., 0, 1] = -b
+    matrix[..., 1, 0] = b
+    matrix[..., 2] = target_mean[..., 0, :] - np.einsum("...ij,...j->...i", matrix[..., :2], source_mean[..., 0, :])
+    return matrix
+
+
+def align_faces(image: Image, landmarks: Points, template: Sequence[Sequence[float]], size: int) -> Image:
+    """Cut every face out of an image so that its five points come as close as can be to the template.
+
+    Args:
+        image: (H, W) or (H, W, C) uint8.
+        landmarks: (N, 5, 2) pixels in the image.
+        template: 5 points as fractions of the crop's side.
+        size: side of the crop in pixels.
+
+    Returns:
+        (N, size, size) or (N, size, size, C) uint8. What lies outside the image repeats its border.
+    """
+    template_px = np.asarray(template, dtype=np.float64) * size - 0.5
+    crops = np.empty((len(landmarks), size, size, *image.shape[2:]), dtype=np.uint8)
+    for crop, matrix in zip(crops, similarity_transform(landmarks, template_px), strict=True):
+        warp_face(image, matrix, size, out=crop)
+    return crops
+
+
+def warp_face(image: Image, matrix: npt.NDArray[np.float64], size: int, out: Image | None = None) -> Image:
+    """Sample a (size, size) crop through a similarity matrix (source to crop), without aliasing when it shrinks."""
+    shrink = 1.0 / max(float(np.hypot(matrix[0, 0], matrix[1, 0])), 1e-6)
+    if shrink > _MAX_SHRINK:
+        image, matrix = _shrink_region(image, matrix, size, shrink)
+    return np.asarray(
+        cv2.warpAffine(
+            image, matrix, (size, size), dst=out, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        ),
+        dtype=np.uint8,
+    )
+
+
+def _shrink_region(
+    image: Image, matrix: npt.NDArray[np.float64], size: int, shrink: float
+) -> tuple[Image, npt.NDArray[np.float64]]:
+    """The part of the image that a crop sees, averaged down to about the crop's resolution, and its new matrix."""
+    height, width = image.shape[:2]
+    inverse = cv2.invertAffineTransform(matrix)
+    corners = np.array([[0, 0, 1], [size, 0, 1], [0, size, 1], [size, size, 1]]) @ inverse.T
+    x0, y0 = np.clip(np.floor(corners.min(axis=0) - shrink), 0, (width - 1, height - 1)).astype(int)
+    x1, y1 = np.clip(np.ceil(corners.max(axis=0) + shrink), (x0 + 1, y0 + 1), (width, height)).astype(int)
+    new_width, new_height = (max(1, round((stop - start) / shrink)) for start, stop in ((x0, x1), (y0, y1)))
+    small = cv2.resize(image[y0:y1, x0:x1], (new_width, new_height), interpolation=cv2.INTER_AREA)
+    scale = np.array([(x1 - x0) / new_width, (y1 - y0) / new_height])
+    # A pixel centre p of the small image lies at (p + .5) * scale - .5 + origin in the full one.
+    moved = matrix.copy()
+    moved[:, :2] = matrix[:, :2] * scale
+    moved[:, 2] = matrix[:, :2] @ (0.5 * scale - 0.5 + (x0, y0)) + matrix[:, 2]
+    return small.astype(np.uint8, copy=False), moved
+
+
+def resize_face(image: Image, size: int) -> Image:
+    """A face that is already cropped, brought to (size, size) as it stands: no alignment, no aspect keeping.
+
+    Raises:
+        ConfigError: the image is neither (H, W) nor (H, W, C).
+    """
+    if image.ndim not in (2, 3):
+        raise ConfigError(f"a crop must have 2 or 3 dimensions, got shape {image.shape}")
+    shrinks = min(image.shape[:2]) > size
+    resized = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return np.asarray(resized, dtype=np.uint8)

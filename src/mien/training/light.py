@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the default bundle is taught with: FER+ votes, FairFace and LFW faces, ratings and a landmark teacher."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from mien.core import EXPRESSIONS
+from mien.datasets import (
+    FaceSamples,
+    concatenate,
+    load_emotions,
+    load_pictures,
+    load_ratings,
+    load_teacher,
+    load_votes,
+)
+from mien.faces.alignment import five_points
+from mien.training.teaching import AU_RULES, AffectMap, action_unit_chances, expression_shares
+
+# The mean place of the five points in FER+ training faces, made symmetric: a crop then looks as FER+ does.
+FERPLUS_TEMPLATE = ((0.320, 0.385), (0.680, 0.385), (0.500, 0.578), (0.352, 0.768), (0.648, 0.768))
+
+_TEST_SHARE_LFW = 0.25
+_RATINGS_SET = 2  # the map is fitted on the random images and reported on the confusing ones
+
+
+@dataclass(frozen=True)
+class LightData:
+    """The parts that the default recipe learns from and is measured on.
+
+    Attributes:
+        teaching: FER+ train, FairFace train and LFW's teaching people.
+        voted: (N,) True for FER+ rows.
+        calibration: FER+ training faces set aside, never learnt from.
+    """
+
+    teaching: FaceSamples
+    voted: npt.NDArray[np.bool_]
+    calibration: FaceSamples
+
+
+def load_light_data(folder: Path, calibration_rows: int) -> LightData:
+    """Read the sets below ``folder`` (layout: docs/training.md)."""
+    ferplus = load_ferplus(folder, "train")
+    aside = np.argsort([_hash(name) for name in ferplus.names])[:calibration_rows]
+    taught = np.ones(len(ferplus), dtype=bool)
+    taught[aside] = False
+    voted = ferplus.take(taught)
+    others = [load_unvoted(folder, "fairface/train", "fairface_train"), load_lfw(folder, test=False)]
+    teaching = concatenate([voted, *others])
+    return LightData(teaching, np.arange(len(teaching)) < len(voted), ferplus.take(aside))
+
+
+def affect_map(folder: Path) -> AffectMap:
+    """The map from votes to valence and arousal that teaches FER+ faces."""
+    votes, ratings, image_set = load_ratings(folder / "affectnet_c25/ratings.parquet")
+    rows = image_set == _RATINGS_SET
+    return AffectMap.fit(votes[rows] / votes[rows].sum(axis=1, keepdims=True), ratings[rows])
+
+
+def load_ferplus(folder: Path, split: str) -> FaceSamples:
+    """FER+ faces of ``"train"`` or ``"valid"`` with shares, mapped valence and arousal, and pseudo action units.
+
+    Faces that most people could not name or that are none stay out.
+    """
+    path = folder / f"ferplus/{split}.parquet"
+    shares = expression_shares(load_votes(path))
+    affect = np.full((len(shares), 2), np.nan, dtype=np.float32)
+    usable = ~np.isnan(shares).any(axis=1)
+    affect[usable] = affect_map(folder)(shares[usable])
+    samples = _with_teacher(folder, path, f"ferplus_{split}", shares, affect)
+    return samples.take(usable)
+
+
+def load_unvoted(folder: Path, path: str, teacher: str) -> FaceSamples:
+    """Faces without expression labels, with the teacher's action units."""
+    n = len(load_pictures(folder / f"{path}.parquet").names)
+    unknown = np.full((n, 8), np.nan, dtype=np.float32)
+    return _with_teacher(folder, folder / f"{path}.parquet", teacher, unknown, unknown[:, :2])
+
+
+def load_lfw(folder: Path, *, test: bool) -> FaceSamples:
+    """LFW faces with their single noisy label, of the people kept for testing or of all others.
+
+    People are told apart by name stem, so nobody is in both parts.
+    """
+    path = folder / "lfw_expression/photos.parquet"
+    emotions = load_emotions(path)
+    one_hot = np.eye(len(EXPRESSIONS), dtype=np.float32)[[EXPRESSIONS.index(label) for label in emotions]]
+    unknown = np.full((len(emotions), 2), np.nan, dtype=np.float32)
+    samples = _with_teacher(folder, path, "lfw_expression", one_hot, unknown)
+    in_test = np.array([_hash(person(name)) < _TEST_SHARE_LFW for name in samples.names])
+    return samples.take(in_test == test)
+
+
+def person(name: str) -> str:
+    """The stem of an LFW file name that names the person: no number, no suffix."""
+    stem = Path(name).stem
+    return stem.rstrip("0123456789").rstrip("_- ").lower()
+
+
+def _with_teacher(
+    folder: Path, path: Path, teacher: str, expression: npt.NDArray[np.float32], affect: npt.NDArray[np.float32]
+) -> FaceSamples:
+    pictures = load_pictures(path)
+    answers = load_teacher(folder / f"teacher/{teacher}.parquet", pictures.names)
+    return FaceSamples(
+        names=pictures.names,
+        images=pictures.images,
+        expression=expression,
+        valence_arousal=affect,
+        action_units=action_unit_chances(answers, expression),
+        action_unit_labels=tuple(AU_RULES),
+        landmarks=five_points(answers.points).astype(np.float32),
+    )
+
+
+def _hash(text: str) -> float:
+    """A stable number in [0, 1) for a name: splits that survive reordering and new rows."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big") / 2**48
