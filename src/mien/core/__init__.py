@@ -12,20 +12,36 @@ from mien.core.errors import (
 )
 from mien.core.faces import Faces, Frame
 from mien.core.labels import ACTION_UNITS, DIMENSIONS, EXPRESSION_ORDERS, EXPRESSIONS, columns_by_name
+from mien.core.spec import (
+    SPEC_VERSION,
+    CropSpec,
+    Figure,
+    InputSpec,
+    ModelSpec,
+    TaskSpec,
+    TeachingSource,
+)
 
 __all__ = [
     "ACTION_UNITS",
     "DIMENSIONS",
     "EXPRESSIONS",
     "EXPRESSION_ORDERS",
+    "SPEC_VERSION",
     "ConfigError",
+    "CropSpec",
     "DatasetError",
     "Faces",
+    "Figure",
     "Frame",
     "InputError",
+    "InputSpec",
     "MienError",
     "MissingExtraError",
     "ModelError",
+    "ModelSpec",
     "OutputError",
+    "TaskSpec",
+    "TeachingSource",
     "columns_by_name",
 ]

@@ -59,7 +59,7 @@ def load_votes(path: Path) -> npt.NDArray[np.int64]:
 
 
 def load_ratings(path: Path) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Votes (N, 8), mean valence and arousal (N, 2) in [-1, 1], and the image set (N,) of a set rated by many people."""
+    """Votes (N, 8), mean valence and arousal (N, 2) in [-1, 1], and the image set (N,) of a set with many raters."""
     dimensions = ("valence_mean", "arousal_mean")
     table = _read(path, (*EXPRESSIONS, *dimensions, "image_set"))
     return _matrix(table, EXPRESSIONS), _matrix(table, dimensions), table["image_set"].to_numpy().astype(np.int64)

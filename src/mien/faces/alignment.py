@@ -32,8 +32,8 @@ def similarity_transform(source: Points, target: Points) -> npt.NDArray[np.float
         target: (K, 2) or (..., K, 2) points.
 
     Returns:
-        (..., 2, 3) matrices M with ``target ~ M[:, :2] @ source + M[:, 2]``. Never a reflection; the scale is zero where all
-        source points coincide.
+        (..., 2, 3) matrices M with ``target ~ M[:, :2] @ source + M[:, 2]``. Never a reflection; the scale
+        is zero where all source points coincide.
 
     Source: Umeyama, IEEE TPAMI 13(4), 1991, in its closed form for two dimensions.
     """
@@ -79,9 +79,7 @@ def warp_face(image: Image, matrix: npt.NDArray[np.float64], size: int, out: Ima
     if shrink > _MAX_SHRINK:
         image, matrix = _shrink_region(image, matrix, size, shrink)
     return np.asarray(
-        cv2.warpAffine(
-            image, matrix, (size, size), dst=out, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        ),
+        cv2.warpAffine(image, matrix, (size, size), dst=out, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE),
         dtype=np.uint8,
     )
 

@@ -49,9 +49,7 @@ class TeachingSet:
     @classmethod
     def decode(cls, samples: FaceSamples, voted: npt.NDArray[np.bool_]) -> TeachingSet:
         """Decode all pictures once: 60,000 of 48 to 224 px stay below 2 GB."""
-        pictures = tuple(
-            cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_GRAYSCALE) for image in samples.images
-        )
+        pictures = tuple(cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_GRAYSCALE) for image in samples.images)
         return cls(samples, pictures, voted)
 
 

@@ -57,6 +57,7 @@ class AffectNetwork(nn.Module):
         self.action_units = nn.Linear(width, n_action_units)
 
     def forward(self, crops: Tensor) -> Outputs:
+        """Normalise, embed, and answer every task."""
         pixels = (crops.permute(0, 3, 1, 2).to(torch.float32) - _PIXEL_MEAN) / _PIXEL_SCALE
         features = self.backbone(pixels.contiguous(memory_format=torch.channels_last))
         thinned = self.dropout(features)

@@ -79,6 +79,7 @@ class AuRule:
     observed: bool = True
 
     def __call__(self, evidence: Evidence) -> Doubles:
+        """The chance (N,) that the action is present."""
         return np.clip((self.signal(evidence) - self.low) / (self.high - self.low), 0.0, 1.0)
 
 

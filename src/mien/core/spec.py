@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`ModelSpec`: everything that a caller of a bundle must not guess, as typed data with strict reading."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from typing import Any, TypeVar
+
+from mien.core.errors import ConfigError, ModelError
+from mien.core.labels import ACTION_UNITS, DIMENSIONS
+
+SPEC_VERSION = 1
+"""Version of the JSON layout. A reader refuses every other one."""
+
+_ACTIVATIONS = ("softmax", "sigmoid", "identity")
+_COLOURS = ("gray", "rgb", "bgr")
+_TASKS = ("expression", "valence_arousal", "action_units")
+
+Part = TypeVar("Part")
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputSpec:
+    """What the graph is fed: a batch of square crops.
+
+    Attributes:
+        name: of the graph's input.
+        size_px: side of the crop.
+        colour: channel order; ``"gray"`` is ITU-R BT.601 luma in one channel.
+        layout: ``"NHWC"`` or ``"NCHW"``.
+        dtype: ``"uint8"`` (0 to 255; the graph normalises) or ``"float32"`` (the runtime normalises).
+        mean: per channel on the 0-to-255 scale, subtracted first; used for float32 only.
+        std: per channel, divided by; used for float32 only.
+    """
+
+    name: str
+    size_px: int
+    colour: str
+    layout: str
+    dtype: str
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        _one_of("colour", self.colour, _COLOURS)
+        _one_of("layout", self.layout, ("NHWC", "NCHW"))
+        _one_of("dtype", self.dtype, ("uint8", "float32"))
+        expected = 0 if self.dtype == "uint8" else self.n_channels
+        if (len(self.mean), len(self.std)) != (expected, expected):
+            raise ConfigError(f"{self.dtype} {self.colour} input needs {expected} means and stds")
+        if self.size_px < 1:
+            raise ConfigError(f"size_px must be positive, got {self.size_px}")
+
+    @property
+    def n_channels(self) -> int:
+        """1 for gray, else 3."""
+        return 1 if self.colour == "gray" else 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class CropSpec:
+    """How a face is cut out of an image.
+
+    Attributes:
+        template: five points (x, y) as fractions of the crop's side: the eye at the image's left, the eye at its
+            right, nose tip, mouth corner at the image's left, the one at its right. The similarity that brings the
+            face's points closest to them (least squares) makes the crop; the template thereby fixes the margin.
+    """
+
+    template: tuple[tuple[float, float], ...]
+
+    def __post_init__(self) -> None:
+        if len(self.template) != 5 or any(len(point) != 2 for point in self.template):
+            raise ConfigError(f"a template has 5 points (x, y), got {self.template}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskSpec:
+    """One output of the graph and how it becomes numbers with a meaning.
+
+    Attributes:
+        task: ``"expression"``, ``"valence_arousal"`` or ``"action_units"``.
+        output: name of the graph's output, (N, len(labels)).
+        labels: of the columns, in order.
+        activation: applied by the runtime: ``"softmax"``, ``"sigmoid"`` or ``"identity"``.
+        low: smallest value after the activation.
+        high: largest value after the activation.
+        unit: what the value is.
+        temperature: logits are divided by it before the activation.
+        thresholds: per label, the probability from which the label counts as present; empty where that means nothing.
+        inferred: labels that were taught by inference from others rather than by observation.
+    """
+
+    task: str
+    output: str
+    labels: tuple[str, ...]
+    activation: str
+    low: float
+    high: float
+    unit: str
+    temperature: float = 1.0
+    thresholds: tuple[float, ...] = ()
+    inferred: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _one_of("task", self.task, _TASKS)
+        _one_of("activation", self.activation, _ACTIVATIONS)
+        if len(set(self.labels)) != len(self.labels) or not self.labels:
+            raise ConfigError(f"{self.task} needs distinct labels, got {self.labels}")
+        if self.thresholds and len(self.thresholds) != len(self.labels):
+            raise ConfigError(f"{self.task} has {len(self.labels)} labels and {len(self.thresholds)} thresholds")
+        if not self.temperature > 0:
+            raise ConfigError(f"the temperature of {self.task} must be positive, got {self.temperature}")
+        if self.task == "valence_arousal" and self.labels != DIMENSIONS:
+            raise ConfigError(f"valence_arousal must have the labels {DIMENSIONS}, got {self.labels}")
+        strange = [label for label in self.labels if label not in ACTION_UNITS]
+        if self.task == "action_units" and strange:
+            raise ConfigError(f"unknown action units {strange}; known are {list(ACTION_UNITS)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeachingSource:
+    """A data set that taught the model.
+
+    Attributes:
+        name: of the set.
+        role: what it taught.
+        n: faces used.
+        licence: as its owners state it.
+    """
+
+    name: str
+    role: str
+    n: int
+    licence: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """One measured number.
+
+    Attributes:
+        measure: for example ``"macro F1, plurality"``.
+        data: data set and split.
+        n: rows measured.
+        value: the number.
+        low: lower end of a 95 % bootstrap interval.
+        high: upper end.
+        command: that measures it again.
+    """
+
+    measure: str
+    data: str
+    n: int
+    value: float
+    low: float
+    high: float
+    command: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec:
+    """The content of a bundle's ``model.json``.
+
+    Attributes:
+        spec_version: layout version, see `SPEC_VERSION`.
+        name: of the bundle.
+        version: of the weights.
+        sha256: of ``model.onnx``, lower-case hexadecimal.
+        input: what the graph is fed.
+        crop: how a face is cut out.
+        tasks: what comes out.
+        features: name of the embedding output (N, D), or empty.
+        code_licence: of the graph and this file.
+        weights_notice: what a user must check before using the weights.
+        taught_by: data sets.
+        recipe: name of the training recipe.
+        made: how, when and on what machine.
+        figures: measurements on data that the weights were not taught or tuned on.
+        limits: known failures, in sentences.
+    """
+
+    spec_version: int
+    name: str
+    version: str
+    sha256: str
+    input: InputSpec
+    crop: CropSpec
+    tasks: tuple[TaskSpec, ...]
+    features: str = ""
+    code_licence: str = "Apache-2.0"
+    weights_notice: str = ""
+    taught_by: tuple[TeachingSource, ...] = ()
+    recipe: str = ""
+    made: str = ""
+    figures: tuple[Figure, ...] = field(default=())
+    limits: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        names = [task.task for task in self.tasks]
+        if len(set(names)) != len(names):
+            raise ConfigError(f"a bundle has each task once, got {names}")
+
+    def task(self, name: str) -> TaskSpec | None:
+        """The task of that name, None where the bundle does not have it."""
+        return next((task for task in self.tasks if task.task == name), None)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain lists, dicts and numbers for ``json.dump``."""
+        content: dict[str, Any] = asdict(self)
+        return content
+
+    @classmethod
+    def from_json(cls, content: object) -> ModelSpec:
+        """Read parsed JSON.
+
+        Raises:
+            ModelError: the version is not `SPEC_VERSION`, or a key is unknown, missing or wrongly typed.
+        """
+        if not isinstance(content, Mapping):
+            raise ModelError("a model description must be a JSON object")
+        version = content.get("spec_version")
+        if version != SPEC_VERSION:
+            raise ModelError(f"spec_version {version!r} is not {SPEC_VERSION}; this mien cannot read it, update mien")
+        try:
+            return _read(cls, content, "model.json")
+        except ConfigError as error:
+            raise ModelError(f"model.json: {error}") from error
+
+
+def _read(kind: type[Part], content: object, where: str) -> Part:
+    """An instance of a dataclass from parsed JSON, with every key and type checked."""
+    if not isinstance(content, Mapping):
+        raise ModelError(f"{where} must be an object, got {type(content).__name__}")
+    known = typing.get_type_hints(kind)
+    unknown = sorted(set(content) - set(known))
+    if unknown:
+        raise ModelError(f"{where}: unknown keys {unknown}")
+    values = {key: _value(known[key], value, f"{where}: {key}") for key, value in content.items()}
+    try:
+        return kind(**values)
+    except TypeError as error:
+        missing = sorted({item.name for item in fields(kind)} - set(content))  # type: ignore[arg-type]
+        raise ModelError(f"{where}: {error}; absent keys {missing}") from error
+
+
+def _value(expected: Any, value: Any, where: str) -> Any:
+    if is_dataclass(expected) and isinstance(expected, type):
+        return _read(expected, value, where)
+    if isinstance(expected, types.GenericAlias):  # tuple[X, ...] or tuple[X, Y]
+        if not isinstance(value, (list, tuple)):
+            raise ModelError(f"{where} must be a list, got {type(value).__name__}")
+        kinds = typing.get_args(expected)
+        if kinds[-1] is Ellipsis:
+            kinds = (kinds[0],) * len(value)
+        if len(kinds) != len(value):
+            raise ModelError(f"{where} must have {len(kinds)} entries, got {len(value)}")
+        return tuple(
+            _value(kind, item, f"{where}[{i}]") for i, (kind, item) in enumerate(zip(kinds, value, strict=True))
+        )
+    if expected is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not expected:
+        raise ModelError(f"{where} must be {expected.__name__}, got {value!r}")
+    return value
+
+
+def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ConfigError(f"{name} must be one of {allowed}, got {value!r}")
