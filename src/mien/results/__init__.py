@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The affect table: its columns, writing it so that a kill loses nothing, reading it back, and the run manifest."""
+
+from mien.results.leftovers import Recovery, discard_leftovers, leftover_rows, recover
+from mien.results.manifest import InputFailure, InputRecord, RunManifest, hash_file, manifest_path
+from mien.results.reader import read_table
+from mien.results.schema import SCHEMA_VERSION, Column, describe_columns, table_metadata, table_schema
+from mien.results.writer import TableWriter
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "Column",
+    "InputFailure",
+    "InputRecord",
+    "Recovery",
+    "RunManifest",
+    "TableWriter",
+    "describe_columns",
+    "discard_leftovers",
+    "hash_file",
+    "leftover_rows",
+    "manifest_path",
+    "read_table",
+    "recover",
+    "table_metadata",
+    "table_schema",
+]

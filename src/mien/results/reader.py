@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading an affect table back, with the same types and nulls from every format."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.json as pajson
+import pyarrow.parquet as pq
+
+from mien.core import InputError
+from mien.results.formats import format_of
+from mien.results.schema import REQUIRED_COLUMNS, SCHEMA_VERSION, column_named, table_metadata
+
+
+def read_table(path: str | Path) -> pa.Table:
+    """Reads an affect table.
+
+    Columns of the contract get their contract types and descriptions whatever the format; further columns, such as a
+    user's own, come as they are. Only Parquet keeps the facts about the run (`table_metadata`). A JSON Lines file
+    without rows cannot say which action units it was for: it gives the columns that every table has.
+
+    Args:
+        path: a table that mien wrote, perhaps edited since; its ending says which format it is.
+
+    Raises:
+        ConfigError: the ending is unknown.
+        InputError: the file cannot be read, is damaged, is no affect table or was written by a newer mien.
+    """
+    path = Path(path)
+    decode = _DECODERS[format_of(path)]
+    try:
+        with path.open("rb") as file:
+            table = decode(file)
+        return _restored(table)
+    except _NotATableError as error:
+        raise InputError(f"{path} {error}") from error
+    except (pa.ArrowException, OSError, ValueError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot read {path} as a table: {reason}; is it complete and written by mien?") from error
+
+
+class _NotATableError(Exception):
+    """The file was decoded but is not what was asked for. The message continues after the file's name."""
+
+
+def _restored(table: pa.Table) -> pa.Table:
+    """The table with contract types and descriptions."""
+    names = table.schema.names
+    missing = [name for name in REQUIRED_COLUMNS if name not in names]
+    if missing:
+        raise _NotATableError(f"is no affect table of mien: it lacks the columns {', '.join(missing)}")
+    if len(set(names)) < len(names):
+        raise _NotATableError("is damaged: it has several columns of the same name")
+    version = table_metadata(table.schema).get("schema_version", str(SCHEMA_VERSION))
+    if not version.isdecimal():
+        raise _NotATableError(f"is damaged: its schema version is {version!r}")
+    if int(version) > SCHEMA_VERSION:
+        raise _NotATableError(
+            f"has schema version {version}, this mien reads up to {SCHEMA_VERSION}; run: pip install --upgrade mien"
+        )
+    fields = [_contract_field(field.name) or field for field in table.schema]
+    return table.cast(pa.schema(fields, metadata=table.schema.metadata))
+
+
+def _contract_field(name: str) -> pa.Field | None:
+    column = column_named(name)
+    return None if column is None else column.field
+
+
+def _contract_types(names: Sequence[str]) -> dict[str, pa.DataType]:
+    return {name: column.type for name in names if (column := column_named(name)) is not None}
+
+
+def _read_parquet(file: BinaryIO) -> pa.Table:
+    return pq.ParquetFile(file).read()
+
+
+def _read_csv(file: BinaryIO) -> pa.Table:
+    header = file.readline().decode("utf-8-sig")
+    file.seek(0)
+    convert = pacsv.ConvertOptions(
+        column_types=_contract_types(next(csv.reader([header]), [])),
+        null_values=[""],
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,
+    )
+    parse = pacsv.ParseOptions(newlines_in_values=True)
+    return pacsv.read_csv(file, parse_options=parse, convert_options=convert)
+
+
+def _read_jsonl(file: BinaryIO) -> pa.Table:
+    first_line = file.readline()
+    file.seek(0)
+    if not first_line.strip():
+        return pa.schema(list(_contract_types(REQUIRED_COLUMNS).items())).empty_table()
+    first = json.loads(first_line)
+    if not isinstance(first, dict):
+        raise _NotATableError("is no affect table of mien: its first line is not a JSON object")
+    explicit = pa.schema(list(_contract_types(list(first)).items()))
+    return pajson.read_json(file, parse_options=pajson.ParseOptions(explicit_schema=explicit))
+
+
+_DECODERS: MappingProxyType[str, Callable[[BinaryIO], pa.Table]] = MappingProxyType(
+    {"parquet": _read_parquet, "csv": _read_csv, "jsonl": _read_jsonl}
+)

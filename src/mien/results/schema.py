@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The columns of the affect table: their order, types, units and meanings, written once."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
+
+import pyarrow as pa
+
+from mien._version import __version__
+from mien.core import ACTION_UNITS, EXPRESSIONS, ConfigError
+
+SCHEMA_VERSION = 1
+"""Version of the column contract; a reader refuses tables of a higher one."""
+
+_PREFIX = "mien."
+_OWN_KEYS = ("schema_version", "version", "expression_labels", "action_unit_labels", "n_landmarks")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """What a reader of the table must know about one column.
+
+    Attributes:
+        name: the column's name in every format.
+        type: Arrow type.
+        unit: unit of the values, ``"1"`` for pure numbers and empty for names and flags.
+        range: the values that can occur, in words or as an interval.
+        meaning: one sentence.
+    """
+
+    name: str
+    type: pa.DataType
+    unit: str
+    range: str
+    meaning: str
+
+    @property
+    def field(self) -> pa.Field:
+        """The Arrow field, with unit, range and meaning as its metadata."""
+        about = {"unit": self.unit, "range": self.range, "meaning": self.meaning}
+        return pa.field(self.name, self.type, metadata=about)
+
+    @classmethod
+    def from_field(cls, field: pa.Field) -> Column:
+        """Reads the metadata back; empty strings for a column that is not mien's."""
+        about = {key.decode(): value.decode() for key, value in (field.metadata or {}).items()}
+        texts = {key: about.get(key, "") for key in ("unit", "range", "meaning")}
+        return cls(name=field.name, type=field.type, **texts)
+
+
+def _real(name: str, unit: str, range_: str, meaning: str) -> Column:
+    return Column(name=name, type=pa.float32(), unit=unit, range=range_, meaning=meaning)
+
+
+_HEAD = (
+    Column(name="source", type=pa.string(), unit="", range="any text", meaning="The input as the caller named it."),
+    Column(name="frame", type=pa.int64(), unit="frames", range=">= 0", meaning="Position in the stream, from 0."),
+    Column(
+        name="time_s",
+        type=pa.float64(),
+        unit="s",
+        range="any",
+        meaning="Presentation time since the start of the stream, from the file's timestamps.",
+    ),
+    Column(
+        name="track_id",
+        type=pa.int64(),
+        unit="",
+        range=">= 0",
+        meaning="The same number for the same face through a video; null where nothing is tracked.",
+    ),
+    Column(
+        name="success",
+        type=pa.bool_(),
+        unit="",
+        range="true, false",
+        meaning="Whether the row holds a face; false is the single row of a frame without one.",
+    ),
+    _real("confidence", "1", "[0, 1]", "The detector's confidence; null where no detector ran or nothing was found."),
+    _real("x0", "px", "any", "Left edge of the face box in the image as shown; may lie outside the image."),
+    _real("y0", "px", "any", "Top edge of the face box in the image as shown; may lie outside the image."),
+    _real("x1", "px", "> x0", "Right edge of the face box in the image as shown; may lie outside the image."),
+    _real("y1", "px", "> y0", "Bottom edge of the face box in the image as shown; may lie outside the image."),
+    _real("pitch_rad", "rad", "[-pi, pi]", "Head rotation, seen by the viewer: positive lifts the nose."),
+    _real("yaw_rad", "rad", "[-pi, pi]", "Head rotation, seen by the viewer: positive turns the nose to the right."),
+    _real("roll_rad", "rad", "[-pi, pi]", "Head rotation, seen by the viewer: positive tilts the crown to the right."),
+    _real("quality", "1", "[0, 1]", "How fit the face is for being read."),
+    Column(
+        name="expression",
+        type=pa.string(),
+        unit="",
+        range="an expression label",
+        meaning="The most probable expression.",
+    ),
+)
+_TAIL = (
+    _real("valence", "1", "[-1, 1]", "Unpleasant (-1) to pleasant (1)."),
+    _real("arousal", "1", "[-1, 1]", "Calm (-1) to excited (1)."),
+)
+
+
+def _expression(label: str) -> Column:
+    meaning = f"Probability of {label} among the bundle's expressions; null where it has no such class."
+    return _real(f"expression_{label}", "1", "[0, 1]", meaning)
+
+
+def _action_unit(label: str) -> Column:
+    name = f" ({ACTION_UNITS[label]})" if label in ACTION_UNITS else ""
+    return _real(label, "1", "[0, 1]", f"Probability that action unit {label}{name} is active, on its own.")
+
+
+def _landmark(axis: str, index: int) -> Column:
+    way = "to the right" if axis == "x" else "downwards"
+    return _real(f"lm_{axis}{index:02d}", "px", "any", f"Landmark {index}, from the image's top left corner {way}.")
+
+
+_FIXED: Mapping[str, Column] = MappingProxyType(
+    {column.name: column for column in (*_HEAD, *map(_expression, EXPRESSIONS), *_TAIL)}
+)
+
+REQUIRED_COLUMNS = tuple(_FIXED)
+"""The columns that every affect table has, whatever the bundle, in contract order."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """Which of the bundle-dependent columns a table has.
+
+    Attributes:
+        expression_labels: the bundle's expressions, in its order.
+        action_unit_labels: the bundle's action units, in its order.
+        n_landmarks: landmarks per face that get columns; 0 for none.
+    """
+
+    expression_labels: tuple[str, ...]
+    action_unit_labels: tuple[str, ...]
+    n_landmarks: int
+
+    @classmethod
+    def from_schema(cls, schema: pa.Schema) -> Layout:
+        """Reads the layout that `table_schema` stored.
+
+        Raises:
+            ConfigError: the schema does not come from `table_schema`.
+        """
+        about = table_metadata(schema)
+        missing = [key for key in _OWN_KEYS if key not in about]
+        if missing:
+            raise ConfigError(f"the schema lacks {missing} in its metadata; build it with mien.results.table_schema")
+        return cls(
+            expression_labels=tuple(json.loads(about["expression_labels"])),
+            action_unit_labels=tuple(json.loads(about["action_unit_labels"])),
+            n_landmarks=int(about["n_landmarks"]),
+        )
+
+
+def table_schema(
+    *,
+    expression_labels: Sequence[str] = EXPRESSIONS,
+    action_unit_labels: Sequence[str] = (),
+    n_landmarks: int = 0,
+    metadata: Mapping[str, str] | None = None,
+) -> pa.Schema:
+    """The Arrow schema of a table that one bundle fills.
+
+    The order is: where and when, box, pose, quality, top expression, the eight canonical expressions, further
+    expressions that the bundle alone knows, valence, arousal, action units, landmarks. Landmarks are plain columns
+    ``lm_x00 ... lm_x67, lm_y00 ... lm_y67``, so that they look the same in Parquet, CSV and JSON Lines and
+    ``frame.filter(like="lm_x")`` is a matrix.
+
+    Args:
+        expression_labels: the bundle's expressions; canonical ones that are not among them stay null in every row.
+        action_unit_labels: the bundle's action units, such as ``"AU12"``.
+        n_landmarks: landmarks per face to write, 0 for none.
+        metadata: facts about the run for the file, such as ``bundle_name``, ``bundle_sha256``, ``stream_offset_s``.
+            The schema version, mien's version and the labels are added.
+
+    Raises:
+        ConfigError: labels repeat or clash with other columns, ``n_landmarks`` is not in 0..99, or ``metadata``
+            uses a reserved key.
+    """
+    if not 0 <= n_landmarks <= 99:
+        raise ConfigError(f"n_landmarks must be from 0 to 99, got {n_landmarks}")
+    reserved = sorted(set(_OWN_KEYS) & set(metadata or {}))
+    if reserved:
+        raise ConfigError(f"metadata keys {reserved} are written by mien itself; use other names")
+    expressions = (*EXPRESSIONS, *(label for label in expression_labels if label not in EXPRESSIONS))
+    columns = (
+        *_HEAD,
+        *map(_expression, expressions),
+        *_TAIL,
+        *map(_action_unit, action_unit_labels),
+        *map(partial(_landmark, "x"), range(n_landmarks)),
+        *map(partial(_landmark, "y"), range(n_landmarks)),
+    )
+    names = [column.name for column in columns]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated or len(set(expression_labels)) < len(expression_labels):
+        raise ConfigError(f"labels must differ from each other and from other columns, repeated: {repeated}")
+    about = {
+        "schema_version": str(SCHEMA_VERSION),
+        "version": __version__,
+        "expression_labels": json.dumps(list(expression_labels)),
+        "action_unit_labels": json.dumps(list(action_unit_labels)),
+        "n_landmarks": str(n_landmarks),
+        **(metadata or {}),
+    }
+    prefixed = {_PREFIX + key: value for key, value in about.items()}
+    return pa.schema([column.field for column in columns], metadata=prefixed)
+
+
+def table_metadata(schema: pa.Schema) -> dict[str, str]:
+    """The facts about the run that a schema carries: the ``metadata`` of `table_schema` and mien's own keys."""
+    texts = {key.decode(): value.decode() for key, value in (schema.metadata or {}).items()}
+    return {key.removeprefix(_PREFIX): text for key, text in texts.items() if key.startswith(_PREFIX)}
+
+
+def describe_columns(schema: pa.Schema | None = None) -> Iterator[Column]:
+    """Name, unit, range and meaning of every column, for documentation.
+
+    Args:
+        schema: the table to describe; by default one with every action unit that mien knows and no landmarks.
+    """
+    if schema is None:
+        schema = table_schema(action_unit_labels=tuple(ACTION_UNITS))
+    return (Column.from_field(field) for field in schema)
+
+
+def column_named(name: str) -> Column | None:
+    """The column that a name stands for in the contract; None if the contract knows no such name.
+
+    It lets formats that store no types (CSV, JSON Lines) be read back with the right ones.
+    """
+    if name in _FIXED:
+        return _FIXED[name]
+    if name.startswith("expression_"):
+        return _expression(name.removeprefix("expression_"))
+    if re.fullmatch(r"AU\d+", name):
+        return _action_unit(name)
+    if match := re.fullmatch(r"lm_([xy])(\d\d)", name):
+        return _landmark(match[1], int(match[2]))
+    return None
