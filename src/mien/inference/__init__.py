@@ -1,8 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the graphs: the runtime port, its table of runtimes, and a fake for tests."""
 
+from mien.inference.bundle import (
+    DEFAULT_BUNDLE,
+    Bundle,
+    find_bundle,
+    list_bundles,
+    load_bundle,
+    load_spec,
+    prepare,
+)
 from mien.inference.fakes import FakeSession
 from mien.inference.registry import Registry
 from mien.inference.runtime import RUNTIMES, Runtime, Session, create_session, usable_cores
 
-__all__ = ["RUNTIMES", "FakeSession", "Registry", "Runtime", "Session", "create_session", "usable_cores"]
+__all__ = [
+    "DEFAULT_BUNDLE",
+    "RUNTIMES",
+    "Bundle",
+    "FakeSession",
+    "Registry",
+    "Runtime",
+    "Session",
+    "create_session",
+    "find_bundle",
+    "list_bundles",
+    "load_bundle",
+    "load_spec",
+    "prepare",
+    "usable_cores",
+]

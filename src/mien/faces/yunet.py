@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""YuNet through OpenCV, with an ONNX file that the user provides.
+
+Source: Wu, Peng, Yu, "YuNet: A Tiny Millisecond-level Face Detector", Machine Intelligence Research 20, 2023.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from threading import Lock
+
+import cv2
+import numpy as np
+
+from mien.core import ConfigError, ModelError
+from mien.faces.detector import N_LANDMARKS, Detections, Image, capped, require_rgb
+
+# The detector's first feature map has a cell per 8 px: smaller images give it nothing to look at.
+_SMALLEST_SIDE_PX = 8
+
+
+class YunetDetector:
+    """YuNet. A `mien.faces.FaceDetector`; it has no cheap second look, so a follower runs it on every frame.
+
+    Args:
+        model: path of YuNet's ONNX file.
+        max_side_px: faces are searched on a copy whose longer side is at most this; those under about 10 px on that
+            copy are not found.
+        min_score: what counts as a face, in [0, 1].
+
+    Raises:
+        ConfigError: an argument is out of range.
+        ModelError: the file is missing, or OpenCV cannot read it.
+    """
+
+    def __init__(self, model: Path, *, max_side_px: int = 640, min_score: float = 0.7) -> None:
+        if max_side_px < _SMALLEST_SIDE_PX:
+            raise ConfigError(f"max_side_px must be at least {_SMALLEST_SIDE_PX}, got {max_side_px}")
+        if not 0 <= min_score <= 1:
+            raise ConfigError(f"min_score must be within [0, 1], got {min_score}")
+        if not model.is_file():
+            raise ModelError(f"{model}: there is no such YuNet model file; check the path")
+        try:
+            self._net = cv2.FaceDetectorYN.create(str(model), "", (320, 320), min_score)
+        except cv2.error as error:
+            raise ModelError(f"{model}: OpenCV {cv2.__version__} cannot read it as YuNet: {error}") from error
+        self._model = model
+        self._max_side_px = max_side_px
+        # OpenCV's object keeps the input size, so two threads must not use it at once.
+        self._lock = Lock()
+
+    def detect(self, image: Image) -> Detections:
+        """Every face in the image, best score first; see `mien.faces.FaceDetector.detect`.
+
+        Raises:
+            ModelError: OpenCV cannot run the model.
+        """
+        require_rgb(image)
+        copy, shrink = capped(image, self._max_side_px)
+        height, width = copy.shape[:2]
+        if min(height, width) < _SMALLEST_SIDE_PX:
+            return Detections.empty()
+        bgr = cv2.cvtColor(copy, cv2.COLOR_RGB2BGR)
+        with self._lock:
+            self._net.setInputSize((width, height))
+            try:
+                _, rows = self._net.detect(bgr)
+            except cv2.error as error:
+                raise ModelError(f"{self._model}: OpenCV {cv2.__version__} cannot run it: {error}") from error
+        if rows is None:
+            return Detections.empty()
+        # A row is x, y, width, height, five points in the order of `Detections`, score.
+        rows = rows[np.argsort(-rows[:, -1], kind="stable")].astype(np.float32)
+        scale = np.float32(1 / shrink)
+        boxes = np.concatenate([rows[:, :2], rows[:, :2] + rows[:, 2:4]], axis=1)
+        landmarks = rows[:, 4:-1].reshape(-1, N_LANDMARKS, 2)
+        return Detections(boxes * scale, np.clip(rows[:, -1], 0, 1), landmarks * scale)
+
+
+def create_yunet(
+    *, model: str | os.PathLike[str] | None = None, max_side_px: int = 640, min_score: float = 0.7
+) -> YunetDetector:
+    """YuNet with the user's ONNX file; see `YunetDetector`.
+
+    Raises:
+        ConfigError: no model was named, or an argument is out of range.
+        ModelError: the file is missing, or OpenCV cannot read it.
+    """
+    if model is None:
+        raise ConfigError("the detector 'yunet' needs its ONNX file: pass model=PATH")
+    return YunetDetector(Path(model), max_side_px=max_side_px, min_score=min_score)
