@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pixels in and out: images, video frames with their true times, and results drawn on them.
+
+Everything inside mien is (H, W, 3) uint8 RGB, C-contiguous and upright.
+"""
+
+from mien.media.anonymize import anonymize_faces
+from mien.media.camera import CameraReader, Capture, open_camera
+from mien.media.drawing import draw_faces
+from mien.media.frames import DecodeReport, FrameSource, VideoFrame, VideoInfo
+from mien.media.images import MAX_PIXELS, as_rgb, load_image
+from mien.media.inputs import IMAGE_SUFFIXES, VIDEO_SUFFIXES, MediaInput, find_inputs
+from mien.media.video import VideoReader, open_video
+from mien.media.writer import VideoWriter
+
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "MAX_PIXELS",
+    "VIDEO_SUFFIXES",
+    "CameraReader",
+    "Capture",
+    "DecodeReport",
+    "FrameSource",
+    "MediaInput",
+    "VideoFrame",
+    "VideoInfo",
+    "VideoReader",
+    "VideoWriter",
+    "anonymize_faces",
+    "as_rgb",
+    "draw_faces",
+    "find_inputs",
+    "load_image",
+    "open_camera",
+    "open_video",
+]

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a file is, told from its first bytes, because a name can lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from mien.core import InputError
+
+Content = Literal["image", "video", "audio", "document"]
+
+HEAD_BYTES = 1024
+"""How much of a file `identify` wants to see."""
+
+_TS_PACKET = 188  # bytes between the sync bytes of an MPEG transport stream
+
+
+@dataclass(frozen=True)
+class Format:
+    """A recognised file format.
+
+    Attributes:
+        name: as people call it, for messages.
+        content: what kind of thing it holds.
+        advice: what to do where mien cannot read it; empty where it can.
+    """
+
+    name: str
+    content: Content
+    advice: str = ""
+
+
+_TO_JPEG = "convert it to JPEG or PNG first"
+_EXPORT = "export the picture in it as JPEG or PNG first"
+
+# (offset, bytes) -> format. The first match wins, so longer signatures stand before shorter ones.
+_SIGNATURES: tuple[tuple[int, bytes, Format], ...] = (
+    (0, b"\xff\xd8\xff", Format("JPEG", "image")),
+    (0, b"\x89PNG\r\n\x1a\n", Format("PNG", "image")),
+    (0, b"GIF87a", Format("GIF", "image")),
+    (0, b"GIF89a", Format("GIF", "image")),
+    (0, b"II*\0", Format("TIFF", "image")),
+    (0, b"MM\0*", Format("TIFF", "image")),
+    (0, b"II+\0", Format("BigTIFF", "image", _TO_JPEG)),
+    (0, b"MM\0+", Format("BigTIFF", "image", _TO_JPEG)),
+    (0, b"\0\0\0\x0cjP  \r\n\x87\n", Format("JPEG 2000", "image", _TO_JPEG)),
+    (0, b"\xff\x4f\xff\x51", Format("JPEG 2000", "image", _TO_JPEG)),
+    (0, b"\0\0\0\x0cJXL \r\n\x87\n", Format("JPEG XL", "image", _TO_JPEG)),
+    (0, b"\xff\x0a", Format("JPEG XL", "image", _TO_JPEG)),
+    (0, b"8BPS", Format("Photoshop", "image", _TO_JPEG)),
+    (0, b"v/1\x01", Format("OpenEXR", "image", _TO_JPEG)),
+    (0, b"\0\0\x01\0", Format("Windows icon", "image", _TO_JPEG)),
+    (0, b"\x1aE\xdf\xa3", Format("Matroska or WebM", "video")),
+    (0, b"\0\0\x01\xba", Format("MPEG program stream", "video")),
+    (0, b"\0\0\x01\xb3", Format("MPEG video", "video")),
+    (0, b"\0\0\0\x01\x67", Format("H.264 stream", "video")),
+    (0, b"FLV\x01", Format("Flash video", "video")),
+    (0, b"0&\xb2u\x8ef\xcf\x11", Format("Windows Media", "video")),
+    (0, b"OggS", Format("Ogg", "video")),
+    (0, b"fLaC", Format("FLAC", "audio")),
+    (0, b"ID3", Format("MP3", "audio")),
+    (0, b"%PDF", Format("PDF", "document", _EXPORT)),
+    (0, b"%!PS", Format("PostScript", "document", _EXPORT)),
+    (0, b"PK\x03\x04", Format("ZIP or office document", "document", "unpack it first")),
+    (0, b"Rar!", Format("RAR archive", "document", "unpack it first")),
+    (0, b"\x1f\x8b", Format("gzip archive", "document", "unpack it first")),
+    (0, b"7z\xbc\xaf", Format("7z archive", "document", "unpack it first")),
+    (0, b"\x93NUMPY", Format("NumPy array", "document", "load it and pass the array")),
+)
+
+_RIFF_KINDS = {
+    b"WEBP": Format("WebP", "image"),
+    b"AVI ": Format("AVI", "video"),
+    b"WAVE": Format("WAV", "audio"),
+}
+
+# Brands of the ISO base media container that mean something other than a film.
+_HEIC = Format("HEIC", "image", "convert it to JPEG first (a phone does so when it shares 'most compatible')")
+_BRANDS = {
+    b"avif": Format("AVIF", "image"),
+    b"avis": Format("AVIF", "image"),
+    b"heic": _HEIC,
+    b"heix": _HEIC,
+    b"hevc": _HEIC,
+    b"heim": _HEIC,
+    b"heis": _HEIC,
+    b"mif1": _HEIC,
+    b"msf1": _HEIC,
+    b"crx ": Format("Canon raw", "image", _TO_JPEG),
+    b"M4A ": Format("M4A", "audio"),
+}
+_FIRST_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
+
+
+def identify(head: bytes) -> Format | None:
+    """The format of a file from its first `HEAD_BYTES` bytes; None if nothing fits."""
+    for offset, signature, known in _SIGNATURES:
+        if head.startswith(signature, offset):
+            return known
+    if head.startswith(b"RIFF"):
+        return _RIFF_KINDS.get(head[8:12])
+    if head[4:8] in _FIRST_BOXES:
+        return _iso_media(head)
+    if head.startswith(b"BM") and head[6:10] == b"\0\0\0\0":
+        return Format("BMP", "image")
+    if head[:1] == b"P" and head[1:2] in b"123456" and head[2:3].isspace():
+        return Format("PNM", "image")
+    if len(head) > _TS_PACKET and head[0] == head[_TS_PACKET] == 0x47:
+        return Format("MPEG transport stream", "video")
+    if b"<svg" in head[:HEAD_BYTES].lower():
+        return Format("SVG", "document", _EXPORT)
+    if head.lstrip()[:9].lower().startswith((b"<!doctype", b"<html")):
+        return Format("HTML page", "document", "a download may have returned a page instead of the file")
+    return None
+
+
+def identify_file(path: Path) -> Format | None:
+    """`identify` for a file on disk.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            return identify(stream.read(HEAD_BYTES))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
+
+
+def require_file(path: Path) -> None:
+    """Check that a path names a file with something in it.
+
+    Raises:
+        InputError: missing, a folder, a device or pipe, or of zero bytes.
+    """
+    try:
+        if path.is_dir():
+            raise InputError(f"{path}: is a folder; name a file in it, or give the folder to the command line")
+        if not path.exists():
+            raise InputError(f"{path}: no such file; check the name")
+        if not path.is_file():
+            raise InputError(f"{path}: is not a regular file; copy its content into one first")
+        if path.stat().st_size == 0:
+            raise InputError(f"{path}: the file is empty (0 bytes); copy or download it again")
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the name (before Python 3.13 on some systems)
+        raise InputError(f"{path}: cannot be reached ({error}); check the name and its permissions") from error
+
+
+def _iso_media(head: bytes) -> Format:
+    """Tell films, stills and sound apart that share the ISO base media container (MP4, MOV, HEIC, AVIF)."""
+    if head[4:8] != b"ftyp":
+        return Format("MP4 or QuickTime", "video")
+    end = min(int.from_bytes(head[:4], "big"), len(head))
+    # Compatible brands decide where the major one is the umbrella "mif1", which AVIF files use as well.
+    brands = [head[8:12], *(head[i : i + 4] for i in range(16, end - 3, 4))]
+    if brands[0] in (b"mif1", b"msf1") and b"avif" in brands:
+        return _BRANDS[b"avif"]
+    return _BRANDS.get(brands[0], Format("MP4 or QuickTime", "video"))

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Size, orientation and completeness of an encoded image, read before anything is decoded.
+
+Decoders allocate the whole picture first and some return a half-grey one for a file that was cut off, so both
+questions are answered here from the file's own structure.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+
+_ORIENTATION_TAG = 0x0112
+_WIDTH_TAG = 0x0100
+_HEIGHT_TAG = 0x0101
+_TIFF_INTEGERS = {3: "H", 4: "I"}  # field types SHORT and LONG
+_JPEG_STANDALONE = {0x01, *range(0xD0, 0xD8)}
+_JPEG_FRAME_STARTS = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_JPEG_END = b"\xff\xd9"
+
+
+@dataclass(frozen=True)
+class ImageHeader:
+    """What the structure of an encoded image tells without decoding.
+
+    Attributes:
+        width: pixels as stored, before `orientation` is applied; 0 if unknown.
+        height: pixels as stored; 0 if unknown.
+        orientation: EXIF orientation 1 to 8 that the decoder leaves to the caller.
+        complete: False if the file ends before its content does.
+    """
+
+    width: int = 0
+    height: int = 0
+    orientation: int = 1
+    complete: bool = True
+
+
+def read_header(data: bytes, format_name: str) -> ImageHeader:
+    """The header of an encoded image; unknown formats and unreadable fields give the defaults.
+
+    Args:
+        data: the whole file.
+        format_name: `Format.name` of the file.
+    """
+    parse = _PARSERS.get(format_name)
+    if parse is None:
+        return ImageHeader()
+    try:
+        return parse(data)
+    except (struct.error, IndexError):  # a field lies beyond the end of the data
+        return ImageHeader(complete=False)
+
+
+def _jpeg(data: bytes) -> ImageHeader:
+    width = height = 0
+    orientation = 1
+    position = 2
+    while position + 4 <= len(data):
+        marker = data[position + 1]
+        if data[position] != 0xFF or marker == 0xFF:  # fill bytes may stand before a marker
+            position += 1
+            continue
+        if marker in _JPEG_STANDALONE:
+            position += 2
+            continue
+        (length,) = struct.unpack_from(">H", data, position + 2)
+        body = position + 4
+        if marker == 0xE1 and data.startswith(b"Exif\0\0", body):
+            orientation = _exif_orientation(data[body + 6 : position + 2 + length])
+        elif marker in _JPEG_FRAME_STARTS:
+            height, width = struct.unpack_from(">HH", data, body + 1)
+        elif marker == 0xDA:
+            # Inside the coded pixels 0xFF is always escaped, so the end marker cannot appear by accident; a
+            # thumbnail's own end marker lies before this point.
+            complete = data.find(_JPEG_END, position + 2 + length) >= 0
+            return ImageHeader(width, height, orientation, complete)
+        position += 2 + length
+    return ImageHeader(width, height, orientation, complete=False)
+
+
+def _png(data: bytes) -> ImageHeader:
+    width, height = struct.unpack_from(">II", data, 16)
+    orientation = 1
+    position = 8
+    while position + 12 <= len(data):
+        (length,) = struct.unpack_from(">I", data, position)
+        kind = data[position + 4 : position + 8]
+        if kind == b"eXIf":
+            orientation = _exif_orientation(data[position + 8 : position + 8 + length])
+        elif kind == b"IEND":
+            return ImageHeader(width, height, orientation)
+        position += 12 + length
+    return ImageHeader(width, height, orientation, complete=False)
+
+
+def _webp(data: bytes) -> ImageHeader:
+    (riff_size,) = struct.unpack_from("<I", data, 4)
+    complete = riff_size + 8 <= len(data)
+    width = height = 0
+    orientation = 1
+    position = 12
+    while position + 8 <= len(data):
+        kind = data[position : position + 4]
+        (length,) = struct.unpack_from("<I", data, position + 4)
+        body = position + 8
+        if kind == b"VP8X":
+            width = 1 + int.from_bytes(data[body + 4 : body + 7], "little")
+            height = 1 + int.from_bytes(data[body + 7 : body + 10], "little")
+        elif kind == b"VP8 " and not width:
+            width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", data, body + 6))
+        elif kind == b"VP8L" and not width:
+            bits = int.from_bytes(data[body + 1 : body + 5], "little")
+            width, height = 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+        elif kind == b"EXIF":
+            orientation = _exif_orientation(data[body : body + length].removeprefix(b"Exif\0\0"))
+        position = body + length + length % 2
+    return ImageHeader(width, height, orientation, complete)
+
+
+def _gif(data: bytes) -> ImageHeader:
+    width, height = struct.unpack_from("<HH", data, 6)
+    return ImageHeader(width, height)
+
+
+def _bmp(data: bytes) -> ImageHeader:
+    (info_size,) = struct.unpack_from("<I", data, 14)
+    width, height = struct.unpack_from("<HH" if info_size == 12 else "<ii", data, 18)
+    return ImageHeader(abs(width), abs(height))  # a negative height means rows from the top
+
+
+def _tiff(data: bytes) -> ImageHeader:
+    # The orientation is not passed on: OpenCV turns TIFF pictures upright by itself, whatever it was asked.
+    tags = _tiff_tags(data)
+    return ImageHeader(tags.get(_WIDTH_TAG, 0), tags.get(_HEIGHT_TAG, 0))
+
+
+def _avif(data: bytes) -> ImageHeader:
+    # Items (tiles, the alpha plane) each have an "ispe" box; the picture is the largest.
+    sizes: list[tuple[int, int]] = []
+    position = data.find(b"ispe")
+    while position >= 0 and len(sizes) < 1000:
+        sizes.append(struct.unpack_from(">II", data, position + 8))
+        position = data.find(b"ispe", position + 16)
+    width, height = max(sizes, key=lambda size: size[0] * size[1], default=(0, 0))
+    return ImageHeader(width, height)
+
+
+def _pnm(data: bytes) -> ImageHeader:
+    lines = (line.split(b"#")[0] for line in data[:1024].splitlines())
+    fields = [field for line in lines for field in line.split()][1:3]
+    width, height = (int(field) if field.isdigit() else 0 for field in fields)
+    return ImageHeader(width, height)
+
+
+_PARSERS: dict[str, Callable[[bytes], ImageHeader]] = {
+    "JPEG": _jpeg,
+    "PNG": _png,
+    "WebP": _webp,
+    "GIF": _gif,
+    "BMP": _bmp,
+    "TIFF": _tiff,
+    "AVIF": _avif,
+    "PNM": _pnm,
+}
+
+
+def _exif_orientation(exif: bytes) -> int:
+    """EXIF orientation 1 to 8; 1 where the block has none or is damaged, as viewers do."""
+    try:
+        value = _tiff_tags(exif).get(_ORIENTATION_TAG, 1)
+    except struct.error:
+        return 1
+    return value if 1 <= value <= 8 else 1
+
+
+def _tiff_tags(data: bytes) -> dict[int, int]:
+    """The single-integer tags of the first directory of a TIFF structure, which EXIF blocks are as well."""
+    order = "<" if data[:2] == b"II" else ">"
+    (directory,) = struct.unpack_from(f"{order}I", data, 4)
+    (n_entries,) = struct.unpack_from(f"{order}H", data, directory)
+    tags: dict[int, int] = {}
+    for index in range(n_entries):
+        entry = directory + 2 + 12 * index
+        tag, kind, count = struct.unpack_from(f"{order}HHI", data, entry)
+        if count == 1 and kind in _TIFF_INTEGERS:
+            (tags[tag],) = struct.unpack_from(order + _TIFF_INTEGERS[kind], data, entry + 8)
+    return tags
