@@ -114,3 +114,18 @@ def resize_face(image: Image, size: int) -> Image:
     shrinks = min(image.shape[:2]) > size
     resized = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     return np.asarray(resized, dtype=np.uint8)
+
+
+def to_colour(crops: Image, colour: str) -> Image:
+    """RGB crops (..., S, S, 3) as a model wants them: ``"rgb"``, ``"bgr"``, or ``"gray"`` (..., S, S) by BT.601 luma."""
+    if colour == "rgb":
+        return crops
+    if colour == "bgr":
+        return np.ascontiguousarray(crops[..., ::-1])
+    if colour != "gray":
+        raise ConfigError(f"colour must be 'rgb', 'bgr' or 'gray', got {colour!r}")
+    if not crops.size:
+        return np.empty(crops.shape[:-1], dtype=np.uint8)
+    # One tall image: OpenCV converts it in one call.
+    tall = cv2.cvtColor(crops.reshape(-1, *crops.shape[-2:]), cv2.COLOR_RGB2GRAY)
+    return np.asarray(tall, dtype=np.uint8).reshape(crops.shape[:-1])

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.core import EXPRESSIONS
-from mien.datasets import TeacherAnswers
+from mien.datasets.faces_parquet import TeacherAnswers
 
 Doubles = npt.NDArray[np.float64]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the default bundle is taught with: FER+ votes, FairFace and LFW faces, ratings and a landmark teacher."""
+"""The open face sets that teach and measure the default bundle, with the labels that their sources allow."""
 
 from __future__ import annotations
 
@@ -11,17 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.core import EXPRESSIONS
-from mien.datasets import (
-    FaceSamples,
-    concatenate,
-    load_emotions,
-    load_pictures,
-    load_ratings,
-    load_teacher,
-    load_votes,
-)
+from mien.datasets.faces_parquet import load_emotions, load_pictures, load_ratings, load_teacher, load_votes
+from mien.datasets.samples import FaceSamples, concatenate
+from mien.datasets.teaching import AU_RULES, AffectMap, action_unit_chances, expression_shares
 from mien.faces.alignment import five_points
-from mien.training.teaching import AU_RULES, AffectMap, action_unit_chances, expression_shares
 
 # The mean place of the five points in FER+ training faces, made symmetric: a crop then looks as FER+ does.
 FERPLUS_TEMPLATE = ((0.320, 0.385), (0.680, 0.385), (0.500, 0.578), (0.352, 0.768), (0.648, 0.768))
@@ -31,8 +24,8 @@ _RATINGS_SET = 2  # the map is fitted on the random images and reported on the c
 
 
 @dataclass(frozen=True)
-class LightData:
-    """The parts that the default recipe learns from and is measured on.
+class OpenFaces:
+    """The parts that the default recipe learns from.
 
     Attributes:
         teaching: FER+ train, FairFace train and LFW's teaching people.
@@ -45,8 +38,12 @@ class LightData:
     calibration: FaceSamples
 
 
-def load_light_data(folder: Path, calibration_rows: int) -> LightData:
-    """Read the sets below ``folder`` (layout: docs/training.md)."""
+def load_open_faces(folder: Path, calibration_rows: int) -> OpenFaces:
+    """Read the sets below ``folder`` (layout: docs/training.md), some FER+ faces set aside for calibration.
+
+    Raises:
+        DatasetError: a file is missing or malformed.
+    """
     ferplus = load_ferplus(folder, "train")
     aside = np.argsort([_hash(name) for name in ferplus.names])[:calibration_rows]
     taught = np.ones(len(ferplus), dtype=bool)
@@ -54,7 +51,7 @@ def load_light_data(folder: Path, calibration_rows: int) -> LightData:
     voted = ferplus.take(taught)
     others = [load_unvoted(folder, "fairface/train", "fairface_train"), load_lfw(folder, test=False)]
     teaching = concatenate([voted, *others])
-    return LightData(teaching, np.arange(len(teaching)) < len(voted), ferplus.take(aside))
+    return OpenFaces(teaching, np.arange(len(teaching)) < len(voted), ferplus.take(aside))
 
 
 def affect_map(folder: Path) -> AffectMap:

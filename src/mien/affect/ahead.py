@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`ahead`: let one stage of a stream work in its own thread while the next one uses what came before."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Generator, Iterable
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+_POLL_S = 0.1
+
+
+def ahead(items: Iterable[Item], depth: int) -> Generator[Item, None, None]:
+    """Yield ``items`` in order while a thread prepares at most ``depth`` of them in advance.
+
+    An exception of the source comes out at its place in the order. Closing the generator stops the thread and closes
+    the source, wherever it is.
+    """
+    waiting: queue.Queue[tuple[Item | None, BaseException | None, bool]] = queue.Queue(depth)
+    stopped = threading.Event()
+
+    def offer(entry: tuple[Item | None, BaseException | None, bool]) -> bool:
+        while not stopped.is_set():
+            try:
+                waiting.put(entry, timeout=_POLL_S)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def work() -> None:
+        source = iter(items)
+        try:
+            for item in source:
+                if not offer((item, None, False)):
+                    return
+            offer((None, None, True))
+        except BaseException as error:  # noqa: BLE001 - handed to the consumer, who raises it
+            offer((None, error, True))
+        finally:
+            if isinstance(source, Generator):
+                source.close()
+
+    thread = threading.Thread(target=work, name="mien-ahead", daemon=True)
+    thread.start()
+    try:
+        while True:
+            item, error, last = waiting.get()
+            if error is not None:
+                raise error
+            if last:
+                return
+            yield item  # type: ignore[misc]  # an item is None only where Item allows it
+    finally:
+        stopped.set()
+        thread.join()

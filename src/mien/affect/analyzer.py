@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`Analyzer`: images, crops and videos in, `Faces` out."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from mien.affect.ahead import ahead
+from mien.affect.decoding import Decoder
+from mien.core import ConfigError, Faces, Frame, ModelSpec
+from mien.faces import Detections, FaceDetector, FaceFollower, align_faces, create_detector, resize_face, to_colour
+from mien.inference import DEFAULT_BUNDLE, load_bundle
+from mien.media import VideoFrame, as_rgb, load_image, open_video
+
+Image = npt.NDArray[np.uint8]
+
+# Frames whose faces go through the affect net together, and frames that may wait between two stages.
+_FRAMES_A_BATCH = 8
+_FRAMES_WAITING = 8
+
+
+class Analyzer:
+    """Reads the affect of every face in images, crops and videos. Works offline with the models inside the wheel.
+
+    Args:
+        model: name of a bundle or path of its folder.
+        detector: name of a face detector, or any object with its methods.
+        runtime: ``"onnxruntime"`` or ``"openvino"`` (extra).
+        threads: of each model; None uses every core that this process may use.
+        faces: ``"all"`` or ``"largest"`` (the largest box of each image).
+        features: whether results carry the embedding of each face.
+
+    Raises:
+        ConfigError: an argument is unknown.
+        ModelError: a model is missing, damaged or of an unknown version.
+        MissingExtraError: the runtime is not installed.
+    """
+
+    def __init__(
+        self,
+        model: str | Path = DEFAULT_BUNDLE,
+        *,
+        detector: str | FaceDetector = "mtcnn",
+        runtime: str = "onnxruntime",
+        threads: int | None = None,
+        faces: str = "all",
+        features: bool = False,
+    ) -> None:
+        if faces not in ("all", "largest"):
+            raise ConfigError(f"faces must be 'all' or 'largest', got {faces!r}")
+        self._bundle = load_bundle(model, runtime=runtime, threads=threads)
+        self._decoder = Decoder(self._bundle.spec, keep_features=features)
+        self._detector = create_detector(detector, threads=threads)
+        self._largest_only = faces == "largest"
+
+    @property
+    def spec(self) -> ModelSpec:
+        """What the bundle says of itself: labels, units, thresholds, what it was taught by."""
+        return self._bundle.spec
+
+    @property
+    def bundle_digest(self) -> str:
+        """SHA-256 that stands for the bundle's description and weights."""
+        return self._bundle.digest
+
+    @property
+    def expression_labels(self) -> tuple[str, ...]:
+        """Labels of ``Faces.expression``."""
+        return self._decoder.expression_labels
+
+    @property
+    def action_unit_labels(self) -> tuple[str, ...]:
+        """Labels of ``Faces.action_units``."""
+        return self._decoder.action_unit_labels
+
+    def image(self, image: str | os.PathLike[str] | Any) -> Faces:
+        """All faces of one image.
+
+        Args:
+            image: a path, an (H, W, 3) uint8 RGB array, an (H, W) gray one, or a PIL image.
+
+        Returns:
+            N >= 0 faces; boxes and landmarks in pixels of the upright image.
+
+        Raises:
+            InputError: the image cannot be read or is no image.
+        """
+        pixels = load_image(image) if isinstance(image, (str, os.PathLike)) else as_rgb(image)
+        return self._faces([self._found(pixels, self._detector.detect(pixels))])[0]
+
+    def crops(self, images: Sequence[Any]) -> Faces:
+        """Faces that are already cropped: each image is one face and is looked at as it stands.
+
+        No detection and no alignment take place; crops that frame the face from the brow to the chin with little
+        around it fit the default bundle best.
+
+        Args:
+            images: paths, arrays (H, W, 3) RGB or (H, W) gray uint8, or PIL images, of any sizes.
+
+        Returns:
+            As many faces as images, in order; ``boxes`` cover the whole image, ``scores`` are NaN.
+
+        Raises:
+            InputError: an image cannot be read; the message says which.
+        """
+        size, colour = self.spec.input.size_px, self.spec.input.colour
+        cut, boxes = [], []
+        for index, image in enumerate(images):
+            named = f"crop {index}"
+            pixels = load_image(image) if isinstance(image, (str, os.PathLike)) else as_rgb(image, name=named)
+            cut.append(to_colour(resize_face(pixels, size), colour))
+            boxes.append((0, 0, pixels.shape[1], pixels.shape[0]))
+        if not cut:
+            return Faces.empty(self.expression_labels, self.action_unit_labels)
+        return Faces(boxes=np.asarray(boxes, np.float32), **self._decoder(self._bundle.run(np.stack(cut))))
+
+    def video(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        start_s: float | None = None,
+        stop_s: float | None = None,
+        every: int = 1,
+        images: bool = False,
+    ) -> Generator[Frame, None, None]:
+        """The frames of a video with their faces, one by one, in bounded memory.
+
+        Args:
+            path: of the video.
+            start_s: leave out what is shown before.
+            stop_s: leave out what is shown from here on.
+            every: analyse each n-th frame only.
+            images: whether the frames carry their pixels.
+
+        Yields:
+            Every analysed frame in order, also those without a face. ``track_ids`` stay with a face through short
+            losses and end at cuts.
+
+        Raises:
+            InputError: the video cannot be opened, or nothing of it can be decoded.
+        """
+        with open_video(path, start_s=start_s, stop_s=stop_s, every=every) as frames:
+            yield from self.frames(frames, images=images)
+
+    def frames(self, frames: Iterable[VideoFrame], *, images: bool = False) -> Generator[Frame, None, None]:
+        """The same for frames from anywhere: a camera, or a video that the caller has opened.
+
+        Reading, finding faces and the affect net overlap in threads; order and timestamps are kept.
+        """
+        with closing(ahead(self._follow(frames), _FRAMES_WAITING)) as followed:
+            for batch in _batches(followed, _FRAMES_A_BATCH):
+                for (frame, _), faces in zip(batch, self._faces([found for _, found in batch]), strict=True):
+                    yield Frame(
+                        index=frame.index, time_s=frame.time_s, faces=faces, image=frame.image if images else None
+                    )
+
+    def _follow(self, frames: Iterable[VideoFrame]) -> Generator[tuple[VideoFrame, _Found], None, None]:
+        follower = FaceFollower(self._detector)
+        for frame in frames:
+            detections, track_ids = follower.update(frame.image, frame.time_s)
+            yield frame, self._found(frame.image, detections, track_ids)
+
+    def _found(self, image: Image, detections: Detections, track_ids: npt.NDArray[np.int64] | None = None) -> _Found:
+        """The faces that were asked for, and their crops as the bundle wants them."""
+        if track_ids is None:
+            track_ids = np.full(len(detections), -1, dtype=np.int64)
+        if self._largest_only and len(detections) > 1:
+            extent = detections.boxes[:, 2:] - detections.boxes[:, :2]
+            largest = [int(extent.prod(axis=1).argmax())]
+            detections, track_ids = detections[largest], track_ids[largest]
+        crops = align_faces(image, detections.landmarks, self.spec.crop.template, self.spec.input.size_px)
+        return _Found(detections, track_ids, to_colour(crops, self.spec.input.colour))
+
+    def _faces(self, batch: Sequence[_Found]) -> list[Faces]:
+        """Affect of the faces of several images in one call of the net."""
+        counts = [len(found.detections) for found in batch]
+        outputs = self._bundle.run(np.concatenate([found.crops for found in batch]))
+        stops = np.cumsum(counts)
+        answers = []
+        for found, stop, count in zip(batch, stops, counts, strict=True):
+            if not count:
+                answers.append(Faces.empty(self.expression_labels, self.action_unit_labels))
+                continue
+            own = {name: values[stop - count : stop] for name, values in outputs.items()}
+            answers.append(
+                Faces(
+                    boxes=found.detections.boxes,
+                    scores=found.detections.scores,
+                    landmarks=found.detections.landmarks,
+                    track_ids=found.track_ids,
+                    **self._decoder(own),
+                )
+            )
+        return answers
+
+
+class _Found(NamedTuple):
+    """The faces of one image on their way through the stages."""
+
+    detections: Detections
+    track_ids: npt.NDArray[np.int64]
+    crops: Image
+
+
+def _batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    """Lists of up to ``size`` items (itertools.batched exists from Python 3.12 on)."""
+    iterator = iter(items)
+    while batch := list(itertools.islice(iterator, size)):
+        yield batch

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ``mien`` command, its table of subcommands, and the boundary where errors become exit codes."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from types import MappingProxyType
+from typing import NoReturn
+
+import click
+
+from mien._version import __version__
+from mien.core import ConfigError, InputError, MienError, MissingExtraError, ModelError, OutputError
+
+EXIT_CODES: MappingProxyType[type[MienError], int] = MappingProxyType(
+    {ConfigError: 2, InputError: 3, OutputError: 3, ModelError: 4, MissingExtraError: 5}
+)
+"""Error -> exit code; every other `MienError` gives 1."""
+
+INTERRUPTED = 130
+
+# name -> (module:attribute, line for the listing); a command's module is imported when it is called.
+COMMANDS = MappingProxyType(
+    {
+        "analyze": ("mien.cli.analyze:analyze", "Photos, videos or a camera to a table of affect."),
+        "bench": ("mien.cli.bench:bench", "How fast every stage is on this machine."),
+        "evaluate": ("mien.cli.evaluate:evaluate", "Measure a bundle by a named protocol."),
+        "models": ("mien.cli.models:models", "List the bundles, or show what one says of itself."),
+        "train": ("mien.cli.train:train", "Train a recipe and write a measured bundle (extra: train)."),
+    }
+)
+
+
+class _LazyGroup(click.Group):
+    """Lists all commands without importing any."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command = getattr(import_module(module), attribute)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{COMMANDS[cmd_name][0]} is no command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="mien")
+def mien() -> None:
+    """Reads facial affect in the wild: expression, valence, arousal and action units of every face.
+
+    Works offline. Shows what faces do, not what people feel.
+    """
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run the command line and exit with the code of the contract."""
+    try:
+        code = mien.main(arguments, prog_name="mien", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        sys.exit(INTERRUPTED)
+    except MienError as error:
+        click.echo(f"mien: {error}", err=True)
+        sys.exit(exit_code(error))
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def exit_code(error: MienError) -> int:
+    """The exit code of an error: its own class's, or that of the nearest parent in the table."""
+    return next((EXIT_CODES[kind] for kind in type(error).__mro__ if kind in EXIT_CODES), 1)

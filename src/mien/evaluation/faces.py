@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Protocols on cropped faces: FER+ validation, and LFW people whom nobody was taught."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from mien.affect import Analyzer
+from mien.core import EXPRESSIONS, Faces, columns_by_name
+from mien.datasets import (
+    FaceSamples,
+    Pictures,
+    affect_map,
+    load_ferplus,
+    load_lfw,
+    load_pictures,
+    load_votes,
+    person,
+)
+from mien.evaluation.report import Measure, Report, measure
+from mien.media import decode_image
+from mien.metrics import binary_f1, ccc, expected_calibration_error, macro_f1
+
+Rows = npt.NDArray[np.intp]
+Labels = npt.NDArray[np.intp]
+
+_UNUSABLE = len(EXPRESSIONS)  # index of the first vote column that is no expression
+
+
+def plurality_labels(votes: npt.NDArray[np.integer]) -> Labels:
+    """The most voted of all ten columns (ties: the first); -1 where that is unknown or no face."""
+    top = np.asarray(votes).argmax(axis=1)
+    return np.where(top < _UNUSABLE, top, -1)
+
+
+def majority_labels(votes: npt.NDArray[np.integer]) -> Labels:
+    """The official FER+ rule: single votes are dropped, the winner needs more than half of the rest; else -1."""
+    kept = np.where(np.asarray(votes) > 1, votes, 0)
+    top = kept.argmax(axis=1)
+    clear = kept.max(axis=1) > 0.5 * kept.sum(axis=1)
+    return np.where(clear & (top < _UNUSABLE), top, -1)
+
+
+def evaluate_ferplus(analyzer: Analyzer, data: Path) -> Report:
+    """FER+ validation faces as crops, exactly as users pass them to `Analyzer.crops`.
+
+    Expressions by both rules for the target; valence and arousal against the map from votes, beside the same map
+    applied to the predicted probabilities; action units against the landmark teacher where it can be believed.
+    """
+    path = data / "ferplus/valid.parquet"
+    votes = load_votes(path)
+    pictures = load_pictures(path)
+    faces = analyzer.crops(_decoded(pictures))
+    chances = faces.expression[:, _canonical(faces)]
+    guess = chances.argmax(axis=1)
+    measures, dropped = [], {}
+    for rule, targets in (("plurality", plurality_labels(votes)), ("official majority", majority_labels(votes))):
+        kept = targets >= 0
+        dropped[f"no {rule} label"] = int((~kept).sum())
+        measures += _expression_measures(rule, targets[kept], guess[kept], chances[kept])
+    samples = load_ferplus(data, "valid")
+    row_of = {name: row for row, name in enumerate(pictures.names)}
+    rows = np.array([row_of[name] for name in samples.names])
+    measures += _affect_measures(data, samples, faces[rows], chances[rows])
+    measures += _action_unit_measures(samples, faces[rows])
+    return _report("ferplus", "FER+ valid", analyzer, len(votes), dropped, measures)
+
+
+def evaluate_lfw(analyzer: Analyzer, data: Path) -> Report:
+    """LFW faces of people who taught nothing, as crops; intervals by resampling people.
+
+    The labels are single and noisy (about one in five neutral faces talks or frowns).
+    """
+    samples = load_lfw(data, test=True)
+    faces = analyzer.crops(_decoded(samples))
+    targets = samples.expression.argmax(axis=1)
+    guess = faces.expression[:, _canonical(faces)].argmax(axis=1)
+    people = np.array([person(name) for name in samples.names])
+    measures = []
+    for name in ("happiness", "neutral"):
+        rows = np.flatnonzero(targets == EXPRESSIONS.index(name))
+        hit = guess[rows] == EXPRESSIONS.index(name)
+        measures.append(
+            measure(f"recall of {name}", len(rows), lambda r, hit=hit: float(hit[r].mean()), groups=people[rows])
+        )
+    measures += _action_unit_measures(samples, faces)
+    return _report("lfw", "LFW expression, test people", analyzer, len(samples), {}, measures)
+
+
+def _expression_measures(rule: str, targets: Labels, guess: Labels, chances: npt.NDArray[np.float32]) -> list[Measure]:
+    n = len(targets)
+    return [
+        measure(f"accuracy, {rule}", n, lambda rows: float((targets[rows] == guess[rows]).mean())),
+        measure(f"macro F1, {rule}", n, lambda rows: macro_f1(targets[rows], guess[rows], len(EXPRESSIONS))),
+        measure(f"calibration error, {rule}", n, lambda rows: expected_calibration_error(targets[rows], chances[rows])),
+    ]
+
+
+def _affect_measures(data: Path, samples: FaceSamples, faces: Faces, chances: npt.NDArray[np.float32]) -> list[Measure]:
+    truth = samples.valence_arousal
+    mapped = affect_map(data)(chances)
+    systems = {"": (faces.valence, faces.arousal), ", map of predicted expressions": (mapped[:, 0], mapped[:, 1])}
+    return [
+        measure(
+            f"CCC {dimension}{system}",
+            len(samples),
+            lambda rows, column=column, values=values: ccc(values[column][rows], truth[rows, column]),
+        )
+        for system, values in systems.items()
+        for column, dimension in enumerate(("valence", "arousal"))
+        if not np.isnan(faces.valence).any()
+    ]
+
+
+def _action_unit_measures(samples: FaceSamples, faces: Faces) -> list[Measure]:
+    """F1 at .5 of each action unit against the teacher, where the teacher knows, and the mean over units."""
+    shared = [label for label in faces.action_unit_labels if label in samples.action_unit_labels]
+    if not shared:
+        return []
+    truth = samples.action_units[:, [samples.action_unit_labels.index(label) for label in shared]]
+    guess = faces.action_units[:, [faces.action_unit_labels.index(label) for label in shared]] >= 0.5
+    known, present = ~np.isnan(truth), truth >= 0.5
+
+    def unit_f1(column: int, rows: Rows) -> float:
+        rows = rows[known[rows, column]]
+        return binary_f1(present[rows, column], guess[rows, column]) if len(rows) else float("nan")
+
+    def mean_f1(rows: Rows) -> float:
+        return float(np.mean([unit_f1(column, rows) for column in range(len(shared))]))
+
+    n = len(samples)
+    single = [
+        measure(f"F1 {label} against the teacher", n, lambda rows, column=column: unit_f1(column, rows))
+        for column, label in enumerate(shared)
+    ]
+    return [*single, measure("mean AU F1 against the teacher", n, mean_f1)]
+
+
+def _canonical(faces: Faces) -> npt.NDArray[np.intp]:
+    """Columns of the expression array in canonical order; every canonical class must be there."""
+    return columns_by_name(faces.expression_labels, EXPRESSIONS)
+
+
+def _decoded(pictures: Pictures | FaceSamples) -> list[npt.NDArray[np.uint8]]:
+    return [decode_image(image, name=name) for name, image in zip(pictures.names, pictures.images, strict=True)]
+
+
+def _report(
+    protocol: str, data: str, analyzer: Analyzer, n_rows: int, dropped: dict[str, int], measures: list[Measure]
+) -> Report:
+    return Report(
+        protocol=protocol,
+        data=data,
+        predictor=analyzer.spec.name,
+        digest=analyzer.bundle_digest,
+        n_rows=n_rows,
+        dropped=dropped,
+        measures=tuple(measures),
+    )
