@@ -25,7 +25,8 @@ def read_table(path: str | Path) -> pa.Table:
 
     Columns of the contract get their contract types and descriptions whatever the format; further columns, such as a
     user's own, come as they are. Only Parquet keeps the facts about the run (`table_metadata`). A JSON Lines file
-    without rows cannot say which action units it was for: it gives the columns that every table has.
+    without rows cannot say which action units it was for: it gives the columns that every table has. A text file that
+    was cut exactly at the end of a row reads as a shorter table; compare its length with the run's manifest.
 
     Args:
         path: a table that mien wrote, perhaps edited since; its ending says which format it is.

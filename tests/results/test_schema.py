@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+import pyarrow as pa
+import pytest
+
+import mien.results
+from mien._version import __version__
+from mien.core import ACTION_UNITS, ConfigError
+from mien.results import SCHEMA_VERSION, describe_columns, table_metadata, table_schema
+from mien.results.schema import column_named
+
+CONTRACT = [
+    "source",
+    "frame",
+    "time_s",
+    "track_id",
+    "success",
+    "confidence",
+    "x0",
+    "y0",
+    "x1",
+    "y1",
+    "pitch_rad",
+    "yaw_rad",
+    "roll_rad",
+    "quality",
+    "expression",
+    "expression_neutral",
+    "expression_happiness",
+    "expression_surprise",
+    "expression_sadness",
+    "expression_anger",
+    "expression_disgust",
+    "expression_fear",
+    "expression_contempt",
+    "valence",
+    "arousal",
+]
+
+
+def test_every_public_name_exists() -> None:
+    assert len(set(mien.results.__all__)) == len(mien.results.__all__)
+    assert [name for name in mien.results.__all__ if not hasattr(mien.results, name)] == []
+
+
+def test_columns_are_the_contract() -> None:
+    schema = table_schema(action_unit_labels=("AU01", "AU12"), n_landmarks=2)
+    assert schema.names == [*CONTRACT, "AU01", "AU12", "lm_x00", "lm_x01", "lm_y00", "lm_y01"]
+    types = {field.name: field.type for field in schema}
+    assert types.pop("source") == types.pop("expression") == pa.string()
+    assert types.pop("frame") == types.pop("track_id") == pa.int64()
+    assert types.pop("time_s") == pa.float64()
+    assert types.pop("success") == pa.bool_()
+    assert set(types.values()) == {pa.float32()}
+
+
+def test_a_bundle_with_fewer_expressions_keeps_all_eight_columns() -> None:
+    assert table_schema(expression_labels=("happiness", "neutral")).names == CONTRACT
+
+
+def test_an_expression_that_is_not_canonical_gets_a_column_after_the_eight() -> None:
+    names = table_schema(expression_labels=("neutral", "other")).names
+    assert names == [*CONTRACT[:-2], "expression_other", *CONTRACT[-2:]]
+
+
+def test_metadata_holds_versions_labels_and_the_callers_facts() -> None:
+    schema = table_schema(expression_labels=("neutral",), metadata={"stream_offset_s": "0.5"})
+    about = table_metadata(schema)
+    assert about["schema_version"] == str(SCHEMA_VERSION)
+    assert about["version"] == __version__
+    assert about["expression_labels"] == '["neutral"]'
+    assert about["stream_offset_s"] == "0.5"
+
+
+def test_every_column_is_described() -> None:
+    columns = list(describe_columns())
+    assert [column.name for column in columns] == [*CONTRACT, *ACTION_UNITS]
+    for column in columns:
+        assert column.range, column.name
+        assert column.meaning.endswith("."), column.name
+        assert column.unit or column.type not in (pa.float32(), pa.float64()), column.name
+
+
+def test_a_name_alone_gives_the_same_field_as_the_schema() -> None:
+    schema = table_schema(expression_labels=("other",), action_unit_labels=("AU45",), n_landmarks=68)
+    for field in schema:
+        column = column_named(field.name)
+        assert column is not None
+        assert column.field.equals(field, check_metadata=True)
+    assert column_named("my_notes") is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ({"action_unit_labels": ("AU01", "AU01")}, "AU01"),
+        ({"action_unit_labels": ("valence",)}, "valence"),
+        ({"expression_labels": ("neutral", "neutral")}, "differ"),
+        ({"n_landmarks": 100}, "100"),
+        ({"n_landmarks": -1}, "-1"),
+        ({"metadata": {"schema_version": "7"}}, "schema_version"),
+    ],
+)
+def test_contradictions_are_refused(arguments: dict, complaint: str) -> None:
+    with pytest.raises(ConfigError, match=complaint):
+        table_schema(**arguments)
