@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import errno
 import gc
 import os
 import sys
@@ -13,6 +14,7 @@ import pytest
 
 from mien.core import ConfigError, Faces, OutputError
 from mien.results import TableWriter, leftover_rows, read_table, recover
+from mien.results import parts as parts_module
 from mien.results import writer as writer_module
 from mien.results.parts import parts_folder
 
@@ -223,6 +225,7 @@ def test_a_full_disk_while_flushing_keeps_what_was_flushed(tmp_path, schema, mak
     with pytest.raises(OutputError, match=r"table\.parquet: File too large.*safe in .*\.parts"):
         run()
     assert not table.exists()
+    assert list(parts_folder(table).glob("*.tmp")) == []
     assert leftover_rows(table) == 10
     limit_file_size(10_000_000)
     assert recover(table).n_rows == 10
@@ -244,6 +247,31 @@ def test_a_full_disk_while_finishing_can_be_tried_again(tmp_path, schema, make_f
     writer.close()
     assert read_table(table)["frame"].to_pylist() == list(range(200))
     assert list(tmp_path.iterdir()) == [table]
+
+
+def test_rows_that_come_after_a_failed_finish_count_as_unfinished(
+    tmp_path, schema, make_frame, monkeypatch, limit_file_size
+) -> None:
+    table = tmp_path / "table.csv"
+    writer = TableWriter(table, schema, rows_per_part=1)
+    writer.append("a", make_frame(0))
+
+    def fail_after_the_move(folder: Path) -> None:
+        if folder == table.parent:
+            raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(parts_module, "sync_folder", fail_after_the_move)
+        with pytest.raises(OutputError, match="Input/output error"):
+            writer.close()
+    writer.append("a", make_frame(1))
+    limit_file_size(500)
+    with pytest.raises(OutputError, match="File too large"):
+        writer.close()
+    assert leftover_rows(table) == 2
+    limit_file_size(10_000_000)
+    writer.close()
+    assert read_table(table)["frame"].to_pylist() == [0, 1]
 
 
 def test_a_part_that_was_damaged_meanwhile_is_an_error_not_a_gap(tmp_path: Path, schema, make_frame) -> None:
