@@ -8,8 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mien.core import EXPRESSIONS, ConfigError, Faces, Frame
-from mien.results import TableWriter, read_table, table_schema
-from mien.results.formats import ENDINGS
+from mien.results import TABLE_ENDINGS, TableWriter, read_table, table_schema
 
 AWKWARD_SOURCE = 'Ωmega, "the\nlast" \\ \t.mp4'
 
@@ -20,7 +19,7 @@ def write(path: Path, schema, frames, source=AWKWARD_SOURCE, **options) -> None:
             writer.append(source, frame)
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("ending", TABLE_ENDINGS)
 def test_every_format_gives_the_same_rows_back(ending: str, tmp_path: Path, schema, make_frame) -> None:
     frames = [make_frame(index, n_faces) for index, n_faces in enumerate((1, 3, 0, 2))]
     write(tmp_path / "reference.parquet", schema, frames)
@@ -33,14 +32,14 @@ def test_every_format_gives_the_same_rows_back(ending: str, tmp_path: Path, sche
         assert field.equals(expected, check_metadata=True), field.name
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("ending", TABLE_ENDINGS)
 def test_a_table_without_rows_is_valid(ending: str, tmp_path: Path, schema) -> None:
     path = tmp_path / f"table{ending}"
     write(path, schema, [])
     table = read_table(path)
     assert table.num_rows == 0
     # JSON Lines without a line has nowhere to say what else the bundle could have filled.
-    expected = table_schema().names if ENDINGS[ending] == "jsonl" else schema.names
+    expected = table_schema().names if TABLE_ENDINGS[ending] == "jsonl" else schema.names
     assert table.schema.names == expected
 
 

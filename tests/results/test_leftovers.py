@@ -63,6 +63,9 @@ def test_the_next_run_sets_leftovers_aside(killed: Path, schema, make_frame) -> 
         assert writer.recovery is not None
         assert writer.recovery.n_rows == 6
         assert writer.n_rows == 0
+        (message,) = writer.messages
+        assert "6 rows" in message
+        assert str(writer.recovery.path) in message
         writer.append("clip.mp4", make_frame(9))
     assert frames_of(killed) == [9]
     assert frames_of(killed.with_name("table.recovered.parquet")) == [0, 1, 2, 2, 2, 3]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The affect table: its columns, writing it so that a kill loses nothing, reading it back, and the run manifest."""
 
+from mien.results.formats import TABLE_ENDINGS
 from mien.results.leftovers import Recovery, discard_leftovers, leftover_rows, recover
 from mien.results.manifest import InputFailure, InputRecord, RunManifest, hash_file, manifest_path
 from mien.results.reader import read_table
@@ -9,6 +10,7 @@ from mien.results.writer import TableWriter
 
 __all__ = [
     "SCHEMA_VERSION",
+    "TABLE_ENDINGS",
     "Column",
     "InputFailure",
     "InputRecord",

@@ -18,22 +18,26 @@ import pyarrow.parquet as pq
 
 from mien.core import ConfigError
 
-ENDINGS = MappingProxyType({".parquet": "parquet", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"})
+TABLE_ENDINGS = MappingProxyType({".parquet": "parquet", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"})
 """File ending -> name of the format."""
 
 # Large enough for good Parquet row groups, small enough to stay at tens of MB even with landmarks.
 _ROWS_PER_GROUP = 32_768
+# JSON repeats every key in every row, and a row with landmarks takes several kB.
+_ROWS_PER_JSON_PIECE = 2_048
 
 
 def format_of(path: Path) -> str:
     """The format that a file's ending stands for: ``"parquet"``, ``"csv"`` or ``"jsonl"``.
 
     Raises:
-        ConfigError: the ending is none of `ENDINGS`.
+        ConfigError: the ending is none of `TABLE_ENDINGS`.
     """
-    name = ENDINGS.get(path.suffix.lower())
+    name = TABLE_ENDINGS.get(path.suffix.lower())
     if name is None:
-        raise ConfigError(f"{path} must end in one of {', '.join(ENDINGS)}; the ending chooses the table's format")
+        raise ConfigError(
+            f"{path} must end in one of {', '.join(TABLE_ENDINGS)}; the ending chooses the table's format"
+        )
     return name
 
 
@@ -85,15 +89,15 @@ def _write_csv(file: BinaryIO, schema: pa.Schema, tables: Iterable[pa.Table]) ->
 def _write_jsonl(file: BinaryIO, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
     keys = [json.dumps(name, ensure_ascii=False) + ":" for name in schema.names]
     leads = ["{" + keys[0], *("," + key for key in keys[1:])]
-    for table in tables:
+    for batch in (batch for table in tables for batch in table.to_batches(_ROWS_PER_JSON_PIECE)):
         pieces = []
-        for lead, column in zip(leads, table.itercolumns(), strict=True):
+        for lead, column in zip(leads, batch.columns, strict=True):
             pieces += [lead, _json_texts(column)]
         lines = pc.binary_join_element_wise(*pieces, "}\n", "")
         file.write("".join(lines.to_pylist()).encode())
 
 
-def _json_texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def _json_texts(column: pa.Array) -> pa.Array:
     """Every value of a column as JSON text. Arrow writes numbers and booleans as JSON does."""
     if pa.types.is_string(column.type):
         names = pc.unique(column.drop_null())

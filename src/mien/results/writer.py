@@ -118,7 +118,12 @@ class TableWriter:
     @property
     def messages(self) -> tuple[str, ...]:
         """What the caller should tell the user about leftovers, one sentence each."""
-        return self._resumed.messages if self.recovery is None else self.recovery.messages
+        if self.recovery is None:
+            return self._resumed.messages
+        if self.recovery.path is None:
+            return self.recovery.messages
+        saved = f"{self.recovery.n_rows} rows of an interrupted run over {self.path} are now in {self.recovery.path}"
+        return (saved, *self.recovery.messages)
 
     def append(self, source: str | Path, frame: Frame) -> None:
         """Adds the rows of one frame: one per face, or a single ``success = false`` row. The image is not kept.
