@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finds, aligns and follows faces."""
 
+from mien.faces.alignment import align_faces, five_points, resize_face, similarity_transform, to_colour, warp_face
+from mien.faces.cuts import CutDetector
 from mien.faces.detector import (
     DETECTORS,
     Detections,
@@ -9,5 +11,23 @@ from mien.faces.detector import (
     RefiningDetector,
     create_detector,
 )
+from mien.faces.follow import FaceFollower
+from mien.faces.tracker import Tracker
 
-__all__ = ["DETECTORS", "Detections", "DetectorInfo", "FaceDetector", "RefiningDetector", "create_detector"]
+__all__ = [
+    "DETECTORS",
+    "CutDetector",
+    "Detections",
+    "DetectorInfo",
+    "FaceDetector",
+    "FaceFollower",
+    "RefiningDetector",
+    "Tracker",
+    "align_faces",
+    "create_detector",
+    "five_points",
+    "resize_face",
+    "similarity_transform",
+    "to_colour",
+    "warp_face",
+]

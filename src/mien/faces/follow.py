@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`FaceFollower`: faces and their track numbers through a video, with the detector at rest where that is safe."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from mien.core import ConfigError
+from mien.faces.cuts import CutDetector
+from mien.faces.detector import Detections, FaceDetector, Image, RefiningDetector, require_rgb
+from mien.faces.tracker import Tracker
+
+# While a face is lost, or none is known, scans come this often: a full detection on each frame would halve the speed
+# of a video for a face that is seen a tenth of a second earlier.
+_SEARCH_EVERY_S = 0.1
+
+
+class FaceFollower:
+    """Follows the faces of one video; make a new one for the next.
+
+    A detector that can look again cheaply (`mien.faces.RefiningDetector`) searches the whole frame only on the first
+    frame of a shot, on the frame after a new face, when a face is lost and every ``scan_every_s``; in between it looks
+    again at each followed face. Any other detector runs on every frame.
+
+    Args:
+        detector: what finds the faces.
+        scan_every_s: longest time in seconds of the video between two full detections.
+        max_lost_s: how long a face may be unseen and still keep its number, in seconds of the video.
+
+    Raises:
+        ConfigError: a time is negative.
+    """
+
+    def __init__(self, detector: FaceDetector, *, scan_every_s: float = 0.5, max_lost_s: float = 1.0) -> None:
+        if not scan_every_s >= 0:
+            raise ConfigError(f"scan_every_s must be at least 0, got {scan_every_s}")
+        self._detector = detector
+        self._refiner = detector if isinstance(detector, RefiningDetector) else None
+        self._scan_every_s = scan_every_s
+        self._cuts = CutDetector()
+        self._tracker = Tracker(max_lost_s=max_lost_s)
+        self._scanned_s = self._time_s = -math.inf
+
+    def update(self, image: Image, time_s: float) -> tuple[Detections, npt.NDArray[np.int64]]:
+        """The faces of the next frame.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            time_s: presentation time of the frame in seconds; one before the last frame's counts as the last frame's.
+
+        Returns:
+            The faces that are seen in this frame, and (N,) their track numbers: ascending, from 0 on in the order in
+            which faces appear, never used for a second face. A cut ends all tracks.
+
+        Raises:
+            ConfigError: the time is not a number.
+            InputError: the array is not an image.
+        """
+        require_rgb(image)
+        if math.isnan(time_s):
+            raise ConfigError("a frame's time must be a number of seconds, got nan")
+        time_s = self._time_s = max(time_s, self._time_s)
+        if self._cuts.update(image):
+            self._tracker.end_shot()
+            self._scanned_s = -math.inf
+        expected = self._tracker.begin(time_s)
+        if self._refiner is None:
+            self._tracker.scan(self._detector.detect(image))
+            return self._tracker.faces()
+        unsettled = self._tracker.any_unsettled
+        face_gone = len(expected) > 0 and self._tracker.observe(self._refiner.refine(image, expected))
+        if unsettled or face_gone or self._scan_is_due(time_s):
+            self._tracker.scan(self._detector.detect(image))
+            self._scanned_s = time_s
+        return self._tracker.faces()
+
+    def _scan_is_due(self, time_s: float) -> bool:
+        """Whether the last full detection is too long ago for what is known of this frame."""
+        searching = len(self._tracker) == 0 or self._tracker.any_lost
+        every_s = min(_SEARCH_EVERY_S, self._scan_every_s) if searching else self._scan_every_s
+        return time_s - self._scanned_s >= every_s

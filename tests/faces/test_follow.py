@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+from pathlib import Path
+
+import av
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from mien.core import ConfigError, InputError
+from mien.faces import Detections, FaceDetector, FaceFollower, create_detector
+from mien.faces.fakes import FakeDetector, FakeRefiningDetector, faces_at
+
+Image = npt.NDArray[np.uint8]
+BLANK: Image = np.zeros((36, 64, 3), np.uint8)
+FPS = 25.0
+
+
+@pytest.fixture(scope="module")
+def detector() -> FaceDetector:
+    return create_detector("mtcnn", threads=1)
+
+
+class Script:
+    """A detector's answers frame by frame: the test moves it on."""
+
+    def __init__(self, faces: list[Detections]) -> None:
+        self.faces = faces
+        self.index = 0
+
+    def __call__(self, _: Image) -> Detections:
+        return self.faces[self.index]
+
+    def follow(self, follower: FaceFollower) -> list[list[int]]:
+        numbers = []
+        for index in range(len(self.faces)):
+            self.index = index
+            numbers.append(follower.update(BLANK, index / FPS)[1].tolist())
+        return numbers
+
+
+def at(x: float, score: float = 0.99) -> Detections:
+    return faces_at([[x, 10, x + 20, 30]], [score])
+
+
+def test_detector_rests_on_followed_faces() -> None:
+    script = Script([at(10 + 0.2 * t) for t in range(50)])
+    fake = FakeRefiningDetector(script)
+    assert script.follow(FaceFollower(fake, scan_every_s=0.5)) == [[0]] * 50
+    # Frames 0, 13, 26 and 39: half a second is 12.5 frames.
+    assert fake.n_detections == 4
+    assert fake.n_looks == 49
+
+
+def test_detector_without_second_look_runs_on_every_frame() -> None:
+    script = Script([at(10)] * 10)
+    fake = FakeDetector(script)
+    assert script.follow(FaceFollower(fake)) == [[0]] * 10
+    assert fake.n_detections == 10
+
+
+def test_lost_face_is_searched_at_once_then_now_and_then() -> None:
+    script = Script([at(10)] * 5 + [Detections.empty()] * 20)
+    fake = FakeRefiningDetector(script)
+    script.follow(FaceFollower(fake, scan_every_s=100))
+    # Frame 0; frame 5, where it is gone; then every tenth of a second: frames 8, 11, 14, 17, 20 and 23.
+    assert fake.n_detections == 8
+
+
+def test_new_face_is_found_soon() -> None:
+    both = faces_at([[10, 10, 30, 30], [40, 10, 60, 30]])
+    script = Script([at(10)] * 5 + [both] * 25)
+    numbers = script.follow(FaceFollower(FakeRefiningDetector(script), scan_every_s=0.5))
+    assert numbers[12] == [0]
+    assert numbers[13] == [0, 1]
+
+
+def test_doubtful_new_face_is_checked_on_the_next_frame() -> None:
+    script = Script([Detections.empty()] * 3 + [at(10, 0.9)] * 3)
+    assert script.follow(FaceFollower(FakeRefiningDetector(script)))[3:] == [[], [0], [0]]
+
+
+def test_false_face_of_one_frame_makes_no_track() -> None:
+    script = Script([Detections.empty()] * 3 + [at(10, 0.9)] + [Detections.empty()] * 10)
+    assert script.follow(FaceFollower(FakeRefiningDetector(script))) == [[]] * 14
+
+
+def test_times_that_do_not_grow() -> None:
+    follower = FaceFollower(FakeRefiningDetector(lambda _: at(10)))
+    numbers = [follower.update(BLANK, time_s)[1].tolist() for time_s in (1.0, 1.0, 0.5, 1.1)]
+    assert numbers == [[0]] * 4
+
+
+def test_wrong_arguments() -> None:
+    fake = FakeDetector(lambda _: Detections.empty())
+    with pytest.raises(ConfigError, match="scan_every_s"):
+        FaceFollower(fake, scan_every_s=-1)
+    with pytest.raises(ConfigError, match="nan"):
+        FaceFollower(fake).update(BLANK, float("nan"))
+    with pytest.raises(InputError, match="RGB"):
+        FaceFollower(fake).update(BLANK[:, :, 0], 0.0)
+
+
+def test_moving_astronaut(detector: FaceDetector, astronaut: Image) -> None:
+    """The real nets on a face that moves in a circle; what is followed is what a full detection finds."""
+    follower = FaceFollower(detector, scan_every_s=100)
+    for index in range(24):
+        angle = 2 * np.pi * index / 24
+        x, y = round(60 + 40 * np.cos(angle)), round(20 + 20 * np.sin(angle))
+        image = astronaut[y : y + 240, x : x + 260]
+        found, numbers = follower.update(image, index / FPS)
+        assert numbers.tolist() == [0]
+        np.testing.assert_allclose(found.boxes[0], np.array([178, 65, 270, 177]) - [x, y, x, y], atol=14)
+        np.testing.assert_allclose(found.landmarks[0, 2], [225 - x, 126 - y], atol=7)
+
+
+def test_cut_ends_the_track(detector: FaceDetector, astronaut: Image) -> None:
+    follower = FaceFollower(detector)
+    frames = [astronaut[:300]] * 3 + [np.ascontiguousarray(astronaut[:300, ::-1])] * 3
+    assert [follower.update(frame, index / FPS)[1].tolist() for index, frame in enumerate(frames)] == [[0]] * 3 + [
+        [1]
+    ] * 3
+
+
+def numbers_by_frame(detector: FaceDetector, clip: Path, n_frames: int | None = None) -> list[list[int]]:
+    follower, numbers = FaceFollower(detector), []
+    with av.open(str(clip)) as container:
+        for frame in container.decode(video=0):
+            numbers.append(follower.update(frame.to_ndarray(format="rgb24"), float(frame.time or 0))[1].tolist())
+            if len(numbers) == n_frames:
+                break
+    return numbers
+
+
+@pytest.mark.parametrize(
+    ("clip", "n_frames"),
+    # She holds her hand before her mouth in frames 60 to 210.
+    [("single_face.mp4", None), ("cry_to_laugh.mp4", 240), ("grid_brbk7n.mpg", None)],
+)
+def test_clips_with_one_face(detector: FaceDetector, shared_data: Path, clip: str, n_frames: int | None) -> None:
+    numbers = numbers_by_frame(detector, shared_data / "video" / clip, n_frames)
+    assert len(numbers) > 50
+    assert all(frame == [0] for frame in numbers)
+
+
+def test_clip_without_faces(detector: FaceDetector, shared_data: Path) -> None:
+    assert not any(numbers_by_frame(detector, shared_data / "video" / "no_face.mp4"))
+
+
+def test_clip_with_cuts(detector: FaceDetector, shared_data: Path) -> None:
+    numbers = numbers_by_frame(detector, shared_data / "video" / "several_faces.mp4")
+    shots = [numbers[start:end] for start, end in ((0, 20), (20, 82), (82, 211), (211, None))]
+    seen = [{number for frame in shot for number in frame} for shot in shots]
+    assert sum(len(shot) for shot in seen) == len(set.union(*seen)), "a number crossed a cut"
+    assert [len(shot) for shot in seen] == [2, 1, 1, 4]
+    assert all(len(frame) == 4 for frame in shots[3])
