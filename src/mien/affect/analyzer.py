@@ -58,7 +58,9 @@ class Analyzer:
             raise ConfigError(f"faces must be 'all' or 'largest', got {faces!r}")
         self._bundle = load_bundle(model, runtime=runtime, threads=threads)
         self._decoder = Decoder(self._bundle.spec, keep_features=features)
-        self._detector = create_detector(detector, threads=threads)
+        # Options are for detectors by name; an object comes as it is.
+        options = {"threads": threads} if detector == "mtcnn" else {}
+        self._detector = create_detector(detector, **options)
         self._largest_only = faces == "largest"
 
     @property

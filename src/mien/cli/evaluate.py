@@ -14,7 +14,7 @@ import click
 @click.option("--data", required=True, type=click.Path(path_type=Path), help="Folder of the data sets.")
 @click.option("--bundle", default="mien-light", show_default=True, help="Name or folder of a bundle.")
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
-def evaluate(protocol: str, data: Path, bundle: str, as_json: bool) -> None:  # noqa: FBT001 - click passes by name
+def evaluate(protocol: str, data: Path, bundle: str, as_json: bool) -> None:
     """Measure a bundle on data that it was not taught, with 95 % bootstrap intervals."""
     from mien.affect import Analyzer
     from mien.evaluation import PROTOCOLS

@@ -25,7 +25,7 @@ def models(ctx: click.Context) -> None:
 @models.command(short_help="Everything that a bundle says of itself.")
 @click.argument("model", default="mien-light")
 @click.option("--json", "as_json", is_flag=True, help="The content of model.json.")
-def show(model: str, as_json: bool) -> None:  # noqa: FBT001 - click passes by name
+def show(model: str, as_json: bool) -> None:
     """Show the model card of a bundle, by name or folder."""
     from mien.inference import load_spec
 

@@ -20,9 +20,11 @@ _SECONDS_BETWEEN_LINES = 1.0
 class ProgressView(Protocol):
     """Takes progress and final events."""
 
-    def __call__(self, progress: Progress) -> None: ...
+    def __call__(self, progress: Progress) -> None:
+        """Show progress."""
 
-    def say(self, event: str, message: str, **facts: Any) -> None: ...
+    def say(self, event: str, message: str, **facts: Any) -> None:
+        """Show an event: ``message`` for people, ``facts`` for programs."""
 
     def __enter__(self) -> Self: ...
 

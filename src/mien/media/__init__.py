@@ -8,14 +8,16 @@ from mien.media.anonymize import anonymize_faces
 from mien.media.camera import CameraReader, Capture, open_camera
 from mien.media.drawing import draw_faces
 from mien.media.frames import DecodeReport, FrameSource, VideoFrame, VideoInfo
-from mien.media.images import MAX_PIXELS, as_rgb, load_image
+from mien.media.images import MAX_PIXELS, as_rgb, decode_image, load_image
 from mien.media.inputs import IMAGE_SUFFIXES, VIDEO_SUFFIXES, MediaInput, find_inputs
+from mien.media.save import SAVE_SUFFIXES, save_image
 from mien.media.video import VideoReader, open_video
 from mien.media.writer import VideoWriter
 
 __all__ = [
     "IMAGE_SUFFIXES",
     "MAX_PIXELS",
+    "SAVE_SUFFIXES",
     "VIDEO_SUFFIXES",
     "CameraReader",
     "Capture",
@@ -28,9 +30,11 @@ __all__ = [
     "VideoWriter",
     "anonymize_faces",
     "as_rgb",
+    "decode_image",
     "draw_faces",
     "find_inputs",
     "load_image",
     "open_camera",
     "open_video",
+    "save_image",
 ]

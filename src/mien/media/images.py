@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.core import InputError
-from mien.media.formats import Format, identify_file, require_file
+from mien.media.formats import HEAD_BYTES, Format, identify, identify_file, require_file
 from mien.media.headers import read_header
 
 MAX_PIXELS = 100_000_000
@@ -48,11 +48,26 @@ def load_image(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
     """
     path = Path(path)
     require_file(path)
-    known = _require_image(identify_file(path), path)
+    _require_image(identify_file(path), path)
     try:
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
+    return decode_image(data, name=path)
+
+
+def decode_image(data: bytes, *, name: str | os.PathLike[str] = "image") -> npt.NDArray[np.uint8]:
+    """Decode the content of an image file, as `load_image` does.
+
+    Args:
+        data: the file's bytes.
+        name: what messages call it.
+
+    Raises:
+        InputError: see `load_image`.
+    """
+    path = Path(name)
+    known = _require_image(identify(data[:HEAD_BYTES]), path)
     header = read_header(data, known.name)
     _require_size(header.width, header.height, str(path))
     if not header.complete:
@@ -117,7 +132,7 @@ def _require_image(known: Format | None, path: Path) -> Format:
     if known.content == "video":
         raise InputError(f"{path}: this is a video ({known.name}), not an image; open it as a video")
     if known.content != "image":
-        raise InputError(f"{path}: this is {known.content} ({known.name}), not an image; {known.advice or _READABLE}")
+        raise InputError(f"{path}: this is {known.name}, not an image; {known.advice or _READABLE}")
     if known.advice:
         raise InputError(f"{path}: {known.name} images cannot be read; {known.advice}")
     return known
@@ -137,9 +152,12 @@ def _decode(data: bytes, known: Format, path: Path) -> npt.NDArray[np.uint8]:
         raise InputError(f"{path}: this {known.name} file cannot be decoded ({error.err}); {_READABLE}") from error
     if pixels is None:
         # The only readable format that some OpenCV builds lack.
-        advice = "convert it to JPEG or PNG first" if known.name == "AVIF" else "it is damaged: copy it again"
-        raise InputError(f"{path}: this {known.name} file cannot be decoded; {advice}")
+        lacking = ", or this OpenCV cannot read AVIF: convert it to JPEG" if known.name == "AVIF" else ""
+        raise InputError(f"{path}: this {known.name} file cannot be decoded; it is damaged: copy it again{lacking}")
     _require_size(pixels.shape[1], pixels.shape[0], str(path))
+    if known.name == "TIFF" and pixels.dtype == np.uint8 and pixels.shape[2:] == (4,):
+        # libtiff's 8-bit interface has multiplied the colours by alpha already: only the white is missing.
+        pixels = cv2.add(pixels[..., :3], np.repeat(255 - pixels[..., 3:], 3, axis=2))
     if pixels.dtype == np.uint16:
         pixels = cv2.convertScaleAbs(pixels, alpha=1 / 257)
     if pixels.dtype != np.uint8:

@@ -162,7 +162,7 @@ def analyze(
     n_named = len(plan.inputs) + len(plan.failures)
     if drawing is not None and n_named != 1:
         raise ConfigError(f"an overlay needs a single input, got {n_named}")
-    tally = _Tally(n_named, on_progress or (lambda progress: None), failures=list(plan.failures))
+    tally = _Tally(n_named, on_progress or (lambda _: None), failures=list(plan.failures))
     if not plan.tables:
         return _result(tally)
     name, _, file = detector.partition("=")

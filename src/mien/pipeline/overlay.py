@@ -8,13 +8,14 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from mien.core import Frame, OutputError
-from mien.media import IMAGE_SUFFIXES, VideoInfo, VideoWriter, draw_faces, save_image
+from mien.media import SAVE_SUFFIXES, VideoInfo, VideoWriter, draw_faces, save_image
 
 
 class Overlay(Protocol):
     """Takes analysed frames with their images, in order."""
 
-    def write(self, frame: Frame) -> None: ...
+    def write(self, frame: Frame) -> None:
+        """Draw one."""
 
     def __enter__(self) -> Self: ...
 
@@ -46,7 +47,7 @@ class ImageOverlay(NoOverlay):
     """
 
     def __init__(self, path: Path, *, anonymous: bool) -> None:
-        if path.suffix.lower() not in IMAGE_SUFFIXES:
+        if path.suffix.lower() not in SAVE_SUFFIXES:
             raise OutputError(f"{path}: the overlay of an image must be an image, for example .png")
         self._path = path
         self._anonymous = anonymous

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from mien.affect import ahead
+
+
+def test_order_is_kept() -> None:
+    assert list(ahead(range(100), 3)) == list(range(100))
+
+
+def test_none_is_an_item_too() -> None:
+    assert list(ahead([None, 1, None], 2)) == [None, 1, None]
+
+
+def test_an_error_comes_out_at_its_place() -> None:
+    def source() -> Iterator[int]:
+        yield 1
+        raise ValueError("broken")
+
+    stream = ahead(source(), 4)
+    assert next(stream) == 1
+    with pytest.raises(ValueError, match="broken"):
+        next(stream)
+
+
+def test_no_more_than_depth_items_wait() -> None:
+    made = 0
+    enough = threading.Event()
+
+    def source() -> Iterator[int]:
+        nonlocal made
+        for made in range(1, 50):
+            if made == 6:
+                enough.set()
+            yield made
+
+    stream = ahead(source(), 4)
+    assert next(stream) == 1
+    assert enough.wait(5)  # one taken, four waiting, one in the thread's hand
+    enough.wait(0.2)
+    assert made == 6
+    stream.close()
+
+
+def test_closing_early_closes_the_source_and_ends_the_thread() -> None:
+    closed = threading.Event()
+
+    def source() -> Iterator[int]:
+        try:
+            yield from range(1000)
+        finally:
+            closed.set()
+
+    before = threading.active_count()
+    stream = ahead(source(), 2)
+    assert next(stream) == 0
+    stream.close()
+    assert closed.is_set()
+    assert threading.active_count() == before

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+import dataclasses
+
+import numpy as np
+import pytest
+from scipy import special
+
+from mien.affect import Decoder, activate
+from mien.core import EXPRESSION_ORDERS, EXPRESSIONS, CropSpec, Faces, InputSpec, ModelSpec, TaskSpec
+
+RNG = np.random.default_rng(0)
+
+
+def task(name: str, labels: tuple[str, ...], activation: str, low: float = 0.0, **more: object) -> TaskSpec:
+    facts = {"task": name, "output": name, "labels": labels, "activation": activation, "low": low, "high": 1.0}
+    return TaskSpec(**facts, unit="", **more)  # type: ignore[arg-type]  # keyword table of a test
+
+
+EXPRESSION = task("expression", EXPRESSION_ORDERS["hse_8"], "softmax", temperature=1.7)
+AFFECT = task("valence_arousal", ("valence", "arousal"), "identity", low=-1.0)
+UNITS = task("action_units", ("AU12", "AU04"), "sigmoid")
+SPEC = ModelSpec(
+    spec_version=1,
+    name="toy",
+    version="1",
+    sha256="",
+    input=InputSpec(name="x", size_px=4, colour="gray", layout="NHWC", dtype="uint8"),
+    crop=CropSpec(template=((0.0, 0.0),) * 5),
+    tasks=(EXPRESSION, AFFECT, UNITS),
+    features="features",
+)
+OUTPUTS = {
+    "expression": RNG.normal(0, 3, (5, 8)).astype(np.float32),
+    "valence_arousal": RNG.normal(0, 2, (5, 2)).astype(np.float32),
+    "action_units": RNG.normal(0, 3, (5, 2)).astype(np.float32),
+    "features": RNG.normal(0, 3, (5, 6)).astype(np.float32),
+}
+
+
+def test_activations_agree_with_scipy() -> None:
+    raw = OUTPUTS["expression"]
+    np.testing.assert_allclose(activate(raw, EXPRESSION), special.softmax(raw / 1.7, axis=1), atol=1e-6)
+    np.testing.assert_allclose(activate(raw[:, :2], UNITS), special.expit(raw[:, :2]), atol=1e-6)
+
+
+def test_huge_logits_stay_finite() -> None:
+    raw = np.array([[1e4, -1e4]], np.float32)
+    assert activate(raw, UNITS).tolist() == [[1.0, 0.0]]
+    assert np.isfinite(activate(np.repeat(raw, 4, axis=1), EXPRESSION)).all()
+
+
+def test_values_come_out_in_canonical_order_and_range() -> None:
+    faces = Faces(boxes=np.zeros((5, 4)), **Decoder(SPEC)(OUTPUTS))
+    assert faces.expression_labels == EXPRESSIONS
+    chances = special.softmax(OUTPUTS["expression"] / 1.7, axis=1)
+    for column, name in enumerate(EXPRESSIONS):
+        np.testing.assert_allclose(
+            faces.expression[:, column], chances[:, EXPRESSION_ORDERS["hse_8"].index(name)], atol=1e-6
+        )
+    np.testing.assert_allclose(faces.valence, np.clip(OUTPUTS["valence_arousal"][:, 0], -1, 1))
+    assert faces.action_unit_labels == ("AU04", "AU12")
+    np.testing.assert_allclose(faces.action_units[:, 1], special.expit(OUTPUTS["action_units"][:, 0]), atol=1e-6)
+    assert faces.features.shape == (5, 0)
+
+
+def test_features_on_request() -> None:
+    faces = Faces(boxes=np.zeros((5, 4)), **Decoder(SPEC, keep_features=True)(OUTPUTS))
+    np.testing.assert_array_equal(faces.features, OUTPUTS["features"])
+
+
+def test_a_bundle_without_a_task_leaves_nan() -> None:
+    spec = dataclasses.replace(SPEC, tasks=(EXPRESSION,), features="")
+    faces = Faces(boxes=np.zeros((5, 4)), **Decoder(spec)(OUTPUTS))
+    assert np.isnan(faces.valence).all()
+    assert faces.action_units.shape == (5, 0)
+
+
+@pytest.mark.parametrize("labels", [("happiness", "neutral"), ("other", "neutral")])
+def test_fewer_or_other_classes_say_so(labels: tuple[str, ...]) -> None:
+    spec = dataclasses.replace(SPEC, tasks=(task("expression", labels, "softmax"),), features="")
+    got = Decoder(spec).expression_labels
+    assert set(got) == set(labels)
+    assert got[0] == "neutral"
