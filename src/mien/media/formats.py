@@ -137,7 +137,7 @@ def require_file(path: Path) -> None:
     """
     try:
         if path.is_dir():
-            raise InputError(f"{path}: is a folder; name a file in it, or give the folder to the command line")
+            raise InputError(f"{path}: is a folder; name a file in it")
         if not path.exists():
             raise InputError(f"{path}: no such file; check the name")
         if not path.is_file():

@@ -120,8 +120,27 @@ def _webp(data: bytes) -> ImageHeader:
 
 
 def _gif(data: bytes) -> ImageHeader:
-    width, height = struct.unpack_from("<HH", data, 6)
+    """Complete once the first picture is; that later ones are missing does not matter here."""
+    width, height, flags = struct.unpack_from("<HHB", data, 6)
+    position = 13 + _gif_palette_bytes(flags)
+    while data[position] != 0x2C:  # extensions before the first picture
+        if data[position] != 0x21:
+            return ImageHeader(width, height, complete=False)
+        position = _after_gif_blocks(data, position + 2)
+    position += 10 + _gif_palette_bytes(data[position + 9])
+    _after_gif_blocks(data, position + 1)
     return ImageHeader(width, height)
+
+
+def _gif_palette_bytes(flags: int) -> int:
+    return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
+
+
+def _after_gif_blocks(data: bytes, position: int) -> int:
+    """Where a chain of length-prefixed blocks ends; IndexError if the data ends first."""
+    while data[position]:
+        position += 1 + data[position]
+    return position + 1
 
 
 def _bmp(data: bytes) -> ImageHeader:
@@ -144,13 +163,21 @@ def _avif(data: bytes) -> ImageHeader:
         sizes.append(struct.unpack_from(">II", data, position + 8))
         position = data.find(b"ispe", position + 16)
     width, height = max(sizes, key=lambda size: size[0] * size[1], default=(0, 0))
-    return ImageHeader(width, height)
+    box = 0
+    while box + 8 <= len(data):
+        (size,) = struct.unpack_from(">I", data, box)
+        if size < 8:  # the last box runs to the end of the file, or has a size that no still picture needs
+            break
+        box += size
+    return ImageHeader(width, height, complete=box <= len(data))
 
 
 def _pnm(data: bytes) -> ImageHeader:
     lines = (line.split(b"#")[0] for line in data[:1024].splitlines())
     fields = [field for line in lines for field in line.split()][1:3]
-    width, height = (int(field) if field.isdigit() else 0 for field in fields)
+    if len(fields) < 2 or not all(field.isdigit() for field in fields):
+        return ImageHeader(complete=False)
+    width, height = int(fields[0]), int(fields[1])
     return ImageHeader(width, height)
 
 

@@ -66,9 +66,7 @@ class PictureMaker:
             InputError: the frame is too large.
         """
         width, height = self._square_size(frame)
-        converted = self._reformatter.reformat(
-            frame, width, height, format="rgb24", src_color_range=frame.color_range or None
-        )
+        converted = self._reformatter.reformat(frame, width, height, format="rgb24")
         image = np.asarray(converted.to_ndarray(), dtype=np.uint8)
         if frame.interlaced_frame and height > 1:
             image = np.asarray(cv2.resize(image[::2], (width, height)), dtype=np.uint8)

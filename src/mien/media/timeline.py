@@ -104,9 +104,9 @@ class Timeline:
         if self._tracked and pts is not None and in_order:
             heapq.heappush(self._pending, pts)
 
-    def spoiled(self) -> None:
-        """The frame placed last shows corrupt data."""
-        self.say("a corrupt frame is left out")
+    def spoiled(self, reason: str) -> None:
+        """The frame placed last is of no use."""
+        self.say(f"this frame is left out: {reason}")
         self._n_spoiled += 1
 
     def failed(self, pts: int | None) -> None:

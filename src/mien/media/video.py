@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import av
+from av.container import InputContainer
 
 from mien.core import ConfigError, InputError
 from mien.media.formats import identify_file, require_file
@@ -22,6 +23,8 @@ from mien.media.timeline import Place, Timeline
 _MAX_READ_ERRORS = 100  # in a row, without a packet in between
 _FALLBACK_FPS = 25
 _PAIRED_FIELDS = {"h264", "hevc"}  # codecs whose interlaced frames may come as two packets
+# FFmpeg's readers of single images and of text art, which take almost anything.
+_NOT_VIDEO = {"adf", "bin", "idf", "image2", "tty", "xbin"}
 # Only files, never the addresses that a playlist or a reference movie may name.
 _OPEN_OPTIONS = {"protocol_whitelist": "file"}
 
@@ -67,7 +70,7 @@ def open_video(
     if known is not None and known.content == "image" and known.name != "GIF":
         raise InputError(f"{path}: this is an image ({known.name}), not a video; open it as an image")
     if known is not None and known.content == "document":
-        raise InputError(f"{path}: this is a document ({known.name}), not a video; {known.advice}")
+        raise InputError(f"{path}: this is {known.name}, not a video; {known.advice}")
     return VideoReader(path, start_s=start_s, stop_s=stop_s, every=every, threads=threads)
 
 
@@ -88,7 +91,7 @@ class VideoReader:
         self._open = True
         # Absolute: a relative name such as "data:1.mp4" would read as a protocol.
         try:
-            self._container = av.open(str(path.absolute()), options=_OPEN_OPTIONS, metadata_errors="replace")
+            self._container = _open_container(str(path.absolute()))
         except (av.FFmpegError, OSError, ValueError) as error:
             raise InputError(f"{path}: cannot be opened as a video ({_reason(error)}); {_advice(error)}") from error
         try:
@@ -125,6 +128,9 @@ class VideoReader:
             self._container.close()
 
     def _prepare(self, threads: int) -> None:
+        container_names = self._container.format.name.split(",")
+        if _NOT_VIDEO.intersection(container_names) or self._container.format.name.endswith("_pipe"):
+            raise InputError(f"{self._path}: not a video of a known format; give MP4, MOV, MKV, WebM, AVI or MPEG")
         if not self._container.streams.video:
             raise InputError(f"{self._path}: has no picture, only {self._other_streams()}; give a file with video")
         self._stream = stream = self._container.streams.video[0]
@@ -137,7 +143,6 @@ class VideoReader:
         context.thread_type = "AUTO"
         context.thread_count = threads
         rate = stream.average_rate or stream.guessed_rate
-        container_names = self._container.format.name.split(",")
         self._timeline = Timeline(
             time_base_s=Fraction(stream.time_base or Fraction(1, 1000)),
             start_pts=stream.start_time,
@@ -180,7 +185,13 @@ class VideoReader:
                 size = frame.width, frame.height
                 self._timeline.say(f"the picture size changes to {size[0]} x {size[1]}; it is fitted to the first")
             if place.time_s >= self._start_s and place.index % self._every == 0:
-                yield VideoFrame(index=place.index, time_s=place.time_s, image=self._picture(frame))
+                try:
+                    image = self._picture(frame)
+                except av.FFmpegError as error:
+                    self._n_decoded -= 1
+                    self._timeline.spoiled(f"its colours cannot be converted ({_reason(error)})")
+                else:
+                    yield VideoFrame(index=place.index, time_s=place.time_s, image=image)
             if not self._open:
                 return
             pair = next(rest, None)
@@ -202,7 +213,7 @@ class VideoReader:
                 if place is None:
                     continue
                 if frame.is_corrupt:
-                    self._timeline.spoiled()
+                    self._timeline.spoiled("its data are corrupt")
                     continue
                 self._n_decoded += 1
                 yield place, frame
@@ -245,6 +256,16 @@ class VideoReader:
     def _excuse(self) -> str:
         messages = self._timeline.messages
         return f"it is damaged ({messages[0]})" if messages else "it is damaged or holds no pictures"
+
+
+def _open_container(name: str) -> InputContainer:
+    try:
+        return av.open(name, "r", options=_OPEN_OPTIONS)
+    except UnicodeDecodeError:
+        # Tags in another encoding stop PyAV before 19, which has this argument for them; later ones need it no more.
+        lenient: dict[str, Any] = {"metadata_errors": "replace"}
+        container: InputContainer = av.open(name, "r", options=_OPEN_OPTIONS, **lenient)
+        return container
 
 
 def _reason(error: Exception) -> str:

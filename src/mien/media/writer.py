@@ -58,8 +58,10 @@ class VideoWriter:
         self._temporary = self._path.with_name(f".{self._path.stem}.{os.getpid()}.part{self._path.suffix}")
         options = {"movflags": "+faststart"} if container in ("mp4", "mov") else {}
         try:
-            # PyAV opens the file late; this finds out now whether the place can be written.
-            self._temporary.touch()
+            self._temporary.touch()  # PyAV opens the file late; this finds out now whether the place can be written
+        except OSError as error:
+            raise self._failure(error) from error
+        try:
             self._container = av.open(str(self._temporary.absolute()), "w", format=container, options=options)
             self._stream = self._add_stream(fps, threads)
         except (av.FFmpegError, OSError, ValueError) as error:

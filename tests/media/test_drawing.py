@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from mien.core import EXPRESSIONS, Faces, InputError
+from mien.media import anonymize_faces, draw_faces
+from mien.media.drawing import track_colour
+from mien.media.panel import lay_out_panel
+
+Pixels = npt.NDArray[np.uint8]
+_UNITS = ("AU06", "AU12", "AU25", "AU26")
+_BOX = (175, 60, 275, 180)
+
+
+def faces(*boxes: tuple[float, float, float, float], **changes: Any) -> Faces:
+    n = len(boxes)
+    expression = np.tile(np.float32([0.05, 0.65, 0.05, 0.05, 0.05, 0.05, 0.05, 0.05]), (n, 1))
+    values: dict[str, Any] = {
+        "track_ids": np.arange(n),
+        "expression": expression,
+        "expression_labels": EXPRESSIONS,
+        "valence": np.full(n, 0.6),
+        "arousal": np.full(n, 0.2),
+        "action_units": np.tile(np.float32([0.9, 0.5, 0.49, np.nan]), (n, 1)),
+        "action_unit_labels": _UNITS,
+    }
+    return Faces(boxes=np.array(boxes, np.float32).reshape(n, 4), **(values | changes))
+
+
+def changed(before: Pixels, after: Pixels) -> npt.NDArray[np.bool_]:
+    return (before != after).any(axis=2)
+
+
+def test_the_given_image_is_left_as_it_is(astronaut: Pixels) -> None:
+    before = astronaut.copy()
+    drawn = draw_faces(astronaut, faces(_BOX), anonymous=True)
+    assert (astronaut == before).all()
+    assert drawn.shape == astronaut.shape
+    assert drawn.dtype == np.uint8
+    assert drawn.flags.writeable
+
+
+def test_no_face_draws_nothing(astronaut: Pixels) -> None:
+    assert (draw_faces(astronaut, Faces.empty()) == astronaut).all()
+
+
+def test_the_box_is_drawn_in_the_colour_of_the_track(astronaut: Pixels) -> None:
+    for track_id in (0, 7, -1):
+        drawn = draw_faces(astronaut, faces(_BOX, track_ids=np.array([track_id])))
+        for x, y in [(225, 60), (225, 180), (175, 120), (275, 120)]:
+            assert drawn[y, x].tolist() == list(track_colour(track_id))
+        assert (drawn[90:150, 200:250] == astronaut[90:150, 200:250]).all()
+
+
+def test_colours_are_stable_bright_and_far_apart() -> None:
+    colours = [track_colour(track_id) for track_id in range(12)]
+    assert colours == [track_colour(track_id) for track_id in range(12)]
+    assert all(max(colour) > 200 for colour in colours)
+    distances = [np.abs(np.subtract(a, b)).sum() for i, a in enumerate(colours) for b in colours[:i]]
+    assert min(distances) > 40
+
+
+@pytest.mark.parametrize("ground", [0, 255])
+def test_text_stands_out_on_dark_and_light(ground: int) -> None:
+    canvas = draw_faces(np.full((400, 600, 3), ground, np.uint8), faces((50, 50, 150, 170)))
+    panel = canvas[50:170, 180:300].astype(int).mean(axis=2)
+    assert panel.max() - np.median(panel) > 150
+
+
+@pytest.mark.parametrize(
+    "box", [(0, 0, 60, 80), (540, 0, 600, 80), (0, 320, 60, 400), (540, 320, 600, 400), (0, 0, 600, 400)]
+)
+def test_the_panel_lies_wholly_inside(box: tuple[int, int, int, int]) -> None:
+    # On a larger sheet the same drawing must not reach beyond the image, and its panel must be whole.
+    image = np.full((400, 600, 3), 255, np.uint8)
+    reference = lay_out_panel(faces(box), 600, 400)
+    assert reference is not None
+    drawn = draw_faces(image, faces(box))
+    dark = (drawn.max(axis=2) < 90).astype(np.uint8)
+    _, _, stats, _ = cv2.connectedComponentsWithStats(
+        cv2.morphologyEx(dark, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
+    )
+    largest = stats[1:][stats[1:, cv2.CC_STAT_AREA].argmax()]
+    assert largest[cv2.CC_STAT_HEIGHT] >= reference.height - 6
+    assert largest[cv2.CC_STAT_WIDTH] >= reference.width - 12
+
+
+def test_panels_keep_off_other_faces() -> None:
+    image = np.full((400, 600, 3), 200, np.uint8)
+    neighbours = ((60, 100, 160, 220), (180, 100, 280, 220))
+    drawn = draw_faces(image, faces(*neighbours))
+    for left, top, right, bottom in neighbours:
+        assert (drawn[top + 6 : bottom - 6, left + 6 : right - 6] == 200).all()
+
+
+@pytest.mark.parametrize("scale", [1, 2, 4])
+def test_sizes_follow_the_image(scale: int) -> None:
+    panel = lay_out_panel(faces(_BOX), 480 * scale, 360 * scale)
+    assert panel is not None
+    assert panel.line_px == pytest.approx(14 * scale, abs=scale)
+
+
+def test_the_panel_says_what_is_known() -> None:
+    panel = lay_out_panel(faces(_BOX, track_ids=np.array([3])), 640, 480)
+    assert panel is not None
+    assert panel.title == "#3 happiness 0.65"
+    assert panel.lines == ("AU06 AU12",)  # .5 is active, .49 and unknown are not
+    assert panel.dot == pytest.approx((0.6, 0.2))
+
+
+def test_what_is_unknown_is_not_shown() -> None:
+    bare = Faces(boxes=np.array([_BOX], np.float32))
+    assert lay_out_panel(bare, 640, 480) is None
+    half = faces(_BOX, valence=np.array([np.nan]), expression=np.full((1, 8), np.nan), track_ids=np.array([-1]))
+    panel = lay_out_panel(half, 640, 480)
+    assert panel is not None
+    assert panel.title == ""
+    assert panel.dot is None
+    image = np.zeros((480, 640, 3), np.uint8)
+    assert changed(image, draw_faces(image, half)).any()
+    assert changed(image, draw_faces(image, bare)).any()
+
+
+def test_boxes_outside_or_unknown_are_no_trouble() -> None:
+    image = np.full((100, 120, 3), 90, np.uint8)
+    strange = faces((-50, -50, 20, 20), (110, 90, 300, 300), (500, 500, 600, 600), (np.nan, 0, 1, 1), (50, 50, 50, 50))
+    for anonymous in (False, True):
+        assert draw_faces(image, strange, anonymous=anonymous).shape == image.shape
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (8, 8, 3), (20, 500, 3), (500, 20, 3)])
+def test_tiny_images_are_no_trouble(shape: tuple[int, int, int]) -> None:
+    image = np.full(shape, 90, np.uint8)
+    for anonymous in (False, True):
+        assert draw_faces(image, faces((0, 0, 8, 8)), anonymous=anonymous).shape == shape
+
+
+def test_an_anonymous_head_has_no_detail_left(astronaut: Pixels) -> None:
+    result = anonymize_faces(astronaut, faces(_BOX))
+    head = result[60:180, 175:275]
+    assert len(np.unique(head.reshape(-1, 3), axis=0)) <= 30
+    # Fine structure (eyes, mouth) is gone: what is left changes only at the borders of a few large cells.
+    flat = (np.abs(np.diff(head.astype(int), axis=1)).sum(axis=2) == 0).mean()
+    assert flat > 0.95
+    # It reaches beyond the box to hair, ears and chin, and leaves the rest alone.
+    touched = changed(astronaut, result)
+    assert touched[20:60, 175:275].mean() > 0.9
+    assert touched[182:200, 175:275].mean() > 0.9
+    assert not touched[260:].any()
+    assert not touched[:, 320:].any()
+
+
+def test_anonymous_cells_hold_coarse_colours_only() -> None:
+    # One grey level more or less in the source, as noise over the frames of a video, shows in no cell.
+    image = np.full((200, 200, 3), 110, np.uint8)
+    image[90:100, 90:110] += 3
+    assert len(np.unique(anonymize_faces(image, faces((50, 50, 150, 150)))[60:140, 60:140])) == 1
+
+
+def test_drawing_wants_an_image() -> None:
+    with pytest.raises(InputError, match="uint8"):
+        draw_faces(np.zeros((9, 9, 3)), Faces.empty())

@@ -1,0 +1,312 @@
+# SPDX-License-Identifier: Apache-2.0
+import io
+import struct
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+
+from mien.core import InputError
+from mien.media import as_rgb, load_image
+from mien.media.images import upright
+
+Pixels = npt.NDArray[np.uint8]
+_ORIENTATION = 0x0112
+
+
+@pytest.fixture
+def picture() -> Pixels:
+    """(40, 60, 3) with a different smooth colour in every corner."""
+    corners = np.array([[[200, 40, 40], [40, 180, 60]], [[50, 60, 210], [220, 200, 80]]], np.uint8)
+    return np.asarray(cv2.resize(corners, (60, 40)), dtype=np.uint8)
+
+
+def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def saved(folder: Path, name: str, data: bytes) -> Path:
+    path = folder / name
+    path.write_bytes(data)
+    return path
+
+
+def difference(first: Pixels, second: Pixels) -> float:
+    assert first.shape == second.shape
+    return float(np.abs(first.astype(int) - second.astype(int)).mean())
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode", "options", "tolerance"),
+    [
+        ("PNG", "RGB", {}, 0),
+        ("BMP", "RGB", {}, 0),
+        ("TIFF", "RGB", {}, 0),
+        ("TIFF", "RGB", {"compression": "tiff_lzw"}, 0),
+        ("PPM", "RGB", {}, 0),
+        ("WEBP", "RGB", {"lossless": True}, 0),
+        ("WEBP", "RGB", {"quality": 95}, 4),
+        ("JPEG", "RGB", {"quality": 95}, 3),
+        ("JPEG", "RGB", {"quality": 95, "progressive": True}, 3),
+        ("JPEG", "CMYK", {"quality": 95}, 4),
+        ("PNG", "P", {}, 12),
+        ("GIF", "P", {}, 12),
+    ],
+)
+def test_every_format_gives_the_picture_in_rgb(
+    tmp_path: Path, picture: Pixels, kind: str, mode: str, options: dict[str, Any], tolerance: float
+) -> None:
+    image = Image.fromarray(picture)
+    image = image.quantize(256) if mode == "P" else image.convert(mode)
+    loaded = load_image(saved(tmp_path, "picture.any", encoded(image, kind, **options)))
+    assert loaded.dtype == np.uint8
+    assert loaded.flags.c_contiguous
+    assert difference(loaded, picture) <= tolerance
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF"])
+def test_grey_gets_three_equal_channels(tmp_path: Path, picture: Pixels, kind: str) -> None:
+    loaded = load_image(saved(tmp_path, "grey", encoded(Image.fromarray(picture).convert("L"), kind)))
+    assert loaded.shape == picture.shape
+    assert (loaded[..., 0] == loaded[..., 1]).all()
+    assert (loaded[..., 0] == loaded[..., 2]).all()
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tiff"])
+def test_sixteen_bits_are_scaled_not_cut(tmp_path: Path, picture: Pixels, suffix: str) -> None:
+    data = cv2.imencode(suffix, picture[..., ::-1].astype(np.uint16) * 257)[1].tobytes()
+    assert (load_image(saved(tmp_path, f"deep{suffix}", data)) == picture).all()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF"])
+def test_transparent_pixels_show_white(tmp_path: Path, picture: Pixels, kind: str) -> None:
+    alpha = np.full(picture.shape[:2], 255, np.uint8)
+    alpha[:, :20], alpha[:, 20:40] = 0, 51
+    rgba = Image.fromarray(np.dstack([picture, alpha]))
+    loaded = load_image(saved(tmp_path, "cutout", encoded(rgba, kind, lossless=True)))
+    assert (loaded[:, :20] == 255).all()
+    assert difference(loaded[:, 20:40], (0.2 * picture[:, 20:40] + 204).round().astype(np.uint8)) <= 1
+    assert (loaded[:, 40:] == picture[:, 40:]).all()
+
+
+def test_transparent_palette_shows_white(tmp_path: Path) -> None:
+    image = Image.new("P", (8, 8), 0)
+    image.putpalette([10, 20, 30, 200, 100, 0])
+    image.putpixel((3, 2), 1)
+    for kind in ("PNG", "GIF"):
+        loaded = load_image(saved(tmp_path, "palette", encoded(image, kind, transparency=0)))
+        assert loaded[0, 0].tolist() == [255, 255, 255]
+        assert loaded[2, 3].tolist() == [200, 100, 0]
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_undone(tmp_path: Path, picture: Pixels, kind: str, orientation: int) -> None:
+    # PIL is the independent reference for what each orientation means.
+    exif = Image.Exif()
+    exif[_ORIENTATION] = orientation
+    options = {"tiffinfo": {_ORIENTATION: orientation}} if kind == "TIFF" else {"exif": exif, "quality": 95}
+    data = encoded(Image.fromarray(picture), kind, **options)
+    from PIL import ImageOps
+
+    expected = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB"))
+    assert difference(load_image(saved(tmp_path, "turned", data)), expected) <= 2
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_pil_images_are_turned_upright(picture: Pixels, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[_ORIENTATION] = orientation
+    image = Image.open(io.BytesIO(encoded(Image.fromarray(picture), "PNG", exif=exif)))
+    assert (as_rgb(image) == upright(picture, orientation)).all()
+
+
+@pytest.mark.parametrize("name", ["Gesicht ä ß.png", "顔.png", "😀 smile.png", "a'b \"c.png", "%03d.png"])
+def test_any_file_name_works(tmp_path: Path, picture: Pixels, name: str) -> None:
+    assert (load_image(saved(tmp_path, name, encoded(Image.fromarray(picture), "PNG"))) == picture).all()
+
+
+def test_content_not_suffix_decides(tmp_path: Path, picture: Pixels) -> None:
+    path = saved(tmp_path, "really.jpg", encoded(Image.fromarray(picture), "PNG"))
+    assert (load_image(path) == picture).all()
+
+
+def test_one_pixel_is_an_image(tmp_path: Path) -> None:
+    path = saved(tmp_path, "dot.png", encoded(Image.new("RGB", (1, 1), (1, 2, 3)), "PNG"))
+    assert load_image(str(path)).tolist() == [[[1, 2, 3]]]
+
+
+def test_gif_gives_its_first_frame(tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (16, 12), colour) for colour in ((250, 0, 0), (0, 0, 250))]
+    data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    assert load_image(saved(tmp_path, "moving.gif", data))[5, 5].tolist() == [250, 0, 0]
+
+
+def test_trailing_bytes_after_the_picture_do_no_harm(tmp_path: Path, picture: Pixels) -> None:
+    data = encoded(Image.fromarray(picture), "JPEG") + b"\0" * 100
+    assert load_image(saved(tmp_path, "motion.jpg", data)).shape == picture.shape
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP"])
+@pytest.mark.parametrize("share", [0.02, 0.5, 0.9])
+def test_a_cut_off_file_is_refused(tmp_path: Path, astronaut: Pixels, kind: str, share: float) -> None:
+    data = encoded(Image.fromarray(astronaut), kind)
+    path = saved(tmp_path, f"part.{kind}", data[: int(share * len(data))])
+    with pytest.raises(InputError, match=rf"part\.{kind}: this .* (cut off before its end|damaged).* copy"):
+        load_image(path)
+
+
+def test_a_thumbnail_does_not_hide_a_cut(tmp_path: Path, astronaut: Pixels) -> None:
+    thumbnail = encoded(Image.fromarray(astronaut[:64, :64]), "JPEG")
+    exif = Image.Exif()
+    exif[_ORIENTATION] = 1
+    block = b"Exif\0\0" + exif.tobytes().removeprefix(b"Exif\0\0") + thumbnail
+    data = encoded(Image.fromarray(astronaut), "JPEG")
+    data = data[:2] + b"\xff\xe1" + struct.pack(">H", len(block) + 2) + block + data[2:]
+    assert load_image(saved(tmp_path, "whole.jpg", data)).shape == astronaut.shape
+    with pytest.raises(InputError, match="cut off"):
+        load_image(saved(tmp_path, "cut.jpg", data[:-500]))
+
+
+def test_a_damaged_png_is_refused(tmp_path: Path, astronaut: Pixels) -> None:
+    data = bytearray(encoded(Image.fromarray(astronaut), "PNG"))
+    data[len(data) // 2] ^= 0xFF
+    with pytest.raises(InputError, match="cannot be decoded"):
+        load_image(saved(tmp_path, "bad.png", bytes(data)))
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "empty"),
+        (b"hello world " * 50, "not an image of a known format"),
+        (b"%PDF-1.7\n" + b"x" * 99, "this is PDF.*export"),
+        (b'<?xml version="1.0"?>\n<svg xmlns="x"/>', "this is SVG"),
+        (b"<!DOCTYPE html><html>", "HTML page.*download"),
+        (b"PK\x03\x04" + b"x" * 99, "ZIP.*unpack"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"x" * 99, "HEIC.*convert"),
+        (b"\xff\x0a" + b"x" * 99, "JPEG XL.*convert"),
+        (b"8BPS" + b"\0" * 99, "Photoshop"),
+        (b"RIFF\x10\0\0\0WAVEfmt ", "WAV"),
+        (b"\0\0\0\x18ftypisom\0\0\0\0mp42isom" + b"x" * 99, "video"),
+        (b"\xff\xd8\xff\xe0", "JPEG.*cut off"),
+        (b"II*\0\xff\xff\xff\xff", "TIFF"),
+    ],
+)
+def test_what_is_not_a_readable_image_is_named(tmp_path: Path, data: bytes, message: str) -> None:
+    with pytest.raises(InputError, match=rf"(?s)face\.jpg: .*{message}"):
+        load_image(saved(tmp_path, "face.jpg", data))
+
+
+def test_missing_files_and_folders_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"absent\.jpg: no such file"):
+        load_image(tmp_path / "absent.jpg")
+    with pytest.raises(InputError, match="is a folder"):
+        load_image(tmp_path)
+
+
+def test_floating_point_tiff_is_refused(tmp_path: Path, picture: Pixels) -> None:
+    data = encoded(Image.fromarray(picture).convert("F"), "TIFF")
+    with pytest.raises(InputError, match="float32"):
+        load_image(saved(tmp_path, "float.tif", data))
+
+
+def _png_that_claims(width: int, height: int) -> bytes:
+    data = bytearray(encoded(Image.new("L", (1, 1)), "PNG"))
+    data[16:24] = struct.pack(">II", width, height)
+    return bytes(data)
+
+
+def _gif_that_claims(width: int, height: int) -> bytes:
+    data = bytearray(encoded(Image.new("L", (1, 1)), "GIF"))
+    data[6:10] = struct.pack("<HH", width, height)
+    return bytes(data)
+
+
+def _jpeg_that_claims(width: int, height: int) -> bytes:
+    data = bytearray(encoded(Image.new("L", (1, 1)), "JPEG"))
+    position = data.index(b"\xff\xc0")
+    data[position + 5 : position + 9] = struct.pack(">HH", height, width)
+    return bytes(data)
+
+
+@pytest.mark.parametrize("claim", [_png_that_claims, _gif_that_claims, _jpeg_that_claims])
+def test_size_is_refused_before_decoding(tmp_path: Path, claim: Any) -> None:
+    # The body holds a single pixel: only a check of the header can give this message.
+    with pytest.raises(InputError, match="20000 x 20000 pixels are more than 100 megapixels"):
+        load_image(saved(tmp_path, "huge", claim(20_000, 20_000)))
+
+
+def test_rgb_arrays_pass_without_a_copy(astronaut: Pixels) -> None:
+    assert as_rgb(astronaut) is astronaut
+
+
+@pytest.mark.parametrize("shape", [(5, 7), (5, 7, 1)])
+def test_grey_arrays_are_repeated(shape: tuple[int, ...]) -> None:
+    grey = np.arange(35, dtype=np.uint8).reshape(shape)
+    assert (as_rgb(grey) == np.arange(35).reshape(5, 7, 1)).all()
+    assert as_rgb(grey).shape == (5, 7, 3)
+
+
+def test_rgba_arrays_are_shown_on_white() -> None:
+    rgba = np.array([[[10, 20, 30, 255], [10, 20, 30, 0]]], np.uint8)
+    assert as_rgb(rgba).tolist() == [[[10, 20, 30], [255, 255, 255]]]
+
+
+def test_views_become_contiguous(astronaut: Pixels) -> None:
+    view = astronaut[::2, ::-1]
+    assert as_rgb(view).flags.c_contiguous
+    assert (as_rgb(view) == view).all()
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "CMYK", "YCbCr"])
+def test_pil_modes_become_rgb(picture: Pixels, mode: str) -> None:
+    image = Image.fromarray(picture).convert(mode)
+    assert (as_rgb(image) == np.asarray(image.convert("RGB"))).all()
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (np.zeros((4, 4, 3)), r"face must be uint8 .* float64"),
+        (np.full((4, 4, 3), np.nan, np.float32), r"float32"),
+        (np.zeros((4, 4), np.uint16), r"uint16"),
+        (np.zeros((4, 4), bool), r"bool"),
+        (np.zeros((4, 4, 3), object), r"object"),
+        (np.zeros((3, 8, 8), np.uint8), r"channels last; got \(3, 8, 8\)"),
+        (np.zeros((8, 8, 2), np.uint8), r"\(8, 8, 2\)"),
+        (np.zeros((1, 8, 8, 3), np.uint8), r"\(1, 8, 8, 3\)"),
+        (np.zeros(8, np.uint8), r"\(8,\)"),
+        (np.zeros((0, 8, 3), np.uint8), r"no pixels: shape \(0, 8, 3\)"),
+        (np.broadcast_to(np.uint8(0), (20_000, 20_000, 3)), r"20000 x 20000"),
+        ([[1, 2], [3, 4]], r"got list"),
+        ("face.jpg", r"got str; read files with load_image"),
+        (None, r"got NoneType"),
+        (Image.new("I", (4, 4)), r"PIL mode 'I'"),
+        (Image.new("F", (4, 4)), r"PIL mode 'F'"),
+        (Image.new("RGB", (0, 4)), r"no pixels"),
+    ],
+)
+def test_unusable_arrays_are_refused_with_what_was_got(image: object, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        as_rgb(image, name="face")
+
+
+def test_a_broken_pil_image_is_an_input_error(picture: Pixels) -> None:
+    data = encoded(Image.fromarray(picture), "PNG")
+    with pytest.raises(InputError, match="cannot be decoded by PIL"):
+        as_rgb(Image.open(io.BytesIO(data[: len(data) // 2])))
+
+
+def test_real_photos_load(shared_data: Path) -> None:
+    paths = sorted((shared_data / "photos").glob("*.jpg"))
+    assert paths
+    for path in paths:
+        with Image.open(path) as image:
+            assert difference(load_image(path), as_rgb(image)) < 2

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from mien.core import InputError
+from mien.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, find_inputs
+
+_MP4 = b"\0\0\0\x18ftypisom\0\0\0\0mp42isom" + bytes(64)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder, with media, other files and hidden ones."""
+    for name in ("b.mp4", "a.JPG", "deep/er/c.mkv", "deep/d.png", "x.gif", "notes.txt", ".hidden.jpg", ".git/e.jpg"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def found(*patterns: str | Path) -> list[tuple[str, str]]:
+    return [(item.kind, Path(item.name).as_posix()) for item in find_inputs(patterns)]
+
+
+def test_a_folder_gives_its_media_sorted(folder: Path) -> None:
+    expected = ["a.JPG", "b.mp4", "deep/d.png", "deep/er/c.mkv", "x.gif"]
+    items = find_inputs([folder])
+    assert [item.path for item in items] == [folder / name for name in expected]
+    assert [item.kind for item in items] == ["image", "video", "image", "video", "image"]
+    assert all(item.camera is None and item.name == str(item.path) for item in items)
+
+
+@pytest.mark.usefixtures("folder")
+def test_names_keep_the_order_given_and_come_once(folder: Path) -> None:
+    assert found("b.mp4", ".", folder / "b.mp4", "deep/../b.mp4") == [
+        ("video", "b.mp4"),
+        ("image", "a.JPG"),
+        ("image", "deep/d.png"),
+        ("video", "deep/er/c.mkv"),
+        ("image", "x.gif"),
+    ]
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("*.mp4", ["b.mp4"]),
+        ("*", ["a.JPG", "b.mp4", "x.gif"]),
+        ("**/*", ["a.JPG", "b.mp4", "deep/d.png", "deep/er/c.mkv", "x.gif"]),
+        ("de*", ["deep/d.png", "deep/er/c.mkv"]),
+        ("[ab].*", ["a.JPG", "b.mp4"]),
+    ],
+)
+def test_patterns_are_expanded(pattern: str, expected: list[str]) -> None:
+    assert [name for _, name in found(pattern)] == expected
+
+
+def test_absolute_patterns_work(folder: Path) -> None:
+    assert [item.path for item in find_inputs([str(folder / "*.mp4")])] == [folder / "b.mp4"]
+
+
+def test_a_file_may_be_named_like_a_pattern_or_a_number(folder: Path) -> None:
+    for name in ("[ab].png", "0"):
+        Image.new("RGB", (2, 2)).save(folder / name, "PNG")
+    assert found("[ab].png", "0", "1") == [("image", "[ab].png"), ("image", "0"), ("camera", "camera 1")]
+
+
+@pytest.mark.usefixtures("folder")
+def test_numbers_are_cameras() -> None:
+    (item,) = find_inputs(["0", "00"])
+    assert (item.kind, item.camera, item.path, item.name) == ("camera", 0, None, "camera 0")
+
+
+def test_content_decides_where_the_suffix_is_unknown(folder: Path) -> None:
+    Image.new("RGB", (2, 2)).save(folder / "scan.dat", "PNG")
+    (folder / "clip").write_bytes(_MP4)
+    assert found("scan.dat", "clip") == [("image", "scan.dat"), ("video", "clip")]
+
+
+def test_hidden_files_are_taken_if_named(folder: Path) -> None:
+    assert [item.path for item in find_inputs([folder / ".hidden.jpg"])] == [folder / ".hidden.jpg"]
+
+
+def test_one_name_need_not_be_a_list(folder: Path) -> None:
+    assert len(find_inputs(str(folder))) == 5
+
+
+def test_linked_folders_form_no_circle(folder: Path) -> None:
+    try:
+        (folder / "deep" / "up").symlink_to(folder, target_is_directory=True)
+    except OSError:
+        pytest.skip("this system lets us make no links")
+    assert len(find_inputs([folder])) == 5
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("absent.mp4", r"absent\.mp4: no such file or folder"),
+        ("-1", r"-1: no such file"),
+        ("*.flv", r"\*\.flv: no image or video matches"),
+        ("notes.txt", r"notes\.txt: neither an image nor a video"),
+        ("", "empty name"),
+    ],
+)
+def test_what_nothing_answers_to_is_named(name: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        find_inputs([name])
+
+
+def test_other_troubles_are_named(folder: Path) -> None:
+    (folder / "none").mkdir()
+    (folder / "zero.mp4").touch()
+    (folder / "paper").write_bytes(b"%PDF-1.7")
+    (folder / "phone").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    with pytest.raises(InputError, match="none: no image or video in this folder"):
+        find_inputs(["none"])
+    with pytest.raises(InputError, match=r"zero\.mp4: the file is empty"):
+        find_inputs(["zero.mp4"])
+    with pytest.raises(InputError, match="paper: this is PDF"):
+        find_inputs(["paper"])
+    with pytest.raises(InputError, match="phone: this is HEIC; convert"):
+        find_inputs(["phone"])
+    with pytest.raises(InputError, match="no input given"):
+        find_inputs([])
+
+
+def test_suffixes_are_disjoint_and_lower_case() -> None:
+    assert not IMAGE_SUFFIXES & VIDEO_SUFFIXES
+    assert all(suffix == suffix.lower() and suffix.startswith(".") for suffix in IMAGE_SUFFIXES | VIDEO_SUFFIXES)
+
+
+def test_real_folder(shared_data: Path) -> None:
+    kinds = {item.kind for item in find_inputs([shared_data / "photos", shared_data / "video"])}
+    assert kinds == {"image", "video"}
