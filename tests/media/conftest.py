@@ -9,7 +9,8 @@ import av
 import numpy as np
 import numpy.typing as npt
 import pytest
-from media_clips import N_FRAMES, SIZE, Clip, numbered_picture
+
+from .media_clips import N_FRAMES, SIZE, Clip, numbered_picture
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def make_clip(tmp_path: Path) -> Clip:
         if pictures is None:
             pictures = [numbered_picture(number, size) for number in range(N_FRAMES)]
         times = times_ms or [40 * number for number in range(len(pictures))]
-        with av.open(str(path), "w", options=container_options or {}) as container:
+        with av.open(str(path), "w", container_options=container_options or {}) as container:
             container.metadata.update(tags or {})
             stream = container.add_stream(codec, rate=25, options={"g": "10", **(options or {})})
             stream.width, stream.height = pictures[0].shape[1], pictures[0].shape[0]

@@ -25,7 +25,8 @@ _FALLBACK_FPS = 25
 _PAIRED_FIELDS = {"h264", "hevc"}  # codecs whose interlaced frames may come as two packets
 # FFmpeg's readers of single images and of text art, which take almost anything.
 _NOT_VIDEO = {"adf", "bin", "idf", "image2", "tty", "xbin"}
-# Only files, never the addresses that a playlist or a reference movie may name.
+# Only files, never the addresses that a playlist or a reference movie may name. Given to PyAV as options of the
+# container alone: PyAV 14 crashes on options for all streams where there are several.
 _OPEN_OPTIONS = {"protocol_whitelist": "file"}
 
 
@@ -40,7 +41,7 @@ def open_video(
     """Open a video file, an animated GIF among them.
 
     Frames before ``start_s`` and between the chosen ones are decoded, because only so their numbers are true, but not
-    converted to RGB, which saves a good part of the time. The audio is ignored.
+    converted to RGB, which saves a good part of the time. The audio is ignored; HDR pictures are not tone-mapped and look pale.
 
     Args:
         path: the file.
@@ -78,7 +79,8 @@ class VideoReader:
     """A `FrameSource` over a video file; made by `open_video`.
 
     It is read once, like a file. Damaged places are passed over and counted in `report`; frames that the decoder
-    marks as corrupt are not given out, since a face read from them would be an invention.
+    marks as corrupt are not given out, since a face read from them would be an invention. Close it in the thread
+    that iterates.
     """
 
     def __init__(self, path: Path, *, start_s: float, stop_s: float, every: int, threads: int) -> None:
@@ -260,11 +262,11 @@ class VideoReader:
 
 def _open_container(name: str) -> InputContainer:
     try:
-        return av.open(name, "r", options=_OPEN_OPTIONS)
+        return av.open(name, "r", container_options=_OPEN_OPTIONS)
     except UnicodeDecodeError:
         # Tags in another encoding stop PyAV before 19, which has this argument for them; later ones need it no more.
         lenient: dict[str, Any] = {"metadata_errors": "replace"}
-        container: InputContainer = av.open(name, "r", options=_OPEN_OPTIONS, **lenient)
+        container: InputContainer = av.open(name, "r", container_options=_OPEN_OPTIONS, **lenient)
         return container
 
 

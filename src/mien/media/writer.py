@@ -62,7 +62,7 @@ class VideoWriter:
         except OSError as error:
             raise self._failure(error) from error
         try:
-            self._container = av.open(str(self._temporary.absolute()), "w", format=container, options=options)
+            self._container = av.open(str(self._temporary.absolute()), "w", format=container, container_options=options)
             self._stream = self._add_stream(fps, threads)
         except (av.FFmpegError, OSError, ValueError) as error:
             self._temporary.unlink(missing_ok=True)
