@@ -41,7 +41,8 @@ def open_video(
     """Open a video file, an animated GIF among them.
 
     Frames before ``start_s`` and between the chosen ones are decoded, because only so their numbers are true, but not
-    converted to RGB, which saves a good part of the time. The audio is ignored; HDR pictures are not tone-mapped and look pale.
+    converted to RGB, which saves a good part of the time. The audio is ignored; HDR pictures are not tone-mapped and
+    look pale.
 
     Args:
         path: the file.
