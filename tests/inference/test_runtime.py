@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mien.core import ConfigError, MissingExtraError, ModelError
-from mien.inference import RUNTIMES, FakeSession, Registry, Runtime, Session, create_session, usable_cores
+from mien.inference import RUNTIMES, FakeSession, Session, create_session, usable_cores
 
 BLOCK_NETWORK = """
 import socket, sys
@@ -141,20 +141,3 @@ def test_fake_session_is_a_session() -> None:
     np.testing.assert_array_equal(fake.calls[0]["x"], [0, 1, 2])
     with pytest.raises(ValueError, match="expected the inputs"):
         fake.run({"z": np.arange(3)})
-
-
-def test_registry_refuses_a_clash() -> None:
-    record = Runtime(name="a", target="m:f", summary="")
-    with pytest.raises(ConfigError, match="two runtimes are named 'a'"):
-        Registry("runtime", (record, record))
-
-
-def test_registry_looks_up_and_loads() -> None:
-    record = Runtime(name="a", target="math:sqrt", summary="")
-    registry = Registry("runtime", (record,))
-    assert list(registry) == ["a"]
-    assert len(registry) == 1
-    assert "a" in registry
-    assert "b" not in registry
-    assert registry["a"] is record
-    assert registry.load("a")(9) == 3

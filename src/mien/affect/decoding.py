@@ -22,7 +22,7 @@ def activate(raw: Floats, task: TaskSpec) -> Floats:
         return np.asarray(shifted / shifted.sum(axis=1, keepdims=True), dtype=np.float32)
     if task.activation == "sigmoid":
         return np.asarray(0.5 * (1.0 + np.tanh(0.5 * scaled)), dtype=np.float32)
-    return np.clip(scaled, np.float32(task.low), np.float32(task.high))
+    return np.asarray(np.clip(scaled, task.low, task.high), dtype=np.float32)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from mien.core.errors import (
 )
 from mien.core.faces import Faces, Frame
 from mien.core.labels import ACTION_UNITS, DIMENSIONS, EXPRESSION_ORDERS, EXPRESSIONS, columns_by_name
+from mien.core.registry import Registry
 from mien.core.spec import (
     SPEC_VERSION,
     CropSpec,
@@ -41,6 +42,7 @@ __all__ = [
     "ModelError",
     "ModelSpec",
     "OutputError",
+    "Registry",
     "TaskSpec",
     "TeachingSource",
     "columns_by_name",

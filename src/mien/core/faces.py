@@ -164,7 +164,7 @@ def _validated(
     name: str, value: npt.ArrayLike, n_faces: int, shape: tuple[int | None, ...], dtype: type
 ) -> npt.NDArray[Any]:
     """A read-only view of the right dtype and shape."""
-    array = np.asarray(value, dtype=dtype)
+    array: npt.NDArray[Any] = np.asarray(value, dtype=dtype)
     expected = (n_faces, *shape)
     fits = array.ndim == len(expected) and all(
         want is None or want == got for want, got in zip(expected, array.shape, strict=True)

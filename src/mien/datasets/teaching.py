@@ -80,7 +80,8 @@ class AuRule:
 
     def __call__(self, evidence: Evidence) -> Doubles:
         """The chance (N,) that the action is present."""
-        return np.clip((self.signal(evidence) - self.low) / (self.high - self.low), 0.0, 1.0)
+        share = (self.signal(evidence) - self.low) / (self.high - self.low)
+        return np.asarray(np.clip(share, 0.0, 1.0), dtype=np.float64)
 
 
 @dataclass(frozen=True, eq=False)

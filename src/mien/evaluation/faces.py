@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from mien.affect import Analyzer
-from mien.core import EXPRESSIONS, Faces, columns_by_name
+from mien.core import DIMENSIONS, EXPRESSIONS, Faces, columns_by_name
 from mien.datasets import (
     FaceSamples,
     Pictures,
@@ -79,15 +80,17 @@ def evaluate_lfw(analyzer: Analyzer, data: Path) -> Report:
     targets = samples.expression.argmax(axis=1)
     guess = faces.expression[:, _canonical(faces)].argmax(axis=1)
     people = np.array([person(name) for name in samples.names])
+    correct = targets == guess
     measures = []
     for name in ("happiness", "neutral"):
         rows = np.flatnonzero(targets == EXPRESSIONS.index(name))
-        hit = guess[rows] == EXPRESSIONS.index(name)
-        measures.append(
-            measure(f"recall of {name}", len(rows), lambda r, hit=hit: float(hit[r].mean()), groups=people[rows])
-        )
+        measures.append(measure(f"recall of {name}", len(rows), partial(_share, correct[rows]), groups=people[rows]))
     measures += _action_unit_measures(samples, faces)
     return _report("lfw", "LFW expression, test people", analyzer, len(samples), {}, measures)
+
+
+def _share(hits: npt.NDArray[np.bool_], rows: Rows) -> float:
+    return float(hits[rows].mean())
 
 
 def _expression_measures(rule: str, targets: Labels, guess: Labels, chances: npt.NDArray[np.float32]) -> list[Measure]:
@@ -100,18 +103,22 @@ def _expression_measures(rule: str, targets: Labels, guess: Labels, chances: npt
 
 
 def _affect_measures(data: Path, samples: FaceSamples, faces: Faces, chances: npt.NDArray[np.float32]) -> list[Measure]:
+    """CCC of both dimensions, of the bundle's own head where it has one and of the map from its expressions."""
     truth = samples.valence_arousal
-    mapped = affect_map(data)(chances)
-    systems = {"": (faces.valence, faces.arousal), ", map of predicted expressions": (mapped[:, 0], mapped[:, 1])}
+    own = np.stack([faces.valence, faces.arousal], axis=1)
+    systems: dict[str, npt.NDArray[np.floating]] = {
+        "": own,
+        ", map of predicted expressions": affect_map(data)(chances),
+    }
+
+    def agreement(rows: Rows, *, values: npt.NDArray[np.floating], column: int) -> float:
+        return ccc(values[rows, column], truth[rows, column])
+
     return [
-        measure(
-            f"CCC {dimension}{system}",
-            len(samples),
-            lambda rows, column=column, values=values: ccc(values[column][rows], truth[rows, column]),
-        )
+        measure(f"CCC {dimension}{system}", len(samples), partial(agreement, values=values, column=column))
         for system, values in systems.items()
-        for column, dimension in enumerate(("valence", "arousal"))
-        if not np.isnan(faces.valence).any()
+        for column, dimension in enumerate(DIMENSIONS)
+        if not np.isnan(values).any()
     ]
 
 
@@ -133,8 +140,7 @@ def _action_unit_measures(samples: FaceSamples, faces: Faces) -> list[Measure]:
 
     n = len(samples)
     single = [
-        measure(f"F1 {label} against the teacher", n, lambda rows, column=column: unit_f1(column, rows))
-        for column, label in enumerate(shared)
+        measure(f"F1 {label} against the teacher", n, partial(unit_f1, column)) for column, label in enumerate(shared)
     ]
     return [*single, measure("mean AU F1 against the teacher", n, mean_f1)]
 

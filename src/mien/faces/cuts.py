@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -16,15 +17,27 @@ _THUMBNAIL = (24, 32)
 # Reading every k-th pixel first makes the cost independent of the frame's size.
 _OVERSAMPLING = 3
 
-# A cut changes the picture's structure, which correlation sees and a flash or a fade of the light does not change:
-# measured cuts correlate below .3 with frames of other places and below .65 with the same studio and another person,
-# while a fast pan stays above .65 and other motion above .85. The correlation of nearly flat frames is noise, so the
-# gray values (0 to 255) must change too.
-_LOW_CORRELATION, _LOW_CHANGE = 0.5, 8.0
-_MIDDLE_CORRELATION, _MIDDLE_CHANGE = 0.75, 20.0
-# Where frames are sampled sparsely or the camera swings, every step is large: a cut is larger than the steps before it.
-_STAND_OUT = 2.0
 _STEPS_REMEMBERED = 4
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """A cut has a lower correlation, a larger change of gray, and one so many times that of any step just before it."""
+
+    correlation: float
+    change: float
+    stand_out: float
+
+
+# A cut changes the picture's structure, which correlation sees and a flash or a fade of the light does not change:
+# measured cuts correlate below .5 with frames of other places and below .65 with the same studio and another person,
+# while a fast pan stays above .65 and other motion above .85. The correlation of nearly flat frames is noise, so the
+# gray values (0 to 255) must change too. Where frames are sampled sparsely or the camera swings, every step is large,
+# and a cut is larger than those before it: by little where it shows a new place, by much in the same studio.
+_RULES = (
+    _Rule(correlation=0.5, change=8.0, stand_out=1.5),
+    _Rule(correlation=0.75, change=20.0, stand_out=4.0),
+)
 
 
 class CutDetector:
@@ -42,10 +55,10 @@ class CutDetector:
             return False
         change = float(np.abs(thumbnail - last).mean())
         correlation = _correlation(thumbnail, last)
-        differs = (correlation < _LOW_CORRELATION and change > _LOW_CHANGE) or (
-            correlation < _MIDDLE_CORRELATION and change > _MIDDLE_CHANGE
-        )
-        if differs and change > _STAND_OUT * max(self._changes, default=0.0):
+        before = max(self._changes, default=0.0)
+        if any(
+            correlation < rule.correlation and change > max(rule.change, rule.stand_out * before) for rule in _RULES
+        ):
             self._changes.clear()
             return True
         self._changes.append(change)

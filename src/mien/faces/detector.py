@@ -11,8 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from mien.core import ConfigError, InputError
-from mien.inference import Registry
+from mien.core import ConfigError, InputError, Registry
 
 Image = npt.NDArray[np.uint8]
 Index = slice | npt.NDArray[np.bool_] | npt.NDArray[np.intp] | list[int]

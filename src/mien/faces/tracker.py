@@ -19,7 +19,7 @@ from mien.faces.detector import N_LANDMARKS, Detections
 # a moment ago; later it needs the score that a new face would need.
 _HOLD_SCORE = 0.6
 _NEW_SCORE = 0.85
-_TRUST_S = 1.0
+_TRUST_S = 2.0
 # A second look must stay on the face that it was sent to.
 _HOLD_IOU = 0.3
 # Two tracks that overlap by more are on the same face.
@@ -135,7 +135,8 @@ class Tracker:
             (M, 4) boxes, where the face of each living track should be now.
         """
         self._time_s = time_s
-        alive = [track for track in self._tracks if self._time_s - track.seen_s <= self._max_lost_s]
+        # A face of the last frame lives, however long ago that was: frames may be sampled sparsely.
+        alive = [track for track in self._tracks if track.seen or time_s - track.seen_s <= self._max_lost_s]
         for track in alive:
             track.learn_velocity()
             track.held_before, track.seen = track.seen, False

@@ -11,7 +11,6 @@ from mien.inference.bundle import (
     prepare,
 )
 from mien.inference.fakes import FakeSession
-from mien.inference.registry import Registry
 from mien.inference.runtime import RUNTIMES, Runtime, Session, create_session, usable_cores
 
 __all__ = [
@@ -19,7 +18,6 @@ __all__ = [
     "RUNTIMES",
     "Bundle",
     "FakeSession",
-    "Registry",
     "Runtime",
     "Session",
     "create_session",

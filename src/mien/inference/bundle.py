@@ -64,7 +64,7 @@ def prepare(crops: npt.NDArray[np.uint8], spec: InputSpec) -> npt.NDArray[Any]:
     """Crops (N, S, S) or (N, S, S, 3) as the graph wants them: channels, layout, dtype, normalisation."""
     batch: npt.NDArray[Any] = crops[..., None] if crops.ndim == 3 else crops
     if spec.dtype == "float32":
-        batch = (batch.astype(np.float32) - np.float32(spec.mean)) / np.float32(spec.std)
+        batch = (batch.astype(np.float32) - np.array(spec.mean, np.float32)) / np.array(spec.std, np.float32)
     if spec.layout == "NCHW":
         batch = np.moveaxis(batch, -1, 1)
     return np.ascontiguousarray(batch)

@@ -11,8 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy.typing as npt
 
-from mien.core import ConfigError, ModelError
-from mien.inference.registry import Registry
+from mien.core import ConfigError, ModelError, Registry
 
 
 @runtime_checkable

@@ -21,7 +21,7 @@ def f1_per_class(targets: npt.ArrayLike, predictions: npt.ArrayLike, n_classes: 
             raise ConfigError(f"labels must lie in 0..{n_classes - 1}, got {labels.min()}..{labels.max()}")
     hits = np.bincount(true[true == guess], minlength=n_classes)
     occurrences = np.bincount(true, minlength=n_classes) + np.bincount(guess, minlength=n_classes)
-    return 2 * hits / np.maximum(occurrences, 1)
+    return np.asarray(2 * hits / np.maximum(occurrences, 1), dtype=np.float64)
 
 
 def macro_f1(targets: npt.ArrayLike, predictions: npt.ArrayLike, n_classes: int) -> float:

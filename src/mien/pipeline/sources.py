@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from mien.affect import Analyzer
 from mien.core import ConfigError, Frame
-from mien.media import DecodeReport, FrameSource, MediaInput, VideoInfo, load_image, open_camera, open_video
+from mien.media import DecodeReport, FrameSource, MediaInput, VideoFrame, VideoInfo, load_image, open_camera, open_video
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +41,14 @@ class Selection:
         stop_s = info.duration_s if self.stop_s is None else min(self.stop_s, info.duration_s)
         return max(0, round((stop_s - (self.start_s or 0.0)) * info.average_fps / self.every))
 
+    def live(self, frames: Iterable[VideoFrame]) -> Generator[VideoFrame, None, None]:
+        """The wanted frames of a camera, which knows no ranges; ends at ``stop_s``."""
+        for frame in frames:
+            if self.stop_s is not None and frame.time_s >= self.stop_s:
+                return
+            if frame.time_s >= (self.start_s or 0.0) and frame.index % self.every == 0:
+                yield frame
+
 
 class Reading:
     """Frames of one input with their faces.
@@ -52,6 +60,7 @@ class Reading:
 
     def __init__(self, media: MediaInput, selection: Selection, source: FrameSource | None) -> None:
         self._media = media
+        self._selection = selection
         self._source = source
         self.info = None if source is None else source.info
         self.n_expected = 1 if self.info is None else selection.n_expected(self.info)
@@ -68,7 +77,8 @@ class Reading:
             InputError: the input cannot be read.
         """
         if self._source is not None:
-            with closing(analyzer.frames(self._source, images=images)) as frames:
+            chosen = self._selection.live(self._source) if self._media.kind == "camera" else self._source
+            with closing(analyzer.frames(chosen, images=images)) as frames:
                 yield from frames
             return
         pixels = load_image(self._media.path or Path())
@@ -85,11 +95,11 @@ def open_reading(media: MediaInput, selection: Selection) -> Generator[Reading, 
     if media.kind == "image":
         yield Reading(media, selection, None)
         return
-    settings = {"start_s": selection.start_s, "stop_s": selection.stop_s, "every": selection.every}
+    start_s, stop_s, every = selection.start_s, selection.stop_s, selection.every
     source: FrameSource
     if media.camera is not None:
-        source = open_camera(media.camera, **settings)
+        source = open_camera(media.camera)
     else:
-        source = open_video(media.path or Path(), **settings)
+        source = open_video(media.path or Path(), start_s=start_s, stop_s=stop_s, every=every)
     with source:
         yield Reading(media, selection, source)

@@ -49,8 +49,12 @@ class TeachingSet:
     @classmethod
     def decode(cls, samples: FaceSamples, voted: npt.NDArray[np.bool_]) -> TeachingSet:
         """Decode all pictures once: 60,000 of 48 to 224 px stay below 2 GB."""
-        pictures = tuple(cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_GRAYSCALE) for image in samples.images)
-        return cls(samples, pictures, voted)
+        return cls(samples, tuple(decode_gray(image) for image in samples.images), voted)
+
+
+def decode_gray(image: bytes) -> npt.NDArray[np.uint8]:
+    """An encoded picture as (H, W) gray."""
+    return np.asarray(cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_GRAYSCALE), dtype=np.uint8)
 
 
 class Trainer:

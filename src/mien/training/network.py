@@ -51,7 +51,7 @@ class AffectNetwork(nn.Module):
         elif settings.start != "scratch":
             raise ConfigError(f"start must be 'imagenet' or 'scratch', got {settings.start!r}")
         self.dropout = nn.Dropout(settings.drop_rate)
-        width = self.backbone.num_features
+        width = int(self.backbone.num_features)  # type: ignore[arg-type]  # torch types module attributes as tensors
         self.expression = nn.Linear(width, len(EXPRESSIONS))
         self.valence_arousal = nn.Linear(width, 2)
         self.action_units = nn.Linear(width, n_action_units)

@@ -10,7 +10,6 @@ import os
 import platform
 from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -21,7 +20,7 @@ from mien.datasets import AU_RULES, FERPLUS_TEMPLATE, FaceSamples, OpenFaces, lo
 from mien.evaluation import PROTOCOLS
 from mien.faces import resize_face
 from mien.inference import create_session
-from mien.training.engine import TeachingSet, Trainer
+from mien.training.engine import TeachingSet, Trainer, decode_gray
 from mien.training.export import calibrate, describe, export_onnx, parity_gap, write_bundle, write_spec
 from mien.training.recipe import Recipe
 
@@ -106,8 +105,7 @@ def measure_bundle(folder: Path, data: Path, spec: ModelSpec) -> ModelSpec:
 
 def _crops(samples: FaceSamples, size_px: int) -> npt.NDArray[np.uint8]:
     """The pictures as `Analyzer.crops` prepares them: (N, S, S, 1)."""
-    pictures = [cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_GRAYSCALE) for image in samples.images]
-    return np.stack([resize_face(np.asarray(picture, np.uint8), size_px) for picture in pictures])[..., None]
+    return np.stack([resize_face(decode_gray(image), size_px) for image in samples.images])[..., None]
 
 
 def _sources(faces: OpenFaces) -> tuple[TeachingSource, ...]:

@@ -9,7 +9,7 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import Any, Generic, Protocol, TypeVar
 
-from mien.core import ConfigError
+from mien.core.errors import ConfigError
 
 
 class Record(Protocol):
