@@ -45,6 +45,12 @@ def test_pan_is_no_cut(astronaut: Image) -> None:
     assert cuts_in([astronaut[:300, x : x + 300] for x in range(0, 200, 10)]) == []
 
 
+def test_other_person_in_the_same_studio_is_a_cut(astronaut: Image) -> None:
+    other = astronaut.copy()
+    other[40:360, 100:400] = np.roll(astronaut[40:360, 100:400], 130, axis=1)[::-1]
+    assert cuts_in([astronaut] * 3 + [other] * 3) == [3]
+
+
 def test_size_does_not_matter(astronaut: Image) -> None:
     assert cuts_in([astronaut, astronaut[::2, ::2], astronaut[:, ::4]]) == []
     assert cuts_in([np.zeros((1, 1, 3), np.uint8)] * 2) == []

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Mapping
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
@@ -152,6 +153,37 @@ def test_nets_take_swapped_normalised_pixels() -> None:
     # Five x, then five y, in fractions of the window.
     np.testing.assert_allclose(seen.landmarks[1, :, 0], 72 + 48 * np.arange(5) / 10, atol=1e-4)
     np.testing.assert_allclose(seen.landmarks[1, :, 1], 48 * np.arange(5, 10) / 10, atol=1e-4)
+
+
+def test_second_look_confirms_or_rejects() -> None:
+    """Two candidates of the same modest score: the second look tells them apart, and their scores are means."""
+    first = {"face": np.array([[0.1, 0.9], [0.1, 0.9]], np.float32)}
+    second = {"face": np.array([[0.0, 1.0], [0.7, 0.3]], np.float32)}
+    answers = iter([first, second])
+    nothing = {"shift": np.zeros((2, 4), np.float32), "points": np.full((2, 10), 0.5, np.float32)}
+    onet = FakeSession(lambda _: nothing | next(answers), input_names=("x",), output_names=("shift", "points", "face"))
+    rnet = FakeSession(
+        lambda inputs: {
+            "shift": np.zeros((len(inputs["x"]), 4), np.float32),
+            "face": np.tile(np.array([0, 1], np.float32), (len(inputs["x"]), 1)),
+        },
+        input_names=("x",),
+        output_names=("shift", "face"),
+    )
+
+    def two_windows(inputs: Mapping[str, npt.NDArray[np.float32]]) -> dict[str, npt.NDArray[np.float32]]:
+        width, height = (np.array(inputs["x"].shape[1:3]) - 12) // 2 + 1
+        face = np.zeros((1, width, height, 2), np.float32)
+        if width > 20:
+            face[0, [0, 20], 0, 1] = 0.9
+        return {"shift": np.zeros((1, width, height, 4), np.float32), "face": face}
+
+    pnet = FakeSession(two_windows, input_names=("x",), output_names=("shift", "face"))
+    detector = MtcnnDetector(Nets(propose=pnet, filter=rnet, refine=onet), min_face_px=20)
+    found = detector.detect(np.zeros((40, 100, 3), np.uint8))
+    assert found.scores.tolist() == pytest.approx([0.95])
+    np.testing.assert_allclose(found.boxes, [[0, 0, 20, 20]], atol=1)
+    assert [len(call["x"]) for call in onet.calls] == [2, 2]
 
 
 def test_missing_package(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,6 +73,10 @@ def test_short_loss_is_survived_by_time_not_by_frames(step_s: float) -> None:
     assert run(Tracker(max_lost_s=0.5), frames, step_s=step_s)[-1] == [1]
 
 
+def test_sparse_frames_are_no_loss() -> None:
+    assert run(Tracker(max_lost_s=0.5), [faces_at([box(100 + t)]) for t in range(4)], step_s=2.0) == [[0]] * 4
+
+
 def test_lost_face_keeps_its_number_in_motion() -> None:
     moving = [faces_at([box(100 + 5 * t)]) for t in range(20)]
     frames = moving[:8] + [Detections.empty()] * 4 + moving[12:]
@@ -133,12 +137,13 @@ def test_modest_score_holds_only_while_scans_confirm() -> None:
     tracker = Tracker()
     run(tracker, [faces_at([box(100)])])
     held = []
-    for t in range(1, 60):
+    for t in range(1, 80):
         tracker.begin(t / FPS)
         tracker.observe(faces_at([box(100)], [0.7]) if len(tracker) else Detections.empty())
         held.append(len(tracker.faces()[1]))
-    assert held[:25] == [1] * 25
-    assert held[26:] == [0] * 33
+    # Two seconds, and a frame to either side for rounding.
+    assert held[:49] == [1] * 49
+    assert held[51:] == [0] * 28
 
 
 def test_two_tracks_on_one_face() -> None:
