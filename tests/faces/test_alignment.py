@@ -54,7 +54,7 @@ def test_points_land_on_the_template_at_every_scale(side: int, radius: int) -> N
         offset = np.arange(-6, 7)
         found = (around.sum(axis=0) @ offset / around.sum(), around.sum(axis=1) @ offset / around.sum())
         assert (
-            np.abs(np.array(found) + (round(x) - x, round(y) - y)).max() < 0.1 + 0.5 * 112 / side
+            np.abs(np.array(found) + np.round((x, y)) - (x, y)).max() < 0.1 + 0.5 * 112 / side
         )  # dots sit on whole pixels
 
 

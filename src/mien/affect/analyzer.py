@@ -7,6 +7,7 @@ import itertools
 import os
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,11 +17,23 @@ import numpy.typing as npt
 from mien.affect.ahead import ahead
 from mien.affect.decoding import Decoder
 from mien.core import ConfigError, Faces, Frame, ModelSpec
-from mien.faces import Detections, FaceDetector, FaceFollower, align_faces, create_detector, resize_face, to_colour
+from mien.faces import (
+    DETECTORS,
+    Detections,
+    FaceDetector,
+    FaceFollower,
+    align_faces,
+    create_detector,
+    resize_face,
+    to_colour,
+)
 from mien.inference import DEFAULT_BUNDLE, load_bundle
 from mien.media import VideoFrame, as_rgb, load_image, open_video
 
 Image = npt.NDArray[np.uint8]
+
+# Long side of the copy that the detector sees. On it a face needs 20 px.
+_STILL_SIDE_PX, _MOVING_SIDE_PX = 1280, 640
 
 # Frames whose faces go through the affect net together, and frames that may wait between two stages.
 _FRAMES_A_BATCH = 8
@@ -32,7 +45,8 @@ class Analyzer:
 
     Args:
         model: name of a bundle or path of its folder.
-        detector: name of a face detector, or any object with its methods.
+        detector: name of a face detector (``"mtcnn"``, or ``"yunet=FILE.onnx"`` with a model of your own), or any
+            object with the methods of `mien.faces.FaceDetector`.
         runtime: ``"onnxruntime"`` or ``"openvino"`` (extra).
         threads: of each model; None uses every core that this process may use.
         faces: ``"all"`` or ``"largest"`` (the largest box of each image).
@@ -58,10 +72,31 @@ class Analyzer:
             raise ConfigError(f"faces must be 'all' or 'largest', got {faces!r}")
         self._bundle = load_bundle(model, runtime=runtime, threads=threads)
         self._decoder = Decoder(self._bundle.spec, keep_features=features)
-        # Options are for detectors by name; an object comes as it is.
-        options = {"threads": threads} if detector == "mtcnn" else {}
-        self._detector = create_detector(detector, **options)
+        if isinstance(detector, str):
+            DETECTORS[detector.partition("=")[0]]  # an unknown name is an error now, not at the first image
+        self._detector, self._threads = detector, threads
         self._largest_only = faces == "largest"
+
+    @cached_property
+    def _still_detector(self) -> FaceDetector:
+        """Finds faces in photos, where small ones in a crowd count."""
+        return self._create_detector(_STILL_SIDE_PX)
+
+    @cached_property
+    def _moving_detector(self) -> FaceDetector:
+        """Finds faces in videos, where speed counts."""
+        return self._create_detector(_MOVING_SIDE_PX)
+
+    def _create_detector(self, max_side_px: int) -> FaceDetector:
+        if not isinstance(self._detector, str):
+            return self._detector
+        name, _, file = self._detector.partition("=")
+        options: dict[str, Any] = {"max_side_px": max_side_px}
+        if file:
+            options["model"] = file
+        if name == "mtcnn":
+            options["threads"] = self._threads
+        return create_detector(name, **options)
 
     @property
     def spec(self) -> ModelSpec:
@@ -96,7 +131,7 @@ class Analyzer:
             InputError: the image cannot be read or is no image.
         """
         pixels = load_image(image) if isinstance(image, (str, os.PathLike)) else as_rgb(image)
-        return self._faces([self._found(pixels, self._detector.detect(pixels))])[0]
+        return self._faces([self._found(pixels, self._still_detector.detect(pixels))])[0]
 
     def crops(self, images: Sequence[Any]) -> Faces:
         """Faces that are already cropped: each image is one face and is looked at as it stands.
@@ -165,7 +200,7 @@ class Analyzer:
                     )
 
     def _follow(self, frames: Iterable[VideoFrame]) -> Generator[tuple[VideoFrame, _Found], None, None]:
-        follower = FaceFollower(self._detector)
+        follower = FaceFollower(self._moving_detector)
         for frame in frames:
             detections, track_ids = follower.update(frame.image, frame.time_s)
             yield frame, self._found(frame.image, detections, track_ids)

@@ -117,7 +117,7 @@ def resize_face(image: Image, size: int) -> Image:
 
 
 def to_colour(crops: Image, colour: str) -> Image:
-    """RGB crops (..., S, S, 3) as a model wants them: ``"rgb"``, ``"bgr"``, or ``"gray"`` (..., S, S) by BT.601 luma."""
+    """RGB crops (..., S, S, 3) as a model wants them: "rgb", "bgr", or "gray" (..., S, S) by BT.601 luma."""
     if colour == "rgb":
         return crops
     if colour == "bgr":

@@ -12,7 +12,6 @@ from typing import Any
 
 from mien.affect import Analyzer
 from mien.core import ConfigError, InputError
-from mien.faces import create_detector
 from mien.inference import DEFAULT_BUNDLE
 from mien.media import DecodeReport, MediaInput, VideoInfo
 from mien.pipeline.overlay import ImageOverlay, NoOverlay, Overlay, VideoOverlay
@@ -165,9 +164,7 @@ def analyze(
     tally = _Tally(n_named, on_progress or (lambda _: None), failures=list(plan.failures))
     if not plan.tables:
         return _result(tally)
-    name, _, file = detector.partition("=")
-    finder = create_detector(name, **({"model": file} if file else {}))
-    analyzer = Analyzer(model, detector=finder, runtime=runtime, threads=threads, faces=faces)
+    analyzer = Analyzer(model, detector=detector, runtime=runtime, threads=threads, faces=faces)
     run = _Run(analyzer, selection, drawing, arguments, tally, n_landmarks=5 if landmarks else 0)
     for table in plan.tables:
         run.write(table)
