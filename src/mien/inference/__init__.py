@@ -10,6 +10,7 @@ from mien.inference.bundle import (
     load_spec,
     prepare,
 )
+from mien.inference.card import model_card
 from mien.inference.fakes import FakeSession
 from mien.inference.runtime import RUNTIMES, Runtime, Session, create_session, usable_cores
 
@@ -25,6 +26,7 @@ __all__ = [
     "list_bundles",
     "load_bundle",
     "load_spec",
+    "model_card",
     "prepare",
     "usable_cores",
 ]
