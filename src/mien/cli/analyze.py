@@ -8,57 +8,71 @@ from typing import Any
 
 import click
 
+from mien.cli.main import INTERRUPTED, exit_code
+from mien.core import MienError
+
 
 @click.command(short_help="Photos, videos or a camera to a table of affect.")
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option(
     "--out",
     required=True,
-    type=click.Path(path_type=Path),
-    help="A table for everything (.parquet, .csv, .jsonl), or a folder with one table per input.",
+    metavar="PATH",
+    help="A table for everything (.parquet, .csv, .jsonl), or a folder that gets one table per input.",
 )
 @click.option("--faces", type=click.Choice(["all", "largest"]), default="all", show_default=True)
 @click.option("--every", type=click.IntRange(min=1), default=1, metavar="N", help="Each n-th frame of videos only.")
 @click.option("--from", "start_s", type=float, metavar="SECONDS", help="Leave out what videos show before.")
 @click.option("--to", "stop_s", type=float, metavar="SECONDS", help="Leave out what videos show from here on.")
 @click.option("--landmarks", is_flag=True, help="Add the five points of each face to the table.")
-@click.option("--overlay", type=click.Path(path_type=Path), help="Write a video or picture with everything drawn.")
+@click.option(
+    "--overlay",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Draw everything into a video, or a picture for a photo. For a single input.",
+)
 @click.option("--overlay-anonymous", "anonymous", is_flag=True, help="Make faces unrecognisable in the overlay.")
-@click.option("--model", default="mien-light", show_default=True, help="Name or folder of a bundle.")
-@click.option("--detector", default="mtcnn", show_default=True, help="mtcnn, or yunet=FILE.onnx of your own.")
-@click.option("--runtime", default="onnxruntime", show_default=True, help="onnxruntime, or openvino (extra).")
-@click.option("--threads", type=click.IntRange(min=1), help="Of each model. [default: all cores]")
-@click.option("--log", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def analyze(inputs: tuple[str, ...], out: Path, log: str, **options: Any) -> int:
+@click.option("--model", default="mien-light", show_default=True, metavar="NAME", help="A bundle, or its folder.")
+@click.option(
+    "--detector", default="mtcnn", show_default=True, metavar="NAME", help="mtcnn, or yunet=FILE.onnx of your own."
+)
+@click.option(
+    "--runtime", default="onnxruntime", show_default=True, metavar="NAME", help="onnxruntime, or openvino (extra)."
+)
+@click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Of each model. [default: all cores]")
+@click.option(
+    "--log",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="json: one object a line on standard error, for programs.",
+)
+def analyze(inputs: tuple[str, ...], out: str, log: str, **options: Any) -> int:
     """Analyse photos, videos, folders, globs or a camera (its number) into a table with one row per face and frame.
 
+    A frame without a face has one row too. Beside the table, a manifest says what was read and what was lost.
+
     \b
-    Exit codes: 0 all done; 1 some inputs failed or were read in part; 2 wrong usage; 3 no input could be read or the
-    output cannot be written; 4 a model is missing or damaged; 5 an extra is not installed; 130 interrupted.
+    Exit codes: 0 all done; 1 some inputs failed or were read in part; 2 wrong
+    usage; 3 no input could be read or the output cannot be written; 4 a model
+    is missing or damaged; 5 an extra is not installed; 130 interrupted.
     """  # noqa: D301 - \b is click's mark for text that it must not rewrap
     from mien import pipeline
     from mien.cli.progress import JsonView, TextView
+    from mien.cli.report import reporter
 
     view = JsonView() if log == "json" else TextView()
     with view:
-        result = pipeline.analyze(inputs, out, on_progress=view, **options)
-    for record in result.inputs:
-        lost = f", {record.n_frames_lost} lost" if record.n_frames_lost else ""
-        view.say(
-            "input",
-            f"{record.path}: {record.n_rows} rows, {record.n_faces} faces in {record.n_frames_decoded} frames{lost}",
-            path=record.path,
-            n_rows=record.n_rows,
-            n_faces=record.n_faces,
-            n_frames_decoded=record.n_frames_decoded,
-            n_frames_lost=record.n_frames_lost,
-        )
-        for message in record.messages:
-            view.say("warning", f"{record.path}: {message}", path=record.path)
-    for message in result.messages:
-        view.say("warning", message)
-    for failure in result.failures:
-        view.say("failure", failure.reason, path=failure.path)
-    for table in result.tables:
-        view.say("table", f"wrote {table}", path=str(table))
+        try:
+            result = pipeline.analyze(inputs, out, on_progress=view.progress, on_event=reporter(view), **options)
+        except KeyboardInterrupt:
+            view.say("interrupted", "interrupted; a table that was written holds what was done", exit_code=INTERRUPTED)
+            return INTERRUPTED
+        except MienError as error:
+            # Here rather than in main, so that programs get their JSON line.
+            view.say("error", f"mien: {error}", exit_code=exit_code(error))
+            return exit_code(error)
+        n_named = len({record.path for record in result.inputs} | {failure.path for failure in result.failures})
+        if result.failures and n_named > 1:
+            view.say("summary", f"{n_named - len(result.failures)} of {n_named} inputs done, see above for the others")
     return result.exit_code

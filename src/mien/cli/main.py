@@ -11,12 +11,20 @@ from typing import NoReturn
 import click
 
 from mien._version import __version__
-from mien.core import ConfigError, InputError, MienError, MissingExtraError, ModelError, OutputError
+from mien.core import (
+    ConfigError,
+    DatasetError,
+    InputError,
+    MienError,
+    MissingExtraError,
+    ModelError,
+    OutputError,
+)
 
 EXIT_CODES: MappingProxyType[type[MienError], int] = MappingProxyType(
-    {ConfigError: 2, InputError: 3, OutputError: 3, ModelError: 4, MissingExtraError: 5}
+    {ConfigError: 2, DatasetError: 3, InputError: 3, OutputError: 3, ModelError: 4, MissingExtraError: 5}
 )
-"""Error -> exit code; every other `MienError` gives 1."""
+"""Error -> exit code. Code 1 is for runs that were done in part, which is not an error but a result."""
 
 INTERRUPTED = 130
 
@@ -78,5 +86,5 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 
 def exit_code(error: MienError) -> int:
-    """The exit code of an error: its own class's, or that of the nearest parent in the table."""
+    """The exit code of an error: its own class's, or that of the nearest parent in the table; 1 if there is none."""
     return next((EXIT_CODES[kind] for kind in type(error).__mro__ if kind in EXIT_CODES), 1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a run shows its progress: a bar on a terminal, JSON lines for programs, nothing in a pipe."""
+"""How a run shows itself on standard error: a bar and plain lines for people, JSON lines for programs."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from rich.console import Console
 from mien.pipeline import Progress
 
 _SECONDS_BETWEEN_LINES = 1.0
+_NAME_WIDTH = 40
 
 
-class ProgressView(Protocol):
-    """Takes progress and final events."""
+class RunView(Protocol):
+    """Takes progress and events."""
 
-    def __call__(self, progress: Progress) -> None:
+    def progress(self, progress: Progress) -> None:
         """Show progress."""
 
     def say(self, event: str, message: str, **facts: Any) -> None:
@@ -34,12 +35,12 @@ class ProgressView(Protocol):
 
 
 class JsonView:
-    """One JSON object a line on standard error: ``progress`` once a second, then one per event."""
+    """One JSON object a line: ``progress`` at most once a second, and one for every event."""
 
     def __init__(self) -> None:
         self._next_s = 0.0
 
-    def __call__(self, progress: Progress) -> None:
+    def progress(self, progress: Progress) -> None:
         """Write a line unless the last one was a moment ago."""
         now = time.monotonic()
         if now >= self._next_s:
@@ -51,7 +52,8 @@ class JsonView:
         self._line(event, {"message": message, **facts})
 
     def _line(self, event: str, facts: dict[str, Any]) -> None:
-        click.echo(json.dumps({"event": event, **facts}, ensure_ascii=False), err=True)
+        # ASCII alone: any other character could be turned into something that is not JSON by the stream's encoding.
+        click.echo(json.dumps({"event": event, **facts}), err=True)
 
     def __enter__(self) -> Self:
         return self
@@ -63,12 +65,17 @@ class JsonView:
 
 
 class TextView:
-    """A bar with rate and remaining time where standard error is a terminal, and plain lines for events."""
+    """Plain lines for events, and where ``console`` is a terminal, a bar with rate and remaining time under them.
 
-    def __init__(self) -> None:
-        self._console = Console(stderr=True)
+    Args:
+        console: where to; standard error if None.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(stderr=True)
+        # File names may look like rich's markup: nothing is interpreted.
         self._bar = bars.Progress(
-            bars.TextColumn("{task.description}"),
+            bars.TextColumn("{task.description}", markup=False),
             bars.BarColumn(),
             bars.TextColumn("{task.completed:.0f} frames, {task.fields[rate]:.0f}/s, {task.fields[n_faces]} faces"),
             bars.TimeRemainingColumn(),
@@ -80,14 +87,14 @@ class TextView:
         self._number = -1
         self._started_s = 0.0
 
-    def __call__(self, progress: Progress) -> None:
+    def progress(self, progress: Progress) -> None:
         """Move the bar; a new input restarts it."""
         if self._bar.disable:
             return
-        label = f"[{progress.number + 1}/{progress.n_inputs}] {progress.source[-40:]}"
         if self._task is None or progress.number != self._number:
             if self._task is not None:
                 self._bar.remove_task(self._task)
+            label = f"[{progress.number + 1}/{progress.n_inputs}] {progress.source[-_NAME_WIDTH:]}"
             self._task = self._bar.add_task(label, total=progress.n_frames_expected, rate=0.0, n_faces=0)
             self._number, self._started_s = progress.number, time.monotonic()
         elapsed_s = max(time.monotonic() - self._started_s, 1e-3)

@@ -27,7 +27,10 @@ def train(recipe: str, data: Path, out: Path, work: Path | None, threads: int | 
         from mien.training.recipe import load_recipe
         from mien.training.run import train_bundle
     except ModuleNotFoundError as error:
-        raise MissingExtraError(error.name or "torch", "train") from error
+        package = (error.name or "torch").partition(".")[0]
+        if package == "mien":
+            raise  # a part of mien itself is missing, which no extra brings
+        raise MissingExtraError(package, "train") from error
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     spec = train_bundle(load_recipe(recipe), data, out, work or out.with_name(out.name + ".work"), threads)
     for figure in spec.figures:

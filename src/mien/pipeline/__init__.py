@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whole runs: files to tables, and how fast."""
 
-from mien.pipeline.analyze import Progress, RunResult, analyze
+from mien.pipeline.analyze import RunResult, analyze
+from mien.pipeline.events import Event, Note, Progress, TableWritten
 
-__all__ = ["Progress", "RunResult", "analyze"]
+__all__ = ["Event", "Note", "Progress", "RunResult", "TableWritten", "analyze"]

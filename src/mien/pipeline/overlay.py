@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from mien.core import Frame, OutputError
-from mien.media import SAVE_SUFFIXES, VideoInfo, VideoWriter, draw_faces, save_image
+from mien.core import ConfigError, Frame, OutputError
+from mien.media import SAVE_SUFFIXES, MediaInput, VideoInfo, VideoWriter, draw_faces, save_image
+
+# Where the source does not tell; it only steers the bit rate.
+_FALLBACK_FPS = 30.0
 
 
 class Overlay(Protocol):
@@ -40,36 +44,58 @@ class NoOverlay:
 
 
 class ImageOverlay(NoOverlay):
-    """One drawn picture.
+    """One drawn picture; the place is written when the frame comes.
 
-    Raises:
-        OutputError: the ending is not that of an image, or (later) the file cannot be written.
+    Args:
+        path: the picture, of an ending in `mien.media.SAVE_SUFFIXES`.
+        anonymous: whether faces are made unrecognisable.
     """
 
     def __init__(self, path: Path, *, anonymous: bool) -> None:
-        if path.suffix.lower() not in SAVE_SUFFIXES:
-            raise OutputError(f"{path}: the overlay of an image must be an image, for example .png")
         self._path = path
         self._anonymous = anonymous
 
     def write(self, frame: Frame) -> None:
-        """Draw the faces and save the picture."""
+        """Draw the faces and save the picture.
+
+        Raises:
+            OutputError: the place cannot be written.
+        """
         if frame.image is not None:
             save_image(self._path, draw_faces(frame.image, frame.faces, anonymous=self._anonymous))
 
 
 class VideoOverlay:
-    """A drawn video with the timestamps of its source."""
+    """A drawn video that shows its first picture at 0 s and the others as far apart as the source does.
+
+    Args:
+        path: the video.
+        info: of the source.
+        every: the share of frames that will come, for the bit rate.
+        anonymous: whether faces are made unrecognisable.
+
+    Raises:
+        OutputError: the ending is not that of a video, or the place cannot be written.
+    """
 
     def __init__(self, path: Path, info: VideoInfo, *, every: int, anonymous: bool) -> None:
-        fps = (info.average_fps or 30.0) / every
+        fps = (info.average_fps or _FALLBACK_FPS) / every
         self._writer = VideoWriter(path, info.width, info.height, fps=fps)
         self._anonymous = anonymous
+        self._start_s: float | None = None
 
     def write(self, frame: Frame) -> None:
-        """Draw the faces and append the picture at its time."""
-        if frame.image is not None:
-            self._writer.write(draw_faces(frame.image, frame.faces, anonymous=self._anonymous), frame.time_s)
+        """Draw the faces and append the picture.
+
+        Raises:
+            OutputError: the disk is full or the file cannot be written.
+        """
+        if frame.image is None:
+            return
+        if self._start_s is None:
+            self._start_s = frame.time_s  # a part of a video must not begin with minutes of nothing
+        picture = draw_faces(frame.image, frame.faces, anonymous=self._anonymous)
+        self._writer.write(picture, frame.time_s - self._start_s)
 
     def __enter__(self) -> Self:
         self._writer.__enter__()
@@ -79,3 +105,48 @@ class VideoOverlay:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._writer.__exit__(kind, error, trace)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawing:
+    """The overlay that was asked for.
+
+    Attributes:
+        path: of the picture or video.
+        anonymous: whether faces are made unrecognisable.
+    """
+
+    path: Path
+    anonymous: bool
+
+    def check(self, media: MediaInput) -> None:
+        """Refuse, before any work is done, what cannot be drawn.
+
+        Raises:
+            ConfigError: the ending does not fit the input, or the overlay would replace the input.
+        """
+        is_picture = self.path.suffix.lower() in SAVE_SUFFIXES
+        if media.kind == "image" and not is_picture:
+            raise ConfigError(f"{self.path}: the overlay of an image is an image; name it one of {_endings()}")
+        if media.kind != "image" and is_picture:
+            raise ConfigError(f"{self.path}: the overlay of a {media.kind} is a video; name it .mp4, .mov or .mkv")
+        if media.path is not None and self.path.exists() and self.path.samefile(media.path):
+            raise ConfigError(f"{self.path}: the overlay would replace the input; choose another name")
+
+    def open(self, info: VideoInfo | None, every: int) -> Overlay:
+        """An overlay for a video, or for an image if there is no ``info``. Missing folders are created.
+
+        Raises:
+            OutputError: the place cannot be written.
+        """
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{self.path}: cannot be written ({error.strerror}); choose another place") from error
+        if info is None:
+            return ImageOverlay(self.path, anonymous=self.anonymous)
+        return VideoOverlay(self.path, info, every=every, anonymous=self.anonymous)
+
+
+def _endings() -> str:
+    return ", ".join(sorted(SAVE_SUFFIXES))

@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Protocol
 
 from mien.affect import Analyzer
-from mien.core import ConfigError, Frame
+from mien.core import ConfigError, Frame, InputError
 from mien.media import DecodeReport, FrameSource, MediaInput, VideoFrame, VideoInfo, load_image, open_camera, open_video
 
 
@@ -30,9 +30,14 @@ class Selection:
     def __post_init__(self) -> None:
         if self.every < 1:
             raise ConfigError(f"every must be at least 1, got {self.every}")
-        start_s = self.start_s or 0.0
-        if start_s < 0 or (self.stop_s is not None and self.stop_s <= start_s):
-            raise ConfigError(f"the range from {self.start_s} to {self.stop_s} s is empty or starts before 0")
+        start_s, stop_s = self.start_s or 0.0, float("inf") if self.stop_s is None else self.stop_s
+        if not 0 <= start_s < stop_s:  # also where one is not a number
+            raise ConfigError(f"the range {self} is empty or starts before 0 s")
+
+    def __str__(self) -> str:
+        """The range in words."""
+        start = f"from {self.start_s or 0:g} s"
+        return f"{start} on" if self.stop_s is None else f"{start} to {self.stop_s:g} s"
 
     def n_expected(self, info: VideoInfo) -> int | None:
         """Frames to expect of a video, None where its container does not tell."""
@@ -50,39 +55,90 @@ class Selection:
                 yield frame
 
 
-class Reading:
-    """Frames of one input with their faces.
+class Reading(Protocol):
+    """Frames of one input with their faces."""
 
-    Attributes:
-        info: of the video; None for an image.
-        n_expected: frames to expect, None if unknown.
-    """
+    @property
+    def info(self) -> VideoInfo | None:
+        """Of the video; None for an image."""
 
-    def __init__(self, media: MediaInput, selection: Selection, source: FrameSource | None) -> None:
-        self._media = media
-        self._selection = selection
-        self._source = source
-        self.info = None if source is None else source.info
-        self.n_expected = 1 if self.info is None else selection.n_expected(self.info)
+    @property
+    def n_expected(self) -> int | None:
+        """Frames to expect, None if unknown."""
 
     @property
     def report(self) -> DecodeReport:
         """What was decoded and lost so far."""
-        return DecodeReport(n_decoded=1, n_lost=0) if self._source is None else self._source.report
 
     def frames(self, analyzer: Analyzer, *, images: bool) -> Generator[Frame, None, None]:
-        """Analysed frames in order; an image is one frame at time 0.
+        """Analysed frames in order, at least one.
+
+        Args:
+            analyzer: finds and reads the faces.
+            images: whether the frames carry their pixels.
 
         Raises:
-            InputError: the input cannot be read.
+            InputError: the input cannot be read, or shows nothing in the wanted range.
         """
-        if self._source is not None:
-            chosen = self._selection.live(self._source) if self._media.kind == "camera" else self._source
-            with closing(analyzer.frames(chosen, images=images)) as frames:
-                yield from frames
-            return
-        pixels = load_image(self._media.path or Path())
+
+
+class ImageReading:
+    """An image: one frame at time 0."""
+
+    info = None
+    n_expected = 1
+
+    def __init__(self, media: MediaInput) -> None:
+        self._media = media
+        self._n_decoded = 0
+
+    @property
+    def report(self) -> DecodeReport:
+        """What was decoded so far."""
+        return DecodeReport(n_decoded=self._n_decoded, n_lost=0)
+
+    def frames(self, analyzer: Analyzer, *, images: bool) -> Generator[Frame, None, None]:
+        """The frame; see `Reading.frames`."""
+        pixels = load_image(self._media.name if self._media.path is None else self._media.path)
+        self._n_decoded = 1
         yield Frame(index=0, time_s=0.0, faces=analyzer.image(pixels), image=pixels if images else None)
+
+
+class VideoReading:
+    """A video or a camera."""
+
+    def __init__(self, source: FrameSource, name: str, selection: Selection) -> None:
+        self._source = source
+        self._name = name
+        self._selection = selection
+
+    @property
+    def info(self) -> VideoInfo:
+        """Facts about the video."""
+        return self._source.info
+
+    @property
+    def n_expected(self) -> int | None:
+        """Frames to expect, None if unknown."""
+        return self._selection.n_expected(self.info)
+
+    @property
+    def report(self) -> DecodeReport:
+        """What was decoded and lost so far."""
+        return self._source.report
+
+    def frames(self, analyzer: Analyzer, *, images: bool) -> Generator[Frame, None, None]:
+        """The frames; see `Reading.frames`."""
+        is_camera = self.info.path is None
+        wanted = self._selection.live(self._source) if is_camera else self._source
+        nothing_yet = True
+        with closing(analyzer.frames(wanted, images=images)) as frames:
+            for frame in frames:
+                nothing_yet = False
+                yield frame
+        if nothing_yet:
+            lasts = "" if self.info.duration_s is None else f" (it lasts {self.info.duration_s:.2f} s)"
+            raise InputError(f"{self._name}: shows nothing {self._selection}{lasts}; choose another range")
 
 
 @contextmanager
@@ -92,14 +148,13 @@ def open_reading(media: MediaInput, selection: Selection) -> Generator[Reading, 
     Raises:
         InputError: it cannot be opened.
     """
-    if media.kind == "image":
-        yield Reading(media, selection, None)
-        return
-    start_s, stop_s, every = selection.start_s, selection.stop_s, selection.every
-    source: FrameSource
     if media.camera is not None:
-        source = open_camera(media.camera)
+        source: FrameSource = open_camera(media.camera)
+    elif media.kind == "video" and media.path is not None:
+        start_s, stop_s, every = selection.start_s, selection.stop_s, selection.every
+        source = open_video(media.path, start_s=start_s, stop_s=stop_s, every=every)
     else:
-        source = open_video(media.path or Path(), start_s=start_s, stop_s=stop_s, every=every)
+        yield ImageReading(media)
+        return
     with source:
-        yield Reading(media, selection, source)
+        yield VideoReading(source, media.name, selection)
