@@ -1,7 +1,50 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measures as pure functions of arrays; each says its divisor, its averaging and what empty means."""
 
-from mien.metrics.agreement import ccc, pearson
-from mien.metrics.classification import binary_f1, expected_calibration_error, f1_per_class, macro_f1
+from mien.metrics.abaw import (
+    Scored,
+    fg2020_au,
+    fg2020_au_of,
+    fg2020_expr,
+    fg2020_expr_of,
+    p_au,
+    p_expr,
+    p_mtl,
+    p_va,
+)
+from mien.metrics.agreement import ccc, mean_pearson, pearson
+from mien.metrics.classification import (
+    accuracy,
+    accuracy_without,
+    binary_f1,
+    expected_calibration_error,
+    f1_per_class,
+    macro_f1,
+)
+from mien.metrics.counts import LabelCounts
+from mien.metrics.groups import bootstrap_weights
+from mien.metrics.moments import Moments
 
-__all__ = ["binary_f1", "ccc", "expected_calibration_error", "f1_per_class", "macro_f1", "pearson"]
+__all__ = [
+    "LabelCounts",
+    "Moments",
+    "Scored",
+    "accuracy",
+    "accuracy_without",
+    "binary_f1",
+    "bootstrap_weights",
+    "ccc",
+    "expected_calibration_error",
+    "f1_per_class",
+    "fg2020_au",
+    "fg2020_au_of",
+    "fg2020_expr",
+    "fg2020_expr_of",
+    "macro_f1",
+    "mean_pearson",
+    "p_au",
+    "p_expr",
+    "p_mtl",
+    "p_va",
+    "pearson",
+]

@@ -5,6 +5,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.core import ConfigError
+from mien.metrics.moments import Moments
 
 
 def ccc(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
@@ -16,28 +17,39 @@ def ccc(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
     Source: Lin, Biometrics 45(1), 1989.
 
     Raises:
-        ConfigError: the series differ in length, are empty or are not one-dimensional.
+        ConfigError: the series differ in length, are empty, not one-dimensional or not finite.
     """
-    a, b = _pair(x, y)
-    a_centred, b_centred = a - a.mean(), b - b.mean()
-    spread = (a_centred**2).mean() + (b_centred**2).mean() + (a.mean() - b.mean()) ** 2
-    return float(2 * (a_centred * b_centred).mean() / spread) if spread else float("nan")
+    return float(_pair(x, y).ccc[0])
 
 
 def pearson(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
     """Pearson correlation of two series, in [-1, 1]; NaN if one of them is constant.
 
     Raises:
-        ConfigError: the series differ in length, are empty or are not one-dimensional.
+        ConfigError: the series differ in length, are empty, not one-dimensional or not finite.
     """
-    a, b = _pair(x, y)
-    a_centred, b_centred = a - a.mean(), b - b.mean()
-    spread = float(np.sqrt((a_centred**2).sum() * (b_centred**2).sum()))
-    return float((a_centred * b_centred).sum() / spread) if spread else float("nan")
+    return float(_pair(x, y).pearson[0])
 
 
-def _pair(x: npt.ArrayLike, y: npt.ArrayLike) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    a, b = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
-    if a.ndim != 1 or a.shape != b.shape or not len(a):
-        raise ConfigError(f"two series of one common length >= 1 are needed, got shapes {a.shape} and {b.shape}")
-    return a, b
+def mean_pearson(targets: npt.ArrayLike, predictions: npt.ArrayLike) -> float:
+    """Mean over columns of the Pearson correlation over rows: the measure of the EMI and ERI challenges.
+
+    Args:
+        targets: (N, K), one row per video.
+        predictions: (N, K).
+
+    Returns:
+        A number in [-1, 1]; NaN if a column is constant, because no correlation is defined for it.
+
+    Raises:
+        ConfigError: the shapes differ, there is no row, or a value is not finite.
+    """
+    if np.ndim(targets) != 2 or not len(np.asarray(targets)):
+        raise ConfigError(f"targets must be (N, K) with N >= 1, got {np.shape(targets)}")
+    return float(Moments.of(targets, predictions).pearson.mean())
+
+
+def _pair(x: npt.ArrayLike, y: npt.ArrayLike) -> Moments:
+    if np.ndim(x) != 1 or np.shape(x) != np.shape(y) or not np.size(x):
+        raise ConfigError(f"two series of one common length >= 1 are needed, got {np.shape(x)} and {np.shape(y)}")
+    return Moments.of(x, y)

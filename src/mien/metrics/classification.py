@@ -5,6 +5,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.core import ConfigError
+from mien.metrics.counts import LabelCounts, flags
 
 
 def f1_per_class(targets: npt.ArrayLike, predictions: npt.ArrayLike, n_classes: int) -> npt.NDArray[np.float64]:
@@ -13,15 +14,9 @@ def f1_per_class(targets: npt.ArrayLike, predictions: npt.ArrayLike, n_classes: 
     Raises:
         ConfigError: lengths differ, there is no row, or a label lies outside 0..n_classes-1.
     """
-    true, guess = np.asarray(targets), np.asarray(predictions)
-    if true.ndim != 1 or true.shape != guess.shape or not len(true):
-        raise ConfigError(f"two label lists of one common length >= 1 are needed, got {true.shape} and {guess.shape}")
-    for labels in (true, guess):
-        if labels.min() < 0 or labels.max() >= n_classes:
-            raise ConfigError(f"labels must lie in 0..{n_classes - 1}, got {labels.min()}..{labels.max()}")
-    hits = np.bincount(true[true == guess], minlength=n_classes)
-    occurrences = np.bincount(true, minlength=n_classes) + np.bincount(guess, minlength=n_classes)
-    return np.asarray(2 * hits / np.maximum(occurrences, 1), dtype=np.float64)
+    if not np.size(targets):
+        raise ConfigError("at least one row is needed")
+    return LabelCounts.of_classes(targets, predictions, n_classes).f1
 
 
 def macro_f1(targets: npt.ArrayLike, predictions: npt.ArrayLike, n_classes: int) -> float:
@@ -38,12 +33,54 @@ def macro_f1(targets: npt.ArrayLike, predictions: npt.ArrayLike, n_classes: int)
 
 
 def binary_f1(targets: npt.ArrayLike, predictions: npt.ArrayLike) -> float:
-    """F1 of the positive class, in [0, 1]; 0 where it is neither present nor predicted."""
-    true, guess = np.asarray(targets).astype(bool), np.asarray(predictions).astype(bool)
+    """F1 of the positive class, in [0, 1]; 0 where it is neither present nor predicted.
+
+    Args:
+        targets: booleans, or zeros and ones.
+        predictions: decisions, likewise; probabilities are refused.
+
+    Raises:
+        ConfigError: sizes differ, there is no row, or a value is neither 0 nor 1.
+    """
+    true, guess = flags(targets), flags(predictions)
     if true.shape != guess.shape or not true.size:
         raise ConfigError(f"two label arrays of one common size >= 1 are needed, got {true.shape} and {guess.shape}")
-    n_positive = int(true.sum()) + int(guess.sum())
-    return 2 * int((true & guess).sum()) / n_positive if n_positive else 0.0
+    return float(LabelCounts.of_flags(true.reshape(-1, 1), guess.reshape(-1, 1)).f1[0])
+
+
+def accuracy(targets: npt.ArrayLike, predictions: npt.ArrayLike, n_classes: int) -> float:
+    """Share of rows whose predicted class is the true one, in [0, 1].
+
+    Raises:
+        ConfigError: lengths differ, there is no row, or a label lies outside 0..n_classes-1.
+    """
+    if not np.size(targets):
+        raise ConfigError("at least one row is needed")
+    return float(LabelCounts.of_classes(targets, predictions, n_classes).accuracy)
+
+
+def accuracy_without(targets: npt.ArrayLike, scores: npt.ArrayLike, dropped: int) -> float:
+    """Accuracy of a C-class model on the rows and among the columns of the other C - 1 classes.
+
+    AffectNet's 7-class figure of an 8-class model is this with contempt dropped: images of contempt are left out, and
+    contempt cannot be answered.
+
+    Args:
+        targets: (N,) labels in 0..C-1.
+        scores: (N, C) probabilities or logits; the highest is the answer.
+        dropped: the class to leave out.
+
+    Raises:
+        ConfigError: shapes do not fit, no row is left, or a label lies outside 0..C-1.
+    """
+    true, values = np.asarray(targets), np.array(scores, dtype=np.float64)
+    if values.ndim != 2 or true.shape != values.shape[:1] or not 0 <= dropped < values.shape[1]:
+        raise ConfigError(
+            f"N labels, (N, C) scores and a class are needed, got {true.shape}, {values.shape}, {dropped}"
+        )
+    values[:, dropped] = -np.inf
+    kept = true != dropped
+    return accuracy(true[kept], values[kept].argmax(axis=1), values.shape[1])
 
 
 def expected_calibration_error(targets: npt.ArrayLike, probabilities: npt.ArrayLike, n_bins: int = 15) -> float:
