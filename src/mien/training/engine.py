@@ -141,7 +141,7 @@ class Trainer:
             if not all(math.isfinite(value) for value in sums.values()):
                 raise MienError(f"the loss is not finite at step {step} of epoch {epoch + 1}: {sums}")
             if step % 50 == 0:
-                logger.debug("step %d/%d: %s", step, steps, {k: round(float(v), 3) for k, v in terms.items()})
+                logger.debug("step %d/%d: %s", step, steps, {k: round(float(v.detach()), 3) for k, v in terms.items()})
         return sums
 
     def _losses(self, outputs: Outputs, rows: npt.NDArray[np.intp]) -> dict[str, Tensor]:

@@ -57,7 +57,7 @@ def export_onnx(network: AffectNetwork, size_px: int) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         torch.onnx.export(
-            _Flat(network.eval()),
+            _Flat(network).eval(),
             (example,),
             path,
             input_names=[_INPUT],

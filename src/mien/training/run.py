@@ -33,7 +33,8 @@ _NOTICE = (
 _LIMITS = (
     "It sees facial movements and guesses what a group of raters would call them; it does not see feelings.",
     "Not for decisions about people: hiring, policing, schooling, insurance, diagnosis.",
-    "Valence and arousal were mapped from votes and stay within about [-.65, .60]: extremes cannot be reached.",
+    "Valence and arousal were mapped from votes: valence stays within about [-.66, .57], arousal within [-.56, .74]; "
+    "extremes cannot be reached.",
     "Disgust, fear and contempt were rare in teaching and are often missed.",
     "Action units are pseudo-labels of a landmark model, not of FACS coders; AU06 is inferred from the smile and the "
     "eye squint together; AU09, AU14 and AU23 are not given.",
