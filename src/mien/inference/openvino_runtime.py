@@ -57,7 +57,7 @@ def load_session(model: Path | bytes, threads: int) -> Session:
     """
     try:
         with _without_telemetry():
-            import openvino  # type: ignore[import-untyped]  # ships no types
+            import openvino
     except ImportError as error:
         raise MissingExtraError("openvino", "openvino") from error
     settings = {

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+# Short names for what CONTRIBUTING describes. PYTHON chooses the environment: make test PYTHON=python3.13
+
+PYTHON ?= .venv/bin/python
+
+.PHONY: setup format lint type test slow test-train docs bench
+
+setup:
+	python3 -m venv .venv
+	.venv/bin/python -m pip install -e '.[test]'
+
+format:
+	$(PYTHON) -m ruff check --fix .
+	$(PYTHON) -m ruff format .
+
+lint:
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()' --no-cache
+
+# Without torch the workshop cannot be checked: test-train does that.
+type:
+	$(PYTHON) -m mypy --exclude '^src/mien/training/'
+
+test:
+	$(PYTHON) -m pytest
+
+slow:
+	$(PYTHON) -m pytest -m slow
+
+# The workshop brings torch: about 6 GB.
+test-train:
+	$(PYTHON) -m pip install -e '.[test,train]'
+	$(PYTHON) -m mypy
+	$(PYTHON) -m pytest tests/training
+
+docs:
+	$(PYTHON) docs/columns.py > docs/columns.md
+
+bench:
+	$(PYTHON) -m mien bench

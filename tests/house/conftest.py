@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the house tests look at: the files of this repository."""
+
+from pathlib import Path
+
+import pytest
+
+from .repository import project_files
+
+
+@pytest.fixture(scope="session")
+def files() -> list[Path]:
+    """Files of the repository that git tracks, or would track, relative to its root."""
+    return project_files()

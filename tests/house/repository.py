@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The checkout around the package."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def project_files() -> list[Path]:
+    """Tracked files and new ones that are not ignored, relative to the root; deleted ones are left out."""
+    listing = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    return [Path(name) for name in sorted(set(listing.split("\0")) - {""}) if (ROOT / name).is_file()]
+
+
+def run_python(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
+    """A fresh interpreter of this environment; its output is captured, its exit code is the caller's to judge."""
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False, **options)

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""mien reaches no network: not on import, not on a photo, not on the command line, not by telemetry."""
+
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+import mien
+from mien.media import save_image
+
+from .offline import EXIT_CODE
+from .repository import run_python
+
+RUNTIMES = [
+    "onnxruntime",
+    pytest.param(
+        "openvino",
+        marks=pytest.mark.skipif(find_spec("openvino") is None, reason="the extra mien[openvino] is not installed"),
+    ),
+]
+
+
+@pytest.fixture
+def photo(tmp_path: Path, astronaut: npt.NDArray[np.uint8]) -> Path:
+    """A portrait as a file."""
+    path = tmp_path / "photo.png"
+    save_image(path, astronaut)
+    return path
+
+
+def run_offline(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return run_python(str(Path(__file__).with_name("offline.py")), code, *arguments)
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "import socket; socket.create_connection(('192.0.2.1', 80), timeout=1)",
+        "import urllib.request as u\ntry: u.urlopen('http://example.invalid')\nexcept OSError: pass",
+        "import socket; socket.socket(type=socket.SOCK_DGRAM).sendto(b'', ('192.0.2.1', 9))",
+        "import subprocess; subprocess.run(['true'])",
+    ],
+    ids=["connect", "swallowed", "datagram", "child"],
+)
+def test_the_guard_notices(attempt: str) -> None:
+    assert run_offline(attempt).returncode == EXIT_CODE
+
+
+def test_import_reaches_no_network() -> None:
+    done = run_offline("import mien\nfor name in mien.__all__: getattr(mien, name)")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_analyzer_works_offline(photo: Path, runtime: str) -> None:
+    code = "import sys, mien\nprint(len(mien.Analyzer(runtime=sys.argv[2], threads=1).image(sys.argv[1])))"
+    done = run_offline(code, str(photo), runtime)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "1"
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_command_line_works_offline(photo: Path, tmp_path: Path, runtime: str) -> None:
+    table = tmp_path / "table.csv"
+    code = "import sys; from mien.cli import main; main(sys.argv[1:])"
+    arguments = ["analyze", str(photo), "--out", str(table), "--runtime", runtime, "--threads", "1"]
+    done = run_offline(code, *arguments)
+    assert done.returncode == 0, done.stderr
+    assert mien.read_table(table).num_rows == 1
+
+
+def test_telemetry_of_onnx_runtime_is_switched_off(photo: Path) -> None:
+    # Only builds for Windows have such events, so no socket would tell.
+    code = (
+        "import sys, onnxruntime\n"
+        "asked = []\n"
+        "onnxruntime.disable_telemetry_events = lambda: asked.append(True)\n"
+        "make = onnxruntime.InferenceSession\n"
+        "def session(*a, **k):\n"
+        "    assert asked, 'a session before telemetry was switched off'\n"
+        "    return make(*a, **k)\n"
+        "onnxruntime.InferenceSession = session\n"
+        "import mien\n"
+        "mien.Analyzer(threads=1).image(sys.argv[1])\n"
+        "assert asked"
+    )
+    done = run_offline(code, str(photo))
+    assert done.returncode == 0, done.stderr
