@@ -33,6 +33,7 @@ COMMANDS = MappingProxyType(
     {
         "analyze": ("mien.cli.analyze:analyze", "Photos, videos or a camera to a table of affect."),
         "bench": ("mien.cli.bench:bench", "How fast every stage is on this machine."),
+        "data": ("mien.cli.data:data", "List the data sets that mien reads, or check a copy of one."),
         "evaluate": ("mien.cli.evaluate:evaluate", "Measure a bundle by a named protocol."),
         "models": ("mien.cli.models:models", "List the bundles, or show what one says of itself."),
         "train": ("mien.cli.train:train", "Train a recipe and write a measured bundle (extra: train)."),

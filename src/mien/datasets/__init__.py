@@ -1,6 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Data set folders read into samples with masks; no tensors, no downloads."""
 
+from mien.datasets.affectnet import load_affectnet, load_affectnet_npy
+from mien.datasets.affwild2 import (
+    ACTION_UNITS_8,
+    ACTION_UNITS_12,
+    load_affwild2_au,
+    load_affwild2_expr,
+    load_affwild2_va,
+)
+from mien.datasets.affwild2_mtl import load_affwild2_mtl
+from mien.datasets.cexpr import COMPOUND_EXPRESSIONS, load_cexpr
+from mien.datasets.check import CheckReport, check_dataset
+from mien.datasets.clips import ClipSamples
+from mien.datasets.columns import UNKNOWN
+from mien.datasets.counts import Samples, SplitCounts
+from mien.datasets.crops import base_video, find_videos
 from mien.datasets.faces_parquet import (
     VOTES,
     Pictures,
@@ -11,6 +26,12 @@ from mien.datasets.faces_parquet import (
     load_teacher,
     load_votes,
 )
+from mien.datasets.fer import load_fer2013, load_ferplus_csv
+from mien.datasets.frame_lists import load_frame_list
+from mien.datasets.frames import FrameSamples
+from mien.datasets.hume import EMI_EMOTIONS, ERI_EMOTIONS, load_emi, load_eri
+from mien.datasets.images import ImageSamples
+from mien.datasets.lsd import load_lsd
 from mien.datasets.open_faces import (
     FERPLUS_TEMPLATE,
     OpenFaces,
@@ -20,28 +41,66 @@ from mien.datasets.open_faces import (
     load_open_faces,
     person,
 )
+from mien.datasets.problems import AnnotationError, OnProblem
+from mien.datasets.rafdb import load_rafdb
+from mien.datasets.registry import DATASETS, DataSet, create_example, load_dataset
 from mien.datasets.samples import FaceSamples, concatenate
 from mien.datasets.teaching import AU_RULES, AffectMap, AuRule, action_unit_chances, expression_shares
 
 __all__ = [
+    "ACTION_UNITS_8",
+    "ACTION_UNITS_12",
     "AU_RULES",
+    "COMPOUND_EXPRESSIONS",
+    "DATASETS",
+    "EMI_EMOTIONS",
+    "ERI_EMOTIONS",
     "FERPLUS_TEMPLATE",
+    "UNKNOWN",
     "VOTES",
     "AffectMap",
+    "AnnotationError",
     "AuRule",
+    "CheckReport",
+    "ClipSamples",
+    "DataSet",
     "FaceSamples",
+    "FrameSamples",
+    "ImageSamples",
+    "OnProblem",
     "OpenFaces",
     "Pictures",
+    "Samples",
+    "SplitCounts",
     "TeacherAnswers",
     "action_unit_chances",
     "affect_map",
+    "base_video",
+    "check_dataset",
     "concatenate",
+    "create_example",
     "expression_shares",
+    "find_videos",
+    "load_affectnet",
+    "load_affectnet_npy",
+    "load_affwild2_au",
+    "load_affwild2_expr",
+    "load_affwild2_mtl",
+    "load_affwild2_va",
+    "load_cexpr",
+    "load_dataset",
+    "load_emi",
     "load_emotions",
+    "load_eri",
+    "load_fer2013",
     "load_ferplus",
+    "load_ferplus_csv",
+    "load_frame_list",
     "load_lfw",
+    "load_lsd",
     "load_open_faces",
     "load_pictures",
+    "load_rafdb",
     "load_ratings",
     "load_teacher",
     "load_votes",

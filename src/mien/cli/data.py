@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``mien data``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from mien.datasets import CheckReport, SplitCounts
+
+_MOST_PROBLEMS = 50
+
+
+@click.group(invoke_without_command=True, short_help="List the data sets that mien reads, or check a copy of one.")
+@click.pass_context
+def data(ctx: click.Context) -> None:
+    """List the data sets that mien reads; ``mien data check NAME PATH`` says whether a copy is whole."""
+    if ctx.invoked_subcommand is not None:
+        return
+    from mien.datasets import DATASETS
+
+    for name in DATASETS:
+        record = DATASETS[name]
+        click.echo(f"{name}  {record.title}; ask: {record.owner}")
+
+
+@data.command(short_help="Is a data set folder complete and well formed?")
+@click.argument("name")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Everything that was found, every problem included.")
+def check(name: str, path: Path, as_json: bool) -> int:
+    """Read the data set NAME in the folder PATH; count what is there and name what is missing or malformed.
+
+    \b
+    Exit codes: 0 whole and well formed; 1 something is missing or malformed; 2 unknown name; 3 no such folder.
+    """  # noqa: D301 - \b is click's mark for text that it must not rewrap
+    from mien.datasets import check_dataset
+
+    report = check_dataset(name, path)
+    if as_json:
+        click.echo(json.dumps(report.to_json(), indent=1, ensure_ascii=False))
+    else:
+        _print(report)
+    return 0 if report.complete else 1
+
+
+def _print(report: CheckReport) -> None:
+    for split, counts in report.splits.items():
+        click.echo(f"{split}: {_counted(counts)}")
+        if counts.classes:
+            click.echo("  " + ", ".join(f"{label} {n}" for label, n in counts.classes.items()))
+    for note in report.notes:
+        click.echo(f"note: {note}")
+    for problem in report.problems[:_MOST_PROBLEMS]:
+        click.echo(f"problem: {problem}")
+    hidden = len(report.problems) - _MOST_PROBLEMS
+    if hidden > 0:
+        click.echo(f"... and {hidden} more; --json lists all")
+    verdict = "whole and well formed" if report.complete else f"{len(report.problems)} problems"
+    click.echo(f"{report.name} in {report.folder}: {verdict}")
+
+
+def _counted(counts: SplitCounts) -> str:
+    parts = [f"{counts.n_rows} rows"]
+    if counts.n_tracks != counts.n_rows:
+        parts.append(f"{counts.n_tracks} tracks")
+    if counts.n_media is not None:
+        parts.append(f"{counts.n_media} with image or video")
+    parts += [f"{n} valid for {task}" for task, n in counts.valid.items()]
+    return ", ".join(parts)

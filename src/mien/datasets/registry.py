@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table of data sets: what each is, who gives it away, and the functions that read it and write an example."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import cast
+
+from mien.core import Registry
+from mien.datasets.counts import Samples
+from mien.datasets.problems import OnProblem, refuse
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSet:
+    """One line of the table.
+
+    Attributes:
+        name: what users type; also the name of the docs page ``docs/datasets/<name>.md``.
+        title: the full name.
+        target: ``"module:function"``, a function of a folder and a split that returns `Samples`.
+        fixture: ``"module:function"``, a function that writes a small faithful tree into a folder.
+        splits: official ones that must be there.
+        optional_splits: others that can be read where they are there.
+        many_files: whether a split is many files, so that the reader can leave bad ones out and go on.
+        owner: where to ask for the data.
+        published: split -> the size that the owners or the winners of its challenge give.
+        published_unit: of these sizes: ``"rows"`` or ``"tracks"``.
+    """
+
+    name: str
+    title: str
+    target: str
+    fixture: str
+    splits: tuple[str, ...]
+    optional_splits: tuple[str, ...] = ()
+    many_files: bool = False
+    owner: str
+    published: Mapping[str, int] = field(default_factory=dict)
+    published_unit: str = "rows"
+
+
+_IBUG = "Dimitrios Kollias; form on ibug.doc.ic.ac.uk/resources/aff-wild2, signed by a professor or head"
+_HUME = "Hume AI, through the form of the challenge's edition"
+_FIXTURES = "mien.datasets.fixtures"
+
+DATASETS = Registry(
+    "data set",
+    (
+        DataSet(
+            name="affwild2-va",
+            title="Aff-Wild2, valence and arousal",
+            target="mien.datasets.affwild2:load_affwild2_va",
+            fixture=f"{_FIXTURES}:write_affwild2_va",
+            splits=("train", "valid"),
+            optional_splits=("test",),
+            many_files=True,
+            owner=_IBUG,
+            published={"valid": 76, "test": 162},
+            published_unit="tracks",
+        ),
+        DataSet(
+            name="affwild2-expr",
+            title="Aff-Wild2, expressions",
+            target="mien.datasets.affwild2:load_affwild2_expr",
+            fixture=f"{_FIXTURES}:write_affwild2_expr",
+            splits=("train", "valid"),
+            optional_splits=("test",),
+            many_files=True,
+            owner=_IBUG,
+            published={"valid": 70, "test": 228},
+            published_unit="tracks",
+        ),
+        DataSet(
+            name="affwild2-au",
+            title="Aff-Wild2, action units",
+            target="mien.datasets.affwild2:load_affwild2_au",
+            fixture=f"{_FIXTURES}:write_affwild2_au",
+            splits=("train", "valid"),
+            optional_splits=("test",),
+            many_files=True,
+            owner=_IBUG,
+            published={"valid": 105, "test": 141},
+            published_unit="tracks",
+        ),
+        DataSet(
+            name="affwild2-mtl",
+            title="s-Aff-Wild2, the multi-task set",
+            target="mien.datasets.affwild2_mtl:load_affwild2_mtl",
+            fixture=f"{_FIXTURES}:write_affwild2_mtl",
+            splits=("train", "valid"),
+            optional_splits=("test",),
+            owner=_IBUG,
+            published={"test": 51159},
+        ),
+        DataSet(
+            name="lsd",
+            title="Learning from synthetic data, ABAW 4",
+            target="mien.datasets.lsd:load_lsd",
+            fixture=f"{_FIXTURES}:write_lsd",
+            splits=("train", "valid"),
+            optional_splits=("test",),
+            owner=_IBUG,
+            published={"train": 277251, "valid": 4670, "test": 106120},
+        ),
+        DataSet(
+            name="cexpr",
+            title="C-EXPR-DB, compound expressions",
+            target="mien.datasets.cexpr:load_cexpr",
+            fixture=f"{_FIXTURES}:write_cexpr",
+            splits=("test",),
+            optional_splits=("train",),
+            many_files=True,
+            owner=_IBUG,
+            published={"test": 56},
+            published_unit="tracks",
+        ),
+        DataSet(
+            name="emi",
+            title="Hume-Vidmimic2, emotional mimicry intensity",
+            target="mien.datasets.hume:load_emi",
+            fixture=f"{_FIXTURES}:write_emi",
+            splits=("train", "valid"),
+            optional_splits=("test",),
+            owner=_HUME,
+            published={"train": 8072, "valid": 4588, "test": 4586},
+        ),
+        DataSet(
+            name="eri",
+            title="Hume-Reaction, emotional reaction intensity",
+            target="mien.datasets.hume:load_eri",
+            fixture=f"{_FIXTURES}:write_eri",
+            splits=("train", "valid"),
+            optional_splits=("test",),
+            owner=_HUME,
+        ),
+        DataSet(
+            name="affectnet",
+            title="AffectNet, classic release (CSV)",
+            target="mien.datasets.affectnet:load_affectnet",
+            fixture=f"{_FIXTURES}:write_affectnet",
+            splits=("train", "valid"),
+            owner="Mohammad Mahoor, University of Denver; form on mohammadmahoor.com/affectnet",
+        ),
+        DataSet(
+            name="affectnet-npy",
+            title="AffectNet, later release (arrays per image)",
+            target="mien.datasets.affectnet:load_affectnet_npy",
+            fixture=f"{_FIXTURES}:write_affectnet_npy",
+            splits=("train", "valid"),
+            many_files=True,
+            owner="Mohammad Mahoor, University of Denver; form on mohammadmahoor.com/affectnet",
+            published={"train": 287651, "valid": 3999},
+        ),
+        DataSet(
+            name="fer2013",
+            title="FER2013",
+            target="mien.datasets.fer:load_fer2013",
+            fixture=f"{_FIXTURES}:write_fer2013",
+            splits=("train", "valid", "test"),
+            owner="Kaggle, Challenges in Representation Learning: Facial Expression Recognition",
+            published={"train": 28709, "valid": 3589, "test": 3589},
+        ),
+        DataSet(
+            name="ferplus",
+            title="FER+, ten votes for each FER2013 face",
+            target="mien.datasets.fer:load_ferplus_csv",
+            fixture=f"{_FIXTURES}:write_ferplus",
+            splits=("train", "valid", "test"),
+            owner="Microsoft, github.com/microsoft/FERPlus (labels); FER2013 for the pixels",
+            published={"train": 28558, "valid": 3579},
+        ),
+        DataSet(
+            name="rafdb",
+            title="RAF-DB, basic emotions",
+            target="mien.datasets.rafdb:load_rafdb",
+            fixture=f"{_FIXTURES}:write_rafdb",
+            splits=("train", "test"),
+            owner="Weihong Deng, BUPT; request on whdeng.cn/RAF/model1.html",
+            published={"train": 12271},
+        ),
+    ),
+)
+"""Name -> `DataSet`."""
+
+
+def load_dataset(name: str, folder: Path, split: str, *, on_problem: OnProblem = refuse) -> Samples:
+    """Read one split of a data set by the name in the table.
+
+    Args:
+        name: in `DATASETS`.
+        folder: as its docs page describes it.
+        split: one of the record's splits.
+        on_problem: hears of files that are left out, in sets of many files.
+
+    Raises:
+        ConfigError: the name is unknown.
+        AnnotationError: the split is missing or malformed.
+    """
+    options = {"on_problem": on_problem} if DATASETS[name].many_files else {}
+    return cast("Samples", DATASETS.load(name)(folder, split, **options))
+
+
+def create_example(name: str, folder: Path) -> None:
+    """Write a small tree in the exact form of a data set, with made-up labels and gray images.
+
+    Raises:
+        ConfigError: the name is unknown.
+    """
+    module, _, attribute = DATASETS[name].fixture.partition(":")
+    getattr(import_module(module), attribute)(folder)
