@@ -1,8 +1,55 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faces to affect: decoding of model outputs and the `Analyzer`."""
+"""Faces to affect: decoding of model outputs, the `Analyzer`, and what follows over time and from several systems."""
 
 from mien.affect.ahead import ahead
 from mien.affect.analyzer import Analyzer
+from mien.affect.blend import (
+    BlendSearch,
+    blend,
+    blend_per_column,
+    confidence_filter,
+    search_blend,
+    search_blend_per_column,
+)
+from mien.affect.compound import (
+    COMPOUND_COUNTS,
+    COMPOUND_EXPRESSIONS,
+    choose_by_frequencies,
+    compound_expressions,
+    compound_scores,
+    frequency_divergence,
+    strongest_per_frame,
+)
 from mien.affect.decoding import Decoder, activate
+from mien.affect.smoothing import box_mean, box_median, fill_gaps, gaussian_mean, hold_through_gaps
+from mien.affect.smoothing_stream import CausalMean
+from mien.affect.smoothing_tracks import KERNELS, Smoothing, smooth_tracks
 
-__all__ = ["Analyzer", "Decoder", "activate", "ahead"]
+__all__ = [
+    "COMPOUND_COUNTS",
+    "COMPOUND_EXPRESSIONS",
+    "KERNELS",
+    "Analyzer",
+    "BlendSearch",
+    "CausalMean",
+    "Decoder",
+    "Smoothing",
+    "activate",
+    "ahead",
+    "blend",
+    "blend_per_column",
+    "box_mean",
+    "box_median",
+    "choose_by_frequencies",
+    "compound_expressions",
+    "compound_scores",
+    "confidence_filter",
+    "fill_gaps",
+    "frequency_divergence",
+    "gaussian_mean",
+    "hold_through_gaps",
+    "search_blend",
+    "search_blend_per_column",
+    "smooth_tracks",
+    "strongest_per_frame",
+]

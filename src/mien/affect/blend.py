@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Several systems into one: weighted means with a weight search, and the confidence filter."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from mien.core import ConfigError, columns_by_name
+
+Floats = npt.NDArray[np.float64]
+
+_STEPS = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlendSearch:
+    """What a weight search found. It was chosen on the data that it is scored on: say so beside the number.
+
+    Attributes:
+        weights: of the systems, summing to 1; among equal scores those nearest to equal weights.
+        score: of these weights.
+        tried: every (weights, score), from all weight on the last system to all on the first.
+    """
+
+    weights: tuple[float, ...]
+    score: float
+    tried: tuple[tuple[tuple[float, ...], float], ...]
+
+
+def blend(systems: Sequence[npt.ArrayLike], weights: Sequence[float]) -> Floats:
+    """Weighted mean of the systems' probabilities, values or logits of the same classes.
+
+    Blend first, then smooth, then decide.
+
+    Args:
+        systems: arrays of one common shape.
+        weights: one number >= 0 per system, summing to 1.
+
+    Raises:
+        ConfigError: shapes differ, or the weights do not fit.
+    """
+    arrays = _alike(systems)
+    shares = np.asarray(weights, dtype=np.float64)
+    if shares.shape != (len(arrays),) or (shares < 0).any() or abs(shares.sum() - 1) > 1e-9:
+        raise ConfigError(f"{len(arrays)} systems need as many weights >= 0 that sum to 1, got {tuple(weights)}")
+    total = np.zeros(arrays[0].shape)
+    for share, array in zip(shares, arrays, strict=True):
+        total += share * array
+    return total
+
+
+def search_blend(systems: Sequence[npt.ArrayLike], score: Callable[[Floats], float]) -> BlendSearch:
+    """The weights in steps of .1 with the best score.
+
+    Args:
+        systems: 2 or more arrays of one common shape. The number of trials grows quickly: 11 for two, 66 for three,
+            286 for four.
+        score: of a blend, higher is better; it may smooth and decide. NaN never wins.
+
+    Raises:
+        ConfigError: fewer than two systems, shapes differ, or no blend has a score.
+    """
+    arrays = _alike(systems)
+    if len(arrays) < 2:
+        raise ConfigError("a blend needs at least two systems")
+    tried = tuple((weights, float(score(blend(arrays, weights)))) for weights in _grid(len(arrays)))
+    if all(np.isnan(value) for _, value in tried):
+        raise ConfigError("no blend has a score; the measure is undefined on these data")
+
+    def merit(trial: tuple[tuple[float, ...], float]) -> tuple[float, float]:
+        weights, value = trial
+        return (-np.inf if np.isnan(value) else value, -sum(weight**2 for weight in weights))
+
+    best = max(tried, key=merit)
+    return BlendSearch(weights=best[0], score=best[1], tried=tried)
+
+
+def search_blend_per_column(
+    systems: Sequence[npt.ArrayLike], score: Callable[[int, Floats], float]
+) -> tuple[BlendSearch, ...]:
+    """Weights of their own for each column, such as each emotion of the EMI challenge.
+
+    Args:
+        systems: 2 or more (N, K) arrays.
+        score: of column k, given k and the (N,) blend of that column; higher is better.
+
+    Returns:
+        K searches; ``blend_per_column`` applies them.
+
+    Raises:
+        ConfigError: as for `search_blend`.
+    """
+    arrays = _alike(systems)
+    if arrays[0].ndim != 2:
+        raise ConfigError(f"systems must have shape (N, K), got {arrays[0].shape}")
+
+    def searched(column: int) -> BlendSearch:
+        return search_blend([array[:, column] for array in arrays], lambda values: score(column, values))
+
+    return tuple(searched(column) for column in range(arrays[0].shape[1]))
+
+
+def blend_per_column(systems: Sequence[npt.ArrayLike], weights: Sequence[Sequence[float]]) -> Floats:
+    """Blend with one list of weights per column.
+
+    Raises:
+        ConfigError: shapes or numbers of weights do not fit.
+    """
+    arrays = _alike(systems)
+    if arrays[0].ndim != 2 or arrays[0].shape[1] != len(weights):
+        raise ConfigError(f"{len(weights)} lists of weights do not fit systems of shape {arrays[0].shape}")
+    columns = [blend([array[:, k] for array in arrays], own) for k, own in enumerate(weights)]
+    return np.stack(columns, axis=1)
+
+
+def confidence_filter(
+    confident: npt.ArrayLike,
+    confident_labels: Sequence[str],
+    trained: npt.ArrayLike,
+    trained_labels: Sequence[str],
+    threshold: float,
+) -> npt.NDArray[np.intp]:
+    """Decide by a confident pretrained model where it is sure, by the trained one elsewhere.
+
+    The pretrained model answers only with the classes that both know; its probabilities of these are taken as they
+    are, not renormalised. Smooth them before. Source: the expression entry of Savchenko at the 8th ABAW.
+
+    Args:
+        confident: (N, E) smoothed probabilities of the pretrained model.
+        confident_labels: E names.
+        trained: (N, C) probabilities of the trained model.
+        trained_labels: C names.
+        threshold: the pretrained model decides where its highest shared probability is above; .7 to .9.
+
+    Returns:
+        (N,) indices into ``trained_labels``.
+
+    Raises:
+        ConfigError: shapes do not fit, or no label is shared.
+    """
+    sure, own = np.asarray(confident, dtype=np.float64), np.asarray(trained, dtype=np.float64)
+    shared = [label for label in trained_labels if label in confident_labels]
+    if not shared:
+        raise ConfigError("the two models share no class")
+    if sure.shape != (len(sure), len(confident_labels)) or own.shape != (len(sure), len(trained_labels)):
+        raise ConfigError(f"probabilities of shape {sure.shape} and {own.shape} do not fit their labels")
+    sure = sure[:, columns_by_name(confident_labels, shared)]
+    answer = columns_by_name(trained_labels, shared)[sure.argmax(axis=1)]
+    decided = np.where(sure.max(axis=1) > threshold, answer, own.argmax(axis=1))
+    return np.asarray(decided, dtype=np.intp)
+
+
+def _alike(systems: Sequence[npt.ArrayLike]) -> list[Floats]:
+    arrays = [np.asarray(system, dtype=np.float64) for system in systems]
+    shapes = sorted({array.shape for array in arrays})
+    if len(shapes) != 1:
+        raise ConfigError(f"systems to blend need one common shape, got {shapes}; bring them to the same rows first")
+    return arrays
+
+
+def _grid(n_systems: int) -> Iterator[tuple[float, ...]]:
+    """All weights that are multiples of .1 and sum to 1."""
+    for parts in itertools.product(range(_STEPS + 1), repeat=n_systems - 1):
+        if sum(parts) <= _STEPS:
+            yield (*(part / _STEPS for part in parts), (_STEPS - sum(parts)) / _STEPS)

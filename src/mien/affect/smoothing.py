@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Filters over time, as pure functions of one track; they take probabilities, never labels."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from mien.core import ConfigError
+
+Floats = npt.NDArray[np.float64]
+Frames = npt.NDArray[np.integer]
+
+_MEDIAN_NUMBERS_A_BLOCK = 4_000_000
+_MAX_TIMELINE = 20_000_000
+
+
+def fill_gaps(frames: npt.ArrayLike, values: npt.ArrayLike, timeline: npt.ArrayLike) -> Floats:
+    """The values of one track on every frame of a timeline.
+
+    Between two known frames the value is interpolated linearly: for t between a (earlier) and b (later) it is
+    ``w value_a + (1 - w) value_b`` with ``w = 1 - (t - a) / (b - a)``. Frames before the first known one copy the
+    first value, frames after the last one copy the last.
+
+    Args:
+        frames: (N,) strictly ascending frame numbers, N >= 1.
+        values: (N, D) finite numbers.
+        timeline: (T,) frame numbers to fill, in any order.
+
+    Returns:
+        (T, D).
+
+    Raises:
+        ConfigError: shapes do not fit, the frames do not ascend, or there is none.
+    """
+    known, rows = _track(frames, values)
+    wanted = np.asarray(timeline)
+    later = np.clip(np.searchsorted(known, wanted), 0, len(known) - 1)
+    earlier = np.clip(np.searchsorted(known, wanted, side="right") - 1, 0, len(known) - 1)
+    distance = known[later] - known[earlier]
+    ahead = np.clip((wanted - known[earlier]) / np.maximum(distance, 1), 0.0, 1.0)
+    weight = np.where(distance > 0, 1.0 - ahead, 1.0)[:, None]
+    return np.asarray(weight * rows[earlier] + (1.0 - weight) * rows[later])
+
+
+def hold_through_gaps(frames: npt.ArrayLike, values: npt.ArrayLike, timeline: npt.ArrayLike) -> Floats:
+    """Like `fill_gaps` without looking ahead: a lost frame repeats the last value before it.
+
+    Raises:
+        ConfigError: as for `fill_gaps`, or the timeline begins before the first known frame.
+    """
+    known, rows = _track(frames, values)
+    position = np.searchsorted(known, np.asarray(timeline), side="right") - 1
+    if (position < 0).any():
+        raise ConfigError(f"nothing is known before frame {known[0]}; begin the timeline there")
+    return np.asarray(rows[position])
+
+
+def box_mean(values: npt.ArrayLike, half_width: int, *, causal: bool = False) -> Floats:
+    """Mean over the frames i - d to i + d, clipped at the ends: the window shrinks, nothing is padded.
+
+    Args:
+        values: (T, D) or (T,) on consecutive frames.
+        half_width: d >= 0, frames on each side; the window has up to 2 d + 1.
+        causal: only the frames i - d to i.
+
+    Returns:
+        The shape of ``values``, in float64.
+
+    Raises:
+        ConfigError: the half-width is negative.
+    """
+    series = np.asarray(values, dtype=np.float64)
+    start, stop = _windows(len(series), half_width, causal=causal)
+    sums = np.zeros((len(series) + 1, *series.shape[1:]))
+    np.cumsum(series, axis=0, out=sums[1:])
+    taps = (stop - start).reshape(-1, *[1] * (series.ndim - 1))
+    return np.asarray((sums[stop] - sums[start]) / taps)
+
+
+def box_median(values: npt.ArrayLike, half_width: int, *, causal: bool = False) -> Floats:
+    """The median over the window of `box_mean`.
+
+    Raises:
+        ConfigError: the half-width is negative.
+    """
+    series = np.asarray(values, dtype=np.float64)
+    start, stop = _windows(len(series), half_width, causal=causal)
+    size = half_width + 1 if causal else 2 * half_width + 1
+    result = np.empty_like(series)
+    whole = np.flatnonzero(stop - start == size)
+    for row in np.flatnonzero(stop - start < size):
+        result[row] = np.median(series[start[row] : stop[row]], axis=0)
+    if len(whole):
+        windows = np.lib.stride_tricks.sliding_window_view(series, size, axis=0)
+        step = max(1, _MEDIAN_NUMBERS_A_BLOCK // (size * max(1, series[0].size)))
+        for first in range(0, len(windows), step):
+            block = np.median(windows[first : first + step], axis=-1)
+            result[whole[0] + first : whole[0] + first + len(block)] = block
+    return result
+
+
+def gaussian_mean(
+    values: npt.ArrayLike, frames: npt.ArrayLike, half_width: int, sigma: float, *, causal: bool = False
+) -> Floats:
+    """Weighted mean of the rows i - d to i + d with weights ``exp(-(f_j - f_i)^2 / sigma)`` that sum to 1.
+
+    The window counts rows and the weights true frame numbers, so a list of some frames may be smoothed as it is. Note
+    that sigma divides the squared distance: it is a variance times two, in frames squared.
+
+    Args:
+        values: (T, D) or (T,).
+        frames: (T,) frame numbers.
+        half_width: d >= 0, rows on each side.
+        sigma: > 0.
+        causal: only the rows i - d to i.
+
+    Returns:
+        The shape of ``values``, in float64.
+
+    Raises:
+        ConfigError: the half-width is negative, sigma is not positive, or the lengths differ.
+    """
+    series, times = np.asarray(values, dtype=np.float64), np.asarray(frames, dtype=np.float64)
+    if times.shape != series.shape[:1]:
+        raise ConfigError(f"{len(series)} rows need as many frame numbers, got shape {times.shape}")
+    if not sigma > 0:
+        raise ConfigError(f"sigma must be positive, got {sigma}")
+    _windows(len(series), half_width, causal=causal)
+    column = (-1, *[1] * (series.ndim - 1))
+    total, weights = series.copy(), np.ones(len(series))
+    for offset in range(1, min(half_width, len(series) - 1) + 1):
+        weight = np.exp(-((times[offset:] - times[:-offset]) ** 2) / sigma)
+        shaped = weight.reshape(column)
+        total[offset:] += shaped * series[:-offset]
+        weights[offset:] += weight
+        if not causal:
+            total[:-offset] += shaped * series[offset:]
+            weights[:-offset] += weight
+    return np.asarray(total / weights.reshape(column))
+
+
+def timeline_of(frames: Frames) -> Frames:
+    """Every frame from the first to the last.
+
+    Raises:
+        ConfigError: the span is beyond any video, which shows that these are no frame numbers.
+    """
+    first, last = int(frames[0]), int(frames[-1])
+    if last - first >= _MAX_TIMELINE:
+        raise ConfigError(f"frames {first} to {last} of one track are longer than any video; check them")
+    return np.arange(first, last + 1)
+
+
+def _windows(n: int, half_width: int, *, causal: bool) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """First row and end of the window of each row."""
+    if half_width < 0:
+        raise ConfigError(f"the half-width of a filter must be at least 0, got {half_width}")
+    rows = np.arange(n)
+    return np.maximum(rows - half_width, 0), np.minimum(rows + (0 if causal else half_width) + 1, n)
+
+
+def _track(frames: npt.ArrayLike, values: npt.ArrayLike) -> tuple[Frames, Floats]:
+    known, rows = np.asarray(frames), np.asarray(values, dtype=np.float64)
+    if known.ndim != 1 or rows.ndim != 2 or len(known) != len(rows) or not len(known):
+        raise ConfigError(f"a track has N >= 1 frames and (N, D) values, got {known.shape} and {rows.shape}")
+    if (np.diff(known) <= 0).any():
+        raise ConfigError("the frames of a track must ascend, each occurring once; sort them first")
+    return known, rows
