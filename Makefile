@@ -2,6 +2,8 @@
 # Short names for what CONTRIBUTING describes. PYTHON chooses the environment: make test PYTHON=python3.13
 
 PYTHON ?= .venv/bin/python
+MIEN_DATA ?= ../shared/data
+CLIP ?= $(MIEN_DATA)/video/single_face.mp4
 
 .PHONY: setup format lint type test slow test-train docs bench
 
@@ -38,4 +40,4 @@ docs:
 	$(PYTHON) docs/columns.py > docs/columns.md
 
 bench:
-	$(PYTHON) -m mien bench
+	$(PYTHON) -m mien bench $(CLIP)

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Prints ``columns.md``, the page about the affect table, from the descriptions that every table carries itself."""
+
+from mien.results import SCHEMA_VERSION, describe_columns
+
+_INTRODUCTION = f"""\
+# Columns of the affect table
+
+<!-- Written by `make docs` from mien.results.describe_columns(); change it there. -->
+
+Schema version {SCHEMA_VERSION}. One row per face and frame; a frame without a face has one row with `success` false, so
+that no time is lost. A value that was not measured is null, never 0. Parquet files carry these descriptions themselves.
+A bundle writes the action units it knows; `--landmarks` adds `lm_x00 ...` and `lm_y00 ...` in pixels.
+"""
+
+
+def main() -> None:
+    """Print the page."""
+    print(_INTRODUCTION)
+    print("| column | type | unit | range | meaning |")
+    print("|---|---|---|---|---|")
+    for column in describe_columns():
+        cells = (f"`{column.name}`", str(column.type), column.unit, column.range, column.meaning)
+        print("|", " | ".join(cells), "|")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the pages say is true: code runs, commands parse, links and paths lead somewhere, versions agree."""
+
+import contextlib
+import io
+import re
+from pathlib import Path
+
+import click
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+import mien
+from mien.cli.main import mien as command_line
+from mien.core import MissingExtraError
+from mien.media import VideoWriter, save_image
+
+from .markdown import Page
+from .repository import ROOT, project_files, run_python
+
+PAGES = {
+    path.as_posix(): Page(ROOT / path)
+    for path in project_files()
+    if path.suffix == ".md" and (len(path.parts) == 1 or path.parts[0] == "docs")
+}
+
+
+@pytest.fixture
+def files_of_the_examples(tmp_path: Path, astronaut: npt.NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A working folder with the files that examples name: ``photo.jpg`` and ``clip.mp4``."""
+    monkeypatch.chdir(tmp_path)
+    save_image("photo.jpg", astronaut)
+    with VideoWriter("clip.mp4", 512, 512, fps=25, threads=1) as writer:
+        for index in range(4):
+            writer.write(np.roll(astronaut, 4 * index, axis=1), index / 25)
+
+
+@pytest.mark.usefixtures("files_of_the_examples")
+@pytest.mark.parametrize("name", [name for name, page in PAGES.items() if any(page.python_blocks())])
+def test_python_examples_run(name: str) -> None:
+    # A page is read from top to bottom: later blocks may use names of earlier ones.
+    namespace: dict[str, object] = {"__name__": "__main__"}
+    for line, code in PAGES[name].python_blocks():
+        padded = "\n" * line + code  # so that a traceback names the line of the page
+        try:
+            exec(compile(padded, str(PAGES[name].path), "exec"), namespace)
+        except MissingExtraError as error:
+            pytest.skip(f"{name}: {error}")
+
+
+def test_readme_shows_python_and_commands() -> None:
+    readme = PAGES["README.md"]
+    assert any(readme.python_blocks())
+    assert ["analyze", "clip.mp4", "--out", "table.parquet"] in list(readme.mien_commands())
+
+
+def parse(arguments: list[str]) -> None:
+    """Let the command line take arguments apart, without running anything."""
+    command: click.Command = command_line
+    context = click.Context(command, info_name="mien")
+    while isinstance(command, click.Group) and arguments and not arguments[0].startswith("-"):
+        name, found, arguments = command.resolve_command(context, arguments)
+        assert found is not None
+        command = found
+        context = click.Context(command, info_name=name, parent=context)
+    with contextlib.suppress(click.exceptions.Exit), contextlib.redirect_stdout(io.StringIO()):
+        command.make_context(context.info_name, list(arguments), parent=context.parent)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_commands_are_understood(name: str) -> None:
+    for arguments in PAGES[name].mien_commands():
+        parse(arguments)
+    for arguments in PAGES[name].mien_mentions():
+        with contextlib.suppress(click.MissingParameter):
+            parse(arguments)
+
+
+@pytest.mark.parametrize("arguments", [["analize"], ["analyze", "a.mp4", "--outt", "b"], ["analyze", "a.mp4"]])
+def test_wrong_commands_are_noticed(arguments: list[str]) -> None:
+    with pytest.raises(click.UsageError):
+        parse(arguments)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_links_lead_somewhere(name: str) -> None:
+    page = PAGES[name]
+    assert [target for target in page.links() if not (page.path.parent / target).exists()] == []
+
+
+def test_columns_page_is_current() -> None:
+    done = run_python("docs/columns.py", cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert PAGES["docs/columns.md"].text == done.stdout, "run: make docs"
+
+
+def test_newest_version_of_the_changelog_is_this_one() -> None:
+    versions = re.findall(r"^## \[(\d[^\]]*)\]", PAGES["CHANGELOG.md"].text, re.MULTILINE)
+    assert versions
+    assert versions[0] == mien.__version__
+    kinds = set(re.findall(r"^### (.+)$", PAGES["CHANGELOG.md"].text, re.MULTILINE))
+    assert kinds <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+
+
+def test_touch_lists_name_what_exists() -> None:
+    section = re.search(r"^## Touch lists$(.*?)(?=^## |\Z)", PAGES["CONTRIBUTING.md"].text, re.MULTILINE | re.DOTALL)
+    assert section
+    paths = [text for text in re.findall(r"`([^`]+)`", section[1]) if "/" in text]
+    assert len(paths) > 10
+    missing = [path for path in paths if not any(ROOT.glob(re.sub(r"<\w+>", "*", path)))]
+    assert missing == []
