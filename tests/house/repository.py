@@ -20,6 +20,10 @@ def project_files() -> list[Path]:
     return [Path(name) for name in sorted(set(listing.split("\0")) - {""}) if (ROOT / name).is_file()]
 
 
-def run_python(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
-    """A fresh interpreter of this environment; its output is captured, its exit code is the caller's to judge."""
-    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False, **options)
+def run_python(*arguments: str, cwd: Path | None = None, typed: str | None = None) -> subprocess.CompletedProcess[str]:
+    """A fresh interpreter of this environment, with ``typed`` on its standard input.
+
+    Its output is captured; its exit code is the caller's to judge.
+    """
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, cwd=cwd, input=typed, capture_output=True, text=True, check=False)

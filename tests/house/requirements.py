@@ -21,7 +21,7 @@ def requirements(name: str, *, extra: str = "", platform: Mapping[str, str] | No
 
 def installed_with(name: str, platform: Mapping[str, str] | None = None) -> set[str]:
     """Normalised names of everything that installing ``name`` installs, itself counted, extras that it asks for in."""
-    found = {canonicalize_name(name)}
+    found: set[str] = {canonicalize_name(name)}
     waiting = [(name, "")]
     done = set()
     while waiting:

@@ -53,7 +53,7 @@ def test_the_door_is_light(arguments: tuple[str, ...], allowed: set[str]) -> Non
 
 def import_everything(**task: Any) -> dict[str, Any]:
     script = Path(__file__).with_name("import_everything.py")
-    done = run_python(str(script), input=json.dumps({"blocked": [], "loaded_before": []} | task))
+    done = run_python(str(script), typed=json.dumps({"blocked": [], "loaded_before": []} | task))
     assert done.returncode == 0, done.stderr
     report: dict[str, Any] = json.loads(done.stdout)
     return report
