@@ -36,6 +36,7 @@ COMMANDS = MappingProxyType(
         "data": ("mien.cli.data:data", "List the data sets that mien reads, or check a copy of one."),
         "evaluate": ("mien.cli.evaluate:evaluate", "Measure a bundle by a named protocol."),
         "models": ("mien.cli.models:models", "List the bundles, or show what one says of itself."),
+        "smooth": ("mien.cli.smooth:smooth", "Smooth a table of affect over time."),
         "train": ("mien.cli.train:train", "Train a recipe and write a measured bundle (extra: train)."),
     }
 )
