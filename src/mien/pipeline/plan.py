@@ -22,10 +22,17 @@ PathName = str | os.PathLike[str]
 
 @dataclass(frozen=True)
 class TablePlan:
-    """One table and what goes into it, in order."""
+    """One table and what goes into it, in order.
+
+    Attributes:
+        table: its path.
+        inputs: at least one.
+        failures: names that should have gone into it but that nothing answered to.
+    """
 
     table: Path
     inputs: tuple[MediaInput, ...]
+    failures: tuple[InputFailure, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,7 +83,7 @@ def make_plan(patterns: Sequence[PathName], out: PathName) -> Plan:
             failures.append(InputFailure(path=os.fspath(pattern), reason=str(error)))
     inputs = tuple(found.values())
     if not is_folder:
-        tables = [TablePlan(Path(out), inputs)] if inputs else []
+        tables = [TablePlan(Path(out), inputs, tuple(failures))] if inputs else []
     else:
         tables = [
             TablePlan(Path(out, name), (media,)) for media, name in zip(inputs, _table_names(inputs), strict=True)

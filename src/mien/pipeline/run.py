@@ -116,7 +116,7 @@ class Run:
             started=started,
             finished=datetime.now(UTC),
             inputs=tuple(tally.records[n_records:]),
-            failures=tuple(tally.failures[n_failures:]),
+            failures=(*plan.failures, *tally.failures[n_failures:]),
         ).save(plan.table)
         tally.add(TableWritten(plan.table))
         if stopped_by is not None:

@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``mien analyze`` as the shell sees it: exit codes, words and files."""
+
+import importlib.util
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mien.inference import find_bundle
+from mien.results import read_table
+
+
+def test_all_done(mien, photo: Path, clip: Path, tmp_path: Path) -> None:
+    ended = mien("analyze", photo, clip, "--out", tmp_path / "out")
+    assert ended.code == 0
+    assert ended.out == ""
+    assert ended.err.splitlines() == [
+        f"{photo}: 1 face, 1 row",
+        f"wrote {tmp_path / 'out' / 'photo.parquet'}",
+        f"{clip}: 20 faces in 20 frames, 20 rows",
+        f"wrote {tmp_path / 'out' / 'clip.parquet'}",
+    ]
+
+
+def test_some_failed(mien, photo: Path, tmp_path: Path) -> None:
+    gone = tmp_path / "gone.mp4"
+    ended = mien("analyze", gone, photo, "--out", tmp_path / "t.csv")
+    assert ended.code == 1
+    assert f"failed: {gone}: no such file or folder; check the name" in ended.err
+    assert "1 of 2 inputs done" in ended.err
+    assert read_table(tmp_path / "t.csv").num_rows == 1
+
+
+def test_all_failed(mien, tmp_path: Path) -> None:
+    ended = mien("analyze", tmp_path / "gone.mp4", "--out", tmp_path / "t.csv")
+    assert ended.code == 3
+    assert ended.err.startswith("failed: ")
+    assert not (tmp_path / "t.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--every", "0"], "Invalid value for '--every'"),
+        (["--every", "x"], "Invalid value for '--every'"),
+        (["--from", "3", "--to", "2"], "the range from 3 s to 2 s is empty"),
+        (["--from", "-1"], "starts before 0 s"),
+        (["--from", "nan"], "the range from nan s on is empty"),
+        (["--faces", "some"], "Invalid value for '--faces'"),
+        (["--threads", "0"], "Invalid value for '--threads'"),
+        (["--overlay-anonymous"], "anonymous changes the overlay"),
+        (["--detector", "haar"], "no detector is named 'haar'; choose from mtcnn, yunet"),
+        (["--runtime", "tensorrt"], "no runtime is named 'tensorrt'"),
+        (["--overlay", "drawn.mp4"], "the overlay of an image is an image"),
+        (["--log", "xml"], "Invalid value for '--log'"),
+    ],
+)
+def test_wrong_usage(mien, photo: Path, tmp_path: Path, options: list[str], message: str) -> None:
+    ended = mien("analyze", photo, "--out", tmp_path / "t.csv", *options)
+    assert ended.code == 2
+    assert message in ended.err
+    assert not (tmp_path / "t.csv").exists()
+
+
+def test_an_overlay_with_several_inputs(mien, photo: Path, clip: Path, tmp_path: Path) -> None:
+    ended = mien("analyze", photo, clip, "--out", tmp_path, "--overlay", tmp_path / "o.mp4")
+    assert ended.code == 2
+    assert "an overlay needs a single input, got 2" in ended.err
+
+
+def test_an_unknown_table_ending(mien, photo: Path, tmp_path: Path) -> None:
+    ended = mien("analyze", photo, "--out", tmp_path / "t.xlsx")
+    assert ended.code == 2
+    assert "a table ends in one of .parquet, .csv, .jsonl, .ndjson" in ended.err
+
+
+@pytest.mark.parametrize("arguments", [[], ["photo.jpg"], ["--out", "t.csv"]])
+def test_missing_arguments(mien, arguments: list[str]) -> None:
+    assert mien("analyze", *arguments).code == 2
+
+
+def test_an_output_that_cannot_be_written(mien, photo: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    ended = mien("analyze", photo, "--out", tmp_path / "file" / "t.csv")
+    assert ended.code == 3
+    assert f"mien: cannot write {tmp_path / 'file' / 't.csv'}" in ended.err
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    """A copy of the shipped bundle that a test may harm."""
+    folder = tmp_path / "bundle"
+    shutil.copytree(find_bundle("mien-light"), folder)
+    return folder
+
+
+def flip_a_byte(bundle: Path) -> None:
+    graph = bytearray((bundle / "model.onnx").read_bytes())
+    graph[len(graph) // 2] ^= 1
+    (bundle / "model.onnx").write_bytes(graph)
+
+
+def another_version(bundle: Path) -> None:
+    spec = json.loads((bundle / "model.json").read_text())
+    (bundle / "model.json").write_text(json.dumps(spec | {"spec_version": 99}))
+
+
+def no_graph(bundle: Path) -> None:
+    (bundle / "model.onnx").unlink()
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        (flip_a_byte, "the bundle is damaged, copy it again"),
+        (another_version, "spec_version 99 is not 1; this mien cannot read it, update mien"),
+        (no_graph, "model.onnx: cannot be read"),
+        (shutil.rmtree, "no bundle of that name and no folder with model.json"),
+    ],
+)
+def test_a_bad_bundle(mien, bundle: Path, photo: Path, tmp_path: Path, harm, message: str) -> None:
+    harm(bundle)
+    ended = mien("analyze", photo, "--out", tmp_path / "t.csv", "--model", bundle)
+    assert ended.code == 4
+    assert str(bundle) in ended.err
+    assert message in ended.err
+    assert not (tmp_path / "t.csv").exists()
+
+
+def test_a_missing_extra(mien, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    ended = mien("analyze", photo, "--out", tmp_path / "t.csv", "--runtime", "openvino")
+    assert ended.code == 5
+    assert ended.err == "mien: openvino is not installed; run: pip install 'mien[openvino]'\n"
+
+
+@pytest.mark.skipif(importlib.util.find_spec("openvino") is None, reason="openvino is not installed")
+def test_openvino_gives_the_same_row(mien, photo: Path, tmp_path: Path) -> None:
+    rows = []
+    for runtime in ("onnxruntime", "openvino"):
+        assert mien("analyze", photo, "--out", tmp_path / f"{runtime}.csv", "--runtime", runtime).code == 0
+        rows.append(read_table(tmp_path / f"{runtime}.csv").to_pylist()[0])
+    assert rows[0]["valence"] == pytest.approx(rows[1]["valence"], abs=1e-3)
+    assert rows[0]["expression_happiness"] == pytest.approx(rows[1]["expression_happiness"], abs=1e-3)
+
+
+def test_a_damaged_clip_is_done_in_part(mien, clip: Path, tmp_path: Path) -> None:
+    data = bytearray(clip.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + len(data) // 8] = np.random.default_rng(0).bytes(len(data) // 8)
+    clip.write_bytes(data)
+    ended = mien("analyze", clip, "--out", tmp_path / "t.csv")
+    assert ended.code == 1
+    assert "lost), " in ended.err
+    assert f"warning: {clip}: after 0." in ended.err
+    assert read_table(tmp_path / "t.csv").num_rows > 0
+
+
+def test_json_lines(mien, photo: Path, clip: Path, tmp_path: Path) -> None:
+    strange = photo.rename(photo.with_name("für [bold]mich[red].jpg"))
+    gone = tmp_path / "gone.png"
+    ended = mien("analyze", strange, gone, clip, "--out", tmp_path / "t.csv", "--log", "json")
+    assert ended.code == 1
+    events = [json.loads(line) for line in ended.err.splitlines()]
+    kinds = [event["event"] for event in events]
+    assert kinds[0] == "failure"
+    assert [kind for kind in kinds if kind != "progress"] == ["failure", "input", "input", "table", "summary"]
+    progress = next(event for event in events if event["event"] == "progress")
+    assert progress == {
+        "event": "progress",
+        "source": str(strange),
+        "number": 0,
+        "n_inputs": 3,
+        "n_frames": 1,
+        "n_frames_expected": 1,
+        "n_faces": 1,
+    }
+    inputs = [event for event in events if event["event"] == "input"]
+    assert [event["path"] for event in inputs] == [str(strange), str(clip)]
+    assert inputs[1]["n_rows"] == 20
+    assert ended.err.isascii()
+
+
+def test_errors_are_json_lines_too(mien, photo: Path, tmp_path: Path) -> None:
+    ended = mien("analyze", photo, "--out", tmp_path / "t.csv", "--model", "nonsense", "--log", "json")
+    event = json.loads(ended.err)
+    assert (ended.code, event["event"], event["exit_code"]) == (4, "error", 4)
+    assert "nonsense" in event["message"]
+
+
+def test_names_with_brackets_and_spaces_in_text(mien, photo: Path, tmp_path: Path) -> None:
+    strange = photo.rename(photo.with_name("a [bold]b[red] 日本.jpg"))
+    ended = mien("analyze", strange, "--out", tmp_path / "t.csv")
+    assert ended.code == 0
+    assert str(strange) in ended.err
+
+
+def test_a_pipe_gets_no_bar(mien, clip: Path, tmp_path: Path) -> None:
+    ended = mien("analyze", clip, "--out", tmp_path / "t.csv")
+    assert "\x1b" not in ended.err
+    assert "\r" not in ended.err
+    assert len(ended.err.splitlines()) == 2
+
+
+def test_rows_of_a_killed_run_are_announced(mien, photo: Path, tmp_path: Path) -> None:
+    from mien.core import Faces, Frame
+    from mien.results import TableWriter, table_schema
+
+    table = tmp_path / "t.csv"
+    killed = TableWriter(table, table_schema())
+    killed.append("clip.mp4", Frame(index=0, time_s=0.0, faces=Faces.empty()))
+    killed.flush()
+    killed._store.release()  # what the system does when a process is killed
+    ended = mien("analyze", photo, "--out", table)
+    assert ended.code == 0
+    saved = tmp_path / "t.recovered.csv"
+    assert f"note: 1 rows of an interrupted run over {table} are now in {saved}" in ended.err
+    assert read_table(saved).num_rows == 1

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from mien.cli import main as command_line
+from mien.cli.main import COMMANDS, EXIT_CODES, exit_code
+from mien.core import ConfigError, InputError, MienError, MissingExtraError, ModelError, OutputError
+
+
+def subclasses(kind: type[MienError]) -> Iterator[type[MienError]]:
+    for each in kind.__subclasses__():
+        yield each
+        yield from subclasses(each)
+
+
+def test_every_error_has_its_exit_code() -> None:
+    for kind in set(subclasses(MienError)):
+        assert any(parent in EXIT_CODES for parent in kind.__mro__), kind
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ConfigError("x"), 2),
+        (InputError("x"), 3),
+        (OutputError("x"), 3),
+        (ModelError("x"), 4),
+        (MissingExtraError("torch", "train"), 5),
+    ],
+)
+def test_the_codes_of_the_contract(error: MienError, code: int) -> None:
+    assert exit_code(error) == code
+
+
+def test_a_child_takes_its_parents_code() -> None:
+    class TinyImageError(InputError):
+        pass
+
+    assert exit_code(TinyImageError("x")) == 3
+
+
+def test_help_lists_every_command(mien) -> None:
+    ended = mien("--help")
+    assert ended.code == 0
+    for name, (_, summary) in COMMANDS.items():
+        assert name in ended.out
+        assert summary[:30] in ended.out
+
+
+def test_version(mien) -> None:
+    from mien import __version__
+
+    assert mien("--version").out.split()[-1] == __version__
+
+
+@pytest.mark.parametrize("arguments", [("analyse",), ("analyze", "--nonsense"), ("--nonsense",)])
+def test_wrong_usage_is_2_and_points_to_help(mien, arguments: tuple[str, ...]) -> None:
+    ended = mien(*arguments)
+    assert ended.code == 2
+    assert "--help" in ended.err
+
+
+def test_an_error_is_a_sentence_and_not_a_traceback(mien) -> None:
+    ended = mien("models", "show", "nonsense")
+    assert ended.code == 4
+    assert ended.err.startswith("mien: nonsense: no bundle of that name")
+    assert ended.err.count("\n") == 1
+
+
+def test_ctrl_c_anywhere_is_130(mien, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mien.inference.list_bundles", interrupt)
+    ended = mien("models")
+    assert (ended.code, ended.err.strip()) == (130, "interrupted")
+
+
+def test_the_module_is_the_command() -> None:
+    ended = subprocess.run([sys.executable, "-m", "mien", "--version"], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0
+    assert ended.stdout.startswith("mien, version ")
+
+
+def test_listing_commands_imports_none() -> None:
+    code = "import sys; from mien.cli.main import mien; mien.main(['--help'], standalone_mode=False); " + (
+        "print([name for name in sys.modules if name.startswith('mien.') and 'core' not in name and 'cli' not in name])"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.splitlines()[-1] == "['mien._version']"
+
+
+def test_the_door() -> None:
+    assert callable(command_line)

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from mien.cli.progress import JsonView, TextView
+from mien.cli.report import counted, reporter
+from mien.pipeline import Progress
+from mien.results import InputRecord
+
+
+def frame(n: int, *, source: str = "clip.mp4", number: int = 0) -> Progress:
+    return Progress(source=source, number=number, n_inputs=2, n_frames=n, n_frames_expected=100, n_faces=2 * n)
+
+
+def shown(*frames: Progress, terminal: bool) -> str:
+    screen = io.StringIO()
+    with TextView(Console(file=screen, force_terminal=terminal, width=120)) as view:
+        for each in frames:
+            view.progress(each)
+            view._bar.refresh()
+    return screen.getvalue()
+
+
+def test_a_terminal_shows_a_bar_for_each_input() -> None:
+    text = shown(frame(5), frame(50), frame(1, source="next.mp4", number=1), terminal=True)
+    assert "[1/2] clip.mp4" in text
+    assert "50 frames" in text
+    assert "100 faces" in text
+    assert "[2/2] next.mp4" in text
+
+
+def test_names_are_not_markup() -> None:
+    assert "[1/2] a[/x][bold]b.mp4" in shown(frame(1, source="a[/x][bold]b.mp4"), terminal=True)
+
+
+def test_a_pipe_shows_nothing() -> None:
+    assert shown(frame(5), frame(50), terminal=False) == ""
+
+
+def test_json_progress_comes_once_a_second(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("mien.cli.progress.time.monotonic", lambda: now)
+    view = JsonView()
+    for n, now in ((1, 100.0), (2, 100.5), (3, 101.0), (4, 101.9)):  # noqa: B007 - read by the clock
+        view.progress(frame(n))
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [line["n_frames"] for line in lines] == [1, 3]
+
+
+@pytest.mark.parametrize(("n", "words"), [(0, "0 faces"), (1, "1 face"), (2, "2 faces")])
+def test_counts_in_words(n: int, words: str) -> None:
+    assert counted(n, "face") == words
+
+
+def test_many_remarks_are_counted_and_repeated_ones_said_once() -> None:
+    said = []
+
+    class Listener(JsonView):
+        def say(self, event: str, message: str, **_: object) -> None:
+            said.append((event, message))
+
+    record = InputRecord(
+        path="clip.mp4",
+        kind="video",
+        sha256=None,
+        size_bytes=None,
+        n_frames_decoded=90,
+        n_frames_lost=1,
+        n_rows=95,
+        n_faces=95,
+        messages=("same", "same", "two", "three", "four", "five"),
+    )
+    reporter(Listener())(record)
+    assert said == [
+        ("input", "clip.mp4: 95 faces in 90 frames (1 frame lost), 95 rows"),
+        ("warning", "warning: clip.mp4: same"),
+        ("warning", "warning: clip.mp4: two"),
+        ("warning", "warning: clip.mp4: three"),
+        ("warning", "warning: clip.mp4: 2 more remarks in the manifest"),
+    ]
