@@ -161,7 +161,9 @@ def test_read_as_the_official_tools_would(name: str, content: bytes, expected: o
 
 
 def test_columns_of_a_csv_may_come_in_any_order(tmp_path: Path) -> None:
-    content = b"Joy,Filename,note,Excitement,Empathic Pain,Determination,Amusement,Admiration\n.6,00001,x,.5,.4,.3,.2,.1\n"
+    content = (
+        b"Joy,Filename,note,Excitement,Empathic Pain,Determination,Amusement,Admiration\n.6,00001,x,.5,.4,.3,.2,.1\n"
+    )
     samples = _load(EMI, content, tmp_path)
     np.testing.assert_allclose(samples.intensities, [[0.1, 0.2, 0.3, 0.4, 0.5, 0.6]], rtol=1e-6)
     assert samples.names == ("00001",)
