@@ -19,7 +19,7 @@ _UNITS_PER_LINE = 2
 _PLANE_LINES = 4.0  # side of the valence-arousal plane in lines of text
 # Heights of a line of text as shares of the shorter image side, the largest that fits is used.
 _LINE_SHARES = (0.040, 0.030, 0.022)
-_MIN_LINE_PX, _MAX_LINE_PX = 11, 56
+_MIN_LINE_PX, _MAX_LINE_PX = 14, 56  # in smaller type OpenCV 5 leaves no space between words
 _GROUND = np.array((20, 20, 24), np.float32)
 _OPACITY = 0.78  # dark enough for white text on any picture, and the picture still shimmers through
 _TEXT: Colour = (245, 245, 245)
