@@ -236,7 +236,7 @@ def _find_split(task: _Task, folder: Path, split: str) -> Path:
 def _find_task(task: _Task, folder: Path) -> list[Path]:
     """Folders of the task, in the given one or up to two below it: archives unpack into a folder of their own."""
     level = [folder]
-    for _ in range(2):
+    for _ in range(3):
         below = [path for place in level for path in _subfolders(place)]
         found = [path for path in (*level, *below) if path.name.lower() in task.folders]
         if found:
