@@ -14,6 +14,7 @@ import pytest
 import mien
 from mien.cli.main import mien as command_line
 from mien.core import MissingExtraError
+from mien.datasets import create_example
 from mien.media import VideoWriter, save_image
 
 from .markdown import Page
@@ -28,8 +29,10 @@ PAGES = {
 
 @pytest.fixture
 def files_of_the_examples(tmp_path: Path, astronaut: npt.NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A working folder with the files that examples name: ``photo.jpg`` and ``clip.mp4``."""
+    """A working folder with what examples name: ``photo.jpg``, ``clip.mp4``, and Aff-Wild2 made up in ``PATH``."""
     monkeypatch.chdir(tmp_path)
+    for name in ("affwild2-va", "affwild2-expr"):
+        create_example(name, tmp_path / "PATH")
     save_image("photo.jpg", astronaut)
     with VideoWriter("clip.mp4", 512, 512, fps=25, threads=1) as writer:
         for index in range(4):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -36,5 +37,6 @@ def save_image(path: str | os.PathLike[str], image: npt.NDArray[np.uint8]) -> No
         partial.write_bytes(encoded.tobytes())
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # where nothing can be written, there may be nothing that can be removed
+            partial.unlink()
         raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
