@@ -11,7 +11,7 @@ from typing import Any
 
 from mien.affect import Analyzer
 from mien.core import ConfigError
-from mien.faces import DETECTORS, FaceDetector, create_detector
+from mien.faces import DETECTORS, create_detector
 from mien.inference import DEFAULT_BUNDLE
 from mien.pipeline.events import Event, Progress
 from mien.pipeline.overlay import Drawing
@@ -121,7 +121,7 @@ def analyze(
     if anonymous and overlay is None:
         raise ConfigError("anonymous changes the overlay; name a file for it")
     drawing = None if overlay is None else Drawing(path=Path(overlay), anonymous=anonymous)
-    chosen_detector = _detector(detector)
+    _check_detector(detector)
     plan = make_plan(names, out)
     if drawing is not None:
         if plan.n_named != 1:
@@ -137,7 +137,7 @@ def analyze(
         tally.add(failure)
     if plan.tables:
         run = Run(
-            analyzer=Analyzer(model, detector=chosen_detector, runtime=runtime, threads=threads, faces=faces),
+            analyzer=Analyzer(model, detector=detector, runtime=runtime, threads=threads, faces=faces),
             selection=selection,
             drawing=drawing,
             arguments=arguments,
@@ -154,12 +154,18 @@ def analyze(
     )
 
 
-def _detector(text: str) -> str | FaceDetector:
-    """What the analyzer shall use for ``NAME`` or ``NAME=FILE``."""
+def _check_detector(text: str) -> None:
+    """Find out now, not at the first face, that ``NAME`` or ``NAME=FILE`` is no detector.
+
+    Raises:
+        ConfigError: the name is unknown, or its file is missing or one too many.
+        ModelError: the file is no model.
+    """
     name, separator, file = text.partition("=")
     needs_model = DETECTORS[name].needs_model
     if needs_model and not file:
         raise ConfigError(f"the detector {name} needs a model of your own: write {name}=FILE.onnx")
     if separator and not needs_model:
         raise ConfigError(f"the detector {name} brings its own model; write {name} alone")
-    return create_detector(name, model=file) if needs_model else name
+    if needs_model:
+        create_detector(name, model=file)

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bundles: the shipped one works, a harmed one is refused with its name and what to do."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mien.core import InputSpec, ModelError
+from mien.inference import Bundle, find_bundle, list_bundles, load_bundle, load_spec, prepare
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A copy of the shipped bundle that a test may harm."""
+    return Path(shutil.copytree(find_bundle("mien-light"), tmp_path / "copy"))
+
+
+@pytest.fixture(scope="module")
+def bundle() -> Bundle:
+    return load_bundle(threads=1)
+
+
+def edit(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+    path = folder / "model.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    change(content)
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+
+def test_the_default_bundle_is_listed_and_small() -> None:
+    assert "mien-light" in list_bundles()
+    assert (find_bundle("mien-light") / "model.onnx").stat().st_size < 20e6
+
+
+def test_a_name_and_its_folder_are_the_same(bundle: Bundle, folder: Path) -> None:
+    copy = load_bundle(folder, threads=1)
+    assert (copy.spec, copy.digest) == (bundle.spec, bundle.digest)
+    assert load_spec(str(folder)) == bundle.spec
+    assert bundle.digest == hashlib.sha256((folder / "model.json").read_bytes()).hexdigest()
+
+
+def crops(n: int, bundle: Bundle) -> np.ndarray:
+    size = bundle.spec.input.size_px
+    shape = (n, size, size) if bundle.spec.input.n_channels == 1 else (n, size, size, 3)
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+
+@pytest.mark.parametrize("n", [1, 31, 32, 33, 65])
+def test_every_output_for_every_crop(bundle: Bundle, n: int) -> None:
+    outputs = bundle.run(crops(n, bundle))
+    for task in bundle.spec.tasks:
+        assert outputs[task.output].shape == (n, len(task.labels))
+        assert np.isfinite(outputs[task.output]).all()
+    alone = bundle.run(crops(n, bundle)[-1:])
+    for name, values in alone.items():
+        np.testing.assert_allclose(outputs[name][-1:], values, atol=1e-3, err_msg=name)
+
+
+def test_nothing_in_nothing_out(bundle: Bundle) -> None:
+    assert bundle.run(crops(0, bundle)) == {}
+
+
+@pytest.mark.parametrize("harm", ["size", "dtype", "rank"])
+def test_crops_that_do_not_fit(bundle: Bundle, harm: str) -> None:
+    good = crops(2, bundle)
+    bad = {"size": good[:, :-1], "dtype": good.astype(np.float32), "rank": good[0]}[harm]
+    with pytest.raises(ModelError, match="mien-light takes uint8 crops"):
+        bundle.run(bad)
+
+
+@pytest.mark.parametrize("place", [0, 0.5, 1.0])
+def test_one_flipped_bit(folder: Path, place: float) -> None:
+    path = folder / "model.onnx"
+    graph = bytearray(path.read_bytes())
+    graph[int(place * (len(graph) - 1))] ^= 1
+    path.write_bytes(graph)
+    with pytest.raises(ModelError, match=r"copy: model\.onnx has SHA-256 .*the bundle is damaged, copy it again"):
+        load_bundle(folder)
+
+
+def test_a_cut_graph(folder: Path) -> None:
+    path = folder / "model.onnx"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(ModelError, match="the bundle is damaged"):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "model.json"])
+def test_a_missing_file(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    with pytest.raises(ModelError, match=r"copy.*(model\.onnx: cannot be read|no folder with model\.json)"):
+        load_bundle(folder)
+
+
+def test_a_graph_of_something_else(folder: Path) -> None:
+    graph = b"not a graph at all" * 100
+    (folder / "model.onnx").write_bytes(graph)
+    edit(folder, lambda spec: spec.update(sha256=hashlib.sha256(graph).hexdigest()))
+    with pytest.raises(ModelError, match="not a model that ONNX Runtime"):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[]", b"null", b'"x"', b"{}"])
+def test_a_description_that_is_none(folder: Path, content: bytes) -> None:
+    (folder / "model.json").write_bytes(content)
+    with pytest.raises(ModelError, match="copy"):
+        load_spec(folder)
+
+
+@pytest.mark.parametrize("version", [0, 2, "1", None, 1.5])
+def test_another_version(folder: Path, version: object) -> None:
+    edit(folder, lambda spec: spec.update(spec_version=version))
+    with pytest.raises(ModelError, match=r"copy: spec_version .* is not 1; .*update mien"):
+        load_spec(folder)
+
+
+@pytest.mark.parametrize("key", ["name", "version", "sha256", "input", "crop", "tasks"])
+def test_a_missing_key(folder: Path, key: str) -> None:
+    edit(folder, lambda spec: spec.pop(key))
+    with pytest.raises(ModelError, match=rf"copy: model\.json: .*{key}"):
+        load_spec(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda spec: spec.update(extra=1), r"unknown keys \['extra'\]"),
+        (lambda spec: spec["input"].update(size_px="112"), "input: size_px must be int, got '112'"),
+        (lambda spec: spec["input"].update(size_px=0), "size_px must be positive"),
+        (lambda spec: spec["input"].update(size_px=True), "size_px must be int, got True"),
+        (lambda spec: spec["input"].update(colour="hsv"), "colour must be one of"),
+        (lambda spec: spec["input"].update(mean=[1.0]), "means and stds"),
+        (lambda spec: spec["crop"]["template"].pop(), "must have 5|has 5 points"),
+        (lambda spec: spec["tasks"][0].update(labels=["a", "a"]), "distinct labels"),
+        (lambda spec: spec["tasks"][0].update(activation="tanh"), "activation must be one of"),
+        (lambda spec: spec["tasks"][0].update(temperature=0.0), "temperature"),
+        (lambda spec: spec["tasks"].append(spec["tasks"][0]), "each task once"),
+        (lambda spec: spec.update(tasks={}), "tasks must be a list"),
+        (lambda spec: spec.update(name=7), "name must be str, got 7"),
+    ],
+)
+def test_a_wrong_value(folder: Path, change: Callable[[dict[str, Any]], Any], message: str) -> None:
+    edit(folder, change)
+    with pytest.raises(ModelError, match=f"copy.*({message})"):
+        load_spec(folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda spec: spec["input"].update(name="pixels"),
+        lambda spec: spec["tasks"][0].update(output="logits"),
+        lambda spec: spec.update(features="embedding"),
+    ],
+)
+def test_a_graph_without_what_the_description_names(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+    edit(folder, change)
+    with pytest.raises(ModelError, match=r"copy: the graph has inputs .* model\.json names"):
+        load_bundle(folder)
+
+
+def test_a_name_that_is_almost_right() -> None:
+    with pytest.raises(ModelError, match=r"mien-lihgt: no bundle of that name .*did you mean 'mien-light'"):
+        find_bundle("mien-lihgt")
+
+
+def test_a_folder_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(ModelError, match="file: no bundle"):
+        load_bundle(tmp_path / "file")
+
+
+@pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
+@pytest.mark.parametrize("colour", ["gray", "rgb"])
+def test_crops_as_the_graph_wants_them(colour: str, layout: str) -> None:
+    n_channels = 1 if colour == "gray" else 3
+    mean, std = (10.0, 20.0, 30.0)[:n_channels], (1.0, 2.0, 4.0)[:n_channels]
+    spec = InputSpec(name="x", size_px=4, colour=colour, layout=layout, dtype="float32", mean=mean, std=std)
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 4, 4, n_channels), dtype=np.uint8)
+    batch = prepare(pixels[..., 0] if n_channels == 1 else pixels, spec)
+    expected = (pixels.astype(np.float64) - mean) / std
+    if layout == "NCHW":
+        expected = expected.transpose(0, 3, 1, 2)
+    assert batch.dtype == np.float32
+    assert batch.flags.c_contiguous
+    np.testing.assert_allclose(batch, expected, atol=1e-5)
+
+
+def test_bytes_stay_bytes() -> None:
+    spec = InputSpec(name="x", size_px=4, colour="rgb", layout="NHWC", dtype="uint8")
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 4, 4, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(prepare(pixels, spec), pixels)
+    assert prepare(pixels, spec).dtype == np.uint8
