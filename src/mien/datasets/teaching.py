@@ -94,7 +94,8 @@ class Evidence:
         """(N,) activation of a blendshape; the mean of both sides where it has sides."""
         names = self.teacher.blendshape_names
         columns = [names.index(side) for side in (name, f"{name}Left", f"{name}Right") if side in names]
-        return self.teacher.blendshapes[:, columns].astype(np.float64).mean(axis=1)
+        mean: Doubles = self.teacher.blendshapes[:, columns].astype(np.float64).mean(axis=1)
+        return mean
 
     def lip_gap(self) -> Doubles:
         """(N,) height of the opening between the inner lips."""
