@@ -37,6 +37,7 @@ COMMANDS = MappingProxyType(
         "evaluate": ("mien.cli.evaluate:evaluate", "Measure a bundle by a named protocol."),
         "models": ("mien.cli.models:models", "List the bundles, or show what one says of itself."),
         "smooth": ("mien.cli.smooth:smooth", "Smooth a table of affect over time."),
+        "submit": ("mien.cli.submit:submit", "Write or check a challenge submission."),
         "train": ("mien.cli.train:train", "Train a recipe and write a measured bundle (extra: train)."),
     }
 )

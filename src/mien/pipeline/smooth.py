@@ -115,7 +115,7 @@ def _action_units(table: pa.Table, names: Sequence[str]) -> list[str]:
 
 
 def _numbers(column: pa.ChunkedArray) -> npt.NDArray[np.float64]:
-    return column.cast(pa.float64()).to_numpy()
+    return np.asarray(column.cast(pa.float64()).to_numpy())
 
 
 def _top(names: Sequence[str], chances: npt.NDArray[np.float64]) -> pa.Array:

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Affect tables as the challenges see them: videos by name, frames from 1, one face or all of a frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from mien.core import InputError
+from mien.results import TABLE_ENDINGS, read_table
+
+Floats = npt.NDArray[np.float64]
+
+_PICTURES = (".jpg", ".jpeg", ".png")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class VideoFaces:
+    """The faces that were found in one video, or in one folder of crops.
+
+    Attributes:
+        frames: (N,) counted from 1.
+        columns: name -> (N,) values of the table; NaN where not measured.
+        main: (N,) whether the row is the main face of its frame: that of the track with most rows, or of the next
+            one where that is lost; among equals the largest.
+    """
+
+    frames: npt.NDArray[np.int64]
+    columns: dict[str, Floats]
+    main: npt.NDArray[np.bool_]
+
+    def measured(self, names: Sequence[str], *, main_only: bool) -> tuple[npt.NDArray[np.int64], Floats]:
+        """Frames and (M, len(names)) values of the rows in which all the columns were measured."""
+        values = np.stack([self.columns[name] for name in names], axis=1)
+        rows = np.isfinite(values).all(axis=1) & (self.main if main_only else True)
+        order = np.argsort(self.frames[rows], kind="stable")
+        return self.frames[rows][order], values[rows][order]
+
+
+def load_faces(folder: Path, columns: Sequence[str], *, of_frames: bool) -> dict[str, VideoFaces]:
+    """The faces of every video in the tables of a folder.
+
+    A table's source ``.../video7.mp4`` is the video ``video7`` and its frame i is frame i + 1 of the challenge. A
+    source ``.../video7_left/00012.jpg``, an official crop, is frame 12 of ``video7_left``.
+
+    Args:
+        folder: with tables that mien wrote, smoothed or not.
+        columns: of the tables to keep; those that a table lacks are NaN.
+        of_frames: False for lists of single pictures: each is a "video" of one frame, named by its file with ending.
+
+    Raises:
+        InputError: there is no table, one cannot be read, or a video is in two.
+    """
+    paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in TABLE_ENDINGS)
+    if not paths:
+        raise InputError(f"{folder} holds no tables ({', '.join(TABLE_ENDINGS)}); make some with mien analyze")
+    videos: dict[str, VideoFaces] = {}
+    for path in paths:
+        for video, faces in _read(path, columns, of_frames=of_frames).items():
+            if video in videos:
+                raise InputError(f"{path}: the video {video} is in another table of {folder} too; keep one of them")
+            videos[video] = faces
+    return videos
+
+
+def _read(path: Path, columns: Sequence[str], *, of_frames: bool) -> dict[str, VideoFaces]:
+    table = read_table(path)
+    sources = table["source"].combine_chunks().dictionary_encode()
+    places = [_place(source, of_frames=of_frames) for source in sources.dictionary.to_pylist()]
+    names = sorted({video for video, _ in places})
+    number = {video: index for index, video in enumerate(names)}
+    source_video = np.array([number[video] for video, _ in places], dtype=np.int64)
+    source_frame = np.array([-1 if frame is None else frame for _, frame in places], dtype=np.int64)
+    source = sources.indices.to_numpy()
+    own_frame = source_frame[source]
+    frames = np.where(own_frame >= 0, own_frame, table["frame"].to_numpy() + 1)
+    values = {name: _numbers(table, name) for name in columns}
+    area = (_numbers(table, "x1") - _numbers(table, "x0")) * (_numbers(table, "y1") - _numbers(table, "y0"))
+    track = table["track_id"].fill_null(-1).to_numpy()
+    success = table["success"].to_numpy()
+    order = np.argsort(source_video[source], kind="stable")
+    bounds = np.searchsorted(source_video[source][order], np.arange(len(names) + 1))
+    videos = {}
+    for video, start, stop in zip(names, bounds[:-1], bounds[1:], strict=True):
+        rows = order[start:stop]
+        rows = rows[success[rows]]
+        videos[video] = VideoFaces(
+            frames=frames[rows],
+            columns={name: column[rows] for name, column in values.items()},
+            main=_main_faces(frames[rows], track[rows], area[rows]),
+        )
+    return videos
+
+
+def _place(source: str, *, of_frames: bool) -> tuple[str, int | None]:
+    """The video of a source, and the frame (from 1) where its name gives one."""
+    path = PurePath(source.replace("\\", "/"))
+    if not of_frames:
+        return path.name, 1
+    if path.stem.isdecimal() and path.suffix.lower() in _PICTURES and path.parent.name:
+        return path.parent.name, int(path.stem)
+    return path.stem, None
+
+
+def _main_faces(frames: npt.NDArray[np.int64], tracks: npt.NDArray[np.int64], areas: Floats) -> npt.NDArray[np.bool_]:
+    """One row of each frame."""
+    _, index, counts = np.unique(tracks, return_inverse=True, return_counts=True)
+    length = np.where(tracks >= 0, counts[index] if len(tracks) else 0, 0)
+    order = np.lexsort((-np.nan_to_num(areas), -length, frames))
+    main = np.zeros(len(frames), dtype=bool)
+    main[order[np.unique(frames[order], return_index=True)[1]]] = True
+    return main
+
+
+def _numbers(table: pa.Table, name: str) -> Floats:
+    if name not in table.schema.names:
+        return np.full(len(table), np.nan)
+    return np.asarray(table[name].cast(pa.float64()).to_numpy(), dtype=np.float64)
