@@ -71,6 +71,12 @@ def test_crops_are_chosen_by_name(tmp_path: Path) -> None:
     assert samples.image_path(1) == tmp_path / "cropped/video59/00002.jpg"
 
 
+def test_crops_that_are_asked_for_must_be_there(tmp_path: Path) -> None:
+    create_example("affwild2-va", tmp_path)
+    with pytest.raises(AnnotationError, match="no such folder of crops"):
+        load_affwild2_va(tmp_path, "valid", crops="cropped")
+
+
 def test_files_of_the_operating_system_are_no_tracks(tmp_path: Path) -> None:
     create_example("affwild2-va", tmp_path)
     (tmp_path / "VA_Estimation_Challenge/Validation_Set/._video59.txt").write_bytes(b"\x00\x05\x16\x07")

@@ -14,6 +14,7 @@ from mien.core import EXPRESSION_ORDERS
 from mien.datasets.columns import UNKNOWN
 from mien.datasets.documents import load_document
 from mien.datasets.images import ImageSamples, match_images
+from mien.datasets.label_columns import read_ratings
 from mien.datasets.problems import AnnotationError, OnProblem, refuse
 from mien.datasets.tables import Field, Table, read_named
 
@@ -55,7 +56,7 @@ def load_affectnet(folder: Path, split: str) -> ImageSamples:
         names=names,
         expression=np.where(classes < len(_LABELS), classes, UNKNOWN).astype(np.int8),
         expression_labels=_LABELS,
-        valence_arousal=_ratings(table),
+        valence_arousal=read_ratings(table, not_rated=NOT_RATED),
         boxes=_boxes(table),
         has_image=match_images(images, names),
     )
@@ -97,16 +98,6 @@ def load_affectnet_npy(folder: Path, split: str, *, on_problem: OnProblem = refu
         valence_arousal=np.where((values[:, 1:] == NOT_RATED).any(axis=1, keepdims=True), np.nan, values[:, 1:]),
         has_image=match_images(place / "images", names),
     )
-
-
-def _ratings(table: Table) -> npt.NDArray[np.float32]:
-    values = table.numbers(("valence", "arousal"))
-    unrated = values == NOT_RATED
-    for column, name in enumerate(("valence", "arousal")):
-        outside = (np.abs(values[:, column]) > 1) & ~unrated[:, column]
-        table.refuse(outside, name, f"is neither in [-1, 1] nor {NOT_RATED:g} (not rated)")
-    values[unrated.any(axis=1)] = np.nan
-    return values.astype(np.float32)
 
 
 def _boxes(table: Table) -> npt.NDArray[np.float32]:

@@ -8,14 +8,16 @@ from pathlib import Path
 import numpy as np
 
 from mien.core import EXPRESSION_ORDERS
-from mien.datasets.affwild2 import ACTION_UNITS_12, action_unit_columns, valence_arousal_column
+from mien.datasets.affwild2 import ACTION_UNITS_12
 from mien.datasets.columns import UNKNOWN
 from mien.datasets.crops import find_crops
 from mien.datasets.documents import load_document
 from mien.datasets.frame_lists import check_list_header, frame_columns, load_frame_list
 from mien.datasets.frames import FrameSamples
+from mien.datasets.label_columns import read_action_units, read_ratings
 from mien.datasets.problems import AnnotationError
 from mien.datasets.tables import Field, read_rows
+from mien.datasets.track_files import NOT_RATED
 
 NAME = "affwild2-mtl"
 
@@ -50,9 +52,9 @@ def load_affwild2_mtl(folder: Path, split: str, *, crops: str | None = None) -> 
     return FrameSamples(
         dataset=NAME,
         split=split,
-        valence_arousal=valence_arousal_column(table),
+        valence_arousal=read_ratings(table, not_rated=NOT_RATED),
         expression=table.classes("expression", low=UNKNOWN, high=len(labels) - 1).astype(np.int8),
-        action_units=action_unit_columns(table, ACTION_UNITS_12),
+        action_units=read_action_units(table, ACTION_UNITS_12),
         expression_labels=labels,
         action_unit_labels=ACTION_UNITS_12,
         crops=images,

@@ -5,15 +5,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
-from mien.datasets.columns import UNKNOWN
-from mien.datasets.crops import find_crops, match_crops
-from mien.datasets.documents import load_document
+from mien.datasets.crops import find_crops
 from mien.datasets.frame_lists import load_frame_list
 from mien.datasets.frames import FrameSamples
 from mien.datasets.problems import AnnotationError, OnProblem, refuse
-from mien.datasets.tables import Field, read_rows
+from mien.datasets.track_files import expression_format, read_track_files
 
 COMPOUND_EXPRESSIONS = (
     "fearfully surprised",
@@ -27,7 +23,10 @@ COMPOUND_EXPRESSIONS = (
 """The seven compound expressions, in the order of submissions."""
 
 _NAME = "cexpr"
-_OTHER = "other"  # an eighth class of some re-annotations
+
+# Some re-annotations have an eighth class.
+_EDITIONS = (COMPOUND_EXPRESSIONS, (*COMPOUND_EXPRESSIONS, "other"))
+_FORM = expression_format({tuple(name.replace(" ", "_") for name in labels): labels for labels in _EDITIONS})
 
 
 def load_cexpr(folder: Path, split: str, *, crops: str | None = None, on_problem: OnProblem = refuse) -> FrameSamples:
@@ -51,48 +50,7 @@ def load_cexpr(folder: Path, split: str, *, crops: str | None = None, on_problem
         return load_frame_list(lists[0], _NAME, images)
     if split != "train":
         raise AnnotationError(folder, f"C-EXPR-DB has the splits test and, re-annotated, train, not {split!r}")
-    return _load_annotations(folder / "annotations", images, on_problem)
-
-
-def _load_annotations(folder: Path, crops: Path | None, on_problem: OnProblem) -> FrameSamples:
-    tracks, parts, edition = [], [], None
-    for path in sorted(folder.glob("*.txt")):
-        try:
-            labels, classes = _load_track(path)
-            if edition is not None and labels != edition:
-                raise AnnotationError(path, f"has {len(labels)} classes where others have {len(edition)}", line=1)
-        except AnnotationError as problem:
-            on_problem(problem)
-            continue
-        tracks.append(path.stem)
-        parts.append(classes)
-        edition = labels
-    if edition is None:
-        raise AnnotationError(folder, "holds no annotation files (*.txt) that can be read")
-    lengths = [len(part) for part in parts]
-    track_index = np.repeat(np.arange(len(tracks), dtype=np.int32), lengths)
-    frame = np.concatenate([np.arange(1, n + 1, dtype=np.int32) for n in lengths])
-    has_image, n_crop_frames = match_crops(crops, tracks, track_index, frame)
-    return FrameSamples(
-        dataset=_NAME,
-        split="train",
-        tracks=tuple(tracks),
-        track_index=track_index,
-        frame=frame,
-        expression=np.concatenate(parts),
-        expression_labels=edition,
-        crops=crops,
-        has_image=has_image,
-        n_crop_frames=n_crop_frames,
-    )
-
-
-def _load_track(path: Path) -> tuple[tuple[str, ...], np.ndarray[tuple[int], np.dtype[np.int8]]]:
-    """The classes that the header promises and that of every frame."""
-    document = load_document(path)
-    labels = tuple(name.lower().replace("_", " ") for name in document.header())
-    if labels not in (COMPOUND_EXPRESSIONS, (*COMPOUND_EXPRESSIONS, _OTHER)):
-        names = ",".join(COMPOUND_EXPRESSIONS).replace(" ", "_")
-        raise AnnotationError(path, f"the header is not {names!r}, with or without {_OTHER!r}", line=1)
-    table = read_rows(document, [Field("expression")])
-    return labels, table.classes("expression", low=UNKNOWN, high=len(labels) - 1).astype(np.int8)
+    files = sorted((folder / "annotations").glob("[!.]*.txt"))
+    if not files:
+        raise AnnotationError(folder / "annotations", "holds no annotation files (*.txt)")
+    return read_track_files(files, _FORM, dataset=_NAME, split=split, crops=images, on_problem=on_problem)

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from mien.datasets.problems import AnnotationError
+
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int32]
 
@@ -32,9 +34,16 @@ def base_video(track: str) -> str:
 
 
 def find_crops(folder: Path, name: str | None) -> Path | None:
-    """The folder of crops: of that name, or the first of `CROP_FOLDERS`; None where it is absent."""
-    candidates = CROP_FOLDERS if name is None else (name,)
-    return next((folder / candidate for candidate in candidates if (folder / candidate).is_dir()), None)
+    """The folder of crops: the one of that name, or the first of `CROP_FOLDERS`, None where neither is there.
+
+    Raises:
+        AnnotationError: a name was given and there is no such folder.
+    """
+    if name is not None:
+        if not (folder / name).is_dir():
+            raise AnnotationError(folder / name, "no such folder of crops")
+        return folder / name
+    return next((folder / candidate for candidate in CROP_FOLDERS if (folder / candidate).is_dir()), None)
 
 
 def find_videos(folder: Path) -> dict[str, Path]:
