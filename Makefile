@@ -38,6 +38,7 @@ test-train:
 
 docs:
 	$(PYTHON) docs/columns.py > docs/columns.md
+	$(PYTHON) -m mien models show > docs/model-card.md
 
 bench:
 	$(PYTHON) -m mien bench $(CLIP)
