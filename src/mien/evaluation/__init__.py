@@ -1,7 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Named protocols: a data set, a predictor and measures make a report."""
+"""Named protocols: a data set, a predictor and measures make a report; and challenge submissions."""
 
+from mien.evaluation.answers import read_answers, read_list, validate_answers, write_answers
+from mien.evaluation.forms import ANSWERS, SUBMISSIONS, AnswerForm, Entry, submission_form
+from mien.evaluation.predictors import AnswerFile, BundleOnCrops, Predictor
 from mien.evaluation.protocols import PROTOCOLS, Protocol
-from mien.evaluation.report import Measure, Report, measure
+from mien.evaluation.report import Measure, Report, measure, measure_groups
+from mien.evaluation.submissions import Submission, write_submission
 
-__all__ = ["PROTOCOLS", "Measure", "Protocol", "Report", "measure"]
+__all__ = [
+    "ANSWERS",
+    "PROTOCOLS",
+    "SUBMISSIONS",
+    "AnswerFile",
+    "AnswerForm",
+    "BundleOnCrops",
+    "Entry",
+    "Measure",
+    "Predictor",
+    "Protocol",
+    "Report",
+    "Submission",
+    "measure",
+    "measure_groups",
+    "read_answers",
+    "read_list",
+    "submission_form",
+    "validate_answers",
+    "write_answers",
+    "write_submission",
+]

@@ -12,13 +12,20 @@ class Protocol:
 
     Attributes:
         name: what users type.
-        target: ``"module:function"``, a function of an `Analyzer` and the data folder that returns a `Report`.
+        target: ``"module:function"`` that returns a `Report`. Where ``split`` is empty, a function of an `Analyzer`
+            and the data folder; else one of the data folder, a `Predictor` and the split.
         summary: one line for listings.
+        split: of the data set that is measured unless another is asked for; empty where the protocol fixes it.
     """
 
     name: str
     target: str
     summary: str
+    split: str = ""
+
+
+def _challenge(name: str, summary: str, *, split: str = "valid") -> Protocol:
+    return Protocol(name=name, target=f"mien.evaluation.challenges:evaluate_{name}", summary=summary, split=split)
 
 
 PROTOCOLS = Registry(
@@ -34,6 +41,15 @@ PROTOCOLS = Registry(
             target="mien.evaluation.faces:evaluate_lfw",
             summary="LFW faces of people who taught nothing: recall of happiness and neutral, action units",
         ),
+        _challenge("affectnet", "AffectNet: accuracy over 8 classes, and over 7 without contempt"),
+        _challenge("au", "Aff-Wild2 action units: mean F1 (FG2020 score for the edition with 8)"),
+        _challenge("ce", "Compound expressions on a re-annotation of C-EXPR-DB: macro F1 over 7", split="train"),
+        _challenge("emi", "Emotional mimicry intensity: mean Pearson over 6 emotions"),
+        _challenge("eri", "Emotional reaction intensity: mean Pearson over 7 emotions"),
+        _challenge("expr", "Aff-Wild2 expressions: macro F1 (FG2020 score for the edition with 7)"),
+        _challenge("lsd", "Learning from synthetic data: macro F1 over 6 expressions"),
+        _challenge("mtl", "s-Aff-Wild2: P_MTL = P_VA + P_EXPR + P_AU"),
+        _challenge("va", "Aff-Wild2 valence and arousal: P_VA, the mean of two CCC"),
     ),
 )
 """Name -> `Protocol`."""

@@ -10,7 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mien.metrics import bootstrap_weights
+
 Rows = npt.NDArray[np.intp]
+Weights = npt.NDArray[np.float64]
 
 N_RESAMPLES = 1000
 
@@ -41,11 +44,12 @@ class Report:
     Attributes:
         protocol: name.
         data: data set and split.
-        predictor: bundle name.
-        digest: of the bundle.
+        predictor: name of the bundle or of the file of predictions.
+        digest: of that bundle or file.
         n_rows: rows of the data set.
         dropped: reason -> rows left out.
         measures: the numbers.
+        command: that measures them again; empty where no command did.
     """
 
     protocol: str
@@ -55,6 +59,7 @@ class Report:
     n_rows: int
     dropped: dict[str, int]
     measures: tuple[Measure, ...]
+    command: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Plain lists, dicts and numbers."""
@@ -75,7 +80,7 @@ def measure(
     """
     rng = np.random.default_rng(seed)
     everything = np.arange(n)
-    members = [np.flatnonzero(groups == group) for group in np.unique(groups)] if groups is not None else None
+    members = _members(groups) if groups is not None else None
     values = []
     for _ in range(N_RESAMPLES):
         if members is None:
@@ -85,3 +90,32 @@ def measure(
         values.append(statistic(rows))
     low, high = np.nanpercentile(values, [2.5, 97.5])
     return Measure(name=name, n=n, value=statistic(everything), low=float(low), high=float(high))
+
+
+def measure_groups(
+    name: str, n: int, statistic: Callable[[Weights], npt.NDArray[np.float64]], n_groups: int, *, seed: int = 0
+) -> Measure:
+    """A statistic of millions of rows with the bootstrap interval of whole groups of rows, such as videos.
+
+    Nothing is resampled row by row: what is enough to know of each group (`mien.metrics.Moments`,
+    `mien.metrics.LabelCounts`) is pooled with the number of times that the group was drawn.
+
+    Args:
+        name: of the measure.
+        n: number of rows.
+        statistic: of weights (R, G) of the groups; gives R numbers. Samples in which it is NaN are left out.
+        n_groups: G.
+        seed: of the resampling.
+    """
+    value = float(statistic(np.ones((1, n_groups)))[0])
+    drawn = np.concatenate([statistic(block) for block in bootstrap_weights(n_groups, N_RESAMPLES, seed=seed)])
+    known = drawn[~np.isnan(drawn)]
+    low, high = np.percentile(known, [2.5, 97.5]) if len(known) else (np.nan, np.nan)
+    return Measure(name=name, n=n, value=value, low=float(low), high=float(high))
+
+
+def _members(groups: npt.NDArray[Any]) -> list[Rows]:
+    """The rows of each group."""
+    order = np.argsort(groups, kind="stable")
+    _, start = np.unique(groups[order], return_index=True)
+    return np.split(order, start[1:])
