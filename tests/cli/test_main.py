@@ -85,6 +85,16 @@ def test_the_module_is_the_command() -> None:
     assert ended.stdout.startswith("mien, version ")
 
 
+def test_a_reader_that_leaves_early_is_no_crash() -> None:
+    command = [sys.executable, "-m", "mien", "models", "show", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 1
+
+
 def test_listing_commands_imports_none() -> None:
     code = "import sys; from mien.cli.main import mien; mien.main(['--help'], standalone_mode=False); " + (
         "print([name for name in sys.modules if name.startswith('mien.') and 'core' not in name and 'cli' not in name])"

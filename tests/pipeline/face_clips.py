@@ -30,15 +30,20 @@ def write_photo(path: Path, image: Image) -> Path:
     return path
 
 
-def write_clip(path: Path, image: Image, n_frames: int = N_FRAMES) -> Path:
-    """The picture, moving to the right by a pixel a frame; every tenth frame can be decoded by itself."""
+def write_clip(path: Path, image: Image, n_frames: int = N_FRAMES, *, first: int = 0) -> Path:
+    """The picture, moving to the right by a pixel a frame; every tenth frame can be decoded by itself.
+
+    The clip's clock shows ``first`` frames at its first picture.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=FPS, options={"g": "10", "bf": "0", "preset": "ultrafast"})
         stream.width, stream.height, stream.pix_fmt = image.shape[1], image.shape[0], "yuv420p"
         for index in range(n_frames):
             picture = np.ascontiguousarray(np.roll(image, index % 10, axis=1))
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = first + index, Fraction(1, FPS)
+            container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
 

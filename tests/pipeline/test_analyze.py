@@ -48,6 +48,14 @@ def test_a_video_has_a_row_per_frame_at_its_time(clip: Path, tmp_path: Path) -> 
     assert record["messages"] == []
 
 
+def test_the_streams_own_clock_is_in_the_metadata(tmp_path: Path, face: np.ndarray) -> None:
+    clip = write_clip(tmp_path / "clip.mkv", face, 5, first=50)
+    analyze(clip, tmp_path / "t.parquet")
+    table = read_table(tmp_path / "t.parquet")
+    assert float(table_metadata(table.schema)["stream_offset_s"]) == pytest.approx(2.0, abs=0.05)
+    assert table["time_s"][0].as_py() == 0.0
+
+
 def test_a_folder_into_one_table(tmp_path: Path, face: np.ndarray, clip: Path) -> None:
     folder = tmp_path / "Bilder von früher 📷"
     for name in ("b.png", "sub folder/a.jpg"):

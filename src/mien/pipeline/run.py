@@ -11,7 +11,7 @@ from typing import Any
 
 from mien.affect import Analyzer
 from mien.core import InputError
-from mien.media import MediaInput, VideoInfo
+from mien.media import MediaInput, VideoInfo, open_video
 from mien.pipeline.events import Event, Note, Progress, TableWritten
 from mien.pipeline.overlay import Drawing, NoOverlay, Overlay
 from mien.pipeline.plan import TablePlan
@@ -90,7 +90,11 @@ class Run:
             expression_labels=analyzer.expression_labels,
             action_unit_labels=analyzer.action_unit_labels,
             n_landmarks=self.n_landmarks,
-            metadata={"bundle_name": analyzer.spec.name, "bundle_sha256": analyzer.bundle_digest},
+            metadata={
+                "bundle_name": analyzer.spec.name,
+                "bundle_sha256": analyzer.bundle_digest,
+                **_stream_offset(plan.inputs),
+            },
         )
         stopped_by: BaseException | None = None
         try:
@@ -146,7 +150,7 @@ class Run:
                     remarks = ("the run was stopped here, before the end of this input",)
                     raise
                 finally:
-                    if n_frames:
+                    if writer.n_rows > n_rows_before:
                         self.tally.add(
                             InputRecord(
                                 path=media.name,
@@ -181,6 +185,17 @@ class Run:
 
 class _NothingReadError(Exception):
     """No input of a table gave a row, so there is no table."""
+
+
+def _stream_offset(inputs: tuple[MediaInput, ...]) -> dict[str, str]:
+    """What a lone video's own clock shows at the table's second 0; several sources have no common one."""
+    if len(inputs) != 1 or inputs[0].kind != "video" or inputs[0].path is None:
+        return {}
+    try:
+        with open_video(inputs[0].path) as video:
+            return {"stream_offset_s": repr(video.info.start_offset_s)}
+    except InputError:
+        return {}  # reading it will fail in the same way, and say so
 
 
 def _fingerprint(media: MediaInput) -> tuple[str | None, int | None]:
