@@ -41,6 +41,12 @@ from mien.datasets.open_faces import (
     load_open_faces,
     person,
 )
+from mien.datasets.open_sets import (
+    load_affectnet_c25,
+    load_open_fairface,
+    load_open_ferplus,
+    load_open_lfw,
+)
 from mien.datasets.problems import AnnotationError, OnProblem
 from mien.datasets.rafdb import load_rafdb
 from mien.datasets.registry import DATASETS, DataSet, create_example, load_dataset
@@ -82,6 +88,7 @@ __all__ = [
     "expression_shares",
     "find_videos",
     "load_affectnet",
+    "load_affectnet_c25",
     "load_affectnet_npy",
     "load_affwild2_au",
     "load_affwild2_expr",
@@ -99,6 +106,9 @@ __all__ = [
     "load_lfw",
     "load_lsd",
     "load_open_faces",
+    "load_open_fairface",
+    "load_open_ferplus",
+    "load_open_lfw",
     "load_pictures",
     "load_rafdb",
     "load_ratings",

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mien.core import EXPRESSION_ORDERS, EXPRESSIONS
-from mien.datasets.columns import UNKNOWN
 from mien.datasets.documents import load_document
 from mien.datasets.images import FER_SIZE_PX, ImageSamples, match_images
+from mien.datasets.label_columns import plurality
 from mien.datasets.problems import AnnotationError
 from mien.datasets.tables import Field, Table, read_named
 
@@ -75,13 +75,12 @@ def load_ferplus_csv(folder: Path, split: str) -> ImageSamples:
     rows = rows[names[rows] != ""]
     kept = tuple(names[rows])
     images = _ferplus_images(folder, split)
-    top = votes[rows].argmax(axis=1)
     return ImageSamples(
         dataset="ferplus",
         split=split,
         folder=images,
         names=kept,
-        expression=np.where(top < len(EXPRESSIONS), top, UNKNOWN).astype(np.int8),
+        expression=plurality(votes[rows]),
         expression_labels=EXPRESSION_ORDERS["ferplus"],
         votes=votes[rows],
         vote_labels=_VOTES,

@@ -7,11 +7,15 @@ of one video, gaps in the crops, rows that are not annotated, counts that differ
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
+from mien.core import EXPRESSIONS
+from mien.datasets.faces_parquet import VOTES
 from mien.media import save_image
 
 _EXPR_HEADER = "Neutral,Anger,Disgust,Fear,Happiness,Sadness,Surprise,Other"
@@ -182,9 +186,45 @@ def write_rafdb(folder: Path) -> None:
         _write_image(folder / "basic/Image/aligned" / row.split()[0].replace(".jpg", "_aligned.jpg"))
 
 
+def write_open_ferplus(folder: Path) -> None:
+    """``ferplus``: ten vote columns, the last row named by nobody."""
+    for split, n in (("train", 3), ("valid", 2)):
+        votes = {name: [0] * n for name in VOTES}
+        votes["happiness"] = [10] * (n - 1) + [3]
+        votes["unknown"] = [0] * (n - 1) + [7]
+        _write_parquet(folder / f"ferplus/{split}.parquet", {"name": [f"{split}{i}.png" for i in range(n)], **votes})
+
+
+def write_open_fairface(folder: Path) -> None:
+    """``fairface``: names, age, gender and race, no expression."""
+    for split in ("train", "val"):
+        columns = {"name": [f"{split}/1.jpg"], "age": ["20-29"], "gender": ["Female"], "race": ["Black"]}
+        _write_parquet(folder / f"fairface/{split}.parquet", columns)
+
+
+def write_open_lfw(folder: Path) -> None:
+    """``lfw_expression``: one label per photo, two photos of one person."""
+    names = ["Ann_Lee_0001.jpg", "Ann_Lee_0002.jpg", "Bo_Ek_0001.jpg"]
+    columns = {"name": names, "emotion": ["happiness", "neutral", "anger"]}
+    _write_parquet(folder / "lfw_expression/photos.parquet", columns)
+
+
+def write_affectnet_c25(folder: Path) -> None:
+    """``affectnet_c25``: votes and ratings, no pixels and no names."""
+    votes = {name: [25 if name == "surprise" else 0] for name in EXPRESSIONS}
+    ratings = {"valence_mean": [0.1], "valence_sd": [0.2], "arousal_mean": [0.7], "arousal_sd": [0.1]}
+    _write_parquet(folder / "affectnet_c25/ratings.parquet", {**votes, **ratings, "image_set": [2]})
+
+
 def _write(path: Path, header: str, rows: Sequence[str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+
+
+def _write_parquet(path: Path, columns: Mapping[str, Sequence[object]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    n_rows = len(next(iter(columns.values())))
+    pq.write_table(pa.table({**columns, "image": [b""] * n_rows}), path)
 
 
 def _write_test_list(folder: Path, task: str, header: str) -> None:

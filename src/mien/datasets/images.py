@@ -144,7 +144,7 @@ class ImageSamples:
         if n_twice:
             notes.append(f"{self.split}: {n_twice} names repeat an earlier one; every row is kept")
         if self.folder is None and self.pixels is None:
-            notes.append(f"{self.split}: no folder of images, so none was looked for")
+            notes.append(f"{self.split}: no image files were looked for")
         return tuple(notes)
 
 

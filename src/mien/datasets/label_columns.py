@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Labels that several data sets write alike: ratings with a mark for "not rated", and action units."""
+"""Labels that several data sets write alike: ratings with a mark for "not rated", action units, votes."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
-from mien.core import DIMENSIONS
+from mien.core import DIMENSIONS, EXPRESSIONS
 from mien.datasets.columns import UNKNOWN
 from mien.datasets.tables import Table
 
@@ -33,3 +33,13 @@ def read_action_units(table: Table, labels: tuple[str, ...]) -> npt.NDArray[np.i
         AnnotationError: a value is anything else.
     """
     return np.stack([table.classes(label, low=UNKNOWN, high=1) for label in labels], axis=1).astype(np.int8)
+
+
+def plurality(votes: npt.NDArray[np.int64]) -> npt.NDArray[np.int8]:
+    """The most voted expression of each row, ties to the first; `UNKNOWN` where another column has most votes.
+
+    Args:
+        votes: (N, 8 or more), the canonical expressions first.
+    """
+    top = votes.argmax(axis=1)
+    return np.where(top < len(EXPRESSIONS), top, UNKNOWN).astype(np.int8)
