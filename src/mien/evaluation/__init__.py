@@ -7,6 +7,7 @@ from mien.evaluation.predictors import AnswerFile, BundleOnCrops, Predictor
 from mien.evaluation.protocols import PROTOCOLS, Protocol
 from mien.evaluation.report import Measure, Report, measure, measure_groups
 from mien.evaluation.submissions import Submission, write_submission
+from mien.evaluation.thresholds import ThresholdSearch, search_thresholds
 
 __all__ = [
     "ANSWERS",
@@ -21,10 +22,12 @@ __all__ = [
     "Protocol",
     "Report",
     "Submission",
+    "ThresholdSearch",
     "measure",
     "measure_groups",
     "read_answers",
     "read_list",
+    "search_thresholds",
     "submission_form",
     "validate_answers",
     "write_answers",
