@@ -206,7 +206,7 @@ DATASETS = Registry(
             target="mien.datasets.open_sets:load_open_lfw",
             fixture=f"{_FIXTURES}:write_open_lfw",
             splits=("train",),
-            owner="the collection of LFW expressions named in docs/training.md",
+            owner="an Apache-2.0 collection of LFW photos with one label each; layout in docs/training.md",
             published={"train": 3785},
         ),
         DataSet(
