@@ -7,7 +7,7 @@ from scipy import stats
 
 from mien.affect import (
     COMPOUND_COUNTS,
-    COMPOUND_EXPRESSIONS,
+    COMPOUND_PAIRS,
     choose_by_frequencies,
     compound_expressions,
     compound_scores,
@@ -25,7 +25,7 @@ def _rows(*names: str) -> np.ndarray:
 
 def test_pairs_are_the_columns_of_the_specification() -> None:
     expected = [{3, 7}, {4, 7}, {6, 7}, {2, 7}, {0, 7}, {6, 3}, {6, 0}]
-    assert [{HSE.index(name) for name in pair} for pair in COMPOUND_EXPRESSIONS] == expected
+    assert [{HSE.index(name) for name in pair} for pair in COMPOUND_PAIRS] == expected
 
 
 def test_scores_are_arithmetic_means_by_name() -> None:

@@ -170,7 +170,7 @@ def test_pitfall_18_contempt_is_never_answered_as_other(tmp_path: Path) -> None:
     assert any("expression_other" in message for message in done.messages)
 
 
-def test_single_pictures_are_found_by_file_name(tmp_path: Path) -> None:
+def test_pitfall_23_lsd_takes_the_argmax_of_pictures_found_by_file_name(tmp_path: Path) -> None:
     folder = tmp_path / "tables"
     folder.mkdir()
     rng = np.random.default_rng(3)

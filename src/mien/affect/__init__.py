@@ -13,7 +13,7 @@ from mien.affect.blend import (
 )
 from mien.affect.compound import (
     COMPOUND_COUNTS,
-    COMPOUND_EXPRESSIONS,
+    COMPOUND_PAIRS,
     choose_by_frequencies,
     compound_expressions,
     compound_scores,
@@ -27,7 +27,7 @@ from mien.affect.smoothing_tracks import KERNELS, Smoothing, smooth_tracks
 
 __all__ = [
     "COMPOUND_COUNTS",
-    "COMPOUND_EXPRESSIONS",
+    "COMPOUND_PAIRS",
     "KERNELS",
     "Analyzer",
     "BlendSearch",

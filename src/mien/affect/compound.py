@@ -13,7 +13,7 @@ from mien.core import ConfigError, columns_by_name
 
 Floats = npt.NDArray[np.float64]
 
-COMPOUND_EXPRESSIONS = (
+COMPOUND_PAIRS = (
     ("fear", "surprise"),
     ("happiness", "surprise"),
     ("sadness", "surprise"),
@@ -48,8 +48,8 @@ def compound_scores(expression: npt.ArrayLike, labels: Sequence[str]) -> Floats:
         raise ConfigError(f"(N, {len(labels)}) probabilities are needed, got {chances.shape}")
     if len(chances) and not (np.abs(chances.sum(axis=1) - 1) < 1e-3).all():
         raise ConfigError("every row must hold probabilities that sum to 1; apply softmax once to logits, never twice")
-    first = columns_by_name(labels, [pair[0] for pair in COMPOUND_EXPRESSIONS])
-    second = columns_by_name(labels, [pair[1] for pair in COMPOUND_EXPRESSIONS])
+    first = columns_by_name(labels, [pair[0] for pair in COMPOUND_PAIRS])
+    second = columns_by_name(labels, [pair[1] for pair in COMPOUND_PAIRS])
     return np.asarray(0.5 * (chances[:, first] + chances[:, second]))
 
 
@@ -95,7 +95,7 @@ def compound_expressions(
         half_width: of the box mean, in frames; 10, 50 and 100 are in use.
 
     Returns:
-        (T,) indices into `COMPOUND_EXPRESSIONS`.
+        (T,) indices into `COMPOUND_PAIRS`.
 
     Raises:
         ConfigError: as for `compound_scores` and `strongest_per_frame`, or the timeline has holes.
