@@ -183,7 +183,6 @@ def test_more_crops_than_a_batch(analyzer: Analyzer, face: Image) -> None:
 
 
 @pytest.mark.parametrize("image", [np.zeros((48, 48, 3), np.uint8), np.zeros((48, 48), np.uint8), "photo.jpg"])
-@pytest.mark.xfail(strict=True, reason="crops takes the rows of one array, or the letters of one path, for crops")
 def test_one_image_is_no_list_of_crops(analyzer: Analyzer, image: object) -> None:
     with pytest.raises(InputError, match="list"):
         analyzer.crops(image)  # type: ignore[arg-type]  # the mistake under test
@@ -302,7 +301,6 @@ def test_an_error_of_the_source_comes_out(analyzer: Analyzer, face: Image) -> No
         next(frames)
 
 
-@pytest.mark.xfail(strict=True, reason="the unfinished batch of up to 7 frames is dropped")
 def test_frames_before_a_break_are_given_out(analyzer: Analyzer, face: Image) -> None:
     def breaking() -> Iterator[VideoFrame]:
         yield from moving(face, 13)
@@ -330,7 +328,6 @@ def test_wrong_arguments(arguments: dict[str, object], error: type[Exception], m
         Analyzer(**arguments)  # type: ignore[arg-type]  # the mistake under test
 
 
-@pytest.mark.xfail(strict=True, reason="an object without detect() is noticed at the first image only")
 def test_an_object_that_is_no_detector() -> None:
     with pytest.raises(ConfigError, match=r"a detector has a method detect\(image\)"):
         Analyzer(detector=7)  # type: ignore[arg-type]  # the mistake under test

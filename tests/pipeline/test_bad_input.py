@@ -209,7 +209,6 @@ def test_a_file_that_vanishes_after_it_was_listed(
     assert result.inputs[0].n_rows == N_FRAMES
 
 
-@pytest.mark.xfail(strict=True, reason="Analyzer.frames drops the unfinished batch: up to 7 frames before the break")
 def test_a_source_that_breaks_keeps_its_rows_and_overlay(
     clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -241,7 +240,6 @@ def test_names_that_are_not_utf8(tmp_path: Path, photo: Path) -> None:
     assert read_table(table)["source"].to_pylist() == [f"{tmp_path}/caf\\udce9.jpg"]
 
 
-@pytest.mark.xfail(strict=True, reason="find_inputs refuses a whole folder for one bad file in it")
 def test_a_folder_with_a_bad_file(photo: Path, tmp_path: Path) -> None:
     write_photo(photo.with_name("other.png"), np.zeros((40, 40, 3), np.uint8))
     photo.with_name("empty.jpg").write_bytes(b"")

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
@@ -16,14 +15,14 @@ import numpy.typing as npt
 
 from mien.affect.ahead import ahead
 from mien.affect.decoding import Decoder
-from mien.core import ConfigError, Faces, Frame, ModelSpec
+from mien.core import ConfigError, Faces, Frame, InputError, ModelSpec
 from mien.faces import (
-    DETECTORS,
     Detections,
     FaceDetector,
     FaceFollower,
     align_faces,
     create_detector,
+    parse_detector,
     resize_face,
     to_colour,
 )
@@ -72,9 +71,10 @@ class Analyzer:
             raise ConfigError(f"faces must be 'all' or 'largest', got {faces!r}")
         self._bundle = load_bundle(model, runtime=runtime, threads=threads)
         self._decoder = Decoder(self._bundle.spec, keep_features=features)
-        if isinstance(detector, str):
-            DETECTORS[detector.partition("=")[0]]  # an unknown name is an error now, not at the first image
         self._detector, self._threads = detector, threads
+        # Errors come now and not at the first image: an unknown name, a bad file, an object that cannot detect.
+        if not isinstance(detector, str) or parse_detector(detector)[1]:
+            self._create_detector(_MOVING_SIDE_PX)
         self._largest_only = faces == "largest"
 
     @cached_property
@@ -89,14 +89,10 @@ class Analyzer:
 
     def _create_detector(self, max_side_px: int) -> FaceDetector:
         if not isinstance(self._detector, str):
-            return self._detector
-        name, _, file = self._detector.partition("=")
-        options: dict[str, Any] = {"max_side_px": max_side_px}
-        if file:
-            options["model"] = file
-        if name == "mtcnn":
-            options["threads"] = self._threads
-        return create_detector(name, **options)
+            return create_detector(self._detector)
+        name, model = parse_detector(self._detector)
+        threads = {} if model else {"threads": self._threads}  # OpenCV runs a model of the user's
+        return create_detector(name, max_side_px=max_side_px, **model, **threads)
 
     @property
     def spec(self) -> ModelSpec:
@@ -146,8 +142,12 @@ class Analyzer:
             As many faces as images, in order; ``boxes`` cover the whole image, ``scores`` are NaN.
 
         Raises:
-            InputError: an image cannot be read; the message says which.
+            InputError: an image cannot be read; the message says which. Or a single image was given instead of a list.
         """
+        if isinstance(images, (str, os.PathLike)) or (
+            isinstance(images, np.ndarray) and (images.ndim < 3 or (images.ndim == 3 and images.shape[2] in (1, 3, 4)))
+        ):
+            raise InputError("crops takes a list of images, each of one face; for a single one write crops([image])")
         size, colour = self.spec.input.size_px, self.spec.input.colour
         cut, boxes = [], []
         for index, image in enumerate(images):
@@ -248,7 +248,17 @@ class _Found(NamedTuple):
 
 
 def _batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    """Lists of up to ``size`` items (itertools.batched exists from Python 3.12 on)."""
-    iterator = iter(items)
-    while batch := list(itertools.islice(iterator, size)):
+    """Lists of up to ``size`` items; what came before an error of ``items`` is given out before the error."""
+    batch: list[Any] = []
+    try:
+        for item in items:
+            batch.append(item)
+            if len(batch) == size:
+                yield batch
+                batch = []
+    except Exception:
+        if batch:
+            yield batch
+        raise
+    if batch:
         yield batch

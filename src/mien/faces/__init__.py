@@ -10,6 +10,7 @@ from mien.faces.detector import (
     FaceDetector,
     RefiningDetector,
     create_detector,
+    parse_detector,
 )
 from mien.faces.follow import FaceFollower
 from mien.faces.tracker import Tracker
@@ -26,6 +27,7 @@ __all__ = [
     "align_faces",
     "create_detector",
     "five_points",
+    "parse_detector",
     "resize_face",
     "similarity_transform",
     "to_colour",

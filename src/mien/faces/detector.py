@@ -138,6 +138,22 @@ DETECTORS = Registry(
 """Name -> `DetectorInfo`; the first is the default."""
 
 
+def parse_detector(text: str) -> tuple[str, dict[str, str]]:
+    """What people write for a detector, ``NAME`` or ``NAME=FILE``, as a name and its ``model`` option.
+
+    Raises:
+        ConfigError: the name is unknown, or a file is missing where one is needed or given where none is.
+    """
+    name, separator, file = text.partition("=")
+    if DETECTORS[name].needs_model:
+        if not file:
+            raise ConfigError(f"the detector {name} needs a model of your own: write {name}=FILE.onnx")
+        return name, {"model": file}
+    if separator:
+        raise ConfigError(f"the detector {name} brings its own model; write {name} alone")
+    return name, {}
+
+
 def create_detector(detector: str | FaceDetector = "mtcnn", **options: Any) -> FaceDetector:
     """A detector by name with its options, or the given object as it is.
 

@@ -115,6 +115,8 @@ def load_spec(name_or_path: str | Path = DEFAULT_BUNDLE) -> ModelSpec:
 def list_bundles() -> list[str]:
     """Names of the bundles that come with mien."""
     folder = _bundled()
+    if not folder.is_dir():
+        return []
     return sorted(entry.name for entry in folder.iterdir() if (entry / "model.json").is_file())
 
 

@@ -92,7 +92,8 @@ def _folder(folder: Path) -> Iterator[MediaInput]:
     paths = [path for path in _walk(folder) if _kind_by_suffix(path) is not None]
     if not paths:
         raise InputError(f"{folder}: no image or video in this folder or below; known suffixes: {_known_suffixes()}")
-    yield from (_file(path) for path in sorted(paths))
+    # Not checked here: one bad file must not stop the others, and reading it will say what is wrong.
+    yield from (_listed(path) for path in sorted(paths))
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -113,13 +114,18 @@ def _matches(pattern: str) -> Iterator[MediaInput]:
     # "*" means the media among the files, not that every file must be one; "**" lists folders beside their files.
     files = [path for path in matches if path.is_file() and _kind_by_suffix(path) is not None]
     if files:
-        yield from (_file(path) for path in files)
+        yield from (_listed(path) for path in files)
         return
     folders = [path for path in matches if path.is_dir()]
     if not folders:
         raise InputError(f"{pattern}: no image or video matches this pattern; check it, or quote less of it")
     for folder in folders:
         yield from _folder(folder)
+
+
+def _listed(path: Path) -> MediaInput:
+    """A file that a folder or a pattern gave; its suffix is known."""
+    return MediaInput(_kind_by_suffix(path) or "image", path, None, str(path))
 
 
 def _file(path: Path) -> MediaInput:

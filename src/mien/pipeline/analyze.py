@@ -11,7 +11,6 @@ from typing import Any
 
 from mien.affect import Analyzer
 from mien.core import ConfigError
-from mien.faces import DETECTORS, create_detector
 from mien.inference import DEFAULT_BUNDLE
 from mien.pipeline.events import Event, Progress
 from mien.pipeline.overlay import Drawing
@@ -121,7 +120,6 @@ def analyze(
     if anonymous and overlay is None:
         raise ConfigError("anonymous changes the overlay; name a file for it")
     drawing = None if overlay is None else Drawing(path=Path(overlay), anonymous=anonymous)
-    _check_detector(detector)
     plan = make_plan(names, out)
     if drawing is not None:
         if plan.n_named != 1:
@@ -152,20 +150,3 @@ def analyze(
         failures=tuple(tally.failures),
         messages=tuple(tally.notes),
     )
-
-
-def _check_detector(text: str) -> None:
-    """Find out now, not at the first face, that ``NAME`` or ``NAME=FILE`` is no detector.
-
-    Raises:
-        ConfigError: the name is unknown, or its file is missing or one too many.
-        ModelError: the file is no model.
-    """
-    name, separator, file = text.partition("=")
-    needs_model = DETECTORS[name].needs_model
-    if needs_model and not file:
-        raise ConfigError(f"the detector {name} needs a model of your own: write {name}=FILE.onnx")
-    if separator and not needs_model:
-        raise ConfigError(f"the detector {name} brings its own model; write {name} alone")
-    if needs_model:
-        create_detector(name, model=file)
