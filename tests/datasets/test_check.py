@@ -47,6 +47,21 @@ def test_a_malformed_optional_split_is_a_problem(tmp_path: Path) -> None:
     assert [(problem.path.name, problem.line) for problem in report.problems] == [("test_set_list.txt", 2)]
 
 
+def test_an_empty_file_of_an_optional_split_is_a_problem(tmp_path: Path) -> None:
+    create_example("emi", tmp_path)
+    (tmp_path / "test_split.csv").write_text("")
+    assert [problem.reason for problem in check_dataset("emi", tmp_path).problems] == ["is empty"]
+
+
+def test_an_optional_split_inside_a_shared_file_may_be_absent(tmp_path: Path) -> None:
+    create_example("eri", tmp_path)
+    path = tmp_path / "data_info.csv"
+    path.write_text("".join(line for line in path.read_text().splitlines(keepends=True) if ",Test," not in line))
+    report = check_dataset("eri", tmp_path)
+    assert report.complete
+    assert set(report.splits) == {"train", "valid"}
+
+
 def test_one_bad_file_of_three_splits_is_named_once(tmp_path: Path) -> None:
     create_example("fer2013", tmp_path)
     (tmp_path / "fer2013.csv").write_text("emotion,pixels\n")

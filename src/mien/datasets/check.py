@@ -77,8 +77,8 @@ def check_dataset(name: str, folder: Path) -> CheckReport:
         try:
             read[split] = load_dataset(name, folder, split, on_problem=found.append)
         except AnnotationError as problem:
-            # An optional split that is simply not there has no line to blame.
-            if split in record.optional_splits and problem.line is None:
+            # An optional split may be absent; one whose file is there and cannot be read is a fault like any other.
+            if split in record.optional_splits and not problem.path.is_file():
                 skipped.append(f"{split}: not read ({problem.reason}); this split is optional")
             else:
                 found.append(problem)

@@ -80,7 +80,7 @@ def load_eri(folder: Path, split: str) -> ClipSamples:
     _check_range(table, _ERI_COLUMNS)
     rows = np.flatnonzero(splits == _ERI_SPLITS[split])
     if not len(rows):
-        raise AnnotationError(table.document.path, f"has no row of the split {split!r}")
+        raise AnnotationError(folder, f"data_info.csv has no row of the split {split!r}")
     countries = table.texts("Country").to_pylist()
     chosen = tuple(names[rows])
     return ClipSamples(
