@@ -5,9 +5,8 @@ import numpy as np
 import pytest
 
 from mien.affect import Analyzer
-from mien.datasets import load_votes
+from mien.datasets import load_votes, majority, plurality
 from mien.evaluation import PROTOCOLS, measure
-from mien.evaluation.faces import majority_labels, plurality_labels
 
 
 def test_rules_for_the_target() -> None:
@@ -20,14 +19,14 @@ def test_rules_for_the_target() -> None:
             [1, 1, 1, 1, 1, 1, 1, 1, 1, 1],  # nothing but single votes
         ]
     )
-    assert plurality_labels(votes).tolist() == [0, 0, 0, -1, 0]
-    assert majority_labels(votes).tolist() == [-1, 0, 0, -1, -1]
+    assert plurality(votes).tolist() == [0, 0, 0, -1, 0]
+    assert majority(votes).tolist() == [-1, 0, 0, -1, -1]
 
 
 def test_the_rules_give_the_published_counts(shared_data: Path) -> None:
     votes = load_votes(shared_data / "ferplus/valid.parquet")
-    assert (plurality_labels(votes) >= 0).sum() == 3555
-    assert (majority_labels(votes) >= 0).sum() == 3191
+    assert (plurality(votes) >= 0).sum() == 3555
+    assert (majority(votes) >= 0).sum() == 3191
 
 
 def test_interval_of_a_mean_agrees_with_theory() -> None:

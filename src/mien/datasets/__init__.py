@@ -31,6 +31,7 @@ from mien.datasets.frame_lists import load_frame_list
 from mien.datasets.frames import FrameSamples
 from mien.datasets.hume import EMI_EMOTIONS, ERI_EMOTIONS, load_emi, load_eri
 from mien.datasets.images import ImageSamples
+from mien.datasets.label_columns import majority, plurality
 from mien.datasets.lsd import load_lsd
 from mien.datasets.open_faces import (
     FERPLUS_TEMPLATE,
@@ -114,5 +115,7 @@ __all__ = [
     "load_ratings",
     "load_teacher",
     "load_votes",
+    "majority",
     "person",
+    "plurality",
 ]

@@ -43,3 +43,14 @@ def plurality(votes: npt.NDArray[np.int64]) -> npt.NDArray[np.int8]:
     """
     top = votes.argmax(axis=1)
     return np.where(top < len(EXPRESSIONS), top, UNKNOWN).astype(np.int8)
+
+
+def majority(votes: npt.NDArray[np.int64]) -> npt.NDArray[np.int8]:
+    """The official FER+ rule: single votes are dropped, the winner needs more than half of the rest; else `UNKNOWN`.
+
+    Args:
+        votes: (N, 8 or more), the canonical expressions first.
+    """
+    kept = np.where(votes > 1, votes, 0)
+    clear = kept.max(axis=1) > 0.5 * kept.sum(axis=1)
+    return np.where(clear, plurality(kept), UNKNOWN).astype(np.int8)

@@ -19,30 +19,16 @@ from mien.datasets import (
     load_lfw,
     load_pictures,
     load_votes,
+    majority,
     person,
+    plurality,
 )
 from mien.evaluation.report import Measure, Report, measure
 from mien.media import decode_image
 from mien.metrics import binary_f1, ccc, expected_calibration_error, macro_f1
 
 Rows = npt.NDArray[np.intp]
-Labels = npt.NDArray[np.intp]
-
-_UNUSABLE = len(EXPRESSIONS)  # index of the first vote column that is no expression
-
-
-def plurality_labels(votes: npt.NDArray[np.integer]) -> Labels:
-    """The most voted of all ten columns (ties: the first); -1 where that is unknown or no face."""
-    top = np.asarray(votes).argmax(axis=1)
-    return np.where(top < _UNUSABLE, top, -1)
-
-
-def majority_labels(votes: npt.NDArray[np.integer]) -> Labels:
-    """The official FER+ rule: single votes are dropped, the winner needs more than half of the rest; else -1."""
-    kept = np.where(np.asarray(votes) > 1, votes, 0)
-    top = kept.argmax(axis=1)
-    clear = kept.max(axis=1) > 0.5 * kept.sum(axis=1)
-    return np.where(clear & (top < _UNUSABLE), top, -1)
+Labels = npt.NDArray[np.integer]
 
 
 def evaluate_ferplus(analyzer: Analyzer, data: Path) -> Report:
@@ -58,7 +44,7 @@ def evaluate_ferplus(analyzer: Analyzer, data: Path) -> Report:
     chances = faces.expression[:, _canonical(faces)]
     guess = chances.argmax(axis=1)
     measures, dropped = [], {}
-    for rule, targets in (("plurality", plurality_labels(votes)), ("official majority", majority_labels(votes))):
+    for rule, targets in (("plurality", plurality(votes)), ("official majority", majority(votes))):
         kept = targets >= 0
         dropped[f"no {rule} label"] = int((~kept).sum())
         measures += _expression_measures(rule, targets[kept], guess[kept], chances[kept])

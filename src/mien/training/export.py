@@ -27,8 +27,8 @@ from mien.core import (
     ModelSpec,
     TaskSpec,
 )
+from mien.evaluation import search_thresholds
 from mien.inference import create_session
-from mien.metrics import binary_f1
 from mien.training.network import AffectNetwork
 
 logger = logging.getLogger(__name__)
@@ -104,18 +104,18 @@ def fit_temperature(logits: npt.NDArray[np.floating], shares: npt.NDArray[np.flo
 
 
 def fit_thresholds(chances: Floats, targets: Floats) -> tuple[float, ...]:
-    """Per column, the threshold in .1, .2, .. .9 with the best F1 against targets (N, A); NaN targets are left out.
+    """Per action unit, the threshold with the best F1 on the faces whose target is known.
 
-    The first of equals nearest to .5 wins, so that a flat curve does not invent an extreme.
+    Args:
+        chances: (N, A) probabilities.
+        targets: (N, A) chances in [0, 1]; present from .5 on, NaN where unknown.
     """
-    grid = sorted((round(0.1 * step, 1) for step in range(1, 10)), key=lambda value: abs(value - 0.5))
-    best = []
+    thresholds: list[float] = []
     for column in range(chances.shape[1]):
         known = ~np.isnan(targets[:, column])
-        truth = targets[known, column] >= 0.5
-        scores = [binary_f1(truth, chances[known, column] >= threshold) for threshold in grid]
-        best.append(grid[int(np.argmax(scores))])
-    return tuple(best)
+        truth = targets[known, column, None] >= 0.5
+        thresholds += search_thresholds(truth, chances[known, column, None]).thresholds
+    return tuple(thresholds)
 
 
 def describe(
