@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -351,3 +352,23 @@ def test_real_clips_decode_whole(shared_data: Path, name: str) -> None:
     assert video.report.n_lost == 0
     assert video.report.messages == ()
     assert [frame.index for frame in frames] == list(range(0, _REAL_CLIPS[name], 10))
+
+
+def test_a_clock_is_not_taken_for_a_frame_rate(tmp_path: Path) -> None:
+    """Film copied into Matroska has an average rate of 24000 by its own account."""
+    path = tmp_path / "copied.mkv"
+    with av.open(str(tmp_path / "film.mp4"), "w") as film:
+        stream = film.add_stream("mpeg4", rate=Fraction(24000, 1001))
+        stream.width, stream.height = SIZE
+        for number in range(N_FRAMES):
+            film.mux(stream.encode(av.VideoFrame.from_ndarray(numbered_picture(number), format="rgb24")))
+        film.mux(stream.encode())
+    with av.open(str(tmp_path / "film.mp4")) as source, av.open(str(path), "w") as target:
+        copy = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.pts is not None:
+                packet.stream = copy
+                target.mux(packet)
+    video, frames = read(path)
+    assert video.info.average_fps == pytest.approx(23.976, abs=0.01)
+    assert len(frames) == N_FRAMES

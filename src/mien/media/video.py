@@ -22,6 +22,8 @@ from mien.media.timeline import Place, Timeline
 
 _MAX_READ_ERRORS = 100  # in a row, without a packet in between
 _FALLBACK_FPS = 25
+# Above this a container without a frame rate has told its clock instead.
+_MAX_FPS = 1000
 _PAIRED_FIELDS = {"h264", "hevc"}  # codecs whose interlaced frames may come as two packets
 # FFmpeg's readers of single images and of text art, which take almost anything.
 _NOT_VIDEO = {"adf", "bin", "idf", "image2", "tty", "xbin"}
@@ -145,7 +147,8 @@ class VideoReader:
             raise InputError(f"{self._path}: frames of {context.width} x {context.height} exceed {limit} megapixels")
         context.thread_type = "AUTO"
         context.thread_count = threads
-        rate = stream.average_rate or stream.guessed_rate
+        rates = (stream.average_rate, stream.guessed_rate)
+        rate = next((rate for rate in rates if rate and rate <= _MAX_FPS), None)
         self._timeline = Timeline(
             time_base_s=Fraction(stream.time_base or Fraction(1, 1000)),
             start_pts=stream.start_time,
