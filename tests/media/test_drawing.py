@@ -9,7 +9,7 @@ import pytest
 from mien.core import EXPRESSIONS, Faces, InputError
 from mien.media import anonymize_faces, draw_faces
 from mien.media.drawing import track_colour
-from mien.media.panel import lay_out_panel
+from mien.media.panel import lay_out_panels
 
 Pixels = npt.NDArray[np.uint8]
 _UNITS = ("AU06", "AU12", "AU25", "AU26")
@@ -77,8 +77,7 @@ def test_text_stands_out_on_dark_and_light(ground: int) -> None:
 def test_the_panel_lies_wholly_inside(box: tuple[int, int, int, int]) -> None:
     # On a larger sheet the same drawing must not reach beyond the image, and its panel must be whole.
     image = np.full((400, 600, 3), 255, np.uint8)
-    reference = lay_out_panel(faces(box), 600, 400)
-    assert reference is not None
+    reference = lay_out_panels(faces(box), 600, 400)[0]
     drawn = draw_faces(image, faces(box))
     dark = (drawn.max(axis=2) < 90).astype(np.uint8)
     _, _, stats, _ = cv2.connectedComponentsWithStats(
@@ -99,14 +98,12 @@ def test_panels_keep_off_other_faces() -> None:
 
 @pytest.mark.parametrize("scale", [1, 2, 4])
 def test_sizes_follow_the_image(scale: int) -> None:
-    panel = lay_out_panel(faces(_BOX), 480 * scale, 360 * scale)
-    assert panel is not None
+    panel = lay_out_panels(faces(_BOX), 480 * scale, 360 * scale)[0]
     assert panel.line_px == pytest.approx(14 * scale, abs=scale)
 
 
 def test_the_panel_says_what_is_known() -> None:
-    panel = lay_out_panel(faces(_BOX, track_ids=np.array([3])), 640, 480)
-    assert panel is not None
+    panel = lay_out_panels(faces(_BOX, track_ids=np.array([3])), 640, 480)[0]
     assert panel.title == "#3 happiness 0.65"
     assert panel.lines == ("AU06 AU12",)  # .5 is active, .49 and unknown are not
     assert panel.dot == pytest.approx((0.6, 0.2))
@@ -114,10 +111,9 @@ def test_the_panel_says_what_is_known() -> None:
 
 def test_what_is_unknown_is_not_shown() -> None:
     bare = Faces(boxes=np.array([_BOX], np.float32))
-    assert lay_out_panel(bare, 640, 480) is None
+    assert lay_out_panels(bare, 640, 480) == []
     half = faces(_BOX, valence=np.array([np.nan]), expression=np.full((1, 8), np.nan), track_ids=np.array([-1]))
-    panel = lay_out_panel(half, 640, 480)
-    assert panel is not None
+    panel = lay_out_panels(half, 640, 480)[0]
     assert panel.title == ""
     assert panel.dot is None
     image = np.zeros((480, 640, 3), np.uint8)
@@ -164,3 +160,11 @@ def test_anonymous_cells_hold_coarse_colours_only() -> None:
 def test_drawing_wants_an_image() -> None:
     with pytest.raises(InputError, match="uint8"):
         draw_faces(np.zeros((9, 9, 3)), Faces.empty())
+
+
+def test_in_a_crowd_no_panel_hides_another_face() -> None:
+    image = np.full((1440, 1920, 3), 90, np.uint8)
+    boxes = [(x, y, x + 90.0, y + 110.0) for y in (300.0, 520.0, 740.0) for x in np.arange(100.0, 1800.0, 230.0)]
+    drawn = draw_faces(image, faces(*boxes))
+    for x0, y0, x1, y1 in np.array(boxes, int):
+        assert not changed(image, drawn)[y0 + 8 : y1 - 8, x0 + 8 : x1 - 8].any()

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from mien.core import Faces
 from mien.media.anonymize import anonymize_faces
 from mien.media.images import as_rgb
-from mien.media.panel import Colour, Panel, draw_panel, lay_out_panel
+from mien.media.panel import Colour, Panel, draw_panel, lay_out_panels
 
 Rectangle = tuple[int, int, int, int]  # left, top, right, bottom
 
@@ -28,6 +28,7 @@ def draw_faces(image: npt.NDArray[np.uint8], faces: Faces, *, anonymous: bool = 
     Every face gets a box in the colour of its track and a panel with its track number, its most probable expression,
     the active action units (probability .5 or more) and its place in the valence-arousal plane (valence to the
     right, arousal upwards, both -1 to 1). Sizes follow the image; a panel lies where it hides least, always inside.
+    In a crowd, where it would hide other faces, it shrinks to the track number and the expression.
 
     Args:
         image: (H, W, 3) uint8 RGB.
@@ -51,10 +52,15 @@ def draw_faces(image: npt.NDArray[np.uint8], faces: Faces, *, anonymous: bool = 
         cv2.rectangle(canvas, box[:2], box[2:], _OUTLINE, thickness + 2, cv2.LINE_AA)
         cv2.rectangle(canvas, box[:2], box[2:], colour, thickness, cv2.LINE_AA)
     taken = list(boxes)
-    for face, box, colour in zip(shown, boxes, colours, strict=True):
-        panel = lay_out_panel(face, width, height)
-        if panel is not None:
-            place = _best_place(panel, box, taken, width, height)
+    for number, (face, colour) in enumerate(zip(shown, colours, strict=True)):
+        others = taken[:number] + taken[number + 1 :]
+        choices = [
+            (panel, _best_place(panel, boxes[number], taken, width, height))
+            for panel in lay_out_panels(face, width, height)
+        ]
+        if choices:
+            # In a crowd the panel that tells most would hide other faces: the least hiding one comes first then.
+            panel, place = min(choices, key=lambda choice: _hidden(choice[1], others))
             draw_panel(canvas, panel, place[0], place[1], colour)
             taken.append(place)
     return canvas
@@ -92,7 +98,12 @@ def _best_place(panel: Panel, box: Rectangle, taken: list[Rectangle], width: int
         x = min(max(x, 0), width - panel.width)
         y = min(max(y, 0), height - panel.height)
         places.append((x, y, x + panel.width, y + panel.height))
-    return min(places, key=lambda place: sum(_overlap(place, other) for other in taken))
+    return min(places, key=lambda place: _hidden(place, taken))
+
+
+def _hidden(place: Rectangle, taken: list[Rectangle]) -> int:
+    """Pixels of faces and other panels that a panel would cover there."""
+    return sum(_overlap(place, other) for other in taken)
 
 
 def _overlap(first: Rectangle, second: Rectangle) -> int:

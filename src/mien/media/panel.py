@@ -19,6 +19,7 @@ _UNITS_PER_LINE = 2
 _PLANE_LINES = 4.0  # side of the valence-arousal plane in lines of text
 # Heights of a line of text as shares of the shorter image side, the largest that fits is used.
 _LINE_SHARES = (0.040, 0.030, 0.022)
+_CROWD_LINE_SHARES = (0.022, 0.014)
 _MIN_LINE_PX, _MAX_LINE_PX = 14, 56  # in smaller type OpenCV 5 leaves no space between words
 _GROUND = np.array((20, 20, 24), np.float32)
 _OPACITY = 0.78  # dark enough for white text on any picture, and the picture still shimmers through
@@ -57,8 +58,10 @@ class Panel:
         return 0 if self.dot is None else round(_PLANE_LINES * self.line_px)
 
 
-def lay_out_panel(face: Faces, max_width: int, max_height: int) -> Panel | None:
-    """The panel of one face, as large as the image allows.
+def lay_out_panels(face: Faces, max_width: int, max_height: int) -> list[Panel]:
+    """Panels of one face that fit into the image, the one that tells most first.
+
+    First everything in type of falling size, then, for crowds, the title alone in small type.
 
     Args:
         face: a `Faces` of length 1.
@@ -66,17 +69,19 @@ def lay_out_panel(face: Faces, max_width: int, max_height: int) -> Panel | None:
         max_height: of the image.
 
     Returns:
-        None if nothing is known of the face or the image is too small for legible text.
+        Nothing if nothing is known of the face or the image is too small for legible text.
     """
     title, lines, dot = _title(face), _unit_lines(face), _dot(face)
     if not title and not lines and dot is None:
-        return None
-    for share in _LINE_SHARES:
-        line_px = int(np.clip(share * min(max_width, max_height), _MIN_LINE_PX, _MAX_LINE_PX))
-        panel = _measured(title, lines, dot, line_px)
-        if panel.width <= max_width and panel.height <= max_height:
-            return panel
-    return None
+        return []
+    sizes = [
+        int(np.clip(share * min(max_width, max_height), _MIN_LINE_PX, _MAX_LINE_PX))
+        for share in (*_LINE_SHARES, *_CROWD_LINE_SHARES)
+    ]
+    panels = [_measured(title, lines, dot, line_px) for line_px in sizes[: len(_LINE_SHARES)]]
+    if title:
+        panels += [_measured(title, (), None, line_px) for line_px in sizes[len(_LINE_SHARES) :]]
+    return [panel for panel in panels if panel.width <= max_width and panel.height <= max_height]
 
 
 def draw_panel(canvas: npt.NDArray[np.uint8], panel: Panel, left: int, top: int, colour: Colour) -> None:
