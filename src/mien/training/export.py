@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import onnx
 import torch
 from scipy.optimize import minimize_scalar
 from torch import Tensor, nn
@@ -68,7 +69,20 @@ def export_onnx(network: AffectNetwork, size_px: int) -> bytes:
             external_data=False,
             verbose=False,
         )
-        return path.read_bytes()
+        return _without_traces(onnx.load(path))
+
+
+def _without_traces(model: onnx.ModelProto) -> bytes:
+    """The model without what the exporter notes for debugging: source paths of the machine that trained it."""
+    del model.metadata_props[:]
+    del model.graph.metadata_props[:]
+    for part in (*model.graph.node, *model.graph.input, *model.graph.output, *model.graph.value_info):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    for tensor in model.graph.initializer:
+        del tensor.metadata_props[:]
+        tensor.doc_string = ""
+    return bytes(model.SerializeToString())
 
 
 def parity_gap(network: AffectNetwork, graph: bytes, crops: npt.NDArray[np.uint8]) -> float:
