@@ -2,7 +2,7 @@
 """Faces to affect: decoding of model outputs, the `Analyzer`, and what follows over time and from several systems."""
 
 from mien.affect.ahead import ahead
-from mien.affect.analyzer import Analyzer
+from mien.affect.analyzer import Analyzer, cut_faces
 from mien.affect.blend import (
     BlendSearch,
     blend,
@@ -44,6 +44,7 @@ __all__ = [
     "compound_expressions",
     "compound_scores",
     "confidence_filter",
+    "cut_faces",
     "fill_gaps",
     "frequency_divergence",
     "gaussian_mean",

@@ -213,8 +213,7 @@ class Analyzer:
             extent = detections.boxes[:, 2:] - detections.boxes[:, :2]
             largest = [int(extent.prod(axis=1).argmax())]
             detections, track_ids = detections[largest], track_ids[largest]
-        crops = align_faces(image, detections.landmarks, self.spec.crop.template, self.spec.input.size_px)
-        return _Found(detections, track_ids, to_colour(crops, self.spec.input.colour))
+        return _Found(detections, track_ids, cut_faces(image, detections, self.spec))
 
     def _faces(self, batch: Sequence[_Found]) -> list[Faces]:
         """Affect of the faces of several images in one call of the net."""
@@ -237,6 +236,12 @@ class Analyzer:
                 )
             )
         return answers
+
+
+def cut_faces(image: Image, detections: Detections, spec: ModelSpec) -> Image:
+    """The crops of found faces as a bundle wants them: (N, S, S) for gray input, else (N, S, S, 3), uint8."""
+    crops = align_faces(image, detections.landmarks, spec.crop.template, spec.input.size_px)
+    return to_colour(crops, spec.input.colour)
 
 
 class _Found(NamedTuple):

@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from mien._version import __version__
-from mien.affect import Analyzer
+from mien.affect import Analyzer, cut_faces
 from mien.core import ConfigError
-from mien.faces import Detections, FaceFollower, align_faces, create_detector, to_colour
+from mien.faces import Detections, FaceFollower, create_detector
 from mien.inference import DEFAULT_BUNDLE, load_bundle, usable_cores
 from mien.media import open_video
 from mien.pipeline.analyze import analyze
@@ -123,7 +122,7 @@ def bench(
     counts = [len(frame.faces) for frame in analyzer.video(clip)]
     found = _follow(detector, frames)
     spec = bundle.spec
-    crops = np.concatenate([_cut(frame.image, faces, analyzer) for frame, faces in zip(frames, found, strict=True)])
+    crops = np.concatenate([cut_faces(frame.image, faces, spec) for frame, faces in zip(frames, found, strict=True)])
     if not len(crops):
         raise ConfigError(f"{clip}: no face in its first {len(frames)} frames; choose a clip with a face")
     stacks = {size: np.resize(crops, (size, *crops.shape[1:])) for size in _BATCHES}
@@ -142,7 +141,7 @@ def bench(
             "align and cut",
             "faces",
             len(crops),
-            lambda: [_cut(frame.image, faces, analyzer) for frame, faces in zip(frames, found, strict=True)],
+            lambda: [cut_faces(frame.image, faces, spec) for frame, faces in zip(frames, found, strict=True)],
         ),
         *((f"affect net, batch {size}", "faces", 64, affect(size)) for size in _BATCHES),
         ("decode, faces and affect together", "frames", len(counts), lambda: _drain(analyzer.video(clip))),
@@ -190,11 +189,6 @@ def _drain(items: Iterable[object]) -> None:
 def _follow(detector: Any, frames: Iterable[Any]) -> list[Detections]:
     follower = FaceFollower(detector)
     return [follower.update(frame.image, frame.time_s)[0] for frame in frames]
-
-
-def _cut(image: npt.NDArray[np.uint8], faces: Detections, analyzer: Analyzer) -> npt.NDArray[np.uint8]:
-    spec = analyzer.spec
-    return to_colour(align_faces(image, faces.landmarks, spec.crop.template, spec.input.size_px), spec.input.colour)
 
 
 def _processor() -> str:
