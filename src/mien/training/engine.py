@@ -93,8 +93,11 @@ class Trainer:
             if number < done[0]:
                 continue
             first_epoch = done[1] if number == done[0] else 0
+            self._labels = self._own_labels()
             if stage.distill:
-                self._distill(stage, number)
+                self._distill(number)
+            if stage.self_teaching:
+                self._self_teach(number, stage.self_teaching)
             self._run_stage(number, stage, first_epoch)
         return self.result
 
@@ -130,7 +133,10 @@ class Trainer:
             progress = (epoch + step / steps) / stage.epochs
             for group in optimizer.param_groups:
                 group["lr"] = stage.peak_lr * _hill(progress, stage.warmup)
-            terms = self._losses(self.network(crops), chosen)
+            targets = self._targets(chosen)
+            if stage.mixup:
+                crops, targets = _mix(crops, targets, rng.beta(stage.mixup, stage.mixup))
+            terms = self._losses(self.network(crops), targets)
             optimizer.zero_grad(set_to_none=True)
             torch.stack(list(terms.values())).sum().backward()
             nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
@@ -144,8 +150,11 @@ class Trainer:
                 logger.debug("step %d/%d: %s", step, steps, {k: round(float(v.detach()), 3) for k, v in terms.items()})
         return sums
 
-    def _losses(self, outputs: Outputs, rows: npt.NDArray[np.intp]) -> dict[str, Tensor]:
-        expression, affect, units = (torch.from_numpy(column[rows]) for column in self._labels)
+    def _targets(self, rows: npt.NDArray[np.intp]) -> tuple[Tensor, ...]:
+        return tuple(torch.from_numpy(column[rows]) for column in self._labels)
+
+    def _losses(self, outputs: Outputs, targets: tuple[Tensor, ...]) -> dict[str, Tensor]:
+        expression, affect, units = targets
         weights = self.recipe.weights
         return {
             "expression": weights.expression * soft_cross_entropy(outputs.expression, expression),
@@ -161,7 +170,9 @@ class Trainer:
         drawn = rng.choice(voted, len(voted), p=chance / chance.sum())
         others = np.flatnonzero(~self.data.voted)
         extra = rng.choice(others, min(stage.other_rows, len(others)), replace=False)
-        return rng.permutation(np.concatenate([drawn, extra]))
+        named = others[~np.isnan(self.data.samples.expression[others]).any(axis=1)]
+        labelled = rng.choice(named, min(stage.named_rows, len(named)), replace=False)
+        return rng.permutation(np.concatenate([drawn, extra, labelled]))
 
     def _batches(
         self, rows: npt.NDArray[np.intp], stage: Stage, rng: np.random.Generator
@@ -179,23 +190,34 @@ class Trainer:
         samples = self.data.samples
         return samples.expression.copy(), samples.valence_arousal.copy(), samples.action_units
 
-    def _distill(self, stage: Stage, number: int) -> None:
+    def _distill(self, number: int) -> None:
         """Give faces without votes what the network so far sees in their gray 48-px copies, its home ground.
 
         A label that such a face already has (LFW's, noisy) counts half.
         """
-        path = self.folder / f"distilled-{number}.npz"
         rows = np.flatnonzero(~self.data.voted)
+        seen = self._answers(rows, self.folder / f"distilled-{number}.npz")
+        expression, affect, _ = self._labels
+        given = self.data.samples.expression[rows]
+        known = ~np.isnan(given).any(axis=1, keepdims=True)
+        expression[rows] = np.where(known, 0.5 * given + 0.5 * seen["expression"], seen["expression"])
+        affect[rows] = seen["valence_arousal"]
+
+    def _self_teach(self, number: int, share: float) -> None:
+        rows = np.flatnonzero(self.data.voted)
+        seen = self._answers(rows, self.folder / f"self-taught-{number}.npz")
+        expression = self._labels[0]
+        expression[rows] = (1 - share) * expression[rows] + share * seen["expression"]
+
+    def _answers(self, rows: npt.NDArray[np.intp], path: Path) -> dict[str, Floats]:
+        """What the averaged network sees in the gray 48-px copies of these rows; kept, so that resuming changes nothing."""
         if not path.is_file():
-            copies = [resize_face(gray_48_copy(self.data.pictures[row]), stage.size_px) for row in rows]
+            size = self.recipe.model.input_px
+            copies = [resize_face(gray_48_copy(self.data.pictures[row]), size) for row in rows]
             outputs = predict(self.result, np.stack(copies)[..., None])
             np.savez(path, expression=outputs["expression"], valence_arousal=outputs["valence_arousal"])
         with np.load(path) as seen:
-            expression, affect = self._labels[0], self._labels[1]
-            given = self.data.samples.expression[rows]
-            known = ~np.isnan(given).any(axis=1, keepdims=True)
-            expression[rows] = np.where(known, 0.5 * given + 0.5 * seen["expression"], seen["expression"])
-            affect[rows] = seen["valence_arousal"]
+            return dict(seen)
 
     def _path(self) -> Path:
         return self.folder / "checkpoint.pt"
@@ -243,6 +265,14 @@ def predict(network: AffectNetwork, crops: npt.NDArray[np.uint8], batch: int = 1
             parts.append((outputs.expression.softmax(1), outputs.valence_arousal, outputs.action_units.sigmoid()))
     names = ("expression", "valence_arousal", "action_units")
     return {name: torch.cat([part[i] for part in parts]).numpy() for i, name in enumerate(names)}
+
+
+def _mix(crops: Tensor, targets: tuple[Tensor, ...], share: float) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Each face blended with another of the batch, labels alike: a label that one of both lacks stays unknown."""
+    order = torch.randperm(len(crops))
+    blended = share * crops.to(torch.float32) + (1 - share) * crops[order]
+    mixed = tuple(share * column + (1 - share) * column[order] for column in targets)
+    return blended.round().to(torch.uint8), mixed
 
 
 def _hill(progress: float, warmup: float) -> float:

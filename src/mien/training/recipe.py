@@ -45,8 +45,12 @@ class Stage:
         batch: faces a step.
         warmup: share of the steps that warm up.
         other_rows: rows an epoch from sets without votes (fairface, lfw).
+        named_rows: rows an epoch from those of them whose one, noisy label is used (lfw).
         distill: whether the other sets get the expression and affect that the weights so far see in their own
             gray 48-px copies.
+        self_teaching: share of the averaged network's own answer in the expression targets of voted faces: ten
+            raters are few, and what the network has learnt from all faces smooths their noise.
+        mixup: both parameters of the Beta distribution of mixing shares; 0 mixes nothing (Zhang et al., ICLR 2018).
     """
 
     epochs: int
@@ -55,7 +59,10 @@ class Stage:
     batch: int = 96
     warmup: float = 0.15
     other_rows: int = 0
+    named_rows: int = 0
     distill: bool = False
+    self_teaching: float = 0.0
+    mixup: float = 0.0
 
 
 @dataclass(frozen=True)
