@@ -210,7 +210,7 @@ class Trainer:
         expression[rows] = (1 - share) * expression[rows] + share * seen["expression"]
 
     def _answers(self, rows: npt.NDArray[np.intp], path: Path) -> dict[str, Floats]:
-        """What the averaged network sees in the gray 48-px copies of these rows; kept, so that resuming changes nothing."""
+        """What the averaged network sees in gray 48-px copies of these rows; kept, so that resuming changes nothing."""
         if not path.is_file():
             size = self.recipe.model.input_px
             copies = [resize_face(gray_48_copy(self.data.pictures[row]), size) for row in rows]
