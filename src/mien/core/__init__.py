@@ -12,6 +12,7 @@ from mien.core.errors import (
 )
 from mien.core.faces import Faces, Frame
 from mien.core.labels import ACTION_UNITS, DIMENSIONS, EXPRESSION_ORDERS, EXPRESSIONS, columns_by_name
+from mien.core.pose import pose_angles, rotation_matrices
 from mien.core.registry import Registry
 from mien.core.spec import (
     SPEC_VERSION,
@@ -46,4 +47,6 @@ __all__ = [
     "TaskSpec",
     "TeachingSource",
     "columns_by_name",
+    "pose_angles",
+    "rotation_matrices",
 ]
