@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table of mien's own backbones, and the one door to them and to timm's."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mien.core import ConfigError, Registry
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Option = bool | int | float | str
+"""What the constructor of a backbone may be told in a recipe."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backbone:
+    """One line of the table.
+
+    Attributes:
+        name: what recipes write.
+        target: ``"module:class"`` of a `torch.nn.Module`. It is built with ``in_channels`` (1 or 3) and the options of
+            the recipe, has ``num_features`` (int), and maps normalised float pixels (N, C, H, W) to
+            (N, ``num_features``).
+        source: paper or page that it follows.
+    """
+
+    name: str
+    target: str
+    source: str
+
+
+BACKBONES: Registry[Backbone] = Registry("backbone", ())
+"""Name -> `Backbone`, mien's own. Every other name is one of timm's models."""
+
+
+def create_backbone(name: str, *, in_channels: int = 3, options: Mapping[str, Option] | None = None) -> nn.Module:
+    """Build a backbone with random weights; nothing is downloaded.
+
+    Args:
+        name: one of `BACKBONES`, or else a model name of timm.
+        in_channels: 1 for gray, 3 for colour.
+        options: further keyword arguments of the backbone's constructor, for example ``drop_path_rate``.
+
+    Returns:
+        A module with ``num_features``; its forward pass takes (N, C, H, W) float and gives (N, ``num_features``).
+
+    Raises:
+        ConfigError: the name is unknown, or the backbone does not take one of the options.
+    """
+    settings = dict(options or {})
+    try:
+        if name in BACKBONES:
+            module: nn.Module = BACKBONES.load(name)(in_channels=in_channels, **settings)
+        else:
+            module = _create_timm(name, in_channels, settings)
+    except TypeError as error:
+        raise ConfigError(f"backbone {name} does not take these options: {error}") from error
+    if not isinstance(getattr(module, "num_features", None), int):
+        raise ConfigError(f"backbone {name} does not say its num_features")
+    return module
+
+
+def _create_timm(name: str, in_channels: int, options: dict[str, Any]) -> nn.Module:
+    import timm
+
+    if not timm.is_model(name):
+        near = difflib.get_close_matches(name, [*BACKBONES, *timm.list_models()], cutoff=0.5)
+        hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "timm.list_models() lists what there is"
+        raise ConfigError(f"no backbone is named {name!r}, neither here nor in timm; {hint}")
+    module: Any = timm.create_model(name, pretrained=False, in_chans=in_channels, num_classes=0, **options)
+    # Some timm models widen the pooled features once more (MobileNetV3, GhostNet); without a classifier that is what
+    # comes out.
+    module.num_features = int(getattr(module, "head_hidden_size", None) or module.num_features)
+    built: nn.Module = module
+    return built

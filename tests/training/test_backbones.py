@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every backbone keeps the one interface."""
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="the workshop is an extra: pip install 'mien[train]'")
+
+from mien.core import ConfigError  # noqa: E402 - needs torch
+from mien.training.backbones import BACKBONES, create_backbone  # noqa: E402 - needs torch
+
+pytestmark = pytest.mark.filterwarnings("default")  # torch and timm warn about themselves
+
+
+@pytest.mark.parametrize("name", [*BACKBONES, "efficientnet_lite0", "mobilenetv3_small_050"])
+def test_pixels_become_num_features(name: str) -> None:
+    backbone = create_backbone(name).eval()
+    size_px = getattr(backbone, "size_px", 112)  # a network with dense layers is bound to one size
+    with torch.inference_mode():
+        features = backbone(torch.zeros(2, 3, size_px, size_px))
+    assert features.shape == (2, backbone.num_features)
+
+
+def test_gray_pixels() -> None:
+    backbone = create_backbone("efficientnet_lite0", in_channels=1).eval()
+    assert backbone(torch.zeros(2, 1, 64, 64)).shape == (2, 1280)
+
+
+def test_unknown_names_and_options_are_named() -> None:
+    with pytest.raises(ConfigError, match="efficientnet_lite0"):
+        create_backbone("efficientnet_lite_0")
+    with pytest.raises(ConfigError, match="no_such_option"):
+        create_backbone("efficientnet_lite0", options={"no_such_option": 1})
