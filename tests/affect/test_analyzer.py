@@ -315,7 +315,7 @@ def test_frames_before_a_break_are_given_out(analyzer: Analyzer, face: Image) ->
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"faces": "best"}, ConfigError, "faces must be 'all' or 'largest'"),
+        ({"faces": "best"}, ConfigError, "faces must be all, largest"),
         ({"detector": "mtcnm"}, ConfigError, "did you mean 'mtcnn'"),
         ({"runtime": "onnxruntim"}, ConfigError, "did you mean 'onnxruntime'"),
         ({"threads": 0}, ConfigError, "threads must be at least 1"),

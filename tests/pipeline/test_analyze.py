@@ -11,7 +11,7 @@ import pytest
 import mien
 from mien.core import ConfigError, ModelError
 from mien.media import camera as camera_module
-from mien.media import load_image
+from mien.media import load_image, open_video
 from mien.pipeline import Progress, TableWritten, analyze
 from mien.results import InputRecord, read_table, table_metadata
 
@@ -117,6 +117,39 @@ def test_the_largest_face(tmp_path: Path, face: np.ndarray) -> None:
     assert largest[0]["x1"] < 240
 
 
+@pytest.fixture
+def two_people(tmp_path: Path, face: np.ndarray) -> Path:
+    """A clip with a large face at the left and a small one at the right."""
+    scene = np.zeros((240, 400, 3), np.uint8)
+    scene[:, :240] = face
+    scene[60:180, 260:380] = face[::2, ::2]
+    return write_clip(tmp_path / "two.mp4", scene, 6)
+
+
+def test_one_track_of_a_video(two_people: Path, photo: Path, tmp_path: Path) -> None:
+    analyze(two_people, tmp_path / "all.parquet")
+    everyone = read_table(tmp_path / "all.parquet").to_pylist()
+    wanted = next(row["track_id"] for row in everyone if row["x0"] > 240)
+    analyze(two_people, tmp_path / "one.parquet", faces=f"track={wanted}")
+    assert read_table(tmp_path / "one.parquet").to_pylist() == [r for r in everyone if r["track_id"] == wanted]
+    result = analyze([two_people, photo], tmp_path / "none.parquet", faces="track=99")
+    assert column(tmp_path / "none.parquet", "success") == [False] * 6  # no time is lost
+    assert result.inputs[0].messages == ("there is no track 99 here; analyse all faces to see them",)
+    assert "a photo has no tracks" in result.failures[0].reason
+
+
+def test_who_is_not_chosen_is_hidden_too(two_people: Path, tmp_path: Path) -> None:
+    overlay = tmp_path / "hidden.mp4"
+    analyze(two_people, tmp_path / "t.parquet", faces="largest", overlay=overlay, anonymous=True)
+    assert len(column(tmp_path / "t.parquet", "x1")) == 6
+    assert max(column(tmp_path / "t.parquet", "x1")) < 250
+    with open_video(two_people) as before, open_video(overlay) as after:
+        for shown, drawn in zip(before, after, strict=True):
+            changed = np.abs(drawn.image.astype(int) - shown.image)
+            eyes = slice(105, 125), slice(308, 338)  # of the small face
+            assert changed[eyes].mean() > 8
+
+
 def test_landmarks_lie_in_the_face(photo: Path, tmp_path: Path) -> None:
     table = tmp_path / "points.parquet"
     analyze(photo, table, landmarks=True)
@@ -158,7 +191,7 @@ def test_an_overlay_of_a_photo(photo: Path, tmp_path: Path, face: np.ndarray, an
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"faces": "some"}, ConfigError, "faces must be 'all' or 'largest'"),
+        ({"faces": "some"}, ConfigError, "faces must be all, largest"),
         ({"anonymous": True}, ConfigError, "anonymous changes the overlay"),
         ({"detector": "mtcn"}, ConfigError, "no detector is named 'mtcn'; did you mean 'mtcnn'"),
         ({"detector": "yunet"}, ConfigError, "write yunet=FILE.onnx"),

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from mien.affect.ahead import ahead
 from mien.affect.decoding import Decoder
-from mien.core import ConfigError, Faces, Frame, InputError, ModelSpec
+from mien.core import FaceChoice, Faces, Frame, InputError, ModelSpec
 from mien.faces import (
     Detections,
     FaceDetector,
@@ -48,7 +48,7 @@ class Analyzer:
             object with the methods of `mien.faces.FaceDetector`.
         runtime: ``"onnxruntime"`` or ``"openvino"`` (extra).
         threads: of each model; None uses every core that this process may use.
-        faces: ``"all"`` or ``"largest"`` (the largest box of each image).
+        faces: ``"all"``, ``"largest"`` (the largest box of each image), or ``"track=ID"`` for one track of videos.
         features: whether results carry the embedding of each face.
 
     Raises:
@@ -67,15 +67,13 @@ class Analyzer:
         faces: str = "all",
         features: bool = False,
     ) -> None:
-        if faces not in ("all", "largest"):
-            raise ConfigError(f"faces must be 'all' or 'largest', got {faces!r}")
+        self._choice = FaceChoice.of_pixels(faces)
         self._bundle = load_bundle(model, runtime=runtime, threads=threads)
         self._decoder = Decoder(self._bundle.spec, keep_features=features)
         self._detector, self._threads = detector, threads
         # Errors come now and not at the first image: an unknown name, a bad file, an object that cannot detect.
         if not isinstance(detector, str) or parse_detector(detector)[1]:
             self._create_detector(_MOVING_SIDE_PX)
-        self._largest_only = faces == "largest"
 
     @cached_property
     def _still_detector(self) -> FaceDetector:
@@ -124,8 +122,9 @@ class Analyzer:
             N >= 0 faces; boxes and landmarks in pixels of the upright image.
 
         Raises:
-            InputError: the image cannot be read or is no image.
+            InputError: the image cannot be read or is no image, or a track is wanted, of which an image has none.
         """
+        self._choice.check_photo(os.fspath(image) if isinstance(image, (str, os.PathLike)) else "the image")
         pixels = load_image(image) if isinstance(image, (str, os.PathLike)) else as_rgb(image)
         return self._faces([self._found(pixels, self._still_detector.detect(pixels))])[0]
 
@@ -209,10 +208,9 @@ class Analyzer:
         """The faces that were asked for, and their crops as the bundle wants them."""
         if track_ids is None:
             track_ids = np.full(len(detections), -1, dtype=np.int64)
-        if self._largest_only and len(detections) > 1:
-            extent = detections.boxes[:, 2:] - detections.boxes[:, :2]
-            largest = [int(extent.prod(axis=1).argmax())]
-            detections, track_ids = detections[largest], track_ids[largest]
+        wanted = self._choice.rows(detections.boxes, track_ids)
+        if len(wanted) < len(detections):
+            detections, track_ids = detections[wanted], track_ids[wanted]
         return _Found(detections, track_ids, cut_faces(image, detections, self.spec))
 
     def _faces(self, batch: Sequence[_Found]) -> list[Faces]:

@@ -20,7 +20,9 @@ from mien.core import MienError
     metavar="PATH",
     help="A table for everything (.parquet, .csv, .jsonl), or a folder that gets one table per input.",
 )
-@click.option("--faces", type=click.Choice(["all", "largest"]), default="all", show_default=True)
+@click.option(
+    "--faces", default="all", show_default=True, metavar="WHICH", help="all, largest (of each frame), or track=ID."
+)
 @click.option("--every", type=click.IntRange(min=1), default=1, metavar="N", help="Each n-th frame of videos only.")
 @click.option("--from", "start_s", type=float, metavar="SECONDS", help="Leave out what videos show before.")
 @click.option("--to", "stop_s", type=float, metavar="SECONDS", help="Leave out what videos show from here on.")

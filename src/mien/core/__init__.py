@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The vocabulary that every other package speaks: results, labels, specs, the registry and the errors."""
 
+from mien.core.choice import FaceChoice
 from mien.core.errors import (
     ConfigError,
     DatasetError,
@@ -33,6 +34,7 @@ __all__ = [
     "ConfigError",
     "CropSpec",
     "DatasetError",
+    "FaceChoice",
     "Faces",
     "Figure",
     "Frame",

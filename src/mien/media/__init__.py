@@ -4,7 +4,7 @@
 Everything inside mien is (H, W, 3) uint8 RGB, C-contiguous and upright.
 """
 
-from mien.media.anonymize import anonymize_faces
+from mien.media.anonymize import RecentHeads, anonymize_faces
 from mien.media.camera import CameraReader, Capture, open_camera
 from mien.media.drawing import draw_faces
 from mien.media.frames import DecodeReport, FrameSource, VideoFrame, VideoInfo
@@ -24,6 +24,7 @@ __all__ = [
     "DecodeReport",
     "FrameSource",
     "MediaInput",
+    "RecentHeads",
     "VideoFrame",
     "VideoInfo",
     "VideoReader",

@@ -17,6 +17,31 @@ _CELLS_ACROSS, _CELLS_DOWN = 5, 6
 _LEVELS = 32  # steps between the colours of cells: fine differences could be summed up over the frames of a video
 
 
+# A head that the detector misses for a moment must not flash up in the result.
+_HELD_S = 1.0
+
+
+class RecentHeads:
+    """Where heads are and were a moment ago, frame by frame: a face that is lost stays hidden for a second."""
+
+    def __init__(self) -> None:
+        self._seen: dict[int, tuple[float, npt.NDArray[np.float32]]] = {}
+
+    def update(self, faces: Faces, time_s: float) -> Faces:
+        """The faces of a frame, then those of tracks that were seen less than a second before and are gone.
+
+        Args:
+            faces: all faces of the frame.
+            time_s: when it is shown; frames come in order.
+        """
+        self._seen = {track: seen for track, seen in self._seen.items() if time_s - seen[0] < _HELD_S}
+        gone = [box for track, (_, box) in self._seen.items() if track not in faces.track_ids]
+        for track, box in zip(faces.track_ids.tolist(), faces.boxes, strict=True):
+            if track >= 0:
+                self._seen[track] = (time_s, box)
+        return Faces(boxes=np.concatenate([faces.boxes, *(box[None] for box in gone)]))
+
+
 def anonymize_faces(image: npt.NDArray[np.uint8], faces: Faces) -> npt.NDArray[np.uint8]:
     """Replace every head by a few large cells of its mean colours, which cannot be undone.
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.core import OutputError
+from mien.media.partial import partial_path
 
 SAVE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 """Suffixes, lower-case, of the image files that `save_image` writes."""
@@ -32,7 +33,7 @@ def save_image(path: str | os.PathLike[str], image: npt.NDArray[np.uint8]) -> No
         raise OutputError(f"{path}: unknown kind of image file; name it one of *{' *'.join(sorted(SAVE_SUFFIXES))}")
     # OpenCV's own file functions do not take every Unicode name on Windows.
     encoded = cv2.imencode(path.suffix.lower(), image[..., ::-1])[1]
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    partial = partial_path(path)
     try:
         partial.write_bytes(encoded.tobytes())
         partial.replace(path)

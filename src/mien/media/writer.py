@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from mien.core import ConfigError, OutputError
 from mien.media.images import as_rgb
+from mien.media.partial import partial_path
 
 _CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 # Fine enough for every usual frame rate; MPEG-4 part 2 allows no finer than 1/65535 s.
@@ -55,7 +56,7 @@ class VideoWriter:
         self._width = width
         self._height = height
         self._last_pts: int | None = None
-        self._temporary = self._path.with_name(f".{self._path.stem}.{os.getpid()}.part{self._path.suffix}")
+        self._temporary = partial_path(self._path)
         options = {"movflags": "+faststart"} if container in ("mp4", "mov") else {}
         try:
             self._temporary.touch()  # PyAV opens the file late; this finds out now whether the place can be written

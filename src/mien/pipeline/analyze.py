@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mien.affect import Analyzer
-from mien.core import ConfigError
+from mien.core import ConfigError, FaceChoice
 from mien.inference import DEFAULT_BUNDLE
 from mien.pipeline.events import Event, Progress
 from mien.pipeline.overlay import Drawing
@@ -83,7 +83,7 @@ def analyze(
         detector: ``"mtcnn"``, or ``"yunet=FILE.onnx"`` with a model of your own.
         runtime: ``"onnxruntime"`` or ``"openvino"``.
         threads: of each model; None for every core.
-        faces: ``"all"`` or ``"largest"``.
+        faces: ``"all"``, ``"largest"`` (of each frame, whoever that is), or ``"track=ID"`` for one track of videos.
         every: analyse each n-th frame of videos.
         start_s: leave out what videos show before.
         stop_s: leave out what videos show from here on; for a camera, when to end.
@@ -119,7 +119,8 @@ def analyze(
     selection = Selection(every=every, start_s=start_s, stop_s=stop_s)
     if anonymous and overlay is None:
         raise ConfigError("anonymous changes the overlay; name a file for it")
-    drawing = None if overlay is None else Drawing(path=Path(overlay), anonymous=anonymous)
+    choice = FaceChoice.of_pixels(faces)
+    drawing = None if overlay is None else Drawing(path=Path(overlay), anonymous=anonymous, choice=choice)
     plan = make_plan(names, out)
     if drawing is not None:
         if plan.n_named != 1:
@@ -135,7 +136,11 @@ def analyze(
         tally.add(failure)
     if plan.tables:
         run = Run(
-            analyzer=Analyzer(model, detector=detector, runtime=runtime, threads=threads, faces=faces),
+            # Whoever is not chosen must be found all the same to be hidden.
+            analyzer=Analyzer(
+                model, detector=detector, runtime=runtime, threads=threads, faces="all" if anonymous else faces
+            ),
+            choice=choice,
             selection=selection,
             drawing=drawing,
             arguments=arguments,

@@ -8,11 +8,24 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from mien.core import ConfigError, Frame, OutputError
-from mien.media import SAVE_SUFFIXES, MediaInput, VideoInfo, VideoWriter, draw_faces, save_image
+import numpy as np
+import numpy.typing as npt
+
+from mien.core import ConfigError, FaceChoice, Frame, OutputError
+from mien.media import (
+    SAVE_SUFFIXES,
+    MediaInput,
+    RecentHeads,
+    VideoInfo,
+    VideoWriter,
+    anonymize_faces,
+    draw_faces,
+    save_image,
+)
 
 # Where the source does not tell; it only steers the bit rate.
 _FALLBACK_FPS = 30.0
+_EVERYBODY = FaceChoice()
 
 
 class Overlay(Protocol):
@@ -26,6 +39,25 @@ class Overlay(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Painter:
+    """Draws the readings of the chosen faces, over heads that are hidden where that was asked for.
+
+    Attributes:
+        choice: whose readings are drawn.
+        heads: which heads are hidden, None for none.
+    """
+
+    choice: FaceChoice
+    heads: RecentHeads | None
+
+    def __call__(self, image: npt.NDArray[np.uint8], frame: Frame) -> npt.NDArray[np.uint8]:
+        """The picture of a frame with everything drawn."""
+        if self.heads is not None:
+            image = anonymize_faces(image, self.heads.update(frame.faces, frame.time_s))
+        return draw_faces(image, self.choice.of(frame.faces))
 
 
 class NoOverlay:
@@ -48,12 +80,12 @@ class ImageOverlay(NoOverlay):
 
     Args:
         path: the picture, of an ending in `mien.media.SAVE_SUFFIXES`.
-        anonymous: whether faces are made unrecognisable.
+        painter: draws on the frame.
     """
 
-    def __init__(self, path: Path, *, anonymous: bool) -> None:
+    def __init__(self, path: Path, painter: Painter) -> None:
         self._path = path
-        self._anonymous = anonymous
+        self._painter = painter
 
     def write(self, frame: Frame) -> None:
         """Draw the faces and save the picture.
@@ -62,7 +94,7 @@ class ImageOverlay(NoOverlay):
             OutputError: the place cannot be written.
         """
         if frame.image is not None:
-            save_image(self._path, draw_faces(frame.image, frame.faces, anonymous=self._anonymous))
+            save_image(self._path, self._painter(frame.image, frame))
 
 
 class VideoOverlay:
@@ -72,16 +104,16 @@ class VideoOverlay:
         path: the video.
         info: of the source.
         every: the share of frames that will come, for the bit rate.
-        anonymous: whether faces are made unrecognisable.
+        painter: draws on the frames.
 
     Raises:
         OutputError: the ending is not that of a video, or the place cannot be written.
     """
 
-    def __init__(self, path: Path, info: VideoInfo, *, every: int, anonymous: bool) -> None:
+    def __init__(self, path: Path, info: VideoInfo, painter: Painter, *, every: int) -> None:
         fps = (info.average_fps or _FALLBACK_FPS) / every
         self._writer = VideoWriter(path, info.width, info.height, fps=fps)
-        self._anonymous = anonymous
+        self._painter = painter
         self._start_s: float | None = None
 
     def write(self, frame: Frame) -> None:
@@ -94,8 +126,7 @@ class VideoOverlay:
             return
         if self._start_s is None:
             self._start_s = frame.time_s  # a part of a video must not begin with minutes of nothing
-        picture = draw_faces(frame.image, frame.faces, anonymous=self._anonymous)
-        self._writer.write(picture, frame.time_s - self._start_s)
+        self._writer.write(self._painter(frame.image, frame), frame.time_s - self._start_s)
 
     def __enter__(self) -> Self:
         self._writer.__enter__()
@@ -113,11 +144,13 @@ class Drawing:
 
     Attributes:
         path: of the picture or video.
-        anonymous: whether faces are made unrecognisable.
+        anonymous: whether faces are made unrecognisable, all of them, also those that were not chosen.
+        choice: whose readings are drawn.
     """
 
     path: Path
     anonymous: bool
+    choice: FaceChoice = _EVERYBODY
 
     def check(self, media: MediaInput) -> None:
         """Refuse, before any work is done, what cannot be drawn.
@@ -143,9 +176,10 @@ class Drawing:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(f"{self.path}: cannot be written ({error.strerror}); choose another place") from error
+        painter = Painter(choice=self.choice, heads=RecentHeads() if self.anonymous else None)
         if info is None:
-            return ImageOverlay(self.path, anonymous=self.anonymous)
-        return VideoOverlay(self.path, info, every=every, anonymous=self.anonymous)
+            return ImageOverlay(self.path, painter)
+        return VideoOverlay(self.path, info, painter, every=every)
 
 
 def _endings() -> str:

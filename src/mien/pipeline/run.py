@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from mien.affect import Analyzer
-from mien.core import InputError
+from mien.core import FaceChoice, InputError
 from mien.media import MediaInput, VideoInfo, open_video
 from mien.pipeline.events import Event, Note, Progress, TableWritten
 from mien.pipeline.overlay import Drawing, NoOverlay, Overlay
@@ -63,6 +63,7 @@ class Run:
 
     Attributes:
         analyzer: reads the faces.
+        choice: which of them the tables hold.
         selection: which frames of videos.
         drawing: the overlay, None without.
         arguments: of the run, for the manifest.
@@ -71,6 +72,7 @@ class Run:
     """
 
     analyzer: Analyzer
+    choice: FaceChoice
     selection: Selection
     drawing: Drawing | None
     arguments: dict[str, Any]
@@ -131,6 +133,8 @@ class Run:
         number = self.tally.n_started
         self.tally.n_started += 1
         try:
+            if media.kind == "image":
+                self.choice.check_photo(media.name)
             # Before anything is decoded: after Ctrl-C nobody wants to wait for it, and the file may be gone by then.
             sha256, size_bytes = _fingerprint(media)
             with open_reading(media, self.selection) as reading, self._overlay(reading.info) as overlay:
@@ -138,10 +142,13 @@ class Run:
                 remarks: tuple[str, ...] = ()
                 try:
                     for frame in reading.frames(self.analyzer, images=self.drawing is not None):
-                        writer.append(media.name, frame)
-                        n_frames, n_faces = n_frames + 1, n_faces + len(frame.faces)
+                        faces = self.choice.of(frame.faces)
+                        writer.append(media.name, replace(frame, faces=faces))
+                        n_frames, n_faces = n_frames + 1, n_faces + len(faces)
                         overlay.write(frame)
                         self._show(media, number, reading, n_frames, n_faces)
+                    if self.choice.rule == "track" and not n_faces:
+                        remarks = (f"there is no track {self.choice.track_id} here; analyse all faces to see them",)
                 except InputError as error:
                     if not n_frames:
                         raise
