@@ -34,7 +34,26 @@ class Backbone:
     source: str
 
 
-BACKBONES: Registry[Backbone] = Registry("backbone", ())
+BACKBONES: Registry[Backbone] = Registry(
+    "backbone",
+    (
+        Backbone(
+            name="ddamfn",
+            target="mien.training.backbones.ddamfn:DDAMFN",
+            source="Zhang et al., Electronics 12(17):3595, 2023; 112 px, 512 features",
+        ),
+        Backbone(
+            name="expression_cnn",
+            target="mien.training.backbones.expression_cnn:ExpressionCNN",
+            source="Anas, Rehman, Ong, arXiv 2010.01301; gray 48 px, 256 features",
+        ),
+        Backbone(
+            name="mobilefacenet",
+            target="mien.training.backbones.mobilefacenet:MobileFaceNet",
+            source="Chen et al., arXiv 1804.07573, at scale 2; 112 px, 512 features",
+        ),
+    ),
+)
 """Name -> `Backbone`, mien's own. Every other name is one of timm's models."""
 
 
