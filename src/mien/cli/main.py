@@ -39,6 +39,7 @@ COMMANDS = MappingProxyType(
         "models": ("mien.cli.models:models", "List the bundles, or show what one says of itself."),
         "smooth": ("mien.cli.smooth:smooth", "Smooth a table of affect over time."),
         "submit": ("mien.cli.submit:submit", "Write or check a challenge submission."),
+        "summarize": ("mien.cli.summarize:summarize", "Coverage, means, shares, base rates and events of tables."),
         "train": ("mien.cli.train:train", "Train a recipe and write a measured bundle (extra: train)."),
     }
 )

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from mien.affect import Analyzer
-from mien.core import FaceChoice, InputError
+from mien.core import FaceChoice, InputError, ModelSpec
 from mien.media import MediaInput, VideoInfo, open_video
 from mien.pipeline.events import Event, Note, Progress, TableWritten
 from mien.pipeline.overlay import Drawing, NoOverlay, Overlay
 from mien.pipeline.plan import TablePlan
 from mien.pipeline.sources import Reading, Selection, open_reading
 from mien.results import InputFailure, InputRecord, RunManifest, TableWriter, hash_file, table_schema
+from mien.results.episodes import thresholds_metadata
 
 
 @dataclass(eq=False, kw_only=True)
@@ -96,6 +97,7 @@ class Run:
                 "bundle_name": analyzer.spec.name,
                 "bundle_sha256": analyzer.bundle_digest,
                 **_stream_offset(plan.inputs),
+                **_thresholds(analyzer.spec),
             },
         )
         stopped_by: BaseException | None = None
@@ -203,6 +205,12 @@ def _stream_offset(inputs: tuple[MediaInput, ...]) -> dict[str, str]:
             return {"stream_offset_s": repr(video.info.start_offset_s)}
     except InputError:
         return {}  # reading it will fail in the same way, and say so
+
+
+def _thresholds(spec: ModelSpec) -> dict[str, str]:
+    """The bundle's thresholds of action units, so that a table can be read without the bundle."""
+    task = spec.task("action_units")
+    return {} if task is None else thresholds_metadata(task.labels, task.thresholds)
 
 
 def _fingerprint(media: MediaInput) -> tuple[str | None, int | None]:

@@ -14,9 +14,10 @@ import pyarrow.compute as pc
 from mien.affect import Smoothing, smooth_tracks
 from mien.core import DIMENSIONS, ConfigError, InputError
 from mien.results import read_table
-from mien.results.durable import durable_file, output_errors
-from mien.results.formats import format_of, write_batches
-from mien.results.schema import Layout
+from mien.results.formats import format_of
+from mien.results.recording import column_numbers
+from mien.results.save import save_table
+from mien.results.schema import action_unit_columns, expression_columns
 
 _METADATA_KEY = b"mien.smoothing"
 
@@ -40,16 +41,13 @@ def smooth_file(path: Path, out: Path, settings: Smoothing) -> int:
         InputError: the table cannot be read, or is smoothed already.
         OutputError: the new table cannot be written.
     """
-    format_name = format_of(out)
+    format_of(out)  # a wrong ending is said before the work
     table = read_table(path)
     try:
         smoothed, n_tracks = smooth_table(table, settings)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    with output_errors(out, "choose a folder with room that you may write"):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with durable_file(out) as file:
-            write_batches(file, format_name, smoothed.schema, smoothed.to_batches())
+    save_table(out, smoothed)
     return n_tracks
 
 
@@ -67,9 +65,9 @@ def smooth_table(table: pa.Table, settings: Smoothing) -> tuple[pa.Table, int]:
         raise InputError(f"the table is smoothed already ({about[_METADATA_KEY].decode()}); smooth the original")
     names = table.schema.names
     tasks = (
-        (settings.expr, [name for name in names if name.startswith("expression_")]),
+        (settings.expr, expression_columns(table.schema)),
         (settings.va, list(DIMENSIONS)),
-        (settings.au, _action_units(table, names)),
+        (settings.au, action_unit_columns(table.schema)),
     )
     tracks, n_tracks = _track_numbers(table)
     frames = table["frame"].to_numpy()
@@ -79,7 +77,7 @@ def smooth_table(table: pa.Table, settings: Smoothing) -> tuple[pa.Table, int]:
         measured = [name for name in group if table[name].null_count < len(table)]
         if not half_width or not measured:
             continue
-        values = np.stack([_numbers(table[name]) for name in measured], axis=1)
+        values = np.stack([column_numbers(table[name]) for name in measured], axis=1)
         try:
             smoothed = smooth_tracks(tracks, frames, values, half_width, settings)
         except ConfigError as error:
@@ -104,18 +102,6 @@ def _track_numbers(table: pa.Table) -> tuple[npt.NDArray[np.int64], int]:
     result = np.full(len(table), -1, dtype=np.int64)
     result[followed] = numbers
     return result, len(pairs)
-
-
-def _action_units(table: pa.Table, names: Sequence[str]) -> list[str]:
-    try:
-        return list(Layout.from_schema(table.schema).action_unit_labels)
-    except ConfigError:
-        # Text formats carry no metadata; there the contract's names are all that says what a column is.
-        return [name for name in names if name.startswith("AU") and name[2:].isdecimal()]
-
-
-def _numbers(column: pa.ChunkedArray) -> npt.NDArray[np.float64]:
-    return np.asarray(column.cast(pa.float64()).to_numpy())
 
 
 def _top(names: Sequence[str], chances: npt.NDArray[np.float64]) -> pa.Array:

@@ -6,6 +6,7 @@ from mien.results.leftovers import Recovery, discard_leftovers, leftover_rows, r
 from mien.results.manifest import InputFailure, InputRecord, RunManifest, hash_file, manifest_path
 from mien.results.reader import read_table
 from mien.results.schema import SCHEMA_VERSION, Column, describe_columns, table_metadata, table_schema
+from mien.results.summary import Summary, summarize
 from mien.results.writer import TableWriter
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "InputRecord",
     "Recovery",
     "RunManifest",
+    "Summary",
     "TableWriter",
     "describe_columns",
     "discard_leftovers",
@@ -24,6 +26,7 @@ __all__ = [
     "manifest_path",
     "read_table",
     "recover",
+    "summarize",
     "table_metadata",
     "table_schema",
 ]

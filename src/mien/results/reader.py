@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO
@@ -37,10 +38,21 @@ def read_table(path: str | Path) -> pa.Table:
     """
     path = Path(path)
     decode = _DECODERS[format_of(path)]
-    try:
+    with reading_errors(path):
         with path.open("rb") as file:
             table = decode(file)
-        return _restored(table)
+        return restored(table)
+
+
+@contextmanager
+def reading_errors(path: Path) -> Iterator[None]:
+    """Turns whatever is wrong with a table's file into an `InputError` that names it.
+
+    Raises:
+        InputError: the block found the file unreadable, damaged or no affect table.
+    """
+    try:
+        yield
     except _NotATableError as error:
         raise InputError(f"{path} {error}") from error
     except (pa.ArrowException, OSError, ValueError, csv.Error) as error:
@@ -52,8 +64,8 @@ class _NotATableError(Exception):
     """The file was decoded but is not what was asked for. The message continues after the file's name."""
 
 
-def _restored(table: pa.Table) -> pa.Table:
-    """The table with contract types and descriptions."""
+def restored(table: pa.Table) -> pa.Table:
+    """The table, or any piece of it with all columns, with contract types and descriptions; inside `reading_errors`."""
     names = table.schema.names
     missing = [name for name in REQUIRED_COLUMNS if name not in names]
     if missing:

@@ -232,6 +232,19 @@ def describe_columns(schema: pa.Schema | None = None) -> Iterator[Column]:
     return (Column.from_field(field) for field in schema)
 
 
+def action_unit_columns(schema: pa.Schema) -> list[str]:
+    """The action units of a table: those of its bundle or, where a text format says nothing of it, by their names."""
+    try:
+        return list(Layout.from_schema(schema).action_unit_labels)
+    except ConfigError:
+        return [name for name in schema.names if re.fullmatch(r"AU\d+", name)]
+
+
+def expression_columns(schema: pa.Schema) -> list[str]:
+    """The columns of expression probabilities, in the order of the table."""
+    return [name for name in schema.names if name.startswith("expression_")]
+
+
 def column_named(name: str) -> Column | None:
     """The column that a name stands for in the contract; None if the contract knows no such name.
 

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rows of one source on its own clock: how long each frame stands for, and which rows follow one another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from mien.core import InputError
+
+MIN_GAP_S = 0.5
+"""A hole in the timestamps that is shorter than this is never a gap."""
+
+GAP_STEPS = 3.0
+"""A hole of up to so many typical steps between frames is no gap either: with ``--every 30`` a step is a second."""
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Whom rows belong to.
+
+    Attributes:
+        track_id: of a tracked face; None for a person and for untracked faces.
+        person: the name that someone gave to one or more tracks; None without.
+    """
+
+    track_id: int | None
+    person: str | None = None
+
+    @property
+    def name(self) -> str:
+        """For people: the person, ``track 3``, or ``untracked``."""
+        if self.person is not None:
+            return self.person
+        return "untracked" if self.track_id is None else f"track {self.track_id}"
+
+
+UNTRACKED = Subject(None)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Recording:
+    """One source of an affect table.
+
+    A frame stands for the time until the next frame of the source, but at most for `gap_s`; the last frame stands for
+    the typical step. What lies beyond is time of which nothing is known. `gap_s` is the larger of `MIN_GAP_S` and
+    `GAP_STEPS` typical (median) steps.
+
+    Attributes:
+        source: its name.
+        table: its rows, in order of time.
+        frame_time_s: (F,) seconds, the time of every frame, increasing.
+        hold_s: (F,) seconds that each frame stands for; 0 for a lone frame such as a photo.
+        gap_s: the longest time that a frame can stand for.
+        frame_of_row: (R,) index into ``frame_time_s``.
+        has_face: (R,) whether the row holds a face.
+        subjects: everyone in it, those with most rows first; untracked faces last.
+        subject_of_row: (R,) index into ``subjects``; -1 for a frame without a face.
+    """
+
+    source: str
+    table: pa.Table
+    frame_time_s: Floats
+    hold_s: Floats
+    gap_s: float
+    frame_of_row: npt.NDArray[np.intp]
+    has_face: npt.NDArray[np.bool_]
+    subjects: tuple[Subject, ...]
+    subject_of_row: npt.NDArray[np.intp]
+
+    @classmethod
+    def from_table(cls, source: str, table: pa.Table) -> Recording:
+        """Put the rows of one source on its clock.
+
+        Args:
+            source: its name.
+            table: its rows, at least one, with contract types.
+
+        Raises:
+            InputError: a row has no frame or no time, or one frame has two times.
+        """
+        for name in ("frame", "time_s", "success"):
+            if table[name].null_count:
+                raise InputError(f"{source}: {table[name].null_count} rows have no {name}; write the table again")
+        frame, time_s = table["frame"].to_numpy(), table["time_s"].to_numpy()
+        if not np.isfinite(time_s).all():
+            raise InputError(f"{source}: some rows have a time_s that is no number; write the table again")
+        order = np.lexsort((frame, time_s))
+        if (np.diff(order) < 0).any():
+            table, frame, time_s = table.take(pa.array(order)), frame[order], time_s[order]
+        _, first, frame_of_row = np.unique(time_s, return_index=True, return_inverse=True)
+        if (frame != frame[first][frame_of_row]).any() or len(np.unique(frame)) != len(first):
+            raise InputError(
+                f"{source}: a frame has two times, or two frames share one; give each recording a name of its own"
+            )
+        frame_time_s = time_s[first]
+        hold_s, gap_s = _holds(frame_time_s)
+        has_face = table["success"].to_numpy()
+        subjects, subject_of_row = _subjects(table, has_face)
+        return cls(
+            source=source,
+            table=table,
+            frame_time_s=frame_time_s,
+            hold_s=hold_s,
+            gap_s=gap_s,
+            frame_of_row=frame_of_row.reshape(-1),
+            has_face=has_face,
+            subjects=subjects,
+            subject_of_row=subject_of_row,
+        )
+
+    @property
+    def end_s(self) -> float:
+        """When the last frame ends."""
+        return float(self.frame_time_s[-1] + self.hold_s[-1])
+
+    @property
+    def row_time_s(self) -> Floats:
+        """(R,) seconds, the time of every row."""
+        return self.frame_time_s[self.frame_of_row]
+
+    @property
+    def row_hold_s(self) -> Floats:
+        """(R,) seconds that every row stands for."""
+        return self.hold_s[self.frame_of_row]
+
+    def numbers(self, name: str) -> Floats:
+        """(R,) a column as numbers, NaN where it is null; all NaN if the table has no such column."""
+        if name not in self.table.schema.names:
+            return np.full(len(self.table), np.nan)
+        return column_numbers(self.table[name])
+
+    def rows_of(self, subject: Subject) -> npt.NDArray[np.intp]:
+        """Indices of a subject's rows, in order of time."""
+        return np.flatnonzero(self.subject_of_row == self.subjects.index(subject))
+
+    def followed(self) -> Iterator[Subject]:
+        """The subjects whose rows follow one another in time: all but the untracked."""
+        return (subject for subject in self.subjects if subject != UNTRACKED)
+
+    def pieces(self, rows: npt.NDArray[np.intp]) -> list[npt.NDArray[np.intp]]:
+        """Rows of one subject cut where the next one comes more than `gap_s` later."""
+        if not len(rows):
+            return []
+        cuts = np.flatnonzero(np.diff(self.row_time_s[rows]) > self.gap_s) + 1
+        return np.split(rows, cuts)
+
+
+def column_numbers(column: pa.ChunkedArray) -> Floats:
+    """A column as float64, NaN where it is null."""
+    return np.asarray(column.cast(pa.float64()).to_numpy(), dtype=np.float64)
+
+
+def _holds(frame_time_s: Floats) -> tuple[Floats, float]:
+    if len(frame_time_s) == 1:
+        return np.zeros(1), MIN_GAP_S
+    steps = np.diff(frame_time_s)
+    typical = float(np.median(steps))
+    gap_s = max(MIN_GAP_S, GAP_STEPS * typical)
+    return np.minimum(np.append(steps, typical), gap_s), gap_s
+
+
+def _subjects(table: pa.Table, has_face: npt.NDArray[np.bool_]) -> tuple[tuple[Subject, ...], npt.NDArray[np.intp]]:
+    track_ids = table["track_id"].fill_null(-1).to_numpy()
+    persons: list[Any] = table["person"].to_pylist() if "person" in table.schema.names else [None] * len(table)
+    of_row = [
+        Subject(None, person) if person else (Subject(int(track)) if track >= 0 else UNTRACKED)
+        for track, person in zip(track_ids, persons, strict=True)
+    ]
+    counts: dict[Subject, int] = {}
+    for subject, is_face in zip(of_row, has_face, strict=True):
+        if is_face:
+            counts[subject] = counts.get(subject, 0) + 1
+    ranked = sorted(counts, key=lambda subject: (subject == UNTRACKED, -counts[subject]))
+    position = {subject: index for index, subject in enumerate(ranked)}
+    indices = [position[subject] if face else -1 for subject, face in zip(of_row, has_face, strict=True)]
+    return tuple(ranked), np.array(indices, dtype=np.intp)

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``mien summarize``: several tables, bad ones among them, into files and onto the terminal."""
+
+from pathlib import Path
+
+import pyarrow.csv
+import pytest
+
+import mien
+from mien.core import ConfigError
+from mien.inference import load_spec
+from mien.pipeline.summarize import bundle_thresholds, summarize_files
+
+
+@pytest.fixture(scope="session")
+def analysed(tmp_path_factory: pytest.TempPathFactory, encoded_clip: bytes) -> Path:
+    """A folder with ``clip.mp4`` and its table as ``clip.parquet`` and ``clip.csv``, with manifests."""
+    folder = tmp_path_factory.mktemp("analysed")
+    (folder / "clip.mp4").write_bytes(encoded_clip)
+    for ending in ("parquet", "csv"):
+        mien.analyze(folder / "clip.mp4", folder / f"clip.{ending}", threads=1)
+    return folder
+
+
+def test_the_table_carries_the_thresholds_of_its_bundle(analysed: Path) -> None:
+    task = load_spec().task("action_units")
+    assert task is not None
+    expected = dict(zip(task.labels, task.thresholds, strict=True))
+    assert bundle_thresholds(analysed / "clip.csv") == expected
+    result = summarize_files([analysed / "clip.parquet", analysed / "clip.csv"])
+    first, second = (
+        [row for row in result.summary.windows.to_pylist() if row["table"].endswith(ending)]
+        for ending in (".parquet", ".csv")
+    )
+    assert [row | {"table": ""} for row in first] == [row | {"table": ""} for row in second]
+    for event in result.summary.events.to_pylist():
+        assert event["threshold"] == expected.get(event["signal"], 0.5)
+
+
+def test_a_bad_table_is_a_failure_and_the_others_go_on(analysed: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty.parquet").touch()
+    out = tmp_path / "new" / "summary.csv"
+    tables = [tmp_path / "gone.parquet", analysed / "clip.parquet", tmp_path / "empty.parquet"]
+    result = summarize_files(tables, out=out, events=tmp_path / "events.jsonl")
+    assert result.exit_code == 1
+    assert [failure.path for failure in result.failures] == [str(tables[0]), str(tables[2])]
+    written = pyarrow.csv.read_csv(out)
+    assert written.num_rows == 2
+    assert set(written["table"].to_pylist()) == {str(tables[1])}
+    assert (tmp_path / "events.jsonl").exists()
+
+
+def test_nothing_is_written_if_nothing_could_be_read(tmp_path: Path) -> None:
+    result = summarize_files([tmp_path / "gone.csv"], out=tmp_path / "s.csv")
+    assert (result.exit_code, result.written) == (3, ())
+    assert not (tmp_path / "s.csv").exists()
+
+
+def test_outputs_replace_neither_tables_nor_each_other(analysed: Path, tmp_path: Path) -> None:
+    table = analysed / "clip.csv"
+    with pytest.raises(ConfigError, match="would replace the table"):
+        summarize_files([table], out=table)
+    with pytest.raises(ConfigError, match="same name"):
+        summarize_files([table], out=tmp_path / "x.csv", events=tmp_path / "x.csv")
+    with pytest.raises(ConfigError, match="must end in"):
+        summarize_files([table], out=tmp_path / "x.xlsx")
