@@ -37,6 +37,7 @@ def test_round_trip_through_json() -> None:
         (("spec_version",), 2, "spec_version 2"),
         (("spec_version",), None, "spec_version None"),
         (("surprise",), 1, "unknown keys"),
+        (("crop", "shrink"), "nearest", "shrink must be one of"),
         (("name",), 3, "name must be str"),
         (("input", "size_px"), 8.5, "size_px must be int"),
         (("input", "size_px"), 0, "size_px must be positive"),

@@ -108,3 +108,10 @@ def test_crops_of_any_size(shape: tuple[int, ...]) -> None:
 def test_a_crop_must_be_an_image() -> None:
     with pytest.raises(ConfigError, match="2 or 3 dimensions"):
         resize_face(np.zeros(5, np.uint8), 112)
+
+
+def test_bilinear_shrinking_is_opencvs() -> None:
+    face = np.random.default_rng(0).integers(0, 256, (90, 70, 3), dtype=np.uint8)
+    theirs = cv2.resize(face, (32, 32))
+    np.testing.assert_array_equal(resize_face(face, 32, "bilinear"), theirs)
+    assert (resize_face(face, 32) != theirs).any()

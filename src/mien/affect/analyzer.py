@@ -147,12 +147,12 @@ class Analyzer:
             isinstance(images, np.ndarray) and (images.ndim < 3 or (images.ndim == 3 and images.shape[2] in (1, 3, 4)))
         ):
             raise InputError("crops takes a list of images, each of one face; for a single one write crops([image])")
-        size, colour = self.spec.input.size_px, self.spec.input.colour
+        size, colour, shrink = self.spec.input.size_px, self.spec.input.colour, self.spec.crop.shrink
         cut, boxes = [], []
         for index, image in enumerate(images):
             named = f"crop {index}"
             pixels = load_image(image) if isinstance(image, (str, os.PathLike)) else as_rgb(image, name=named)
-            cut.append(to_colour(resize_face(pixels, size), colour))
+            cut.append(to_colour(resize_face(pixels, size, shrink), colour))
             boxes.append((0, 0, pixels.shape[1], pixels.shape[0]))
         if not cut:
             return Faces.empty(self.expression_labels, self.action_unit_labels)

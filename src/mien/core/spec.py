@@ -17,6 +17,7 @@ SPEC_VERSION = 1
 
 _ACTIVATIONS = ("softmax", "sigmoid", "identity")
 _COLOURS = ("gray", "rgb", "bgr")
+_SHRINKS = ("area", "bilinear")
 _TASKS = ("expression", "valence_arousal", "action_units")
 
 Part = TypeVar("Part")
@@ -68,11 +69,15 @@ class CropSpec:
         template: five points (x, y) as fractions of the crop's side: the eye at the image's left, the eye at its
             right, nose tip, mouth corner at the image's left, the one at its right. The similarity that brings the
             face's points closest to them (least squares) makes the crop; the template thereby fixes the margin.
+        shrink: how a face that the caller has cropped already is brought to a smaller size: ``"area"`` averages the
+            pixels that fall together, ``"bilinear"`` looks at four of them only, as many published nets were taught.
     """
 
     template: tuple[tuple[float, float], ...]
+    shrink: str = "area"
 
     def __post_init__(self) -> None:
+        _one_of("shrink", self.shrink, _SHRINKS)
         if len(self.template) != 5 or any(len(point) != 2 for point in self.template):
             raise ConfigError(f"a template has 5 points (x, y), got {self.template}")
 

@@ -103,16 +103,21 @@ def _shrink_region(
     return small.astype(np.uint8, copy=False), moved
 
 
-def resize_face(image: Image, size: int) -> Image:
+def resize_face(image: Image, size: int, shrink: str = "area") -> Image:
     """A face that is already cropped, brought to (size, size) as it stands: no alignment, no aspect keeping.
+
+    Args:
+        image: (H, W) or (H, W, C) uint8.
+        size: side of the result in pixels.
+        shrink: how larger images become smaller, see `mien.core.CropSpec`.
 
     Raises:
         ConfigError: the image is neither (H, W) nor (H, W, C).
     """
     if image.ndim not in (2, 3):
         raise ConfigError(f"a crop must have 2 or 3 dimensions, got shape {image.shape}")
-    shrinks = min(image.shape[:2]) > size
-    resized = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    averaged = shrink == "area" and min(image.shape[:2]) > size
+    resized = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA if averaged else cv2.INTER_LINEAR)
     return np.asarray(resized, dtype=np.uint8)
 
 

@@ -39,7 +39,9 @@ def model_card(spec: ModelSpec) -> str:
         "",
         "## Measured",
         "",
-        "On faces that neither taught nor tuned the weights; 95 % bootstrap intervals.",
+        "On faces that neither taught nor tuned the weights; 95 % bootstrap intervals."
+        if spec.figures
+        else "Not yet: `mien evaluate` measures it on data of yours.",
     ]
     for command in dict.fromkeys(figure.command for figure in spec.figures):
         figures = [figure for figure in spec.figures if figure.command == command]

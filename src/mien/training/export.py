@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import logging
 import tempfile
 from collections.abc import Sequence
@@ -30,6 +29,8 @@ from mien.core import (
 )
 from mien.evaluation import search_thresholds
 from mien.inference import create_session
+from mien.training.bundle_files import write_bundle as write_bundle  # an export ends with these two
+from mien.training.bundle_files import write_spec as write_spec
 from mien.training.network import AffectNetwork
 
 logger = logging.getLogger(__name__)
@@ -205,17 +206,3 @@ def calibrate(
         dataclasses.replace(units, thresholds=thresholds, inferred=inferred),
     )
     return dataclasses.replace(spec, tasks=tasks)
-
-
-def write_bundle(folder: Path, graph: bytes, spec: ModelSpec) -> None:
-    """Write ``model.onnx`` and ``model.json``; the description comes last, so that a half-written bundle is none."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "model.json").unlink(missing_ok=True)
-    (folder / "model.onnx").write_bytes(graph)
-    write_spec(folder, spec)
-
-
-def write_spec(folder: Path, spec: ModelSpec) -> None:
-    """Write ``model.json`` alone, for example with new figures."""
-    text = json.dumps(spec.to_json(), indent=1, ensure_ascii=False) + "\n"
-    (folder / "model.json").write_text(text, encoding="utf-8")
