@@ -153,6 +153,9 @@ def test_features_are_the_same_with_and_without_attention() -> None:
     crops = torch.randn(2, 3, 32, 32)
     features, gates = backbone.forward_with_attention(crops)
     torch.testing.assert_close(backbone(crops), features)
+    same, penalty = backbone.forward_with_penalty(crops)
+    torch.testing.assert_close(same, features)
+    torch.testing.assert_close(penalty, attention_diversity_loss(gates))
     assert [tuple(gate.shape) for gate in gates] == [(2, 512, 2, 2)] * 3
     assert all(bool(((gate > 0) & (gate < 1)).all()) for gate in gates)
 

@@ -152,6 +152,11 @@ class DDAMFN(nn.Module):
         """Normalised float pixels (N, C, S, S) to features (N, 512)."""
         return self.forward_with_attention(x)[0]
 
+    def forward_with_penalty(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The features and `attention_diversity_loss` of the heads, which the paper adds with the weight 0.1."""
+        features, gates = self.forward_with_attention(x)
+        return features, attention_diversity_loss(gates)
+
     def forward_with_attention(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """The features and every head's gates (N, 512, S / 16, S / 16), for `attention_diversity_loss`."""
         shared: Tensor = self.mixed_feature_net(x)
