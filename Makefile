@@ -5,7 +5,7 @@ PYTHON ?= .venv/bin/python
 MIEN_DATA ?= ../shared/data
 CLIP ?= $(MIEN_DATA)/video/single_face.mp4
 
-.PHONY: setup format lint type test slow test-train docs bench
+.PHONY: setup format lint type test slow test-train docs site bench
 
 setup:
 	python3 -m venv .venv
@@ -39,6 +39,12 @@ test-train:
 docs:
 	$(PYTHON) docs/columns.py > docs/columns.md
 	$(PYTHON) -m mien models show > docs/model-card.md
+
+# In an environment of its own: the site's tools are no business of mien's.
+site:
+	python3 -m venv build/site-tools
+	build/site-tools/bin/python -m pip install --quiet 'mkdocs-material>=9.6'
+	build/site-tools/bin/mkdocs build --quiet
 
 bench:
 	$(PYTHON) -m mien bench $(CLIP)

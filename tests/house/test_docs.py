@@ -98,6 +98,20 @@ def test_columns_page_is_current() -> None:
     assert PAGES["docs/columns.md"].text == done.stdout, "run: make docs"
 
 
+def test_every_pain_has_an_answer_and_every_answer_a_test() -> None:
+    tests = set(
+        re.findall(r"^def (test_pain_\w+)", (ROOT / "tests/pains/test_pains.py").read_text("utf-8"), re.MULTILINE)
+    )
+    assert len({name[10:12] for name in tests}) >= 12
+    assert set(re.findall(r"`(test_pain_\w+)`", PAGES["docs/faq.md"].text)) == tests
+
+
+def test_every_page_is_in_the_menu() -> None:
+    menu = (ROOT / "mkdocs.yml").read_text("utf-8")
+    pages = {name.removeprefix("docs/") for name in PAGES if name.startswith("docs/")}
+    assert {name for name in pages if name not in menu and not re.match(r"(datasets|systems)/", name)} == set()
+
+
 def test_newest_version_of_the_changelog_is_this_one() -> None:
     versions = re.findall(r"^## \[(\d[^\]]*)\]", PAGES["CHANGELOG.md"].text, re.MULTILINE)
     assert versions
