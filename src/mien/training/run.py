@@ -8,90 +8,126 @@ import datetime
 import logging
 import os
 import platform
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from mien.affect import Analyzer
-from mien.core import Figure, ModelSpec, TeachingSource
-from mien.datasets import AU_RULES, FERPLUS_TEMPLATE, FaceSamples, OpenFaces, load_open_faces
-from mien.evaluation import PROTOCOLS
-from mien.faces import resize_face
+from mien.core import ConfigError, Figure, ModelSpec
+from mien.evaluation import PROTOCOLS, BundleOnCrops
 from mien.inference import create_session
-from mien.training.engine import TeachingSet, Trainer, decode_gray
-from mien.training.export import calibrate, describe, export_onnx, parity_gap, write_bundle, write_spec
+from mien.training.batches import clean_inputs
+from mien.training.bundle_files import write_bundle, write_spec
+from mien.training.cache import default_cache_folder
+from mien.training.data import TeachingSet
+from mien.training.devices import create_fabric
+from mien.training.engine import Trainer
+from mien.training.export import calibrate, describe, export_onnx, parity_gap
 from mien.training.recipe import Recipe
+from mien.training.sources import Lessons, load_lessons
 
 logger = logging.getLogger(__name__)
 
-# Protocols whose data lie in the same folder as what teaches.
-_MEASURED_BY = ("ferplus", "lfw")
-
-_NOTICE = (
-    "Taught on images collected for research (FER2013, LFW) and on CC BY 4.0 images (FairFace): "
-    "check their terms before commercial use."
-)
-_LIMITS = (
-    "It sees facial movements and guesses what a group of raters would call them; it does not see feelings.",
-    "Not for decisions about people: hiring, policing, schooling, insurance, diagnosis.",
-    "Valence and arousal were mapped from votes: valence stays within about [-.66, .57], arousal within [-.56, .74]; "
-    "extremes cannot be reached.",
-    "Disgust, fear and contempt were rare in teaching and are often missed.",
-    "Action units are pseudo-labels of a landmark model, not of FACS coders; AU06 is inferred from the smile and the "
-    "eye squint together; AU09, AU14 and AU23 are not given.",
-    "AU15, AU17, AU20 and AU24 agree little with the teacher (F1 below .5): read them as hints.",
-    "The last stage of the recipe was added after a look at FER+ valid, so those figures are a little kind.",
-    "Profiles, faces below about 30 px, strong blur and covered mouths make every number worse.",
-)
+_N_PARITY = 64
+_BATCH = 64
 
 
-def train_bundle(recipe: Recipe, data: Path, out: Path, work: Path, threads: int | None = None) -> ModelSpec:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Machine:
+    """Where and how fast a training runs; nothing of it changes what is learnt but rounding.
+
+    Attributes:
+        threads: of torch; None leaves its default.
+        cache: folder of decoded pictures; None takes `default_cache_folder`.
+        devices: how many, one process each.
+        accelerator: ``"cpu"``, ``"gpu"``, ``"mps"`` or ``"auto"``.
+        precision: ``"fp32"`` or ``"bf16"``.
+    """
+
+    threads: int | None = None
+    cache: Path | None = None
+    devices: int = 1
+    accelerator: str = "cpu"
+    precision: str = "fp32"
+
+
+def train_bundle(recipe: Recipe, data: Path, out: Path, work: Path, machine: Machine | None = None) -> ModelSpec:
     """Train the recipe and write a measured bundle.
 
     Args:
         recipe: what to do.
-        data: folder of the open face sets (layout: docs/training.md).
+        data: folder of the data sets (layouts: docs/training.md and docs/datasets.md).
         out: folder of the new bundle.
-        work: folder for checkpoints; an interrupted training goes on from the last epoch.
-        threads: of torch; None leaves its default.
+        work: folder for checkpoints; an interrupted training goes on from there.
+        machine: devices, threads and the picture cache.
 
     Raises:
+        ConfigError: the recipe does not fit the data or the machine.
         DatasetError: the data are incomplete.
         ModelError: the exported graph and the network disagree.
     """
-    if threads is not None:
-        torch.set_num_threads(threads)
-    faces = load_open_faces(data, recipe.calibration_rows)
-    trainer = Trainer(recipe, TeachingSet.decode(faces.teaching, faces.voted), FERPLUS_TEMPLATE, work)
-    network = trainer.run()
+    machine = machine or Machine()
+    if not recipe.model.backbone:
+        raise ConfigError(f"{recipe.name} learns from vectors; a bundle sees pictures: train it with train_network")
+    trainer, lessons = train_network(recipe, data, work, machine)
+    network = trainer.result.cpu()
     graph = export_onnx(network, recipe.model.input_px)
-    crops = _crops(faces.calibration, recipe.model.input_px)
-    gap = parity_gap(network, graph, crops[:64])
-    logger.info("torch and the runtime differ by at most %.1e on 64 faces", gap)
-    units = faces.teaching.action_unit_labels
-    spec = describe(recipe.name, "1", graph, recipe.model.input_px, FERPLUS_TEMPLATE, units)
-    outputs = create_session(graph).run({spec.input.name: crops})
-    inferred = tuple(name for name, rule in AU_RULES.items() if not rule.observed)
-    spec = calibrate(spec, outputs, faces.calibration.expression, faces.calibration.action_units, inferred)
+    spec = describe(recipe, "1", graph, lessons.teaching.labels)
+    checked = lessons.teaching if lessons.calibration is None else lessons.calibration
+    gap = parity_gap(network, graph, _inputs(checked, recipe, min(_N_PARITY, len(checked))))
+    logger.info("torch and the runtime differ by at most %.1e on the same faces", gap)
+    if lessons.calibration is not None:
+        outputs = _run_graph(graph, lessons.calibration, recipe, spec)
+        targets = lessons.calibration.targets
+        spec = calibrate(spec, outputs, targets, recipe.calibration, lessons.card.inferred)
     spec = dataclasses.replace(
         spec,
-        weights_notice=_NOTICE,
-        taught_by=_sources(faces),
-        recipe=recipe.name,
-        made=_made(recipe, trainer.seconds, gap),
-        limits=_LIMITS,
+        weights_notice=lessons.card.notice,
+        taught_by=lessons.card.taught_by,
+        made=_made(recipe, trainer, gap, machine),
+        limits=(*lessons.card.limits, *_selection_limits(recipe, trainer)),
     )
     write_bundle(out, graph, spec)
-    return measure_bundle(out, data, spec)
+    return measure_bundle(out, data, spec, lessons.card.protocols if not _is_refit(recipe) else ())
 
 
-def measure_bundle(folder: Path, data: Path, spec: ModelSpec) -> ModelSpec:
+def train_network(recipe: Recipe, data: Path, work: Path, machine: Machine) -> tuple[Trainer, Lessons]:
+    """Train the recipe without exporting anything.
+
+    Returns:
+        The trainer, whose ``result`` is the network, and what it learnt from.
+
+    Raises:
+        ConfigError: the recipe does not fit the data or the machine.
+        DatasetError: the data are incomplete.
+    """
+    if machine.threads is not None:
+        torch.set_num_threads(machine.threads)
+    fabric = create_fabric(devices=machine.devices, accelerator=machine.accelerator, precision=machine.precision)
+    lessons = load_lessons(recipe, data)
+    cache = machine.cache or default_cache_folder()
+    # Twice the input: alignment and zoom may show a part of the picture only.
+    side = 2 * max(recipe.model.input_px, 128)
+    lessons = dataclasses.replace(
+        lessons,
+        teaching=lessons.teaching.cached(cache, side),
+        valid=None if lessons.valid is None else lessons.valid.cached(cache, side),
+        calibration=None if lessons.calibration is None else lessons.calibration.cached(cache, side),
+    )
+    trainer = Trainer(recipe, lessons.teaching, work, valid=lessons.valid, fabric=fabric)
+    trainer.run()
+    return trainer, lessons
+
+
+def measure_bundle(folder: Path, data: Path, spec: ModelSpec, protocols: Sequence[str]) -> ModelSpec:
     """Measure the bundle as users would and write the figures into it."""
+    analyzer = Analyzer(folder)
     figures = []
-    for name in _MEASURED_BY:
-        report = PROTOCOLS.load(name)(Analyzer(folder), data)
+    for name in protocols:
+        run, split = PROTOCOLS.load(name), PROTOCOLS[name].split
+        report = run(data, BundleOnCrops(analyzer), split) if split else run(analyzer, data)
         figures += [
             Figure(
                 measure=m.name,
@@ -109,55 +145,45 @@ def measure_bundle(folder: Path, data: Path, spec: ModelSpec) -> ModelSpec:
     return spec
 
 
-def _crops(samples: FaceSamples, size_px: int) -> npt.NDArray[np.uint8]:
-    """The pictures as `Analyzer.crops` prepares them: (N, S, S, 1)."""
-    return np.stack([resize_face(decode_gray(image), size_px) for image in samples.images])[..., None]
+def _inputs(samples: TeachingSet, recipe: Recipe, n: int) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
+    return clean_inputs(samples, recipe, np.arange(n))
 
 
-def _sources(faces: OpenFaces) -> tuple[TeachingSource, ...]:
-    n_voted = int(faces.voted.sum())
-    n_lfw = int((~np.isnan(faces.teaching.expression[~faces.voted]).any(axis=1)).sum())
-    n_fairface = len(faces.teaching) - n_voted - n_lfw
-    research = "images collected from the web for research; "
+def _run_graph(
+    graph: bytes, samples: TeachingSet, recipe: Recipe, spec: ModelSpec
+) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
+    """The runtime's raw outputs for the samples, as they stand."""
+    session = create_session(graph)
+    parts = []
+    for start in range(0, len(samples), _BATCH):
+        rows = np.arange(start, min(start + _BATCH, len(samples)))
+        parts.append(session.run({spec.input.name: clean_inputs(samples, recipe, rows)}))
+    return {task.output: np.concatenate([part[task.output] for part in parts]) for task in spec.tasks}
+
+
+def _is_refit(recipe: Recipe) -> bool:
+    """Whether the recipe learns from a set that protocols measure on."""
+    return any(source.split != "train" for source in recipe.data.sources)
+
+
+def _selection_limits(recipe: Recipe, trainer: Trainer) -> tuple[str, ...]:
+    """Which stages were selected on validation data: their figures there are a little kind."""
+    kept = [
+        f"stage {number + 1} by {recipe.stages[number].best_by} ({value:.4f})"
+        for number, value in trainer.selected.items()
+    ]
+    if not kept:
+        return ()
+    return (f"Weights were selected on the validation set ({', '.join(kept)}), so figures on it are a little kind.",)
+
+
+def _made(recipe: Recipe, trainer: Trainer, gap: float, machine: Machine) -> str:
+    epochs = " + ".join(f"{stage.epochs} at {stage.size_px or recipe.model.input_px} px" for stage in recipe.stages)
+    where = f"{os.cpu_count()} CPU cores ({platform.machine()})"
+    if trainer.fabric.device.type == "cuda":
+        where = f"{machine.devices} x {torch.cuda.get_device_name()}"
+    aside = f", {recipe.data.calibration_rows} rows set aside for calibration" if recipe.data.calibration_rows else ""
     return (
-        TeachingSource(
-            name="FER+ (FER2013) train",
-            role="expression votes, mapped valence and arousal, action-unit pseudo-labels",
-            n=n_voted,
-            licence=research + "labels MIT",
-        ),
-        TeachingSource(
-            name="FairFace train",
-            role="action-unit pseudo-labels; own predictions on gray 48-px copies as expression targets",
-            n=n_fairface,
-            licence="CC BY 4.0",
-        ),
-        TeachingSource(
-            name="LFW expression, teaching people",
-            role="noisy expression labels at half weight, action-unit pseudo-labels",
-            n=n_lfw,
-            licence=research + "collection Apache-2.0",
-        ),
-        TeachingSource(
-            name="AffectNetC25, random images",
-            role="ratings for the map from votes to valence and arousal (no pixels)",
-            n=800,
-            licence="published by its authors",
-        ),
-        TeachingSource(
-            name="MediaPipe Face Landmarker",
-            role="teacher of action units and alignment points",
-            n=len(faces.teaching),
-            licence="Apache-2.0",
-        ),
-        TeachingSource(name="ImageNet EfficientNet-Lite0", role="start weights", n=0, licence="Apache-2.0"),
-    )
-
-
-def _made(recipe: Recipe, seconds: float, gap: float) -> str:
-    epochs = " + ".join(f"{stage.epochs} at {stage.size_px} px" for stage in recipe.stages)
-    today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    return (
-        f"{today}, {epochs} epochs in {seconds / 60:.0f} min on {os.cpu_count()} CPU cores ({platform.machine()}), "
-        f"seed {recipe.seed}, torch {torch.__version__}; parity with torch {gap:.1e}"
+        f"{datetime.datetime.now(datetime.UTC).date().isoformat()}, {epochs} epochs in {trainer.seconds / 60:.0f} min "
+        f"on {where}, seed {recipe.seed}, torch {torch.__version__}{aside}; parity with torch {gap:.1e}"
     )

@@ -25,7 +25,8 @@ class Backbone:
         name: what recipes write.
         target: ``"module:class"`` of a `torch.nn.Module`. It is built with ``in_channels`` (1 or 3) and the options of
             the recipe, has ``num_features`` (int), and maps normalised float pixels (N, C, H, W) to
-            (N, ``num_features``).
+            (N, ``num_features``). One with a loss of its own also has ``forward_with_penalty``, which returns the
+            features and that loss as a scalar; a recipe weighs it with ``[model] penalty``.
         source: paper or page that it follows.
     """
 

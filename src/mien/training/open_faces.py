@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The open face sets behind the default bundle, as a source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from mien.core import DIMENSIONS, EXPRESSION_ORDERS, EXPRESSIONS, ConfigError
+from mien.datasets import FaceSamples, load_ferplus, load_open_faces
+from mien.training.data import TeachingSet
+from mien.training.pictures import Pictures
+from mien.training.recipe import Recipe
+from mien.training.settings import SourceSettings
+
+
+def load_open_source(source: SourceSettings, folder: Path, recipe: Recipe) -> TeachingSet:
+    """FER+ train (primary), FairFace train and LFW's teaching people; or FER+ valid with ``split = "valid"``.
+
+    Layout of the folder: docs/training.md.
+    """
+    if EXPRESSION_ORDERS[recipe.data.expressions] != EXPRESSIONS:
+        raise ConfigError("open-faces has the canonical expressions; set [data] expressions = 'canonical'")
+    if source.split == "valid":
+        samples = load_ferplus(folder, "valid")
+        return of_faces(samples, np.ones(len(samples), dtype=bool), recipe.model.colour)
+    if source.split != "train":
+        raise ConfigError(f"open-faces has the splits train and valid, not {source.split!r}")
+    faces = load_open_faces(folder, 0)
+    return of_faces(faces.teaching, faces.voted, recipe.model.colour)
+
+
+def of_faces(samples: FaceSamples, primary: np.ndarray[tuple[int], np.dtype[np.bool_]], colour: str) -> TeachingSet:
+    """Face samples as a teaching set."""
+    return TeachingSet(
+        groups=samples.names,
+        inputs=Pictures.of(samples.names, samples.images, colour),
+        targets={
+            "expression": samples.expression,
+            "valence_arousal": samples.valence_arousal,
+            "action_units": samples.action_units,
+        },
+        labels={
+            "expression": EXPRESSIONS,
+            "valence_arousal": DIMENSIONS,
+            "action_units": samples.action_unit_labels,
+        },
+        landmarks=samples.landmarks,
+        primary=primary,
+    )

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Made-up faces and recipes cut short, for tests that train."""
+
+import dataclasses
+
+import cv2
+import numpy as np
+
+from mien.core import DIMENSIONS, EXPRESSION_ORDERS
+from mien.datasets import AU_RULES, FERPLUS_TEMPLATE
+from mien.training.data import TeachingSet
+from mien.training.pictures import Pictures
+from mien.training.recipe import Recipe
+from mien.training.settings import (
+    DataSettings,
+    HeadSettings,
+    LossSettings,
+    ModelSettings,
+    SourceSettings,
+    StageSettings,
+)
+
+UNITS = tuple(AU_RULES)
+
+
+def create_recipe(**changes: object) -> Recipe:
+    """A light net of three heads and one stage of one epoch; any field may be another."""
+    fields: dict[str, object] = {
+        "name": "made-up",
+        "data": DataSettings(sources=(SourceSettings(name="open-faces"),)),
+        "model": ModelSettings(backbone="mobilenetv3_small_050", input_px=32),
+        "heads": {
+            "expression": HeadSettings(),
+            "valence_arousal": HeadSettings(kind="bounded"),
+            "action_units": HeadSettings(),
+        },
+        "losses": {
+            "expression": LossSettings(name="soft_cross_entropy"),
+            "valence_arousal": LossSettings(name="ccc"),
+            "action_units": LossSettings(name="bce"),
+        },
+        "stages": (StageSettings(epochs=1, peak_lr=1e-3, batch=8),),
+    }
+    return Recipe(**(fields | changes))  # type: ignore[arg-type]  # the fields are as typed as the recipe's
+
+
+def create_vector_recipe(**changes: object) -> Recipe:
+    """The same for vectors of 12 numbers."""
+    return create_recipe(**({"model": ModelSettings(backbone="", n_inputs=12)} | changes))
+
+
+def shortened(recipe: Recipe, size_px: int = 32, epochs: int = 1) -> Recipe:
+    """The recipe with every stage cut to two steps an epoch of tiny crops."""
+    model = recipe.model if not recipe.model.backbone else dataclasses.replace(recipe.model, input_px=size_px)
+    stages = [
+        dataclasses.replace(stage, epochs=epochs, size_px=0, batch=8, other_rows=min(stage.other_rows, 4), named_rows=0)
+        for stage in recipe.stages
+    ]
+    return dataclasses.replace(recipe, model=model, stages=tuple(stages))
+
+
+def create_samples(n: int, recipe: Recipe, seed: int = 0) -> TeachingSet:
+    """Noise with labels for the recipe's tasks, a third of each unknown, the last four rows secondary."""
+    rng = np.random.default_rng([n, seed])
+    labels = {
+        "expression": EXPRESSION_ORDERS[recipe.data.expressions],
+        "valence_arousal": DIMENSIONS,
+        "action_units": UNITS,
+    }
+    expression = rng.dirichlet(np.ones(len(labels["expression"])), n).astype(np.float32)
+    expression[::3] = np.nan
+    affect = rng.uniform(-1, 1, (n, 2)).astype(np.float32)
+    units = rng.integers(0, 2, (n, len(UNITS))).astype(np.float32)
+    units[rng.random(units.shape) < 0.3] = np.nan
+    landmarks = np.tile(np.array(FERPLUS_TEMPLATE, np.float32), (n, 1, 1))
+    landmarks[::4] = np.nan
+    targets = {"expression": expression, "valence_arousal": affect, "action_units": units}
+    names = [f"face {row}" for row in range(n)]
+    return TeachingSet(
+        groups=tuple(names),
+        inputs=_inputs(n, recipe, names, rng),
+        targets={task: targets[task] for task in recipe.tasks},
+        labels={task: labels[task] for task in recipe.tasks},
+        landmarks=landmarks,
+        primary=np.arange(n) < n - 4,
+    )
+
+
+def _inputs(n: int, recipe: Recipe, names: list[str], rng: np.random.Generator) -> object:
+    if not recipe.model.backbone:
+        return rng.normal(size=(n, recipe.model.n_inputs)).astype(np.float32)
+    pictures = rng.integers(0, 255, (n, 48, 48, 3), dtype=np.uint8)
+    encoded = [cv2.imencode(".png", picture)[1].tobytes() for picture in pictures]
+    return Pictures.of(names, encoded, recipe.model.colour)
