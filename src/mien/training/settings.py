@@ -129,7 +129,7 @@ class LossSettings:
     """``[losses.TASK]``: what the task's outputs are held against its labels with.
 
     Attributes:
-        name: in `mien.training.losses.LOSSES`.
+        name: in `mien.training.objectives.LOSSES`.
         weight: lambda of the task in the sum.
         options: further arguments of the loss, for example ``label_smoothing``.
     """
