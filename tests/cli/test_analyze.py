@@ -180,6 +180,7 @@ def test_json_lines(mien, photo: Path, clip: Path, tmp_path: Path) -> None:
         "n_frames": 1,
         "n_frames_expected": 1,
         "n_faces": 1,
+        "n_inputs_done": 1,
     }
     inputs = [event for event in events if event["event"] == "input"]
     assert [event["path"] for event in inputs] == [str(strange), str(clip)]

@@ -54,7 +54,7 @@ def test_no_input_is_wrong_usage(tmp_path: Path) -> None:
         (["x/a.mp4", "y/a.mp4"], ["x_a.mp4", "y_a.mp4"]),
         (["x/A.mp4", "y/a.mp4"], ["x_A.mp4", "y_a.mp4"]),
         (["x/Ame\u0301lie.mp4", "y/Am\u00e9lie.mp4"], ["x_Ame\u0301lie.mp4", "y_Am\u00e9lie.mp4"]),
-        (["a.mp4", "a.jpg", "a.mp4.png"], ["a.mp4", "a.jpg", "a.mp4-2"]),
+        (["a.mp4", "a.jpg", "a.mp4.png"], ["a.mp4", "a.jpg", "a.mp4.png"]),
     ],
 )
 def test_tables_are_named_after_inputs(tmp_path: Path, names: list[str], expected: list[str]) -> None:

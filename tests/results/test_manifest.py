@@ -71,7 +71,7 @@ def test_an_unwritable_place_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"[]", b"{}", b'{"manifest_version": 2}', b'{"manifest_version": 1, "started": "soon"}', b"\xff"],
+    [b"", b"[]", b"{}", b'{"manifest_version": 3}', b'{"manifest_version": 1, "started": "soon"}', b"\xff"],
 )
 def test_a_damaged_or_newer_manifest_is_refused(content: bytes, tmp_path: Path) -> None:
     manifest_path(tmp_path / "table.csv").write_bytes(content)

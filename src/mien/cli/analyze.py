@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from mien.cli.main import INTERRUPTED, exit_code
+from mien.cli.signals import terminated_like_interrupted
 from mien.core import MienError
 
 
@@ -43,6 +44,21 @@ from mien.core import MienError
 )
 @click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Of each model. [default: all cores]")
 @click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Inputs at the same time, for a folder of tables.",
+)
+@click.option(
+    "--engine",
+    default="local",
+    show_default=True,
+    metavar="NAME",
+    help="What the workers are: local processes, or ray (extra; ray=ADDRESS for a cluster).",
+)
+@click.option(
     "--log",
     type=click.Choice(["text", "json"]),
     default="text",
@@ -52,7 +68,8 @@ from mien.core import MienError
 def analyze(inputs: tuple[str, ...], out: str, log: str, **options: Any) -> int:
     """Analyse photos, videos, folders, globs or a camera (its number) into a table with one row per face and frame.
 
-    A frame without a face has one row too. Beside the table, a manifest says what was read and what was lost.
+    A frame without a face has one row too. Beside the table, a manifest says what was read and what was lost. Where
+    --out is a folder, inputs that an earlier run has finished are skipped, and failures.csv lists what failed.
 
     \b
     Exit codes: 0 all done; 1 some inputs failed or were read in part; 2 wrong
@@ -64,7 +81,7 @@ def analyze(inputs: tuple[str, ...], out: str, log: str, **options: Any) -> int:
     from mien.cli.report import reporter
 
     view = JsonView() if log == "json" else TextView()
-    with view:
+    with terminated_like_interrupted(), view:
         try:
             result = pipeline.analyze(inputs, out, on_progress=view.progress, on_event=reporter(view), **options)
         except KeyboardInterrupt:

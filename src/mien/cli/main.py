@@ -16,6 +16,7 @@ from mien.core import (
     ConfigError,
     DatasetError,
     InputError,
+    JobError,
     MienError,
     MissingExtraError,
     ModelError,
@@ -23,7 +24,7 @@ from mien.core import (
 )
 
 EXIT_CODES: MappingProxyType[type[MienError], int] = MappingProxyType(
-    {ConfigError: 2, DatasetError: 3, InputError: 3, OutputError: 3, ModelError: 4, MissingExtraError: 5}
+    {ConfigError: 2, DatasetError: 3, InputError: 3, JobError: 3, OutputError: 3, ModelError: 4, MissingExtraError: 5}
 )
 """Error -> exit code. Code 1 is for runs that were done in part, which is not an error but a result."""
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 from mien.cli.progress import RunView
-from mien.pipeline import Event, Note, TableWritten
+from mien.pipeline import Event, FailuresListed, Note, TablesSkipped, TableWritten
 from mien.results import InputFailure, InputRecord, manifest_path
 
 # A damaged video has one remark per damaged place; people need to see that there are many, not all of them.
@@ -21,10 +21,15 @@ def reporter(view: RunView) -> Callable[[Event], None]:
         match event:
             case InputRecord():
                 _say_input(view, event)
-            case InputFailure(path=path, reason=reason):
-                view.say("failure", f"failed: {reason}", path=path, reason=reason)
+            case InputFailure(path=path, reason=reason, error=error):
+                view.say("failure", f"failed: {reason}", path=path, reason=reason, error=error)
             case TableWritten(table):
                 view.say("table", f"wrote {table}", table=str(table), manifest=str(manifest_path(table)))
+            case TablesSkipped(tables, n_inputs):
+                message = f"skipped {len(tables)} of {counted(n_inputs, 'input')}: finished before and unchanged"
+                view.say("skipped", message, n_tables=len(tables), n_inputs=n_inputs)
+            case FailuresListed(path=listed):
+                view.say("failures", f"listed what failed in {listed}", failures=str(listed))
             case Note(message):
                 view.say("note", f"note: {message}")
 
@@ -33,6 +38,7 @@ def reporter(view: RunView) -> Callable[[Event], None]:
 
 def _say_input(view: RunView, record: InputRecord) -> None:
     lost = f" ({counted(record.n_frames_lost, 'frame')} lost)" if record.n_frames_lost else ""
+    lost += "" if record.complete else " (cut off)"
     frames = "" if record.kind == "image" else f" in {counted(record.n_frames_decoded, 'frame')}{lost}"
     summary = f"{record.path}: {counted(record.n_faces, 'face')}{frames}, {counted(record.n_rows, 'row')}"
     facts = asdict(record)

@@ -26,6 +26,10 @@ class DatasetError(MienError):
     """A data set folder is incomplete or malformed."""
 
 
+class JobError(MienError):
+    """Work on an item was lost with its process, or the processes for it cannot be started."""
+
+
 class MissingExtraError(MienError):
     """An optional dependency is not installed.
 

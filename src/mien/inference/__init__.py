@@ -4,6 +4,7 @@
 from mien.inference.bundle import (
     DEFAULT_BUNDLE,
     Bundle,
+    bundle_digest,
     find_bundle,
     list_bundles,
     load_bundle,
@@ -21,6 +22,7 @@ __all__ = [
     "FakeSession",
     "Runtime",
     "Session",
+    "bundle_digest",
     "create_session",
     "find_bundle",
     "list_bundles",

@@ -100,7 +100,7 @@ def load_bundle(
             f"{folder}: the graph has inputs {session.input_names} and outputs {session.output_names}, "
             f"model.json names {spec.input.name!r} and {sorted(wanted)}"
         )
-    return Bundle(spec, hashlib.sha256(description).hexdigest(), session, folder)
+    return Bundle(spec, _digest(description), session, folder)
 
 
 def load_spec(name_or_path: str | Path = DEFAULT_BUNDLE) -> ModelSpec:
@@ -110,6 +110,15 @@ def load_spec(name_or_path: str | Path = DEFAULT_BUNDLE) -> ModelSpec:
         ModelError: the bundle is missing or its description is damaged or of another version.
     """
     return _read_spec(find_bundle(name_or_path))[1]
+
+
+def bundle_digest(name_or_path: str | Path = DEFAULT_BUNDLE) -> str:
+    """`Bundle.digest` of a bundle, without loading its graph.
+
+    Raises:
+        ModelError: the bundle is missing or its description is damaged or of another version.
+    """
+    return _digest(_read_spec(find_bundle(name_or_path))[0])
 
 
 def list_bundles() -> list[str]:
@@ -151,6 +160,10 @@ def _read_spec(folder: Path) -> tuple[bytes, ModelSpec]:
         raise ModelError(f"{folder / 'model.json'}: not JSON ({error})") from error
     except (ModelError, ConfigError) as error:
         raise ModelError(f"{folder}: {error}") from error
+
+
+def _digest(description: bytes) -> str:
+    return hashlib.sha256(description).hexdigest()
 
 
 def _read_bytes(path: Path) -> bytes:

@@ -65,11 +65,13 @@ class DecodeReport:
         n_decoded: intact pictures, also those that were not asked for.
         n_lost: pictures that the file announced but that were corrupt, undecodable or cut off.
         messages: what was lost or estimated, and where, for people to read; the list is capped.
+        complete: False where the end was reached and the file turned out to be cut off, by an unknown number of frames.
     """
 
     n_decoded: int
     n_lost: int
     messages: tuple[str, ...] = ()
+    complete: bool = True
 
 
 class FrameSource(Protocol):

@@ -14,6 +14,7 @@ import av
 from av.container import InputContainer
 
 from mien.core import ConfigError, InputError
+from mien.media.cutoff import n_bytes_missing
 from mien.media.formats import identify_file, require_file
 from mien.media.frames import DecodeReport, VideoFrame, VideoInfo
 from mien.media.images import MAX_PIXELS
@@ -93,9 +94,11 @@ class VideoReader:
         self._every = every
         self._n_decoded = 0
         self._n_packets = 0
+        self._complete = True
         self._open = True
         # Absolute: a relative name such as "data:1.mp4" would read as a protocol.
         try:
+            self._n_bytes_missing = n_bytes_missing(path)
             self._container = _open_container(str(path.absolute()))
         except (av.FFmpegError, OSError, ValueError) as error:
             raise InputError(f"{path}: cannot be opened as a video ({_reason(error)}); {_advice(error)}") from error
@@ -113,7 +116,12 @@ class VideoReader:
     @property
     def report(self) -> DecodeReport:
         """What was decoded and lost so far; final once the iteration has ended."""
-        return DecodeReport(n_decoded=self._n_decoded, n_lost=self._timeline.n_lost, messages=self._timeline.messages)
+        return DecodeReport(
+            n_decoded=self._n_decoded,
+            n_lost=self._timeline.n_lost,
+            messages=self._timeline.messages,
+            complete=self._complete,
+        )
 
     def __iter__(self) -> Iterator[VideoFrame]:
         return self._frames
@@ -224,6 +232,9 @@ class VideoReader:
                 self._n_decoded += 1
                 yield place, frame
         self._timeline.finish(self._n_promised - self._n_packets, self._declared_duration_s())
+        if self._n_bytes_missing:
+            self._complete = False
+            self._timeline.say(f"the file is cut off, {self._n_bytes_missing} bytes before its end; copy it again")
 
     def _packets(self) -> Iterator[av.Packet[av.VideoStream]]:
         """The stream's packets and the empty one that flushes the decoder, past whatever cannot be read."""

@@ -2,6 +2,6 @@
 """Whole runs: files to tables, and how fast."""
 
 from mien.pipeline.analyze import RunResult, analyze
-from mien.pipeline.events import Event, Note, Progress, TableWritten
+from mien.pipeline.events import Event, FailuresListed, Note, Progress, TablesSkipped, TableWritten
 
-__all__ = ["Event", "Note", "Progress", "RunResult", "TableWritten", "analyze"]
+__all__ = ["Event", "FailuresListed", "Note", "Progress", "RunResult", "TableWritten", "TablesSkipped", "analyze"]

@@ -4,20 +4,31 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mien.affect import Analyzer
 from mien.core import ConfigError, FaceChoice
-from mien.inference import DEFAULT_BUNDLE
-from mien.pipeline.events import Event, Progress
+from mien.faces import parse_detector
+from mien.inference import DEFAULT_BUNDLE, bundle_digest, usable_cores
+from mien.jobs import Engine, LocalEngine, create_engine
+from mien.pipeline.events import Event, FailuresListed, Progress, TablesSkipped
 from mien.pipeline.overlay import Drawing
-from mien.pipeline.plan import make_plan
-from mien.pipeline.run import Run, Tally
+from mien.pipeline.plan import Plan, TablePlan, make_plan
+from mien.pipeline.run import RunSettings
 from mien.pipeline.sources import Selection
-from mien.results import InputFailure, InputRecord
+from mien.pipeline.tally import Tally
+from mien.results import (
+    InputFailure,
+    InputRecord,
+    failure_rows,
+    hash_file,
+    locked_folder,
+    read_failures,
+    update_failures,
+)
 
 _N_LANDMARKS = 5
 
@@ -27,21 +38,23 @@ class RunResult:
     """What became of a run.
 
     Attributes:
-        tables: written tables, in order.
+        tables: complete tables, those of earlier runs included, in order.
         inputs: one record per input that gave rows, in order.
         failures: one per input that could not be read, or not to its end.
         messages: anything else that the user should know.
+        skipped: those of the tables that an earlier run had finished from the same files with the same settings.
     """
 
     tables: tuple[Path, ...]
     inputs: tuple[InputRecord, ...]
     failures: tuple[InputFailure, ...]
     messages: tuple[str, ...] = ()
+    skipped: tuple[Path, ...] = ()
 
     @property
     def complete(self) -> bool:
         """Whether every input was read to its end without loss."""
-        return not self.failures and not any(record.n_frames_lost for record in self.inputs)
+        return not self.failures and all(record.whole for record in self.inputs)
 
     @property
     def exit_code(self) -> int:
@@ -66,6 +79,8 @@ def analyze(
     landmarks: bool = False,
     overlay: str | os.PathLike[str] | None = None,
     anonymous: bool = False,
+    workers: int = 1,
+    engine: str | Engine = "local",
     on_progress: Callable[[Progress], None] | None = None,
     on_event: Callable[[Event], None] | None = None,
 ) -> RunResult:
@@ -74,6 +89,10 @@ def analyze(
     Rows are safe on the disk within seconds and become one file at the end; after a kill, the next run over the same
     table saves them beside it. An input that cannot be read becomes a failure and the others go on. After Ctrl-C and
     after an error of the output, the table holds every frame that was done.
+
+    In a folder of tables, the next run skips what is finished: the same bytes, models, settings and version of mien.
+    All else is made anew, with no row lost or doubled wherever a kill fell. ``failures.csv`` in that folder lists what
+    could not be read, or not wholly; it is removed once there is nothing to tell.
 
     Args:
         inputs: files, folders, glob patterns, or a camera number.
@@ -90,15 +109,19 @@ def analyze(
         landmarks: whether the table has the five points of each face.
         overlay: a video (or, for an image, a picture) with everything drawn on it; for a single input.
         anonymous: whether faces are made unrecognisable in the overlay.
+        workers: inputs to work on at the same time, for a folder of tables; they divide the cores among them.
+        engine: ``"local"`` for processes of this machine, ``"ray"`` (extra) for many machines, or any object with the
+            methods of `mien.jobs.Engine`, whose own number of workers then counts.
         on_progress: called after every frame.
         on_event: called when an input is done or has failed, when a table is complete, and for notes: everything that
             the result will hold, as it happens. Callbacks may raise; what was read is then kept as after Ctrl-C.
 
     Raises:
         ConfigError: the arguments make no sense together; nothing was read.
-        OutputError: a table or the overlay cannot be written.
+        OutputError: a table or the overlay cannot be written, or another run is writing to the folder.
+        JobError: no worker process can start.
         ModelError: a model is missing, damaged or of an unknown version.
-        MissingExtraError: the runtime is not installed.
+        MissingExtraError: the runtime or the engine is not installed.
     """
     names = [os.fspath(name) for name in ([inputs] if isinstance(inputs, (str, os.PathLike)) else inputs)]
     arguments: dict[str, Any] = {
@@ -115,43 +138,105 @@ def analyze(
         "landmarks": landmarks,
         "overlay": None if overlay is None else os.fspath(overlay),
         "anonymous": anonymous,
+        "workers": workers,
+        "engine": engine if isinstance(engine, str) else type(engine).__name__,
     }
+    if weights := parse_detector(detector)[1].get("model"):
+        arguments["detector_sha256"] = hash_file(weights) if Path(weights).is_file() else None
     selection = Selection(every=every, start_s=start_s, stop_s=stop_s)
     if anonymous and overlay is None:
         raise ConfigError("anonymous changes the overlay; name a file for it")
     choice = FaceChoice.of_pixels(faces)
     drawing = None if overlay is None else Drawing(path=Path(overlay), anonymous=anonymous, choice=choice)
+    jobs = create_engine(engine, workers=workers)
     plan = make_plan(names, out)
     if drawing is not None:
         if plan.n_named != 1:
             raise ConfigError(f"an overlay needs a single input, got {plan.n_named}; analyse them one by one")
         for media in plan.inputs:
             drawing.check(media)
+    if plan.folder is None:
+        if jobs.n_workers > 1 and plan.n_named > 1:
+            raise ConfigError(f"several workers cannot share one table; give a folder, such as --out {Path(out).stem}/")
+        jobs = LocalEngine()
     tally = Tally(
         n_inputs=plan.n_named,
         on_progress=on_progress or (lambda _: None),
         on_event=on_event or (lambda _: None),
     )
-    for failure in plan.failures:
-        tally.add(failure)
-    if plan.tables:
-        run = Run(
-            # Whoever is not chosen must be found all the same to be hidden.
-            analyzer=Analyzer(
-                model, detector=detector, runtime=runtime, threads=threads, faces="all" if anonymous else faces
-            ),
-            choice=choice,
-            selection=selection,
-            drawing=drawing,
-            arguments=arguments,
-            tally=tally,
-            n_landmarks=_N_LANDMARKS if landmarks else 0,
-        )
-        for table in plan.tables:
-            run.write(table)
+    with _ready_folder(plan, tally):
+        for failure in plan.failures:
+            tally.add(failure)
+        todo = list(plan.tables)
+        if plan.folder is not None and drawing is None:
+            todo = _unfinished(plan, arguments, bundle_digest(model), tally)
+        if todo:
+            settings = RunSettings(
+                model=model,
+                detector=detector,
+                runtime=runtime,
+                threads=_threads_per_worker(jobs, len(todo)) if threads is None else threads,
+                # Whoever is not chosen must be found all the same to be hidden.
+                faces="all" if anonymous else faces,
+                choice=choice,
+                selection=selection,
+                drawing=drawing,
+                arguments=arguments,
+                n_inputs=plan.n_named,
+                n_landmarks=_N_LANDMARKS if landmarks else 0,
+            )
+            jobs.run(settings, todo, lambda event: tally.hear(todo, event))
+    return _result(plan, tally)
+
+
+@contextmanager
+def _ready_folder(plan: Plan, tally: Tally) -> Iterator[None]:
+    """Have the folder of tables, if there is one, for this run alone, and afterwards its list of failures right."""
+    if plan.folder is None:
+        yield
+        return
+    with locked_folder(plan.folder):
+        read_failures(plan.folder)  # a file of that name that is not ours stops the run now and not at its end
+        try:
+            yield
+        finally:
+            rows = failure_rows(tally.failures, tally.records)
+            listed = update_failures(plan.folder, rows, tally.done)
+        if listed is not None:
+            tally.add(FailuresListed(listed))
+
+
+def _unfinished(plan: Plan, arguments: dict[str, Any], bundle_sha256: str, tally: Tally) -> list[TablePlan]:
+    """What there is to do: the tables that no earlier run has finished."""
+    todo, skipped = [], []
+    for table in plan.tables:
+        manifest = plan.earlier.finished(table.table, table.inputs[0], arguments, bundle_sha256)
+        if manifest is None:
+            todo.append(table)
+        else:
+            skipped.append(table.table)
+            tally.remember(manifest.inputs[0])
+    if skipped:
+        tally.add(TablesSkipped(tuple(skipped), plan.n_named))
+    return todo
+
+
+def _threads_per_worker(engine: Engine, n_jobs: int) -> int | None:
+    """Threads of the models where the caller leaves it to us: all together as many as there are cores."""
+    n_at_once = min(engine.n_workers, n_jobs)
+    if n_at_once == 1:
+        return None
+    return max(1, usable_cores() // n_at_once) if engine.shares_cores else 1
+
+
+def _result(plan: Plan, tally: Tally) -> RunResult:
+    """What became of the run, in the order of the plan, in whatever order the workers were done."""
+    place = {media.name: number for number, media in enumerate(plan.inputs)}
+    places = {table.table: number for number, table in enumerate(plan.tables)}
     return RunResult(
-        tables=tuple(tally.tables),
-        inputs=tuple(tally.records),
-        failures=tuple(tally.failures),
+        tables=tuple(sorted(tally.tables, key=lambda table: places[table])),
+        inputs=tuple(sorted(tally.records, key=lambda record: place[record.path])),
+        failures=tuple(sorted(tally.failures, key=lambda failure: place.get(failure.path, -1))),
         messages=tuple(tally.notes),
+        skipped=tuple(tally.skipped),
     )

@@ -20,6 +20,7 @@ class Progress:
         n_frames: frames of this input analysed so far.
         n_frames_expected: as its container promises for the options of the run, None if unknown.
         n_faces: faces found in this input so far.
+        n_inputs_done: inputs of the run that are through, well or badly, those of earlier runs included.
     """
 
     source: str
@@ -28,6 +29,7 @@ class Progress:
     n_frames: int
     n_frames_expected: int | None
     n_faces: int
+    n_inputs_done: int = 0
 
 
 @dataclass(frozen=True)
@@ -44,5 +46,25 @@ class TableWritten:
     table: Path
 
 
-Event = InputRecord | InputFailure | Note | TableWritten
+@dataclass(frozen=True)
+class TablesSkipped:
+    """Tables that an earlier run has finished from the same files with the same settings; sent once, before the work.
+
+    Attributes:
+        tables: their paths.
+        n_inputs: inputs in the run, for comparison.
+    """
+
+    tables: tuple[Path, ...]
+    n_inputs: int
+
+
+@dataclass(frozen=True)
+class FailuresListed:
+    """The list of failures of a folder is up to date, and there are some."""
+
+    path: Path
+
+
+Event = InputRecord | InputFailure | Note | TableWritten | TablesSkipped | FailuresListed
 """An input is done (possibly in part), could not be read (to its end), and so on; each sent when it happens."""

@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which inputs go into which table, decided before anything is opened."""
+"""Which inputs go into which table, decided before any of them is opened."""
 
 from __future__ import annotations
 
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import count
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, count
 from pathlib import Path
 
 from mien.core import ConfigError, InputError
 from mien.media import MediaInput, find_inputs
+from mien.pipeline.earlier import EarlierTables
 from mien.results import TABLE_ENDINGS, InputFailure
 
 DEFAULT_ENDING = ".parquet"
@@ -27,11 +28,13 @@ class TablePlan:
     Attributes:
         table: its path.
         inputs: at least one.
+        first_number: of its inputs among those of the run.
         failures: names that should have gone into it but that nothing answered to.
     """
 
     table: Path
     inputs: tuple[MediaInput, ...]
+    first_number: int = 0
     failures: tuple[InputFailure, ...] = ()
 
 
@@ -42,10 +45,14 @@ class Plan:
     Attributes:
         tables: at least one input each.
         failures: names that nothing answered to.
+        folder: where the tables go; None where all goes into one table.
+        earlier: tables that are in that folder already.
     """
 
     tables: tuple[TablePlan, ...]
     failures: tuple[InputFailure, ...]
+    folder: Path | None = None
+    earlier: EarlierTables = field(default_factory=EarlierTables)
 
     @property
     def inputs(self) -> tuple[MediaInput, ...]:
@@ -63,7 +70,8 @@ def make_plan(patterns: Sequence[PathName], out: PathName) -> Plan:
 
     ``out`` with a table's ending is one table for everything (its column ``source`` tells inputs apart). An existing
     folder, a name that ends with ``/`` and a name without ending are a folder with one Parquet table per input, named
-    after the input. Nothing is created yet.
+    after the input. An input that has a table there from an earlier run keeps its name, and no other input gets it as
+    long as that input exists. Nothing is created yet.
 
     Raises:
         ConfigError: no input was named, or ``out`` has the ending of something else.
@@ -80,15 +88,19 @@ def make_plan(patterns: Sequence[PathName], out: PathName) -> Plan:
                 identity = media.camera if media.path is None else media.path.resolve()
                 found.setdefault(identity, media)
         except InputError as error:
-            failures.append(InputFailure(path=os.fspath(pattern), reason=str(error)))
+            failures.append(InputFailure(path=os.fspath(pattern), reason=str(error), error=type(error).__name__))
     inputs = tuple(found.values())
     if not is_folder:
-        tables = [TablePlan(Path(out), inputs, tuple(failures))] if inputs else []
-    else:
-        tables = [
-            TablePlan(Path(out, name), (media,)) for media, name in zip(inputs, _table_names(inputs), strict=True)
-        ]
-    return Plan(tuple(tables), tuple(failures))
+        tables = [TablePlan(Path(out), inputs, failures=tuple(failures))] if inputs else []
+        return Plan(tuple(tables), tuple(failures))
+    earlier = EarlierTables.load(Path(out))
+    kept = {number: name for number, media in enumerate(inputs) if (name := earlier.name_for(media)) is not None}
+    names = _table_names(inputs, kept, earlier.names_in_use)
+    tables = [
+        TablePlan(Path(out, name), (media,), number)
+        for number, (media, name) in enumerate(zip(inputs, names, strict=True))
+    ]
+    return Plan(tuple(tables), tuple(failures), Path(out), earlier)
 
 
 def _is_folder(out: PathName) -> bool:
@@ -102,18 +114,30 @@ def _is_folder(out: PathName) -> bool:
     return False
 
 
-def _table_names(inputs: Sequence[MediaInput]) -> list[str]:
-    """A file name per input: its stem where that is unique in this run, else with its ending, then with its folders."""
+def _table_names(inputs: Sequence[MediaInput], kept: Mapping[int, str], in_use: Collection[str]) -> list[str]:
+    """A file name per input: its stem where that is unique in this run, else with its ending, then with its folders.
+
+    Args:
+        inputs: of the run.
+        kept: names that are settled, by the number of the input.
+        in_use: further names that nothing else may get.
+    """
     spellings = [_spellings(media) for media in inputs]
     n_uses = [Counter(map(_key, level)) for level in zip(*spellings, strict=True)]
     names: list[str] = []
-    taken: set[str] = set()
-    for spelling in spellings:
-        unique = (name for name, uses in zip(spelling, n_uses, strict=True) if uses[_key(name)] == 1)
-        name = next(unique, spelling[-1])
+    taken = {_key(name.removesuffix(DEFAULT_ENDING)) for name in (*kept.values(), *in_use)}
+    for number, spelling in enumerate(spellings):
+        if number in kept:
+            names.append(kept[number])
+            continue
         # Unique among spellings of one kind is not unique among all: "a_b/c.mp4" beside "a/b_c.mp4".
-        numbered = (name if n == 1 else f"{name}-{n}" for n in count(1))
-        name = next(each for each in numbered if _key(each) not in taken)
+        free = (
+            name
+            for name, uses in zip(spelling, n_uses, strict=True)
+            if uses[_key(name)] == 1 and _key(name) not in taken
+        )
+        numbered = (f"{spelling[-1]}-{n}" for n in count(2))
+        name = next(each for each in chain(free, [spelling[-1]], numbered) if _key(each) not in taken)
         taken.add(_key(name))
         names.append(name + DEFAULT_ENDING)
     return names

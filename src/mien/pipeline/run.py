@@ -1,113 +1,103 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The run itself: one table after the other, with whatever was read safe at every moment."""
+"""One table of a run, from its inputs to its manifest, with whatever was read safe at every moment."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from mien.affect import Analyzer
-from mien.core import FaceChoice, InputError, ModelSpec
+from mien.core import FaceChoice, InputError
+from mien.jobs import Tell, Work
 from mien.media import MediaInput, VideoInfo, open_video
-from mien.pipeline.events import Event, Note, Progress, TableWritten
+from mien.pipeline.earlier import WORK_KEY, work_digest
+from mien.pipeline.events import Note, Progress, TableWritten
 from mien.pipeline.overlay import Drawing, NoOverlay, Overlay
 from mien.pipeline.plan import TablePlan
 from mien.pipeline.sources import Reading, Selection, open_reading
-from mien.results import InputFailure, InputRecord, RunManifest, TableWriter, hash_file, table_schema
-from mien.results.episodes import thresholds_metadata
+from mien.pipeline.table_of_bundle import schema_of
+from mien.results import InputFailure, InputRecord, RunManifest, TableWriter, hash_file
 
 
-@dataclass(eq=False, kw_only=True)
-class Tally:
-    """What one run has done so far.
-
-    Attributes:
-        n_inputs: of the run, names without an answer included.
-        on_progress: called after every frame.
-        on_event: called with everything that is added here.
-        tables: complete tables.
-        records: of the inputs that gave rows.
-        failures: of the inputs that could not be read, or not to their end.
-        notes: anything else.
-        n_started: inputs that were opened.
-    """
-
-    n_inputs: int
-    on_progress: Callable[[Progress], None]
-    on_event: Callable[[Event], None]
-    tables: list[Path] = field(default_factory=list)
-    records: list[InputRecord] = field(default_factory=list)
-    failures: list[InputFailure] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    n_started: int = 0
-
-    def add(self, event: Event) -> None:
-        """Remember an event and pass it on."""
-        match event:
-            case InputRecord():
-                self.records.append(event)
-            case InputFailure():
-                self.failures.append(event)
-            case Note(message):
-                self.notes.append(message)
-            case TableWritten(table):
-                self.tables.append(table)
-        self.on_event(event)
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Run:
-    """What applies to every table of a run.
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """What applies to every table of a run; as a `mien.jobs.Setup` it loads the models once in every worker.
 
     Attributes:
-        analyzer: reads the faces.
-        choice: which of them the tables hold.
+        model: name or folder of the bundle.
+        detector: as `mien.Analyzer` takes it.
+        runtime: as `mien.Analyzer` takes it.
+        threads: as `mien.Analyzer` takes it.
+        faces: as `mien.Analyzer` takes it.
+        choice: which of the faces that are found the tables hold.
         selection: which frames of videos.
         drawing: the overlay, None without.
         arguments: of the run, for the manifest.
-        tally: what was done.
+        n_inputs: of the run, names without an answer included.
         n_landmarks: landmarks per face in the table.
     """
 
-    analyzer: Analyzer
+    model: str | Path
+    detector: str
+    runtime: str
+    threads: int | None
+    faces: str
     choice: FaceChoice
     selection: Selection
     drawing: Drawing | None
     arguments: dict[str, Any]
-    tally: Tally
+    n_inputs: int
     n_landmarks: int
 
-    def write(self, plan: TablePlan) -> None:
-        """Write one table and its manifest, also when Ctrl-C or an error ends it; no table if nothing could be read.
+    def __call__(self) -> Work:
+        """Load the models; the work is a `TablePlan` at a time and tells `Progress` and events."""
+        analyzer = Analyzer(
+            self.model, detector=self.detector, runtime=self.runtime, threads=self.threads, faces=self.faces
+        )
+
+        def work(plan: TablePlan, tell: Tell) -> None:
+            _TableRun(self, analyzer, plan, tell).write()
+
+        return work
+
+
+class _TableRun:
+    """The making of one table."""
+
+    def __init__(self, settings: RunSettings, analyzer: Analyzer, plan: TablePlan, tell: Tell) -> None:
+        self._settings = settings
+        self._analyzer = analyzer
+        self._plan = plan
+        self._tell = tell
+        self._records: list[InputRecord] = []
+        self._failures: list[InputFailure] = list(plan.failures)
+        self._sha256: str | None = None  # of a lone file, so that it is read only once for it
+
+    def write(self) -> None:
+        """Write the table and its manifest, also when Ctrl-C or an error ends it; no table if nothing could be read.
 
         Raises:
             OutputError: the table, its manifest or the overlay cannot be written.
         """
         started = datetime.now(UTC)
-        analyzer, tally = self.analyzer, self.tally
-        n_records, n_failures = len(tally.records), len(tally.failures)
-        schema = table_schema(
-            expression_labels=analyzer.expression_labels,
-            action_unit_labels=analyzer.action_unit_labels,
-            n_landmarks=self.n_landmarks,
-            metadata={
-                "bundle_name": analyzer.spec.name,
-                "bundle_sha256": analyzer.bundle_digest,
-                **_stream_offset(plan.inputs),
-                **_thresholds(analyzer.spec),
-            },
-        )
+        analyzer, plan = self._analyzer, self._plan
+        try:
+            work_key = self._work_key()
+        except InputError as error:
+            self._fail(plan.inputs[0], error)
+            return
+        about = {**work_key, **_stream_offset(plan.inputs)}
+        schema = schema_of(analyzer, n_landmarks=self._settings.n_landmarks, metadata=about)
         stopped_by: BaseException | None = None
         try:
-            with TableWriter(plan.table, schema) as writer:
+            with TableWriter(plan.table, schema, leftovers="redo" if work_key else "recover") as writer:
                 for message in writer.messages:
-                    tally.add(Note(message))
+                    self._tell(Note(message))
                 try:
-                    for media in plan.inputs:
-                        self._read(media, writer)
+                    for number, media in enumerate(plan.inputs, plan.first_number):
+                        self._read(media, number, writer)
                 except BaseException as error:
                     if not writer.n_rows:
                         raise
@@ -120,68 +110,99 @@ class Run:
         RunManifest(
             bundle_name=analyzer.spec.name,
             bundle_sha256=analyzer.bundle_digest,
-            arguments=self.arguments,
+            arguments=self._settings.arguments,
             started=started,
             finished=datetime.now(UTC),
-            inputs=tuple(tally.records[n_records:]),
-            failures=(*plan.failures, *tally.failures[n_failures:]),
+            inputs=tuple(self._records),
+            failures=tuple(self._failures),
+            stopped=stopped_by is not None,
         ).save(plan.table)
-        tally.add(TableWritten(plan.table))
+        self._tell(TableWritten(plan.table))
         if stopped_by is not None:
             raise stopped_by
 
-    def _read(self, media: MediaInput, writer: TableWriter) -> None:
+    def _work_key(self) -> dict[str, str]:
+        """What the rows of a lone file are made of; nothing where a table has several inputs or a camera.
+
+        Raises:
+            InputError: the file cannot be read.
+        """
+        if len(self._plan.inputs) != 1 or self._plan.inputs[0].path is None:
+            return {}
+        self._sha256 = hash_file(self._plan.inputs[0].path)
+        return {WORK_KEY: work_digest(self._settings.arguments, self._analyzer.bundle_digest, self._sha256)}
+
+    def _fingerprint(self, media: MediaInput) -> tuple[str | None, int | None]:
+        """SHA-256 and size in bytes of a file; None for a camera.
+
+        Raises:
+            InputError: the file cannot be read.
+        """
+        if media.path is None:
+            return None, None
+        try:
+            size_bytes = media.path.stat().st_size
+        except OSError as error:
+            raise InputError(f"{media.path}: cannot be reached ({error.strerror}); check the name") from error
+        return self._sha256 or hash_file(media.path), size_bytes
+
+    def _read(self, media: MediaInput, number: int, writer: TableWriter) -> None:
         """Append the rows of one input; whatever ends it, what was read so far is recorded."""
-        number = self.tally.n_started
-        self.tally.n_started += 1
+        choice = self._settings.choice
         try:
             if media.kind == "image":
-                self.choice.check_photo(media.name)
+                choice.check_photo(media.name)
             # Before anything is decoded: after Ctrl-C nobody wants to wait for it, and the file may be gone by then.
-            sha256, size_bytes = _fingerprint(media)
-            with open_reading(media, self.selection) as reading, self._overlay(reading.info) as overlay:
+            sha256, size_bytes = self._fingerprint(media)
+            with open_reading(media, self._settings.selection) as reading, self._overlay(reading.info) as overlay:
                 n_frames, n_faces, n_rows_before = 0, 0, writer.n_rows
                 remarks: tuple[str, ...] = ()
                 try:
-                    for frame in reading.frames(self.analyzer, images=self.drawing is not None):
-                        faces = self.choice.of(frame.faces)
+                    for frame in reading.frames(self._analyzer, images=self._settings.drawing is not None):
+                        faces = choice.of(frame.faces)
                         writer.append(media.name, replace(frame, faces=faces))
                         n_frames, n_faces = n_frames + 1, n_faces + len(faces)
                         overlay.write(frame)
                         self._show(media, number, reading, n_frames, n_faces)
-                    if self.choice.rule == "track" and not n_faces:
-                        remarks = (f"there is no track {self.choice.track_id} here; analyse all faces to see them",)
+                    if choice.rule == "track" and not n_faces:
+                        remarks = (f"there is no track {choice.track_id} here; analyse all faces to see them",)
                 except InputError as error:
                     if not n_frames:
                         raise
-                    self.tally.add(InputFailure(path=media.name, reason=str(error)))
+                    self._fail(media, error)
                 except BaseException:
                     remarks = ("the run was stopped here, before the end of this input",)
                     raise
                 finally:
                     if writer.n_rows > n_rows_before:
-                        self.tally.add(
-                            InputRecord(
-                                path=media.name,
-                                kind=media.kind,
-                                sha256=sha256,
-                                size_bytes=size_bytes,
-                                n_frames_decoded=reading.report.n_decoded,
-                                n_frames_lost=reading.report.n_lost,
-                                n_rows=writer.n_rows - n_rows_before,
-                                n_faces=n_faces,
-                                messages=reading.report.messages + remarks,
-                            )
+                        record = InputRecord(
+                            path=media.name,
+                            kind=media.kind,
+                            sha256=sha256,
+                            size_bytes=size_bytes,
+                            n_frames_decoded=reading.report.n_decoded,
+                            n_frames_lost=reading.report.n_lost,
+                            n_rows=writer.n_rows - n_rows_before,
+                            n_faces=n_faces,
+                            messages=reading.report.messages + remarks,
+                            complete=reading.report.complete,
                         )
+                        self._records.append(record)
+                        self._tell(record)
         except InputError as error:
-            self.tally.add(InputFailure(path=media.name, reason=str(error)))
+            self._fail(media, error)
+
+    def _fail(self, media: MediaInput, error: InputError) -> None:
+        failure = InputFailure(path=media.name, reason=str(error), error=type(error).__name__)
+        self._failures.append(failure)
+        self._tell(failure)
 
     def _show(self, media: MediaInput, number: int, reading: Reading, n_frames: int, n_faces: int) -> None:
-        self.tally.on_progress(
+        self._tell(
             Progress(
                 source=media.name,
                 number=number,
-                n_inputs=self.tally.n_inputs,
+                n_inputs=self._settings.n_inputs,
                 n_frames=n_frames,
                 n_frames_expected=reading.n_expected,
                 n_faces=n_faces,
@@ -189,7 +210,8 @@ class Run:
         )
 
     def _overlay(self, info: VideoInfo | None) -> Overlay:
-        return NoOverlay() if self.drawing is None else self.drawing.open(info, self.selection.every)
+        drawing = self._settings.drawing
+        return NoOverlay() if drawing is None else drawing.open(info, self._settings.selection.every)
 
 
 class _NothingReadError(Exception):
@@ -205,24 +227,3 @@ def _stream_offset(inputs: tuple[MediaInput, ...]) -> dict[str, str]:
             return {"stream_offset_s": repr(video.info.start_offset_s)}
     except InputError:
         return {}  # reading it will fail in the same way, and say so
-
-
-def _thresholds(spec: ModelSpec) -> dict[str, str]:
-    """The bundle's thresholds of action units, so that a table can be read without the bundle."""
-    task = spec.task("action_units")
-    return {} if task is None else thresholds_metadata(task.labels, task.thresholds)
-
-
-def _fingerprint(media: MediaInput) -> tuple[str | None, int | None]:
-    """SHA-256 and size in bytes of a file; None for a camera.
-
-    Raises:
-        InputError: the file cannot be read.
-    """
-    if media.path is None:
-        return None, None
-    try:
-        size_bytes = media.path.stat().st_size
-    except OSError as error:
-        raise InputError(f"{media.path}: cannot be reached ({error.strerror}); check the name") from error
-    return hash_file(media.path), size_bytes

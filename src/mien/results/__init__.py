@@ -1,32 +1,42 @@
 # SPDX-License-Identifier: Apache-2.0
 """The affect table: its columns, writing it so that a kill loses nothing, reading it back, and the run manifest."""
 
+from mien.results.failures import FAILURES_NAME, FailureRow, failure_rows, read_failures, update_failures
 from mien.results.formats import TABLE_ENDINGS
 from mien.results.leftovers import Recovery, discard_leftovers, leftover_rows, recover
+from mien.results.lock import locked_folder
 from mien.results.manifest import InputFailure, InputRecord, RunManifest, hash_file, manifest_path
-from mien.results.reader import read_table
+from mien.results.reader import TableFacts, read_facts, read_table
 from mien.results.schema import SCHEMA_VERSION, Column, describe_columns, table_metadata, table_schema
 from mien.results.summary import Summary, summarize
 from mien.results.writer import TableWriter
 
 __all__ = [
+    "FAILURES_NAME",
     "SCHEMA_VERSION",
     "TABLE_ENDINGS",
     "Column",
+    "FailureRow",
     "InputFailure",
     "InputRecord",
     "Recovery",
     "RunManifest",
     "Summary",
+    "TableFacts",
     "TableWriter",
     "describe_columns",
     "discard_leftovers",
+    "failure_rows",
     "hash_file",
     "leftover_rows",
+    "locked_folder",
     "manifest_path",
+    "read_facts",
+    "read_failures",
     "read_table",
     "recover",
     "summarize",
     "table_metadata",
     "table_schema",
+    "update_failures",
 ]

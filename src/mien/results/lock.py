@@ -4,11 +4,15 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from mien.core import OutputError
+from mien.results.durable import output_errors
 
 if sys.platform == "win32":
     import msvcrt
@@ -25,6 +29,35 @@ else:
 _BUSY = frozenset({errno.EACCES, errno.EAGAIN})
 # Some network file systems know no locks; a table there is worth more than the protection.
 _UNSUPPORTED = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
+
+
+_FOLDER_LOCK = ".mien.lock"
+
+
+@contextmanager
+def locked_folder(folder: Path) -> Iterator[None]:
+    """Keep other runs out of a folder of tables, which is created if need be; one that stays empty is removed again.
+
+    Raises:
+        OutputError: another run holds the lock, or the folder cannot be made or written to.
+    """
+    with output_errors(folder, "check that the folder may be written to, or choose another one"):
+        created = not folder.exists()
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / _FOLDER_LOCK
+        lock = acquire_lock(path, folder)
+        while not _is_at(lock, path):  # it was deleted by the run before us in the moment between opening and locking
+            lock.close()
+            lock = acquire_lock(path, folder)
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # Windows deletes no open file: there it stays, and does no harm
+            path.unlink()
+        lock.close()
+        if created:
+            with suppress(OSError):  # it holds something by now
+                folder.rmdir()
 
 
 def acquire_lock(path: Path, table: Path) -> BinaryIO:
@@ -49,3 +82,11 @@ def acquire_lock(path: Path, table: Path) -> BinaryIO:
             raise OutputError(f"{table} is being written by another run; wait for it or choose another name") from error
         raise
     return file
+
+
+def _is_at(file: BinaryIO, path: Path) -> bool:
+    """Whether the open file is the one of that name."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False

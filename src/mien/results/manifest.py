@@ -16,8 +16,10 @@ from mien.core import ConfigError, InputError
 from mien.results.durable import durable_file, output_errors
 from mien.results.schema import SCHEMA_VERSION
 
-MANIFEST_VERSION = 1
-"""Version of the manifest's own layout."""
+MANIFEST_VERSION = 2
+"""Version of the manifest's own layout. Version 1, without ``complete``, ``error`` and ``stopped``, is read as well."""
+
+_READABLE_VERSIONS = (1, MANIFEST_VERSION)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +36,7 @@ class InputRecord:
         n_rows: rows written to the table.
         n_faces: faces among them.
         messages: anything the user should know, one sentence each.
+        complete: False where the file is cut off, so that it is not even known how many frames are missing.
     """
 
     path: str
@@ -45,19 +48,27 @@ class InputRecord:
     n_rows: int
     n_faces: int
     messages: tuple[str, ...] = ()
+    complete: bool = True
+
+    @property
+    def whole(self) -> bool:
+        """Whether everything that the input holds was read."""
+        return self.complete and not self.n_frames_lost
 
 
 @dataclass(frozen=True, kw_only=True)
 class InputFailure:
-    """An input that gave no rows.
+    """An input that gave no rows, or not all.
 
     Attributes:
         path: the input as the caller named it.
         reason: why, in a sentence for the user.
+        error: class of the error.
     """
 
     path: str
     reason: str
+    error: str = "InputError"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +85,7 @@ class RunManifest:
         failures: one record per input that could not be read.
         mien_version: of the mien that made the table.
         schema_version: of the table.
+        stopped: whether the run was interrupted, so that the table ends early.
     """
 
     bundle_name: str
@@ -85,6 +97,7 @@ class RunManifest:
     failures: tuple[InputFailure, ...] = ()
     mien_version: str = __version__
     schema_version: int = SCHEMA_VERSION
+    stopped: bool = False
 
     def __post_init__(self) -> None:
         for name in ("started", "finished"):
@@ -130,7 +143,7 @@ class RunManifest:
         try:
             values = json.loads(path.read_bytes())
             version = values.pop("manifest_version")
-            if version != MANIFEST_VERSION:
+            if version not in _READABLE_VERSIONS:
                 raise InputError(f"{path} has version {version}, this mien reads {MANIFEST_VERSION}; update mien")
             values["started"] = datetime.fromisoformat(values["started"])
             values["finished"] = datetime.fromisoformat(values["finished"])

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Literal, Self
+from typing import BinaryIO, Literal, Self, get_args
 
 import pyarrow as pa
 
@@ -19,7 +19,7 @@ from mien.results.parts import PartsScan, PartsStore, scan_parts
 from mien.results.rows import RowEncoder, SourcedFrame
 from mien.results.schema import table_metadata
 
-LeftoverPolicy = Literal["recover", "resume", "discard"]
+LeftoverPolicy = Literal["recover", "redo", "resume", "discard"]
 
 
 @dataclass(kw_only=True)
@@ -58,8 +58,10 @@ class TableWriter:
             An older table of that name stays in place until this one is complete.
         schema: from `mien.results.table_schema`.
         leftovers: what to do with rows that a killed run left for the same table. ``"recover"`` makes them a table of
-            their own, ``<name>.recovered<ending>``, as this run will take the name; ``"resume"`` makes this table
-            begin with them, for a caller that goes on after `last`; ``"discard"`` deletes them.
+            their own, ``<name>.recovered<ending>``, as this run will take the name; ``"redo"`` deletes rows with this
+            table's columns and metadata, because the caller will make the same ones again, and recovers others;
+            ``"resume"`` makes this table begin with them, for a caller that goes on after `last`; ``"discard"``
+            deletes them.
         rows_per_part: rows after which to flush, at least 1.
         seconds_per_part: seconds after which the next frame flushes, at least 0.
 
@@ -83,8 +85,8 @@ class TableWriter:
         rows_per_part: int = 500,
         seconds_per_part: float = 2.0,
     ) -> None:
-        if leftovers not in ("recover", "resume", "discard"):
-            raise ConfigError(f'leftovers must be "recover", "resume" or "discard", got {leftovers!r}')
+        if leftovers not in get_args(LeftoverPolicy):
+            raise ConfigError(f"leftovers must be one of {get_args(LeftoverPolicy)}, got {leftovers!r}")
         if rows_per_part < 1 or seconds_per_part < 0:
             raise ConfigError("rows_per_part must be at least 1 and seconds_per_part at least 0")
         self.path = Path(path)
@@ -201,7 +203,9 @@ class TableWriter:
                     ' choose "recover" or "discard"'
                 )
             return found
-        if leftovers == "recover" and (found.n_rows or found.messages):
+        same = found.schema is not None and found.schema.equals(self.schema, check_metadata=True)
+        keep = leftovers == "recover" or (leftovers == "redo" and not same)
+        if keep and (found.n_rows or found.messages):
             self.recovery = recover_from(self._store, found, aside=True)
         self._store.clear()
         return PartsScan()

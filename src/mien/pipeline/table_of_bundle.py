@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table that an analyzer fills."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import pyarrow as pa
+
+from mien.affect import Analyzer
+from mien.results import table_schema
+from mien.results.episodes import thresholds_metadata
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+def schema_of(analyzer: Analyzer, *, n_landmarks: int = 0, metadata: Mapping[str, str] = _NOTHING) -> pa.Schema:
+    """Columns for what the analyzer answers; its bundle and thresholds travel along, so that the table needs neither.
+
+    Args:
+        analyzer: whose answers come.
+        n_landmarks: landmarks per face in the table.
+        metadata: further facts about the run.
+    """
+    units = analyzer.spec.task("action_units")
+    return table_schema(
+        expression_labels=analyzer.expression_labels,
+        action_unit_labels=analyzer.action_unit_labels,
+        n_landmarks=n_landmarks,
+        metadata={
+            "bundle_name": analyzer.spec.name,
+            "bundle_sha256": analyzer.bundle_digest,
+            **({} if units is None else thresholds_metadata(units.labels, units.thresholds)),
+            **metadata,
+        },
+    )

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A folder of tables after ``kill -9`` at any moment: the next run finishes it, no row lost, none doubled."""
+
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mien.results import RunManifest, read_table
+
+from .face_clips import write_clip, write_photo
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="kill -9 and fork are POSIX")
+
+N_KILLS = 20
+
+
+@pytest.fixture
+def inputs(tmp_path: Path, face: np.ndarray) -> Path:
+    folder = tmp_path / "inputs"
+    small = np.ascontiguousarray(face[::2, ::2])
+    for number in range(3):
+        write_clip(folder / f"{number}.mp4", np.roll(small, 3 * number, axis=1), 5)
+    write_photo(folder / "below" / "1.png", face)
+    return folder
+
+
+def assert_same_tables(found: Path, reference: Path) -> None:
+    tables = {path.name for path in reference.glob("*.parquet")}
+    assert len(tables) == 4
+    expected = tables | {f"{name}.manifest.json" for name in tables}
+    # Nothing else may stay: no rescued copies of rows, no parts, no half-written files.
+    assert {path.name for path in found.iterdir()} == expected
+    for name in sorted(tables):
+        assert read_table(found / name).equals(read_table(reference / name)), f"{found / name} differs"
+        assert RunManifest.load(found / name).inputs == RunManifest.load(reference / name).inputs
+
+
+def test_random_kills_lose_and_double_no_row(inputs: Path, tmp_path: Path) -> None:
+    place = tmp_path / "out"
+    script = Path(__file__).with_name("killed_runs.py")
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    command = [sys.executable, script, inputs, place, str(N_KILLS), str(seed)]
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) >= N_KILLS
+    rounds = [folder for folder in place.iterdir() if folder.name != "reference"]
+    for folder in rounds:
+        assert_same_tables(folder, place / "reference")
+
+
+@pytest.mark.slow
+def test_random_kills_of_the_command_with_workers(inputs: Path, tmp_path: Path) -> None:
+    def start(out: Path) -> "subprocess.Popen[bytes]":
+        command = [sys.executable, "-m", "mien", "analyze", str(inputs), "--out", str(out), "--workers", "2"]
+        return subprocess.Popen([*command, "--threads", "1"], stderr=subprocess.DEVNULL)
+
+    before = time.monotonic()
+    assert start(tmp_path / "reference").wait() == 0
+    duration_s = time.monotonic() - before
+    n_killed = n_rounds = 0
+    while n_killed < N_KILLS:
+        process = start(tmp_path / str(n_rounds))
+        try:
+            assert process.wait(random.uniform(0.3, 1) * duration_s) == 0
+            n_rounds += 1
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            n_killed += 1
+    for number in range(n_rounds):
+        assert_same_tables(tmp_path / str(number), tmp_path / "reference")
