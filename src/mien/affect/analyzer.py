@@ -186,11 +186,24 @@ class Analyzer:
         with open_video(path, start_s=start_s, stop_s=stop_s, every=every) as frames:
             yield from self.frames(frames, images=images)
 
-    def frames(self, frames: Iterable[VideoFrame], *, images: bool = False) -> Generator[Frame, None, None]:
+    def frames(
+        self, frames: Iterable[VideoFrame], *, images: bool = False, live: bool = False
+    ) -> Generator[Frame, None, None]:
         """The same for frames from anywhere: a camera, or a video that the caller has opened.
 
         Reading, finding faces and the affect net overlap in threads; order and timestamps are kept.
+
+        Args:
+            frames: in order.
+            images: whether the frames carry their pixels.
+            live: answer each frame before the next is asked for, so that none is old by the time of its answer. That
+                is slower over all: nothing overlaps.
         """
+        if live:
+            for frame, found in self._follow(frames):
+                pixels = frame.image if images else None
+                yield Frame(index=frame.index, time_s=frame.time_s, faces=self._faces([found])[0], image=pixels)
+            return
         with closing(ahead(self._follow(frames), _FRAMES_WAITING)) as followed:
             for batch in _batches(followed, _FRAMES_A_BATCH):
                 for (frame, _), faces in zip(batch, self._faces([found for _, found in batch]), strict=True):

@@ -38,6 +38,7 @@ COMMANDS = MappingProxyType(
         "data": ("mien.cli.data:data", "List the data sets that mien reads, or check a copy of one."),
         "evaluate": ("mien.cli.evaluate:evaluate", "Measure a bundle by a named protocol."),
         "import": ("mien.cli.import_:import_", "Make a bundle of weights that others publish (extra: import)."),
+        "live": ("mien.cli.live:live", "Watch a camera: in the terminal, or on a page of this machine."),
         "models": ("mien.cli.models:models", "List the bundles, or show what one says of itself."),
         "smooth": ("mien.cli.smooth:smooth", "Smooth a table of affect over time."),
         "submit": ("mien.cli.submit:submit", "Write or check a challenge submission."),

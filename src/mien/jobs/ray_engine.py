@@ -79,8 +79,7 @@ class _RayRun:
         interrupts: PendingInterrupts,
     ) -> None:
         self._ray = ray
-        # Two threads: one works, the other is asked for messages and told to stop.
-        self._create = lambda: ray.remote(RayWorker).options(num_cpus=1, max_concurrency=2).remote(setup)
+        self._setup = setup
         self._items = items
         self._report = report
         self._interrupts = interrupts
@@ -107,6 +106,10 @@ class _RayRun:
             self._ray.kill(actor)
         if self._error is not None:
             raise self._error
+
+    def _create(self) -> Any:
+        # Two threads: one works, the other is asked for messages and told to stop.
+        return self._ray.remote(RayWorker).options(num_cpus=1, max_concurrency=2).remote(self._setup)
 
     def _begin(self, actor: Any) -> None:
         """Give an actor its next item, or let it go."""

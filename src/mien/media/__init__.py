@@ -10,7 +10,7 @@ from mien.media.drawing import draw_faces
 from mien.media.frames import DecodeReport, FrameSource, VideoFrame, VideoInfo
 from mien.media.images import MAX_PIXELS, as_rgb, decode_image, load_image
 from mien.media.inputs import IMAGE_SUFFIXES, VIDEO_SUFFIXES, MediaInput, find_inputs
-from mien.media.save import SAVE_SUFFIXES, save_image
+from mien.media.save import SAVE_SUFFIXES, encode_jpeg, save_image
 from mien.media.video import VideoReader, open_video
 from mien.media.writer import VideoWriter
 
@@ -33,6 +33,7 @@ __all__ = [
     "as_rgb",
     "decode_image",
     "draw_faces",
+    "encode_jpeg",
     "find_inputs",
     "load_image",
     "open_camera",

@@ -18,6 +18,16 @@ SAVE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".w
 """Suffixes, lower-case, of the image files that `save_image` writes."""
 
 
+def encode_jpeg(image: npt.NDArray[np.uint8], *, quality: int = 80) -> bytes:
+    """A JPEG file in memory.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        quality: 1 to 100.
+    """
+    return cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+
+
 def save_image(path: str | os.PathLike[str], image: npt.NDArray[np.uint8]) -> None:
     """Write an image in the format that the suffix names, in one step over an older file.
 

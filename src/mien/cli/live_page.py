@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``mien live --page``: pictures and figures for a browser of this machine, from the standard library's server."""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import resources
+from types import TracebackType
+from typing import Any, Self
+
+from mien.core import OutputError
+from mien.media import draw_faces, encode_jpeg
+from mien.pipeline import LiveFrame
+
+_HOST = "127.0.0.1"
+_BOUNDARY = "frame"
+_WAIT_S = 0.5
+# The page is one file: nothing may be loaded from anywhere else, and no other page may show or read it.
+_SAFETY = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": (
+        "default-src 'none'; img-src 'self'; connect-src 'self'; style-src 'unsafe-inline'; "
+        "script-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+    ),
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class LivePage:
+    """A page at `url` that shows the latest answer; a context manager.
+
+    Args:
+        port: 0 for any that is free.
+        anonymous: whether faces are made unrecognisable in the pictures.
+
+    Raises:
+        OutputError: the port is taken.
+    """
+
+    def __init__(self, port: int = 0, *, anonymous: bool = False) -> None:
+        self._anonymous = anonymous
+        self._changed = threading.Condition()
+        self._answer: LiveFrame | None = None
+        self._number = 0
+        self._picture: tuple[int, bytes] = (0, b"")
+        self._drawing = threading.Lock()
+        self._closed = False
+        page = self
+
+        class Handler(_Handler):
+            live_page = page
+
+        try:
+            self._server = ThreadingHTTPServer((_HOST, port), Handler)
+        except OSError as error:
+            reason = error.strerror or error
+            raise OutputError(f"cannot open port {port} for the page: {reason}; choose another --port") from error
+        self._thread = threading.Thread(target=self._server.serve_forever, name="mien-page", daemon=True)
+
+    @property
+    def port(self) -> int:
+        """Where the page is on this machine."""
+        return int(self._server.server_address[1])
+
+    @property
+    def url(self) -> str:
+        """Address for a browser of this machine."""
+        return f"http://{_HOST}:{self.port}/"
+
+    def show(self, answer: LiveFrame) -> None:
+        """Show an answer to everyone who watches."""
+        with self._changed:
+            self._answer = answer
+            self._number += 1
+            self._changed.notify_all()
+
+    def after(self, number: int) -> tuple[int, LiveFrame] | None:
+        """The latest answer and its number, once that is above ``number``; None when the page is closed."""
+        with self._changed:
+            while not self._closed and (self._number <= number or self._answer is None):
+                self._changed.wait(_WAIT_S)
+            return None if self._closed or self._answer is None else (self._number, self._answer)
+
+    def picture(self, number: int, answer: LiveFrame) -> bytes:
+        """The answer drawn, as a JPEG; drawn once, however many watch, and never if nobody does."""
+        with self._drawing:
+            if self._picture[0] != number and answer.frame.image is not None:
+                drawn = draw_faces(answer.frame.image, answer.frame.faces, anonymous=self._anonymous)
+                self._picture = number, encode_jpeg(drawn)
+            return self._picture[1]
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Answers a browser: the page, its pictures, its figures."""
+
+    live_page: LivePage
+
+    def do_GET(self) -> None:
+        """One request; streams last until either side ends."""
+        page = self.live_page
+        # A page of another site could have its own name lead here; a browser then says that name.
+        if self.headers.get("Host") not in (f"{_HOST}:{page.port}", f"localhost:{page.port}"):
+            self.send_error(HTTPStatus.FORBIDDEN)
+            return
+        try:
+            match self.path:
+                case "/":
+                    self._head("text/html; charset=utf-8")
+                    self.wfile.write(resources.files("mien.cli").joinpath("live.html").read_bytes())
+                case "/pictures":
+                    self._pictures()
+                case "/figures":
+                    self._figures()
+                case _:
+                    self.send_error(HTTPStatus.NOT_FOUND)
+        except (BrokenPipeError, ConnectionResetError):
+            return  # the browser has closed the page
+
+    def _head(self, kind: str) -> None:
+        self.send_response(HTTPStatus.OK)
+        for name, value in {"Content-Type": kind, **_SAFETY}.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def _pictures(self) -> None:
+        self._head(f"multipart/x-mixed-replace; boundary={_BOUNDARY}")
+        number = 0
+        while (latest := self.live_page.after(number)) is not None:
+            number, answer = latest
+            picture = self.live_page.picture(number, answer)
+            head = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"
+            self.wfile.write(head.encode() + picture + b"\r\n")
+
+    def _figures(self) -> None:
+        self._head("text/event-stream")
+        number = 0
+        while (latest := self.live_page.after(number)) is not None:
+            number, answer = latest
+            self.wfile.write(f"data: {json.dumps(facts(answer))}\n\n".encode())
+        self.wfile.write(b"event: end\ndata: {}\n\n")
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the standard library's name
+        """Nothing: a line per request would drown the terminal."""
+
+
+def facts(answer: LiveFrame) -> dict[str, Any]:
+    """An answer as JSON; what is not known is null."""
+    figures, faces = answer.figures, answer.frame.faces
+    return {
+        "source": answer.source,
+        "frame": answer.frame.index,
+        "time_s": answer.frame.time_s,
+        "latency_s": answer.latency_s,
+        "latency_p50_s": figures.latency_p50_s,
+        "latency_p95_s": figures.latency_p95_s,
+        "fps": figures.fps,
+        "n_frames": figures.n_frames,
+        "n_dropped": figures.n_dropped,
+        "faces": [
+            {
+                "track_id": int(face.track_ids[0]),
+                "top": top,
+                "expression": dict(zip(face.expression_labels, map(_number, face.expression[0]), strict=True)),
+                "valence": _number(face.valence[0]),
+                "arousal": _number(face.arousal[0]),
+                "action_units": dict(zip(face.action_unit_labels, map(_number, face.action_units[0]), strict=True)),
+            }
+            for face, top in zip(faces, faces.top_expressions(), strict=True)
+        ],
+    }
+
+
+def _number(value: float) -> float | None:
+    return round(float(value), 4) if math.isfinite(value) else None
