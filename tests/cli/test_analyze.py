@@ -58,6 +58,7 @@ def test_all_failed(mien, tmp_path: Path) -> None:
         (["--detector", "haar"], "no detector is named 'haar'; choose from mtcnn, yunet"),
         (["--runtime", "tensorrt"], "no runtime is named 'tensorrt'"),
         (["--overlay", "drawn.mp4"], "the overlay of an image is an image"),
+        (["--overlay", "drawn.xyz"], "the overlay of an image is an image; name it one of .bmp"),
         (["--log", "xml"], "Invalid value for '--log'"),
     ],
 )
@@ -72,6 +73,14 @@ def test_an_overlay_with_several_inputs(mien, photo: Path, clip: Path, tmp_path:
     ended = mien("analyze", photo, clip, "--out", tmp_path, "--overlay", tmp_path / "o.mp4")
     assert ended.code == 2
     assert "an overlay needs a single input, got 2" in ended.err
+
+
+@pytest.mark.parametrize("ending", [".xyz", ".png", ""])
+def test_an_overlay_of_an_unknown_ending(mien, clip: Path, tmp_path: Path, ending: str) -> None:
+    ended = mien("analyze", clip, "--out", tmp_path / "t.csv", "--overlay", tmp_path / f"o{ending}")
+    assert ended.code == 2
+    assert "the overlay of a video is a video; name it one of .m4v, .mkv, .mov, .mp4" in ended.err
+    assert not (tmp_path / "t.csv").exists()
 
 
 def test_an_unknown_table_ending(mien, photo: Path, tmp_path: Path) -> None:

@@ -12,12 +12,13 @@ from mien.media.images import MAX_PIXELS, as_rgb, decode_image, load_image
 from mien.media.inputs import IMAGE_SUFFIXES, VIDEO_SUFFIXES, MediaInput, find_inputs
 from mien.media.save import SAVE_SUFFIXES, encode_jpeg, save_image
 from mien.media.video import VideoReader, open_video
-from mien.media.writer import VideoWriter
+from mien.media.writer import VIDEO_SAVE_SUFFIXES, VideoWriter
 
 __all__ = [
     "IMAGE_SUFFIXES",
     "MAX_PIXELS",
     "SAVE_SUFFIXES",
+    "VIDEO_SAVE_SUFFIXES",
     "VIDEO_SUFFIXES",
     "CameraReader",
     "Capture",

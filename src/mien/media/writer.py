@@ -17,6 +17,9 @@ from mien.core import ConfigError, OutputError
 from mien.media.images import as_rgb
 from mien.media.partial import partial_path
 
+VIDEO_SAVE_SUFFIXES = frozenset({".m4v", ".mkv", ".mov", ".mp4"})
+"""Suffixes, lower-case, of the video files that `VideoWriter` writes."""
+
 _CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 # Fine enough for every usual frame rate; MPEG-4 part 2 allows no finer than 1/65535 s.
 _TIME_BASE = Fraction(1, 60_000)

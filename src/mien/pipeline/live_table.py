@@ -11,7 +11,8 @@ from typing import Self
 from mien.affect import Analyzer
 from mien.core import Frame
 from mien.media import FrameSource
-from mien.results import InputRecord, RunManifest, TableWriter, table_schema
+from mien.pipeline.table_of_bundle import schema_of
+from mien.results import InputRecord, RunManifest, TableWriter
 
 
 class LiveTable:
@@ -35,15 +36,7 @@ class LiveTable:
         self._started = datetime.now(UTC)
         self._n_faces = 0
         self._n_dropped = 0
-        about = {"bundle_name": analyzer.spec.name, "bundle_sha256": analyzer.bundle_digest}
-        self._writer = TableWriter(
-            path,
-            table_schema(
-                expression_labels=analyzer.expression_labels,
-                action_unit_labels=analyzer.action_unit_labels,
-                metadata=about,
-            ),
-        )
+        self._writer = TableWriter(path, schema_of(analyzer))
 
     def append(self, frame: Frame, n_dropped: int) -> None:
         """Add the rows of a frame.

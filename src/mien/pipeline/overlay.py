@@ -14,6 +14,7 @@ import numpy.typing as npt
 from mien.core import ConfigError, FaceChoice, Frame, OutputError
 from mien.media import (
     SAVE_SUFFIXES,
+    VIDEO_SAVE_SUFFIXES,
     MediaInput,
     RecentHeads,
     VideoInfo,
@@ -158,11 +159,14 @@ class Drawing:
         Raises:
             ConfigError: the ending does not fit the input, or the overlay would replace the input.
         """
-        is_picture = self.path.suffix.lower() in SAVE_SUFFIXES
-        if media.kind == "image" and not is_picture:
-            raise ConfigError(f"{self.path}: the overlay of an image is an image; name it one of {_endings()}")
-        if media.kind != "image" and is_picture:
-            raise ConfigError(f"{self.path}: the overlay of a {media.kind} is a video; name it .mp4, .mov or .mkv")
+        kind = "image" if media.kind == "image" else "video"
+        endings = SAVE_SUFFIXES if kind == "image" else VIDEO_SAVE_SUFFIXES
+        if self.path.suffix.lower() not in endings:
+            article = "an" if media.kind == "image" else "a"
+            known = ", ".join(sorted(endings))
+            raise ConfigError(
+                f"{self.path}: the overlay of {article} {media.kind} is {article} {kind}; name it one of {known}"
+            )
         if media.path is not None and self.path.exists() and self.path.samefile(media.path):
             raise ConfigError(f"{self.path}: the overlay would replace the input; choose another name")
 
@@ -180,7 +184,3 @@ class Drawing:
         if info is None:
             return ImageOverlay(self.path, painter)
         return VideoOverlay(self.path, info, painter, every=every)
-
-
-def _endings() -> str:
-    return ", ".join(sorted(SAVE_SUFFIXES))

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Live runs with stand-ins for a camera: nothing lags, nothing is lost without being counted, everything ends."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mien.core import ConfigError, Faces, Frame, InputError
+from mien.media import DecodeReport, VideoFrame, VideoInfo
+from mien.pipeline import live
+from mien.pipeline import live as live_function
+from mien.pipeline.live import NewestFrame
+from mien.results import RunManifest, read_table
+
+from .face_clips import FPS, N_FRAMES
+
+
+class FakeCamera:
+    """A `FrameSource` of a camera that gives a picture whenever it is told to.
+
+    Attributes:
+        closed: whether it was let go.
+    """
+
+    def __init__(self, image: np.ndarray, n_frames: int, *, wait: Any = lambda _: None) -> None:
+        self._image = image
+        self._n_frames = n_frames
+        self._wait = wait
+        self._n_given = 0
+        self.closed = False
+        height, width = image.shape[:2]
+        self.info = VideoInfo(path=None, name="camera 7", width=width, height=height, codec="camera")
+
+    @property
+    def report(self) -> DecodeReport:
+        return DecodeReport(n_decoded=self._n_given, n_lost=0)
+
+    def __iter__(self) -> Iterator[VideoFrame]:
+        for index in range(self._n_frames):
+            self._wait(index)
+            self._n_given += 1
+            yield VideoFrame(index=index, time_s=index / FPS, image=self._image)
+
+    def __enter__(self) -> "FakeCamera":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_what_comes_meanwhile_is_dropped_and_the_newest_comes_next() -> None:
+    image = np.zeros((4, 4, 3), np.uint8)
+    go_on, all_read = threading.Event(), threading.Event()
+
+    def wait(index: int) -> None:
+        if index == 1:
+            go_on.wait(60)
+
+    def frames() -> Iterator[VideoFrame]:
+        yield from FakeCamera(image, 10, wait=wait)
+        all_read.set()
+
+    with NewestFrame(frames()) as newest:
+        taken = iter(newest)
+        assert next(taken).index == 0
+        go_on.set()
+        all_read.wait(60)
+        assert next(taken).index == 9
+        assert newest.n_dropped == 8
+        assert list(taken) == []
+
+
+def test_the_arrival_of_the_frame_given_out_is_known() -> None:
+    times = iter([10.0, 20.0])
+    with NewestFrame(FakeCamera(np.zeros((4, 4, 3), np.uint8), 1), lambda: next(times)) as newest:
+        assert [frame.index for frame in newest] == [0]
+        assert newest.arrived_s == 10.0
+
+
+def test_an_error_of_the_source_comes_out_after_its_frames() -> None:
+    def frames() -> Iterator[VideoFrame]:
+        yield VideoFrame(index=0, time_s=0.0, image=np.zeros((4, 4, 3), np.uint8))
+        raise InputError("camera 0: is gone")
+
+    with NewestFrame(frames()) as newest, pytest.raises(InputError, match="is gone"):
+        list(newest)
+
+
+def test_leaving_early_ends_the_thread() -> None:
+    with NewestFrame(FakeCamera(np.zeros((4, 4, 3), np.uint8), 10**9)) as newest:
+        assert next(iter(newest)).index >= 0
+    assert not [thread for thread in threading.enumerate() if thread.name == "mien-live"]
+
+
+def test_a_camera_is_answered_and_written(face: np.ndarray, tmp_path: Path) -> None:
+    answered = threading.Semaphore(1)
+    camera = FakeCamera(face, 5, wait=lambda _: answered.acquire(timeout=60))
+    table = tmp_path / "live.parquet"
+    answers = []
+    for answer in live(camera, out=table, threads=1):
+        answers.append(answer)
+        answered.release()
+    assert camera.closed
+    assert [answer.frame.index for answer in answers] == list(range(5))
+    assert {answer.source for answer in answers} == {"camera 7"}
+    assert all(len(answer.frame.faces) == 1 and answer.frame.image is not None for answer in answers)
+    assert all(answer.latency_s > 0 for answer in answers)
+    last = answers[-1].figures
+    assert (last.n_frames, last.n_dropped) == (5, 0)
+    assert 0 < last.latency_p50_s <= last.latency_p95_s <= max(answer.latency_s for answer in answers)
+    assert read_table(table)["frame"].to_pylist() == list(range(5))
+    record = RunManifest.load(table).inputs[0]
+    assert (record.path, record.kind, record.n_rows, record.n_faces) == ("camera 7", "camera", 5, 5)
+
+
+def test_a_fast_camera_is_dropped_from_and_the_manifest_says_so(face: np.ndarray, tmp_path: Path) -> None:
+    camera = FakeCamera(face, 400, wait=lambda _: time.sleep(0.001))
+    answers = list(live(camera, out=tmp_path / "live.csv", threads=1))
+    n_dropped = answers[-1].figures.n_dropped
+    assert n_dropped > 0
+    assert len(answers) + n_dropped == 400
+    (message,) = RunManifest.load(tmp_path / "live.csv").inputs[0].messages
+    assert message == f"{n_dropped} frames came while others were being read and were dropped"
+
+
+def test_closing_early_leaves_a_table(face: np.ndarray, tmp_path: Path) -> None:
+    camera = FakeCamera(face, 10**6, wait=lambda _: time.sleep(0.005))
+    answers = live(camera, out=tmp_path / "live.csv", threads=1)
+    next(answers)
+    next(answers)
+    answers.close()
+    assert camera.closed
+    assert read_table(tmp_path / "live.csv").num_rows == 2
+    assert RunManifest.load(tmp_path / "live.csv").inputs[0].n_rows == 2
+
+
+def test_a_video_runs_at_its_own_pace(clip: Path) -> None:
+    before = time.monotonic()
+    answers = list(live(clip, threads=1))
+    elapsed_s = time.monotonic() - before
+    assert elapsed_s >= (N_FRAMES - 1) / FPS
+    assert answers[-1].frame.index == N_FRAMES - 1, "the newest frame is never dropped"
+    assert len(answers) + answers[-1].figures.n_dropped == N_FRAMES
+
+
+def test_a_range_ends_it(clip: Path) -> None:
+    assert all(answer.frame.time_s < 0.2 for answer in live(clip, stop_s=0.2, threads=1))
+
+
+@pytest.mark.parametrize("which", ["photo", "folder"])
+def test_what_is_neither_camera_nor_video(which: str, photo: Path, clip: Path) -> None:
+    source = photo if which == "photo" else clip.parent
+    with pytest.raises(ConfigError, match="live takes one camera or one video"):
+        next(live_function(source))
+
+
+def test_frames_answered_at_once_are_the_same(clip: Path) -> None:
+    from mien.affect import Analyzer
+    from mien.media import open_video
+
+    analyzer = Analyzer(threads=1)
+    answers = []
+    for at_once in (False, True):
+        with open_video(clip) as video:
+            answers.append(list(analyzer.frames(video, live=at_once)))
+    for batched, single in zip(*answers, strict=True):
+        assert isinstance(single, Frame)
+        assert isinstance(single.faces, Faces)
+        np.testing.assert_allclose(single.faces.expression, batched.faces.expression, atol=1e-5)
+        np.testing.assert_array_equal(single.faces.track_ids, batched.faces.track_ids)
