@@ -13,7 +13,7 @@ import psutil
 import pytest
 from PIL import Image as Pil
 
-from mien.affect import Analyzer
+from mien.affect import Analyzer, Smoothing, smooth_tracks
 from mien.core import ACTION_UNITS, EXPRESSIONS, ConfigError, Faces, InputError, ModelError
 from mien.media import VideoFrame, open_video
 
@@ -247,6 +247,28 @@ def test_images_ranges_and_every(analyzer: Analyzer, clip: Path) -> None:
 def test_ranges_that_make_no_sense(analyzer: Analyzer, clip: Path, settings: dict[str, float]) -> None:
     with pytest.raises(ConfigError):
         list(analyzer.video(clip, **settings))  # type: ignore[arg-type]  # a mix of int and float settings
+
+
+def test_a_smoothed_video_is_the_smoothed_table_of_the_video(analyzer: Analyzer, clip: Path) -> None:
+    raw, got = list(analyzer.video(clip)), list(analyzer.video(clip, smooth="expr=2,au=1", images=True))
+    assert [frame.index for frame in got] == [frame.index for frame in raw]
+    assert all(frame.image is not None for frame in got)
+    tracks = np.concatenate([frame.faces.track_ids for frame in raw])
+    numbers = np.repeat([frame.index for frame in raw], [len(frame.faces) for frame in raw])
+    chances = np.concatenate([frame.faces.expression for frame in raw])
+    expected = smooth_tracks(tracks, numbers, chances, 2, Smoothing())
+    assert np.concatenate([frame.faces.expression for frame in got]) == pytest.approx(expected, abs=1e-6)
+    assert not np.allclose(chances, expected)
+    assert np.array_equal(
+        np.concatenate([frame.faces.valence for frame in got]), np.concatenate([frame.faces.valence for frame in raw])
+    )
+
+
+def test_smoothing_that_makes_no_sense(analyzer: Analyzer, clip: Path) -> None:
+    with pytest.raises(ConfigError, match="fps"):
+        next(analyzer.video(clip, smooth="fps=3"))
+    with pytest.raises(ConfigError, match="nothing is to be smoothed"):
+        next(analyzer.frames([], smooth="kernel=median"))
 
 
 def test_few_frames_are_read_ahead(analyzer: Analyzer, face: Image) -> None:

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 import mien
-from mien.core import ConfigError, ModelError
+from mien.affect import Smoothing
+from mien.core import ConfigError, InputError, ModelError
 from mien.media import camera as camera_module
 from mien.media import load_image, open_video
 from mien.pipeline import Progress, TableWritten, analyze
+from mien.pipeline.smooth import smooth_file
 from mien.results import InputRecord, read_table, table_metadata
 
 from .face_clips import FPS, N_FRAMES, manifest, times_of, write_clip, write_photo
@@ -166,6 +168,21 @@ def test_every_and_ranges_keep_true_numbers_and_times(clip: Path, tmp_path: Path
     analyze(clip, table, every=3, start_s=0.2, stop_s=0.6)
     assert column(table, "frame") == [6, 9, 12]
     assert column(table, "time_s") == pytest.approx([0.24, 0.36, 0.48])
+
+
+def test_smoothing_while_reading_is_smoothing_the_table(clip: Path, tmp_path: Path) -> None:
+    raw, live, after = (tmp_path / f"{name}.parquet" for name in ("raw", "live", "after"))
+    analyze(clip, raw)
+    assert analyze(clip, live, smooth="expr=3,va=2,au=1").exit_code == 0
+    smooth_file(raw, after, Smoothing(expr=3, va=2, au=1))
+    for name in ("expression_happiness", "arousal", "AU12"):
+        assert column(live, name) == pytest.approx(column(after, name), abs=2e-3)
+    assert column(live, "time_s") == column(raw, "time_s")
+    assert manifest(live)["arguments"]["smooth"] == str(Smoothing(expr=3, va=2, au=1))
+    with pytest.raises(InputError, match="smoothed already"):
+        smooth_file(live, after, Smoothing(va=1))
+    with pytest.raises(ConfigError, match="nothing is to be smoothed"):
+        analyze(clip, tmp_path / "none.parquet", smooth="expr=0")
 
 
 def test_an_overlay_of_a_video(clip: Path, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from mien.affect.compound import (
 )
 from mien.affect.decoding import Decoder, activate
 from mien.affect.smoothing import box_mean, box_median, fill_gaps, gaussian_mean, hold_through_gaps
+from mien.affect.smoothing_frames import smooth_frames
 from mien.affect.smoothing_stream import CausalMean
 from mien.affect.smoothing_tracks import KERNELS, Smoothing, smooth_tracks
 
@@ -51,6 +52,7 @@ __all__ = [
     "hold_through_gaps",
     "search_blend",
     "search_blend_per_column",
+    "smooth_frames",
     "smooth_tracks",
     "strongest_per_frame",
 ]

@@ -15,6 +15,8 @@ import numpy.typing as npt
 
 from mien.affect.ahead import ahead
 from mien.affect.decoding import Decoder
+from mien.affect.smoothing_frames import smooth_frames
+from mien.affect.smoothing_tracks import Smoothing
 from mien.core import FaceChoice, Faces, Frame, InputError, ModelSpec
 from mien.faces import (
     Detections,
@@ -166,6 +168,7 @@ class Analyzer:
         stop_s: float | None = None,
         every: int = 1,
         images: bool = False,
+        smooth: Smoothing | str | None = None,
     ) -> Generator[Frame, None, None]:
         """The frames of a video with their faces, one by one, in bounded memory.
 
@@ -175,19 +178,29 @@ class Analyzer:
             stop_s: leave out what is shown from here on.
             every: analyse each n-th frame only.
             images: whether the frames carry their pixels.
+            smooth: half-widths in frames, such as ``"expr=50,va=50,au=3"``. The windows reach ahead, so a frame comes
+                as many frames late, and up to a second more where its face is lost; with ``images`` the pixels of
+                those frames are held too. ``"va=50,causal=true"`` uses no later frame and delays nothing.
 
         Yields:
             Every analysed frame in order, also those without a face. ``track_ids`` stay with a face through short
             losses and end at cuts.
 
         Raises:
+            ConfigError: ``smooth`` has an unknown setting.
             InputError: the video cannot be opened, or nothing of it can be decoded.
         """
+        settings = Smoothing.of(smooth)
         with open_video(path, start_s=start_s, stop_s=stop_s, every=every) as frames:
-            yield from self.frames(frames, images=images)
+            yield from self.frames(frames, images=images, smooth=settings)
 
     def frames(
-        self, frames: Iterable[VideoFrame], *, images: bool = False, live: bool = False
+        self,
+        frames: Iterable[VideoFrame],
+        *,
+        images: bool = False,
+        live: bool = False,
+        smooth: Smoothing | str | None = None,
     ) -> Generator[Frame, None, None]:
         """The same for frames from anywhere: a camera, or a video that the caller has opened.
 
@@ -198,7 +211,13 @@ class Analyzer:
             images: whether the frames carry their pixels.
             live: answer each frame before the next is asked for, so that none is old by the time of its answer. That
                 is slower over all: nothing overlaps.
+            smooth: as `video` takes it; only causal settings suit what is live.
         """
+        settings = Smoothing.of(smooth)
+        with closing(self._analyzed(frames, images=images, live=live)) as analyzed:
+            yield from analyzed if settings is None else smooth_frames(analyzed, settings)
+
+    def _analyzed(self, frames: Iterable[VideoFrame], *, images: bool, live: bool) -> Generator[Frame, None, None]:
         if live:
             for frame, found in self._follow(frames):
                 pixels = frame.image if images else None

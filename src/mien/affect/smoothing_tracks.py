@@ -44,6 +44,23 @@ class Smoothing:
         if not self.sigma > 0:
             raise ConfigError(f"sigma must be positive, got {self.sigma}")
 
+    def __str__(self) -> str:
+        """The settings as `parse` reads them."""
+        values = vars(self) | {"causal": str(self.causal).lower()}
+        return ",".join(f"{name}={value}" for name, value in values.items())
+
+    @classmethod
+    def of(cls, settings: Smoothing | str | None) -> Smoothing | None:
+        """Settings from what users pass: themselves, text for `parse`, or None for no smoothing at all.
+
+        Raises:
+            ConfigError: as for `parse`, or every half-width is 0.
+        """
+        chosen = cls.parse(settings) if isinstance(settings, str) else settings
+        if chosen is not None and not (chosen.expr or chosen.va or chosen.au):
+            raise ConfigError("nothing is to be smoothed; give a half-width for expr, va or au")
+        return chosen
+
     @classmethod
     def parse(cls, text: str) -> Smoothing:
         """Settings from text such as ``expr=50,va=50,au=3`` or ``expr=50,va=10,kernel=gaussian,sigma=1e5``.

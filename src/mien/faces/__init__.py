@@ -13,10 +13,11 @@ from mien.faces.detector import (
     parse_detector,
 )
 from mien.faces.follow import FaceFollower
-from mien.faces.tracker import Tracker
+from mien.faces.tracker import MAX_LOST_S, Tracker
 
 __all__ = [
     "DETECTORS",
+    "MAX_LOST_S",
     "CutDetector",
     "Detections",
     "DetectorInfo",

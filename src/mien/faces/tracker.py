@@ -41,6 +41,9 @@ _MAX_SIZE_RATIO = 2.0
 
 NO_TRACK = -1
 
+MAX_LOST_S = 1.0
+"""How long a face may be unseen and still keep its number, in seconds of the video."""
+
 
 @dataclass
 class _Track:
@@ -97,7 +100,7 @@ class Tracker:
         ConfigError: ``max_lost_s`` is negative.
     """
 
-    def __init__(self, *, max_lost_s: float = 1.0) -> None:
+    def __init__(self, *, max_lost_s: float = MAX_LOST_S) -> None:
         if not max_lost_s >= 0:
             raise ConfigError(f"max_lost_s must be at least 0, got {max_lost_s}")
         self._max_lost_s = max_lost_s

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mien.affect import Smoothing
 from mien.core import ConfigError, FaceChoice
 from mien.faces import parse_detector
 from mien.inference import DEFAULT_BUNDLE, bundle_digest, usable_cores
@@ -76,6 +77,7 @@ def analyze(
     every: int = 1,
     start_s: float | None = None,
     stop_s: float | None = None,
+    smooth: Smoothing | str | None = None,
     landmarks: bool = False,
     overlay: str | os.PathLike[str] | None = None,
     anonymous: bool = False,
@@ -106,6 +108,7 @@ def analyze(
         every: analyse each n-th frame of videos.
         start_s: leave out what videos show before.
         stop_s: leave out what videos show from here on; for a camera, when to end.
+        smooth: videos over time, as `mien.Analyzer.video` does: ``"expr=50,va=50,au=3"`` in frames on each side.
         landmarks: whether the table has the five points of each face.
         overlay: a video (or, for an image, a picture) with everything drawn on it; for a single input.
         anonymous: whether faces are made unrecognisable in the overlay.
@@ -124,6 +127,7 @@ def analyze(
         MissingExtraError: the runtime or the engine is not installed.
     """
     names = [os.fspath(name) for name in ([inputs] if isinstance(inputs, (str, os.PathLike)) else inputs)]
+    smoothing = Smoothing.of(smooth)
     arguments: dict[str, Any] = {
         "inputs": names,
         "out": os.fspath(out),
@@ -135,6 +139,7 @@ def analyze(
         "every": every,
         "start_s": start_s,
         "stop_s": stop_s,
+        "smooth": None if smoothing is None else str(smoothing),
         "landmarks": landmarks,
         "overlay": None if overlay is None else os.fspath(overlay),
         "anonymous": anonymous,
@@ -143,7 +148,7 @@ def analyze(
     }
     if weights := parse_detector(detector)[1].get("model"):
         arguments["detector_sha256"] = hash_file(weights) if Path(weights).is_file() else None
-    selection = Selection(every=every, start_s=start_s, stop_s=stop_s)
+    selection = Selection(every=every, start_s=start_s, stop_s=stop_s, smooth=smoothing)
     if anonymous and overlay is None:
         raise ConfigError("anonymous changes the overlay; name a file for it")
     choice = FaceChoice.of_pixels(faces)

@@ -88,7 +88,7 @@ class _TableRun:
         except InputError as error:
             self._fail(plan.inputs[0], error)
             return
-        about = {**work_key, **_stream_offset(plan.inputs)}
+        about = {**self._settings.selection.metadata, **work_key, **_stream_offset(plan.inputs)}
         schema = schema_of(analyzer, n_landmarks=self._settings.n_landmarks, metadata=about)
         stopped_by: BaseException | None = None
         try:

@@ -13,13 +13,11 @@ import pyarrow.compute as pc
 
 from mien.affect import Smoothing, smooth_tracks
 from mien.core import DIMENSIONS, ConfigError, InputError
-from mien.results import read_table
-from mien.results.formats import format_of
+from mien.pipeline.sources import SMOOTHING_KEY
+from mien.results import format_of, read_table, table_metadata, with_table_metadata
 from mien.results.recording import column_numbers
 from mien.results.save import save_table
 from mien.results.schema import action_unit_columns, expression_columns
-
-_METADATA_KEY = b"mien.smoothing"
 
 
 def smooth_file(path: Path, out: Path, settings: Smoothing) -> int:
@@ -58,11 +56,10 @@ def smooth_table(table: pa.Table, settings: Smoothing) -> tuple[pa.Table, int]:
         ConfigError: every half-width is 0.
         InputError: a track has two rows of one frame, or the table says that it is smoothed.
     """
-    if not (settings.expr or settings.va or settings.au):
-        raise ConfigError("nothing is to be smoothed; give a half-width for expr, va or au")
-    about = table.schema.metadata or {}
-    if _METADATA_KEY in about:
-        raise InputError(f"the table is smoothed already ({about[_METADATA_KEY].decode()}); smooth the original")
+    Smoothing.of(settings)  # refuses settings that would change nothing
+    about = table_metadata(table.schema)
+    if SMOOTHING_KEY in about:
+        raise InputError(f"the table is smoothed already ({about[SMOOTHING_KEY]}); smooth the original")
     names = table.schema.names
     tasks = (
         (settings.expr, expression_columns(table.schema)),
@@ -86,8 +83,7 @@ def smooth_table(table: pa.Table, settings: Smoothing) -> tuple[pa.Table, int]:
             columns[name] = pa.array(smoothed[:, column].astype(np.float32), from_pandas=True)
         if group is tasks[0][1]:
             columns["expression"] = _top(measured, smoothed)
-    text = ",".join(f"{name}={value}" for name, value in vars(settings).items())
-    schema = table.schema.with_metadata({**about, _METADATA_KEY: text.encode()})
+    schema = with_table_metadata(table.schema, {SMOOTHING_KEY: str(settings)})
     return pa.Table.from_arrays([columns[name] for name in names], schema=schema), n_tracks
 
 

@@ -8,24 +8,29 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from mien.affect import Analyzer
+from mien.affect import Analyzer, Smoothing
 from mien.core import ConfigError, Frame, InputError
 from mien.media import DecodeReport, FrameSource, MediaInput, VideoFrame, VideoInfo, load_image, open_camera, open_video
+
+SMOOTHING_KEY = "smoothing"
+"""Under which a table keeps the settings that it was smoothed with."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """Which frames of a video are wanted.
+    """Which frames of a video are wanted, and whether faces are smoothed over them.
 
     Attributes:
         every: each n-th.
         start_s: none shown before; None from the beginning.
         stop_s: none shown from here on; None to the end.
+        smooth: over time, each track on its own; None for not at all.
     """
 
     every: int = 1
     start_s: float | None = None
     stop_s: float | None = None
+    smooth: Smoothing | None = None
 
     def __post_init__(self) -> None:
         if self.every < 1:
@@ -38,6 +43,11 @@ class Selection:
         """The range in words."""
         start = f"from {self.start_s or 0:g} s"
         return f"{start} on" if self.stop_s is None else f"{start} to {self.stop_s:g} s"
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What a table must say of itself: that its rows are smoothed, so that nobody does it twice."""
+        return {} if self.smooth is None else {SMOOTHING_KEY: str(self.smooth)}
 
     def n_expected(self, info: VideoInfo) -> int | None:
         """Frames to expect of a video, None where its container does not tell."""
@@ -132,7 +142,8 @@ class VideoReading:
         is_camera = self.info.path is None
         wanted = self._selection.live(self._source) if is_camera else self._source
         nothing_yet = True
-        with closing(analyzer.frames(wanted, images=images)) as frames:
+        smooth = self._selection.smooth
+        with closing(analyzer.frames(wanted, images=images, smooth=smooth)) as frames:
             for frame in frames:
                 nothing_yet = False
                 yield frame

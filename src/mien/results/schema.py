@@ -221,6 +221,12 @@ def table_metadata(schema: pa.Schema) -> dict[str, str]:
     return {key.removeprefix(_PREFIX): text for key, text in texts.items() if key.startswith(_PREFIX)}
 
 
+def with_table_metadata(schema: pa.Schema, facts: Mapping[str, str]) -> pa.Schema:
+    """The schema with further facts for `table_metadata`."""
+    own = {f"{_PREFIX}{key}".encode(): text.encode() for key, text in facts.items()}
+    return schema.with_metadata({**(schema.metadata or {}), **own})
+
+
 def describe_columns(schema: pa.Schema | None = None) -> Iterator[Column]:
     """Name, unit, range and meaning of every column, for documentation.
 
