@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import mien.datasets
 from mien.core import ConfigError
 from mien.datasets import DATASETS, AnnotationError, Samples, check_dataset, create_example, load_dataset
 
@@ -72,3 +73,26 @@ def test_reading_imports_no_fixture_writer() -> None:
     code = "import sys, mien.datasets; print('mien.datasets.fixtures' in sys.modules)"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "False"
+
+
+def test_the_table_imports_no_reader() -> None:
+    readers = {DATASETS[name].target.partition(":")[0] for name in DATASETS}
+    code = "import sys, mien.datasets; print(*(name for name in sys.modules if name.startswith('mien.datasets.')))"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert readers.isdisjoint(answer.stdout.split())
+
+
+def test_every_name_of_the_door_leads_somewhere() -> None:
+    assert [name for name in mien.datasets.__all__ if not hasattr(mien.datasets, name)] == []
+    lazy = [name for names in mien.datasets._LAZY.values() for name in names]
+    assert sorted(lazy) == sorted(set(lazy))
+    assert set(lazy) <= set(mien.datasets.__all__) <= set(dir(mien.datasets))
+    with pytest.raises(AttributeError, match="no attribute 'load_everything'"):
+        _ = mien.datasets.load_everything
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_a_folder_may_be_named_by_text(name: str, tmp_path: Path) -> None:
+    create_example(name, str(tmp_path))
+    split = DATASETS[name].splits[0]
+    assert len(load_dataset(name, str(tmp_path), split)) == len(DATASETS.load(name)(str(tmp_path), split)) > 0

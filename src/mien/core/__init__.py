@@ -13,7 +13,18 @@ from mien.core.errors import (
     OutputError,
 )
 from mien.core.faces import Faces, Frame
-from mien.core.labels import ACTION_UNITS, DIMENSIONS, EXPRESSION_ORDERS, EXPRESSIONS, columns_by_name
+from mien.core.labels import (
+    ACTION_UNITS,
+    ACTION_UNITS_8,
+    ACTION_UNITS_12,
+    COMPOUND_EXPRESSIONS,
+    DIMENSIONS,
+    EMI_EMOTIONS,
+    ERI_EMOTIONS,
+    EXPRESSION_ORDERS,
+    EXPRESSIONS,
+    columns_by_name,
+)
 from mien.core.pose import pose_angles, rotation_matrices
 from mien.core.registry import Registry
 from mien.core.spec import (
@@ -29,7 +40,12 @@ from mien.core.typed import read_typed
 
 __all__ = [
     "ACTION_UNITS",
+    "ACTION_UNITS_8",
+    "ACTION_UNITS_12",
+    "COMPOUND_EXPRESSIONS",
     "DIMENSIONS",
+    "EMI_EMOTIONS",
+    "ERI_EMOTIONS",
     "EXPRESSIONS",
     "EXPRESSION_ORDERS",
     "SPEC_VERSION",

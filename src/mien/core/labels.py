@@ -56,6 +56,29 @@ EXPRESSION_ORDERS = MappingProxyType(
 )
 """Named expression orders of data sets and published models, spelled with canonical names."""
 
+ACTION_UNITS_12 = ("AU01", "AU02", "AU04", "AU06", "AU07", "AU10", "AU12", "AU15", "AU23", "AU24", "AU25", "AU26")
+"""Action units of Aff-Wild2 since 2021, in file order."""
+
+ACTION_UNITS_8 = ("AU01", "AU02", "AU04", "AU06", "AU12", "AU15", "AU20", "AU25")
+"""Action units of the 2020 edition, in file order."""
+
+COMPOUND_EXPRESSIONS = (
+    "fearfully surprised",
+    "happily surprised",
+    "sadly surprised",
+    "disgustedly surprised",
+    "angrily surprised",
+    "sadly fearful",
+    "sadly angry",
+)
+"""The seven compound expressions, in the order of submissions."""
+
+EMI_EMOTIONS = ("admiration", "amusement", "determination", "empathic pain", "excitement", "joy")
+"""Emotions of Hume-Vidmimic2, in file order."""
+
+ERI_EMOTIONS = ("adoration", "amusement", "anxiety", "disgust", "empathic pain", "fear", "surprise")
+"""Emotions of Hume-Reaction, in file order."""
+
 
 def columns_by_name(source: Sequence[str], target: Sequence[str]) -> npt.NDArray[np.intp]:
     """Index into ``source`` of every name in ``target``, so that ``array[..., index]`` is in target order.

@@ -34,7 +34,7 @@ _CSV_IMAGES = ("Manually_Annotated_Images", "Manually_Annotated/Manually_Annotat
 _NPY_FOLDERS = {"train": "train_set", "valid": "val_set"}
 
 
-def load_affectnet(folder: Path, split: str) -> ImageSamples:
+def load_affectnet(folder: str | Path, split: str) -> ImageSamples:
     """The classic release: ``training.csv``, ``validation.csv`` and ``Manually_Annotated_Images``.
 
     Rows with no expression (none, uncertain, no face) are kept with an unknown one, and rows without a face box with
@@ -43,6 +43,7 @@ def load_affectnet(folder: Path, split: str) -> ImageSamples:
     Raises:
         AnnotationError: the file is missing or malformed.
     """
+    folder = Path(folder)
     if split not in _CSV_FILES:
         raise AnnotationError(folder, f"AffectNet has the splits {', '.join(_CSV_FILES)}, not {split!r}")
     table = read_named(load_document(folder / _CSV_FILES[split]), _CSV_FIELDS)
@@ -62,7 +63,7 @@ def load_affectnet(folder: Path, split: str) -> ImageSamples:
     )
 
 
-def load_affectnet_npy(folder: Path, split: str, *, on_problem: OnProblem = refuse) -> ImageSamples:
+def load_affectnet_npy(folder: str | Path, split: str, *, on_problem: OnProblem = refuse) -> ImageSamples:
     """The later release: ``train_set`` and ``val_set``, each ``images/<id>.jpg`` and ``annotations/<id>_exp.npy`` ...
 
     Args:
@@ -73,6 +74,7 @@ def load_affectnet_npy(folder: Path, split: str, *, on_problem: OnProblem = refu
     Raises:
         AnnotationError: the split is missing or, without ``on_problem``, an annotation is malformed.
     """
+    folder = Path(folder)
     if split not in _NPY_FOLDERS:
         raise AnnotationError(folder, f"AffectNet has the splits {', '.join(_NPY_FOLDERS)}, not {split!r}")
     place = folder / _NPY_FOLDERS[split]

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from mien.core import EXPRESSION_ORDERS
+from mien.core import ACTION_UNITS_8, ACTION_UNITS_12, EXPRESSION_ORDERS
 from mien.datasets.crops import CROP_FOLDERS, find_crops
 from mien.datasets.frame_lists import load_frame_list
 from mien.datasets.frames import FrameSamples
@@ -18,12 +18,6 @@ from mien.datasets.track_files import (
     read_track_files,
     valence_arousal_format,
 )
-
-ACTION_UNITS_12 = ("AU01", "AU02", "AU04", "AU06", "AU07", "AU10", "AU12", "AU15", "AU23", "AU24", "AU25", "AU26")
-"""Action units of Aff-Wild2 since 2021, in file order."""
-
-ACTION_UNITS_8 = ("AU01", "AU02", "AU04", "AU06", "AU12", "AU15", "AU20", "AU25")
-"""Action units of the 2020 edition, in file order."""
 
 _SPLITS = {"train": ("train_set", "training_set"), "valid": ("validation_set",)}
 
@@ -66,7 +60,7 @@ _AU = _Task(
 
 
 def load_affwild2_va(
-    folder: Path, split: str, *, crops: str | None = None, on_problem: OnProblem = refuse
+    folder: str | Path, split: str, *, crops: str | None = None, on_problem: OnProblem = refuse
 ) -> FrameSamples:
     """Valence and arousal of every frame of a split.
 
@@ -79,20 +73,23 @@ def load_affwild2_va(
     Raises:
         AnnotationError: the split is missing or, without ``on_problem``, a file is malformed.
     """
+    folder = Path(folder)
     return _load(_VA, folder, split, crops, on_problem)
 
 
 def load_affwild2_expr(
-    folder: Path, split: str, *, crops: str | None = None, on_problem: OnProblem = refuse
+    folder: str | Path, split: str, *, crops: str | None = None, on_problem: OnProblem = refuse
 ) -> FrameSamples:
     """The expression of every frame of a split, of eight classes or (2020, 2021) seven; as `load_affwild2_va`."""
+    folder = Path(folder)
     return _load(_EXPR, folder, split, crops, on_problem)
 
 
 def load_affwild2_au(
-    folder: Path, split: str, *, crops: str | None = None, on_problem: OnProblem = refuse
+    folder: str | Path, split: str, *, crops: str | None = None, on_problem: OnProblem = refuse
 ) -> FrameSamples:
     """Twelve action units, or (2020) eight, of every frame of a split; as `load_affwild2_va`."""
+    folder = Path(folder)
     return _load(_AU, folder, split, crops, on_problem)
 
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mien.core import EXPRESSION_ORDERS
-from mien.datasets.affwild2 import ACTION_UNITS_12
+from mien.core import ACTION_UNITS_12, EXPRESSION_ORDERS
 from mien.datasets.columns import UNKNOWN
 from mien.datasets.crops import find_crops
 from mien.datasets.documents import load_document
@@ -31,7 +30,7 @@ _FIELDS = (
 )
 
 
-def load_affwild2_mtl(folder: Path, split: str, *, crops: str | None = None) -> FrameSamples:
+def load_affwild2_mtl(folder: str | Path, split: str, *, crops: str | None = None) -> FrameSamples:
     """All three tasks of every listed frame, each with its own mask; rows keep the order of the list.
 
     Args:
@@ -42,6 +41,7 @@ def load_affwild2_mtl(folder: Path, split: str, *, crops: str | None = None) -> 
     Raises:
         AnnotationError: the list is missing or malformed.
     """
+    folder = Path(folder)
     images = find_crops(folder, crops)
     if split not in _FILES:
         return load_frame_list(_find_test_list(folder, split), NAME, images)

@@ -5,22 +5,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mien.core import COMPOUND_EXPRESSIONS
 from mien.datasets.crops import find_crops
 from mien.datasets.frame_lists import load_frame_list
 from mien.datasets.frames import FrameSamples
 from mien.datasets.problems import AnnotationError, OnProblem, refuse
 from mien.datasets.track_files import expression_format, read_track_files
-
-COMPOUND_EXPRESSIONS = (
-    "fearfully surprised",
-    "happily surprised",
-    "sadly surprised",
-    "disgustedly surprised",
-    "angrily surprised",
-    "sadly fearful",
-    "sadly angry",
-)
-"""The seven compound expressions, in the order of submissions."""
 
 _NAME = "cexpr"
 
@@ -29,7 +19,9 @@ _EDITIONS = (COMPOUND_EXPRESSIONS, (*COMPOUND_EXPRESSIONS, "other"))
 _FORM = expression_format({tuple(name.replace(" ", "_") for name in labels): labels for labels in _EDITIONS})
 
 
-def load_cexpr(folder: Path, split: str, *, crops: str | None = None, on_problem: OnProblem = refuse) -> FrameSamples:
+def load_cexpr(
+    folder: str | Path, split: str, *, crops: str | None = None, on_problem: OnProblem = refuse
+) -> FrameSamples:
     """The official list of frames (``"test"``), or a re-annotation (``"train"``) as one text file per video.
 
     Args:
@@ -42,6 +34,7 @@ def load_cexpr(folder: Path, split: str, *, crops: str | None = None, on_problem
     Raises:
         AnnotationError: the split is missing or, without ``on_problem``, a file is malformed.
     """
+    folder = Path(folder)
     images = find_crops(folder, crops)
     if split == "test":
         lists = sorted(path for path in folder.glob("*.txt") if not path.name.startswith("."))

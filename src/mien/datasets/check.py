@@ -52,7 +52,7 @@ class CheckReport:
         }
 
 
-def check_dataset(name: str, folder: Path) -> CheckReport:
+def check_dataset(name: str, folder: str | Path) -> CheckReport:
     """Read every split of a data set and collect what is wrong instead of stopping at it.
 
     Of a malformed file the first fault is named; the rest of the data set is still read.
@@ -65,6 +65,7 @@ def check_dataset(name: str, folder: Path) -> CheckReport:
         ConfigError: the name is unknown.
         InputError: there is no such folder.
     """
+    folder = Path(folder)
     record = DATASETS[name]
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give the folder of {record.title}")

@@ -46,8 +46,9 @@ def find_crops(folder: Path, name: str | None) -> Path | None:
     return next((folder / candidate for candidate in CROP_FOLDERS if (folder / candidate).is_dir()), None)
 
 
-def find_videos(folder: Path) -> dict[str, Path]:
+def find_videos(folder: str | Path) -> dict[str, Path]:
     """Raw videos in the folder or one below it, by name without suffix; of two with one name the first is taken."""
+    folder = Path(folder)
     found: dict[str, Path] = {}
     if not folder.is_dir():
         return found

@@ -43,30 +43,34 @@ class TeacherAnswers:
     points: Floats
 
 
-def load_pictures(path: Path) -> Pictures:
+def load_pictures(path: str | Path) -> Pictures:
     """Names and encoded pictures of any of the sets.
 
     Raises:
         DatasetError: the file is missing, is not Parquet or lacks a column.
     """
+    path = Path(path)
     table = _read(path, ("name", "image"))
     return Pictures(tuple(table["name"].to_pylist()), tuple(table["image"].to_pylist()))
 
 
-def load_votes(path: Path) -> npt.NDArray[np.int64]:
+def load_votes(path: str | Path) -> npt.NDArray[np.int64]:
     """FER+ votes (N, 10) in the order of `VOTES`, about ten people a face."""
+    path = Path(path)
     return _matrix(_read(path, VOTES), VOTES).astype(np.int64)
 
 
-def load_ratings(path: Path) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+def load_ratings(path: str | Path) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.int64]]:
     """Votes (N, 8), mean valence and arousal (N, 2) in [-1, 1], and the image set (N,) of a set with many raters."""
+    path = Path(path)
     dimensions = ("valence_mean", "arousal_mean")
     table = _read(path, (*EXPRESSIONS, *dimensions, "image_set"))
     return _matrix(table, EXPRESSIONS), _matrix(table, dimensions), table["image_set"].to_numpy().astype(np.int64)
 
 
-def load_emotions(path: Path) -> tuple[str, ...]:
+def load_emotions(path: str | Path) -> tuple[str, ...]:
     """The single expression label of each picture, in canonical spelling."""
+    path = Path(path)
     labels = tuple(_read(path, ("emotion",))["emotion"].to_pylist())
     unknown = sorted(set(labels) - set(EXPRESSIONS))
     if unknown:
@@ -74,12 +78,13 @@ def load_emotions(path: Path) -> tuple[str, ...]:
     return labels
 
 
-def load_teacher(path: Path, names: tuple[str, ...]) -> TeacherAnswers:
+def load_teacher(path: str | Path, names: tuple[str, ...]) -> TeacherAnswers:
     """The teacher's answers for exactly these pictures, joined by name.
 
     Raises:
         DatasetError: a picture has no row, or the file does not name its blendshapes.
     """
+    path = Path(path)
     table = _read(path, ("name", "found", "blendshapes", "points"))
     metadata = table.schema.metadata or {}
     if b"blendshapes" not in metadata:

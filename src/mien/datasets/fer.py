@@ -25,7 +25,7 @@ _PLUS_PARENTS = ("images", "Images", "data", ".")
 _N_SPACES = FER_SIZE_PX**2 - 1
 
 
-def load_fer2013(folder: Path, split: str) -> ImageSamples:
+def load_fer2013(folder: str | Path, split: str) -> ImageSamples:
     """FER2013 from ``fer2013.csv`` (or ``icml_face_data.csv``); faces stay text until `ImageSamples.gray_image`.
 
     Args:
@@ -35,6 +35,7 @@ def load_fer2013(folder: Path, split: str) -> ImageSamples:
     Raises:
         AnnotationError: the file is missing, a row is malformed or a face has not 48 x 48 values from 0 to 255.
     """
+    folder = Path(folder)
     path = next((folder / name for name in ("fer2013.csv", "icml_face_data.csv") if (folder / name).exists()), None)
     fields = (Field("emotion"), Field("pixels", "text"), Field("Usage", "text"))
     table = read_named(load_document(path or folder / "fer2013.csv"), fields)
@@ -53,7 +54,7 @@ def load_fer2013(folder: Path, split: str) -> ImageSamples:
     )
 
 
-def load_ferplus_csv(folder: Path, split: str) -> ImageSamples:
+def load_ferplus_csv(folder: str | Path, split: str) -> ImageSamples:
     """FER+ from ``fer2013new.csv``, with images where they were written out as files.
 
     The expression is the most voted of all ten columns (ties: the first) and unknown where that is no expression;
@@ -66,6 +67,7 @@ def load_ferplus_csv(folder: Path, split: str) -> ImageSamples:
     Raises:
         AnnotationError: the file is missing or a row is malformed.
     """
+    folder = Path(folder)
     fields = (Field("Usage", "text"), Field("Image name", "text"), *(Field(name) for name in _VOTE_COLUMNS))
     table = read_named(load_document(folder / "fer2013new.csv"), fields)
     votes = np.stack([table.classes(name, low=0, high=10) for name in _VOTE_COLUMNS], axis=1)

@@ -20,7 +20,7 @@ from mien.datasets.tables import Field, Table, read_rows
 _LOCATION = r"^(?P<track>.+)/(?P<frame>[0-9]+)\.jpg$"
 
 
-def load_frame_list(path: Path, dataset: str, crops: Path | None) -> FrameSamples:
+def load_frame_list(path: str | Path, dataset: str, crops: Path | None) -> FrameSamples:
     """Read a test list: a header, then ``video/00001.jpg`` per line, with or without a comma behind it.
 
     Args:
@@ -31,6 +31,7 @@ def load_frame_list(path: Path, dataset: str, crops: Path | None) -> FrameSample
     Raises:
         AnnotationError: the list is missing, a name is malformed or there twice, or the header is a row.
     """
+    path = Path(path)
     document = load_document(path)
     check_list_header(document)
     # The list of one edition ends every name with a comma; the next has bare names. Nothing may follow it.

@@ -11,17 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mien.core import EMI_EMOTIONS, ERI_EMOTIONS
 from mien.datasets.clips import ClipSamples
 from mien.datasets.crops import find_videos
 from mien.datasets.documents import load_document
 from mien.datasets.problems import AnnotationError
 from mien.datasets.tables import Field, Table, read_named
-
-EMI_EMOTIONS = ("admiration", "amusement", "determination", "empathic pain", "excitement", "joy")
-"""Emotions of Hume-Vidmimic2, in file order."""
-
-ERI_EMOTIONS = ("adoration", "amusement", "anxiety", "disgust", "empathic pain", "fear", "surprise")
-"""Emotions of Hume-Reaction, in file order."""
 
 _EMI_COLUMNS = ("Admiration", "Amusement", "Determination", "Empathic Pain", "Excitement", "Joy")
 _EMI_FILES = {"train": "train_split.csv", "valid": "valid_split.csv", "test": "test_split.csv"}
@@ -29,7 +24,7 @@ _ERI_COLUMNS = ("Adoration", "Amusement", "Anxiety", "Disgust", "Empathic-Pain",
 _ERI_SPLITS = {"train": "train", "valid": "val", "test": "test"}
 
 
-def load_emi(folder: Path, split: str) -> ClipSamples:
+def load_emi(folder: str | Path, split: str) -> ClipSamples:
     """Hume-Vidmimic2: ``train_split.csv``, ``valid_split.csv`` and, without labels, ``test_split.csv``.
 
     Names are text: ``00001`` is no 1.
@@ -37,6 +32,7 @@ def load_emi(folder: Path, split: str) -> ClipSamples:
     Raises:
         AnnotationError: the file is missing or malformed, an intensity is not in [0, 1], or a name is there twice.
     """
+    folder = Path(folder)
     if split not in _EMI_FILES:
         raise AnnotationError(folder, f"EMI has the splits {', '.join(_EMI_FILES)}, not {split!r}")
     document = load_document(folder / _EMI_FILES[split])
@@ -59,13 +55,14 @@ def load_emi(folder: Path, split: str) -> ClipSamples:
     )
 
 
-def load_eri(folder: Path, split: str) -> ClipSamples:
+def load_eri(folder: str | Path, split: str) -> ClipSamples:
     """Hume-Reaction: ``data_info.csv`` with all splits; test rows have blank targets.
 
     Raises:
         AnnotationError: the file is missing or malformed, a labelled row has a blank or a value outside [0, 1], or a
             name is there twice.
     """
+    folder = Path(folder)
     if split not in _ERI_SPLITS:
         raise AnnotationError(folder, f"ERI has the splits {', '.join(_ERI_SPLITS)}, not {split!r}")
     targets = [Field(name, "blank_or_number") for name in _ERI_COLUMNS]

@@ -20,7 +20,7 @@ _IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 _CLASSES = {"ANGRER": "anger", **{label.upper(): label for label in EXPRESSION_ORDERS["lsd_6"]}}
 
 
-def load_lsd(folder: Path, split: str) -> ImageSamples:
+def load_lsd(folder: str | Path, split: str) -> ImageSamples:
     """Images and the expressions that their folders name.
 
     Args:
@@ -30,6 +30,7 @@ def load_lsd(folder: Path, split: str) -> ImageSamples:
     Raises:
         AnnotationError: a folder is missing, empty, or named after no expression.
     """
+    folder = Path(folder)
     if split not in _SPLITS:
         raise AnnotationError(folder, f"LSD has the splits {', '.join(_SPLITS)}, not {split!r}")
     root, labels = folder / _SPLITS[split], EXPRESSION_ORDERS["lsd_6"]

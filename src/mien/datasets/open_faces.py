@@ -38,12 +38,13 @@ class OpenFaces:
     calibration: FaceSamples
 
 
-def load_open_faces(folder: Path, calibration_rows: int) -> OpenFaces:
+def load_open_faces(folder: str | Path, calibration_rows: int) -> OpenFaces:
     """Read the sets below ``folder`` (layout: docs/training.md), some FER+ faces set aside for calibration.
 
     Raises:
         DatasetError: a file is missing or malformed.
     """
+    folder = Path(folder)
     ferplus = load_ferplus(folder, "train")
     aside = np.argsort([_hash(name) for name in ferplus.names])[:calibration_rows]
     taught = np.ones(len(ferplus), dtype=bool)
@@ -61,11 +62,12 @@ def affect_map(folder: Path) -> AffectMap:
     return AffectMap.fit(votes[rows] / votes[rows].sum(axis=1, keepdims=True), ratings[rows])
 
 
-def load_ferplus(folder: Path, split: str) -> FaceSamples:
+def load_ferplus(folder: str | Path, split: str) -> FaceSamples:
     """FER+ faces of ``"train"`` or ``"valid"`` with shares, mapped valence and arousal, and pseudo action units.
 
     Faces that most people could not name or that are none stay out.
     """
+    folder = Path(folder)
     path = folder / f"ferplus/{split}.parquet"
     shares = expression_shares(load_votes(path))
     affect = np.full((len(shares), 2), np.nan, dtype=np.float32)
@@ -75,18 +77,20 @@ def load_ferplus(folder: Path, split: str) -> FaceSamples:
     return samples.take(usable)
 
 
-def load_unvoted(folder: Path, path: str, teacher: str) -> FaceSamples:
+def load_unvoted(folder: str | Path, path: str, teacher: str) -> FaceSamples:
     """Faces without expression labels, with the teacher's action units."""
+    folder = Path(folder)
     n = len(load_pictures(folder / f"{path}.parquet").names)
     unknown = np.full((n, 8), np.nan, dtype=np.float32)
     return _with_teacher(folder, folder / f"{path}.parquet", teacher, unknown, unknown[:, :2])
 
 
-def load_lfw(folder: Path, *, test: bool) -> FaceSamples:
+def load_lfw(folder: str | Path, *, test: bool) -> FaceSamples:
     """LFW faces with their single noisy label, of the people kept for testing or of all others.
 
     People are told apart by name stem, so nobody is in both parts.
     """
+    folder = Path(folder)
     path = folder / "lfw_expression/photos.parquet"
     emotions = load_emotions(path)
     one_hot = np.eye(len(EXPRESSIONS), dtype=np.float32)[[EXPRESSIONS.index(label) for label in emotions]]

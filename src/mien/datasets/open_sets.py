@@ -19,33 +19,36 @@ from mien.datasets.problems import AnnotationError
 _DIMENSIONS = ("valence_mean", "arousal_mean")
 
 
-def load_open_ferplus(folder: Path, split: str) -> ImageSamples:
+def load_open_ferplus(folder: str | Path, split: str) -> ImageSamples:
     """FER+ votes of ``ferplus/train.parquet`` or ``valid.parquet``; the expression is the most voted, as in FER+ files.
 
     Raises:
         AnnotationError: the file is missing, is no Parquet or lacks a column.
     """
+    folder = Path(folder)
     table = _read(folder / "ferplus", {"train": "train.parquet", "valid": "valid.parquet"}, split, ("name", *VOTES))
     votes = np.stack([table[name].to_numpy() for name in VOTES], axis=1).astype(np.int64)
     return _samples("open-ferplus", split, table, expression=plurality(votes), votes=votes, vote_labels=VOTES)
 
 
-def load_open_fairface(folder: Path, split: str) -> ImageSamples:
+def load_open_fairface(folder: str | Path, split: str) -> ImageSamples:
     """FairFace of ``fairface/train.parquet`` or ``val.parquet``: faces without expression labels.
 
     Raises:
         AnnotationError: the file is missing, is no Parquet or lacks a column.
     """
+    folder = Path(folder)
     files = {"train": "train.parquet", "valid": "val.parquet"}
     return _samples("open-fairface", split, _read(folder / "fairface", files, split, ("name",)))
 
 
-def load_open_lfw(folder: Path, split: str) -> ImageSamples:
+def load_open_lfw(folder: str | Path, split: str) -> ImageSamples:
     """LFW expressions of ``lfw_expression/photos.parquet``, all as ``"train"``; people must be kept apart by the user.
 
     Raises:
         AnnotationError: the file is missing, is no Parquet, lacks a column or names an unknown expression.
     """
+    folder = Path(folder)
     place = folder / "lfw_expression"
     table = _read(place, {"train": "photos.parquet"}, split, ("name", "emotion"))
     labels = table["emotion"].to_pylist()
@@ -56,12 +59,13 @@ def load_open_lfw(folder: Path, split: str) -> ImageSamples:
     return _samples("open-lfw", split, table, expression=expression)
 
 
-def load_affectnet_c25(folder: Path, split: str) -> ImageSamples:
+def load_affectnet_c25(folder: str | Path, split: str) -> ImageSamples:
     """Votes and mean ratings of 25 people, ``affectnet_c25/ratings.parquet``, all as ``"train"``; no pixels, no names.
 
     Raises:
         AnnotationError: the file is missing, is no Parquet, lacks a column or has a rating outside [-1, 1].
     """
+    folder = Path(folder)
     place = folder / "affectnet_c25"
     table = _read(place, {"train": "ratings.parquet"}, split, (*EXPRESSIONS, *_DIMENSIONS))
     votes = np.stack([table[name].to_numpy() for name in EXPRESSIONS], axis=1).astype(np.int64)

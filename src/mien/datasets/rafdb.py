@@ -19,7 +19,7 @@ _PREFIXES = {"train": "train_", "test": "test_"}
 _SUFFIXES = {"aligned": "_aligned.jpg", "original": ".jpg"}
 
 
-def load_rafdb(folder: Path, split: str, *, images: str = "aligned") -> ImageSamples:
+def load_rafdb(folder: str | Path, split: str, *, images: str = "aligned") -> ImageSamples:
     """The basic-emotion part of RAF-DB.
 
     Args:
@@ -30,6 +30,7 @@ def load_rafdb(folder: Path, split: str, *, images: str = "aligned") -> ImageSam
     Raises:
         AnnotationError: the list is missing or malformed, or ``images`` or ``split`` are unknown.
     """
+    folder = Path(folder)
     root = folder / "basic" if (folder / "basic").is_dir() else folder
     if split not in _PREFIXES or images not in _SUFFIXES:
         reason = f"choose the split from {', '.join(_PREFIXES)} and the images from {', '.join(_SUFFIXES)}"

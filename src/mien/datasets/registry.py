@@ -223,7 +223,7 @@ DATASETS = Registry(
 """Name -> `DataSet`."""
 
 
-def load_dataset(name: str, folder: Path, split: str, *, on_problem: OnProblem = refuse) -> Samples:
+def load_dataset(name: str, folder: str | Path, split: str, *, on_problem: OnProblem = refuse) -> Samples:
     """Read one split of a data set by the name in the table.
 
     Args:
@@ -236,15 +236,17 @@ def load_dataset(name: str, folder: Path, split: str, *, on_problem: OnProblem =
         ConfigError: the name is unknown.
         AnnotationError: the split is missing or malformed.
     """
+    folder = Path(folder)
     options = {"on_problem": on_problem} if DATASETS[name].many_files else {}
     return cast("Samples", DATASETS.load(name)(folder, split, **options))
 
 
-def create_example(name: str, folder: Path) -> None:
+def create_example(name: str, folder: str | Path) -> None:
     """Write a small tree in the exact form of a data set, with made-up labels and gray images.
 
     Raises:
         ConfigError: the name is unknown.
     """
+    folder = Path(folder)
     module, _, attribute = DATASETS[name].fixture.partition(":")
     getattr(import_module(module), attribute)(folder)
