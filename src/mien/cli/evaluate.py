@@ -5,38 +5,69 @@ from __future__ import annotations
 
 import json
 import shlex
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    from mien.evaluation import Report
+    from mien.evaluation import Predictor, Report, ThresholdSearch
 
 
 @click.command(short_help="Measure a bundle or a file of predictions by a named protocol.")
 @click.argument("protocol")
 @click.option("--data", required=True, type=click.Path(path_type=Path), help="Folder of the data set.")
-@click.option("--predictions", type=click.Path(path_type=Path), help="Answers in the form of the challenge.")
+@click.option(
+    "--predictions",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Answers in the form of the challenge, or a folder of affect tables; a folder for each system of a blend.",
+)
+@click.option("--smooth", metavar="SETTINGS", help="Of affect tables: expr=50,va=50,au=3.")
+@click.option("--weights", multiple=True, metavar="TASK=W,...", help="Of the systems: va=.7,.3. [default: equal]")
+@click.option("--thresholds", metavar="P,...", help="One probability per action unit, for tables. [default: .5]")
+@click.option("--search-thresholds", is_flag=True, help="Tune them on the split, beside the figure at .5 (au, mtl).")
 @click.option("--bundle", help="Name or folder of a bundle. [default: mien-light, unless there are predictions]")
 @click.option("--split", help="Of the data set. [default: the one that the protocol measures]")
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
 def evaluate(
-    protocol: str, data: Path, predictions: Path | None, bundle: str | None, split: str | None, *, as_json: bool
+    protocol: str,
+    data: Path,
+    predictions: tuple[Path, ...],
+    smooth: str | None,
+    weights: tuple[str, ...],
+    thresholds: str | None,
+    bundle: str | None,
+    split: str | None,
+    *,
+    search_thresholds: bool,
+    as_json: bool,
 ) -> None:
-    """Measure a bundle, or a file of answers in the form of the challenge, with 95 % bootstrap intervals.
+    """Measure a bundle, a file of answers, or affect tables of the videos, with 95 % bootstrap intervals.
 
     \b
     ferplus, lfw: a bundle on faces that it was not taught
     va, expr, au, mtl, lsd, ce, emi, eri, affectnet: the challenges' own measures, videos resampled as a whole
     """  # noqa: D301 - \b is click's mark for text that it must not rewrap
-    report = _measured(protocol, data, predictions, bundle, split)
-    options = {"--data": data, "--predictions": predictions, "--bundle": bundle, "--split": split}
-    given = [text for name, value in options.items() if value is not None for text in (name, str(value))]
+    if predictions and bundle:
+        raise click.UsageError("give --predictions or --bundle, not both")
+    folders = bool(predictions) and all(path.is_dir() for path in predictions)
+    if (smooth or weights or thresholds or search_thresholds or len(predictions) > 1) and not folders:
+        raise click.UsageError(
+            "smoothing, weights, thresholds and several systems need folders of affect tables as --predictions"
+        )
+    predictor = _predictor(predictions, smooth, weights, thresholds) if predictions else None
+    report = _measured(protocol, data, predictor, bundle, split)
+    options = [("--data", data), *(("--predictions", path) for path in predictions), ("--smooth", smooth)]
+    options += [*(("--weights", text) for text in weights), ("--thresholds", thresholds)]
+    options += [("--bundle", bundle), ("--split", split)]
+    given = [text for name, value in options if value is not None for text in (name, str(value))]
     report = replace(report, command=shlex.join(["mien", "evaluate", protocol, *given]))
+    tuned = _tuned(protocol, data, predictor, split) if search_thresholds else None
     if as_json:
-        click.echo(json.dumps(report.to_json(), indent=1))
+        tuning = {} if tuned is None else {"threshold_search": asdict(tuned)}
+        click.echo(json.dumps(report.to_json() | tuning, indent=1))
         return
     dropped = ", ".join(f"{n} {reason}" for reason, n in report.dropped.items()) or "none"
     click.echo(f"{report.data}, {report.n_rows} rows (left out: {dropped})")
@@ -45,28 +76,52 @@ def evaluate(
     for m in report.measures:
         click.echo(f"{m.name:{width}}  {m.value:.4f}  [{m.low:.4f}, {m.high:.4f}]  n={m.n}")
     click.echo(report.command)
+    if tuned is not None:
+        click.echo(f"P_AU tuned on these rows  {tuned.mean_f1:.4f}  (at .5: {tuned.mean_f1_at_half:.4f})")
+        click.echo("--thresholds " + ",".join(f"{threshold:g}" for threshold in tuned.thresholds))
 
 
-def _measured(protocol: str, data: Path, predictions: Path | None, bundle: str | None, split: str | None) -> Report:
+def _predictor(
+    predictions: tuple[Path, ...], smooth: str | None, weights: tuple[str, ...], thresholds: str | None
+) -> Predictor:
+    from mien.affect import Smoothing
+    from mien.cli.systems import numbers, weights_by_task
+    from mien.evaluation import AffectTables, AnswerFile
+
+    if len(predictions) == 1 and not predictions[0].is_dir():
+        return AnswerFile(predictions[0])
+    return AffectTables(
+        predictions,
+        smoothing=Smoothing.of(smooth),
+        thresholds=numbers(thresholds, "--thresholds"),
+        weights=weights_by_task(weights),
+    )
+
+
+def _tuned(protocol: str, data: Path, predictor: Predictor | None, split: str | None) -> ThresholdSearch:
+    from mien.evaluation import AffectTables, search_thresholds_of
+
+    if not isinstance(predictor, AffectTables):
+        raise click.UsageError("--search-thresholds needs folders of affect tables as --predictions")
+    return search_thresholds_of(protocol, data, predictor, split or "valid")
+
+
+def _measured(protocol: str, data: Path, predictor: Predictor | None, bundle: str | None, split: str | None) -> Report:
     from mien.evaluation import PROTOCOLS
 
     default_split = PROTOCOLS[protocol].split
     run = PROTOCOLS.load(protocol)
-    if not default_split and (predictions or split):
+    if not default_split and (predictor or split):
         raise click.UsageError(f"{protocol} measures a bundle on a fixed split; leave out --predictions and --split")
-    if predictions and bundle:
-        raise click.UsageError("give --predictions or --bundle, not both")
-    if predictions:
-        from mien.evaluation.predictors import AnswerFile
-
-        report: Report = run(data, AnswerFile(predictions), split or default_split)
+    if predictor is not None:
+        report: Report = run(data, predictor, split or default_split)
         return report
     from mien.affect import Analyzer
     from mien.inference import DEFAULT_BUNDLE
 
     analyzer = Analyzer(bundle or DEFAULT_BUNDLE)
     if default_split:
-        from mien.evaluation.predictors import BundleOnCrops
+        from mien.evaluation import BundleOnCrops
 
         report = run(data, BundleOnCrops(analyzer), split or default_split)
     else:

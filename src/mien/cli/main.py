@@ -35,6 +35,7 @@ COMMANDS = MappingProxyType(
     {
         "analyze": ("mien.cli.analyze:analyze", "Photos, videos or a camera to a table of affect."),
         "bench": ("mien.cli.bench:bench", "How fast every stage is on this machine."),
+        "blend": ("mien.cli.blend:blend", "Search the weights of several systems on labelled data."),
         "data": ("mien.cli.data:data", "List the data sets that mien reads, or check a copy of one."),
         "evaluate": ("mien.cli.evaluate:evaluate", "Measure a bundle by a named protocol."),
         "import": ("mien.cli.import_:import_", "Make a bundle of weights that others publish (extra: import)."),

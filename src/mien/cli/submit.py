@@ -11,7 +11,13 @@ import click
 @click.command(short_help="Write or check a challenge submission.")
 @click.argument("task")
 @click.option("--list", "list_path", required=True, type=click.Path(path_type=Path), help="The official list of rows.")
-@click.option("--predictions", type=click.Path(path_type=Path), help="Folder of affect tables (emi: of CSV files).")
+@click.option(
+    "--predictions",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Folder of affect tables (emi: of CSV files); one for each system of a blend.",
+)
+@click.option("--weights", multiple=True, metavar="TASK=W,...", help="Of the systems: va=.7,.3. [default: equal]")
 @click.option("--out", type=click.Path(path_type=Path), help="The submission to write.")
 @click.option("--validate", type=click.Path(path_type=Path), help="Check this finished submission instead.")
 @click.option("--smooth", metavar="SETTINGS", help="Such as expr=50,va=50,au=3, on tables that are not smoothed yet.")
@@ -19,7 +25,8 @@ import click
 def submit(
     task: str,
     list_path: Path,
-    predictions: Path | None,
+    predictions: tuple[Path, ...],
+    weights: tuple[str, ...],
     out: Path | None,
     validate: Path | None,
     smooth: str | None,
@@ -31,29 +38,28 @@ def submit(
     order, count, ranges and classes; the first fault is named with its line.
     """
     from mien.affect import Smoothing
+    from mien.cli.systems import numbers, weights_by_task
     from mien.evaluation.answers import validate_answers
     from mien.evaluation.forms import submission_form
     from mien.evaluation.submissions import write_submission
 
-    if validate is not None and (predictions or out or smooth or thresholds):
+    if validate is not None and (predictions or out or smooth or thresholds or weights):
         raise click.UsageError("--validate only checks a file; leave out the options for writing one")
     if validate is not None:
         n_rows = validate_answers(submission_form(task), validate, list_path)
         click.echo(f"{validate}: {n_rows} rows, valid for {task}")
         return
-    if predictions is None or out is None:
+    if not predictions or out is None:
         raise click.UsageError("give --predictions and --out to write a submission, or --validate to check one")
-    settings = Smoothing.parse(smooth) if smooth else None
     done = write_submission(
-        task, predictions, list_path, out, smoothing=settings, thresholds=_numbers(thresholds) if thresholds else ()
+        task,
+        predictions,
+        list_path,
+        out,
+        smoothing=Smoothing.of(smooth),
+        thresholds=numbers(thresholds, "--thresholds"),
+        weights=weights_by_task(weights),
     )
     for message in done.messages:
         click.echo(f"note: {message}", err=True)
     click.echo(f"wrote {out}: {done.n_rows} rows, {done.n_filled} of them without a face")
-
-
-def _numbers(text: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError as error:
-        raise click.BadParameter(f"--thresholds takes numbers and commas, got {text!r}") from error

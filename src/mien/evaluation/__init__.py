@@ -7,12 +7,15 @@ from mien.evaluation.predictors import AnswerFile, BundleOnCrops, Predictor
 from mien.evaluation.protocols import PROTOCOLS, Protocol
 from mien.evaluation.report import Measure, Report, measure, measure_groups
 from mien.evaluation.submissions import Submission, write_submission
+from mien.evaluation.systems import AffectTables
 from mien.evaluation.thresholds import ThresholdSearch, search_thresholds
+from mien.evaluation.tuning import choose_compound_system, search_thresholds_of, search_weights
 
 __all__ = [
     "ANSWERS",
     "PROTOCOLS",
     "SUBMISSIONS",
+    "AffectTables",
     "AnswerFile",
     "AnswerForm",
     "BundleOnCrops",
@@ -23,11 +26,14 @@ __all__ = [
     "Report",
     "Submission",
     "ThresholdSearch",
+    "choose_compound_system",
     "measure",
     "measure_groups",
     "read_answers",
     "read_list",
     "search_thresholds",
+    "search_thresholds_of",
+    "search_weights",
     "submission_form",
     "validate_answers",
     "write_answers",

@@ -17,7 +17,7 @@ from mien.datasets import AnnotationError
 from mien.datasets.documents import Document, load_document
 from mien.datasets.tables import Field, Table, read_rows
 from mien.evaluation.forms import AnswerForm
-from mien.results.durable import durable_file, output_errors
+from mien.results import durable_file, output_errors
 
 KEY = "image"
 """Name of the first column of a table that `read_answers` gives, whatever the file's header calls it."""

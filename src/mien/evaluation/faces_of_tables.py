@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mien.core import InputError
+from mien.datasets import base_video
 from mien.results import TABLE_ENDINGS, read_table
 
 Floats = npt.NDArray[np.float64]
@@ -26,13 +27,52 @@ class VideoFaces:
     Attributes:
         frames: (N,) counted from 1.
         columns: name -> (N,) values of the table; NaN where not measured.
+        tracks: (N,) as in the table, -1 where nothing was tracked.
+        centre_x: (N,) of the box, in pixels.
+        area: (N,) of the box, in square pixels.
         main: (N,) whether the row is the main face of its frame: that of the track with most rows, or of the next
             one where that is lost; among equals the largest.
     """
 
     frames: npt.NDArray[np.int64]
     columns: dict[str, Floats]
+    tracks: npt.NDArray[np.int64]
+    centre_x: Floats
+    area: Floats
     main: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(
+        cls,
+        frames: npt.NDArray[np.int64],
+        columns: dict[str, Floats],
+        tracks: npt.NDArray[np.int64],
+        centre_x: Floats,
+        area: Floats,
+    ) -> VideoFaces:
+        """Faces with the main one of each frame chosen."""
+        main = _main_faces(frames, tracks, area)
+        return cls(frames=frames, columns=columns, tracks=tracks, centre_x=centre_x, area=area, main=main)
+
+    def with_zeros(self, names: Sequence[str]) -> VideoFaces:
+        """The same faces with 0 in these columns."""
+        return replace(self, columns=self.columns | {name: np.zeros(len(self.frames)) for name in names})
+
+    def side(self, *, left: bool) -> VideoFaces:
+        """The faces in one part of the picture, with a main face of their own.
+
+        The border is the median, over the frames with several faces, of the middle between the two largest. A video
+        that never shows two faces at once has no border, and all its faces stay.
+        """
+        order = np.lexsort((-np.nan_to_num(self.area), self.frames))
+        frames = self.frames[order]
+        first = np.flatnonzero(np.r_[True, frames[1:] != frames[:-1]] & np.r_[frames[1:] == frames[:-1], False])
+        if not len(first):
+            return self
+        border = np.median((self.centre_x[order[first]] + self.centre_x[order[first + 1]]) / 2)
+        rows = self.centre_x < border if left else self.centre_x >= border
+        columns = {name: column[rows] for name, column in self.columns.items()}
+        return VideoFaces.of(self.frames[rows], columns, self.tracks[rows], self.centre_x[rows], self.area[rows])
 
     def measured(self, names: Sequence[str], *, main_only: bool) -> tuple[npt.NDArray[np.int64], Floats]:
         """Frames and (M, len(names)) values of the rows in which all the columns were measured."""
@@ -56,16 +96,48 @@ def load_faces(folder: Path, columns: Sequence[str], *, of_frames: bool) -> dict
     Raises:
         InputError: there is no table, one cannot be read, or a video is in two.
     """
-    paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in TABLE_ENDINGS)
-    if not paths:
-        raise InputError(f"{folder} holds no tables ({', '.join(TABLE_ENDINGS)}); make some with mien analyze")
     videos: dict[str, VideoFaces] = {}
-    for path in paths:
+    for path in table_files(folder):
         for video, faces in _read(path, columns, of_frames=of_frames).items():
             if video in videos:
                 raise InputError(f"{path}: the video {video} is in another table of {folder} too; keep one of them")
             videos[video] = faces
     return videos
+
+
+def table_files(folder: Path) -> list[Path]:
+    """The tables in a folder, by name.
+
+    Raises:
+        InputError: there is none.
+    """
+    paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in TABLE_ENDINGS)
+    if not paths:
+        raise InputError(f"{folder} holds no tables ({', '.join(TABLE_ENDINGS)}); make some with mien analyze")
+    return paths
+
+
+def faces_of_track(track: str, videos: Mapping[str, VideoFaces], siblings: Sequence[str]) -> VideoFaces | None:
+    """The faces of a track of Aff-Wild2, None where its video was not analysed.
+
+    Tables of official crops name the track itself. Of a raw video ``X`` that shows two annotated people, ``X_left``
+    and ``X_right`` are the faces on that side of the picture, and ``X`` is the other one where only one of the two is
+    in the list; alone, ``X`` is the main face.
+
+    Args:
+        track: its name.
+        videos: by name.
+        siblings: all tracks of the list.
+    """
+    video = base_video(track)
+    if track != video:
+        if track in videos or video not in videos:
+            return videos.get(track)
+        return videos[video].side(left=track.endswith("_left"))
+    others = [side for side in ("left", "right") if f"{video}_{side}" in siblings and f"{video}_{side}" not in videos]
+    if video not in videos or len(others) != 1:
+        return videos.get(video)
+    return videos[video].side(left=others == ["right"])
 
 
 def _read(path: Path, columns: Sequence[str], *, of_frames: bool) -> dict[str, VideoFaces]:
@@ -81,6 +153,7 @@ def _read(path: Path, columns: Sequence[str], *, of_frames: bool) -> dict[str, V
     frames = np.where(own_frame >= 0, own_frame, table["frame"].to_numpy() + 1)
     values = {name: _numbers(table, name) for name in columns}
     area = (_numbers(table, "x1") - _numbers(table, "x0")) * (_numbers(table, "y1") - _numbers(table, "y0"))
+    centre_x = (_numbers(table, "x0") + _numbers(table, "x1")) / 2
     track = table["track_id"].fill_null(-1).to_numpy()
     success = table["success"].to_numpy()
     order = np.argsort(source_video[source], kind="stable")
@@ -89,11 +162,8 @@ def _read(path: Path, columns: Sequence[str], *, of_frames: bool) -> dict[str, V
     for video, start, stop in zip(names, bounds[:-1], bounds[1:], strict=True):
         rows = order[start:stop]
         rows = rows[success[rows]]
-        videos[video] = VideoFaces(
-            frames=frames[rows],
-            columns={name: column[rows] for name, column in values.items()},
-            main=_main_faces(frames[rows], track[rows], area[rows]),
-        )
+        own = {name: column[rows] for name, column in values.items()}
+        videos[video] = VideoFaces.of(frames[rows], own, track[rows], centre_x[rows], area[rows])
     return videos
 
 

@@ -9,8 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from mien.core import EXPRESSION_ORDERS, ConfigError
-from mien.datasets import ACTION_UNITS_8, ACTION_UNITS_12, COMPOUND_EXPRESSIONS, EMI_EMOTIONS, ERI_EMOTIONS
+from mien.core import (
+    ACTION_UNITS_8,
+    ACTION_UNITS_12,
+    COMPOUND_EXPRESSIONS,
+    EMI_EMOTIONS,
+    ERI_EMOTIONS,
+    EXPRESSION_ORDERS,
+    ConfigError,
+)
 
 
 @dataclass(frozen=True)
@@ -133,6 +140,15 @@ ANSWERS = MappingProxyType(
     }
 )
 """Every form that an evaluation reads: the official ones, older editions, and two of mien's own (eri, affectnet)."""
+
+
+def edition_form(task: str, expressions: Sequence[str], units: Sequence[str]) -> AnswerForm:
+    """The form of a frame task for the edition whose labels these are: 7 expressions or 8 action units are of 2020."""
+    if task == "expr" and tuple(expressions) == _EXPR_7:
+        return ANSWERS["expr-2020"]
+    if task == "au" and tuple(units) == ACTION_UNITS_8:
+        return ANSWERS["au-2020"]
+    return ANSWERS[task]
 
 
 def submission_form(task: str) -> AnswerForm:

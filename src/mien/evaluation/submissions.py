@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,18 +14,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mien.affect import Smoothing, compound_scores, fill_gaps, strongest_per_frame
-from mien.core import DIMENSIONS, EXPRESSION_ORDERS, ConfigError, InputError
-from mien.datasets import ACTION_UNITS_12
+from mien.affect import Smoothing
+from mien.core import ConfigError, InputError
 from mien.evaluation.answers import read_answers, read_list, validate_answers, write_answers
-from mien.evaluation.faces_of_tables import VideoFaces, load_faces
 from mien.evaluation.forms import AnswerForm, submission_form
+from mien.evaluation.systems import AffectTables
 
 Floats = npt.NDArray[np.float64]
 
 _FRAME = re.compile(r"(?P<video>.+)/(?P<frame>\d+)\.jpg")
-_AFFWILD2 = EXPRESSION_ORDERS["affwild2_8"]
-_SIX = EXPRESSION_ORDERS["lsd_6"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,12 +44,13 @@ class Submission:
 
 def write_submission(
     task: str,
-    predictions: Path,
+    predictions: Path | Sequence[Path],
     list_path: Path,
     out: Path,
     *,
     smoothing: Smoothing | None = None,
     thresholds: Sequence[float] = (),
+    weights: Mapping[str, Sequence[float]] | None = None,
 ) -> Submission:
     """Write the submission for a task, every row of the list in its order, and validate it.
 
@@ -61,11 +59,13 @@ def write_submission(
 
     Args:
         task: in `SUBMISSIONS`.
-        predictions: a folder of affect tables; for ``emi`` one of CSV files in the form of the submission.
+        predictions: a folder of affect tables, or one for each system of a blend; for ``emi`` one folder of CSV files
+            in the form of the submission.
         list_path: the official list.
         out: the file to write.
         smoothing: of the dense frames; None for none. Leave it out for tables that are smoothed already.
         thresholds: 12 probabilities from which an action unit counts as present; empty for .5 throughout.
+        weights: of the systems, as `AffectTables` takes them.
 
     Raises:
         ConfigError: the task is unknown, or an option does not fit it.
@@ -73,85 +73,35 @@ def write_submission(
         OutputError: the file cannot be written.
     """
     form = submission_form(task)
-    settings = smoothing or Smoothing()
-    limits = np.asarray(thresholds or [0.5] * len(ACTION_UNITS_12), dtype=np.float64)
-    if limits.shape != (len(ACTION_UNITS_12),):
-        raise ConfigError(f"there are {len(ACTION_UNITS_12)} action units, got {len(limits)} thresholds")
     names = read_list(list_path)
+    folders = [predictions] if isinstance(predictions, Path) else list(predictions)
     if task == "emi":
-        values, report = (
-            _intensities(form, predictions, names),
-            Submission(n_rows=len(names), n_filled=0, without_face=(), messages=()),
-        )
+        if len(folders) != 1 or weights or thresholds or smoothing:
+            raise ConfigError("emi takes one folder of CSV files and no further option; blend them with mien blend")
+        values = _intensities(form, folders[0], names)
+        report = Submission(n_rows=len(names), n_filled=0, without_face=(), messages=())
     else:
-        values, report = _from_tables(form, predictions, names, settings, limits)
+        systems = AffectTables(folders, smoothing=smoothing, thresholds=thresholds, weights=weights)
+        values, report = _from_tables(form, systems, names)
     write_answers(form, names, values, out)
     validate_answers(form, out, list_path)
     return report
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Part:
-    """One task of a form: what it reads of a face, and how it decides.
-
-    Attributes:
-        columns: of the tables.
-        width: half-width of the filter.
-        decide: dense values (T, columns) to entries of the form (T, entries).
-        scores: raw columns to what is interpolated; all faces of a frame count where it is given.
-    """
-
-    columns: tuple[str, ...]
-    width: int
-    decide: Callable[[Floats], Floats]
-    scores: Callable[[Floats], Floats] | None = None
-
-
-def _parts(form: AnswerForm, settings: Smoothing, limits: Floats) -> tuple[_Part, ...]:
-    va = _Part(columns=DIMENSIONS, width=settings.va, decide=lambda dense: np.clip(dense, -1.0, 1.0))
-    au = _Part(columns=ACTION_UNITS_12, width=settings.au, decide=lambda dense: (dense >= limits).astype(np.float64))
-    chances = {
-        labels: _Part(columns=_expressions(labels), width=settings.expr, decide=_highest)
-        for labels in (_AFFWILD2, _SIX)
-    }
-    compound = _Part(
-        columns=_expressions(EXPRESSION_ORDERS["canonical"]),
-        width=settings.expr,
-        decide=_highest,
-        scores=lambda rows: compound_scores(rows, EXPRESSION_ORDERS["canonical"]),
-    )
-    return {
-        "va": (va,),
-        "expr": (chances[_AFFWILD2],),
-        "au": (au,),
-        "mtl": (va, chances[_AFFWILD2], au),
-        "lsd": (chances[_SIX],),
-        "ce": (compound,),
-    }[form.name]
-
-
-def _from_tables(
-    form: AnswerForm, folder: Path, names: pa.Array, settings: Smoothing, limits: Floats
-) -> tuple[Floats, Submission]:
-    parts = _parts(form, settings, limits)
-    columns = [column for part in parts for column in part.columns]
-    videos = load_faces(folder, columns, of_frames=form.of_frames)
-    absent = [column for column in columns if not any(np.isfinite(v.columns[column]).any() for v in videos.values())]
+def _from_tables(form: AnswerForm, systems: AffectTables, names: pa.Array) -> tuple[Floats, Submission]:
+    parts, loaded = systems.parts(form), systems.load(form)
+    absent = [name for name in loaded[0].absent if all(name in tables.absent for tables in loaded)]
     messages = [f"{column} is in none of the tables; it counts as 0 throughout" for column in absent]
     values = np.zeros((len(names), len(form.entries)))
+    listed = _listed(form, names)
+    siblings = [video for video, _, _ in listed]
     n_filled, without_face = 0, []
-    for video, rows, frames in _listed(form, names):
-        if video not in videos:
-            raise InputError(f"{folder}: no table has the video {video} of the list; analyse it too")
-        faces = _completed(videos[video], absent)
-        start = 0
-        for part in parts:
-            dense = _dense(part, faces, frames, settings)
-            entries = part.decide(dense)
-            values[rows, start : start + entries.shape[1]] = entries
-            start += entries.shape[1]
-        n_filled += int((~np.isin(frames, faces.frames)).sum())
-        if not len(faces.frames):
+    for video, rows, frames in listed:
+        scores = (part.decide(systems.video(part, loaded, video, frames, siblings=siblings)) for part in parts)
+        values[rows] = np.concatenate(list(scores), axis=1)
+        seen = np.unique(np.concatenate([tables.faces(video, siblings).frames for tables in loaded]))
+        n_filled += int((~np.isin(frames, seen)).sum())
+        if not len(seen):
             without_face.append(video)
     if without_face:
         messages.append(f"no face at all in {', '.join(without_face)}: class 0, value 0 and absent units were written")
@@ -179,34 +129,6 @@ def _listed(form: AnswerForm, names: pa.Array) -> list[tuple[str, npt.NDArray[np
     bounds = np.searchsorted(index[order], np.arange(len(videos) + 1))
     members = [order[start:stop] for start, stop in itertools.pairwise(bounds)]
     return [(video, rows, frames[rows]) for video, rows in zip(videos, members, strict=True)]
-
-
-def _dense(part: _Part, faces: VideoFaces, frames: npt.NDArray[np.int64], settings: Smoothing) -> Floats:
-    """Values of the part on the listed frames: interpolated over the whole video, then filtered."""
-    frames_known, values = faces.measured(part.columns, main_only=part.scores is None)
-    if part.scores is not None:
-        values = part.scores(values)
-    if not len(frames_known):
-        return np.zeros((len(frames), values.shape[1]))
-    # The main face is alone in its frame, so this changes something only where all faces count.
-    known, strongest = strongest_per_frame(frames_known, values)
-    timeline = np.arange(1, max(int(frames.max()), int(known[-1])) + 1)
-    dense = fill_gaps(known, strongest, timeline)
-    return settings.filter(dense, part.width)[frames - 1] if part.width else dense[frames - 1]
-
-
-def _completed(faces: VideoFaces, absent: Sequence[str]) -> VideoFaces:
-    """Faces with 0 in the columns that no table has."""
-    columns = faces.columns | {name: np.zeros(len(faces.frames)) for name in absent}
-    return VideoFaces(frames=faces.frames, columns=columns, main=faces.main)
-
-
-def _expressions(labels: Sequence[str]) -> tuple[str, ...]:
-    return tuple(f"expression_{label}" for label in labels)
-
-
-def _highest(dense: Floats) -> Floats:
-    return np.asarray(dense.argmax(axis=1)[:, None], dtype=np.float64)
 
 
 def _intensities(form: AnswerForm, folder: Path, names: pa.Array) -> Floats:

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is chosen on validation data: weights of a blend, thresholds of action units, a system by its frequencies.
+
+Whatever is found was chosen on the rows that it is scored on. The results say so, and keep the untuned figure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+
+from mien.affect import BlendSearch, Smoothing, choose_by_frequencies, search_blend, search_blend_per_column
+from mien.core import ConfigError
+from mien.datasets import ClipSamples, FrameSamples, load_dataset
+from mien.evaluation.forms import ANSWERS, AnswerForm, edition_form
+from mien.evaluation.parts import Part
+from mien.evaluation.predictors import AnswerFile
+from mien.evaluation.systems import AffectTables
+from mien.evaluation.thresholds import ThresholdSearch, search_thresholds
+from mien.metrics import p_au, p_expr, p_va, pearson
+
+Floats = npt.NDArray[np.float64]
+
+_FRAME_SETS = {"va": "affwild2-va", "expr": "affwild2-expr", "au": "affwild2-au", "mtl": "affwild2-mtl"}
+_CLIP_SETS = ("emi", "eri")
+
+TUNABLE = (*_FRAME_SETS, *_CLIP_SETS)
+"""Protocols whose systems can be blended by a weight search."""
+
+
+def search_thresholds_of(task: str, data: Path, tables: AffectTables, split: str = "valid") -> ThresholdSearch:
+    """One threshold per action unit on the labelled frames of a split, the figure at .5 beside it.
+
+    Args:
+        task: ``"au"`` or ``"mtl"``.
+        data: folder of the data set.
+        tables: of a system, or of several and their weights.
+        split: of the data set.
+
+    Raises:
+        ConfigError: the task has no action units.
+        AnnotationError: the data set is malformed.
+        InputError: a table cannot be read, or a video is in none.
+    """
+    samples, form = _frames(task, data, split)
+    part = next((part for part in tables.parts(form) if part.task == "au"), None)
+    if part is None:
+        raise ConfigError(f"{task} has no action units; thresholds are searched for au and mtl")
+    valid = samples.valid_action_units
+    return search_thresholds(samples.action_units[valid], tables.scores(form, part, samples)[valid])
+
+
+def search_weights(
+    task: str,
+    data: Path,
+    systems: Sequence[Path],
+    *,
+    split: str = "valid",
+    smoothing: Smoothing | None = None,
+) -> dict[str, BlendSearch]:
+    """The weights in steps of .1 with the best score, for each task of the protocol or each emotion of whole videos.
+
+    The order is that of `AffectTables`: interpolated, blended, smoothed, decided, scored over the whole split.
+
+    Args:
+        task: in `TUNABLE`.
+        data: folder of the data set.
+        systems: 2 or more: folders of affect tables, or for ``emi`` and ``eri`` files of answers.
+        split: of the data set.
+        smoothing: of the blend.
+
+    Returns:
+        ``"va"``, ``"expr"``, ``"au"`` or the name of an emotion -> what the search found.
+
+    Raises:
+        ConfigError: the task is unknown, or there are fewer than two systems.
+        AnnotationError: the data set is malformed.
+        InputError: predictions cannot be read or do not cover the data set.
+    """
+    if task not in TUNABLE:
+        raise ConfigError(f"weights are searched for {', '.join(TUNABLE)}, not for {task!r}")
+    if len(systems) < 2:
+        raise ConfigError("a blend needs at least two systems")
+    if task in _CLIP_SETS:
+        if smoothing is not None:
+            raise ConfigError(f"{task} has one row per video; there is nothing to smooth")
+        return _search_emotions(task, data, systems, split)
+    samples, form = _frames(task, data, split)
+    systems_of = partial(AffectTables, systems, smoothing=smoothing)
+    equal = systems_of()
+    loaded = equal.load(form)
+    found: dict[str, BlendSearch] = {}
+    for part in equal.parts(form):
+
+        def score(weights: Floats, part: Part = part) -> float:
+            blended = systems_of(weights={part.task: weights.tolist()})
+            return _score(part.task, samples, blended.scores(form, part, samples, loaded=loaded))
+
+        # The filter waits for the blend and runs over all frames, so weights are searched, not arrays: those of one
+        # system alone, blended, are the weights themselves.
+        found[part.task] = search_blend(list(np.eye(len(systems))), score)
+    return found
+
+
+def choose_compound_system(
+    data: Path, systems: Sequence[Path], *, smoothing: Smoothing | None = None
+) -> dict[str, float]:
+    """Kullback-Leibler divergence of each system's compound expressions from published frequencies, best first.
+
+    Needs no labels: the frames of the official list of C-EXPR-DB are enough.
+
+    Args:
+        data: folder of C-EXPR-DB.
+        systems: folders of affect tables.
+        smoothing: before the decision.
+
+    Raises:
+        ConfigError: two folders have one name.
+        AnnotationError: the list is malformed.
+        InputError: a table cannot be read, or a video is in none.
+    """
+    samples = cast("FrameSamples", load_dataset("cexpr", data, "test"))
+    form = ANSWERS["ce"]
+    classes = {
+        str(folder): AffectTables([folder], smoothing=smoothing).of_frames(form, samples)[:, 0].astype(np.intp)
+        for folder in systems
+    }
+    divergences = choose_by_frequencies(classes)[1]
+    return dict(sorted(divergences.items(), key=lambda item: item[1]))
+
+
+def _frames(task: str, data: Path, split: str) -> tuple[FrameSamples, AnswerForm]:
+    if task not in _FRAME_SETS:
+        raise ConfigError(f"{task!r} is none of {', '.join(_FRAME_SETS)}")
+    samples = cast("FrameSamples", load_dataset(_FRAME_SETS[task], data, split))
+    return samples, edition_form(task, samples.expression_labels, samples.action_unit_labels)
+
+
+def _score(task: str, samples: FrameSamples, values: Floats) -> float:
+    """The challenge's score of one task; action units are decided at .5."""
+    if task == "va":
+        return p_va(samples.valence_arousal, values, samples.valid_valence_arousal)
+    if task == "expr":
+        n_classes = len(samples.expression_labels)
+        return p_expr(samples.expression, values.argmax(axis=1), samples.valid_expression, n_classes=n_classes)
+    return p_au(samples.action_units, (values >= 0.5).astype(np.int8), samples.valid_action_units)
+
+
+def _search_emotions(task: str, data: Path, systems: Sequence[Path], split: str) -> dict[str, BlendSearch]:
+    samples = cast("ClipSamples", load_dataset(task, data, split))
+    valid = samples.valid_intensities
+    values = [AnswerFile(path).of_clips(ANSWERS[task], samples)[valid] for path in systems]
+    truth = samples.intensities[valid]
+    found = search_blend_per_column(values, lambda column, own: pearson(own, truth[:, column]))
+    return dict(zip(samples.labels, found, strict=True))
