@@ -14,10 +14,16 @@ import pyarrow.compute as pc
 from mien.affect import Smoothing, smooth_tracks
 from mien.core import DIMENSIONS, ConfigError, InputError
 from mien.pipeline.sources import SMOOTHING_KEY
-from mien.results import format_of, read_table, table_metadata, with_table_metadata
-from mien.results.recording import column_numbers
-from mien.results.save import save_table
-from mien.results.schema import action_unit_columns, expression_columns
+from mien.results import (
+    action_unit_columns,
+    column_numbers,
+    expression_columns,
+    format_of,
+    read_table,
+    save_table,
+    table_metadata,
+    with_table_metadata,
+)
 
 
 def smooth_file(path: Path, out: Path, settings: Smoothing) -> int:

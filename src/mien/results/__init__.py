@@ -3,16 +3,19 @@
 
 from mien.results.durable import durable_file, output_errors
 from mien.results.failures import FAILURES_NAME, FailureRow, failure_rows, read_failures, update_failures
-from mien.results.formats import TABLE_ENDINGS, format_of, write_batches
+from mien.results.formats import TABLE_ENDINGS, format_of
 from mien.results.leftovers import Recovery, discard_leftovers, leftover_rows, recover
 from mien.results.lock import locked_folder
 from mien.results.manifest import InputFailure, InputRecord, RunManifest, hash_file, manifest_path
 from mien.results.reader import TableFacts, read_facts, read_table
+from mien.results.recording import column_numbers
+from mien.results.save import save_table
 from mien.results.schema import (
     SCHEMA_VERSION,
     Column,
-    Layout,
+    action_unit_columns,
     describe_columns,
+    expression_columns,
     table_metadata,
     table_schema,
     with_table_metadata,
@@ -28,15 +31,17 @@ __all__ = [
     "FailureRow",
     "InputFailure",
     "InputRecord",
-    "Layout",
     "Recovery",
     "RunManifest",
     "Summary",
     "TableFacts",
     "TableWriter",
+    "action_unit_columns",
+    "column_numbers",
     "describe_columns",
     "discard_leftovers",
     "durable_file",
+    "expression_columns",
     "failure_rows",
     "format_of",
     "hash_file",
@@ -48,10 +53,10 @@ __all__ = [
     "read_failures",
     "read_table",
     "recover",
+    "save_table",
     "summarize",
     "table_metadata",
     "table_schema",
     "update_failures",
     "with_table_metadata",
-    "write_batches",
 ]
