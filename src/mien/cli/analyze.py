@@ -36,6 +36,12 @@ from mien.core import MienError
     help="Draw everything into a video, or a picture for a photo. For a single input.",
 )
 @click.option("--overlay-anonymous", "anonymous", is_flag=True, help="Make faces unrecognisable in the overlay.")
+@click.option(
+    "--openface",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="The same in OpenFace's columns: a .csv for a single input, or a folder.",
+)
 @click.option("--model", default="mien-light", show_default=True, metavar="NAME", help="A bundle, or its folder.")
 @click.option(
     "--detector", default="mtcnn", show_default=True, metavar="NAME", help="mtcnn, or yunet=FILE.onnx of your own."

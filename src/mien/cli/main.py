@@ -36,6 +36,7 @@ COMMANDS = MappingProxyType(
         "analyze": ("mien.cli.analyze:analyze", "Photos, videos or a camera to a table of affect."),
         "bench": ("mien.cli.bench:bench", "How fast every stage is on this machine."),
         "blend": ("mien.cli.blend:blend", "Search the weights of several systems on labelled data."),
+        "convert": ("mien.cli.convert:convert", "A table in another format, or in OpenFace's columns."),
         "data": ("mien.cli.data:data", "List the data sets that mien reads, or check a copy of one."),
         "evaluate": ("mien.cli.evaluate:evaluate", "Measure a bundle by a named protocol."),
         "import": ("mien.cli.import_:import_", "Make a bundle of weights that others publish (extra: import)."),
@@ -44,6 +45,7 @@ COMMANDS = MappingProxyType(
         "smooth": ("mien.cli.smooth:smooth", "Smooth a table of affect over time."),
         "submit": ("mien.cli.submit:submit", "Write or check a challenge submission."),
         "summarize": ("mien.cli.summarize:summarize", "Coverage, means, shares, base rates and events of tables."),
+        "tracks": ("mien.cli.tracks:tracks", "List the tracks of a table, and name persons."),
         "train": ("mien.cli.train:train", "Train a recipe and write a measured bundle (extra: train)."),
     }
 )

@@ -15,7 +15,8 @@ from mien.core import ConfigError, FaceChoice
 from mien.faces import parse_detector
 from mien.inference import DEFAULT_BUNDLE, bundle_digest, usable_cores
 from mien.jobs import Engine, LocalEngine, create_engine
-from mien.pipeline.events import Event, FailuresListed, Progress, TablesSkipped
+from mien.pipeline.convert import convert_to_openface, is_openface_file
+from mien.pipeline.events import Event, FailuresListed, Note, Progress, TablesSkipped
 from mien.pipeline.overlay import Drawing
 from mien.pipeline.plan import Plan, TablePlan, make_plan
 from mien.pipeline.run import RunSettings
@@ -83,6 +84,7 @@ def analyze(
     anonymous: bool = False,
     workers: int = 1,
     engine: str | Engine = "local",
+    openface: str | os.PathLike[str] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     on_event: Callable[[Event], None] | None = None,
 ) -> RunResult:
@@ -115,6 +117,8 @@ def analyze(
         workers: inputs to work on at the same time, for a folder of tables; they divide the cores among them.
         engine: ``"local"`` for processes of this machine, ``"ray"`` (extra) for many machines, or any object with the
             methods of `mien.jobs.Engine`, whose own number of workers then counts.
+        openface: the same in OpenFace 2.2's columns, as `convert_to_openface` writes them: a ``.csv`` for a single
+            input, or a folder.
         on_progress: called after every frame.
         on_event: called when an input is done or has failed, when a table is complete, and for notes: everything that
             the result will hold, as it happens. Callbacks may raise; what was read is then kept as after Ctrl-C.
@@ -164,6 +168,8 @@ def analyze(
         if jobs.n_workers > 1 and plan.n_named > 1:
             raise ConfigError(f"several workers cannot share one table; give a folder, such as --out {Path(out).stem}/")
         jobs = LocalEngine()
+    if openface is not None and is_openface_file(Path(openface)) and plan.n_named != 1:
+        raise ConfigError(f"{os.fspath(openface)} is for a single input, got {plan.n_named}; name a folder for them")
     tally = Tally(
         n_inputs=plan.n_named,
         on_progress=on_progress or (lambda _: None),
@@ -191,7 +197,17 @@ def analyze(
                 n_landmarks=_N_LANDMARKS if landmarks else 0,
             )
             jobs.run(settings, todo, lambda event: tally.hear(todo, event))
+    if openface is not None:
+        _write_openface((*tally.tables, *tally.skipped), Path(openface), n_tables=len(plan.tables), tally=tally)
     return _result(plan, tally)
+
+
+def _write_openface(tables: Sequence[Path], out: Path, *, n_tables: int, tally: Tally) -> None:
+    """OpenFace files of finished tables; one of several tables is of one input and gives the file its own name."""
+    targets = [(table, out / f"{table.stem}.csv" if n_tables > 1 else out) for table in tables]
+    files = [file for table, target in targets for file in convert_to_openface(table, target).files]
+    if files:
+        tally.add(Note(f"wrote {files[0]}" if len(files) == 1 else f"wrote {len(files)} files in {out}"))
 
 
 @contextmanager

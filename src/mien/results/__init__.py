@@ -7,6 +7,16 @@ from mien.results.formats import TABLE_ENDINGS, format_of
 from mien.results.leftovers import Recovery, discard_leftovers, leftover_rows, recover
 from mien.results.lock import locked_folder
 from mien.results.manifest import InputFailure, InputRecord, RunManifest, hash_file, manifest_path
+from mien.results.openface_columns import (
+    from_intensity,
+    from_openface_pose,
+    openface_header,
+    to_intensity,
+    to_openface_pose,
+)
+from mien.results.openface_reader import read_openface
+from mien.results.openface_writer import write_openface
+from mien.results.persons import choose_faces, name_persons
 from mien.results.reader import TableFacts, read_facts, read_table
 from mien.results.recording import column_numbers
 from mien.results.save import save_table
@@ -21,22 +31,26 @@ from mien.results.schema import (
     with_table_metadata,
 )
 from mien.results.summary import Summary, summarize
+from mien.results.tracks import Swap, Track, list_swaps, list_tracks
 from mien.results.writer import TableWriter
 
 __all__ = [
-    "FAILURES_NAME",
-    "SCHEMA_VERSION",
-    "TABLE_ENDINGS",
     "Column",
+    "FAILURES_NAME",
     "FailureRow",
     "InputFailure",
     "InputRecord",
     "Recovery",
     "RunManifest",
+    "SCHEMA_VERSION",
     "Summary",
+    "Swap",
+    "TABLE_ENDINGS",
     "TableFacts",
     "TableWriter",
+    "Track",
     "action_unit_columns",
+    "choose_faces",
     "column_numbers",
     "describe_columns",
     "discard_leftovers",
@@ -44,19 +58,29 @@ __all__ = [
     "expression_columns",
     "failure_rows",
     "format_of",
+    "from_intensity",
+    "from_openface_pose",
     "hash_file",
     "leftover_rows",
+    "list_swaps",
+    "list_tracks",
     "locked_folder",
     "manifest_path",
+    "name_persons",
+    "openface_header",
     "output_errors",
     "read_facts",
     "read_failures",
+    "read_openface",
     "read_table",
     "recover",
     "save_table",
     "summarize",
     "table_metadata",
     "table_schema",
+    "to_intensity",
+    "to_openface_pose",
     "update_failures",
     "with_table_metadata",
+    "write_openface",
 ]

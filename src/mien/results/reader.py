@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from mien.core import InputError
 from mien.results.formats import format_of
+from mien.results.openface_reader import is_openface_header, read_openface
 from mien.results.schema import REQUIRED_COLUMNS, SCHEMA_VERSION, column_named, table_metadata
 
 
@@ -29,19 +30,23 @@ def read_table(path: str | Path) -> pa.Table:
     user's own, come as they are. Only Parquet keeps the facts about the run (`table_metadata`). A JSON Lines file
     without rows cannot say which action units it was for: it gives the columns that every table has. A text file that
     was cut exactly at the end of a row reads as a shorter table; compare its length with the run's manifest.
+    A CSV of OpenFace's reads as `read_openface` says.
 
     Args:
-        path: a table that mien wrote, perhaps edited since; its ending says which format it is.
+        path: a table that mien or OpenFace wrote, perhaps edited since; its ending says which format it is.
 
     Raises:
         ConfigError: the ending is unknown.
         InputError: the file cannot be read, is damaged, is no affect table or was written by a newer mien.
     """
     path = Path(path)
-    decode = _DECODERS[format_of(path)]
+    format_name = format_of(path)
     with reading_errors(path):
         with path.open("rb") as file:
-            table = decode(file)
+            if format_name == "csv" and is_openface_header(file.readline().decode("utf-8-sig")):
+                return read_openface(path)
+            file.seek(0)
+            table = _DECODERS[format_name](file)
         return restored(table)
 
 

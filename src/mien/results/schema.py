@@ -99,6 +99,15 @@ _HEAD = (
         meaning="The most probable expression.",
     ),
 )
+PERSON_COLUMN = Column(
+    name="person",
+    type=pa.string(),
+    unit="",
+    range="any text",
+    meaning="Whom a user has named this track, see `mien tracks`; null where nobody was named.",
+)
+"""The column that naming persons adds after ``track_id``."""
+
 _TAIL = (
     _real("valence", "1", "[-1, 1]", "Unpleasant (-1) to pleasant (1)."),
     _real("arousal", "1", "[-1, 1]", "Calm (-1) to excited (1)."),
@@ -258,6 +267,8 @@ def column_named(name: str) -> Column | None:
     """
     if name in _FIXED:
         return _FIXED[name]
+    if name == PERSON_COLUMN.name:
+        return PERSON_COLUMN
     if name.startswith("expression_"):
         return _expression(name.removeprefix("expression_"))
     if re.fullmatch(r"AU\d+", name):

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tracks of a table by name and face: naming persons into a new table, and thumbnails from the video."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from mien.core import ConfigError, InputError, OutputError
+from mien.media import find_inputs, load_image, open_video, save_image
+from mien.results import Swap, Track, list_swaps, list_tracks, name_persons, read_table, save_table
+from mien.results.persons import track_numbers
+from mien.results.recording import column_numbers
+
+Image = npt.NDArray[np.uint8]
+
+_SIDE_PX = 128
+_FACES_A_STRIP = 4
+_MARGIN = 0.25  # share of the box on each side
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackList:
+    """What a table knows of its tracks.
+
+    Attributes:
+        tracks: all of them.
+        swaps: pairs that change sides.
+    """
+
+    tracks: tuple[Track, ...]
+    swaps: tuple[Swap, ...]
+
+
+def tracks_of_file(path: Path) -> TrackList:
+    """List the tracks of a table.
+
+    Raises:
+        InputError: the table cannot be read.
+    """
+    table = read_table(path)
+    return TrackList(tracks=list_tracks(table), swaps=list_swaps(table))
+
+
+def name_persons_in_file(
+    path: Path, out: Path, persons: Mapping[str, Sequence[int]], *, source: str | None = None
+) -> TrackList:
+    """Write a new table with the column ``person``.
+
+    Raises:
+        ConfigError: the names do not fit the tracks, see `name_persons`, or the new table would replace the old one.
+        InputError: the table cannot be read.
+        OutputError: the new one cannot be written.
+    """
+    if out.exists() and path.exists() and out.samefile(path):
+        raise ConfigError(f"{out}: the new table would replace the old one; choose another name")
+    table = name_persons(read_table(path), persons, source=source)
+    save_table(out, table)
+    return TrackList(tracks=list_tracks(table), swaps=list_swaps(table))
+
+
+def write_thumbnails(path: Path, folder: Path, *, video: Path | None = None) -> tuple[Path, ...]:
+    """Write a strip of faces, from its beginning to its end, for every track.
+
+    Args:
+        path: the table.
+        folder: gets ``<source>-track-<ID>.jpg``; created if need be.
+        video: where the input is now; None where the table says. For tables of one source.
+
+    Returns:
+        The strips, one for each track that is shown.
+
+    Raises:
+        ConfigError: ``video`` is given and the table has several sources.
+        InputError: the table or the video cannot be read.
+        OutputError: the folder cannot be written.
+    """
+    table = read_table(path)
+    tracks = list_tracks(table)
+    sources = list(dict.fromkeys(track.source for track in tracks))
+    if video is not None and len(sources) > 1:
+        raise ConfigError(f"{path} has {len(sources)} sources; leave out the video, each is looked for where it was")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written ({error.strerror}); choose another place") from error
+    written = []
+    for source in sources:
+        strips: dict[int, list[Image]] = defaultdict(list)
+        for track_id, face in _faces(video or Path(source), _wanted(table, source)):
+            strips[track_id].append(face)
+        for track_id, faces in sorted(strips.items()):
+            written.append(folder / f"{Path(source).stem}-track-{track_id}.jpg")
+            save_image(written[-1], np.concatenate(faces, axis=1))
+    return tuple(written)
+
+
+def _wanted(table: pa.Table, source: str) -> dict[int, list[tuple[int, npt.NDArray[np.float64]]]]:
+    """Frame -> tracks and boxes to show: a few rows of each track, spread over its time."""
+    here = np.flatnonzero(np.array(table["source"].to_pylist(), dtype=object) == source)
+    tracks, frames = track_numbers(table)[here], table["frame"].to_numpy()[here]
+    boxes = np.stack([column_numbers(table[name]) for name in ("x0", "y0", "x1", "y1")], axis=1)[here]
+    wanted: dict[int, list[tuple[int, npt.NDArray[np.float64]]]] = defaultdict(list)
+    for track_id in np.unique(tracks[tracks >= 0]).tolist():
+        rows = np.flatnonzero((tracks == track_id) & np.isfinite(boxes).all(axis=1))
+        parts = (part for part in np.array_split(rows, _FACES_A_STRIP) if len(part))
+        for row in (part[len(part) // 2] for part in parts):
+            wanted[int(frames[row])].append((track_id, boxes[row]))
+    return wanted
+
+
+def _faces(
+    video: Path, wanted: Mapping[int, Sequence[tuple[int, npt.NDArray[np.float64]]]]
+) -> Iterator[tuple[int, Image]]:
+    """The wanted faces in order of their frames."""
+    (media,) = find_inputs([video])
+    if media.kind == "image":
+        pictures = iter([(0, load_image(video))])
+    elif media.path is None:
+        raise InputError(f"{video}: a camera's pictures are gone; there is nothing to show")
+    else:
+        pictures = _pictures(video, max(wanted, default=-1))
+    for index, picture in pictures:
+        for track_id, box in wanted.get(index, ()):
+            yield track_id, _thumbnail(picture, box)
+
+
+def _pictures(video: Path, last: int) -> Iterator[tuple[int, Image]]:
+    with open_video(video) as frames:
+        for frame in frames:
+            yield frame.index, frame.image
+            if frame.index >= last:
+                return
+
+
+def _thumbnail(picture: Image, box: npt.NDArray[np.float64]) -> Image:
+    """The square around a box, black where it leaves the picture."""
+    x0, y0, x1, y1 = box
+    half = max(x1 - x0, y1 - y0) * (0.5 + _MARGIN)
+    centre_x, centre_y = (x0 + x1) / 2, (y0 + y1) / 2
+    steps = (np.arange(_SIDE_PX) + 0.5) / _SIDE_PX * 2 - 1
+    columns, rows = (np.floor(centre + half * steps).astype(int) for centre in (centre_x, centre_y))
+    height, width = picture.shape[:2]
+    face = picture[np.clip(rows, 0, height - 1)[:, None], np.clip(columns, 0, width - 1)[None]]
+    outside = ((rows < 0) | (rows >= height))[:, None] | ((columns < 0) | (columns >= width))[None]
+    face[outside] = 0
+    return np.ascontiguousarray(face)
