@@ -108,7 +108,7 @@ def _wanted(table: pa.Table, choice: FaceChoice) -> npt.NDArray[np.bool_]:
         return _largest(table)
     if choice.rule == "track":
         tracks = track_numbers(table)
-        wanted = tracks == choice.track_id
+        wanted = np.asarray(tracks == choice.track_id)
         if not wanted.any():
             known = np.unique(tracks[tracks >= 0]).tolist()
             raise ConfigError(f"the table has no track {choice.track_id}; it has {_some(known)}")
