@@ -3,6 +3,7 @@
 
 from mien.affect.ahead import ahead
 from mien.affect.analyzer import Analyzer, cut_faces
+from mien.affect.baseline import MIN_NEUTRAL_ROWS, NEUTRAL_FROM, Baseline, resting_levels, subtract_levels
 from mien.affect.blend import (
     BlendSearch,
     blend,
@@ -30,7 +31,10 @@ __all__ = [
     "COMPOUND_COUNTS",
     "COMPOUND_PAIRS",
     "KERNELS",
+    "MIN_NEUTRAL_ROWS",
+    "NEUTRAL_FROM",
     "Analyzer",
+    "Baseline",
     "BlendSearch",
     "CausalMean",
     "Decoder",
@@ -50,9 +54,11 @@ __all__ = [
     "frequency_divergence",
     "gaussian_mean",
     "hold_through_gaps",
+    "resting_levels",
     "search_blend",
     "search_blend_per_column",
     "smooth_frames",
     "smooth_tracks",
     "strongest_per_frame",
+    "subtract_levels",
 ]
