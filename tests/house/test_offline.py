@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """mien reaches no network: not on import, not on a photo, not on the command line, not by telemetry."""
 
+import json
 import subprocess
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy.typing as npt
 import pytest
 
 import mien
-from mien.media import save_image
+from mien.media import VideoWriter, load_image, save_image
 
 from .offline import EXIT_CODE
 from .repository import run_python
@@ -71,6 +72,47 @@ def test_command_line_works_offline(photo: Path, tmp_path: Path, runtime: str) -
     done = run_offline(code, *arguments)
     assert done.returncode == 0, done.stderr
     assert mien.read_table(table).num_rows == 1
+
+
+def test_commands_on_tables_work_offline(photo: Path, tmp_path: Path) -> None:
+    # One process: each start takes seconds. The last command's code is what counts, so all of them must be 0.
+    code = (
+        "import json, sys\n"
+        "from mien.cli import main\n"
+        "for arguments in json.loads(sys.argv[1]):\n"
+        "    try: main(arguments)\n"
+        "    except SystemExit as ended: assert not ended.code, arguments\n"
+    )
+    clip, table, named = tmp_path / "clip.mp4", tmp_path / "table.parquet", tmp_path / "named.parquet"
+    portrait = load_image(photo)
+    with VideoWriter(clip, 512, 512, fps=25, threads=1) as writer:
+        for index in range(12):
+            writer.write(portrait, index / 25)
+    commands = [
+        ["analyze", clip, "--out", table, "--threads", "1", "--openface", tmp_path / "of.csv"],
+        ["analyze", clip, "--out", table, "--threads", "1", "--overlay", tmp_path / "o.mp4", "--overlay-anonymous"],
+        ["tracks", table, "--merge", "0=patient", "--out", named, "--thumbnails", tmp_path / "faces"],
+        ["convert", named, "--out", tmp_path / "named.csv", "--faces", "person=patient"],
+        ["convert", named, "--to", "openface", "--out", tmp_path / "of2.csv"],
+        ["smooth", named, "--out", tmp_path / "rest.parquet", "--va", "2", "--baseline", "person"],
+    ]
+    done = run_offline(code, json.dumps([list(map(str, command)) for command in commands]))
+    assert done.returncode == 0, done.stderr
+    assert mien.read_table(tmp_path / "rest.parquet").num_rows == 12
+
+
+def test_onnx_runtime_leaves_nothing_in_the_home(photo: Path, tmp_path: Path) -> None:
+    # Its native code would send what it stores there; no hook of Python's sees that.
+    home = tmp_path / "home"
+    home.mkdir()
+    code = (
+        "import os, sys; os.environ.pop('ORT_DISABLE_TELEMETRY', None)\n"
+        "os.environ.update(dict.fromkeys(('HOME', 'XDG_CACHE_HOME', 'XDG_DATA_HOME', 'TMPDIR'), sys.argv[2]))\n"
+        "import mien; mien.Analyzer(threads=1).image(sys.argv[1]); assert 'ORT_DISABLE_TELEMETRY' not in os.environ"
+    )
+    done = run_offline(code, str(photo), str(home))
+    assert done.returncode == 0, done.stderr
+    assert list(home.rglob("*")) == []
 
 
 def test_telemetry_of_onnx_runtime_is_switched_off(photo: Path) -> None:

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
-import onnxruntime  # type: ignore[import-untyped]  # ships no types
-from onnxruntime.capi import onnxruntime_pybind11_state  # type: ignore[import-untyped]  # ships no types
 
 from mien.core import ModelError
 from mien.inference.runtime import Session, model_label
+from mien.inference.without_telemetry import onnxruntime, onnxruntime_pybind11_state
 
 _SEVERITY_ERROR = 3
 

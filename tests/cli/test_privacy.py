@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""No copy of an input stays anywhere, neither beside the results nor where the system keeps temporary files."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mien.results import read_table
+
+_RUN = "import sys; from mien.cli import main; main(sys.argv[1:])"
+
+
+def start(folder: Path, *arguments: object) -> subprocess.Popen[str]:
+    """A command with a temporary folder of its own."""
+    places = dict.fromkeys(("TMPDIR", "TEMP", "TMP", "HOME", "XDG_CACHE_HOME"), str(folder))
+    return subprocess.Popen(
+        [sys.executable, "-c", _RUN, *map(str, arguments)],
+        env={**os.environ, **places},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    """Where results go, and where temporary files would go."""
+    out, temporary = tmp_path / "out", tmp_path / "temporary"
+    out.mkdir()
+    temporary.mkdir()
+    return out, temporary
+
+
+def test_only_what_was_asked_for_is_written(clip: Path, folders: tuple[Path, Path]) -> None:
+    out, temporary = folders
+    before = {path: path.read_bytes() for path in clip.parent.iterdir()}
+    arguments = ["--out", out / "t.parquet", "--overlay", out / "o.mp4", "--openface", out / "of.csv", "--threads", "1"]
+    done = start(temporary, "analyze", clip, *arguments)
+    assert done.communicate()[1]
+    assert done.returncode == 0
+    names = {"t.parquet", "t.parquet.manifest.json", "o.mp4", "of.csv", "of.csv.about.json"}
+    assert {path.name for path in out.iterdir()} == names
+    assert list(temporary.rglob("*")) == []
+    assert {path: path.read_bytes() for path in clip.parent.iterdir()} == before
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kill -9 is POSIX")
+def test_after_a_kill_the_next_run_leaves_no_picture(clip: Path, folders: tuple[Path, Path]) -> None:
+    from ..pipeline.face_clips import write_loop  # noqa: TID252 - tests have no absolute name
+
+    out, temporary = folders
+    long = write_loop(clip.with_name("long.mp4"), clip, 200)
+    arguments = ["--out", out / "t.parquet", "--overlay", out / "o.mp4", "--overlay-anonymous", "--threads", "1"]
+    killed = start(temporary, "analyze", long, *arguments)
+    deadline = time.monotonic() + 60
+    while not list(out.glob(".o.*.part.mp4")) and killed.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    assert killed.returncode == -signal.SIGKILL
+    assert len(list(out.glob(".o.*.part.mp4"))) == 1
+    done = start(temporary, "analyze", clip, *arguments)
+    done.communicate()
+    assert done.returncode == 0
+    assert read_table(out / "t.parquet").num_rows == 20
+    left = {path.name for path in out.iterdir()} - {"t.recovered.parquet"}
+    assert left == {"t.parquet", "t.parquet.manifest.json", "o.mp4"}
+    assert list(temporary.rglob("*")) == []
