@@ -95,7 +95,7 @@ def calibrate_table(table: pa.Table, *, measured: pa.Table | None = None) -> tup
         values = subtract_levels(groups, _matrix(table, [name]), levels, low, high)[:, 0].astype(np.float32)
         place = result.schema.get_field_index(name)
         result = result.set_column(place, result.schema.field(name), pa.array(values, from_pandas=True))
-    known = ~np.isnan(baseline.levels).all(axis=1)
+    known: list[bool] = np.isfinite(baseline.levels).any(axis=1).tolist()
     notes = {
         "by": "person",
         "neutral_from": NEUTRAL_FROM,
@@ -117,7 +117,9 @@ def calibrate_table(table: pa.Table, *, measured: pa.Table | None = None) -> tup
         result.replace_schema_metadata({**about, _METADATA_KEY: json.dumps(notes).encode()}),
         Calibration(
             calibrated=tuple(subject for subject, is_known in zip(subjects, known, strict=True) if is_known),
-            untouched=tuple((*subjects[row], int(baseline.n_neutral[row])) for row in np.flatnonzero(~known).tolist()),
+            untouched=tuple(
+                (*subjects[row], int(baseline.n_neutral[row])) for row in np.flatnonzero(np.logical_not(known)).tolist()
+            ),
         ),
     )
 
