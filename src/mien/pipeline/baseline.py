@@ -95,7 +95,7 @@ def calibrate_table(table: pa.Table, *, measured: pa.Table | None = None) -> tup
         values = subtract_levels(groups, _matrix(table, [name]), levels, low, high)[:, 0].astype(np.float32)
         place = result.schema.get_field_index(name)
         result = result.set_column(place, result.schema.field(name), pa.array(values, from_pandas=True))
-    known: list[bool] = np.isfinite(baseline.levels).any(axis=1).tolist()
+    known = [bool(np.isfinite(levels).any()) for levels in baseline.levels]
     notes = {
         "by": "person",
         "neutral_from": NEUTRAL_FROM,
