@@ -147,6 +147,7 @@ def analyze(
         "landmarks": landmarks,
         "overlay": None if overlay is None else os.fspath(overlay),
         "anonymous": anonymous,
+        "openface": None if openface is None else os.fspath(openface),
         "workers": workers,
         "engine": engine if isinstance(engine, str) else type(engine).__name__,
     }

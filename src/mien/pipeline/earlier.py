@@ -21,7 +21,9 @@ WORK_KEY = "work_sha256"
 _MANIFESTS = "*.parquet.manifest.json"
 # Arguments that decide where a row goes or how soon it comes, never what it says; the bundle's digest stands for the
 # model. An argument that is not listed makes all tables anew: the safe side for one that somebody adds.
-_WITHOUT_EFFECT = frozenset({"anonymous", "engine", "inputs", "model", "out", "overlay", "threads", "workers"})
+_WITHOUT_EFFECT = frozenset(
+    {"anonymous", "engine", "inputs", "model", "openface", "out", "overlay", "threads", "workers"}
+)
 
 
 def work_digest(arguments: Mapping[str, Any], bundle_sha256: str, input_sha256: str) -> str:
