@@ -14,13 +14,18 @@ import pyarrow as pa
 from mien.affect import MIN_NEUTRAL_ROWS, NEUTRAL_FROM, Smoothing, resting_levels, subtract_levels
 from mien.core import DIMENSIONS, InputError
 from mien.pipeline.smooth import smooth_table
-from mien.results import read_table
-from mien.results.formats import format_of
-from mien.results.recording import column_numbers
-from mien.results.save import save_table
-from mien.results.schema import PERSON_COLUMN, action_unit_columns
+from mien.results import (
+    PERSON_COLUMN,
+    action_unit_columns,
+    column_numbers,
+    format_of,
+    read_table,
+    save_table,
+    table_metadata,
+    with_table_metadata,
+)
 
-_METADATA_KEY = b"mien.baseline"
+_METADATA_KEY = "baseline"
 
 _Subject = tuple[str, str]  # source; person or "track 3"
 
@@ -77,8 +82,7 @@ def calibrate_table(table: pa.Table, *, measured: pa.Table | None = None) -> tup
         InputError: the table is calibrated already, nobody is followed in it, or it has no probability of neutral.
     """
     reference = table if measured is None else measured
-    about = table.schema.metadata or {}
-    if _METADATA_KEY in about:
+    if _METADATA_KEY in table_metadata(table.schema):
         raise InputError("the baseline is subtracted already; begin with the original table")
     groups, subjects = _subjects(table)
     neutral = column_numbers(reference["expression_neutral"])
@@ -114,7 +118,7 @@ def calibrate_table(table: pa.Table, *, measured: pa.Table | None = None) -> tup
         ],
     }
     return (
-        result.replace_schema_metadata({**about, _METADATA_KEY: json.dumps(notes).encode()}),
+        result.cast(with_table_metadata(result.schema, {_METADATA_KEY: json.dumps(notes)})),
         Calibration(
             calibrated=tuple(subject for subject, is_known in zip(subjects, known, strict=True) if is_known),
             untouched=tuple(

@@ -12,8 +12,7 @@ import pyarrow.compute as pc
 
 from mien.core import ConfigError, FaceChoice
 from mien.pipeline.summarize import bundle_thresholds
-from mien.results import choose_faces, read_table, save_table, table_metadata, write_openface
-from mien.results.episodes import action_unit_thresholds
+from mien.results import action_unit_thresholds, choose_faces, read_table, save_table, table_metadata, write_openface
 
 
 @dataclass(frozen=True, kw_only=True)

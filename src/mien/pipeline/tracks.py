@@ -14,9 +14,17 @@ import pyarrow as pa
 
 from mien.core import ConfigError, InputError, OutputError
 from mien.media import find_inputs, load_image, open_video, save_image
-from mien.results import Swap, Track, list_swaps, list_tracks, name_persons, read_table, save_table
-from mien.results.persons import track_numbers
-from mien.results.recording import column_numbers
+from mien.results import (
+    Swap,
+    Track,
+    column_numbers,
+    list_swaps,
+    list_tracks,
+    name_persons,
+    read_table,
+    save_table,
+    track_numbers,
+)
 
 Image = npt.NDArray[np.uint8]
 

@@ -2,6 +2,7 @@
 """The affect table: its columns, writing it so that a kill loses nothing, reading it back, and the run manifest."""
 
 from mien.results.durable import durable_file, output_errors
+from mien.results.episodes import action_unit_thresholds
 from mien.results.failures import FAILURES_NAME, FailureRow, failure_rows, read_failures, update_failures
 from mien.results.formats import TABLE_ENDINGS, format_of
 from mien.results.leftovers import Recovery, discard_leftovers, leftover_rows, recover
@@ -16,11 +17,12 @@ from mien.results.openface_columns import (
 )
 from mien.results.openface_reader import read_openface
 from mien.results.openface_writer import write_openface
-from mien.results.persons import choose_faces, name_persons
+from mien.results.persons import choose_faces, name_persons, track_numbers
 from mien.results.reader import TableFacts, read_facts, read_table
 from mien.results.recording import column_numbers
 from mien.results.save import save_table
 from mien.results.schema import (
+    PERSON_COLUMN,
     SCHEMA_VERSION,
     Column,
     action_unit_columns,
@@ -35,21 +37,23 @@ from mien.results.tracks import Swap, Track, list_swaps, list_tracks
 from mien.results.writer import TableWriter
 
 __all__ = [
-    "Column",
     "FAILURES_NAME",
+    "PERSON_COLUMN",
+    "SCHEMA_VERSION",
+    "TABLE_ENDINGS",
+    "Column",
     "FailureRow",
     "InputFailure",
     "InputRecord",
     "Recovery",
     "RunManifest",
-    "SCHEMA_VERSION",
     "Summary",
     "Swap",
-    "TABLE_ENDINGS",
     "TableFacts",
     "TableWriter",
     "Track",
     "action_unit_columns",
+    "action_unit_thresholds",
     "choose_faces",
     "column_numbers",
     "describe_columns",
@@ -80,6 +84,7 @@ __all__ = [
     "table_schema",
     "to_intensity",
     "to_openface_pose",
+    "track_numbers",
     "update_failures",
     "with_table_metadata",
     "write_openface",
