@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         load_pictures,
         load_ratings,
         load_teacher,
+        load_traits,
         load_votes,
     )
     from mien.datasets.fer import load_fer2013, load_ferplus_csv
@@ -40,9 +41,11 @@ if TYPE_CHECKING:
         FERPLUS_TEMPLATE,
         OpenFaces,
         affect_map,
+        load_fairface,
         load_ferplus,
         load_lfw,
         load_open_faces,
+        load_set_aside,
         person,
     )
     from mien.datasets.open_sets import load_affectnet_c25, load_open_fairface, load_open_ferplus, load_open_lfw
@@ -96,6 +99,7 @@ __all__ = [
     "load_emi",
     "load_emotions",
     "load_eri",
+    "load_fairface",
     "load_fer2013",
     "load_ferplus",
     "load_ferplus_csv",
@@ -109,7 +113,9 @@ __all__ = [
     "load_pictures",
     "load_rafdb",
     "load_ratings",
+    "load_set_aside",
     "load_teacher",
+    "load_traits",
     "load_votes",
     "majority",
     "person",
@@ -144,6 +150,7 @@ _LAZY = MappingProxyType(
             "load_pictures",
             "load_ratings",
             "load_teacher",
+            "load_traits",
             "load_votes",
         ),
         "fer": (
@@ -166,9 +173,11 @@ _LAZY = MappingProxyType(
             "FERPLUS_TEMPLATE",
             "OpenFaces",
             "affect_map",
+            "load_fairface",
             "load_ferplus",
             "load_lfw",
             "load_open_faces",
+            "load_set_aside",
             "person",
         ),
         "open_sets": (

@@ -78,6 +78,20 @@ def load_emotions(path: str | Path) -> tuple[str, ...]:
     return labels
 
 
+def load_traits(path: str | Path, names: tuple[str, ...]) -> dict[str, npt.NDArray[np.str_]]:
+    """What annotators wrote of the people on the pictures: column name -> (N,) text, such as age or gender.
+
+    Raises:
+        DatasetError: the file is missing or lacks a column, or a picture has no entry.
+    """
+    path = Path(path)
+    table = _read(path, names)
+    empty = [name for name in names if table[name].null_count]
+    if empty:
+        raise DatasetError(f"{path}: columns {empty} have empty entries")
+    return {name: np.array(table[name].to_pylist(), dtype=np.str_) for name in names}
+
+
 def load_teacher(path: str | Path, names: tuple[str, ...]) -> TeacherAnswers:
     """The teacher's answers for exactly these pictures, joined by name.
 

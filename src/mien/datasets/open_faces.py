@@ -46,13 +46,28 @@ def load_open_faces(folder: str | Path, calibration_rows: int) -> OpenFaces:
     """
     folder = Path(folder)
     ferplus = load_ferplus(folder, "train")
-    aside = np.argsort([_hash(name) for name in ferplus.names])[:calibration_rows]
+    aside = _set_aside(ferplus, calibration_rows)
     taught = np.ones(len(ferplus), dtype=bool)
     taught[aside] = False
     voted = ferplus.take(taught)
-    others = [load_unvoted(folder, "fairface/train", "fairface_train"), load_lfw(folder, test=False)]
+    others = [load_fairface(folder, "train"), load_lfw(folder, test=False)]
     teaching = concatenate([voted, *others])
     return OpenFaces(teaching, np.arange(len(teaching)) < len(voted), ferplus.take(aside))
+
+
+def load_set_aside(folder: str | Path, n: int) -> FaceSamples:
+    """The first n FER+ training faces that `load_open_faces` sets aside.
+
+    Raises:
+        DatasetError: a file is missing or malformed.
+    """
+    ferplus = load_ferplus(folder, "train")
+    return ferplus.take(_set_aside(ferplus, n))
+
+
+def _set_aside(ferplus: FaceSamples, n: int) -> npt.NDArray[np.intp]:
+    """Rows in an order that no new row changes."""
+    return np.argsort([_hash(name) for name in ferplus.names])[:n]
 
 
 def affect_map(folder: Path) -> AffectMap:
@@ -77,12 +92,13 @@ def load_ferplus(folder: str | Path, split: str) -> FaceSamples:
     return samples.take(usable)
 
 
-def load_unvoted(folder: str | Path, path: str, teacher: str) -> FaceSamples:
-    """Faces without expression labels, with the teacher's action units."""
+def load_fairface(folder: str | Path, split: str) -> FaceSamples:
+    """FairFace of ``"train"`` or ``"val"``: faces without expression labels, with the teacher's action units."""
     folder = Path(folder)
-    n = len(load_pictures(folder / f"{path}.parquet").names)
+    path = folder / f"fairface/{split}.parquet"
+    n = len(load_pictures(path).names)
     unknown = np.full((n, 8), np.nan, dtype=np.float32)
-    return _with_teacher(folder, folder / f"{path}.parquet", teacher, unknown, unknown[:, :2])
+    return _with_teacher(folder, path, f"fairface_{split}", unknown, unknown[:, :2])
 
 
 def load_lfw(folder: str | Path, *, test: bool) -> FaceSamples:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Named protocols: a data set, a predictor and measures make a report; and challenge submissions."""
 
+from mien.evaluation.action_units import implied_by_expression
 from mien.evaluation.answers import read_answers, read_list, validate_answers, write_answers
 from mien.evaluation.forms import ANSWERS, SUBMISSIONS, AnswerForm, Entry, submission_form
 from mien.evaluation.predictors import AnswerFile, BundleOnCrops, Predictor
@@ -27,6 +28,7 @@ __all__ = [
     "Submission",
     "ThresholdSearch",
     "choose_compound_system",
+    "implied_by_expression",
     "measure",
     "measure_groups",
     "read_answers",

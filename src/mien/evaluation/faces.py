@@ -10,10 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.affect import Analyzer
-from mien.core import DIMENSIONS, EXPRESSIONS, Faces, columns_by_name
+from mien.core import DIMENSIONS, EXPRESSIONS, Faces
 from mien.datasets import (
     FaceSamples,
-    Pictures,
     affect_map,
     load_ferplus,
     load_lfw,
@@ -23,12 +22,15 @@ from mien.datasets import (
     person,
     plurality,
 )
+from mien.evaluation.crops import bundle_report, decode_pictures, expression_chances
 from mien.evaluation.report import Measure, Report, measure
-from mien.media import decode_image
-from mien.metrics import binary_f1, ccc, expected_calibration_error, macro_f1
+from mien.metrics import binary_f1, ccc, expected_calibration_error, macro_f1, roc_auc
 
 Rows = npt.NDArray[np.intp]
 Labels = npt.NDArray[np.integer]
+
+
+_MAP = ", map of predicted expressions"
 
 
 def evaluate_ferplus(analyzer: Analyzer, data: Path) -> Report:
@@ -40,8 +42,8 @@ def evaluate_ferplus(analyzer: Analyzer, data: Path) -> Report:
     path = data / "ferplus/valid.parquet"
     votes = load_votes(path)
     pictures = load_pictures(path)
-    faces = analyzer.crops(_decoded(pictures))
-    chances = faces.expression[:, _canonical(faces)]
+    faces = analyzer.crops(decode_pictures(pictures))
+    chances = expression_chances(faces)
     guess = chances.argmax(axis=1)
     measures, dropped = [], {}
     for rule, targets in (("plurality", plurality(votes)), ("official majority", majority(votes))):
@@ -53,7 +55,7 @@ def evaluate_ferplus(analyzer: Analyzer, data: Path) -> Report:
     rows = np.array([row_of[name] for name in samples.names])
     measures += _affect_measures(data, samples, faces[rows], chances[rows])
     measures += _action_unit_measures(samples, faces[rows])
-    return _report("ferplus", "FER+ valid", analyzer, len(votes), dropped, measures)
+    return bundle_report("ferplus", "FER+ valid", analyzer, len(votes), dropped, measures)
 
 
 def evaluate_lfw(analyzer: Analyzer, data: Path) -> Report:
@@ -62,21 +64,33 @@ def evaluate_lfw(analyzer: Analyzer, data: Path) -> Report:
     The labels are single and noisy (about one in five neutral faces talks or frowns).
     """
     samples = load_lfw(data, test=True)
-    faces = analyzer.crops(_decoded(samples))
+    faces = analyzer.crops(decode_pictures(samples))
     targets = samples.expression.argmax(axis=1)
-    guess = faces.expression[:, _canonical(faces)].argmax(axis=1)
+    guess = expression_chances(faces).argmax(axis=1)
     people = np.array([person(name) for name in samples.names])
     correct = targets == guess
     measures = []
     for name in ("happiness", "neutral"):
         rows = np.flatnonzero(targets == EXPRESSIONS.index(name))
         measures.append(measure(f"recall of {name}", len(rows), partial(_share, correct[rows]), groups=people[rows]))
-    measures += _action_unit_measures(samples, faces)
-    return _report("lfw", "LFW expression, test people", analyzer, len(samples), {}, measures)
+    measures += _smile_measures(targets, faces, people)
+    measures += _action_unit_measures(samples, faces, people)
+    return bundle_report("lfw", "LFW expression, test people", analyzer, len(samples), {}, measures)
 
 
 def _share(hits: npt.NDArray[np.bool_], rows: Rows) -> float:
     return float(hits[rows].mean())
+
+
+def _smile_measures(targets: Labels, faces: Faces, people: npt.NDArray[np.str_]) -> list[Measure]:
+    """How well AU12 alone tells happy faces from neutral ones."""
+    if "AU12" not in faces.action_unit_labels:
+        return []
+    rows = np.flatnonzero(np.isin(targets, [EXPRESSIONS.index("happiness"), EXPRESSIONS.index("neutral")]))
+    happy = targets[rows] == EXPRESSIONS.index("happiness")
+    smile = faces.action_units[rows, faces.action_unit_labels.index("AU12")]
+    name = "AUC of AU12, happiness against neutral"
+    return [measure(name, len(rows), lambda drawn: roc_auc(happy[drawn], smile[drawn]), groups=people[rows])]
 
 
 def _expression_measures(rule: str, targets: Labels, guess: Labels, chances: npt.NDArray[np.float32]) -> list[Measure]:
@@ -89,26 +103,39 @@ def _expression_measures(rule: str, targets: Labels, guess: Labels, chances: npt
 
 
 def _affect_measures(data: Path, samples: FaceSamples, faces: Faces, chances: npt.NDArray[np.float32]) -> list[Measure]:
-    """CCC of both dimensions, of the bundle's own head where it has one and of the map from its expressions."""
+    """CCC of both dimensions: the bundle's own head if it has one, the map from its expressions, the difference."""
     truth = samples.valence_arousal
     own = np.stack([faces.valence, faces.arousal], axis=1)
     systems: dict[str, npt.NDArray[np.floating]] = {
         "": own,
-        ", map of predicted expressions": affect_map(data)(chances),
+        _MAP: affect_map(data)(chances),
     }
 
     def agreement(rows: Rows, *, values: npt.NDArray[np.floating], column: int) -> float:
         return ccc(values[rows, column], truth[rows, column])
 
-    return [
+    mapped = systems[_MAP]
+
+    def lead(rows: Rows, *, column: int) -> float:
+        return agreement(rows, values=own, column=column) - agreement(rows, values=mapped, column=column)
+
+    measures = [
         measure(f"CCC {dimension}{system}", len(samples), partial(agreement, values=values, column=column))
         for system, values in systems.items()
         for column, dimension in enumerate(DIMENSIONS)
         if not np.isnan(values).any()
     ]
+    if not np.isnan(own).any():
+        measures += [
+            measure(f"CCC {dimension}, own minus map", len(samples), partial(lead, column=column))
+            for column, dimension in enumerate(DIMENSIONS)
+        ]
+    return measures
 
 
-def _action_unit_measures(samples: FaceSamples, faces: Faces) -> list[Measure]:
+def _action_unit_measures(
+    samples: FaceSamples, faces: Faces, groups: npt.NDArray[np.str_] | None = None
+) -> list[Measure]:
     """F1 at .5 of each action unit against the teacher, where the teacher knows, and the mean over units."""
     shared = [label for label in faces.action_unit_labels if label in samples.action_unit_labels]
     if not shared:
@@ -126,29 +153,7 @@ def _action_unit_measures(samples: FaceSamples, faces: Faces) -> list[Measure]:
 
     n = len(samples)
     single = [
-        measure(f"F1 {label} against the teacher", n, partial(unit_f1, column)) for column, label in enumerate(shared)
+        measure(f"F1 {label} against the teacher", n, partial(unit_f1, column), groups=groups)
+        for column, label in enumerate(shared)
     ]
-    return [*single, measure("mean AU F1 against the teacher", n, mean_f1)]
-
-
-def _canonical(faces: Faces) -> npt.NDArray[np.intp]:
-    """Columns of the expression array in canonical order; every canonical class must be there."""
-    return columns_by_name(faces.expression_labels, EXPRESSIONS)
-
-
-def _decoded(pictures: Pictures | FaceSamples) -> list[npt.NDArray[np.uint8]]:
-    return [decode_image(image, name=name) for name, image in zip(pictures.names, pictures.images, strict=True)]
-
-
-def _report(
-    protocol: str, data: str, analyzer: Analyzer, n_rows: int, dropped: dict[str, int], measures: list[Measure]
-) -> Report:
-    return Report(
-        protocol=protocol,
-        data=data,
-        predictor=analyzer.spec.name,
-        digest=analyzer.bundle_digest,
-        n_rows=n_rows,
-        dropped=dropped,
-        measures=tuple(measures),
-    )
+    return [*single, measure("mean AU F1 against the teacher", n, mean_f1, groups=groups)]

@@ -41,6 +41,26 @@ PROTOCOLS = Registry(
             target="mien.evaluation.faces:evaluate_lfw",
             summary="LFW faces of people who taught nothing: recall of happiness and neutral, action units",
         ),
+        Protocol(
+            name="flip-rate",
+            target="mien.evaluation.flips:evaluate_flip_rate",
+            summary="FairFace faces against their gray, 48-px versions: do expression, valence and arousal stay?",
+        ),
+        Protocol(
+            name="au-teacher",
+            target="mien.evaluation.action_units:evaluate_au_teacher",
+            summary="Action units against the landmark teacher, within one expression too",
+        ),
+        Protocol(
+            name="fairness",
+            target="mien.evaluation.fairness:evaluate_fairness",
+            summary="FairFace by age, gender and race: happiness, smiles, action units, flip rate, differences",
+        ),
+        Protocol(
+            name="reliability",
+            target="mien.evaluation.reliability:evaluate_reliability",
+            summary="FER+ validation: calibration error, and the gap in each of 15 bins of confidence",
+        ),
         _challenge("affectnet", "AffectNet: accuracy over 8 classes, and over 7 without contempt"),
         _challenge("au", "Aff-Wild2 action units: mean F1 (FG2020 score for the edition with 8)"),
         _challenge("ce", "Compound expressions on a re-annotation of C-EXPR-DB: macro F1 over 7", split="train"),

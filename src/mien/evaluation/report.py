@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mien.core import Figure
 from mien.metrics import bootstrap_weights
 
 Rows = npt.NDArray[np.intp]
@@ -64,6 +65,21 @@ class Report:
     def to_json(self) -> dict[str, Any]:
         """Plain lists, dicts and numbers."""
         return asdict(self)
+
+    def figures(self) -> tuple[Figure, ...]:
+        """The measures as a bundle's card keeps them, to four digits."""
+        return tuple(
+            Figure(
+                measure=m.name,
+                data=self.data,
+                n=m.n,
+                value=round(m.value, 4),
+                low=round(m.low, 4),
+                high=round(m.high, 4),
+                command=f"mien evaluate {self.protocol} --data DATA --bundle {self.predictor}",
+            )
+            for m in self.measures
+        )
 
 
 def measure(

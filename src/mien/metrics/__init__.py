@@ -24,6 +24,7 @@ from mien.metrics.classification import (
 from mien.metrics.counts import LabelCounts
 from mien.metrics.groups import bootstrap_weights
 from mien.metrics.moments import Moments
+from mien.metrics.ranking import ordered_pairs, roc_auc
 
 __all__ = [
     "LabelCounts",
@@ -42,9 +43,11 @@ __all__ = [
     "fg2020_expr_of",
     "macro_f1",
     "mean_pearson",
+    "ordered_pairs",
     "p_au",
     "p_expr",
     "p_mtl",
     "p_va",
     "pearson",
+    "roc_auc",
 ]

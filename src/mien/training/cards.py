@@ -20,7 +20,7 @@ _LIMITS = (
 
 # Protocols of mien.evaluation that measure on the set's own validation part.
 _PROTOCOLS = {
-    "open-faces": ("ferplus", "lfw"),
+    "open-faces": ("ferplus", "lfw", "flip-rate"),
     "affectnet": ("affectnet",),
     "affwild2-va": ("va",),
     "affwild2-expr": ("expr",),

@@ -124,22 +124,11 @@ def train_network(recipe: Recipe, data: Path, work: Path, machine: Machine) -> t
 def measure_bundle(folder: Path, data: Path, spec: ModelSpec, protocols: Sequence[str]) -> ModelSpec:
     """Measure the bundle as users would and write the figures into it."""
     analyzer = Analyzer(folder)
-    figures = []
+    figures: list[Figure] = []
     for name in protocols:
         run, split = PROTOCOLS.load(name), PROTOCOLS[name].split
         report = run(data, BundleOnCrops(analyzer), split) if split else run(analyzer, data)
-        figures += [
-            Figure(
-                measure=m.name,
-                data=report.data,
-                n=m.n,
-                value=round(m.value, 4),
-                low=round(m.low, 4),
-                high=round(m.high, 4),
-                command=f"mien evaluate {name} --data DATA --bundle {spec.name}",
-            )
-            for m in report.measures
-        ]
+        figures += report.figures()
     spec = dataclasses.replace(spec, figures=tuple(figures))
     write_spec(folder, spec)
     return spec
