@@ -33,7 +33,7 @@ def test_the_ending_must_fit_the_input(photo: Path, clip: Path) -> None:
     image, video = find_inputs([photo, clip])
     with pytest.raises(ConfigError, match=r"o\.mp4: the overlay of an image is an image; name it one of .*\.png"):
         Drawing(path=photo.with_name("o.mp4"), anonymous=False).check(image)
-    with pytest.raises(ConfigError, match=r"o\.png: the overlay of a video is a video; name it \.mp4"):
+    with pytest.raises(ConfigError, match=r"o\.png: the overlay of a video is a video; name it one of .*\.mp4"):
         Drawing(path=photo.with_name("o.png"), anonymous=False).check(video)
 
 
