@@ -1,8 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Faces to affect: decoding of model outputs, the `Analyzer`, and what follows over time and from several systems."""
 
-from mien.affect.ahead import ahead
-from mien.affect.analyzer import Analyzer, cut_faces
+from mien.affect.ahead import ahead, batches
+from mien.affect.analyzer import Analyzer, RawFrame, cut_faces, fit_crop
+from mien.affect.audio import (
+    AUDIO_ENCODERS,
+    AudioEncoder,
+    FakeAudioEncoder,
+    align_audio,
+    create_audio_encoder,
+)
 from mien.affect.baseline import MIN_NEUTRAL_ROWS, NEUTRAL_FROM, Baseline, resting_levels, subtract_levels
 from mien.affect.blend import (
     BlendSearch,
@@ -26,31 +33,42 @@ from mien.affect.smoothing import box_mean, box_median, fill_gaps, gaussian_mean
 from mien.affect.smoothing_frames import smooth_frames
 from mien.affect.smoothing_stream import CausalMean
 from mien.affect.smoothing_tracks import KERNELS, Smoothing, smooth_tracks
+from mien.affect.statistics import STATISTICS, clip_statistics
 
 __all__ = [
+    "AUDIO_ENCODERS",
     "COMPOUND_COUNTS",
     "COMPOUND_PAIRS",
     "KERNELS",
     "MIN_NEUTRAL_ROWS",
     "NEUTRAL_FROM",
+    "STATISTICS",
     "Analyzer",
+    "AudioEncoder",
     "Baseline",
     "BlendSearch",
     "CausalMean",
     "Decoder",
+    "FakeAudioEncoder",
+    "RawFrame",
     "Smoothing",
     "activate",
     "ahead",
+    "align_audio",
+    "batches",
     "blend",
     "blend_per_column",
     "box_mean",
     "box_median",
     "choose_by_frequencies",
+    "clip_statistics",
     "compound_expressions",
     "compound_scores",
     "confidence_filter",
+    "create_audio_encoder",
     "cut_faces",
     "fill_gaps",
+    "fit_crop",
     "frequency_divergence",
     "gaussian_mean",
     "hold_through_gaps",

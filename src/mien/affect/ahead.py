@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`ahead`: let one stage of a stream work in its own thread while the next one uses what came before."""
+"""Streams: `ahead` lets a stage work in a thread of its own, `batches` groups what comes out."""
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -57,3 +57,20 @@ def ahead(items: Iterable[Item], depth: int) -> Generator[Item, None, None]:
     finally:
         stopped.set()
         thread.join()
+
+
+def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Lists of up to ``size`` items; what came before an error of ``items`` is given out before the error."""
+    batch: list[Item] = []
+    try:
+        for item in items:
+            batch.append(item)
+            if len(batch) == size:
+                yield batch
+                batch = []
+    except Exception:
+        if batch:
+            yield batch
+        raise
+    if batch:
+        yield batch

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from mien.affect.ahead import ahead
+from mien.affect.ahead import ahead, batches
 from mien.affect.decoding import Decoder
 from mien.affect.smoothing_frames import smooth_frames
 from mien.affect.smoothing_tracks import Smoothing
@@ -28,7 +29,7 @@ from mien.faces import (
     resize_face,
     to_colour,
 )
-from mien.inference import DEFAULT_BUNDLE, load_bundle
+from mien.inference import DEFAULT_BUNDLE, Bundle, load_bundle
 from mien.media import VideoFrame, as_rgb, load_image, open_video
 
 Image = npt.NDArray[np.uint8]
@@ -39,6 +40,23 @@ _STILL_SIDE_PX, _MOVING_SIDE_PX = 1280, 640
 # Frames whose faces go through the affect net together, and frames that may wait between two stages.
 _FRAMES_A_BATCH = 8
 _FRAMES_WAITING = 8
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class RawFrame:
+    """What the net says of the N >= 0 faces of one frame, before any activation.
+
+    Attributes:
+        index: as `mien.core.Frame.index`.
+        time_s: as `mien.core.Frame.time_s`.
+        track_ids: (N,) int64.
+        outputs: output name -> (N, ...) float32; empty where there is no face.
+    """
+
+    index: int
+    time_s: float
+    track_ids: npt.NDArray[np.int64]
+    outputs: Mapping[str, npt.NDArray[np.float32]]
 
 
 class Analyzer:
@@ -100,6 +118,11 @@ class Analyzer:
         return self._bundle.spec
 
     @property
+    def bundle(self) -> Bundle:
+        """The model itself."""
+        return self._bundle
+
+    @property
     def bundle_digest(self) -> str:
         """SHA-256 that stands for the bundle's description and weights."""
         return self._bundle.digest
@@ -149,12 +172,11 @@ class Analyzer:
             isinstance(images, np.ndarray) and (images.ndim < 3 or (images.ndim == 3 and images.shape[2] in (1, 3, 4)))
         ):
             raise InputError("crops takes a list of images, each of one face; for a single one write crops([image])")
-        size, colour, shrink = self.spec.input.size_px, self.spec.input.colour, self.spec.crop.shrink
         cut, boxes = [], []
         for index, image in enumerate(images):
             named = f"crop {index}"
             pixels = load_image(image) if isinstance(image, (str, os.PathLike)) else as_rgb(image, name=named)
-            cut.append(to_colour(resize_face(pixels, size, shrink), colour))
+            cut.append(fit_crop(pixels, self.spec))
             boxes.append((0, 0, pixels.shape[1], pixels.shape[0]))
         if not cut:
             return Faces.empty(self.expression_labels, self.action_unit_labels)
@@ -224,11 +246,23 @@ class Analyzer:
                 yield Frame(index=frame.index, time_s=frame.time_s, faces=self._faces([found])[0], image=pixels)
             return
         with closing(ahead(self._follow(frames), _FRAMES_WAITING)) as followed:
-            for batch in _batches(followed, _FRAMES_A_BATCH):
+            for batch in batches(followed, _FRAMES_A_BATCH):
                 for (frame, _), faces in zip(batch, self._faces([found for _, found in batch]), strict=True):
                     yield Frame(
                         index=frame.index, time_s=frame.time_s, faces=faces, image=frame.image if images else None
                     )
+
+    def raw_image(self, image: Image) -> RawFrame:
+        """The bare outputs of the net for the faces of an (H, W, 3) RGB image."""
+        found = self._found(image, self._still_detector.detect(image))
+        return RawFrame(index=0, time_s=0.0, track_ids=found.track_ids, outputs=self._outputs([found])[0])
+
+    def raw_frames(self, frames: Iterable[VideoFrame]) -> Generator[RawFrame, None, None]:
+        """The bare outputs of the net for the same frames: what heads are trained on."""
+        with closing(ahead(self._follow(frames), _FRAMES_WAITING)) as followed:
+            for batch in batches(followed, _FRAMES_A_BATCH):
+                for (frame, found), own in zip(batch, self._outputs([found for _, found in batch]), strict=True):
+                    yield RawFrame(index=frame.index, time_s=frame.time_s, track_ids=found.track_ids, outputs=own)
 
     def _follow(self, frames: Iterable[VideoFrame]) -> Generator[tuple[VideoFrame, _Found], None, None]:
         follower = FaceFollower(self._moving_detector)
@@ -245,17 +279,23 @@ class Analyzer:
             detections, track_ids = detections[wanted], track_ids[wanted]
         return _Found(detections, track_ids, cut_faces(image, detections, self.spec))
 
-    def _faces(self, batch: Sequence[_Found]) -> list[Faces]:
-        """Affect of the faces of several images in one call of the net."""
-        counts = [len(found.detections) for found in batch]
+    def _outputs(self, batch: Sequence[_Found]) -> list[dict[str, npt.NDArray[np.float32]]]:
+        """The outputs for the faces of several images in one call of the net, by image; empty without a face."""
         outputs = self._bundle.run(np.concatenate([found.crops for found in batch]))
+        counts = [len(found.detections) for found in batch]
         stops = np.cumsum(counts)
+        return [
+            {name: values[stop - count : stop] for name, values in outputs.items()} if count else {}
+            for stop, count in zip(stops, counts, strict=True)
+        ]
+
+    def _faces(self, batch: Sequence[_Found]) -> list[Faces]:
+        """Affect of the faces of several images."""
         answers = []
-        for found, stop, count in zip(batch, stops, counts, strict=True):
-            if not count:
+        for found, own in zip(batch, self._outputs(batch), strict=True):
+            if not own:
                 answers.append(Faces.empty(self.expression_labels, self.action_unit_labels))
                 continue
-            own = {name: values[stop - count : stop] for name, values in outputs.items()}
             answers.append(
                 Faces(
                     boxes=found.detections.boxes,
@@ -266,6 +306,11 @@ class Analyzer:
                 )
             )
         return answers
+
+
+def fit_crop(image: Image, spec: ModelSpec) -> Image:
+    """An image that is one face as a bundle wants it: (S, S) for gray input, else (S, S, 3), uint8."""
+    return to_colour(resize_face(image, spec.input.size_px, spec.crop.shrink), spec.input.colour)
 
 
 def cut_faces(image: Image, detections: Detections, spec: ModelSpec) -> Image:
@@ -280,20 +325,3 @@ class _Found(NamedTuple):
     detections: Detections
     track_ids: npt.NDArray[np.int64]
     crops: Image
-
-
-def _batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    """Lists of up to ``size`` items; what came before an error of ``items`` is given out before the error."""
-    batch: list[Any] = []
-    try:
-        for item in items:
-            batch.append(item)
-            if len(batch) == size:
-                yield batch
-                batch = []
-    except Exception:
-        if batch:
-            yield batch
-        raise
-    if batch:
-        yield batch

@@ -40,6 +40,7 @@ COMMANDS = MappingProxyType(
         "data": ("mien.cli.data:data", "List the data sets that mien reads, or check a copy of one."),
         "evaluate": ("mien.cli.evaluate:evaluate", "Measure a bundle by a named protocol."),
         "export": ("mien.cli.export:export", "Write a smaller variant of a bundle, measured (extra: train)."),
+        "features": ("mien.cli.features:features", "Embeddings and raw scores of every frame, to train heads on."),
         "import": ("mien.cli.import_:import_", "Make a bundle of weights that others publish (extra: import)."),
         "live": ("mien.cli.live:live", "Watch a camera: in the terminal, or on a page of this machine."),
         "models": ("mien.cli.models:models", "List the bundles, or show what one says of itself."),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mien.datasets.cexpr import load_cexpr
     from mien.datasets.clips import ClipSamples
     from mien.datasets.columns import UNKNOWN
-    from mien.datasets.crops import base_video, find_videos
+    from mien.datasets.crops import base_video, crop_files, find_videos
     from mien.datasets.faces_parquet import (
         VOTES,
         Pictures,
@@ -85,6 +85,7 @@ __all__ = [
     "check_dataset",
     "concatenate",
     "create_example",
+    "crop_files",
     "expression_shares",
     "find_videos",
     "load_affectnet",

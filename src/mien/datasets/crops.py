@@ -87,10 +87,15 @@ def match_crops(
     return has_image, last
 
 
-def _crop_numbers(folder: Path) -> Ints:
+def crop_files(folder: Path) -> list[tuple[int, str]]:
+    """Frame number and file name of every crop in the folder of a track, by rising number; none without a folder."""
     try:
         names = os.listdir(folder)  # noqa: PTH208 - a Path per file takes ten times as long, over millions of files
     except (FileNotFoundError, NotADirectoryError):
-        return np.empty(0, np.int32)
+        return []
     matches = (_CROP.fullmatch(name) for name in names)
-    return np.array([int(match[1]) for match in matches if match], dtype=np.int32)
+    return sorted((int(match[1]), match[0]) for match in matches if match)
+
+
+def _crop_numbers(folder: Path) -> Ints:
+    return np.array([number for number, _ in crop_files(folder)], dtype=np.int32)

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pixels in and out: images, video frames with their true times, and results drawn on them.
+"""Pixels in and out: images, video frames with their true times, and results drawn on them; and sound in.
 
 Everything inside mien is (H, W, 3) uint8 RGB, C-contiguous and upright.
 """
 
 from mien.media.anonymize import RecentHeads, anonymize_faces
+from mien.media.audio import SPEECH_RATE_HZ, audio_blocks
 from mien.media.camera import CameraReader, Capture, open_camera
 from mien.media.drawing import draw_faces
 from mien.media.frames import DecodeReport, FrameSource, VideoFrame, VideoInfo
@@ -18,6 +19,7 @@ __all__ = [
     "IMAGE_SUFFIXES",
     "MAX_PIXELS",
     "SAVE_SUFFIXES",
+    "SPEECH_RATE_HZ",
     "VIDEO_SAVE_SUFFIXES",
     "VIDEO_SUFFIXES",
     "CameraReader",
@@ -32,6 +34,7 @@ __all__ = [
     "VideoWriter",
     "anonymize_faces",
     "as_rgb",
+    "audio_blocks",
     "decode_image",
     "draw_faces",
     "encode_jpeg",

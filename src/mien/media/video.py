@@ -99,7 +99,7 @@ class VideoReader:
         # Absolute: a relative name such as "data:1.mp4" would read as a protocol.
         try:
             self._n_bytes_missing = n_bytes_missing(path)
-            self._container = _open_container(str(path.absolute()))
+            self._container = open_container(str(path.absolute()))
         except (av.FFmpegError, OSError, ValueError) as error:
             raise InputError(f"{path}: cannot be opened as a video ({_reason(error)}); {_advice(error)}") from error
         try:
@@ -275,7 +275,14 @@ class VideoReader:
         return f"it is damaged ({messages[0]})" if messages else "it is damaged or holds no pictures"
 
 
-def _open_container(name: str) -> InputContainer:
+def open_container(name: str) -> InputContainer:
+    """A file for PyAV, whatever its tags are written in; ``name`` must be absolute.
+
+    Raises:
+        av.FFmpegError: it cannot be opened.
+        OSError: the same.
+        ValueError: the name is none.
+    """
     try:
         return av.open(name, "r", container_options=_OPEN_OPTIONS)
     except UnicodeDecodeError:

@@ -3,11 +3,13 @@
 
 from mien.pipeline.analyze import RunResult, analyze
 from mien.pipeline.events import Event, FailuresListed, Note, Progress, TablesSkipped, TableWritten
+from mien.pipeline.features import FeaturesResult, extract_features
 from mien.pipeline.live import LiveFigures, LiveFrame, live
 
 __all__ = [
     "Event",
     "FailuresListed",
+    "FeaturesResult",
     "LiveFigures",
     "LiveFrame",
     "Note",
@@ -16,5 +18,6 @@ __all__ = [
     "TableWritten",
     "TablesSkipped",
     "analyze",
+    "extract_features",
     "live",
 ]

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The affect table: its columns, writing it so that a kill loses nothing, reading it back, and the run manifest."""
+"""Affect tables and feature vectors on disk: written so that a kill loses nothing, read back, and the run manifest."""
 
 from mien.results.durable import durable_file, output_errors
 from mien.results.episodes import action_unit_thresholds
 from mien.results.failures import FAILURES_NAME, FailureRow, failure_rows, read_failures, update_failures
+from mien.results.feature_reader import FeatureArrays, FeatureSet, open_features
+from mien.results.feature_shards import FeatureInfo, SourceRecord
+from mien.results.feature_writer import ROWS_PER_SHARD, FeatureWriter, FrameVectors
 from mien.results.formats import TABLE_ENDINGS, format_of
 from mien.results.leftovers import Recovery, discard_leftovers, leftover_rows, recover
 from mien.results.lock import locked_folder
@@ -39,14 +42,21 @@ from mien.results.writer import TableWriter
 __all__ = [
     "FAILURES_NAME",
     "PERSON_COLUMN",
+    "ROWS_PER_SHARD",
     "SCHEMA_VERSION",
     "TABLE_ENDINGS",
     "Column",
     "FailureRow",
+    "FeatureArrays",
+    "FeatureInfo",
+    "FeatureSet",
+    "FeatureWriter",
+    "FrameVectors",
     "InputFailure",
     "InputRecord",
     "Recovery",
     "RunManifest",
+    "SourceRecord",
     "Summary",
     "Swap",
     "TableFacts",
@@ -71,6 +81,7 @@ __all__ = [
     "locked_folder",
     "manifest_path",
     "name_persons",
+    "open_features",
     "openface_header",
     "output_errors",
     "read_facts",

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A user's speech model (wav2vec2, HuBERT and their like) in ONNX Runtime, block by block."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Generator, Iterable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from mien.core import ConfigError, ModelError
+from mien.inference import Session, create_session
+
+Samples = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.float32]
+
+_RATE_HZ = 16_000
+_TINY = 1e-7
+
+
+class OnnxAudio:
+    """An `AudioEncoder` over an ONNX graph from (1, n) samples to (1, T, D) vectors, n free.
+
+    The graph is asked for how far its steps are apart (its stride) and how many samples one needs. A block begins
+    where the steps of the one before ended, so the steps are as many, and at the same times, as if all were done at
+    once; what a transformer sees of its neighbourhood ends at the block. Each block is brought to mean 0 and variance
+    1, as the feature extractors of wav2vec2-base and HuBERT do.
+
+    Args:
+        session: runs the graph.
+        digest: of the graph.
+        normalize: whether blocks are normalised.
+
+    Raises:
+        ModelError: the graph has another form.
+    """
+
+    name = "onnx"
+
+    def __init__(self, session: Session, digest: str, *, normalize: bool = True) -> None:
+        self._session = session
+        self._normalize = normalize
+        self.digest = digest
+        if len(session.input_names) != 1:
+            raise ModelError(f"a speech model takes one input, this one {list(session.input_names)}")
+        self._input, self._output = session.input_names[0], session.output_names[0]
+        one, two = (self._run(np.zeros(n * _RATE_HZ, np.float32)) for n in (1, 2))
+        if len(two) <= len(one):
+            raise ModelError("this model gives no more steps for more sound; export it with a free number of samples")
+        self.n_features: int = one.shape[1]
+        self.stride = round(_RATE_HZ / (len(two) - len(one)))
+        self.field = self._shortest(len(one)) - (len(one) - 1) * self.stride
+
+    def encode(self, blocks: Iterable[Samples]) -> Generator[tuple[npt.NDArray[np.float64], Floats], None, None]:
+        """See `mien.affect.AudioEncoder.encode`; sound that is too short for a single step gives none."""
+        left, n_steps = np.empty(0, np.float32), 0
+        for block in blocks:
+            left = np.concatenate([left, block])
+            if len(left) < self.field:
+                continue
+            vectors = self._run(left)
+            yield (n_steps + np.arange(len(vectors))) * (self.stride / _RATE_HZ), vectors
+            left, n_steps = left[len(vectors) * self.stride :], n_steps + len(vectors)
+
+    def _run(self, samples: Samples) -> Floats:
+        if self._normalize:
+            samples = (samples - samples.mean()) / np.sqrt(samples.var() + np.float32(_TINY))
+        answer = self._session.run({self._input: samples[None].astype(np.float32)})[self._output]
+        if answer.ndim != 3 or answer.shape[0] != 1:
+            raise ModelError(
+                f"a speech model gives (1, steps, D), this one {answer.shape}; name the hidden states first"
+            )
+        return np.asarray(answer[0], np.float32)
+
+    def _shortest(self, n_steps: int) -> int:
+        """The fewest samples that still give so many steps: one more than the most that give fewer."""
+        low, high = _RATE_HZ - self.stride, _RATE_HZ
+        while high - low > 1:
+            middle = (low + high) // 2
+            if len(self._run(np.zeros(middle, np.float32))) >= n_steps:
+                high = middle
+            else:
+                low = middle
+        return high
+
+
+def create_onnx_audio(value: str | None) -> OnnxAudio:
+    """The encoder for the table of encoders.
+
+    Raises:
+        ConfigError: no file was named.
+        ModelError: it is missing, damaged or no speech model.
+    """
+    if value is None:
+        raise ConfigError("name the model: onnx=FILE")
+    path = Path(value)
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+    # From its path and not from its bytes: large models keep their weights in a file beside them.
+    try:
+        return OnnxAudio(create_session(path), digest)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error

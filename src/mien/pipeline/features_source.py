@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `extract_features` asks of whoever turns an input into vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from mien.core import ModelSpec
+from mien.inference import Bundle
+from mien.results import FeatureInfo, FrameVectors, InputFailure
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class FeatureSource:
+    """One input.
+
+    Attributes:
+        name: its name in the shards.
+        path: of the file, or of the folder of crops.
+    """
+
+    name: str
+    path: Path
+
+
+class VectorReading(Protocol):
+    """One input on its way."""
+
+    @property
+    def n_expected(self) -> int | None:
+        """Frames to expect, None if unknown."""
+
+    @property
+    def n_frames(self) -> int:
+        """Frames looked at so far, those of earlier runs included."""
+
+    @property
+    def messages(self) -> tuple[str, ...]:
+        """What was lost so far, in sentences."""
+
+    def vectors(self) -> Generator[FrameVectors, None, None]:
+        """The frames in rising order, also those without a face.
+
+        Raises:
+            InputError: the input cannot be read, or not further.
+        """
+
+
+class Extractor(Protocol):
+    """Turns inputs into vectors."""
+
+    @property
+    def info(self) -> FeatureInfo:
+        """What the vectors are."""
+
+    def find(self, inputs: Sequence[str]) -> tuple[list[FeatureSource], list[InputFailure]]:
+        """The inputs that names stand for, in order, and the names that nothing answers to."""
+
+    def read(self, source: FeatureSource, after: int) -> VectorReading:
+        """Begin with an input.
+
+        Args:
+            source: from `find`.
+            after: the last frame that is wanted no more, -1 for none.
+        """
+
+
+@dataclass(frozen=True)
+class FaceVectors:
+    """Brings the outputs of a bundle into the form of the shards.
+
+    Attributes:
+        spec: of the bundle.
+        n_features: length of its embedding.
+    """
+
+    spec: ModelSpec
+    n_features: int
+
+    @classmethod
+    def of(cls, bundle: Bundle) -> FaceVectors:
+        """For a bundle, which is run once to see how long its embedding is."""
+        spec = bundle.spec
+        if not spec.features:
+            return cls(spec, 0)
+        size = spec.input.size_px
+        blank = np.zeros((1, size, size) if spec.input.n_channels == 1 else (1, size, size, 3), np.uint8)
+        return cls(spec, bundle.run(blank)[spec.features].shape[1])
+
+    def info(self, digest: str, *, float16: bool, settings: Mapping[str, Any]) -> FeatureInfo:
+        """What the shards say of the vectors.
+
+        Raises:
+            ConfigError: the bundle gives no embedding.
+        """
+        return FeatureInfo(
+            made_by=self.spec.name,
+            digest=digest,
+            n_features=self.n_features,
+            score_names=tuple(f"{task.task}.{label}" for task in self.spec.tasks for label in task.labels),
+            dtype="float16" if float16 else "float32",
+            settings=settings,
+        )
+
+    def frame(
+        self, outputs: Mapping[str, Floats], *, source: str, frame: int, time_s: float, tracks: npt.NDArray[np.int64]
+    ) -> FrameVectors:
+        """The vectors of one frame; without a face, ``outputs`` is empty."""
+        n_scores = sum(len(task.labels) for task in self.spec.tasks)
+        features, scores = np.empty((0, self.n_features), np.float32), np.empty((0, n_scores), np.float32)
+        if outputs:
+            features = outputs[self.spec.features]
+            scores = np.concatenate([outputs[task.output] for task in self.spec.tasks], axis=1)
+        return FrameVectors(source=source, frame=frame, time_s=time_s, tracks=tracks, features=features, scores=scores)
+
+    def failed(self, source: str, frame: int, reason: str) -> FrameVectors:
+        """A frame that could not be read."""
+        n_scores = sum(len(task.labels) for task in self.spec.tasks)
+        return FrameVectors(
+            source=source,
+            frame=frame,
+            time_s=float("nan"),
+            tracks=np.empty(0, np.int64),
+            features=np.empty((0, self.n_features), np.float32),
+            scores=np.empty((0, n_scores), np.float32),
+            failure=reason,
+        )

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sound to shards, on real speech."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mien.affect import FakeAudioEncoder
+from mien.core import ConfigError, InputError
+from mien.pipeline import extract_features
+from mien.pipeline.features import run_extraction
+from mien.pipeline.features_sound import SoundExtractor, sound_of_frames
+from mien.results import open_features
+
+
+def extract(clips: Path, out: Path) -> int:
+    """Exit code of the extraction by the fake encoder."""
+    extractor = SoundExtractor(FakeAudioEncoder(), float16=False)
+    return run_extraction(
+        extractor, [str(clips)], out, rows_per_shard=20, on_progress=lambda _: None, on_event=lambda _: None
+    ).exit_code
+
+
+def test_real_speech(shared_data: Path, tmp_path: Path) -> None:
+    assert extract(shared_data / "video" / "grid_*.mpg", tmp_path) == 0
+    sound = open_features(tmp_path).load()
+    assert [Path(name).stem for name in sound.sources] == ["grid_bbaf2n", "grid_brbk7n", "grid_lbax4n"]
+    rows = sound.rows_of(sound.sources[1])
+    assert sound.frame[rows].tolist() == list(range(len(rows)))
+    np.testing.assert_allclose(sound.time_s[rows], np.arange(len(rows)) / 10)
+    loudness = sound.features[rows, 1]
+    assert loudness[8:22].mean() > 3 * loudness[:3].mean()  # the sentence stands between two silences
+    of_frames = sound_of_frames(sound, "grid_brbk7n", 75)
+    np.testing.assert_array_equal(of_frames, sound_of_frames(sound, "grid_brbk7n_left", 75))
+    np.testing.assert_array_equal(of_frames[:, 1], loudness[[int(i * len(rows) / 75) for i in range(75)]])
+    with pytest.raises(InputError, match="nobody"):
+        sound_of_frames(sound, "nobody", 75)
+
+
+def test_a_film_without_sound(shared_data: Path, tmp_path: Path) -> None:
+    assert extract(shared_data / "video" / "webcam_talk.mp4", tmp_path) == 3
+
+
+def test_crops_have_no_sound(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="crops have no sound"):
+        extract_features(tmp_path, tmp_path, crops=True, audio="egemaps")
