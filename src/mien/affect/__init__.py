@@ -25,6 +25,7 @@ from mien.affect.compound import (
     choose_by_frequencies,
     compound_expressions,
     compound_scores,
+    compound_timeline,
     frequency_divergence,
     strongest_per_frame,
 )
@@ -64,6 +65,7 @@ __all__ = [
     "clip_statistics",
     "compound_expressions",
     "compound_scores",
+    "compound_timeline",
     "confidence_filter",
     "create_audio_encoder",
     "cut_faces",

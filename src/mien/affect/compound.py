@@ -100,12 +100,31 @@ def compound_expressions(
     Raises:
         ConfigError: as for `compound_scores` and `strongest_per_frame`, or the timeline has holes.
     """
+    scores = compound_timeline(frames, expression, labels, timeline, half_width=half_width)
+    return np.asarray(scores.argmax(axis=1), dtype=np.intp)
+
+
+def compound_timeline(
+    frames: npt.ArrayLike,
+    expression: npt.ArrayLike,
+    labels: Sequence[str],
+    timeline: npt.ArrayLike,
+    *,
+    half_width: int = 50,
+) -> Floats:
+    """The scores that `compound_expressions` decides by.
+
+    Returns:
+        (T, 7), in [0, .5]: means of two probabilities, not probabilities themselves.
+
+    Raises:
+        ConfigError: as for `compound_expressions`.
+    """
     wanted = np.asarray(timeline)
     if (np.diff(wanted) != 1).any():
         raise ConfigError("the timeline must be consecutive frames; the filter counts them")
     present, scores = strongest_per_frame(frames, compound_scores(expression, labels))
-    dense = fill_gaps(present, scores, wanted)
-    return np.asarray(box_mean(dense, half_width).argmax(axis=1), dtype=np.intp)
+    return np.asarray(box_mean(fill_gaps(present, scores, wanted), half_width))
 
 
 def frequency_divergence(classes: npt.ArrayLike, expected_counts: Sequence[float] = COMPOUND_COUNTS) -> float:

@@ -37,6 +37,7 @@ COMMANDS = MappingProxyType(
         "bench": ("mien.cli.bench:bench", "How fast every stage is on this machine."),
         "blend": ("mien.cli.blend:blend", "Search the weights of several systems on labelled data."),
         "convert": ("mien.cli.convert:convert", "A table in another format, or in OpenFace's columns."),
+        "compound": ("mien.cli.compound:compound", "Compound expressions of a table of affect, zero-shot."),
         "data": ("mien.cli.data:data", "List the data sets that mien reads, or check a copy of one."),
         "evaluate": ("mien.cli.evaluate:evaluate", "Measure a bundle by a named protocol."),
         "export": ("mien.cli.export:export", "Write a smaller variant of a bundle, measured (extra: train)."),
