@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from mien.affect import Smoothing, compound_expressions
-from mien.core import EXPRESSIONS, Faces, Frame, InputError
-from mien.datasets import COMPOUND_EXPRESSIONS
+from mien.core import COMPOUND_EXPRESSIONS, EXPRESSIONS, Faces, Frame, InputError
 from mien.pipeline.compound import compound_file, compound_table
 from mien.pipeline.smooth import smooth_file
 from mien.results import TableWriter, read_table, table_schema

@@ -30,6 +30,7 @@ from mien.affect.compound import (
     strongest_per_frame,
 )
 from mien.affect.decoding import Decoder, activate
+from mien.affect.intensities import ClipVectors, IntensityReader
 from mien.affect.smoothing import box_mean, box_median, fill_gaps, gaussian_mean, hold_through_gaps
 from mien.affect.smoothing_frames import smooth_frames
 from mien.affect.smoothing_stream import CausalMean
@@ -49,8 +50,10 @@ __all__ = [
     "Baseline",
     "BlendSearch",
     "CausalMean",
+    "ClipVectors",
     "Decoder",
     "FakeAudioEncoder",
+    "IntensityReader",
     "RawFrame",
     "Smoothing",
     "activate",

@@ -137,6 +137,6 @@ class FakeAudioEncoder:
             n = len(left) // self._STEP
             if n:
                 steps = left[: n * self._STEP].reshape(n, self._STEP)
-                values = np.stack([steps.mean(axis=1), np.sqrt((steps**2).mean(axis=1))], axis=1)
-                yield (n_steps + np.arange(n)) * (self._STEP / self._RATE_HZ), values
+                values: Floats = np.stack([steps.mean(axis=1), np.sqrt((steps**2).mean(axis=1))], axis=1)
+                yield np.arange(n_steps, n_steps + n, dtype=np.float64) * (self._STEP / self._RATE_HZ), values
                 left, n_steps = left[n * self._STEP :], n_steps + n

@@ -61,7 +61,8 @@ class OnnxAudio:
             if len(left) < self.field:
                 continue
             vectors = self._run(left)
-            yield (n_steps + np.arange(len(vectors))) * (self.stride / _RATE_HZ), vectors
+            steps = np.arange(n_steps, n_steps + len(vectors), dtype=np.float64)
+            yield steps * (self.stride / _RATE_HZ), vectors
             left, n_steps = left[len(vectors) * self.stride :], n_steps + len(vectors)
 
     def _run(self, samples: Samples) -> Floats:

@@ -13,6 +13,7 @@ from mien.core.errors import (
     OutputError,
 )
 from mien.core.faces import Faces, Frame
+from mien.core.head import HEAD_VERSION, INTENSITY_LABELS, HeadInput, HeadSpec
 from mien.core.labels import (
     ACTION_UNITS,
     ACTION_UNITS_8,
@@ -48,6 +49,8 @@ __all__ = [
     "ERI_EMOTIONS",
     "EXPRESSIONS",
     "EXPRESSION_ORDERS",
+    "HEAD_VERSION",
+    "INTENSITY_LABELS",
     "SPEC_VERSION",
     "ConfigError",
     "CropSpec",
@@ -56,6 +59,8 @@ __all__ = [
     "Faces",
     "Figure",
     "Frame",
+    "HeadInput",
+    "HeadSpec",
     "InputError",
     "InputSpec",
     "JobError",

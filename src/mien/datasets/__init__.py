@@ -141,6 +141,7 @@ _LAZY = MappingProxyType(
         "columns": ("UNKNOWN",),
         "crops": (
             "base_video",
+            "crop_files",
             "find_videos",
         ),
         "faces_parquet": (

@@ -13,6 +13,7 @@ from mien.inference.bundle import (
 )
 from mien.inference.card import model_card
 from mien.inference.fakes import FakeSession
+from mien.inference.head import Head, load_head
 from mien.inference.runtime import RUNTIMES, Runtime, Session, create_session, usable_cores
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "RUNTIMES",
     "Bundle",
     "FakeSession",
+    "Head",
     "Runtime",
     "Session",
     "bundle_digest",
@@ -27,6 +29,7 @@ __all__ = [
     "find_bundle",
     "list_bundles",
     "load_bundle",
+    "load_head",
     "load_spec",
     "model_card",
     "prepare",

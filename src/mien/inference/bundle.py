@@ -86,7 +86,7 @@ def load_bundle(
     """
     folder = find_bundle(name_or_path)
     description, spec = _read_spec(folder)
-    graph = _read_bytes(folder / "model.onnx")
+    graph = read_bytes(folder / "model.onnx")
     found = hashlib.sha256(graph).hexdigest()
     if found != spec.sha256:
         raise ModelError(
@@ -153,7 +153,7 @@ def _bundled() -> Path:
 
 
 def _read_spec(folder: Path) -> tuple[bytes, ModelSpec]:
-    description = _read_bytes(folder / "model.json")
+    description = read_bytes(folder / "model.json")
     try:
         return description, ModelSpec.from_json(json.loads(description))
     except ValueError as error:
@@ -166,7 +166,12 @@ def _digest(description: bytes) -> str:
     return hashlib.sha256(description).hexdigest()
 
 
-def _read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """The content of a model's file.
+
+    Raises:
+        ModelError: it cannot be read.
+    """
     try:
         return path.read_bytes()
     except OSError as error:

@@ -10,12 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mien.affect import compound_timeline
-from mien.core import EXPRESSIONS, ConfigError, InputError
-from mien.datasets import COMPOUND_EXPRESSIONS
-from mien.pipeline.smooth import SMOOTHING_KEY
-from mien.results import read_table
-from mien.results.durable import durable_file, output_errors
-from mien.results.formats import format_of, write_batches
+from mien.core import COMPOUND_EXPRESSIONS, EXPRESSIONS, ConfigError, InputError
+from mien.pipeline.sources import SMOOTHING_KEY
+from mien.results import format_of, read_table, save_table, table_metadata
 
 
 def compound_file(path: Path, out: Path, *, half_width: int) -> tuple[int, int]:
@@ -34,16 +31,13 @@ def compound_file(path: Path, out: Path, *, half_width: int) -> tuple[int, int]:
         InputError: the table cannot be read, is smoothed already, or lacks a basic expression.
         OutputError: the new table cannot be written.
     """
-    format_name = format_of(out)
+    format_of(out)  # refuses an unknown ending before the work
     table = read_table(path)
     try:
         found = compound_table(table, half_width=half_width)
     except (ConfigError, InputError) as error:
         raise InputError(f"{path}: {error}") from error
-    with output_errors(out, "choose a folder with room that you may write"):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with durable_file(out) as file:
-            write_batches(file, format_name, found.schema, found.to_batches())
+    save_table(out, found)
     return len(found), found["compound"].null_count
 
 
@@ -57,7 +51,7 @@ def compound_table(table: pa.Table, *, half_width: int = 50) -> pa.Table:
         ConfigError: a basic expression is missing in the bundle.
         InputError: the table is smoothed already and would be smoothed again.
     """
-    if half_width and SMOOTHING_KEY in (table.schema.metadata or {}):
+    if half_width and SMOOTHING_KEY in table_metadata(table.schema):
         raise InputError("the table is smoothed already; choose half-width 0, or take the original")
     labels = [label for label in EXPRESSIONS if table[f"expression_{label}"].null_count < len(table)]
     parts = [_of_source(table.filter(pc.equal(table["source"], name)), labels, half_width) for name in _sources(table)]

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""EMI and ERI: no answer without weights, and heads of a user's own."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mien.affect import ClipVectors, IntensityReader, clip_statistics
+from mien.core import INTENSITY_LABELS, ConfigError, HeadInput, HeadSpec, ModelError
+from mien.datasets import EMI_EMOTIONS, ERI_EMOTIONS
+from mien.inference import FakeSession, Head, load_head
+
+SPEC = HeadSpec(
+    head_version=1,
+    name="tiny",
+    version="1",
+    sha256="0",
+    task="emi",
+    labels=EMI_EMOTIONS,
+    inputs=(
+        HeadInput(made_by="net", digest="n", part="scores", n=2, every=5),
+        HeadInput(made_by="speech", digest="s", part="features", n=3),
+    ),
+    input="vectors",
+    output="intensities",
+    unit="share of the largest rating",
+)
+
+
+def head() -> Head:
+    def answer(inputs):  # the first six numbers, to see what was fed
+        return {"intensities": inputs["vectors"][:, :6]}
+
+    return Head(SPEC, FakeSession(answer, input_names=("vectors",), output_names=("intensities",)))
+
+
+def vectors(n: int, digest: str, part: str) -> ClipVectors:
+    clips = np.repeat([0, 2], 10)
+    values = np.random.default_rng(n).random((20, n), dtype=np.float32)
+    return ClipVectors(digest=digest, part=part, clips=clips, frames=np.tile(np.arange(10), 2), values=values)
+
+
+@pytest.mark.parametrize("task", INTENSITY_LABELS)
+def test_without_weights_there_is_no_answer(task: str) -> None:
+    with pytest.raises(ModelError, match=f"no trained weights for {task}"):
+        IntensityReader(task)
+
+
+def test_labels_are_those_of_the_data_sets() -> None:
+    assert dict(INTENSITY_LABELS) == {"emi": EMI_EMOTIONS, "eri": ERI_EMOTIONS}
+
+
+def test_a_head_sees_statistics_in_its_order() -> None:
+    scores, speech = vectors(2, "n", "scores"), vectors(3, "s", "features")
+    found = IntensityReader("emi", head())([speech, scores], n_clips=3)
+    expected = clip_statistics(scores.clips, scores.frames, scores.values, n_clips=3, every=5)[:, :6]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    assert np.isnan(found[1]).all()
+
+
+def test_vectors_of_another_model() -> None:
+    with pytest.raises(ModelError, match="trained on the features of speech"):
+        IntensityReader("emi", head())([vectors(2, "n", "scores"), vectors(3, "x", "features")], n_clips=3)
+
+
+def test_a_head_of_another_task() -> None:
+    with pytest.raises(ModelError, match="trained for emi, not for eri"):
+        IntensityReader("eri", head())
+    with pytest.raises(ConfigError, match="task must be one of"):
+        IntensityReader("emy", head())
+
+
+def write_head(folder: Path) -> HeadSpec:
+    onnx = pytest.importorskip("onnx", reason="needs onnx to make a graph")
+    ends = [
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n", width])
+        for name, width in (("vectors", 20), ("intensities", 6))
+    ]
+    weight = onnx.numpy_helper.from_array(np.full((20, 6), 0.1, np.float32), "weight")
+    nodes = [
+        onnx.helper.make_node("MatMul", ["vectors", "weight"], ["raw"]),
+        onnx.helper.make_node("Sigmoid", ["raw"], ["intensities"]),
+    ]
+    graph = onnx.helper.make_graph(nodes, "head", ends[:1], ends[1:], [weight])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+    data = model.SerializeToString()
+    (folder / "head.onnx").write_bytes(data)
+    spec = HeadSpec(**{**vars(SPEC), "sha256": hashlib.sha256(data).hexdigest()})
+    (folder / "head.json").write_text(json.dumps(spec.to_json()), "utf-8")
+    return spec
+
+
+def test_a_head_on_disk(tmp_path: Path) -> None:
+    spec = write_head(tmp_path)
+    loaded = load_head(tmp_path)
+    assert loaded.spec == spec
+    scores, speech = vectors(2, "n", "scores"), vectors(3, "s", "features")
+    found = IntensityReader("emi", tmp_path)([scores, speech], n_clips=3)
+    assert ((found[[0, 2]] > 0.5) & (found[[0, 2]] < 1)).all()
+    with pytest.raises(ModelError, match=r"takes vectors \(N, 20\)"):
+        loaded.run(np.zeros((2, 19)))
+    (tmp_path / "head.onnx").write_bytes(b"else")
+    with pytest.raises(ModelError, match="SHA-256"):
+        load_head(tmp_path)
+
+
+def test_descriptions_that_cannot_be_right(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"head\.json"):
+        load_head(tmp_path)
+    content = SPEC.to_json()
+    for change in ({"head_version": 2}, {"labels": ["joy"]}, {"task": "age"}, {"inputs": []}, {"more": 1}):
+        with pytest.raises(ModelError):
+            HeadSpec.from_json({**content, **change})
+    assert HeadSpec.from_json(json.loads(json.dumps(content))) == SPEC
