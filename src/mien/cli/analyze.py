@@ -42,6 +42,13 @@ from mien.core import MienError
     metavar="PATH",
     help="The same in OpenFace's columns: a .csv for a single input, or a folder.",
 )
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path),
+    metavar="FILE.html",
+    help="A page about everything: timelines, key frames, summary.",
+)
+@click.option("--no-frames", is_flag=True, help="Leave the faces out of the report.")
 @click.option("--model", default="mien-light", show_default=True, metavar="NAME", help="A bundle, or its folder.")
 @click.option(
     "--detector", default="mtcnn", show_default=True, metavar="NAME", help="mtcnn, or yunet=FILE.onnx of your own."
@@ -72,7 +79,7 @@ from mien.core import MienError
     show_default=True,
     help="json: one object a line on standard error, for programs.",
 )
-def analyze(inputs: tuple[str, ...], out: str, log: str, **options: Any) -> int:
+def analyze(inputs: tuple[str, ...], out: str, log: str, *, no_frames: bool, **options: Any) -> int:
     """Analyse photos, videos, folders, globs or a camera (its number) into a table with one row per face and frame.
 
     A frame without a face has one row too. Beside the table, a manifest says what was read and what was lost. Where
@@ -90,7 +97,9 @@ def analyze(inputs: tuple[str, ...], out: str, log: str, **options: Any) -> int:
     view = JsonView() if log == "json" else TextView()
     with terminated_like_interrupted(), view:
         try:
-            result = pipeline.analyze(inputs, out, on_progress=view.progress, on_event=reporter(view), **options)
+            result = pipeline.analyze(
+                inputs, out, on_progress=view.progress, on_event=reporter(view), report_frames=not no_frames, **options
+            )
         except KeyboardInterrupt:
             view.say("interrupted", "interrupted; a table that was written holds what was done", exit_code=INTERRUPTED)
             return INTERRUPTED
@@ -98,6 +107,8 @@ def analyze(inputs: tuple[str, ...], out: str, log: str, **options: Any) -> int:
             # Here rather than in main, so that programs get their JSON line.
             view.say("error", f"mien: {error}", exit_code=exit_code(error))
             return exit_code(error)
+        if options["report"] is not None and result.tables:
+            view.say("report", f"wrote {options['report']}", report=str(options["report"]))
         n_named = len({record.path for record in result.inputs} | {failure.path for failure in result.failures})
         if result.failures and n_named > 1:
             view.say("summary", f"{n_named - len(result.failures)} of {n_named} inputs done, see above for the others")

@@ -45,6 +45,7 @@ COMMANDS = MappingProxyType(
         "import": ("mien.cli.import_:import_", "Make a bundle of weights that others publish (extra: import)."),
         "live": ("mien.cli.live:live", "Watch a camera: in the terminal, or on a page of this machine."),
         "models": ("mien.cli.models:models", "List the bundles, or show what one says of itself."),
+        "report": ("mien.cli.report_page:report", "A page with timelines, key frames and a summary of tables."),
         "smooth": ("mien.cli.smooth:smooth", "Smooth a table of affect over time."),
         "submit": ("mien.cli.submit:submit", "Write or check a challenge submission."),
         "summarize": ("mien.cli.summarize:summarize", "Coverage, means, shares, base rates and events of tables."),

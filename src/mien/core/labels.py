@@ -12,6 +12,21 @@ from mien.core.errors import ConfigError
 EXPRESSIONS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
 """The canonical eight expressions, in the order of every table column and array."""
 
+EXPRESSION_COLOURS = MappingProxyType(
+    {
+        "neutral": "#999999",
+        "happiness": "#e69f00",
+        "surprise": "#56b4e9",
+        "sadness": "#0072b2",
+        "anger": "#d55e00",
+        "disgust": "#009e73",
+        "fear": "#cc79a7",
+        "contempt": "#f0e442",
+    }
+)
+"""The colour of each expression wherever one is drawn: Okabe and Ito's palette for all kinds of colour vision (2008),
+with grey for its black, so that it holds on light and on dark grounds."""
+
 DIMENSIONS = ("valence", "arousal")
 """Columns of a valence-arousal array; both in [-1, 1]."""
 

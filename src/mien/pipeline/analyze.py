@@ -19,6 +19,7 @@ from mien.pipeline.convert import convert_to_openface, is_openface_file
 from mien.pipeline.events import Event, FailuresListed, Note, Progress, TablesSkipped
 from mien.pipeline.overlay import Drawing
 from mien.pipeline.plan import Plan, TablePlan, make_plan
+from mien.pipeline.report import check_report_name, write_report
 from mien.pipeline.run import RunSettings
 from mien.pipeline.sources import Selection
 from mien.pipeline.tally import Tally
@@ -82,6 +83,8 @@ def analyze(
     landmarks: bool = False,
     overlay: str | os.PathLike[str] | None = None,
     anonymous: bool = False,
+    report: str | os.PathLike[str] | None = None,
+    report_frames: bool = True,
     workers: int = 1,
     engine: str | Engine = "local",
     openface: str | os.PathLike[str] | None = None,
@@ -114,6 +117,8 @@ def analyze(
         landmarks: whether the table has the five points of each face.
         overlay: a video (or, for an image, a picture) with everything drawn on it; for a single input.
         anonymous: whether faces are made unrecognisable in the overlay.
+        report: a page (.html) about everything that was analysed, see `mien.pipeline.report.write_report`.
+        report_frames: whether small pictures of faces are part of it.
         workers: inputs to work on at the same time, for a folder of tables; they divide the cores among them.
         engine: ``"local"`` for processes of this machine, ``"ray"`` (extra) for many machines, or any object with the
             methods of `mien.jobs.Engine`, whose own number of workers then counts.
@@ -148,6 +153,8 @@ def analyze(
         "overlay": None if overlay is None else os.fspath(overlay),
         "anonymous": anonymous,
         "openface": None if openface is None else os.fspath(openface),
+        "report": None if report is None else os.fspath(report),
+        "report_frames": report_frames,
         "workers": workers,
         "engine": engine if isinstance(engine, str) else type(engine).__name__,
     }
@@ -158,6 +165,8 @@ def analyze(
         raise ConfigError("anonymous changes the overlay; name a file for it")
     choice = FaceChoice.of_pixels(faces)
     drawing = None if overlay is None else Drawing(path=Path(overlay), anonymous=anonymous, choice=choice)
+    if report is not None:
+        check_report_name(report)
     jobs = create_engine(engine, workers=workers)
     plan = make_plan(names, out)
     if drawing is not None:
@@ -200,6 +209,9 @@ def analyze(
             jobs.run(settings, todo, lambda event: tally.hear(todo, event))
     if openface is not None:
         _write_openface((*tally.tables, *tally.skipped), Path(openface), n_tables=len(plan.tables), tally=tally)
+    if report is not None and tally.tables:
+        for note in write_report(_result(plan, tally).tables, report, frames=report_frames):
+            tally.add(Note(note))
     return _result(plan, tally)
 
 

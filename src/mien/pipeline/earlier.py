@@ -22,7 +22,10 @@ _MANIFESTS = "*.parquet.manifest.json"
 # Arguments that decide where a row goes or how soon it comes, never what it says; the bundle's digest stands for the
 # model. An argument that is not listed makes all tables anew: the safe side for one that somebody adds.
 _WITHOUT_EFFECT = frozenset(
-    {"anonymous", "engine", "inputs", "model", "openface", "out", "overlay", "threads", "workers"}
+    {
+        *("anonymous", "engine", "inputs", "model", "openface", "out", "overlay"),
+        *("report", "report_frames", "threads", "workers"),
+    }
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -121,12 +122,12 @@ class Recording:
         """When the last frame ends."""
         return float(self.frame_time_s[-1] + self.hold_s[-1])
 
-    @property
+    @cached_property
     def row_time_s(self) -> Floats:
         """(R,) seconds, the time of every row."""
         return self.frame_time_s[self.frame_of_row]
 
-    @property
+    @cached_property
     def row_hold_s(self) -> Floats:
         """(R,) seconds that every row stands for."""
         return self.hold_s[self.frame_of_row]

@@ -60,3 +60,16 @@ def _names(column: pa.ChunkedArray, name: str) -> list[str]:
     if None in names:
         raise InputError(f"{name} has rows without a source; every row must name the input that it comes from")
     return [source for source in names if source is not None]
+
+
+def count_rows(path: str | Path) -> int:
+    """Rows of a table; of a Parquet file without reading them.
+
+    Raises:
+        ConfigError: the ending is unknown.
+        InputError: the file cannot be read, is damaged or is no affect table.
+    """
+    if format_of(Path(path)) != "parquet":
+        return int(read_table(path).num_rows)
+    with reading_errors(Path(path)):
+        return int(pq.read_metadata(path).num_rows)

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The report: complete in itself, true to the table, and working in a real browser where there is one."""
+
+import base64
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mien
+from mien.core import EXPRESSIONS, ConfigError, Faces, Frame, InputError
+from mien.pipeline.report import write_report
+from mien.results import TableWriter, read_table, table_schema
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+UNITS = ("AU01", "AU12")
+
+
+def data_of(page: Path) -> dict[str, Any]:
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page.read_text("utf-8"), re.DOTALL)
+    assert found
+    content: dict[str, Any] = json.loads(found[1])
+    return content
+
+
+def channel(face: dict[str, Any], name: str) -> np.ndarray:
+    """The values 0 to 1 of one channel, NaN where unknown, as the page reads them."""
+    codes = np.frombuffer(base64.b64decode(face["values"]), np.uint8).reshape(len(face["channels"]), -1)
+    values = codes[face["channels"].index(name)]
+    return np.where(values == 255, np.nan, values / 250)
+
+
+def write_course(path: Path, valence: list[float | None], source: str = "</script><b>a.mp4") -> Path:
+    """A table of one face at 10 frames a second; None is a frame without a face."""
+    with TableWriter(path, table_schema(action_unit_labels=UNITS)) as writer:
+        for index, value in enumerate(valence):
+            faces = Faces.empty(EXPRESSIONS, UNITS)
+            if value is not None:
+                faces = Faces(
+                    boxes=[[0, 0, 9, 9]],
+                    track_ids=[0],
+                    expression=[[1, *[0] * 7]],
+                    valence=[value],
+                    arousal=[0.5],
+                    action_units=[[0.25, 0.75]],
+                    expression_labels=EXPRESSIONS,
+                    action_unit_labels=UNITS,
+                )
+            writer.append(source, Frame(index=index, time_s=index / 10, faces=faces))
+    return path
+
+
+@pytest.fixture(scope="session")
+def analysed(tmp_path_factory: pytest.TempPathFactory, encoded_clip: bytes) -> Path:
+    """A folder with ``clip.mp4``, its table and the report that the same run wrote."""
+    folder = tmp_path_factory.mktemp("report")
+    (folder / "clip.mp4").write_bytes(encoded_clip)
+    mien.analyze(folder / "clip.mp4", folder / "clip.parquet", threads=1, report=folder / "clip.html")
+    return folder
+
+
+def test_the_page_refers_to_nothing_outside_itself(analysed: Path) -> None:
+    text = (analysed / "clip.html").read_text("utf-8")
+    assert re.findall(r"(?:https?:)?//[a-z]", re.sub(r"^\s*// .*$", "", text, flags=re.MULTILINE)) == []
+    assert re.findall(r"""(?:src|href)\s*=\s*["'](?!data:)|@import|url\(|fetch\(|XMLHttpRequest|<link""", text) == []
+    assert "default-src 'none'" in text
+
+
+def test_the_page_holds_every_row(analysed: Path) -> None:
+    (source,) = data_of(analysed / "clip.html")["sources"]
+    (face,) = source["subjects"]
+    table = read_table(analysed / "clip.parquet")
+    assert face["n_points"] == table.num_rows == source["n_frames"] == 20
+    assert channel(face, "valence") * 2 - 1 == pytest.approx(table["valence"].to_numpy(), abs=0.005)
+    assert channel(face, "AU12") == pytest.approx(table["AU12"].to_numpy(), abs=0.0025)
+    begin_s = np.frombuffer(base64.b64decode(face["begin_s"]), "<f4")
+    assert begin_s == pytest.approx(table["time_s"].to_numpy(), abs=1e-5)
+
+
+def test_key_frames_are_jpegs_and_can_be_left_out(analysed: Path, tmp_path: Path) -> None:
+    assert write_report([analysed / "clip.parquet"], tmp_path / "with.html") == ()
+    (face,) = data_of(tmp_path / "with.html")["sources"][0]["subjects"]
+    kind, _, data = face["frames"][0]["image"].partition(",")
+    assert kind == "data:image/jpeg;base64"
+    assert base64.b64decode(data)[:2] == b"\xff\xd8"
+    assert write_report([analysed / "clip.parquet"], tmp_path / "without.html", frames=False) == ()
+    assert "data:image" not in (tmp_path / "without.html").read_text("utf-8").replace("img-src data:", "")
+
+
+def test_another_file_of_the_same_name_gives_no_key_frames(analysed: Path, tmp_path: Path) -> None:
+    other = tmp_path / "clip.mp4"
+    other.write_bytes((analysed / "clip.mp4").read_bytes() + b"\0")
+    (note,) = write_report([analysed / "clip.parquet"], tmp_path / "r.html", videos=[other])
+    assert "is not the file that was analysed" in note
+    assert data_of(tmp_path / "r.html")["sources"][0]["subjects"][0]["frames"] == []
+
+
+def test_a_lost_video_is_a_note_and_the_report_is_written(tmp_path: Path) -> None:
+    table = write_course(tmp_path / "t.csv", [0.1, 0.2])
+    (note,) = write_report([table], tmp_path / "r.html")
+    assert "the file is not there; name it with --video" in note
+    page = data_of(tmp_path / "r.html")
+    assert page["sources"][0]["name"] == "</script><b>a.mp4"  # and the JSON around it is whole
+    assert "none beside the table" in page["facts"][0][1][1]
+
+
+def test_long_tables_are_united_and_extremes_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mien.results.report_content._MAX_POINTS", 10)
+    course: list[float | None] = [0.0] * 35
+    course[17] = -0.8
+    course[20:30] = [None] * 10
+    write_report([write_course(tmp_path / "t.parquet", course)], tmp_path / "r.html", frames=False)
+    page = data_of(tmp_path / "r.html")
+    (face,) = page["sources"][0]["subjects"]
+    assert "4 successive rows" in page["binning"]
+    assert face["n_points"] == 7  # 20 rows in fives of 4, then 5 rows: points never reach across the gap
+    assert list(base64.b64decode(face["breaks"])) == [1, 0, 0, 0, 0, 1, 0]
+    assert channel(face, "valence_low").min() * 2 - 1 == pytest.approx(-0.8, abs=0.005)
+    assert channel(face, "valence")[4] * 2 - 1 == pytest.approx(-0.2, abs=0.005)
+
+
+def test_photos_make_a_gallery(face: np.ndarray, tmp_path: Path) -> None:
+    from mien.media import save_image
+
+    save_image(tmp_path / "photo.jpg", face)
+    mien.analyze(tmp_path / "photo.jpg", tmp_path / "p.csv", threads=1, report=tmp_path / "p.html")
+    (still,) = data_of(tmp_path / "p.html")["sources"]
+    assert (still["still"], still["name"]) == (True, "photo.jpg")
+    assert still["image"].startswith("data:image/jpeg")
+    assert still["lines"][0].startswith("happiness ")
+
+
+@pytest.mark.parametrize("course", [[], [None, None], [float("nan")] * 3])
+def test_tables_in_which_nothing_is_known(tmp_path: Path, course: list[float | None]) -> None:
+    write_report([write_course(tmp_path / "t.parquet", course)], tmp_path / "r.html", frames=False)
+    assert len(data_of(tmp_path / "r.html")["sources"]) == bool(course)
+
+
+def test_refusals(analysed: Path, tmp_path: Path) -> None:
+    table = analysed / "clip.parquet"
+    with pytest.raises(ConfigError, match="must end in"):
+        write_report([table], tmp_path / "r.pdf")
+    with pytest.raises(ConfigError, match="at least one"):
+        write_report([], tmp_path / "r.html")
+    with pytest.raises(ConfigError, match="key frames"):
+        write_report([table], tmp_path / "r.html", videos=["a.mp4"], frames=False)
+    with pytest.raises(InputError, match=r"gone\.csv"):
+        write_report([tmp_path / "gone.csv"], tmp_path / "r.html")
+    assert not (tmp_path / "r.html").exists()
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome is installed: apt-get install chromium")
+def test_the_page_works_in_a_browser(analysed: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [
+            *(str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"),
+            *(f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=3000", "--dump-dom"),
+            (analysed / "clip.html").as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert [line for line in done.stderr.splitlines() if "CONSOLE" in line] == []
+    assert 'data-ready="yes"' in done.stdout
+    for chart in ("expressions", "affect", "units", "plane"):
+        (tag,) = re.findall(rf'<div class="plot" id="{chart}"[^>]*>', done.stdout)
+        assert 'data-points="20"' in tag, tag
+    assert re.findall(r'data-label="(\w+)"', done.stdout) == list(EXPRESSIONS)
