@@ -12,6 +12,7 @@ from mien.media.frames import DecodeReport, FrameSource, VideoFrame, VideoInfo
 from mien.media.images import MAX_PIXELS, as_rgb, decode_image, load_image
 from mien.media.inputs import IMAGE_SUFFIXES, VIDEO_SUFFIXES, MediaInput, find_inputs
 from mien.media.save import SAVE_SUFFIXES, encode_jpeg, save_image
+from mien.media.thumbnails import jpeg_thumbnail
 from mien.media.video import VideoReader, open_video
 from mien.media.writer import VIDEO_SAVE_SUFFIXES, VideoWriter
 
@@ -39,6 +40,7 @@ __all__ = [
     "draw_faces",
     "encode_jpeg",
     "find_inputs",
+    "jpeg_thumbnail",
     "load_image",
     "open_camera",
     "open_video",

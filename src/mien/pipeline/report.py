@@ -11,13 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.core import ConfigError, InputError
-from mien.media import find_inputs, load_image, open_video
-from mien.media.thumbnails import jpeg_thumbnail
+from mien.media import find_inputs, jpeg_thumbnail, load_image, open_video
 from mien.pipeline.summarize import bundle_thresholds
-from mien.results import RunManifest, hash_file
-from mien.results.durable import durable_file, output_errors
-from mien.results.report import render_report
-from mien.results.report_moments import Moment
+from mien.results import Moment, RunManifest, durable_file, hash_file, output_errors, render_report
 
 _FACE_SIDE_PX, _PHOTO_SIDE_PX = 160, 300
 _TIME_SLACK_S = 1e-3

@@ -12,9 +12,7 @@ import pyarrow as pa
 
 from mien.core import ConfigError, InputError, ModelError
 from mien.inference import find_bundle, load_spec
-from mien.results import InputFailure, RunManifest, Summary, hash_file, summarize
-from mien.results.formats import format_of
-from mien.results.save import save_table
+from mien.results import InputFailure, RunManifest, Summary, format_of, hash_file, save_table, summarize
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

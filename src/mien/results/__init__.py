@@ -23,6 +23,8 @@ from mien.results.openface_writer import write_openface
 from mien.results.persons import choose_faces, name_persons, track_numbers
 from mien.results.reader import TableFacts, read_facts, read_table
 from mien.results.recording import column_numbers
+from mien.results.report import render_report
+from mien.results.report_moments import Moment
 from mien.results.save import save_table
 from mien.results.schema import (
     PERSON_COLUMN,
@@ -54,6 +56,7 @@ __all__ = [
     "FrameVectors",
     "InputFailure",
     "InputRecord",
+    "Moment",
     "Recovery",
     "RunManifest",
     "SourceRecord",
@@ -89,6 +92,7 @@ __all__ = [
     "read_openface",
     "read_table",
     "recover",
+    "render_report",
     "save_table",
     "summarize",
     "table_metadata",

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from mien.core import InputError
 from mien.results.formats import format_of
-from mien.results.reader import read_table, reading_errors, restored
+from mien.results.reader import read_facts, read_table, reading_errors, restored
 
 
 def iter_sources(table: pa.Table | str | Path) -> Iterator[tuple[str, pa.Table]]:
@@ -71,5 +71,4 @@ def count_rows(path: str | Path) -> int:
     """
     if format_of(Path(path)) != "parquet":
         return int(read_table(path).num_rows)
-    with reading_errors(Path(path)):
-        return int(pq.read_metadata(path).num_rows)
+    return read_facts(path).n_rows
