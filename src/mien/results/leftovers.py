@@ -83,7 +83,7 @@ def recover_from(store: PartsStore, found: PartsScan, *, aside: bool) -> Recover
         def encode(file: BinaryIO, batches: Iterator[pa.RecordBatch]) -> None:
             write_batches(file, format_of(store.table), found.schema, batches)
 
-        store.publish(target, found.parts, encode)
+        store.publish(target, store.batches(found.parts), encode)
     store.clear()
     return Recovery(path=target, n_rows=found.n_rows, messages=found.messages)
 

@@ -128,15 +128,18 @@ class PartsStore:
         return max((_part_number(path) for path in _list_parts(self.folder)), default=-1) + 1
 
     def publish(
-        self, target: Path, parts: Iterable[Path], encode: Callable[[BinaryIO, Iterator[pa.RecordBatch]], None]
+        self,
+        target: Path,
+        batches: Iterator[pa.RecordBatch],
+        encode: Callable[[BinaryIO, Iterator[pa.RecordBatch]], None],
     ) -> None:
-        """Builds the table from the parts and moves it to ``target`` in one step.
+        """Builds the table and moves it to ``target`` in one step.
 
         The parts stay until `clear`, but no later run takes them for rows that still need a table.
 
         Args:
             target: the table's path, or another one in the same folder.
-            parts: the parts to include, in order.
+            batches: the rows: `batches` of the parts to include, and what is in no part.
             encode: writes the batches, of which it may hold only a few at a time, in the table's format.
 
         Raises:
@@ -147,7 +150,7 @@ class PartsStore:
             # Without a draft, a marker of an earlier attempt would read as "already moved".
             marker.unlink(missing_ok=True)
             with durable_file(draft) as file:
-                encode(file, self._batches(parts))
+                encode(file, batches)
             marker.touch()
             sync_folder(self.folder)
             draft.replace(target)
@@ -194,7 +197,12 @@ class PartsStore:
         # The marker outlives the parts: it says that they are in the table already.
         (self.folder / _MARKER).unlink(missing_ok=True)
 
-    def _batches(self, parts: Iterable[Path]) -> Iterator[pa.RecordBatch]:
+    def batches(self, parts: Iterable[Path]) -> Iterator[pa.RecordBatch]:
+        """The rows of some parts, one part in memory at a time.
+
+        Raises:
+            OutputError: a part is damaged.
+        """
         for path in parts:
             try:
                 yield from _read_part(path).to_batches()

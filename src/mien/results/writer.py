@@ -12,7 +12,7 @@ from typing import BinaryIO, Literal, Self, get_args
 
 import pyarrow as pa
 
-from mien.core import ConfigError, Frame
+from mien.core import ConfigError, Frame, OutputError
 from mien.results.formats import format_of, write_batches
 from mien.results.leftovers import Recovery, recover_from
 from mien.results.parts import PartsScan, PartsStore, scan_parts
@@ -169,9 +169,12 @@ class TableWriter:
         """
         if self._closed:
             return
-        self.flush()
-        own = map(self._store.path_of, range(self._first_number, self._pending.number))
-        self._store.publish(self.path, (*self._resumed.parts, *own), self._encode)
+        if self._pending.number == self._first_number and self._pending.frames and not self._resumed.parts:
+            self._publish_at_once()
+        else:
+            self.flush()
+            own = map(self._store.path_of, range(self._first_number, self._pending.number))
+            self._store.publish(self.path, self._store.batches((*self._resumed.parts, *own)), self._encode)
         self._closed = True
         self._store.dissolve()
 
@@ -191,6 +194,15 @@ class TableWriter:
         finally:
             # The parts of a table that could not be finished must be free for the next run to recover.
             self._store.release()
+
+    def _publish_at_once(self) -> None:
+        """Finish a table that is over before its first part, and spare short inputs one wait for the disk."""
+        batch = self._encoder.encode(self._pending.frames)
+        try:
+            self._store.publish(self.path, iter([batch]), self._encode)
+        except OutputError:
+            self.flush()  # a part is smaller than most tables: it may still fit
+            raise
 
     def _take_over(self, leftovers: LeftoverPolicy) -> PartsScan:
         """Deals with what a killed run left; gives the parts that this table begins with."""
