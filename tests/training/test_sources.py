@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every source that has a made-up tree teaches a net; labels arrive by name, pictures from wherever they are."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="the workshop is an extra: pip install 'mien[train]'")
+pytest.importorskip("lightning", reason="the workshop is an extra: pip install 'mien[train]'")
+
+from mien.core import ConfigError, DatasetError
+from mien.datasets import create_example
+from mien.training.engine import Trainer
+from mien.training.recipe import Recipe
+from mien.training.run import Machine, train_network
+from mien.training.settings import (
+    DataSettings,
+    HeadSettings,
+    LossSettings,
+    ModelSettings,
+    SourceSettings,
+    StageSettings,
+)
+from mien.training.sources import SOURCES, load_lessons, load_source, set_aside
+
+from .made_up import create_recipe, create_samples, create_vector_recipe
+
+pytestmark = pytest.mark.filterwarnings("default")  # torch warns about itself
+
+LOSSES = {"expression": "soft_cross_entropy", "valence_arousal": "squared_error", "action_units": "weighted_bce"}
+ORDERS = {"affwild2-expr": "affwild2_8", "affwild2-mtl": "affwild2_8", "lsd": "lsd_6", "rafdb": "raf_basic"}
+
+
+def recipe_for(name: str, tasks: tuple[str, ...]) -> Recipe:
+    data = DataSettings(sources=(SourceSettings(name=name),), expressions=ORDERS.get(name, "canonical"))
+    return create_recipe(
+        data=data,
+        # At 64 px the last map has four places, so that BatchNorm can learn from a tree with one picture.
+        model=ModelSettings(backbone="mobilenetv3_small_050", input_px=64),
+        heads={task: HeadSettings() for task in tasks},
+        losses={task: LossSettings(name=LOSSES[task]) for task in tasks},
+        stages=(StageSettings(epochs=2, peak_lr=1e-3, batch=2),),
+    )
+
+
+def tasks_of(name: str, folder: Path) -> tuple[str, ...]:
+    """The tasks that a source has labels for."""
+    every = recipe_for(name, tuple(LOSSES))
+    return tuple(load_source(every.data.sources[0], folder, every).targets)
+
+
+@pytest.mark.parametrize("name", [name for name in SOURCES if SOURCES[name].has_fixture])
+def test_a_researchers_folder_trains(name: str, tmp_path: Path) -> None:
+    create_example(name, tmp_path / "data")
+    recipe = recipe_for(name, tasks_of(name, tmp_path / "data"))
+    machine = Machine(cache=tmp_path / "cache")
+    trainer, lessons = train_network(recipe, tmp_path / "data", tmp_path / "work", machine)
+    assert trainer.progress.stage == 1
+    assert lessons.card.taught_by[0].n == len(lessons.teaching)
+    assert set(lessons.teaching.targets) == set(recipe.tasks)
+
+
+def test_partial_labels_of_the_multi_task_set(tmp_path: Path) -> None:
+    create_example("affwild2-mtl", tmp_path)
+    recipe = recipe_for("affwild2-mtl", tuple(LOSSES))
+    samples = load_source(recipe.data.sources[0], tmp_path, recipe)
+    # Of four rows, one has no picture and one no usable label.
+    assert samples.groups == ("video1", "video1")  # tracks of one video are one group
+    assert samples.known("expression").tolist() == [True, False]
+    assert samples.known("valence_arousal").tolist() == [True, True]
+    assert samples.labels["expression"][samples.targets["expression"][0].argmax()] == "happiness"
+    assert samples.targets["action_units"].shape == (2, 12)
+
+
+def test_classes_that_a_recipe_does_not_have_are_unknown(tmp_path: Path) -> None:
+    create_example("affectnet", tmp_path)
+    recipe = recipe_for("affectnet", ("expression", "valence_arousal"))
+    seven = dataclasses.replace(recipe, data=dataclasses.replace(recipe.data, expressions="hse_7"))
+    for chosen, known in ((recipe, [True, True, True]), (seven, [True, False, True])):  # the second is contempt
+        samples = load_source(chosen.data.sources[0], tmp_path, chosen)
+        assert samples.known("expression").tolist() == known
+    assert np.isnan(samples.targets["expression"][1]).all()
+
+
+def test_face_boxes_cut_the_picture(tmp_path: Path) -> None:
+    create_example("affectnet", tmp_path)
+    recipe = recipe_for("affectnet", ("expression",))
+    inputs = load_source(recipe.data.sources[0], tmp_path, recipe).inputs
+    assert inputs[0].shape == (1, 1)  # the box lies outside the example's 16 px picture
+    assert inputs[2].shape == (16, 16)  # no box: the whole picture
+
+
+def test_rows_set_aside_share_no_group_and_survive_reordering() -> None:
+    samples = create_samples(40, create_recipe())
+    groups = tuple(f"video {row // 4}" for row in range(40))
+    grouped = dataclasses.replace(samples, groups=groups)
+    aside = set_aside(grouped, 6)
+    inside, outside = ({groups[row] for row in np.flatnonzero(part)} for part in (aside, ~aside))
+    assert not inside & outside
+    assert aside.sum() == 8
+    back = grouped.take(np.arange(39, -1, -1))
+    assert set_aside(back, 6).tolist() == aside[::-1].tolist()
+
+
+def test_sources_are_joined(tmp_path: Path) -> None:
+    for name in ("affwild2-va", "affwild2-au"):
+        create_example(name, tmp_path / name)
+    tasks = ("valence_arousal", "action_units")
+    sources = tuple(SourceSettings(name=name, folder=name) for name in ("affwild2-va", "affwild2-au"))
+    recipe = dataclasses.replace(recipe_for("affwild2-va", tasks), data=DataSettings(sources=sources))
+    lessons = load_lessons(recipe, tmp_path)
+    known = np.stack([lessons.teaching.known(task) for task in tasks])
+    assert known.any(axis=0).all()
+    assert known.sum() == len(lessons.teaching)  # each row has labels of its own set only
+    assert [source.n for source in lessons.card.taught_by] == known.sum(axis=1).tolist()
+
+
+def write_vectors(folder: Path, n: int = 16) -> None:
+    samples = create_samples(n, create_vector_recipe())
+    (folder / "train").mkdir(parents=True)
+    np.save(folder / "train/inputs.npy", np.asarray(samples.inputs, np.float16))
+    for task, values in samples.targets.items():
+        np.save(folder / f"train/{task}.npy", values)
+    (folder / "labels.json").write_text(json.dumps(samples.labels))
+
+
+def test_vectors_teach_heads_from_disk(tmp_path: Path) -> None:
+    write_vectors(tmp_path / "data")
+    data = DataSettings(sources=(SourceSettings(name="vectors"),))
+    recipe = create_vector_recipe(data=data)
+    samples = load_source(data.sources[0], tmp_path / "data", recipe)
+    assert isinstance(samples.inputs, np.memmap)
+    Trainer(recipe, samples, tmp_path / "work").run()
+    wrong = dataclasses.replace(recipe, model=dataclasses.replace(recipe.model, n_inputs=13))
+    with pytest.raises(DatasetError, match=r"wants \(N, 13\)"):
+        load_source(data.sources[0], tmp_path / "data", wrong)
+    (tmp_path / "data/labels.json").write_text("[]")
+    with pytest.raises(DatasetError, match=r"labels\.json"):
+        load_source(data.sources[0], tmp_path / "data", recipe)
+
+
+def test_slips_are_named(tmp_path: Path) -> None:
+    recipe = create_recipe(data=DataSettings(sources=(SourceSettings(name="affectnett"),)))
+    with pytest.raises(ConfigError, match="did you mean 'affectnet'"):
+        load_lessons(recipe, tmp_path)
+    with pytest.raises(DatasetError, match=r"training\.csv"):
+        load_lessons(create_recipe(data=DataSettings(sources=(SourceSettings(name="affectnet"),))), tmp_path)
+    samples = create_samples(20, create_recipe())
+    bare = dataclasses.replace(samples, targets={}, labels={})
+    with pytest.raises(ConfigError, match="no labels"):
+        Trainer(create_recipe(), bare, tmp_path)
