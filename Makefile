@@ -5,7 +5,7 @@ PYTHON ?= .venv/bin/python
 MIEN_DATA ?= ../shared/data
 CLIP ?= $(MIEN_DATA)/video/single_face.mp4
 
-.PHONY: setup format lint type test slow test-train docs site bench
+.PHONY: setup format lint type test slow test-train docs docs-train site bench
 
 setup:
 	python3 -m venv .venv
@@ -39,6 +39,10 @@ test-train:
 docs:
 	$(PYTHON) docs/columns.py > docs/columns.md
 	$(PYTHON) -m mien models show > docs/model-card.md
+
+# Needs the workshop.
+docs-train:
+	$(PYTHON) docs/recipe_keys.py > docs/recipe-keys.md
 
 # In an environment of its own: the site's tools are no business of mien's.
 site:

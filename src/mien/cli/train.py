@@ -41,7 +41,8 @@ def train(
         if package == "mien":
             raise  # a part of mien itself is missing, which no extra brings
         raise MissingExtraError(package, "train") from error
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
+    logging.getLogger("mien").setLevel(logging.INFO)
     chosen = load_recipe(recipe)
     if seed is not None:
         chosen = dataclasses.replace(chosen, seed=seed)
@@ -49,5 +50,5 @@ def train(
         chosen = chosen.refit()
     folder = work or out.with_name(out.name + ".work")
     spec = train_bundle(chosen, data, out, folder, Machine(**machine))
-    for figure in spec.figures:
+    for figure in spec.figures if spec else ():
         click.echo(f"{figure.data}, {figure.measure}: {figure.value:.4f} [{figure.low:.4f}, {figure.high:.4f}]")

@@ -33,7 +33,8 @@ def create_fabric(*, devices: int = 1, accelerator: str = "cpu", precision: str 
 
     if precision not in _PRECISIONS:
         raise ConfigError(f"precision must be one of {sorted(_PRECISIONS)}, got {precision!r}")
-    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    for name in ("lightning.fabric", "lightning.pytorch"):  # the second one speaks for the first
+        logging.getLogger(name).setLevel(logging.WARNING)
     try:
         with warnings.catch_warnings():
             # Lightning advises on hardware that the caller has decided not to use.

@@ -31,6 +31,7 @@ Floats = npt.NDArray[np.float32]
 _INPUT, _FEATURES = "crops", "features"
 _MAX_PARITY_GAP = 1e-4
 _OPSET = 18
+_MIN_CALIBRATION_ROWS = 50  # fewer would fit chance
 
 
 _OUTPUT_NAMES = {"expression": "expression_logits", "action_units": "action_unit_logits"}
@@ -199,7 +200,7 @@ def calibrate(
     settings: CalibrationSettings,
     inferred: tuple[str, ...] = (),
 ) -> ModelSpec:
-    """The spec with a temperature for expressions and thresholds for action units, where there are labels to fit to.
+    """The spec with a temperature for expressions and thresholds for action units, where 50 or more faces can say.
 
     Args:
         spec: of the bundle.
@@ -213,13 +214,13 @@ def calibrate(
         truth, raw = targets.get(task.task), outputs[task.output]
         if task.task == "expression" and settings.temperature and truth is not None:
             named = ~np.isnan(truth).any(axis=1)
-            if named.any():
+            if named.sum() >= _MIN_CALIBRATION_ROWS:
                 temperature = fit_temperature(raw[named], truth[named].argmax(axis=1))
                 logger.info("temperature %.3f, fitted on %d faces", temperature, named.sum())
                 task = dataclasses.replace(task, temperature=round(temperature, 4))
         if task.task == "action_units":
             task = dataclasses.replace(task, inferred=tuple(unit for unit in inferred if unit in task.labels))
-            if settings.thresholds and truth is not None:
+            if settings.thresholds and truth is not None and len(truth) >= _MIN_CALIBRATION_ROWS:
                 task = dataclasses.replace(task, thresholds=fit_thresholds(activate(raw, task), truth))
                 logger.info("thresholds %s", dict(zip(task.labels, task.thresholds, strict=True)))
         tasks.append(task)

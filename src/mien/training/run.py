@@ -53,7 +53,7 @@ class Machine:
     precision: str = "fp32"
 
 
-def train_bundle(recipe: Recipe, data: Path, out: Path, work: Path, machine: Machine | None = None) -> ModelSpec:
+def train_bundle(recipe: Recipe, data: Path, out: Path, work: Path, machine: Machine | None = None) -> ModelSpec | None:
     """Train the recipe and write a measured bundle.
 
     Args:
@@ -62,6 +62,9 @@ def train_bundle(recipe: Recipe, data: Path, out: Path, work: Path, machine: Mac
         out: folder of the new bundle.
         work: folder for checkpoints; an interrupted training goes on from there.
         machine: devices, threads and the picture cache.
+
+    Returns:
+        The bundle's description; None in the further processes of a training on several devices, which write nothing.
 
     Raises:
         ConfigError: the recipe does not fit the data or the machine.
@@ -72,6 +75,8 @@ def train_bundle(recipe: Recipe, data: Path, out: Path, work: Path, machine: Mac
     if not recipe.model.backbone:
         raise ConfigError(f"{recipe.name} learns from vectors; a bundle sees pictures: train it with train_network")
     trainer, lessons = train_network(recipe, data, work, machine)
+    if not trainer.fabric.is_global_zero:
+        return None
     network = trainer.result.cpu()
     graph = export_onnx(network, recipe.model.input_px)
     spec = describe(recipe, "1", graph, lessons.teaching.labels)
@@ -106,6 +111,8 @@ def train_network(recipe: Recipe, data: Path, work: Path, machine: Machine) -> t
     if machine.threads is not None:
         torch.set_num_threads(machine.threads)
     fabric = create_fabric(devices=machine.devices, accelerator=machine.accelerator, precision=machine.precision)
+    if not fabric.is_global_zero:
+        logging.getLogger("mien").setLevel(logging.WARNING)  # one process tells what all do
     lessons = load_lessons(recipe, data)
     cache = machine.cache or default_cache_folder()
     # Twice the input: alignment and zoom may show a part of the picture only.

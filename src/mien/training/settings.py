@@ -102,8 +102,8 @@ class HeadSettings:
 
     Attributes:
         kind: name in `mien.training.heads.HEADS`.
-        columns: first and last-but-one column of the features that the head sees, counted from the end where negative;
-            empty for all. A last column of 0 means the end.
+        columns: of the features that the head sees: [first, end], the end left out, counted from the end where
+            negative; an end of 0 is the end itself, and empty means all.
         after: tasks whose outputs are appended to what the head sees; their heads must come first.
         hidden: widths of the layers before the last, for kinds that have them.
         activation: between these layers: ``"relu"``, ``"gelu"``, ``"silu"`` or ``"tanh"``.

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Prints ``recipe-keys.md``: every key of a recipe with its type, default and meaning, from the settings themselves."""
+
+import inspect
+import re
+import typing
+from collections.abc import Iterator
+from dataclasses import MISSING, fields
+
+from mien.core import Registry
+from mien.training import Recipe, settings
+from mien.training.backbones import BACKBONES
+from mien.training.heads import HEADS
+from mien.training.objectives import LOSSES
+from mien.training.sources import SOURCES
+
+_INTRODUCTION = """\
+# Keys of a recipe
+
+<!-- Written by `make docs-train` from mien.training.settings; change it there. -->
+
+A recipe is a TOML file. An unknown key, a missing one or one of a wrong type is an error that names its place. Keys
+without a default must be given. How a training goes is told in [training.md](training.md).
+"""
+
+_TABLES = {
+    "top level": Recipe,
+    "[data]": settings.DataSettings,
+    "[[data.sources]], [[data.valid]]": settings.SourceSettings,
+    "[model]": settings.ModelSettings,
+    "[heads.TASK]": settings.HeadSettings,
+    "[losses.TASK]": settings.LossSettings,
+    "[[stages]]": settings.StageSettings,
+    "[optimizer], [stages.optimizer]": settings.OptimizerSettings,
+    "[augmentation]": settings.AugmentationSettings,
+    "[coupling]": settings.CouplingSettings,
+    "[[teachers]]": settings.TeacherSettings,
+    "[calibration]": settings.CalibrationSettings,
+}
+
+_NAMES: dict[str, Registry[typing.Any]] = {"Sources": SOURCES, "Heads": HEADS, "Losses": LOSSES}
+
+
+def meanings(kind: type) -> dict[str, str]:
+    """Attribute -> text of the ``Attributes:`` section of a docstring, as one line of Markdown."""
+    section = inspect.getdoc(kind).partition("Attributes:\n")[2]  # type: ignore[union-attr]  # all have one
+    found = re.findall(r"^    (\w+): (.*?)(?=^    \w+: |\Z|^\S)", section, re.MULTILINE | re.DOTALL)
+    return {name: " ".join(text.split()).replace("``", "`").replace("|", "\\|") for name, text in found}
+
+
+def lines() -> Iterator[str]:
+    """The page, line by line."""
+    yield _INTRODUCTION
+    for title, kind in _TABLES.items():
+        yield f"## {title}\n"
+        yield "| key | type | default | meaning |\n|---|---|---|---|"
+        explained = meanings(kind)
+        for field in fields(kind):
+            yield f"| `{field.name}` | {_type(str(field.type))} | {_default(field)} | {explained[field.name]} |"
+        yield ""
+    for title, registry in _NAMES.items():
+        yield f"## {title}\n\n| name | what |\n|---|---|"
+        yield from (f"| `{name}` | {registry[name].summary} |" for name in registry)
+        yield ""
+    yield "## Backbones\n\nBesides every model name of timm:\n\n| name | source |\n|---|---|"
+    yield from (f"| `{name}` | {BACKBONES[name].source} |" for name in BACKBONES)
+
+
+def _type(text: str) -> str:
+    if "Settings" in text:
+        return "table" if "tuple" not in text else "tables"
+    return f"`{text}`".replace("|", "\\|")
+
+
+def _default(field: typing.Any) -> str:
+    if field.default is not MISSING:
+        return "" if field.default is None else f"`{field.default!r}`"
+    return "" if field.default_factory is MISSING else "empty" if "Mapping" in str(field.type) else "the table's own"
+
+
+if __name__ == "__main__":
+    print("\n".join(lines()))
