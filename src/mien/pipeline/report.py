@@ -51,8 +51,7 @@ def write_report(
     if videos and not frames:
         raise ConfigError("videos are for key frames; leave them out, or let the report have frames")
     pictures = _KeyFrames(paths, [Path(video) for video in videos]) if frames else None
-    thresholds = bundle_thresholds(paths[0])
-    html = render_report(paths, pictures=pictures, thresholds=thresholds)
+    html = render_report(paths, pictures=pictures, thresholds=bundle_thresholds)
     if pictures is not None:
         pictures.check_all_used()
     with output_errors(page, "choose a folder with room that you may write"):

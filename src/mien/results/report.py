@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def render_report(
     tables: Sequence[Path],
     *,
     pictures: Pictures | None = None,
-    thresholds: Mapping[str, float] | None = None,
+    thresholds: Callable[[Path], Mapping[str, float]] | None = None,
 ) -> str:
     """The report of tables as one HTML page.
 
@@ -32,16 +32,17 @@ def render_report(
     Args:
         tables: affect tables, at least one; their manifests are read where they lie beside them.
         pictures: gives key frames; None leaves every face out.
-        thresholds: as for `mien.results.summarize`.
+        thresholds: gives, for a table, what `mien.results.summarize` takes as such.
 
     Raises:
         ConfigError: an ending is unknown.
         InputError: a table or its manifest cannot be read, or it is not clear when its rows were.
     """
-    content = ReportContent(sum(map(count_rows, tables)), pictures, thresholds or {})
+    content = ReportContent(sum(map(count_rows, tables)), pictures)
     for table in tables:
+        known = thresholds(table) if thresholds is not None else {}
         for recording in iter_recordings(table):
-            content.add(recording)
+            content.add(recording, known)
     more = f" and {len(tables) - 1} more" if len(tables) > 1 else ""
     values = {
         **content.values(),

@@ -33,22 +33,25 @@ class ReportContent:
     Args:
         n_rows: rows of all recordings that will come; decides how many become one point.
         pictures: gives key frames; None for a report without faces.
-        thresholds: of action units for which a table itself has none.
     """
 
-    def __init__(self, n_rows: int, pictures: Pictures | None, thresholds: Mapping[str, float]) -> None:
+    def __init__(self, n_rows: int, pictures: Pictures | None) -> None:
         self._n_rows = n_rows
         self._rows_per_point = max(1, -(-n_rows // _MAX_POINTS))
         self._pictures = pictures
-        self._thresholds = thresholds
         self._sources: list[dict[str, Any]] = []
         self._expressions: list[str] = []
         self._units: list[str] = []
         self._n_pictures = 0
         self._n_stills = 0
 
-    def add(self, recording: Recording) -> None:
-        """Take what the page shows of a recording, or of a photo, which is one of a single frame."""
+    def add(self, recording: Recording, thresholds: Mapping[str, float]) -> None:
+        """Take what the page shows of a recording, or of a photo, which is one of a single frame.
+
+        Args:
+            recording: one source.
+            thresholds: of action units for which its table has none.
+        """
         schema = recording.table.schema
         for name in expression_columns(schema):
             label = name.removeprefix("expression_")
@@ -56,7 +59,7 @@ class ReportContent:
                 self._expressions.append(label)
         self._units += [name for name in action_unit_columns(schema) if name not in self._units]
         if len(recording.frame_time_s) > 1:
-            self._sources.append(self._moving(recording))
+            self._sources.append(self._moving(recording, thresholds))
             return
         self._n_stills += 1
         if self._n_stills <= _MAX_STILLS:
@@ -84,8 +87,8 @@ class ReportContent:
             "action units their highest."
         )
 
-    def _moving(self, recording: Recording) -> dict[str, Any]:
-        whole, *others = SourceSummary(recording, None, self._thresholds).windows()
+    def _moving(self, recording: Recording, thresholds: Mapping[str, float]) -> dict[str, Any]:
+        whole, *others = SourceSummary(recording, None, thresholds).windows()
         of_face = {(row["track_id"], row["person"]): row for row in others}
         followed = list(recording.followed())
         shown = followed[:_MAX_FACES]
