@@ -3,9 +3,10 @@
 
 PYTHON ?= .venv/bin/python
 MIEN_DATA ?= ../shared/data
+ABLATION ?= ../ablation
 CLIP ?= $(MIEN_DATA)/video/single_face.mp4
 
-.PHONY: setup format lint type test slow test-train docs docs-train site bench
+.PHONY: setup format lint type test slow test-train docs docs-train site ablation bench
 
 setup:
 	python3 -m venv .venv
@@ -49,6 +50,10 @@ site:
 	python3 -m venv build/site-tools
 	build/site-tools/bin/python -m pip install --quiet 'mkdocs-material>=9.6'
 	build/site-tools/bin/mkdocs build --quiet
+
+# Hours: see tools/ablation.toml. It goes on where it stopped, row by row.
+ablation:
+	$(PYTHON) tools/ablation.py --data $(MIEN_DATA) --work $(ABLATION) --page docs/ablation.md
 
 bench:
 	$(PYTHON) -m mien bench $(CLIP)

@@ -157,3 +157,10 @@ def test_task_weights() -> None:
 def test_slips_are_named(name: str, options: dict[str, str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         objectives.create_loss(LossSettings(name=name, options=options), np.ones((3, 2), np.float32))
+
+
+def test_top_cross_entropy_is_that_of_the_most_voted_class() -> None:
+    logits = torch.tensor([[1.0, 0.0, -1.0], [0.5, 2.0, 0.0], [3.0, 3.0, 3.0]])
+    shares = torch.tensor([[0.5, 0.4, 0.1], [0.5, 0.5, 0.0], [torch.nan] * 3])
+    expected = torch.nn.functional.cross_entropy(logits[:2], torch.tensor([0, 0]))  # the first of equals
+    torch.testing.assert_close(losses.top_cross_entropy(logits, shares), expected)

@@ -47,6 +47,16 @@ def soft_cross_entropy(
     return -(shares * functional.log_softmax(logits[valid], dim=1)).sum(dim=1).mean()
 
 
+def top_cross_entropy(
+    logits: Tensor, targets: Tensor, *, weights: Tensor | None = None, label_smoothing: float = 0.0
+) -> Tensor:
+    """`soft_cross_entropy` to the class with the largest share alone (plurality), the first of equals."""
+    top = functional.one_hot(torch.nan_to_num(targets).argmax(dim=1), targets.shape[1]).to(targets.dtype)
+    known = known_rows(targets)[:, None]
+    sharp = torch.where(known, top, torch.full_like(targets, torch.nan))
+    return soft_cross_entropy(logits, sharp, weights=weights, label_smoothing=label_smoothing)
+
+
 def focal_loss(logits: Tensor, targets: Tensor, *, weights: Tensor | None = None, gamma: float = 2.0) -> Tensor:
     """Mean over known rows of ``-sum_c w_c t_c (1 - p_c)^gamma log p_c`` (Lin et al., ICCV 2017)."""
     valid = known_rows(targets)

@@ -49,6 +49,11 @@ LOSSES = Registry(
             summary="cross-entropy to shares or labels; `label_smoothing`, `class_weights` (max, mean or total)",
         ),
         NamedLoss(
+            name="top_cross_entropy",
+            target=f"{_HERE}:bind_top_cross_entropy",
+            summary="cross-entropy to the class with the largest share alone; options as above",
+        ),
+        NamedLoss(
             name="focal", target=f"{_HERE}:bind_focal", summary="focal cross-entropy; `gamma`, `class_weights` as above"
         ),
         NamedLoss(name="ccc", target=f"{_HERE}:bind_ccc", summary="1 - concordance; `form` A, B or C"),
@@ -93,6 +98,12 @@ def bind_cross_entropy(targets: Floats, *, class_weights: str = "", label_smooth
     """`losses.soft_cross_entropy` with the weights of these labels."""
     weights = _class_weights(targets, class_weights)
     return _Bound(losses.soft_cross_entropy, weights=weights, label_smoothing=float(label_smoothing))
+
+
+def bind_top_cross_entropy(targets: Floats, *, class_weights: str = "", label_smoothing: float = 0.0) -> Loss:
+    """`losses.top_cross_entropy` with the weights of these labels."""
+    weights = _class_weights(targets, class_weights)
+    return _Bound(losses.top_cross_entropy, weights=weights, label_smoothing=float(label_smoothing))
 
 
 def bind_focal(targets: Floats, *, class_weights: str = "", gamma: float = 2.0) -> Loss:

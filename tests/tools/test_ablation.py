@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ablation's rows are recipes, each differs from the first, and what is done is not done again."""
+
+import dataclasses
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from mien.core import ConfigError
+from mien.inference import load_spec
+from mien.training import Recipe
+from mien.training.bundle_files import write_bundle
+
+from ..conftest import REPOSITORY  # noqa: TID252 - tests have no absolute name
+
+
+@pytest.fixture
+def ablation() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("ablation", REPOSITORY / "tools" / "ablation.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["ablation"] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_row_is_a_recipe_of_its_own(ablation: ModuleType) -> None:
+    plan = ablation.load_plan()
+    recipes = {row.name: plan.recipe(row, 1) for row in plan.rows}
+    plain = {name: dataclasses.replace(recipe, name="") for name, recipe in recipes.items()}
+    assert len({repr(recipe) for recipe in plain.values()}) == len(plan.rows)
+    assert recipes["scratch"].model.start == "scratch"
+    assert recipes["plurality"].losses["expression"].name == "top_cross_entropy"
+    assert "action_units" not in recipes["no-action-units"].tasks
+    assert not any(stage.distill for stage in recipes["no-distillation"].stages)
+    assert recipes["co-annotation"].coupling.co_annotation == "soft"
+    assert recipes["base"].coupling.co_annotation == "none"
+    budgets = {sum(stage.epochs for stage in recipe.stages) for recipe in recipes.values()}
+    assert len(budgets) == 1  # one budget for all
+
+
+def test_a_wrong_row_is_refused(ablation: ModuleType) -> None:
+    plan = ablation.load_plan()
+    for change, drop in (({"model.strat": "scratch"}, ()), ({"seed.x": 1}, ()), ({}, ("heads.gaze",))):
+        row = ablation.Row(name="wrong", title="", change=change, drop=drop)
+        with pytest.raises(ConfigError, match=r"wrong|strat"):
+            plan.recipe(row, 1)
+
+
+def test_rows_that_are_done_stay_and_the_page_grows(ablation: ModuleType, tmp_path: Path) -> None:
+    plan, trained = ablation.load_plan(), []
+
+    def train(recipe: Recipe, _data: Path, out: Path, _work: Path) -> None:
+        trained.append(recipe.name)
+        if recipe.name.endswith("plurality"):
+            raise KeyboardInterrupt
+        spec = load_spec()
+        write_bundle(out, b"", dataclasses.replace(spec, name=recipe.name, made=f"seed {recipe.seed}"))
+
+    page = tmp_path / "page.md"
+    with pytest.raises(KeyboardInterrupt):
+        ablation.run(plan, tmp_path, tmp_path / "work", page, train)
+    assert [name.removeprefix("mien-light-") for name in trained] == ["base", "scratch", "plurality"]
+    assert "the recipe under this budget | 1 | 0." in page.read_text("utf-8")
+    assert "plurality labels" not in page.read_text("utf-8")
+    trained.clear()
+    ablation.run(plan, tmp_path, tmp_path / "work", page, train, ["base", "co-annotation"])
+    assert trained == ["mien-light-co-annotation"]  # base was there
+    text = page.read_text("utf-8")
+    assert "random start weights" in text  # an earlier row stays on the page
+    assert "n = 3555" in text
+    with pytest.raises(ConfigError, match="no rows"):
+        ablation.run(plan, tmp_path, tmp_path / "work", page, train, ["bas"])
+
+
+def test_other_settings_are_trained_again(ablation: ModuleType, tmp_path: Path) -> None:
+    plan = ablation.load_plan()
+    recipe = plan.recipe(plan.rows[0], 1)
+    (tmp_path / "recipe.sha256").write_text(ablation.digest(recipe), "utf-8")
+    assert ablation.is_done(tmp_path, recipe)
+    assert not ablation.is_done(tmp_path, dataclasses.replace(recipe, seed=2))

@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An ablation table: variants of one recipe, trained under one budget, measured by the same protocols.
+
+    python tools/ablation.py --data DATA --work WORK --page docs/ablation.md
+
+``tools/ablation.toml`` lists the rows. Each row leaves a bundle in ``WORK/NAME-sSEED``; a row whose bundle is there and
+was made from the same settings is not trained again, and an interrupted training goes on. The page is written anew
+after every row.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import hashlib
+import logging
+import platform
+import sys
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from mien.core import ConfigError, Figure, ModelSpec, read_typed
+from mien.inference import load_spec
+from mien.training import Recipe
+
+ROWS = Path(__file__).with_name("ablation.toml")
+
+# Heading -> (measure, data) of the figures in a bundle.
+COLUMNS = {
+    "accuracy": ("accuracy, plurality", "FER+ valid"),
+    "macro F1": ("macro F1, plurality", "FER+ valid"),
+    "official": ("accuracy, official majority", "FER+ valid"),
+    "ECE": ("calibration error, plurality", "FER+ valid"),
+    "CCC V": ("CCC valence", "FER+ valid"),
+    "CCC A": ("CCC arousal", "FER+ valid"),
+    "AU F1": ("mean AU F1 against the teacher", "FER+ valid"),
+    "happy": ("recall of happiness", "LFW expression, test people"),
+    "neutral": ("recall of neutral", "LFW expression, test people"),
+    "AU12": ("AUC of AU12, happiness against neutral", "LFW expression, test people"),
+    "flips": ("flip rate, aligned", "FairFace val"),
+}
+
+Train = Callable[[Recipe, Path, Path, Path], object]
+"""Recipe, data, folder of the bundle, folder of checkpoints."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One line of the table.
+
+    Attributes:
+        name: of its folder.
+        title: what is different.
+        change: path of a recipe's key -> value.
+        drop: paths of tables that are removed.
+    """
+
+    name: str
+    title: str
+    change: Mapping[str, str | int | float | bool]
+    drop: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The content of ``ablation.toml``, with the tables of its recipe under the budget."""
+
+    tables: dict[str, Any]
+    seeds: tuple[int, ...]
+    rows: tuple[Row, ...]
+
+    def recipe(self, row: Row, seed: int) -> Recipe:
+        """The recipe of a row.
+
+        Raises:
+            ConfigError: a path leads nowhere, or the changed recipe is refused.
+        """
+        tables = copy.deepcopy(self.tables)
+        for path, value in row.change.items():
+            _change(tables, path.split("."), value, f"{row.name}: {path}")
+        for path in row.drop:
+            *way, last = path.split(".")
+            for table in _reach(tables, way, f"{row.name}: {path}"):
+                if last not in table:
+                    raise ConfigError(f"{row.name}: {path}: there is nothing to drop")
+                del table[last]
+        tables |= {"seed": seed, "name": f"{tables['name']}-{row.name}"}
+        return read_typed(Recipe, tables, f"ablation row {row.name}")
+
+
+def load_plan(path: Path = ROWS) -> Plan:
+    """Read the rows and their recipe.
+
+    Raises:
+        ConfigError: two rows have one name, or a recipe is refused.
+    """
+    content = tomllib.loads(path.read_text("utf-8"))
+    recipe = resources.files("mien.training") / "recipes" / f"{content['recipe']}.toml"
+    tables = tomllib.loads(recipe.read_text("utf-8")) | {"stages": content["budget"]}
+    rows = tuple(
+        Row(name=row["name"], title=row["title"], change=row.get("change", {}), drop=tuple(row.get("drop", ())))
+        for row in content["rows"]
+    )
+    if len({row.name for row in rows}) != len(rows):
+        raise ConfigError(f"{path}: two rows have one name")
+    return Plan(tables=tables, seeds=tuple(content["seeds"]), rows=rows)
+
+
+def _change(tables: dict[str, Any], way: list[str], value: object, where: str) -> None:
+    *way, last = way
+    for table in _reach(tables, way, where):
+        table[last] = value
+
+
+def _reach(tables: dict[str, Any], way: list[str], where: str) -> list[dict[str, Any]]:
+    """The tables at the end of a path; "*" goes into each entry of a list. A table that is absent is made."""
+    found: list[Any] = [tables]
+    for step in way:
+        if step == "*":
+            found = [entry for entries in found for entry in entries]
+        else:
+            found = [entry.setdefault(step, {}) for entry in found]
+    if not found or not all(isinstance(table, dict) for table in found):
+        raise ConfigError(f"{where}: leads to no table")
+    return found
+
+
+def run(plan: Plan, data: Path, work: Path, page: Path, train: Train, names: Iterable[str] = ()) -> None:
+    """Train the rows that are missing, one after the other, and write the page after each.
+
+    Args:
+        plan: rows and seeds.
+        data: folder of the open face sets.
+        work: folder of the rows' bundles and checkpoints.
+        page: Markdown file.
+        train: trains a recipe and writes a measured bundle.
+        names: rows to train; empty for all. Rows that were trained before stay on the page.
+
+    Raises:
+        ConfigError: a name is unknown.
+    """
+    wanted = set(names) or {row.name for row in plan.rows}
+    unknown = sorted(wanted - {row.name for row in plan.rows})
+    if unknown:
+        raise ConfigError(f"no rows {unknown}; known are {[row.name for row in plan.rows]}")
+    for row in plan.rows:
+        for seed in plan.seeds if row.name in wanted else ():
+            folder, recipe = work / f"{row.name}-s{seed}", plan.recipe(row, seed)
+            if not is_done(folder, recipe):
+                folder.mkdir(parents=True, exist_ok=True)
+                train(recipe, data, folder / "bundle", folder / "checkpoints")
+                (folder / "recipe.sha256").write_text(digest(recipe), "utf-8")
+            page.write_text(write_page(plan, work), "utf-8")
+
+
+def digest(recipe: Recipe) -> str:
+    """Stands for every setting of a recipe."""
+    return hashlib.sha256(repr(recipe).encode()).hexdigest()
+
+
+def is_done(folder: Path, recipe: Recipe) -> bool:
+    """Whether a row was trained with exactly these settings."""
+    stamp = folder / "recipe.sha256"
+    return stamp.is_file() and stamp.read_text("utf-8") == digest(recipe)
+
+
+def write_page(plan: Plan, work: Path) -> str:
+    """The table of all rows that are done, as Markdown."""
+    lines = [
+        "# Ablation",
+        "",
+        "Written by `make ablation`: variants of `" + str(plan.tables["name"]) + "` under one smaller budget, so the",
+        "figures lie below those of the [model card](model-card.md). What differs by less than the interval of the",
+        "first row is no result. Higher is better except for ECE and flips.",
+        "",
+        "| row | seed | " + " | ".join(COLUMNS) + " |",
+        "|---" * (len(COLUMNS) + 2) + "|",
+    ]
+    made: list[str] = []
+    first: ModelSpec | None = None
+    for row in plan.rows:
+        for seed in plan.seeds:
+            folder = work / f"{row.name}-s{seed}"
+            if not is_done(folder, plan.recipe(row, seed)):
+                continue
+            spec = load_spec(folder / "bundle")
+            first = first or spec
+            lines.append(f"| {row.title} | {seed} | " + " | ".join(_cells(spec)) + " |")
+            made.append(f"- {row.name}, seed {seed}: {spec.made}")
+    if first is None:
+        return "\n".join([*lines[:6], "No row was trained yet.", ""])
+    lines += ["", "Intervals (95 %) and n of the first row:", ""]
+    lines += [f"- {name}: {f.low:.3f} to {f.high:.3f}, n = {f.n}" for name, f in _figures(first).items() if f]
+    return "\n".join(
+        [*lines, "", f"Machine: {platform.machine()}, {platform.system()}. How each was made:", "", *made, ""]
+    )
+
+
+def _figures(spec: ModelSpec) -> dict[str, Figure | None]:
+    by_name = {(figure.measure, figure.data): figure for figure in spec.figures}
+    return {heading: by_name.get(key) for heading, key in COLUMNS.items()}
+
+
+def _cells(spec: ModelSpec) -> list[str]:
+    return [f"{figure.value:.3f}" if figure else "-" for figure in _figures(spec).values()]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Train what is missing."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the open face sets")
+    parser.add_argument(
+        "--work", type=Path, required=True, help="folder for bundles and checkpoints, outside the checkout"
+    )
+    parser.add_argument("--page", type=Path, required=True, help="Markdown file of the table")
+    parser.add_argument("rows", nargs="*", help="names of rows; all if none is given")
+    chosen = parser.parse_args(arguments)
+    from mien.training.run import train_bundle
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    try:
+        run(load_plan(), chosen.data, chosen.work, chosen.page, train_bundle, chosen.rows)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
