@@ -1,15 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """A bundle as the predictor of a challenge: crops of the data set, gaps, and labels matched by name."""
 
+import json
+import shlex
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
+from skimage.data import astronaut
 
+from mien.affect import Analyzer
+from mien.cli.evaluate import evaluate
 from mien.core import EXPRESSIONS, ConfigError, Faces
 from mien.datasets import create_example, load_dataset
 from mien.evaluation import ANSWERS, BundleOnCrops, challenges
+from mien.inference import DEFAULT_BUNDLE
+from mien.media import save_image
 
 
 class _FrameNumberAnalyzer:
@@ -21,9 +29,10 @@ class _FrameNumberAnalyzer:
     def __init__(self, expression: str = "anger") -> None:
         self._expression = expression
 
-    def crops(self, paths: list[Path]) -> Faces:
-        n = len(paths)
-        number = np.array([int(path.stem) if path.stem.isdecimal() else 0 for path in paths])
+    def crops(self, pictures: list[Path | np.ndarray]) -> Faces:
+        n = len(pictures)
+        stems = [picture.stem if isinstance(picture, Path) else "" for picture in pictures]
+        number = np.array([int(stem) if stem.isdecimal() else 0 for stem in stems])
         return Faces(
             boxes=np.zeros((n, 4)),
             expression=np.tile(np.eye(8)[EXPRESSIONS.index(self._expression)], (n, 1)),
@@ -73,7 +82,71 @@ def test_image_sets_are_measured_on_their_files(name: str, n: int, tmp_path: Pat
     assert accuracy.value == pytest.approx({"lsd": 1 / 6, "affectnet": 0}[name])
 
 
-def test_clips_need_a_file(tmp_path: Path) -> None:
-    create_example("emi", tmp_path)
-    with pytest.raises(ConfigError, match="--predictions"):
-        challenges.evaluate_emi(tmp_path, BundleOnCrops(_FrameNumberAnalyzer()))
+class _BrightnessAnalyzer(_FrameNumberAnalyzer):
+    """Sees happiness in a white picture and neutral in any other."""
+
+    def crops(self, pictures: list[Path | np.ndarray]) -> Faces:
+        white = [not isinstance(picture, Path) and picture.min() > 250 for picture in pictures]
+        return Faces(
+            boxes=np.zeros((len(white), 4)),
+            expression=np.eye(8)[[EXPRESSIONS.index("happiness" if one else "neutral") for one in white]],
+            expression_labels=EXPRESSIONS,
+        )
+
+
+def test_affectnet_images_are_cut_to_the_face_box_of_the_csv(tmp_path: Path) -> None:
+    create_example("affectnet", tmp_path)
+    picture = np.zeros((160, 150, 3), dtype=np.uint8)
+    picture[20:140, 10:110] = 255  # b.jpg: x 10, y 20, width 100, height 120
+    save_image(tmp_path / "Manually_Annotated_Images/392/b.png", picture)
+    for line in (csv := tmp_path / "training.csv").read_text().splitlines():
+        if line.startswith("392"):
+            csv.write_text(csv.read_text().replace(line, line.replace("b.jpg", "b.png")))
+    samples = load_dataset("affectnet", tmp_path, "train")
+    values = BundleOnCrops(_BrightnessAnalyzer()).of_images(ANSWERS["affectnet"], samples)
+    seen = [samples.expression_labels[column] for column in values.argmax(axis=1)]
+    # The last row has no box and is seen whole.
+    assert seen == ["neutral", "happiness", "neutral", "neutral"]
+
+
+@pytest.mark.parametrize("name", ["emi", "eri"])
+def test_without_trained_weights_the_answer_is_an_error_that_says_so(name: str, tmp_path: Path) -> None:
+    create_example(name, tmp_path)
+    result = CliRunner().invoke(evaluate, [name, "--data", str(tmp_path), "--bundle", "mien-light"])
+    assert isinstance(result.exception, ConfigError)
+    message = str(result.exception)
+    assert f"no trained weights for {name}" in message
+    assert "--predictions" in message
+
+
+@pytest.mark.parametrize(
+    ("protocol", "dataset", "n"),
+    [
+        ("va", "affwild2-va", 3),
+        ("expr", "affwild2-expr", 2),
+        ("au", "affwild2-au", 1),
+        ("mtl", "affwild2-mtl", 1),
+        ("lsd", "lsd", 6),
+        ("affectnet", "affectnet", 1),
+        ("affectnet", "affectnet-npy", 1),
+    ],
+)
+def test_the_bundle_of_the_wheel_answers_every_protocol(protocol: str, dataset: str, n: int, tmp_path: Path) -> None:
+    create_example(dataset, tmp_path)
+    face = astronaut()[0:180, 150:300]
+    for path in tmp_path.rglob("*.[jJ][pP][gG]"):
+        save_image(path, face)
+    arguments = [protocol, "--data", str(tmp_path), "--bundle", DEFAULT_BUNDLE, "--json"]
+    result = CliRunner().invoke(evaluate, arguments)
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.output)
+    samples = load_dataset(dataset, tmp_path, "valid")
+    assert report["n_rows"] == len(samples)
+    assert report["measures"][0]["n"] == n
+    values = {measure["name"]: measure["value"] for measure in report["measures"]}
+    assert np.isfinite(list(values.values())).all()
+    # The astronaut smiles with open lips, whatever the labels of the example say.
+    smiling = {"au": {"F1 AU12": 1, "F1 AU25": 1}, "lsd": {"accuracy": pytest.approx(1 / 6)}}
+    assert {name: values[name] for name in smiling.get(protocol, {})} == smiling.get(protocol, {})
+    assert report["command"] == shlex.join(["mien", "evaluate", protocol, *arguments[1:-1]])
+    assert report["digest"] == Analyzer(DEFAULT_BUNDLE).bundle_digest

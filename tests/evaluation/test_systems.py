@@ -2,6 +2,7 @@
 """Affect tables as answers: raw videos, left and right tracks, counts off by one, blends and what is tuned on them."""
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -175,6 +176,7 @@ def test_thresholds_are_tuned_beside_the_figure_at_one_half(tmp_path: Path) -> N
     arguments = ["au", "--data", str(tmp_path), "--predictions", str(tables)]
     shown = CliRunner().invoke(evaluate, [*arguments, "--search-thresholds"]).output
     assert f"tuned on these rows  {found.mean_f1:.4f}  (at .5: 0.0000)" in shown
+    assert shlex.join(["mien", "evaluate", *arguments, "--search-thresholds"]) in shown.splitlines()
     tuned = shown.splitlines()[-1].removeprefix("--thresholds ")
     scored = CliRunner().invoke(evaluate, [*arguments, "--thresholds", tuned, "--json"]).output
     assert json.loads(scored)["measures"][0]["value"] == pytest.approx(found.mean_f1, abs=1e-9)

@@ -63,6 +63,7 @@ def evaluate(
     options += [*(("--weights", text) for text in weights), ("--thresholds", thresholds)]
     options += [("--bundle", bundle), ("--split", split)]
     given = [text for name, value in options if value is not None for text in (name, str(value))]
+    given += ["--search-thresholds"] if search_thresholds else []
     report = replace(report, command=shlex.join(["mien", "evaluate", protocol, *given]))
     tuned = _tuned(protocol, data, predictor, split) if search_thresholds else None
     if as_json:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -19,9 +19,11 @@ from mien.datasets import AnnotationError, ClipSamples, FrameSamples, ImageSampl
 from mien.datasets.frame_lists import frame_columns
 from mien.evaluation.answers import KEY, Answers, read_answers
 from mien.evaluation.forms import AnswerForm
+from mien.media import cut_box, load_image
 from mien.results import hash_file
 
 Floats = npt.NDArray[np.float64]
+Picture = Path | npt.NDArray[np.uint8]
 
 _CROPS_A_BATCH = 64
 
@@ -170,33 +172,38 @@ class BundleOnCrops:
         return result
 
     def of_images(self, form: AnswerForm, samples: ImageSamples) -> Floats:
-        """Answers to every image as it stands.
+        """Answers to every image: cut to its face box where the annotations give one, else as it stands.
 
         Raises:
             ConfigError: the set has no image files, or the bundle lacks what the task asks for.
             InputError: an image cannot be read.
         """
         labels = samples.expression_labels, ()
-        raw = self._raw(form, labels, [samples.image_path(row) for row in range(len(samples))])
+        raw = self._raw(form, labels, (_picture(samples, row) for row in range(len(samples))))
         return raw if form.name == "affectnet" else _decided(form, raw)
 
     def of_clips(self, form: AnswerForm, samples: ClipSamples) -> Floats:
-        """Refused: a bundle reads frames, no intensities of whole videos.
+        """Refused: nothing that comes with mien was trained for intensities of whole videos.
 
         Raises:
             ConfigError: always.
         """
-        raise ConfigError(f"no bundle answers {form.name} of {samples.dataset}; pass --predictions FILE")
+        raise ConfigError(
+            f"no trained weights for {form.name} ({samples.dataset}) come with mien, and a bundle reads single frames;"
+            " train a head (see docs/features.md) and pass its answers with --predictions FILE"
+        )
 
-    def _raw(self, form: AnswerForm, labels: tuple[tuple[str, ...], tuple[str, ...]], paths: Sequence[Path]) -> Floats:
+    def _raw(
+        self, form: AnswerForm, labels: tuple[tuple[str, ...], tuple[str, ...]], pictures: Iterable[Picture]
+    ) -> Floats:
         """Scores before any decision: valence and arousal, one column per class, one per action unit."""
-        parts = [self._scores(form, labels, batch) for batch in _batches(paths)]
+        parts = [self._scores(form, labels, batch) for batch in _batches(pictures)]
         return np.concatenate(parts)
 
     def _scores(
-        self, form: AnswerForm, labels: tuple[tuple[str, ...], tuple[str, ...]], paths: Sequence[Path]
+        self, form: AnswerForm, labels: tuple[tuple[str, ...], tuple[str, ...]], pictures: Sequence[Picture]
     ) -> Floats:
-        faces = self._analyzer.crops(paths)
+        faces = self._analyzer.crops(pictures)
         expressions, units = labels
         columns: list[npt.NDArray[np.floating]] = []
         if form.name in ("va", "mtl"):
@@ -233,8 +240,13 @@ def _by_label(values: npt.NDArray[np.float32], labels: Sequence[str], wanted: Se
     return result
 
 
-def _batches(paths: Sequence[Path]) -> Iterator[Sequence[Path]]:
-    iterator = iter(paths)
+def _picture(samples: ImageSamples, row: int) -> Picture:
+    path, box = samples.image_path(row), samples.boxes[row]
+    return path if np.isnan(box).any() else cut_box(load_image(path), box)
+
+
+def _batches(pictures: Iterable[Picture]) -> Iterator[Sequence[Picture]]:
+    iterator = iter(pictures)
     while batch := list(itertools.islice(iterator, _CROPS_A_BATCH)):
         yield batch
 

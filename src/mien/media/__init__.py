@@ -9,7 +9,7 @@ from mien.media.audio import SPEECH_RATE_HZ, audio_blocks
 from mien.media.camera import CameraReader, Capture, open_camera
 from mien.media.drawing import draw_faces
 from mien.media.frames import DecodeReport, FrameSource, VideoFrame, VideoInfo
-from mien.media.images import MAX_PIXELS, as_rgb, decode_image, load_image
+from mien.media.images import MAX_PIXELS, as_rgb, cut_box, decode_image, load_image
 from mien.media.inputs import IMAGE_SUFFIXES, VIDEO_SUFFIXES, MediaInput, find_inputs
 from mien.media.save import SAVE_SUFFIXES, encode_jpeg, save_image
 from mien.media.thumbnails import jpeg_thumbnail
@@ -36,6 +36,7 @@ __all__ = [
     "anonymize_faces",
     "as_rgb",
     "audio_blocks",
+    "cut_box",
     "decode_image",
     "draw_faces",
     "encode_jpeg",

@@ -126,6 +126,24 @@ def upright(image: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.ui
     return image
 
 
+def cut_box(picture: npt.NDArray[np.uint8], box: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
+    """The part of a picture in a box, as far as the picture goes and at least one pixel.
+
+    Args:
+        picture: (H, W) or (H, W, 3) uint8.
+        box: (4,) xyxy in pixels, rounded outwards; any NaN stands for the whole picture.
+
+    Returns:
+        A view of the picture.
+    """
+    if np.isnan(box).any():
+        return picture
+    height, width = picture.shape[:2]
+    x0, y0 = np.clip(np.floor(box[:2]), 0, (width - 1, height - 1)).astype(int)
+    x1, y1 = np.clip(np.ceil(box[2:]), (x0 + 1, y0 + 1), (width, height)).astype(int)
+    return picture[y0:y1, x0:x1]
+
+
 def _require_image(known: Format | None, path: Path) -> Format:
     if known is None:
         raise InputError(f"{path}: not an image of a known format; {_READABLE}")

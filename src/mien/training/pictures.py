@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from mien.core import DatasetError, InputError
 from mien.faces import to_colour
-from mien.media import decode_image, load_image
+from mien.media import cut_box, decode_image, load_image
 
 Image = npt.NDArray[np.uint8]
 Origin = bytes | str | Image
@@ -79,7 +79,7 @@ class Pictures:
                 picture = to_colour(load_image(origin), self.colour)
         except InputError as error:
             raise DatasetError(f"{self.names[row]}: {error}") from error
-        return _cut(picture, self.boxes[row])
+        return cut_box(picture, self.boxes[row])
 
     def take(self, rows: npt.NDArray[np.intp]) -> Pictures:
         """The chosen rows, in that order."""
@@ -124,16 +124,6 @@ def _decode(data: bytes, colour: str, name: str) -> Image:
     if picture is None:
         raise InputError(f"{name} is no image that OpenCV can read")
     return np.asarray(picture, dtype=np.uint8)
-
-
-def _cut(picture: Image, box: npt.NDArray[np.float32]) -> Image:
-    """The part of a picture in a box, as far as the picture goes."""
-    if np.isnan(box).any():
-        return picture
-    height, width = picture.shape[:2]
-    x0, y0 = np.clip(np.floor(box[:2]), 0, (width - 1, height - 1)).astype(int)
-    x1, y1 = np.clip(np.ceil(box[2:]), (x0 + 1, y0 + 1), (width, height)).astype(int)
-    return picture[y0:y1, x0:x1]
 
 
 def _stamp(path: str, name: str) -> bytes:
