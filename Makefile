@@ -6,7 +6,7 @@ MIEN_DATA ?= ../shared/data
 ABLATION ?= ../ablation
 CLIP ?= $(MIEN_DATA)/video/single_face.mp4
 
-.PHONY: setup format lint type test slow test-train docs docs-train site ablation bench
+.PHONY: setup format lint type test slow test-train docs docs-train site ablation bench scale
 
 setup:
 	python3 -m venv .venv
@@ -57,3 +57,7 @@ ablation:
 
 bench:
 	$(PYTHON) -m mien bench $(CLIP)
+
+# Millions of rows through evaluation and smoothing; about a minute on a quiet machine.
+scale:
+	$(PYTHON) tools/scale.py

@@ -8,7 +8,8 @@ import pytest
 
 from mien.cli.main import main
 from mien.core import InputError
-from mien.datasets import DATASETS, check_dataset, create_example
+from mien.datasets import DATASETS, check_dataset, create_example, load_dataset
+from mien.datasets.documents import Document, load_document
 
 
 def _run(*arguments: str) -> int:
@@ -66,6 +67,22 @@ def test_one_bad_file_of_three_splits_is_named_once(tmp_path: Path) -> None:
     create_example("fer2013", tmp_path)
     (tmp_path / "fer2013.csv").write_text("emotion,pixels\n")
     assert len(check_dataset("fer2013", tmp_path).problems) == 1
+
+
+def test_a_file_that_all_splits_share_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    create_example("fer2013", tmp_path)
+    read: list[Path] = []
+
+    def load(path: Path) -> Document:
+        read.append(path)
+        return load_document(path)
+
+    monkeypatch.setattr("mien.datasets.fer.load_document", load)
+    report = check_dataset("fer2013", tmp_path)
+    assert read == [tmp_path / "fer2013.csv"]
+    for split, counts in report.splits.items():
+        assert counts == load_dataset("fer2013", tmp_path, split).counts()
+    assert tuple(report.splits) == DATASETS["fer2013"].splits
 
 
 def test_missing_images_are_problems_where_all_should_be_there(tmp_path: Path) -> None:

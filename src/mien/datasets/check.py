@@ -11,7 +11,7 @@ from typing import Any
 from mien.core import InputError
 from mien.datasets.counts import Samples, SplitCounts, some_names
 from mien.datasets.problems import AnnotationError
-from mien.datasets.registry import DATASETS, DataSet, load_dataset
+from mien.datasets.registry import DATASETS, DataSet, load_dataset, load_splits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +73,14 @@ def check_dataset(name: str, folder: str | Path) -> CheckReport:
     problems: dict[str, AnnotationError] = {}
     read: dict[str, Samples] = {}
     skipped: list[str] = []
-    for split in (*record.splits, *record.optional_splits):
+    splits: tuple[str, ...] = (*record.splits, *record.optional_splits)
+    if record.reads_all:
+        splits = ()
+        try:
+            read = load_splits(name, folder)
+        except AnnotationError as problem:
+            problems[str(problem)] = problem
+    for split in splits:
         found: list[AnnotationError] = []
         try:
             read[split] = load_dataset(name, folder, split, on_problem=found.append)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -22,6 +22,8 @@ class DataSet:
         name: what users type; also the name of the docs page ``docs/datasets/<name>.md``.
         title: the full name.
         target: ``"module:function"``, a function of a folder and a split that returns `Samples`.
+        reads_all: ``"module:function"``, a function of a folder that returns split -> `Samples`, for a set whose splits
+            share one large file, which is then read once; else empty.
         fixture: ``"module:function"``, a function that writes a small faithful tree into a folder.
         splits: official ones that must be there.
         optional_splits: others that can be read where they are there.
@@ -35,6 +37,7 @@ class DataSet:
     title: str
     target: str
     fixture: str
+    reads_all: str = ""
     splits: tuple[str, ...]
     optional_splits: tuple[str, ...] = ()
     many_files: bool = False
@@ -160,6 +163,7 @@ DATASETS = Registry(
             title="FER2013",
             target="mien.datasets.fer:load_fer2013",
             fixture=f"{_FIXTURES}:write_fer2013",
+            reads_all="mien.datasets.fer:load_fer2013_splits",
             splits=("train", "valid", "test"),
             owner="Kaggle, Challenges in Representation Learning: Facial Expression Recognition",
             published={"train": 28709, "valid": 3589, "test": 3589},
@@ -241,6 +245,20 @@ def load_dataset(name: str, folder: str | Path, split: str, *, on_problem: OnPro
     return cast("Samples", DATASETS.load(name)(folder, split, **options))
 
 
+def load_splits(name: str, folder: str | Path) -> dict[str, Samples]:
+    """Read all splits of a data set that keeps them in one file.
+
+    Args:
+        name: in `DATASETS`, of a record with ``reads_all``.
+        folder: as its docs page describes it.
+
+    Raises:
+        ConfigError: the name is unknown.
+        AnnotationError: the file is missing or malformed.
+    """
+    return cast("dict[str, Samples]", _function(DATASETS[name].reads_all)(Path(folder)))
+
+
 def create_example(name: str, folder: str | Path) -> None:
     """Write a small tree in the exact form of a data set, with made-up labels and gray images.
 
@@ -248,5 +266,10 @@ def create_example(name: str, folder: str | Path) -> None:
         ConfigError: the name is unknown.
     """
     folder = Path(folder)
-    module, _, attribute = DATASETS[name].fixture.partition(":")
-    getattr(import_module(module), attribute)(folder)
+    _function(DATASETS[name].fixture)(folder)
+
+
+def _function(target: str) -> Callable[[Path], object]:
+    """The function that ``"module:function"`` names."""
+    module, _, attribute = target.partition(":")
+    return cast("Callable[[Path], object]", getattr(import_module(module), attribute))
