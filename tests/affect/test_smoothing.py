@@ -39,6 +39,17 @@ def test_box_filters_clip_their_windows(n: int, d: int) -> None:
     assert np.array_equal(box_median(series, d), np.array([np.median(w, axis=0) for w in windows]))
 
 
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("d", [3, 4])
+def test_box_median_of_windows_of_either_parity_with_and_without_nan(d: int, causal: bool) -> None:
+    series = _series(40)
+    series[[11, 12, 30], [0, 0, 2]] = np.nan
+    windows = [series[max(i - d, 0) : i + (0 if causal else d) + 1] for i in range(len(series))]
+    expected = np.array([np.median(window, axis=0) for window in windows])
+    assert np.isnan(expected).any()
+    assert np.array_equal(box_median(series, d, causal=causal), expected, equal_nan=True)
+
+
 @given(SIZES, WIDTHS)
 def test_causal_filters_see_no_later_frame(n: int, d: int) -> None:
     series = _series(n)

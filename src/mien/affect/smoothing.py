@@ -79,7 +79,7 @@ def box_mean(values: npt.ArrayLike, half_width: int, *, causal: bool = False) ->
 
 
 def box_median(values: npt.ArrayLike, half_width: int, *, causal: bool = False) -> Floats:
-    """The median over the window of `box_mean`.
+    """The median over the window of `box_mean`; NaN where the window holds one.
 
     Raises:
         ConfigError: the half-width is negative.
@@ -95,9 +95,23 @@ def box_median(values: npt.ArrayLike, half_width: int, *, causal: bool = False) 
         windows = np.lib.stride_tricks.sliding_window_view(series, size, axis=0)
         step = max(1, _MEDIAN_NUMBERS_A_BLOCK // (size * max(1, series[0].size)))
         for first in range(0, len(windows), step):
-            block = np.median(windows[first : first + step], axis=-1)
+            block = _medians(windows[first : first + step])
             result[whole[0] + first : whole[0] + first + len(block)] = block
     return result
+
+
+def _medians(windows: Floats) -> Floats:
+    """Medians along the last axis.
+
+    `numpy.median` selects several places at once to find NaN, which takes eight times as long as selecting one.
+    """
+    middle = windows.shape[-1] // 2
+    parted = np.partition(windows, middle, axis=-1)
+    medians = parted[..., middle]
+    if windows.shape[-1] % 2 == 0:
+        medians = (parted[..., :middle].max(axis=-1) + medians) / 2
+    # NaN is sorted to the end, so only what lies behind the middle can be one.
+    return np.where(np.isnan(parted[..., middle:]).any(axis=-1), np.nan, medians)
 
 
 def gaussian_mean(
