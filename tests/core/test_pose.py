@@ -3,7 +3,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -31,6 +31,7 @@ def test_the_order_is_yaw_after_pitch_after_roll() -> None:
     np.testing.assert_allclose(rotation_matrices(pose), expected, atol=1e-12)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no failure
 @given(arrays(np.float64, (5, 3), elements=st.floats(-1.5, 1.5)))
 def test_angles_and_matrices_undo_each_other(pose: np.ndarray) -> None:
     matrices = rotation_matrices(pose)
