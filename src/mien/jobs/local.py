@@ -128,8 +128,10 @@ class _Pool:
             for _ in range(n_workers):
                 self._add_worker()
             while self._workers:
-                for connection in wait(list(self._workers), _POLL_S):
-                    self._hear(self._workers[connection])  # type: ignore[index]  # wait gives back what it was given
+                speaking = wait(list(self._workers), _POLL_S)
+                for worker in [worker for line, worker in self._workers.items() if line in speaking]:
+                    if worker.connection in self._workers:  # what one said may have ended another
+                        self._hear(worker)
                 if self._interrupts.n and self._deadline_s is None:
                     self._stop()
                 if self._interrupts.n > 1 or (self._deadline_s is not None and time.monotonic() > self._deadline_s):
