@@ -12,6 +12,18 @@ from mien.core import ConfigError
 from mien.training import list_recipes, load_recipe
 
 
+def test_pitfall_25_the_old_and_the_new_name_of_a_backbone_are_one_network() -> None:
+    pytest.importorskip("timm", reason="the workshop is an extra: pip install 'mien[train]'")
+    from mien.training.backbones import create_backbone
+
+    plain = create_backbone("tf_efficientnet_b0").state_dict()  # what the recipes write: the weights' name says nothing
+    with pytest.warns(UserWarning, match="deprecated"):
+        old = create_backbone("tf_efficientnet_b0_ns").state_dict()
+    new = create_backbone("tf_efficientnet_b0.ns_jft_in1k").state_dict()
+    shapes = [{name: tuple(value.shape) for name, value in state.items()} for state in (plain, old, new)]
+    assert shapes[0] == shapes[1] == shapes[2]
+
+
 def test_pitfall_28_soft_labels_need_the_sum_form_of_cross_entropy() -> None:
     torch = pytest.importorskip("torch", reason="the workshop is an extra: pip install 'mien[train]'")
     from mien.training.losses import partial_bce
