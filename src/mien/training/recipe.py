@@ -46,6 +46,7 @@ class Recipe:
             -class_balance; 0 shows every row once an epoch.
         ema_decay: of the averaged weights that are kept; 0 keeps the weights themselves.
         seed: of everything random.
+        limits: what the card must say of how this recipe came about, in sentences.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Recipe:
     class_balance: float = 0.0
     ema_decay: float = 0.0
     seed: int = 1
+    limits: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.stages or not self.heads:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from mien.affect import Analyzer
-from mien.core import ConfigError, Figure, ModelSpec
+from mien.core import ConfigError, Figure, ModelSpec, TeachingSource
 from mien.evaluation import PROTOCOLS, BundleOnCrops
 from mien.inference import create_session
 from mien.training.batches import clean_inputs
@@ -90,9 +90,9 @@ def train_bundle(recipe: Recipe, data: Path, out: Path, work: Path, machine: Mac
     spec = dataclasses.replace(
         spec,
         weights_notice=lessons.card.notice,
-        taught_by=lessons.card.taught_by,
+        taught_by=(*lessons.card.taught_by, *_start(recipe)),
         made=_made(recipe, trainer, gap, machine),
-        limits=(*lessons.card.limits, *_selection_limits(recipe, trainer)),
+        limits=(*lessons.card.limits, *recipe.limits, *_selection_limits(recipe, trainer)),
     )
     write_bundle(out, graph, spec)
     return measure_bundle(out, data, spec, lessons.card.protocols if not _is_refit(recipe) else ())
@@ -171,6 +171,14 @@ def _selection_limits(recipe: Recipe, trainer: Trainer) -> tuple[str, ...]:
     if not kept:
         return ()
     return (f"Weights were selected on the validation set ({', '.join(kept)}), so figures on it are a little kind.",)
+
+
+def _start(recipe: Recipe) -> tuple[TeachingSource, ...]:
+    """The published weights that the backbone starts from, if it does."""
+    if recipe.model.start != "imagenet":
+        return ()
+    name = f"ImageNet {recipe.model.backbone}"
+    return (TeachingSource(name=name, role="start weights", n=0, licence="Apache-2.0"),)
 
 
 def _made(recipe: Recipe, trainer: Trainer, gap: float, machine: Machine) -> str:
