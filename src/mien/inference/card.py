@@ -34,7 +34,7 @@ def model_card(spec: ModelSpec) -> str:
             inferred = ", ".join(task.inferred)
             lines += ["", f"Implied by other actions, not observed by the teacher: {inferred}."]
     lines += ["", "## Taught by", "", "| source | n | what for | licence |", "|---|---|---|---|"]
-    lines += [f"| {source.name} | {source.n or "–"} | {source.role} | {source.licence} |" for source in spec.taught_by]
+    lines += [f"| {source.name} | {source.n or '-'} | {source.role} | {source.licence} |" for source in spec.taught_by]
     lines += [
         "",
         "## Measured",
