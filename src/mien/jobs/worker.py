@@ -62,8 +62,14 @@ def _worked(connection: Connection, work: Work, number: int, item: Any) -> bool:
 
     def tell(message: Any) -> None:
         nonlocal stopped
-        connection.send(Told(number, message))
-        if not stopped and connection.poll():  # during work, nothing but STOP is sent
+        try:
+            connection.send(Told(number, message))
+            asked = not stopped and connection.poll()  # during work, nothing but STOP is sent
+            if asked:
+                connection.recv()
+        except (EOFError, OSError):
+            os._exit(1)  # the parent is gone: see _die_with_parent
+        if asked:
             stopped = True  # said once: what the work tells while it saves its results must not stop it again
             raise KeyboardInterrupt
 
