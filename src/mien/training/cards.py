@@ -36,7 +36,7 @@ class Card:
 
     Attributes:
         notice: what a user must check before using the weights.
-        taught_by: data sets, with the rows that were read.
+        taught_by: data sets, with the rows that were learnt from.
         limits: known failures, in sentences.
         inferred: action units that were taught by inference from others.
         protocols: names in `mien.evaluation.PROTOCOLS`.

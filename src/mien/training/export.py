@@ -38,7 +38,7 @@ _OUTPUT_NAMES = {"expression": "expression_logits", "action_units": "action_unit
 
 # task -> activation by the runtime, lowest and highest value after it, what the value is
 _MEANINGS = {
-    "expression": ("softmax", 0.0, 1.0, "share of raters who would choose this expression"),
+    "expression": ("softmax", 0.0, 1.0, "probability that most raters would choose this expression"),
     "valence_arousal": ("identity", -1.0, 1.0, "mean rating on a scale from -1 to 1"),
     "action_units": ("sigmoid", 0.0, 1.0, "probability that the action is visible"),
 }

@@ -115,6 +115,8 @@ def load_lessons(recipe: Recipe, data: Path) -> Lessons:
     if recipe.data.calibration_rows:
         aside = set_aside(teaching, recipe.data.calibration_rows)
         teaching, calibration = teaching.take(~aside), teaching.take(aside)
+        ends = np.cumsum([len(part) for part in parts])[:-1]
+        parts = [part.take(~own) for part, own in zip(parts, np.split(aside, ends), strict=True)]
     if not len(teaching):
         raise DatasetError(f"{data}: nothing is left to learn from after {recipe.data.calibration_rows} rows were kept")
     card = create_card(list(zip(recipe.data.sources, parts, strict=True)))
