@@ -13,7 +13,7 @@ import pytest
 from mien.affect import Analyzer, activate
 from mien.core import ConfigError, InputError
 from mien.media import save_image
-from mien.pipeline import extract_features
+from mien.pipeline import Progress, extract_features
 from mien.results import open_features
 
 N_KILLS = 10
@@ -121,6 +121,17 @@ def test_another_input_may_come_between(crops: Path, tmp_path: Path) -> None:
     extract_features(crops / "a_left", tmp_path, crops=True, threads=1)
     extract_features(crops / "a", tmp_path, crops=True, threads=1)
     assert sorted(keys(tmp_path)) == [("a", n, -1) for n in range(1, 9)] + [("a_left", n, -1) for n in (2, 5, 90)]
+
+
+def test_a_resumed_run_still_tells_what_was_lost_before(crops: Path, tmp_path: Path) -> None:
+    def stop(progress: Progress) -> None:
+        if progress.n_frames == 5:  # the damaged crop is the fourth
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        extract_features(crops / "b", tmp_path, crops=True, threads=1, on_progress=stop)
+    resumed = extract_features(crops / "b", tmp_path, crops=True, threads=1)
+    assert [record.messages for record in resumed.records] == [("1 frames could not be read",)]
 
 
 def test_photos_and_what_cannot_be_read(photo: Path, tmp_path: Path) -> None:

@@ -167,7 +167,10 @@ def run_extraction(
                 if not reading.n_frames:
                     continue  # nothing came of it: the next run tries again
                 cut_off = (f"the rest could not be read: {error}",)
-            on_event(writer.finish(source.name, n_frames=reading.n_frames, messages=reading.messages + cut_off))
+            # The writer also knows the frames that a run before this one lost.
+            n_lost = sum(name == source.name for name, _, _ in writer.failures)
+            lost = (f"{n_lost} frames could not be read",) if n_lost else ()
+            on_event(writer.finish(source.name, n_frames=reading.n_frames, messages=reading.messages + lost + cut_off))
     return FeaturesResult(
         folder=out,
         n_rows=writer.n_rows,

@@ -72,6 +72,8 @@ class CropExtractor:
 class CropReading:
     """One track; see `VectorReading`."""
 
+    messages: tuple[str, ...] = ()
+
     def __init__(
         self, bundle: Bundle, faces: FaceVectors, source: FeatureSource, files: list[tuple[int, str]], after: int
     ) -> None:
@@ -79,14 +81,8 @@ class CropReading:
         self._faces = faces
         self._source = source
         self._files = [(number, name) for number, name in files if number > after]
-        self._n_failed = 0
         self.n_expected: int | None = len(files)
         self.n_frames = len(files) - len(self._files)
-
-    @property
-    def messages(self) -> tuple[str, ...]:
-        """How many crops could not be read."""
-        return (f"{self._n_failed} crops could not be read",) if self._n_failed else ()
 
     def vectors(self) -> Generator[FrameVectors, None, None]:
         """One row per crop; reading the pictures overlaps with the net."""
@@ -111,7 +107,6 @@ class CropReading:
         for crop in crops:
             self.n_frames += 1
             if crop.pixels is None:
-                self._n_failed += 1
                 yield self._faces.failed(name, crop.number, crop.failure)
                 continue
             own = {key: values[row : row + 1] for key, values in outputs.items()}

@@ -44,7 +44,7 @@ class VectorReading(Protocol):
 
     @property
     def messages(self) -> tuple[str, ...]:
-        """What was lost so far, in sentences."""
+        """What was lost so far in other ways than single frames, in sentences."""
 
     def vectors(self) -> Generator[FrameVectors, None, None]:
         """The frames in rising order, also those without a face.
