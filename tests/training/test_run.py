@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a researcher's folder to a bundle by the command line, and the page of all keys."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -61,6 +62,18 @@ def test_a_folder_becomes_a_bundle(tmp_path: Path) -> None:
         "neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear",
     }  # fmt: skip
     assert str(tmp_path).encode() not in (out / "model.onnx").read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("machine", ["--devices=2", "--precision=bf16"])
+def test_several_processes_and_half_precision_end_in_a_bundle(tmp_path: Path, machine: str) -> None:
+    create_example("rafdb", tmp_path / "data")
+    (tmp_path / "recipe.toml").write_text(RECIPE)
+    # A process of its own: the helpers of a run on several devices start the same command again.
+    command = [sys.executable, "-m", "mien", "train", tmp_path / "recipe.toml", "--data", tmp_path / "data"]
+    arguments = ["--out", tmp_path / "bundle", "--cache", tmp_path / "cache", "--threads", 1, machine]
+    subprocess.run([str(part) for part in [*command, *arguments]], check=True, timeout=300)
+    assert Analyzer(tmp_path / "bundle").crops([np.zeros((50, 40, 3), np.uint8)]).expression.shape == (1, 7)
 
 
 def test_the_recipe_on_the_page_reads_and_fits_its_data(tmp_path: Path) -> None:
