@@ -9,8 +9,7 @@ from types import MappingProxyType
 import pyarrow as pa
 
 from mien.affect import Analyzer
-from mien.results import table_schema
-from mien.results.episodes import thresholds_metadata
+from mien.results import table_schema, thresholds_metadata
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 

@@ -2,7 +2,7 @@
 """Affect tables and feature vectors on disk: written so that a kill loses nothing, read back, and the run manifest."""
 
 from mien.results.durable import durable_file, output_errors
-from mien.results.episodes import action_unit_thresholds
+from mien.results.episodes import action_unit_thresholds, thresholds_metadata
 from mien.results.failures import FAILURES_NAME, FailureRow, failure_rows, read_failures, update_failures
 from mien.results.feature_reader import FeatureArrays, FeatureSet, open_features
 from mien.results.feature_shards import FeatureInfo, SourceRecord
@@ -97,6 +97,7 @@ __all__ = [
     "summarize",
     "table_metadata",
     "table_schema",
+    "thresholds_metadata",
     "to_intensity",
     "to_openface_pose",
     "track_numbers",

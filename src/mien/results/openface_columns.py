@@ -22,9 +22,6 @@ N_POINTS = 68
 ABOUT_SUFFIX = ".about.json"
 """Ending, after the CSV's own, of the file that says what the columns of a CSV by mien hold."""
 
-DEFAULT_THRESHOLD = 0.5
-"""Probability from which an action unit counts as present where its bundle says nothing."""
-
 MAX_INTENSITY = 5.0
 _ONSET = 1.0  # FACS intensity A, a trace
 

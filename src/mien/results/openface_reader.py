@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from mien.core import InputError
+from mien.results.episodes import DEFAULT_THRESHOLD
 from mien.results.openface_columns import (
     ABOUT_SUFFIX,
-    DEFAULT_THRESHOLD,
     N_POINTS,
     from_intensity,
     from_openface_pose,

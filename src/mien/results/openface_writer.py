@@ -15,10 +15,10 @@ import pyarrow.compute as pc
 from mien._version import __version__
 from mien.core import ConfigError
 from mien.results.durable import durable_file, output_errors
+from mien.results.episodes import DEFAULT_THRESHOLD
 from mien.results.formats import write_batches
 from mien.results.openface_columns import (
     ABOUT_SUFFIX,
-    DEFAULT_THRESHOLD,
     N_POINTS,
     openface_header,
     to_intensity,

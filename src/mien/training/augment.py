@@ -7,8 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from mien.faces import resize_face, to_colour
-from mien.faces.alignment import similarity_transform, warp_face
+from mien.faces import resize_face, similarity_transform, to_colour, warp_face
 from mien.training.settings import AugmentationSettings
 
 Image = npt.NDArray[np.uint8]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from mien.faces.alignment import align_faces, resize_face
+from mien.faces import align_faces, resize_face
 from mien.training.augment import CropSampler, mix_rectangle
 from mien.training.data import Rows, TeachingSet
 from mien.training.recipe import Recipe

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from mien.core import ConfigError
-from mien.results.durable import durable_file, output_errors
+from mien.results import durable_file, output_errors
 
 _LAYOUT = 2
 

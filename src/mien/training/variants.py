@@ -14,8 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from mien.affect import Analyzer
-from mien.affect.decoding import activate
+from mien.affect import Analyzer, activate
 from mien.core import ConfigError, Figure, ModelError, ModelSpec
 from mien.datasets import load_set_aside
 from mien.evaluation import PROTOCOLS
