@@ -31,7 +31,7 @@ def test_choosing_and_joining() -> None:
     assert found[found.scores > 0.75].scores.tolist() == pytest.approx([0.9, 0.8])
     assert found[[2, 0]].scores.tolist() == pytest.approx([0.7, 0.9])
     assert len(found[[]]) == 0
-    assert found.joined(Detections.empty()).boxes.tolist() == found.boxes.tolist()
+    assert Detections.concatenated([found, Detections.empty()]).boxes.tolist() == found.boxes.tolist()
 
 
 def test_an_object_is_a_detector_by_its_methods() -> None:

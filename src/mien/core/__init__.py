@@ -25,6 +25,7 @@ from mien.core.labels import (
     EXPRESSION_COLOURS,
     EXPRESSION_ORDERS,
     EXPRESSIONS,
+    POINT_COLUMNS,
     columns_by_name,
 )
 from mien.core.pose import pose_angles, rotation_matrices
@@ -53,6 +54,7 @@ __all__ = [
     "EXPRESSION_ORDERS",
     "HEAD_VERSION",
     "INTENSITY_LABELS",
+    "POINT_COLUMNS",
     "SPEC_VERSION",
     "ConfigError",
     "CropSpec",

@@ -30,6 +30,9 @@ with grey for its black, so that it holds on light and on dark grounds."""
 DIMENSIONS = ("valence", "arousal")
 """Columns of a valence-arousal array; both in [-1, 1]."""
 
+POINT_COLUMNS = tuple(f"{axis}{index:02d}" for index in range(68) for axis in "xy")
+"""Columns of 68 points in 300-W order: x and y of each in turn."""
+
 ACTION_UNITS = MappingProxyType(
     {
         "AU01": "inner brow raiser",

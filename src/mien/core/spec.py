@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from mien.core.errors import ConfigError, ModelError
-from mien.core.labels import ACTION_UNITS, DIMENSIONS
+from mien.core.labels import ACTION_UNITS, DIMENSIONS, POINT_COLUMNS
 from mien.core.typed import read_typed
 
 SPEC_VERSION = 1
@@ -17,7 +17,15 @@ SPEC_VERSION = 1
 _ACTIVATIONS = ("softmax", "sigmoid", "identity")
 _COLOURS = ("gray", "rgb", "bgr")
 _SHRINKS = ("area", "bilinear")
-_TASKS = ("expression", "valence_arousal", "action_units")
+_TASKS = ("expression", "valence_arousal", "action_units", "landmarks", "head_pose", "eyes_open", "face")
+# Labels that a task must have, where there is no choice.
+_FIXED_LABELS = {
+    "valence_arousal": DIMENSIONS,
+    "landmarks": POINT_COLUMNS,
+    "head_pose": ("pitch", "yaw", "roll"),
+    "eyes_open": ("image_left", "image_right"),
+    "face": ("face",),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +92,8 @@ class TaskSpec:
     """One output of the graph and how it becomes numbers with a meaning.
 
     Attributes:
-        task: ``"expression"``, ``"valence_arousal"`` or ``"action_units"``.
+        task: ``"expression"``, ``"valence_arousal"``, ``"action_units"``; of a landmark net ``"landmarks"`` (fractions
+            of the crop's side), ``"head_pose"`` (`mien.core.rotation_matrices`), ``"eyes_open"`` and ``"face"``.
         output: name of the graph's output, (N, len(labels)).
         labels: of the columns, in order.
         activation: applied by the runtime: ``"softmax"``, ``"sigmoid"`` or ``"identity"``.
@@ -116,8 +125,9 @@ class TaskSpec:
             raise ConfigError(f"{self.task} has {len(self.labels)} labels and {len(self.thresholds)} thresholds")
         if not self.temperature > 0:
             raise ConfigError(f"the temperature of {self.task} must be positive, got {self.temperature}")
-        if self.task == "valence_arousal" and self.labels != DIMENSIONS:
-            raise ConfigError(f"valence_arousal must have the labels {DIMENSIONS}, got {self.labels}")
+        fixed = _FIXED_LABELS.get(self.task, self.labels)
+        if self.labels != fixed:
+            raise ConfigError(f"{self.task} must have the labels {fixed}, got {self.labels}")
         strange = [label for label in self.labels if label not in ACTION_UNITS]
         if self.task == "action_units" and strange:
             raise ConfigError(f"unknown action units {strange}; known are {list(ACTION_UNITS)}")

@@ -103,11 +103,7 @@ def load_teacher(path: str | Path, names: tuple[str, ...]) -> TeacherAnswers:
     metadata = table.schema.metadata or {}
     if b"blendshapes" not in metadata:
         raise DatasetError(f"{path}: the file's metadata does not name its blendshapes")
-    row_of = {name: row for row, name in enumerate(table["name"].to_pylist())}
-    missing = [name for name in names if name not in row_of]
-    if missing:
-        raise DatasetError(f"{path}: no answer for {len(missing)} pictures, the first is {missing[0]}")
-    rows = np.array([row_of[name] for name in names])
+    rows = _rows_of(names, table, path)
     blendshape_names = tuple(json.loads(metadata[b"blendshapes"]))
     return TeacherAnswers(
         found=np.asarray(table["found"].to_numpy()).astype(bool)[rows],
@@ -115,6 +111,27 @@ def load_teacher(path: str | Path, names: tuple[str, ...]) -> TeacherAnswers:
         blendshape_names=blendshape_names,
         points=_lists(table["points"], 136)[rows].reshape(-1, 68, 2),
     )
+
+
+def load_poses(path: Path, names: tuple[str, ...]) -> Floats:
+    """The teacher's head rotations (N, 3, 3) for exactly these pictures, NaN where it found no face.
+
+    Its axes are x to the image's right, y up, z towards the viewer: those of `mien.core.rotation_matrices`.
+
+    Raises:
+        DatasetError: a picture has no row.
+    """
+    table = _read(path, ("name", "matrix"))
+    return _lists(table["matrix"], 16)[_rows_of(names, table, path)].reshape(-1, 4, 4)[:, :3, :3]
+
+
+def _rows_of(names: tuple[str, ...], table: pa.Table, path: Path) -> npt.NDArray[np.intp]:
+    """Where each picture's row is."""
+    row_of = {name: row for row, name in enumerate(table["name"].to_pylist())}
+    missing = [name for name in names if name not in row_of]
+    if missing:
+        raise DatasetError(f"{path}: no answer for {len(missing)} pictures, the first is {missing[0]}")
+    return np.array([row_of[name] for name in names], dtype=np.intp)
 
 
 def _read(path: Path, columns: tuple[str, ...]) -> pa.Table:

@@ -112,8 +112,13 @@ def load_lfw(folder: str | Path, *, test: bool) -> FaceSamples:
     one_hot = np.eye(len(EXPRESSIONS), dtype=np.float32)[[EXPRESSIONS.index(label) for label in emotions]]
     unknown = np.full((len(emotions), 2), np.nan, dtype=np.float32)
     samples = _with_teacher(folder, path, "lfw_expression", one_hot, unknown)
-    in_test = np.array([_hash(person(name)) < _TEST_SHARE_LFW for name in samples.names])
+    in_test = np.array([is_test_person(name) for name in samples.names])
     return samples.take(in_test == test)
+
+
+def is_test_person(name: str) -> bool:
+    """Whether the person on an LFW picture is kept for testing."""
+    return _hash(person(name)) < _TEST_SHARE_LFW
 
 
 def person(name: str) -> str:

@@ -8,14 +8,17 @@ from mien.faces.detector import (
     Detections,
     DetectorInfo,
     FaceDetector,
+    PointReader,
     RefiningDetector,
     create_detector,
     parse_detector,
 )
 from mien.faces.follow import FaceFollower
+from mien.faces.points import DEFAULT_POINTS, LandmarkNet, load_landmark_net
 from mien.faces.tracker import MAX_LOST_S, Tracker
 
 __all__ = [
+    "DEFAULT_POINTS",
     "DETECTORS",
     "MAX_LOST_S",
     "CutDetector",
@@ -23,11 +26,14 @@ __all__ = [
     "DetectorInfo",
     "FaceDetector",
     "FaceFollower",
+    "LandmarkNet",
+    "PointReader",
     "RefiningDetector",
     "Tracker",
     "align_faces",
     "create_detector",
     "five_points",
+    "load_landmark_net",
     "parse_detector",
     "resize_face",
     "similarity_transform",

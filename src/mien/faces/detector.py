@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from inspect import signature
 from typing import Any, Protocol, runtime_checkable
@@ -17,28 +18,49 @@ Image = npt.NDArray[np.uint8]
 Index = slice | npt.NDArray[np.bool_] | npt.NDArray[np.intp] | list[int]
 
 N_LANDMARKS = 5
+N_POINTS = 68
+
+_SHAPES: dict[str, tuple[int, ...]] = {
+    "boxes": (4,),
+    "scores": (),
+    "landmarks": (N_LANDMARKS, 2),
+    "points": (N_POINTS, 2),
+    "pose_rad": (3,),
+    "eyes_open": (2,),
+}
+
+# Stands for "not given": replaced by NaN of the right shape before anyone can see it.
+_FILL: Any = None
 
 
 @dataclass(frozen=True, eq=False)
 class Detections:
-    """The N >= 0 faces that a detector found in one image, as read-only arrays.
+    """The N >= 0 faces that were found in one image, as read-only float32 arrays.
+
+    What a detector does not give (the last three, most often) is NaN.
 
     Attributes:
-        boxes: (N, 4) float32, xyxy in pixels of the image; may leave the image.
-        scores: (N,) float32 in [0, 1].
-        landmarks: (N, 5, 2) float32 pixels: eye at the image's left, eye at its right, nose tip, mouth corner at the
+        boxes: (N, 4) xyxy in pixels of the image; may leave the image.
+        scores: (N,) in [0, 1].
+        landmarks: (N, 5, 2) pixels: eye at the image's left, eye at its right, nose tip, mouth corner at the
             image's left, mouth corner at its right.
+        points: (N, 68, 2) pixels in 300-W order.
+        pose_rad: (N, 3) pitch, yaw, roll (`mien.core.rotation_matrices` says what they mean).
+        eyes_open: (N, 2) in [0, 1], 1 for wide open, of the eye at the image's left and the one at its right.
     """
 
     boxes: npt.NDArray[np.float32]
     scores: npt.NDArray[np.float32]
     landmarks: npt.NDArray[np.float32]
+    points: npt.NDArray[np.float32] = _FILL
+    pose_rad: npt.NDArray[np.float32] = _FILL
+    eyes_open: npt.NDArray[np.float32] = _FILL
 
     def __post_init__(self) -> None:
         n_faces = len(self.boxes)
-        shapes = {"boxes": (n_faces, 4), "scores": (n_faces,), "landmarks": (n_faces, N_LANDMARKS, 2)}
-        for name, shape in shapes.items():
-            array = np.asarray(getattr(self, name), dtype=np.float32)
+        for name, tail in _SHAPES.items():
+            shape, value = (n_faces, *tail), getattr(self, name)
+            array = np.full(shape, np.nan, np.float32) if value is None else np.asarray(value, dtype=np.float32)
             if array.shape != shape:
                 raise ConfigError(f"{name} must have shape {shape}, got {array.shape}")
             view = array.view()
@@ -48,22 +70,21 @@ class Detections:
     @classmethod
     def empty(cls) -> Detections:
         """No face."""
-        return cls(np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty((0, N_LANDMARKS, 2), np.float32))
+        return cls(*(np.empty((0, *tail), np.float32) for tail in _SHAPES.values()))
 
     def __len__(self) -> int:
         return len(self.boxes)
 
     def __getitem__(self, index: Index) -> Detections:
         """The chosen faces, in the order of the index."""
-        return Detections(self.boxes[index], self.scores[index], self.landmarks[index])
+        return Detections(*(getattr(self, name)[index] for name in _SHAPES))
 
-    def joined(self, other: Detections) -> Detections:
-        """These faces, then the other's."""
-        return Detections(
-            np.concatenate([self.boxes, other.boxes]),
-            np.concatenate([self.scores, other.scores]),
-            np.concatenate([self.landmarks, other.landmarks]),
-        )
+    @classmethod
+    def concatenated(cls, parts: Sequence[Detections]) -> Detections:
+        """The faces of all parts, in order."""
+        if not parts:
+            return cls.empty()
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in _SHAPES))
 
 
 @runtime_checkable
@@ -91,6 +112,22 @@ class RefiningDetector(FaceDetector, Protocol):
         Args:
             image: (H, W, 3) uint8 RGB.
             boxes: (N, 4) float32, xyxy in pixels, each about one face; an offset of a fifth of the side is fine.
+
+        Raises:
+            InputError: the array is not such an image.
+        """
+
+
+@runtime_checkable
+class PointReader(Protocol):
+    """Reads a face whose rough place is known: its points, its pose, and whether it is a face at all."""
+
+    def read(self, image: Image, landmarks: npt.NDArray[np.float32]) -> Detections:
+        """What is seen at each place: row i answers place i, and a low score says that there is no face.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            landmarks: (N, 5, 2) pixels, five points each where a face was a moment ago or where a detector sees it.
 
         Raises:
             InputError: the array is not such an image.

@@ -9,13 +9,17 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.core import ConfigError
+from mien.faces.boxes import Boxes
 from mien.faces.cuts import CutDetector
-from mien.faces.detector import Detections, FaceDetector, Image, RefiningDetector, require_rgb
+from mien.faces.detector import Detections, FaceDetector, Image, PointReader, RefiningDetector, require_rgb
 from mien.faces.tracker import Tracker
 
 # While a face is lost, or none is known, scans come this often: a full detection on each frame would halve the speed
 # of a video for a face that is seen a tenth of a second earlier.
 _SEARCH_EVERY_S = 0.1
+
+# What the reader sees in a place that the detector calls a face replaces the detector's own points from this score on.
+_BELIEVED = 0.5
 
 
 class FaceFollower:
@@ -25,8 +29,12 @@ class FaceFollower:
     frame of a shot, on the frame after a new face, when a face is lost and every ``scan_every_s``; in between it looks
     again at each followed face. Any other detector runs on every frame.
 
+    With a reader, faces are followed by their points instead: it reads each face where it should be now, and the
+    detector only searches.
+
     Args:
         detector: what finds the faces.
+        reader: what reads followed and found faces; None leaves that to the detector.
         scan_every_s: longest time in seconds of the video between two full detections.
         max_lost_s: how long a face may be unseen and still keep its number, in seconds of the video.
 
@@ -34,11 +42,19 @@ class FaceFollower:
         ConfigError: a time is negative.
     """
 
-    def __init__(self, detector: FaceDetector, *, scan_every_s: float = 0.5, max_lost_s: float = 1.0) -> None:
+    def __init__(
+        self,
+        detector: FaceDetector,
+        reader: PointReader | None = None,
+        *,
+        scan_every_s: float = 0.5,
+        max_lost_s: float = 1.0,
+    ) -> None:
         if not scan_every_s >= 0:
             raise ConfigError(f"scan_every_s must be at least 0, got {scan_every_s}")
         self._detector = detector
         self._refiner = detector if isinstance(detector, RefiningDetector) else None
+        self._reader = reader
         self._scan_every_s = scan_every_s
         self._cuts = CutDetector()
         self._tracker = Tracker(max_lost_s=max_lost_s)
@@ -67,15 +83,34 @@ class FaceFollower:
             self._tracker.end_shot()
             self._scanned_s = -math.inf
         expected = self._tracker.begin(time_s)
-        if self._refiner is None:
+        if self._reader is None and self._refiner is None:
             self._tracker.scan(self._detector.detect(image))
             return self._tracker.faces()
         unsettled = self._tracker.any_unsettled
-        face_gone = len(expected) > 0 and self._tracker.observe(self._refiner.refine(image, expected))
+        face_gone = len(expected) > 0 and self._tracker.observe(self._look(image, expected))
         if unsettled or face_gone or self._scan_is_due(time_s):
             self._tracker.scan(self._detector.detect(image))
             self._scanned_s = time_s
+            self._read_found(image)
         return self._tracker.faces()
+
+    def _look(self, image: Image, expected: Boxes) -> Detections:
+        """What is where each living track should be now."""
+        if self._reader is not None:
+            return self._reader.read(image, self._tracker.expected_landmarks())
+        if self._refiner is not None:
+            return self._refiner.refine(image, expected)
+        return Detections.empty()
+
+    def _read_found(self, image: Image) -> None:
+        """Read the faces that only the detector has seen, so that every face of a frame is measured alike."""
+        unread = self._tracker.unread()
+        if self._reader is None or not len(unread):
+            return
+        seen = self._tracker.expected_landmarks()[unread]
+        faces = self._reader.read(image, seen)
+        believed = faces.scores >= _BELIEVED
+        self._tracker.read(unread[believed], faces[believed])
 
     def _scan_is_due(self, time_s: float) -> bool:
         """Whether the last full detection is too long ago for what is known of this frame."""

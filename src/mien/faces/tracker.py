@@ -47,11 +47,9 @@ MAX_LOST_S = 1.0
 
 @dataclass
 class _Track:
-    """One face; ``track_id`` is `NO_TRACK` until it is sure enough to be shown."""
+    """One face, as it was last seen (one row); ``track_id`` is `NO_TRACK` until it is sure enough to be shown."""
 
-    box: Boxes
-    score: float
-    landmarks: npt.NDArray[np.float32]
+    face: Detections
     seen_s: float
     supported_s: float
     track_id: int = NO_TRACK
@@ -61,9 +59,15 @@ class _Track:
     velocity: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros(2, np.float32))
     anchor: tuple[npt.NDArray[np.float32], float] | None = None
 
-    def take(self, box: Boxes, score: float, landmarks: npt.NDArray[np.float32], time_s: float) -> None:
+    @property
+    def box(self) -> Boxes:
+        """(4,) where the face was last seen."""
+        box: Boxes = self.face.boxes[0]
+        return box
+
+    def take(self, face: Detections, time_s: float) -> None:
         """The face as it is now."""
-        self.box, self.score, self.landmarks = box, score, landmarks
+        self.face = face
         self.seen, self.seen_s = True, time_s
 
     def learn_velocity(self) -> None:
@@ -80,11 +84,10 @@ class _Track:
             self.velocity += np.float32(weight) * ((centre - before) / np.float32(elapsed) - self.velocity)
         self.anchor = (centre, self.seen_s)
 
-    def expected(self, time_s: float) -> Boxes:
-        """Where the box should be now: it went on moving, slower and slower."""
+    def offset(self, time_s: float) -> npt.NDArray[np.float32]:
+        """(2,) pixels that the face should be from where it was last seen: it went on moving, slower and slower."""
         moving_s = _SLOW_DOWN_S * -math.expm1(-(time_s - self.seen_s) / _SLOW_DOWN_S)
-        offset = self.velocity * np.float32(moving_s)
-        return self.box + np.tile(offset, 2)
+        return self.velocity * np.float32(moving_s)
 
 
 class Tracker:
@@ -184,16 +187,28 @@ class Tracker:
             (track for track in self._tracks if track.seen and track.track_id != NO_TRACK),
             key=lambda track: track.track_id,
         )
-        detections = Detections(
-            np.array([track.box for track in shown], np.float32).reshape(-1, 4),
-            np.array([track.score for track in shown], np.float32),
-            np.array([track.landmarks for track in shown], np.float32).reshape(-1, N_LANDMARKS, 2),
-        )
+        detections = Detections.concatenated([track.face for track in shown])
         return detections, np.array([track.track_id for track in shown], np.int64)
+
+    def expected_landmarks(self) -> npt.NDArray[np.float32]:
+        """(M, 5, 2): where the five points of each living track should be now."""
+        now = [track.face.landmarks[0] + track.offset(self._time_s) for track in self._tracks]
+        return np.array(now, np.float32).reshape(-1, N_LANDMARKS, 2)
+
+    def unread(self) -> npt.NDArray[np.intp]:
+        """Tracks whose face of this frame comes from a detector that gives no 68 points."""
+        return np.flatnonzero([track.seen and bool(np.isnan(track.face.points).any()) for track in self._tracks])
+
+    def read(self, tracks: npt.NDArray[np.intp], faces: Detections) -> None:
+        """Put what was read of these tracks' faces in the place of what the detector saw."""
+        for row, index in enumerate(tracks):
+            self._tracks[index].face = faces[[row]]
 
     def _expected(self) -> Boxes:
         """(M, 4): the box of tracks seen in this frame, else where it should be."""
-        now = [track.box if track.seen else track.expected(self._time_s) for track in self._tracks]
+        now = [
+            track.box if track.seen else track.box + np.tile(track.offset(self._time_s), 2) for track in self._tracks
+        ]
         return np.array(now, np.float32).reshape(-1, 4)
 
     def _needed_scores(self) -> npt.NDArray[np.float32]:
@@ -235,9 +250,7 @@ class Tracker:
             if len(known) and geometry.iou(found.boxes[row][None], known).max() > _SAME_FACE_IOU:
                 continue
             track = _Track(
-                box=found.boxes[row],
-                score=float(found.scores[row]),
-                landmarks=found.landmarks[row],
+                face=found[[row]],
                 seen_s=self._time_s,
                 supported_s=self._time_s,
                 settled=bool(found.scores[row] >= _SURE_SCORE),
@@ -249,8 +262,7 @@ class Tracker:
 
     def _take(self, index: int, source: Detections, row: int) -> None:
         """Give a track its face of this frame."""
-        track = self._tracks[index]
-        track.take(source.boxes[row], float(source.scores[row]), source.landmarks[row], self._time_s)
+        self._tracks[index].take(source[[row]], self._time_s)
 
     def _number(self, track: _Track) -> None:
         """Show a track from now on, under the next free number unless it has one."""

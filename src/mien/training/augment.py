@@ -53,10 +53,10 @@ class CropSampler:
         if rng.random() < settings.flip:
             crop = np.ascontiguousarray(crop[:, ::-1])
         if rng.random() < settings.occlusion:
-            _occlude(crop, rng)
+            occlude(crop, rng)
         if crop.ndim == 3:
             crop = _recolour(crop, settings, rng)
-        return _relight(crop, settings, rng)
+        return relight(crop, settings, rng)
 
     def _moved(self, picture: Image, points: Points) -> Image:
         rng, settings = self._rng, self._settings
@@ -81,7 +81,7 @@ def whole_picture_matrix(picture: Image, size: int) -> Matrix:
 def gray_48_copy(picture: Image) -> Image:
     """The picture as FER+ would show it: 48 px on the longer side, gray; three equal channels where it had three."""
     scale = 48 / max(picture.shape[:2])
-    small = _resized(picture, scale) if scale < 1 else picture
+    small = resized(picture, scale) if scale < 1 else picture
     return small if small.ndim == 2 else np.repeat(to_colour(small, "gray")[..., None], 3, axis=2)
 
 
@@ -92,7 +92,8 @@ def mix_rectangle(size: int, share: float, rng: np.random.Generator) -> tuple[sl
     return slice(top, top + side), slice(left, left + side)
 
 
-def _resized(picture: Image, scale: float) -> Image:
+def resized(picture: Image, scale: float) -> Image:
+    """The picture at another scale, each new pixel the mean of those it covers."""
     height, width = picture.shape[:2]
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
@@ -103,7 +104,7 @@ def _lose_resolution(picture: Image, points: Points, rng: np.random.Generator) -
     target = rng.uniform(28, 72)
     if target >= longer:
         return picture, points
-    small = _resized(picture, target / longer)
+    small = resized(picture, target / longer)
     return small, points * (np.array(small.shape[1::-1]) / np.array(picture.shape[1::-1]))
 
 
@@ -119,7 +120,7 @@ def _jitter(matrix: Matrix, size: int, settings: AugmentationSettings, rng: np.r
     return moved
 
 
-def _occlude(crop: Image, rng: np.random.Generator) -> None:
+def occlude(crop: Image, rng: np.random.Generator) -> None:
     """Cover a part in place: a hand or a cup anywhere, a mask below, sunglasses above."""
     size = len(crop)
     kind = rng.random()
@@ -149,7 +150,7 @@ def _recolour(crop: Image, settings: AugmentationSettings, rng: np.random.Genera
     return np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL), dtype=np.uint8)
 
 
-def _relight(crop: Image, settings: AugmentationSettings, rng: np.random.Generator) -> Image:
+def relight(crop: Image, settings: AugmentationSettings, rng: np.random.Generator) -> Image:
     """Blur, gamma, contrast, brightness and sensor noise."""
     if rng.random() < settings.blur:
         crop = np.asarray(cv2.GaussianBlur(crop, (0, 0), rng.uniform(0.4, 1.6)), dtype=np.uint8)

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The landmark net at run time: a loose crop about five rough points, and 68 points, pose and confidence out of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from mien.core import POINT_COLUMNS, ModelError, pose_angles, rotation_matrices
+from mien.faces.alignment import five_points, similarity_transform, to_colour, warp_face
+from mien.faces.detector import Detections, Image, require_rgb
+from mien.inference import Bundle, load_bundle
+
+Floats = npt.NDArray[np.float32]
+
+DEFAULT_POINTS = "mien-points"
+
+# A box about 68 points, which end at the brows, is made as tall as the detectors' boxes, which show the forehead.
+_FOREHEAD = 0.22
+
+
+class LandmarkNet:
+    """Reads faces with a bundle that has the tasks landmarks, head_pose, eyes_open and face. A `PointReader`.
+
+    Args:
+        bundle: see `load_landmark_net`.
+
+    Raises:
+        ModelError: the bundle lacks one of the tasks.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._bundle = bundle
+        spec = bundle.spec
+        try:
+            self._points, self._pose, self._eyes, self._face = (
+                _output(bundle, task) for task in ("landmarks", "head_pose", "eyes_open", "face")
+            )
+        except KeyError as error:
+            raise ModelError(f"{spec.name} is no landmark net: it has no task {error}") from error
+        self._template = np.asarray(spec.crop.template, dtype=np.float64) * spec.input.size_px - 0.5
+
+    def read(self, image: Image, landmarks: Floats) -> Detections:
+        """What is seen at each place; see `mien.faces.PointReader.read`."""
+        require_rgb(image)
+        if not len(landmarks):
+            return Detections.empty()
+        size = self._bundle.spec.input.size_px
+        matrices = similarity_transform(landmarks, self._template)
+        crops = np.stack([warp_face(image, matrix, size) for matrix in matrices])
+        outputs = self._bundle.run(to_colour(crops, self._bundle.spec.input.colour))
+        in_crop = outputs[self._points].reshape(len(crops), -1, 2).astype(np.float64) * size - 0.5
+        points = _undone(matrices, in_crop)
+        return Detections(
+            boxes=boxes_of(points),
+            scores=_sigmoid(outputs[self._face][:, 0]),
+            landmarks=five_points(points).astype(np.float32),
+            points=points.astype(np.float32),
+            pose_rad=_upright(outputs[self._pose], matrices),
+            eyes_open=_sigmoid(outputs[self._eyes]),
+        )
+
+
+def load_landmark_net(name_or_path: str | Path = DEFAULT_POINTS, *, threads: int | None = None) -> LandmarkNet:
+    """The landmark net of a bundle.
+
+    Raises:
+        ModelError: the bundle is missing, damaged, or no landmark net.
+    """
+    return LandmarkNet(load_bundle(name_or_path, threads=threads))
+
+
+def boxes_of(points: npt.NDArray[np.floating]) -> Floats:
+    """Boxes (N, 4) xyxy about 68 points each (N, 68, 2), with the forehead above the brows."""
+    low, high = points.min(axis=1), points.max(axis=1)
+    low = low - (high - low) * (0.0, _FOREHEAD)
+    return np.concatenate([low, high], axis=1).astype(np.float32)
+
+
+def _output(bundle: Bundle, name: str) -> str:
+    task = bundle.spec.task(name)
+    if task is None or (name == "landmarks" and task.labels != POINT_COLUMNS):
+        raise KeyError(name)
+    return task.output
+
+
+def _undone(matrices: npt.NDArray[np.float64], points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Points (N, K, 2) of the crops in the image."""
+    scale = (matrices[:, 0, 0] ** 2 + matrices[:, 1, 0] ** 2)[:, None, None]
+    # The inverse of a similarity's linear part is its transpose over the squared scale; row vectors transpose again.
+    return np.asarray((points - matrices[:, None, :, 2]) @ matrices[:, :, :2] / scale)
+
+
+def _upright(pose_rad: Floats, matrices: npt.NDArray[np.float64]) -> Floats:
+    """Poses (N, 3) as seen in the crops, turned back to how the image shows the heads."""
+    clockwise = np.arctan2(matrices[:, 1, 0], matrices[:, 0, 0])
+    back = np.stack([np.zeros_like(clockwise), np.zeros_like(clockwise), -clockwise], axis=1)
+    return pose_angles(rotation_matrices(back) @ rotation_matrices(pose_rad)).astype(np.float32)
+
+
+def _sigmoid(logits: Floats) -> Floats:
+    return np.asarray(1 / (1 + np.exp(-np.clip(logits, -60, 60))), dtype=np.float32)
