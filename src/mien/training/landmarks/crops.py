@@ -13,6 +13,7 @@ from mien.core import pose_angles, rotation_matrices
 from mien.datasets import FERPLUS_TEMPLATE
 from mien.faces.alignment import Image, five_points, similarity_transform
 from mien.training.augment import occlude, relight, resized
+from mien.training.settings import AugmentationSettings
 
 Doubles = npt.NDArray[np.float64]
 
@@ -33,6 +34,7 @@ MIRRORED = np.concatenate(
     ]
 )
 
+_LIGHT = AugmentationSettings(blur=0.15, gamma=0.5, contrast=0.45, brightness=0.1, noise=0.15)
 _BORDERS = (cv2.BORDER_REPLICATE, cv2.BORDER_REFLECT_101, cv2.BORDER_CONSTANT)
 
 
@@ -82,7 +84,7 @@ class LooseCrops:
         if absent:
             if rng.random() < 0.5:
                 crop = _shuffled(crop, rng)
-            return Sample(relight(crop, rng), np.full((68, 2), np.nan), np.full(3, np.nan), np.full(2, np.nan), 0.0)
+            return Sample(relight(crop, _LIGHT, rng), np.full((68, 2), np.nan), np.full(3, np.nan), np.full(2, np.nan), 0.0)
         placed = (points @ moved[:, :2].T + moved[:, 2] + 0.5) / self._size
         pose = np.full(3, np.nan) if squeezed else turned(pose_rad, moved)
         if rng.random() < 0.5:
@@ -94,7 +96,7 @@ class LooseCrops:
             eyes_open = eyes_open[::-1]
         if rng.random() < 0.2:
             occlude(crop, rng)
-        return Sample(relight(crop, rng), placed, pose, np.asarray(eyes_open, np.float64), 1.0)
+        return Sample(relight(crop, _LIGHT, rng), placed, pose, np.asarray(eyes_open, np.float64), 1.0)
 
 
 def loose_matrix(points: Doubles, size: int) -> Doubles:
