@@ -84,7 +84,9 @@ class LooseCrops:
         if absent:
             if rng.random() < 0.5:
                 crop = _shuffled(crop, rng)
-            return Sample(relight(crop, _LIGHT, rng), np.full((68, 2), np.nan), np.full(3, np.nan), np.full(2, np.nan), 0.0)
+            return Sample(
+                relight(crop, _LIGHT, rng), np.full((68, 2), np.nan), np.full(3, np.nan), np.full(2, np.nan), 0.0
+            )
         placed = (points @ moved[:, :2].T + moved[:, 2] + 0.5) / self._size
         pose = np.full(3, np.nan) if squeezed else turned(pose_rad, moved)
         if rng.random() < 0.5:
