@@ -4,6 +4,7 @@
 import gc
 import os
 import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -281,9 +282,56 @@ def test_few_frames_are_read_ahead(analyzer: Analyzer, face: Image) -> None:
         if n_seen == 100:
             break
     frames.close()
-    # A batch on its way out, those that wait and one in the thread's hand.
-    assert furthest <= 8 + 8 + 2
-    assert len(taken) <= 100 + 8 + 8 + 2
+    # A batch on its way out, those that wait before and after the search for faces, and those in the threads' hands.
+    assert furthest <= 8 + 12 + 4 + 4
+    assert len(taken) <= 100 + 8 + 12 + 4 + 4
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_batches_of_frames_do_not_change_results(
+    clip: Path, analyzer: Analyzer, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = list(analyzer.video(clip))
+    monkeypatch.setattr("mien.affect.analyzer._FRAMES_A_BATCH", size)
+    for one, other in zip(analyzer.video(clip), expected, strict=True):
+        np.testing.assert_array_equal(one.faces.boxes, other.faces.boxes)
+        np.testing.assert_array_equal(one.faces.track_ids, other.faces.track_ids)
+        assert_same(one.faces, other.faces)
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_threads_do_not_change_a_video(clip: Path, analyzer: Analyzer, threads: int) -> None:
+    for one, other in zip(Analyzer(threads=threads).video(clip), analyzer.video(clip), strict=True):
+        assert (one.index, one.time_s) == (other.index, other.time_s)
+        np.testing.assert_array_equal(one.faces.track_ids, other.faces.track_ids)
+        np.testing.assert_allclose(one.faces.boxes, other.faces.boxes, rtol=0, atol=1e-2)
+        assert_same(one.faces, other.faces)
+
+
+def test_answers_at_once_are_those_of_batches(clip: Path, analyzer: Analyzer) -> None:
+    with open_video(clip) as video:
+        at_once = list(analyzer.frames(video, live=True))
+    for one, other in zip(at_once, analyzer.video(clip), strict=True):
+        np.testing.assert_array_equal(one.faces.boxes, other.faces.boxes)
+        assert_same(one.faces, other.faces)
+
+
+def test_only_frames_that_are_wanted_carry_pixels_past_the_search_for_faces(analyzer: Analyzer, face: Image) -> None:
+    alive: list[weakref.ref[VideoFrame]] = []
+
+    def noted() -> Iterator[VideoFrame]:
+        for frame in moving(face, 60):
+            alive.append(weakref.ref(frame))
+            yield frame
+
+    frames = analyzer.frames(noted())
+    most = 0
+    for _ in range(20):
+        next(frames)
+        most = max(most, sum(one() is not None for one in alive))
+    frames.close()
+    # Four wait, and each thread holds one or two.
+    assert most <= 4 + 4
 
 
 def test_leaving_early_releases_file_and_thread(analyzer: Analyzer, clip: Path) -> None:

@@ -2,12 +2,14 @@
 import gc
 import struct
 import wave
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -41,6 +43,9 @@ def assert_sound(video: VideoReader, frames: list[VideoFrame]) -> None:
     shape = (video.info.height, video.info.width, 3)
     assert all(frame.image.shape == shape and frame.image.flags.c_contiguous for frame in frames)
     assert all(frame.image.dtype == np.uint8 for frame in frames)
+    assert all(frame.gray.shape == shape[:2] and frame.gray.flags.c_contiguous for frame in frames)
+    # The gray picture is the colour picture in gray, up to the rounding of three channels.
+    assert all(np.abs(cv2.cvtColor(f.image, cv2.COLOR_RGB2GRAY) - f.gray.astype(float)).mean() < 3 for f in frames)
     assert all(first.index < second.index and first.time_s < second.time_s for first, second in pairwise(frames))
 
 
@@ -116,7 +121,37 @@ def test_rotation_and_mirroring_are_applied(make_clip: Clip, orientation: int) -
     video, frames = read(path)
     assert (frames[0].image == upright(plain, orientation)).all()
     assert (video.info.height, video.info.width) == frames[0].image.shape[:2]
+    assert_sound(video, frames)
     assert video.info.rotation_deg == {3: 180, 4: 180, 5: 90, 6: 90, 7: 270, 8: 270}.get(orientation, 0)
+
+
+def test_gray_is_the_stored_luma_stretched_to_full_range(make_clip: Clip) -> None:
+    ramp = np.repeat(np.tile(np.arange(0, 256, 2, np.uint8), (64, 1))[..., None], 3, axis=2)
+    for name, codec, pix_fmt in (("video.mp4", "libx264", "yuv420p"), ("full.avi", "mjpeg", "yuvj420p")):
+        _, frames = read(make_clip(name, codec=codec, pix_fmt=pix_fmt, pictures=[ramp] * 3, options={"crf": "1"}))
+        for frame in frames:
+            assert np.abs(frame.gray.astype(int) - ramp[..., 0]).max() <= 8, name
+            assert (frame.gray[:, 0] <= 2).all(), name
+            assert (frame.gray[:, -1] >= 250).all(), name
+
+
+def test_pixels_are_made_once_and_outlive_the_reader(make_clip: Clip) -> None:
+    path = make_clip()
+    eager = [(frame.image, frame.gray) for frame in open_video(path)]
+    _, frames = read(path)
+    for frame, (image, gray) in zip(frames, eager, strict=True):
+        assert np.array_equal(frame.gray, gray)
+        assert np.array_equal(frame.image, image)
+        assert frame.image is frame.image
+        assert frame.gray is frame.gray
+
+
+def test_pixels_may_be_asked_for_in_several_threads(make_clip: Clip) -> None:
+    path = make_clip(size=(320, 240))
+    expected = [frame.image for frame in read(path)[1]]
+    with ThreadPoolExecutor(4) as pool:
+        images = list(pool.map(lambda frame: frame.image, read(path)[1]))
+    assert all(np.array_equal(one, other) for one, other in zip(images, expected, strict=True))
 
 
 @pytest.mark.parametrize(

@@ -37,9 +37,12 @@ Image = npt.NDArray[np.uint8]
 # Long side of the copy that the detector sees. On it a face needs 20 px.
 _STILL_SIDE_PX, _MOVING_SIDE_PX = 1280, 640
 
-# Frames whose faces go through the affect net together, and frames that may wait between two stages.
+# Frames whose faces go through the affect net together: more are no faster.
 _FRAMES_A_BATCH = 8
-_FRAMES_WAITING = 8
+# Frames that may wait between two stages. Decoded ones hold their pixels; found faces are small, and enough of them
+# keep the affect net busy while the detector searches a whole frame.
+_DECODED_WAITING = 4
+_FOUND_WAITING = 12
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -226,7 +229,7 @@ class Analyzer:
     ) -> Generator[Frame, None, None]:
         """The same for frames from anywhere: a camera, or a video that the caller has opened.
 
-        Reading, finding faces and the affect net overlap in threads; order and timestamps are kept.
+        Reading, finding faces and the affect net overlap in three threads; order and timestamps are kept.
 
         Args:
             frames: in order.
@@ -240,17 +243,24 @@ class Analyzer:
             yield from analyzed if settings is None else smooth_frames(analyzed, settings)
 
     def _analyzed(self, frames: Iterable[VideoFrame], *, images: bool, live: bool) -> Generator[Frame, None, None]:
+        with closing(self._in_batches(frames, images=images, live=live)) as seen:
+            for batch in seen:
+                for one, faces in zip(batch, self._faces([one.found for one in batch]), strict=True):
+                    yield Frame(index=one.index, time_s=one.time_s, faces=faces, image=one.image)
+
+    def _in_batches(
+        self, frames: Iterable[VideoFrame], *, images: bool, live: bool
+    ) -> Generator[list[_Seen], None, None]:
+        """Frames with their faces; while they are worked on, one thread decodes and another looks for faces."""
         if live:
-            for frame, found in self._follow(frames):
-                pixels = frame.image if images else None
-                yield Frame(index=frame.index, time_s=frame.time_s, faces=self._faces([found])[0], image=pixels)
+            with closing(self._follow(frames, images=images)) as followed:
+                yield from ([one] for one in followed)
             return
-        with closing(ahead(self._follow(frames), _FRAMES_WAITING)) as followed:
-            for batch in batches(followed, _FRAMES_A_BATCH):
-                for (frame, _), faces in zip(batch, self._faces([found for _, found in batch]), strict=True):
-                    yield Frame(
-                        index=frame.index, time_s=frame.time_s, faces=faces, image=frame.image if images else None
-                    )
+        with (
+            closing(ahead(frames, _DECODED_WAITING)) as decoded,
+            closing(ahead(self._follow(decoded, images=images), _FOUND_WAITING)) as followed,
+        ):
+            yield from batches(followed, _FRAMES_A_BATCH)
 
     def raw_image(self, image: Image) -> RawFrame:
         """The bare outputs of the net for the faces of an (H, W, 3) RGB image."""
@@ -259,16 +269,18 @@ class Analyzer:
 
     def raw_frames(self, frames: Iterable[VideoFrame]) -> Generator[RawFrame, None, None]:
         """The bare outputs of the net for the same frames: what heads are trained on."""
-        with closing(ahead(self._follow(frames), _FRAMES_WAITING)) as followed:
-            for batch in batches(followed, _FRAMES_A_BATCH):
-                for (frame, found), own in zip(batch, self._outputs([found for _, found in batch]), strict=True):
-                    yield RawFrame(index=frame.index, time_s=frame.time_s, track_ids=found.track_ids, outputs=own)
+        with closing(self._in_batches(frames, images=False, live=False)) as seen:
+            for batch in seen:
+                for one, own in zip(batch, self._outputs([one.found for one in batch]), strict=True):
+                    yield RawFrame(index=one.index, time_s=one.time_s, track_ids=one.found.track_ids, outputs=own)
 
-    def _follow(self, frames: Iterable[VideoFrame]) -> Generator[tuple[VideoFrame, _Found], None, None]:
+    def _follow(self, frames: Iterable[VideoFrame], *, images: bool) -> Generator[_Seen, None, None]:
         follower = FaceFollower(self._moving_detector)
+        in_gray = self.spec.input.colour == "gray"
         for frame in frames:
             detections, track_ids = follower.update(frame.image, frame.time_s)
-            yield frame, self._found(frame.image, detections, track_ids)
+            found = self._found(frame.gray if in_gray else frame.image, detections, track_ids)
+            yield _Seen(frame.index, frame.time_s, found, frame.image if images else None)
 
     def _found(self, image: Image, detections: Detections, track_ids: npt.NDArray[np.int64] | None = None) -> _Found:
         """The faces that were asked for, and their crops as the bundle wants them."""
@@ -282,27 +294,30 @@ class Analyzer:
     def _outputs(self, batch: Sequence[_Found]) -> list[dict[str, npt.NDArray[np.float32]]]:
         """The outputs for the faces of several images in one call of the net, by image; empty without a face."""
         outputs = self._bundle.run(np.concatenate([found.crops for found in batch]))
-        counts = [len(found.detections) for found in batch]
-        stops = np.cumsum(counts)
         return [
-            {name: values[stop - count : stop] for name, values in outputs.items()} if count else {}
-            for stop, count in zip(stops, counts, strict=True)
+            {name: values[rows] for name, values in outputs.items()} if rows.start < rows.stop else {}
+            for rows in _rows(batch)
         ]
 
     def _faces(self, batch: Sequence[_Found]) -> list[Faces]:
         """Affect of the faces of several images."""
+        outputs = self._bundle.run(np.concatenate([found.crops for found in batch]))
+        read = self._decoder(outputs) if outputs else {}
         answers = []
-        for found, own in zip(batch, self._outputs(batch), strict=True):
-            if not own:
+        for found, rows in zip(batch, _rows(batch), strict=True):
+            if rows.start == rows.stop:
                 answers.append(Faces.empty(self.expression_labels, self.action_unit_labels))
                 continue
+            own: dict[str, Any] = {
+                name: value[rows] if isinstance(value, np.ndarray) else value for name, value in read.items()
+            }
             answers.append(
                 Faces(
                     boxes=found.detections.boxes,
                     scores=found.detections.scores,
                     landmarks=found.detections.landmarks,
                     track_ids=found.track_ids,
-                    **self._decoder(own),
+                    **own,
                 )
             )
         return answers
@@ -314,9 +329,24 @@ def fit_crop(image: Image, spec: ModelSpec) -> Image:
 
 
 def cut_faces(image: Image, detections: Detections, spec: ModelSpec) -> Image:
-    """The crops of found faces as a bundle wants them: (N, S, S) for gray input, else (N, S, S, 3), uint8."""
+    """The crops of found faces as a bundle wants them.
+
+    Args:
+        image: (H, W, 3) RGB, or (H, W) for a bundle that reads gray.
+        detections: N >= 0 faces of the image.
+        spec: of the bundle.
+
+    Returns:
+        (N, S, S) for gray input, else (N, S, S, 3), uint8.
+    """
     crops = align_faces(image, detections.landmarks, spec.crop.template, spec.input.size_px)
-    return to_colour(crops, spec.input.colour)
+    return crops if image.ndim == 2 else to_colour(crops, spec.input.colour)
+
+
+def _rows(batch: Sequence[_Found]) -> list[slice]:
+    """Where the faces of each image stand among those of all."""
+    stops = np.cumsum([len(found.detections) for found in batch]).tolist()
+    return [slice(start, stop) for start, stop in zip([0, *stops[:-1]], stops, strict=True)]
 
 
 class _Found(NamedTuple):
@@ -325,3 +355,13 @@ class _Found(NamedTuple):
     detections: Detections
     track_ids: npt.NDArray[np.int64]
     crops: Image
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """A frame whose faces are found; its pixels only where somebody wants them."""
+
+    index: int
+    time_s: float
+    found: _Found
+    image: Image | None

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -55,6 +57,11 @@ class VideoFrame:
     index: int
     time_s: float
     image: npt.NDArray[np.uint8]
+
+    @cached_property
+    def gray(self) -> npt.NDArray[np.uint8]:
+        """(H, W) uint8, the same picture in gray by the luma of BT.601."""
+        return np.asarray(cv2.cvtColor(self.image, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
 
 
 @dataclass(frozen=True, kw_only=True)

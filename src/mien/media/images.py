@@ -111,11 +111,11 @@ def upright(image: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.ui
     """Undo an EXIF orientation.
 
     Args:
-        image: (H, W, C) as stored.
+        image: (H, W) or (H, W, C) as stored.
         orientation: 1 to 8 as EXIF defines it; 6, for example, asks for a quarter turn clockwise.
 
     Returns:
-        A view, of shape (W, H, C) for orientations 5 to 8.
+        A view; height and width change places for orientations 5 to 8.
     """
     if orientation >= 5:
         image = image.swapaxes(0, 1)

@@ -4,17 +4,24 @@
 from __future__ import annotations
 
 import struct
+import threading
+from collections.abc import Callable
 from fractions import Fraction
+from functools import cached_property, partial
 
 import av
 import cv2
 import numpy as np
 import numpy.typing as npt
 from av.buffer import Buffer
-from av.video.reformatter import VideoReformatter
+from av.video.reformatter import ColorRange, VideoReformatter
 
 from mien.core import InputError
+from mien.media.frames import VideoFrame
 from mien.media.images import MAX_PIXELS, upright
+from mien.media.timeline import Place
+
+Image = npt.NDArray[np.uint8]
 
 # Pixels more stretched than this are a damaged header, not a film.
 _MAX_STRETCH = 4
@@ -33,13 +40,19 @@ _ORIENTATIONS = {
 _ORIENTATION_OF_TURN = (1, 8, 3, 6)  # by quarter turns counter-clockwise
 _CLOCKWISE_DEG = {3: 180, 4: 180, 5: 90, 6: 90, 7: 270, 8: 270}
 
+# Pixel formats of 8 bits whose first plane is the luma. Those with a J always use its full range.
+_FULL_RANGE = frozenset({"gray", "yuvj420p", "yuvj422p", "yuvj440p", "yuvj444p"})
+_LUMA_FIRST = _FULL_RANGE | {"nv12", "nv21", "yuv410p", "yuv411p", "yuv420p", "yuv422p", "yuv440p", "yuv444p"}
+# Full range of what is stored in video range, where 16 is black and 235 white (ITU-R BT.601, BT.709).
+_STRETCHED = np.rint(np.clip((np.arange(256) - 16) / (235 - 16), 0, 1) * 255).astype(np.uint8)
+
 
 class PictureMaker:
     """Turns decoded frames into RGB arrays of one size.
 
     The first frame decides size and orientation. A later frame of another size is fitted in with black bars, so that
     boxes and tracks keep their meaning. Interlaced frames show their upper field only, its lines doubled smoothly:
-    motion then has no combs, at half the vertical detail.
+    motion then has no combs, at half the vertical detail. Safe to call from several threads.
 
     Args:
         frame: the first frame.
@@ -54,24 +67,56 @@ class PictureMaker:
         self._pixel_aspect = _plausible(pixel_aspect)
         self._orientation = _orientation(frame)
         self._reformatter = VideoReformatter()
+        self._reformatting = threading.Lock()
+        self._first_size = frame.width, frame.height
+        self._known_kind: tuple[object, ...] = ()
         self._name = name
         width, height = self._square_size(frame)
         self.rotation_deg = _CLOCKWISE_DEG.get(self._orientation, 0)
         self.width, self.height = (height, width) if self._orientation >= 5 else (width, height)
 
-    def __call__(self, frame: av.VideoFrame) -> npt.NDArray[np.uint8]:
+    def __call__(self, frame: av.VideoFrame) -> Image:
         """(height, width, 3) uint8 RGB, C-contiguous.
 
         Raises:
             InputError: the frame is too large.
         """
         width, height = self._square_size(frame)
-        converted = self._reformatter.reformat(frame, width, height, format="rgb24")
+        with self._reformatting:
+            converted = self._reformatter.reformat(frame, width, height, format="rgb24")
         image = np.asarray(converted.to_ndarray(), dtype=np.uint8)
         if frame.interlaced_frame and height > 1:
             image = np.asarray(cv2.resize(image[::2], (width, height)), dtype=np.uint8)
         image = np.ascontiguousarray(upright(image, self._orientation))
         return image if image.shape[:2] == (self.height, self.width) else self._fitted(image)
+
+    def frame(self, frame: av.VideoFrame, place: Place) -> VideoFrame:
+        """The frame at its place in the stream, its pixels to be made on demand.
+
+        Colours cost as much as decoding, and whoever reads faces in gray needs them only now and then. The first
+        frame of a kind is converted at once, so that what cannot be converted is known here.
+
+        Raises:
+            InputError: the frame is too large.
+            av.FFmpegError: its colours cannot be converted.
+        """
+        lazy = LazyFrame(
+            place, partial(self, frame), partial(_luma, frame, self._orientation) if self._has_luma(frame) else None
+        )
+        kind = frame.format.name, frame.colorspace, frame.color_range, frame.width, frame.height, frame.interlaced_frame
+        if kind != self._known_kind:
+            lazy.image  # noqa: B018
+            self._known_kind = kind
+        return lazy
+
+    def _has_luma(self, frame: av.VideoFrame) -> bool:
+        """Whether the frame stores the gray picture as it is to be shown, up to quarter turns."""
+        return (
+            frame.format.name in _LUMA_FIRST
+            and (frame.width, frame.height) == self._first_size
+            and self._pixel_aspect == 1
+            and not frame.interlaced_frame
+        )
 
     def _square_size(self, frame: av.VideoFrame) -> tuple[int, int]:
         """(width, height) with square pixels, never smaller than what is stored."""
@@ -85,7 +130,7 @@ class PictureMaker:
             raise InputError(f"{self._name}: frames of {width} x {height} are more than {limit} megapixels")
         return width, height
 
-    def _fitted(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    def _fitted(self, image: Image) -> Image:
         height, width = image.shape[:2]
         scale = min(self.width / width, self.height / height)
         size = max(1, round(width * scale)), max(1, round(height * scale))
@@ -93,6 +138,36 @@ class PictureMaker:
         left, top = (self.width - size[0]) // 2, (self.height - size[1]) // 2
         canvas[top : top + size[1], left : left + size[0]] = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
         return canvas
+
+
+class LazyFrame(VideoFrame):
+    """A frame that makes its pixels when they are asked for, and keeps them.
+
+    Args:
+        place: number and time.
+        make_image: makes the RGB picture.
+        make_gray: makes the gray one; None if it comes from the RGB picture.
+    """
+
+    _make_image: Callable[[], Image]
+    _make_gray: Callable[[], Image] | None
+
+    def __init__(self, place: Place, make_image: Callable[[], Image], make_gray: Callable[[], Image] | None) -> None:
+        # As frozen dataclasses do it themselves; `image` is left to the property.
+        object.__setattr__(self, "index", place.index)
+        object.__setattr__(self, "time_s", place.time_s)
+        object.__setattr__(self, "_make_image", make_image)
+        object.__setattr__(self, "_make_gray", make_gray)
+
+    @cached_property
+    def image(self) -> Image:
+        """See `VideoFrame`."""
+        return self._make_image()
+
+    @cached_property
+    def gray(self) -> Image:
+        """See `VideoFrame.gray`; the luma that the file stores, by whatever standard it was made."""
+        return super().gray if self._make_gray is None else self._make_gray()
 
 
 def _plausible(pixel_aspect: Fraction | None) -> Fraction:
@@ -118,6 +193,16 @@ def _orientation(frame: av.VideoFrame) -> int:
     else:
         a = d = 0
     return _ORIENTATIONS.get((_sign(a), _sign(b), _sign(c), _sign(d)), 1)
+
+
+def _luma(frame: av.VideoFrame, orientation: int) -> Image:
+    """(H, W) uint8, the luma that a frame stores, upright and in full range."""
+    plane = frame.planes[0]
+    rows: Image = np.frombuffer(plane, np.uint8)  # type: ignore[call-overload]  # planes are buffers, unknown to stubs
+    stored = rows.reshape(plane.height, plane.line_size)[:, : plane.width]
+    if frame.format.name not in _FULL_RANGE and frame.color_range != ColorRange.JPEG:
+        stored = np.asarray(cv2.LUT(stored, _STRETCHED), dtype=np.uint8)
+    return np.ascontiguousarray(upright(stored, orientation))
 
 
 def _sign(value: int) -> int:

@@ -200,12 +200,12 @@ class VideoReader:
                 self._timeline.say(f"the picture size changes to {size[0]} x {size[1]}; it is fitted to the first")
             if place.time_s >= self._start_s and place.index % self._every == 0:
                 try:
-                    image = self._picture(frame)
+                    picture = self._picture.frame(frame, place)
                 except av.FFmpegError as error:
                     self._n_decoded -= 1
                     self._timeline.spoiled(f"its colours cannot be converted ({_reason(error)})")
                 else:
-                    yield VideoFrame(index=place.index, time_s=place.time_s, image=image)
+                    yield picture
             if not self._open:
                 return
             pair = next(rest, None)
