@@ -6,7 +6,7 @@ import dataclasses
 import cv2
 import numpy as np
 
-from mien.core import DIMENSIONS, EXPRESSION_ORDERS
+from mien.core import ACTION_UNITS_12, DIMENSIONS, EXPRESSION_ORDERS, INTENSITY_LABELS
 from mien.datasets import AU_RULES, FERPLUS_TEMPLATE
 from mien.training.backbones import BACKBONES
 from mien.training.data import TeachingSet
@@ -69,16 +69,19 @@ def create_samples(n: int, recipe: Recipe, seed: int = 0) -> TeachingSet:
     labels = {
         "expression": EXPRESSION_ORDERS[recipe.data.expressions],
         "valence_arousal": DIMENSIONS,
-        "action_units": UNITS,
+        "action_units": ACTION_UNITS_12 if recipe.data.expressions == "affwild2_8" else UNITS,
+        **INTENSITY_LABELS,
     }
     expression = rng.dirichlet(np.ones(len(labels["expression"])), n).astype(np.float32)
     expression[::3] = np.nan
     affect = rng.uniform(-1, 1, (n, 2)).astype(np.float32)
-    units = rng.integers(0, 2, (n, len(UNITS))).astype(np.float32)
+    units = rng.integers(0, 2, (n, len(labels["action_units"]))).astype(np.float32)
     units[rng.random(units.shape) < 0.3] = np.nan
+    units[::3] = rng.integers(0, 2, units[::3].shape)  # some rows know all of them, as some measures need
     landmarks = np.tile(np.array(FERPLUS_TEMPLATE, np.float32), (n, 1, 1))
     landmarks[::4] = np.nan
     targets = {"expression": expression, "valence_arousal": affect, "action_units": units}
+    targets |= {task: rng.random((n, len(names)), dtype=np.float32) for task, names in INTENSITY_LABELS.items()}
     names = [f"face {row}" for row in range(n)]
     return TeachingSet(
         groups=tuple(names),
@@ -92,7 +95,7 @@ def create_samples(n: int, recipe: Recipe, seed: int = 0) -> TeachingSet:
 
 def _inputs(n: int, recipe: Recipe, names: list[str], rng: np.random.Generator) -> object:
     if not recipe.model.backbone:
-        return rng.normal(size=(n, recipe.model.n_inputs)).astype(np.float32)
+        return rng.normal(size=(n, recipe.model.n_vector)).astype(np.float32)
     pictures = rng.integers(0, 255, (n, 48, 48, 3), dtype=np.uint8)
     encoded = [cv2.imencode(".png", picture)[1].tobytes() for picture in pictures]
     return Pictures.of(names, encoded, recipe.model.colour)

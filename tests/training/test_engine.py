@@ -54,7 +54,7 @@ def test_export_and_parity(name: str, tmp_path: Path) -> None:
     trainer = two_steps(name, tmp_path / "work")
     network, recipe = trainer.run(), trainer.recipe
     samples = create_samples(20, recipe)
-    size = recipe.model.input_px if recipe.model.backbone else recipe.model.n_inputs
+    size = recipe.model.input_px if recipe.model.backbone else recipe.model.n_vector
     graph = export_onnx(network, size)
     inputs = clean_inputs(samples, recipe, np.arange(5))
     assert parity_gap(network, graph, inputs) < 1e-4

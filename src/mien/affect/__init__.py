@@ -31,6 +31,7 @@ from mien.affect.compound import (
 )
 from mien.affect.decoding import Decoder, activate
 from mien.affect.intensities import ClipVectors, IntensityReader
+from mien.affect.sequences import clip_sequences
 from mien.affect.smoothing import box_mean, box_median, fill_gaps, gaussian_mean, hold_through_gaps
 from mien.affect.smoothing_frames import smooth_frames
 from mien.affect.smoothing_stream import CausalMean
@@ -65,6 +66,7 @@ __all__ = [
     "box_mean",
     "box_median",
     "choose_by_frequencies",
+    "clip_sequences",
     "clip_statistics",
     "compound_expressions",
     "compound_scores",

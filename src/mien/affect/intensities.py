@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from mien.affect.sequences import clip_sequences
 from mien.affect.statistics import clip_statistics
 from mien.core import INTENSITY_LABELS, ConfigError, HeadInput, ModelError
 from mien.inference import Head, load_head
@@ -84,13 +85,20 @@ class IntensityReader:
         parts = []
         for wanted in self._head.spec.inputs:
             own = _find(wanted, vectors)
-            parts.append(clip_statistics(own.clips, own.frames, own.values, n_clips=n_clips, every=wanted.every))
+            parts.append(_stretch(wanted, own, n_clips))
         fed = np.concatenate(parts, axis=1)
         usable = ~np.isnan(fed).any(axis=1)
         answer = np.full((n_clips, len(self.labels)), np.nan, np.float32)
         if usable.any():
             answer[usable] = np.clip(self._head.run(fed[usable]), 0, 1)
         return answer
+
+
+def _stretch(wanted: HeadInput, own: ClipVectors, n_clips: int) -> npt.NDArray[np.float64]:
+    columns = own.clips, own.frames, own.values
+    if wanted.steps:
+        return clip_sequences(*columns, n_clips=n_clips, n_steps=wanted.steps, every=wanted.every)
+    return clip_statistics(*columns, n_clips=n_clips, every=wanted.every)
 
 
 def _find(wanted: HeadInput, vectors: Sequence[ClipVectors]) -> ClipVectors:

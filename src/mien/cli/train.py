@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from mien.core import MissingExtraError
+from mien.core import MissingExtraError, ModelSpec
 
 
 @click.command(short_help="Train a recipe and write a measured bundle (extra: train).")
@@ -22,6 +22,7 @@ from mien.core import MissingExtraError
     type=click.Path(path_type=Path),
     help="Folder for checkpoints; an interrupted training goes on from there. [default: OUT.work]",
 )
+@click.option("--bundle", help="Of a head: what made its vectors, a name or folder. [default: the shards' own]")
 @click.option("--refit", is_flag=True, help="Learn from training and validation sets, for the recipe's refit epochs.")
 @click.option("--seed", type=int, help="In place of the recipe's.")
 @click.option("--cache", type=click.Path(path_type=Path), help="Folder of decoded pictures. [default: user's cache]")
@@ -30,12 +31,25 @@ from mien.core import MissingExtraError
 @click.option("--devices", type=click.IntRange(min=1), default=1, show_default=True, help="One process each.")
 @click.option("--precision", type=click.Choice(["fp32", "bf16"]), default="fp32", show_default=True)
 def train(
-    recipe: str, data: Path, out: Path, work: Path | None, seed: int | None, *, refit: bool, **machine: Any
+    recipe: str,
+    data: Path,
+    out: Path,
+    work: Path | None,
+    bundle: str | None,
+    seed: int | None,
+    *,
+    refit: bool,
+    **machine: Any,
 ) -> None:
-    """Train RECIPE (a name or a TOML file), calibrate, export with a parity check, and measure."""
+    """Train RECIPE (a name or a TOML file), calibrate, export with a parity check, and measure.
+
+    A recipe of stored vectors (mien features writes them) trains a head; with the frozen net that made the vectors it
+    becomes one bundle.
+    """
     try:
         from mien.training.recipe import load_recipe
         from mien.training.run import Machine, train_bundle
+        from mien.training.run_heads import train_head
     except ModuleNotFoundError as error:
         package = (error.name or "torch").partition(".")[0]
         if package == "mien":
@@ -49,6 +63,14 @@ def train(
     if refit:
         chosen = chosen.refit()
     folder = work or out.with_name(out.name + ".work")
-    spec = train_bundle(chosen, data, out, folder, Machine(**machine))
-    for figure in spec.figures if spec else ():
+    if chosen.model.vectors:
+        made = train_head(chosen, data, out, folder, Machine(**machine), bundle)
+    elif bundle:
+        raise click.UsageError(f"{chosen.name} learns from pictures; --bundle is for heads on stored vectors")
+    else:
+        made = train_bundle(chosen, data, out, folder, Machine(**machine))
+    if made is None:
+        return
+    click.echo(f"{made.name} in {out}: {made.made}")
+    for figure in made.figures if isinstance(made, ModelSpec) else ():
         click.echo(f"{figure.data}, {figure.measure}: {figure.value:.4f} [{figure.low:.4f}, {figure.high:.4f}]")

@@ -24,14 +24,15 @@ _PARTS = ("features", "scores")
 
 @dataclass(frozen=True, kw_only=True)
 class HeadInput:
-    """One stretch of the vector that a head is fed: statistics over a clip of one kind of vector.
+    """One stretch of the vector that a head is fed: statistics over a clip, or a sequence, of one kind of vector.
 
     Attributes:
         made_by: name of the bundle or audio encoder that gives the vectors.
         digest: its SHA-256, as the shards of `mien features` tell it.
         part: ``"features"`` or ``"scores"``.
         every: only frames whose number is a multiple count.
-        n: length of one vector; the stretch is four times as long (mean, std, min, max).
+        n: length of one vector; the stretch is four times as long (mean, std, min, max), or ``steps`` times.
+        steps: of a sequence, see `mien.affect.clip_sequences`; 0 for statistics.
     """
 
     made_by: str
@@ -39,12 +40,18 @@ class HeadInput:
     part: str
     n: int
     every: int = 1
+    steps: int = 0
 
     def __post_init__(self) -> None:
         if self.part not in _PARTS:
             raise ConfigError(f"part must be one of {_PARTS}, got {self.part!r}")
-        if self.n < 1 or self.every < 1:
-            raise ConfigError(f"n and every must be at least 1, got {self.n} and {self.every}")
+        if self.n < 1 or self.every < 1 or self.steps < 0:
+            raise ConfigError(f"n and every must be at least 1, steps 0 or more, got {self.n, self.every, self.steps}")
+
+    @property
+    def length(self) -> int:
+        """Of the stretch."""
+        return self.n * (self.steps or 4)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +73,8 @@ class HeadSpec:
         weights_notice: what a user must check before using the weights.
         taught_by: data sets.
         limits: known failures, in sentences.
+        recipe: name of the training recipe.
+        made: how, when and on what machine.
     """
 
     head_version: int
@@ -82,6 +91,8 @@ class HeadSpec:
     weights_notice: str = ""
     taught_by: tuple[TeachingSource, ...] = ()
     limits: tuple[str, ...] = ()
+    recipe: str = ""
+    made: str = ""
 
     def __post_init__(self) -> None:
         if self.task not in INTENSITY_LABELS:
@@ -94,7 +105,7 @@ class HeadSpec:
     @property
     def n_inputs(self) -> int:
         """D, length of the whole vector."""
-        return 4 * sum(each.n for each in self.inputs)
+        return sum(each.length for each in self.inputs)
 
     def to_json(self) -> dict[str, Any]:
         """Plain lists, dicts and numbers for ``json.dump``."""

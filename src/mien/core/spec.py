@@ -193,6 +193,8 @@ class ModelSpec:
         made: how, when and on what machine.
         figures: measurements on data that the weights were not taught or tuned on.
         limits: known failures, in sentences.
+        smoothing: of the values over a video, as `mien.affect.Smoothing` reads it, where the caller asks for the
+            bundle's own; empty for none.
     """
 
     spec_version: int
@@ -210,6 +212,7 @@ class ModelSpec:
     made: str = ""
     figures: tuple[Figure, ...] = field(default=())
     limits: tuple[str, ...] = ()
+    smoothing: str = ""
 
     def __post_init__(self) -> None:
         names = [task.task for task in self.tasks]

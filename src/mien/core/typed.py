@@ -83,6 +83,9 @@ def _one_of_several(kinds: tuple[Any, ...], value: Any, where: str) -> Any:
         return None
     if len(wanted) == 1:
         return _value(wanted[0], value, where)
+    lists = [kind for kind in wanted if typing.get_origin(kind) is tuple]
+    if isinstance(value, (list, tuple)) and len(lists) == 1:
+        return _value(lists[0], value, where)
     if type(value) not in wanted:
         raise ConfigError(f"{where} must be one of {[kind.__name__ for kind in wanted]}, got {value!r}")
     return value

@@ -16,6 +16,7 @@ from mien.training.augment import CropSampler, mix_rectangle
 from mien.training.data import Rows, TeachingSet
 from mien.training.recipe import Recipe
 from mien.training.settings import StageSettings
+from mien.training.stored_vectors import is_vectors
 
 Floats = npt.NDArray[np.float32]
 
@@ -123,12 +124,12 @@ class BatchMaker:
 
     @property
     def _samples_are_pictures(self) -> bool:
-        return not isinstance(self._samples.inputs, np.ndarray)
+        return not is_vectors(self._samples.inputs)
 
     def _inputs(self, rows: Rows, rng: np.random.Generator) -> Tensor:
         source = self._samples.inputs
-        if isinstance(source, np.ndarray):
-            return torch.from_numpy(np.asarray(source[rows], dtype=np.float32))
+        if is_vectors(source):
+            return torch.from_numpy(source[rows]).to(torch.float32)
         model = self._recipe.model
         size = self._stage.size_px or model.input_px
         sampler = CropSampler(self._recipe.augmentation, model.template, size, rng)
@@ -153,7 +154,7 @@ def clean_inputs(samples: TeachingSet, recipe: Recipe, rows: Rows, *, aligned: b
         (B, S, S, C) uint8, or (B, D) float32.
     """
     source, model = samples.inputs, recipe.model
-    if isinstance(source, np.ndarray):
+    if is_vectors(source):
         return np.asarray(source[rows], dtype=np.float32)
     size = model.input_px
     crops = np.empty((len(rows), size, size, model.n_channels), dtype=np.uint8)

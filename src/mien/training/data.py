@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,12 +13,13 @@ import numpy.typing as npt
 from mien.core import ConfigError, DatasetError
 from mien.training.cache import cache_pictures
 from mien.training.pictures import PictureReader, Pictures, join_pictures
+from mien.training.stored_vectors import StoredVectors, Vectors, is_vectors, join_vectors
 
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 Rows = npt.NDArray[np.intp]
 
-Inputs = PictureReader | npt.NDArray[np.floating]
+Inputs = PictureReader | Vectors
 """Pictures, or (N, D) feature vectors (which may be memory-mapped)."""
 
 
@@ -64,11 +64,10 @@ class TeachingSet:
     def take(self, rows: npt.ArrayLike) -> TeachingSet:
         """The chosen rows (a boolean mask or indices), in that order."""
         chosen = np.arange(len(self))[np.asarray(rows)]
-        inputs: Any = self.inputs
         return replace(
             self,
             groups=tuple(self.groups[row] for row in chosen),
-            inputs=inputs[chosen] if isinstance(inputs, np.ndarray) else chosen_pictures(inputs, chosen),
+            inputs=_take_inputs(self.inputs, chosen),
             targets={task: values[chosen] for task, values in self.targets.items()},
             landmarks=self.landmarks[chosen],
             primary=self.primary[chosen],
@@ -107,6 +106,12 @@ def chosen_pictures(pictures: PictureReader, rows: Rows) -> PictureReader:
     return pictures.take(rows) if isinstance(pictures, Pictures) else ChosenPictures(pictures, rows)
 
 
+def _take_inputs(inputs: Inputs, rows: Rows) -> Inputs:
+    if isinstance(inputs, StoredVectors):
+        return inputs.take(rows)
+    return inputs[rows] if isinstance(inputs, np.ndarray) else chosen_pictures(inputs, rows)
+
+
 def join_sets(parts: Sequence[TeachingSet]) -> TeachingSet:
     """The rows of several sets, in order. A task that a set lacks is unknown there.
 
@@ -141,9 +146,9 @@ def join_sets(parts: Sequence[TeachingSet]) -> TeachingSet:
 
 def _join_inputs(parts: Sequence[Inputs]) -> Inputs:
     pictures = [part for part in parts if isinstance(part, Pictures)]
-    vectors = [part for part in parts if isinstance(part, np.ndarray)]
+    vectors = [part for part in parts if is_vectors(part)]
     if len(pictures) == len(parts):
         return join_pictures(pictures)
     if len(vectors) == len(parts):
-        return np.concatenate(vectors)
+        return join_vectors(vectors)
     raise DatasetError("sets of pictures and sets of feature vectors cannot be joined")

@@ -346,7 +346,9 @@ def _set_learning(network: AffectNetwork, stage: StageSettings, recipe: Recipe) 
 
 
 def _set_training(network: AffectNetwork, stage: StageSettings) -> None:
-    """Training mode; a frozen backbone keeps its statistics."""
+    """Training mode; a frozen backbone and heads that do not learn keep their statistics."""
     network.train()
+    for task in set(network.tasks) - set(stage.tasks or network.tasks):
+        network.get_submodule(task).eval()
     if stage.freeze_backbone and network.has_pixels:
         network.get_submodule("backbone").eval()

@@ -28,9 +28,9 @@ logger = logging.getLogger(__name__)
 
 Floats = npt.NDArray[np.float32]
 
-_INPUT, _FEATURES = "crops", "features"
-_MAX_PARITY_GAP = 1e-4
-_OPSET = 18
+GRAPH_INPUT, _FEATURES = "crops", "features"
+MAX_PARITY_GAP = 1e-4
+OPSET = 18
 _MIN_CALIBRATION_ROWS = 50  # fewer would fit chance
 
 
@@ -64,19 +64,19 @@ def export_onnx(network: AffectNetwork, size_px: int) -> bytes:
             network.eval(),
             (example,),
             path,
-            input_names=[_INPUT],
+            input_names=[GRAPH_INPUT],
             output_names=list(output_names(network)),
             dynamic_shapes={"inputs": {0: torch.export.Dim("n_faces")}},
-            opset_version=_OPSET,
+            opset_version=OPSET,
             dynamo=True,
             external_data=False,
             verbose=False,
         )
-        return _without_traces(onnx.load(path))
+        return without_traces(onnx.load(path))
 
 
-def _without_traces(model: onnx.ModelProto) -> bytes:
-    """The model without what the exporter notes for debugging: source paths of the machine that trained it."""
+def without_traces(model: onnx.ModelProto) -> bytes:
+    """A model without what the exporter notes for debugging: source paths of the machine that trained it."""
     del model.metadata_props[:]
     del model.graph.metadata_props[:]
     for part in (*model.graph.node, *model.graph.input, *model.graph.output, *model.graph.value_info):
@@ -102,11 +102,11 @@ def parity_gap(network: AffectNetwork, graph: bytes, inputs: npt.NDArray[np.gene
     session = create_session(graph)
     with torch.inference_mode():
         expected = [output.numpy() for output in network.eval()(torch.from_numpy(inputs))]
-    got = session.run({_INPUT: inputs})
+    got = session.run({GRAPH_INPUT: inputs})
     names = output_names(network)
     gap = max(float(np.abs(want - got[name]).max()) for want, name in zip(expected, names, strict=True))
-    if not gap <= _MAX_PARITY_GAP:
-        raise ModelError(f"the exported graph differs from the network by {gap:.2e}, more than {_MAX_PARITY_GAP:.0e}")
+    if not gap <= MAX_PARITY_GAP:
+        raise ModelError(f"the exported graph differs from the network by {gap:.2e}, more than {MAX_PARITY_GAP:.0e}")
     return gap
 
 
@@ -170,7 +170,7 @@ def describe(recipe: Recipe, version: str, graph: bytes, labels: Mapping[str, tu
         name=recipe.name,
         version=version,
         sha256=hashlib.sha256(graph).hexdigest(),
-        input=InputSpec(name=_INPUT, size_px=model.input_px, colour=model.colour, layout="NHWC", dtype="uint8"),
+        input=InputSpec(name=GRAPH_INPUT, size_px=model.input_px, colour=model.colour, layout="NHWC", dtype="uint8"),
         crop=CropSpec(template=model.template),
         tasks=tuple(_describe_task(task, labels[task]) for task in recipe.tasks),
         features=_FEATURES,

@@ -42,6 +42,31 @@ HEADS = Registry(
             target=f"{_HERE}:bounded_head",
             summary="as linear, or as mlp where `hidden` is given, with a tanh behind: values in [-1, 1]",
         ),
+        Head(
+            name="intensity",
+            target=f"{_HERE}:intensity_head",
+            summary="the same with a sigmoid behind: intensities in [0, 1]",
+        ),
+        Head(
+            name="recurrent",
+            target="mien.training.recurrent:recurrent_head",
+            summary="a GRU over the `steps` of a sequence, one layer for each width in `hidden`, then intensities",
+        ),
+        Head(
+            name="unit_graph",
+            target="mien.training.graph_heads:unit_graph_head",
+            summary="a graph of action units whose nodes have the width in `hidden`, as MCAN's",
+        ),
+        Head(
+            name="attending",
+            target="mien.training.graph_heads:attending_head",
+            summary="dense logits refined by attention to `steps` nodes, as MCAN's; `after = ['action_units nodes']`",
+        ),
+        Head(
+            name="normalized",
+            target="mien.training.graph_heads:normalized_head",
+            summary="one dense layer, batch normalisation and a tanh, as MCAN's",
+        ),
     ),
 )
 """Name -> `Head`."""
@@ -82,6 +107,12 @@ def bounded_head(n_inputs: int, n_outputs: int, settings: HeadSettings) -> nn.Mo
     if settings.hidden:
         return nn.Sequential(mlp_head(n_inputs, n_outputs, settings), nn.Tanh())
     return BoundedLinear(n_inputs, n_outputs)
+
+
+def intensity_head(n_inputs: int, n_outputs: int, settings: HeadSettings) -> nn.Module:
+    """Outputs in [0, 1]."""
+    head = mlp_head if settings.hidden else linear_head
+    return nn.Sequential(head(n_inputs, n_outputs, settings), nn.Sigmoid())
 
 
 def create_head(n_features: int, n_outputs: int, settings: HeadSettings, widths: dict[str, int]) -> nn.Module:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from torch import Tensor, nn
 from mien.core import ConfigError
 from mien.training.backbones import create_backbone
 from mien.training.checkpoint import load_result
+from mien.training.graph_heads import UnitGraphHead
 from mien.training.heads import create_head, head_inputs
 from mien.training.recipe import Recipe
+from mien.training.settings import HeadSettings
 
 
 class AffectNetwork(nn.Module):
@@ -41,8 +44,8 @@ class AffectNetwork(nn.Module):
         self.has_pixels, self.n_channels = bool(settings.backbone), settings.n_channels
         self.penalty: Tensor | None = None
         self._penalized = settings.penalty > 0
-        self._settings = dict(recipe.heads)
-        width = settings.n_inputs
+        self._settings = {task: _with_columns(head, recipe) for task, head in recipe.heads.items()}
+        width = settings.n_vector
         if self.has_pixels:
             self.backbone = create_backbone(
                 settings.backbone, in_channels=settings.n_channels, options=settings.options
@@ -56,11 +59,14 @@ class AffectNetwork(nn.Module):
         self.register_buffer("pixel_std", torch.tensor(settings.std).view(1, -1, 1, 1), persistent=False)
         self.dropout = nn.Dropout(settings.drop_rate)
         widths: dict[str, int] = {}
-        for task, head in recipe.heads.items():
+        for task, head in self._settings.items():
             if not labels.get(task):
                 raise ConfigError(f"[heads.{task}]: the data give no labels for it; they have {sorted(labels)}")
-            self.add_module(task, create_head(width, len(labels[task]), head, widths))
+            module = create_head(width, len(labels[task]), head, widths)
+            self.add_module(task, module)
             widths[task] = len(labels[task])
+            if isinstance(module, UnitGraphHead):
+                widths[f"{task} nodes"] = module.n_units * module.width
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """One output (N, L) per task in order, then the features (N, D) before dropout."""
@@ -68,8 +74,14 @@ class AffectNetwork(nn.Module):
         thinned = self.dropout(features)
         outputs: dict[str, Tensor] = {}
         for task, settings in self._settings.items():
-            outputs[task] = self.get_submodule(task)(head_inputs(thinned, settings, outputs))
-        return (*outputs.values(), features)
+            head, seen = self.get_submodule(task), head_inputs(thinned, settings, outputs)
+            if isinstance(head, UnitGraphHead):
+                nodes = head.nodes(seen)
+                outputs[f"{task} nodes"] = nodes.flatten(start_dim=1)
+                outputs[task] = head.classify(nodes)
+            else:
+                outputs[task] = head(seen)
+        return (*(outputs[task] for task in self.tasks), features)
 
     def embed(self, inputs: Tensor) -> Tensor:
         """The features (N, D) that the heads share."""
@@ -84,6 +96,11 @@ class AffectNetwork(nn.Module):
         else:
             features = backbone(pixels)
         return features
+
+
+def _with_columns(head: HeadSettings, recipe: Recipe) -> HeadSettings:
+    """The head with the columns of the part that it sees."""
+    return replace(head, columns=recipe.model.columns_of(head.sees), sees="") if head.sees else head
 
 
 def load_start(backbone: nn.Module, name: str, start: str) -> None:

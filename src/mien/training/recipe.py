@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 
+from mien.affect import Smoothing
 from mien.core import ConfigError, read_typed
 from mien.training.settings import (
     AugmentationSettings,
@@ -47,6 +48,7 @@ class Recipe:
         ema_decay: of the averaged weights that are kept; 0 keeps the weights themselves.
         seed: of everything random.
         limits: what the card must say of how this recipe came about, in sentences.
+        smoothing: of a video's answers, such as ``"expr=50,va=50"``; the bundle keeps it for ``smooth="bundle"``.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Recipe:
     ema_decay: float = 0.0
     seed: int = 1
     limits: tuple[str, ...] = ()
+    smoothing: str = ""
 
     def __post_init__(self) -> None:
         if not self.stages or not self.heads:
@@ -73,6 +76,7 @@ class Recipe:
             raise ConfigError(f"heads {sorted(self.heads)} and losses {sorted(self.losses)} must be of the same tasks")
         if self.task_balance not in ("fixed", "rows"):
             raise ConfigError(f"task_balance must be 'fixed' or 'rows', got {self.task_balance!r}")
+        Smoothing.of(self.smoothing or None)  # refused now and not after the training
         for number, stage in enumerate(self.stages, start=1):
             strange = sorted(set(stage.tasks) - set(self.heads))
             if strange:

@@ -73,7 +73,7 @@ def train_bundle(recipe: Recipe, data: Path, out: Path, work: Path, machine: Mac
     """
     machine = machine or Machine()
     if not recipe.model.backbone:
-        raise ConfigError(f"{recipe.name} learns from vectors; a bundle sees pictures: train it with train_network")
+        raise ConfigError(f"{recipe.name} learns from vectors: train it with train_head")
     trainer, lessons = train_network(recipe, data, work, machine)
     if not trainer.fabric.is_global_zero:
         return None
@@ -84,18 +84,18 @@ def train_bundle(recipe: Recipe, data: Path, out: Path, work: Path, machine: Mac
     gap = parity_gap(network, graph, _inputs(checked, recipe, min(_N_PARITY, len(checked))))
     logger.info("torch and the runtime differ by at most %.1e on the same faces", gap)
     if lessons.calibration is not None:
-        outputs = _run_graph(graph, lessons.calibration, recipe, spec)
+        outputs = run_graph(graph, lessons.calibration, recipe, spec)
         targets = lessons.calibration.targets
         spec = calibrate(spec, outputs, targets, recipe.calibration, lessons.card.inferred)
     spec = dataclasses.replace(
         spec,
         weights_notice=lessons.card.notice,
         taught_by=(*lessons.card.taught_by, *_start(recipe)),
-        made=_made(recipe, trainer, gap, machine),
-        limits=(*lessons.card.limits, *recipe.limits, *_selection_limits(recipe, trainer)),
+        made=how_made(recipe, trainer, gap, machine),
+        limits=(*lessons.card.limits, *recipe.limits, *selection_limits(recipe, trainer)),
     )
     write_bundle(out, graph, spec)
-    return measure_bundle(out, data, spec, lessons.card.protocols if not _is_refit(recipe) else ())
+    return measure_bundle(out, data, spec, lessons.card.protocols if not is_refit(recipe) else ())
 
 
 def train_network(recipe: Recipe, data: Path, work: Path, machine: Machine) -> tuple[Trainer, Lessons]:
@@ -145,7 +145,7 @@ def _inputs(samples: TeachingSet, recipe: Recipe, n: int) -> np.ndarray[tuple[in
     return clean_inputs(samples, recipe, np.arange(n))
 
 
-def _run_graph(
+def run_graph(
     graph: bytes, samples: TeachingSet, recipe: Recipe, spec: ModelSpec
 ) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
     """The runtime's raw outputs for the samples, as they stand."""
@@ -157,12 +157,12 @@ def _run_graph(
     return {task.output: np.concatenate([part[task.output] for part in parts]) for task in spec.tasks}
 
 
-def _is_refit(recipe: Recipe) -> bool:
+def is_refit(recipe: Recipe) -> bool:
     """Whether the recipe learns from a set that protocols measure on."""
     return any(source.split != "train" for source in recipe.data.sources)
 
 
-def _selection_limits(recipe: Recipe, trainer: Trainer) -> tuple[str, ...]:
+def selection_limits(recipe: Recipe, trainer: Trainer) -> tuple[str, ...]:
     """Which stages were selected on validation data: their figures there are a little kind."""
     kept = [
         f"stage {number + 1} by {recipe.stages[number].best_by} ({value:.4f})"
@@ -181,8 +181,12 @@ def _start(recipe: Recipe) -> tuple[TeachingSource, ...]:
     return (TeachingSource(name=name, role="start weights", n=0, licence="Apache-2.0"),)
 
 
-def _made(recipe: Recipe, trainer: Trainer, gap: float, machine: Machine) -> str:
-    epochs = " + ".join(f"{stage.epochs} at {stage.size_px or recipe.model.input_px} px" for stage in recipe.stages)
+def how_made(recipe: Recipe, trainer: Trainer, gap: float, machine: Machine) -> str:
+    """One sentence: when, how long, where, with what."""
+    epochs = " + ".join(
+        f"{stage.epochs} at {stage.size_px or recipe.model.input_px} px" if recipe.model.backbone else f"{stage.epochs}"
+        for stage in recipe.stages
+    )
     where = f"{os.cpu_count()} CPU cores ({platform.machine()})"
     if trainer.fabric.device.type == "cuda":
         where = f"{machine.devices} x {torch.cuda.get_device_name()}"

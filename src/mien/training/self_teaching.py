@@ -11,9 +11,11 @@ import torch
 
 from mien.faces import resize_face
 from mien.training.augment import gray_48_copy
+from mien.training.batches import clean_inputs
 from mien.training.data import Rows, TeachingSet
 from mien.training.network import AffectNetwork
 from mien.training.recipe import Recipe
+from mien.training.stored_vectors import is_vectors
 from mien.training.teachers import blend
 
 Floats = npt.NDArray[np.float32]
@@ -55,7 +57,10 @@ def self_teach(
 
 
 def _answers(network: AffectNetwork, samples: TeachingSet, recipe: Recipe, rows: Rows, kept: Path) -> dict[str, Floats]:
-    """Expression shares, and values, of gray 48-px copies; kept in a file, so that going on changes nothing."""
+    """Expression shares, and values, of gray 48-px copies, or of vectors as they are.
+
+    Kept in a file, so that going on changes nothing.
+    """
     if not kept.is_file():
         draft = kept.with_suffix(".tmp.npz")
         np.savez(draft, **_see_copies(network, samples, recipe, rows))  # type: ignore[arg-type]  # NumPy types its one option first
@@ -70,13 +75,18 @@ def _see_copies(network: AffectNetwork, samples: TeachingSet, recipe: Recipe, ro
     size, channels = recipe.model.input_px, recipe.model.n_channels
     wanted: list[str] = [task for task in ("expression", "valence_arousal") if task in network.tasks]
     seen: dict[str, list[Floats]] = {task: [] for task in wanted}
+    pictures = None if is_vectors(samples.inputs) else samples.inputs
     for start in range(0, len(rows), _BATCH):
         chosen = rows[start : start + _BATCH]
-        crops = np.stack(
-            [resize_face(gray_48_copy(samples.inputs[int(row)]), size).reshape(size, size, channels) for row in chosen]
+        inputs = (
+            clean_inputs(samples, recipe, chosen)
+            if pictures is None
+            else np.stack(
+                [resize_face(gray_48_copy(pictures[int(row)]), size).reshape(size, size, channels) for row in chosen]
+            )
         )
         with torch.inference_mode():
-            outputs = dict(zip(network.tasks, network(torch.from_numpy(crops).to(device)), strict=False))
+            outputs = dict(zip(network.tasks, network(torch.from_numpy(inputs).to(device)), strict=False))
         for task in wanted:
             values = outputs[task].float()
             seen[task].append((values.softmax(dim=1) if task == "expression" else values).cpu().numpy())

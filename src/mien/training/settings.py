@@ -12,6 +12,9 @@ from mien.training.backbones.registry import Option
 # Where the five points of FER+ training faces lie on average, made symmetric: a crop then looks as FER+ does.
 _TEMPLATE = ((0.320, 0.385), (0.680, 0.385), (0.500, 0.578), (0.352, 0.768), (0.648, 0.768))
 
+# What heads see of stored vectors -> how many numbers each number of a stretch becomes; a sequence: one for each step.
+_CLIPS = {"frames": 1, "statistics": 4, "sequence": 1}
+
 
 @dataclass(frozen=True, kw_only=True)
 class SourceSettings:
@@ -53,11 +56,37 @@ class DataSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class VectorSettings:
+    """``[[model.vectors]]``: a stretch of the vector that heads see, out of shards that `mien features` wrote.
+
+    Attributes:
+        part: ``"features"`` or ``"scores"`` (logits, and values before they are clipped).
+        n: its published length. Shards of another bundle bring their own: what a head sees follows them.
+        folder: of the shards, below the folder of the source.
+        every: of clips, take the frames whose number is a multiple of this one only.
+    """
+
+    part: str
+    n: int
+    folder: str = "features"
+    every: int = 1
+
+    def __post_init__(self) -> None:
+        _one_of("part", self.part, ("features", "scores"))
+        if self.n < 1 or self.every < 1:
+            raise ConfigError(f"n and every must be at least 1, got {self.n} and {self.every}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelSettings:
     """``[model]``: from the input to the features that the heads share.
 
     Attributes:
         backbone: name for `create_backbone`; empty where the input is feature vectors already.
+        vectors: stretches of stored vectors, side by side, in place of a backbone.
+        clip: what heads see of stored vectors: ``"frames"`` one by one; of a whole clip its ``"statistics"`` (mean,
+            standard deviation, minimum and maximum, see `mien.affect.clip_statistics`) or a ``"sequence"``.
+        n_steps: length of a sequence, see `mien.affect.clip_sequences`.
         options: further arguments of the backbone.
         start: ``"scratch"``; ``"imagenet"`` (for efficientnet_lite0, from the package that carries its weights); or
             the path of a checkpoint of another recipe, whose backbone is taken.
@@ -66,12 +95,15 @@ class ModelSettings:
         mean: subtracted from pixels on the 0-to-255 scale, one number or one per channel.
         std: pixels are divided by it then.
         template: 5 alignment points (x, y) as fractions of the crop's side, in the order of `mien.core.CropSpec`.
-        n_inputs: length of the feature vectors, where there is no backbone.
+        n_inputs: length of the vectors of the source ``vectors``, where there is no backbone.
         drop_rate: dropout between features and heads.
         penalty: weight of what the backbone itself adds to the loss, for one that has `forward_with_penalty`.
     """
 
     backbone: str = "efficientnet_lite0"
+    vectors: tuple[VectorSettings, ...] = ()
+    clip: str = "frames"
+    n_steps: int = 0
     options: Mapping[str, Option] = field(default_factory=dict)
     start: str = "scratch"
     input_px: int = 112
@@ -85,8 +117,11 @@ class ModelSettings:
 
     def __post_init__(self) -> None:
         _one_of("colour", self.colour, ("gray", "rgb"))
-        if bool(self.backbone) == bool(self.n_inputs):
-            raise ConfigError("a model has either a backbone or n_inputs")
+        if sum(map(bool, (self.backbone, self.n_inputs, self.vectors))) != 1:
+            raise ConfigError("a model has either a backbone, or vectors, or n_inputs")
+        _one_of("clip", self.clip, tuple(_CLIPS))
+        if (self.n_steps > 0) != (self.clip == "sequence"):
+            raise ConfigError(f"n_steps is for clip = 'sequence', got {self.n_steps} for {self.clip!r}")
         if any(len(values) not in (1, self.n_channels) for values in (self.mean, self.std)):
             raise ConfigError(f"mean and std have 1 or {self.n_channels} numbers for {self.colour} input")
 
@@ -94,6 +129,30 @@ class ModelSettings:
     def n_channels(self) -> int:
         """1 for gray, else 3."""
         return 1 if self.colour == "gray" else 3
+
+    @property
+    def n_vector(self) -> int:
+        """Length of the vector that the network is fed; 0 where it is fed pictures."""
+        return self.n_inputs + sum(self._length(stretch) for stretch in self.vectors)
+
+    def columns_of(self, part: str) -> tuple[int, int]:
+        """First column and end of the stretch that holds a part of the stored vectors.
+
+        Raises:
+            ConfigError: no stretch does, or several do.
+        """
+        places, start = [], 0
+        for stretch in self.vectors:
+            end = start + self._length(stretch)
+            if stretch.part == part:
+                places.append((start, end))
+            start = end
+        if len(places) != 1:
+            raise ConfigError(f"{part!r} is in {len(places)} of the {len(self.vectors)} [[model.vectors]], not in one")
+        return places[0]
+
+    def _length(self, stretch: VectorSettings) -> int:
+        return stretch.n * (self.n_steps or _CLIPS[self.clip])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,8 +163,12 @@ class HeadSettings:
         kind: name in `mien.training.heads.HEADS`.
         columns: of the features that the head sees: [first, end], the end left out, counted from the end where
             negative; an end of 0 is the end itself, and empty means all.
-        after: tasks whose outputs are appended to what the head sees; their heads must come first.
+        sees: the part of stored vectors that it sees, ``"features"`` or ``"scores"``; empty for all. In place of
+            ``columns``, whatever the bundle's lengths are.
+        after: tasks whose outputs are appended to what the head sees; their heads must come first. ``"TASK nodes"``
+            are the nodes of a graph.
         hidden: widths of the layers before the last, for kinds that have them.
+        steps: of the sequence that a recurrent head is fed; nodes that an attending one looks at.
         activation: between these layers: ``"relu"``, ``"gelu"``, ``"silu"`` or ``"tanh"``.
         drop_rate: dropout after each hidden layer.
         l2: the sum of the squared kernels times this is added to the loss, as Keras does.
@@ -113,8 +176,10 @@ class HeadSettings:
 
     kind: str = "linear"
     columns: tuple[int, ...] = ()
+    sees: str = ""
     after: tuple[str, ...] = ()
     hidden: tuple[int, ...] = ()
+    steps: int = 0
     activation: str = "relu"
     drop_rate: float = 0.0
     l2: float = 0.0
@@ -122,6 +187,8 @@ class HeadSettings:
     def __post_init__(self) -> None:
         if len(self.columns) not in (0, 2):
             raise ConfigError(f"columns must be empty or [first, end], got {self.columns}")
+        if self.columns and self.sees:
+            raise ConfigError("a head has either columns or sees")
 
 
 @dataclass(frozen=True, kw_only=True)

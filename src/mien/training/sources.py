@@ -13,13 +13,22 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from mien.core import DIMENSIONS, EXPRESSION_ORDERS, DatasetError, Registry
-from mien.datasets import AnnotationError, FrameSamples, ImageSamples, base_video, expression_shares, load_dataset
+from mien.core import DIMENSIONS, EXPRESSION_ORDERS, INTENSITY_LABELS, DatasetError, Registry
+from mien.datasets import (
+    AnnotationError,
+    ClipSamples,
+    FrameSamples,
+    ImageSamples,
+    base_video,
+    expression_shares,
+    load_dataset,
+)
 from mien.training.cards import Card, create_card
-from mien.training.data import TeachingSet, join_sets
+from mien.training.data import Inputs, TeachingSet, join_sets
 from mien.training.pictures import Origin, Pictures
 from mien.training.recipe import Recipe
 from mien.training.settings import SourceSettings
+from mien.training.stored_features import stored_inputs
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +78,8 @@ SOURCES = Registry(
         _dataset("affwild2-expr", "Aff-Wild2: expression of every frame with a crop"),
         _dataset("affwild2-au", "Aff-Wild2: action units of every frame with a crop"),
         _dataset("affwild2-mtl", "s-Aff-Wild2: expression, valence, arousal and action units, any of them unknown"),
+        _dataset("emi", "Hume-Vidmimic2: six mimicry intensities of a clip, from stored vectors"),
+        _dataset("eri", "Hume-Reaction: seven reaction intensities of a clip, from stored vectors"),
         _dataset("ferplus", "FER+ CSV and images: shares of votes"),
         _dataset("fer2013", "FER2013 CSV: expression"),
         _dataset("lsd", "ABAW 4 synthetic faces: expression of six"),
@@ -161,11 +172,17 @@ def load_named_dataset(source: SourceSettings, folder: Path, recipe: Recipe) -> 
     Rows without a picture are left out and counted; a class that the recipe does not have is unknown.
     """
     samples = load_dataset(source.name, folder, source.split, on_problem=_report)
+    if recipe.model.vectors and not isinstance(samples, ImageSamples):
+        return of_stored_vectors(samples, folder, recipe)
     if isinstance(samples, FrameSamples):
         return _of_frames(samples, recipe)
-    if isinstance(samples, ImageSamples):
+    if isinstance(samples, ImageSamples) and not recipe.model.vectors:
         return _of_images(samples, recipe)
-    raise DatasetError(f"{source.name} has whole videos; it cannot teach frame by frame")
+    kind = "single images" if isinstance(samples, ImageSamples) else "whole videos"
+    raise DatasetError(
+        f"{source.name} has {kind}; {recipe.name} learns from "
+        + ("stored vectors of frames or clips" if recipe.model.vectors else "pictures")
+    )
 
 
 def _report(problem: AnnotationError) -> None:
@@ -199,36 +216,62 @@ def _of_frames(samples: FrameSamples, recipe: Recipe) -> TeachingSet:
         samples.image_path(0)  # says what is missing and where it belongs
     samples = _with_files(samples, samples.has_image)
     locations = [samples.image_location(row) for row in range(len(samples))]
+    pictures = Pictures.of(locations, [f"{samples.crops}/{place}" for place in locations], recipe.model.colour)
+    return teaching_set(pictures, _frame_targets(samples, recipe), samples.action_unit_labels, _videos(samples), recipe)
+
+
+def of_stored_vectors(samples: FrameSamples | ClipSamples, folder: Path, recipe: Recipe) -> TeachingSet:
+    """Labels of frames or clips with the vectors that `mien features` stored for them; rows without any stay out.
+
+    Raises:
+        DatasetError: there are none, or they are of something else than the recipe says.
+    """
+    inputs, found = stored_inputs(samples, folder, recipe)
+    n_missing = int((~found).sum())
+    if n_missing:
+        logger.info("%s %s: %d of %d rows have no vector", samples.dataset, samples.split, n_missing, len(samples))
+    rows = np.flatnonzero(found)
+    if isinstance(samples, ClipSamples):
+        targets = {samples.dataset: samples.intensities[rows]}
+        return teaching_set(inputs, targets, (), tuple(samples.names[row] for row in rows), recipe)
+    samples = samples.take(rows)
+    return teaching_set(inputs, _frame_targets(samples, recipe), samples.action_unit_labels, _videos(samples), recipe)
+
+
+def _videos(samples: FrameSamples) -> tuple[str, ...]:
+    return tuple(base_video(samples.tracks[index]) for index in samples.track_index)
+
+
+def _frame_targets(samples: FrameSamples, recipe: Recipe) -> dict[str, Floats]:
     targets: dict[str, Floats] = {}
     if samples.expression_labels:
         targets["expression"] = _in_order(_one_hot(samples), samples.expression_labels, recipe)
     if samples.valid_valence_arousal.any():
-        targets["valence_arousal"] = np.asarray(samples.valence_arousal, dtype=np.float32)
+        targets["valence_arousal"] = np.array(samples.valence_arousal, dtype=np.float32)  # torch wants to own it
     if samples.action_unit_labels:
         # One unit that is not annotated takes the row out of the task, as the challenges rule.
         valid = samples.valid_action_units[:, None]
         targets["action_units"] = np.where(valid, samples.action_units, np.nan).astype(np.float32)
-    pictures = Pictures.of(locations, [f"{samples.crops}/{place}" for place in locations], recipe.model.colour)
-    groups = tuple(base_video(samples.tracks[index]) for index in samples.track_index)
-    return teaching_set(pictures, targets, samples.action_unit_labels, groups, recipe)
+    return targets
 
 
 def teaching_set(
-    pictures: Pictures,
+    inputs: Inputs,
     targets: dict[str, Floats],
     action_unit_labels: tuple[str, ...],
     groups: tuple[str, ...],
     recipe: Recipe,
 ) -> TeachingSet:
-    """A set of faces without known points, rows without any label left out."""
+    """A set without known points, rows without any label left out."""
     labels = {
+        **INTENSITY_LABELS,
         "expression": EXPRESSION_ORDERS[recipe.data.expressions],
         "valence_arousal": DIMENSIONS,
         "action_units": action_unit_labels,
     }
     found = TeachingSet(
         groups=groups,
-        inputs=pictures,
+        inputs=inputs,
         targets=targets,
         labels={task: labels[task] for task in targets},
         landmarks=np.full((len(groups), 5, 2), np.nan, dtype=np.float32),

@@ -23,6 +23,7 @@ from mien.training.network import AffectNetwork
 from mien.training.pictures import Image
 from mien.training.recipe import Recipe
 from mien.training.settings import TeacherSettings
+from mien.training.stored_vectors import is_vectors
 from mien.training.validation import raw_outputs
 
 Floats = npt.NDArray[np.float32]
@@ -147,7 +148,7 @@ def _softened(task: TaskSpec, temperature: float) -> TaskSpec:
 
 def _pictures(samples: TeachingSet, teacher: TeacherSettings) -> Callable[[int], Image]:
     inputs = samples.inputs
-    if isinstance(inputs, np.ndarray):
+    if is_vectors(inputs):
         raise ConfigError(f"teacher {teacher.path} is a bundle, which sees pictures; this recipe learns from vectors")
     return inputs.__getitem__
 

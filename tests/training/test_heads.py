@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Heads on stored vectors: published sizes, what each sees, and one bundle of frozen net and head on real crops."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+torch = pytest.importorskip("torch", reason="the workshop is an extra: pip install 'mien[train]'")
+pytest.importorskip("lightning", reason="the workshop is an extra: pip install 'mien[train]'")
+
+from mien.affect import Analyzer, clip_sequences, clip_statistics  # noqa: E402 - needs torch
+from mien.cli.main import mien  # noqa: E402 - needs torch
+from mien.core import (  # noqa: E402 - needs torch
+    ACTION_UNITS_12,
+    DIMENSIONS,
+    EXPRESSION_ORDERS,
+    INTENSITY_LABELS,
+    ConfigError,
+    DatasetError,
+)
+from mien.datasets import create_example, load_dataset  # noqa: E402 - needs torch
+from mien.inference import load_head, load_spec  # noqa: E402 - needs torch
+from mien.results import FeatureInfo, FeatureWriter, FrameVectors, open_features  # noqa: E402 - needs torch
+from mien.training import load_recipe  # noqa: E402 - needs torch
+from mien.training.graph_heads import UnitGraphHead  # noqa: E402 - needs torch
+from mien.training.network import AffectNetwork  # noqa: E402 - needs torch
+from mien.training.run_heads import train_head  # noqa: E402 - needs torch
+from mien.training.settings import ModelSettings, VectorSettings  # noqa: E402 - needs torch
+from mien.training.sources import load_source  # noqa: E402 - needs torch
+from mien.training.stored_features import fit_recipe  # noqa: E402 - needs torch
+from mien.training.stored_vectors import StoredVectors, join_vectors  # noqa: E402 - needs torch
+
+pytestmark = pytest.mark.filterwarnings("default")  # torch and its exporter warn about themselves
+
+LABELS = {
+    "expression": EXPRESSION_ORDERS["affwild2_8"],
+    "valence_arousal": DIMENSIONS,
+    "action_units": ACTION_UNITS_12,
+    **INTENSITY_LABELS,
+}
+
+
+def sizes(name: str) -> dict[str, int]:
+    network = AffectNetwork(load_recipe(name), LABELS)
+    return {task: sum(p.numel() for p in network.get_submodule(task).parameters()) for task in network.tasks}
+
+
+@pytest.mark.parametrize(
+    ("name", "published"),
+    [
+        ("hse-mtl", {"expression": 10_328, "valence_arousal": 22, "action_units": 166_796}),  # 177,146 in all
+        ("hse-mtl-joint", {"valence_arousal": 2_582, "action_units": 15_516, "expression": 10_344}),
+        ("hse-mtl-7th", {"expression": 4_184, "valence_arousal": 22, "action_units": 68_492}),
+        ("hse-expr", {"expression": 1280 * 128 + 128 + 128 * 8 + 8}),
+        ("hse-va", {"valence_arousal": 22}),
+        ("hse-au", {"action_units": 1280 * 128 + 128 + 128 * 12 + 12}),
+        ("emi-faces", {"emi": 40 * 6 + 6}),
+        ("emi-audio", {"emi": 3072 * 6 + 6}),
+    ],
+)
+def test_heads_have_the_published_sizes(name: str, published: dict[str, int]) -> None:
+    assert sizes(name) == published
+
+
+@pytest.mark.parametrize(
+    ("name", "epochs", "refit"),
+    [
+        ("hse-mtl", [10, 20, 10], [1, 8, 3]),
+        ("hse-mtl-7th", [10, 20, 10], [1, 10, 10]),
+        ("hse-mtl-joint", [20], [20]),
+        ("hse-expr", [10], [1]),
+        ("hse-va", [5], [5]),
+        ("hse-au", [5], [1]),
+        ("emi-faces", [100], [100]),
+    ],
+)
+def test_epochs_as_published(name: str, epochs: list[int], refit: list[int]) -> None:
+    recipe = load_recipe(name)
+    assert [stage.epochs for stage in recipe.stages] == epochs
+    assert [stage.epochs for stage in recipe.refit().stages] == refit
+    assert len(recipe.refit().data.sources) == 2
+
+
+def test_the_affect_head_sees_the_scores_and_nothing_else() -> None:
+    network = AffectNetwork(load_recipe("hse-mtl"), LABELS).eval()
+    vectors = torch.randn(4, 1290)
+    moved = vectors.clone()
+    moved[:, :1280] += 1
+    with torch.no_grad():
+        before, after = network(vectors), network(moved)
+    torch.testing.assert_close(before[1], after[1])
+    assert not torch.allclose(before[0], after[0])
+    assert not torch.allclose(before[2], after[2])
+
+
+def test_a_part_is_found_whatever_its_length() -> None:
+    model = ModelSettings(
+        backbone="", vectors=(VectorSettings(part="features", n=5), VectorSettings(part="scores", n=3))
+    )
+    assert model.columns_of("scores") == (5, 8)
+    assert dataclasses.replace(model, clip="statistics").columns_of("scores") == (20, 32)
+    with pytest.raises(ConfigError, match="in 0 of the 1"):
+        dataclasses.replace(model, vectors=model.vectors[:1]).columns_of("scores")
+
+
+def test_nodes_pass_messages_to_their_neighbours() -> None:
+    head = UnitGraphHead(6, 5, 3).eval()
+    features = torch.randn(2, 6)
+    nodes = head.nodes(features)
+    assert nodes.shape == (2, 5, 3)
+    with torch.no_grad():
+        head.message.weight.zero_()
+        head.message.bias.zero_()
+    assert not torch.allclose(nodes, head.nodes(features))
+    assert head(features).shape == (2, 5)
+
+
+def test_vectors_stay_where_they_are() -> None:
+    features, scores = np.arange(12.0).reshape(6, 2), np.arange(6.0).reshape(6, 1)
+    rows = np.array([5, 0, 3])
+    stored = StoredVectors(((features, rows), (scores, rows)))
+    np.testing.assert_array_equal(stored[np.array([0, 2])], [[10, 11, 5], [6, 7, 3]])
+    twice = join_vectors([stored, stored.take(np.array([1]))])
+    assert isinstance(twice, StoredVectors)
+    np.testing.assert_array_equal(twice[np.arange(4)][-1], [0, 1, 0])
+    with pytest.raises(ConfigError, match="as many rows"):
+        StoredVectors(((features, rows), (scores, rows[:2])))
+
+
+def extract(folder: Path) -> None:
+    done = CliRunner().invoke(
+        mien, ["features", str(folder / "cropped_aligned"), "--crops", "--out", str(folder / "features")]
+    )
+    assert done.exit_code == 0, done.output
+
+
+def test_from_crops_to_one_bundle(tmp_path: Path) -> None:
+    """The whole way by the command line, as docs/heads.md tells it."""
+    data, out = tmp_path / "data", tmp_path / "bundle"
+    create_example("affwild2-mtl", data)
+    extract(data)
+    done = CliRunner().invoke(mien, ["train", "hse-mtl", "--data", str(data), "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    spec, base = load_spec(out), load_spec()
+    assert [task.task for task in spec.tasks] == ["expression", "valence_arousal", "action_units"]
+    assert spec.task("expression").labels == EXPRESSION_ORDERS["affwild2_8"]
+    assert (spec.input, spec.crop) == (base.input, base.crop)
+    assert "on the frozen features of mien-light" in spec.made
+    assert set(base.limits) <= set(spec.limits)
+    assert spec.taught_by[: len(base.taught_by)] == base.taught_by
+    assert {figure.measure for figure in spec.figures} >= {"P_MTL"}
+    assert str(tmp_path).encode() not in (out / "model.onnx").read_bytes()
+    done = CliRunner().invoke(mien, ["evaluate", "mtl", "--data", str(data), "--bundle", str(out)])
+    assert done.exit_code == 0, done.output
+    assert "P_MTL" in done.output
+    # The bundle answers to a crop what the head says of the vector that was stored for it.
+    samples = load_dataset("affwild2-mtl", data, "train")
+    recipe = fit_recipe(load_recipe("hse-mtl"), data)[0]
+    teaching = load_source(recipe.data.sources[0], data, recipe)
+    row = int(np.flatnonzero(samples.has_image)[0])
+    faces = Analyzer(out, features=True).crops([samples.image_path(row)])
+    np.testing.assert_allclose(faces.features[0], teaching.inputs[np.array([0])][0, :1280], atol=1e-4)
+
+
+def test_a_refit_and_vectors_of_another_bundle(tmp_path: Path) -> None:
+    create_example("affwild2-va", tmp_path)
+    extract(tmp_path)
+    refit = load_recipe("hse-va").refit()
+    spec = train_head(refit, tmp_path, tmp_path / "bundle", tmp_path / "work")
+    assert spec.figures == ()  # the set that would measure it has taught it
+    assert spec.smoothing == "va=50"
+    with pytest.raises(ConfigError, match="the vectors were made by mien-light"):
+        train_head(load_recipe("hse-va"), tmp_path, tmp_path / "b", tmp_path / "w", bundle=tmp_path / "bundle")
+
+
+def test_missing_vectors_and_vectors_of_nothing_labelled(tmp_path: Path) -> None:
+    create_example("affwild2-va", tmp_path)
+    recipe = load_recipe("hse-va")
+    with pytest.raises(DatasetError, match="mien features"):
+        fit_recipe(recipe, tmp_path)
+    write_shards(tmp_path / "features", {"another": 3}, n_features=4, n_scores=10)
+    with pytest.raises(DatasetError, match="no vector of any row"):
+        load_source(recipe.data.sources[0], tmp_path, recipe)
+    create_example("rafdb", tmp_path / "rafdb")
+    with pytest.raises(DatasetError, match="single images"):
+        load_source(dataclasses.replace(recipe.data.sources[0], name="rafdb", folder=""), tmp_path / "rafdb", recipe)
+
+
+def write_shards(folder: Path, clips: dict[str, int], *, n_features: int, n_scores: int) -> None:
+    """Vectors of noise: name of the clip -> its frames."""
+    rng = np.random.default_rng(0)
+    info = FeatureInfo(
+        made_by="net",
+        digest="d" * 64,
+        n_features=n_features,
+        score_names=tuple(f"score.{i}" for i in range(n_scores)),
+        settings={"crops": True},
+    )
+    with FeatureWriter(folder, info) as writer:
+        for name, n_frames in clips.items():
+            for frame in range(n_frames):
+                writer.append(
+                    FrameVectors(
+                        source=name,
+                        frame=frame,
+                        time_s=frame / 25,
+                        tracks=np.zeros(1, np.int64),
+                        features=rng.random((1, n_features), np.float32),
+                        scores=rng.random((1, n_scores), np.float32),
+                    )
+                )
+            writer.finish(name, n_frames=n_frames)
+
+
+@pytest.mark.parametrize(("name", "task"), [("emi-faces", "emi"), ("eri-sequence", "eri")])
+def test_a_head_over_clips(name: str, task: str, tmp_path: Path) -> None:
+    create_example(task, tmp_path)
+    names = [clip for split in ("train", "valid") for clip in load_dataset(task, tmp_path, split).names]
+    write_shards(tmp_path / "features", {f"{clip}.mp4": 30 for clip in names}, n_features=3, n_scores=10)
+    recipe = load_recipe(name)
+    recipe = dataclasses.replace(
+        recipe, stages=tuple(dataclasses.replace(stage, epochs=2, keep="last") for stage in recipe.stages)
+    )
+    spec = train_head(recipe, tmp_path, tmp_path / "head", tmp_path / "work")
+    assert spec.labels == INTENSITY_LABELS[task]
+    head = load_head(tmp_path / "head")
+    rows = open_features(tmp_path / "features").load()
+    columns = rows.source_index, rows.frame, rows.scores
+    vectors = (
+        clip_statistics(*columns, n_clips=len(names), every=5)
+        if task == "emi"
+        else clip_sequences(*columns, n_clips=len(names), n_steps=12, every=25)
+    )
+    answers = head.run(vectors)
+    assert answers.shape == (len(names), len(spec.labels))
+    assert ((answers > 0) & (answers < 1)).all()

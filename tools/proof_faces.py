@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Frozen features and labels of FER+ faces, as the source ``vectors`` reads them; extracted once, then kept."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from mien.affect import fit_crop
+from mien.core import DIMENSIONS, EXPRESSIONS
+from mien.datasets import FaceSamples, load_ferplus
+from mien.evaluation.crops import decode_pictures
+from mien.inference import Bundle, load_bundle
+from mien.pipeline.features_source import FaceVectors
+from mien.results import FeatureInfo
+
+Floats = npt.NDArray[np.float32]
+
+SPLITS = ("train", "valid")
+
+_BATCH = 64
+_MARK = "made_by.json"
+
+
+def extract(data: Path, folder: Path, model: str) -> FeatureInfo:
+    """Write ``<split>/inputs.npy`` (features, then raw scores) and the labels; nothing is done twice for one bundle.
+
+    Args:
+        data: folder of the open face sets.
+        folder: to write to.
+        model: name or folder of the frozen bundle.
+    """
+    bundle = load_bundle(model, threads=1)
+    faces = FaceVectors.of(bundle)
+    info = faces.info(bundle.digest, float16=False, settings={})
+    mark = folder / _MARK
+    if mark.is_file() and json.loads(mark.read_text("utf-8")) == bundle.digest:
+        return info
+    for split in SPLITS:
+        samples = load_ferplus(data, split)
+        place = folder / split
+        place.mkdir(parents=True, exist_ok=True)
+        np.save(place / "inputs.npy", np.concatenate(list(_vectors(samples, bundle))))
+        np.save(place / "expression.npy", samples.expression)
+        np.save(place / "valence_arousal.npy", samples.valence_arousal)
+        np.save(place / "action_units.npy", samples.action_units)
+        np.save(place / "groups.npy", np.array(samples.names))
+    labels = {
+        "expression": EXPRESSIONS,
+        "valence_arousal": DIMENSIONS,
+        "action_units": samples.action_unit_labels,
+    }
+    (folder / "labels.json").write_text(json.dumps(labels), encoding="utf-8")
+    mark.write_text(json.dumps(bundle.digest), encoding="utf-8")
+    return info
+
+
+def _vectors(samples: FaceSamples, bundle: Bundle) -> Iterator[Floats]:
+    """Features and raw scores side by side, batch by batch."""
+    pictures = iter(decode_pictures(samples))
+    while batch := list(itertools.islice(pictures, _BATCH)):
+        outputs = bundle.run(np.stack([fit_crop(picture, bundle.spec) for picture in batch]))
+        scores = [outputs[task.output] for task in bundle.spec.tasks]
+        yield np.concatenate([outputs[bundle.spec.features], *scores], axis=1)
