@@ -46,7 +46,8 @@ class UnitGraphHead(nn.Module):
         likeness = functional.normalize(first, dim=2) @ functional.normalize(self.centres, dim=1).T
         nearest = likeness.topk(min(_N_NEIGHBOURS, self.n_units), dim=2).indices
         share = functional.one_hot(nearest, self.n_units).to(first.dtype).mean(dim=2)
-        return first + torch.relu(self.norm(self.own(first) + self.message(share @ first)))
+        nodes: Tensor = first + torch.relu(self.norm(self.own(first) + self.message(share @ first)))
+        return nodes
 
     def classify(self, nodes: Tensor) -> Tensor:
         """(N, K, W) to logits (N, K)."""
@@ -83,7 +84,8 @@ class AttendingHead(nn.Module):
         features, flat = inputs[:, : self._split], inputs[:, self._split :]
         nodes = flat.reshape(-1, self._n_nodes, self._width)
         weight = self.score(torch.tanh(self.query(nodes) + self.key(features)[:, None])).softmax(dim=1)
-        return self.dense(features) + self.refine((weight * nodes).sum(dim=1))
+        logits: Tensor = self.dense(features) + self.refine((weight * nodes).sum(dim=1))
+        return logits
 
 
 def unit_graph_head(n_inputs: int, n_outputs: int, settings: HeadSettings) -> nn.Module:

@@ -23,6 +23,7 @@ class RecurrentHead(nn.Module):
     def __init__(self, n_inputs: int, n_outputs: int, steps: int, widths: tuple[int, ...]) -> None:
         super().__init__()
         self._steps, self._n_values = steps, n_inputs // steps
+        self._widths = widths
         sizes = (n_inputs // steps, *widths)
         self.cells = nn.ModuleList(nn.GRUCell(size, width) for size, width in zip(sizes, widths, strict=False))
         self.last = nn.Linear(widths[-1], n_outputs)
@@ -30,8 +31,8 @@ class RecurrentHead(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """(N, T D) to (N, n_outputs) in [0, 1]."""
         series = inputs.reshape(-1, self._steps, self._n_values).unbind(dim=1)
-        for cell in self.cells:
-            state = torch.zeros_like(inputs[:, :1]).expand(-1, cell.hidden_size)
+        for cell, width in zip(self.cells, self._widths, strict=True):
+            state = torch.zeros_like(inputs[:, :1]).expand(-1, width)
             states = []
             for step in series:
                 state = cell(step, state)

@@ -172,7 +172,7 @@ def load_named_dataset(source: SourceSettings, folder: Path, recipe: Recipe) -> 
     Rows without a picture are left out and counted; a class that the recipe does not have is unknown.
     """
     samples = load_dataset(source.name, folder, source.split, on_problem=_report)
-    if recipe.model.vectors and not isinstance(samples, ImageSamples):
+    if recipe.model.vectors and isinstance(samples, (ClipSamples, FrameSamples)):
         return of_stored_vectors(samples, folder, recipe)
     if isinstance(samples, FrameSamples):
         return _of_frames(samples, recipe)

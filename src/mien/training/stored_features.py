@@ -127,7 +127,7 @@ def _of_clips(
             part = clip_statistics(*columns, n_clips=len(samples), every=wanted.every)
         parts.append(part)
     vectors = np.concatenate(parts, axis=1).astype(np.float32)
-    found = ~np.isnan(vectors).any(axis=1)
+    found: Bools = np.asarray(~np.isnan(vectors).any(axis=1))
     _check_any(samples, found, sets)
     return vectors[found], found
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from mien.core import ConfigError
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
 
 Rows = npt.NDArray[np.intp]
 
@@ -52,7 +55,7 @@ Vectors = npt.NDArray[np.floating] | StoredVectors
 """(N, D) numbers that `is_vectors` tells from pictures."""
 
 
-def is_vectors(inputs: object) -> TypeGuard[Vectors]:
+def is_vectors(inputs: object) -> TypeIs[Vectors]:
     """Whether inputs are vectors rather than pictures."""
     return isinstance(inputs, (np.ndarray, StoredVectors))
 

@@ -30,8 +30,8 @@ def load_vectors(source: SourceSettings, folder: Path, recipe: Recipe) -> Teachi
     """
     place = folder / source.split
     inputs = _load(place / _INPUTS, mapped=True)
-    if inputs.ndim != 2 or inputs.shape[1] != recipe.model.n_inputs:
-        raise DatasetError(f"{place / _INPUTS} has shape {inputs.shape}, the recipe wants (N, {recipe.model.n_inputs})")
+    if inputs.ndim != 2 or inputs.shape[1] != recipe.model.n_vector:
+        raise DatasetError(f"{place / _INPUTS} has shape {inputs.shape}, the recipe wants (N, {recipe.model.n_vector})")
     labels = _read_labels(folder / _LABELS)
     tasks = [task for task in labels if (place / f"{task}.npy").is_file()]
     targets = {task: np.asarray(_load(place / f"{task}.npy"), dtype=np.float32) for task in tasks}
