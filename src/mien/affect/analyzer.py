@@ -205,17 +205,18 @@ class Analyzer:
             images: whether the frames carry their pixels.
             smooth: half-widths in frames, such as ``"expr=50,va=50,au=3"``. The windows reach ahead, so a frame comes
                 as many frames late, and up to a second more where its face is lost; with ``images`` the pixels of
-                those frames are held too. ``"va=50,causal=true"`` uses no later frame and delays nothing.
+                those frames are held too. ``"va=50,causal=true"`` uses no later frame and delays nothing;
+                ``"bundle"`` is what the bundle names.
 
         Yields:
             Every analysed frame in order, also those without a face. ``track_ids`` stay with a face through short
             losses and end at cuts.
 
         Raises:
-            ConfigError: ``smooth`` has an unknown setting.
+            ConfigError: ``smooth`` has an unknown setting, or the bundle names none.
             InputError: the video cannot be opened, or nothing of it can be decoded.
         """
-        settings = Smoothing.of(smooth)
+        settings = Smoothing.of(smooth, self.spec)
         with open_video(path, start_s=start_s, stop_s=stop_s, every=every) as frames:
             yield from self.frames(frames, images=images, smooth=settings)
 
@@ -238,7 +239,7 @@ class Analyzer:
                 is slower over all: nothing overlaps.
             smooth: as `video` takes it; only causal settings suit what is live.
         """
-        settings = Smoothing.of(smooth)
+        settings = Smoothing.of(smooth, self.spec)
         with closing(self._analyzed(frames, images=images, live=live)) as analyzed:
             yield from analyzed if settings is None else smooth_frames(analyzed, settings)
 

@@ -10,10 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.affect.smoothing import Floats, box_mean, box_median, fill_gaps, gaussian_mean, hold_through_gaps, timeline_of
-from mien.core import ConfigError
+from mien.core import ConfigError, ModelSpec
 
 KERNELS = ("mean", "median", "gaussian")
 """Names of the filters: `box_mean`, `box_median`, `gaussian_mean`."""
+
+OWN = "bundle"
+"""What users write for the smoothing that a bundle names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,12 +53,20 @@ class Smoothing:
         return ",".join(f"{name}={value}" for name, value in values.items())
 
     @classmethod
-    def of(cls, settings: Smoothing | str | None) -> Smoothing | None:
+    def of(cls, settings: Smoothing | str | None, spec: ModelSpec | None = None) -> Smoothing | None:
         """Settings from what users pass: themselves, text for `parse`, or None for no smoothing at all.
 
+        Args:
+            settings: ``"bundle"`` stands for what the bundle's description names.
+            spec: that description.
+
         Raises:
-            ConfigError: as for `parse`, or every half-width is 0.
+            ConfigError: as for `parse`, or every half-width is 0, or the bundle names no smoothing.
         """
+        if settings == OWN and spec is not None:
+            if not spec.smoothing:
+                raise ConfigError(f"{spec.name} names no smoothing of its own; give settings such as expr=50,va=50")
+            settings = spec.smoothing
         chosen = cls.parse(settings) if isinstance(settings, str) else settings
         if chosen is not None and not (chosen.expr or chosen.va or chosen.au):
             raise ConfigError("nothing is to be smoothed; give a half-width for expr, va or au")

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Answers in the form of the challenge, or a folder of affect tables; a folder for each system of a blend.",
 )
-@click.option("--smooth", metavar="SETTINGS", help="Of affect tables: expr=50,va=50,au=3.")
+@click.option("--smooth", metavar="SETTINGS", help="expr=50,va=50,au=3, or bundle: what the bundle names.")
 @click.option("--weights", multiple=True, metavar="TASK=W,...", help="Of the systems: va=.7,.3. [default: equal]")
-@click.option("--thresholds", metavar="P,...", help="One probability per action unit, for tables. [default: .5]")
+@click.option("--thresholds", metavar="P,...", help="One for each action unit, or bundle: its own. [default: .5]")
 @click.option("--search-thresholds", is_flag=True, help="Tune them on the split, beside the figure at .5 (au, mtl).")
 @click.option("--bundle", help="Name or folder of a bundle. [default: mien-light, unless there are predictions]")
 @click.option("--split", help="Of the data set. [default: the one that the protocol measures]")
@@ -53,11 +53,13 @@ def evaluate(
     if predictions and bundle:
         raise click.UsageError("give --predictions or --bundle, not both")
     folders = bool(predictions) and all(path.is_dir() for path in predictions)
-    if (smooth or weights or thresholds or search_thresholds or len(predictions) > 1) and not folders:
-        raise click.UsageError(
-            "smoothing, weights, thresholds and several systems need folders of affect tables as --predictions"
-        )
+    if (weights or search_thresholds or len(predictions) > 1) and not folders:
+        raise click.UsageError("weights, searches and several systems need folders of affect tables as --predictions")
+    if (smooth or thresholds) and predictions and not folders:
+        raise click.UsageError("a file of answers is decided already: leave out --smooth and --thresholds")
     predictor = _predictor(predictions, smooth, weights, thresholds) if predictions else None
+    if predictor is None and (smooth or thresholds):
+        predictor = _bundle_over_time(protocol, data, smooth, thresholds, bundle)
     report = _measured(protocol, data, predictor, bundle, split)
     options = [("--data", data), *(("--predictions", path) for path in predictions), ("--smooth", smooth)]
     options += [*(("--weights", text) for text in weights), ("--thresholds", thresholds)]
@@ -97,6 +99,21 @@ def _predictor(
         thresholds=numbers(thresholds, "--thresholds"),
         weights=weights_by_task(weights),
     )
+
+
+def _bundle_over_time(
+    protocol: str, data: Path, smooth: str | None, thresholds: str | None, bundle: str | None
+) -> Predictor:
+    """A bundle on the crops of the data set, smoothed and decided as asked for."""
+    from mien.cli.systems import Post
+    from mien.datasets.crops import find_crops
+    from mien.evaluation import ANSWERS, AffectTables
+
+    crops = find_crops(data, None)
+    if protocol not in ANSWERS or crops is None:
+        raise click.UsageError(f"--smooth and --thresholds need the official crops of a challenge, {protocol} has none")
+    post = Post.of(ANSWERS[protocol], smooth, thresholds, bundle, crops)
+    return AffectTables(post.systems, smoothing=post.smoothing, thresholds=post.thresholds)
 
 
 def _tuned(protocol: str, data: Path, predictor: Predictor | None, split: str | None) -> ThresholdSearch:

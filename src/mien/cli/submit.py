@@ -17,15 +17,19 @@ import click
     type=click.Path(path_type=Path),
     help="Folder of affect tables (emi: of CSV files); one for each system of a blend.",
 )
+@click.option("--bundle", metavar="NAME", help="A bundle, or its folder, that looks at --crops; no tables then.")
+@click.option("--crops", type=click.Path(path_type=Path), help="Folder of official crops: <track>/00001.jpg.")
 @click.option("--weights", multiple=True, metavar="TASK=W,...", help="Of the systems: va=.7,.3. [default: equal]")
 @click.option("--out", type=click.Path(path_type=Path), help="The submission to write.")
 @click.option("--validate", type=click.Path(path_type=Path), help="Check this finished submission instead.")
-@click.option("--smooth", metavar="SETTINGS", help="Such as expr=50,va=50,au=3, on tables that are not smoothed yet.")
-@click.option("--thresholds", metavar="P,...", help="12 probabilities, one for each action unit. [default: .5]")
+@click.option("--smooth", metavar="SETTINGS", help="expr=50,va=50,au=3, or bundle: what the bundle names.")
+@click.option("--thresholds", metavar="P,...", help="12 probabilities, or bundle: those of the bundle. [default: .5]")
 def submit(
     task: str,
     list_path: Path,
     predictions: tuple[Path, ...],
+    bundle: str | None,
+    crops: Path | None,
     weights: tuple[str, ...],
     out: Path | None,
     validate: Path | None,
@@ -37,27 +41,29 @@ def submit(
     Frames without a face are filled in from their neighbours. A finished file is checked with --validate: header,
     order, count, ranges and classes; the first fault is named with its line.
     """
-    from mien.affect import Smoothing
-    from mien.cli.systems import numbers, weights_by_task
+    from mien.cli.systems import Post, weights_by_task
     from mien.evaluation.answers import validate_answers
     from mien.evaluation.forms import submission_form
     from mien.evaluation.submissions import write_submission
 
-    if validate is not None and (predictions or out or smooth or thresholds or weights):
+    if validate is not None and (predictions or out or smooth or thresholds or weights or bundle or crops):
         raise click.UsageError("--validate only checks a file; leave out the options for writing one")
     if validate is not None:
         n_rows = validate_answers(submission_form(task), validate, list_path)
         click.echo(f"{validate}: {n_rows} rows, valid for {task}")
         return
-    if not predictions or out is None:
-        raise click.UsageError("give --predictions and --out to write a submission, or --validate to check one")
+    if out is None or bool(predictions) == bool(crops) or (bundle and not crops):
+        raise click.UsageError(
+            "give --predictions, or --crops and --bundle, and --out to write a submission, or --validate to check one"
+        )
+    post = Post.of(submission_form(task), smooth, thresholds, bundle, crops)
     done = write_submission(
         task,
-        predictions,
+        predictions or post.systems,
         list_path,
         out,
-        smoothing=Smoothing.of(smooth),
-        thresholds=numbers(thresholds, "--thresholds"),
+        smoothing=post.smoothing,
+        thresholds=post.thresholds,
         weights=weights_by_task(weights),
     )
     for message in done.messages:

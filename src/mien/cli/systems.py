@@ -4,8 +4,51 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from mien.affect import Smoothing
+    from mien.evaluation import AnswerForm, BundleOnCropFolder
+
+
+@dataclass(frozen=True)
+class Post:
+    """What is done to scores before they are decided, and the bundle that gives them where no tables do.
+
+    Attributes:
+        smoothing: None for none.
+        thresholds: one for each action unit; empty for .5.
+        systems: the bundle on its crops; empty for tables.
+    """
+
+    smoothing: Smoothing | None
+    thresholds: tuple[float, ...]
+    systems: tuple[BundleOnCropFolder, ...]
+
+    @classmethod
+    def of(
+        cls, form: AnswerForm, smooth: str | None, thresholds: str | None, bundle: str | None, crops: Path | None
+    ) -> Post:
+        """From the options; the word ``bundle`` stands for what the bundle names itself.
+
+        Raises:
+            ConfigError: an option does not fit the form or the bundle.
+            ModelError: the bundle is missing or damaged.
+        """
+        from mien.affect import Analyzer, Smoothing
+        from mien.evaluation import BundleOnCropFolder, own_thresholds
+        from mien.inference import DEFAULT_BUNDLE
+
+        if crops is None:
+            return cls(Smoothing.of(smooth), numbers(thresholds, "--thresholds"), ())
+        analyzer = Analyzer(bundle or DEFAULT_BUNDLE)
+        own = thresholds == "bundle"
+        limits = own_thresholds(analyzer.spec, form) if own else numbers(thresholds, "--thresholds")
+        return cls(Smoothing.of(smooth, analyzer.spec), limits, (BundleOnCropFolder(analyzer, crops),))
 
 
 def numbers(text: str | None, option: str) -> tuple[float, ...]:

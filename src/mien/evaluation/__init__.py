@@ -3,6 +3,7 @@
 
 from mien.evaluation.action_units import implied_by_expression
 from mien.evaluation.answers import read_answers, read_list, validate_answers, write_answers
+from mien.evaluation.faces_of_crops import BundleOnCropFolder, own_thresholds
 from mien.evaluation.forms import ANSWERS, SUBMISSIONS, AnswerForm, Entry, submission_form
 from mien.evaluation.predictors import AnswerFile, BundleOnCrops, Predictor
 from mien.evaluation.protocols import PROTOCOLS, Protocol
@@ -19,6 +20,7 @@ __all__ = [
     "AffectTables",
     "AnswerFile",
     "AnswerForm",
+    "BundleOnCropFolder",
     "BundleOnCrops",
     "Entry",
     "Measure",
@@ -31,6 +33,7 @@ __all__ = [
     "implied_by_expression",
     "measure",
     "measure_groups",
+    "own_thresholds",
     "read_answers",
     "read_list",
     "search_thresholds",

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from mien.affect import Smoothing
 from mien.core import ConfigError, InputError
 from mien.evaluation.answers import read_answers, read_list, validate_answers, write_answers
+from mien.evaluation.faces_of_crops import BundleOnCropFolder
 from mien.evaluation.forms import AnswerForm, submission_form
 from mien.evaluation.systems import AffectTables
 
@@ -44,7 +45,7 @@ class Submission:
 
 def write_submission(
     task: str,
-    predictions: Path | Sequence[Path],
+    predictions: Path | BundleOnCropFolder | Sequence[Path | BundleOnCropFolder],
     list_path: Path,
     out: Path,
     *,
@@ -59,8 +60,8 @@ def write_submission(
 
     Args:
         task: in `SUBMISSIONS`.
-        predictions: a folder of affect tables, or one for each system of a blend; for ``emi`` one folder of CSV files
-            in the form of the submission.
+        predictions: a folder of affect tables or a bundle on crops, or one for each system of a blend; for ``emi`` one
+            folder of CSV files in the form of the submission.
         list_path: the official list.
         out: the file to write.
         smoothing: of the dense frames; None for none. Leave it out for tables that are smoothed already.
@@ -74,15 +75,15 @@ def write_submission(
     """
     form = submission_form(task)
     names = read_list(list_path)
-    folders = [predictions] if isinstance(predictions, Path) else list(predictions)
+    systems = [predictions] if isinstance(predictions, (Path, BundleOnCropFolder)) else list(predictions)
     if task == "emi":
-        if len(folders) != 1 or weights or thresholds or smoothing:
+        if len(systems) != 1 or not isinstance(systems[0], Path) or weights or thresholds or smoothing:
             raise ConfigError("emi takes one folder of CSV files and no further option; blend them with mien blend")
-        values = _intensities(form, folders[0], names)
+        values = _intensities(form, systems[0], names)
         report = Submission(n_rows=len(names), n_filled=0, without_face=(), messages=())
     else:
-        systems = AffectTables(folders, smoothing=smoothing, thresholds=thresholds, weights=weights)
-        values, report = _from_tables(form, systems, names)
+        tables = AffectTables(systems, smoothing=smoothing, thresholds=thresholds, weights=weights)
+        values, report = _from_tables(form, tables, names)
     write_answers(form, names, values, out)
     validate_answers(form, out, list_path)
     return report
@@ -91,7 +92,7 @@ def write_submission(
 def _from_tables(form: AnswerForm, systems: AffectTables, names: pa.Array) -> tuple[Floats, Submission]:
     parts, loaded = systems.parts(form), systems.load(form)
     absent = [name for name in loaded[0].absent if all(name in tables.absent for tables in loaded)]
-    messages = [f"{column} is in none of the tables; it counts as 0 throughout" for column in absent]
+    messages = [f"{column} is given by no system; it counts as 0 throughout" for column in absent]
     values = np.zeros((len(names), len(form.entries)))
     listed = _listed(form, names)
     siblings = [video for video, _, _ in listed]

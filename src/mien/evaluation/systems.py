@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Affect tables of one or several systems as answers: laid out on all frames, blended, smoothed, decided."""
+"""Affect of one or several systems as answers: laid out on all frames, blended, smoothed, decided."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from mien.affect import Smoothing, blend, fill_gaps, strongest_per_frame
 from mien.core import ConfigError, InputError
 from mien.datasets import ClipSamples, FrameSamples, ImageSamples
+from mien.evaluation.faces_of_crops import BundleOnCropFolder
 from mien.evaluation.faces_of_tables import VideoFaces, faces_of_track, load_faces, table_files
 from mien.evaluation.forms import AnswerForm
 from mien.evaluation.parts import Part, parts_of
@@ -23,52 +24,53 @@ Frames = npt.NDArray[np.integer]
 
 
 class AffectTables:
-    """A predictor: what `mien analyze` wrote about the videos (or the official crops) of a data set.
+    """A predictor: what `mien analyze` wrote about the videos (or the official crops) of a data set, or bundles.
 
     The values of a track are interpolated over all frames of its list, the last one repeated where the list is longer
     and the rest cut where it is shorter; several systems are blended there; then the filter runs, and what is asked
     for is decided last.
 
     Args:
-        folders: one folder of tables for each system.
+        systems: one for each: a folder of tables, or a `BundleOnCropFolder`.
         smoothing: of the dense frames. Leave it out for tables that are smoothed already.
         thresholds: one probability per action unit; empty for .5 throughout.
         weights: task (``"va"``, ``"expr"``, ``"au"``) -> one share per system; equal ones where a task is left out.
 
     Raises:
-        ConfigError: there is no folder.
+        ConfigError: there is no system.
     """
 
     def __init__(
         self,
-        folders: Sequence[str | Path],
+        systems: Sequence[str | Path | BundleOnCropFolder],
         *,
         smoothing: Smoothing | None = None,
         thresholds: Sequence[float] = (),
         weights: Mapping[str, Sequence[float]] | None = None,
     ) -> None:
-        if not folders:
+        if not systems:
             raise ConfigError("at least one folder of affect tables is needed")
-        self._folders = tuple(Path(folder) for folder in folders)
+        self._systems = tuple(TableFolder(Path(each)) if isinstance(each, (str, Path)) else each for each in systems)
         self._smoothing = smoothing or Smoothing()
         self._thresholds = tuple(thresholds)
         self._weights = dict(weights or {})
 
     @property
     def name(self) -> str:
-        """The folders."""
-        return " + ".join(folder.name for folder in self._folders)
+        """The folders and bundles."""
+        return " + ".join(system.name for system in self._systems)
 
     @property
     def digest(self) -> str:
-        """SHA-256 over those of all tables."""
-        files = [path for folder in self._folders for path in table_files(folder)]
-        return hashlib.sha256("".join(hash_file(path) for path in files).encode()).hexdigest()
+        """SHA-256 over those of all tables and bundles."""
+        return hashlib.sha256(
+            "".join(digest for system in self._systems for digest in system.digests()).encode()
+        ).hexdigest()
 
     @property
     def n_systems(self) -> int:
         """Systems that are blended."""
-        return len(self._folders)
+        return len(self._systems)
 
     def of_frames(self, form: AnswerForm, samples: FrameSamples) -> Floats:
         """Answers to every frame of the tracks; see `faces_of_track` for tracks that share a video.
@@ -123,7 +125,7 @@ class AffectTables:
     def load(self, form: AnswerForm) -> list[LoadedTables]:
         """The tables of every system, with the columns that the form needs."""
         columns = [column for part in self.parts(form) for column in part.columns]
-        return [LoadedTables(folder, columns, of_frames=form.of_frames) for folder in self._folders]
+        return [LoadedTables(system, columns, of_frames=form.of_frames) for system in self._systems]
 
     def video(
         self,
@@ -150,11 +152,35 @@ class AffectTables:
         return self._weights.get(task) or [1 / self.n_systems] * self.n_systems
 
 
+class TableFolder:
+    """A system: a folder of tables that `mien analyze` wrote."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def name(self) -> str:
+        """Name of the folder."""
+        return self.folder.name
+
+    def digests(self) -> Iterator[str]:
+        """SHA-256 of each table."""
+        return map(hash_file, table_files(self.folder))
+
+    def videos(self, columns: Sequence[str], *, of_frames: bool) -> Mapping[str, VideoFaces]:
+        """Video -> its faces; see `load_faces`."""
+        return load_faces(self.folder, columns, of_frames=of_frames)
+
+    def absent(self, columns: Sequence[str], videos: Mapping[str, VideoFaces]) -> tuple[str, ...]:
+        """Columns that no table measured."""
+        return tuple(name for name in columns if not any(np.isfinite(v.columns[name]).any() for v in videos.values()))
+
+
 class LoadedTables:
-    """The tables of one system.
+    """The faces of one system.
 
     Args:
-        folder: of tables.
+        system: that has them.
         columns: that are needed.
         of_frames: False for lists of single pictures.
 
@@ -165,13 +191,11 @@ class LoadedTables:
         InputError: as for `load_faces`.
     """
 
-    def __init__(self, folder: Path, columns: Sequence[str], *, of_frames: bool) -> None:
-        self._folder = folder
+    def __init__(self, system: TableFolder | BundleOnCropFolder, columns: Sequence[str], *, of_frames: bool) -> None:
+        self._system = system
         self._dense: dict[tuple[str, str, int], Floats] = {}
-        self._videos = load_faces(folder, columns, of_frames=of_frames)
-        self.absent = tuple(
-            name for name in columns if not any(np.isfinite(v.columns[name]).any() for v in self._videos.values())
-        )
+        self._videos = system.videos(columns, of_frames=of_frames)
+        self.absent = system.absent(columns, self._videos)
 
     def faces(self, track: str, siblings: Sequence[str]) -> VideoFaces:
         """The faces of one track, with 0 in the columns that no table has.
@@ -181,7 +205,7 @@ class LoadedTables:
         """
         faces = faces_of_track(track, self._videos, siblings)
         if faces is None:
-            raise InputError(f"{self._folder}: no table has the video {track} of the list; analyse it too")
+            raise InputError(f"{self._system.folder}: no table has the video {track} of the list; analyse it too")
         return faces.with_zeros(self.absent)
 
     def dense(self, part: Part, track: str, n_frames: int, siblings: Sequence[str]) -> Floats:

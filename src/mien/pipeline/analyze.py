@@ -13,7 +13,7 @@ from typing import Any
 from mien.affect import Smoothing
 from mien.core import ConfigError, FaceChoice
 from mien.faces import parse_detector
-from mien.inference import DEFAULT_BUNDLE, bundle_digest, usable_cores
+from mien.inference import DEFAULT_BUNDLE, bundle_digest, load_spec, usable_cores
 from mien.jobs import Engine, LocalEngine, create_engine
 from mien.pipeline.convert import convert_to_openface, is_openface_file
 from mien.pipeline.events import Event, FailuresListed, Note, Progress, TablesSkipped
@@ -136,7 +136,7 @@ def analyze(
         MissingExtraError: the runtime or the engine is not installed.
     """
     names = [os.fspath(name) for name in ([inputs] if isinstance(inputs, (str, os.PathLike)) else inputs)]
-    smoothing = Smoothing.of(smooth)
+    smoothing = Smoothing.of(smooth, load_spec(model) if smooth == "bundle" else None)
     arguments: dict[str, Any] = {
         "inputs": names,
         "out": os.fspath(out),

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Proof (b): pseudo-videos of FER+ valid faces, and what interpolation and box smoothing of their frames bring."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from mien.affect import Analyzer, box_mean, fill_gaps
+from mien.core import EXPRESSIONS
+from mien.datasets import FaceSamples
+from mien.evaluation.crops import decode_pictures, expression_chances
+from mien.metrics import ccc, macro_f1
+
+Doubles = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.intp]
+Image = npt.NDArray[np.uint8]
+
+HALF_WIDTHS = (0, 1, 2, 3, 5, 8, 12, 18, 25, 35, 50, 80, 120)
+
+_HELD_FRAMES = 5
+_NEAREST = 12
+_LOST_STARTS, _LOST_FRAMES = 0.02, 8
+_BATCH = 64
+
+
+@dataclass(frozen=True, eq=False)
+class PseudoVideo:
+    """T frames of one video in which labels change slowly and faces often.
+
+    An expression lasts for a while; within it a target of valence and arousal drifts. Every 5 frames another face of
+    this expression is shown, drawn among the 12 whose labels lie nearest to the target, and every frame of it is cut a
+    little differently. Some stretches of frames are lost.
+
+    Attributes:
+        face: (T,) row of the face.
+        lost: (T,) frames in which no face was found; they keep their labels.
+    """
+
+    face: Ints
+    lost: npt.NDArray[np.bool_]
+
+
+def make_video(samples: FaceSamples, n_frames: int, mean_segment: int, rng: np.random.Generator) -> PseudoVideo:
+    """A video whose expressions last ``mean_segment`` frames on average; every expression with 40 faces is as likely."""
+    classes = samples.expression.argmax(axis=1)
+    usable = np.flatnonzero(np.bincount(classes, minlength=len(EXPRESSIONS)) >= 40)
+    faces: list[int] = []
+    while len(faces) < n_frames:
+        members = np.flatnonzero(classes == rng.choice(usable))
+        affect = samples.valence_arousal[members]
+        target = affect[rng.integers(len(members))].astype(np.float64)
+        for _ in range(max(1, round(rng.exponential(mean_segment) / _HELD_FRAMES))):
+            nearest = np.argsort(((affect - target) ** 2).sum(axis=1))[:_NEAREST]
+            faces += [int(members[rng.choice(nearest)])] * _HELD_FRAMES
+            target += rng.normal(0, 0.05, 2)
+    lost = np.zeros(n_frames, dtype=bool)
+    for start in np.flatnonzero(rng.random(n_frames) < _LOST_STARTS):
+        lost[start : start + rng.geometric(1 / _LOST_FRAMES)] = True
+    lost[0] = False
+    return PseudoVideo(np.array(faces[:n_frames]), lost)
+
+
+def jitter(picture: Image, rng: np.random.Generator) -> Image:
+    """The picture turned, zoomed and shifted a little, as a detector's box wavers."""
+    height, width = picture.shape[:2]
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), rng.normal(0, 4), 1 + rng.normal(0, 0.05))
+    matrix[:, 2] += rng.normal(0, 0.03, 2) * (width, height)
+    turned = cv2.warpAffine(picture, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(turned, dtype=np.uint8)
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What a bundle says of the frames of a video that have a face.
+
+    Attributes:
+        frames: (M,) their numbers.
+        expression: (M, 8) probabilities.
+        affect: (M, 2) valence and arousal.
+    """
+
+    frames: Ints
+    expression: Doubles
+    affect: Doubles
+
+
+def look(analyzer: Analyzer, samples: FaceSamples, video: PseudoVideo, rng: np.random.Generator) -> Seen:
+    """Run the bundle on every frame that is not lost."""
+    pictures = decode_pictures(samples)
+    frames = np.flatnonzero(~video.lost)
+    expression, affect = [], []
+    for start in range(0, len(frames), _BATCH):
+        rows = video.face[frames[start : start + _BATCH]]
+        faces = analyzer.crops([jitter(pictures[row], rng) for row in rows])
+        expression.append(expression_chances(faces))
+        affect.append(np.stack([faces.valence, faces.arousal], axis=1))
+    return Seen(frames, np.concatenate(expression).astype(np.float64), np.concatenate(affect).astype(np.float64))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """One point of the sweep.
+
+    Attributes:
+        half_width: d of the box, in frames.
+        f1: macro F1 of expressions over the classes that occur.
+        ccc: mean of valence and arousal.
+    """
+
+    half_width: int
+    f1: float
+    ccc: float
+
+
+def sweep(samples: FaceSamples, video: PseudoVideo, seen: Seen) -> Iterator[Point]:
+    """Fill the lost frames, smooth with each half-width, decide, and score every frame, lost ones too."""
+    timeline = np.arange(len(video.face))
+    dense = fill_gaps(seen.frames, np.concatenate([seen.expression, seen.affect], axis=1), timeline)
+    label = samples.expression.argmax(axis=1)[video.face]
+    truth = samples.valence_arousal[video.face]
+    for half_width in HALF_WIDTHS:
+        smooth = box_mean(dense, half_width)
+        yield _score(half_width, label, truth, smooth[:, :-2].argmax(axis=1), smooth[:, -2:])
+
+
+def held(samples: FaceSamples, video: PseudoVideo, seen: Seen) -> Point:
+    """Without interpolation: a lost frame is answered neutral, with valence and arousal 0, as an absent row would be."""
+    n = len(video.face)
+    guess, affect = np.full(n, EXPRESSIONS.index("neutral")), np.zeros((n, 2))
+    guess[seen.frames], affect[seen.frames] = seen.expression.argmax(axis=1), seen.affect
+    label = samples.expression.argmax(axis=1)[video.face]
+    return _score(-1, label, samples.valence_arousal[video.face], guess, affect)
+
+
+def _score(half_width: int, label: Ints, truth: npt.NDArray[np.floating], guess: Ints, affect: Doubles) -> Point:
+    present = np.unique(label)
+    order = np.full(len(EXPRESSIONS), len(present))
+    order[present] = np.arange(len(present))
+    # An answer of a class that no face of the video has is wrong in a class of its own, which is left out of the mean.
+    n_classes = len(present) + 1
+    share = macro_f1(order[label], order[guess], n_classes) * n_classes / len(present)
+    agreement = float(np.mean([ccc(affect[:, column], truth[:, column]) for column in range(2)]))
+    return Point(half_width=half_width, f1=share, ccc=agreement)
