@@ -48,6 +48,7 @@ def evaluate(
 
     \b
     ferplus, lfw, flip-rate, au-teacher, fairness, reliability: a bundle on faces that it was not taught
+    landmarks: a landmark net (--bundle, else mien-points) against its teacher
     va, expr, au, mtl, lsd, ce, emi, eri, affectnet: the challenges' own measures, videos resampled as a whole
     """  # noqa: D301 - \b is click's mark for text that it must not rewrap
     if predictions and bundle:
@@ -134,6 +135,11 @@ def _measured(protocol: str, data: Path, predictor: Predictor | None, bundle: st
     if predictor is not None:
         report: Report = run(data, predictor, split or default_split)
         return report
+    if PROTOCOLS[protocol].of == "points":
+        from mien.faces import DEFAULT_POINTS, load_landmark_net
+
+        measured: Report = run(load_landmark_net(bundle or DEFAULT_POINTS), data)
+        return measured
     from mien.affect import Analyzer
     from mien.inference import DEFAULT_BUNDLE
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from mien.core import MissingExtraError, ModelSpec
+from mien.core import HeadSpec, MissingExtraError, ModelSpec
 
 
 @click.command(short_help="Train a recipe and write a measured bundle (extra: train).")
@@ -47,6 +47,8 @@ def train(
     becomes one bundle.
     """
     try:
+        from mien.training.landmarks.recipe import is_points_recipe, load_points_recipe
+        from mien.training.landmarks.run import train_points
         from mien.training.recipe import load_recipe
         from mien.training.run import Machine, train_bundle
         from mien.training.run_heads import train_head
@@ -57,20 +59,43 @@ def train(
         raise MissingExtraError(package, "train") from error
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
     logging.getLogger("mien").setLevel(logging.INFO)
+    folder = work or out.with_name(out.name + ".work")
+    if is_points_recipe(recipe):
+        ignored = _not_for_points(machine, refit=refit, bundle=bundle)
+        if ignored:
+            raise click.UsageError(f"{recipe} trains on the CPU with its own data; leave out {', '.join(ignored)}")
+        points = load_points_recipe(recipe)
+        points = points if seed is None else dataclasses.replace(points, seed=seed)
+        _tell(train_points(points, data, out, folder, threads=machine["threads"], cache=machine["cache"]), out)
+        return
     chosen = load_recipe(recipe)
     if seed is not None:
         chosen = dataclasses.replace(chosen, seed=seed)
     if refit:
         chosen = chosen.refit()
-    folder = work or out.with_name(out.name + ".work")
     if chosen.model.vectors:
         made = train_head(chosen, data, out, folder, Machine(**machine), bundle)
     elif bundle:
         raise click.UsageError(f"{chosen.name} learns from pictures; --bundle is for heads on stored vectors")
     else:
         made = train_bundle(chosen, data, out, folder, Machine(**machine))
-    if made is None:
-        return
+    if made is not None:
+        _tell(made, out)
+
+
+def _not_for_points(machine: dict[str, Any], *, refit: bool, bundle: str | None) -> list[str]:
+    """Options that were given and that the training of a landmark net does not have."""
+    given = {
+        "--refit": refit,
+        "--bundle": bundle is not None,
+        "--devices": machine["devices"] != 1,
+        "--precision": machine["precision"] != "fp32",
+        "--accelerator": machine["accelerator"] != "cpu",
+    }
+    return [name for name, is_given in given.items() if is_given]
+
+
+def _tell(made: ModelSpec | HeadSpec, out: Path) -> None:
     click.echo(f"{made.name} in {out}: {made.made}")
     for figure in made.figures if isinstance(made, ModelSpec) else ():
         click.echo(f"{figure.data}, {figure.measure}: {figure.value:.4f} [{figure.low:.4f}, {figure.high:.4f}]")

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from mien.datasets.hume import load_emi, load_eri
     from mien.datasets.images import ImageSamples
     from mien.datasets.label_columns import majority, plurality
+    from mien.datasets.landmark_faces import LandmarkFaces, load_landmark_faces
     from mien.datasets.lsd import load_lsd
     from mien.datasets.open_faces import (
         FERPLUS_TEMPLATE,
@@ -73,6 +74,7 @@ __all__ = [
     "FaceSamples",
     "FrameSamples",
     "ImageSamples",
+    "LandmarkFaces",
     "OnProblem",
     "OpenFaces",
     "Pictures",
@@ -105,6 +107,7 @@ __all__ = [
     "load_ferplus",
     "load_ferplus_csv",
     "load_frame_list",
+    "load_landmark_faces",
     "load_lfw",
     "load_lsd",
     "load_open_faces",
@@ -169,6 +172,10 @@ _LAZY = MappingProxyType(
         "label_columns": (
             "majority",
             "plurality",
+        ),
+        "landmark_faces": (
+            "LandmarkFaces",
+            "load_landmark_faces",
         ),
         "lsd": ("load_lsd",),
         "open_faces": (

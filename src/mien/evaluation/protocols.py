@@ -13,15 +13,18 @@ class Protocol:
     Attributes:
         name: what users type.
         target: ``"module:function"`` that returns a `Report`. Where ``split`` is empty, a function of an `Analyzer`
-            and the data folder; else one of the data folder, a `Predictor` and the split.
+            and the data folder (of a `mien.faces.LandmarkNet` and the folder where ``of`` is ``"points"``); else one of
+            the data folder, a `Predictor` and the split.
         summary: one line for listings.
         split: of the data set that is measured unless another is asked for; empty where the protocol fixes it.
+        of: kind of bundle that is measured, ``"affect"`` or ``"points"``.
     """
 
     name: str
     target: str
     summary: str
     split: str = ""
+    of: str = "affect"
 
 
 def _challenge(name: str, summary: str, *, split: str = "valid") -> Protocol:
@@ -50,6 +53,12 @@ PROTOCOLS = Registry(
             name="au-teacher",
             target="mien.evaluation.action_units:evaluate_au_teacher",
             summary="Action units against the landmark teacher, within one expression too",
+        ),
+        Protocol(
+            name="landmarks",
+            target="mien.evaluation.landmarks:evaluate_landmarks",
+            summary="A landmark net against its teacher, on people who taught nothing: points, pose, eyes, confidence",
+            of="points",
         ),
         Protocol(
             name="fairness",

@@ -42,6 +42,11 @@ class LandmarkNet:
             raise ModelError(f"{spec.name} is no landmark net: it has no task {error}") from error
         self._template = np.asarray(spec.crop.template, dtype=np.float64) * spec.input.size_px - 0.5
 
+    @property
+    def bundle(self) -> Bundle:
+        """The model itself."""
+        return self._bundle
+
     def read(self, image: Image, landmarks: Floats) -> Detections:
         """What is seen at each place; see `mien.faces.PointReader.read`."""
         require_rgb(image)

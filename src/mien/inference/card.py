@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from mien.core import ModelSpec
+from mien.core import ModelSpec, TaskSpec
+
+_MAX_LISTED = 40
 
 
 def model_card(spec: ModelSpec) -> str:
@@ -22,7 +24,7 @@ def model_card(spec: ModelSpec) -> str:
         "| task | labels | range | unit |",
         "|---|---|---|---|",
     ]
-    lines += [f"| {t.task} | {', '.join(t.labels)} | {t.low:g} to {t.high:g} | {t.unit} |" for t in spec.tasks]
+    lines += [f"| {t.task} | {_labels(t)} | {t.low:g} to {t.high:g} | {t.unit} |" for t in spec.tasks]
     for task in spec.tasks:
         if task.temperature != 1:
             lines += ["", f"Logits of {task.task} are divided by the temperature {task.temperature:g}."]
@@ -55,3 +57,8 @@ def model_card(spec: ModelSpec) -> str:
         lines += [f"| {f.measure} | {f.value:.3f} | {f.low:.3f} to {f.high:.3f} | {f.n} |" for f in figures]
     lines += ["", "## Limits", "", *(f"- {limit}" for limit in spec.limits), ""]
     return "\n".join(lines)
+
+
+def _labels(task: TaskSpec) -> str:
+    labels = task.labels
+    return ", ".join(labels) if len(labels) <= _MAX_LISTED else f"{labels[0]}, {labels[1]} ... {labels[-1]}"

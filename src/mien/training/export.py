@@ -7,14 +7,16 @@ import dataclasses
 import hashlib
 import logging
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 import torch
 from scipy.optimize import minimize_scalar
+from torch import Tensor, nn
 
 from mien.affect import activate
 from mien.core import SPEC_VERSION, ConfigError, CropSpec, InputSpec, ModelError, ModelSpec, TaskSpec
@@ -58,6 +60,17 @@ def export_onnx(network: AffectNetwork, size_px: int) -> bytes:
     """
     shape = (2, size_px, size_px, network.n_channels) if network.has_pixels else (2, size_px)
     example = torch.zeros(shape, dtype=torch.uint8 if network.has_pixels else torch.float32)
+    return to_onnx(network, example, output_names(network))
+
+
+def to_onnx(network: nn.Module, example: Tensor, outputs: Sequence[str]) -> bytes:
+    """The graph of any network that takes one batch, for any number of rows, with its weights inside.
+
+    Args:
+        network: on the CPU.
+        example: two rows of its input.
+        outputs: names for what it returns, in order.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         torch.onnx.export(
@@ -65,8 +78,8 @@ def export_onnx(network: AffectNetwork, size_px: int) -> bytes:
             (example,),
             path,
             input_names=[GRAPH_INPUT],
-            output_names=list(output_names(network)),
-            dynamic_shapes={"inputs": {0: torch.export.Dim("n_faces")}},
+            output_names=list(outputs),
+            dynamic_shapes=({0: torch.export.Dim("n_faces")},),
             opset_version=OPSET,
             dynamo=True,
             external_data=False,
@@ -88,22 +101,25 @@ def without_traces(model: onnx.ModelProto) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def parity_gap(network: AffectNetwork, graph: bytes, inputs: npt.NDArray[np.generic]) -> float:
+def parity_gap(
+    network: nn.Module, graph: bytes, inputs: npt.NDArray[np.generic], outputs: Sequence[str] | None = None
+) -> float:
     """Largest absolute difference between torch and the runtime over all outputs for the same inputs.
 
     Args:
         network: on the CPU.
         graph: exported from it.
         inputs: (N, S, S, C) uint8 crops or (N, D) float32 vectors.
+        outputs: names of what the network returns, in order; those of an `AffectNetwork` unless given.
 
     Raises:
         ModelError: it exceeds 1e-4.
     """
+    names = output_names(cast(AffectNetwork, network)) if outputs is None else outputs
     session = create_session(graph)
     with torch.inference_mode():
         expected = [output.numpy() for output in network.eval()(torch.from_numpy(inputs))]
     got = session.run({GRAPH_INPUT: inputs})
-    names = output_names(network)
     gap = max(float(np.abs(want - got[name]).max()) for want, name in zip(expected, names, strict=True))
     if not gap <= MAX_PARITY_GAP:
         raise ModelError(f"the exported graph differs from the network by {gap:.2e}, more than {MAX_PARITY_GAP:.0e}")
