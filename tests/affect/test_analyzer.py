@@ -65,7 +65,7 @@ def test_a_face_and_all_that_is_known_of_it(analyzer: Analyzer, astronaut: Image
     assert 40 < y0 < 110
     assert 160 < y1 < 220
     assert faces.scores[0] > 0.9
-    assert faces.landmarks.shape == (1, 5, 2)
+    assert faces.landmarks.shape == (1, 68, 2)
     assert faces.track_ids.tolist() == [-1]
     assert faces.expression_labels == EXPRESSIONS
     assert faces.expression.sum() == pytest.approx(1, abs=1e-5)
@@ -75,7 +75,9 @@ def test_a_face_and_all_that_is_known_of_it(analyzer: Analyzer, astronaut: Image
     assert set(faces.action_unit_labels) <= set(ACTION_UNITS)
     assert faces.action_units[0, faces.action_unit_labels.index("AU12")] > 0.5
     assert faces.features.shape == (1, 0)
-    assert np.isnan(faces.pose_rad).all()
+    pitch, yaw, roll = np.degrees(faces.pose_rad[0])
+    assert max(abs(pitch), abs(yaw), abs(roll)) < 15
+    assert (faces.eyes_open > 0.5).all()
 
 
 def test_a_path_an_array_and_a_pil_image_are_the_same(analyzer: Analyzer, face: Image, tmp_path: Path) -> None:

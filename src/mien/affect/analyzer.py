@@ -20,15 +20,21 @@ from mien.affect.smoothing_frames import smooth_frames
 from mien.affect.smoothing_tracks import Smoothing
 from mien.core import FaceChoice, Faces, Frame, InputError, ModelSpec
 from mien.faces import (
+    DEFAULT_POINTS,
     Detections,
     FaceDetector,
     FaceFollower,
+    LandmarkNet,
+    PointReader,
     align_faces,
     create_detector,
+    create_reader,
     parse_detector,
     resize_face,
     to_colour,
+    with_points,
 )
+from mien.faces.detector import N_LANDMARKS, N_POINTS
 from mien.inference import DEFAULT_BUNDLE, Bundle, load_bundle
 from mien.media import VideoFrame, as_rgb, load_image, open_video
 
@@ -69,6 +75,9 @@ class Analyzer:
         model: name of a bundle or path of its folder.
         detector: name of a face detector (``"mtcnn"``, or ``"yunet=FILE.onnx"`` with a model of your own), or any
             object with the methods of `mien.faces.FaceDetector`.
+        points: landmark net that reads 68 points, head pose and eye openness and follows faces between detections:
+            name or folder of its bundle, any object with the methods of `mien.faces.PointReader`, or None (``"none"``)
+            for the five points of the detector alone.
         runtime: ``"onnxruntime"`` or ``"openvino"`` (extra).
         threads: of each model; None uses every core that this process may use.
         faces: ``"all"``, ``"largest"`` (the largest box of each image), or ``"track=ID"`` for one track of videos.
@@ -85,6 +94,7 @@ class Analyzer:
         model: str | Path = DEFAULT_BUNDLE,
         *,
         detector: str | FaceDetector = "mtcnn",
+        points: str | Path | PointReader | None = DEFAULT_POINTS,
         runtime: str = "onnxruntime",
         threads: int | None = None,
         faces: str = "all",
@@ -94,6 +104,7 @@ class Analyzer:
         self._bundle = load_bundle(model, runtime=runtime, threads=threads)
         self._decoder = Decoder(self._bundle.spec, keep_features=features)
         self._detector, self._threads = detector, threads
+        self._reader = create_reader(points, runtime=runtime)
         # Errors come now and not at the first image: an unknown name, a bad file, an object that cannot detect.
         if not isinstance(detector, str) or parse_detector(detector)[1]:
             self._create_detector(_MOVING_SIDE_PX)
@@ -131,6 +142,16 @@ class Analyzer:
         return self._bundle.digest
 
     @property
+    def points_bundle(self) -> Bundle | None:
+        """The landmark net; None where nobody or an object of the caller's reads points."""
+        return self._reader.bundle if isinstance(self._reader, LandmarkNet) else None
+
+    @property
+    def n_landmarks(self) -> int:
+        """Points of each found face: 68 with a landmark net, else the detector's five."""
+        return N_LANDMARKS if self._reader is None else N_POINTS
+
+    @property
     def expression_labels(self) -> tuple[str, ...]:
         """Labels of ``Faces.expression``."""
         return self._decoder.expression_labels
@@ -154,7 +175,7 @@ class Analyzer:
         """
         self._choice.check_photo(os.fspath(image) if isinstance(image, (str, os.PathLike)) else "the image")
         pixels = load_image(image) if isinstance(image, (str, os.PathLike)) else as_rgb(image)
-        return self._faces([self._found(pixels, self._still_detector.detect(pixels))])[0]
+        return self._faces([self._found(pixels, self._detected(pixels))])[0]
 
     def crops(self, images: Sequence[Any]) -> Faces:
         """Faces that are already cropped: each image is one face and is looked at as it stands.
@@ -265,7 +286,7 @@ class Analyzer:
 
     def raw_image(self, image: Image) -> RawFrame:
         """The bare outputs of the net for the faces of an (H, W, 3) RGB image."""
-        found = self._found(image, self._still_detector.detect(image))
+        found = self._found(image, self._detected(image))
         return RawFrame(index=0, time_s=0.0, track_ids=found.track_ids, outputs=self._outputs([found])[0])
 
     def raw_frames(self, frames: Iterable[VideoFrame]) -> Generator[RawFrame, None, None]:
@@ -276,12 +297,17 @@ class Analyzer:
                     yield RawFrame(index=one.index, time_s=one.time_s, track_ids=one.found.track_ids, outputs=own)
 
     def _follow(self, frames: Iterable[VideoFrame], *, images: bool) -> Generator[_Seen, None, None]:
-        follower = FaceFollower(self._moving_detector)
+        follower = FaceFollower(self._moving_detector, self._reader)
         in_gray = self.spec.input.colour == "gray"
         for frame in frames:
-            detections, track_ids = follower.update(frame.image, frame.time_s)
+            detections, track_ids = follower.follow(frame)
             found = self._found(frame.gray if in_gray else frame.image, detections, track_ids)
             yield _Seen(frame.index, frame.time_s, found, frame.image if images else None)
+
+    def _detected(self, image: Image) -> Detections:
+        """The faces of a photo."""
+        found = self._still_detector.detect(image)
+        return found if self._reader is None else with_points(self._reader, image, found)
 
     def _found(self, image: Image, detections: Detections, track_ids: npt.NDArray[np.int64] | None = None) -> _Found:
         """The faces that were asked for, and their crops as the bundle wants them."""
@@ -316,7 +342,9 @@ class Analyzer:
                 Faces(
                     boxes=found.detections.boxes,
                     scores=found.detections.scores,
-                    landmarks=found.detections.landmarks,
+                    landmarks=found.detections.landmarks if self._reader is None else found.detections.points,
+                    pose_rad=found.detections.pose_rad,
+                    eyes_open=found.detections.eyes_open,
                     track_ids=found.track_ids,
                     **own,
                 )

@@ -28,7 +28,7 @@ from mien.core import MienError
 @click.option("--from", "start_s", type=float, metavar="SECONDS", help="Leave out what videos show before.")
 @click.option("--to", "stop_s", type=float, metavar="SECONDS", help="Leave out what videos show from here on.")
 @click.option("--smooth", metavar="SETTINGS", help="Videos over time: expr=50,va=50,au=3 (frames on each side).")
-@click.option("--landmarks", is_flag=True, help="Add the five points of each face to the table.")
+@click.option("--landmarks", is_flag=True, help="Add the 68 points of each face to the table.")
 @click.option(
     "--overlay",
     type=click.Path(path_type=Path),
@@ -52,6 +52,13 @@ from mien.core import MienError
 @click.option("--model", default="mien-light", show_default=True, metavar="NAME", help="A bundle, or its folder.")
 @click.option(
     "--detector", default="mtcnn", show_default=True, metavar="NAME", help="mtcnn, or yunet=FILE.onnx of your own."
+)
+@click.option(
+    "--points",
+    default="mien-points",
+    show_default=True,
+    metavar="NAME",
+    help="A landmark net, or its folder; none for the detector's five points.",
 )
 @click.option(
     "--runtime", default="onnxruntime", show_default=True, metavar="NAME", help="onnxruntime, or openvino (extra)."

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 @click.option("--weights", multiple=True, metavar="TASK=W,...", help="Of the systems: va=.7,.3. [default: equal]")
 @click.option("--thresholds", metavar="P,...", help="One for each action unit, or bundle: its own. [default: .5]")
 @click.option("--search-thresholds", is_flag=True, help="Tune them on the split, beside the figure at .5 (au, mtl).")
+@click.option("--points", metavar="NAME", help="Landmark net of lfw-chain. [default: mien-points]")
 @click.option("--bundle", help="Name or folder of a bundle. [default: mien-light, unless there are predictions]")
 @click.option("--split", help="Of the data set. [default: the one that the protocol measures]")
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
@@ -38,6 +39,7 @@ def evaluate(
     smooth: str | None,
     weights: tuple[str, ...],
     thresholds: str | None,
+    points: str | None,
     bundle: str | None,
     split: str | None,
     *,
@@ -47,7 +49,7 @@ def evaluate(
     """Measure a bundle, a file of answers, or affect tables of the videos, with 95 % bootstrap intervals.
 
     \b
-    ferplus, lfw, flip-rate, au-teacher, fairness, reliability: a bundle on faces that it was not taught
+    ferplus, lfw, lfw-chain, flip-rate, au-teacher, fairness, reliability: a bundle on faces that it was not taught
     landmarks: a landmark net (--bundle, else mien-points) against its teacher
     va, expr, au, mtl, lsd, ce, emi, eri, affectnet: the challenges' own measures, videos resampled as a whole
     """  # noqa: D301 - \b is click's mark for text that it must not rewrap
@@ -61,10 +63,10 @@ def evaluate(
     predictor = _predictor(predictions, smooth, weights, thresholds) if predictions else None
     if predictor is None and (smooth or thresholds):
         predictor = _bundle_over_time(protocol, data, smooth, thresholds, bundle)
-    report = _measured(protocol, data, predictor, bundle, split)
+    report = _measured(protocol, data, predictor, bundle, points, split)
     options = [("--data", data), *(("--predictions", path) for path in predictions), ("--smooth", smooth)]
     options += [*(("--weights", text) for text in weights), ("--thresholds", thresholds)]
-    options += [("--bundle", bundle), ("--split", split)]
+    options += [("--points", points), ("--bundle", bundle), ("--split", split)]
     given = [text for name, value in options if value is not None for text in (name, str(value))]
     given += ["--search-thresholds"] if search_thresholds else []
     report = replace(report, command=shlex.join(["mien", "evaluate", protocol, *given]))
@@ -125,7 +127,14 @@ def _tuned(protocol: str, data: Path, predictor: Predictor | None, split: str | 
     return search_thresholds_of(protocol, data, predictor, split or "valid")
 
 
-def _measured(protocol: str, data: Path, predictor: Predictor | None, bundle: str | None, split: str | None) -> Report:
+def _measured(
+    protocol: str,
+    data: Path,
+    predictor: Predictor | None,
+    bundle: str | None,
+    points: str | None,
+    split: str | None,
+) -> Report:
     from mien.evaluation import PROTOCOLS
 
     default_split = PROTOCOLS[protocol].split
@@ -135,15 +144,15 @@ def _measured(protocol: str, data: Path, predictor: Predictor | None, bundle: st
     if predictor is not None:
         report: Report = run(data, predictor, split or default_split)
         return report
-    if PROTOCOLS[protocol].of == "points":
-        from mien.faces import DEFAULT_POINTS, load_landmark_net
+    from mien.faces import DEFAULT_POINTS, load_landmark_net
 
+    if PROTOCOLS[protocol].of == "points":
         measured: Report = run(load_landmark_net(bundle or DEFAULT_POINTS), data)
         return measured
     from mien.affect import Analyzer
     from mien.inference import DEFAULT_BUNDLE
 
-    analyzer = Analyzer(bundle or DEFAULT_BUNDLE)
+    analyzer = Analyzer(bundle or DEFAULT_BUNDLE, points=points or DEFAULT_POINTS)
     if default_split:
         from mien.evaluation import BundleOnCrops
 

@@ -25,6 +25,7 @@ _COLUMNS: dict[str, tuple[tuple[int | None, ...], type, float]] = {
     "landmarks": ((None, 2), np.float32, np.nan),
     "track_ids": ((), np.int64, -1),
     "pose_rad": ((3,), np.float32, np.nan),
+    "eyes_open": ((2,), np.float32, np.nan),
     "quality": ((), np.float32, np.nan),
     "expression": ((None,), np.float32, np.nan),
     "valence": ((), np.float32, np.nan),
@@ -50,7 +51,9 @@ class Faces:
         landmarks: (N, K, 2) float32 pixels; K = 5 (centres of the eye at the image's left and of the one at its
             right, nose tip, mouth corners left and right as seen in the image) or 68 (300-W order); K = 0 if none.
         track_ids: (N,) int64, the same number for the same face through a video; -1 where nothing is tracked.
-        pose_rad: (N, 3) float32 pitch, yaw, roll in radians; NaN while no model gives them.
+        pose_rad: (N, 3) float32 pitch, yaw, roll in radians; NaN where no model gives them.
+        eyes_open: (N, 2) float32 in [0, 1], 1 for wide open, of the eye at the image's left and the one at its right;
+            NaN where no model gives it.
         quality: (N,) float32 in [0, 1]; NaN while no model gives it.
         expression: (N, E) float32 probabilities that sum to 1 over ``expression_labels``.
         valence: (N,) float32 in [-1, 1], unpleasant to pleasant.
@@ -66,6 +69,7 @@ class Faces:
     landmarks: npt.NDArray[np.float32] = _FILL
     track_ids: npt.NDArray[np.int64] = _FILL
     pose_rad: npt.NDArray[np.float32] = _FILL
+    eyes_open: npt.NDArray[np.float32] = _FILL
     quality: npt.NDArray[np.float32] = _FILL
     expression: npt.NDArray[np.float32] = _FILL
     valence: npt.NDArray[np.float32] = _FILL

@@ -45,6 +45,11 @@ PROTOCOLS = Registry(
             summary="LFW faces of people who taught nothing: recall of happiness and neutral, action units",
         ),
         Protocol(
+            name="lfw-chain",
+            target="mien.evaluation.chain:evaluate_lfw_chain",
+            summary="The same LFW people as photos, through detector and landmark net, beside the teacher's points",
+        ),
+        Protocol(
             name="flip-rate",
             target="mien.evaluation.flips:evaluate_flip_rate",
             summary="FairFace faces against their gray, 48-px versions: do expression, valence and arousal stay?",

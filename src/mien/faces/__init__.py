@@ -14,13 +14,21 @@ from mien.faces.detector import (
     parse_detector,
 )
 from mien.faces.follow import FaceFollower
-from mien.faces.points import DEFAULT_POINTS, LandmarkNet, load_landmark_net
+from mien.faces.points import (
+    DEFAULT_POINTS,
+    NO_POINTS,
+    LandmarkNet,
+    create_reader,
+    load_landmark_net,
+    with_points,
+)
 from mien.faces.tracker import MAX_LOST_S, Tracker
 
 __all__ = [
     "DEFAULT_POINTS",
     "DETECTORS",
     "MAX_LOST_S",
+    "NO_POINTS",
     "CutDetector",
     "Detections",
     "DetectorInfo",
@@ -32,6 +40,7 @@ __all__ = [
     "Tracker",
     "align_faces",
     "create_detector",
+    "create_reader",
     "five_points",
     "load_landmark_net",
     "parse_detector",
@@ -39,4 +48,5 @@ __all__ = [
     "similarity_transform",
     "to_colour",
     "warp_face",
+    "with_points",
 ]

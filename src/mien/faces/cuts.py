@@ -48,7 +48,7 @@ class CutDetector:
         self._changes: deque[float] = deque(maxlen=_STEPS_REMEMBERED)
 
     def update(self, image: Image) -> bool:
-        """Whether a new shot begins with this frame. False for the first frame."""
+        """Whether a new shot begins with this frame, (H, W, 3) or in gray (H, W). False for the first frame."""
         thumbnail = _thumbnail(image)
         last, self._last = self._last, thumbnail
         if last is None:
@@ -71,7 +71,7 @@ def _thumbnail(image: Image) -> npt.NDArray[np.float32]:
     step_y = max(1, image.shape[0] // (height * _OVERSAMPLING))
     step_x = max(1, image.shape[1] // (width * _OVERSAMPLING))
     small = cv2.resize(image[::step_y, ::step_x], (width, height), interpolation=cv2.INTER_AREA)
-    return np.asarray(small.mean(axis=2), np.float32)
+    return np.asarray(small if small.ndim == 2 else small.mean(axis=2), np.float32)
 
 
 def _correlation(first: npt.NDArray[np.float32], second: npt.NDArray[np.float32]) -> float:

@@ -126,7 +126,7 @@ class PointReader(Protocol):
         """What is seen at each place: row i answers place i, and a low score says that there is no face.
 
         Args:
-            image: (H, W, 3) uint8 RGB.
+            image: (H, W, 3) RGB or (H, W) gray, uint8.
             landmarks: (N, 5, 2) pixels, five points each where a face was a moment ago or where a detector sees it.
 
         Raises:
@@ -228,6 +228,18 @@ def require_rgb(image: Image) -> None:
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
         raise InputError(f"expected a (H, W, 3) uint8 RGB image, got {image.shape} {image.dtype}")
+
+
+def require_picture(image: Image) -> None:
+    """Check that an array is an image in colour or gray.
+
+    Raises:
+        InputError: it is neither (H, W, 3) nor (H, W) uint8 with H, W >= 1.
+    """
+    if image.ndim != 2:
+        require_rgb(image)
+    elif image.dtype != np.uint8 or 0 in image.shape:
+        raise InputError(f"expected a (H, W) uint8 gray image, got {image.shape} {image.dtype}")
 
 
 def capped(image: Image, max_side_px: int) -> tuple[Image, float]:

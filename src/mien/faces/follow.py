@@ -12,14 +12,13 @@ from mien.core import ConfigError
 from mien.faces.boxes import Boxes
 from mien.faces.cuts import CutDetector
 from mien.faces.detector import Detections, FaceDetector, Image, PointReader, RefiningDetector, require_rgb
+from mien.faces.points import BELIEVED
 from mien.faces.tracker import Tracker
+from mien.media import VideoFrame
 
 # While a face is lost, or none is known, scans come this often: a full detection on each frame would halve the speed
 # of a video for a face that is seen a tenth of a second earlier.
 _SEARCH_EVERY_S = 0.1
-
-# What the reader sees in a place that the detector calls a face replaces the detector's own points from this score on.
-_BELIEVED = 0.5
 
 
 class FaceFollower:
@@ -61,11 +60,24 @@ class FaceFollower:
         self._scanned_s = self._time_s = -math.inf
 
     def update(self, image: Image, time_s: float) -> tuple[Detections, npt.NDArray[np.int64]]:
-        """The faces of the next frame.
+        """The faces of the next picture; see `follow`.
 
         Args:
             image: (H, W, 3) uint8 RGB.
             time_s: presentation time of the frame in seconds; one before the last frame's counts as the last frame's.
+
+        Raises:
+            ConfigError: the time is not a number.
+            InputError: the array is not an image.
+        """
+        require_rgb(image)
+        return self.follow(VideoFrame(index=0, time_s=time_s, image=image))
+
+    def follow(self, frame: VideoFrame) -> tuple[Detections, npt.NDArray[np.int64]]:
+        """The faces of the next frame. With a reader, its colours are made only where the detector searches.
+
+        Args:
+            frame: with its time; one before the last frame's counts as the last frame's.
 
         Returns:
             The faces that are seen in this frame, and (N,) their track numbers: ascending, from 0 on in the order in
@@ -73,43 +85,42 @@ class FaceFollower:
 
         Raises:
             ConfigError: the time is not a number.
-            InputError: the array is not an image.
         """
-        require_rgb(image)
+        time_s = frame.time_s
         if math.isnan(time_s):
             raise ConfigError("a frame's time must be a number of seconds, got nan")
         time_s = self._time_s = max(time_s, self._time_s)
-        if self._cuts.update(image):
+        if self._cuts.update(frame.image if self._reader is None else frame.gray):
             self._tracker.end_shot()
             self._scanned_s = -math.inf
         expected = self._tracker.begin(time_s)
         if self._reader is None and self._refiner is None:
-            self._tracker.scan(self._detector.detect(image))
+            self._tracker.scan(self._detector.detect(frame.image))
             return self._tracker.faces()
         unsettled = self._tracker.any_unsettled
-        face_gone = len(expected) > 0 and self._tracker.observe(self._look(image, expected))
+        face_gone = len(expected) > 0 and self._tracker.observe(self._look(frame, expected))
         if unsettled or face_gone or self._scan_is_due(time_s):
-            self._tracker.scan(self._detector.detect(image))
+            self._tracker.scan(self._detector.detect(frame.image))
             self._scanned_s = time_s
-            self._read_found(image)
+            self._read_found(frame)
         return self._tracker.faces()
 
-    def _look(self, image: Image, expected: Boxes) -> Detections:
+    def _look(self, frame: VideoFrame, expected: Boxes) -> Detections:
         """What is where each living track should be now."""
         if self._reader is not None:
-            return self._reader.read(image, self._tracker.expected_landmarks())
+            return self._reader.read(frame.gray, self._tracker.expected_landmarks())
         if self._refiner is not None:
-            return self._refiner.refine(image, expected)
+            return self._refiner.refine(frame.image, expected)
         return Detections.empty()
 
-    def _read_found(self, image: Image) -> None:
+    def _read_found(self, frame: VideoFrame) -> None:
         """Read the faces that only the detector has seen, so that every face of a frame is measured alike."""
         unread = self._tracker.unread()
         if self._reader is None or not len(unread):
             return
         seen = self._tracker.expected_landmarks()[unread]
-        faces = self._reader.read(image, seen)
-        believed = faces.scores >= _BELIEVED
+        faces = self._reader.read(frame.gray, seen)
+        believed = faces.scores >= BELIEVED
         self._tracker.read(unread[believed], faces[believed])
 
     def _scan_is_due(self, time_s: float) -> bool:

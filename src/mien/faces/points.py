@@ -8,14 +8,21 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from mien.core import POINT_COLUMNS, ModelError, pose_angles, rotation_matrices
+from mien.core import POINT_COLUMNS, ConfigError, ModelError, pose_angles, rotation_matrices
 from mien.faces.alignment import five_points, similarity_transform, to_colour, warp_face
-from mien.faces.detector import Detections, Image, require_rgb
+from mien.faces.detector import Detections, Image, PointReader, require_picture
 from mien.inference import Bundle, load_bundle
 
 Floats = npt.NDArray[np.float32]
 
 DEFAULT_POINTS = "mien-points"
+"""The landmark net that comes with mien."""
+
+NO_POINTS = "none"
+"""What people write for no landmark net: faces then have the five points of their detector."""
+
+BELIEVED = 0.5
+"""Score from which what the reader sees in a place that a detector calls a face replaces the detector's points."""
 
 # A box about 68 points, which end at the brows, is made as tall as the detectors' boxes, which show the forehead.
 _FOREHEAD = 0.22
@@ -28,7 +35,7 @@ class LandmarkNet:
         bundle: see `load_landmark_net`.
 
     Raises:
-        ModelError: the bundle lacks one of the tasks.
+        ModelError: the bundle lacks one of the tasks, or reads other than gray crops.
     """
 
     def __init__(self, bundle: Bundle) -> None:
@@ -40,6 +47,8 @@ class LandmarkNet:
             )
         except KeyError as error:
             raise ModelError(f"{spec.name} is no landmark net: it has no task {error}") from error
+        if spec.input.colour != "gray":
+            raise ModelError(f"{spec.name} reads {spec.input.colour} crops; a landmark net reads gray ones")
         self._template = np.asarray(spec.crop.template, dtype=np.float64) * spec.input.size_px - 0.5
 
     @property
@@ -49,13 +58,13 @@ class LandmarkNet:
 
     def read(self, image: Image, landmarks: Floats) -> Detections:
         """What is seen at each place; see `mien.faces.PointReader.read`."""
-        require_rgb(image)
+        require_picture(image)
         if not len(landmarks):
             return Detections.empty()
         size = self._bundle.spec.input.size_px
         matrices = similarity_transform(landmarks, self._template)
         crops = np.stack([warp_face(image, matrix, size) for matrix in matrices])
-        outputs = self._bundle.run(to_colour(crops, self._bundle.spec.input.colour))
+        outputs = self._bundle.run(crops if image.ndim == 2 else to_colour(crops, "gray"))
         in_crop = outputs[self._points].reshape(len(crops), -1, 2).astype(np.float64) * size - 0.5
         points = _undone(matrices, in_crop)
         return Detections(
@@ -68,13 +77,55 @@ class LandmarkNet:
         )
 
 
-def load_landmark_net(name_or_path: str | Path = DEFAULT_POINTS, *, threads: int | None = None) -> LandmarkNet:
-    """The landmark net of a bundle.
+def load_landmark_net(name_or_path: str | Path = DEFAULT_POINTS, *, runtime: str = "onnxruntime") -> LandmarkNet:
+    """The landmark net of a bundle, on one thread: it is done sooner than a second one has begun.
 
     Raises:
         ModelError: the bundle is missing, damaged, or no landmark net.
+        MissingExtraError: the runtime is not installed.
     """
-    return LandmarkNet(load_bundle(name_or_path, threads=threads))
+    return LandmarkNet(load_bundle(name_or_path, runtime=runtime, threads=1))
+
+
+def create_reader(points: str | Path | PointReader | None, *, runtime: str = "onnxruntime") -> PointReader | None:
+    """What reads points: the landmark net of a bundle by name or folder, or the given object as it is.
+
+    Args:
+        points: None or `NO_POINTS` for nobody.
+        runtime: see `mien.inference.create_session`.
+
+    Raises:
+        ConfigError: the object cannot read points.
+        ModelError: the bundle is missing, damaged, or no landmark net.
+        MissingExtraError: the runtime is not installed.
+    """
+    if points is None or points == NO_POINTS:
+        return None
+    if isinstance(points, (str, Path)):
+        return load_landmark_net(points, runtime=runtime)
+    if not isinstance(points, PointReader):
+        raise ConfigError(f"a reader of points has a method read(image, landmarks), {type(points).__name__} has none")
+    return points
+
+
+def with_points(reader: PointReader, image: Image, found: Detections) -> Detections:
+    """What a detector has found in a photo, its points replaced by what the reader sees there, if it sees a face.
+
+    Boxes and scores stay the detector's.
+
+    Args:
+        reader: of the points.
+        image: (H, W, 3) RGB or (H, W) gray, uint8.
+        found: by the detector.
+    """
+    read = reader.read(image, found.landmarks)
+    believed = read.scores >= BELIEVED
+    names = ("landmarks", "points", "pose_rad", "eyes_open")
+    kept = {}
+    for name in names:
+        old = getattr(found, name)
+        kept[name] = np.where(believed.reshape(-1, *[1] * (old.ndim - 1)), getattr(read, name), old)
+    return Detections(boxes=found.boxes, scores=found.scores, **kept)
 
 
 def boxes_of(points: npt.NDArray[np.floating]) -> Floats:

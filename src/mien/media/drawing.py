@@ -19,6 +19,7 @@ Rectangle = tuple[int, int, int, int]  # left, top, right, bottom
 
 _UNTRACKED_COLOUR = (80, 220, 255)
 _OUTLINE = (16, 16, 16)
+_FEWEST_DRAWN = 68
 _GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
 
 
@@ -28,7 +29,8 @@ def draw_faces(image: npt.NDArray[np.uint8], faces: Faces, *, anonymous: bool = 
     Every face gets a box in the colour of its track and a panel with its track number, its most probable expression,
     the active action units (probability .5 or more) and its place in the valence-arousal plane (valence to the
     right, arousal upwards, both -1 to 1). Sizes follow the image; a panel lies where it hides least, always inside.
-    In a crowd, where it would hide other faces, it shrinks to the track number and the expression.
+    In a crowd, where it would hide other faces, it shrinks to the track number and the expression. Dots mark the 68
+    points of faces that have them.
 
     Args:
         image: (H, W, 3) uint8 RGB.
@@ -51,6 +53,8 @@ def draw_faces(image: npt.NDArray[np.uint8], faces: Faces, *, anonymous: bool = 
     for box, colour in zip(boxes, colours, strict=True):
         cv2.rectangle(canvas, box[:2], box[2:], _OUTLINE, thickness + 2, cv2.LINE_AA)
         cv2.rectangle(canvas, box[:2], box[2:], colour, thickness, cv2.LINE_AA)
+    for face, colour in zip(shown, colours, strict=True):
+        _draw_points(canvas, face.landmarks[0], thickness, colour)
     taken = list(boxes)
     for number, (face, colour) in enumerate(zip(shown, colours, strict=True)):
         others = taken[:number] + taken[number + 1 :]
@@ -64,6 +68,14 @@ def draw_faces(image: npt.NDArray[np.uint8], faces: Faces, *, anonymous: bool = 
             draw_panel(canvas, panel, place[0], place[1], colour)
             taken.append(place)
     return canvas
+
+
+def _draw_points(canvas: npt.NDArray[np.uint8], points: npt.NDArray[np.float32], radius: int, colour: Colour) -> None:
+    """A dot on each of 68 points; a detector's five are only its own way to the crop."""
+    if len(points) < _FEWEST_DRAWN:
+        return
+    for x, y in points[np.isfinite(points).all(axis=1)]:
+        cv2.circle(canvas, (round(float(x)), round(float(y))), radius, colour, cv2.FILLED, cv2.LINE_AA)
 
 
 def track_colour(track_id: int) -> Colour:

@@ -12,8 +12,13 @@ from typing import Any
 
 from mien.affect import Smoothing
 from mien.core import ConfigError, FaceChoice
+<<<<<<< HEAD
 from mien.faces import parse_detector
 from mien.inference import DEFAULT_BUNDLE, bundle_digest, load_spec, usable_cores
+=======
+from mien.faces import DEFAULT_POINTS, NO_POINTS, parse_detector
+from mien.inference import DEFAULT_BUNDLE, bundle_digest, usable_cores
+>>>>>>> b04ccaf (The landmark net follows faces and refines photos; the chain is measured on LFW beside the teacher's points)
 from mien.jobs import Engine, LocalEngine, create_engine
 from mien.pipeline.convert import convert_to_openface, is_openface_file
 from mien.pipeline.events import Event, FailuresListed, Note, Progress, TablesSkipped
@@ -32,8 +37,6 @@ from mien.results import (
     read_failures,
     update_failures,
 )
-
-_N_LANDMARKS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +76,7 @@ def analyze(
     *,
     model: str | Path = DEFAULT_BUNDLE,
     detector: str = "mtcnn",
+    points: str = DEFAULT_POINTS,
     runtime: str = "onnxruntime",
     threads: int | None = None,
     faces: str = "all",
@@ -107,6 +111,7 @@ def analyze(
             ending, or one that ends with ``/``) with one Parquet table per input.
         model: name or folder of a bundle.
         detector: ``"mtcnn"``, or ``"yunet=FILE.onnx"`` with a model of your own.
+        points: name or folder of a landmark net, or ``"none"``, see `mien.Analyzer`.
         runtime: ``"onnxruntime"`` or ``"openvino"``.
         threads: of each model; None for every core.
         faces: ``"all"``, ``"largest"`` (of each frame, whoever that is), or ``"track=ID"`` for one track of videos.
@@ -114,7 +119,7 @@ def analyze(
         start_s: leave out what videos show before.
         stop_s: leave out what videos show from here on; for a camera, when to end.
         smooth: videos over time, as `mien.Analyzer.video` does: ``"expr=50,va=50,au=3"`` in frames on each side.
-        landmarks: whether the table has the five points of each face.
+        landmarks: whether the table has the points of each face: 68, or five without a landmark net.
         overlay: a video (or, for an image, a picture) with everything drawn on it; for a single input.
         anonymous: whether faces are made unrecognisable in the overlay.
         report: a page (.html) about everything that was analysed, see `mien.pipeline.report.write_report`.
@@ -142,6 +147,7 @@ def analyze(
         "out": os.fspath(out),
         "model": str(model),
         "detector": detector,
+        "points": points,
         "runtime": runtime,
         "threads": threads,
         "faces": faces,
@@ -160,6 +166,8 @@ def analyze(
     }
     if weights := parse_detector(detector)[1].get("model"):
         arguments["detector_sha256"] = hash_file(weights) if Path(weights).is_file() else None
+    if points != NO_POINTS:
+        arguments["points_sha256"] = bundle_digest(points)
     selection = Selection(every=every, start_s=start_s, stop_s=stop_s, smooth=smoothing)
     if anonymous and overlay is None:
         raise ConfigError("anonymous changes the overlay; name a file for it")
@@ -195,6 +203,7 @@ def analyze(
             settings = RunSettings(
                 model=model,
                 detector=detector,
+                points=points,
                 runtime=runtime,
                 threads=_threads_per_worker(jobs, len(todo)) if threads is None else threads,
                 # Whoever is not chosen must be found all the same to be hidden.
@@ -204,7 +213,7 @@ def analyze(
                 drawing=drawing,
                 arguments=arguments,
                 n_inputs=plan.n_named,
-                n_landmarks=_N_LANDMARKS if landmarks else 0,
+                landmarks=landmarks,
             )
             jobs.run(settings, todo, lambda event: tally.hear(todo, event))
     if openface is not None:

@@ -109,7 +109,11 @@ def extract_features(
         extractor = CropExtractor(bundle, float16=float16, every=every)
     else:
         analyzer = Analyzer(model, detector=detector, runtime=runtime, threads=threads, faces=faces)
-        settings: dict[str, object] = {"faces": faces, "detector": detector}
+        settings: dict[str, object] = {
+            "faces": faces,
+            "detector": detector,
+            "points": analyzer.points_bundle and analyzer.points_bundle.digest,
+        }
         extractor = VideoExtractor(analyzer, float16=float16, every=every, settings=settings)
     return run_extraction(
         extractor,

@@ -28,6 +28,7 @@ class RunSettings:
     Attributes:
         model: name or folder of the bundle.
         detector: as `mien.Analyzer` takes it.
+        points: as `mien.Analyzer` takes it.
         runtime: as `mien.Analyzer` takes it.
         threads: as `mien.Analyzer` takes it.
         faces: as `mien.Analyzer` takes it.
@@ -36,11 +37,12 @@ class RunSettings:
         drawing: the overlay, None without.
         arguments: of the run, for the manifest.
         n_inputs: of the run, names without an answer included.
-        n_landmarks: landmarks per face in the table.
+        landmarks: whether the tables have the points of each face.
     """
 
     model: str | Path
     detector: str
+    points: str
     runtime: str
     threads: int | None
     faces: str
@@ -49,12 +51,17 @@ class RunSettings:
     drawing: Drawing | None
     arguments: dict[str, Any]
     n_inputs: int
-    n_landmarks: int
+    landmarks: bool
 
     def __call__(self) -> Work:
         """Load the models; the work is a `TablePlan` at a time and tells `Progress` and events."""
         analyzer = Analyzer(
-            self.model, detector=self.detector, runtime=self.runtime, threads=self.threads, faces=self.faces
+            self.model,
+            detector=self.detector,
+            points=self.points,
+            runtime=self.runtime,
+            threads=self.threads,
+            faces=self.faces,
         )
 
         def work(plan: TablePlan, tell: Tell) -> None:
@@ -89,7 +96,7 @@ class _TableRun:
             self._fail(plan.inputs[0], error)
             return
         about = {**self._settings.selection.metadata, **work_key, **_stream_offset(plan.inputs)}
-        schema = schema_of(analyzer, n_landmarks=self._settings.n_landmarks, metadata=about)
+        schema = schema_of(analyzer, landmarks=self._settings.landmarks, metadata=about)
         stopped_by: BaseException | None = None
         try:
             with TableWriter(plan.table, schema, leftovers="redo" if work_key else "recover") as writer:

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The landmark net that comes with mien: its points, its signs, and what it takes for a face."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from mien.core import ConfigError, InputError, ModelError
+from mien.datasets import load_landmark_faces
+from mien.faces import Detections, FaceFollower, LandmarkNet, create_reader, five_points, load_landmark_net, with_points
+from mien.faces.fakes import FakeDetector, faces_at
+from mien.inference import DEFAULT_BUNDLE, load_bundle
+from mien.media import decode_image
+
+Image = npt.NDArray[np.uint8]
+
+# The astronaut's eyes, tip of the nose and corners of the mouth, by eye.
+FIVE = np.array([[[203, 101], [246, 103], [224, 126], [206, 143], [241, 145]]], np.float32)
+
+
+@pytest.fixture(scope="module")
+def net() -> LandmarkNet:
+    return load_landmark_net()
+
+
+def test_points_lie_on_the_face(net: LandmarkNet, astronaut: Image) -> None:
+    seen = net.read(astronaut, FIVE)
+    assert seen.scores[0] > 0.9
+    np.testing.assert_allclose(seen.landmarks, FIVE, atol=7)
+    np.testing.assert_allclose(five_points(seen.points), seen.landmarks, atol=1e-3)
+    points = seen.points[0]
+    assert points[8, 1] == points[:17, 1].max()  # the chin is the lowest of the jaw
+    assert points[19, 1] < points[37, 1] < points[41, 1] < points[33, 1] < points[62, 1]  # from brow to mouth
+    assert (seen.boxes[0, :2] <= points.min(axis=0)).all()
+    assert (seen.boxes[0, 2:] >= points.max(axis=0)).all()
+    assert (seen.eyes_open > 0.5).all()
+
+
+def test_rough_places_give_the_same_points(net: LandmarkNet, astronaut: Image) -> None:
+    expected = net.read(astronaut, FIVE).points
+    for moved in (FIVE + 6, FIVE - np.array([7, 0]), (FIVE - FIVE.mean(axis=1)) * 1.2 + FIVE.mean(axis=1)):
+        np.testing.assert_allclose(net.read(astronaut, moved.astype(np.float32)).points, expected, atol=5)
+
+
+def test_gray_and_colour_are_the_same(net: LandmarkNet, astronaut: Image) -> None:
+    gray = np.asarray(cv2.cvtColor(astronaut, cv2.COLOR_RGB2GRAY), np.uint8)
+    np.testing.assert_allclose(net.read(gray, FIVE).points, net.read(astronaut, FIVE).points, atol=1)
+
+
+def test_a_turned_picture_turns_points_and_roll(net: LandmarkNet, astronaut: Image) -> None:
+    upright = net.read(astronaut, FIVE)
+    matrix = cv2.getRotationMatrix2D((224, 124), -25, 1)  # clockwise: the crown goes to the image's right
+    turned = np.asarray(cv2.warpAffine(astronaut, matrix, (512, 512)), np.uint8)
+    seen = net.read(turned, (FIVE @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32))
+    assert np.degrees(seen.pose_rad[0, 2] - upright.pose_rad[0, 2]) == pytest.approx(25, abs=3)
+    np.testing.assert_allclose(seen.points, upright.points @ matrix[:, :2].T + matrix[:, 2], atol=3)
+
+
+def test_a_mirror_turns_yaw_and_roll_about(net: LandmarkNet, astronaut: Image) -> None:
+    plain = net.read(astronaut, FIVE)
+    mirrored = FIVE[:, [1, 0, 2, 4, 3]] * (-1, 1) + (511, 0)
+    seen = net.read(np.ascontiguousarray(astronaut[:, ::-1]), mirrored.astype(np.float32))
+    np.testing.assert_allclose(np.degrees(seen.pose_rad * (1, -1, -1) - plain.pose_rad), 0, atol=5)
+
+
+@pytest.mark.parametrize(
+    ("angle", "sign"), [(0, 1), (0, -1), (1, 1), (1, -1), (2, 1), (2, -1)], ids=lambda value: str(value)
+)
+def test_signs_of_pose_on_a_turned_head(net: LandmarkNet, shared_data: Path, angle: int, sign: int) -> None:
+    """One photo for each: of the people who taught nothing, the head that the teacher sees turned most that way."""
+    faces = load_landmark_faces(shared_data, "test")
+    row = int(np.argmax(np.where(faces.source == "lfw_expression", sign * faces.pose_rad[:, angle], -np.inf)))
+    picture = decode_image(faces.images[row], name=faces.names[row])
+    place = faces.points[row] * np.array(picture.shape[1::-1]) - 0.5
+    seen = net.read(picture, five_points(place)[None].astype(np.float32))
+    assert abs(np.degrees(faces.pose_rad[row, angle])) > 15
+    assert sign * np.degrees(seen.pose_rad[0, angle]) > 10
+
+
+def test_what_is_no_face_is_not_believed(net: LandmarkNet, astronaut: Image) -> None:
+    sky, suit = FIVE - np.array([180, 60]), FIVE + np.array([30, 250])
+    assert net.read(astronaut, np.concatenate([sky, suit]).astype(np.float32)).scores.max() < 0.5
+    assert net.read(np.full((90, 90, 3), 127, np.uint8), FIVE / 4).scores[0] < 0.5
+
+
+def test_no_place_is_no_face(net: LandmarkNet, astronaut: Image) -> None:
+    assert len(net.read(astronaut, np.empty((0, 5, 2), np.float32))) == 0
+
+
+def test_photo_keeps_box_and_score_of_the_detector(net: LandmarkNet, astronaut: Image) -> None:
+    boxes = np.array([[180, 65, 268, 175], [0, 0, 60, 60]], np.float32)  # the second one is the sky
+    found = Detections(boxes, np.array([0.9, 0.8], np.float32), np.concatenate([FIVE, FIVE / 5]))
+    both = with_points(net, astronaut, found)
+    np.testing.assert_array_equal(both.boxes, boxes)
+    np.testing.assert_array_equal(both.scores, found.scores)
+    assert np.isfinite(both.points[0]).all()
+    assert np.isnan(both.points[1]).all()
+    np.testing.assert_array_equal(both.landmarks[1], found.landmarks[1])
+
+
+def moving(astronaut: Image, n_frames: int) -> list[Image]:
+    frames = []
+    for index in range(n_frames):
+        angle = 2 * np.pi * index / n_frames
+        x, y = round(60 + 40 * np.cos(angle)), round(20 + 20 * np.sin(angle))
+        frames.append(np.ascontiguousarray(astronaut[y : y + 240, x : x + 260]))
+    return frames
+
+
+def astronaut_at(first: Image) -> Callable[[Image], Detections]:
+    """A detector that knows only where the face is in the first frame."""
+    box = faces_at([[178 - 100, 65 - 20, 270 - 100, 177 - 20]])
+    known = Detections(box.boxes, box.scores, FIVE - np.array([100, 20], np.float32))
+    return lambda image: known if image is first or np.array_equal(image, first) else Detections.empty()
+
+
+def test_the_detector_rests_while_the_points_follow(net: LandmarkNet, astronaut: Image) -> None:
+    frames = moving(astronaut, 24)
+    detector = FakeDetector(astronaut_at(frames[0]))
+    follower = FaceFollower(detector, net, scan_every_s=100)
+    for index, frame in enumerate(frames):
+        found, numbers = follower.update(frame, index / 25)
+        assert numbers.tolist() == [0]
+        angle = 2 * np.pi * index / 24
+        corner = np.array([round(60 + 40 * np.cos(angle)), round(20 + 20 * np.sin(angle))])
+        np.testing.assert_allclose(found.landmarks[0], FIVE[0] - corner, atol=8)
+        assert np.isfinite(found.points).all()
+    assert detector.n_detections == 1
+
+
+def test_points_lose_a_face_that_vanishes(net: LandmarkNet, astronaut: Image) -> None:
+    frames = moving(astronaut, 24)[:5] + [np.full((240, 260, 3), 90, np.uint8)] * 5
+    follower = FaceFollower(FakeDetector(astronaut_at(frames[0])), net)
+    numbers = [follower.update(frame, index / 25)[1].tolist() for index, frame in enumerate(frames)]
+    assert numbers == [[0]] * 5 + [[]] * 5
+
+
+def test_who_reads_points(net: LandmarkNet) -> None:
+    assert create_reader(None) is None
+    assert create_reader("none") is None
+    assert create_reader(net) is net
+    with pytest.raises(ConfigError, match="read"):
+        create_reader(42)  # type: ignore[arg-type]  # what a caller without a type checker may do
+    with pytest.raises(ModelError, match="no landmark net"):
+        create_reader(DEFAULT_BUNDLE)
+    with pytest.raises(ModelError, match="no bundle of that name"):
+        create_reader("mien-point")
+
+
+def test_wrong_pictures(net: LandmarkNet, astronaut: Image) -> None:
+    for image in (astronaut.astype(np.float32), astronaut[..., :2], np.zeros((0, 4), np.uint8)):
+        with pytest.raises(InputError, match="expected"):
+            net.read(image, FIVE)
+
+
+def test_an_affect_bundle_is_no_landmark_net() -> None:
+    with pytest.raises(ModelError, match="landmarks"):
+        LandmarkNet(load_bundle(DEFAULT_BUNDLE, threads=1))
