@@ -156,8 +156,19 @@ def test_landmarks_lie_in_the_face(photo: Path, tmp_path: Path) -> None:
     table = tmp_path / "points.parquet"
     analyze(photo, table, landmarks=True)
     row = read_table(table).to_pylist()[0]
+    xs, ys = ([row[f"lm_{axis}{k:02d}"] for k in range(68)] for axis in "xy")
+    assert xs[36] < xs[30] < xs[45]  # eye, nose, eye
+    assert ys[19] < ys[37] < ys[30] < ys[57] < ys[8]  # brow, eye, nose, mouth, chin
+    assert abs(row["yaw_rad"]) < 0.5
+
+
+def test_without_a_landmark_net_the_detectors_five_points(photo: Path, tmp_path: Path) -> None:
+    table = tmp_path / "points.parquet"
+    analyze(photo, table, landmarks=True, points="none")
+    row = read_table(table).to_pylist()[0]
     xs, ys = ([row[f"lm_{axis}{k:02d}"] for k in range(5)] for axis in "xy")
     assert "lm_x05" not in row
+    assert row["yaw_rad"] is None
     assert all(row["x0"] < x < row["x1"] for x in xs)
     assert xs[0] < xs[2] < xs[1]
     assert max(ys[:2]) < ys[2] < min(ys[3:])

@@ -45,15 +45,14 @@ def face_points() -> Doubles:
     t = np.linspace(np.pi, 0, 17)
     jaw = np.stack([0.5 + 0.3 * np.cos(t), 0.5 + 0.35 * np.sin(t)], 1)
     brows = np.stack([np.r_[0.27:0.43:5j, 0.57:0.73:5j], np.full(10, 0.3)], 1)
-    nose = np.r_[
-        np.stack([np.full(4, 0.5), np.r_[0.4:0.55:4j]], 1), np.stack([np.r_[0.45:0.55:5j], np.full(5, 0.6)], 1)
-    ]
+    bridge = np.stack([np.full(4, 0.5), np.r_[0.4:0.55:4j]], 1)
+    nose = np.concatenate([bridge, np.stack([np.r_[0.45:0.55:5j], np.full(5, 0.6)], 1)])
     eye = np.array([[-0.05, 0], [-0.02, -0.02], [0.02, -0.02], [0.05, 0], [0.02, 0.02], [-0.02, 0.02]])
     angles = np.pi - np.arange(12) * np.pi / 6
     outer = np.stack([0.5 + 0.12 * np.cos(angles), 0.72 - 0.05 * np.sin(angles)], 1)
     angles = np.pi - np.arange(8) * np.pi / 4
     inner = np.stack([0.5 + 0.09 * np.cos(angles), 0.72 - 0.02 * np.sin(angles)], 1)
-    return np.concatenate([jaw, brows, nose, eye + (0.35, 0.4), eye + (0.65, 0.4), outer, inner])
+    return np.concatenate([jaw, brows, nose, eye + np.array([0.35, 0.4]), eye + np.array([0.65, 0.4]), outer, inner])
 
 
 def create_faces(n: int) -> LandmarkFaces:

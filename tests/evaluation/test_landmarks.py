@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The protocol of landmark nets, with a net that says the truth and one that is off by a known amount."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from mien.datasets import LandmarkFaces, load_landmark_faces
+from mien.evaluation import PROTOCOLS, Report, landmarks
+from mien.faces import Detections, five_points
+
+N_FACES = 12
+
+
+class Oracle:
+    """Knows the faces in their order, three readings each, and is off by so many eye distances and degrees."""
+
+    def __init__(self, faces: LandmarkFaces, *, off_eyes: float = 0.0, off_deg: float = 0.0) -> None:
+        self._faces, self._off_eyes, self._off_rad = faces, off_eyes, np.deg2rad(off_deg)
+        self._n_readings = 0
+        self.bundle = SimpleNamespace(spec=SimpleNamespace(name="oracle"), digest="0" * 64)
+
+    def read(self, image: np.ndarray, landmarks: np.ndarray) -> Detections:
+        row, reading = divmod(self._n_readings, 3)
+        self._n_readings += 1
+        points = self._faces.points[row] * np.array(image.shape[1::-1]) - 0.5
+        eyes = np.linalg.norm(points[36:42].mean(axis=0) - points[42:48].mean(axis=0))
+        points = (points + np.array([self._off_eyes * eyes, 0]))[None]
+        return Detections(
+            boxes=np.array([[0, 0, 9, 9]]),
+            scores=np.array([0.1 if reading == 2 else 0.9]),
+            landmarks=five_points(points),
+            points=points,
+            pose_rad=self._faces.pose_rad[[row]] + np.array([0, self._off_rad, 0]),
+            eyes_open=self._faces.eyes_open[[row]],
+        )
+
+
+@pytest.fixture(scope="module")
+def faces(shared_data: Path) -> LandmarkFaces:
+    everyone = load_landmark_faces(shared_data, "test")
+    halves = [np.flatnonzero(everyone.source == source)[: N_FACES // 2] for source in ("fairface", "lfw_expression")]
+    return everyone.take(np.concatenate(halves))
+
+
+def values(report: Report) -> dict[str, float]:
+    return {measure.name: measure.value for measure in report.measures}
+
+
+def evaluate(net: Oracle, faces: LandmarkFaces, data: Path, monkeypatch: pytest.MonkeyPatch) -> Report:
+    monkeypatch.setattr(landmarks, "load_landmark_faces", lambda *_: faces)
+    return landmarks.evaluate_landmarks(net, data)  # type: ignore[arg-type]  # all that it asks of a net
+
+
+def test_the_truth_has_no_error(faces: LandmarkFaces, shared_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    report = evaluate(Oracle(faces), faces, shared_data, monkeypatch)
+    assert report.n_rows == N_FACES
+    for name, value in values(report).items():
+        perfect = 1 if "believed" in name or "refused" in name or "AUC" in name else 0
+        assert value == pytest.approx(perfect, abs=0.03), name
+
+
+def test_errors_are_in_eye_distances_and_degrees(
+    faces: LandmarkFaces, shared_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = values(evaluate(Oracle(faces, off_eyes=0.2, off_deg=10), faces, shared_data, monkeypatch))
+    for title in ("FairFace val", "LFW test people"):
+        assert found[f"point error, followed: {title}"] == pytest.approx(0.2, abs=1e-3)
+        assert found[f"yaw error in degrees, first look: {title}"] == pytest.approx(10, abs=1e-3)
+        assert found[f"pitch error in degrees, followed: {title}"] == pytest.approx(0, abs=1e-3)
+    genders = [value for name, value in found.items() if "gender" in name]
+    assert genders == pytest.approx([0.2] * len(genders), abs=1e-3)
+
+
+def test_it_measures_landmark_nets() -> None:
+    assert PROTOCOLS["landmarks"].of == "points"
+    assert {PROTOCOLS[name].of for name in PROTOCOLS if name != "landmarks"} == {"affect"}
