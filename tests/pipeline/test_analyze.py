@@ -258,7 +258,7 @@ def test_threads_reach_every_model(photo: Path, tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(mtcnn, "create_session", create)
     monkeypatch.setattr(bundle, "create_session", create)
     analyze(photo, tmp_path / "t.parquet", threads=1)
-    assert seen == [1, 1, 1, 1]
+    assert seen == [1, 1, 1, 1, 1]
 
 
 def test_what_happens_is_told_as_it_happens(photo: Path, clip: Path, tmp_path: Path) -> None:

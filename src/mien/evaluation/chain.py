@@ -36,19 +36,21 @@ def evaluate_lfw_chain(analyzer: Analyzer, data: Path) -> Report:
     sharp, _ = align_samples(samples, analyzer.spec)
     taught = expression_chances(analyzer.crops(sharp))
     own = np.stack([_main_face(analyzer.image(picture)) for picture in decode_pictures(samples)])
-    found = np.isfinite(own).all(axis=1)
+    found = np.asarray(np.isfinite(own).all(axis=1), dtype=np.bool_)
     targets = samples.expression.argmax(axis=1)
     groups = group_codes(np.array([person(name) for name in samples.names]))
-    right = {"teacher's points": taught.argmax(axis=1) == targets}
-    right["whole chain"] = found & (np.nan_to_num(own).argmax(axis=1) == targets)
+    right = {
+        "teacher's points": np.equal(taught.argmax(axis=1), targets),
+        "whole chain": found & np.equal(np.nan_to_num(own).argmax(axis=1), targets),
+    }
     gain = right["whole chain"].astype(np.float64) - right["teacher's points"]
     kinds = {"accuracy": np.ones(len(samples), dtype=bool)}
-    kinds |= {f"recall of {name}": targets == EXPRESSIONS.index(name) for name in ("happiness", "neutral")}
+    kinds |= {f"recall of {name}": np.equal(targets, EXPRESSIONS.index(name)) for name in ("happiness", "neutral")}
     measures = [mean_measure("faces found", found, kinds["accuracy"], groups)]
     for kind, rows in kinds.items():
         measures += [mean_measure(f"{kind}, {name}", hits, rows, groups) for name, hits in right.items()]
         measures.append(mean_measure(f"{kind}, whole chain minus teacher's points", gain, rows, groups))
-    same = own.argmax(axis=1) == taught.argmax(axis=1)
+    same = np.equal(own.argmax(axis=1), taught.argmax(axis=1))
     measures.append(mean_measure("same expression as at the teacher's points", same, found, groups))
     dropped = {"not found by the teacher": len(everyone) - len(samples)}
     return bundle_report("lfw-chain", "LFW expression, test people", analyzer, len(everyone), dropped, measures)

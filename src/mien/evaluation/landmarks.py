@@ -60,7 +60,7 @@ def evaluate_landmarks(net: LandmarkNet, data: Path) -> Report:
             for points, image in zip(faces.points, images, strict=True)
         ]
     )
-    readings = _read(net, images, five_points(truth))
+    readings = _read(net, images, np.asarray(five_points(truth), np.float64))
     groups = group_codes(
         np.array([person(n) if s == "lfw_expression" else n for n, s in zip(faces.names, faces.source, strict=True)])
     )

@@ -12,13 +12,8 @@ from typing import Any
 
 from mien.affect import Smoothing
 from mien.core import ConfigError, FaceChoice
-<<<<<<< HEAD
-from mien.faces import parse_detector
-from mien.inference import DEFAULT_BUNDLE, bundle_digest, load_spec, usable_cores
-=======
 from mien.faces import DEFAULT_POINTS, NO_POINTS, parse_detector
-from mien.inference import DEFAULT_BUNDLE, bundle_digest, usable_cores
->>>>>>> b04ccaf (The landmark net follows faces and refines photos; the chain is measured on LFW beside the teacher's points)
+from mien.inference import DEFAULT_BUNDLE, bundle_digest, load_spec, usable_cores
 from mien.jobs import Engine, LocalEngine, create_engine
 from mien.pipeline.convert import convert_to_openface, is_openface_file
 from mien.pipeline.events import Event, FailuresListed, Note, Progress, TablesSkipped

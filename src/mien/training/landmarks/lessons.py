@@ -63,7 +63,7 @@ class Lessons:
 
     def points_px(self, row: int) -> Doubles:
         """(68, 2) pixels in the picture, the first pixel's centre at 0."""
-        return self.points[row].astype(np.float64) * self.pictures[row].shape[1::-1] - 0.5
+        return np.asarray(self.points[row] * np.array(self.pictures[row].shape[1::-1], np.float64) - 0.5)
 
     def mean_points(self, size_px: int) -> Tensor:
         """(136,) where the points lie on average in a loose crop, fractions of its side."""

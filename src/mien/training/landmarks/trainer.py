@@ -22,6 +22,8 @@ from mien.training.landmarks.losses import loss_terms
 from mien.training.landmarks.network import LandmarkNetwork
 from mien.training.landmarks.recipe import PointsRecipe
 
+Tensors = tuple[Tensor, ...] | list[Tensor]
+
 logger = logging.getLogger(__name__)
 
 CHECKPOINT = "checkpoint.pt"
@@ -52,7 +54,7 @@ class PointsTrainer:
         self._recipe, self._lessons, self._path = recipe, lessons, work / CHECKPOINT
         torch.manual_seed(recipe.seed)
         network = LandmarkNetwork(recipe.input_px, lessons.mean_points(recipe.input_px))
-        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+        self.network = network.to(memory_format=torch.channels_last)
         self._average = AveragedModel(self.network, multi_avg_fn=self._blend, use_buffers=True)
         self._optimizer = torch.optim.AdamW(_groups(self.network, recipe.weight_decay), lr=recipe.peak_lr)
         self._epoch, self.seconds = 0, 0.0
@@ -92,7 +94,7 @@ class PointsTrainer:
                 group["lr"] = recipe.peak_lr * share
             terms = loss_terms(self.network(crops), targets, recipe.weights)
             self._optimizer.zero_grad()
-            torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]  # torch's stubs lack it
+            torch.stack(list(terms.values())).sum().backward()
             nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip_norm)
             self._optimizer.step()
             self._average.update_parameters(self.network)
@@ -100,7 +102,7 @@ class PointsTrainer:
                 means[name] = means.get(name, 0.0) + float(value.detach()) / n_steps
         return means
 
-    def _blend(self, averaged: list[Tensor], current: list[Tensor], n_averaged: Tensor) -> None:
+    def _blend(self, averaged: Tensors, current: Tensors, n_averaged: Tensor | int) -> None:
         """The exponential average with a warm start: the first steps' weights are forgotten soon."""
         decay = min(self._recipe.ema_decay, (1 + float(n_averaged)) / (10 + float(n_averaged)))
         for mean, value in zip(averaged, current, strict=True):
