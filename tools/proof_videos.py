@@ -46,7 +46,7 @@ class PseudoVideo:
 
 
 def make_video(samples: FaceSamples, n_frames: int, mean_segment: int, rng: np.random.Generator) -> PseudoVideo:
-    """A video whose expressions last ``mean_segment`` frames on average; every expression with 40 faces is as likely."""
+    """A video whose expressions last ``mean_segment`` frames on average; each one with 40 faces is as likely."""
     classes = samples.expression.argmax(axis=1)
     usable = np.flatnonzero(np.bincount(classes, minlength=len(EXPRESSIONS)) >= 40)
     faces: list[int] = []
@@ -129,7 +129,7 @@ def sweep(samples: FaceSamples, video: PseudoVideo, seen: Seen) -> Iterator[Poin
 
 
 def held(samples: FaceSamples, video: PseudoVideo, seen: Seen) -> Point:
-    """Without interpolation: a lost frame is answered neutral, with valence and arousal 0, as an absent row would be."""
+    """Without interpolation: a lost frame is answered neutral, with valence and arousal 0, as an absent row is."""
     n = len(video.face)
     guess, affect = np.full(n, EXPRESSIONS.index("neutral")), np.zeros((n, 2))
     guess[seen.frames], affect[seen.frames] = seen.expression.argmax(axis=1), seen.affect

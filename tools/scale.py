@@ -63,12 +63,13 @@ def main(n_videos: int = 290, n_rows: int = 1_000_000) -> None:
     """Measure and print one line for each."""
     with tempfile.TemporaryDirectory() as folder:
         answers = write_va_tree(Path(folder), n_videos)
-        _measure("evaluate va", lambda: challenges.evaluate_va(Path(folder), AnswerFile(answers)).n_rows)
+        measure("evaluate va", lambda: challenges.evaluate_va(Path(folder), AnswerFile(answers)).n_rows)
     for kernel, half_width in _FILTERS:
-        _measure(f"smooth {kernel} {half_width}", partial(smooth_rows, kernel, half_width, n_rows))
+        measure(f"smooth {kernel} {half_width}", partial(smooth_rows, kernel, half_width, n_rows))
 
 
-def _measure(name: str, work: Callable[[], int]) -> None:
+def measure(name: str, work: Callable[[], int]) -> None:
+    """Run some work that tells how many rows it saw, and print its line."""
     before = time.process_time()
     n_rows = work()
     cpu_s = time.process_time() - before
