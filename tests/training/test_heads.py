@@ -20,8 +20,10 @@ from mien.core import (  # noqa: E402 - needs torch
     INTENSITY_LABELS,
     ConfigError,
     DatasetError,
+    InputError,
 )
 from mien.datasets import create_example, load_dataset  # noqa: E402 - needs torch
+from mien.evaluation import ANSWERS, HeadsOnFeatures  # noqa: E402 - needs torch
 from mien.inference import load_head, load_spec  # noqa: E402 - needs torch
 from mien.results import FeatureInfo, FeatureWriter, FrameVectors, open_features  # noqa: E402 - needs torch
 from mien.training import load_recipe  # noqa: E402 - needs torch
@@ -237,3 +239,35 @@ def test_a_head_over_clips(name: str, task: str, tmp_path: Path) -> None:
     answers = head.run(vectors)
     assert answers.shape == (len(names), len(spec.labels))
     assert ((answers > 0) & (answers < 1)).all()
+
+
+def test_heads_are_evaluated_and_submitted(tmp_path: Path) -> None:
+    create_example("emi", tmp_path)
+    names = [clip for split in ("train", "valid") for clip in load_dataset("emi", tmp_path, split).names]
+    shards, head, out = tmp_path / "features", tmp_path / "head", tmp_path / "emi.csv"
+    write_shards(shards, {f"{clip}.mp4": 30 for clip in names}, n_features=3, n_scores=10)
+    recipe = load_recipe("emi-faces")
+    stages = (dataclasses.replace(recipe.stages[0], epochs=1, keep="last"),)
+    train_head(dataclasses.replace(recipe, stages=stages), tmp_path, head, tmp_path / "work")
+    given = ["--head", str(head), "--features", str(shards)]
+    done = CliRunner().invoke(mien, ["evaluate", "emi", "--data", str(tmp_path), *given])
+    assert done.exit_code == 0, done.output
+    assert "heads emi-faces" in done.output
+    listed = tmp_path / "list.csv"
+    listed.write_text("Filename\n" + "\n".join(names) + "\n")
+    shares = ["--weights", "emi=.1,.9", "--weights", "empathic pain=0,1"]
+    done = CliRunner().invoke(
+        mien, ["submit", "emi", "--list", str(listed), *given, *given, *shares, "--out", str(out)]
+    )
+    assert done.exit_code == 0, done.output
+    alone = HeadsOnFeatures([head], [shards]).of_names(ANSWERS["emi"], names)
+    written = np.loadtxt(out, delimiter=",", skiprows=1, usecols=range(1, 7), ndmin=2)
+    np.testing.assert_allclose(written, alone, atol=1e-6)  # the same head twice, whatever the shares
+    with pytest.raises(InputError, match="1 clips have no vector, the first is ghost"):
+        HeadsOnFeatures([head], [shards]).of_names(ANSWERS["emi"], [*names, "ghost"])
+    with pytest.raises(ConfigError, match="no emotion of emi"):
+        HeadsOnFeatures([head], [shards], weights={"fear": [1.0]}).of_names(ANSWERS["emi"], names)
+    with pytest.raises(ConfigError, match="as many shares"):
+        HeadsOnFeatures([head], [shards], weights={"emi": [0.5, 0.5]})
+    done = CliRunner().invoke(mien, ["evaluate", "va", "--data", str(tmp_path), *given])
+    assert done.exit_code == 2

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     help="Answers in the form of the challenge, or a folder of affect tables; a folder for each system of a blend.",
 )
 @click.option("--smooth", metavar="SETTINGS", help="expr=50,va=50,au=3, or bundle: what the bundle names.")
+@click.option("--head", "heads", multiple=True, type=click.Path(path_type=Path), help="Of whole clips; for each.")
+@click.option("--features", multiple=True, type=click.Path(path_type=Path), help="What --head reads; for each folder.")
 @click.option("--weights", multiple=True, metavar="TASK=W,...", help="Of the systems: va=.7,.3. [default: equal]")
 @click.option("--thresholds", metavar="P,...", help="One for each action unit, or bundle: its own. [default: .5]")
 @click.option("--search-thresholds", is_flag=True, help="Tune them on the split, beside the figure at .5 (au, mtl).")
@@ -37,6 +39,8 @@ def evaluate(
     data: Path,
     predictions: tuple[Path, ...],
     smooth: str | None,
+    heads: tuple[Path, ...],
+    features: tuple[Path, ...],
     weights: tuple[str, ...],
     thresholds: str | None,
     points: str | None,
@@ -53,18 +57,25 @@ def evaluate(
     landmarks: a landmark net (--bundle, else mien-points) against its teacher
     va, expr, au, mtl, lsd, ce, emi, eri, affectnet: the challenges' own measures, videos resampled as a whole
     """  # noqa: D301 - \b is click's mark for text that it must not rewrap
-    if predictions and bundle:
-        raise click.UsageError("give --predictions or --bundle, not both")
+    if sum(map(bool, (predictions, bundle, heads))) > 1:
+        raise click.UsageError("give one of --predictions, --bundle and --head")
     folders = bool(predictions) and all(path.is_dir() for path in predictions)
-    if (weights or search_thresholds or len(predictions) > 1) and not folders:
+    if (weights or search_thresholds or len(predictions) > 1) and not folders and not (heads and weights):
         raise click.UsageError("weights, searches and several systems need folders of affect tables as --predictions")
     if (smooth or thresholds) and predictions and not folders:
         raise click.UsageError("a file of answers is decided already: leave out --smooth and --thresholds")
-    predictor = _predictor(predictions, smooth, weights, thresholds) if predictions else None
-    if predictor is None and (smooth or thresholds):
+    from mien.cli.systems import clip_heads
+
+    predictor: Predictor | None = _predictor(predictions, smooth, weights, thresholds) if predictions else None
+    if heads:
+        if smooth or thresholds:
+            raise click.UsageError("a clip has one answer: leave out --smooth and --thresholds")
+        predictor = clip_heads(protocol, heads, features, weights)
+    elif predictor is None and (smooth or thresholds):
         predictor = _bundle_over_time(protocol, data, smooth, thresholds, bundle)
     report = _measured(protocol, data, predictor, bundle, points, split)
     options = [("--data", data), *(("--predictions", path) for path in predictions), ("--smooth", smooth)]
+    options += [*(("--head", path) for path in heads), *(("--features", path) for path in features)]
     options += [*(("--weights", text) for text in weights), ("--thresholds", thresholds)]
     options += [("--points", points), ("--bundle", bundle), ("--split", split)]
     given = [text for name, value in options if value is not None for text in (name, str(value))]
@@ -77,7 +88,9 @@ def evaluate(
         return
     dropped = ", ".join(f"{n} {reason}" for reason, n in report.dropped.items()) or "none"
     click.echo(f"{report.data}, {report.n_rows} rows (left out: {dropped})")
-    click.echo(f"{'predictions' if predictions else 'bundle'} {report.predictor} {report.digest[:12]}")
+    click.echo(
+        f"{'predictions' if predictions else 'heads' if heads else 'bundle'} {report.predictor} {report.digest[:12]}"
+    )
     width = max(len(measure.name) for measure in report.measures)
     for m in report.measures:
         click.echo(f"{m.name:{width}}  {m.value:.4f}  [{m.low:.4f}, {m.high:.4f}]  n={m.n}")

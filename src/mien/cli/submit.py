@@ -19,6 +19,8 @@ import click
 )
 @click.option("--bundle", metavar="NAME", help="A bundle, or its folder, that looks at --crops; no tables then.")
 @click.option("--crops", type=click.Path(path_type=Path), help="Folder of official crops: <track>/00001.jpg.")
+@click.option("--head", "heads", multiple=True, type=click.Path(path_type=Path), help="Of whole clips; for each.")
+@click.option("--features", multiple=True, type=click.Path(path_type=Path), help="What --head reads; for each folder.")
 @click.option("--weights", multiple=True, metavar="TASK=W,...", help="Of the systems: va=.7,.3. [default: equal]")
 @click.option("--out", type=click.Path(path_type=Path), help="The submission to write.")
 @click.option("--validate", type=click.Path(path_type=Path), help="Check this finished submission instead.")
@@ -30,6 +32,8 @@ def submit(
     predictions: tuple[Path, ...],
     bundle: str | None,
     crops: Path | None,
+    heads: tuple[Path, ...],
+    features: tuple[Path, ...],
     weights: tuple[str, ...],
     out: Path | None,
     validate: Path | None,
@@ -41,21 +45,26 @@ def submit(
     Frames without a face are filled in from their neighbours. A finished file is checked with --validate: header,
     order, count, ranges and classes; the first fault is named with its line.
     """
-    from mien.cli.systems import Post, weights_by_task
+    from mien.cli.systems import Post, clip_heads, weights_by_task
     from mien.evaluation.answers import validate_answers
     from mien.evaluation.forms import submission_form
-    from mien.evaluation.submissions import write_submission
+    from mien.evaluation.submissions import write_intensities, write_submission
 
-    if validate is not None and (predictions or out or smooth or thresholds or weights or bundle or crops):
+    if validate is not None and (predictions or out or smooth or thresholds or weights or bundle or crops or heads):
         raise click.UsageError("--validate only checks a file; leave out the options for writing one")
     if validate is not None:
         n_rows = validate_answers(submission_form(task), validate, list_path)
         click.echo(f"{validate}: {n_rows} rows, valid for {task}")
         return
-    if out is None or bool(predictions) == bool(crops) or (bundle and not crops):
+    if out is None or sum(map(bool, (predictions, crops, heads))) != 1 or (bundle and not crops):
         raise click.UsageError(
-            "give --predictions, or --crops and --bundle, and --out to write a submission, or --validate to check one"
+            "give --predictions, or --crops and --bundle, or --head and --features, and --out to write a submission, "
+            "or --validate to check one"
         )
+    if heads:
+        n_rows = write_intensities(task, clip_heads(task, heads, features, weights), list_path, out)
+        click.echo(f"wrote {out}: {n_rows} rows")
+        return
     post = Post.of(submission_form(task), smooth, thresholds, bundle, crops)
     done = write_submission(
         task,

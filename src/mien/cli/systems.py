@@ -12,7 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from mien.affect import Smoothing
-    from mien.evaluation import AnswerForm, BundleOnCropFolder
+    from mien.evaluation import AnswerForm, BundleOnCropFolder, HeadsOnFeatures
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,23 @@ class Post:
         return cls(Smoothing.of(smooth, analyzer.spec), limits, (BundleOnCropFolder(analyzer, crops),))
 
 
+def clip_heads(task: str, heads: Sequence[Path], features: Sequence[Path], weights: Sequence[str]) -> HeadsOnFeatures:
+    """The heads of whole clips that ``--head`` and ``--features`` name, with shares for each emotion.
+
+    Raises:
+        ConfigError: the task has no such heads.
+        ModelError: a head is damaged.
+        InputError: a folder holds no shards.
+    """
+    from mien.core import INTENSITY_LABELS, ConfigError
+    from mien.evaluation import HeadsOnFeatures
+
+    if task not in INTENSITY_LABELS:
+        raise ConfigError(f"--head is for {' and '.join(INTENSITY_LABELS)}; a head over frames is a --bundle")
+    shares = weights_by_task(weights, (task, *INTENSITY_LABELS[task]))
+    return HeadsOnFeatures(heads, features, weights=shares)
+
+
 def numbers(text: str | None, option: str) -> tuple[float, ...]:
     """``.5,.4`` as numbers; none for None.
 
@@ -65,8 +82,10 @@ def numbers(text: str | None, option: str) -> tuple[float, ...]:
         raise click.BadParameter(f"{option} takes numbers and commas, got {text!r}") from error
 
 
-def weights_by_task(texts: Sequence[str]) -> dict[str, tuple[float, ...]]:
-    """``("va=.7,.3", "au=.5,.5")`` as task -> weights.
+def weights_by_task(
+    texts: Sequence[str], allowed: Sequence[str] = ("va", "expr", "au")
+) -> dict[str, tuple[float, ...]]:
+    """``("va=.7,.3", "au=.5,.5")`` as task, or emotion, -> weights.
 
     Raises:
         click.BadParameter: a task is unknown or there twice, or something is no number.
@@ -74,7 +93,8 @@ def weights_by_task(texts: Sequence[str]) -> dict[str, tuple[float, ...]]:
     weights: dict[str, tuple[float, ...]] = {}
     for text in texts:
         task, _, values = text.partition("=")
-        if task not in ("va", "expr", "au") or task in weights:
-            raise click.BadParameter(f"--weights is va=, expr= or au= with numbers, each once; cannot use {text!r}")
+        if task not in allowed or task in weights:
+            names = ", ".join(f"{name}=" for name in allowed)
+            raise click.BadParameter(f"--weights is one of {names} with numbers, each once; cannot use {text!r}")
         weights[task] = numbers(values, "--weights")
     return weights

@@ -3,6 +3,7 @@
 
 from mien.evaluation.action_units import implied_by_expression
 from mien.evaluation.answers import read_answers, read_list, validate_answers, write_answers
+from mien.evaluation.clip_heads import HeadsOnFeatures
 from mien.evaluation.faces_of_crops import BundleOnCropFolder, own_thresholds
 from mien.evaluation.forms import ANSWERS, SUBMISSIONS, AnswerForm, Entry, submission_form
 from mien.evaluation.predictors import AnswerFile, BundleOnCrops, Predictor
@@ -23,6 +24,7 @@ __all__ = [
     "BundleOnCropFolder",
     "BundleOnCrops",
     "Entry",
+    "HeadsOnFeatures",
     "Measure",
     "Predictor",
     "Protocol",

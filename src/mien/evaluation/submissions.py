@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from mien.affect import Smoothing
 from mien.core import ConfigError, InputError
 from mien.evaluation.answers import read_answers, read_list, validate_answers, write_answers
+from mien.evaluation.clip_heads import HeadsOnFeatures
 from mien.evaluation.faces_of_crops import BundleOnCropFolder
 from mien.evaluation.forms import AnswerForm, submission_form
 from mien.evaluation.systems import AffectTables
@@ -87,6 +88,22 @@ def write_submission(
     write_answers(form, names, values, out)
     validate_answers(form, out, list_path)
     return report
+
+
+def write_intensities(task: str, heads: HeadsOnFeatures, list_path: Path, out: Path) -> int:
+    """Write the submission of a task of whole clips from heads on stored vectors, and validate it.
+
+    Returns:
+        The number of rows.
+
+    Raises:
+        ConfigError: the task has no submissions, or is not of clips.
+        InputError: the list cannot be read, or a clip of it has no vector.
+        OutputError: the file cannot be written.
+    """
+    form, names = submission_form(task), read_list(list_path)
+    write_answers(form, names, heads.of_names(form, names.to_pylist()), out)
+    return validate_answers(form, out, list_path)
 
 
 def _from_tables(form: AnswerForm, systems: AffectTables, names: pa.Array) -> tuple[Floats, Submission]:
