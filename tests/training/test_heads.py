@@ -270,4 +270,4 @@ def test_heads_are_evaluated_and_submitted(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="as many shares"):
         HeadsOnFeatures([head], [shards], weights={"emi": [0.5, 0.5]})
     done = CliRunner().invoke(mien, ["evaluate", "va", "--data", str(tmp_path), *given])
-    assert done.exit_code == 2
+    assert isinstance(done.exception, ConfigError)

@@ -97,7 +97,7 @@ class HeadsOnFeatures:
             raise ConfigError(f"weights of {strange} are of no emotion of {form.name}: {', '.join(labels)}")
         vectors = self._vectors(names)
         answers = np.stack([IntensityReader(form.name, head)(vectors, n_clips=len(names)) for head in self._heads])
-        known = np.isfinite(answers).all(axis=2)
+        known: npt.NDArray[np.bool_] = np.asarray(np.isfinite(answers).all(axis=2))
         if not known.any(axis=0).all():
             row = int((~known.any(axis=0)).argmax())
             raise InputError(f"{int((~known.any(axis=0)).sum())} clips have no vector, the first is {names[row]}")

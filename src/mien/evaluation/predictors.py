@@ -190,7 +190,7 @@ class BundleOnCrops:
         """
         raise ConfigError(
             f"no trained weights for {form.name} ({samples.dataset}) come with mien, and a bundle reads single frames;"
-            " train a head (see docs/features.md) and pass its answers with --predictions FILE"
+            " train a head (see docs/heads.md) and name it with --head, or pass answers with --predictions FILE"
         )
 
     def _raw(
