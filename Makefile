@@ -5,9 +5,10 @@ PYTHON ?= .venv/bin/python
 MIEN_DATA ?= ../shared/data
 ABLATION ?= ../ablation
 PROOFS ?= ../proofs
+RESULTS ?= ../results
 CLIP ?= $(MIEN_DATA)/video/single_face.mp4
 
-.PHONY: setup format lint type test slow test-train docs docs-train site ablation bench scale proofs
+.PHONY: setup format lint type test slow test-train docs docs-train site ablation results bench scale proofs
 
 setup:
 	python3 -m venv .venv
@@ -55,6 +56,10 @@ site:
 # Hours: see tools/ablation.toml. It goes on where it stopped, row by row.
 ablation:
 	$(PYTHON) tools/ablation.py --data $(MIEN_DATA) --work $(ABLATION) --page docs/ablation.md
+
+# Hours on two cores; it goes on where it stopped. The speeds again, on a quiet machine: add ONLY='--only speed'.
+results:
+	$(PYTHON) -m mien reproduce --data $(MIEN_DATA) --work $(RESULTS) --page docs/results.md $(ONLY)
 
 bench:
 	$(PYTHON) -m mien bench $(CLIP)

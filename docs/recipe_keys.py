@@ -36,6 +36,7 @@ _TABLES = {
     "[coupling]": settings.CouplingSettings,
     "[[teachers]]": settings.TeacherSettings,
     "[calibration]": settings.CalibrationSettings,
+    "[[published]]": settings.PublishedSettings,
 }
 
 _NAMES: dict[str, Registry[typing.Any]] = {"Sources": SOURCES, "Heads": HEADS, "Losses": LOSSES}

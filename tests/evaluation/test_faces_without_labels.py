@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Flip rate, action units within one expression, fairness and reliability, on small made-up sets with known answers."""
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,11 +14,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mien.core import EXPRESSIONS, CropSpec, Faces, InputSpec
+from mien.core import EXPRESSIONS, ConfigError, CropSpec, Faces, InputSpec
 from mien.datasets import AU_RULES, FERPLUS_TEMPLATE, VOTES, load_fairface, load_set_aside, load_traits, person
 from mien.evaluation import PROTOCOLS, Measure, Report, implied_by_expression
 from mien.evaluation.action_units import evaluate_au_teacher
 from mien.evaluation.expression_baseline import ExpressionBaseline
+from mien.evaluation.faces import evaluate_ferplus_mtl
 from mien.evaluation.fairness import evaluate_fairness
 from mien.evaluation.flips import evaluate_flip_rate
 from mien.evaluation.reliability import evaluate_reliability
@@ -233,3 +235,25 @@ def test_absent_data_are_named(name: str, tmp_path: Path) -> None:
 
     with pytest.raises(DatasetError, match="no such file"):
         PROTOCOLS.load(name)(Eye(), tmp_path)
+
+
+class FlatEye(Eye):
+    """The same without valence and arousal."""
+
+    def crops(self, images: Sequence[Any]) -> Faces:
+        unknown = np.full(len(images), np.nan)
+        return dataclasses.replace(super().crops(images), valence=unknown, arousal=unknown)
+
+
+def test_p_mtl_is_the_sum_of_its_parts(data: Path) -> None:
+    report = evaluate_ferplus_mtl(Eye(), data)
+    measures = by_name(report)
+    assert measures["P_MTL"].value == pytest.approx(sum(measures[name].value for name in ("P_VA", "P_EXPR", "P_AU")))
+    assert measures["P_EXPR"].value == pytest.approx(2 / 8)  # both expressions that occur, of eight
+    votes = PROTOCOLS.load("ferplus")(Eye(), data)
+    by = by_name(votes)
+    assert measures["P_AU"].value == by["mean AU F1 against the teacher"].value
+    assert measures["P_VA"].value == pytest.approx((by["CCC valence"].value + by["CCC arousal"].value) / 2)
+    assert measures["P_MTL"].low < measures["P_MTL"].value < measures["P_MTL"].high
+    with pytest.raises(ConfigError, match="does not have all three tasks"):
+        evaluate_ferplus_mtl(FlatEye(), data)

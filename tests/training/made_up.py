@@ -8,7 +8,6 @@ import numpy as np
 
 from mien.core import ACTION_UNITS_12, DIMENSIONS, EXPRESSION_ORDERS, INTENSITY_LABELS
 from mien.datasets import AU_RULES, FERPLUS_TEMPLATE
-from mien.training.backbones import BACKBONES
 from mien.training.data import TeachingSet
 from mien.training.pictures import Pictures
 from mien.training.recipe import Recipe
@@ -54,8 +53,7 @@ def shortened(recipe: Recipe, size_px: int = 32, epochs: int = 1) -> Recipe:
     """The recipe with every stage cut to two steps an epoch of tiny crops."""
     model = recipe.model
     if model.backbone:
-        bound = {"size_px": size_px} if model.backbone in BACKBONES else {}  # mien's own are built for one size
-        model = dataclasses.replace(model, input_px=size_px, options={**model.options, **bound})
+        model = dataclasses.replace(model, input_px=size_px)
     stages = [
         dataclasses.replace(stage, epochs=epochs, size_px=0, batch=8, other_rows=min(stage.other_rows, 4), named_rows=0)
         for stage in recipe.stages

@@ -30,3 +30,11 @@ def test_unknown_names_and_options_are_named() -> None:
         create_backbone("efficientnet_lite_0")
     with pytest.raises(ConfigError, match="no_such_option"):
         create_backbone("efficientnet_lite0", options={"no_such_option": 1})
+
+
+def test_a_sized_backbone_is_built_for_the_recipes_crops() -> None:
+    assert create_backbone("mobilefacenet", size_px=48).size_px == 48
+    assert create_backbone("mobilefacenet", size_px=48, options={"size_px": 64}).size_px == 64
+    assert create_backbone("efficientnet_lite0", size_px=48).num_features == 1280  # takes any size
+    sized = [name for name in BACKBONES if BACKBONES[name].sized]
+    assert sized == [name for name in BACKBONES if hasattr(create_backbone(name), "size_px")]

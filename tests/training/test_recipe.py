@@ -36,6 +36,11 @@ def test_every_recipe_reads(name: str) -> None:
         ('name = "x"\n' + HEAD + STAGE + 'tasks = ["gaze"]\n', "stage 1 trains"),
         ('name = "x"\n' + HEAD + STAGE + 'keep = "best"\n', r"needs \[\[data.valid\]\]"),
         ('name = "x"\n' + HEAD + STAGE + 'schedule = "steps"\n', "schedule must be one of"),
+        (
+            'name = "x"\n[model]\nbackbone = "ddamfn"\n' + HEAD + STAGE + "size_px = 64\n",
+            r"input_px is 112.*have \[64\]",
+        ),
+        ('name = "x"\n[model]\nbackbone = "ddamfn"\noptions = { size_px = 48 }\n' + HEAD + STAGE, r"have \[48\]"),
         ('name = "x"\n[heads.gaze]\n' + HEAD + STAGE, "must be of the same tasks"),
         ("name = \n", "Invalid value"),
         (HEAD + STAGE, r"\['name'\] are missing"),

@@ -46,6 +46,10 @@ COMMANDS = MappingProxyType(
         "live": ("mien.cli.live:live", "Watch a camera: in the terminal, or on a page of this machine."),
         "models": ("mien.cli.models:models", "List the bundles, or show what one says of itself."),
         "report": ("mien.cli.report_page:report", "A page with timelines, key frames and a summary of tables."),
+        "reproduce": (
+            "mien.cli.reproduce:reproduce",
+            "Train every network of the papers under one budget (extra: train).",
+        ),
         "smooth": ("mien.cli.smooth:smooth", "Smooth a table of affect over time."),
         "submit": ("mien.cli.submit:submit", "Write or check a challenge submission."),
         "summarize": ("mien.cli.summarize:summarize", "Coverage, means, shares, base rates and events of tables."),

@@ -40,6 +40,11 @@ PROTOCOLS = Registry(
             summary="FER+ validation faces as crops: expression, valence, arousal, action units",
         ),
         Protocol(
+            name="ferplus-mtl",
+            target="mien.evaluation.faces:evaluate_ferplus_mtl",
+            summary="FER+ validation: P_MTL of votes, mapped valence and arousal, and the teacher's action units",
+        ),
+        Protocol(
             name="lfw",
             target="mien.evaluation.faces:evaluate_lfw",
             summary="LFW faces of people who taught nothing: recall of happiness and neutral, action units",

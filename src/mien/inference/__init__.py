@@ -14,6 +14,7 @@ from mien.inference.bundle import (
 from mien.inference.card import model_card
 from mien.inference.fakes import FakeSession
 from mien.inference.head import Head, load_head
+from mien.inference.machine import machine_name
 from mien.inference.runtime import RUNTIMES, Runtime, Session, create_session, usable_cores
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "load_bundle",
     "load_head",
     "load_spec",
+    "machine_name",
     "model_card",
     "prepare",
     "usable_cores",

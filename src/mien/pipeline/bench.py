@@ -20,7 +20,7 @@ from mien._version import __version__
 from mien.affect import Analyzer, cut_faces
 from mien.core import ConfigError
 from mien.faces import Detections, FaceFollower, create_detector
-from mien.inference import DEFAULT_BUNDLE, load_bundle, usable_cores
+from mien.inference import DEFAULT_BUNDLE, load_bundle, machine_name
 from mien.media import open_video
 from mien.pipeline.analyze import analyze
 
@@ -163,7 +163,7 @@ def bench(
         stages=tuple(
             _stage(name, unit, n, seconds, decoding) for (name, unit, n, _), seconds in zip(works, times, strict=True)
         ),
-        machine=f"{_processor()}, {usable_cores()} cores usable, {platform.system()} {platform.machine()}",
+        machine=machine_name(),
         versions=f"mien {__version__}, Python {platform.python_version()}, {runtime}",
         bundle=f"{spec.name} {bundle.digest[:12]}",
     )
@@ -189,14 +189,3 @@ def _drain(items: Iterable[object]) -> None:
 def _follow(detector: Any, frames: Iterable[Any]) -> list[Detections]:
     follower = FaceFollower(detector)
     return [follower.update(frame.image, frame.time_s)[0] for frame in frames]
-
-
-def _processor() -> str:
-    """The processor's name where the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        return platform.processor() or "unknown processor"
-    return next(
-        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown processor"
-    )

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pickle
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mien.core import ConfigError
 from mien.results import durable_file, output_errors
+from mien.training.settings import StageSettings
 
 _LAYOUT = 2
 
@@ -29,6 +30,9 @@ class Progress:
         step: of the epoch that comes next.
         sums: loss name -> sum over the epoch's steps so far.
         seconds: spent training so far.
+        top: highest value so far of what the stage watches, its sign turned for a loss; None before the first epoch.
+        stale: epochs since it rose, or since the learning rate fell.
+        lr_share: of the peak, to which plateaus have brought the learning rate.
     """
 
     stage: int = 0
@@ -36,6 +40,22 @@ class Progress:
     step: int = 0
     sums: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
+    top: float | None = None
+    stale: int = 0
+    lr_share: float = 1.0
+
+    def after(self, value: float, stage: StageSettings) -> Progress:
+        """The same once an epoch of a ``"plateau"`` schedule was measured.
+
+        Args:
+            value: what the stage watches, higher is better.
+            stage: its patience, factor and lowest share.
+        """
+        if self.top is None or value > self.top:
+            return replace(self, top=value, stale=0)
+        if self.stale + 1 < stage.patience:
+            return replace(self, stale=self.stale + 1)
+        return replace(self, stale=0, lr_share=max(self.lr_share * stage.factor, stage.lowest))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -135,7 +135,7 @@ class Trainer:
             self.result.load_state_dict(self._best[1])
             self.network.load_state_dict(self._best[1])
         self._best = None
-        self.progress = dataclasses.replace(self.progress, stage=number + 1, epoch=0, step=0, sums={})
+        self.progress = Progress(stage=number + 1, seconds=self.progress.seconds)
 
     def losses(self, module: nn.Module, batch: Batch, stage: StageSettings) -> dict[str, Tensor]:
         """Weighted terms of the loss of one batch; their sum is what is minimised."""
@@ -154,18 +154,20 @@ class Trainer:
         return terms
 
     def end_epoch(self, number: int) -> None:
-        """Measure the epoch where a stage keeps its best one."""
+        """Measure the epoch where a stage keeps its best one or waits for a plateau."""
         stage = self.recipe.stages[number]
-        if stage.keep == "last":
+        if not stage.is_validated:
             return
         if self._valid is None:
-            raise ConfigError(f"stage {number + 1} keeps its best epoch, which needs a validation set")
+            raise ConfigError(f"stage {number + 1} watches {stage.best_by!r}, which needs a validation set")
         found = self.measure(self._valid)
         if stage.best_by not in found:
             raise ConfigError(f"no measure is named {stage.best_by!r}; the validation set gives {sorted(found)}")
         value = found[stage.best_by]
         sign = -1 if stage.best_by.endswith("loss") else 1
-        if self._best is None or sign * value > sign * self._best[0]:
+        if stage.schedule == "plateau":
+            self.progress = self.progress.after(sign * value, stage)
+        if stage.keep == "best" and (self._best is None or sign * value > sign * self._best[0]):
             self._best = value, {key: tensor.clone() for key, tensor in self.result.state_dict().items()}
         logger.info("validation: %s", ", ".join(f"{name} {score:.4f}" for name, score in found.items()))
 
@@ -301,7 +303,7 @@ class _Loop:
     def _step(self, batch: Batch, n_steps: int, sums: dict[str, float]) -> None:
         trainer, epoch = self._trainer, self._trainer.progress.epoch
         share = learning_rate(self._stage, (epoch + batch.step / n_steps) / self._stage.epochs)
-        set_learning_rate(self._optimizer, self._stage.peak_lr * share)
+        set_learning_rate(self._optimizer, self._stage.peak_lr * share * trainer.progress.lr_share)
         seed = np.random.SeedSequence(
             [trainer.recipe.seed, self._number, epoch, batch.step, trainer.fabric.global_rank]
         )

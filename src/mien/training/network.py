@@ -48,7 +48,10 @@ class AffectNetwork(nn.Module):
         width = settings.n_vector
         if self.has_pixels:
             self.backbone = create_backbone(
-                settings.backbone, in_channels=settings.n_channels, options=settings.options
+                settings.backbone,
+                in_channels=settings.n_channels,
+                size_px=settings.input_px,
+                options=settings.options,
             )
             width = int(self.backbone.num_features)  # type: ignore[arg-type]  # torch types attributes as tensors
             if self._penalized and not hasattr(self.backbone, "forward_with_penalty"):

@@ -16,17 +16,19 @@ from mien.training.settings import SourceSettings
 
 
 def load_open_source(source: SourceSettings, folder: Path, recipe: Recipe) -> TeachingSet:
-    """FER+ train (primary), FairFace train and LFW's teaching people; or FER+ valid with ``split = "valid"``.
+    """FER+ train (primary), FairFace train and LFW's teaching people; or, by ``split``, one part of FER+ alone.
 
-    Layout of the folder: docs/training.md.
+    The splits are ``"train"`` (all of these), ``"ferplus-train"`` and ``"valid"`` (FER+ valid). Layout of the folder:
+    docs/training.md.
     """
     if EXPRESSION_ORDERS[recipe.data.expressions] != EXPRESSIONS:
         raise ConfigError("open-faces has the canonical expressions; set [data] expressions = 'canonical'")
-    if source.split == "valid":
-        samples = load_ferplus(folder, "valid")
+    alone = {"valid": "valid", "ferplus-train": "train"}.get(source.split)
+    if alone is not None:
+        samples = load_ferplus(folder, alone)
         return of_faces(samples, np.ones(len(samples), dtype=bool), recipe.model.colour)
     if source.split != "train":
-        raise ConfigError(f"open-faces has the splits train and valid, not {source.split!r}")
+        raise ConfigError(f"open-faces has the splits train, ferplus-train and valid, not {source.split!r}")
     faces = load_open_faces(folder, 0)
     return of_faces(faces.teaching, faces.voted, recipe.model.colour)
 

@@ -28,7 +28,7 @@ def create_optimizer(network: AffectNetwork, settings: OptimizerSettings, lr: fl
 
 
 def learning_rate(stage: StageSettings, progress: float) -> float:
-    """The schedule's share of ``peak_lr``.
+    """The schedule's share of ``peak_lr``; what plateaus take off it depends on the validation, not on time.
 
     Args:
         stage: that says which schedule.
@@ -36,7 +36,7 @@ def learning_rate(stage: StageSettings, progress: float) -> float:
     """
     if progress < stage.warmup:
         return 0.05 + 0.95 * progress / stage.warmup
-    if stage.schedule == "constant":
+    if stage.schedule in ("constant", "plateau"):
         return 1.0
     wave = 0.5 * (1 + math.cos(math.pi * (progress - stage.warmup) / (1 - stage.warmup)))
     return 0.01 + 0.99 * wave if stage.schedule == "one_cycle" else wave

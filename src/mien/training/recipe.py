@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mien.affect import Smoothing
 from mien.core import ConfigError, read_typed
+from mien.training.backbones.registry import BACKBONES
 from mien.training.settings import (
     AugmentationSettings,
     CalibrationSettings,
@@ -20,6 +21,7 @@ from mien.training.settings import (
     LossSettings,
     ModelSettings,
     OptimizerSettings,
+    PublishedSettings,
     StageSettings,
     TeacherSettings,
 )
@@ -48,7 +50,8 @@ class Recipe:
         ema_decay: of the averaged weights that are kept; 0 keeps the weights themselves.
         seed: of everything random.
         limits: what the card must say of how this recipe came about, in sentences.
-        smoothing: of a video's answers, such as ``"expr=50,va=50"``; the bundle keeps it for ``smooth="bundle"``.
+    smoothing: str = ""
+    published: tuple[PublishedSettings, ...] = ()
     """
 
     name: str
@@ -68,6 +71,7 @@ class Recipe:
     seed: int = 1
     limits: tuple[str, ...] = ()
     smoothing: str = ""
+    published: tuple[PublishedSettings, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.stages or not self.heads:
@@ -81,20 +85,44 @@ class Recipe:
             strange = sorted(set(stage.tasks) - set(self.heads))
             if strange:
                 raise ConfigError(f"stage {number} trains {strange}, which have no head")
-            if stage.keep == "best" and not self.data.valid:
-                raise ConfigError(f"stage {number} keeps the best epoch, which needs [[data.valid]]")
+            if stage.is_validated and not self.data.valid:
+                raise ConfigError(
+                    f"stage {number} watches {stage.best_by!r} of every epoch, which needs [[data.valid]]"
+                )
+        self._check_sizes()
 
     @property
     def tasks(self) -> tuple[str, ...]:
         """Tasks in the order of the outputs."""
         return tuple(self.heads)
 
+    def _check_sizes(self) -> None:
+        """A backbone that is built for one size of crops sees no other."""
+        name, size_px = self.model.backbone, self.model.input_px
+        if name not in BACKBONES or not BACKBONES[name].sized:
+            return
+        others = {stage.size_px or size_px for stage in self.stages} | {self.model.options.get("size_px", size_px)}
+        if others != {size_px}:
+            raise ConfigError(
+                f"backbone {name} is built for crops of one size: input_px is {size_px}, but the stages and options "
+                f"have {sorted(others - {size_px}, key=str)}"
+            )
+
     def refit(self) -> Recipe:
         """The recipe that learns from training and validation sets for the published number of epochs.
 
-        Nothing is left to select on, so every stage keeps its last epoch.
+        Nothing is left to select on, so every stage keeps its last epoch, and one that would wait for a plateau keeps
+        its learning rate.
         """
-        stages = tuple(replace(stage, epochs=stage.refit_epochs or stage.epochs, keep="last") for stage in self.stages)
+        stages = tuple(
+            replace(
+                stage,
+                epochs=stage.refit_epochs or stage.epochs,
+                keep="last",
+                schedule="constant" if stage.schedule == "plateau" else stage.schedule,
+            )
+            for stage in self.stages
+        )
         data = replace(self.data, sources=self.data.sources + self.data.valid, valid=())
         return replace(self, data=data, stages=stages)
 

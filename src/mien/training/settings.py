@@ -321,9 +321,13 @@ class StageSettings:
         refit_epochs: passes of a refit, which learns from training and validation sets together; 0 for ``epochs``.
         batch: rows a step.
         peak_lr: highest learning rate.
-        schedule: ``"constant"``, ``"cosine"`` (down to 0) or ``"one_cycle"`` (up in ``warmup``, then a cosine down to
-            a hundredth).
+        schedule: ``"constant"``, ``"cosine"`` (down to 0), ``"one_cycle"`` (up in ``warmup``, then a cosine down to
+            a hundredth) or ``"plateau"`` (times ``factor`` after ``patience`` epochs without a gain of ``best_by`` on
+            the validation sets, down to ``lowest``; Keras' ReduceLROnPlateau).
         warmup: share of the steps that warm up.
+        patience: epochs without a gain, for ``"plateau"``.
+        factor: of the learning rate then.
+        lowest: share of ``peak_lr`` below which it does not fall.
         size_px: side of the crops; 0 for the model's ``input_px``.
         tasks: those that learn; empty for all. Rows that have none of their labels are not drawn.
         freeze_backbone: whether only heads learn.
@@ -346,6 +350,9 @@ class StageSettings:
     batch: int = 64
     schedule: str = "constant"
     warmup: float = 0.0
+    patience: int = 10
+    factor: float = 0.5
+    lowest: float = 0.0
     size_px: int = 0
     tasks: tuple[str, ...] = ()
     freeze_backbone: bool = False
@@ -359,13 +366,23 @@ class StageSettings:
     best_by: str = "loss"
     optimizer: OptimizerSettings | None = None
 
+    @property
+    def is_validated(self) -> bool:
+        """Whether every epoch is measured on the validation sets."""
+        return self.keep == "best" or self.schedule == "plateau"
+
     def __post_init__(self) -> None:
-        _one_of("schedule", self.schedule, ("constant", "cosine", "one_cycle"))
+        _one_of("schedule", self.schedule, ("constant", "cosine", "one_cycle", "plateau"))
         _one_of("keep", self.keep, ("last", "best"))
         if self.epochs < 1 or self.batch < 1:
             raise ConfigError(f"epochs and batch must be positive, got {self.epochs} and {self.batch}")
         if not 0 <= self.warmup < 1:
             raise ConfigError(f"warmup must be in [0, 1), got {self.warmup}")
+        if self.patience < 1 or not 0 < self.factor < 1 or not 0 <= self.lowest <= 1:
+            raise ConfigError(
+                "patience must be positive, factor in (0, 1) and lowest in [0, 1], "
+                f"got {self.patience}, {self.factor} and {self.lowest}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -379,6 +396,21 @@ class CalibrationSettings:
 
     temperature: bool = True
     thresholds: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedSettings:
+    """``[[published]]``: one figure of the source that a recipe follows, to stand beside what mien measures.
+
+    Attributes:
+        measure: for example ``"accuracy"``.
+        value: as printed there.
+        data: data set and part, of which the figure cannot be torn: ``"AffectNet validation, 8 classes"``.
+    """
+
+    measure: str
+    value: float
+    data: str
 
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:

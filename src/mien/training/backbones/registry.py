@@ -28,11 +28,14 @@ class Backbone:
             (N, ``num_features``). One with a loss of its own also has ``forward_with_penalty``, which returns the
             features and that loss as a scalar; a recipe weighs it with ``[model] penalty``.
         source: paper or page that it follows.
+        sized: whether a layer spans the whole map, so that the network is built for crops of one size, its option
+            ``size_px``.
     """
 
     name: str
     target: str
     source: str
+    sized: bool = False
 
 
 BACKBONES: Registry[Backbone] = Registry(
@@ -42,28 +45,34 @@ BACKBONES: Registry[Backbone] = Registry(
             name="ddamfn",
             target="mien.training.backbones.ddamfn:DDAMFN",
             source="Zhang et al., Electronics 12(17):3595, 2023; 112 px, 512 features",
+            sized=True,
         ),
         Backbone(
             name="expression_cnn",
             target="mien.training.backbones.expression_cnn:ExpressionCNN",
             source="Anas, Rehman, Ong, arXiv 2010.01301; gray 48 px, 256 features",
+            sized=True,
         ),
         Backbone(
             name="mobilefacenet",
             target="mien.training.backbones.mobilefacenet:MobileFaceNet",
             source="Chen et al., arXiv 1804.07573, at scale 2; 112 px, 512 features",
+            sized=True,
         ),
     ),
 )
 """Name -> `Backbone`, mien's own. Every other name is one of timm's models."""
 
 
-def create_backbone(name: str, *, in_channels: int = 3, options: Mapping[str, Option] | None = None) -> nn.Module:
+def create_backbone(
+    name: str, *, in_channels: int = 3, size_px: int | None = None, options: Mapping[str, Option] | None = None
+) -> nn.Module:
     """Build a backbone with random weights; nothing is downloaded.
 
     Args:
         name: one of `BACKBONES`, or else a model name of timm.
         in_channels: 1 for gray, 3 for colour.
+        size_px: side of the crops, for a backbone that is built for one size; None for the published one.
         options: further keyword arguments of the backbone's constructor, for example ``drop_path_rate``.
 
     Returns:
@@ -75,6 +84,8 @@ def create_backbone(name: str, *, in_channels: int = 3, options: Mapping[str, Op
     settings = dict(options or {})
     try:
         if name in BACKBONES:
+            if size_px is not None and BACKBONES[name].sized:
+                settings.setdefault("size_px", size_px)
             module: nn.Module = BACKBONES.load(name)(in_channels=in_channels, **settings)
         else:
             module = _create_timm(name, in_channels, settings)

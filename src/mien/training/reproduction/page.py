@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The page of results, written from the records alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from mien.training.reproduction.cost import BATCHES
+from mien.training.reproduction.plan import BUDGET, Row
+from mien.training.reproduction.records import Cost, Records, Trained
+
+COMMAND = "mien reproduce --data DATA --work WORK --page docs/results.md"
+
+_COLUMNS = {
+    "accuracy": "accuracy, plurality",
+    "official": "accuracy, official majority",
+    "macro F1": "macro F1, plurality",
+    "CCC V": "CCC valence",
+    "CCC A": "CCC arousal",
+    "AU F1": "mean AU F1 against the teacher",
+    "P_MTL": "P_MTL",
+}
+_RUNTIMES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}
+
+_INTRODUCTION = f"""\
+# Results
+
+<!-- Written by `mien reproduce` from results.json beside it; change neither by hand. -->
+
+Every network of the systems ([EmotiEffNet](systems/emotieffnet.md), [DDAMFN](systems/ddamfn.md),
+[MTANet-style](systems/mtanet.md), [CNN of 2020](systems/expr-cnn-2020.md)), trained from random weights on the same
+faces with the same labels, heads, losses and optimiser.
+
+The budget of every row: {BUDGET.images:,} gray FER+ training faces at {BUDGET.size_px} px (which they have) in batches
+of {BUDGET.batch}; AdamW, one cycle up to {BUDGET.peak_lr:g}; mirrored and a little moved. Labels: the votes; valence
+and arousal mapped from them; action units of a landmark model ([training.md](training.md)). Measured on FER+ valid
+(3,555 faces by plurality, 3,191 by the official majority) with 95 % bootstrap intervals; nothing was selected there.
+Action units and P_MTL are held against these derived labels, so they compare the rows with each other and with nothing
+else.
+
+**This is a small budget**, chosen for two CPU cores: it shows that every network learns, and how much from the same
+few faces. It does not rank the networks at their best: the papers' start from millions of faces, see up to 260 px and
+learn for epochs of 287,651 faces. For a model to use, take the [default bundle](model-card.md).
+"""
+
+
+def write_page(rows: Mapping[str, Row], records: Records) -> str:
+    """The page as Markdown; rows that were not run yet stand in it with the command that runs them."""
+    chosen = list(rows.values())
+    lines = [_INTRODUCTION, "## Learnt under the budget", ""]
+    heading = ["network", "px", "images", *_COLUMNS, "training, min of CPU", "published, on other data"]
+    lines += [_line(heading), "|---" * len(heading) + "|"]
+    lines += [_line([_name(row), *_learnt(records[row.name].trained), _published(row)]) for row in chosen]
+    missing = [row.name for row in chosen if records[row.name].trained is None]
+    if missing:
+        lines += ["", "Not yet run, each by `--rows NAME`:", ""]
+        lines += [f"- `{COMMAND} --rows {name}`" for name in missing]
+    lines += [
+        "",
+        "P_MTL = (CCC V + CCC A) / 2 + macro F1 + AU F1. Where two recipes share a row, they are one network:",
+    ]
+    lines += ["they differ in heads, losses and data, which the budget makes alike. How each was made:", ""]
+    lines += [f"- {row.name}: {_made(found)}" for row in chosen if (found := records[row.name].trained)]
+    lines += ["", "## What they cost", "", *_cost_table(chosen, records), ""]
+    lines += [
+        f"All of it again: `{COMMAND}`. The speeds alone, on a quiet machine: `{COMMAND} --only speed`.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _line(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _name(row: Row) -> str:
+    names = ", ".join(f"`{name}`" for name in row.recipes or (row.name,))
+    return f"{names} {row.note or f'({row.recipe.model.backbone})'}"
+
+
+def _learnt(trained: Trained | None) -> list[str]:
+    if trained is None:
+        return ["-", "not yet run", *("-" for _ in _COLUMNS), "-"]
+    cells = [str(trained.size_px), f"{trained.images:,}"]
+    for measure in _COLUMNS.values():
+        figure = trained.figure(measure)
+        cells.append(f"{figure.value:.3f}<br>{figure.low:.3f} to {figure.high:.3f}" if figure else "-")
+    return [*cells, f"{trained.cpu_seconds / 60:.1f}" if trained.cpu_seconds else "interrupted"]
+
+
+def _published(row: Row) -> str:
+    figures = [
+        f"`{name}`: {figure.measure} {figure.value:g} ({figure.data})" if len(row.recipes) > 1 else
+        f"{figure.measure} {figure.value:g} ({figure.data})"
+        for name, figure in row.published
+    ]  # fmt: skip
+    return "<br>".join(figures) or "-"
+
+
+def _made(trained: Trained) -> str:
+    shown = f"{trained.epochs} x {trained.images // trained.epochs:,} faces"
+    return (
+        f"{trained.made}, {shown} in {trained.seconds / 60:.1f} min on {trained.device} "
+        f"with {trained.threads} threads; the runtime answers as torch to {trained.parity:.0e}"
+    )
+
+
+def _cost_table(rows: list[Row], records: Records) -> Iterator[str]:
+    yield "Milliseconds a face, medians of repetitions in turns; weights do not matter. Each network twice: as its"
+    yield "recipe has it, and as it was trained here. GFLOP count two operations a multiply-add; MB are 10^6 bytes of"
+    yield "ONNX."
+    yield ""
+    timed = [f"{title}, batch {batch}" for title in _RUNTIMES.values() for batch in BATCHES]
+    heading = ["network", "px", "parameters", "GFLOP", "MB", *timed]
+    yield _line(heading)
+    yield "|---" * len(heading) + "|"
+    machines: dict[str, float] = {}
+    for row in rows:
+        record = records[row.name]
+        for cost in (record.as_published, record.as_trained):
+            if cost is None:
+                yield _line([f"`{row.name}`", "not yet measured", *("-" for _ in heading[2:])])
+                continue
+            yield _line([f"`{row.name}`", *_cost_cells(cost)])
+            if cost.speeds:
+                where = f"{cost.threads} threads on {cost.machine}"
+                machines[where] = max(machines.get(where, 0.0), *(speed.spread for speed in cost.speeds))
+    yield ""
+    for where, spread in machines.items():
+        yield f"- {where}; the slowest and the fastest repetition of a cell differ by up to {spread:.0%} of its median"
+
+
+def _cost_cells(cost: Cost) -> list[str]:
+    speeds = {(speed.runtime, speed.batch): f"{speed.ms:.2f}" for speed in cost.speeds}
+    timed = [speeds.get((runtime, batch), "-") for runtime in _RUNTIMES for batch in BATCHES]
+    return [str(cost.size_px), f"{cost.parameters:,}", f"{cost.gflop:.3f}", f"{cost.onnx_mb:.1f}", *timed]

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One row trained under the budget, exported, and measured as users would measure it."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import hashlib
+import logging
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mien.training.batches import clean_inputs
+from mien.training.bundle_files import write_bundle
+from mien.training.cache import default_cache_folder
+from mien.training.cards import create_card
+from mien.training.devices import create_fabric
+from mien.training.engine import CHECKPOINT, Trainer
+from mien.training.export import describe, export_onnx, parity_gap
+from mien.training.recipe import Recipe
+from mien.training.reproduction.plan import Budget, Row, under_budget
+from mien.training.reproduction.records import Trained
+from mien.training.run import Machine, measure_bundle
+from mien.training.sources import load_source, set_aside
+
+logger = logging.getLogger(__name__)
+
+PROTOCOLS = ("ferplus", "ferplus-mtl")
+
+MEASURES = (
+    "accuracy, plurality",
+    "accuracy, official majority",
+    "macro F1, plurality",
+    "CCC valence",
+    "CCC arousal",
+    "mean AU F1 against the teacher",
+    "P_MTL",
+)
+"""The figures of these protocols that the table keeps."""
+
+_N_PARITY = 64
+
+
+def row_folder(work: Path, recipe: Recipe) -> Path:
+    """Where a row's checkpoints and bundle are kept; another budget has another folder."""
+    return work / recipe.name
+
+
+def digest(recipe: Recipe, n_rows: int) -> str:
+    """Stands for every setting that decides a training.
+
+    Settings that have their default are left out, so that a new key of recipes does not make old figures void.
+    """
+    return hashlib.sha256(f"{n_rows} {_told(recipe)}".encode()).hexdigest()
+
+
+def _told(settings: object) -> object:
+    """What differs from the defaults, in plain types."""
+    if dataclasses.is_dataclass(settings) and not isinstance(settings, type):
+        found = {}
+        for field in dataclasses.fields(settings):
+            value = getattr(settings, field.name)
+            default = field.default_factory() if callable(field.default_factory) else field.default
+            if value != default:
+                found[field.name] = _told(value)
+        return found
+    if isinstance(settings, Mapping):
+        return {key: _told(value) for key, value in sorted(settings.items())}
+    return [_told(value) for value in settings] if isinstance(settings, tuple) else settings
+
+
+def count_rows(budget: Budget, row: Row, data: Path) -> int:
+    """Faces that there are to learn from.
+
+    Raises:
+        DatasetError: the data are incomplete.
+    """
+    recipe = under_budget(row, budget, budget.images)
+    return len(load_source(recipe.data.sources[0], data, recipe))
+
+
+def train_row(row: Row, budget: Budget, n_rows: int, data: Path, work: Path, machine: Machine) -> Trained:
+    """Train a row, write its bundle below ``work`` and measure it.
+
+    Args:
+        row: the network.
+        budget: of every row.
+        n_rows: from `count_rows`.
+        data: folder of the open face sets.
+        work: folder of all rows; an interrupted training goes on from there.
+        machine: one device.
+
+    Raises:
+        ConfigError: the network does not take crops of this size, or there is no such device.
+        DatasetError: the data are incomplete.
+        ModelError: the exported graph and the network disagree.
+    """
+    recipe = under_budget(row, budget, n_rows)
+    epochs, n_shown = budget.epochs(n_rows)
+    folder = row_folder(work, recipe)
+    if machine.threads is not None:
+        torch.set_num_threads(machine.threads)
+    fabric = create_fabric(accelerator=machine.accelerator, precision=machine.precision)
+    source = recipe.data.sources[0]
+    everything = load_source(source, data, recipe)
+    cached = everything.cached(machine.cache or default_cache_folder(), 2 * max(budget.size_px, 128))
+    teaching = cached.take(set_aside(cached, n_shown))
+    resumed, started = (folder / "checkpoints" / CHECKPOINT).is_file(), time.process_time()
+    trainer = Trainer(recipe, teaching, folder / "checkpoints", fabric=fabric)
+    network = trainer.run().cpu()
+    cpu_seconds = 0.0 if resumed else time.process_time() - started
+    logger.info("%s: %d images in %.0f s", row.name, epochs * n_shown, trainer.seconds)
+    graph = export_onnx(network, budget.size_px)
+    gap = parity_gap(network, graph, clean_inputs(teaching, recipe, np.arange(min(_N_PARITY, len(teaching)))))
+    card = create_card([(source, teaching)])
+    made = f"{datetime.datetime.now(datetime.UTC).date().isoformat()}, torch {torch.__version__}"
+    spec = dataclasses.replace(
+        describe(recipe, "1", graph, teaching.labels),
+        weights_notice=card.notice,
+        taught_by=card.taught_by,
+        made=made,
+        limits=(*recipe.limits, *card.limits),
+    )
+    write_bundle(folder / "bundle", graph, spec)
+    spec = measure_bundle(folder / "bundle", data, spec, PROTOCOLS)
+    return Trained(
+        digest=digest(recipe, n_rows),
+        images=epochs * n_shown,
+        epochs=epochs,
+        size_px=budget.size_px,
+        seconds=round(trainer.seconds, 1),
+        cpu_seconds=round(cpu_seconds, 1),
+        device=trainer.fabric.device.type,
+        threads=torch.get_num_threads(),
+        made=made,
+        parity=gap,
+        figures=tuple(figure for figure in spec.figures if figure.measure in MEASURES),
+    )
