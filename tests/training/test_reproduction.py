@@ -112,7 +112,7 @@ def test_what_is_done_is_kept_and_other_rows_go_on(tmp_path: Path, monkeypatch: 
     assert failures == {"ddamfn": "too small"}
     assert seen == list(names)
     text = page.read_text("utf-8")
-    assert "| `mobilenet` (mobilenetv1_100) | 48 | 28,000 | 0.500<br>0.400 to 0.600 |" in text
+    assert "| `mobilenet` (mobilenetv1_100) | 48 | 10,000 | 0.500<br>0.400 to 0.600 |" in text
     assert "| 1.5 | accuracy 0.6471 (AffectNet validation, 7 classes)" in text
     seen.clear()
     with pytest.raises(KeyboardInterrupt):
@@ -127,6 +127,14 @@ def test_what_is_done_is_kept_and_other_rows_go_on(tmp_path: Path, monkeypatch: 
     reproduce(tmp_path, tmp_path, page, names=("mobilenet",), passes=("train",), train=train, budget=other)
     assert seen == ["mobilenet"]
     assert "| 48 | 64 |" in page.read_text("utf-8")
+
+
+def test_a_missed_parity_is_told() -> None:
+    rows = list_rows()
+    close = trained(rows["mobilenet"])
+    far = dataclasses.replace(close, parity=1.2e-4)
+    assert "misses" not in write_page(rows, Records().with_row("mobilenet", trained=close))
+    assert "as torch to 1.2e-04, which misses 1e-04" in write_page(rows, Records().with_row("mobilenet", trained=far))
 
 
 def test_without_data_nothing_is_tried(tmp_path: Path) -> None:

@@ -50,8 +50,8 @@ class Recipe:
         ema_decay: of the averaged weights that are kept; 0 keeps the weights themselves.
         seed: of everything random.
         limits: what the card must say of how this recipe came about, in sentences.
-    smoothing: str = ""
-    published: tuple[PublishedSettings, ...] = ()
+        smoothing: of a video's answers, such as ``"expr=50,va=50"``; the bundle keeps it for ``smooth="bundle"``.
+        published: figures of the source that this recipe follows, none of them measured by mien.
     """
 
     name: str

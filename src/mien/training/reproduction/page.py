@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from mien.training.export import MAX_PARITY_GAP
 from mien.training.reproduction.cost import BATCHES
 from mien.training.reproduction.plan import BUDGET, Row
 from mien.training.reproduction.records import Cost, Records, Trained
@@ -101,7 +102,8 @@ def _made(trained: Trained) -> str:
     shown = f"{trained.epochs} x {trained.images // trained.epochs:,} faces"
     return (
         f"{trained.made}, {shown} in {trained.seconds / 60:.1f} min on {trained.device} "
-        f"with {trained.threads} threads; the runtime answers as torch to {trained.parity:.0e}"
+        f"with {trained.threads} threads; the runtime answers as torch to {trained.parity:.1e}"
+        + (f", which misses {MAX_PARITY_GAP:.0e}" if trained.parity > MAX_PARITY_GAP else "")
     )
 
 
