@@ -115,7 +115,7 @@ def train_row(row: Row, budget: Budget, n_rows: int, data: Path, work: Path, mac
     cpu_seconds = 0.0 if resumed else time.process_time() - started
     logger.info("%s: %d images in %.0f s", row.name, epochs * n_shown, trainer.seconds)
     graph = export_onnx(network, budget.size_px)
-    # A gap above the bound for bundles is a result of the table too: it is told there, and the graph is what is measured.
+    # A gap above the bound for bundles is a result too: the table tells it, and what is measured is the graph.
     gap = runtime_gap(network, graph, clean_inputs(teaching, recipe, np.arange(min(_N_PARITY, len(teaching)))))
     card = create_card([(source, teaching)])
     made = f"{datetime.datetime.now(datetime.UTC).date().isoformat()}, torch {torch.__version__}"
