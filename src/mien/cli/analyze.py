@@ -27,7 +27,9 @@ from mien.core import MienError
 @click.option("--every", type=click.IntRange(min=1), default=1, metavar="N", help="Each n-th frame of videos only.")
 @click.option("--from", "start_s", type=float, metavar="SECONDS", help="Leave out what videos show before.")
 @click.option("--to", "stop_s", type=float, metavar="SECONDS", help="Leave out what videos show from here on.")
-@click.option("--smooth", metavar="SETTINGS", help="Videos over time: expr=50,va=50,au=3 (frames on each side), or bundle.")
+@click.option(
+    "--smooth", metavar="SETTINGS", help="Videos over time: expr=50,va=50,au=3 (frames each side), or bundle."
+)
 @click.option("--landmarks", is_flag=True, help="Add the 68 points of each face to the table.")
 @click.option(
     "--overlay",
