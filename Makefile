@@ -8,7 +8,7 @@ PROOFS ?= ../proofs
 RESULTS ?= ../results
 CLIP ?= $(MIEN_DATA)/video/single_face.mp4
 
-.PHONY: setup format lint type test slow test-train docs docs-train site ablation results bench scale proofs
+.PHONY: setup format lint type test slow test-train docs docs-train site ablation results bench scale proofs quality tracking adaptive
 
 setup:
 	python3 -m venv .venv
@@ -72,3 +72,16 @@ proofs:
 scale:
 	$(PYTHON) tools/scale.py
 	$(PYTHON) tools/scale_heads.py
+
+# Fits the quality of faces anew, and measures it; minutes.
+quality:
+	$(PYTHON) tools/quality.py --data $(MIEN_DATA)
+
+# TrackEval in an environment of its own: it brings an OpenCV that clashes with mien's.
+tracking:
+	python3 -m venv build/tracking-tools
+	build/tracking-tools/bin/python -m pip install --quiet 'trackeval>=1.3,<2'
+	$(PYTHON) tools/tracking.py --data $(MIEN_DATA) --scorer build/tracking-tools/bin/python
+
+adaptive:
+	$(PYTHON) tools/adaptive.py $(addprefix $(MIEN_DATA)/video/,cry_to_laugh.mp4 several_faces.mp4 single_face.mp4 webcam_talk.mp4)

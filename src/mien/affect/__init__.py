@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Faces to affect: decoding of model outputs, the `Analyzer`, and what follows over time and from several systems."""
 
+from mien.affect.adaptive import AdaptiveRate, read_adaptively
 from mien.affect.ahead import ahead, batches
-from mien.affect.analyzer import Analyzer, RawFrame, cut_faces, fit_crop
+from mien.affect.analyzer import Analyzer, RawFrame
 from mien.affect.audio import (
     AUDIO_ENCODERS,
     AudioEncoder,
@@ -29,6 +30,7 @@ from mien.affect.compound import (
     frequency_divergence,
     strongest_per_frame,
 )
+from mien.affect.crops import cut_faces, fit_crop
 from mien.affect.decoding import Decoder, activate
 from mien.affect.intensities import ClipVectors, IntensityReader
 from mien.affect.sequences import clip_sequences
@@ -46,6 +48,7 @@ __all__ = [
     "MIN_NEUTRAL_ROWS",
     "NEUTRAL_FROM",
     "STATISTICS",
+    "AdaptiveRate",
     "Analyzer",
     "AudioEncoder",
     "Baseline",
@@ -79,6 +82,7 @@ __all__ = [
     "frequency_divergence",
     "gaussian_mean",
     "hold_through_gaps",
+    "read_adaptively",
     "resting_levels",
     "search_blend",
     "search_blend_per_column",

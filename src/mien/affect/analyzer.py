@@ -14,11 +14,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from mien.affect.adaptive import AdaptiveRate, read_adaptively
 from mien.affect.ahead import ahead, batches
+from mien.affect.crops import cut_faces, fit_crop
 from mien.affect.decoding import Decoder
 from mien.affect.smoothing_frames import smooth_frames
 from mien.affect.smoothing_tracks import Smoothing
-from mien.core import FaceChoice, Faces, Frame, InputError, ModelSpec
+from mien.core import ConfigError, FaceChoice, Faces, Frame, InputError, ModelSpec
 from mien.faces import (
     DEFAULT_POINTS,
     Detections,
@@ -26,12 +28,12 @@ from mien.faces import (
     FaceFollower,
     LandmarkNet,
     PointReader,
-    align_faces,
+    check_min_quality,
     create_detector,
     create_reader,
+    load_quality_model,
     parse_detector,
-    resize_face,
-    to_colour,
+    quality_signals,
     with_points,
 )
 from mien.faces.detector import N_LANDMARKS, N_POINTS
@@ -82,9 +84,11 @@ class Analyzer:
         threads: of each model; None uses every core that this process may use.
         faces: ``"all"``, ``"largest"`` (the largest box of each image), or ``"track=ID"`` for one track of videos.
         features: whether results carry the embedding of each face.
+        min_quality: abstain below: such faces keep box, track and quality, but their affect is NaN and takes no part
+            in smoothing. 0 answers for every face; see docs/quality.md for what a value costs and gains.
 
     Raises:
-        ConfigError: an argument is unknown.
+        ConfigError: an argument is unknown, or ``min_quality`` is not in [0, 1].
         ModelError: a model is missing, damaged or of an unknown version.
         MissingExtraError: the runtime is not installed.
     """
@@ -99,7 +103,9 @@ class Analyzer:
         threads: int | None = None,
         faces: str = "all",
         features: bool = False,
+        min_quality: float = 0.0,
     ) -> None:
+        self._min_quality = check_min_quality(min_quality)
         self._choice = FaceChoice.of_pixels(faces)
         self._bundle = load_bundle(model, runtime=runtime, threads=threads)
         self._decoder = Decoder(self._bundle.spec, keep_features=features)
@@ -215,6 +221,7 @@ class Analyzer:
         every: int = 1,
         images: bool = False,
         smooth: Smoothing | str | None = None,
+        adaptive: AdaptiveRate | str | None = None,
     ) -> Generator[Frame, None, None]:
         """The frames of a video with their faces, one by one, in bounded memory.
 
@@ -228,18 +235,20 @@ class Analyzer:
                 as many frames late, and up to a second more where its face is lost; with ``images`` the pixels of
                 those frames are held too. ``"va=50,causal=true"`` uses no later frame and delays nothing;
                 ``"bundle"`` is what the bundle names.
+            adaptive: such as ``"25,5,1"``: read sure stretches of a track in few frames and interpolate between them,
+                see `AdaptiveRate`. Faces are found and followed in every frame all the same.
 
         Yields:
             Every analysed frame in order, also those without a face. ``track_ids`` stay with a face through short
             losses and end at cuts.
 
         Raises:
-            ConfigError: ``smooth`` has an unknown setting, or the bundle names none.
+            ConfigError: ``smooth`` or ``adaptive`` has an unknown setting, or the bundle names none.
             InputError: the video cannot be opened, or nothing of it can be decoded.
         """
-        settings = Smoothing.of(smooth, self.spec)
+        settings, rate = Smoothing.of(smooth, self.spec), AdaptiveRate.of(adaptive)
         with open_video(path, start_s=start_s, stop_s=stop_s, every=every) as frames:
-            yield from self.frames(frames, images=images, smooth=settings)
+            yield from self.frames(frames, images=images, smooth=settings, adaptive=rate)
 
     def frames(
         self,
@@ -248,6 +257,7 @@ class Analyzer:
         images: bool = False,
         live: bool = False,
         smooth: Smoothing | str | None = None,
+        adaptive: AdaptiveRate | str | None = None,
     ) -> Generator[Frame, None, None]:
         """The same for frames from anywhere: a camera, or a video that the caller has opened.
 
@@ -259,19 +269,28 @@ class Analyzer:
             live: answer each frame before the next is asked for, so that none is old by the time of its answer. That
                 is slower over all: nothing overlaps.
             smooth: as `video` takes it; only causal settings suit what is live.
+            adaptive: as `video` takes it.
+
+        Raises:
+            ConfigError: what is live cannot have an adaptive rate, which looks ahead.
         """
-        settings = Smoothing.of(smooth, self.spec)
-        with closing(self._analyzed(frames, images=images, live=live)) as analyzed:
+        settings, rate = Smoothing.of(smooth, self.spec), AdaptiveRate.of(adaptive)
+        if live and rate is not None:
+            raise ConfigError("an adaptive rate looks ahead; leave it out, or take every n-th frame of what is live")
+        with closing(self._analyzed(frames, images=images, live=live, rate=rate)) as analyzed:
             yield from analyzed if settings is None else smooth_frames(analyzed, settings)
 
-    def _analyzed(self, frames: Iterable[VideoFrame], *, images: bool, live: bool) -> Generator[Frame, None, None]:
-        with closing(self._in_batches(frames, images=images, live=live)) as seen:
+    def _analyzed(
+        self, frames: Iterable[VideoFrame], *, images: bool, live: bool, rate: AdaptiveRate | None
+    ) -> Generator[Frame, None, None]:
+        size = _FRAMES_A_BATCH if rate is None else rate.strides[0]
+        with closing(self._in_batches(frames, images=images, live=live, size=size)) as seen:
             for batch in seen:
-                for one, faces in zip(batch, self._faces([one.found for one in batch]), strict=True):
+                for one, faces in zip(batch, self._faces([one.found for one in batch], rate), strict=True):
                     yield Frame(index=one.index, time_s=one.time_s, faces=faces, image=one.image)
 
     def _in_batches(
-        self, frames: Iterable[VideoFrame], *, images: bool, live: bool
+        self, frames: Iterable[VideoFrame], *, images: bool, live: bool, size: int = _FRAMES_A_BATCH
     ) -> Generator[list[_Seen], None, None]:
         """Frames with their faces; while they are worked on, one thread decodes and another looks for faces."""
         if live:
@@ -282,7 +301,7 @@ class Analyzer:
             closing(ahead(frames, _DECODED_WAITING)) as decoded,
             closing(ahead(self._follow(decoded, images=images), _FOUND_WAITING)) as followed,
         ):
-            yield from batches(followed, _FRAMES_A_BATCH)
+            yield from batches(followed, size)
 
     def raw_image(self, image: Image) -> RawFrame:
         """The bare outputs of the net for the faces of an (H, W, 3) RGB image."""
@@ -316,7 +335,23 @@ class Analyzer:
         wanted = self._choice.rows(detections.boxes, track_ids)
         if len(wanted) < len(detections):
             detections, track_ids = detections[wanted], track_ids[wanted]
-        return _Found(detections, track_ids, cut_faces(image, detections, self.spec))
+        crops = cut_faces(image, detections, self.spec)
+        quality = load_quality_model()(quality_signals(image.shape[:2], detections, crops))
+        return _Found(detections, track_ids, crops, quality)
+
+    def _read_adaptively(self, batch: Sequence[_Found], crops: Image, rate: AdaptiveRate) -> dict[str, Any]:
+        """Keyword arguments of `Faces` as the decoder gives them, for all faces of a stretch of a video."""
+        places = np.repeat(np.arange(len(batch)), [len(found.track_ids) for found in batch])
+        quality = np.concatenate([found.quality for found in batch])
+        labels = {"expression_labels": self.expression_labels, "action_unit_labels": self.action_unit_labels}
+
+        def read(rows: npt.NDArray[np.intp]) -> dict[str, npt.NDArray[np.float32]]:
+            values = self._decoder(self._bundle.run(crops[rows]))
+            return {name: values[name] for name in values.keys() - labels.keys()}
+
+        track_ids = np.concatenate([found.track_ids for found in batch])
+        values, _ = read_adaptively(rate, places, track_ids, quality >= self._min_quality, read)
+        return {**labels, **values}
 
     def _outputs(self, batch: Sequence[_Found]) -> list[dict[str, npt.NDArray[np.float32]]]:
         """The outputs for the faces of several images in one call of the net, by image; empty without a face."""
@@ -326,10 +361,14 @@ class Analyzer:
             for rows in _rows(batch)
         ]
 
-    def _faces(self, batch: Sequence[_Found]) -> list[Faces]:
-        """Affect of the faces of several images."""
-        outputs = self._bundle.run(np.concatenate([found.crops for found in batch]))
-        read = self._decoder(outputs) if outputs else {}
+    def _faces(self, batch: Sequence[_Found], rate: AdaptiveRate | None = None) -> list[Faces]:
+        """Affect of the faces of several images; with a rate, of all from readings of some."""
+        crops = np.concatenate([found.crops for found in batch])
+        if rate is None or not len(crops):
+            outputs = self._bundle.run(crops)
+            read = self._decoder(outputs) if outputs else {}
+        else:
+            read = self._read_adaptively(batch, crops, rate)
         answers = []
         for found, rows in zip(batch, _rows(batch), strict=True):
             if rows.start == rows.stop:
@@ -338,38 +377,18 @@ class Analyzer:
             own: dict[str, Any] = {
                 name: value[rows] if isinstance(value, np.ndarray) else value for name, value in read.items()
             }
-            answers.append(
-                Faces(
-                    boxes=found.detections.boxes,
-                    scores=found.detections.scores,
-                    landmarks=found.detections.landmarks if self._reader is None else found.detections.points,
-                    pose_rad=found.detections.pose_rad,
-                    eyes_open=found.detections.eyes_open,
-                    track_ids=found.track_ids,
-                    **own,
-                )
+            faces = Faces(
+                boxes=found.detections.boxes,
+                scores=found.detections.scores,
+                landmarks=found.detections.landmarks if self._reader is None else found.detections.points,
+                pose_rad=found.detections.pose_rad,
+                eyes_open=found.detections.eyes_open,
+                track_ids=found.track_ids,
+                quality=found.quality,
+                **own,
             )
+            answers.append(faces.without_affect(found.quality < self._min_quality))
         return answers
-
-
-def fit_crop(image: Image, spec: ModelSpec) -> Image:
-    """An image that is one face as a bundle wants it: (S, S) for gray input, else (S, S, 3), uint8."""
-    return to_colour(resize_face(image, spec.input.size_px, spec.crop.shrink), spec.input.colour)
-
-
-def cut_faces(image: Image, detections: Detections, spec: ModelSpec) -> Image:
-    """The crops of found faces as a bundle wants them.
-
-    Args:
-        image: (H, W, 3) RGB, or (H, W) for a bundle that reads gray.
-        detections: N >= 0 faces of the image.
-        spec: of the bundle.
-
-    Returns:
-        (N, S, S) for gray input, else (N, S, S, 3), uint8.
-    """
-    crops = align_faces(image, detections.landmarks, spec.crop.template, spec.input.size_px)
-    return crops if image.ndim == 2 else to_colour(crops, spec.input.colour)
 
 
 def _rows(batch: Sequence[_Found]) -> list[slice]:
@@ -384,6 +403,7 @@ class _Found(NamedTuple):
     detections: Detections
     track_ids: npt.NDArray[np.int64]
     crops: Image
+    quality: npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,6 +30,18 @@ from mien.core import MienError
 @click.option(
     "--smooth", metavar="SETTINGS", help="Videos over time: expr=50,va=50,au=3 (frames each side), or bundle."
 )
+@click.option(
+    "--adaptive",
+    metavar="STRIDES",
+    help="25,5,1: read sure stretches of videos each 25th frame, unsure ones more often, and interpolate.",
+)
+@click.option(
+    "--min-quality",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    metavar="Q",
+    help="Abstain below: such faces keep their row, with no affect. [default: 0, never]",
+)
 @click.option("--landmarks", is_flag=True, help="Add the 68 points of each face to the table.")
 @click.option(
     "--overlay",

@@ -34,6 +34,7 @@ _COLUMNS: dict[str, tuple[tuple[int | None, ...], type, float]] = {
     "features": ((None,), np.float32, np.nan),
 }
 
+_AFFECT = ("expression", "valence", "arousal", "action_units")
 
 # Stands for "not given": replaced by a filled array of the right length before anyone can see it.
 _FILL: Any = None
@@ -54,7 +55,8 @@ class Faces:
         pose_rad: (N, 3) float32 pitch, yaw, roll in radians; NaN where no model gives them.
         eyes_open: (N, 2) float32 in [0, 1], 1 for wide open, of the eye at the image's left and the one at its right;
             NaN where no model gives it.
-        quality: (N,) float32 in [0, 1]; NaN while no model gives it.
+        quality: (N,) float32 in [0, 1], the chance that the expression is read rightly from such a picture
+            (`mien.faces.QualityModel`); NaN where it was not measured, as for crops.
         expression: (N, E) float32 probabilities that sum to 1 over ``expression_labels``.
         valence: (N,) float32 in [-1, 1], unpleasant to pleasant.
         arousal: (N,) float32 in [-1, 1], calm to excited.
@@ -118,6 +120,15 @@ class Faces:
 
     def __repr__(self) -> str:
         return f"Faces(n={len(self)}, top={self.top_expressions()!r})"
+
+    def without_affect(self, rows: npt.NDArray[np.bool_]) -> Faces:
+        """The same faces with all affect (expression, valence, arousal, action units) of the chosen ones set to NaN."""
+        if not rows.any():
+            return self
+        kept = {name: getattr(self, name).copy() for name in _AFFECT}
+        for values in kept.values():
+            values[rows] = np.nan
+        return replace(self, **kept)
 
     def top_expressions(self) -> list[str | None]:
         """The most probable expression of each face; None where the bundle gave none."""

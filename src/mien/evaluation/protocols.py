@@ -80,6 +80,11 @@ PROTOCOLS = Registry(
             target="mien.evaluation.reliability:evaluate_reliability",
             summary="FER+ validation: calibration error, and the gap in each of 15 bins of confidence",
         ),
+        Protocol(
+            name="quality",
+            target="mien.evaluation.quality:evaluate_quality",
+            summary="FER+ and LFW faces made worse: does quality tell right from wrong, and what does abstaining gain?",
+        ),
         _challenge("affectnet", "AffectNet: accuracy over 8 classes, and over 7 without contempt"),
         _challenge("au", "Aff-Wild2 action units: mean F1 (FG2020 score for the edition with 8)"),
         _challenge("ce", "Compound expressions on a re-annotation of C-EXPR-DB: macro F1 over 7", split="train"),

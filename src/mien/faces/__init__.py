@@ -22,6 +22,7 @@ from mien.faces.points import (
     load_landmark_net,
     with_points,
 )
+from mien.faces.quality import SIGNALS, QualityModel, check_min_quality, load_quality_model, quality_signals
 from mien.faces.tracker import MAX_LOST_S, Tracker
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "DETECTORS",
     "MAX_LOST_S",
     "NO_POINTS",
+    "SIGNALS",
     "CutDetector",
     "Detections",
     "DetectorInfo",
@@ -36,14 +38,18 @@ __all__ = [
     "FaceFollower",
     "LandmarkNet",
     "PointReader",
+    "QualityModel",
     "RefiningDetector",
     "Tracker",
     "align_faces",
+    "check_min_quality",
     "create_detector",
     "create_reader",
     "five_points",
     "load_landmark_net",
+    "load_quality_model",
     "parse_detector",
+    "quality_signals",
     "resize_face",
     "similarity_transform",
     "to_colour",

@@ -25,6 +25,7 @@ from mien.metrics.counts import LabelCounts
 from mien.metrics.groups import bootstrap_weights
 from mien.metrics.moments import Moments
 from mien.metrics.ranking import ordered_pairs, roc_auc
+from mien.metrics.selective import aurc, risk_coverage
 
 __all__ = [
     "LabelCounts",
@@ -32,6 +33,7 @@ __all__ = [
     "Scored",
     "accuracy",
     "accuracy_without",
+    "aurc",
     "binary_f1",
     "bootstrap_weights",
     "ccc",
@@ -49,5 +51,6 @@ __all__ = [
     "p_mtl",
     "p_va",
     "pearson",
+    "risk_coverage",
     "roc_auc",
 ]

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mien.affect import Smoothing
+from mien.affect import AdaptiveRate, Smoothing
 from mien.core import ConfigError, FaceChoice
-from mien.faces import DEFAULT_POINTS, NO_POINTS, parse_detector
+from mien.faces import DEFAULT_POINTS, NO_POINTS, check_min_quality, parse_detector
 from mien.inference import DEFAULT_BUNDLE, bundle_digest, load_spec, usable_cores
 from mien.jobs import Engine, LocalEngine, create_engine
 from mien.pipeline.convert import convert_to_openface, is_openface_file
@@ -79,6 +79,8 @@ def analyze(
     start_s: float | None = None,
     stop_s: float | None = None,
     smooth: Smoothing | str | None = None,
+    adaptive: AdaptiveRate | str | None = None,
+    min_quality: float = 0.0,
     landmarks: bool = False,
     overlay: str | os.PathLike[str] | None = None,
     anonymous: bool = False,
@@ -114,6 +116,9 @@ def analyze(
         start_s: leave out what videos show before.
         stop_s: leave out what videos show from here on; for a camera, when to end.
         smooth: videos over time, as `mien.Analyzer.video` does: ``"expr=50,va=50,au=3"`` in frames on each side.
+        adaptive: such as ``"25,5,1"``: read sure stretches of videos in few frames and interpolate between them, as
+            `mien.Analyzer.video` does.
+        min_quality: abstain below: the row keeps box, track and quality, its affect is null. See docs/quality.md.
         landmarks: whether the table has the points of each face: 68, or five without a landmark net.
         overlay: a video (or, for an image, a picture) with everything drawn on it; for a single input.
         anonymous: whether faces are made unrecognisable in the overlay.
@@ -137,6 +142,7 @@ def analyze(
     """
     names = [os.fspath(name) for name in ([inputs] if isinstance(inputs, (str, os.PathLike)) else inputs)]
     smoothing = Smoothing.of(smooth, load_spec(model) if smooth == "bundle" else None)
+    rate = AdaptiveRate.of(adaptive)
     arguments: dict[str, Any] = {
         "inputs": names,
         "out": os.fspath(out),
@@ -150,6 +156,8 @@ def analyze(
         "start_s": start_s,
         "stop_s": stop_s,
         "smooth": None if smoothing is None else str(smoothing),
+        "adaptive": None if rate is None else str(rate),
+        "min_quality": min_quality,
         "landmarks": landmarks,
         "overlay": None if overlay is None else os.fspath(overlay),
         "anonymous": anonymous,
@@ -163,7 +171,8 @@ def analyze(
         arguments["detector_sha256"] = hash_file(weights) if Path(weights).is_file() else None
     if points != NO_POINTS:
         arguments["points_sha256"] = bundle_digest(points)
-    selection = Selection(every=every, start_s=start_s, stop_s=stop_s, smooth=smoothing)
+    check_min_quality(min_quality)
+    selection = Selection(every=every, start_s=start_s, stop_s=stop_s, smooth=smoothing, adaptive=rate)
     if anonymous and overlay is None:
         raise ConfigError("anonymous changes the overlay; name a file for it")
     choice = FaceChoice.of_pixels(faces)
@@ -203,6 +212,7 @@ def analyze(
                 threads=_threads_per_worker(jobs, len(todo)) if threads is None else threads,
                 # Whoever is not chosen must be found all the same to be hidden.
                 faces="all" if anonymous else faces,
+                min_quality=min_quality,
                 choice=choice,
                 selection=selection,
                 drawing=drawing,

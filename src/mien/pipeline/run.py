@@ -32,6 +32,7 @@ class RunSettings:
         runtime: as `mien.Analyzer` takes it.
         threads: as `mien.Analyzer` takes it.
         faces: as `mien.Analyzer` takes it.
+        min_quality: as `mien.Analyzer` takes it.
         choice: which of the faces that are found the tables hold.
         selection: which frames of videos.
         drawing: the overlay, None without.
@@ -46,6 +47,7 @@ class RunSettings:
     runtime: str
     threads: int | None
     faces: str
+    min_quality: float
     choice: FaceChoice
     selection: Selection
     drawing: Drawing | None
@@ -62,6 +64,7 @@ class RunSettings:
             runtime=self.runtime,
             threads=self.threads,
             faces=self.faces,
+            min_quality=self.min_quality,
         )
 
         def work(plan: TablePlan, tell: Tell) -> None:
@@ -95,7 +98,8 @@ class _TableRun:
         except InputError as error:
             self._fail(plan.inputs[0], error)
             return
-        about = {**self._settings.selection.metadata, **work_key, **_stream_offset(plan.inputs)}
+        abstain = {"min_quality": f"{self._settings.min_quality:g}"} if self._settings.min_quality else {}
+        about = {**self._settings.selection.metadata, **abstain, **work_key, **_stream_offset(plan.inputs)}
         schema = schema_of(analyzer, landmarks=self._settings.landmarks, metadata=about)
         stopped_by: BaseException | None = None
         try:

@@ -8,12 +8,14 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from mien.affect import Analyzer, Smoothing
+from mien.affect import AdaptiveRate, Analyzer, Smoothing
 from mien.core import ConfigError, Frame, InputError
 from mien.media import DecodeReport, FrameSource, MediaInput, VideoFrame, VideoInfo, load_image, open_camera, open_video
 
 SMOOTHING_KEY = "smoothing"
 """Under which a table keeps the settings that it was smoothed with."""
+
+_ADAPTIVE_KEY = "adaptive"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,12 +27,14 @@ class Selection:
         start_s: none shown before; None from the beginning.
         stop_s: none shown from here on; None to the end.
         smooth: over time, each track on its own; None for not at all.
+        adaptive: read sure stretches in few frames, see `mien.affect.AdaptiveRate`; None reads every wanted frame.
     """
 
     every: int = 1
     start_s: float | None = None
     stop_s: float | None = None
     smooth: Smoothing | None = None
+    adaptive: AdaptiveRate | None = None
 
     def __post_init__(self) -> None:
         if self.every < 1:
@@ -46,8 +50,9 @@ class Selection:
 
     @property
     def metadata(self) -> dict[str, str]:
-        """What a table must say of itself: that its rows are smoothed, so that nobody does it twice."""
-        return {} if self.smooth is None else {SMOOTHING_KEY: str(self.smooth)}
+        """What a table must say of itself: that its rows are smoothed, or interpolated between readings."""
+        settings = {SMOOTHING_KEY: self.smooth, _ADAPTIVE_KEY: self.adaptive}
+        return {key: str(value) for key, value in settings.items() if value is not None}
 
     def n_expected(self, info: VideoInfo) -> int | None:
         """Frames to expect of a video, None where its container does not tell."""
@@ -142,8 +147,8 @@ class VideoReading:
         is_camera = self.info.path is None
         wanted = self._selection.live(self._source) if is_camera else self._source
         nothing_yet = True
-        smooth = self._selection.smooth
-        with closing(analyzer.frames(wanted, images=images, smooth=smooth)) as frames:
+        smooth, adaptive = self._selection.smooth, self._selection.adaptive
+        with closing(analyzer.frames(wanted, images=images, smooth=smooth, adaptive=adaptive)) as frames:
             for frame in frames:
                 nothing_yet = False
                 yield frame

@@ -90,7 +90,7 @@ _HEAD = (
     _real("pitch_rad", "rad", "[-pi, pi]", "Head rotation, seen by the viewer: positive lifts the nose."),
     _real("yaw_rad", "rad", "[-pi, pi]", "Head rotation, seen by the viewer: positive turns the nose to the right."),
     _real("roll_rad", "rad", "[-pi, pi]", "Head rotation, seen by the viewer: positive tilts the crown to the right."),
-    _real("quality", "1", "[0, 1]", "How fit the face is for being read."),
+    _real("quality", "1", "[0, 1]", "The chance that the expression is read rightly from such a picture."),
     Column(
         name="expression",
         type=pa.string(),

@@ -58,7 +58,7 @@ _HEAD = (
     _real("face_s", "s", ">= 0", "Time that those rows stand for."),
     _real("unseen_s", "s", ">= 0", "Time in gaps between frames, of which the table knows nothing."),
     _real("confidence_mean", "1", "[0, 1]", "Mean of the detector's confidence."),
-    _real("quality_mean", "1", "[0, 1]", "Mean quality; null while no model gives it."),
+    _real("quality_mean", "1", "[0, 1]", "Mean quality."),
 )
 
 EVENT_COLUMNS = (

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from mien.core import ConfigError, ModelError
+from mien.faces import (
+    SIGNALS,
+    Detections,
+    QualityModel,
+    align_faces,
+    check_min_quality,
+    load_quality_model,
+    quality_signals,
+)
+
+Image = npt.NDArray[np.uint8]
+TEMPLATE = ((0.320, 0.385), (0.680, 0.385), (0.500, 0.578), (0.352, 0.768), (0.648, 0.768))
+FRONTAL = np.array([[100, 100], [140, 100], [120, 121], [104, 142], [136, 142]], np.float32)
+ASTRONAUT = np.array([[204, 110], [242, 112], [224, 138], [204, 153], [240, 155]], np.float32)
+
+
+def measured(image: Image, points: npt.NDArray[np.float32], score: float = 0.99) -> dict[str, float]:
+    faces = Detections(np.zeros((1, 4)), np.array([score]), points[None])
+    crops = align_faces(image, points[None], TEMPLATE, 112)
+    return dict(zip(SIGNALS, quality_signals(image.shape[:2], faces, crops)[0].tolist(), strict=True))
+
+
+def quality(image: Image, points: npt.NDArray[np.float32] = ASTRONAUT, score: float = 0.99) -> float:
+    signals = np.array([list(measured(image, points, score).values())], np.float32)
+    return float(load_quality_model()(signals)[0])
+
+
+@pytest.fixture
+def plain() -> Image:
+    return np.full((300, 300, 3), 120, np.uint8)
+
+
+def test_a_frontal_face_is_not_turned(plain: Image) -> None:
+    signals = measured(plain, FRONTAL)
+    assert signals["size"] == pytest.approx(np.log2(42))
+    for name in ("turn", "nod", "roll", "outside"):
+        assert signals[name] == pytest.approx(0, abs=1e-5)
+
+
+def test_each_pose_moves_its_own_signal(plain: Image) -> None:
+    turned, nodding = FRONTAL.copy(), FRONTAL.copy()
+    turned[2, 0] += 21
+    nodding[2, 1] -= 10.5
+    assert measured(plain, turned)["turn"] == pytest.approx(0.5)
+    assert measured(plain, turned)["nod"] == pytest.approx(0, abs=1e-5)
+    assert measured(plain, nodding)["nod"] == pytest.approx(0.25)
+    assert measured(plain, nodding)["turn"] == pytest.approx(0, abs=1e-5)
+
+
+@pytest.mark.parametrize("degrees", [-90, -30, 30, 90, 180])
+def test_roll_is_told_and_changes_nothing_else(plain: Image, degrees: float) -> None:
+    matrix = cv2.getRotationMatrix2D((120, 120), degrees, 1)
+    tilted = (FRONTAL @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
+    before, after = measured(plain, FRONTAL), measured(plain, tilted)
+    assert after.pop("roll") == pytest.approx(1 - np.cos(np.radians(degrees)), abs=1e-5)
+    before.pop("roll")
+    assert after == pytest.approx(before, abs=1e-4)
+
+
+def test_half_a_face_beyond_the_edge_is_outside(plain: Image) -> None:
+    assert measured(plain, FRONTAL - (120, 0))["outside"] == pytest.approx(0.5)
+    assert measured(plain, FRONTAL - (400, 0))["outside"] == 1
+
+
+def test_a_flat_face_has_a_sharpness_and_no_contrast(plain: Image) -> None:
+    signals = measured(plain, FRONTAL)
+    assert signals["contrast"] == pytest.approx(0, abs=1e-6)
+    assert np.isfinite(list(signals.values())).all()
+
+
+def test_a_point_without_extent_or_a_sure_score_gives_finite_signals(plain: Image) -> None:
+    for score in (0.0, 1.0):
+        assert np.isfinite(list(measured(plain, np.zeros((5, 2), np.float32), score).values())).all()
+
+
+def test_what_makes_a_face_worse_lowers_its_quality(astronaut: Image) -> None:
+    clean = quality(astronaut)
+    assert quality(cv2.GaussianBlur(astronaut, (0, 0), 6)) < clean - 0.05
+    small = cv2.resize(astronaut, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
+    assert quality(small, ASTRONAUT / 4) < clean
+    assert quality((astronaut * 0.08).astype(np.uint8)) < clean - 0.05
+    assert quality(astronaut, score=0.7) < clean
+
+
+def test_gray_and_colour_crops_are_measured_alike(astronaut: Image) -> None:
+    faces = Detections(np.zeros((1, 4)), np.array([0.9]), ASTRONAUT[None])
+    crops = align_faces(astronaut, ASTRONAUT[None], TEMPLATE, 112)
+    gray = cv2.cvtColor(crops[0], cv2.COLOR_RGB2GRAY)[None]
+    shape = astronaut.shape[:2]
+    np.testing.assert_allclose(quality_signals(shape, faces, crops), quality_signals(shape, faces, gray), rtol=1e-6)
+
+
+def test_no_face_has_no_signals_and_no_quality() -> None:
+    signals = quality_signals((10, 10), Detections.empty(), np.empty((0, 112, 112), np.uint8))
+    assert signals.shape == (0, len(SIGNALS))
+    assert load_quality_model()(signals).shape == (0,)
+
+
+def test_crops_of_other_faces_are_refused() -> None:
+    with pytest.raises(ConfigError, match="0 faces need as many crops, got 2"):
+        quality_signals((10, 10), Detections.empty(), np.empty((2, 112, 112), np.uint8))
+
+
+def test_the_logistic_formula_and_its_bounds() -> None:
+    zeros, ones = dict.fromkeys(SIGNALS, 0.0), dict.fromkeys(SIGNALS, 1.0)
+    model = QualityModel(
+        intercept=0.5, weights=zeros | {"size": 2.0}, mean=ones, deviation=ones, bundle="", faces="", n=1, command=""
+    )
+    signals = np.zeros((4, len(SIGNALS)), np.float32)
+    signals[:, 0] = [1, 2, 100, np.nan]
+    expected = [1 / (1 + np.exp(-0.5)), 1 / (1 + np.exp(-2.5)), 1 / (1 + np.exp(-6.5)), np.nan]
+    np.testing.assert_allclose(model(signals), expected, rtol=1e-5)
+
+
+def test_a_damaged_model_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "quality.json"
+    with pytest.raises(ModelError, match="install mien again"):
+        load_quality_model(path)
+    content = {name: dict(value) if isinstance(value, dict) else value for name, value in asdict(fitted()).items()}
+    content["weights"].pop("size")
+    path.write_text(json.dumps(content))
+    with pytest.raises(ModelError, match="weights must name the signals"):
+        load_quality_model(path)
+    content = asdict(fitted())
+    content["deviation"]["size"] = 0.0
+    path.with_name("flat.json").write_text(json.dumps(content))
+    with pytest.raises(ModelError, match="above 0"):
+        load_quality_model(path.with_name("flat.json"))
+
+
+def fitted() -> QualityModel:
+    return load_quality_model()
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])
+def test_a_threshold_beyond_the_scale_is_refused(value: float) -> None:
+    with pytest.raises(ConfigError, match="from 0 to 1"):
+        check_min_quality(value)
