@@ -3,7 +3,7 @@
 
 from mien.affect.adaptive import AdaptiveRate, read_adaptively
 from mien.affect.ahead import ahead, batches
-from mien.affect.analyzer import Analyzer, RawFrame
+from mien.affect.analyzer import Analyzer
 from mien.affect.audio import (
     AUDIO_ENCODERS,
     AudioEncoder,
@@ -38,6 +38,7 @@ from mien.affect.smoothing import box_mean, box_median, fill_gaps, gaussian_mean
 from mien.affect.smoothing_frames import smooth_frames
 from mien.affect.smoothing_stream import CausalMean
 from mien.affect.smoothing_tracks import KERNELS, Smoothing, smooth_tracks
+from mien.affect.stages import RawFrame
 from mien.affect.statistics import STATISTICS, clip_statistics
 
 __all__ = [

@@ -4,12 +4,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +19,7 @@ from mien.affect.crops import cut_faces, fit_crop
 from mien.affect.decoding import Decoder
 from mien.affect.smoothing_frames import smooth_frames
 from mien.affect.smoothing_tracks import Smoothing
+from mien.affect.stages import FoundFaces, RawFrame, SeenFrame, rows_of
 from mien.core import ConfigError, FaceChoice, Faces, Frame, InputError, ModelSpec
 from mien.faces import (
     DEFAULT_POINTS,
@@ -51,23 +51,6 @@ _FRAMES_A_BATCH = 8
 # keep the affect net busy while the detector searches a whole frame.
 _DECODED_WAITING = 4
 _FOUND_WAITING = 12
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class RawFrame:
-    """What the net says of the N >= 0 faces of one frame, before any activation.
-
-    Attributes:
-        index: as `mien.core.Frame.index`.
-        time_s: as `mien.core.Frame.time_s`.
-        track_ids: (N,) int64.
-        outputs: output name -> (N, ...) float32; empty where there is no face.
-    """
-
-    index: int
-    time_s: float
-    track_ids: npt.NDArray[np.int64]
-    outputs: Mapping[str, npt.NDArray[np.float32]]
 
 
 class Analyzer:
@@ -291,7 +274,7 @@ class Analyzer:
 
     def _in_batches(
         self, frames: Iterable[VideoFrame], *, images: bool, live: bool, size: int = _FRAMES_A_BATCH
-    ) -> Generator[list[_Seen], None, None]:
+    ) -> Generator[list[SeenFrame], None, None]:
         """Frames with their faces; while they are worked on, one thread decodes and another looks for faces."""
         if live:
             with closing(self._follow(frames, images=images)) as followed:
@@ -315,20 +298,22 @@ class Analyzer:
                 for one, own in zip(batch, self._outputs([one.found for one in batch]), strict=True):
                     yield RawFrame(index=one.index, time_s=one.time_s, track_ids=one.found.track_ids, outputs=own)
 
-    def _follow(self, frames: Iterable[VideoFrame], *, images: bool) -> Generator[_Seen, None, None]:
+    def _follow(self, frames: Iterable[VideoFrame], *, images: bool) -> Generator[SeenFrame, None, None]:
         follower = FaceFollower(self._moving_detector, self._reader)
         in_gray = self.spec.input.colour == "gray"
         for frame in frames:
             detections, track_ids = follower.follow(frame)
             found = self._found(frame.gray if in_gray else frame.image, detections, track_ids)
-            yield _Seen(frame.index, frame.time_s, found, frame.image if images else None)
+            yield SeenFrame(frame.index, frame.time_s, found, frame.image if images else None)
 
     def _detected(self, image: Image) -> Detections:
         """The faces of a photo."""
         found = self._still_detector.detect(image)
         return found if self._reader is None else with_points(self._reader, image, found)
 
-    def _found(self, image: Image, detections: Detections, track_ids: npt.NDArray[np.int64] | None = None) -> _Found:
+    def _found(
+        self, image: Image, detections: Detections, track_ids: npt.NDArray[np.int64] | None = None
+    ) -> FoundFaces:
         """The faces that were asked for, and their crops as the bundle wants them."""
         if track_ids is None:
             track_ids = np.full(len(detections), -1, dtype=np.int64)
@@ -337,9 +322,9 @@ class Analyzer:
             detections, track_ids = detections[wanted], track_ids[wanted]
         crops = cut_faces(image, detections, self.spec)
         quality = load_quality_model()(quality_signals(image.shape[:2], detections, crops))
-        return _Found(detections, track_ids, crops, quality)
+        return FoundFaces(detections, track_ids, crops, quality)
 
-    def _read_adaptively(self, batch: Sequence[_Found], crops: Image, rate: AdaptiveRate) -> dict[str, Any]:
+    def _read_adaptively(self, batch: Sequence[FoundFaces], crops: Image, rate: AdaptiveRate) -> dict[str, Any]:
         """Keyword arguments of `Faces` as the decoder gives them, for all faces of a stretch of a video."""
         places = np.repeat(np.arange(len(batch)), [len(found.track_ids) for found in batch])
         quality = np.concatenate([found.quality for found in batch])
@@ -353,15 +338,15 @@ class Analyzer:
         values, _ = read_adaptively(rate, places, track_ids, quality >= self._min_quality, read)
         return {**labels, **values}
 
-    def _outputs(self, batch: Sequence[_Found]) -> list[dict[str, npt.NDArray[np.float32]]]:
+    def _outputs(self, batch: Sequence[FoundFaces]) -> list[dict[str, npt.NDArray[np.float32]]]:
         """The outputs for the faces of several images in one call of the net, by image; empty without a face."""
         outputs = self._bundle.run(np.concatenate([found.crops for found in batch]))
         return [
             {name: values[rows] for name, values in outputs.items()} if rows.start < rows.stop else {}
-            for rows in _rows(batch)
+            for rows in rows_of(batch)
         ]
 
-    def _faces(self, batch: Sequence[_Found], rate: AdaptiveRate | None = None) -> list[Faces]:
+    def _faces(self, batch: Sequence[FoundFaces], rate: AdaptiveRate | None = None) -> list[Faces]:
         """Affect of the faces of several images; with a rate, of all from readings of some."""
         crops = np.concatenate([found.crops for found in batch])
         if rate is None or not len(crops):
@@ -370,7 +355,7 @@ class Analyzer:
         else:
             read = self._read_adaptively(batch, crops, rate)
         answers = []
-        for found, rows in zip(batch, _rows(batch), strict=True):
+        for found, rows in zip(batch, rows_of(batch), strict=True):
             if rows.start == rows.stop:
                 answers.append(Faces.empty(self.expression_labels, self.action_unit_labels))
                 continue
@@ -389,28 +374,3 @@ class Analyzer:
             )
             answers.append(faces.without_affect(found.quality < self._min_quality))
         return answers
-
-
-def _rows(batch: Sequence[_Found]) -> list[slice]:
-    """Where the faces of each image stand among those of all."""
-    stops = np.cumsum([len(found.detections) for found in batch]).tolist()
-    return [slice(start, stop) for start, stop in zip([0, *stops[:-1]], stops, strict=True)]
-
-
-class _Found(NamedTuple):
-    """The faces of one image on their way through the stages."""
-
-    detections: Detections
-    track_ids: npt.NDArray[np.int64]
-    crops: Image
-    quality: npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True, eq=False)
-class _Seen:
-    """A frame whose faces are found; its pixels only where somebody wants them."""
-
-    index: int
-    time_s: float
-    found: _Found
-    image: Image | None
