@@ -53,8 +53,8 @@ def evaluate(
     """Measure a bundle, a file of answers, or affect tables of the videos, with 95 % bootstrap intervals.
 
     \b
-    ferplus, ferplus-mtl, lfw, lfw-chain, flip-rate, au-teacher, fairness, reliability, quality: a bundle on faces that it
-    was not taught
+    ferplus, ferplus-mtl, lfw, lfw-chain, flip-rate, au-teacher, fairness, reliability, quality: a bundle on faces
+    that it was not taught
     landmarks: a landmark net (--bundle, else mien-points) against its teacher
     va, expr, au, mtl, lsd, ce, emi, eri, affectnet: the challenges' own measures, videos resampled as a whole
     """  # noqa: D301 - \b is click's mark for text that it must not rewrap
