@@ -39,9 +39,10 @@ and arousal mapped from them; action units of a landmark model ([training.md](tr
 Action units and P_MTL are held against these derived labels, so they compare the rows with each other and with nothing
 else.
 
-**This is a small budget**, chosen for two CPU cores: it shows that every network learns, and how much from the same
-few faces. It does not rank the networks at their best: the papers' start from millions of faces, see up to 260 px and
-learn for epochs of 287,651 faces. For a model to use, take the [default bundle](model-card.md).
+**This is a very small budget**, chosen for two busy CPU cores: it tells how much each network has learnt after the same
+few faces, and for some that is little more than the most frequent answer. It does not rank the networks at their best:
+the papers' start from millions of faces, see up to 260 px and learn for epochs of 287,651 faces. `--images 100000` asks
+for more. For a model to use, take the [default bundle](model-card.md).
 """
 
 
