@@ -82,7 +82,12 @@ _HEAD = (
         range="true, false",
         meaning="Whether the row holds a face; false is the single row of a frame without one.",
     ),
-    _real("confidence", "1", "[0, 1]", "The detector's confidence; null where no detector ran or nothing was found."),
+    _real(
+        "confidence",
+        "1",
+        "[0, 1]",
+        "Of the detector, or of the landmark net where it follows the face; null where nothing was found.",
+    ),
     _real("x0", "px", "any", "Left edge of the face box in the image as shown; may lie outside the image."),
     _real("y0", "px", "any", "Top edge of the face box in the image as shown; may lie outside the image."),
     _real("x1", "px", "> x0", "Right edge of the face box in the image as shown; may lie outside the image."),
