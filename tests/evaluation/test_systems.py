@@ -204,10 +204,10 @@ def test_compound_systems_are_chosen_by_frequencies(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--smooth", "va=3"], "need folders of affect tables"),
+        (["--smooth", "va=3"], "need the official crops"),
         (["--search-thresholds"], "need folders of affect tables"),
-        (["--predictions", "{tables}", "--bundle", "mien-light"], "not both"),
-        (["--predictions", "{tables}", "--weights", "pose=1"], "va=, expr= or au="),
+        (["--predictions", "{tables}", "--bundle", "mien-light"], "give one of"),
+        (["--predictions", "{tables}", "--weights", "pose=1"], "va=, expr=, au="),
         (["--predictions", "{tables}", "--thresholds", "a"], "numbers and commas"),
     ],
 )
