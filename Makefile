@@ -68,8 +68,9 @@ bench:
 proofs:
 	$(PYTHON) tools/proofs.py --data $(MIEN_DATA) --work $(PROOFS) --page docs/proofs-abaw.md
 
-# Millions of rows through evaluation and smoothing, a million to a head (which needs the workshop, and 3 GB of disk).
+# A thousand clips; millions of rows through evaluation and smoothing, a million to a head (workshop, 3 GB of disk).
 scale:
+	$(PYTHON) tools/scale_files.py
 	$(PYTHON) tools/scale.py
 	$(PYTHON) tools/scale_heads.py
 
