@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import MISSING, fields
 
 from mien.core import Registry
-from mien.training import Recipe, settings
+from mien.training import Recipe, schedule_settings, settings
 from mien.training.backbones import BACKBONES
 from mien.training.heads import HEADS
 from mien.training.objectives import LOSSES
@@ -30,8 +30,8 @@ _TABLES = {
     "[model]": settings.ModelSettings,
     "[heads.TASK]": settings.HeadSettings,
     "[losses.TASK]": settings.LossSettings,
-    "[[stages]]": settings.StageSettings,
-    "[optimizer], [stages.optimizer]": settings.OptimizerSettings,
+    "[[stages]]": schedule_settings.StageSettings,
+    "[optimizer], [stages.optimizer]": schedule_settings.OptimizerSettings,
     "[augmentation]": settings.AugmentationSettings,
     "[coupling]": settings.CouplingSettings,
     "[[teachers]]": settings.TeacherSettings,

@@ -11,13 +11,13 @@ from mien.datasets import AU_RULES, FERPLUS_TEMPLATE
 from mien.training.data import TeachingSet
 from mien.training.pictures import Pictures
 from mien.training.recipe import Recipe
+from mien.training.schedule_settings import StageSettings
 from mien.training.settings import (
     DataSettings,
     HeadSettings,
     LossSettings,
     ModelSettings,
     SourceSettings,
-    StageSettings,
 )
 
 UNITS = tuple(AU_RULES)

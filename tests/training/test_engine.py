@@ -20,7 +20,8 @@ from mien.training.checkpoint import load_result
 from mien.training.engine import CHECKPOINT, Trainer
 from mien.training.export import describe, export_onnx, parity_gap
 from mien.training.network import AffectNetwork
-from mien.training.settings import HeadSettings, OptimizerSettings, StageSettings
+from mien.training.schedule_settings import OptimizerSettings, StageSettings
+from mien.training.settings import HeadSettings
 
 from .made_up import create_recipe, create_samples, create_vector_recipe, shortened
 

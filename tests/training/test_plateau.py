@@ -17,7 +17,8 @@ from mien.training.checkpoint import Progress
 from mien.training.data import TeachingSet
 from mien.training.engine import Trainer
 from mien.training.recipe import Recipe
-from mien.training.settings import DataSettings, SourceSettings, StageSettings
+from mien.training.schedule_settings import StageSettings
+from mien.training.settings import DataSettings, SourceSettings
 
 from .made_up import create_samples, create_vector_recipe
 

@@ -17,12 +17,8 @@ from mien.training.coupling import co_annotate, matching_loss, relation  # noqa:
 from mien.training.engine import CHECKPOINT, Trainer  # noqa: E402 - needs torch
 from mien.training.network import AffectNetwork  # noqa: E402 - needs torch
 from mien.training.optimization import create_optimizer, learning_rate, sharpness_aware_step  # noqa: E402
-from mien.training.settings import (  # noqa: E402 - needs torch
-    CouplingSettings,
-    OptimizerSettings,
-    StageSettings,
-    TeacherSettings,
-)
+from mien.training.schedule_settings import OptimizerSettings, StageSettings  # noqa: E402
+from mien.training.settings import CouplingSettings, TeacherSettings  # noqa: E402 - needs torch
 from mien.training.teachers import add_teacher, blend  # noqa: E402 - needs torch
 
 from .made_up import create_recipe, create_samples, create_vector_recipe  # noqa: E402 - needs torch

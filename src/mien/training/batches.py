@@ -15,7 +15,7 @@ from mien.faces import align_faces, resize_face
 from mien.training.augment import CropSampler, mix_rectangle
 from mien.training.data import Rows, TeachingSet
 from mien.training.recipe import Recipe
-from mien.training.settings import StageSettings
+from mien.training.schedule_settings import StageSettings
 from mien.training.stored_vectors import is_vectors
 
 Floats = npt.NDArray[np.float32]

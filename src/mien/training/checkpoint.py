@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mien.core import ConfigError
 from mien.results import durable_file, output_errors
-from mien.training.settings import StageSettings
+from mien.training.schedule_settings import StageSettings
 
 _LAYOUT = 2
 

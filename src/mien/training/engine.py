@@ -29,8 +29,8 @@ from mien.training.network import AffectNetwork
 from mien.training.objectives import create_loss, kernel_penalty, task_weights
 from mien.training.optimization import create_optimizer, learning_rate, set_learning_rate, sharpness_aware_step
 from mien.training.recipe import Recipe
+from mien.training.schedule_settings import StageSettings
 from mien.training.self_teaching import distill, self_teach
-from mien.training.settings import StageSettings
 from mien.training.teachers import add_teacher
 from mien.training.validation import measures, raw_outputs
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from mien.training.network import AffectNetwork
-from mien.training.settings import OptimizerSettings, StageSettings
+from mien.training.schedule_settings import OptimizerSettings, StageSettings
 
 
 def create_optimizer(network: AffectNetwork, settings: OptimizerSettings, lr: float) -> torch.optim.Optimizer:

@@ -12,6 +12,7 @@ from pathlib import Path
 from mien.affect import Smoothing
 from mien.core import ConfigError, read_typed
 from mien.training.backbones.registry import BACKBONES
+from mien.training.schedule_settings import OptimizerSettings, StageSettings
 from mien.training.settings import (
     AugmentationSettings,
     CalibrationSettings,
@@ -20,9 +21,7 @@ from mien.training.settings import (
     HeadSettings,
     LossSettings,
     ModelSettings,
-    OptimizerSettings,
     PublishedSettings,
-    StageSettings,
     TeacherSettings,
 )
 

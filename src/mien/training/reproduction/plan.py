@@ -10,16 +10,15 @@ from dataclasses import dataclass, field
 from mien.core import ConfigError
 from mien.training.backbones.registry import Option
 from mien.training.recipe import Recipe, list_recipes, load_recipe
+from mien.training.schedule_settings import OptimizerSettings, StageSettings
 from mien.training.settings import (
     AugmentationSettings,
     DataSettings,
     HeadSettings,
     LossSettings,
     ModelSettings,
-    OptimizerSettings,
     PublishedSettings,
     SourceSettings,
-    StageSettings,
 )
 
 
