@@ -124,6 +124,21 @@ def test_nothing_is_sent(onet: Path, runtime: str) -> None:
     assert done.stdout == "False\n"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a signal of this kind is POSIX")
+def test_ctrl_c_after_two_sessions(onet: Path, runtime: str) -> None:
+    """A runtime that leaves its signal stack behind would turn the Ctrl-C into a segmentation fault."""
+    script = (
+        "import faulthandler, gc, os, signal\nfrom pathlib import Path\nfrom mien.inference import create_session\n"
+        "faulthandler.enable()\n"  # the handlers of most programs run on a stack of their own
+        f"sessions = [create_session(Path({str(onet)!r}), runtime={runtime!r}) for _ in range(2)]\n"
+        "while sessions:\n    del sessions[0]\n    gc.collect()\n"
+        "try:\n    os.kill(os.getpid(), signal.SIGINT)\n"
+        "except KeyboardInterrupt:\n    print('stopped')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "stopped\n"), done.stderr
+
+
 def test_import_loads_no_runtime() -> None:
     script = "import sys, mien.inference; print([m for m in sys.modules if m in ('onnxruntime', 'openvino')])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ def load_session(model: Path | bytes, threads: int) -> Session:
         # Newer processors would otherwise compute in bfloat16, and a score would depend on the machine.
         "INFERENCE_PRECISION_HINT": "f32",
     }
-    core = openvino.Core()
+    core = _core(openvino)
     try:
         compiled = core.compile_model(core.read_model(model), "CPU", settings)
     except RuntimeError as error:
@@ -75,6 +76,17 @@ def load_session(model: Path | bytes, threads: int) -> Session:
             f"fetch or export it again: {error}"
         ) from error
     return OpenVinoSession(compiled, model_label(model))
+
+
+@cache
+def _core(openvino: Any) -> Any:
+    """The one core of this process.
+
+    Each core gives the thread that creates it another signal stack, and its end gives back the one that it
+    found. Two cores that end in the order of their creation leave a freed stack behind: the next signal, a
+    Ctrl-C, is then a segmentation fault.
+    """
+    return openvino.Core()
 
 
 @contextmanager
