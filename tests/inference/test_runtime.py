@@ -129,6 +129,7 @@ def test_ctrl_c_after_two_sessions(onet: Path, runtime: str) -> None:
     """A runtime that leaves its signal stack behind would turn the Ctrl-C into a segmentation fault."""
     script = (
         "import faulthandler, gc, os, signal\nfrom pathlib import Path\nfrom mien.inference import create_session\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background jobs ignore it
         "faulthandler.enable()\n"  # the handlers of most programs run on a stack of their own
         f"sessions = [create_session(Path({str(onet)!r}), runtime={runtime!r}) for _ in range(2)]\n"
         "while sessions:\n    del sessions[0]\n    gc.collect()\n"
