@@ -109,7 +109,7 @@ def test_crops_flip_their_pose_with_their_points() -> None:
 
 def test_crops_without_a_face_ask_for_nothing_else(lessons: Lessons) -> None:
     recipe = dataclasses.replace(RECIPE, no_face=0.5)
-    _, targets = next(lessons.batches(recipe, 0))
+    _, targets = lessons.batch(recipe, 0, 0)
     absent = targets.face == 0
     assert 0 < absent.sum() < len(absent)
     assert targets.points[absent].isnan().all()
@@ -117,9 +117,22 @@ def test_crops_without_a_face_ask_for_nothing_else(lessons: Lessons) -> None:
 
 
 def test_an_epoch_is_the_same_whatever_came_before(lessons: Lessons) -> None:
-    first, again, other = (next(lessons.batches(RECIPE, epoch))[0] for epoch in (3, 3, 4))
-    assert torch.equal(first, again)
-    assert not torch.equal(first, other)
+    recipe = dataclasses.replace(RECIPE, epochs=3)
+    here, resumed, elsewhere = (
+        [crops for crops, _ in lessons.batches(recipe, epoch, workers)] for epoch, workers in ((0, 0), (1, 0), (1, 1))
+    )
+    assert len(here) == 6
+    for crops, again, drawn_beside in zip(here[2:], resumed, elsewhere, strict=True):
+        assert torch.equal(crops, again)
+        assert torch.equal(crops, drawn_beside)
+    assert not torch.equal(here[0], here[2])
+
+
+def test_fewer_small_faces(lessons: Lessons) -> None:
+    recipe = dataclasses.replace(RECIPE, batch=2, small_share=0.25)
+    mixed = dataclasses.replace(lessons, source=np.array(["ferplus"] * 8 + ["fairface"] * 12))
+    assert mixed.n_steps(recipe) == (2 + 12) // 2
+    assert lessons.n_steps(recipe) == 20 // 2
 
 
 def test_the_loss_of_the_truth_is_least() -> None:
@@ -152,7 +165,7 @@ def test_a_training_goes_on_where_it_stood(lessons: Lessons, tmp_path: Path) -> 
     recipe = dataclasses.replace(RECIPE, epochs=2)
     whole = PointsTrainer(recipe, lessons, tmp_path / "whole").run()
     trainer = PointsTrainer(recipe, lessons, tmp_path / "parts")
-    trainer._train_epoch()
+    trainer._train_epoch(lessons.batches(recipe, 0))
     trainer._epoch += 1
     trainer._path.parent.mkdir()
     trainer._save()
@@ -173,9 +186,9 @@ def test_too_few_faces(lessons: Lessons, tmp_path: Path) -> None:
 
 
 def test_export_is_a_landmark_net(lessons: Lessons, tmp_path: Path) -> None:
-    network = LandmarkNetwork(32, lessons.mean_points(32)).eval()
+    network = LandmarkNetwork(32).eval()
     graph = export_points(network, 32)
-    crops = next(lessons.batches(RECIPE, 0))[0].numpy()
+    crops = lessons.batch(RECIPE, 0, 0)[0].numpy()
     assert parity_gap(network, graph, crops, OUTPUTS) < 1e-4
     write_bundle(tmp_path / "bundle", graph, describe_points(RECIPE, "1", graph))
     net = LandmarkNet(load_bundle(tmp_path / "bundle", threads=1))

@@ -8,6 +8,7 @@ import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -34,6 +35,17 @@ class CachedPictures:
     names: tuple[str, ...]
     pixels: npt.NDArray[np.uint8]
     index: npt.NDArray[np.int64]
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        """For another process: where the pixels are, not a copy of them."""
+        return self.names, getattr(self.pixels, "filename", None) or self.pixels, self.index
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        names, pixels, index = state
+        if not isinstance(pixels, np.ndarray):
+            pixels = np.memmap(pixels, dtype=np.uint8, mode="r")
+        for name, value in (("names", names), ("pixels", pixels), ("index", index)):
+            object.__setattr__(self, name, value)
 
     def __len__(self) -> int:
         return len(self.index)

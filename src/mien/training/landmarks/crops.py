@@ -17,8 +17,8 @@ from mien.training.settings import AugmentationSettings
 
 Doubles = npt.NDArray[np.float64]
 
-# The affect template shrunk about the middle of the face: the crop shows a whole face and as much again around it.
-_FACE_CENTRE, _SHARE = np.array([0.5, 0.62]), 0.66
+# The affect template shrunk about the middle of the face: the crop shows a whole face and room around it.
+_FACE_CENTRE, _SHARE = np.array([0.5, 0.62]), 0.75
 LOOSE_TEMPLATE: tuple[tuple[float, float], ...] = tuple(
     (round(float(x), 4), round(float(y), 4))
     for x, y in (np.array(FERPLUS_TEMPLATE) - _FACE_CENTRE) * _SHARE + (0.5, 0.5)

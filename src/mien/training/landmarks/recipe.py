@@ -50,6 +50,7 @@ class PointsRecipe:
         clip_norm: largest norm of the gradient.
         ema_decay: of the averaged weights that are kept.
         no_face: share of crops that show no face.
+        small_share: share of the FER+ faces that an epoch shows; at 48 px they say less about where exactly a point is.
         weights: of the parts of the loss.
     """
 
@@ -65,6 +66,7 @@ class PointsRecipe:
     clip_norm: float = 5.0
     ema_decay: float = 0.998
     no_face: float = 0.12
+    small_share: float = 1.0
     weights: TermWeights = field(default_factory=TermWeights)
 
     def __post_init__(self) -> None:
@@ -74,6 +76,8 @@ class PointsRecipe:
             raise ConfigError(f"epochs must be at least 1 and batch at least 2, got {self.epochs} and {self.batch}")
         if self.input_px < 2 * _STRIDE or self.input_px % _STRIDE:
             raise ConfigError(f"input_px must be a multiple of {_STRIDE} from {2 * _STRIDE} on, got {self.input_px}")
+        if not 0 <= self.small_share <= 1:
+            raise ConfigError(f"small_share must be in 0..1, got {self.small_share}")
         if not 0 <= self.no_face < 1 or not 0 < self.warmup < 1 or not 0 < self.ema_decay < 1:
             raise ConfigError("no_face, warmup and ema_decay are shares below 1, the last two above 0")
 

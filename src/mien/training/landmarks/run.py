@@ -17,6 +17,7 @@ from mien.core import POINT_COLUMNS, SPEC_VERSION, CropSpec, InputSpec, ModelSpe
 from mien.datasets import LandmarkFaces, load_landmark_faces
 from mien.evaluation import PROTOCOLS
 from mien.faces import load_landmark_net
+from mien.inference import usable_cores
 from mien.training.bundle_files import write_bundle, write_spec
 from mien.training.cache import default_cache_folder
 from mien.training.export import GRAPH_INPUT, parity_gap, to_onnx
@@ -54,7 +55,7 @@ _LIMITS = (
     "Points, pose and eye openness are a landmark model's answers on these pictures, not measurements of people; what "
     "that teacher cannot see (pictures in which it found no face) was never shown.",
     "Head pose beyond about 45 degrees was rare in teaching: profiles are read too near to the front.",
-    "It sees 64 px: points of a large face are exact to about a fiftieth of its eye distance at best.",
+    "It sees 96 px, and the face is about half of them: a point of a large face is never exact to the pixel.",
 )
 
 
@@ -74,7 +75,7 @@ def train_points(
         data: folder of the open face sets (layout: docs/training.md).
         out: folder of the new bundle.
         work: folder of the checkpoint; an interrupted training goes on from there.
-        threads: of torch; None leaves its default.
+        threads: of torch; None takes all usable cores but one, where a process of its own draws the crops.
         cache: folder of decoded pictures; None takes `default_cache_folder`.
 
     Returns:
@@ -85,14 +86,14 @@ def train_points(
         DatasetError: the data are incomplete.
         ModelError: the exported graph and the network disagree.
     """
-    if threads is not None:
-        torch.set_num_threads(threads)
+    cores = usable_cores()
+    torch.set_num_threads(threads or max(cores - 1, 1))
     faces = load_landmark_faces(data, "teaching")
     lessons = Lessons.of(faces, cache or default_cache_folder())
-    trainer = PointsTrainer(recipe, lessons, work)
+    trainer = PointsTrainer(recipe, lessons, work, workers=int(cores > 1))
     network = trainer.run()
     graph = export_points(network, recipe.input_px)
-    crops, _ = next(lessons.batches(recipe, recipe.epochs))  # an epoch that no training has seen
+    crops, _ = lessons.batch(recipe, recipe.epochs, 0)  # an epoch that no training has seen
     gap = parity_gap(network, graph, crops[:_N_PARITY].numpy(), OUTPUTS)
     logger.info("torch and the runtime differ by at most %.1e on the same faces", gap)
     spec = dataclasses.replace(

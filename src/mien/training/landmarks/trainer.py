@@ -7,7 +7,9 @@ import json
 import logging
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import cast
 
@@ -18,7 +20,7 @@ from torch.optim.swa_utils import AveragedModel
 from mien.core import ConfigError
 from mien.training.checkpoint import Checkpoint, Progress, load_checkpoint, save_checkpoint
 from mien.training.landmarks.lessons import Lessons
-from mien.training.landmarks.losses import loss_terms
+from mien.training.landmarks.losses import Targets, loss_terms
 from mien.training.landmarks.network import LandmarkNetwork
 from mien.training.landmarks.recipe import PointsRecipe
 
@@ -39,6 +41,7 @@ class PointsTrainer:
         recipe: what to do.
         lessons: what is learnt from.
         work: folder of the checkpoint; an interrupted training goes on from its last full epoch.
+        workers: processes that draw crops beside the training; the result does not depend on them.
 
     Raises:
         ConfigError: the checkpoint there is another recipe's or cannot be read, or there are too few faces for a step.
@@ -48,12 +51,13 @@ class PointsTrainer:
         seconds: spent training, over all runs.
     """
 
-    def __init__(self, recipe: PointsRecipe, lessons: Lessons, work: Path) -> None:
+    def __init__(self, recipe: PointsRecipe, lessons: Lessons, work: Path, workers: int = 0) -> None:
         if not lessons.n_steps(recipe):
             raise ConfigError(f"{recipe.name} shows {recipe.batch} faces a step, there are only {len(lessons)}")
         self._recipe, self._lessons, self._path = recipe, lessons, work / CHECKPOINT
+        self._workers = workers
         torch.manual_seed(recipe.seed)
-        network = LandmarkNetwork(recipe.input_px, lessons.mean_points(recipe.input_px))
+        network = LandmarkNetwork(recipe.input_px)
         self.network = network.to(memory_format=torch.channels_last)
         self._average = AveragedModel(self.network, multi_avg_fn=self._blend, use_buffers=True)
         self._optimizer = torch.optim.AdamW(_groups(self.network, recipe.weight_decay), lr=recipe.peak_lr)
@@ -73,9 +77,10 @@ class PointsTrainer:
             OutputError: the checkpoint cannot be written.
         """
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        batches = self._lessons.batches(self._recipe, self._epoch, self._workers)
         while self._epoch < self._recipe.epochs:
             start = time.monotonic()
-            means = self._train_epoch()
+            means = self._train_epoch(batches)
             self._epoch += 1
             self.seconds += time.monotonic() - start
             self._save()
@@ -83,12 +88,12 @@ class PointsTrainer:
             logger.info("epoch %d of %d: %s; %.0f s", self._epoch, self._recipe.epochs, told, self.seconds)
         return self.result.eval()
 
-    def _train_epoch(self) -> dict[str, float]:
+    def _train_epoch(self, batches: Iterator[tuple[Tensor, Targets]]) -> dict[str, float]:
         """One epoch; the mean of each part of the loss."""
         recipe, n_steps = self._recipe, self._lessons.n_steps(self._recipe)
         self.network.train()
         means: dict[str, float] = {}
-        for step, (crops, targets) in enumerate(self._lessons.batches(recipe, self._epoch)):
+        for step, (crops, targets) in enumerate(islice(batches, n_steps)):
             share = _hill((self._epoch + step / n_steps) / recipe.epochs, recipe.warmup)
             for group in self._optimizer.param_groups:
                 group["lr"] = recipe.peak_lr * share
