@@ -8,7 +8,7 @@ import pytest
 
 from mien.core import ConfigError, InputError
 from mien.faces import Detections, FaceDetector, FaceFollower, create_detector
-from mien.faces.fakes import FakeDetector, FakeRefiningDetector, faces_at
+from mien.faces.fakes import FakeDetector, FakeRefiningDetector, FakeSearchingDetector, faces_at
 
 Image = npt.NDArray[np.uint8]
 BLANK: Image = np.zeros((36, 64, 3), np.uint8)
@@ -49,6 +49,34 @@ def test_detector_rests_on_followed_faces() -> None:
     # Frames 0, 13, 26 and 39: half a second is 12.5 frames.
     assert fake.n_detections == 4
     assert fake.n_looks == 49
+
+
+def test_most_scans_are_searches_while_all_is_well() -> None:
+    script = Script([at(10 + 0.2 * t) for t in range(120)])
+    fake = FakeSearchingDetector(script)
+    assert script.follow(FaceFollower(fake, scan_every_s=0.5)) == [[0]] * 120
+    # Every 13 frames: 0, 13, ... 117; of these, every two seconds (50 frames) a detection: 0, 52, 104.
+    assert (fake.n_detections, fake.n_searches) == (3, 7)
+
+
+def test_a_small_new_face_waits_for_a_detection_a_large_one_does_not() -> None:
+    appears_at = 5
+    for width, first_seen in ((20, 13), (8, 52)):
+        both = faces_at([[10, 10, 30, 30], [40, 10, 40 + width, 30]])
+        script = Script([at(10)] * appears_at + [both] * 60)
+        numbers = script.follow(FaceFollower(FakeSearchingDetector(script, smallest_px=15), scan_every_s=0.5))
+        assert [len(frame) for frame in numbers] == [1] * first_seen + [2] * (65 - first_seen)
+
+
+def test_a_small_face_that_comes_back_is_found_within_a_scan() -> None:
+    small = faces_at([[10, 10, 18, 18]])
+    script = Script([small] * 5 + [Detections.empty()] * 5 + [small] * 20)
+    fake = FakeSearchingDetector(script, smallest_px=15)
+    numbers = script.follow(FaceFollower(fake, scan_every_s=0.5))
+    assert numbers[:5] == [[0]] * 5
+    # Gone at frame 5: a detection; searches look where it was, and the next detection is at most half a second away.
+    assert numbers[18:] == [[0]] * 12
+    assert fake.n_searches > 0
 
 
 def test_detector_without_second_look_runs_on_every_frame() -> None:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 
 from mien.core import ConfigError, InputError, ModelError
-from mien.faces import Detections, RefiningDetector, create_detector, mtcnn_files
+from mien.faces import Detections, SearchingDetector, create_detector, mtcnn_files
 from mien.faces.boxes import iou
 from mien.faces.mtcnn import MtcnnDetector, Nets, Thresholds, create_mtcnn
 from mien.inference import FakeSession
@@ -41,7 +41,7 @@ def assert_astronaut(found: Detections, scale: float = 1.0, at: tuple[float, flo
 
 
 def test_astronaut(detector: MtcnnDetector, astronaut: Image) -> None:
-    assert isinstance(detector, RefiningDetector)
+    assert isinstance(detector, SearchingDetector)
     assert_astronaut(detector.detect(astronaut))
 
 
@@ -111,11 +111,36 @@ def test_refine_answers_each_box(detector: MtcnnDetector, astronaut: Image) -> N
     assert len(detector.refine(astronaut, np.empty((0, 4), np.float32))) == 0
 
 
+def test_a_search_is_a_coarser_detection(detector: MtcnnDetector, astronaut: Image) -> None:
+    nowhere = np.empty((0, 4), np.float32)
+    assert_astronaut(detector.search(astronaut, nowhere))
+    assert_astronaut(detector.search(astronaut, ASTRONAUT_BOX))
+    assert_astronaut(detector.search(astronaut, np.array([[10, 300, 90, 380]], np.float32)))  # nobody is there now
+
+
+def test_a_search_misses_small_faces_that_are_not_known(detector: MtcnnDetector, astronaut: Image) -> None:
+    scale = 0.24  # a face of 22 px
+    small = np.asarray(cv2.resize(astronaut, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+    canvas = np.zeros((360, 640, 3), np.uint8)
+    canvas[: len(small), : small.shape[1]] = small
+    assert len(detector.detect(canvas)) == 1
+    assert len(detector.search(canvas, np.empty((0, 4), np.float32))) == 0
+    assert len(detector.search(canvas, ASTRONAUT_BOX * scale)) == 1
+
+
+def test_a_search_finds_a_second_face_beside_a_known_one(detector: MtcnnDetector, astronaut: Image) -> None:
+    both = np.concatenate([astronaut[60:220, 140:300]] * 2, axis=1)
+    found = detector.search(both, ASTRONAUT_BOX - [140, 60, 140, 60])
+    assert sorted(found.boxes[:, 0] > 160) == [False, True]
+
+
 def test_not_an_image(detector: MtcnnDetector) -> None:
     with pytest.raises(InputError):
         detector.detect(np.zeros((50, 50), np.uint8))
     with pytest.raises(InputError):
         detector.refine(np.zeros((50, 50), np.uint8), ASTRONAUT_BOX)
+    with pytest.raises(InputError):
+        detector.search(np.zeros((50, 50), np.uint8), ASTRONAUT_BOX)
 
 
 @pytest.mark.parametrize("options", [{"min_face_px": 5}, {"max_side_px": 10}])

@@ -10,6 +10,7 @@ from mien.faces.detector import (
     FaceDetector,
     PointReader,
     RefiningDetector,
+    SearchingDetector,
     create_detector,
     parse_detector,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "PointReader",
     "QualityModel",
     "RefiningDetector",
+    "SearchingDetector",
     "Tracker",
     "align_faces",
     "check_min_quality",

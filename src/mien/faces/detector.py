@@ -119,6 +119,23 @@ class RefiningDetector(FaceDetector, Protocol):
 
 
 @runtime_checkable
+class SearchingDetector(RefiningDetector, Protocol):
+    """A detector that can also look for new faces cheaply while it knows of others."""
+
+    def search(self, image: Image, known: npt.NDArray[np.float32]) -> Detections:
+        """The faces in an image, best score first: of the new ones those that are not too small.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            known: (N, 4) float32, xyxy in pixels, each about one face that was seen a moment ago. Where there still is
+                one, however small, it is among the answers.
+
+        Raises:
+            InputError: the array is not such an image.
+        """
+
+
+@runtime_checkable
 class PointReader(Protocol):
     """Reads a face whose rough place is known: its points, its pose, and whether it is a face at all."""
 

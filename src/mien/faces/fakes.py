@@ -58,3 +58,23 @@ class FakeRefiningDetector(FakeDetector):
             face = int(overlaps[row].argmax())
             seen[row], scores[row], landmarks[row] = faces.boxes[face], faces.scores[face], faces.landmarks[face]
         return Detections(seen, scores, landmarks)
+
+
+class FakeSearchingDetector(FakeRefiningDetector):
+    """A `mien.faces.SearchingDetector`: a search misses new faces that are narrower than ``smallest_px``.
+
+    Attributes:
+        n_searches: searches so far.
+    """
+
+    def __init__(self, answer: Callable[[Image], Detections], smallest_px: float = 0) -> None:
+        super().__init__(answer)
+        self._smallest_px = smallest_px
+        self.n_searches = 0
+
+    def search(self, image: Image, known: Boxes) -> Detections:
+        """The answer's faces that are wide enough or overlap a known one."""
+        self.n_searches += 1
+        faces = self._answer(image)
+        wide = faces.boxes[:, 2] - faces.boxes[:, 0] >= self._smallest_px
+        return faces[wide | iou(faces.boxes, known).any(axis=1)]

@@ -11,14 +11,24 @@ import numpy.typing as npt
 from mien.core import ConfigError
 from mien.faces.boxes import Boxes
 from mien.faces.cuts import CutDetector
-from mien.faces.detector import Detections, FaceDetector, Image, PointReader, RefiningDetector, require_rgb
+from mien.faces.detector import (
+    Detections,
+    FaceDetector,
+    Image,
+    PointReader,
+    RefiningDetector,
+    SearchingDetector,
+    require_rgb,
+)
 from mien.faces.points import BELIEVED
 from mien.faces.tracker import Tracker
 from mien.media import VideoFrame
 
-# While a face is lost, or none is known, scans come this often: a full detection on each frame would halve the speed
-# of a video for a face that is seen a tenth of a second earlier.
+# While a face is lost, or none is known, scans come this often: a scan of each frame would halve the speed of a video
+# for a face that is seen a tenth of a second earlier.
 _SEARCH_EVERY_S = 0.1
+# A detector that can search makes only one of so many scans a full detection, while nobody is missing.
+_SCANS_A_DETECTION = 4
 
 
 class FaceFollower:
@@ -28,13 +38,17 @@ class FaceFollower:
     frame of a shot, on the frame after a new face, when a face is lost and every ``scan_every_s``; in between it looks
     again at each followed face. Any other detector runs on every frame.
 
+    With one that can also search cheaply (`mien.faces.SearchingDetector`), small new faces are looked for more seldom:
+    three of four of these scans are searches, and so are those for a lost face within ``scan_every_s`` of the last full
+    detection.
+
     With a reader, faces are followed by their points instead: it reads each face where it should be now, and the
     detector only searches.
 
     Args:
         detector: what finds the faces.
         reader: what reads followed and found faces; None leaves that to the detector.
-        scan_every_s: longest time in seconds of the video between two full detections.
+        scan_every_s: longest time in seconds of the video between two scans of the whole frame.
         max_lost_s: how long a face may be unseen and still keep its number, in seconds of the video.
 
     Raises:
@@ -53,11 +67,12 @@ class FaceFollower:
             raise ConfigError(f"scan_every_s must be at least 0, got {scan_every_s}")
         self._detector = detector
         self._refiner = detector if isinstance(detector, RefiningDetector) else None
+        self._searcher = detector if isinstance(detector, SearchingDetector) else None
         self._reader = reader
         self._scan_every_s = scan_every_s
         self._cuts = CutDetector()
         self._tracker = Tracker(max_lost_s=max_lost_s)
-        self._scanned_s = self._time_s = -math.inf
+        self._scanned_s = self._detected_s = self._time_s = -math.inf
 
     def update(self, image: Image, time_s: float) -> tuple[Detections, npt.NDArray[np.int64]]:
         """The faces of the next picture; see `follow`.
@@ -92,7 +107,7 @@ class FaceFollower:
         time_s = self._time_s = max(time_s, self._time_s)
         if self._cuts.update(frame.image if self._reader is None else frame.gray):
             self._tracker.end_shot()
-            self._scanned_s = -math.inf
+            self._scanned_s = self._detected_s = -math.inf
         expected = self._tracker.begin(time_s)
         if self._reader is None and self._refiner is None:
             self._tracker.scan(self._detector.detect(frame.image))
@@ -100,7 +115,7 @@ class FaceFollower:
         unsettled = self._tracker.any_unsettled
         face_gone = len(expected) > 0 and self._tracker.observe(self._look(frame, expected))
         if unsettled or face_gone or self._scan_is_due(time_s):
-            self._tracker.scan(self._detector.detect(frame.image))
+            self._tracker.scan(self._scan(frame, expected, whole=unsettled or face_gone))
             self._scanned_s = time_s
             self._read_found(frame)
         return self._tracker.faces()
@@ -112,6 +127,20 @@ class FaceFollower:
         if self._refiner is not None:
             return self._refiner.refine(frame.image, expected)
         return Detections.empty()
+
+    def _scan(self, frame: VideoFrame, expected: Boxes, *, whole: bool) -> Detections:
+        """The faces of the whole frame, or without small new ones where that is soon enough."""
+        detections_apart = 1 if self._searching else _SCANS_A_DETECTION
+        wait_s = detections_apart * self._scan_every_s
+        if whole or self._searcher is None or self._time_s - self._detected_s >= wait_s:
+            self._detected_s = self._time_s
+            return self._detector.detect(frame.image)
+        return self._searcher.search(frame.image, expected)
+
+    @property
+    def _searching(self) -> bool:
+        """Whether no face is known, or one is missing."""
+        return len(self._tracker) == 0 or self._tracker.any_lost
 
     def _read_found(self, frame: VideoFrame) -> None:
         """Read the faces that only the detector has seen, so that every face of a frame is measured alike."""
@@ -125,6 +154,5 @@ class FaceFollower:
 
     def _scan_is_due(self, time_s: float) -> bool:
         """Whether the last full detection is too long ago for what is known of this frame."""
-        searching = len(self._tracker) == 0 or self._tracker.any_lost
-        every_s = min(_SEARCH_EVERY_S, self._scan_every_s) if searching else self._scan_every_s
+        every_s = min(_SEARCH_EVERY_S, self._scan_every_s) if self._searching else self._scan_every_s
         return time_s - self._scanned_s >= every_s

@@ -42,6 +42,11 @@ _NMS_ACROSS_LEVELS = 0.7
 _NMS_AFTER_RNET = 0.7
 _NMS_AT_END = 0.7
 
+# How much larger new faces must be for a search: a quarter of the pixels to look at.
+_SEARCH_COARSER = 2
+# A candidate that lies in a known face by more than this share, and is no larger than this many of it, is that face.
+_WITHIN, _LARGER = 0.7, 2.0
+
 # No second look from this score on: it would change nothing.
 _SURE_SCORE = 0.98
 
@@ -84,7 +89,7 @@ class Thresholds:
 
 
 class MtcnnDetector:
-    """The cascade. A `mien.faces.RefiningDetector`; safe to share between threads.
+    """The cascade. A `mien.faces.SearchingDetector`; safe to share between threads.
 
     Args:
         nets: the three nets.
@@ -117,13 +122,12 @@ class MtcnnDetector:
     def detect(self, image: Image) -> Detections:
         """Every face in the image, best score first; see `mien.faces.FaceDetector.detect`."""
         require_rgb(image)
-        copy, shrink = capped(image, self._max_side_px)
-        candidates = self._propose(copy, min_face_px=max(self._min_face_px * shrink, _SMALLEST_FACE_ON_COPY_PX))
-        candidates = self._filter(copy, candidates)
-        # O-Net reads the image itself: small faces keep the pixels that the copy has lost.
-        found = self.refine(image, geometry.squares(candidates / np.float32(shrink)))
-        found = found[found.scores > self._thresholds.refine]
-        return self._confirm(image, found[_keep_largest_overlap(found, _NMS_AT_END)])
+        return self._scan(image, np.empty((0, 4), np.float32), coarser=1)
+
+    def search(self, image: Image, known: Floats) -> Detections:
+        """The known faces and new ones of twice the smallest size; see `mien.faces.SearchingDetector.search`."""
+        require_rgb(image)
+        return self._scan(image, known, coarser=_SEARCH_COARSER)
 
     def refine(self, image: Image, boxes: Floats) -> Detections:
         """What O-Net sees in each box; see `mien.faces.RefiningDetector.refine`."""
@@ -136,6 +140,17 @@ class MtcnnDetector:
         origin, size = windows[:, None, :2], (windows[:, 2:] - windows[:, :2])[:, None]
         landmarks = origin + points.reshape(-1, 2, 5).transpose(0, 2, 1) * size
         return Detections(geometry.shifted(windows, shifts), probabilities[:, 1], landmarks)
+
+    def _scan(self, image: Image, known: Floats, *, coarser: float) -> Detections:
+        """The cascade, sent to the known boxes (N, 4) without a search."""
+        copy, shrink = capped(image, self._max_side_px)
+        smallest = max(self._min_face_px * shrink, _SMALLEST_FACE_ON_COPY_PX)
+        candidates = self._propose(copy, min_face_px=coarser * smallest)
+        candidates = self._filter(copy, candidates[_not_within(candidates, known * np.float32(shrink))])
+        # O-Net reads the image itself: small faces keep the pixels that the copy has lost.
+        found = self.refine(image, geometry.squares(np.concatenate([candidates / np.float32(shrink), known])))
+        found = found[found.scores > self._thresholds.refine]
+        return self._confirm(image, found[_keep_largest_overlap(found, _NMS_AT_END)])
 
     def _propose(self, copy: Image, *, min_face_px: float) -> Floats:
         """Squares on the copy that may hold a face: P-Net on a pyramid of shrinking images."""
@@ -257,6 +272,13 @@ def _keep(
     if groups is None:
         return np.asarray(cv2.dnn.NMSBoxes(xywh, scores.tolist(), 0.0, overlap), np.intp)
     return np.asarray(cv2.dnn.NMSBoxesBatched(xywh, scores.tolist(), groups.tolist(), 0.0, overlap), np.intp)
+
+
+def _not_within(boxes: Floats, known: Floats) -> npt.NDArray[np.bool_]:
+    """(N,) which boxes are not merely another view of one of the known (M, 4) faces."""
+    inside = geometry.overlap_of_smaller(boxes, known) > _WITHIN
+    inside &= geometry.areas(boxes)[:, None] < _LARGER * geometry.areas(known)[None, :]
+    return np.asarray(~inside.any(axis=1))
 
 
 def _keep_largest_overlap(found: Detections, overlap: float) -> npt.NDArray[np.intp]:
