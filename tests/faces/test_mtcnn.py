@@ -119,7 +119,7 @@ def test_a_search_is_a_coarser_detection(detector: MtcnnDetector, astronaut: Ima
 
 
 def test_a_search_misses_small_faces_that_are_not_known(detector: MtcnnDetector, astronaut: Image) -> None:
-    scale = 0.24  # a face of 22 px
+    scale = 0.2  # a face of 18 px
     small = np.asarray(cv2.resize(astronaut, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
     canvas = np.zeros((360, 640, 3), np.uint8)
     canvas[: len(small), : small.shape[1]] = small
