@@ -15,6 +15,8 @@ import numpy.typing as npt
 
 from mien.core.errors import ConfigError
 
+_SIGNS = np.array([-1.0, 1.0, -1.0])
+
 
 def rotation_matrices(pose_rad: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
     """Rotation matrices (..., 3, 3) of pitch, yaw and roll (..., 3) in radians.
@@ -25,14 +27,23 @@ def rotation_matrices(pose_rad: npt.NDArray[np.floating]) -> npt.NDArray[np.floa
     pose = np.asarray(pose_rad, dtype=np.float64)
     if pose.shape[-1:] != (3,):
         raise ConfigError(f"a pose is (pitch, yaw, roll) in the last axis, got shape {pose.shape}")
-    pitch, yaw, roll = np.moveaxis(pose, -1, 0)
-    one, zero = np.ones_like(pitch), np.zeros_like(pitch)
     # About x a positive right-handed angle lowers the nose, about z it tilts the crown to the left: both signs turn.
-    (cx, sx), (cy, sy), (cz, sz) = ((np.cos(a), np.sin(a)) for a in (-pitch, yaw, -roll))
-    about_x = _matrix((one, zero, zero), (zero, cx, -sx), (zero, sx, cx))
-    about_y = _matrix((cy, zero, sy), (zero, one, zero), (-sy, zero, cy))
-    about_z = _matrix((cz, -sz, zero), (sz, cz, zero), (zero, zero, one))
-    return about_y @ about_x @ about_z
+    about = pose * _SIGNS
+    cosines, sines = np.cos(about), np.sin(about)
+    cx, cy, cz = (cosines[..., axis] for axis in range(3))
+    sx, sy, sz = (sines[..., axis] for axis in range(3))
+    # Ry Rx Rz written out: products of many small matrices would take most of the time of following a face.
+    matrices = np.empty((*pose.shape, 3))
+    matrices[..., 0, 0] = cy * cz + sy * sx * sz
+    matrices[..., 0, 1] = sy * sx * cz - cy * sz
+    matrices[..., 0, 2] = sy * cx
+    matrices[..., 1, 0] = cx * sz
+    matrices[..., 1, 1] = cx * cz
+    matrices[..., 1, 2] = -sx
+    matrices[..., 2, 0] = cy * sx * sz - sy * cz
+    matrices[..., 2, 1] = sy * sz + cy * sx * cz
+    matrices[..., 2, 2] = cy * cx
+    return matrices
 
 
 def pose_angles(rotations: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
@@ -52,7 +63,3 @@ def pose_angles(rotations: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
     yaw = np.arctan2(nose[..., 0], nose[..., 2])
     roll = -np.arctan2(matrices[..., 1, 0], matrices[..., 1, 1])
     return np.stack([pitch, yaw, roll], axis=-1)
-
-
-def _matrix(*rows: tuple[npt.NDArray[np.float64], ...]) -> npt.NDArray[np.float64]:
-    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From an image and five points to the crop that a model was taught on. Runtime and workshop both call this."""
 
+import math
 from collections.abc import Sequence
 
 import cv2
@@ -14,6 +15,9 @@ Image = npt.NDArray[np.uint8]
 
 # 300-W indices whose means are the five points: eye at the image's left, eye at its right, nose tip, mouth corners.
 _FIVE_OF_68 = (slice(36, 42), slice(42, 48), slice(30, 31), slice(48, 49), slice(54, 55))
+_MEANS = np.zeros((5, 68))
+for _row, _part in zip(_MEANS, _FIVE_OF_68, strict=True):
+    _row[_part] = 1 / (_part.stop - _part.start)
 
 # Bilinear sampling skips source pixels when it shrinks by more than this; the source is then shrunk by area first.
 _MAX_SHRINK = 2.0
@@ -21,7 +25,7 @@ _MAX_SHRINK = 2.0
 
 def five_points(landmarks: Points) -> Points:
     """The five alignment points (..., 5, 2) of 68 landmarks in 300-W order (..., 68, 2)."""
-    return np.stack([landmarks[..., part, :].mean(axis=-2) for part in _FIVE_OF_68], axis=-2)
+    return np.asarray(_MEANS @ landmarks)
 
 
 def similarity_transform(source: Points, target: Points) -> npt.NDArray[np.float64]:
@@ -37,20 +41,21 @@ def similarity_transform(source: Points, target: Points) -> npt.NDArray[np.float
 
     Source: Umeyama, IEEE TPAMI 13(4), 1991, in its closed form for two dimensions.
     """
-    source = np.asarray(source, dtype=np.float64)
-    target = np.broadcast_to(np.asarray(target, dtype=np.float64), source.shape)
-    source_mean = source.mean(axis=-2, keepdims=True)
-    target_mean = target.mean(axis=-2, keepdims=True)
-    x, y = np.moveaxis(source - source_mean, -1, 0)
-    u, v = np.moveaxis(target - target_mean, -1, 0)
+    source, target = np.asarray(source, dtype=np.float64), np.asarray(target, dtype=np.float64)
+    n_points = source.shape[-2]
+    source_mean, target_mean = source.sum(axis=-2) / n_points, target.sum(axis=-2) / n_points
+    from_mean, to_mean = source - source_mean[..., None, :], target - target_mean[..., None, :]
+    x, y, u, v = from_mean[..., 0], from_mean[..., 1], to_mean[..., 0], to_mean[..., 1]
     spread = np.maximum((x * x + y * y).sum(axis=-1), np.finfo(np.float64).tiny)
     a = (x * u + y * v).sum(axis=-1) / spread
     b = (x * v - y * u).sum(axis=-1) / spread
+    mean_x, mean_y = source_mean[..., 0], source_mean[..., 1]
     matrix = np.empty((*source.shape[:-2], 2, 3))
     matrix[..., 0, 0] = matrix[..., 1, 1] = a
     matrix[..., 0, 1] = -b
     matrix[..., 1, 0] = b
-    matrix[..., 2] = target_mean[..., 0, :] - np.einsum("...ij,...j->...i", matrix[..., :2], source_mean[..., 0, :])
+    matrix[..., 0, 2] = target_mean[..., 0] - (a * mean_x - b * mean_y)
+    matrix[..., 1, 2] = target_mean[..., 1] - (b * mean_x + a * mean_y)
     return matrix
 
 
@@ -89,10 +94,10 @@ def _shrink_region(
 ) -> tuple[Image, npt.NDArray[np.float64]]:
     """The part of the image that a crop sees, averaged down to about the crop's resolution, and its new matrix."""
     height, width = image.shape[:2]
-    inverse = cv2.invertAffineTransform(matrix)
-    corners = np.array([[0, 0, 1], [size, 0, 1], [0, size, 1], [size, size, 1]]) @ inverse.T
-    x0, y0 = np.clip(np.floor(corners.min(axis=0) - shrink), 0, (width - 1, height - 1)).astype(int)
-    x1, y1 = np.clip(np.ceil(corners.max(axis=0) + shrink), (x0 + 1, y0 + 1), (width, height)).astype(int)
+    inverse = cv2.invertAffineTransform(matrix).tolist()
+    (x0, x1), (y0, y1) = (
+        _seen(row, size, shrink, length) for row, length in zip(inverse, (width, height), strict=True)
+    )
     new_width, new_height = (max(1, round((stop - start) / shrink)) for start, stop in ((x0, x1), (y0, y1)))
     small = cv2.resize(image[y0:y1, x0:x1], (new_width, new_height), interpolation=cv2.INTER_AREA)
     scale = np.array([(x1 - x0) / new_width, (y1 - y0) / new_height])
@@ -101,6 +106,15 @@ def _shrink_region(
     moved[:, :2] = matrix[:, :2] * scale
     moved[:, 2] = matrix[:, :2] @ (0.5 * scale - 0.5 + (x0, y0)) + matrix[:, 2]
     return small.astype(np.uint8, copy=False), moved
+
+
+def _seen(row: Sequence[float], size: int, margin: float, length: int) -> tuple[int, int]:
+    """First pixel and the one after the last, of ``length``, that a crop sees along one axis of the image."""
+    along, across, offset = row
+    low = min(along, 0.0) * size + min(across, 0.0) * size + offset - margin
+    high = max(along, 0.0) * size + max(across, 0.0) * size + offset + margin
+    first = min(max(math.floor(low), 0), length - 1)
+    return first, min(max(math.ceil(high), first + 1), length)
 
 
 def resize_face(image: Image, size: int, shrink: str = "area") -> Image:
