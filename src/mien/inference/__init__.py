@@ -14,7 +14,7 @@ from mien.inference.bundle import (
 from mien.inference.card import model_card
 from mien.inference.fakes import FakeSession
 from mien.inference.head import Head, load_head
-from mien.inference.machine import machine_name
+from mien.inference.machine import Memory, machine_name, process_memory
 from mien.inference.runtime import RUNTIMES, Runtime, Session, create_session, usable_cores
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Bundle",
     "FakeSession",
     "Head",
+    "Memory",
     "Runtime",
     "Session",
     "bundle_digest",
@@ -35,5 +36,6 @@ __all__ = [
     "machine_name",
     "model_card",
     "prepare",
+    "process_memory",
     "usable_cores",
 ]

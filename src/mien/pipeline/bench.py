@@ -6,27 +6,16 @@ from __future__ import annotations
 import os
 import platform
 import statistics
-import tempfile
 import time
-from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mien._version import __version__
-from mien.affect import Analyzer, cut_faces
 from mien.core import ConfigError
-from mien.faces import Detections, FaceFollower, create_detector
-from mien.inference import DEFAULT_BUNDLE, load_bundle, machine_name
-from mien.media import open_video
-from mien.pipeline.analyze import analyze
-
-# Frames that the single stages are fed from memory.
-_N_FRAMES_KEPT = 200
-_BATCHES = (1, 16)
+from mien.faces import DEFAULT_POINTS
+from mien.inference import DEFAULT_BUNDLE, Memory, machine_name
+from mien.pipeline.bench_stages import Material, Settings, WholeRuns, Work
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +28,8 @@ class Stage:
         n: units a repetition.
         seconds: median over the repetitions.
         spread: (slowest - fastest) / median of the repetitions.
+        cpu_seconds: median of what all threads and processes worked together; grows less than ``seconds`` where other
+            programs keep the machine busy.
         to_decoding: rate relative to decoding alone in this run; None where the units differ.
     """
 
@@ -47,6 +38,7 @@ class Stage:
     n: int
     seconds: float
     spread: float
+    cpu_seconds: float
     to_decoding: float | None = None
 
     @property
@@ -65,7 +57,10 @@ class BenchReport:
         height: pixels.
         n_frames: of the clip.
         faces_per_frame: mean.
-        stages: in the order of the data.
+        scans_per_frame: how often the detector looked at a whole frame.
+        stages: in the order of the data; those that this clip has nothing for are absent.
+        memory: of a process that is ``mien analyze`` on this clip, shortly before its end; None where the system does
+            not tell.
         machine: processor, cores that may be used, system.
         versions: of mien, Python and the runtime.
         bundle: name and beginning of the digest.
@@ -76,7 +71,9 @@ class BenchReport:
     height: int
     n_frames: int
     faces_per_frame: float
+    scans_per_frame: float
     stages: tuple[Stage, ...]
+    memory: Memory | None
     machine: str
     versions: str
     bundle: str
@@ -94,98 +91,78 @@ def bench(
     *,
     repeats: int = 3,
     model: str | Path = DEFAULT_BUNDLE,
+    points: str = DEFAULT_POINTS,
     runtime: str = "onnxruntime",
     threads: int | None = None,
 ) -> BenchReport:
-    """Measure decoding, faces, crops, the affect net, and the whole way to the table.
+    """Measure decoding, each stage on material in memory, the whole way, and `mien analyze` as a command.
 
     The stages take turns in each repetition, so that a machine that warms up or gets busy spoils all alike.
 
     Args:
-        clip: a video with at least one face.
+        clip: a video; one with faces, or most stages have nothing to do.
         repeats: repetitions; medians are reported.
         model: name or folder of a bundle.
+        points: name or folder of a landmark net, or ``"none"``.
         runtime: see `mien.inference.RUNTIMES`.
         threads: of each model; None for every core.
 
     Raises:
         InputError: the clip cannot be read.
-        ConfigError: there is no face in it, or ``repeats`` is below 1.
+        ConfigError: ``repeats`` is below 1.
+        ModelError: a model is missing or damaged.
+        MissingExtraError: the runtime is not installed.
+        MienError: the command fails where the same by Python does not.
     """
     if repeats < 1:
         raise ConfigError(f"repeats must be at least 1, got {repeats}")
-    bundle = load_bundle(model, runtime=runtime, threads=threads)
-    analyzer = Analyzer(model, runtime=runtime, threads=threads)
-    detector = create_detector("mtcnn", threads=threads)
-    with open_video(clip) as video:
-        info, frames = video.info, list(islice(video, _N_FRAMES_KEPT))
-    counts = [len(frame.faces) for frame in analyzer.video(clip)]
-    found = _follow(detector, frames)
-    spec = bundle.spec
-    crops = np.concatenate([cut_faces(frame.image, faces, spec) for frame, faces in zip(frames, found, strict=True)])
-    if not len(crops):
-        raise ConfigError(f"{clip}: no face in its first {len(frames)} frames; choose a clip with a face")
-    stacks = {size: np.resize(crops, (size, *crops.shape[1:])) for size in _BATCHES}
-
-    def affect(size: int) -> Callable[[], object]:
-        return lambda: [bundle.run(stacks[size]) for _ in range(64 // size)]
-
-    def whole() -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            analyze(clip, Path(folder) / "table.parquet", model=model, runtime=runtime, threads=threads)
-
-    works: list[tuple[str, str, int, Callable[[], object]]] = [
-        ("decode to RGB", "frames", len(counts), lambda: _drain(open_video(clip))),
-        ("find and follow faces", "frames", len(frames), lambda: _follow(detector, frames)),
-        (
-            "align and cut",
-            "faces",
-            len(crops),
-            lambda: [cut_faces(frame.image, faces, spec) for frame, faces in zip(frames, found, strict=True)],
-        ),
-        *((f"affect net, batch {size}", "faces", 64, affect(size)) for size in _BATCHES),
-        ("decode, faces and affect together", "frames", len(counts), lambda: _drain(analyzer.video(clip))),
-        ("mien analyze, models loaded and table written", "frames", len(counts), whole),
-    ]
-    times: list[list[float]] = [[] for _ in works]
+    settings = Settings(clip=Path(clip), model=model, points=points, runtime=runtime, threads=threads)
+    material = Material(settings)
+    runs = WholeRuns(settings, len(material.answers))
+    works = [*material.works(), *runs.works()]
+    times: list[list[tuple[float, float]]] = [[] for _ in works]
     for _ in range(repeats):
-        for (_, _, _, work), seconds in zip(works, times, strict=True):
-            started = time.perf_counter()
-            work()
-            seconds.append(time.perf_counter() - started)
-    decoding = len(counts) / statistics.median(times[0])
+        for work, seconds in zip(works, times, strict=True):
+            seconds.append(_timed(work))
+    decoding = works[0].n / statistics.median(wall for wall, _ in times[0])
+    bundle = material.analyzer.bundle
     return BenchReport(
         clip=os.fspath(clip),
-        width=info.width,
-        height=info.height,
-        n_frames=len(counts),
-        faces_per_frame=statistics.fmean(counts),
-        stages=tuple(
-            _stage(name, unit, n, seconds, decoding) for (name, unit, n, _), seconds in zip(works, times, strict=True)
-        ),
+        width=material.info.width,
+        height=material.info.height,
+        n_frames=len(material.answers),
+        faces_per_frame=statistics.fmean(len(frame.faces) for frame in material.answers),
+        scans_per_frame=material.scans_per_frame,
+        stages=tuple(_stage(work, seconds, decoding) for work, seconds in zip(works, times, strict=True)),
+        memory=runs.memory,
         machine=machine_name(),
         versions=f"mien {__version__}, Python {platform.python_version()}, {runtime}",
-        bundle=f"{spec.name} {bundle.digest[:12]}",
+        bundle=f"{bundle.spec.name} {bundle.digest[:12]}",
     )
 
 
-def _stage(name: str, unit: str, n: int, seconds: list[float], decoding: float) -> Stage:
-    middle = statistics.median(seconds)
+def _timed(work: Work) -> tuple[float, float]:
+    """Seconds that one repetition took by the clock, and by the processor."""
+    started, cpu_started = time.perf_counter(), _cpu_s()
+    work.run()
+    return time.perf_counter() - started, _cpu_s() - cpu_started
+
+
+def _cpu_s() -> float:
+    """CPU seconds of this process and of those that it started and that are over (not on Windows)."""
+    times = os.times()
+    return time.process_time() + times.children_user + times.children_system
+
+
+def _stage(work: Work, times: list[tuple[float, float]], decoding: float) -> Stage:
+    walls = [wall for wall, _ in times]
+    middle = statistics.median(walls)
     return Stage(
-        name=name,
-        unit=unit,
-        n=n,
+        name=work.name,
+        unit=work.unit,
+        n=work.n,
         seconds=middle,
-        spread=(max(seconds) - min(seconds)) / middle,
-        to_decoding=n / middle / decoding if unit == "frames" else None,
+        spread=(max(walls) - min(walls)) / middle,
+        cpu_seconds=statistics.median(cpu for _, cpu in times),
+        to_decoding=work.n / middle / decoding if work.unit == "frames" else None,
     )
-
-
-def _drain(items: Iterable[object]) -> None:
-    for _ in items:
-        pass
-
-
-def _follow(detector: Any, frames: Iterable[Any]) -> list[Detections]:
-    follower = FaceFollower(detector)
-    return [follower.update(frame.image, frame.time_s)[0] for frame in frames]
