@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mien.core import ConfigError, Faces, Frame
+from mien.results.arrow_columns import boolean_column, numeric_column, text_column
 from mien.results.schema import Layout
 
 SourcedFrame = tuple[str, Frame]
@@ -58,18 +59,18 @@ class RowEncoder:
             frames: any number of frames, possibly of several sources.
         """
         counts = np.array([len(frame.faces) for _, frame in frames], dtype=np.intp)
-        frame_of_row = np.repeat(np.arange(len(frames)), np.maximum(counts, 1))
+        frame_of_row = np.repeat(np.arange(len(frames), dtype=np.int64), np.maximum(counts, 1))
         success = counts[frame_of_row] > 0
         faces = [frame.faces for _, frame in frames if len(frame.faces)] or [self._no_faces]
 
         index = np.array([frame.index for _, frame in frames], dtype=np.int64)
         time_s = np.array([frame.time_s for _, frame in frames], dtype=np.float64)
         columns: dict[str, pa.Array] = {
-            "source": pa.array([_utf8(source) for source, _ in frames], pa.string()).take(pa.array(frame_of_row)),
-            "frame": pa.array(index[frame_of_row]),
+            "source": text_column([_utf8(source) for source, _ in frames]).take(numeric_column(frame_of_row)),
+            "frame": numeric_column(index[frame_of_row]),
             "time_s": _nullable(time_s[frame_of_row]),
             "track_id": _track_ids(faces, success),
-            "success": pa.array(success),
+            "success": boolean_column(success),
             "expression": self._top_expression(faces, success),
         }
         for name, values in self._measurements(faces).items():
@@ -110,7 +111,7 @@ class RowEncoder:
         best[success] = np.where(absent, -np.inf, probabilities).argmax(axis=1)
         unknown = ~success
         unknown[success] = absent.all(axis=1)
-        return pa.array(labels, pa.string()).take(pa.array(best, mask=unknown))
+        return text_column(labels).take(numeric_column(best, unknown))
 
 
 def _joined(faces: Sequence[Faces], name: str) -> npt.NDArray[np.float32]:
@@ -121,7 +122,7 @@ def _joined(faces: Sequence[Faces], name: str) -> npt.NDArray[np.float32]:
 def _track_ids(faces: Sequence[Faces], success: npt.NDArray[np.bool_]) -> pa.Array:
     rows = np.full(len(success), -1, dtype=np.int64)
     rows[success] = np.concatenate([each.track_ids for each in faces])
-    return pa.array(rows, mask=rows < 0)
+    return numeric_column(rows, rows < 0)
 
 
 def _landmarks(faces: Faces, n_landmarks: int) -> npt.NDArray[np.float32]:
@@ -132,7 +133,7 @@ def _landmarks(faces: Faces, n_landmarks: int) -> npt.NDArray[np.float32]:
 
 
 def _nullable(values: npt.NDArray[np.floating]) -> pa.Array:
-    return pa.array(values, mask=~np.isfinite(values))
+    return numeric_column(values, ~np.isfinite(values))
 
 
 def _utf8(source: str) -> str:
