@@ -13,13 +13,13 @@ pytest.importorskip("torch", reason="the workshop is an extra: pip install 'mien
 
 import torch
 
-from mien.core import ConfigError
+from mien.core import MIRRORED_POINTS, ConfigError
 from mien.datasets import LandmarkFaces
 from mien.faces import LandmarkNet, five_points
 from mien.inference import load_bundle
 from mien.training.bundle_files import write_bundle
 from mien.training.export import parity_gap
-from mien.training.landmarks.crops import LOOSE_TEMPLATE, MIRRORED, LooseCrops, loose_matrix, turned
+from mien.training.landmarks.crops import LOOSE_TEMPLATE, LooseCrops, loose_matrix, turned
 from mien.training.landmarks.lessons import Lessons
 from mien.training.landmarks.losses import Targets, loss_terms
 from mien.training.landmarks.network import LandmarkNetwork, Reading
@@ -72,8 +72,8 @@ def lessons(tmp_path: Path) -> Lessons:
 
 def test_a_face_in_the_mirror_is_the_same_face() -> None:
     points = face_points()
-    np.testing.assert_allclose(points[MIRRORED] * (-1, 1) + (1, 0), points, atol=1e-9)
-    assert sorted(MIRRORED) == list(range(68))
+    np.testing.assert_allclose(points[list(MIRRORED_POINTS)] * (-1, 1) + (1, 0), points, atol=1e-9)
+    assert sorted(MIRRORED_POINTS) == list(range(68))
 
 
 def test_the_template_is_a_face_in_the_middle() -> None:

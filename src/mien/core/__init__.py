@@ -25,6 +25,7 @@ from mien.core.labels import (
     EXPRESSION_COLOURS,
     EXPRESSION_ORDERS,
     EXPRESSIONS,
+    MIRRORED_POINTS,
     POINT_COLUMNS,
     columns_by_name,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "EXPRESSION_ORDERS",
     "HEAD_VERSION",
     "INTENSITY_LABELS",
+    "MIRRORED_POINTS",
     "POINT_COLUMNS",
     "SPEC_VERSION",
     "ConfigError",

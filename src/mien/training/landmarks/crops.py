@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from mien.core import pose_angles, rotation_matrices
+from mien.core import MIRRORED_POINTS, pose_angles, rotation_matrices
 from mien.datasets import FERPLUS_TEMPLATE
 from mien.faces.alignment import Image, five_points, similarity_transform
 from mien.training.augment import occlude, relight, resized
@@ -24,15 +24,6 @@ LOOSE_TEMPLATE: tuple[tuple[float, float], ...] = tuple(
     for x, y in (np.array(FERPLUS_TEMPLATE) - _FACE_CENTRE) * _SHARE + (0.5, 0.5)
 )
 """Five points as fractions of the crop's side: what brings a face into the landmark net's view."""
-
-# 300-W points seen in a mirror: point i of the mirrored face is point MIRRORED[i] of the face.
-MIRRORED = np.concatenate(
-    [
-        np.r_[16:-1:-1, 26:16:-1, 27:31, 35:30:-1],  # jaw, brows, nose
-        [45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40],  # eyes
-        np.r_[54:47:-1, 59:54:-1, 64:59:-1, 67:64:-1],  # lips
-    ]
-)
 
 _LIGHT = AugmentationSettings(blur=0.15, gamma=0.5, contrast=0.45, brightness=0.1, noise=0.15)
 _BORDERS = (cv2.BORDER_REPLICATE, cv2.BORDER_REFLECT_101, cv2.BORDER_CONSTANT)
@@ -92,7 +83,7 @@ class LooseCrops:
         if rng.random() < 0.5:
             crop, placed, pose = (
                 np.ascontiguousarray(crop[:, ::-1]),
-                placed[MIRRORED] * (-1, 1) + (1, 0),
+                placed[list(MIRRORED_POINTS)] * (-1, 1) + (1, 0),
                 pose * (1, -1, -1),
             )
             eyes_open = eyes_open[::-1]
