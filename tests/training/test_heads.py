@@ -61,6 +61,8 @@ def sizes(name: str) -> dict[str, int]:
         ("hse-au", {"action_units": 1280 * 128 + 128 + 128 * 12 + 12}),
         ("emi-faces", {"emi": 40 * 6 + 6}),
         ("emi-audio", {"emi": 3072 * 6 + 6}),
+        ("emi-hubert", {"emi": 4096 * 6 + 6}),
+        ("emi-text", {"emi": 3072 * 6 + 6}),
     ],
 )
 def test_heads_have_the_published_sizes(name: str, published: dict[str, int]) -> None:
