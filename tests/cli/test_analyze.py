@@ -159,6 +159,47 @@ def test_openvino_gives_the_same_row(mien, photo: Path, tmp_path: Path) -> None:
     assert rows[0]["expression_happiness"] == pytest.approx(rows[1]["expression_happiness"], abs=1e-3)
 
 
+def test_no_affect_below_a_quality(mien, photo: Path, tmp_path: Path) -> None:
+    rows = {}
+    for least in ("0", "1"):
+        assert mien("analyze", photo, "--out", tmp_path / f"{least}.csv", "--min-quality", least).code == 0
+        (rows[least],) = read_table(tmp_path / f"{least}.csv").to_pylist()
+    assert rows["0"]["valence"] is not None
+    assert rows["0"]["quality"] < 1
+    abstained = {name for name, value in rows["1"].items() if value is None and rows["0"][name] is not None}
+    assert {"expression", "expression_happiness", "valence", "arousal", "AU12"} <= abstained
+    assert rows["1"]["success"]
+    assert (rows["1"]["x0"], rows["1"]["quality"]) == (rows["0"]["x0"], rows["0"]["quality"])
+
+
+def test_an_adaptive_rate_reads_less_and_keeps_every_row(mien, clip: Path, tmp_path: Path) -> None:
+    tables = []
+    for name, options in (("all", []), ("few", ["--adaptive", "5,1"])):
+        assert mien("analyze", clip, "--out", tmp_path / f"{name}.parquet", *options).code == 0
+        tables.append(read_table(tmp_path / f"{name}.parquet").to_pylist())
+    every, few = tables
+    assert [row["frame"] for row in few] == [row["frame"] for row in every]
+    assert [row["success"] for row in few] == [row["success"] for row in every]
+    assert all(row["valence"] is not None for row in few if row["success"])
+    assert [row["valence"] for row in few] != [row["valence"] for row in every]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--min-quality", "1.5"], "Invalid value for '--min-quality'"),
+        (["--adaptive", "5,x"], "adaptive"),
+        (["--adaptive", "1,5"], "strides must fall"),
+        (["--points", "no-such-net"], "no-such-net"),
+    ],
+)
+def test_settings_that_make_no_sense(mien, photo: Path, tmp_path: Path, options: list[str], message: str) -> None:
+    ended = mien("analyze", photo, "--out", tmp_path / "t.csv", *options)
+    assert ended.code in (2, 4)
+    assert message in ended.err
+    assert not (tmp_path / "t.csv").exists()
+
+
 def test_a_damaged_clip_is_done_in_part(mien, clip: Path, tmp_path: Path) -> None:
     data = bytearray(clip.read_bytes())
     middle = len(data) // 2

@@ -67,6 +67,14 @@ def test_a_second_run_adds_nothing(crops: Path, tmp_path: Path) -> None:
     assert len(set(keys(tmp_path / "out"))) == 16
 
 
+def test_what_reads_the_points_is_part_of_what_the_vectors_are(face: np.ndarray, tmp_path: Path) -> None:
+    save_image(tmp_path / "photo.png", np.ascontiguousarray(face))
+    extract_features(tmp_path / "photo.png", tmp_path / "out", points="none", threads=1)
+    assert open_features(tmp_path / "out").info.settings["points"] is None
+    with pytest.raises(ConfigError, match="points"):
+        extract_features(tmp_path / "photo.png", tmp_path / "out", threads=1)
+
+
 def test_half_precision_and_every(crops: Path, tmp_path: Path) -> None:
     whole = extract_features(crops / "a", tmp_path / "whole", crops=True, threads=1)
     half = extract_features(crops / "a", tmp_path / "half", crops=True, float16=True, every=4, threads=1)

@@ -25,6 +25,9 @@ from mien.cli.signals import terminated_like_interrupted
 @click.option("--faces", default="all", show_default=True, metavar="WHICH", help="all, or largest (of each frame).")
 @click.option("--model", default="mien-light", show_default=True, metavar="NAME", help="A bundle, or its folder.")
 @click.option("--detector", default="mtcnn", show_default=True, metavar="NAME", help="mtcnn, or yunet=FILE.onnx.")
+@click.option(
+    "--points", default="mien-points", show_default=True, metavar="NAME", help="A landmark net, its folder, or none."
+)
 @click.option("--runtime", default="onnxruntime", show_default=True, metavar="NAME", help="Or openvino (extra).")
 @click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Of each model. [default: all cores]")
 def live(source: str, page: bool, port: int, anonymous: bool, out: Path | None, **options: Any) -> int:

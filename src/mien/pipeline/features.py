@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mien.affect import Analyzer, create_audio_encoder
 from mien.core import ConfigError, InputError
+from mien.faces import DEFAULT_POINTS
 from mien.inference import DEFAULT_BUNDLE, load_bundle
 from mien.pipeline.events import Note, Progress
 from mien.pipeline.features_crops import CropExtractor
@@ -61,6 +62,7 @@ def extract_features(
     every: int = 1,
     faces: str = "all",
     detector: str = "mtcnn",
+    points: str | Path = DEFAULT_POINTS,
     runtime: str = "onnxruntime",
     threads: int | None = None,
     rows_per_shard: int = ROWS_PER_SHARD,
@@ -83,6 +85,7 @@ def extract_features(
         every: each n-th frame of videos; of crops, those whose number is a multiple.
         faces: as for `mien.analyze`; has no meaning for crops.
         detector: as for `mien.analyze`; has no meaning for crops.
+        points: as for `mien.analyze`; has no meaning for crops.
         runtime: as for `mien.analyze`.
         threads: of each model; None for every core.
         rows_per_shard: vectors after which a shard is closed.
@@ -108,7 +111,7 @@ def extract_features(
         bundle = load_bundle(model, runtime=runtime, threads=threads)
         extractor = CropExtractor(bundle, float16=float16, every=every)
     else:
-        analyzer = Analyzer(model, detector=detector, runtime=runtime, threads=threads, faces=faces)
+        analyzer = Analyzer(model, detector=detector, points=points, runtime=runtime, threads=threads, faces=faces)
         settings: dict[str, object] = {
             "faces": faces,
             "detector": detector,
