@@ -10,7 +10,8 @@ _INTRODUCTION = f"""\
 
 Schema version {SCHEMA_VERSION}. One row per face and frame; a frame without a face has one row with `success` false, so
 that no time is lost. A value that was not measured is null, never 0. Parquet files carry these descriptions themselves.
-A bundle writes the action units it knows; `--landmarks` adds `lm_x00 ...` and `lm_y00 ...` in pixels.
+A bundle writes the action units it knows; `--landmarks` adds `lm_x00 ...` and `lm_y00 ...` in pixels,
+and `eye_open_image_left`, `eye_open_image_right` from 0 (closed) to 1 (wide open).
 Naming persons ([who is who](persons.md)) adds `person` after `track_id`: text, null where nobody was named.
 """
 

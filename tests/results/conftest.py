@@ -39,6 +39,7 @@ def make_frame() -> MakeFrame:
             track_ids=np.arange(n_faces),
             pose_rad=rng.uniform(-1, 1, (n_faces, 3)),
             quality=rng.random(n_faces),
+            eyes_open=rng.random((n_faces, 2)),
             expression=rng.dirichlet(np.ones(len(EXPRESSIONS)), n_faces),
             valence=rng.uniform(-1, 1, n_faces),
             arousal=rng.uniform(-1, 1, n_faces),

@@ -32,6 +32,7 @@ def test_one_row_per_face_and_one_for_a_frame_without(schema: pa.Schema, make_fr
         assert [found["AU01"], found["AU12"]] == faces.action_units[0].tolist()
         assert [found[f"lm_x{k:02d}"] for k in range(5)] == faces.landmarks[0, :, 0].tolist()
         assert [found[f"lm_y{k:02d}"] for k in range(5)] == faces.landmarks[0, :, 1].tolist()
+        assert [found["eye_open_image_left"], found["eye_open_image_right"]] == faces.eyes_open[0].tolist()
 
 
 def test_a_frame_without_faces_says_when_and_nothing_else(schema: pa.Schema) -> None:
@@ -50,7 +51,17 @@ def test_what_was_not_measured_is_null_never_nan_or_zero() -> None:
     assert (row["expression_happiness"], row["expression_neutral"]) == (0.75, 0.25)
     absent = {name for name, value in row.items() if value is None}
     assert {f"expression_{name}" for name in EXPRESSIONS if name not in labels} <= absent
-    assert {"track_id", "confidence", "quality", "pitch_rad", "valence", "arousal", "lm_x00", "lm_y04"} <= absent
+    assert {
+        "track_id",
+        "confidence",
+        "quality",
+        "pitch_rad",
+        "valence",
+        "arousal",
+        "lm_x00",
+        "lm_y04",
+        "eye_open_image_left",
+    } <= absent
 
 
 def test_a_source_that_is_not_utf8_is_escaped(make_frame, schema: pa.Schema) -> None:

@@ -6,7 +6,7 @@ import mien.results
 from mien._version import __version__
 from mien.core import ACTION_UNITS, ConfigError
 from mien.results import SCHEMA_VERSION, describe_columns, table_metadata, table_schema
-from mien.results.schema import column_named
+from mien.results.schema import EYE_COLUMNS, column_named
 
 CONTRACT = [
     "source",
@@ -44,13 +44,18 @@ def test_every_public_name_exists() -> None:
 
 def test_columns_are_the_contract() -> None:
     schema = table_schema(action_unit_labels=("AU01", "AU12"), n_landmarks=2)
-    assert schema.names == [*CONTRACT, "AU01", "AU12", "lm_x00", "lm_x01", "lm_y00", "lm_y01"]
+    assert schema.names == [*CONTRACT, "AU01", "AU12", "lm_x00", "lm_x01", "lm_y00", "lm_y01", *EYE_COLUMNS]
     types = {field.name: field.type for field in schema}
     assert types.pop("source") == types.pop("expression") == pa.string()
     assert types.pop("frame") == types.pop("track_id") == pa.int64()
     assert types.pop("time_s") == pa.float64()
     assert types.pop("success") == pa.bool_()
     assert set(types.values()) == {pa.float32()}
+
+
+def test_without_landmarks_the_table_has_no_eyes() -> None:
+    assert table_schema(action_unit_labels=("AU01",)).names == [*CONTRACT, "AU01"]
+    assert EYE_COLUMNS == ("eye_open_image_left", "eye_open_image_right")
 
 
 def test_a_bundle_with_fewer_expressions_keeps_all_eight_columns() -> None:

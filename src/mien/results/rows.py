@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from mien.core import ConfigError, Faces, Frame
 from mien.results.arrow_columns import boolean_column, numeric_column, text_column
-from mien.results.schema import Layout
+from mien.results.schema import EYE_COLUMNS, Layout
 
 SourcedFrame = tuple[str, Frame]
 """A frame and the name of the input that it comes from."""
@@ -93,6 +93,7 @@ class RowEncoder:
             points = np.concatenate([_landmarks(each, n_landmarks) for each in faces])
             for i, axis in enumerate("xy"):
                 groups.append(([f"lm_{axis}{k:02d}" for k in range(n_landmarks)], points[:, :, i]))
+            groups.append((EYE_COLUMNS, _joined(faces, "eyes_open")))
         measured = {
             "confidence": _joined(faces, "scores"),
             **{name: _joined(faces, name) for name in ("quality", "valence", "arousal")},

@@ -118,6 +118,18 @@ _TAIL = (
     _real("arousal", "1", "[-1, 1]", "Calm (-1) to excited (1)."),
 )
 
+_EYES = tuple(
+    _real(
+        f"eye_open_image_{side}",
+        "1",
+        "[0, 1]",
+        f"How wide the eye at the image's {side} is open, 0 closed to 1 wide; null without a landmark net.",
+    )
+    for side in ("left", "right")
+)
+EYE_COLUMNS = tuple(column.name for column in _EYES)
+"""Columns that follow the landmarks, in the order of `mien.core.Faces.eyes_open`."""
+
 
 def _expression(label: str) -> Column:
     meaning = f"Probability of {label} among the bundle's expressions; null where it has no such class."
@@ -184,14 +196,14 @@ def table_schema(
     """The Arrow schema of a table that one bundle fills.
 
     The order is: where and when, box, pose, quality, top expression, the eight canonical expressions, further
-    expressions that the bundle alone knows, valence, arousal, action units, landmarks. Landmarks are plain columns
-    ``lm_x00 ... lm_x67, lm_y00 ... lm_y67``, so that they look the same in Parquet, CSV and JSON Lines and
-    ``frame.filter(like="lm_x")`` is a matrix.
+    expressions that the bundle alone knows, valence, arousal, action units, landmarks and with these the openness of
+    both eyes. Landmarks are plain columns ``lm_x00 ... lm_x67, lm_y00 ... lm_y67``, so that they look the same in
+    Parquet, CSV and JSON Lines and ``frame.filter(like="lm_x")`` is a matrix.
 
     Args:
         expression_labels: the bundle's expressions; canonical ones that are not among them stay null in every row.
         action_unit_labels: the bundle's action units, such as ``"AU12"``.
-        n_landmarks: landmarks per face to write, 0 for none.
+        n_landmarks: landmarks per face to write, 0 for none; with them go the columns `EYE_COLUMNS`.
         metadata: facts about the run for the file, such as ``bundle_name``, ``bundle_sha256``, ``stream_offset_s``.
             The schema version, mien's version and the labels are added.
 
@@ -212,6 +224,7 @@ def table_schema(
         *map(_action_unit, action_unit_labels),
         *map(partial(_landmark, "x"), range(n_landmarks)),
         *map(partial(_landmark, "y"), range(n_landmarks)),
+        *(_EYES if n_landmarks else ()),
     )
     names = [column.name for column in columns]
     repeated = sorted({name for name in names if names.count(name) > 1})
@@ -272,8 +285,9 @@ def column_named(name: str) -> Column | None:
     """
     if name in _FIXED:
         return _FIXED[name]
-    if name == PERSON_COLUMN.name:
-        return PERSON_COLUMN
+    for column in (PERSON_COLUMN, *_EYES):
+        if name == column.name:
+            return column
     if name.startswith("expression_"):
         return _expression(name.removeprefix("expression_"))
     if re.fullmatch(r"AU\d+", name):
