@@ -13,12 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.affect import Analyzer, cut_faces
-from mien.core import ConfigError
 from mien.datasets import FaceSamples, load_ferplus, load_lfw, person
 from mien.evaluation.crops import FERPLUS_PX, bundle_report, decode_pictures, expression_chances, with_points
 from mien.evaluation.degraded import degrade
 from mien.evaluation.report import Measure, Report, Rows, measure
-from mien.faces import Detections, RefiningDetector, create_detector, load_quality_model, quality_signals
+from mien.faces import Detections, PointReader, load_landmark_net, load_quality_model, quality_signals
 from mien.metrics import aurc, risk_coverage, roc_auc
 
 Image = npt.NDArray[np.uint8]
@@ -30,7 +29,7 @@ _COVERAGE = 0.8
 _BOX = np.array([0.95, 1.15])
 
 HELD = 0.6
-"""Score from which a second look counts as seeing the face."""
+"""Score from which a followed face counts as seen, as in videos."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -42,7 +41,7 @@ class DegradedReadings:
         names: (N,) of the pictures.
         signals: (N, 9) see `mien.faces.quality_signals`.
         quality: (N,) of the faces.
-        scores: (N,) the detector's confidence.
+        scores: (N,) the landmark net's confidence.
         confidence: (N,) the probability of the most probable expression.
         correct: (N,) whether that is the expression that most people saw.
     """
@@ -68,9 +67,9 @@ class DegradedReadings:
 def read_degraded(analyzer: Analyzer, samples: FaceSamples, *, seed: int) -> DegradedReadings:
     """Every picture made worse once and read as the next frame of a face that is being followed.
 
-    Where the face is comes from the known points; the detector's second look at that place gives points and confidence,
-    and where it does not believe that there is a face, the known points stay. A first search would lose most of the
-    bad faces and with them what quality is there to tell.
+    Where the face is comes from the known points; the landmark net that comes with mien reads points and confidence at
+    that place, and where it does not believe that there is a face, the known points stay. A first search would lose
+    most of the bad faces and with them what quality is there to tell.
 
     Args:
         analyzer: reads the faces.
@@ -80,16 +79,14 @@ def read_degraded(analyzer: Analyzer, samples: FaceSamples, *, seed: int) -> Deg
     rng = np.random.default_rng(seed)
     samples = with_points(samples)
     targets = samples.expression.argmax(axis=1)
-    detector = create_detector("mtcnn", threads=1)
-    if not isinstance(detector, RefiningDetector):
-        raise ConfigError("quality is measured with a detector that can look again")
+    reader = load_landmark_net()
     kinds, signals, crops, scores = [], [], [], []
     for picture, points in zip(decode_pictures(samples), samples.landmarks, strict=True):
         zoom = rng.uniform(1, _LARGEST_ZOOM) if max(picture.shape) <= FERPLUS_PX else 1.0
         picture = np.asarray(cv2.resize(picture, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC), np.uint8)
         shown, matrix, kind = degrade(picture, rng)
         known = (points * picture.shape[1::-1] - 0.5) @ matrix[:, :2].T + matrix[:, 2]
-        face = _looked_at(detector, shown, known.astype(np.float32))
+        face = _looked_at(reader, shown, known.astype(np.float32))
         crop = cut_faces(shown, face, analyzer.spec)
         kinds.append(kind)
         signals.append(quality_signals(shown.shape[:2], face, crop)[0])
@@ -108,13 +105,14 @@ def read_degraded(analyzer: Analyzer, samples: FaceSamples, *, seed: int) -> Deg
     )
 
 
-def _looked_at(detector: RefiningDetector, image: Image, known: npt.NDArray[np.float32]) -> Detections:
-    """The face at five known points, as the detector sees it if it believes in it."""
+def _looked_at(reader: PointReader, image: Image, known: npt.NDArray[np.float32]) -> Detections:
+    """The face at five known points, as the reader sees it if it believes in it."""
+    seen = reader.read(image, known[None])
+    if seen.scores[0] >= HELD:
+        return seen
     middle, extent = known.mean(axis=0), np.ptp(known, axis=0).max()
     box = np.concatenate([middle - _BOX * extent, middle + _BOX * extent])[None].astype(np.float32)
-    seen = detector.refine(image, box)
-    points = seen.landmarks if seen.scores[0] >= HELD else known[None]
-    return Detections(box, seen.scores, points)
+    return Detections(box, seen.scores, known[None])
 
 
 def evaluate_quality(analyzer: Analyzer, data: Path) -> Report:
