@@ -162,6 +162,37 @@ def test_drawing_wants_an_image() -> None:
         draw_faces(np.zeros((9, 9, 3)), Faces.empty())
 
 
+@pytest.mark.parametrize(
+    ("pose_deg", "looks"),
+    [((0, 40, 0), (1, 0)), ((0, -40, 0), (-1, 0)), ((30, 0, 0), (0, -1)), ((-30, 0, 0), (0, 1))],
+)
+def test_lines_show_where_the_head_looks(pose_deg: tuple[float, ...], looks: tuple[int, int]) -> None:
+    """Blue goes to the image's right for a positive yaw, and up for a positive pitch."""
+    blank = np.full((300, 300, 3), 90, np.uint8)
+    pose = np.radians(np.float32([pose_deg]))
+    drawn = draw_faces(blank, faces((60, 60, 160, 160), pose_rad=pose)).astype(int)
+    blue = (np.abs(drawn - (90, 140, 255)).sum(axis=2) < 60) & changed(blank, drawn.astype(np.uint8))
+    blue[:, 165:] = False  # the panel
+    y, x = (axis.mean() - 110 for axis in np.nonzero(blue))
+    away = np.array([x, y])
+    assert away @ looks > 5
+    assert abs(away @ looks[::-1]) < 3
+
+
+def test_a_tilted_crown_tilts_the_green_line() -> None:
+    blank = np.full((300, 300, 3), 90, np.uint8)
+    drawn = draw_faces(blank, faces((60, 60, 160, 160), pose_rad=np.radians(np.float32([[0, 0, 30]])))).astype(int)
+    y, x = np.nonzero(np.abs(drawn - (70, 200, 90)).sum(axis=2) < 60)
+    assert x.mean() > 113
+    assert y.mean() < 105
+
+
+def test_an_unknown_pose_has_no_lines() -> None:
+    blank = np.full((300, 300, 3), 90, np.uint8)
+    drawn = draw_faces(blank, faces((60, 60, 160, 160), pose_rad=np.float32([[np.nan, 0, 0]])))
+    assert (drawn[70:150, 70:150] == 90).all()
+
+
 def test_in_a_crowd_no_panel_hides_another_face() -> None:
     image = np.full((1440, 1920, 3), 90, np.uint8)
     boxes = [(x, y, x + 90.0, y + 110.0) for y in (300.0, 520.0, 740.0) for x in np.arange(100.0, 1800.0, 230.0)]

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from mien.core import Faces
+from mien.core import Faces, rotation_matrices
 from mien.media.anonymize import anonymize_faces
 from mien.media.images import as_rgb
 from mien.media.panel import Colour, Panel, draw_panel, lay_out_panels
@@ -20,6 +20,10 @@ Rectangle = tuple[int, int, int, int]  # left, top, right, bottom
 _UNTRACKED_COLOUR = (80, 220, 255)
 _OUTLINE = (16, 16, 16)
 _FEWEST_DRAWN = 68
+# How long the lines of the head's axes are, in widths of the box, and their colours: to the side, up, ahead.
+_AXIS_SHARE = 0.35
+_AXIS_COLOURS = ((240, 80, 70), (70, 200, 90), (90, 140, 255))
+_NOSE_TIP = {5: 2, 68: 30}  # number of points -> the tip among them
 _GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
 
 
@@ -30,7 +34,8 @@ def draw_faces(image: npt.NDArray[np.uint8], faces: Faces, *, anonymous: bool = 
     the active action units (probability .5 or more) and its place in the valence-arousal plane (valence to the
     right, arousal upwards, both -1 to 1). Sizes follow the image; a panel lies where it hides least, always inside.
     In a crowd, where it would hide other faces, it shrinks to the track number and the expression. Dots mark the 68
-    points of faces that have them.
+    points of faces that have them. Three lines from the nose show how the head is turned: red to its side, green to
+    its crown, blue to where it looks (short where it looks into the camera).
 
     Args:
         image: (H, W, 3) uint8 RGB.
@@ -55,6 +60,7 @@ def draw_faces(image: npt.NDArray[np.uint8], faces: Faces, *, anonymous: bool = 
         cv2.rectangle(canvas, box[:2], box[2:], colour, thickness, cv2.LINE_AA)
     for face, colour in zip(shown, colours, strict=True):
         _draw_points(canvas, face.landmarks[0], thickness, colour)
+        _draw_pose(canvas, face, thickness)
     taken = list(boxes)
     for number, (face, colour) in enumerate(zip(shown, colours, strict=True)):
         others = taken[:number] + taken[number + 1 :]
@@ -74,8 +80,27 @@ def _draw_points(canvas: npt.NDArray[np.uint8], points: npt.NDArray[np.float32],
     """A dot on each of 68 points; a detector's five are only its own way to the crop."""
     if len(points) < _FEWEST_DRAWN:
         return
-    for x, y in points[np.isfinite(points).all(axis=1)]:
-        cv2.circle(canvas, (round(float(x)), round(float(y))), radius, colour, cv2.FILLED, cv2.LINE_AA)
+    for point in points[np.isfinite(points).all(axis=1)]:
+        cv2.circle(canvas, _pixel(point), radius, colour, cv2.FILLED, cv2.LINE_AA)
+
+
+def _draw_pose(canvas: npt.NDArray[np.uint8], face: Faces, thickness: int) -> None:
+    """The head's axes as the viewer sees them, from the tip of the nose or, without points, the middle of the box."""
+    pose, points = face.pose_rad[0], face.landmarks[0]
+    if not np.isfinite(pose).all():
+        return
+    nose = points[_NOSE_TIP[len(points)]] if len(points) in _NOSE_TIP else np.full(2, np.nan)
+    start = nose if np.isfinite(nose).all() else face.boxes[0].reshape(2, 2).mean(axis=0)
+    length = _AXIS_SHARE * float(face.boxes[0, 2] - face.boxes[0, 0])
+    ends = (
+        start[:, None] + length * np.array([[1.0], [-1.0]]) * rotation_matrices(pose)[:2]
+    )  # image rows grow downwards
+    for end, colour in zip(ends.T, _AXIS_COLOURS, strict=True):
+        cv2.line(canvas, _pixel(start), _pixel(end), colour, thickness, cv2.LINE_AA)
+
+
+def _pixel(point: npt.NDArray[np.floating]) -> tuple[int, int]:
+    return round(float(point[0])), round(float(point[1]))
 
 
 def track_colour(track_id: int) -> Colour:
