@@ -122,6 +122,20 @@ def test_integers_have_a_scale_for_each_channel_and_float_ends() -> None:
     assert largest_gap(graph, bytes(model.SerializeToString())) < 0.1
 
 
+def test_integers_keep_the_mean_of_corrected_outputs() -> None:
+    """On the calibration crops themselves, and of the named outputs alone."""
+    graph, shown = small_graph(), crops(64)
+
+    def moved(smaller: bytes) -> dict[str, float]:
+        one, other = (create_session(each, threads=1).run({"crops": shown}) for each in (graph, smaller))
+        return {name: float(np.abs((one[name] - other[name]).mean(axis=0)).max()) for name in OUTPUTS}
+
+    plain = moved(quantize_int8(graph, "crops", [shown[:32], shown[32:]]))
+    kept = moved(quantize_int8(graph, "crops", [shown[:32], shown[32:]], ["expression_logits"]))
+    assert kept["expression_logits"] < 1e-5 < plain["expression_logits"]
+    assert kept["valence_arousal"] == pytest.approx(plain["valence_arousal"])
+
+
 def test_a_variant_makes_no_variant() -> None:
     graph = small_graph()
     for smaller in (halve_weights(graph), quantize_int8(graph, "crops", [crops(4)])):

@@ -169,7 +169,7 @@ def _convert(variant: str, graph: bytes, spec: ModelSpec, crops: Image) -> bytes
         return halve_weights(graph)
     batches = [prepare(crops[start : start + _BATCH], spec.input) for start in range(0, len(crops), _BATCH)]
     logger.info("calibrating on %d faces", len(crops))
-    return quantize_int8(graph, spec.input.name, batches)
+    return quantize_int8(graph, spec.input.name, batches, [task.output for task in spec.tasks])
 
 
 def _crops(spec: ModelSpec, data: Path | None) -> Image:
