@@ -108,4 +108,20 @@ def _create_timm(name: str, in_channels: int, options: dict[str, Any]) -> nn.Mod
     # comes out.
     module.num_features = int(getattr(module, "head_hidden_size", None) or module.num_features)
     built: nn.Module = module
+    _open_gates_equally(built)
     return built
+
+
+def _open_gates_equally(module: nn.Module) -> None:
+    """Let every squeeze-and-excite gate of a fresh network of the EfficientNet family begin at one half for all faces.
+
+    timm's random gates favour faces of strong contrast, block after block: after the 23 blocks of an untrained B2 the
+    strongest of 64 faces had 20 times the features of the median one (7 times with equal gates). Most faces then teach
+    nothing, and the few strong ones reach values that 32-bit rounding makes differ by 1e-4 between torch and the runtime.
+    The published networks do not start from random weights, so nothing of theirs is changed.
+    """
+    from torch.nn import init
+
+    for name, parameter in module.named_parameters():
+        if name.endswith(".conv_expand.weight"):
+            init.zeros_(parameter)
