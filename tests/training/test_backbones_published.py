@@ -168,6 +168,14 @@ def test_attention_diversity_by_hand() -> None:
     assert float(attention_diversity_loss([heads[0]])) == 0
 
 
+@pytest.mark.parametrize("size_px", [48, 112])
+def test_fresh_heads_look_at_different_places(size_px: int) -> None:
+    """Else the penalty of a network from scratch would drown the labels: 750 with gates all near .25."""
+    torch.manual_seed(0)
+    _, penalty = DDAMFN(size_px=size_px).train().forward_with_penalty(torch.randn(8, 3, size_px, size_px))
+    assert 5 < penalty.item() < 50
+
+
 def test_attention_diversity_pushes_heads_apart() -> None:
     gates = [torch.full((2, 3), 0.4, requires_grad=True), torch.full((2, 3), 0.6)]
     attention_diversity_loss(gates).backward()

@@ -13,10 +13,10 @@ pytest.importorskip("lightning", reason="the workshop is an extra: pip install '
 from mien.cli.main import mien
 from mien.core import ConfigError, DatasetError, Figure
 from mien.training import list_recipes, load_recipe
-from mien.training.reproduction import BUDGET, Budget, Row, list_rows, reproduce
+from mien.training.reproduction import BUDGET, Budget, Row, list_rows, load_budget, reproduce
 from mien.training.reproduction.cost import create_untrained, measure_cost
 from mien.training.reproduction.page import write_page
-from mien.training.reproduction.plan import choose_rows, under_budget
+from mien.training.reproduction.plan import choose_rows, trained_name, under_budget
 from mien.training.reproduction.records import Record, Records, Trained, load_records, save_records
 from mien.training.reproduction.train import MEASURES, digest
 from mien.training.run import Machine
@@ -43,6 +43,7 @@ def trained(row: Row, budget: Budget = BUDGET, n_rows: int = N_ROWS) -> Trained:
         made="some day",
         parity=1e-6,
         figures=figures,
+        recipe=trained_name(row, budget),
     )
 
 
@@ -123,10 +124,54 @@ def test_what_is_done_is_kept_and_other_rows_go_on(tmp_path: Path, monkeypatch: 
     reproduce(tmp_path, tmp_path, page, passes=("page",), train=train)
     assert page.read_text("utf-8") == text  # written again from the records, without training
     seen.clear()
-    other = Budget(images=64)
-    reproduce(tmp_path, tmp_path, page, names=("mobilenet",), passes=("train",), train=train, budget=other)
-    assert seen == ["mobilenet"]
-    assert "| 48 | 64 |" in page.read_text("utf-8")
+
+
+def test_a_larger_budget_is_the_tables_from_then_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mien.training.reproduction.fill.count_rows", lambda *_: N_ROWS)
+    page, seen = tmp_path / "results.md", []
+
+    def train(row: Row, budget: Budget, n_rows: int, data: Path, work: Path, machine: Machine) -> Trained:
+        del data, work, machine
+        seen.append((row.name, budget))
+        return trained(row, budget, n_rows)
+
+    names, large = ("mobilenet", "ddamfn"), Budget(images=100_000, size_px=112, batch=64)
+    reproduce(tmp_path, tmp_path, page, names=names, passes=("train",), train=train)
+    assert load_budget(page) == BUDGET
+    assert "older" not in page.read_text("utf-8")
+    reproduce(tmp_path, tmp_path, page, names=names[:1], passes=("train",), train=train, budget=large)
+    assert load_budget(page) == large
+    text = page.read_text("utf-8")
+    assert "100,000 gray FER+ training faces (repetitions counted) at 112 px" in text
+    assert "| `mobilenet` (mobilenetv1_100) | 112 | 100,000 |" in text
+    assert "| 48 | 10,000, *older* | 0.500" in text  # the other row stays until it is trained anew
+    assert "--rows ddamfn --only train`" in text
+    assert "very small budget" not in text
+    reproduce(tmp_path, tmp_path, page, names=names, passes=("train",), train=train)  # no budget is named: the table's
+    assert seen == [("mobilenet", BUDGET), ("ddamfn", BUDGET), ("mobilenet", large), ("ddamfn", large)]
+    assert "older" not in page.read_text("utf-8")
+
+
+def test_rows_of_before_their_network_began_otherwise_are_marked(tmp_path: Path) -> None:
+    rows = list_rows()
+    kept = dataclasses.replace(trained(rows["ddamfn"]), recipe="")  # as records were before rows had names
+    same = dataclasses.replace(trained(rows["mobilenet"]), recipe="")
+    records = Records().with_row("ddamfn", trained=kept).with_row("mobilenet", trained=same)
+    save_records(tmp_path / "results.json", records)
+    page = write_page(rows, load_records(tmp_path / "results.json"))
+    assert page.count("*older*") == 2  # the row and what is said of it
+    assert "| 48 | 10,000, *older* |" in page
+    assert "--rows ddamfn --only train`" in page
+    names = {trained_name(rows["ddamfn"], budget) for budget in (BUDGET, Budget(batch=64), Budget(size_px=112))}
+    assert len(names) == 3  # each has a folder of its own: checkpoints of one are not those of another
+
+
+def test_the_command_line_changes_the_budget(tmp_path: Path) -> None:
+    page = tmp_path / "r.md"
+    arguments = ["reproduce", "--data", tmp_path, "--work", tmp_path, "--page", page, "--only", "page"]
+    assert CliRunner().invoke(mien, [*map(str, arguments), "--images", "5000", "--size", "64"]).exit_code == 0
+    assert CliRunner().invoke(mien, [*map(str, arguments), "--batch", "16"]).exit_code == 0
+    assert load_budget(page) == Budget(images=5000, size_px=64, batch=16)
 
 
 def test_a_missed_parity_is_told() -> None:

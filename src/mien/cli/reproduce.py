@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from pathlib import Path
 
@@ -17,8 +18,9 @@ from mien.core import MissingExtraError
 @click.option(
     "--page", required=True, type=click.Path(path_type=Path), help="Markdown file; its records lie beside it as JSON."
 )
-@click.option("--images", type=click.IntRange(min=1), help="Faces shown to each network. [default: that of the docs]")
-@click.option("--size", "size_px", type=click.IntRange(min=16), help="Side of the crops. [default: that of the docs]")
+@click.option("--images", type=click.IntRange(min=1), help="Faces shown to each network. [default: the table's]")
+@click.option("--size", "size_px", type=click.IntRange(min=16), help="Side of the crops. [default: the table's]")
+@click.option("--batch", type=click.IntRange(min=2), help="Faces a step. [default: the table's]")
 @click.option("--rows", multiple=True, metavar="NAME", help="Only this row; may be repeated, and sets the order.")
 @click.option("--only", type=click.Choice(["train", "speed", "page"]), help="One pass alone. [default: all]")
 @click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True, help="Of torch and the runtimes.")
@@ -30,6 +32,7 @@ def reproduce(
     page: Path,
     images: int | None,
     size_px: int | None,
+    batch: int | None,
     rows: tuple[str, ...],
     only: str | None,
     threads: int,
@@ -39,7 +42,8 @@ def reproduce(
     """Fill the table of results: each network learns from the same faces, is measured, and its speed is taken.
 
     A row that was trained with the same settings is kept, an interrupted one goes on. The page lists every row; those
-    that were not run yet say how.
+    that were not run yet say how. Another budget (--images, --size, --batch) becomes that of the table: rows of the
+    old one stay in it, marked, until they are trained anew.
     """
     try:
         from mien.training import reproduction
@@ -51,12 +55,13 @@ def reproduce(
         raise MissingExtraError(package, "train") from error
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
     logging.getLogger("mien").setLevel(logging.INFO)
-    given = reproduction.BUDGET
+    given = {"images": images, "size_px": size_px, "batch": batch}
+    changes = {name: value for name, value in given.items() if value is not None}
     failures = reproduction.reproduce(
         data,
         work,
         page,
-        budget=reproduction.Budget(images=images or given.images, size_px=size_px or given.size_px),
+        budget=dataclasses.replace(reproduction.load_budget(page), **changes),
         names=rows,
         passes=(only,) if only else reproduction.PASSES,
         machine=Machine(threads=threads, accelerator=accelerator, cache=cache),

@@ -117,8 +117,8 @@ def _open_gates_equally(module: nn.Module) -> None:
 
     timm's random gates favour faces of strong contrast, block after block: after the 23 blocks of an untrained B2 the
     strongest of 64 faces had 20 times the features of the median one (7 times with equal gates). Most faces then teach
-    nothing, and the few strong ones reach values that 32-bit rounding makes differ by 1e-4 between torch and the runtime.
-    The published networks do not start from random weights, so nothing of theirs is changed.
+    nothing, and the few strong ones reach values at which 32-bit rounding alone makes torch and the runtime differ by
+    1e-4. The published networks do not start from random weights, so nothing of theirs is changed.
     """
     from torch.nn import init
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
@@ -11,12 +12,22 @@ from mien.core import ConfigError, DatasetError, MienError, OutputError
 from mien.results import output_errors
 from mien.training.reproduction.cost import measure_cost
 from mien.training.reproduction.page import write_page
-from mien.training.reproduction.plan import BUDGET, Budget, Row, choose_rows, list_rows, under_budget
+from mien.training.reproduction.plan import Budget, Row, choose_rows, list_rows, under_budget
 from mien.training.reproduction.records import Cost, Trained, load_records, save_records
 from mien.training.reproduction.train import count_rows, digest, row_folder, train_row
 from mien.training.run import Machine
 
 logger = logging.getLogger(__name__)
+
+
+def load_budget(page: Path) -> Budget:
+    """The budget of the table whose page this is; that of a new table where there is none.
+
+    Raises:
+        ConfigError: its records cannot be read.
+    """
+    return load_records(page.with_suffix(".json")).budget
+
 
 PASSES = ("train", "speed", "page")
 """What can be asked for alone. The page is written in any case."""
@@ -30,7 +41,7 @@ def reproduce(
     work: Path,
     page: Path,
     *,
-    budget: Budget = BUDGET,
+    budget: Budget | None = None,
     names: Sequence[str] = (),
     passes: Collection[str] = PASSES,
     machine: Machine | None = None,
@@ -42,7 +53,7 @@ def reproduce(
         data: folder of the open face sets (layout: docs/training.md).
         work: folder of checkpoints, bundles and graphs; what is there is used again.
         page: Markdown file; the records lie beside it, with the ending .json.
-        budget: of every row.
+        budget: of every row, and from now on that of the table; None for the one that the table has.
         names: rows in the order wanted, by any recipe that they stand for; empty for all.
         passes: of `PASSES`.
         machine: device, threads and cache of the trainings; its threads are also those of the speeds.
@@ -64,7 +75,7 @@ def reproduce(
     table.write()
     failures: dict[str, str] = {}
     if "train" in passes:
-        n_rows = count_rows(budget, rows[0], data)
+        n_rows = count_rows(table.budget, rows[0], data)
         failures |= _each(rows, lambda row: table.learn(row, n_rows, data, work, train))
     if "speed" in passes:
         failures |= _each([row for row in rows if row.name not in failures], lambda row: table.time(row, work))
@@ -74,26 +85,28 @@ def reproduce(
 class _Table:
     """The records and the page, kept in step."""
 
-    def __init__(self, page: Path, budget: Budget, machine: Machine) -> None:
+    def __init__(self, page: Path, budget: Budget | None, machine: Machine) -> None:
         self._page, self._path = page, page.with_suffix(".json")
-        self._budget, self._machine = budget, machine
-        self._rows = list_rows()
-        load_records(self._path)  # refuses a strange file before any work
+        self._machine, self._rows = machine, list_rows()
+        records = load_records(self._path)  # refuses a strange file before any work
+        self.budget = budget or records.budget
+        if self.budget != records.budget:
+            save_records(self._path, dataclasses.replace(records, budget=self.budget))
 
     def learn(self, row: Row, n_rows: int, data: Path, work: Path, train: Train) -> None:
         """Train a row unless it was trained with these settings."""
         known = load_records(self._path)[row.name].trained
-        if known is not None and known.digest == digest(under_budget(row, self._budget, n_rows), n_rows):
+        if known is not None and known.digest == digest(under_budget(row, self.budget, n_rows), n_rows):
             logger.info("%s: trained before", row.name)
             return
         logger.info("%s: training", row.name)
-        self._keep(row, trained=train(row, self._budget, n_rows, data, work, self._machine))
+        self._keep(row, trained=train(row, self.budget, n_rows, data, work, self._machine))
 
     def time(self, row: Row, work: Path) -> None:
         """Measure the cost of a row at both sizes."""
         logger.info("%s: cost and speed", row.name)
         threads = self._machine.threads or 1
-        small = under_budget(row, self._budget, self._budget.images)
+        small = under_budget(row, self.budget, self.budget.images)
         graph = row_folder(work, small) / "bundle" / "model.onnx"
         graphs = work / "graphs"
         self._keep(

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 
 from mien.training.export import MAX_PARITY_GAP
 from mien.training.reproduction.cost import BATCHES
-from mien.training.reproduction.plan import BUDGET, Row
+from mien.training.reproduction.plan import Row, trained_name
 from mien.training.reproduction.records import Cost, Records, Trained
 
 COMMAND = "mien reproduce --data DATA --work WORK --page docs/results.md"
@@ -23,7 +24,7 @@ _COLUMNS = {
 }
 _RUNTIMES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}
 
-_INTRODUCTION = f"""\
+_INTRODUCTION = """\
 # Results
 
 <!-- Written by `mien reproduce` from results.json beside it; change neither by hand. -->
@@ -32,31 +33,45 @@ Every network of the systems ([EmotiEffNet](systems/emotieffnet.md), [DDAMFN](sy
 [MTANet-style](systems/mtanet.md), [CNN of 2020](systems/expr-cnn-2020.md)), trained from random weights on the same
 faces with the same labels, heads, losses and optimiser.
 
-The budget of every row: {BUDGET.images:,} gray FER+ training faces at {BUDGET.size_px} px (which they have) in batches
-of {BUDGET.batch}; AdamW, one cycle up to {BUDGET.peak_lr:g}; mirrored and a little moved. Labels: the votes; valence
-and arousal mapped from them; action units of a landmark model ([training.md](training.md)). Measured on FER+ valid
+The budget of every row: {images:,} gray FER+ training faces (repetitions counted) at {size_px} px (they have 48) in
+batches of {batch}; AdamW, one cycle up to {peak_lr:g}; mirrored and a little moved. Labels: the votes; valence and
+arousal mapped from them; action units of a landmark model ([training.md](training.md)). Measured on FER+ valid
 (3,555 faces by plurality, 3,191 by the official majority) with 95 % bootstrap intervals; nothing was selected there.
 Action units and P_MTL are held against these derived labels, so they compare the rows with each other and with nothing
 else.
+"""
 
+_SMALL = """\
 **This is a very small budget**, chosen for two busy CPU cores: it tells how much each network has learnt after the same
 few faces, and for some that is little more than the most frequent answer. It does not rank the networks at their best:
-the papers' start from millions of faces, see up to 260 px and learn for epochs of 287,651 faces. `--images 100000` asks
-for more. For a model to use, take the [default bundle](model-card.md).
+the papers' start from millions of faces, see up to 260 px and learn for epochs of 287,651 faces. More for all rows,
+where there is a GPU: `--images 100000 --size 112 --accelerator gpu`. For a model to use, take the
+[default bundle](model-card.md).
 """
+_SMALL_IMAGES = 100_000  # from here on no row is far from what it can learn of FER+
 
 
 def write_page(rows: Mapping[str, Row], records: Records) -> str:
     """The page as Markdown; rows that were not run yet stand in it with the command that runs them."""
     chosen = list(rows.values())
-    lines = [_INTRODUCTION, "## Learnt under the budget", ""]
+    budget = records.budget
+    introduction = _INTRODUCTION.format(**dataclasses.asdict(budget))
+    lines = [introduction, *([_SMALL] if budget.images < _SMALL_IMAGES else []), "## Learnt under the budget", ""]
     heading = ["network", "px", "images", *_COLUMNS, "training, min of CPU", "published, on other data"]
     lines += [_line(heading), "|---" * len(heading) + "|"]
-    lines += [_line([_name(row), *_learnt(records[row.name].trained), _published(row)]) for row in chosen]
+    lines += [_line([_name(row), *_learnt(row, records), _published(row)]) for row in chosen]
     missing = [row.name for row in chosen if records[row.name].trained is None]
     if missing:
         lines += ["", "Not yet run, each by `--rows NAME`:", ""]
         lines += [f"- `{COMMAND} --rows {name}`" for name in missing]
+    older = [row.name for row in chosen if _is_older(row, records)]
+    if older:
+        names = " ".join(f"--rows {name}" for name in older)
+        lines += [
+            "",
+            "*older*: trained under another budget than the one above, or before its network began with other weights",
+        ]
+        lines += [f"(see the page of its system). Anew: `{COMMAND} {names} --only train`."]
     lines += [
         "",
         "P_MTL = (CCC V + CCC A) / 2 + macro F1 + AU F1. Where two recipes share a row, they are one network:",
@@ -80,10 +95,20 @@ def _name(row: Row) -> str:
     return f"{names} {row.note or f'({row.recipe.model.backbone})'}"
 
 
-def _learnt(trained: Trained | None) -> list[str]:
+def _is_older(row: Row, records: Records) -> bool:
+    trained = records[row.name].trained
+    if trained is None:
+        return False
+    known = trained.recipe or f"{row.name}-{trained.size_px}px-{trained.images}"
+    return known != trained_name(row, records.budget)
+
+
+def _learnt(row: Row, records: Records) -> list[str]:
+    trained = records[row.name].trained
     if trained is None:
         return ["-", "not yet run", *("-" for _ in _COLUMNS), "-"]
-    cells = [str(trained.size_px), f"{trained.images:,}"]
+    mark = ", *older*" if _is_older(row, records) else ""
+    cells = [str(trained.size_px), f"{trained.images:,}{mark}"]
     for measure in _COLUMNS.values():
         figure = trained.figure(measure)
         cells.append(f"{figure.value:.3f}<br>{figure.low:.3f} to {figure.high:.3f}" if figure else "-")

@@ -49,7 +49,10 @@ class Budget:
 
 
 BUDGET = Budget()
-"""That of ``docs/results.md``."""
+"""Of a table that has none of its own yet."""
+
+# How often the weights that a network begins with were changed, after rows had been trained: those are trained anew.
+_STARTS = {"ddamfn": 1, "tf_efficientnet_b0": 1, "tf_efficientnet_b2": 1}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +151,15 @@ def choose_rows(names: Collection[str]) -> list[Row]:
     return [rows[name] for name in chosen or rows]
 
 
+def trained_name(row: Row, budget: Budget) -> str:
+    """Names what a row is under a budget: another budget, or another start of its network, has another name."""
+    name = f"{row.name}-{budget.size_px}px-{budget.images}"
+    if budget.batch != BUDGET.batch or budget.peak_lr != BUDGET.peak_lr:
+        name += f"-{budget.batch}x{budget.peak_lr:g}"
+    start = _STARTS.get(row.recipe.model.backbone, 0)
+    return f"{name}-start{start}" if start else name
+
+
 def under_budget(row: Row, budget: Budget, n_rows: int) -> Recipe:
     """The recipe by which a row is trained: its network, and all else of the budget.
 
@@ -158,7 +170,7 @@ def under_budget(row: Row, budget: Budget, n_rows: int) -> Recipe:
     """
     epochs, _ = budget.epochs(n_rows)
     return Recipe(
-        name=f"{row.name}-{budget.size_px}px-{budget.images}",
+        name=trained_name(row, budget),
         data=DataSettings(sources=(SourceSettings(name="open-faces", split="ferplus-train"),)),
         model=dataclasses.replace(row.recipe.model, input_px=budget.size_px, start=row.start),
         heads=dict(_HEADS),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mien.core import ConfigError, Figure, read_typed
 from mien.results import durable_file, output_errors
+from mien.training.reproduction.plan import BUDGET, Budget
 
 _LAYOUT = 1
 
@@ -20,6 +21,7 @@ class Trained:
 
     Attributes:
         digest: of every setting that decides the training.
+        recipe: `plan.trained_name` of the row; empty in records of before there were such names.
         images: faces shown, repetitions counted.
         epochs: passes over the rows that were used.
         size_px: side of the crops.
@@ -44,6 +46,7 @@ class Trained:
     made: str
     parity: float
     figures: tuple[Figure, ...]
+    recipe: str = ""
 
     def figure(self, measure: str) -> Figure | None:
         """The figure of that name, None where there is none."""
@@ -111,10 +114,12 @@ class Records:
 
     Attributes:
         layout: of the file.
+        budget: of the table; rows of another one stand in it until they are trained anew.
         rows: name -> record.
     """
 
     layout: int = _LAYOUT
+    budget: Budget = BUDGET
     rows: Mapping[str, Record] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Record:

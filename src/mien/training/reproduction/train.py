@@ -140,4 +140,5 @@ def train_row(row: Row, budget: Budget, n_rows: int, data: Path, work: Path, mac
         made=made,
         parity=gap,
         figures=tuple(figure for figure in spec.figures if figure.measure in MEASURES),
+        recipe=recipe.name,
     )
