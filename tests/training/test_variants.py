@@ -136,6 +136,28 @@ def test_integers_keep_the_mean_of_corrected_outputs() -> None:
     assert kept["valence_arousal"] == pytest.approx(plain["valence_arousal"])
 
 
+def test_the_first_of_many_convolutions_stay_float() -> None:
+    rng = np.random.default_rng(0)
+    nodes = [helper.make_node("Cast", ["crops"], ["x0"], name="cast", to=TensorProto.FLOAT)]
+    constants = []
+    for number in range(8):
+        weight = rng.normal(0, 0.3, (4, 1 if number == 0 else 4, 3, 3)).astype(np.float32)
+        constants.append(numpy_helper.from_array(weight, f"w{number}"))
+        nodes.append(helper.make_node("Conv", [f"x{number}", f"w{number}"], [f"x{number + 1}"], name=f"conv{number}"))
+    graph = helper.make_graph(
+        nodes,
+        "deep",
+        [helper.make_tensor_value_info("crops", TensorProto.UINT8, ["n", 1, 24, 24])],
+        [helper.make_tensor_value_info("x8", TensorProto.FLOAT, ["n", 4, 8, 8])],
+        constants,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    batch = rng.integers(0, 255, (4, 1, 24, 24), dtype=np.uint8)
+    smaller = onnx.load_from_string(quantize_int8(bytes(model.SerializeToString()), "crops", [batch]))
+    halved = {t.name for t in smaller.graph.initializer if t.data_type == TensorProto.INT8}
+    assert {name for name in halved if name.endswith("_quantized")} == {f"w{n}_quantized" for n in range(3, 8)}
+
+
 def test_a_variant_makes_no_variant() -> None:
     graph = small_graph()
     for smaller in (halve_weights(graph), quantize_int8(graph, "crops", [crops(4)])):

@@ -29,6 +29,9 @@ _FEWEST_HALVED = 1024
 # Beyond this a half is infinite.
 _LARGEST_HALF = float(np.finfo(np.float16).max)
 
+# The first convolutions have few channels, so that they cost little, and every later error begins there.
+_KEPT_FLOAT = 3
+
 # Everything between the normalised crop and the embedding. The heads stay in float32: they are small, and their
 # outputs are the answers.
 _QUANTIZED = ("Conv", "Clip", "Add")
@@ -65,9 +68,10 @@ def quantize_int8(
 ) -> bytes:
     """The graph with 8-bit weights (one scale a channel) and activations (one scale a tensor) between float32 ends.
 
-    QDQ form: each operation stands between a DequantizeLinear and a QuantizeLinear, which runtimes fuse. The range of
-    each activation is the smallest and largest value that the calibration crops cause. Weights use all eight bits:
-    with seven the outputs err twice as much. The price is that x86 processors without VNNI may saturate.
+    The convolutions nearest to the crop stay float32, too. QDQ form: each other operation stands between a
+    DequantizeLinear and a QuantizeLinear, which runtimes fuse. The range of each activation is the smallest and largest
+    value that the calibration crops cause. Weights use all eight bits: with seven the outputs err twice as much. The
+    price is that x86 processors without VNNI may saturate.
 
     Rounding moves the mean of each output, and a class whose logit sinks by a little loses all faces near its border:
     the corrected outputs are moved back by the mean of what they lost on the calibration crops.
@@ -90,7 +94,7 @@ def quantize_int8(
             _Crops(input_name, batches),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=list(_QUANTIZED),
-            nodes_to_exclude=_behind_uint8(model),
+            nodes_to_exclude=[*_behind_uint8(model), *_first_convolutions(model)],
             per_channel=True,
             reduce_range=False,
             activation_type=QuantType.QUInt8,
@@ -142,6 +146,12 @@ def _behind_uint8(model: onnx.ModelProto) -> list[str]:
     """Names of Add nodes that compute with shapes and indices rather than with faces."""
     integers = {t.name for t in model.graph.initializer if t.data_type in (TensorProto.INT64, TensorProto.INT32)}
     return [node.name for node in model.graph.node if node.op_type == "Add" and integers & set(node.input)]
+
+
+def _first_convolutions(model: onnx.ModelProto) -> list[str]:
+    """Names of the convolutions nearest to the crop, where there are many more."""
+    names = [node.name for node in model.graph.node if node.op_type == "Conv"]
+    return names[:_KEPT_FLOAT] if len(names) > 2 * _KEPT_FLOAT else []
 
 
 def _float_model(graph: bytes) -> onnx.ModelProto:
