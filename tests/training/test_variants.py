@@ -154,8 +154,8 @@ def test_the_first_of_many_convolutions_stay_float() -> None:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     batch = rng.integers(0, 255, (4, 1, 24, 24), dtype=np.uint8)
     smaller = onnx.load_from_string(quantize_int8(bytes(model.SerializeToString()), "crops", [batch]))
-    halved = {t.name for t in smaller.graph.initializer if t.data_type == TensorProto.INT8}
-    assert {name for name in halved if name.endswith("_quantized")} == {f"w{n}_quantized" for n in range(3, 8)}
+    integers = {t.name for t in smaller.graph.initializer if t.data_type == TensorProto.INT8}
+    assert {name for name in integers if name.endswith("_quantized")} == {f"w{n}_quantized" for n in range(3, 8)}
 
 
 def test_a_variant_makes_no_variant() -> None:
