@@ -8,7 +8,7 @@ PROOFS ?= ../proofs
 RESULTS ?= ../results
 CLIP ?= $(MIEN_DATA)/video/single_face.mp4
 
-.PHONY: setup format lint type test slow test-train docs docs-train site ablation results bench scale proofs quality tracking adaptive
+.PHONY: setup format lint type test slow test-train docs docs-train site ablation results bench scale proofs quality tracking adaptive performance
 
 setup:
 	python3 -m venv .venv
@@ -86,3 +86,7 @@ tracking:
 
 adaptive:
 	$(PYTHON) tools/adaptive.py $(addprefix $(MIEN_DATA)/video/,cry_to_laugh.mp4 several_faces.mp4 single_face.mp4 webcam_talk.mp4)
+
+# Speed beside peers, memory, precisions; about a quarter of an hour on a quiet machine. PEERS="--mediapipe-python PATH ...".
+performance:
+	$(PYTHON) tools/performance.py --data $(MIEN_DATA) --work build/performance $(PEERS)

@@ -143,7 +143,9 @@ def main() -> None:
             print(f"AURC by {trust}: {aurc(of.correct, values):.4f}")
         held = of.scores >= HELD
         auc = roc_auc(of.correct[held], of.quality[held])
-        print(f"of {held.sum()} that the landmark net believes in: accuracy {of.correct[held].mean():.3f}, AUC {auc:.3f}")
+        print(
+            f"of {held.sum()} that the landmark net believes in: accuracy {of.correct[held].mean():.3f}, AUC {auc:.3f}"
+        )
         for least in (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8):
             kept = of.quality >= least
             right = of.correct[kept].mean() if kept.any() else float("nan")

@@ -26,7 +26,7 @@ def test_every_stage_is_measured(report: BenchReport) -> None:
     assert report.faces_per_frame == 1
     assert 0 < report.scans_per_frame < 1
     names = [stage.name for stage in report.stages]
-    assert len(set(names)) == len(names) == 14
+    assert len(set(names)) == len(names) == 15
     assert names[0] == "decode, frames dropped"
     assert report.stages[0].to_decoding == 1
     for stage in report.stages:
@@ -59,7 +59,7 @@ def test_without_a_face_the_stages_of_faces_are_left_out(tmp_path: Path) -> None
     empty = write_clip(tmp_path / "empty.mp4", np.full((120, 160, 3), 90, np.uint8), n_frames=5)
     report = bench(empty, repeats=1, threads=1)
     assert report.faces_per_frame == 0
-    assert {stage.unit for stage in report.stages} == {"frames", "scans"}
+    assert {stage.unit for stage in report.stages} == {"frames", "scans", "searches"}
 
 
 def test_without_a_landmark_net(clip: Path) -> None:

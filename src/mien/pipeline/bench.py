@@ -58,6 +58,7 @@ class BenchReport:
         n_frames: of the clip.
         faces_per_frame: mean.
         scans_per_frame: how often the detector looked at a whole frame.
+        searches_per_frame: how often it searched more coarsely, beside the faces that it knew.
         stages: in the order of the data; those that this clip has nothing for are absent.
         memory: of a process that is ``mien analyze`` on this clip, shortly before its end; None where the system does
             not tell.
@@ -72,6 +73,7 @@ class BenchReport:
     n_frames: int
     faces_per_frame: float
     scans_per_frame: float
+    searches_per_frame: float
     stages: tuple[Stage, ...]
     memory: Memory | None
     machine: str
@@ -133,6 +135,7 @@ def bench(
         n_frames=len(material.answers),
         faces_per_frame=statistics.fmean(len(frame.faces) for frame in material.answers),
         scans_per_frame=material.scans_per_frame,
+        searches_per_frame=material.searches_per_frame,
         stages=tuple(_stage(work, seconds, decoding) for work, seconds in zip(works, times, strict=True)),
         memory=runs.memory,
         machine=machine_name(),

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from mien.core import Frame, MienError
 from mien.faces import (
     Detections,
     FaceFollower,
+    SearchingDetector,
     create_detector,
     create_reader,
     load_quality_model,
@@ -97,6 +99,7 @@ class Material:
         info: about the clip.
         answers: what the analyzer says of every frame.
         scans_per_frame: how often the detector looked at a whole frame, as the clip's first frames need it.
+        searches_per_frame: how often it searched more coarsely, beside the faces that it knew.
 
     Raises:
         InputError: the clip cannot be read.
@@ -121,8 +124,9 @@ class Material:
             self._seen.noting(self._detector),
             None if self._reader is None else self._read.noting(self._reader),
         )
-        n_scans = sum(name != "refine" for name, _, _ in self._seen.calls)
-        self.scans_per_frame = n_scans / len(self._frames)
+        called = Counter(name for name, _, _ in self._seen.calls)
+        self.scans_per_frame = called["detect"] / len(self._frames)
+        self.searches_per_frame = called["search"] / len(self._frames)
 
     def works(self) -> Iterator[Work]:
         """Every stage from decoding to `Analyzer.video`; those without anything to do in this clip are left out."""
@@ -147,6 +151,15 @@ class Material:
             n=len(searched),
             run=lambda: [self._detector.detect(image) for image in searched],
         )
+        detector = self._detector
+        known = [arguments for name, arguments, _ in self._seen.calls if name == "search"][:_N_SEARCHED]
+        if isinstance(detector, SearchingDetector):
+            yield Work(
+                name="search for new faces beside known ones",
+                unit="searches",
+                n=len(known),
+                run=lambda: [detector.search(image, boxes) for image, boxes in known],
+            )
         reader = self._reader
         if reader is not None:
             reads = [arguments for _, arguments, _ in self._read.calls]
