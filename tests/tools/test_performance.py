@@ -84,7 +84,7 @@ def test_only_the_table_of_the_readme_changes() -> None:
     assert "stale" not in after
     assert "| One face, 640 x 360: mien | 300 frames/s |" in after
     assert write.with_table(after, parts()) == after
-    with pytest.raises(ValueError, match="marks"):
+    with pytest.raises(ValueError, match="needs the lines"):
         write.with_table("no marks", parts())
 
 
