@@ -44,8 +44,12 @@ def assert_sound(video: VideoReader, frames: list[VideoFrame]) -> None:
     assert all(frame.image.shape == shape and frame.image.flags.c_contiguous for frame in frames)
     assert all(frame.image.dtype == np.uint8 for frame in frames)
     assert all(frame.gray.shape == shape[:2] and frame.gray.flags.c_contiguous for frame in frames)
-    # The gray picture is the colour picture in gray, up to the rounding of three channels.
-    assert all(np.abs(cv2.cvtColor(f.image, cv2.COLOR_RGB2GRAY) - f.gray.astype(float)).mean() < 3 for f in frames)
+    for frame in frames:
+        # The gray picture is the colour picture in gray, up to the rounding of three channels; but what a decoder makes
+        # of damaged blocks may be a luma and a chroma that no colour has together, cut off in the colour picture.
+        colours = ((frame.image > 0) & (frame.image < 255)).all(axis=2)
+        difference = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY) - frame.gray.astype(float)
+        assert np.abs(difference[colours]).mean() < 3
     assert all(first.index < second.index and first.time_s < second.time_s for first, second in pairwise(frames))
 
 

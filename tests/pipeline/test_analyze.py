@@ -213,7 +213,8 @@ def test_an_overlay_of_a_photo(photo: Path, tmp_path: Path, face: np.ndarray, an
     drawn, before = load_image(overlay).astype(int), load_image(photo).astype(int)
     assert drawn.shape == face.shape
     eyes = slice(95, 115), slice(95, 145)
-    assert bool(np.abs(drawn - before)[eyes].mean() > 8) is anonymous
+    # Half of the pixels and more: points and axes are drawn on a few.
+    assert bool(np.median(np.abs(drawn - before)[eyes]) > 8) is anonymous
 
 
 @pytest.mark.parametrize(

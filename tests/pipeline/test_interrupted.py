@@ -171,7 +171,7 @@ def test_a_full_disk_at_the_end_keeps_the_rows_for_the_next_run(clip: Path, phot
 @needs_posix
 def test_a_full_disk_for_the_overlay_keeps_the_table(endless: Path, tmp_path: Path) -> None:
     table, overlay = tmp_path / "t.parquet", tmp_path / "o.mp4"
-    ended = limited(150_000, endless, "--to", "12", "--out", table, "--overlay", overlay)
+    ended = limited(150_000, endless, "--to", "24", "--out", table, "--overlay", overlay)
     assert ended.returncode == 3
     assert f"{overlay}: cannot be written (File too large)" in ended.stderr
     assert read_table(table).num_rows > 0
