@@ -15,10 +15,22 @@ N_FACES = 12
 
 
 class Oracle:
-    """Knows the faces in their order, three readings each, and is off by so many eye distances and degrees."""
+    """Knows the faces in their order, three readings each, and is off by so many eye distances and degrees.
 
-    def __init__(self, faces: LandmarkFaces, *, off_eyes: float = 0.0, off_deg: float = 0.0) -> None:
+    The third reading is of no face: that gets 1 less the ``score`` of a face, or the same if it is ``blind``.
+    """
+
+    def __init__(
+        self,
+        faces: LandmarkFaces,
+        *,
+        off_eyes: float = 0.0,
+        off_deg: float = 0.0,
+        score: float = 1.0,
+        blind: bool = False,
+    ) -> None:
         self._faces, self._off_eyes, self._off_rad = faces, off_eyes, np.deg2rad(off_deg)
+        self._score, self._score_of_nothing = score, score if blind else 1 - score
         self._n_readings = 0
         self.bundle = SimpleNamespace(spec=SimpleNamespace(name="oracle"), digest="0" * 64)
 
@@ -30,7 +42,7 @@ class Oracle:
         points = (points + np.array([self._off_eyes * eyes, 0]))[None]
         return Detections(
             boxes=np.array([[0, 0, 9, 9]]),
-            scores=np.array([0.1 if reading == 2 else 0.9]),
+            scores=np.array([self._score_of_nothing if reading == 2 else self._score]),
             landmarks=five_points(points),
             points=points,
             pose_rad=self._faces.pose_rad[[row]] + np.array([0, self._off_rad, 0]),
@@ -68,10 +80,20 @@ def test_errors_are_in_eye_distances_and_degrees(
     found = values(evaluate(Oracle(faces, off_eyes=0.2, off_deg=10), faces, shared_data, monkeypatch))
     for title in ("FairFace val", "LFW test people"):
         assert found[f"point error, followed: {title}"] == pytest.approx(0.2, abs=1e-3)
+        assert found[f"median point error, followed: {title}"] == pytest.approx(0.2, abs=1e-3)
         assert found[f"yaw error in degrees, first look: {title}"] == pytest.approx(10, abs=1e-3)
         assert found[f"pitch error in degrees, followed: {title}"] == pytest.approx(0, abs=1e-3)
     genders = [value for name, value in found.items() if "gender" in name]
     assert genders == pytest.approx([0.2] * len(genders), abs=1e-3)
+
+
+def test_a_score_that_says_nothing_is_not_calibrated(
+    faces: LandmarkFaces, shared_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = values(evaluate(Oracle(faces, score=0.9, blind=True), faces, shared_data, monkeypatch))
+    for title in ("FairFace val", "LFW test people"):  # half of the places are faces
+        assert found[f"AUC of confidence: {title}"] == pytest.approx(0.5)
+        assert found[f"calibration error of confidence: {title}"] == pytest.approx(0.4, abs=1e-6)
 
 
 def test_it_measures_landmark_nets() -> None:

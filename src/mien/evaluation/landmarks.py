@@ -15,7 +15,7 @@ from mien.evaluation.crops import group_codes, mean_measure
 from mien.evaluation.report import Measure, Report, measure
 from mien.faces import Detections, LandmarkNet, five_points
 from mien.media import decode_image
-from mien.metrics import roc_auc
+from mien.metrics import expected_calibration_error, roc_auc
 
 Doubles = npt.NDArray[np.float64]
 Image = npt.NDArray[np.uint8]
@@ -154,6 +154,13 @@ def _measures(
     values["faces believed, first look"] = readings.rough.scores >= _BELIEVED
     values["places without a face refused"] = readings.nowhere < _BELIEVED
     measures = [mean_measure(f"{name}: {title}", value, rows, groups) for name, value in values.items()]
+    errors = values["point error, followed"][rows]
+
+    def median(drawn: npt.NDArray[np.intp]) -> float:
+        return float(np.median(errors[drawn]))
+
+    # Where a head is turned far, or the teacher fails, the eyes come together and one face outweighs hundreds.
+    measures.append(measure(f"median point error, followed: {title}", len(errors), median, groups=groups[rows]))
     scores = np.concatenate([readings.rough.scores[rows], readings.nowhere[rows]])
     is_face = np.arange(len(scores)) < rows.sum()
     owner = np.concatenate([groups[rows], groups[rows]])
@@ -161,7 +168,15 @@ def _measures(
     def area(drawn: npt.NDArray[np.intp]) -> float:
         return roc_auc(is_face[drawn], scores[drawn])
 
-    return [*measures, measure(f"AUC of confidence: {title}", len(scores), area, groups=owner)]
+    def calibration(drawn: npt.NDArray[np.intp]) -> float:
+        chances = np.stack([1 - scores[drawn], scores[drawn]], axis=1)
+        return expected_calibration_error(is_face[drawn].astype(np.intp), chances)
+
+    return [
+        *measures,
+        measure(f"AUC of confidence: {title}", len(scores), area, groups=owner),
+        measure(f"calibration error of confidence: {title}", len(scores), calibration, groups=owner),
+    ]
 
 
 def _by_trait(data: Path, faces: LandmarkFaces, errors: Doubles, groups: npt.NDArray[np.intp]) -> list[Measure]:

@@ -110,10 +110,12 @@ class Moments:
         ss_x, ss_y = size_x - n[:, None] * mean_x**2, size_y - n[:, None] * mean_y**2
         flat_x, flat_y = ss_x <= _ROUNDING * size_x, ss_y <= _ROUNDING * size_y
         ss_xy = weights @ (self.ss_xy + rows * x * y) - n[:, None] * mean_x * mean_y
+        # Two constants are the same only to the last digit, which the two origins may have taken: any group has it.
+        flat, drawn = flat_x & flat_y, ((weights > 0) & (self.n > 0)).argmax(axis=1)
         return Moments(
             n=n,
-            mean_x=mean_x + origin_x,
-            mean_y=mean_y + origin_y,
+            mean_x=np.where(flat, self.mean_x[drawn], mean_x + origin_x),
+            mean_y=np.where(flat, self.mean_y[drawn], mean_y + origin_y),
             ss_x=np.where(flat_x, 0.0, ss_x),
             ss_y=np.where(flat_y, 0.0, ss_y),
             ss_xy=np.where(flat_x | flat_y, 0.0, ss_xy),
