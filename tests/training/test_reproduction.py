@@ -113,7 +113,7 @@ def test_what_is_done_is_kept_and_other_rows_go_on(tmp_path: Path, monkeypatch: 
     assert failures == {"ddamfn": "too small"}
     assert seen == list(names)
     text = page.read_text("utf-8")
-    assert "| `mobilenet` (mobilenetv1_100) | 48 | 10,000 | 0.500<br>0.400 to 0.600 |" in text
+    assert "| `mobilenet` (mobilenetv1_100) | 48 | 28,000 | 0.500<br>0.400 to 0.600 |" in text
     assert "| 1.5 | accuracy 0.6471 (AffectNet validation, 7 classes)" in text
     seen.clear()
     with pytest.raises(KeyboardInterrupt):
@@ -144,9 +144,9 @@ def test_a_larger_budget_is_the_tables_from_then_on(tmp_path: Path, monkeypatch:
     text = page.read_text("utf-8")
     assert "100,000 gray FER+ training faces (repetitions counted) at 112 px" in text
     assert "| `mobilenet` (mobilenetv1_100) | 112 | 100,000 |" in text
-    assert "| 48 | 10,000, *older* | 0.500" in text  # the other row stays until it is trained anew
+    assert "| 48 | 28,000, *older* | 0.500" in text  # the other row stays until it is trained anew
     assert "--rows ddamfn --only train`" in text
-    assert "very small budget" not in text
+    assert "small budget" not in text
     reproduce(tmp_path, tmp_path, page, names=names, passes=("train",), train=train)  # no budget is named: the table's
     assert seen == [("mobilenet", BUDGET), ("ddamfn", BUDGET), ("mobilenet", large), ("ddamfn", large)]
     assert "older" not in page.read_text("utf-8")
@@ -160,7 +160,7 @@ def test_rows_of_before_their_network_began_otherwise_are_marked(tmp_path: Path)
     save_records(tmp_path / "results.json", records)
     page = write_page(rows, load_records(tmp_path / "results.json"))
     assert page.count("*older*") == 2  # the row and what is said of it
-    assert "| 48 | 10,000, *older* |" in page
+    assert "| 48 | 28,000, *older* |" in page
     assert "--rows ddamfn --only train`" in page
     names = {trained_name(rows["ddamfn"], budget) for budget in (BUDGET, Budget(batch=64), Budget(size_px=112))}
     assert len(names) == 3  # each has a folder of its own: checkpoints of one are not those of another

@@ -42,11 +42,10 @@ else.
 """
 
 _SMALL = """\
-**This is a very small budget**, chosen for two busy CPU cores: it tells how much each network has learnt after the same
-few faces, and for some that is little more than the most frequent answer. It does not rank the networks at their best:
-the papers' start from millions of faces, see up to 260 px and learn for epochs of 287,651 faces. More for all rows,
-where there is a GPU: `--images 100000 --size 112 --accelerator gpu`. For a model to use, take the
-[default bundle](model-card.md).
+**This is a small budget**, chosen for two busy CPU cores: it tells how much each network has learnt from nothing after
+the same few faces, with one seed, and does not rank the networks at their best: the papers' start from millions of
+faces, see up to 260 px and learn for epochs of 287,651 faces. More for all rows, where there is a GPU:
+`--images 100000 --size 112 --accelerator gpu`. For a model to use, take the [default bundle](model-card.md).
 """
 _SMALL_IMAGES = 100_000  # from here on no row is far from what it can learn of FER+
 

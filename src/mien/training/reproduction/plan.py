@@ -33,7 +33,7 @@ class Budget:
         peak_lr: of AdamW, one cycle.
     """
 
-    images: int = 10_000
+    images: int = 28_000
     size_px: int = 48
     batch: int = 32
     peak_lr: float = 1e-3
