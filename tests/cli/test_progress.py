@@ -5,7 +5,8 @@ import json
 import pytest
 from rich.console import Console
 
-from mien.cli.progress import JsonView, TextView
+from mien.cli.bars import BarView
+from mien.cli.progress import JsonView, PlainView, create_view
 from mien.cli.report import counted, reporter
 from mien.pipeline import Progress
 from mien.results import InputRecord
@@ -15,9 +16,9 @@ def frame(n: int, *, source: str = "clip.mp4", number: int = 0) -> Progress:
     return Progress(source=source, number=number, n_inputs=2, n_frames=n, n_frames_expected=100, n_faces=2 * n)
 
 
-def shown(*frames: Progress, terminal: bool) -> str:
+def shown(*frames: Progress) -> str:
     screen = io.StringIO()
-    with TextView(Console(file=screen, force_terminal=terminal, width=120)) as view:
+    with BarView(Console(file=screen, force_terminal=True, width=120)) as view:
         for each in frames:
             view.progress(each)
             view._bar.refresh()
@@ -25,7 +26,7 @@ def shown(*frames: Progress, terminal: bool) -> str:
 
 
 def test_a_terminal_shows_a_bar_for_each_input() -> None:
-    text = shown(frame(5), frame(50), frame(1, source="next.mp4", number=1), terminal=True)
+    text = shown(frame(5), frame(50), frame(1, source="next.mp4", number=1))
     assert "[1/2] clip.mp4" in text
     assert "50 frames" in text
     assert "100 faces" in text
@@ -33,11 +34,21 @@ def test_a_terminal_shows_a_bar_for_each_input() -> None:
 
 
 def test_names_are_not_markup() -> None:
-    assert "[1/2] a[/x][bold]b.mp4" in shown(frame(1, source="a[/x][bold]b.mp4"), terminal=True)
+    assert "[1/2] a[/x][bold]b.mp4" in shown(frame(1, source="a[/x][bold]b.mp4"))
 
 
-def test_a_pipe_shows_nothing() -> None:
-    assert shown(frame(5), frame(50), terminal=False) == ""
+def test_a_pipe_gets_the_events_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    with create_view("text") as view:
+        assert isinstance(view, PlainView)
+        view.progress(frame(5))
+        view.say("failure", "failed: a[/x].mp4", path="a[/x].mp4")
+    assert capsys.readouterr().err == "failed: a[/x].mp4\n"
+
+
+def test_a_terminal_gets_bars(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert isinstance(create_view("text"), BarView)
+    assert isinstance(create_view("json"), JsonView)
 
 
 def test_json_progress_comes_once_a_second(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

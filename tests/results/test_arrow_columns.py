@@ -38,21 +38,31 @@ def test_booleans(n: int) -> None:
 
 @pytest.mark.parametrize("values", [[], [""], ["a", "", "bär \U0001f600", "c" * 300]])
 def test_text(values: list[str]) -> None:
-    column = text_column(values)
-    column.validate(full=True)
-    assert column.type == pa.string()
-    assert column.to_pylist() == values
+    rows = np.arange(3 * len(values), dtype=np.int64) // 2 % max(len(values), 1)
+    absent = np.arange(len(rows)) % 3 == 1
+    for column, expected in (
+        (text_column(values, rows), [values[row] for row in rows]),
+        (
+            text_column(values, rows, absent),
+            [None if gone else values[row] for row, gone in zip(rows, absent, strict=True)],
+        ),
+        (text_column(values, rows, np.zeros(len(rows), bool)), [values[row] for row in rows]),
+    ):
+        column.validate(full=True)
+        assert column.type == pa.string()
+        assert column.to_pylist() == expected
+        assert column.null_count == expected.count(None)
 
 
 @pytest.mark.parametrize("ending", [".csv", ".parquet"])
-def test_a_table_is_written_without_pandas(tmp_path: Path, ending: str) -> None:
+def test_a_table_is_written_without_what_is_slow_to_import(tmp_path: Path, ending: str) -> None:
     """Whether or not pandas is installed: whoever asks for it is stopped."""
     script = f"""
 import sys
 class Stop:
     def find_spec(self, name, path=None, target=None):
-        if name == "pandas":
-            raise AssertionError("pandas is imported")
+        if name in ("pandas", "pyarrow.compute", "rich"):
+            raise AssertionError(f"{{name}} is imported")
 sys.meta_path.insert(0, Stop())
 from mien.core import Faces, Frame
 from mien.results import TableWriter, table_schema

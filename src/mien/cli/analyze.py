@@ -112,10 +112,10 @@ def analyze(inputs: tuple[str, ...], out: str, log: str, *, no_frames: bool, **o
     is missing or damaged; 5 an extra is not installed; 130 interrupted.
     """  # noqa: D301 - \b is click's mark for text that it must not rewrap
     from mien import pipeline
-    from mien.cli.progress import JsonView, TextView
+    from mien.cli.progress import create_view
     from mien.cli.report import reporter
 
-    view = JsonView() if log == "json" else TextView()
+    view = create_view(log)
     with terminated_like_interrupted(), view:
         try:
             result = pipeline.analyze(

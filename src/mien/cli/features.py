@@ -48,13 +48,13 @@ def features(inputs: tuple[str, ...], out: str, log: str, **options: Any) -> int
     """  # noqa: D301 - \b is click's mark for text that it must not rewrap
     from dataclasses import asdict
 
-    from mien.cli.progress import JsonView, TextView
+    from mien.cli.progress import create_view
     from mien.cli.report import counted
     from mien.pipeline import Note, extract_features
     from mien.pipeline.features import FeatureEvent
     from mien.results import InputFailure, SourceRecord
 
-    view = JsonView() if log == "json" else TextView()
+    view = create_view(log)
 
     def report(event: FeatureEvent) -> None:
         match event:

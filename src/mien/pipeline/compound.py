@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from mien.affect import compound_timeline
 from mien.core import COMPOUND_EXPRESSIONS, EXPRESSIONS, ConfigError, InputError
 from mien.pipeline.sources import SMOOTHING_KEY
+from mien.results import arrow_compute as pc
 from mien.results import format_of, read_table, save_table, table_metadata
 
 

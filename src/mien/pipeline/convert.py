@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-import pyarrow.compute as pc
-
 from mien.core import ConfigError, FaceChoice
 from mien.pipeline.summarize import bundle_thresholds
 from mien.results import action_unit_thresholds, choose_faces, read_table, save_table, table_metadata, write_openface
+from mien.results import arrow_compute as pc
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from mien.affect import Smoothing, smooth_tracks
 from mien.core import DIMENSIONS, ConfigError, InputError
@@ -24,6 +23,7 @@ from mien.results import (
     table_metadata,
     with_table_metadata,
 )
+from mien.results import arrow_compute as pc
 
 
 def smooth_file(path: Path, out: Path, settings: Smoothing) -> int:

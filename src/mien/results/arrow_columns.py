@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Arrow arrays from NumPy without `pyarrow.array`, which imports pandas wherever that is installed: half a second."""
+"""Arrow arrays from NumPy without `pyarrow.array` and `take`, which import pandas or `pyarrow.compute` first."""
 
 from __future__ import annotations
 
@@ -31,11 +31,18 @@ def boolean_column(values: npt.NDArray[np.bool_]) -> pa.Array:
     return pa.Array.from_buffers(pa.bool_(), len(values), [None, _bits(values)], 0)
 
 
-def text_column(values: Sequence[str]) -> pa.Array:
-    """Text as an Arrow array of strings without nulls."""
+def text_column(
+    values: Sequence[str], rows: npt.NDArray[np.int64], absent: npt.NDArray[np.bool_] | None = None
+) -> pa.Array:
+    """``values[row]`` of every row (N,) as an Arrow array of strings, null where absent (N,)."""
     encoded = [value.encode("utf-8") for value in values]
-    stops = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
-    return pa.StringArray.from_buffers(len(encoded), pa.py_buffer(stops), pa.py_buffer(b"".join(encoded)))
+    present = np.ones(len(rows), dtype=bool) if absent is None else ~absent
+    lengths = np.where(present, np.array([len(text) for text in encoded], dtype=np.int64)[rows], 0)
+    stops = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    text = b"".join([encoded[row] for row in rows[present].tolist()])
+    n_absent = len(rows) - int(present.sum())
+    known = _bits(present) if n_absent else None
+    return pa.StringArray.from_buffers(len(rows), pa.py_buffer(stops), pa.py_buffer(text), known, n_absent)
 
 
 def _bits(values: npt.NDArray[np.bool_]) -> pa.Buffer:

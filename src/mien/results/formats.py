@@ -12,11 +12,11 @@ from types import MappingProxyType
 from typing import BinaryIO
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from mien.core import ConfigError
+from mien.results import arrow_compute as pc
 
 TABLE_ENDINGS = MappingProxyType({".parquet": "parquet", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"})
 """File ending -> name of the format."""

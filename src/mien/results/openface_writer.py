@@ -10,10 +10,10 @@ from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from mien._version import __version__
 from mien.core import ConfigError
+from mien.results import arrow_compute as pc
 from mien.results.durable import durable_file, output_errors
 from mien.results.episodes import DEFAULT_THRESHOLD
 from mien.results.formats import write_batches

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from mien.core import ConfigError, FaceChoice
+from mien.results import arrow_compute as pc
 from mien.results.schema import PERSON_COLUMN
 
 _SHOWN = 5

@@ -66,7 +66,7 @@ class RowEncoder:
         index = np.array([frame.index for _, frame in frames], dtype=np.int64)
         time_s = np.array([frame.time_s for _, frame in frames], dtype=np.float64)
         columns: dict[str, pa.Array] = {
-            "source": text_column([_utf8(source) for source, _ in frames]).take(numeric_column(frame_of_row)),
+            "source": text_column([_utf8(source) for source, _ in frames], frame_of_row),
             "frame": numeric_column(index[frame_of_row]),
             "time_s": _nullable(time_s[frame_of_row]),
             "track_id": _track_ids(faces, success),
@@ -112,7 +112,7 @@ class RowEncoder:
         best[success] = np.where(absent, -np.inf, probabilities).argmax(axis=1)
         unknown = ~success
         unknown[success] = absent.all(axis=1)
-        return text_column(labels).take(numeric_column(best, unknown))
+        return text_column(labels, best, unknown)
 
 
 def _joined(faces: Sequence[Faces], name: str) -> npt.NDArray[np.float32]:

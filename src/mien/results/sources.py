@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mien.core import InputError
+from mien.results import arrow_compute as pc
 from mien.results.formats import format_of
 from mien.results.reader import read_facts, read_table, reading_errors, restored
 

@@ -10,8 +10,8 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from mien.results import arrow_compute as pc
 from mien.results.persons import moment_numbers, track_numbers
 from mien.results.recording import column_numbers
 from mien.results.schema import PERSON_COLUMN
