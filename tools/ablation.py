@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import functools
 import hashlib
 import logging
 import platform
@@ -57,12 +58,14 @@ class Row:
         title: what is different.
         change: path of a recipe's key -> value.
         drop: paths of tables that are removed.
+        seeds: one training each.
     """
 
     name: str
     title: str
     change: Mapping[str, str | int | float | bool]
     drop: tuple[str, ...]
+    seeds: tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +73,6 @@ class Plan:
     """The content of ``ablation.toml``, with the tables of its recipe under the budget."""
 
     tables: dict[str, Any]
-    seeds: tuple[int, ...]
     rows: tuple[Row, ...]
 
     def recipe(self, row: Row, seed: int) -> Recipe:
@@ -101,13 +103,21 @@ def load_plan(path: Path = ROWS) -> Plan:
     content = tomllib.loads(path.read_text("utf-8"))
     recipe = resources.files("mien.training") / "recipes" / f"{content['recipe']}.toml"
     tables = tomllib.loads(recipe.read_text("utf-8")) | {"stages": content["budget"]}
+    for place, value in content["change"].items():
+        _change(tables, place.split("."), value, f"{path}: {place}")
     rows = tuple(
-        Row(name=row["name"], title=row["title"], change=row.get("change", {}), drop=tuple(row.get("drop", ())))
+        Row(
+            name=row["name"],
+            title=row["title"],
+            change=row.get("change", {}),
+            drop=tuple(row.get("drop", ())),
+            seeds=tuple(row.get("seeds", content["seeds"])),
+        )
         for row in content["rows"]
     )
     if len({row.name for row in rows}) != len(rows):
         raise ConfigError(f"{path}: two rows have one name")
-    return Plan(tables=tables, seeds=tuple(content["seeds"]), rows=rows)
+    return Plan(tables=tables, rows=rows)
 
 
 def _change(tables: dict[str, Any], way: list[str], value: object, where: str) -> None:
@@ -148,7 +158,7 @@ def run(plan: Plan, data: Path, work: Path, page: Path, train: Train, names: Ite
     if unknown:
         raise ConfigError(f"no rows {unknown}; known are {[row.name for row in plan.rows]}")
     for row in plan.rows:
-        for seed in plan.seeds if row.name in wanted else ():
+        for seed in row.seeds if row.name in wanted else ():
             folder, recipe = work / f"{row.name}-s{seed}", plan.recipe(row, seed)
             if not is_done(folder, recipe):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -183,7 +193,7 @@ def write_page(plan: Plan, work: Path) -> str:
     made: list[str] = []
     first: ModelSpec | None = None
     for row in plan.rows:
-        for seed in plan.seeds:
+        for seed in row.seeds:
             folder = work / f"{row.name}-s{seed}"
             if not is_done(folder, plan.recipe(row, seed)):
                 continue
@@ -217,13 +227,15 @@ def main(arguments: list[str] | None = None) -> int:
         "--work", type=Path, required=True, help="folder for bundles and checkpoints, outside the checkout"
     )
     parser.add_argument("--page", type=Path, required=True, help="Markdown file of the table")
+    parser.add_argument("--threads", type=int, help="of torch; its own choice if none is given")
     parser.add_argument("rows", nargs="*", help="names of rows; all if none is given")
     chosen = parser.parse_args(arguments)
-    from mien.training.run import train_bundle
+    from mien.training.run import Machine, train_bundle
 
+    train = functools.partial(train_bundle, machine=Machine(threads=chosen.threads))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     try:
-        run(load_plan(), chosen.data, chosen.work, chosen.page, train_bundle, chosen.rows)
+        run(load_plan(), chosen.data, chosen.work, chosen.page, train, chosen.rows)
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2

@@ -34,6 +34,8 @@ def test_every_row_is_a_recipe_of_its_own(ablation: ModuleType) -> None:
     plain = {name: dataclasses.replace(recipe, name="") for name, recipe in recipes.items()}
     assert len({repr(recipe) for recipe in plain.values()}) == len(plan.rows)
     assert recipes["scratch"].model.start == "scratch"
+    assert recipes["base"].model.input_px == 64
+    assert recipes["48-px"].model.input_px == 48
     assert recipes["plurality"].losses["expression"].name == "top_cross_entropy"
     assert "action_units" not in recipes["no-action-units"].tasks
     assert not any(stage.distill for stage in recipes["no-distillation"].stages)
@@ -46,7 +48,7 @@ def test_every_row_is_a_recipe_of_its_own(ablation: ModuleType) -> None:
 def test_a_wrong_row_is_refused(ablation: ModuleType) -> None:
     plan = ablation.load_plan()
     for change, drop in (({"model.strat": "scratch"}, ()), ({"seed.x": 1}, ()), ({}, ("heads.gaze",))):
-        row = ablation.Row(name="wrong", title="", change=change, drop=drop)
+        row = ablation.Row(name="wrong", title="", change=change, drop=drop, seeds=(1,))
         with pytest.raises(ConfigError, match=r"wrong|strat"):
             plan.recipe(row, 1)
 
@@ -64,7 +66,13 @@ def test_rows_that_are_done_stay_and_the_page_grows(ablation: ModuleType, tmp_pa
     page = tmp_path / "page.md"
     with pytest.raises(KeyboardInterrupt):
         ablation.run(plan, tmp_path, tmp_path / "work", page, train)
-    assert [name.removeprefix("mien-light-") for name in trained] == ["base", "scratch", "plurality"]
+    assert [name.removeprefix("mien-light-") for name in trained] == [
+        *["base"] * 3,
+        "scratch",
+        "48-px",
+        "80-px",
+        "plurality",
+    ]
     assert "the recipe under this budget | 1 | 0." in page.read_text("utf-8")
     assert "plurality labels" not in page.read_text("utf-8")
     trained.clear()

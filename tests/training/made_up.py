@@ -55,7 +55,9 @@ def shortened(recipe: Recipe, size_px: int = 32, epochs: int = 1) -> Recipe:
     if model.backbone:
         model = dataclasses.replace(model, input_px=size_px)
     stages = [
-        dataclasses.replace(stage, epochs=epochs, size_px=0, batch=8, other_rows=min(stage.other_rows, 4), named_rows=0)
+        dataclasses.replace(
+            stage, epochs=epochs, size_px=0, answers_px=0, batch=8, other_rows=min(stage.other_rows, 4), named_rows=0
+        )
         for stage in recipe.stages
     ]
     return dataclasses.replace(recipe, model=model, stages=tuple(stages))

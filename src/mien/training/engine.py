@@ -224,10 +224,10 @@ class Trainer:
             targets = add_teacher(targets, self.teaching, teacher, self.recipe, self.folder)
         if stage.distill:
             kept = self.folder / f"distilled-{number}.npz"
-            targets = distill(targets, self.result, self.teaching, self.recipe, kept)
+            targets = distill(targets, self.result, self.teaching, self.recipe, stage, kept)
         if stage.self_teaching:
             kept = self.folder / f"self-taught-{number}.npz"
-            targets = self_teach(targets, self.result, self.teaching, self.recipe, kept, stage.self_teaching)
+            targets = self_teach(targets, self.result, self.teaching, self.recipe, stage, kept)
         coupling = self.recipe.coupling.co_annotation
         if coupling != "none":
             labels = self.teaching.labels

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from mien.core import ConfigError, Registry
 from mien.training.settings import HeadSettings
 
+_SMALL_START = 0.1
 _ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh}
 
 
@@ -74,6 +75,13 @@ HEADS = Registry(
 
 class BoundedLinear(nn.Linear):
     """A dense layer and a tanh."""
+
+    def reset_parameters(self) -> None:
+        """Small random weights: at the flat ends of the tanh nothing is learnt, least of all from a CCC."""
+        super().reset_parameters()
+        with torch.no_grad():
+            self.weight.mul_(_SMALL_START)
+            self.bias.zero_()
 
     def forward(self, features: Tensor) -> Tensor:
         """(N, n_inputs) to (N, n_outputs) in [-1, 1]."""
