@@ -11,7 +11,8 @@ from mien.faces import Detections, FaceDetector, FaceFollower, create_detector
 from mien.faces.fakes import FakeDetector, FakeRefiningDetector, FakeSearchingDetector, faces_at
 
 Image = npt.NDArray[np.uint8]
-BLANK: Image = np.zeros((36, 64, 3), np.uint8)
+BLANK: Image = np.zeros((72, 128, 3), np.uint8)
+STREET: Image = np.random.default_rng(0).integers(0, 255, BLANK.shape, dtype=np.uint8)
 FPS = 25.0
 
 
@@ -30,11 +31,14 @@ class Script:
     def __call__(self, _: Image) -> Detections:
         return self.faces[self.index]
 
-    def follow(self, follower: FaceFollower) -> list[list[int]]:
-        numbers = []
+    def follow(self, follower: FaceFollower, *, still: bool = False) -> list[list[int]]:
+        """Before a street where a light changes in the corner, or a still one."""
+        numbers, picture = [], STREET.copy()
         for index in range(len(self.faces)):
             self.index = index
-            numbers.append(follower.update(BLANK, index / FPS)[1].tolist())
+            if not still:
+                picture[-12:, -12:] = index * 53 % 256
+            numbers.append(follower.update(picture, index / FPS)[1].tolist())
         return numbers
 
 
@@ -57,6 +61,36 @@ def test_most_scans_are_searches_while_all_is_well() -> None:
     assert script.follow(FaceFollower(fake, scan_every_s=0.5)) == [[0]] * 120
     # Every 13 frames: 0, 13, ... 117; of these, every two seconds (50 frames) a detection: 0, 52, 104.
     assert (fake.n_detections, fake.n_searches) == (3, 7)
+
+
+def test_nothing_is_searched_where_nothing_moves() -> None:
+    script = Script([at(10 + 0.2 * t) for t in range(250)])
+    fake = FakeSearchingDetector(script)
+    assert script.follow(FaceFollower(fake, scan_every_s=0.5), still=True) == [[0]] * 250
+    # Ten seconds: the first frame, and every four seconds, checked each half second (13 frames): frames 104 and 208.
+    assert (fake.n_detections, fake.n_searches) == (3, 0)
+
+
+def test_a_face_that_comes_into_a_still_picture_is_found_as_soon_as_anywhere() -> None:
+    both = faces_at([[10, 10, 30, 30], [40, 10, 60, 30]])
+    script = Script([at(10)] * 20 + [both] * 40)
+    follower, pictures = FaceFollower(FakeSearchingDetector(script)), [STREET.copy(), STREET.copy()]
+    pictures[1][10:30, 40:60] = 128
+    seen = []
+    for script.index in range(60):
+        shown = pictures[script.index >= 20]
+        seen.append(len(follower.update(shown, script.index / FPS)[1]))
+    assert seen == [1] * 26 + [2] * 34
+
+
+def test_a_known_face_may_move_in_a_still_picture() -> None:
+    script = Script([at(10)] * 50)
+    fake = FakeSearchingDetector(script)
+    follower, picture = FaceFollower(fake), STREET.copy()
+    for script.index in range(50):
+        picture[8:32, 8:32] = 100 + script.index % 4 * 10
+        follower.update(picture, script.index / FPS)
+    assert (fake.n_detections, fake.n_searches) == (1, 0)
 
 
 def test_a_small_new_face_waits_for_a_detection_a_large_one_does_not() -> None:

@@ -49,7 +49,10 @@ class CutDetector:
 
     def update(self, image: Image) -> bool:
         """Whether a new shot begins with this frame, (H, W, 3) or in gray (H, W). False for the first frame."""
-        thumbnail = _thumbnail(image)
+        return self.take(thumbnail_of(image))
+
+    def take(self, thumbnail: npt.NDArray[np.float32]) -> bool:
+        """The same of a frame's `thumbnail_of`."""
         last, self._last = self._last, thumbnail
         if last is None:
             return False
@@ -65,8 +68,8 @@ class CutDetector:
         return False
 
 
-def _thumbnail(image: Image) -> npt.NDArray[np.float32]:
-    """Mean gray of the frame's tiles, (24, 32) in [0, 255]."""
+def thumbnail_of(image: Image) -> npt.NDArray[np.float32]:
+    """Mean gray of the tiles of a frame, (H, W, 3) or in gray (H, W): (24, 32) in [0, 255]."""
     height, width = _THUMBNAIL
     step_y = max(1, image.shape[0] // (height * _OVERSAMPLING))
     step_x = max(1, image.shape[1] // (width * _OVERSAMPLING))

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from mien.core import ConfigError
 from mien.faces.boxes import Boxes
-from mien.faces.cuts import CutDetector
+from mien.faces.cuts import CutDetector, thumbnail_of
 from mien.faces.detector import (
     Detections,
     FaceDetector,
@@ -21,6 +21,7 @@ from mien.faces.detector import (
     require_rgb,
 )
 from mien.faces.points import BELIEVED
+from mien.faces.stillness import Stillness, Thumbnail
 from mien.faces.tracker import Tracker
 from mien.media import VideoFrame
 
@@ -29,6 +30,8 @@ from mien.media import VideoFrame
 _SEARCH_EVERY_S = 0.1
 # A detector that can search makes only one of so many scans a full detection, while nobody is missing.
 _SCANS_A_DETECTION = 4
+# Before a camera that stands still, where nothing but known faces moves, so many scans are one.
+_STILL_SCANS = 8
 
 
 class FaceFollower:
@@ -41,6 +44,9 @@ class FaceFollower:
     With one that can also search cheaply (`mien.faces.SearchingDetector`), small new faces are looked for more seldom:
     three of four of these scans are searches, and so are those for a lost face within ``scan_every_s`` of the last full
     detection.
+
+    Where nothing has changed since the last of these scans but what is at the known faces, none is made, for up to
+    eight of them: a face that comes changes the picture.
 
     With a reader, faces are followed by their points instead: it reads each face where it should be now, and the
     detector only searches.
@@ -70,9 +76,9 @@ class FaceFollower:
         self._searcher = detector if isinstance(detector, SearchingDetector) else None
         self._reader = reader
         self._scan_every_s = scan_every_s
-        self._cuts = CutDetector()
+        self._cuts, self._stillness = CutDetector(), Stillness()
         self._tracker = Tracker(max_lost_s=max_lost_s)
-        self._scanned_s = self._detected_s = self._time_s = -math.inf
+        self._scanned_s = self._detected_s = self._checked_s = self._time_s = -math.inf
 
     def update(self, image: Image, time_s: float) -> tuple[Detections, npt.NDArray[np.int64]]:
         """The faces of the next picture; see `follow`.
@@ -105,19 +111,24 @@ class FaceFollower:
         if math.isnan(time_s):
             raise ConfigError("a frame's time must be a number of seconds, got nan")
         time_s = self._time_s = max(time_s, self._time_s)
-        if self._cuts.update(frame.image if self._reader is None else frame.gray):
+        picture = frame.image if self._reader is None else frame.gray
+        thumbnail = thumbnail_of(picture)
+        if self._cuts.take(thumbnail):
             self._tracker.end_shot()
-            self._scanned_s = self._detected_s = -math.inf
+            self._stillness.forget()
+            self._scanned_s = self._detected_s = self._checked_s = -math.inf
         expected = self._tracker.begin(time_s)
         if self._reader is None and self._refiner is None:
             self._tracker.scan(self._detector.detect(frame.image))
             return self._tracker.faces()
         unsettled = self._tracker.any_unsettled
         face_gone = len(expected) > 0 and self._tracker.observe(self._look(frame, expected))
-        if unsettled or face_gone or self._scan_is_due(time_s):
+        width_height = np.array(picture.shape[1::-1] * 2, np.float32)
+        if unsettled or face_gone or self._scan_is_due(time_s, thumbnail, width_height):
             self._tracker.scan(self._scan(frame, expected, whole=unsettled or face_gone))
-            self._scanned_s = time_s
+            self._scanned_s = self._checked_s = time_s
             self._read_found(frame)
+            self._stillness.scanned(thumbnail, self._tracker.seen_boxes() / width_height)
         return self._tracker.faces()
 
     def _look(self, frame: VideoFrame, expected: Boxes) -> Detections:
@@ -152,7 +163,14 @@ class FaceFollower:
         believed = faces.scores >= BELIEVED
         self._tracker.read(unread[believed], faces[believed])
 
-    def _scan_is_due(self, time_s: float) -> bool:
-        """Whether the last full detection is too long ago for what is known of this frame."""
+    def _scan_is_due(self, time_s: float, thumbnail: Thumbnail, width_height: npt.NDArray[np.float32]) -> bool:
+        """Whether the last scan is too long ago for what is known of this frame."""
         every_s = min(_SEARCH_EVERY_S, self._scan_every_s) if self._searching else self._scan_every_s
-        return time_s - self._scanned_s >= every_s
+        if time_s - self._checked_s < every_s:
+            return False
+        self._checked_s = time_s
+        if time_s - self._scanned_s >= _STILL_SCANS * every_s:
+            return True
+        if self._tracker.any_lost:  # it may come out from behind a known face
+            return True
+        return not self._stillness.holds(thumbnail, self._tracker.seen_boxes() / width_height)

@@ -152,9 +152,12 @@ def _undone(matrices: npt.NDArray[np.float64], points: npt.NDArray[np.float64]) 
 
 def _upright(pose_rad: Floats, matrices: npt.NDArray[np.float64]) -> Floats:
     """Poses (N, 3) as seen in the crops, turned back to how the image shows the heads."""
-    clockwise = np.arctan2(matrices[:, 1, 0], matrices[:, 0, 0])
-    back = np.stack([np.zeros_like(clockwise), np.zeros_like(clockwise), -clockwise], axis=1)
-    return pose_angles(rotation_matrices(back) @ rotation_matrices(pose_rad)).astype(np.float32)
+    scale = np.hypot(matrices[:, 0, 0], matrices[:, 1, 0])
+    cosine, sine = (matrices[:, :2, 0] / np.where(scale > 0, scale, np.nan)[:, None]).T[..., None]
+    heads = rotation_matrices(pose_rad)
+    across, up = heads[:, 0].copy(), heads[:, 1].copy()
+    heads[:, 0], heads[:, 1] = cosine * across - sine * up, sine * across + cosine * up
+    return pose_angles(heads).astype(np.float32)
 
 
 def _sigmoid(logits: Floats) -> Floats:

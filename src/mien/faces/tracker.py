@@ -190,6 +190,10 @@ class Tracker:
         detections = Detections.concatenated([track.face for track in shown])
         return detections, np.array([track.track_id for track in shown], np.int64)
 
+    def seen_boxes(self) -> Boxes:
+        """(M, 4): of the faces that are seen in this frame, also of those that are not sure enough to be shown."""
+        return np.array([track.box for track in self._tracks if track.seen], np.float32).reshape(-1, 4)
+
     def expected_landmarks(self) -> npt.NDArray[np.float32]:
         """(M, 5, 2): where the five points of each living track should be now."""
         now = [track.face.landmarks[0] + track.offset(self._time_s) for track in self._tracks]

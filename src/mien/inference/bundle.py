@@ -20,7 +20,7 @@ from mien.inference.runtime import Session, create_session
 DEFAULT_BUNDLE = "mien-light"
 
 # Faces a call: larger batches are no faster on a CPU and only cost memory.
-_MAX_BATCH = 32
+_MAX_BATCH = 16
 
 
 @dataclass(frozen=True, eq=False)
