@@ -21,6 +21,8 @@ from mien.media.images import MAX_PIXELS
 from mien.media.pictures import PictureMaker
 from mien.media.timeline import Place, Timeline
 
+# Up to here one thread decodes hundreds of frames a second, and for less work than several.
+_SMALL_PIXELS = 1280 * 720
 _MAX_READ_ERRORS = 100  # in a row, without a packet in between
 _FALLBACK_FPS = 25
 # Above this a container without a frame rate has told its clock instead.
@@ -52,7 +54,7 @@ def open_video(
         start_s: first time wanted, in seconds from the start of the stream.
         stop_s: time to stop before.
         every: keep the frames whose index is a multiple of this.
-        threads: decoder threads; 0 lets FFmpeg choose.
+        threads: decoder threads; 0 takes one for small pictures and lets FFmpeg choose for others.
 
     Returns:
         A reader to use in a ``with`` statement. It has decoded the first frame already.
@@ -154,7 +156,8 @@ class VideoReader:
             limit = MAX_PIXELS // 1_000_000
             raise InputError(f"{self._path}: frames of {context.width} x {context.height} exceed {limit} megapixels")
         context.thread_type = "AUTO"
-        context.thread_count = threads
+        is_small = context.width * context.height <= _SMALL_PIXELS
+        context.thread_count = 1 if threads == 0 and is_small else threads
         rates = (stream.average_rate, stream.guessed_rate)
         rate = next((rate for rate in rates if rate and rate <= _MAX_FPS), None)
         self._timeline = Timeline(
