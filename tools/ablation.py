@@ -26,7 +26,7 @@ from typing import Any
 
 from mien.core import ConfigError, Figure, ModelSpec, read_typed
 from mien.inference import load_spec
-from mien.training import Recipe
+from mien.training import Recipe, load_recipe
 
 ROWS = Path(__file__).with_name("ablation.toml")
 
@@ -47,6 +47,8 @@ COLUMNS = {
 
 Train = Callable[[Recipe, Path, Path, Path], object]
 """Recipe, data, folder of the bundle, folder of checkpoints."""
+Pretrain = Callable[[Recipe, Path, Path], object]
+"""Recipe, data, folder of checkpoints."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +61,7 @@ class Row:
         change: path of a recipe's key -> value.
         drop: paths of tables that are removed.
         seeds: one training each.
+        pretext: recipe beside ``ablation.toml`` whose weights this row starts from; empty for none.
     """
 
     name: str
@@ -66,6 +69,11 @@ class Row:
     change: Mapping[str, str | int | float | bool]
     drop: tuple[str, ...]
     seeds: tuple[int, ...]
+    pretext: str = ""
+
+    def start(self, work: Path) -> Path:
+        """The checkpoint of the pretext."""
+        return work / Path(self.pretext).stem / "checkpoint.pt"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,8 +83,13 @@ class Plan:
     tables: dict[str, Any]
     rows: tuple[Row, ...]
 
-    def recipe(self, row: Row, seed: int) -> Recipe:
+    def recipe(self, row: Row, seed: int, work: Path) -> Recipe:
         """The recipe of a row.
+
+        Args:
+            row: of this plan.
+            seed: one of the row's.
+            work: folder of the rows.
 
         Raises:
             ConfigError: a path leads nowhere, or the changed recipe is refused.
@@ -90,6 +103,8 @@ class Plan:
                 if last not in table:
                     raise ConfigError(f"{row.name}: {path}: there is nothing to drop")
                 del table[last]
+        if row.pretext:
+            tables["model"]["start"] = str(row.start(work).absolute())
         tables |= {"seed": seed, "name": f"{tables['name']}-{row.name}"}
         return read_typed(Recipe, tables, f"ablation row {row.name}")
 
@@ -112,6 +127,7 @@ def load_plan(path: Path = ROWS) -> Plan:
             change=row.get("change", {}),
             drop=tuple(row.get("drop", ())),
             seeds=tuple(row.get("seeds", content["seeds"])),
+            pretext=row.get("pretext", ""),
         )
         for row in content["rows"]
     )
@@ -139,7 +155,9 @@ def _reach(tables: dict[str, Any], way: list[str], where: str) -> list[dict[str,
     return found
 
 
-def run(plan: Plan, data: Path, work: Path, page: Path, train: Train, names: Iterable[str] = ()) -> None:
+def run(
+    plan: Plan, data: Path, work: Path, page: Path, train: Train, pretrain: Pretrain, names: Iterable[str] = ()
+) -> None:
     """Train the rows that are missing, one after the other, and write the page after each.
 
     Args:
@@ -148,6 +166,7 @@ def run(plan: Plan, data: Path, work: Path, page: Path, train: Train, names: Ite
         work: folder of the rows' bundles and checkpoints.
         page: Markdown file.
         train: trains a recipe and writes a measured bundle.
+        pretrain: trains a recipe for its checkpoint alone.
         names: rows to train; empty for all. Rows that were trained before stay on the page.
 
     Raises:
@@ -159,9 +178,11 @@ def run(plan: Plan, data: Path, work: Path, page: Path, train: Train, names: Ite
         raise ConfigError(f"no rows {unknown}; known are {[row.name for row in plan.rows]}")
     for row in plan.rows:
         for seed in row.seeds if row.name in wanted else ():
-            folder, recipe = work / f"{row.name}-s{seed}", plan.recipe(row, seed)
+            folder, recipe = work / f"{row.name}-s{seed}", plan.recipe(row, seed, work)
             if not is_done(folder, recipe):
                 folder.mkdir(parents=True, exist_ok=True)
+                if row.pretext:
+                    pretrain(load_recipe(ROWS.with_name(row.pretext)), data, row.start(work).parent)
                 train(recipe, data, folder / "bundle", folder / "checkpoints")
                 (folder / "recipe.sha256").write_text(digest(recipe), "utf-8")
             page.write_text(write_page(plan, work), "utf-8")
@@ -195,7 +216,7 @@ def write_page(plan: Plan, work: Path) -> str:
     for row in plan.rows:
         for seed in row.seeds:
             folder = work / f"{row.name}-s{seed}"
-            if not is_done(folder, plan.recipe(row, seed)):
+            if not is_done(folder, plan.recipe(row, seed, work)):
                 continue
             spec = load_spec(folder / "bundle")
             first = first or spec
@@ -230,12 +251,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, help="of torch; its own choice if none is given")
     parser.add_argument("rows", nargs="*", help="names of rows; all if none is given")
     chosen = parser.parse_args(arguments)
-    from mien.training.run import Machine, train_bundle
+    from mien.training.run import Machine, train_bundle, train_network
 
-    train = functools.partial(train_bundle, machine=Machine(threads=chosen.threads))
+    machine = Machine(threads=chosen.threads)
+    train = functools.partial(train_bundle, machine=machine)
+    pretrain = functools.partial(train_network, machine=machine)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     try:
-        run(load_plan(), chosen.data, chosen.work, chosen.page, train, chosen.rows)
+        run(load_plan(), chosen.data, chosen.work, chosen.page, train, pretrain, chosen.rows)
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2

@@ -30,7 +30,7 @@ def ablation() -> ModuleType:
 
 def test_every_row_is_a_recipe_of_its_own(ablation: ModuleType) -> None:
     plan = ablation.load_plan()
-    recipes = {row.name: plan.recipe(row, 1) for row in plan.rows}
+    recipes = {row.name: plan.recipe(row, 1, Path()) for row in plan.rows}
     plain = {name: dataclasses.replace(recipe, name="") for name, recipe in recipes.items()}
     assert len({repr(recipe) for recipe in plain.values()}) == len(plan.rows)
     assert recipes["scratch"].model.start == "scratch"
@@ -50,14 +50,19 @@ def test_a_wrong_row_is_refused(ablation: ModuleType) -> None:
     for change, drop in (({"model.strat": "scratch"}, ()), ({"seed.x": 1}, ()), ({}, ("heads.gaze",))):
         row = ablation.Row(name="wrong", title="", change=change, drop=drop, seeds=(1,))
         with pytest.raises(ConfigError, match=r"wrong|strat"):
-            plan.recipe(row, 1)
+            plan.recipe(row, 1, Path())
 
 
 def test_rows_that_are_done_stay_and_the_page_grows(ablation: ModuleType, tmp_path: Path) -> None:
     plan, trained = ablation.load_plan(), []
+    learnt: dict[str, str] = {}
+
+    def pretrain(recipe: Recipe, _data: Path, work: Path) -> None:
+        learnt[str(work / "checkpoint.pt")] = recipe.name
 
     def train(recipe: Recipe, _data: Path, out: Path, _work: Path) -> None:
-        trained.append(recipe.name)
+        first = learnt.get(recipe.model.start)
+        trained.append(f"{recipe.name} after {first}" if first else recipe.name)
         if recipe.name.endswith("plurality"):
             raise KeyboardInterrupt
         spec = load_spec()
@@ -65,10 +70,11 @@ def test_rows_that_are_done_stay_and_the_page_grows(ablation: ModuleType, tmp_pa
 
     page = tmp_path / "page.md"
     with pytest.raises(KeyboardInterrupt):
-        ablation.run(plan, tmp_path, tmp_path / "work", page, train)
+        ablation.run(plan, tmp_path, tmp_path / "work", page, train, pretrain)
     assert [name.removeprefix("mien-light-") for name in trained] == [
         *["base"] * 3,
         "scratch",
+        "fairface-traits after fairface-traits",
         "48-px",
         "80-px",
         "plurality",
@@ -76,18 +82,18 @@ def test_rows_that_are_done_stay_and_the_page_grows(ablation: ModuleType, tmp_pa
     assert "the recipe under this budget | 1 | 0." in page.read_text("utf-8")
     assert "plurality labels" not in page.read_text("utf-8")
     trained.clear()
-    ablation.run(plan, tmp_path, tmp_path / "work", page, train, ["base", "co-annotation"])
+    ablation.run(plan, tmp_path, tmp_path / "work", page, train, pretrain, ["base", "co-annotation"])
     assert trained == ["mien-light-co-annotation"]  # base was there
     text = page.read_text("utf-8")
     assert "random start weights" in text  # an earlier row stays on the page
     assert "n = 3555" in text
     with pytest.raises(ConfigError, match="no rows"):
-        ablation.run(plan, tmp_path, tmp_path / "work", page, train, ["bas"])
+        ablation.run(plan, tmp_path, tmp_path / "work", page, train, pretrain, ["bas"])
 
 
 def test_other_settings_are_trained_again(ablation: ModuleType, tmp_path: Path) -> None:
     plan = ablation.load_plan()
-    recipe = plan.recipe(plan.rows[0], 1)
+    recipe = plan.recipe(plan.rows[0], 1, tmp_path)
     (tmp_path / "recipe.sha256").write_text(ablation.digest(recipe), "utf-8")
     assert ablation.is_done(tmp_path, recipe)
     assert not ablation.is_done(tmp_path, dataclasses.replace(recipe, seed=2))

@@ -153,3 +153,16 @@ def test_slips_are_named(tmp_path: Path) -> None:
     bare = dataclasses.replace(samples, targets={}, labels={})
     with pytest.raises(ConfigError, match="no labels"):
         Trainer(create_recipe(), bare, tmp_path)
+
+
+def test_traits_are_a_pretext(shared_data: Path) -> None:
+    recipe = create_recipe()
+    found = load_source(SourceSettings(name="fairface-traits", split="val"), shared_data, recipe)
+    assert {task: len(names) for task, names in found.labels.items()} == {"age": 9, "gender": 2, "race": 7}
+    assert found.labels["gender"] == ("Female", "Male")
+    for values in found.targets.values():
+        np.testing.assert_array_equal(values.sum(axis=1), 1)
+        assert values.sum(axis=0).min() >= 1  # every value is somebody's
+    assert found.primary.all()
+    with pytest.raises(ConfigError, match="splits"):
+        load_source(SourceSettings(name="fairface-traits", split="test"), shared_data, recipe)

@@ -101,7 +101,7 @@ def _open_faces(found: TeachingSet) -> Card:
             ),
             TeachingSource(
                 name="LFW expression, teaching people",
-                role="noisy expression labels at half weight, action-unit pseudo-labels",
+                role="noisy expression labels beside own predictions, action-unit pseudo-labels",
                 n=n_lfw,
                 licence=_RESEARCH + "collection Apache-2.0",
             ),

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from mien.core import DIMENSIONS, EXPRESSION_ORDERS, EXPRESSIONS, ConfigError
-from mien.datasets import FaceSamples, load_ferplus, load_open_faces
+from mien.datasets import FaceSamples, load_fairface, load_ferplus, load_open_faces, load_traits
 from mien.training.data import TeachingSet
 from mien.training.pictures import Pictures
 from mien.training.recipe import Recipe
@@ -31,6 +32,26 @@ def load_open_source(source: SourceSettings, folder: Path, recipe: Recipe) -> Te
         raise ConfigError(f"open-faces has the splits train, ferplus-train and valid, not {source.split!r}")
     faces = load_open_faces(folder, 0)
     return of_faces(faces.teaching, faces.voted, recipe.model.colour)
+
+
+_TRAITS = ("age", "gender", "race")
+
+
+def load_fairface_traits(source: SourceSettings, folder: Path, recipe: Recipe) -> TeachingSet:
+    """FairFace with what annotators wrote of each face, a pretext to learn faces from: tasks age, gender and race.
+
+    The splits are ``"train"`` and ``"val"``. Values are in the order of the alphabet.
+    """
+    if source.split not in ("train", "val"):
+        raise ConfigError(f"fairface-traits has the splits train and val, not {source.split!r}")
+    faces = load_fairface(folder, source.split)
+    found = of_faces(faces, np.ones(len(faces), dtype=bool), recipe.model.colour)
+    targets, labels = {}, {}
+    for name, values in load_traits(folder / f"fairface/{source.split}.parquet", _TRAITS).items():
+        known, column = np.unique(values, return_inverse=True)
+        labels[name] = tuple(known.tolist())
+        targets[name] = np.eye(len(known), dtype=np.float32)[column]
+    return replace(found, targets=targets, labels=labels)
 
 
 def of_faces(samples: FaceSamples, primary: np.ndarray[tuple[int], np.dtype[np.bool_]], colour: str) -> TeachingSet:

@@ -67,6 +67,12 @@ SOURCES = Registry(
             has_fixture=False,
         ),
         Source(
+            name="fairface-traits",
+            target="mien.training.open_faces:load_fairface_traits",
+            summary="age, gender and race of FairFace's faces: a pretext for start weights, of which no bundle comes",
+            has_fixture=False,
+        ),
+        Source(
             name="vectors",
             target="mien.training.vectors:load_vectors",
             summary="feature vectors and labels as NumPy files, memory-mapped",
