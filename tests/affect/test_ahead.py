@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from mien.affect import ahead
+from mien.affect.ahead import spread
 
 
 def test_order_is_kept() -> None:
@@ -60,3 +61,46 @@ def test_closing_early_closes_the_source_and_ends_the_thread() -> None:
     stream.close()
     assert closed.is_set()
     assert threading.active_count() == before
+
+
+def test_work_is_spread_and_stays_in_order() -> None:
+    together = threading.Barrier(3, timeout=5)
+
+    def work(item: int) -> int:
+        together.wait()  # three of them at a time, or never
+        return item * item
+
+    assert list(spread(range(9), work, 3)) == [item * item for item in range(9)]
+
+
+def test_one_worker_takes_an_item_when_the_last_was_given_out() -> None:
+    asked: list[int] = []
+
+    def source() -> Iterator[int]:
+        for item in range(3):
+            asked.append(item)
+            yield item
+
+    stream = spread(source(), str, 1)
+    assert next(stream) == "0"
+    assert asked == [0]
+    stream.close()
+
+
+def test_what_came_before_an_error_of_the_items_is_given_out() -> None:
+    def source() -> Iterator[int]:
+        yield from (1, 2)
+        raise ValueError("broken")
+
+    stream = spread(source(), str, 4)
+    assert [next(stream), next(stream)] == ["1", "2"]
+    with pytest.raises(ValueError, match="broken"):
+        next(stream)
+
+
+def test_an_error_of_the_work_ends_the_stream_at_its_place() -> None:
+    stream = spread([2, 1, 0, 4], lambda item: 4 // item, 4)
+    assert [next(stream), next(stream)] == [2, 4]
+    with pytest.raises(ZeroDivisionError):
+        next(stream)
+    assert list(stream) == []

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Streams: `ahead` lets a stage work in a thread of its own, `batches` groups what comes out."""
+"""Streams: `ahead` lets a stage work in a thread of its own, `batches` groups items, `spread` shares out the work."""
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Generator, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 _POLL_S = 0.1
 
@@ -74,3 +77,34 @@ def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
         raise
     if batch:
         yield batch
+
+
+def spread(items: Iterable[Item], work: Callable[[Item], Result], n_workers: int) -> Generator[Result, None, None]:
+    """What ``work`` makes of each item, in order, while up to ``n_workers`` threads work on the next ones.
+
+    What came before an error of the items or of the work is given out before the error.
+    """
+    source = iter(items)
+    with ThreadPoolExecutor(n_workers, thread_name_prefix="mien-spread") as pool:
+        pending: deque[Future[Result]] = deque()
+        try:
+            while True:
+                try:
+                    item = next(source)
+                except StopIteration:
+                    break
+                except Exception:
+                    yield from _results(pending)
+                    raise
+                pending.append(pool.submit(work, item))
+                if len(pending) == n_workers:
+                    yield pending.popleft().result()
+            yield from _results(pending)
+        finally:
+            for future in pending:
+                future.cancel()
+
+
+def _results(pending: deque[Future[Result]]) -> Iterator[Result]:
+    while pending:
+        yield pending.popleft().result()

@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mien.affect.adaptive import AdaptiveRate, read_adaptively
-from mien.affect.ahead import ahead, batches
+from mien.affect.adaptive import AdaptiveRate
+from mien.affect.ahead import ahead, batches, spread
 from mien.affect.crops import cut_faces, fit_crop
 from mien.affect.decoding import Decoder
+from mien.affect.reading import FaceReader, outputs_of
 from mien.affect.smoothing_frames import smooth_frames
 from mien.affect.smoothing_tracks import Smoothing
-from mien.affect.stages import FoundFaces, RawFrame, SeenFrame, rows_of
+from mien.affect.stages import FoundFaces, RawFrame, SeenFrame
 from mien.core import ConfigError, FaceChoice, Faces, Frame, InputError, ModelSpec
 from mien.faces import (
     DEFAULT_POINTS,
@@ -37,7 +38,7 @@ from mien.faces import (
     with_points,
 )
 from mien.faces.detector import N_LANDMARKS, N_POINTS
-from mien.inference import DEFAULT_BUNDLE, Bundle, load_bundle
+from mien.inference import DEFAULT_BUNDLE, Bundle, load_bundle, usable_cores
 from mien.media import VideoFrame, as_rgb, load_image, open_video
 
 Image = npt.NDArray[np.uint8]
@@ -47,6 +48,8 @@ _STILL_SIDE_PX, _MOVING_SIDE_PX = 1280, 640
 
 # Frames whose faces go through the affect net together: more are no faster.
 _FRAMES_A_BATCH = 8
+# Batches that are worked on at a time, where there are cores for them: each holds its frames.
+_MOST_BATCHES = 4
 # Frames that may wait between two stages. Decoded ones hold their pixels; found faces are small, and enough of them
 # keep the affect net busy while the detector searches a whole frame.
 _DECODED_WAITING = 4
@@ -88,12 +91,14 @@ class Analyzer:
         features: bool = False,
         min_quality: float = 0.0,
     ) -> None:
-        self._min_quality = check_min_quality(min_quality)
         self._choice = FaceChoice.of_pixels(faces)
         self._bundle = load_bundle(model, runtime=runtime, threads=threads)
         self._decoder = Decoder(self._bundle.spec, keep_features=features)
-        self._detector, self._threads = detector, threads
+        self._detector, self._runtime, self._threads = detector, runtime, threads
         self._reader = create_reader(points, runtime=runtime)
+        self._face_reader = FaceReader(
+            decoder=self._decoder, has_points=self._reader is not None, min_quality=check_min_quality(min_quality)
+        )
         # Errors come now and not at the first image: an unknown name, a bad file, an object that cannot detect.
         if not isinstance(detector, str) or parse_detector(detector)[1]:
             self._create_detector(_MOVING_SIDE_PX)
@@ -114,6 +119,13 @@ class Analyzer:
         name, model = parse_detector(self._detector)
         threads = {} if model else {"threads": self._threads}  # OpenCV runs a model of the user's
         return create_detector(name, max_side_px=max_side_px, **model, **threads)
+
+    @cached_property
+    def _moving_bundle(self) -> Bundle:
+        """For videos, one thread to a batch: threads with batches of their own do not wait for each other."""
+        if self._threads == 1:
+            return self._bundle
+        return load_bundle(self._bundle.folder, runtime=self._runtime, threads=1)
 
     @property
     def spec(self) -> ModelSpec:
@@ -164,7 +176,7 @@ class Analyzer:
         """
         self._choice.check_photo(os.fspath(image) if isinstance(image, (str, os.PathLike)) else "the image")
         pixels = load_image(image) if isinstance(image, (str, os.PathLike)) else as_rgb(image)
-        return self._faces([self._found(pixels, self._detected(pixels))])[0]
+        return self._face_reader.faces([self._found(pixels, self._detected(pixels))], self._bundle)[0]
 
     def crops(self, images: Sequence[Any]) -> Faces:
         """Faces that are already cropped: each image is one face and is looked at as it stands.
@@ -267,10 +279,26 @@ class Analyzer:
         self, frames: Iterable[VideoFrame], *, images: bool, live: bool, rate: AdaptiveRate | None
     ) -> Generator[Frame, None, None]:
         size = _FRAMES_A_BATCH if rate is None else rate.strides[0]
-        with closing(self._in_batches(frames, images=images, live=live, size=size)) as seen:
-            for batch in seen:
-                for one, faces in zip(batch, self._faces([one.found for one in batch], rate), strict=True):
-                    yield Frame(index=one.index, time_s=one.time_s, faces=faces, image=one.image)
+        bundle = self._bundle if live else self._moving_bundle
+
+        def read(batch: Sequence[SeenFrame]) -> list[Frame]:
+            faces = self._face_reader.faces([one.found for one in batch], bundle, rate)
+            return [
+                Frame(index=one.index, time_s=one.time_s, faces=own, image=one.image)
+                for one, own in zip(batch, faces, strict=True)
+            ]
+
+        with (
+            closing(self._in_batches(frames, images=images, live=live, size=size)) as seen,
+            closing(spread(seen, read, 1 if live else self._n_workers)) as answered,
+        ):
+            for batch in answered:
+                yield from batch
+
+    @property
+    def _n_workers(self) -> int:
+        """Batches to work on at a time."""
+        return min(usable_cores() if self._threads is None else self._threads, _MOST_BATCHES)
 
     def _in_batches(
         self, frames: Iterable[VideoFrame], *, images: bool, live: bool, size: int = _FRAMES_A_BATCH
@@ -289,14 +317,24 @@ class Analyzer:
     def raw_image(self, image: Image) -> RawFrame:
         """The bare outputs of the net for the faces of an (H, W, 3) RGB image."""
         found = self._found(image, self._detected(image))
-        return RawFrame(index=0, time_s=0.0, track_ids=found.track_ids, outputs=self._outputs([found])[0])
+        return RawFrame(index=0, time_s=0.0, track_ids=found.track_ids, outputs=outputs_of([found], self._bundle)[0])
 
     def raw_frames(self, frames: Iterable[VideoFrame]) -> Generator[RawFrame, None, None]:
         """The bare outputs of the net for the same frames: what heads are trained on."""
-        with closing(self._in_batches(frames, images=False, live=False)) as seen:
-            for batch in seen:
-                for one, own in zip(batch, self._outputs([one.found for one in batch]), strict=True):
-                    yield RawFrame(index=one.index, time_s=one.time_s, track_ids=one.found.track_ids, outputs=own)
+
+        def read(batch: Sequence[SeenFrame]) -> list[RawFrame]:
+            outputs = outputs_of([one.found for one in batch], self._moving_bundle)
+            return [
+                RawFrame(index=one.index, time_s=one.time_s, track_ids=one.found.track_ids, outputs=own)
+                for one, own in zip(batch, outputs, strict=True)
+            ]
+
+        with (
+            closing(self._in_batches(frames, images=False, live=False)) as seen,
+            closing(spread(seen, read, self._n_workers)) as answered,
+        ):
+            for batch in answered:
+                yield from batch
 
     def _follow(self, frames: Iterable[VideoFrame], *, images: bool) -> Generator[SeenFrame, None, None]:
         follower = FaceFollower(self._moving_detector, self._reader)
@@ -323,54 +361,3 @@ class Analyzer:
         crops = cut_faces(image, detections, self.spec)
         quality = load_quality_model()(quality_signals(image.shape[:2], detections, crops))
         return FoundFaces(detections, track_ids, crops, quality)
-
-    def _read_adaptively(self, batch: Sequence[FoundFaces], crops: Image, rate: AdaptiveRate) -> dict[str, Any]:
-        """Keyword arguments of `Faces` as the decoder gives them, for all faces of a stretch of a video."""
-        places = np.repeat(np.arange(len(batch)), [len(found.track_ids) for found in batch])
-        quality = np.concatenate([found.quality for found in batch])
-        labels = {"expression_labels": self.expression_labels, "action_unit_labels": self.action_unit_labels}
-
-        def read(rows: npt.NDArray[np.intp]) -> dict[str, npt.NDArray[np.float32]]:
-            values = self._decoder(self._bundle.run(crops[rows]))
-            return {name: values[name] for name in values.keys() - labels.keys()}
-
-        track_ids = np.concatenate([found.track_ids for found in batch])
-        values, _ = read_adaptively(rate, places, track_ids, quality >= self._min_quality, read)
-        return {**labels, **values}
-
-    def _outputs(self, batch: Sequence[FoundFaces]) -> list[dict[str, npt.NDArray[np.float32]]]:
-        """The outputs for the faces of several images in one call of the net, by image; empty without a face."""
-        outputs = self._bundle.run(np.concatenate([found.crops for found in batch]))
-        return [
-            {name: values[rows] for name, values in outputs.items()} if rows.start < rows.stop else {}
-            for rows in rows_of(batch)
-        ]
-
-    def _faces(self, batch: Sequence[FoundFaces], rate: AdaptiveRate | None = None) -> list[Faces]:
-        """Affect of the faces of several images; with a rate, of all from readings of some."""
-        crops = np.concatenate([found.crops for found in batch])
-        if rate is None or not len(crops):
-            outputs = self._bundle.run(crops)
-            read = self._decoder(outputs) if outputs else {}
-        else:
-            read = self._read_adaptively(batch, crops, rate)
-        answers = []
-        for found, rows in zip(batch, rows_of(batch), strict=True):
-            if rows.start == rows.stop:
-                answers.append(Faces.empty(self.expression_labels, self.action_unit_labels))
-                continue
-            own: dict[str, Any] = {
-                name: value[rows] if isinstance(value, np.ndarray) else value for name, value in read.items()
-            }
-            faces = Faces(
-                boxes=found.detections.boxes,
-                scores=found.detections.scores,
-                landmarks=found.detections.landmarks if self._reader is None else found.detections.points,
-                pose_rad=found.detections.pose_rad,
-                eyes_open=found.detections.eyes_open,
-                track_ids=found.track_ids,
-                quality=found.quality,
-                **own,
-            )
-            answers.append(faces.without_affect(found.quality < self._min_quality))
-        return answers
