@@ -17,6 +17,7 @@ from mien.affect.adaptive import AdaptiveRate
 from mien.affect.ahead import ahead, batches, spread
 from mien.affect.crops import cut_faces, fit_crop
 from mien.affect.decoding import Decoder
+from mien.affect.opencv_threads import opencv_on_one_thread
 from mien.affect.reading import FaceReader, outputs_of
 from mien.affect.smoothing_frames import smooth_frames
 from mien.affect.smoothing_tracks import Smoothing
@@ -305,10 +306,11 @@ class Analyzer:
     ) -> Generator[list[SeenFrame], None, None]:
         """Frames with their faces; while they are worked on, one thread decodes and another looks for faces."""
         if live:
-            with closing(self._follow(frames, images=images)) as followed:
+            with opencv_on_one_thread(), closing(self._follow(frames, images=images)) as followed:
                 yield from ([one] for one in followed)
             return
         with (
+            opencv_on_one_thread(),
             closing(ahead(frames, _DECODED_WAITING)) as decoded,
             closing(ahead(self._follow(decoded, images=images), _FOUND_WAITING)) as followed,
         ):
