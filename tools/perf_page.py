@@ -265,7 +265,7 @@ def _memory(part: Part) -> Iterator[str]:
     rate = part["n_frames"] / part["seconds"]
     yield f"The clip again and again, {part['minutes']:.0f} minutes of video: {part['n_frames']} frames in"
     yield f"{part['seconds']:.0f} s ({rate:.0f} frames/s with start and table), at most {part['peak_mb']:.0f} MB"
-    yield "resident, shared libraries included."
+    yield "resident, shared libraries included. The last point holds the end, when the rows become one file."
     yield from ("", f"![Resident memory over the run]({Path(CURVE).name})")
 
 
