@@ -21,7 +21,7 @@ _TITLES = {
     "full-hd": "One face, 1920 x 1080",
 }
 _EXPLAINED = {
-    "speed": "Every contestant is a process of its own with its models loaded; they take turns on `{clip}`, five "
+    "speed": "Every contestant is a process of its own with its models loaded; they take turns on `{clip}`, nine "
     "passes each after one that does not count, and medians are given. What they answer differs: MediaPipe gives 478 "
     "points and 52 blendshapes and no expression; MTCNN with EfficientNet-B0 is what scripts commonly do, with random "
     "weights, for its speed alone. Slow contestants read only the beginning of the clip. CPU time counts all threads.",

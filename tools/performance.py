@@ -36,7 +36,7 @@ from mien.pipeline.bench import bench
 logger = logging.getLogger(__name__)
 
 _ROOT = Path(__file__).resolve().parent.parent
-_ROUNDS, _ROUNDS_OF_OTHERS = 5, 3
+_ROUNDS, _ROUNDS_OF_OTHERS = 9, 3
 _MINUTES, _HOUR = 20.0, 60.0
 # Of slow contestants: enough for a rate, and the run stays short.
 _N_NAIVE, _N_FER = 72, 12
