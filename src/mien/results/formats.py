@@ -21,8 +21,8 @@ from mien.results import arrow_compute as pc
 TABLE_ENDINGS = MappingProxyType({".parquet": "parquet", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"})
 """File ending -> name of the format."""
 
-# Large enough for good Parquet row groups, small enough to stay at tens of MB even with landmarks.
-_ROWS_PER_GROUP = 32_768
+# Large enough for good Parquet row groups, small enough that the end of a long run does not stand out in its memory.
+_ROWS_PER_GROUP = 8_192
 # JSON repeats every key in every row, and a row with landmarks takes several kB.
 _ROWS_PER_JSON_PIECE = 2_048
 
@@ -64,14 +64,16 @@ def _grouped(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[p
         group.append(batch)
         n_rows += batch.num_rows
         if n_rows >= _ROWS_PER_GROUP:
-            yield pa.Table.from_batches(group, schema).combine_chunks()
+            yield pa.Table.from_batches(group, schema)
             group, n_rows = [], 0
     if group:
-        yield pa.Table.from_batches(group, schema).combine_chunks()
+        yield pa.Table.from_batches(group, schema)
 
 
 def _write_parquet(file: BinaryIO, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
-    with pq.ParquetWriter(file, schema, compression="zstd") as writer:
+    # Numbers hardly repeat: their dictionaries would only cost memory, time and bytes.
+    texts = [column.name for column in schema if pa.types.is_string(column.type)]
+    with pq.ParquetWriter(file, schema, compression="zstd", use_dictionary=texts) as writer:
         for table in tables:
             writer.write_table(table)
 
