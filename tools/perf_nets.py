@@ -19,7 +19,6 @@ from mien.training.variants import VARIANTS, VariantReport, export_variant
 logger = logging.getLogger(__name__)
 
 NETS = {"affect": "mien-light", "68 points and pose": "mien-points"}
-_JUDGED = "affect"  # `mien export` judges variants by what people's faces are called
 _THREADS = (1, 2)
 
 
@@ -56,7 +55,7 @@ class Loss:
         size: bytes of its graph over those in float32.
         measure: the decisive measure that lost the most.
         data: that it was measured on.
-        points: how much it lost, in points (hundredths); below 0 where it gained.
+        points: how much it lost, in points (hundredths, of angles in radians); below 0 where it gained.
         accepted: whether every decisive measure lost less than .3 points.
     """
 
@@ -79,10 +78,8 @@ class Nets:
 
 def measure_nets(work: Path, data: Path) -> Nets:
     """Make and judge the variants, or take those of an earlier run over the same bundle; then time everything anew."""
-    losses = tuple(_variant(_JUDGED, NETS[_JUDGED], variant, work, data) for variant in VARIANTS)
-    return Nets(
-        speeds=tuple(speed for name, bundle in NETS.items() for speed in _speeds(name, bundle, work)), losses=losses
-    )
+    losses = tuple(_variant(*net, variant, work, data) for net in NETS.items() for variant in VARIANTS)
+    return Nets(speeds=tuple(speed for net in NETS.items() for speed in _speeds(*net, work)), losses=losses)
 
 
 def _folder(work: Path, bundle: str, variant: str) -> Path:
@@ -115,9 +112,7 @@ def _loss(name: str, variant: str, report: VariantReport) -> Loss:
 
 
 def _speeds(name: str, bundle: str, work: Path) -> Iterator[NetSpeed]:
-    folders = {"fp32": find_bundle(bundle)}
-    if name == _JUDGED:
-        folders |= {variant: _folder(work, bundle, variant) for variant in VARIANTS}
+    folders = {"fp32": find_bundle(bundle)} | {variant: _folder(work, bundle, variant) for variant in VARIANTS}
     taken = load_spec(bundle).input
     shape = (max(BATCHES), taken.size_px, taken.size_px, taken.n_channels)
     crops = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)

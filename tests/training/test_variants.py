@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from mien.core import ConfigError, Figure, ModelError, ModelSpec
 from mien.evaluation import Measure, Report
 from mien.inference import create_session, load_bundle, load_spec, model_card
-from mien.training import variants
+from mien.training import variants, yardsticks
 from mien.training.bundle_files import write_bundle
 from mien.training.quantize import halve_weights, quantize_int8
 from mien.training.variants import Comparison, export_variant
@@ -181,14 +181,14 @@ def test_a_variant_without_data_is_a_whole_bundle_without_figures(bundle: Path, 
 def test_the_verdict_rests_on_what_was_measured(
     loss: float, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def protocol(analyzer: object, _: Path) -> Report:
-        value = 0.8 - (loss if analyzer.spec.name == "small-int8" else 0)  # type: ignore[attr-defined]  # an Analyzer
+    def protocol(name: str, _: Path) -> Report:
+        value = 0.8 - (loss if name == "small-int8" else 0)
         decisive = Measure(name="accuracy, plurality", n=9, value=value, low=0.7, high=0.9)
         other = Measure(name="F1 AU05 against the teacher", n=9, value=value - 0.3, low=0.1, high=0.9)
         return Report(
             protocol="ferplus",
             data="some faces",
-            predictor=analyzer.spec.name,  # type: ignore[attr-defined]  # an Analyzer
+            predictor=name,
             digest="",
             n_rows=9,
             dropped={},
@@ -199,9 +199,14 @@ def test_the_verdict_rests_on_what_was_measured(
         def load(self, _: str) -> object:
             return protocol
 
-    monkeypatch.setattr(variants, "PROTOCOLS", Table())
-    monkeypatch.setattr(variants, "_MEASURED_BY", ("ferplus",))
-    monkeypatch.setattr(variants, "_crops", lambda *_: crops(160)[..., 0])
+    made = dataclasses.replace(
+        yardsticks.AFFECT,
+        crops=lambda *_: crops(160)[..., 0],
+        load=lambda folder: load_spec(folder).name,
+        protocols=("ferplus",),
+    )
+    monkeypatch.setattr(yardsticks, "PROTOCOLS", Table())
+    monkeypatch.setattr(variants, "yardstick_of", lambda _: made)
     report = export_variant(bundle, "int8", tmp_path / "small8", tmp_path)
     assert report.comparisons[0].loss == pytest.approx(loss)
     assert [c.decisive for c in report.comparisons] == [True, False]
@@ -224,6 +229,34 @@ def test_wrong_use_is_refused_before_any_work(bundle: Path, tmp_path: Path) -> N
     assert not (tmp_path / "out").exists()
 
 
-def test_a_gain_is_no_loss() -> None:
-    figure = Figure(measure="m", data="d", n=1, value=0.9, low=0.8, high=1.0, command="c")
-    assert Comparison(figure=figure, origin=0.8, decisive=True).loss == pytest.approx(-0.1)
+@pytest.mark.parametrize(
+    ("measure", "loss"),
+    [("accuracy", -0.1), ("point error, followed: LFW", 0.1), ("rotation error in degrees", 0.1 * np.pi / 180)],
+)
+def test_more_is_a_gain_unless_it_is_an_error(measure: str, loss: float) -> None:
+    figure = Figure(measure=measure, data="d", n=1, value=0.9, low=0.8, high=1.0, command="c")
+    assert Comparison(figure=figure, origin=0.8, decisive=True).loss == pytest.approx(loss)
+
+
+@pytest.mark.parametrize("name", ["mien-light", "mien-points"])
+def test_what_decides_is_measured(name: str) -> None:
+    """By the names that the protocols give, which are those of the bundles' cards."""
+    spec = load_spec(name)
+    yardstick = yardsticks.yardstick_of(spec)
+    assert set(yardstick.decisive) <= {figure.measure for figure in spec.figures}
+    assert set(yardstick.protocols) <= {figure.command.split()[2] for figure in spec.figures}
+
+
+def test_a_landmark_net_has_variants_too(tmp_path: Path) -> None:
+    report = export_variant("mien-points", "fp16", tmp_path / "half")
+    assert report.same_expression is None
+    assert 0 < report.largest_move < 0.02
+    assert "expression" not in load_spec(tmp_path / "half").made
+
+
+def test_a_landmark_net_sees_in_calibration_what_it_sees_at_work(shared_data: Path) -> None:
+    origin = load_bundle("mien-points", threads=1)
+    shown = yardsticks.POINTS.crops(origin, shared_data, 24)
+    assert shown.shape == (24, origin.spec.input.size_px, origin.spec.input.size_px)
+    believed = 1 / (1 + np.exp(-origin.run(shown)[origin.spec.task("face").output]))
+    assert (believed > 0.5).mean() > 0.9

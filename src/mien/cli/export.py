@@ -27,7 +27,7 @@ def export(bundle: str, variant: str, out: Path, data: Path | None) -> None:
 
     \b
     fp16: weights stored in half precision, arithmetic in float32; half the size, the same speed
-    int8: 8-bit weights and activations; a third of the size, faster; needs --data
+    int8: 8-bit weights and activations; less than half the size, faster; needs --data
     """  # noqa: D301 - \b is click's mark for text that it must not rewrap
     try:
         from mien.training.variants import export_variant
@@ -49,11 +49,15 @@ def _print(report: VariantReport, out: Path) -> None:
                 mark = " *" if c.decisive else ""
                 line = f"{c.figure.measure:{width}}  {c.figure.value:.4f}   {c.origin:.4f}   {100 * c.loss:+.2f}{mark}"
                 click.echo(line)
-    click.echo(
+    said = (
         f"{report.spec.name} in {out}: {report.size:.2f} of the size, {report.cpu_time:.2f} of the CPU time a face; "
-        f"answers move by at most {report.largest_move:.4f}, {report.same_expression:.1%} keep their top expression"
+        f"answers move by at most {report.largest_move:.4f}"
     )
+    kept = report.same_expression
+    click.echo(said if kept is None else f"{said}, {kept:.1%} keep their top expression")
     if not report.comparisons:
         click.echo("its loss was not measured: give --data")
     else:
-        click.echo("recommended" if report.recommended else "not recommended: a figure marked * fell by .30 or more")
+        click.echo(
+            "recommended" if report.recommended else "not recommended: a figure marked * is worse by .30 or more"
+        )

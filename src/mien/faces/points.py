@@ -61,11 +61,10 @@ class LandmarkNet:
         require_picture(image)
         if not len(landmarks):
             return Detections.empty()
-        size = self._bundle.spec.input.size_px
         matrices = similarity_transform(landmarks, self._template)
-        crops = np.stack([warp_face(image, matrix, size) for matrix in matrices])
-        outputs = self._bundle.run(crops if image.ndim == 2 else to_colour(crops, "gray"))
-        in_crop = outputs[self._points].reshape(len(crops), -1, 2).astype(np.float64) * size - 0.5
+        crops = self._cut(image, matrices)
+        outputs = self._bundle.run(crops)
+        in_crop = outputs[self._points].reshape(len(crops), -1, 2).astype(np.float64) * crops.shape[1] - 0.5
         points = _undone(matrices, in_crop)
         return Detections(
             boxes=boxes_of(points),
@@ -75,6 +74,24 @@ class LandmarkNet:
             pose_rad=_upright(outputs[self._pose], matrices),
             eyes_open=_sigmoid(outputs[self._eyes]),
         )
+
+    def crops(self, image: Image, landmarks: Floats) -> Image:
+        """What the net itself sees of each place.
+
+        Args:
+            image: (H, W, 3) RGB or (H, W) gray, uint8.
+            landmarks: (N, 5, 2) rough points, at least one face.
+
+        Returns:
+            (N, S, S) gray, uint8.
+        """
+        require_picture(image)
+        return self._cut(image, similarity_transform(landmarks, self._template))
+
+    def _cut(self, image: Image, matrices: npt.NDArray[np.float64]) -> Image:
+        size = self._bundle.spec.input.size_px
+        crops = np.stack([warp_face(image, matrix, size) for matrix in matrices])
+        return crops if image.ndim == 2 else to_colour(crops, "gray")
 
 
 def load_landmark_net(name_or_path: str | Path = DEFAULT_POINTS, *, runtime: str = "onnxruntime") -> LandmarkNet:

@@ -34,7 +34,7 @@ _KEPT_FLOAT = 3
 
 # Everything between the normalised crop and the embedding. The heads stay in float32: they are small, and their
 # outputs are the answers.
-_QUANTIZED = ("Conv", "Clip", "Add")
+_QUANTIZED = ("Conv", "Clip", "Relu", "Add")
 
 
 def halve_weights(graph: bytes) -> bytes:

@@ -14,15 +14,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from mien.affect import Analyzer, activate
+from mien.affect import activate
 from mien.core import ConfigError, Figure, ModelError, ModelSpec
-from mien.datasets import load_set_aside
-from mien.evaluation import PROTOCOLS
-from mien.faces import resize_face, to_colour
+from mien.faces import to_colour
 from mien.inference import Bundle, load_bundle, prepare
-from mien.media import decode_image
 from mien.training.bundle_files import write_bundle, write_spec
 from mien.training.quantize import halve_weights, quantize_int8
+from mien.training.yardsticks import Yardstick, worth, yardstick_of
 
 logger = logging.getLogger(__name__)
 
@@ -30,22 +28,8 @@ Image = npt.NDArray[np.uint8]
 
 VARIANTS = ("fp16", "int8")
 
-_MEASURED_BY = ("ferplus", "lfw")
-
-# A variant is recommended where none of these falls by this much: .3 points.
+# A variant is recommended where no decisive figure is worse by this much: .3 points.
 _MOST_LOSS = 0.003
-_DECISIVE = (
-    "accuracy, plurality",
-    "macro F1, plurality",
-    "accuracy, official majority",
-    "macro F1, official majority",
-    "CCC valence",
-    "CCC arousal",
-    "recall of happiness",
-    "recall of neutral",
-    "AUC of AU12, happiness against neutral",
-    "mean AU F1 against the teacher",
-)
 
 # Faces that set the ranges of the activations, and others that say how far the answers move.
 _N_CALIBRATION, _N_PARITY = 128, 256
@@ -73,8 +57,8 @@ class Comparison:
 
     @property
     def loss(self) -> float:
-        """How much lower the variant is; below 0 where it is better."""
-        return self.origin - self.figure.value
+        """How much worse the variant is, of angles in radians; below 0 where it is better."""
+        return worth(self.figure.measure) * (self.origin - self.figure.value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,9 +69,9 @@ class VariantReport:
         spec: of the new bundle.
         size: bytes of the new graph over bytes of the old.
         cpu_time: CPU time a face over that of the origin, 16 faces a call, runs taking turns.
-        largest_move: largest absolute difference of any probability, valence or arousal on faces that calibrated
+        largest_move: largest absolute difference of any answer, each in its own unit, on faces that calibrated
             nothing.
-        same_expression: share of these faces with the same top expression.
+        same_expression: share of these faces with the same top expression; None where the bundle gives none.
         comparisons: empty where no data were given.
     """
 
@@ -95,12 +79,12 @@ class VariantReport:
     size: float
     cpu_time: float
     largest_move: float
-    same_expression: float
+    same_expression: float | None
     comparisons: tuple[Comparison, ...]
 
     @property
     def recommended(self) -> bool:
-        """Whether it was measured and no decisive figure fell by .3 points or more."""
+        """Whether it was measured and no decisive figure is worse by .3 points or more."""
         decisive = [c for c in self.comparisons if c.decisive]
         return bool(decisive) and all(c.loss < _MOST_LOSS for c in decisive)
 
@@ -127,7 +111,8 @@ def export_variant(model: str | Path, variant: str, out: Path, data: Path | None
     origin = load_bundle(model, threads=1)
     if out.resolve() == origin.folder.resolve():
         raise ConfigError(f"{out} is the bundle itself; choose another folder")
-    crops = _crops(origin.spec, data)
+    yardstick = yardstick_of(origin.spec)
+    crops = _noise(origin.spec) if data is None else yardstick.crops(origin, data, _N_CALIBRATION + _N_PARITY)
     before = (origin.folder / "model.onnx").read_bytes()
     graph = _convert(variant, before, origin.spec, crops[:_N_CALIBRATION])
     spec = dataclasses.replace(
@@ -142,14 +127,13 @@ def export_variant(model: str | Path, variant: str, out: Path, data: Path | None
     if variant == "fp16" and not move <= _MAX_HALF_GAP:
         raise ModelError(f"{out}: half-precision weights moved an answer by {move:.3f}, more than {_MAX_HALF_GAP}")
     faces = "faces" if data else "pictures of noise"
-    stated = (
-        f"{variant} variant: answers move by at most {move:.4f} on {_N_PARITY} {faces}, "
-        f"{same:.1%} keep their top expression"
-    )
+    stated = f"{variant} variant: answers move by at most {move:.4f} on {_N_PARITY} {faces}"
+    if same is not None:
+        stated += f", {same:.1%} keep their top expression"
     spec = dataclasses.replace(spec, made="; ".join(part for part in (origin.spec.made, stated) if part))
     write_spec(out, spec)
     cpu_time = _cpu_time_ratio(origin, new, crops[:_BATCH])
-    comparisons = _compare(origin, out, data) if data is not None else ()
+    comparisons = _compare(yardstick, origin, out, data) if data is not None else ()
     report = VariantReport(
         spec=spec,
         size=len(graph) / len(before),
@@ -172,24 +156,18 @@ def _convert(variant: str, graph: bytes, spec: ModelSpec, crops: Image) -> bytes
     return quantize_int8(graph, spec.input.name, batches, [task.output for task in spec.tasks])
 
 
-def _crops(spec: ModelSpec, data: Path | None) -> Image:
-    """FER+ training faces that were set aside, as `Analyzer.crops` prepares them; noise where there are no data."""
+def _noise(spec: ModelSpec) -> Image:
+    """In place of faces where there are no data."""
     n, size = _N_CALIBRATION + _N_PARITY, spec.input.size_px
-    if data is None:
-        pictures = np.random.default_rng(0).integers(0, 256, (n, size, size, 3), dtype=np.uint8)
-        return to_colour(pictures, spec.input.colour)
-    samples = load_set_aside(data, n)
-    faces = [
-        resize_face(decode_image(image, name=name), size)
-        for name, image in zip(samples.names, samples.images, strict=True)
-    ]
-    return to_colour(np.stack(faces), spec.input.colour)
+    pictures = np.random.default_rng(0).integers(0, 256, (n, size, size, 3), dtype=np.uint8)
+    return to_colour(pictures, spec.input.colour)
 
 
-def _parity(origin: Bundle, new: Bundle, crops: Image) -> tuple[float, float]:
+def _parity(origin: Bundle, new: Bundle, crops: Image) -> tuple[float, float | None]:
     """The largest move of any decoded answer, and the share of faces that keep their top expression."""
     before, after = origin.run(crops), new.run(crops)
-    moves, same = [], 1.0
+    moves: list[float] = []
+    same = None
     for task in origin.spec.tasks:
         one, other = activate(before[task.output], task), activate(after[task.output], task)
         moves.append(float(np.abs(one - other).max()))
@@ -210,16 +188,14 @@ def _cpu_time_ratio(origin: Bundle, new: Bundle, crops: Image) -> float:
     return float(np.median(ratios))
 
 
-def _compare(origin: Bundle, out: Path, data: Path) -> tuple[Comparison, ...]:
+def _compare(yardstick: Yardstick, origin: Bundle, out: Path, data: Path) -> tuple[Comparison, ...]:
     """Every measure of both bundles by the same protocols in the same run."""
+    logger.info("measuring %s", ", ".join(yardstick.protocols))
     comparisons = []
-    for name in _MEASURED_BY:
-        logger.info("measuring %s", name)
-        run = PROTOCOLS.load(name)
-        old, new = run(Analyzer(origin.folder), data), run(Analyzer(out), data)
+    for old, new in zip(yardstick.measure(origin.folder, data), yardstick.measure(out, data), strict=True):
         value = {m.name: m.value for m in old.measures}
         comparisons += [
-            Comparison(figure=figure, origin=value[figure.measure], decisive=figure.measure in _DECISIVE)
+            Comparison(figure=figure, origin=value[figure.measure], decisive=figure.measure in yardstick.decisive)
             for figure in new.figures()
         ]
     return tuple(comparisons)
