@@ -6,9 +6,10 @@ MIEN_DATA ?= ../shared/data
 ABLATION ?= ../ablation
 PROOFS ?= ../proofs
 RESULTS ?= ../results
+SEEDS ?= ../seeds
 CLIP ?= $(MIEN_DATA)/video/single_face.mp4
 
-.PHONY: setup format lint type test slow test-train docs docs-train site ablation results bench scale proofs quality tracking adaptive performance
+.PHONY: setup format lint type test slow test-train docs docs-train site ablation seeds results bench scale proofs quality tracking adaptive performance
 
 setup:
 	python3 -m venv .venv
@@ -56,6 +57,10 @@ site:
 # Hours: see tools/ablation.toml. It goes on where it stopped, row by row.
 ablation:
 	$(PYTHON) tools/ablation.py --data $(MIEN_DATA) --work $(ABLATION) --page docs/ablation.md
+
+# Hours, too: five stages once, then the last ones with each seed.
+seeds:
+	$(PYTHON) tools/seeds.py --data $(MIEN_DATA) --work $(SEEDS) --page docs/seeds.md
 
 # Hours on two cores; it goes on where it stopped. The speeds again, on a quiet machine: add ONLY='--only speed'.
 results:

@@ -220,24 +220,26 @@ def write_page(plan: Plan, work: Path) -> str:
                 continue
             spec = load_spec(folder / "bundle")
             first = first or spec
-            lines.append(f"| {row.title} | {seed} | " + " | ".join(_cells(spec)) + " |")
+            lines.append(f"| {row.title} | {seed} | " + " | ".join(cells_of(spec)) + " |")
             made.append(f"- {row.name}, seed {seed}: {spec.made}")
     if first is None:
         return "\n".join([*lines[:6], "No row was trained yet.", ""])
     lines += ["", "Intervals (95 %) and n of the first row:", ""]
-    lines += [f"- {name}: {f.low:.3f} to {f.high:.3f}, n = {f.n}" for name, f in _figures(first).items() if f]
+    lines += [f"- {name}: {f.low:.3f} to {f.high:.3f}, n = {f.n}" for name, f in figures_of(first).items() if f]
     return "\n".join(
         [*lines, "", f"Machine: {platform.machine()}, {platform.system()}. How each was made:", "", *made, ""]
     )
 
 
-def _figures(spec: ModelSpec) -> dict[str, Figure | None]:
+def figures_of(spec: ModelSpec) -> dict[str, Figure | None]:
+    """What a bundle's card says under each heading; None where it was not measured."""
     by_name = {(figure.measure, figure.data): figure for figure in spec.figures}
     return {heading: by_name.get(key) for heading, key in COLUMNS.items()}
 
 
-def _cells(spec: ModelSpec) -> list[str]:
-    return [f"{figure.value:.3f}" if figure else "-" for figure in _figures(spec).values()]
+def cells_of(spec: ModelSpec) -> list[str]:
+    """The same, as cells of a table."""
+    return [f"{figure.value:.3f}" if figure else "-" for figure in figures_of(spec).values()]
 
 
 def main(arguments: list[str] | None = None) -> int:
