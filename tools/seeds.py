@@ -29,7 +29,7 @@ from ablation import COLUMNS, cells_of, figures_of
 from mien.core import ConfigError, ModelSpec
 from mien.inference import load_spec
 from mien.training import Recipe, load_recipe
-from mien.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from mien.training.checkpoint import Checkpoint, Progress, load_checkpoint, save_checkpoint
 
 _CHECKPOINT = "checkpoint.pt"
 _MEAN = "mean"
@@ -103,7 +103,9 @@ def run(study: Study, data: Path, work: Path, page: Path, train: Train, pretrain
         last.append(folder / _CHECKPOINT)
     folder = work / _MEAN
     if len(last) > 1 and not (folder / "bundle/model.json").is_file():
-        _hand_on(mean_of([load_checkpoint(path) for path in last]), study.averaged, folder)
+        mean = mean_of([load_checkpoint(path) for path in last])
+        over = Progress(stage=len(study.recipe.stages), seconds=mean.progress.seconds)
+        _hand_on(dataclasses.replace(mean, progress=over), study.averaged, folder)
         train(study.averaged, data, folder / "bundle", folder)
     page.write_text(write_page(study, work), "utf-8")
 

@@ -56,14 +56,15 @@ def test_the_shared_stages_are_trained_once_and_every_bundle_reaches_the_page(
     def train(recipe: Recipe, _data: Path, out: Path, work: Path) -> None:
         found = load_checkpoint(work / "checkpoint.pt")
         assert found.recipe == json.dumps(dataclasses.asdict(recipe))  # else the engine refuses it
-        trained.append(f"{recipe.seed} from {found.network['weight'][0]:g}")
+        over = " over" if found.progress.stage == len(recipe.stages) else ""
+        trained.append(f"{recipe.seed} from {found.network['weight'][0]:g}{over}")
         save_checkpoint(work / "checkpoint.pt", checkpoint(recipe, 2.0 * recipe.seed))
         write_bundle(out, b"", dataclasses.replace(load_spec(), made=f"seed {recipe.seed}", limits=recipe.limits))
 
     page = tmp_path / "page.md"
     for _ in range(2):
         seeds.run(study, tmp_path, tmp_path / "work", page, train, pretrain)
-    assert trained == ["shared 5", "1 from 0", "2 from 0", "1 from 3"]
+    assert trained == ["shared 5", "1 from 0", "2 from 0", "1 from 3 over"]
     text = page.read_text("utf-8")
     assert [row for row in ("seed 1", "seed 2", "mean", "standard deviation") if f"| {row} |" not in text] == []
     assert "mean weights of the seeds" in text
