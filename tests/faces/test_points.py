@@ -51,6 +51,20 @@ def test_gray_and_colour_are_the_same(net: LandmarkNet, astronaut: Image) -> Non
     np.testing.assert_allclose(net.read(gray, FIVE).points, net.read(astronaut, FIVE).points, atol=1)
 
 
+def test_its_crops_are_what_it_reads(net: LandmarkNet, astronaut: Image) -> None:
+    spec = net.bundle.spec
+    twice = np.concatenate([FIVE, FIVE + 9])
+    crops = net.crops(astronaut, twice)
+    assert crops.shape == (2, spec.input.size_px, spec.input.size_px)
+    assert crops.dtype == np.uint8
+    task = spec.task("eyes_open")
+    assert task
+    logits = net.bundle.run(crops)[task.output]
+    np.testing.assert_allclose(1 / (1 + np.exp(-logits)), net.read(astronaut, twice).eyes_open, atol=1e-5)
+    with pytest.raises(InputError):
+        net.crops(np.zeros((4, 4, 7), np.uint8), FIVE)
+
+
 def test_a_turned_picture_turns_points_and_roll(net: LandmarkNet, astronaut: Image) -> None:
     upright = net.read(astronaut, FIVE)
     matrix = cv2.getRotationMatrix2D((224, 124), -25, 1)  # clockwise: the crown goes to the image's right

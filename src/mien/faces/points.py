@@ -84,6 +84,9 @@ class LandmarkNet:
 
         Returns:
             (N, S, S) gray, uint8.
+
+        Raises:
+            InputError: the array is not such an image.
         """
         require_picture(image)
         return self._cut(image, similarity_transform(landmarks, self._template))
