@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import dataclasses
 import functools
 import hashlib
 import logging
@@ -19,9 +20,9 @@ import platform
 import sys
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from mien.core import ConfigError, Figure, ModelSpec, read_typed
@@ -51,7 +52,7 @@ Pretrain = Callable[[Recipe, Path, Path], object]
 """Recipe, data, folder of checkpoints."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Row:
     """One line of the table.
 
@@ -62,6 +63,7 @@ class Row:
         drop: paths of tables that are removed.
         seeds: one training each.
         pretext: recipe beside ``ablation.toml`` whose weights this row starts from; empty for none.
+        note: what a reader of its figures must know.
     """
 
     name: str
@@ -70,13 +72,14 @@ class Row:
     drop: tuple[str, ...]
     seeds: tuple[int, ...]
     pretext: str = ""
+    note: str = ""
 
     def start(self, work: Path) -> Path:
         """The checkpoint of the pretext."""
         return work / Path(self.pretext).stem / "checkpoint.pt"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Plan:
     """The content of ``ablation.toml``, with the tables of its recipe under the budget."""
 
@@ -128,6 +131,7 @@ def load_plan(path: Path = ROWS) -> Plan:
             drop=tuple(row.get("drop", ())),
             seeds=tuple(row.get("seeds", content["seeds"])),
             pretext=row.get("pretext", ""),
+            note=row.get("note", ""),
         )
         for row in content["rows"]
     )
@@ -189,8 +193,8 @@ def run(
 
 
 def digest(recipe: Recipe) -> str:
-    """Stands for every setting of a recipe."""
-    return hashlib.sha256(repr(recipe).encode()).hexdigest()
+    """Stands for every setting of a recipe; what its card says beside does not change what is learnt."""
+    return hashlib.sha256(repr(dataclasses.replace(recipe, limits=(), published=())).encode()).hexdigest()
 
 
 def is_done(folder: Path, recipe: Recipe) -> bool:
@@ -201,34 +205,77 @@ def is_done(folder: Path, recipe: Recipe) -> bool:
 
 def write_page(plan: Plan, work: Path) -> str:
     """The table of all rows that are done, as Markdown."""
+    done = [(row, trained) for row in plan.rows if (trained := trained_rows(plan, row, work))]
     lines = [
         "# Ablation",
         "",
         "Written by `make ablation`: variants of `" + str(plan.tables["name"]) + "` under one smaller budget, so the",
-        "figures lie below those of the [model card](model-card.md). What differs by less than the interval of the",
-        "first row is no result. Higher is better except for ECE and flips.",
+        "figures lie below those of the [model card](model-card.md). Higher is better except for ECE and flips.",
         "",
-        "| row | seed | " + " | ".join(COLUMNS) + " |",
-        "|---" * (len(COLUMNS) + 2) + "|",
     ]
-    made: list[str] = []
-    first: ModelSpec | None = None
-    for row in plan.rows:
-        for seed in row.seeds:
-            folder = work / f"{row.name}-s{seed}"
-            if not is_done(folder, plan.recipe(row, seed, work)):
-                continue
-            spec = load_spec(folder / "bundle")
-            first = first or spec
-            lines.append(f"| {row.title} | {seed} | " + " | ".join(cells_of(spec)) + " |")
-            made.append(f"- {row.name}, seed {seed}: {spec.made}")
-    if first is None:
-        return "\n".join([*lines[:6], "No row was trained yet.", ""])
+    if not done or done[0][0] is not plan.rows[0]:
+        return "\n".join([*lines, "The first row was not trained yet.", ""])
+    lines += ["| row | seed | " + " | ".join(COLUMNS) + " |", "|---" * (len(COLUMNS) + 2) + "|"]
+    lines += [
+        f"| {row.title} | {seed} | " + " | ".join(cells_of(spec)) + " |"
+        for row, trained in done
+        for seed, spec in trained.items()
+    ]
+    base = done[0][1]
+    first = figures_of(next(iter(base.values())))
     lines += ["", "Intervals (95 %) and n of the first row:", ""]
-    lines += [f"- {name}: {f.low:.3f} to {f.high:.3f}, n = {f.n}" for name, f in figures_of(first).items() if f]
-    return "\n".join(
-        [*lines, "", f"Machine: {platform.machine()}, {platform.system()}. How each was made:", "", *made, ""]
-    )
+    lines += [f"- {name}: {f.low:.3f} to {f.high:.3f}, n = {f.n}" for name, f in first.items() if f]
+    lines += [
+        "",
+        "## What moved what",
+        "",
+        "Difference of the means over seeds, for the figures whose every seed lies outside that interval and outside",
+        f"the range of the first variant's {len(base)} seeds. What is not named here is no result; from one seed,",
+        "a small difference is a hint.",
+        "",
+    ]
+    for row, trained in done[1:]:
+        moved = [f"{name} {change:+.3f}" for name, change in changes(base, trained).items()]
+        seeds = f"{len(trained)} seed" + "s" * (len(trained) > 1)
+        lines.append(f"- {row.title} ({seeds}): {', '.join(moved) or 'nothing'}" + f"; {row.note}" * bool(row.note))
+    lines += ["", f"Machine: {platform.machine()}, {platform.system()}. How each was made:", ""]
+    lines += [f"- {row.name}, seed {seed}: {spec.made}" for row, trained in done for seed, spec in trained.items()]
+    return "\n".join([*lines, ""])
+
+
+def trained_rows(plan: Plan, row: Row, work: Path) -> dict[int, ModelSpec]:
+    """Seed -> bundle of the trainings of a row that are done."""
+    return {
+        seed: load_spec(folder / "bundle")
+        for seed in row.seeds
+        if is_done(folder := work / f"{row.name}-s{seed}", plan.recipe(row, seed, work))
+    }
+
+
+def changes(base: Mapping[int, ModelSpec], other: Mapping[int, ModelSpec]) -> dict[str, float]:
+    """What chance does not explain between two variants.
+
+    Args:
+        base: seed -> bundle; the first one's intervals count.
+        other: the same of another variant.
+
+    Returns:
+        Heading -> difference of the means, for the figures of ``other`` that all lie above, or all below, every figure
+        of ``base`` and the interval of its first.
+    """
+    found: dict[str, float] = {}
+    for heading, first in figures_of(next(iter(base.values()))).items():
+        ours = _values(base, heading)
+        theirs = _values(other, heading)
+        if first is None or not theirs:
+            continue
+        if min(theirs) > max(first.high, *ours) or max(theirs) < min(first.low, *ours):
+            found[heading] = fmean(theirs) - fmean(ours)
+    return found
+
+
+def _values(trained: Mapping[int, ModelSpec], heading: str) -> list[float]:
+    return [figure.value for spec in trained.values() if (figure := figures_of(spec)[heading])]
 
 
 def figures_of(spec: ModelSpec) -> dict[str, Figure | None]:
