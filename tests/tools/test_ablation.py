@@ -75,6 +75,7 @@ def test_rows_that_are_done_stay_and_the_page_grows(ablation: ModuleType, tmp_pa
         *["base"] * 3,
         "scratch",
         *["fairface-traits after fairface-traits"] * 2,
+        "units-first after units-first",
         *["48-px"] * 2,
         *["80-px"] * 2,
         "plurality",

@@ -25,6 +25,7 @@ from mien.training.data import TeachingSet
 from mien.training.devices import create_fabric
 from mien.training.engine import Trainer
 from mien.training.export import calibrate, describe, export_onnx, parity_gap
+from mien.training.memory import keep_freed_memory
 from mien.training.recipe import Recipe
 from mien.training.sources import Lessons, load_lessons
 
@@ -101,6 +102,8 @@ def train_bundle(recipe: Recipe, data: Path, out: Path, work: Path, machine: Mac
 def train_network(recipe: Recipe, data: Path, work: Path, machine: Machine) -> tuple[Trainer, Lessons]:
     """Train the recipe without exporting anything.
 
+    The process keeps what tensors free from here on, see `mien.training.memory.keep_freed_memory`.
+
     Returns:
         The trainer, whose ``result`` is the network, and what it learnt from.
 
@@ -110,6 +113,7 @@ def train_network(recipe: Recipe, data: Path, work: Path, machine: Machine) -> t
     """
     if machine.threads is not None:
         torch.set_num_threads(machine.threads)
+    keep_freed_memory()
     fabric = create_fabric(devices=machine.devices, accelerator=machine.accelerator, precision=machine.precision)
     if not fabric.is_global_zero:
         logging.getLogger("mien").setLevel(logging.WARNING)  # one process tells what all do

@@ -26,6 +26,7 @@ from mien.training.landmarks.lessons import Lessons
 from mien.training.landmarks.network import LandmarkNetwork
 from mien.training.landmarks.recipe import PointsRecipe
 from mien.training.landmarks.trainer import PointsTrainer
+from mien.training.memory import keep_freed_memory
 
 logger = logging.getLogger(__name__)
 
@@ -88,6 +89,7 @@ def train_points(
     """
     cores = usable_cores()
     torch.set_num_threads(threads or max(cores - 1, 1))
+    keep_freed_memory()
     faces = load_landmark_faces(data, "teaching")
     lessons = Lessons.of(faces, cache or default_cache_folder())
     trainer = PointsTrainer(recipe, lessons, work, workers=int(cores > 1))

@@ -21,6 +21,7 @@ from mien.training.cards import create_card
 from mien.training.devices import create_fabric
 from mien.training.engine import CHECKPOINT, Trainer
 from mien.training.export import describe, export_onnx, runtime_gap
+from mien.training.memory import keep_freed_memory
 from mien.training.recipe import Recipe
 from mien.training.reproduction.plan import Budget, Row, under_budget
 from mien.training.reproduction.records import Trained
@@ -104,6 +105,7 @@ def train_row(row: Row, budget: Budget, n_rows: int, data: Path, work: Path, mac
     folder = row_folder(work, recipe)
     if machine.threads is not None:
         torch.set_num_threads(machine.threads)
+    keep_freed_memory()
     fabric = create_fabric(accelerator=machine.accelerator, precision=machine.precision)
     source = recipe.data.sources[0]
     everything = load_source(source, data, recipe)

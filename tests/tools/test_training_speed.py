@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every way of the training-speed table runs an epoch, and the plain loop computes what mien's does."""
+
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+pytest.importorskip("torch", reason="the workshop is an extra: pip install 'mien[train]'")
+
+import torch
+
+from mien.training import load_recipe
+from mien.training.batches import BatchMaker
+from mien.training.engine import Trainer
+
+from ..conftest import REPOSITORY  # noqa: TID252 - tests have no absolute name
+from ..training.made_up import create_recipe, create_samples  # noqa: TID252
+
+
+@pytest.fixture
+def speed(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(REPOSITORY / "tools"))
+    import training_speed
+
+    return training_speed
+
+
+def test_every_way_runs_an_epoch(speed: ModuleType, tmp_path: Path) -> None:
+    recipe = speed.short(create_recipe(), 32)
+    samples = create_samples(24, recipe)
+    for number, way in enumerate(speed.WAYS.values()):
+        way(recipe, samples, tmp_path / str(number))
+
+
+def test_the_plain_loop_has_the_same_losses(speed: ModuleType, tmp_path: Path) -> None:
+    recipe = speed.short(create_recipe(), 32)
+    samples = create_samples(24, recipe)
+    trainer = Trainer(recipe, samples, tmp_path)
+    network = trainer.network.eval()
+    maker = BatchMaker(samples, dict(samples.targets), recipe, 0)
+    batch = next(iter(maker.batches(0, maker.rows(0), 0)))
+    own = trainer.losses(network, batch, recipe.stages[0])
+    plain = trainer.losses(speed._Plain(network), batch, recipe.stages[0])
+    assert own.keys() == plain.keys()
+    for name, loss in own.items():
+        torch.testing.assert_close(plain[name], loss, rtol=1e-4, atol=1e-5)
+
+
+def test_an_epoch_at_one_size_of_voted_faces(speed: ModuleType) -> None:
+    (stage,) = speed.short(load_recipe("mien-light"), 112).stages
+    assert (stage.epochs, stage.size_px, stage.other_rows, stage.named_rows) == (1, 112, 0, 0)
