@@ -9,7 +9,7 @@ RESULTS ?= ../results
 SEEDS ?= ../seeds
 CLIP ?= $(MIEN_DATA)/video/single_face.mp4
 
-.PHONY: setup format lint type test slow test-train docs docs-train site ablation seeds results bench scale proofs quality tracking adaptive performance
+.PHONY: setup format lint type test slow test-train docs docs-train site ablation seeds results bench scale proofs quality tracking adaptive performance training-speed
 
 setup:
 	python3 -m venv .venv
