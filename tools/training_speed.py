@@ -5,8 +5,8 @@
 
 The plain loop is what one writes first: it decodes and cuts each batch's pictures before it learns from them, keeps
 torch's default memory layout, and leaves memory to the C library. The network, its losses, its augmentation and its
-optimiser are the same. Each way runs in a process of its own, because an allocator is set for a whole process. Every
-epoch is run twice, and the second one counts.
+optimiser are the same. Each way runs in a process of its own, because an allocator is set for a whole process; an epoch
+of a few steps comes before the one that counts. Seconds are those of the steps, without what comes before and after.
 """
 
 from __future__ import annotations
@@ -43,7 +43,10 @@ from mien.training.sources import load_lessons
 
 _RECIPE = "mien-light"
 
-Way = Callable[[Recipe, TeachingSet, Path], None]
+_N_WARM = 5
+
+Way = Callable[[Recipe, TeachingSet, Path], float]
+"""Recipe, faces, folder for checkpoints, to the seconds of an epoch's steps."""
 
 
 def short(recipe: Recipe, size_px: int) -> Recipe:
@@ -52,36 +55,43 @@ def short(recipe: Recipe, size_px: int) -> Recipe:
     return replace(recipe, stages=(stage,))
 
 
-def make_batches(recipe: Recipe, samples: TeachingSet, _work: Path) -> None:
+def make_batches(recipe: Recipe, samples: TeachingSet, _work: Path) -> float:
     """An epoch's batches from the cache, without learning from them."""
     maker = BatchMaker(samples, dict(samples.targets), recipe, 0)
+    started = time.perf_counter()
     for _ in maker.batches(0, maker.rows(0), 0):
         pass
+    return time.perf_counter() - started
 
 
-def learn(recipe: Recipe, samples: TeachingSet, work: Path, precision: str = "fp32") -> None:
+def learn(recipe: Recipe, samples: TeachingSet, work: Path, precision: str = "fp32") -> float:
     """An epoch by mien's trainer."""
     keep_freed_memory()
-    Trainer(recipe, samples, work, fabric=create_fabric(precision=precision)).run()
+    trainer = Trainer(recipe, samples, work, fabric=create_fabric(precision=precision))
+    trainer.run()
+    return trainer.seconds
 
 
-def learn_in_bf16(recipe: Recipe, samples: TeachingSet, work: Path) -> None:
+def learn_in_bf16(recipe: Recipe, samples: TeachingSet, work: Path) -> float:
     """The same in mixed precision."""
-    learn(recipe, samples, work, "bf16")
+    return learn(recipe, samples, work, "bf16")
 
 
-def learn_freely(recipe: Recipe, samples: TeachingSet, work: Path) -> None:
+def learn_freely(recipe: Recipe, samples: TeachingSet, work: Path) -> float:
     """An epoch by mien's trainer, with memory left to the C library."""
-    Trainer(recipe, samples, work).run()
+    trainer = Trainer(recipe, samples, work)
+    trainer.run()
+    return trainer.seconds
 
 
-def learn_plainly(recipe: Recipe, samples: TeachingSet, work: Path) -> None:
+def learn_plainly(recipe: Recipe, samples: TeachingSet, work: Path) -> float:
     """An epoch by a loop that makes each batch, then learns from it."""
     stage = recipe.stages[0]
     trainer = Trainer(recipe, samples, work)
     network = trainer.network.to(memory_format=torch.contiguous_format).train()
     optimizer = create_optimizer(network, recipe.optimizer, stage.peak_lr)
     maker = BatchMaker(samples, dict(samples.targets), recipe, 0)
+    started = time.perf_counter()
     for batch in maker.batches(0, maker.rows(0), 0):
         optimizer.zero_grad()
         loss = torch.stack(list(trainer.losses(_Plain(network), batch, stage).values())).sum()
@@ -90,6 +100,7 @@ def learn_plainly(recipe: Recipe, samples: TeachingSet, work: Path) -> None:
         optimizer.step()
         if trainer.average is not None:
             trainer.average.update_parameters(network)
+    return time.perf_counter() - started
 
 
 class _Plain(nn.Module):
@@ -116,19 +127,16 @@ WAYS: dict[str, Way] = {
 
 
 def measure(name: str, data: Path, size_px: int, n: int) -> dict[str, float]:
-    """Faces a second, and the process's peak of memory in MB, of the second epoch."""
+    """Faces a second, and the process's peak of memory in MB, of an epoch after a short one."""
     recipe = short(load_recipe(_RECIPE), size_px)
     samples = load_lessons(recipe, data).teaching
     rows = np.flatnonzero(samples.primary)[:n]
     if WAYS[name] is not learn_plainly:
         samples = samples.cached(default_cache_folder(), 2 * max(recipe.model.input_px, 128))
-    samples = samples.take(rows)
     seconds = 0.0
-    for _ in range(2):
+    for chosen in (rows[: _N_WARM * recipe.stages[0].batch], rows):
         with tempfile.TemporaryDirectory() as work:
-            started = time.perf_counter()
-            WAYS[name](recipe, samples, Path(work))
-            seconds = time.perf_counter() - started
+            seconds = WAYS[name](recipe, samples.take(chosen), Path(work))
     shown = n - n % recipe.stages[0].batch
     return {"faces_s": shown / seconds, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
 
