@@ -18,8 +18,8 @@ def keep_freed_memory() -> bool:
     """Have the C library keep what tensors free, for the rest of the process.
 
     By default glibc maps each large block anew and gives it back as soon as it is free, so at every step the system
-    clears the pages of all activations again. A training asks for the same blocks at every step: with them kept, a light
-    network learns half as fast again on a CPU, for some more memory at the peak (docs/training.md has both).
+    clears the pages of all activations again. A training asks for the same blocks at every step: with them kept, a
+    light network learns half as fast again on a CPU, for some more memory at the peak (docs/training.md has both).
 
     Returns:
         Whether it was done: with glibc, unless the environment says how its allocator shall do.
