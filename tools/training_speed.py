@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ from torch import Tensor, nn
 from mien.inference import usable_cores
 from mien.training import Recipe, load_recipe
 from mien.training.batches import BatchMaker
-from mien.training.cache import default_cache_folder
+from mien.training.cache import cached_side_px, default_cache_folder
 from mien.training.data import TeachingSet
 from mien.training.devices import create_fabric
 from mien.training.engine import Trainer
@@ -64,24 +65,17 @@ def make_batches(recipe: Recipe, samples: TeachingSet, _work: Path) -> float:
     return time.perf_counter() - started
 
 
-def learn(recipe: Recipe, samples: TeachingSet, work: Path, precision: str = "fp32") -> float:
-    """An epoch by mien's trainer."""
-    keep_freed_memory()
+def learn_freely(recipe: Recipe, samples: TeachingSet, work: Path, precision: str = "fp32") -> float:
+    """An epoch by mien's trainer, with memory left to the C library."""
     trainer = Trainer(recipe, samples, work, fabric=create_fabric(precision=precision))
     trainer.run()
     return trainer.seconds
 
 
-def learn_in_bf16(recipe: Recipe, samples: TeachingSet, work: Path) -> float:
-    """The same in mixed precision."""
-    return learn(recipe, samples, work, "bf16")
-
-
-def learn_freely(recipe: Recipe, samples: TeachingSet, work: Path) -> float:
-    """An epoch by mien's trainer, with memory left to the C library."""
-    trainer = Trainer(recipe, samples, work)
-    trainer.run()
-    return trainer.seconds
+def learn(recipe: Recipe, samples: TeachingSet, work: Path, precision: str = "fp32") -> float:
+    """An epoch as mien trains."""
+    keep_freed_memory()
+    return learn_freely(recipe, samples, work, precision)
 
 
 def learn_plainly(recipe: Recipe, samples: TeachingSet, work: Path) -> float:
@@ -121,7 +115,7 @@ WAYS: dict[str, Way] = {
     "plain loop": learn_plainly,
     "mien": learn,
     "mien, memory left to the C library": learn_freely,
-    "mien, bf16": learn_in_bf16,
+    "mien, bf16": partial(learn, precision="bf16"),
     "batches alone, one thread": make_batches,
 }
 
@@ -132,12 +126,12 @@ def measure(name: str, data: Path, size_px: int, n: int) -> dict[str, float]:
     samples = load_lessons(recipe, data).teaching
     rows = np.flatnonzero(samples.primary)[:n]
     if WAYS[name] is not learn_plainly:
-        samples = samples.cached(default_cache_folder(), 2 * max(recipe.model.input_px, 128))
-    seconds = 0.0
-    for chosen in (rows[: _N_WARM * recipe.stages[0].batch], rows):
+        samples = samples.cached(default_cache_folder(), cached_side_px(recipe.model.input_px))
+    batch, seconds = recipe.stages[0].batch, 0.0
+    for chosen in (rows[: _N_WARM * batch], rows):
         with tempfile.TemporaryDirectory() as work:
             seconds = WAYS[name](recipe, samples.take(chosen), Path(work))
-    shown = n - n % recipe.stages[0].batch
+    shown = len(rows) - len(rows) % batch
     return {"faces_s": shown / seconds, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
 
 
@@ -161,7 +155,9 @@ def main(arguments: list[str] | None = None) -> int:
             own += ["--size", str(chosen.size), "--faces", str(chosen.faces)]
             found[name].append(json.loads(subprocess.run(own, check=True, capture_output=True, text=True).stdout))
     plain = statistics.median(one["faces_s"] for one in found["plain loop"])
-    print(f"{_RECIPE} at {chosen.size} px, epochs of {chosen.faces} faces of FER+ train, batches of 96, seed 1;")
+    recipe = load_recipe(_RECIPE)
+    print(f"{_RECIPE} at {chosen.size} px, epochs of {chosen.faces} faces of FER+ train, seed {recipe.seed},")
+    print(f"batches of {recipe.stages[0].batch};", end=" ")
     print(f"{chosen.rounds} rounds in turns; {usable_cores()} cores, {platform.machine()}, torch {torch.__version__}\n")
     print("| way | faces/s | least to most | beside the plain loop | peak, MB |\n|---|---|---|---|---|")
     for name, rounds in found.items():

@@ -2,8 +2,6 @@
 """The ablation's rows are recipes, each differs from the first, and what is done is not done again."""
 
 import dataclasses
-import importlib.util
-import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -14,18 +12,12 @@ from mien.inference import load_spec
 from mien.training import Recipe
 from mien.training.bundle_files import write_bundle
 
-from ..conftest import REPOSITORY  # noqa: TID252 - tests have no absolute name
-
 
 @pytest.fixture
 def ablation() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("ablation", REPOSITORY / "tools" / "ablation.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["ablation"] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+    import ablation
+
+    return ablation
 
 
 def test_every_row_is_a_recipe_of_its_own(ablation: ModuleType) -> None:

@@ -12,13 +12,6 @@ from mien.core import EXPRESSIONS
 from mien.datasets import FaceSamples
 from mien.metrics import LabelCounts, Moments, macro_f1
 
-from ..conftest import REPOSITORY  # noqa: TID252 - tests have no absolute name
-
-
-@pytest.fixture(autouse=True)
-def _tools(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(REPOSITORY / "tools"))
-
 
 def test_pooled_measures_are_those_of_mien() -> None:
     pytest.importorskip("lightning", reason="the workshop is an extra: pip install 'mien[train]'")

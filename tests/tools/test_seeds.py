@@ -18,12 +18,9 @@ from mien.training import Recipe, load_recipe
 from mien.training.bundle_files import write_bundle
 from mien.training.checkpoint import Checkpoint, Progress, load_checkpoint, save_checkpoint
 
-from ..conftest import REPOSITORY  # noqa: TID252 - tests have no absolute name
-
 
 @pytest.fixture
-def seeds(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(REPOSITORY / "tools"))
+def seeds() -> ModuleType:
     import seeds
 
     return seeds

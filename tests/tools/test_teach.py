@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The script that makes teacher labels, without its teacher: pictures in, geometry, and a file that mien reads."""
 
-import importlib.util
-import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -14,18 +12,12 @@ import pytest
 
 from mien.datasets import load_teacher
 
-from ..conftest import REPOSITORY  # noqa: TID252 - tests have no absolute name
-
 
 @pytest.fixture
 def teach() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("teach", REPOSITORY / "tools" / "teach.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["teach"] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+    import teach
+
+    return teach
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """How far a landmark teacher agrees with itself, with a teacher that the test plays."""
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
@@ -14,18 +13,12 @@ from mien.core import MIRRORED_POINTS
 from mien.datasets import LandmarkFaces
 from mien.media import decode_image
 
-from ..conftest import REPOSITORY  # noqa: TID252 - tests have no absolute name
-
 
 @pytest.fixture
 def agreement() -> ModuleType:
-    path = REPOSITORY / "tools" / "teacher_agreement.py"
-    spec = importlib.util.spec_from_file_location("teacher_agreement", path)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    import teacher_agreement
+
+    return teacher_agreement
 
 
 def test_a_teacher_that_sees_the_mirrored_face_agrees(agreement: ModuleType) -> None:

@@ -14,13 +14,11 @@ from mien.training import load_recipe
 from mien.training.batches import BatchMaker
 from mien.training.engine import Trainer
 
-from ..conftest import REPOSITORY  # noqa: TID252 - tests have no absolute name
-from ..training.made_up import create_recipe, create_samples  # noqa: TID252
+from ..training.made_up import create_recipe, create_samples  # noqa: TID252 - tests have no absolute name
 
 
 @pytest.fixture
-def speed(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(REPOSITORY / "tools"))
+def speed() -> ModuleType:
     import training_speed
 
     return training_speed

@@ -74,6 +74,11 @@ def default_cache_folder() -> Path:
     return (Path(root) if root else Path.home() / ".cache") / "mien" / "pictures"
 
 
+def cached_side_px(input_px: int) -> int:
+    """The longer side that a network's pictures keep: twice its input, as alignment and zoom may show a part only."""
+    return 2 * max(input_px, 128)
+
+
 def cache_pictures(pictures: Pictures, folder: Path, max_side_px: int) -> CachedPictures:
     """The decoded copy of these pictures; made once, found again by their content.
 

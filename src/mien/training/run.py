@@ -10,6 +10,7 @@ import os
 import platform
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ from mien.evaluation import PROTOCOLS, BundleOnCrops
 from mien.inference import create_session
 from mien.training.batches import clean_inputs
 from mien.training.bundle_files import write_bundle, write_spec
-from mien.training.cache import default_cache_folder
+from mien.training.cache import cached_side_px, default_cache_folder
 from mien.training.data import TeachingSet
 from mien.training.devices import create_fabric
 from mien.training.engine import Trainer
@@ -28,6 +29,9 @@ from mien.training.export import calibrate, describe, export_onnx, parity_gap
 from mien.training.memory import keep_freed_memory
 from mien.training.recipe import Recipe
 from mien.training.sources import Lessons, load_lessons
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +56,17 @@ class Machine:
     devices: int = 1
     accelerator: str = "cpu"
     precision: str = "fp32"
+
+    def prepare(self) -> Fabric:
+        """Devices for a trainer, and torch's threads; the process keeps what tensors free, see `keep_freed_memory`.
+
+        Raises:
+            ConfigError: the precision is unknown, or the machine has no such devices.
+        """
+        if self.threads is not None:
+            torch.set_num_threads(self.threads)
+        keep_freed_memory()
+        return create_fabric(devices=self.devices, accelerator=self.accelerator, precision=self.precision)
 
 
 def train_bundle(recipe: Recipe, data: Path, out: Path, work: Path, machine: Machine | None = None) -> ModelSpec | None:
@@ -102,8 +117,6 @@ def train_bundle(recipe: Recipe, data: Path, out: Path, work: Path, machine: Mac
 def train_network(recipe: Recipe, data: Path, work: Path, machine: Machine) -> tuple[Trainer, Lessons]:
     """Train the recipe without exporting anything.
 
-    The process keeps what tensors free from here on, see `mien.training.memory.keep_freed_memory`.
-
     Returns:
         The trainer, whose ``result`` is the network, and what it learnt from.
 
@@ -111,16 +124,12 @@ def train_network(recipe: Recipe, data: Path, work: Path, machine: Machine) -> t
         ConfigError: the recipe does not fit the data or the machine.
         DatasetError: the data are incomplete.
     """
-    if machine.threads is not None:
-        torch.set_num_threads(machine.threads)
-    keep_freed_memory()
-    fabric = create_fabric(devices=machine.devices, accelerator=machine.accelerator, precision=machine.precision)
+    fabric = machine.prepare()
     if not fabric.is_global_zero:
         logging.getLogger("mien").setLevel(logging.WARNING)  # one process tells what all do
     lessons = load_lessons(recipe, data)
     cache = machine.cache or default_cache_folder()
-    # Twice the input: alignment and zoom may show a part of the picture only.
-    side = 2 * max(recipe.model.input_px, 128)
+    side = cached_side_px(recipe.model.input_px)
     lessons = dataclasses.replace(
         lessons,
         teaching=lessons.teaching.cached(cache, side),

@@ -16,12 +16,10 @@ import torch
 
 from mien.training.batches import clean_inputs
 from mien.training.bundle_files import write_bundle
-from mien.training.cache import default_cache_folder
+from mien.training.cache import cached_side_px, default_cache_folder
 from mien.training.cards import create_card
-from mien.training.devices import create_fabric
 from mien.training.engine import CHECKPOINT, Trainer
 from mien.training.export import describe, export_onnx, runtime_gap
-from mien.training.memory import keep_freed_memory
 from mien.training.recipe import Recipe
 from mien.training.reproduction.plan import Budget, Row, under_budget
 from mien.training.reproduction.records import Trained
@@ -103,13 +101,10 @@ def train_row(row: Row, budget: Budget, n_rows: int, data: Path, work: Path, mac
     recipe = under_budget(row, budget, n_rows)
     epochs, n_shown = budget.epochs(n_rows)
     folder = row_folder(work, recipe)
-    if machine.threads is not None:
-        torch.set_num_threads(machine.threads)
-    keep_freed_memory()
-    fabric = create_fabric(accelerator=machine.accelerator, precision=machine.precision)
+    fabric = machine.prepare()
     source = recipe.data.sources[0]
     everything = load_source(source, data, recipe)
-    cached = everything.cached(machine.cache or default_cache_folder(), 2 * max(budget.size_px, 128))
+    cached = everything.cached(machine.cache or default_cache_folder(), cached_side_px(budget.size_px))
     teaching = cached.take(set_aside(cached, n_shown))
     resumed, started = (folder / "checkpoints" / CHECKPOINT).is_file(), time.process_time()
     trainer = Trainer(recipe, teaching, folder / "checkpoints", fabric=fabric)
