@@ -9,15 +9,15 @@ from dataclasses import MISSING, fields
 
 from mien.core import Registry
 from mien.training import Recipe, schedule_settings, settings
-from mien.training.backbones import BACKBONES
-from mien.training.heads import HEADS
-from mien.training.objectives import LOSSES
-from mien.training.sources import SOURCES
+from mien.training.models.backbones import BACKBONES
+from mien.training.models.heads import HEADS
+from mien.training.losses.registry import LOSSES
+from mien.training.data.sources import SOURCES
 
 _INTRODUCTION = """\
 # Keys of a recipe
 
-<!-- Written by `make docs-train` from mien.training.settings; change it there. -->
+<!-- Written by `make docs-train` from mien.training.recipes.settings; change it there. -->
 
 A recipe is a TOML file. An unknown key, a missing one or one of a wrong type is an error that names its place. Keys
 without a default must be given. How a training goes is told in [training.md](training.md).

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from mien.inference import find_bundle, load_spec
+from mien.training.export.variants import VARIANTS, VariantReport, export_variant
 from mien.training.reproduction.cost import BATCHES, measure_speeds
-from mien.training.variants import VARIANTS, VariantReport, export_variant
 
 logger = logging.getLogger(__name__)
 

@@ -14,8 +14,7 @@ import numpy.typing as npt
 from perf_graphs import ShapeNotes, Work, work_of
 from perf_speed import environment, own
 
-from mien.faces.mtcnn import MtcnnDetector, Nets
-from mien.faces.mtcnn_files import load_model
+from mien.faces.mtcnn import MtcnnDetector, Nets, load_model
 from mien.inference import create_session, find_bundle, load_spec
 from mien.media import open_video
 

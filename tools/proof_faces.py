@@ -14,9 +14,9 @@ import numpy.typing as npt
 from mien.affect import fit_crop
 from mien.core import DIMENSIONS, EXPRESSIONS
 from mien.datasets import FaceSamples, load_ferplus
-from mien.evaluation.crops import decode_pictures
+from mien.evaluation.face_crops import decode_pictures
 from mien.inference import Bundle, load_bundle
-from mien.pipeline.features_source import FaceVectors
+from mien.pipeline.feature_extraction.feature_source import FaceVectors
 from mien.results import FeatureInfo
 
 Floats = npt.NDArray[np.float32]

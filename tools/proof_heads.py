@@ -16,10 +16,10 @@ import torch
 from mien.evaluation import Measure, measure_groups
 from mien.results import FeatureInfo
 from mien.training import Recipe, load_recipe
-from mien.training.engine import Trainer
-from mien.training.settings import DataSettings, HeadSettings, SourceSettings, VectorSettings
-from mien.training.sources import load_source
-from mien.training.validation import raw_outputs
+from mien.training.data.sources import load_source
+from mien.training.engine.trainer import Trainer
+from mien.training.engine.validation import raw_outputs
+from mien.training.recipes.settings import DataSettings, HeadSettings, SourceSettings, VectorSettings
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from mien.affect import Analyzer, box_mean, fill_gaps
 from mien.core import EXPRESSIONS
 from mien.datasets import FaceSamples
-from mien.evaluation.crops import decode_pictures, expression_chances
+from mien.evaluation.face_crops import decode_pictures, expression_chances
 from mien.metrics import ccc, macro_f1
 
 Doubles = npt.NDArray[np.float64]

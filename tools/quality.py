@@ -24,7 +24,7 @@ from sklearn.linear_model import LogisticRegression
 
 from mien.affect import Analyzer, cut_faces
 from mien.datasets import load_ferplus, load_lfw, load_set_aside
-from mien.evaluation.quality import HELD, DegradedReadings, read_degraded, trusts
+from mien.evaluation.protocols.quality_ranking import HELD, DegradedReadings, read_degraded, trusts
 from mien.faces import SIGNALS, Detections, QualityModel, five_points, load_quality_model, quality_signals
 from mien.faces.quality import DEFAULT_QUALITY
 from mien.metrics import aurc, risk_coverage, roc_auc

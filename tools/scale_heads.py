@@ -13,9 +13,9 @@ from scale import measure
 
 from mien.core import ACTION_UNITS_12
 from mien.training import load_recipe
-from mien.training.data import TeachingSet
-from mien.training.engine import Trainer
-from mien.training.stored_vectors import StoredVectors
+from mien.training.data.feature_vectors import StoredVectors
+from mien.training.data.training_set import TeachingSet
+from mien.training.engine.trainer import Trainer
 
 _TASK = "action_units"
 _N_FEATURES, _N_SCORES = 1280, 10

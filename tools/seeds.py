@@ -29,7 +29,7 @@ from ablation import COLUMNS, cells_of, figures_of
 from mien.core import ConfigError, ModelSpec
 from mien.inference import load_spec
 from mien.training import Recipe, load_recipe
-from mien.training.checkpoint import Checkpoint, Progress, load_checkpoint, save_checkpoint
+from mien.training.engine.checkpoint import Checkpoint, Progress, load_checkpoint, save_checkpoint
 
 _CHECKPOINT = "checkpoint.pt"
 _MEAN = "mean"

@@ -19,7 +19,7 @@ import numpy as np
 from mien import __version__
 from mien.affect import Analyzer
 from mien.datasets import load_fairface
-from mien.evaluation.crops import decode_pictures, with_points
+from mien.evaluation.face_crops import decode_pictures, with_points
 from mien.evaluation.moving_faces import SCENES, Patch, Scene, film
 from mien.faces.boxes import iou
 

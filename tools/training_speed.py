@@ -32,15 +32,14 @@ from torch import Tensor, nn
 
 from mien.inference import usable_cores
 from mien.training import Recipe, load_recipe
-from mien.training.batches import BatchMaker
-from mien.training.cache import cached_side_px, default_cache_folder
-from mien.training.data import TeachingSet
-from mien.training.devices import create_fabric
-from mien.training.engine import Trainer
-from mien.training.memory import keep_freed_memory
-from mien.training.network import AffectNetwork
-from mien.training.optimization import create_optimizer
-from mien.training.sources import load_lessons
+from mien.training.data.batch_loader import BatchMaker
+from mien.training.data.sources import load_lessons
+from mien.training.data.training_images import cached_side_px, default_cache_folder
+from mien.training.data.training_set import TeachingSet
+from mien.training.engine.compute import create_fabric, keep_freed_memory
+from mien.training.engine.optimization import create_optimizer
+from mien.training.engine.trainer import Trainer
+from mien.training.models.network import AffectNetwork
 
 _RECIPE = "mien-light"
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from mien.affect import ahead
-from mien.affect.ahead import spread
+from mien.jobs.streams import spread
 
 
 def test_order_is_kept() -> None:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from mien.affect import FakeAudioEncoder, align_audio, create_audio_encoder
-from mien.affect.audio_onnx import OnnxAudio
+from mien.affect.audio.speech_model import OnnxAudio
 from mien.core import ConfigError, MissingExtraError, ModelError
 from mien.inference import FakeSession
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mien.affect import Analyzer
-from mien.affect.opencv_threads import opencv_on_one_thread
+from mien.affect.analyzer import opencv_on_one_thread
 from mien.media import VideoFrame
 
 

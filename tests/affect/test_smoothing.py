@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from mien.affect import (
-    CausalMean,
     Smoothing,
     box_mean,
     box_median,
@@ -160,39 +159,6 @@ def test_untracked_and_unmeasured_rows_stay_as_they_are() -> None:
     # The unmeasured frame is interpolated to 3 for its neighbours.
     assert got[[0, 2, 3], 0].tolist() == [1.5, 4.5, 9.0]
     assert np.isnan(got[1, 0])
-
-
-@pytest.mark.parametrize("d", [0, 1, 4, 30])
-def test_streaming_gives_the_causal_mean(d: int) -> None:
-    rng = np.random.default_rng(d)
-    stream = CausalMean(d)
-    frames = {track: np.sort(rng.choice(np.arange(60), 45, replace=False)) for track in (0, 5)}
-    if d < 5:  # longer losses would begin a new track
-        frames = {track: np.arange(track, 50) for track in frames}
-        frames[0] = np.delete(frames[0], [20] if d else [])
-    values = {track: rng.uniform(size=(len(own), 3)) for track, own in frames.items()}
-    got: dict[int, list[np.ndarray]] = {0: [], 5: []}
-    for frame in range(60):
-        here = [track for track in frames if frame in frames[track]]
-        rows = np.array([values[track][frames[track] == frame][0] for track in here]).reshape(-1, 3)
-        for track, row in zip(here, stream.update(frame, here, rows), strict=True):
-            got[track].append(row)
-    for track, own in frames.items():
-        timeline = np.arange(own[0], own[-1] + 1)
-        held = hold_through_gaps(own, values[track], timeline)
-        assert np.array(got[track]) == pytest.approx(box_mean(held, d, causal=True)[own - own[0]], abs=1e-12)
-
-
-def test_streaming_forgets_tracks_that_ended() -> None:
-    stream = CausalMean(3)
-    for frame in range(100):
-        stream.update(frame, [frame], [[1.0]])
-    assert stream.n_tracks <= 5
-    assert stream.update(200, [0], [[0.5]]).tolist() == [[0.5]]
-    with pytest.raises(ConfigError, match="ascend"):
-        stream.update(200, [0], [[0.5]])
-    with pytest.raises(ConfigError, match="once in a frame"):
-        stream.update(201, [4, 4], [[0.5], [0.6]])
 
 
 def test_settings_are_read_from_text() -> None:

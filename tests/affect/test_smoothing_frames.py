@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mien.affect import CausalMean, Smoothing, smooth_frames, smooth_tracks
+from mien.affect import Smoothing, smooth_frames, smooth_tracks
 from mien.core import ConfigError, Faces, Frame, InputError
 
 LABELS, UNITS = ("neutral", "happiness", "fear"), ("AU01", "AU12")
@@ -67,14 +67,6 @@ def test_a_stream_gives_what_the_whole_video_gives(text: str, every: int) -> Non
     for name, width in (("expression", settings.expr), ("va", settings.va), ("action_units", settings.au)):
         expected = smooth_tracks(tracks, numbers, _table(frames, name), width, settings)
         assert _table(got, name) == pytest.approx(expected, abs=1e-6)
-
-
-def test_the_causal_stream_is_the_causal_mean() -> None:
-    frames = _video(80)
-    stream = CausalMean(25)
-    for frame, got in zip(frames, smooth_frames(frames, Smoothing(au=25, causal=True)), strict=True):
-        expected = stream.update(frame.index, frame.faces.track_ids, frame.faces.action_units)
-        assert got.faces.action_units == pytest.approx(expected, abs=1e-6)
 
 
 def _counted(frames: Sequence[Frame], taken: list[int]) -> Iterator[Frame]:

@@ -9,7 +9,7 @@ import pytest
 from mien.core import Faces, Frame
 from mien.inference import load_spec
 from mien.results import TableWriter, read_table, table_schema
-from mien.results.openface_columns import openface_header
+from mien.results.openface.openface_columns import openface_header
 
 
 def test_analyze_and_convert_give_the_same_openface_file(mien, clip: Path, tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def test_pickles_are_not_read(mien, tmp_path: Path, ending: str) -> None:
 
 
 def test_without_the_extra(mien, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("mien.training.emotiefflib", "mien.training.classifier_graph"):
+    for name in ("mien.training.export.emotiefflib", "mien.training.export.emotiefflib"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, "onnx", None)
     ended = mien("import", "emotiefflib", tmp_path / "enet_b2_8.onnx", "--out", tmp_path / "bundle")

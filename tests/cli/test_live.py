@@ -18,7 +18,7 @@ import pytest
 from rich.console import Console
 
 from mien.cli.live_page import LivePage
-from mien.cli.live_text import create_text_view, face_table
+from mien.cli.recordings.live import create_text_view, face_table
 from mien.core import Faces, Frame, OutputError
 from mien.pipeline import LiveFigures, LiveFrame
 from mien.results import read_table

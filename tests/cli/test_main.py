@@ -107,7 +107,8 @@ def test_listing_commands_imports_none() -> None:
 def test_a_photo_in_a_pipe_loads_nothing_that_it_does_not_need(photo: Path, tmp_path: Path) -> None:
     arguments = ["analyze", str(photo), "--out", str(tmp_path / "t.csv")]
     code = f"import sys; from mien.cli.main import mien; mien.main({arguments!r}, standalone_mode=False); " + (
-        "print({'pandas', 'pyarrow.compute', 'rich', 'mien.pipeline.features'} & sys.modules.keys())"
+        "print({'pandas', 'pyarrow.compute', 'rich', 'mien.pipeline.feature_extraction.extraction'} "
+        "& sys.modules.keys())"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stdout.splitlines()[-1] == "set()"

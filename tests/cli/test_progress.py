@@ -6,8 +6,7 @@ import pytest
 from rich.console import Console
 
 from mien.cli.bars import BarView
-from mien.cli.progress import JsonView, PlainView, create_view
-from mien.cli.report import counted, reporter
+from mien.cli.progress import JsonView, PlainView, counted, create_view, reporter
 from mien.pipeline import Progress
 from mien.results import InputRecord
 

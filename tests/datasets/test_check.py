@@ -9,7 +9,7 @@ import pytest
 from mien.cli.main import main
 from mien.core import InputError
 from mien.datasets import DATASETS, check_dataset, create_example, load_dataset
-from mien.datasets.documents import Document, load_document
+from mien.datasets.text_files import Document, load_document
 
 
 def _run(*arguments: str) -> int:
@@ -77,7 +77,7 @@ def test_a_file_that_all_splits_share_is_read_once(tmp_path: Path, monkeypatch: 
         read.append(path)
         return load_document(path)
 
-    monkeypatch.setattr("mien.datasets.fer.load_document", load)
+    monkeypatch.setattr("mien.datasets.readers.fer.load_document", load)
     report = check_dataset("fer2013", tmp_path)
     assert read == [tmp_path / "fer2013.csv"]
     for split, counts in report.splits.items():

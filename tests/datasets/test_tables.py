@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mien.datasets import AnnotationError
-from mien.datasets.documents import Document, load_document
-from mien.datasets.tables import Field, read_named, read_rows
+from mien.datasets.text_files import Document, Field, load_document, read_named, read_rows
 
 NUMBER = st.floats(allow_nan=False, allow_infinity=False).flatmap(
     lambda x: st.sampled_from([repr(x), f"{x:.3f}", f"{x:+.6e}", f" {x!r} ", str(int(x)) if abs(x) < 1e15 else repr(x)])

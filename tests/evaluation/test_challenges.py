@@ -10,11 +10,11 @@ from click.testing import CliRunner
 from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
-from mien.cli.evaluate import evaluate
+from mien.cli.research.evaluate import evaluate
 from mien.core import EXPRESSION_ORDERS, DatasetError, InputError
 from mien.datasets import create_example, load_dataset
 from mien.evaluation import PROTOCOLS, Measure, Report, challenges, measure, measure_groups
-from mien.evaluation.forms import ANSWERS
+from mien.evaluation.challenge.submission_formats import ANSWERS
 from mien.evaluation.predictors import AnswerFile
 from mien.metrics import Moments, ccc, macro_f1
 

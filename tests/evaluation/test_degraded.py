@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from mien.evaluation.degraded import DEGRADATIONS, degrade
+from mien.evaluation.corruptions import DEGRADATIONS, degrade
 
 Image = npt.NDArray[np.uint8]
 

@@ -17,12 +17,11 @@ import pytest
 from mien.core import EXPRESSIONS, ConfigError, CropSpec, Faces, InputSpec
 from mien.datasets import AU_RULES, FERPLUS_TEMPLATE, VOTES, load_fairface, load_set_aside, load_traits, person
 from mien.evaluation import PROTOCOLS, Measure, Report, implied_by_expression
-from mien.evaluation.action_units import evaluate_au_teacher
-from mien.evaluation.expression_baseline import ExpressionBaseline
-from mien.evaluation.faces import evaluate_ferplus_mtl
-from mien.evaluation.fairness import evaluate_fairness
-from mien.evaluation.flips import evaluate_flip_rate
-from mien.evaluation.reliability import evaluate_reliability
+from mien.evaluation.protocols.au_teacher import ExpressionBaseline, evaluate_au_teacher
+from mien.evaluation.protocols.fairness import evaluate_fairness
+from mien.evaluation.protocols.flip_rate import evaluate_flip_rate
+from mien.evaluation.protocols.labelled_faces import evaluate_ferplus_mtl
+from mien.evaluation.protocols.reliability import evaluate_reliability
 
 # Which blendshapes the teacher raises for what the pictures below encode.
 _SHAPES = ("mouthSmileLeft", "mouthSmileRight", "browDownLeft", "browDownRight")

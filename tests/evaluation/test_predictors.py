@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from skimage.data import astronaut
 
 from mien.affect import Analyzer
-from mien.cli.evaluate import evaluate
+from mien.cli.research.evaluate import evaluate
 from mien.core import EXPRESSIONS, ConfigError, Faces
 from mien.datasets import create_example, load_dataset
 from mien.evaluation import ANSWERS, BundleOnCrops, challenges

@@ -5,7 +5,7 @@ import numpy as np
 
 from mien.affect import Analyzer
 from mien.datasets import load_ferplus, load_lfw
-from mien.evaluation.quality import read_degraded, trusts
+from mien.evaluation.protocols.quality_ranking import read_degraded, trusts
 from mien.metrics import aurc, roc_auc
 
 

@@ -9,12 +9,12 @@ import pytest
 from click.testing import CliRunner
 
 from mien.affect import Smoothing, box_mean, fill_gaps
-from mien.cli.submit import submit
+from mien.cli.research.submit import submit
 from mien.core import EXPRESSIONS, ConfigError, Faces, Frame, InputError
 from mien.datasets import ACTION_UNITS_12
-from mien.evaluation.answers import read_answers, validate_answers
-from mien.evaluation.forms import SUBMISSIONS, submission_form
-from mien.evaluation.submissions import write_submission
+from mien.evaluation.challenge.predictions import read_answers, validate_answers
+from mien.evaluation.challenge.submission_formats import SUBMISSIONS, submission_form
+from mien.evaluation.challenge.submissions import write_submission
 from mien.results import TableWriter, table_schema
 
 HEADERS = {

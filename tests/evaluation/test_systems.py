@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from mien.affect import Smoothing, box_mean
-from mien.cli.blend import blend
-from mien.cli.evaluate import evaluate
+from mien.cli.research.blend import blend
+from mien.cli.research.evaluate import evaluate
 from mien.core import EXPRESSIONS, ConfigError, Faces, Frame, InputError
 from mien.datasets import ACTION_UNITS_12, load_affwild2_va
 from mien.evaluation import (

@@ -5,8 +5,7 @@ import pytest
 import mien.faces
 from mien.core import ConfigError, InputError
 from mien.faces import DETECTORS, Detections, FaceDetector, RefiningDetector, create_detector
-from mien.faces.detector import capped, require_rgb
-from mien.faces.fakes import FakeDetector, FakeRefiningDetector, faces_at
+from mien.faces.detector import FakeDetector, FakeRefiningDetector, capped, faces_at, require_rgb
 
 
 def test_detections_are_read_only_and_checked() -> None:

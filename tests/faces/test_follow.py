@@ -8,7 +8,7 @@ import pytest
 
 from mien.core import ConfigError, InputError
 from mien.faces import Detections, FaceDetector, FaceFollower, create_detector
-from mien.faces.fakes import FakeDetector, FakeRefiningDetector, FakeSearchingDetector, faces_at
+from mien.faces.detector import FakeDetector, FakeRefiningDetector, FakeSearchingDetector, faces_at
 
 Image = npt.NDArray[np.uint8]
 BLANK: Image = np.zeros((72, 128, 3), np.uint8)

@@ -12,7 +12,7 @@ import pytest
 from mien.core import ConfigError, InputError, ModelError
 from mien.datasets import load_landmark_faces
 from mien.faces import Detections, FaceFollower, LandmarkNet, create_reader, five_points, load_landmark_net, with_points
-from mien.faces.fakes import FakeDetector, faces_at
+from mien.faces.detector import FakeDetector, faces_at
 from mien.inference import DEFAULT_BUNDLE, load_bundle
 from mien.media import decode_image
 

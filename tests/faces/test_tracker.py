@@ -4,7 +4,7 @@ import pytest
 
 from mien.core import ConfigError
 from mien.faces import Detections, Tracker
-from mien.faces.fakes import faces_at
+from mien.faces.detector import faces_at
 
 FPS = 25.0
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mien.media import VideoWriter, open_video
-from mien.media.cutoff import n_bytes_missing
+from mien.media.headers import n_bytes_missing
 
 
 def write(path: Path) -> bytes:

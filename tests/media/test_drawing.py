@@ -8,8 +8,7 @@ import pytest
 
 from mien.core import EXPRESSIONS, Faces, InputError
 from mien.media import anonymize_faces, draw_faces
-from mien.media.drawing import track_colour
-from mien.media.panel import lay_out_panels
+from mien.media.drawing import lay_out_panels, track_colour
 
 Pixels = npt.NDArray[np.uint8]
 _UNITS = ("AU06", "AU12", "AU25", "AU26")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mien.media import VideoWriter, save_image
-from mien.media.partial import partial_path
+from mien.media.images import partial_path
 
 _KILLED = """
 import os, signal, sys

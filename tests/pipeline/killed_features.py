@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 
 from mien.inference import load_bundle
-from mien.pipeline.features import run_extraction
-from mien.pipeline.features_crops import CropExtractor
+from mien.pipeline.feature_extraction.crop_features import CropExtractor
+from mien.pipeline.feature_extraction.extraction import run_extraction
 
 EXTRACTOR = CropExtractor(load_bundle(threads=1), float16=False, every=1)
 

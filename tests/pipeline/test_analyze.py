@@ -14,7 +14,7 @@ from mien.core import ConfigError, InputError, ModelError
 from mien.media import camera as camera_module
 from mien.media import load_image, open_video
 from mien.pipeline import Progress, TableWritten, analyze
-from mien.pipeline.smooth import smooth_file
+from mien.pipeline.postprocessing.smooth import smooth_file
 from mien.results import InputRecord, read_table, table_metadata
 
 from .face_clips import FPS, N_FRAMES, manifest, times_of, write_clip, write_photo

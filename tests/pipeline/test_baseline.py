@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from mien.affect import Smoothing
-from mien.cli.smooth import smooth
+from mien.cli.recordings.smooth import smooth
 from mien.core import Faces, Frame, InputError
-from mien.pipeline.baseline import calibrate_file, calibrate_table
+from mien.pipeline.postprocessing.person_baseline import calibrate_file, calibrate_table
 from mien.results import TableWriter, name_persons, read_table, save_table, table_metadata, table_schema
 
 LABELS, UNITS = ("neutral", "happiness"), ("AU04", "AU12")

@@ -9,8 +9,8 @@ import pytest
 from mien.affect import FakeAudioEncoder
 from mien.core import ConfigError, InputError
 from mien.pipeline import extract_features
-from mien.pipeline.features import run_extraction
-from mien.pipeline.features_sound import SoundExtractor, sound_of_frames
+from mien.pipeline.feature_extraction.extraction import run_extraction
+from mien.pipeline.feature_extraction.video_features import SoundExtractor, sound_of_frames
 from mien.results import open_features
 
 

@@ -126,7 +126,7 @@ def test_other_settings_make_everything_anew(options: dict[str, Any], photos: Pa
 
 def test_another_version_makes_everything_anew(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     analyze(photos, tmp_path / "out")
-    monkeypatch.setattr("mien.pipeline.earlier.__version__", "99")
+    monkeypatch.setattr("mien.pipeline.resume.__version__", "99")
     assert analyze(photos, tmp_path / "out").skipped == ()
 
 

@@ -185,7 +185,7 @@ def test_a_full_disk_for_the_overlay_keeps_the_table(endless: Path, tmp_path: Pa
 @needs_posix
 def test_a_read_only_place(face: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     analyzer = Analyzer(threads=1)
-    module = sys.modules["mien.pipeline.run"]
+    module = sys.modules["mien.pipeline.table_run"]
     monkeypatch.setattr(module, "Analyzer", lambda *_, **__: analyzer)
     # Not tmp_path: its parents are closed to the other user that root must become to be refused anything.
     with contextlib.closing(_Folder()) as folder:

@@ -14,7 +14,7 @@ import pytest
 
 import mien
 from mien.core import EXPRESSIONS, ConfigError, Faces, Frame, InputError
-from mien.pipeline.report import write_report
+from mien.pipeline.postprocessing.report import write_report
 from mien.results import TableWriter, read_table, table_schema
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
@@ -110,7 +110,7 @@ def test_a_lost_video_is_a_note_and_the_report_is_written(tmp_path: Path) -> Non
 
 
 def test_long_tables_are_united_and_extremes_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mien.results.report_content._MAX_POINTS", 10)
+    monkeypatch.setattr("mien.results.reports.report_content._MAX_POINTS", 10)
     course: list[float | None] = [0.0] * 35
     course[17] = -0.8
     course[20:30] = [None] * 10

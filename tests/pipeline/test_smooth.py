@@ -8,9 +8,9 @@ import pytest
 from click.testing import CliRunner
 
 from mien.affect import Smoothing, box_mean, fill_gaps
-from mien.cli.smooth import smooth
+from mien.cli.recordings.smooth import smooth
 from mien.core import ConfigError, Faces, Frame, InputError
-from mien.pipeline.smooth import smooth_file
+from mien.pipeline.postprocessing.smooth import smooth_file
 from mien.results import TableWriter, read_table, table_metadata, table_schema
 
 LABELS, UNITS = ("neutral", "happiness", "fear"), ("AU01", "AU12")

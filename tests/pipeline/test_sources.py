@@ -4,7 +4,7 @@ import pytest
 
 from mien.core import ConfigError
 from mien.media import VideoFrame, VideoInfo
-from mien.pipeline.sources import Selection
+from mien.pipeline.media_run import Selection
 
 
 @pytest.mark.parametrize(

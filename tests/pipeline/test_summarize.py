@@ -9,7 +9,7 @@ import pytest
 import mien
 from mien.core import ConfigError
 from mien.inference import load_spec
-from mien.pipeline.summarize import bundle_thresholds, summarize_files
+from mien.pipeline.postprocessing.summarize import bundle_thresholds, summarize_files
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mien.results.arrow_columns import boolean_column, numeric_column, text_column
+from mien.results.tables.table_formats import boolean_column, numeric_column, text_column
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])

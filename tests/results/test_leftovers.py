@@ -5,7 +5,7 @@ import pytest
 
 from mien.core import ConfigError, OutputError
 from mien.results import TableWriter, discard_leftovers, leftover_rows, read_table, recover, table_schema
-from mien.results.parts import parts_folder
+from mien.results.tables.spool import parts_folder
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from mien.results import (
     to_openface_pose,
     write_openface,
 )
-from mien.results.openface_columns import GROUPS
+from mien.results.openface.openface_columns import GROUPS
 
 UNITS = ("AU01", "AU12", "AU24")
 

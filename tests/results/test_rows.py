@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 
 from mien.core import EXPRESSIONS, ConfigError, Faces, Frame
 from mien.results import table_schema
-from mien.results.rows import RowEncoder
+from mien.results.tables.row_encoder import RowEncoder
 
 FLOATS = st.floats(width=32, allow_nan=True, allow_infinity=True)
 

@@ -6,7 +6,7 @@ import mien.results
 from mien._version import __version__
 from mien.core import ACTION_UNITS, ConfigError
 from mien.results import SCHEMA_VERSION, describe_columns, table_metadata, table_schema
-from mien.results.schema import EYE_COLUMNS, column_named
+from mien.results.tables.schema import EYE_COLUMNS, column_named
 
 CONTRACT = [
     "source",

@@ -11,7 +11,7 @@ import pytest
 
 from mien.core import EXPRESSIONS, ConfigError, Faces, Frame, InputError
 from mien.results import Summary, TableWriter, read_table, summarize, table_schema
-from mien.results.episodes import is_on, thresholds_metadata
+from mien.results.summaries.episodes import is_on, thresholds_metadata
 
 UNITS = ("AU01", "AU12")
 

@@ -16,7 +16,7 @@ from mien.core import ConfigError, Faces, OutputError
 from mien.results import TableWriter, leftover_rows, read_table, recover
 from mien.results import parts as parts_module
 from mien.results import writer as writer_module
-from mien.results.parts import parts_folder
+from mien.results.tables.spool import parts_folder
 
 
 def n_parts(table: Path) -> int:

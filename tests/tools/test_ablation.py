@@ -10,7 +10,7 @@ import pytest
 from mien.core import ConfigError, Figure, ModelSpec
 from mien.inference import load_spec
 from mien.training import Recipe
-from mien.training.bundle_files import write_bundle
+from mien.training.export.bundle_files import write_bundle
 
 
 @pytest.fixture

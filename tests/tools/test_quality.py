@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from mien.evaluation.quality import DegradedReadings
+from mien.evaluation.protocols.quality_ranking import DegradedReadings
 from mien.faces import SIGNALS
 
 from ..conftest import REPOSITORY  # noqa: TID252 - tests have no absolute name

@@ -15,8 +15,8 @@ import torch
 from mien.core import ConfigError
 from mien.inference import load_spec
 from mien.training import Recipe, load_recipe
-from mien.training.bundle_files import write_bundle
-from mien.training.checkpoint import Checkpoint, Progress, load_checkpoint, save_checkpoint
+from mien.training.engine.checkpoint import Checkpoint, Progress, load_checkpoint, save_checkpoint
+from mien.training.export.bundle_files import write_bundle
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ pytest.importorskip("torch", reason="the workshop is an extra: pip install 'mien
 import torch
 
 from mien.training import load_recipe
-from mien.training.batches import BatchMaker
-from mien.training.engine import Trainer
+from mien.training.data.batch_loader import BatchMaker
+from mien.training.engine.trainer import Trainer
 
 from ..training.made_up import create_recipe, create_samples  # noqa: TID252 - tests have no absolute name
 

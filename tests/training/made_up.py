@@ -8,16 +8,16 @@ import numpy as np
 
 from mien.core import ACTION_UNITS_12, DIMENSIONS, EXPRESSION_ORDERS, INTENSITY_LABELS
 from mien.datasets import AU_RULES, FERPLUS_TEMPLATE
-from mien.training.data import TeachingSet
-from mien.training.pictures import Pictures
-from mien.training.recipe import Recipe
-from mien.training.schedule_settings import StageSettings
-from mien.training.settings import (
+from mien.training.data.training_images import Pictures
+from mien.training.data.training_set import TeachingSet
+from mien.training.recipes.recipe import Recipe
+from mien.training.recipes.settings import (
     DataSettings,
     HeadSettings,
     LossSettings,
     ModelSettings,
     SourceSettings,
+    StageSettings,
 )
 
 UNITS = tuple(AU_RULES)

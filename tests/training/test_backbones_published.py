@@ -12,8 +12,8 @@ torch = pytest.importorskip("torch", reason="the workshop is an extra: pip insta
 from torch import Tensor, nn  # noqa: E402 - needs torch
 
 from mien.core import ConfigError  # noqa: E402 - needs torch
-from mien.training.backbones import create_backbone  # noqa: E402 - needs torch
-from mien.training.backbones.ddamfn import DDAMFN, MixedDepthwise, attention_diversity_loss  # noqa: E402 - needs torch
+from mien.training.models.backbones import create_backbone  # noqa: E402 - needs torch
+from mien.training.models.backbones.ddamfn import DDAMFN, MixedDepthwise, attention_diversity_loss  # noqa: E402 - needs torch
 
 pytestmark = pytest.mark.filterwarnings("default")  # torch and timm warn about themselves
 

@@ -19,7 +19,7 @@ from onnx import TensorProto, helper, numpy_helper  # noqa: E402 - needs onnx
 from mien.affect import Analyzer  # noqa: E402 - below the skip, as all that follows
 from mien.core import EXPRESSION_ORDERS, ConfigError, ModelError, OutputError  # noqa: E402
 from mien.inference import create_session, load_bundle, model_card, prepare  # noqa: E402
-from mien.training.emotiefflib import EMOTIEFFLIB, PublishedNet, import_emotiefflib  # noqa: E402
+from mien.training.export.emotiefflib import EMOTIEFFLIB, PublishedNet, import_emotiefflib  # noqa: E402
 
 MTL = "enet_b0_8_va_mtl"
 
@@ -243,7 +243,7 @@ def test_the_real_architectures(name: str, backbone: str, tmp_path: Path, astron
     torch = pytest.importorskip("torch", reason="the workshop is an extra: pip install 'mien[train]'")
     from timm.layers import set_fused_attn
 
-    from mien.training.backbones import create_backbone
+    from mien.training.models.backbones import create_backbone
 
     set_fused_attn(enable=False)  # opset 11 has no operator for it
     torch.manual_seed(0)

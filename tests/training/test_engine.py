@@ -14,14 +14,13 @@ import torch
 
 from mien.core import ConfigError, ModelError
 from mien.training import list_recipes, load_recipe
-from mien.training.batches import clean_inputs
-from mien.training.bundle_files import write_bundle
-from mien.training.checkpoint import load_result
-from mien.training.engine import CHECKPOINT, Trainer
-from mien.training.export import describe, export_onnx, parity_gap
-from mien.training.network import AffectNetwork
-from mien.training.schedule_settings import OptimizerSettings, StageSettings
-from mien.training.settings import HeadSettings
+from mien.training.data.batch_loader import clean_inputs
+from mien.training.engine.checkpoint import load_result
+from mien.training.engine.trainer import CHECKPOINT, Trainer
+from mien.training.export.bundle_files import write_bundle
+from mien.training.export.onnx_export import describe, export_onnx, parity_gap
+from mien.training.models.network import AffectNetwork
+from mien.training.recipes.settings import HeadSettings, OptimizerSettings, StageSettings
 
 from .made_up import create_recipe, create_samples, create_vector_recipe, shortened
 
@@ -93,7 +92,7 @@ def assert_same(one: AffectNetwork, two: AffectNetwork) -> None:
 def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(
     save_every_s: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mien.training.engine._SAVE_EVERY_S", save_every_s)
+    monkeypatch.setattr("mien.training.engine.trainer._SAVE_EVERY_S", save_every_s)
     stages = (
         StageSettings(epochs=1, peak_lr=1e-3, batch=6),
         StageSettings(epochs=2, peak_lr=1e-3, batch=6, distill=True, self_teaching=0.3, mixup=0.2, other_rows=4),

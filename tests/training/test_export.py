@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("torch", reason="the workshop is an extra: pip install 'mien[train]'")
 
-from mien.training.export import fit_temperature, fit_thresholds
+from mien.training.export.onnx_export import fit_temperature, fit_thresholds
 
 
 def test_temperature_undoes_a_known_scale() -> None:

@@ -27,13 +27,13 @@ from mien.evaluation import ANSWERS, HeadsOnFeatures  # noqa: E402 - needs torch
 from mien.inference import load_head, load_spec  # noqa: E402 - needs torch
 from mien.results import FeatureInfo, FeatureWriter, FrameVectors, open_features  # noqa: E402 - needs torch
 from mien.training import load_recipe  # noqa: E402 - needs torch
-from mien.training.graph_heads import UnitGraphHead  # noqa: E402 - needs torch
-from mien.training.network import AffectNetwork  # noqa: E402 - needs torch
-from mien.training.run_heads import train_head  # noqa: E402 - needs torch
-from mien.training.settings import ModelSettings, VectorSettings  # noqa: E402 - needs torch
-from mien.training.sources import load_source  # noqa: E402 - needs torch
-from mien.training.stored_features import fit_recipe  # noqa: E402 - needs torch
-from mien.training.stored_vectors import StoredVectors, join_vectors  # noqa: E402 - needs torch
+from mien.training.data.feature_sources import fit_recipe  # noqa: E402 - needs torch
+from mien.training.data.feature_vectors import StoredVectors, join_vectors  # noqa: E402 - needs torch
+from mien.training.data.sources import load_source  # noqa: E402 - needs torch
+from mien.training.head_training import train_head  # noqa: E402 - needs torch
+from mien.training.models.heads import UnitGraphHead  # noqa: E402 - needs torch
+from mien.training.models.network import AffectNetwork  # noqa: E402 - needs torch
+from mien.training.recipes.settings import ModelSettings, VectorSettings  # noqa: E402 - needs torch
 
 pytestmark = pytest.mark.filterwarnings("default")  # torch and its exporter warn about themselves
 

@@ -17,21 +17,20 @@ from mien.core import MIRRORED_POINTS, ConfigError
 from mien.datasets import LandmarkFaces
 from mien.faces import LandmarkNet, five_points
 from mien.inference import load_bundle
-from mien.training.bundle_files import write_bundle
-from mien.training.export import parity_gap
-from mien.training.landmarks.crops import LOOSE_TEMPLATE, LooseCrops, loose_matrix, turned
-from mien.training.landmarks.lessons import Lessons
-from mien.training.landmarks.losses import Targets, loss_terms
-from mien.training.landmarks.network import LandmarkNetwork, Reading
-from mien.training.landmarks.recipe import (
+from mien.training.data.landmark_data import LOOSE_TEMPLATE, Lessons, LooseCrops, loose_matrix, turned
+from mien.training.engine.landmark_trainer import CHECKPOINT, PointsTrainer
+from mien.training.export.bundle_files import write_bundle
+from mien.training.export.onnx_export import parity_gap
+from mien.training.landmark_training import OUTPUTS, describe_points, export_points
+from mien.training.losses.landmark_losses import Targets, loss_terms
+from mien.training.models.landmark_network import LandmarkNetwork, Reading
+from mien.training.recipes.landmark_recipe import (
     PointsRecipe,
     TermWeights,
     is_points_recipe,
     list_points_recipes,
     load_points_recipe,
 )
-from mien.training.landmarks.run import OUTPUTS, describe_points, export_points
-from mien.training.landmarks.trainer import CHECKPOINT, PointsTrainer
 
 pytestmark = pytest.mark.filterwarnings("default")  # torch and its exporter warn about themselves
 

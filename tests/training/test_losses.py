@@ -6,7 +6,7 @@ import pytest
 
 from mien.core import ConfigError
 from mien.metrics import ccc, pearson
-from mien.training.settings import LossSettings
+from mien.training.recipes.settings import LossSettings
 
 torch = pytest.importorskip("torch", reason="the workshop is an extra: pip install 'mien[train]'")
 

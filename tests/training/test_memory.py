@@ -11,7 +11,7 @@ import pytest
 _STEPS = """
 import resource, sys
 import numpy as np
-from mien.training.memory import keep_freed_memory
+from mien.training.engine.compute import keep_freed_memory
 
 kept = keep_freed_memory() if sys.argv[1] == "keep" else False
 blocks = [np.ones(16_000_000, np.float32) for _ in range(2)]  # 64 MB each, as a first step would

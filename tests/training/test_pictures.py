@@ -10,10 +10,9 @@ import pytest
 from mien.core import DatasetError, OutputError
 from mien.datasets import FERPLUS_TEMPLATE
 from mien.faces import align_faces, resize_face
-from mien.training.augment import CropSampler, gray_48_copy, mix_rectangle
-from mien.training.cache import cache_pictures
-from mien.training.pictures import Pictures
-from mien.training.settings import AugmentationSettings
+from mien.training.data.batch_loader import CropSampler, gray_48_copy, mix_rectangle
+from mien.training.data.training_images import Pictures, cache_pictures
+from mien.training.recipes.settings import AugmentationSettings
 
 RNG = np.random.default_rng(0)
 GRAY = RNG.integers(0, 255, (20, 30), dtype=np.uint8)

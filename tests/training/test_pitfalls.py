@@ -14,7 +14,7 @@ from mien.training import list_recipes, load_recipe
 
 def test_pitfall_25_the_old_and_the_new_name_of_a_backbone_are_one_network() -> None:
     pytest.importorskip("timm", reason="the workshop is an extra: pip install 'mien[train]'")
-    from mien.training.backbones import create_backbone
+    from mien.training.models.backbones import create_backbone
 
     plain = create_backbone("tf_efficientnet_b0").state_dict()  # what the recipes write: the weights' name says nothing
     with pytest.warns(UserWarning, match="deprecated"):
@@ -26,7 +26,7 @@ def test_pitfall_25_the_old_and_the_new_name_of_a_backbone_are_one_network() -> 
 
 def test_pitfall_28_soft_labels_need_the_sum_form_of_cross_entropy() -> None:
     torch = pytest.importorskip("torch", reason="the workshop is an extra: pip install 'mien[train]'")
-    from mien.training.losses import partial_bce
+    from mien.training.losses.task_losses import partial_bce
 
     p, soft = 0.8, 0.3
     logit = torch.tensor([[math.log(p / (1 - p))]])

@@ -13,12 +13,11 @@ import torch
 
 from mien.core import ConfigError
 from mien.training import load_recipe
-from mien.training.checkpoint import Progress
-from mien.training.data import TeachingSet
-from mien.training.engine import Trainer
-from mien.training.recipe import Recipe
-from mien.training.schedule_settings import StageSettings
-from mien.training.settings import DataSettings, SourceSettings
+from mien.training.data.training_set import TeachingSet
+from mien.training.engine.checkpoint import Progress
+from mien.training.engine.trainer import Trainer
+from mien.training.recipes.recipe import Recipe
+from mien.training.recipes.settings import DataSettings, SourceSettings, StageSettings
 
 from .made_up import create_samples, create_vector_recipe
 

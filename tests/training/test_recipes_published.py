@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch", reason="the workshop is an extra: pip insta
 
 from mien.core import DIMENSIONS, EXPRESSION_ORDERS  # noqa: E402 - needs torch
 from mien.training import load_recipe  # noqa: E402 - needs torch
-from mien.training.network import AffectNetwork  # noqa: E402 - needs torch
+from mien.training.models.network import AffectNetwork  # noqa: E402 - needs torch
 
 pytestmark = pytest.mark.filterwarnings("default")  # torch and timm warn about themselves
 

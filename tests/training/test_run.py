@@ -17,7 +17,7 @@ from mien.cli.main import mien
 from mien.datasets import create_example
 from mien.inference import load_spec
 from mien.training import load_recipe
-from mien.training.sources import load_lessons
+from mien.training.data.sources import load_lessons
 
 pytestmark = pytest.mark.filterwarnings("default")  # torch and its exporter warn about themselves
 

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from mien.core import ConfigError
-from mien.training.network import AffectNetwork
-from mien.training.schedule_settings import StageSettings
-from mien.training.self_teaching import distill, self_teach
+from mien.training.engine.targets import distill, self_teach
+from mien.training.models.network import AffectNetwork
+from mien.training.recipes.settings import StageSettings
 
 from .made_up import create_recipe, create_samples
 

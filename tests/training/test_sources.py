@@ -13,18 +13,18 @@ pytest.importorskip("lightning", reason="the workshop is an extra: pip install '
 
 from mien.core import ConfigError, DatasetError
 from mien.datasets import create_example
-from mien.training.engine import Trainer
-from mien.training.recipe import Recipe
-from mien.training.run import Machine, train_network
-from mien.training.schedule_settings import StageSettings
-from mien.training.settings import (
+from mien.training.data.sources import SOURCES, load_lessons, load_source, set_aside
+from mien.training.engine.trainer import Trainer
+from mien.training.recipes.recipe import Recipe
+from mien.training.recipes.settings import (
     DataSettings,
     HeadSettings,
     LossSettings,
     ModelSettings,
     SourceSettings,
+    StageSettings,
 )
-from mien.training.sources import SOURCES, load_lessons, load_source, set_aside
+from mien.training.run import Machine, train_network
 
 from .made_up import create_recipe, create_samples, create_vector_recipe
 

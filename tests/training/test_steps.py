@@ -12,14 +12,13 @@ torch = pytest.importorskip("torch", reason="the workshop is an extra: pip insta
 pytest.importorskip("lightning", reason="the workshop is an extra: pip install 'mien[train]'")
 
 from mien.core import ConfigError  # noqa: E402 - needs torch
-from mien.training.batches import BatchMaker, cut_and_mix, draw_rows, mix  # noqa: E402 - needs torch
-from mien.training.coupling import co_annotate, matching_loss, relation  # noqa: E402 - needs torch
-from mien.training.engine import CHECKPOINT, Trainer  # noqa: E402 - needs torch
-from mien.training.network import AffectNetwork  # noqa: E402 - needs torch
-from mien.training.optimization import create_optimizer, learning_rate, sharpness_aware_step  # noqa: E402
-from mien.training.schedule_settings import OptimizerSettings, StageSettings  # noqa: E402
-from mien.training.settings import CouplingSettings, TeacherSettings  # noqa: E402 - needs torch
-from mien.training.teachers import add_teacher, blend  # noqa: E402 - needs torch
+from mien.training.data.batch_loader import BatchMaker, cut_and_mix, draw_rows, mix  # noqa: E402 - needs torch
+from mien.training.engine.optimization import create_optimizer, learning_rate, sharpness_aware_step  # noqa: E402
+from mien.training.engine.targets import add_teacher, blend  # noqa: E402 - needs torch
+from mien.training.engine.trainer import CHECKPOINT, Trainer  # noqa: E402 - needs torch
+from mien.training.losses.coupling import co_annotate, matching_loss, relation  # noqa: E402 - needs torch
+from mien.training.models.network import AffectNetwork  # noqa: E402 - needs torch
+from mien.training.recipes.settings import CouplingSettings, OptimizerSettings, StageSettings, TeacherSettings  # noqa: E402  # noqa: E402 - needs torch
 
 from .made_up import create_recipe, create_samples, create_vector_recipe  # noqa: E402 - needs torch
 

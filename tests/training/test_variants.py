@@ -17,9 +17,9 @@ from mien.core import ConfigError, Figure, ModelError, ModelSpec
 from mien.evaluation import Measure, Report
 from mien.inference import create_session, load_bundle, load_spec, model_card
 from mien.training import variants, yardsticks
-from mien.training.bundle_files import write_bundle
-from mien.training.quantize import halve_weights, quantize_int8
-from mien.training.variants import Comparison, export_variant
+from mien.training.export.bundle_files import write_bundle
+from mien.training.export.quantize import halve_weights, quantize_int8
+from mien.training.export.variants import Comparison, export_variant
 
 pytestmark = pytest.mark.filterwarnings("default")  # the quantizer warns about itself
 

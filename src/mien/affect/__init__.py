@@ -2,16 +2,14 @@
 """Faces to affect: decoding of model outputs, the `Analyzer`, and what follows over time and from several systems."""
 
 from mien.affect.adaptive import AdaptiveRate, read_adaptively
-from mien.affect.ahead import ahead, batches
 from mien.affect.analyzer import Analyzer
-from mien.affect.audio import (
+from mien.affect.audio.encoders import (
     AUDIO_ENCODERS,
     AudioEncoder,
     FakeAudioEncoder,
     align_audio,
     create_audio_encoder,
 )
-from mien.affect.baseline import MIN_NEUTRAL_ROWS, NEUTRAL_FROM, Baseline, resting_levels, subtract_levels
 from mien.affect.blend import (
     BlendSearch,
     blend,
@@ -20,7 +18,16 @@ from mien.affect.blend import (
     search_blend,
     search_blend_per_column,
 )
-from mien.affect.compound import (
+from mien.affect.inference_stage import Decoder, RawFrame, activate, cut_faces, fit_crop
+from mien.affect.temporal.baseline import MIN_NEUTRAL_ROWS, NEUTRAL_FROM, Baseline, resting_levels, subtract_levels
+from mien.affect.temporal.clip_intensity import (
+    STATISTICS,
+    ClipVectors,
+    IntensityReader,
+    clip_sequences,
+    clip_statistics,
+)
+from mien.affect.temporal.compound import (
     COMPOUND_COUNTS,
     COMPOUND_PAIRS,
     choose_by_frequencies,
@@ -30,16 +37,18 @@ from mien.affect.compound import (
     frequency_divergence,
     strongest_per_frame,
 )
-from mien.affect.crops import cut_faces, fit_crop
-from mien.affect.decoding import Decoder, activate
-from mien.affect.intensities import ClipVectors, IntensityReader
-from mien.affect.sequences import clip_sequences
-from mien.affect.smoothing import box_mean, box_median, fill_gaps, gaussian_mean, hold_through_gaps
-from mien.affect.smoothing_frames import smooth_frames
-from mien.affect.smoothing_stream import CausalMean
-from mien.affect.smoothing_tracks import KERNELS, Smoothing, smooth_tracks
-from mien.affect.stages import RawFrame
-from mien.affect.statistics import STATISTICS, clip_statistics
+from mien.affect.temporal.frame_smoothing import smooth_frames
+from mien.affect.temporal.smoothing import (
+    KERNELS,
+    Smoothing,
+    box_mean,
+    box_median,
+    fill_gaps,
+    gaussian_mean,
+    hold_through_gaps,
+    smooth_tracks,
+)
+from mien.jobs.streams import ahead, batches
 
 __all__ = [
     "AUDIO_ENCODERS",
@@ -54,7 +63,6 @@ __all__ = [
     "AudioEncoder",
     "Baseline",
     "BlendSearch",
-    "CausalMean",
     "ClipVectors",
     "Decoder",
     "FakeAudioEncoder",

@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from mien.affect.smoothing import fill_gaps
+from mien.affect.temporal.smoothing import fill_gaps
 from mien.core import ConfigError
 
 Rows = npt.NDArray[np.intp]

@@ -4,24 +4,30 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterable, Sequence
-from contextlib import closing
+import threading
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 from mien.affect.adaptive import AdaptiveRate
-from mien.affect.ahead import ahead, batches, spread
-from mien.affect.crops import cut_faces, fit_crop
-from mien.affect.decoding import Decoder
-from mien.affect.opencv_threads import opencv_on_one_thread
-from mien.affect.reading import FaceReader, outputs_of
-from mien.affect.smoothing_frames import smooth_frames
-from mien.affect.smoothing_tracks import Smoothing
-from mien.affect.stages import FoundFaces, RawFrame, SeenFrame
+from mien.affect.inference_stage import (
+    Decoder,
+    FaceReader,
+    FoundFaces,
+    RawFrame,
+    SeenFrame,
+    cut_faces,
+    fit_crop,
+    outputs_of,
+)
+from mien.affect.temporal.frame_smoothing import smooth_frames
+from mien.affect.temporal.smoothing import Smoothing
 from mien.core import ConfigError, FaceChoice, Faces, Frame, InputError, ModelSpec
 from mien.faces import (
     DEFAULT_POINTS,
@@ -40,7 +46,34 @@ from mien.faces import (
 )
 from mien.faces.detector import N_LANDMARKS, N_POINTS
 from mien.inference import DEFAULT_BUNDLE, Bundle, load_bundle, usable_cores
+from mien.jobs.streams import ahead, batches, spread
 from mien.media import VideoFrame, as_rgb, load_image, open_video
+
+_lock = threading.Lock()
+_n_inside = 0
+_n_threads = 0
+
+
+@contextmanager
+def opencv_on_one_thread() -> Iterator[None]:
+    """Have OpenCV work in the thread that calls it, in the whole process, until the last one has left.
+
+    Its helpers wait for the next small picture by spinning, and take the cores from the nets meanwhile.
+    """
+    global _n_inside, _n_threads
+    with _lock:
+        if not _n_inside:
+            _n_threads = cv2.getNumThreads()
+            cv2.setNumThreads(1)
+        _n_inside += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _n_inside -= 1
+            if not _n_inside:
+                cv2.setNumThreads(_n_threads)
+
 
 Image = npt.NDArray[np.uint8]
 

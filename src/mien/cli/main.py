@@ -33,28 +33,34 @@ INTERRUPTED = 130
 # name -> (module:attribute, line for the listing); a command's module is imported when it is called.
 COMMANDS = MappingProxyType(
     {
-        "analyze": ("mien.cli.analyze:analyze", "Photos, videos or a camera to a table of affect."),
-        "bench": ("mien.cli.bench:bench", "How fast every stage is on this machine."),
-        "blend": ("mien.cli.blend:blend", "Search the weights of several systems on labelled data."),
-        "compound": ("mien.cli.compound:compound", "Compound expressions of a table of affect, zero-shot."),
-        "convert": ("mien.cli.convert:convert", "A table in another format, or in OpenFace's columns."),
-        "data": ("mien.cli.data:data", "List the data sets that mien reads, or check a copy of one."),
-        "evaluate": ("mien.cli.evaluate:evaluate", "Measure a bundle by a named protocol."),
-        "export": ("mien.cli.export:export", "Write a smaller variant of a bundle, measured (extra: train)."),
-        "features": ("mien.cli.features:features", "Embeddings and raw scores of every frame, to train heads on."),
-        "import": ("mien.cli.import_:import_", "Make a bundle of weights that others publish (extra: import)."),
-        "live": ("mien.cli.live:live", "Watch a camera: in the terminal, or on a page of this machine."),
-        "models": ("mien.cli.models:models", "List the bundles, or show what one says of itself."),
-        "report": ("mien.cli.report_page:report", "A page with timelines, key frames and a summary of tables."),
+        "analyze": ("mien.cli.recordings.analyze:analyze", "Photos, videos or a camera to a table of affect."),
+        "bench": ("mien.cli.recordings.bench:bench", "How fast every stage is on this machine."),
+        "blend": ("mien.cli.research.blend:blend", "Search the weights of several systems on labelled data."),
+        "compound": ("mien.cli.recordings.compound:compound", "Compound expressions of a table of affect, zero-shot."),
+        "convert": ("mien.cli.recordings.convert:convert", "A table in another format, or in OpenFace's columns."),
+        "data": ("mien.cli.research.data:data", "List the data sets that mien reads, or check a copy of one."),
+        "evaluate": ("mien.cli.research.evaluate:evaluate", "Measure a bundle by a named protocol."),
+        "export": ("mien.cli.research.export:export", "Write a smaller variant of a bundle, measured (extra: train)."),
+        "features": (
+            "mien.cli.recordings.features:features",
+            "Embeddings and raw scores of every frame, to train heads on.",
+        ),
+        "import": ("mien.cli.research.models:import_", "Make a bundle of weights that others publish (extra: import)."),
+        "live": ("mien.cli.recordings.live:live", "Watch a camera: in the terminal, or on a page of this machine."),
+        "models": ("mien.cli.research.models:models", "List the bundles, or show what one says of itself."),
+        "report": ("mien.cli.recordings.report:report", "A page with timelines, key frames and a summary of tables."),
         "reproduce": (
             "mien.cli.reproduce:reproduce",
             "Train every network of the papers under one budget (extra: train).",
         ),
-        "smooth": ("mien.cli.smooth:smooth", "Smooth a table of affect over time."),
-        "submit": ("mien.cli.submit:submit", "Write or check a challenge submission."),
-        "summarize": ("mien.cli.summarize:summarize", "Coverage, means, shares, base rates and events of tables."),
-        "tracks": ("mien.cli.tracks:tracks", "List the tracks of a table, and name persons."),
-        "train": ("mien.cli.train:train", "Train a recipe and write a measured bundle (extra: train)."),
+        "smooth": ("mien.cli.recordings.smooth:smooth", "Smooth a table of affect over time."),
+        "submit": ("mien.cli.research.submit:submit", "Write or check a challenge submission."),
+        "summarize": (
+            "mien.cli.recordings.summarize:summarize",
+            "Coverage, means, shares, base rates and events of tables.",
+        ),
+        "tracks": ("mien.cli.recordings.tracks:tracks", "List the tracks of a table, and name persons."),
+        "train": ("mien.cli.research.train:train", "Train a recipe and write a measured bundle (extra: train)."),
     }
 )
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The vocabulary that every other package speaks: results, labels, specs, the registry and the errors."""
 
-from mien.core.choice import FaceChoice
 from mien.core.errors import (
     ConfigError,
     DatasetError,
@@ -12,8 +11,7 @@ from mien.core.errors import (
     ModelError,
     OutputError,
 )
-from mien.core.faces import Faces, Frame
-from mien.core.head import HEAD_VERSION, INTENSITY_LABELS, HeadInput, HeadSpec
+from mien.core.faces import FaceChoice, Faces, Frame
 from mien.core.labels import (
     ACTION_UNITS,
     ACTION_UNITS_8,
@@ -29,17 +27,21 @@ from mien.core.labels import (
     POINT_COLUMNS,
     columns_by_name,
 )
-from mien.core.pose import pose_angles, rotation_matrices
-from mien.core.registry import Registry
-from mien.core.spec import (
+from mien.core.model_spec import (
+    HEAD_VERSION,
+    INTENSITY_LABELS,
     SPEC_VERSION,
     CropSpec,
     Figure,
+    HeadInput,
+    HeadSpec,
     InputSpec,
     ModelSpec,
     TaskSpec,
     TeachingSource,
 )
+from mien.core.pose import pose_angles, rotation_matrices
+from mien.core.registry import Registry
 from mien.core.typed import read_typed
 
 __all__ = [

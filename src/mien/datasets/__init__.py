@@ -7,19 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from mien.core import ACTION_UNITS_8, ACTION_UNITS_12, COMPOUND_EXPRESSIONS, EMI_EMOTIONS, ERI_EMOTIONS
 from mien.datasets.check import CheckReport, check_dataset
-from mien.datasets.counts import Samples, SplitCounts
-from mien.datasets.problems import AnnotationError, OnProblem
 from mien.datasets.registry import DATASETS, DataSet, create_example, load_dataset
+from mien.datasets.samples import Samples, SplitCounts
+from mien.datasets.text_files import AnnotationError, OnProblem
 
 if TYPE_CHECKING:
-    from mien.datasets.affectnet import load_affectnet, load_affectnet_npy
-    from mien.datasets.affwild2 import load_affwild2_au, load_affwild2_expr, load_affwild2_va
-    from mien.datasets.affwild2_mtl import load_affwild2_mtl
-    from mien.datasets.cexpr import load_cexpr
-    from mien.datasets.clips import ClipSamples
-    from mien.datasets.columns import UNKNOWN
-    from mien.datasets.crops import base_video, crop_files, find_videos
-    from mien.datasets.faces_parquet import (
+    from mien.datasets.crop_folders import base_video, crop_files, find_videos
+    from mien.datasets.frame_samples import FrameSamples
+    from mien.datasets.image_samples import ImageSamples
+    from mien.datasets.open_sets.face_parquet import (
         VOTES,
         Pictures,
         TeacherAnswers,
@@ -30,29 +26,36 @@ if TYPE_CHECKING:
         load_traits,
         load_votes,
     )
-    from mien.datasets.fer import load_fer2013, load_ferplus_csv
-    from mien.datasets.frame_lists import load_frame_list
-    from mien.datasets.frames import FrameSamples
-    from mien.datasets.hume import load_emi, load_eri
-    from mien.datasets.images import ImageSamples
-    from mien.datasets.label_columns import majority, plurality
-    from mien.datasets.landmark_faces import LandmarkFaces, load_landmark_faces
-    from mien.datasets.lsd import load_lsd
-    from mien.datasets.open_faces import (
+    from mien.datasets.open_sets.face_sets import (
         FERPLUS_TEMPLATE,
+        LandmarkFaces,
         OpenFaces,
         affect_map,
         load_fairface,
         load_ferplus,
+        load_landmark_faces,
         load_lfw,
         load_open_faces,
         load_set_aside,
         person,
     )
-    from mien.datasets.open_sets import load_affectnet_c25, load_open_fairface, load_open_ferplus, load_open_lfw
-    from mien.datasets.rafdb import load_rafdb
-    from mien.datasets.samples import FaceSamples, concatenate
-    from mien.datasets.teaching import AU_RULES, AffectMap, AuRule, action_unit_chances, expression_shares
+    from mien.datasets.open_sets.open_samples import (
+        load_affectnet_c25,
+        load_open_fairface,
+        load_open_ferplus,
+        load_open_lfw,
+    )
+    from mien.datasets.open_sets.weak_labels import AU_RULES, AffectMap, AuRule, action_unit_chances, expression_shares
+    from mien.datasets.readers.affectnet import load_affectnet, load_affectnet_npy
+    from mien.datasets.readers.affwild2 import load_affwild2_au, load_affwild2_expr, load_affwild2_mtl, load_affwild2_va
+    from mien.datasets.readers.cexpr import load_cexpr
+    from mien.datasets.readers.fer import load_fer2013, load_ferplus_csv
+    from mien.datasets.readers.hume import load_emi, load_eri
+    from mien.datasets.readers.lsd import load_lsd
+    from mien.datasets.readers.rafdb import load_rafdb
+    from mien.datasets.samples import UNKNOWN, ClipSamples, FaceSamples, concatenate
+    from mien.datasets.text_files import majority, plurality
+    from mien.datasets.track_files import load_frame_list
 
 __all__ = [
     "ACTION_UNITS_8",
@@ -129,25 +132,14 @@ __all__ = [
 # Module -> names that it gives when one of them is asked for.
 _LAZY = MappingProxyType(
     {
-        "affectnet": (
-            "load_affectnet",
-            "load_affectnet_npy",
-        ),
-        "affwild2": (
-            "load_affwild2_au",
-            "load_affwild2_expr",
-            "load_affwild2_va",
-        ),
-        "affwild2_mtl": ("load_affwild2_mtl",),
-        "cexpr": ("load_cexpr",),
-        "clips": ("ClipSamples",),
-        "columns": ("UNKNOWN",),
-        "crops": (
+        "crop_folders": (
             "base_video",
             "crop_files",
             "find_videos",
         ),
-        "faces_parquet": (
+        "frame_samples": ("FrameSamples",),
+        "image_samples": ("ImageSamples",),
+        "open_sets.face_parquet": (
             "VOTES",
             "Pictures",
             "TeacherAnswers",
@@ -158,55 +150,64 @@ _LAZY = MappingProxyType(
             "load_traits",
             "load_votes",
         ),
-        "fer": (
-            "load_fer2013",
-            "load_ferplus_csv",
-        ),
-        "frame_lists": ("load_frame_list",),
-        "frames": ("FrameSamples",),
-        "hume": (
-            "load_emi",
-            "load_eri",
-        ),
-        "images": ("ImageSamples",),
-        "label_columns": (
-            "majority",
-            "plurality",
-        ),
-        "landmark_faces": (
-            "LandmarkFaces",
-            "load_landmark_faces",
-        ),
-        "lsd": ("load_lsd",),
-        "open_faces": (
+        "open_sets.face_sets": (
             "FERPLUS_TEMPLATE",
+            "LandmarkFaces",
             "OpenFaces",
             "affect_map",
             "load_fairface",
             "load_ferplus",
+            "load_landmark_faces",
             "load_lfw",
             "load_open_faces",
             "load_set_aside",
             "person",
         ),
-        "open_sets": (
+        "open_sets.open_samples": (
             "load_affectnet_c25",
             "load_open_fairface",
             "load_open_ferplus",
             "load_open_lfw",
         ),
-        "rafdb": ("load_rafdb",),
-        "samples": (
-            "FaceSamples",
-            "concatenate",
-        ),
-        "teaching": (
+        "open_sets.weak_labels": (
             "AU_RULES",
             "AffectMap",
             "AuRule",
             "action_unit_chances",
             "expression_shares",
         ),
+        "readers.affectnet": (
+            "load_affectnet",
+            "load_affectnet_npy",
+        ),
+        "readers.affwild2": (
+            "load_affwild2_au",
+            "load_affwild2_expr",
+            "load_affwild2_mtl",
+            "load_affwild2_va",
+        ),
+        "readers.cexpr": ("load_cexpr",),
+        "readers.fer": (
+            "load_fer2013",
+            "load_ferplus_csv",
+        ),
+        "readers.hume": (
+            "load_emi",
+            "load_eri",
+        ),
+        "readers.lsd": ("load_lsd",),
+        "readers.rafdb": ("load_rafdb",),
+        "samples": (
+            "UNKNOWN",
+            "ClipSamples",
+            "FaceSamples",
+            "concatenate",
+        ),
+        "text_files": (
+            "majority",
+            "plurality",
+        ),
+        "track_files": ("load_frame_list",),
     }
 )
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from mien.core import InputError
-from mien.datasets.counts import Samples, SplitCounts, some_names
-from mien.datasets.problems import AnnotationError
 from mien.datasets.registry import DATASETS, DataSet, load_dataset, load_splits
+from mien.datasets.samples import Samples, SplitCounts, some_names
+from mien.datasets.text_files import AnnotationError
 
 
 @dataclass(frozen=True, kw_only=True)

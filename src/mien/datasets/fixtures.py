@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mien.core import EXPRESSIONS
-from mien.datasets.faces_parquet import VOTES
+from mien.datasets.open_sets.face_parquet import VOTES
 from mien.media import save_image
 
 _EXPR_HEADER = "Neutral,Anger,Disgust,Fear,Happiness,Sadness,Surprise,Other"

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import cast
 
 from mien.core import Registry
-from mien.datasets.counts import Samples
-from mien.datasets.problems import OnProblem, refuse
+from mien.datasets.samples import Samples
+from mien.datasets.text_files import OnProblem, refuse
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ DATASETS = Registry(
         DataSet(
             name="affwild2-va",
             title="Aff-Wild2, valence and arousal",
-            target="mien.datasets.affwild2:load_affwild2_va",
+            target="mien.datasets.readers.affwild2:load_affwild2_va",
             fixture=f"{_FIXTURES}:write_affwild2_va",
             splits=("train", "valid"),
             optional_splits=("test",),
@@ -68,7 +68,7 @@ DATASETS = Registry(
         DataSet(
             name="affwild2-expr",
             title="Aff-Wild2, expressions",
-            target="mien.datasets.affwild2:load_affwild2_expr",
+            target="mien.datasets.readers.affwild2:load_affwild2_expr",
             fixture=f"{_FIXTURES}:write_affwild2_expr",
             splits=("train", "valid"),
             optional_splits=("test",),
@@ -80,7 +80,7 @@ DATASETS = Registry(
         DataSet(
             name="affwild2-au",
             title="Aff-Wild2, action units",
-            target="mien.datasets.affwild2:load_affwild2_au",
+            target="mien.datasets.readers.affwild2:load_affwild2_au",
             fixture=f"{_FIXTURES}:write_affwild2_au",
             splits=("train", "valid"),
             optional_splits=("test",),
@@ -92,7 +92,7 @@ DATASETS = Registry(
         DataSet(
             name="affwild2-mtl",
             title="s-Aff-Wild2, the multi-task set",
-            target="mien.datasets.affwild2_mtl:load_affwild2_mtl",
+            target="mien.datasets.readers.affwild2:load_affwild2_mtl",
             fixture=f"{_FIXTURES}:write_affwild2_mtl",
             splits=("train", "valid"),
             optional_splits=("test",),
@@ -102,7 +102,7 @@ DATASETS = Registry(
         DataSet(
             name="lsd",
             title="Learning from synthetic data, ABAW 4",
-            target="mien.datasets.lsd:load_lsd",
+            target="mien.datasets.readers.lsd:load_lsd",
             fixture=f"{_FIXTURES}:write_lsd",
             splits=("train", "valid"),
             optional_splits=("test",),
@@ -112,7 +112,7 @@ DATASETS = Registry(
         DataSet(
             name="cexpr",
             title="C-EXPR-DB, compound expressions",
-            target="mien.datasets.cexpr:load_cexpr",
+            target="mien.datasets.readers.cexpr:load_cexpr",
             fixture=f"{_FIXTURES}:write_cexpr",
             splits=("test",),
             optional_splits=("train",),
@@ -124,7 +124,7 @@ DATASETS = Registry(
         DataSet(
             name="emi",
             title="Hume-Vidmimic2, emotional mimicry intensity",
-            target="mien.datasets.hume:load_emi",
+            target="mien.datasets.readers.hume:load_emi",
             fixture=f"{_FIXTURES}:write_emi",
             splits=("train", "valid"),
             optional_splits=("test",),
@@ -134,7 +134,7 @@ DATASETS = Registry(
         DataSet(
             name="eri",
             title="Hume-Reaction, emotional reaction intensity",
-            target="mien.datasets.hume:load_eri",
+            target="mien.datasets.readers.hume:load_eri",
             fixture=f"{_FIXTURES}:write_eri",
             splits=("train", "valid"),
             optional_splits=("test",),
@@ -143,7 +143,7 @@ DATASETS = Registry(
         DataSet(
             name="affectnet",
             title="AffectNet, classic release (CSV)",
-            target="mien.datasets.affectnet:load_affectnet",
+            target="mien.datasets.readers.affectnet:load_affectnet",
             fixture=f"{_FIXTURES}:write_affectnet",
             splits=("train", "valid"),
             owner="Mohammad Mahoor, University of Denver; form on mohammadmahoor.com/affectnet",
@@ -151,7 +151,7 @@ DATASETS = Registry(
         DataSet(
             name="affectnet-npy",
             title="AffectNet, later release (arrays per image)",
-            target="mien.datasets.affectnet:load_affectnet_npy",
+            target="mien.datasets.readers.affectnet:load_affectnet_npy",
             fixture=f"{_FIXTURES}:write_affectnet_npy",
             splits=("train", "valid"),
             many_files=True,
@@ -161,9 +161,9 @@ DATASETS = Registry(
         DataSet(
             name="fer2013",
             title="FER2013",
-            target="mien.datasets.fer:load_fer2013",
+            target="mien.datasets.readers.fer:load_fer2013",
             fixture=f"{_FIXTURES}:write_fer2013",
-            reads_all="mien.datasets.fer:load_fer2013_splits",
+            reads_all="mien.datasets.readers.fer:load_fer2013_splits",
             splits=("train", "valid", "test"),
             owner="Kaggle, Challenges in Representation Learning: Facial Expression Recognition",
             published={"train": 28709, "valid": 3589, "test": 3589},
@@ -171,7 +171,7 @@ DATASETS = Registry(
         DataSet(
             name="ferplus",
             title="FER+, ten votes for each FER2013 face",
-            target="mien.datasets.fer:load_ferplus_csv",
+            target="mien.datasets.readers.fer:load_ferplus_csv",
             fixture=f"{_FIXTURES}:write_ferplus",
             splits=("train", "valid", "test"),
             owner="Microsoft, github.com/microsoft/FERPlus (labels); FER2013 for the pixels",
@@ -180,7 +180,7 @@ DATASETS = Registry(
         DataSet(
             name="rafdb",
             title="RAF-DB, basic emotions",
-            target="mien.datasets.rafdb:load_rafdb",
+            target="mien.datasets.readers.rafdb:load_rafdb",
             fixture=f"{_FIXTURES}:write_rafdb",
             splits=("train", "test"),
             owner="Weihong Deng, BUPT; request on whdeng.cn/RAF/model1.html",
@@ -189,7 +189,7 @@ DATASETS = Registry(
         DataSet(
             name="open-ferplus",
             title="FER+ as Parquet, for the default recipe",
-            target="mien.datasets.open_sets:load_open_ferplus",
+            target="mien.datasets.open_sets.open_samples:load_open_ferplus",
             fixture=f"{_FIXTURES}:write_open_ferplus",
             splits=("train", "valid"),
             owner="as ferplus; the Parquet layout is mien's own, see docs/training.md",
@@ -198,7 +198,7 @@ DATASETS = Registry(
         DataSet(
             name="open-fairface",
             title="FairFace as Parquet, faces without expressions",
-            target="mien.datasets.open_sets:load_open_fairface",
+            target="mien.datasets.open_sets.open_samples:load_open_fairface",
             fixture=f"{_FIXTURES}:write_open_fairface",
             splits=("train", "valid"),
             owner="github.com/joojs/fairface",
@@ -207,7 +207,7 @@ DATASETS = Registry(
         DataSet(
             name="open-lfw",
             title="LFW expressions as Parquet",
-            target="mien.datasets.open_sets:load_open_lfw",
+            target="mien.datasets.open_sets.open_samples:load_open_lfw",
             fixture=f"{_FIXTURES}:write_open_lfw",
             splits=("train",),
             owner="an Apache-2.0 collection of LFW photos with one label each; layout in docs/training.md",
@@ -216,7 +216,7 @@ DATASETS = Registry(
         DataSet(
             name="affectnet-c25",
             title="AffectNetC25, votes and ratings of 25 people",
-            target="mien.datasets.open_sets:load_affectnet_c25",
+            target="mien.datasets.open_sets.open_samples:load_affectnet_c25",
             fixture=f"{_FIXTURES}:write_affectnet_c25",
             splits=("train",),
             owner="the authors of AffectNetC25",

@@ -16,9 +16,9 @@ import pyarrow.compute as pc
 from mien.affect import Analyzer, compound_scores, fill_gaps
 from mien.core import ConfigError, InputError
 from mien.datasets import AnnotationError, ClipSamples, FrameSamples, ImageSamples
-from mien.datasets.frame_lists import frame_columns
-from mien.evaluation.answers import KEY, Answers, read_answers
-from mien.evaluation.forms import AnswerForm
+from mien.datasets.track_files import frame_columns
+from mien.evaluation.challenge.predictions import KEY, Answers, read_answers
+from mien.evaluation.challenge.submission_formats import AnswerForm
 from mien.media import cut_box, load_image
 from mien.results import hash_file
 

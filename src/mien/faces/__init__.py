@@ -2,7 +2,6 @@
 """Finds, aligns and follows faces."""
 
 from mien.faces.alignment import align_faces, five_points, resize_face, similarity_transform, to_colour, warp_face
-from mien.faces.cuts import CutDetector
 from mien.faces.detector import (
     DETECTORS,
     Detections,
@@ -14,8 +13,8 @@ from mien.faces.detector import (
     create_detector,
     parse_detector,
 )
-from mien.faces.follow import FaceFollower
-from mien.faces.points import (
+from mien.faces.follower import FaceFollower
+from mien.faces.landmark_model import (
     DEFAULT_POINTS,
     NO_POINTS,
     LandmarkNet,
@@ -24,6 +23,7 @@ from mien.faces.points import (
     with_points,
 )
 from mien.faces.quality import SIGNALS, QualityModel, check_min_quality, load_quality_model, quality_signals
+from mien.faces.scene_changes import CutDetector
 from mien.faces.tracker import MAX_LOST_S, Tracker
 
 __all__ = [

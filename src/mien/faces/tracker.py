@@ -11,8 +11,7 @@ import numpy.typing as npt
 
 from mien.core import ConfigError
 from mien.faces import boxes as geometry
-from mien.faces.assignment import assign
-from mien.faces.boxes import Boxes
+from mien.faces.boxes import Boxes, assign
 from mien.faces.detector import N_LANDMARKS, Detections
 
 # A second look holds a track by a modest score while the full detector has confirmed it lately, since a face was there

@@ -4,18 +4,27 @@
 from mien.inference.bundle import (
     DEFAULT_BUNDLE,
     Bundle,
+    Head,
     bundle_digest,
     find_bundle,
     list_bundles,
     load_bundle,
+    load_head,
     load_spec,
     prepare,
 )
-from mien.inference.card import model_card
-from mien.inference.fakes import FakeSession
-from mien.inference.head import Head, load_head
-from mien.inference.machine import Memory, machine_name, process_memory
-from mien.inference.runtime import RUNTIMES, Runtime, Session, create_session, usable_cores
+from mien.inference.model_card import model_card
+from mien.inference.runtime import (
+    RUNTIMES,
+    FakeSession,
+    Memory,
+    Runtime,
+    Session,
+    create_session,
+    machine_name,
+    process_memory,
+    usable_cores,
+)
 
 __all__ = [
     "DEFAULT_BUNDLE",

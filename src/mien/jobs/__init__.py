@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Maps a function over many items, in this process, in several, or on many machines; knows nothing of faces."""
 
-from mien.jobs.engine import ENGINES, Done, Engine, Event, Failed, Setup, Tell, Told, Work, create_engine
-from mien.jobs.fakes import FakeEngine
+from mien.jobs.engine import ENGINES, Done, Engine, Event, Failed, FakeEngine, Setup, Tell, Told, Work, create_engine
 from mien.jobs.local import LocalEngine
 
 __all__ = [

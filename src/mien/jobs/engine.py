@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The engine port: what runs a function over many items and tells what becomes of each, and the table of engines."""
+"""The engine port: maps a function over many items and reports events; the table of engines; a fake for tests."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from mien.core import ConfigError, Registry
+from mien.core import ConfigError, JobError, Registry
 
 Tell = Callable[[Any], None]
 """Given to the work, which may pass messages to whoever started the run. It raises KeyboardInterrupt where the run was
@@ -137,3 +137,60 @@ def create_engine(engine: str | Engine = "local", *, workers: int = 1) -> Engine
     name, _, address = engine.partition("=")
     created: Engine = ENGINES.load(name)(workers, address or None)
     return created
+
+
+def run_here(setup: Setup, items: Sequence[Any], report: Callable[[Event], None]) -> None:
+    """Work on the items in order; see `mien.jobs.Engine.run`. Interrupts reach the work as they come."""
+    work = setup()
+    for number, item in enumerate(items):
+        teller = _Teller(number, report)
+        try:
+            result = work(item, teller)
+        except Exception as error:
+            if error is teller.error:  # of whoever listens, not of the work: it ends the run
+                raise
+            report(Failed(number, error))
+        else:
+            report(Done(number, result))
+
+
+class _Teller:
+    """Passes messages on and remembers an exception of the listener, which comes back through the work."""
+
+    def __init__(self, number: int, report: Callable[[Event], None]) -> None:
+        self._number = number
+        self._report = report
+        self.error: BaseException | None = None
+
+    def __call__(self, message: Any) -> None:
+        try:
+            self._report(Told(self._number, message))
+        except BaseException as error:
+            self.error = error
+            raise
+
+
+class FakeEngine:
+    """An `Engine` that works in this process, from the last item to the first, and loses the workers of some.
+
+    Args:
+        crashes: numbers of the items whose worker "dies", and the reason to give.
+        workers: what `n_workers` says.
+    """
+
+    shares_cores = True
+
+    def __init__(self, crashes: Mapping[int, str] | None = None, *, workers: int = 2) -> None:
+        self._crashes = dict(crashes or {})
+        self.n_workers = workers
+
+    def run(self, setup: Setup, items: Sequence[Any], report: Callable[[Event], None]) -> None:
+        """Work on the items; see `Engine.run`."""
+        for number, reason in self._crashes.items():
+            report(Failed(number, JobError(reason)))
+        alive = [number for number in reversed(range(len(items))) if number not in self._crashes]
+
+        def renumbered(event: Event) -> None:
+            report(type(event)(alive[event.number], *list(vars(event).values())[1:]))
+
+        run_here(setup, [items[number] for number in alive], renumbered)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Interrupts that wait until it suits, so that they cannot tear a message or an answer in two."""
+"""Interrupts that wait for a safe moment, so that they cannot tear a message in two."""
 
 from __future__ import annotations
 
@@ -92,3 +92,16 @@ def ignore_interrupts() -> None:
     """Leave interrupts to the process that started this one."""
     for each in _SIGNALS:
         signal.signal(each, signal.SIG_IGN)
+
+
+@contextmanager
+def terminated_like_interrupted() -> Iterator[None]:
+    """SIGTERM, which job schedulers, ``timeout`` and ``kill`` send, ends the block as Ctrl-C does: with whole files."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python handles signals in its main thread alone
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

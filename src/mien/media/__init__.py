@@ -4,17 +4,24 @@
 Everything inside mien is (H, W, 3) uint8 RGB, C-contiguous and upright.
 """
 
-from mien.media.anonymize import RecentHeads, anonymize_faces
-from mien.media.audio import SPEECH_RATE_HZ, audio_blocks
+from mien.media.audio_stream import SPEECH_RATE_HZ, audio_blocks
 from mien.media.camera import CameraReader, Capture, open_camera
-from mien.media.drawing import draw_faces
+from mien.media.drawing import RecentHeads, anonymize_faces, draw_faces
 from mien.media.frames import DecodeReport, FrameSource, VideoFrame, VideoInfo
-from mien.media.images import MAX_PIXELS, as_rgb, cut_box, decode_image, load_image
+from mien.media.images import (
+    MAX_PIXELS,
+    SAVE_SUFFIXES,
+    as_rgb,
+    cut_box,
+    decode_image,
+    encode_jpeg,
+    jpeg_thumbnail,
+    load_image,
+    save_image,
+)
 from mien.media.inputs import IMAGE_SUFFIXES, VIDEO_SUFFIXES, MediaInput, find_inputs
-from mien.media.save import SAVE_SUFFIXES, encode_jpeg, save_image
-from mien.media.thumbnails import jpeg_thumbnail
 from mien.media.video import VideoReader, open_video
-from mien.media.writer import VIDEO_SAVE_SUFFIXES, VideoWriter
+from mien.media.video_writer import VIDEO_SAVE_SUFFIXES, VideoWriter
 
 __all__ = [
     "IMAGE_SUFFIXES",

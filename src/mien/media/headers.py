@@ -1,15 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Size, orientation and completeness of an encoded image, read before anything is decoded.
-
-Decoders allocate the whole picture first and some return a half-grey one for a file that was cut off, so both
-questions are answered here from the file's own structure.
-"""
+"""Size, orientation and completeness of image and video files, read before anything is decoded."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 _ORIENTATION_TAG = 0x0112
 _WIDTH_TAG = 0x0100
@@ -214,3 +211,48 @@ def _tiff_tags(data: bytes) -> dict[int, int]:
         if count == 1 and kind in _TIFF_INTEGERS:
             (tags[tag],) = struct.unpack_from(order + _TIFF_INTEGERS[kind], data, entry + 8)
     return tags
+
+
+_EBML_HEADER, _SEGMENT = bytes.fromhex("1a45dfa3"), bytes.fromhex("18538067")
+_HEAD_BYTES = 4096  # a segment's first bytes come right after a header of some dozens
+
+
+def n_bytes_missing(path: Path) -> int:
+    """Bytes that the file declares and does not have; 0 where its container does not tell.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+        size = file.seek(0, 2)
+    declared = _matroska_bytes(head) if head.startswith(_EBML_HEADER) else _riff_bytes(head)
+    return max(0, declared - size)
+
+
+def _matroska_bytes(head: bytes) -> int:
+    """Where the segment ends; 0 for one of unknown length, as streams that were recorded live have."""
+    length, position = _vint(head, len(_EBML_HEADER))
+    position += length or 0
+    if head[position : position + len(_SEGMENT)] != _SEGMENT:
+        return 0
+    length, position = _vint(head, position + len(_SEGMENT))
+    return 0 if length is None else position + length
+
+
+def _riff_bytes(head: bytes) -> int:
+    """Where the first RIFF chunk ends; 0 for other files and for one that was never finished."""
+    if not head.startswith(b"RIFF"):
+        return 0
+    length = int.from_bytes(head[4:8], "little")
+    return 0 if length in (0, 0xFFFFFFFF) else 8 + length
+
+
+def _vint(data: bytes, position: int) -> tuple[int | None, int]:
+    """An EBML length, None if it says "unknown", and where the bytes after it begin."""
+    first = data[position] if position < len(data) else 0
+    n_bytes = 9 - first.bit_length()  # the first set bit tells how many bytes the number takes
+    if not first or position + n_bytes > len(data):
+        return None, len(data)
+    number = int.from_bytes(data[position : position + n_bytes]) & ((1 << 7 * n_bytes) - 1)
+    return (None if number == (1 << 7 * n_bytes) - 1 else number), position + n_bytes

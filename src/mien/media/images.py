@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Still images in: from files and from the caller's arrays to (H, W, 3) uint8 RGB, upright."""
+"""Still images: files and arrays to (H, W, 3) uint8 RGB, upright; and images to files and JPEG bytes."""
 
 from __future__ import annotations
 
 import io
 import os
+import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from mien.core import InputError
-from mien.media.formats import HEAD_BYTES, Format, identify, identify_file, require_file
+from mien.core import InputError, OutputError
+from mien.media.file_types import HEAD_BYTES, Format, identify, identify_file, require_file
 from mien.media.headers import read_header
 
 MAX_PIXELS = 100_000_000
@@ -223,3 +225,103 @@ def _from_pil(image: Any, name: str) -> npt.NDArray[np.uint8]:
     except (OSError, ValueError, SyntaxError) as error:  # what PIL raises for damaged or closed files
         raise InputError(f"{name} cannot be decoded by PIL: {error}") from error
     return np.ascontiguousarray(upright(_to_rgb(pixels), orientation))
+
+
+def partial_path(path: Path) -> Path:
+    """A hidden name beside a file, for as long as it is being written.
+
+    What killed runs left under such a name for the same file is deleted: it shows faces that nobody asked to keep. The
+    file of a run that goes on stays (where the system does not tell, it refuses to delete an open file).
+
+    Args:
+        path: the file's final name.
+    """
+    ours = re.compile(rf"\.{re.escape(path.stem)}\.(\d+)\.part{re.escape(path.suffix)}")
+    with suppress(OSError):  # a folder that cannot be listed will be reported by whoever writes into it
+        for entry in path.parent.iterdir():
+            match = ours.fullmatch(entry.name)
+            if match and not _is_running(int(match[1])):
+                with suppress(OSError):  # Windows: somebody writes it
+                    entry.unlink()
+    return path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+
+
+def _is_running(process_id: int) -> bool:
+    if os.name != "posix":
+        return False  # there the signal 0 would end the process instead of asking for it
+    if process_id == os.getpid():
+        return True
+    try:
+        os.kill(process_id, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass  # it is there and another user's
+    return True
+
+
+SAVE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+"""Suffixes, lower-case, of the image files that `save_image` writes."""
+
+
+def encode_jpeg(image: npt.NDArray[np.uint8], *, quality: int = 80) -> bytes:
+    """A JPEG file in memory.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        quality: 1 to 100.
+    """
+    return cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+
+
+def save_image(path: str | os.PathLike[str], image: npt.NDArray[np.uint8]) -> None:
+    """Write an image in the format that the suffix names, in one step over an older file.
+
+    Args:
+        path: the target; any name that the file system allows.
+        image: (H, W, 3) uint8 RGB.
+
+    Raises:
+        OutputError: the suffix is none of `SAVE_SUFFIXES`, or the place cannot be written.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in SAVE_SUFFIXES:
+        raise OutputError(f"{path}: unknown kind of image file; name it one of *{' *'.join(sorted(SAVE_SUFFIXES))}")
+    # OpenCV's own file functions do not take every Unicode name on Windows.
+    encoded = cv2.imencode(path.suffix.lower(), image[..., ::-1])[1]
+    partial = partial_path(path)
+    try:
+        partial.write_bytes(encoded.tobytes())
+        partial.replace(path)
+    except OSError as error:
+        with suppress(OSError):  # where nothing can be written, there may be nothing that can be removed
+            partial.unlink()
+        raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
+
+
+_MARGIN = 0.4  # of the box's longer side, around it: hair and chin make a face recognisable to its user
+_JPEG_QUALITY = 80
+
+
+def jpeg_thumbnail(image: npt.NDArray[np.uint8], box: tuple[float, float, float, float] | None, side_px: int) -> bytes:
+    """A face with its surroundings, or a whole picture, as a small JPEG.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        box: xyxy in pixels, may leave the image; None for the whole picture.
+        side_px: longest side of the result; nothing is enlarged.
+    """
+    height, width = image.shape[:2]
+    if box is not None:
+        x0, y0, x1, y1 = box
+        reach = max(x1 - x0, y1 - y0) * (0.5 + _MARGIN)
+        centre_x, centre_y = (x0 + x1) / 2, (y0 + y1) / 2
+        left, right = np.clip([centre_x - reach, centre_x + reach], 0, width).astype(int)
+        top, bottom = np.clip([centre_y - reach, centre_y + reach], 0, height).astype(int)
+        if right > left and bottom > top:
+            image = image[top:bottom, left:right]
+    scale = min(1.0, side_px / max(image.shape[:2]))
+    size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    encoded = cv2.imencode(".jpg", small[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1]
+    return bytes(encoded.tobytes())

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from mien.core import InputError
-from mien.media.formats import identify_file, require_file
+from mien.media.file_types import identify_file, require_file
 
 Kind = Literal["image", "video", "camera"]
 

@@ -14,11 +14,10 @@ import av
 from av.container import InputContainer
 
 from mien.core import ConfigError, InputError
-from mien.media.cutoff import n_bytes_missing
-from mien.media.formats import identify_file, require_file
-from mien.media.frames import DecodeReport, VideoFrame, VideoInfo
+from mien.media.file_types import identify_file, require_file
+from mien.media.frames import DecodeReport, PictureMaker, VideoFrame, VideoInfo
+from mien.media.headers import n_bytes_missing
 from mien.media.images import MAX_PIXELS
-from mien.media.pictures import PictureMaker
 from mien.media.timeline import Place, Timeline
 
 # Up to here one thread decodes hundreds of frames a second, and for less work than several.

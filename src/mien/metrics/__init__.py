@@ -12,7 +12,7 @@ from mien.metrics.abaw import (
     p_mtl,
     p_va,
 )
-from mien.metrics.agreement import ccc, mean_pearson, pearson
+from mien.metrics.agreement import Moments, ccc, mean_pearson, pearson
 from mien.metrics.classification import (
     accuracy,
     accuracy_without,
@@ -21,11 +21,8 @@ from mien.metrics.classification import (
     f1_per_class,
     macro_f1,
 )
-from mien.metrics.counts import LabelCounts
-from mien.metrics.groups import bootstrap_weights
-from mien.metrics.moments import Moments
-from mien.metrics.ranking import ordered_pairs, roc_auc
-from mien.metrics.selective import aurc, risk_coverage
+from mien.metrics.counts import LabelCounts, bootstrap_weights
+from mien.metrics.ranking import aurc, ordered_pairs, risk_coverage, roc_auc
 
 __all__ = [
     "LabelCounts",

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.core import ConfigError
+from mien.metrics.agreement import Moments
 from mien.metrics.counts import LabelCounts
-from mien.metrics.moments import Moments
 
 N_EXPRESSIONS = 8
 """Classes of the expression challenge since its 3rd edition; 7 before."""

@@ -1,11 +1,180 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Agreement of real-valued series: concordance and Pearson correlation."""
+"""Agreement of real-valued series: CCC and Pearson correlation, and the mergeable `Moments` behind them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from mien.core import ConfigError
-from mien.metrics.moments import Moments
+from mien.metrics.counts import Codes, Weights, checked_codes, count_groups, group_sums
+
+Floats = npt.NDArray[np.float64]
+
+# What weighted sums of squares lose by cancellation; a smaller rest is the spread of a constant series.
+_ROUNDING = 1e-13
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Moments:
+    """Population moments of K pairs of series, for one set of rows or for each of G groups of rows.
+
+    Rows may arrive in any chunks: ``Moments.of(a, b) + Moments.of(c, d)`` is ``Moments.of`` of all rows, up to
+    rounding. Moments are merged with the method of Chan, Golub and LeVeque (1979), so that neither long series nor
+    means far from 0 cost digits, and a constant series keeps a spread of exactly 0.
+
+    Attributes:
+        n: () or (G,) rows.
+        mean_x: (K,) or (G, K); 0 where there is no row.
+        mean_y: like ``mean_x``.
+        ss_x: sum of squared deviations from ``mean_x``, like ``mean_x``.
+        ss_y: the same for y.
+        ss_xy: sum of products of deviations.
+    """
+
+    n: Floats
+    mean_x: Floats
+    mean_y: Floats
+    ss_x: Floats
+    ss_y: Floats
+    ss_xy: Floats
+
+    @classmethod
+    def of(
+        cls, x: npt.ArrayLike, y: npt.ArrayLike, *, groups: Codes | None = None, n_groups: int | None = None
+    ) -> Moments:
+        """Moments of N rows of K pairs.
+
+        Args:
+            x: (N, K) finite numbers, or (N,) for one pair.
+            y: like ``x``.
+            groups: (N,) the group of each row as an integer from 0, for moments per group.
+            n_groups: G; some groups may have no row.
+
+        Raises:
+            ConfigError: the shapes do not fit, a value is not finite, or a group number is out of range.
+        """
+        a, b = _columns(x, "x"), _columns(y, "y")
+        if a.shape != b.shape:
+            raise ConfigError(f"x and y must have one common shape, got {np.shape(x)} and {np.shape(y)}")
+        if groups is None:
+            whole = cls.of(a, b, groups=np.zeros(len(a), dtype=np.intp), n_groups=1)
+            return cls(**{name: getattr(whole, name)[0] for name in _FIELDS})
+        codes = checked_codes(groups, len(a), n_groups)
+        n = np.bincount(codes, minlength=count_groups(codes, n_groups)).astype(np.float64)
+        mean_x, dx = _centred(a, codes, n)
+        mean_y, dy = _centred(b, codes, n)
+        return cls(
+            n=n,
+            mean_x=mean_x,
+            mean_y=mean_y,
+            ss_x=group_sums(dx * dx, codes, len(n)),
+            ss_y=group_sums(dy * dy, codes, len(n)),
+            ss_xy=group_sums(dx * dy, codes, len(n)),
+        )
+
+    def __add__(self, other: Moments) -> Moments:
+        """Moments of the rows of both."""
+        n = self.n + other.n
+        share = other.n / np.maximum(n, 1)
+        gap_x, gap_y = other.mean_x - self.mean_x, other.mean_y - self.mean_y
+        between = _as_column(self.n * share)
+        share = _as_column(share)
+        return Moments(
+            n=n,
+            mean_x=self.mean_x + share * gap_x,
+            mean_y=self.mean_y + share * gap_y,
+            ss_x=self.ss_x + other.ss_x + between * gap_x**2,
+            ss_y=self.ss_y + other.ss_y + between * gap_y**2,
+            ss_xy=self.ss_xy + other.ss_xy + between * gap_x * gap_y,
+        )
+
+    def pooled(self, weights: Weights) -> Moments:
+        """Moments of all rows together, each group counted as often as its weight says.
+
+        Args:
+            weights: (R, G) whole numbers >= 0; ones are everything once, counts of drawn groups a bootstrap sample.
+
+        Returns:
+            Moments of R sets of rows.
+        """
+        n = weights @ self.n
+        per_row = 1 / np.maximum(n, 1)[:, None]
+        origin_x, origin_y = _origin(self.mean_x, self.n), _origin(self.mean_y, self.n)
+        x, y = self.mean_x - origin_x, self.mean_y - origin_y
+        rows = self.n[:, None]
+        mean_x, mean_y = per_row * (weights @ (rows * x)), per_row * (weights @ (rows * y))
+        size_x, size_y = weights @ (self.ss_x + rows * x * x), weights @ (self.ss_y + rows * y * y)
+        ss_x, ss_y = size_x - n[:, None] * mean_x**2, size_y - n[:, None] * mean_y**2
+        flat_x, flat_y = ss_x <= _ROUNDING * size_x, ss_y <= _ROUNDING * size_y
+        ss_xy = weights @ (self.ss_xy + rows * x * y) - n[:, None] * mean_x * mean_y
+        # Two constants are the same only to the last digit, which the two origins may have taken: any group has it.
+        flat, drawn = flat_x & flat_y, ((weights > 0) & (self.n > 0)).argmax(axis=1)
+        return Moments(
+            n=n,
+            mean_x=np.where(flat, self.mean_x[drawn], mean_x + origin_x),
+            mean_y=np.where(flat, self.mean_y[drawn], mean_y + origin_y),
+            ss_x=np.where(flat_x, 0.0, ss_x),
+            ss_y=np.where(flat_y, 0.0, ss_y),
+            ss_xy=np.where(flat_x | flat_y, 0.0, ss_xy),
+        )
+
+    @property
+    def ccc(self) -> Floats:
+        """Concordance of each pair, in [-1, 1]; 0 if one series is constant, NaN if both are the same constant."""
+        spread = self.ss_x + self.ss_y + _as_column(self.n) * (self.mean_x - self.mean_y) ** 2
+        return _ratio(2 * self.ss_xy, spread)
+
+    @property
+    def pearson(self) -> Floats:
+        """Pearson correlation of each pair, in [-1, 1]; NaN if one series is constant."""
+        return np.clip(_ratio(self.ss_xy, np.sqrt(self.ss_x) * np.sqrt(self.ss_y)), -1.0, 1.0)
+
+
+_FIELDS = ("n", "mean_x", "mean_y", "ss_x", "ss_y", "ss_xy")
+
+
+def _columns(values: npt.ArrayLike, name: str) -> Floats:
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim == 1:
+        array = array[:, None]
+    if array.ndim != 2:
+        raise ConfigError(f"{name} must have shape (N,) or (N, K), got {array.shape}")
+    unusable = ~np.isfinite(array).all(axis=1)
+    if unusable.any():
+        rows = np.flatnonzero(unusable)
+        raise ConfigError(
+            f"{name} has {len(rows)} rows that are not finite, the first is row {rows[0]}; leave them out"
+        )
+    return array
+
+
+def _centred(values: Floats, codes: Codes, n: Floats) -> tuple[Floats, Floats]:
+    """Mean of each group, and the deviation of each row from the mean of its group."""
+    # Measured from a value of its own, a constant group has deviations of exactly 0; its rounded mean would leave some.
+    first = np.zeros((len(n), values.shape[1]))
+    first[codes[::-1]] = values[::-1]
+    shifted = values - first[codes]
+    means = group_sums(shifted, codes, len(n)) / np.maximum(n, 1)[:, None]
+    return first + means, shifted - means[codes]
+
+
+def _origin(means: Floats, n: Floats) -> Floats:
+    """A point amid the data, from which pooled sums of squares lose few digits."""
+    filled = np.flatnonzero(n)
+    return means[filled[0]] if len(filled) else np.zeros(means.shape[1:])
+
+
+def _as_column(per_group: Floats) -> Floats:
+    return per_group[..., None]
+
+
+def _ratio(numerator: Floats, denominator: Floats) -> Floats:
+    result = np.full(numerator.shape, np.nan)
+    np.divide(numerator, denominator, out=result, where=denominator > 0)
+    return result
 
 
 def ccc(x: npt.ArrayLike, y: npt.ArrayLike) -> float:

@@ -5,11 +5,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from mien.pipeline.analyze import RunResult, analyze
-from mien.pipeline.events import Event, FailuresListed, Note, Progress, TablesSkipped, TableWritten
 from mien.pipeline.live import LiveFigures, LiveFrame, live
+from mien.pipeline.run_progress import Event, FailuresListed, Note, Progress, TablesSkipped, TableWritten
 
 if TYPE_CHECKING:
-    from mien.pipeline.features import FeaturesResult, extract_features
+    from mien.pipeline.feature_extraction.extraction import FeaturesResult, extract_features
 
 __all__ = [
     "Event",
@@ -32,6 +32,6 @@ def __getattr__(name: str) -> Any:
     # What the main job does not need is opened when it is used.
     if name not in __all__:
         raise AttributeError(f"module 'mien.pipeline' has no attribute {name!r}")
-    value = getattr(import_module("mien.pipeline.features"), name)
+    value = getattr(import_module("mien.pipeline.feature_extraction.extraction"), name)
     globals()[name] = value
     return value

@@ -15,14 +15,13 @@ from mien.core import ConfigError, FaceChoice
 from mien.faces import DEFAULT_POINTS, NO_POINTS, check_min_quality, parse_detector
 from mien.inference import DEFAULT_BUNDLE, bundle_digest, load_spec, usable_cores
 from mien.jobs import Engine, LocalEngine, create_engine
-from mien.pipeline.convert import convert_to_openface, is_openface_file
-from mien.pipeline.events import Event, FailuresListed, Note, Progress, TablesSkipped
+from mien.pipeline.media_run import Selection
 from mien.pipeline.overlay import Drawing
 from mien.pipeline.plan import Plan, TablePlan, make_plan
-from mien.pipeline.report import check_report_name, write_report
-from mien.pipeline.run import RunSettings
-from mien.pipeline.sources import Selection
-from mien.pipeline.tally import Tally
+from mien.pipeline.postprocessing.convert import convert_to_openface, is_openface_file
+from mien.pipeline.postprocessing.report import check_report_name, write_report
+from mien.pipeline.run_progress import Event, FailuresListed, Note, Progress, TablesSkipped, Tally
+from mien.pipeline.table_run import RunSettings
 from mien.results import (
     InputFailure,
     InputRecord,
@@ -122,7 +121,7 @@ def analyze(
         landmarks: whether the table has the points of each face: 68, or five without a landmark net.
         overlay: a video (or, for an image, a picture) with everything drawn on it; for a single input.
         anonymous: whether faces are made unrecognisable in the overlay.
-        report: a page (.html) about everything that was analysed, see `mien.pipeline.report.write_report`.
+        report: an HTML report of everything that was analysed, see `mien.pipeline.postprocessing.report`.
         report_frames: whether small pictures of faces are part of it.
         workers: inputs to work on at the same time, for a folder of tables; they divide the cores among them.
         engine: ``"local"`` for processes of this machine, ``"ray"`` (extra) for many machines, or any object with the

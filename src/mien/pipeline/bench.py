@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mien._version import __version__
-from mien.affect.opencv_threads import opencv_on_one_thread
+from mien.affect.analyzer import opencv_on_one_thread
 from mien.core import ConfigError
 from mien.faces import DEFAULT_POINTS
 from mien.inference import DEFAULT_BUNDLE, Memory, machine_name

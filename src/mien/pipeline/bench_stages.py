@@ -33,7 +33,7 @@ from mien.faces import (
 from mien.inference import Memory, process_memory
 from mien.media import VideoFrame, VideoInfo, open_video
 from mien.pipeline.analyze import analyze
-from mien.pipeline.table_of_bundle import schema_of
+from mien.pipeline.media_run import schema_of
 from mien.results import TableWriter
 
 BATCHES = (1, 16)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`live`: faces as they happen. A frame that comes while another one is being read is dropped, never queued."""
+"""`live`: faces of a camera as they happen, and the table of a live run. Frames that come too fast are dropped."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,7 +22,79 @@ from mien.core import ConfigError, Frame
 from mien.faces import DEFAULT_POINTS
 from mien.inference import DEFAULT_BUNDLE
 from mien.media import FrameSource, VideoFrame, find_inputs, open_camera, open_video
-from mien.pipeline.live_table import LiveTable
+from mien.pipeline.media_run import schema_of
+from mien.results import InputRecord, RunManifest, TableWriter
+
+
+class LiveTable:
+    """Takes the answers of a live run; a context manager.
+
+    Args:
+        path: the table; its ending chooses the format.
+        analyzer: whose answers come.
+        source: of the frames.
+
+    Raises:
+        ConfigError: the ending is unknown.
+        OutputError: the place cannot be written.
+    """
+
+    def __init__(self, path: Path, analyzer: Analyzer, source: FrameSource) -> None:
+        self._path = path
+        self._analyzer = analyzer
+        self._source = source
+        self._name = source.info.name if source.info.path is None else str(source.info.path)
+        self._started = datetime.now(UTC)
+        self._n_faces = 0
+        self._n_dropped = 0
+        self._writer = TableWriter(path, schema_of(analyzer))
+
+    def append(self, frame: Frame, n_dropped: int) -> None:
+        """Add the rows of a frame.
+
+        Args:
+            frame: the answer.
+            n_dropped: frames that were dropped so far.
+
+        Raises:
+            OutputError: the disk is full or the place cannot be written.
+        """
+        self._writer.append(self._name, frame)
+        self._n_faces += len(frame.faces)
+        self._n_dropped = n_dropped
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        n_rows = self._writer.n_rows
+        self._writer.__exit__(kind, error, trace)
+        if not n_rows:
+            return
+        report = self._source.report
+        dropped = (f"{self._n_dropped} frames came while others were being read and were dropped",)
+        record = InputRecord(
+            path=self._name,
+            kind="camera" if self._source.info.path is None else "video",
+            sha256=None,
+            size_bytes=None,
+            n_frames_decoded=report.n_decoded,
+            n_frames_lost=report.n_lost,
+            n_rows=n_rows,
+            n_faces=self._n_faces,
+            messages=(*report.messages, *(dropped if self._n_dropped else ())),
+        )
+        RunManifest(
+            bundle_name=self._analyzer.spec.name,
+            bundle_sha256=self._analyzer.bundle_digest,
+            arguments={"live": True},
+            started=self._started,
+            finished=datetime.now(UTC),
+            inputs=(record,),
+        ).save(self._path)
+
 
 _RECENT = 120  # answers that the figures look back on: some seconds
 _JOIN_S = 2.0

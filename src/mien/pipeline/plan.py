@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mien.core import ConfigError, InputError
 from mien.media import MediaInput, find_inputs
-from mien.pipeline.earlier import EarlierTables
+from mien.pipeline.resume import EarlierTables
 from mien.results import TABLE_ENDINGS, InputFailure
 
 DEFAULT_ENDING = ".parquet"

@@ -1,32 +1,38 @@
 # SPDX-License-Identifier: Apache-2.0
 """Affect tables and feature vectors on disk: written so that a kill loses nothing, read back, and the run manifest."""
 
-from mien.results.durable import durable_file, output_errors
-from mien.results.episodes import action_unit_thresholds, thresholds_metadata
-from mien.results.failures import FAILURES_NAME, FailureRow, failure_rows, read_failures, update_failures
-from mien.results.feature_reader import FeatureArrays, FeatureSet, open_features
-from mien.results.feature_shards import FeatureInfo, SourceRecord
-from mien.results.feature_writer import ROWS_PER_SHARD, FeatureWriter, FrameVectors
-from mien.results.formats import TABLE_ENDINGS, format_of
-from mien.results.leftovers import Recovery, discard_leftovers, leftover_rows, recover
-from mien.results.lock import locked_folder
-from mien.results.manifest import InputFailure, InputRecord, RunManifest, hash_file, manifest_path
-from mien.results.openface_columns import (
+from mien.results.features.feature_shards import FeatureArrays, FeatureInfo, FeatureSet, SourceRecord, open_features
+from mien.results.features.feature_writer import ROWS_PER_SHARD, FeatureWriter, FrameVectors
+from mien.results.files import durable_file, locked_folder, output_errors
+from mien.results.openface.openface_columns import (
     from_intensity,
     from_openface_pose,
     openface_header,
     to_intensity,
     to_openface_pose,
 )
-from mien.results.openface_reader import read_openface
-from mien.results.openface_writer import write_openface
-from mien.results.persons import choose_faces, name_persons, track_numbers
-from mien.results.reader import TableFacts, read_facts, read_table
-from mien.results.recording import column_numbers
-from mien.results.report import render_report
-from mien.results.report_moments import Moment
-from mien.results.save import save_table
-from mien.results.schema import (
+from mien.results.openface.openface_reader import read_openface
+from mien.results.openface.openface_writer import write_openface
+from mien.results.reports.html_report import render_report
+from mien.results.reports.report_content import Moment
+from mien.results.summaries.episodes import action_unit_thresholds, thresholds_metadata
+from mien.results.summaries.summary import Summary, summarize
+from mien.results.tables.manifest import (
+    FAILURES_NAME,
+    FailureRow,
+    InputFailure,
+    InputRecord,
+    RunManifest,
+    failure_rows,
+    hash_file,
+    manifest_path,
+    read_failures,
+    update_failures,
+)
+from mien.results.tables.persons import Swap, Track, choose_faces, list_swaps, list_tracks, name_persons, track_numbers
+from mien.results.tables.reader import TableFacts, read_facts, read_table
+from mien.results.tables.recording import column_numbers
+from mien.results.tables.schema import (
     PERSON_COLUMN,
     SCHEMA_VERSION,
     Column,
@@ -37,9 +43,9 @@ from mien.results.schema import (
     table_schema,
     with_table_metadata,
 )
-from mien.results.summary import Summary, summarize
-from mien.results.tracks import Swap, Track, list_swaps, list_tracks
-from mien.results.writer import TableWriter
+from mien.results.tables.spool import Recovery, discard_leftovers, leftover_rows, recover
+from mien.results.tables.table_formats import TABLE_ENDINGS, format_of, save_table
+from mien.results.tables.writer import TableWriter
 
 __all__ = [
     "FAILURES_NAME",

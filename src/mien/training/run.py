@@ -19,16 +19,15 @@ from mien.affect import Analyzer
 from mien.core import ConfigError, Figure, ModelSpec, TeachingSource
 from mien.evaluation import PROTOCOLS, BundleOnCrops
 from mien.inference import create_session
-from mien.training.batches import clean_inputs
-from mien.training.bundle_files import write_bundle, write_spec
-from mien.training.cache import cached_side_px, default_cache_folder
-from mien.training.data import TeachingSet
-from mien.training.devices import create_fabric
-from mien.training.engine import Trainer
-from mien.training.export import calibrate, describe, export_onnx, parity_gap
-from mien.training.memory import keep_freed_memory
-from mien.training.recipe import Recipe
-from mien.training.sources import Lessons, load_lessons
+from mien.training.data.batch_loader import clean_inputs
+from mien.training.data.sources import Lessons, load_lessons
+from mien.training.data.training_images import cached_side_px, default_cache_folder
+from mien.training.data.training_set import TeachingSet
+from mien.training.engine.compute import create_fabric, keep_freed_memory
+from mien.training.engine.trainer import Trainer
+from mien.training.export.bundle_files import write_bundle, write_spec
+from mien.training.export.onnx_export import calibrate, describe, export_onnx, parity_gap
+from mien.training.recipes.recipe import Recipe
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric

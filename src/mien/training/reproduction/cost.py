@@ -20,9 +20,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from mien.core import DIMENSIONS, EXPRESSION_ORDERS, MissingExtraError
 from mien.datasets import AU_RULES
 from mien.inference import RUNTIMES, Session, create_session, machine_name
-from mien.training.export import export_onnx
-from mien.training.network import AffectNetwork
-from mien.training.recipe import Recipe
+from mien.training.export.onnx_export import export_onnx
+from mien.training.models.network import AffectNetwork
+from mien.training.recipes.recipe import Recipe
 from mien.training.reproduction.records import Cost, Speed
 
 logger = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 
-from mien.training.export import MAX_PARITY_GAP
+from mien.training.export.onnx_export import MAX_PARITY_GAP
 from mien.training.reproduction.cost import BATCHES
 from mien.training.reproduction.plan import Row, trained_name
 from mien.training.reproduction.records import Cost, Records, Trained

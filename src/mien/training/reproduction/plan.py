@@ -8,17 +8,18 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from mien.core import ConfigError
-from mien.training.backbones.registry import Option
-from mien.training.recipe import Recipe, list_recipes, load_recipe
-from mien.training.schedule_settings import OptimizerSettings, StageSettings
-from mien.training.settings import (
+from mien.training.models.backbones.registry import Option
+from mien.training.recipes.recipe import Recipe, list_recipes, load_recipe
+from mien.training.recipes.settings import (
     AugmentationSettings,
     DataSettings,
     HeadSettings,
     LossSettings,
     ModelSettings,
+    OptimizerSettings,
     PublishedSettings,
     SourceSettings,
+    StageSettings,
 )
 
 

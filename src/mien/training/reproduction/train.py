@@ -14,17 +14,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mien.training.batches import clean_inputs
-from mien.training.bundle_files import write_bundle
-from mien.training.cache import cached_side_px, default_cache_folder
-from mien.training.cards import create_card
-from mien.training.engine import CHECKPOINT, Trainer
-from mien.training.export import describe, export_onnx, runtime_gap
-from mien.training.recipe import Recipe
+from mien.training.data.batch_loader import clean_inputs
+from mien.training.data.sources import load_source, set_aside
+from mien.training.data.training_images import cached_side_px, default_cache_folder
+from mien.training.engine.trainer import CHECKPOINT, Trainer
+from mien.training.export.bundle_files import write_bundle
+from mien.training.export.card_content import create_card
+from mien.training.export.onnx_export import describe, export_onnx, runtime_gap
+from mien.training.recipes.recipe import Recipe
 from mien.training.reproduction.plan import Budget, Row, under_budget
 from mien.training.reproduction.records import Trained
 from mien.training.run import Machine, measure_bundle
-from mien.training.sources import load_source, set_aside
 
 logger = logging.getLogger(__name__)
 

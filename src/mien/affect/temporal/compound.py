@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Compound expressions from basic ones without any training for them (zero-shot)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from mien.affect.temporal.smoothing import box_mean, fill_gaps
+from mien.core import ConfigError, columns_by_name
+
+Floats = npt.NDArray[np.float64]
+
+COMPOUND_PAIRS = (
+    ("fear", "surprise"),
+    ("happiness", "surprise"),
+    ("sadness", "surprise"),
+    ("disgust", "surprise"),
+    ("anger", "surprise"),
+    ("sadness", "fear"),
+    ("sadness", "anger"),
+)
+"""The seven compounds of C-EXPR-DB in its order: fearfully surprised, happily surprised, ... as pairs of basics."""
+
+COMPOUND_COUNTS = (14445, 24915, 10780, 10637, 10535, 10112, 8878)
+"""Frames of each compound in the training part, as its authors published them."""
+
+
+def compound_scores(expression: npt.ArrayLike, labels: Sequence[str]) -> Floats:
+    """The score of each compound: the arithmetic mean of the probabilities of its two basic expressions.
+
+    The arithmetic mean came closer to the known frequencies than the geometric and the harmonic one.
+
+    Args:
+        expression: (N, E) probabilities, after one softmax; logits are refused.
+        labels: E names; the six basic emotions must be among them.
+
+    Returns:
+        (N, 7), in [0, .5].
+
+    Raises:
+        ConfigError: the rows are no probabilities, or a basic emotion is missing.
+    """
+    chances = np.asarray(expression, dtype=np.float64)
+    if chances.ndim != 2 or chances.shape[1] != len(labels):
+        raise ConfigError(f"(N, {len(labels)}) probabilities are needed, got {chances.shape}")
+    if len(chances) and not (np.abs(chances.sum(axis=1) - 1) < 1e-3).all():
+        raise ConfigError("every row must hold probabilities that sum to 1; apply softmax once to logits, never twice")
+    first = columns_by_name(labels, [pair[0] for pair in COMPOUND_PAIRS])
+    second = columns_by_name(labels, [pair[1] for pair in COMPOUND_PAIRS])
+    return np.asarray(0.5 * (chances[:, first] + chances[:, second]))
+
+
+def strongest_per_frame(frames: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[npt.NDArray[np.integer], Floats]:
+    """The maximum over the faces of each frame, class by class.
+
+    Args:
+        frames: (N,) the frame of each face, in any order.
+        scores: (N, C).
+
+    Returns:
+        The (F,) frames with a face, ascending, and (F, C).
+
+    Raises:
+        ConfigError: there is no face, or the shapes do not fit.
+    """
+    number, values = np.asarray(frames), np.asarray(scores, dtype=np.float64)
+    if values.ndim != 2 or number.shape != values.shape[:1] or not len(number):
+        raise ConfigError(f"N >= 1 frames and (N, C) scores are needed, got {number.shape} and {values.shape}")
+    order = np.argsort(number, kind="stable")
+    present, start = np.unique(number[order], return_index=True)
+    return present, np.maximum.reduceat(values[order], start, axis=0)
+
+
+def compound_expressions(
+    frames: npt.ArrayLike,
+    expression: npt.ArrayLike,
+    labels: Sequence[str],
+    timeline: npt.ArrayLike,
+    *,
+    half_width: int = 50,
+) -> npt.NDArray[np.intp]:
+    """The compound expression of each frame of one video.
+
+    All faces of a frame count, class by class with the strongest; frames without a face are interpolated; a box mean
+    runs over time; the highest score decides.
+
+    Args:
+        frames: (N,) the frame of each face.
+        expression: (N, E) probabilities of each face.
+        labels: E names.
+        timeline: (T,) consecutive frames to answer for.
+        half_width: of the box mean, in frames; 10, 50 and 100 are in use.
+
+    Returns:
+        (T,) indices into `COMPOUND_PAIRS`.
+
+    Raises:
+        ConfigError: as for `compound_scores` and `strongest_per_frame`, or the timeline has holes.
+    """
+    scores = compound_timeline(frames, expression, labels, timeline, half_width=half_width)
+    return np.asarray(scores.argmax(axis=1), dtype=np.intp)
+
+
+def compound_timeline(
+    frames: npt.ArrayLike,
+    expression: npt.ArrayLike,
+    labels: Sequence[str],
+    timeline: npt.ArrayLike,
+    *,
+    half_width: int = 50,
+) -> Floats:
+    """The scores that `compound_expressions` decides by.
+
+    Returns:
+        (T, 7), in [0, .5]: means of two probabilities, not probabilities themselves.
+
+    Raises:
+        ConfigError: as for `compound_expressions`.
+    """
+    wanted = np.asarray(timeline)
+    if (np.diff(wanted) != 1).any():
+        raise ConfigError("the timeline must be consecutive frames; the filter counts them")
+    present, scores = strongest_per_frame(frames, compound_scores(expression, labels))
+    return np.asarray(box_mean(fill_gaps(present, scores, wanted), half_width))
+
+
+def frequency_divergence(classes: npt.ArrayLike, expected_counts: Sequence[float] = COMPOUND_COUNTS) -> float:
+    """Kullback-Leibler divergence of the frequencies of predicted classes from known ones, in nats; 0 is a match.
+
+    Args:
+        classes: (N,) class indices.
+        expected_counts: known count of each class, all > 0.
+
+    Raises:
+        ConfigError: there is no prediction, or a class is out of range.
+    """
+    found, counts = np.asarray(classes), np.asarray(expected_counts, dtype=np.float64)
+    if not found.size or found.min() < 0 or found.max() >= len(counts):
+        raise ConfigError(f"at least one class in 0..{len(counts) - 1} is needed")
+    share = np.bincount(found, minlength=len(counts)) / found.size
+    present = share > 0
+    return float((share[present] * np.log(share[present] / (counts / counts.sum())[present])).sum())
+
+
+def choose_by_frequencies(
+    candidates: Mapping[str, npt.ArrayLike], expected_counts: Sequence[float] = COMPOUND_COUNTS
+) -> tuple[str, dict[str, float]]:
+    """The system whose predicted classes are closest to the known frequencies; it needs no labels.
+
+    Args:
+        candidates: name -> (N,) class indices.
+        expected_counts: known count of each class.
+
+    Returns:
+        The best name, and the divergence of every candidate.
+
+    Raises:
+        ConfigError: there is no candidate, or as for `frequency_divergence`.
+    """
+    if not candidates:
+        raise ConfigError("there is no candidate to choose from")
+    divergences = {name: frequency_divergence(classes, expected_counts) for name, classes in candidates.items()}
+    return min(divergences, key=divergences.__getitem__), divergences

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`smooth_frames`: the filters of `smooth_tracks` over a video while it is read."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from mien.affect.temporal.smoothing import Floats, Smoothing, fill_gaps, hold_through_gaps
+from mien.core import Faces, Frame
+from mien.faces import MAX_LOST_S
+
+
+def smooth_frames(
+    frames: Iterable[Frame], settings: Smoothing, *, max_lost_s: float = MAX_LOST_S
+) -> Generator[Frame, None, None]:
+    """Smooth the faces of a stream, each track on its own, in memory that does not grow with the video.
+
+    Gives what `smooth_tracks` gives on the whole video. The price of a window that reaches ahead is delay: a frame is
+    held back until the frames of its window have come, and while a face of it is lost in that window, until the face
+    is back or given up. Causal settings hold nothing back.
+
+    Args:
+        frames: by rising index; those that were skipped or lost are interpolated like lost faces.
+        settings: half-widths in frames, and the kernel.
+        max_lost_s: a face that was away for longer starts a new track; the tracker's own patience.
+
+    Yields:
+        The same frames, as many and in order. ``top_expressions`` follows the smoothed probabilities. Where
+        ``frames`` raises an error, what was held back comes before it.
+    """
+    stream = _Stream(settings, max_lost_s)
+    try:
+        for frame in frames:
+            stream.add(frame)
+            while stream.ready():
+                yield stream.take()
+    except Exception:
+        yield from stream.rest()
+        raise
+    yield from stream.rest()
+
+
+@dataclass(eq=False)
+class _Track:
+    """What one face showed lately: numbers of frames, and values by task."""
+
+    frames: deque[int] = field(default_factory=deque)
+    values: deque[tuple[Floats, ...]] = field(default_factory=deque)
+    seen_s: float = 0.0
+
+    def forget_before(self, frame: int) -> None:
+        """Drop what no window from ``frame`` on needs; the row that is held or interpolated from there stays."""
+        while len(self.frames) > 1 and self.frames[1] <= frame:
+            self.frames.popleft()
+            self.values.popleft()
+
+
+class _Stream:
+    """Frames that wait for their windows, and the tracks through them."""
+
+    def __init__(self, settings: Smoothing, max_lost_s: float) -> None:
+        self._settings = settings
+        self._widths = (settings.expr, settings.va, settings.au)
+        self._behind = max(self._widths)
+        self._ahead = 0 if settings.causal else self._behind
+        self._max_lost_s = max_lost_s
+        self._newest: Frame | None = None
+        self._tracks: dict[int, _Track] = {}
+        self._waiting: deque[tuple[Frame, list[_Track | None]]] = deque()
+
+    def add(self, frame: Frame) -> None:
+        """Take the next frame."""
+        self._newest = frame
+        self._tracks = {number: track for number, track in self._tracks.items() if not self._given_up(track)}
+        tracks: list[_Track | None] = []
+        for row, number in enumerate(frame.faces.track_ids.tolist()):
+            track = self._tracks.setdefault(number, _Track()) if number >= 0 else None
+            if track is not None:
+                track.frames.append(frame.index)
+                track.values.append(_values(frame.faces, row))
+                track.seen_s = frame.time_s
+            tracks.append(track)
+        self._waiting.append((frame, tracks))
+
+    def ready(self) -> bool:
+        """Whether the first frame's windows are complete."""
+        if not self._waiting or self._newest is None:
+            return False
+        frame, tracks = self._waiting[0]
+        stop = frame.index + self._ahead
+        return self._newest.index >= stop and all(
+            track is None or track.frames[-1] >= stop or self._given_up(track) for track in tracks
+        )
+
+    def take(self) -> Frame:
+        """The first frame, smoothed by what has come so far."""
+        frame, tracks = self._waiting.popleft()
+        if not any(tracks):
+            return frame
+        rows = [
+            _values(frame.faces, row) if track is None else self._smoothed(track, frame.index)
+            for row, track in enumerate(tracks)
+        ]
+        return replace(frame, faces=_with_values(frame.faces, rows))
+
+    def rest(self) -> Generator[Frame, None, None]:
+        """All frames that still wait, when no further one will come."""
+        while self._waiting:
+            yield self.take()
+
+    def _given_up(self, track: _Track) -> bool:
+        return self._newest is not None and self._newest.time_s - track.seen_s > self._max_lost_s
+
+    def _smoothed(self, track: _Track, frame: int) -> tuple[Floats, ...]:
+        track.forget_before(frame - self._behind)
+        numbers = np.array(track.frames)
+        own = int(np.searchsorted(numbers, frame))
+        tasks = zip(*track.values, strict=True)
+        return tuple(
+            self._filtered(numbers, np.stack(values), own, width)
+            for values, width in zip(tasks, self._widths, strict=True)
+        )
+
+    def _filtered(self, numbers: npt.NDArray[np.int64], values: Floats, own: int, width: int) -> Floats:
+        """One task of one face in the frame ``numbers[own]``; rows that are not finite count as lost."""
+        known = np.asarray(np.isfinite(values).all(axis=1))
+        if not width or not known[own]:
+            return np.asarray(values[own])
+        frame, numbers, values = int(numbers[own]), numbers[known], values[known]
+        stop = frame if self._settings.causal else frame + width
+        timeline = np.arange(max(frame - width, numbers[0]), min(stop, numbers[-1]) + 1)
+        fill = hold_through_gaps if self._settings.causal else fill_gaps
+        window = fill(numbers, values, timeline)
+        # The window is cut already, so the filter may reach over all of it.
+        return np.asarray(self._settings.filter(window, len(window))[frame - timeline[0]])
+
+
+def _values(faces: Faces, row: int) -> tuple[Floats, ...]:
+    """Expression, valence and arousal, and action units of one face, in the order of the widths."""
+    va = np.array([faces.valence[row], faces.arousal[row]], dtype=np.float64)
+    return faces.expression[row].astype(np.float64), va, faces.action_units[row].astype(np.float64)
+
+
+def _with_values(faces: Faces, rows: Sequence[tuple[Floats, ...]]) -> Faces:
+    expression, va, units = (np.stack(column) for column in zip(*rows, strict=True))
+    return replace(faces, expression=expression, valence=va[:, 0], arousal=va[:, 1], action_units=units)

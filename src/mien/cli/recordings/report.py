@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``mien report``; the words of a run are in `mien.cli.progress`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command(short_help="A page with timelines, key frames and a summary of tables.")
+@click.argument("tables", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="TABLE...")
+@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="FILE.html", help="The page.")
+@click.option(
+    "--video",
+    "videos",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="For key frames: where an analysed file is now, if it was moved. May be repeated.",
+)
+@click.option("--no-frames", is_flag=True, help="Leave every face out.")
+def report(tables: tuple[Path, ...], out: Path, videos: tuple[Path, ...], *, no_frames: bool) -> None:
+    """Write one page that shows affect tables in any browser, offline: timelines to zoom, key frames, a summary.
+
+    The page holds everything and loads nothing. Small pictures of faces come from the analysed files where these are
+    still at hand; --no-frames leaves them out.
+    """
+    from mien.pipeline.postprocessing.report import write_report
+
+    for note in write_report(tables, out, videos=videos, frames=not no_frames):
+        click.echo(f"note: {note}", err=True)
+    click.echo(f"wrote {out}", err=True)

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``mien smooth``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command(short_help="Smooth a table of affect over time.")
+@click.argument("table", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The new table (.parquet, .csv, .jsonl).")
+@click.option("--expr", type=click.IntRange(min=0), default=0, metavar="D", help="Frames each side for expressions.")
+@click.option("--va", type=click.IntRange(min=0), default=0, metavar="D", help="The same for valence and arousal.")
+@click.option("--au", type=click.IntRange(min=0), default=0, metavar="D", help="The same for action units.")
+@click.option("--kernel", type=click.Choice(["mean", "median", "gaussian"]), default="mean", show_default=True)
+@click.option("--sigma", type=float, default=1e5, show_default=True, help="Of the gaussian kernel, in frames squared.")
+@click.option("--causal", is_flag=True, help="Use no later frame.")
+@click.option(
+    "--baseline",
+    type=click.Choice(["person"]),
+    help="Subtract each person's own face at rest from action units, valence and arousal.",
+)
+def smooth(
+    table: Path,
+    out: Path,
+    expr: int,
+    va: int,
+    au: int,
+    kernel: str,
+    sigma: float,
+    *,
+    causal: bool,
+    baseline: str | None,
+) -> None:
+    """Smooth every track of an affect table on its own, and decide the top expression again.
+
+    Good half-widths for videos: --expr 50 --va 50 --au 3. Frames in which a face was lost count as interpolated; no
+    row is added for them. --baseline person works with or without smoothing: it takes each person (or track that is
+    nobody's) from the median of its neutral-looking frames.
+    """
+    from mien.affect import Smoothing
+    from mien.pipeline.postprocessing.smooth import smooth_file
+
+    settings = Smoothing(expr=expr, va=va, au=au, kernel=kernel, sigma=sigma, causal=causal)
+    if baseline is not None:
+        from mien.pipeline.postprocessing.person_baseline import calibrate_file
+
+        done = calibrate_file(table, out, settings)
+        for source, name, n_neutral in done.untouched:
+            click.echo(
+                f"note: {source}: {name} looks neutral in {n_neutral} frames, too few; its values stay as they were",
+                err=True,
+            )
+        click.echo(f"wrote {out}: baseline of {len(done.calibrated)} subtracted")
+        return
+    n_tracks = smooth_file(table, out, settings)
+    click.echo(f"wrote {out}: {n_tracks} tracks smoothed")

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``mien summarize``, and the summary as a table for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import pyarrow as pa
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
+_MAX_LINES = 60
+_TOP_EXPRESSIONS = 3
+_TOP_UNITS = 3
+_LEAST_SHARE = 0.05
+
+
+def summary_view(windows: pa.Table, *, windowed: bool) -> Table:
+    """The first lines of a summary.
+
+    Args:
+        windows: of `mien.results.Summary`.
+        windowed: whether there may be several windows, so that their times are worth a column.
+    """
+    hidden = windows.num_rows - _MAX_LINES
+    caption = f"{hidden} more lines: --out FILE has them all" if hidden > 0 else None
+    view = Table(caption=caption, header_style="bold", pad_edge=False, box=SIMPLE_HEAD)
+    view.add_column("source", overflow="fold", min_width=12)
+    view.add_column("face", no_wrap=True)
+    if windowed:
+        view.add_column("seconds", justify="right", no_wrap=True)
+    for name in ("frames", "coverage", "valence", "arousal"):
+        view.add_column(name, justify="right", no_wrap=True)
+    view.add_column("expressions, share of time")
+    view.add_column("action units, base rate (events)")
+    previous = None
+    for row in windows.slice(0, _MAX_LINES).to_pylist():
+        source = "" if row["source"] == previous else Path(row["source"]).name
+        previous = row["source"]
+        cells = [source, _face(row)]
+        if windowed:
+            cells.append(f"{row['start_s']:g} - {row['end_s']:.4g}")
+        cells += [
+            str(row["n_frames"]),
+            _percent(row["coverage"]),
+            _spread(row, "valence"),
+            _spread(row, "arousal"),
+            _expressions(row),
+            _units(row),
+        ]
+        view.add_row(*map(Text, cells))  # file names may look like rich's markup: nothing is interpreted
+    return view
+
+
+def _face(row: Mapping[str, Any]) -> str:
+    if row["scope"] == "track":
+        return f"track {row['track_id']}"
+    return str({"source": "all faces", "person": row["person"]}.get(row["scope"], row["scope"]))
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.0%}"
+
+
+def _spread(row: Mapping[str, Any], name: str) -> str:
+    mean, sd = row[f"{name}_mean"], row[f"{name}_sd"]
+    if mean is None:
+        return "-"
+    return f"{mean:+.2f}" if sd is None else f"{mean:+.2f} ±{sd:.2f}"
+
+
+def _expressions(row: Mapping[str, Any]) -> str:
+    shares = _largest(row, "_share", _TOP_EXPRESSIONS)
+    return ", ".join(f"{name.removeprefix('expression_')} {share:.0%}" for name, share in shares) or "-"
+
+
+def _units(row: Mapping[str, Any]) -> str:
+    texts = []
+    for name, rate in _largest(row, "_rate", _TOP_UNITS):
+        n_events = row[f"{name}_events"]
+        texts.append(f"{name} {rate:.0%}" + ("" if n_events is None else f" ({n_events})"))
+    return ", ".join(texts) or "-"
+
+
+def _largest(row: Mapping[str, Any], ending: str, n: int) -> list[tuple[str, float]]:
+    found = [
+        (name.removesuffix(ending), value)
+        for name, value in row.items()
+        if name.endswith(ending) and value is not None and value >= _LEAST_SHARE
+    ]
+    return sorted(found, key=lambda each: -each[1])[:n]
+
+
+@click.command(short_help="Coverage, means, shares, base rates and events of tables.")
+@click.argument("tables", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="TABLE...")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Every number: a row per source, face and window (.csv, .parquet, .jsonl).",
+)
+@click.option(
+    "--events",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Onset, offset, peak and duration of every event of an action unit or expression.",
+)
+@click.option(
+    "--transitions",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="How often which expression gave way to which.",
+)
+@click.option("--window", "window_s", type=float, metavar="SECONDS", help="A row per so many seconds. [default: all]")
+def summarize(
+    tables: tuple[Path, ...], out: Path | None, events: Path | None, transitions: Path | None, window_s: float | None
+) -> int:
+    """Say in short what affect tables hold: per file, face and time window.
+
+    The terminal shows the essentials; --out has every number. Shares are of time, not of rows. docs/summaries.md
+    defines each of them.
+    """
+    from rich.console import Console
+
+    from mien.cli.recordings.summarize import summary_view
+    from mien.pipeline.postprocessing.summarize import summarize_files
+
+    result = summarize_files(tables, out=out, events=events, transitions=transitions, window_s=window_s)
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=160)  # a pipe has no edge at which names would have to be cut
+    if result.summary.windows.num_rows:
+        console.print(summary_view(result.summary.windows, windowed=window_s is not None))
+    for failure in result.failures:
+        click.echo(f"failed: {failure.reason}", err=True)
+    for path in result.written:
+        click.echo(f"wrote {path}", err=True)
+    return result.exit_code

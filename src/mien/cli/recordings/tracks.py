@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``mien tracks``."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from mien.pipeline.postprocessing.tracks import TrackList
+
+
+@click.command(short_help="List the tracks of a table, and name persons.")
+@click.argument("table", type=click.Path(path_type=Path))
+@click.option("--merge", multiple=True, metavar="ID,...=NAME", help="These tracks are NAME. May be given again.")
+@click.option("--out", type=click.Path(path_type=Path), help="The new table with the column person.")
+@click.option("--source", metavar="NAME", help="Whose tracks --merge means, where the table has several sources.")
+@click.option("--thumbnails", type=click.Path(path_type=Path), metavar="DIR", help="A strip of faces for each track.")
+@click.option("--video", type=click.Path(path_type=Path), help="Where the input is now. [default: where it was]")
+def tracks(
+    table: Path,
+    merge: tuple[str, ...],
+    out: Path | None,
+    source: str | None,
+    thumbnails: Path | None,
+    video: Path | None,
+) -> None:
+    """List when, where and how large each track of TABLE is seen.
+
+    A track follows a face and knows nothing of identity: a person who comes back has a new one. Look (--thumbnails),
+    then say who is who: --merge 1,3=patient --merge 2=interviewer --out NEW. Track numbers stay as they are.
+    """
+    from mien.pipeline.postprocessing.tracks import name_persons_in_file, tracks_of_file, write_thumbnails
+
+    if bool(merge) != bool(out):
+        raise click.UsageError("--merge and --out go together: the table itself is never changed")
+    if source is not None and not merge:
+        raise click.UsageError("--source says whose tracks --merge means")
+    if video is not None and thumbnails is None:
+        raise click.UsageError("--video is where --thumbnails takes the faces from")
+    found = tracks_of_file(table) if out is None else name_persons_in_file(table, out, _persons(merge), source=source)
+    for line in _lines(found):
+        click.echo(line)
+    for swap in found.swaps:
+        click.echo(
+            f"note: {swap.source}: tracks {swap.track_ids[0]} and {swap.track_ids[1]} change sides between"
+            f" {swap.first_s:.2f} and {swap.last_s:.2f} s; look whether people moved or tracks were mistaken",
+            err=True,
+        )
+    if out is not None:
+        click.echo(f"wrote {out}")
+    if thumbnails is not None:
+        click.echo(f"wrote {len(write_thumbnails(table, thumbnails, video=video))} strips of faces in {thumbnails}")
+
+
+def _persons(merge: tuple[str, ...]) -> dict[str, list[int]]:
+    persons: dict[str, list[int]] = {}
+    for text in merge:
+        numbers, equals, name = text.partition("=")
+        parts = [part.strip() for part in numbers.split(",")]
+        if not equals or not all(part.isascii() and part.isdecimal() for part in parts):
+            raise click.BadParameter(f"--merge takes track numbers and a name, such as 1,3=patient; got {text!r}")
+        persons.setdefault(name.strip(), []).extend(map(int, parts))
+    return persons
+
+
+def _lines(found: TrackList) -> list[str]:
+    if not found.tracks:
+        return ["no tracks: nobody was followed"]
+    several = len({track.source for track in found.tracks}) > 1
+    head = ["track", "person", "from s", "to s", "frames", "coverage", "face px", "place px"]
+    rows = [[*(["source"] if several else []), *head]]
+    for track in found.tracks:
+        size = "-" if math.isnan(track.width_px) else f"{track.width_px:.0f} x {track.height_px:.0f}"
+        places = (track.place_first_px, track.place_last_px)
+        place = "-" if math.isnan(places[0][0]) else " > ".join(f"{x:.0f},{y:.0f}" for x, y in places)
+        rows.append(
+            [
+                *([track.source] if several else []),
+                *(str(track.track_id), track.person or "-", f"{track.first_s:.2f}", f"{track.last_s:.2f}"),
+                *(str(track.n_rows), f"{track.coverage:.0%}", size, place),
+            ]
+        )
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``mien export``."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mien.core import MissingExtraError
+
+if TYPE_CHECKING:
+    from mien.training.export.variants import VariantReport
+
+
+@click.command(short_help="Write a smaller variant of a bundle, with its measured loss (extra: train).")
+@click.argument("bundle")
+@click.option("--variant", required=True, type=click.Choice(["fp16", "int8"]), help="Which kind.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the new bundle.")
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="Folder of the open face sets: calibrates int8, measures the loss."
+)
+def export(bundle: str, variant: str, out: Path, data: Path | None) -> None:
+    """Write a variant of BUNDLE (a name or a folder) and say what it lost.
+
+    \b
+    fp16: weights stored in half precision, arithmetic in float32; half the size, the same speed
+    int8: 8-bit weights and activations; less than half the size, faster; needs --data
+    """  # noqa: D301 - \b is click's mark for text that it must not rewrap
+    try:
+        from mien.training.export.variants import export_variant
+    except ModuleNotFoundError as error:
+        package = (error.name or "torch").partition(".")[0]
+        if package == "mien":
+            raise  # a part of mien itself is missing, which no extra brings
+        raise MissingExtraError(package, "train") from error
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    _print(export_variant(bundle, variant, out, data), out)
+
+
+def _print(report: VariantReport, out: Path) -> None:
+    width = max((len(c.figure.measure) for c in report.comparisons), default=0)
+    for data in dict.fromkeys(c.figure.data for c in report.comparisons):
+        click.echo(f"{data:{width}}  variant  origin   loss, points")
+        for c in report.comparisons:
+            if c.figure.data == data:
+                mark = " *" if c.decisive else ""
+                line = f"{c.figure.measure:{width}}  {c.figure.value:.4f}   {c.origin:.4f}   {100 * c.loss:+.2f}{mark}"
+                click.echo(line)
+    said = (
+        f"{report.spec.name} in {out}: {report.size:.2f} of the size, {report.cpu_time:.2f} of the CPU time a face; "
+        f"answers move by at most {report.largest_move:.4f}"
+    )
+    kept = report.same_expression
+    click.echo(said if kept is None else f"{said}, {kept:.1%} keep their top expression")
+    if not report.comparisons:
+        click.echo("its loss was not measured: give --data")
+    else:
+        click.echo(
+            "recommended" if report.recommended else "not recommended: a figure marked * is worse by .30 or more"
+        )

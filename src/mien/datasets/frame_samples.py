@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`FrameSamples`: annotated frames of face tracks, as columns that hold millions of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mien.core import ConfigError
+from mien.datasets.crop_folders import base_video, crop_name
+from mien.datasets.samples import NOT_GIVEN, UNKNOWN, Column, SplitCounts, class_counts, freeze_columns, some_names
+
+Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FrameSamples:
+    """N annotated frames of T tracks (one face through one video). Labels that were not given are unknown.
+
+    Attributes:
+        dataset: name in `DATASETS`.
+        split: ``"train"``, ``"valid"`` or ``"test"``.
+        tracks: T names; ``X``, ``X_left`` and ``X_right`` are three tracks of the video ``X``.
+        track_index: (N,) int32 into ``tracks``.
+        frame: (N,) int32, counted from 1: line i below the header of a track's file is frame i.
+        valence_arousal: (N, 2) float32 in [-1, 1]; both NaN in a row that is not valid.
+        expression: (N,) int8 into ``expression_labels``; `UNKNOWN` in a row that is not valid.
+        action_units: (N, A) int8, 0 or 1, `UNKNOWN` where not annotated.
+        expression_labels: names in the data set's order, canonically spelled.
+        action_unit_labels: A names such as ``"AU12"``.
+        crops: the folder that holds ``<track>/00001.jpg``; None where the reader found none.
+        has_image: (N,) whether the row's crop is there.
+        n_crop_frames: (T,) int32 number of the last crop of each track; 0 where it has none.
+    """
+
+    dataset: str
+    split: str
+    tracks: tuple[str, ...]
+    track_index: npt.NDArray[np.int32]
+    frame: npt.NDArray[np.int32]
+    valence_arousal: Floats = NOT_GIVEN
+    expression: npt.NDArray[np.int8] = NOT_GIVEN
+    action_units: npt.NDArray[np.int8] = NOT_GIVEN
+    expression_labels: tuple[str, ...] = ()
+    action_unit_labels: tuple[str, ...] = ()
+    crops: Path | None = None
+    has_image: Bools = NOT_GIVEN
+    n_crop_frames: npt.NDArray[np.int32] = NOT_GIVEN
+
+    def __post_init__(self) -> None:
+        n, n_tracks = len(self.frame), len(self.tracks)
+        columns: dict[str, Column] = {
+            "track_index": ((n,), np.int32, 0),
+            "frame": ((n,), np.int32, 0),
+            "valence_arousal": ((n, 2), np.float32, np.nan),
+            "expression": ((n,), np.int8, UNKNOWN),
+            "action_units": ((n, len(self.action_unit_labels)), np.int8, UNKNOWN),
+            "has_image": ((n,), np.bool_, False),
+            "n_crop_frames": ((n_tracks,), np.int32, 0),
+        }
+        freeze_columns(self, columns)
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @property
+    def valid_valence_arousal(self) -> Bools:
+        """(N,) rows in which both valence and arousal are annotated."""
+        valid: Bools = ~np.isnan(self.valence_arousal.sum(axis=1))
+        return valid
+
+    @property
+    def valid_expression(self) -> Bools:
+        """(N,) rows with an annotated expression."""
+        valid: Bools = self.expression != UNKNOWN
+        return valid
+
+    @property
+    def valid_action_units(self) -> Bools:
+        """(N,) rows in which every action unit is annotated; one that is not takes the row out of the task."""
+        if not self.action_unit_labels:
+            return np.zeros(len(self), dtype=bool)
+        valid: Bools = (self.action_units != UNKNOWN).all(axis=1)
+        return valid
+
+    def image_path(self, row: int) -> Path:
+        """Where the crop of a row is, or would be where `has_image` is False.
+
+        Raises:
+            ConfigError: the samples were read without a folder of crops.
+        """
+        if self.crops is None:
+            raise ConfigError(f"{self.dataset} was read without crops; put cropped_aligned or cropped into its folder")
+        return self.crops / self.image_location(row)
+
+    def image_location(self, row: int) -> str:
+        """The row's name in lists and submissions: ``video/00001.jpg``."""
+        return f"{self.tracks[self.track_index[row]]}/{crop_name(int(self.frame[row]))}"
+
+    def track_rows(self) -> Iterator[tuple[str, npt.NDArray[np.intp]]]:
+        """Each track and its rows by rising frame number; filters must never cross these bounds."""
+        order = np.lexsort((self.frame, self.track_index))
+        bounds = np.searchsorted(self.track_index[order], np.arange(len(self.tracks) + 1))
+        for track, start, stop in zip(self.tracks, bounds[:-1], bounds[1:], strict=True):
+            yield track, order[start:stop]
+
+    def take(self, rows: npt.ArrayLike) -> FrameSamples:
+        """The chosen rows (a boolean mask or indices), in that order; all tracks stay listed."""
+        chosen = np.arange(len(self))[np.asarray(rows)]
+        names = ("track_index", "frame", "valence_arousal", "expression", "action_units", "has_image")
+        columns: dict[str, Any] = {name: getattr(self, name)[chosen] for name in names}
+        return replace(self, **columns)
+
+    def counts(self) -> SplitCounts:
+        """Rows, tracks, crops, masks and classes."""
+        valid: dict[str, int] = {}
+        classes: dict[str, int] = {}
+        if self.valid_valence_arousal.any():
+            valid["valence_arousal"] = int(self.valid_valence_arousal.sum())
+        if self.expression_labels:
+            valid["expression"] = int(self.valid_expression.sum())
+            classes |= class_counts(self.expression_labels, self.expression)
+        if self.action_unit_labels:
+            usable = self.valid_action_units
+            valid["action_units"] = int(usable.sum())
+            active = self.action_units[usable].sum(axis=0, dtype=np.int64)
+            classes |= {label: int(n) for label, n in zip(self.action_unit_labels, active, strict=True)}
+        return SplitCounts(
+            n_rows=len(self),
+            n_tracks=len(self.tracks),
+            n_media=None if self.crops is None else int(self.has_image.sum()),
+            valid=valid,
+            classes=classes,
+        )
+
+    def groups(self) -> frozenset[str]:
+        """The videos, tracks of one video counted once."""
+        return frozenset(map(base_video, self.tracks))
+
+    def absent(self) -> tuple[Path, ...]:
+        """Nothing: a frame without a face has no crop, so a gap is no fault of the folder."""
+        return ()
+
+    def notes(self) -> tuple[str, ...]:
+        """Frames without a crop, tracks without any, tracks with more crops than lines."""
+        if self.crops is None:
+            return (f"{self.split}: no folder of crops, so no image was looked for",)
+        notes = []
+        n_missing = int((~self.has_image).sum())
+        if n_missing:
+            notes.append(f"{self.split}: {n_missing} of {len(self)} frames have no crop (no face was found there)")
+        empty = [track for track, last in zip(self.tracks, self.n_crop_frames, strict=True) if last == 0]
+        if empty:
+            notes.append(f"{self.split}: {len(empty)} tracks have no crop at all: {some_names(empty)}")
+        last_line = np.zeros(len(self.tracks), dtype=np.int64)
+        np.maximum.at(last_line, self.track_index, self.frame)
+        surplus = self.n_crop_frames - last_line
+        longer = [f"{self.tracks[i]} (+{surplus[i]})" for i in np.flatnonzero(surplus > 0)]
+        if longer:
+            notes.append(f"{self.split}: {len(longer)} tracks have crops beyond their last line: {some_names(longer)}")
+        return tuple(notes)

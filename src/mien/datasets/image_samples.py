@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`ImageSamples`: annotated still images, as columns; pixels stay on disk until somebody asks for one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mien.core import ConfigError
+from mien.datasets.samples import NOT_GIVEN, UNKNOWN, Column, SplitCounts, class_counts, freeze_columns
+
+Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float32]
+
+FER_SIZE_PX = 48
+"""Side of a FER2013 face."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ImageSamples:
+    """N annotated images. Labels that were not given are unknown.
+
+    Attributes:
+        dataset: name in `DATASETS`.
+        split: ``"train"``, ``"valid"`` or ``"test"``.
+        folder: that names are relative to; None where the set has no image files.
+        names: N file names, as the data set writes them.
+        expression: (N,) int8 into ``expression_labels``; `UNKNOWN` where the set names no such expression.
+        expression_labels: names in the data set's order, canonically spelled.
+        valence_arousal: (N, 2) float32 in [-1, 1]; both NaN where not rated.
+        boxes: (N, 4) float32 xyxy in pixels of the image, the face; NaN where the set gives none.
+        votes: (N, V) int64, how many people chose each of ``vote_labels``.
+        vote_labels: V names.
+        pixels: N texts of space-separated gray values, for a set that keeps faces inside its table; else None.
+        has_image: (N,) whether the image file is there.
+    """
+
+    dataset: str
+    split: str
+    folder: Path | None
+    names: tuple[str, ...]
+    expression: npt.NDArray[np.int8] = NOT_GIVEN
+    expression_labels: tuple[str, ...] = ()
+    valence_arousal: Floats = NOT_GIVEN
+    boxes: Floats = NOT_GIVEN
+    votes: npt.NDArray[np.int64] = NOT_GIVEN
+    vote_labels: tuple[str, ...] = ()
+    pixels: pa.Array | None = None
+    has_image: Bools = NOT_GIVEN
+
+    def __post_init__(self) -> None:
+        n = len(self.names)
+        columns: dict[str, Column] = {
+            "expression": ((n,), np.int8, UNKNOWN),
+            "valence_arousal": ((n, 2), np.float32, np.nan),
+            "boxes": ((n, 4), np.float32, np.nan),
+            "votes": ((n, len(self.vote_labels)), np.int64, 0),
+            "has_image": ((n,), np.bool_, False),
+        }
+        freeze_columns(self, columns)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def valid_expression(self) -> Bools:
+        """(N,) images with one of ``expression_labels``."""
+        valid: Bools = self.expression != UNKNOWN
+        return valid
+
+    @property
+    def valid_valence_arousal(self) -> Bools:
+        """(N,) images with valence and arousal."""
+        valid: Bools = ~np.isnan(self.valence_arousal.sum(axis=1))
+        return valid
+
+    def image_path(self, row: int) -> Path:
+        """Where the image of a row is, or would be where `has_image` is False.
+
+        Raises:
+            ConfigError: the set was read without image files.
+        """
+        if self.folder is None:
+            raise ConfigError(f"{self.dataset} was read without image files; its docs page says where they belong")
+        return self.folder / self.names[row]
+
+    def gray_image(self, row: int) -> npt.NDArray[np.uint8]:
+        """The (48, 48) gray face of a row of a set that keeps faces inside its table.
+
+        Raises:
+            ConfigError: the set has image files instead.
+        """
+        if self.pixels is None:
+            raise ConfigError(f"{self.dataset} keeps images in files; use image_path")
+        values = np.array(self.pixels[row].as_py().split(), dtype=np.uint8)
+        return values.reshape(FER_SIZE_PX, FER_SIZE_PX)
+
+    def take(self, rows: npt.ArrayLike) -> ImageSamples:
+        """The chosen rows (a boolean mask or indices), in that order."""
+        chosen = np.arange(len(self))[np.asarray(rows)]
+        columns: dict[str, Any] = {
+            name: getattr(self, name)[chosen]
+            for name in ("expression", "valence_arousal", "boxes", "votes", "has_image")
+        }
+        pixels = None if self.pixels is None else pc.take(self.pixels, pa.array(chosen))
+        return replace(self, names=tuple(self.names[i] for i in chosen), pixels=pixels, **columns)
+
+    def counts(self) -> SplitCounts:
+        """Rows, images, masks and classes."""
+        valid = {"expression": int(self.valid_expression.sum())}
+        if self.valid_valence_arousal.any():
+            valid["valence_arousal"] = int(self.valid_valence_arousal.sum())
+        return SplitCounts(
+            n_rows=len(self),
+            n_tracks=len(self),
+            n_media=None if self.folder is None else int(self.has_image.sum()),
+            valid=valid,
+            classes=class_counts(self.expression_labels, self.expression),
+        )
+
+    def groups(self) -> frozenset[str]:
+        """Names, so that an image in two splits is noticed; none of these sets says who is shown."""
+        return frozenset(self.names)
+
+    def absent(self) -> tuple[Path, ...]:
+        """Images that the annotations name and the folder lacks."""
+        if self.folder is None:
+            return ()
+        return tuple(self.folder / self.names[row] for row in np.flatnonzero(~self.has_image))
+
+    def notes(self) -> tuple[str, ...]:
+        """Names that occur twice, and whether images were looked for at all."""
+        notes = []
+        n_twice = len(self) - len(set(self.names))
+        if n_twice:
+            notes.append(f"{self.split}: {n_twice} names repeat an earlier one; every row is kept")
+        if self.folder is None and self.pixels is None:
+            notes.append(f"{self.split}: no image files were looked for")
+        return tuple(notes)
+
+
+def match_images(folder: Path | None, names: Sequence[str]) -> Bools:
+    """(N,) which files exist below the folder. Directories are listed once, nothing is opened."""
+    if folder is None:
+        return np.zeros(len(names), dtype=bool)
+    listed: dict[str, frozenset[str]] = {}
+    found = np.zeros(len(names), dtype=bool)
+    for row, name in enumerate(names):
+        parent, _, file = name.rpartition("/")
+        if parent not in listed:
+            listed[parent] = _names_in(folder / parent)
+        found[row] = file in listed[parent]
+    return found
+
+
+def _names_in(folder: Path) -> frozenset[str]:
+    try:
+        return frozenset(os.listdir(folder))  # noqa: PTH208 - a Path per file takes ten times as long
+    except (FileNotFoundError, NotADirectoryError):
+        return frozenset()

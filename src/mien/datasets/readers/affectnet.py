@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""AffectNet: the classic release with its CSV files, and the later one with three small arrays per image."""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from mien.core import EXPRESSION_ORDERS
+from mien.datasets.image_samples import ImageSamples, match_images
+from mien.datasets.samples import UNKNOWN
+from mien.datasets.text_files import (
+    AnnotationError,
+    Field,
+    OnProblem,
+    Table,
+    load_document,
+    read_named,
+    read_ratings,
+    refuse,
+)
+
+NOT_RATED = -2.0
+"""Stands for valence and arousal of an image that nobody rated (none, uncertain, no face)."""
+
+_LABELS = EXPRESSION_ORDERS["affectnet"]
+_LAST_CLASS = 10  # 8 none, 9 uncertain, 10 no face
+
+_CSV_FILES = {"train": "training.csv", "valid": "validation.csv"}
+_CSV_FIELDS = (
+    Field("subDirectory_filePath", "text"),
+    *(Field(name) for name in ("face_x", "face_y", "face_width", "face_height")),
+    *(Field(name) for name in ("expression", "valence", "arousal")),
+)
+_CSV_IMAGES = ("Manually_Annotated_Images", "Manually_Annotated/Manually_Annotated_Images", "images")
+_NPY_FOLDERS = {"train": "train_set", "valid": "val_set"}
+
+
+def load_affectnet(folder: str | Path, split: str) -> ImageSamples:
+    """The classic release: ``training.csv``, ``validation.csv`` and ``Manually_Annotated_Images``.
+
+    Rows with no expression (none, uncertain, no face) are kept with an unknown one, and rows without a face box with
+    NaN boxes; HSEmotion's selection is ``samples.valid_expression & ~np.isnan(samples.boxes[:, 0])``.
+
+    Raises:
+        AnnotationError: the file is missing or malformed.
+    """
+    folder = Path(folder)
+    if split not in _CSV_FILES:
+        raise AnnotationError(folder, f"AffectNet has the splits {', '.join(_CSV_FILES)}, not {split!r}")
+    table = read_named(load_document(folder / _CSV_FILES[split]), _CSV_FIELDS)
+    names = tuple(table.texts("subDirectory_filePath").to_pylist())
+    images = next((folder / place for place in _CSV_IMAGES if (folder / place).is_dir()), None)
+    classes = table.classes("expression", low=0, high=_LAST_CLASS)
+    return ImageSamples(
+        dataset="affectnet",
+        split=split,
+        folder=images,
+        names=names,
+        expression=np.where(classes < len(_LABELS), classes, UNKNOWN).astype(np.int8),
+        expression_labels=_LABELS,
+        valence_arousal=read_ratings(table, not_rated=NOT_RATED),
+        boxes=_boxes(table),
+        has_image=match_images(images, names),
+    )
+
+
+def load_affectnet_npy(folder: str | Path, split: str, *, on_problem: OnProblem = refuse) -> ImageSamples:
+    """The later release: ``train_set`` and ``val_set``, each ``images/<id>.jpg`` and ``annotations/<id>_exp.npy`` ...
+
+    Args:
+        folder: that holds both.
+        split: ``"train"`` or ``"valid"``.
+        on_problem: hears of images whose annotations cannot be read; they are left out.
+
+    Raises:
+        AnnotationError: the split is missing or, without ``on_problem``, an annotation is malformed.
+    """
+    folder = Path(folder)
+    if split not in _NPY_FOLDERS:
+        raise AnnotationError(folder, f"AffectNet has the splits {', '.join(_NPY_FOLDERS)}, not {split!r}")
+    place = folder / _NPY_FOLDERS[split]
+    ids = sorted(path.name.removesuffix("_exp.npy") for path in (place / "annotations").glob("*_exp.npy"))
+    if not ids:
+        raise AnnotationError(place / "annotations", "holds no annotations (<id>_exp.npy)")
+    names, rows = [], []
+    for name in ids:
+        try:
+            rows.append(_read_arrays(place / "annotations" / name))
+        except AnnotationError as problem:
+            on_problem(problem)
+            continue
+        names.append(f"{name}.jpg")
+    values = np.array(rows, dtype=np.float64).reshape(-1, 3)
+    return ImageSamples(
+        dataset="affectnet-npy",
+        split=split,
+        folder=place / "images",
+        names=tuple(names),
+        expression=np.where(values[:, 0] < len(_LABELS), values[:, 0], UNKNOWN).astype(np.int8),
+        expression_labels=_LABELS,
+        valence_arousal=np.where((values[:, 1:] == NOT_RATED).any(axis=1, keepdims=True), np.nan, values[:, 1:]),
+        has_image=match_images(place / "images", names),
+    )
+
+
+def _boxes(table: Table) -> npt.NDArray[np.float32]:
+    """Xyxy of x, y, width, height; NaN where the width is negative, the file's sign for no box."""
+    boxes = table.numbers(("face_x", "face_y", "face_width", "face_height"))
+    boxes[:, 2:] += np.where(boxes[:, 2:3] < 0, np.nan, boxes[:, :2])
+    boxes[np.isnan(boxes[:, 2])] = np.nan
+    return boxes.astype(np.float32)
+
+
+def _read_arrays(stem: Path) -> tuple[float, float, float]:
+    """Expression, valence and arousal of one image."""
+    expression, valence, arousal = (
+        _read_scalar(stem.with_name(f"{stem.name}_{ending}.npy")) for ending in ("exp", "val", "aro")
+    )
+    if expression not in range(_LAST_CLASS + 1):
+        reason = f"expression {expression:g} is not in 0 to {_LAST_CLASS}"
+        raise AnnotationError(stem.with_name(f"{stem.name}_exp.npy"), reason)
+    for value, ending in ((valence, "val"), (arousal, "aro")):
+        if not (abs(value) <= 1 or value == NOT_RATED):
+            reason = f"{value:g} is neither in [-1, 1] nor {NOT_RATED:g} (not rated)"
+            raise AnnotationError(stem.with_name(f"{stem.name}_{ending}.npy"), reason)
+    return expression, valence, arousal
+
+
+def _read_scalar(path: Path) -> float:
+    """The one number in a ``.npy`` file, which the owners saved as text of various lengths or as a number.
+
+    `numpy.load` spends most of its time on a header that hundreds of thousands of files share; here it is read once.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise AnnotationError(path, f"cannot be read ({error.strerror})") from error
+    try:
+        if content[:6] != b"\x93NUMPY" or content[6] != 1:
+            raise ValueError("no array file of version 1")
+        start = 10 + int.from_bytes(content[8:10], "little")
+        value = float(np.frombuffer(content, _dtype_of(content[10:start]), offset=start)[()].item())
+    except (IndexError, KeyError, SyntaxError, TypeError, ValueError) as error:
+        raise AnnotationError(path, f"does not hold one number ({error})") from error
+    return value
+
+
+@cache
+def _dtype_of(header: bytes) -> np.dtype[np.str_ | np.number]:
+    """The type of the items that an array file's header announces; Python objects are refused, never unpickled."""
+    dtype: np.dtype[np.str_ | np.number] = np.dtype(ast.literal_eval(header.decode("latin-1").strip())["descr"])
+    if dtype.kind not in "Uifu":
+        raise ValueError(f"items of type {dtype}")
+    return dtype

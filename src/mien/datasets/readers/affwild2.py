@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Aff-Wild2 (a text file per face track, every edition from 2020 on) and s-Aff-Wild2 (the multi-task lists)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mien.core import ACTION_UNITS_8, ACTION_UNITS_12, EXPRESSION_ORDERS
+from mien.datasets.crop_folders import CROP_FOLDERS, find_crops
+from mien.datasets.frame_samples import FrameSamples
+from mien.datasets.samples import UNKNOWN
+from mien.datasets.text_files import (
+    AnnotationError,
+    Field,
+    OnProblem,
+    load_document,
+    read_action_units,
+    read_ratings,
+    read_rows,
+    refuse,
+)
+from mien.datasets.track_files import (
+    NOT_RATED,
+    TrackFormat,
+    action_unit_format,
+    check_list_header,
+    expression_format,
+    frame_columns,
+    load_frame_list,
+    read_track_files,
+    valence_arousal_format,
+)
+
+_SPLITS = {"train": ("train_set", "training_set"), "valid": ("validation_set",)}
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One task of Aff-Wild2.
+
+    Attributes:
+        name: of the data set.
+        code: as it occurs in the names of test lists.
+        folders: spellings of the task's folder, lower case.
+        form: of its files.
+    """
+
+    name: str
+    code: str
+    folders: tuple[str, ...]
+    form: TrackFormat
+
+
+_VA = _Task(
+    name="affwild2-va",
+    code="VA",
+    folders=("va_estimation_challenge", "va_set"),
+    form=valence_arousal_format(),
+)
+_EXPR = _Task(
+    name="affwild2-expr",
+    code="EXPR",
+    folders=("expr_recognition_challenge", "expr_classification_challenge", "expr_set"),
+    form=expression_format({EXPRESSION_ORDERS[name]: EXPRESSION_ORDERS[name] for name in ("affwild2_8", "affwild2_7")}),
+)
+_AU = _Task(
+    name="affwild2-au",
+    code="AU",
+    folders=("au_detection_challenge", "au_set"),
+    form=action_unit_format((ACTION_UNITS_12, ACTION_UNITS_8)),
+)
+
+
+def load_affwild2_va(
+    folder: str | Path, split: str, *, crops: str | None = None, on_problem: OnProblem = refuse
+) -> FrameSamples:
+    """Valence and arousal of every frame of a split.
+
+    Args:
+        folder: that holds ``VA_Estimation_Challenge`` (or ``VA_Set`` of 2020 and 2021) and the crops.
+        split: ``"train"``, ``"valid"``, or ``"test"`` (a list without labels).
+        crops: name of the folder of crops; None takes ``cropped_aligned``, else ``cropped``, else none.
+        on_problem: hears of files that are left out; the first one ends the reading unless it is given.
+
+    Raises:
+        AnnotationError: the split is missing or, without ``on_problem``, a file is malformed.
+    """
+    folder = Path(folder)
+    return _load(_VA, folder, split, crops, on_problem)
+
+
+def load_affwild2_expr(
+    folder: str | Path, split: str, *, crops: str | None = None, on_problem: OnProblem = refuse
+) -> FrameSamples:
+    """The expression of every frame of a split, of eight classes or (2020, 2021) seven; as `load_affwild2_va`."""
+    folder = Path(folder)
+    return _load(_EXPR, folder, split, crops, on_problem)
+
+
+def load_affwild2_au(
+    folder: str | Path, split: str, *, crops: str | None = None, on_problem: OnProblem = refuse
+) -> FrameSamples:
+    """Twelve action units, or (2020) eight, of every frame of a split; as `load_affwild2_va`."""
+    folder = Path(folder)
+    return _load(_AU, folder, split, crops, on_problem)
+
+
+def _load(task: _Task, folder: Path, split: str, crops: str | None, on_problem: OnProblem) -> FrameSamples:
+    images = find_crops(folder, crops)
+    if split == "test":
+        return load_frame_list(_find_test_list(task, folder), task.name, images)
+    place = _find_split(task, folder, split)
+    # Archives made on a Mac carry a hidden twin ("._name.txt") of every file.
+    files = sorted(path for path in place.glob("*.txt") if not path.name.startswith("."))
+    if not files:
+        raise AnnotationError(place, "holds no annotation files (*.txt)")
+    return read_track_files(files, task.form, dataset=task.name, split=split, crops=images, on_problem=on_problem)
+
+
+def _find_split(task: _Task, folder: Path, split: str) -> Path:
+    """The folder of a split below the task's folder, whatever its spelling."""
+    places = _find_task(task, folder)
+    found = [path for place in places for path in _subfolders(place) if path.name.lower() in _SPLITS.get(split, ())]
+    if not found:
+        wanted = " or ".join(_SPLITS.get(split, ())) or "a known split (train, valid, test)"
+        raise AnnotationError(places[0], f"holds no folder {wanted} (upper or lower case) for {split!r}")
+    if len(found) > 1:
+        raise AnnotationError(found[1], f"is a second {split!r} beside {found[0]}; point at the folder of one edition")
+    return found[0]
+
+
+def _find_task(task: _Task, folder: Path) -> list[Path]:
+    """Folders of the task, in the given one or up to two below it: archives unpack into a folder of their own."""
+    level = [folder]
+    for _ in range(3):
+        below = [path for place in level for path in _subfolders(place)]
+        found = [path for path in (*level, *below) if path.name.lower() in task.folders]
+        if found:
+            return found
+        level = [path for path in below if not path.name.lower().startswith(CROP_FOLDERS[1])]
+    raise AnnotationError(folder, f"holds no folder {' or '.join(task.folders)} (upper or lower case)")
+
+
+def _find_test_list(task: _Task, folder: Path) -> Path:
+    """The one list ``*_VA_*test*.txt`` (or EXPR, AU) in the folder or in the folder of the task."""
+    places = [folder, *_subfolders(folder)]
+    found = [
+        path
+        for place in places
+        if not place.name.startswith(CROP_FOLDERS[1])
+        for path in sorted(place.glob("*.txt"))
+        if "test" in path.stem.lower() and task.code in path.stem.upper().split("_")
+    ]
+    if len(found) != 1:
+        raise AnnotationError(folder, f"holds {len(found)} test lists (*_{task.code}_*test*.txt) instead of one")
+    return found[0]
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise AnnotationError(folder, "no such folder")
+    return sorted(path for path in folder.iterdir() if path.is_dir())
+
+
+NAME = "affwild2-mtl"
+
+_FILES = {"train": "training_set_annotations.txt", "valid": "validation_set_annotations.txt"}
+_FIELDS = (
+    Field("image", "text"),
+    Field("valence"),
+    Field("arousal"),
+    Field("expression"),
+    *(Field(label) for label in ACTION_UNITS_12),
+)
+
+
+def load_affwild2_mtl(folder: str | Path, split: str, *, crops: str | None = None) -> FrameSamples:
+    """All three tasks of every listed frame, each with its own mask; rows keep the order of the list.
+
+    Args:
+        folder: that holds the lists and the crops.
+        split: ``"train"``, ``"valid"``, or ``"test"`` (the one ``*test*.txt``, names only).
+        crops: name of the folder of crops; None takes ``cropped_aligned``, else ``cropped``, else none.
+
+    Raises:
+        AnnotationError: the list is missing or malformed.
+    """
+    folder = Path(folder)
+    images = find_crops(folder, crops)
+    if split not in _FILES:
+        return load_frame_list(_find_mtl_test_list(folder, split), NAME, images)
+    document = load_document(folder / _FILES[split])
+    check_list_header(document)
+    table = read_rows(document, _FIELDS)
+    labels = EXPRESSION_ORDERS["affwild2_8"]
+    return FrameSamples(
+        dataset=NAME,
+        split=split,
+        valence_arousal=read_ratings(table, not_rated=NOT_RATED),
+        expression=table.classes("expression", low=UNKNOWN, high=len(labels) - 1).astype(np.int8),
+        action_units=read_action_units(table, ACTION_UNITS_12),
+        expression_labels=labels,
+        action_unit_labels=ACTION_UNITS_12,
+        crops=images,
+        **frame_columns(table, images),
+    )
+
+
+def _find_mtl_test_list(folder: Path, split: str) -> Path:
+    found = sorted(path for path in folder.glob("*.txt") if split == "test" and "test" in path.stem.lower())
+    if len(found) != 1:
+        raise AnnotationError(folder, f"holds {len(found)} lists for {split!r} (*test*.txt) instead of one")
+    return found[0]

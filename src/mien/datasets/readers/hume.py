@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hume's sets of whole videos: Vidmimic2 (emotional mimicry intensity) and Reaction (emotional reaction intensity)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mien.core import EMI_EMOTIONS, ERI_EMOTIONS
+from mien.datasets.crop_folders import find_videos
+from mien.datasets.samples import ClipSamples
+from mien.datasets.text_files import AnnotationError, Field, Table, load_document, read_named
+
+_EMI_COLUMNS = ("Admiration", "Amusement", "Determination", "Empathic Pain", "Excitement", "Joy")
+_EMI_FILES = {"train": "train_split.csv", "valid": "valid_split.csv", "test": "test_split.csv"}
+_ERI_COLUMNS = ("Adoration", "Amusement", "Anxiety", "Disgust", "Empathic-Pain", "Fear", "Surprise")
+_ERI_SPLITS = {"train": "train", "valid": "val", "test": "test"}
+
+
+def load_emi(folder: str | Path, split: str) -> ClipSamples:
+    """Hume-Vidmimic2: ``train_split.csv``, ``valid_split.csv`` and, without labels, ``test_split.csv``.
+
+    Names are text: ``00001`` is no 1.
+
+    Raises:
+        AnnotationError: the file is missing or malformed, an intensity is not in [0, 1], or a name is there twice.
+    """
+    folder = Path(folder)
+    if split not in _EMI_FILES:
+        raise AnnotationError(folder, f"EMI has the splits {', '.join(_EMI_FILES)}, not {split!r}")
+    document = load_document(folder / _EMI_FILES[split])
+    labelled = split != "test" or len(document.header()) > 1
+    kind: Literal["number", "blank_or_number"] = "blank_or_number" if split == "test" else "number"
+    targets = [Field(name, kind) for name in _EMI_COLUMNS] if labelled else []
+    table = read_named(document, [Field("Filename", "text"), *targets])
+    names = _unique(table, "Filename", table.texts("Filename"))
+    intensities = np.full((len(names), len(EMI_EMOTIONS)), np.nan)
+    if labelled:
+        intensities = table.numbers(_EMI_COLUMNS)
+        _check_range(table, _EMI_COLUMNS)
+    return ClipSamples(
+        dataset="emi",
+        split=split,
+        names=names,
+        intensities=intensities.astype(np.float32),
+        labels=EMI_EMOTIONS,
+        **_videos(folder, names),
+    )
+
+
+def load_eri(folder: str | Path, split: str) -> ClipSamples:
+    """Hume-Reaction: ``data_info.csv`` with all splits; test rows have blank targets.
+
+    Raises:
+        AnnotationError: the file is missing or malformed, a labelled row has a blank or a value outside [0, 1], or a
+            name is there twice.
+    """
+    folder = Path(folder)
+    if split not in _ERI_SPLITS:
+        raise AnnotationError(folder, f"ERI has the splits {', '.join(_ERI_SPLITS)}, not {split!r}")
+    targets = [Field(name, "blank_or_number") for name in _ERI_COLUMNS]
+    texts = [Field(name, "text") for name in ("File_ID", "Country", "Split")]
+    table = read_named(load_document(folder / "data_info.csv"), [*texts, *targets])
+    names = np.array(_unique(table, "File_ID", _unwrapped(table.texts("File_ID"))), dtype=object)
+    splits = np.array([text.lower() for text in table.texts("Split").to_pylist()])
+    table.refuse(~np.isin(splits, list(_ERI_SPLITS.values())), "Split", "is none of Train, Val, Test")
+    for name in _ERI_COLUMNS:
+        blank = np.isnan(table.columns[name]) & (splits != "test")
+        table.refuse(blank, name, "is blank in a row that is not of the test split")
+    _check_range(table, _ERI_COLUMNS)
+    rows = np.flatnonzero(splits == _ERI_SPLITS[split])
+    if not len(rows):
+        raise AnnotationError(folder, f"data_info.csv has no row of the split {split!r}")
+    countries = table.texts("Country").to_pylist()
+    chosen = tuple(names[rows])
+    return ClipSamples(
+        dataset="eri",
+        split=split,
+        names=chosen,
+        intensities=table.numbers(_ERI_COLUMNS)[rows].astype(np.float32),
+        labels=ERI_EMOTIONS,
+        countries=tuple(countries[row] for row in rows),
+        **_videos(folder, chosen),
+    )
+
+
+def _unwrapped(names: pa.Array) -> pa.Array:
+    """Names without the pair of brackets or quotes around them; a name that has none keeps all its characters."""
+    return pc.replace_substring_regex(names, r"^(?:\[(.*)\]|'(.*)')$", r"\1\2")
+
+
+def _unique(table: Table, field: str, names: pa.Array) -> tuple[str, ...]:
+    texts: list[str] = names.to_pylist()
+    table.refuse(np.array([not text for text in texts]), field, "is blank")
+    seen: set[str] = set()
+    repeated = np.zeros(len(texts), dtype=bool)
+    for row, text in enumerate(texts):
+        repeated[row] = text in seen
+        seen.add(text)
+    table.refuse(repeated, field, "is listed before")
+    return tuple(texts)
+
+
+def _check_range(table: Table, columns: Iterable[str]) -> None:
+    for name in columns:
+        values = table.columns[name]
+        table.refuse((values < 0) | (values > 1), name, "is not in [0, 1]")
+
+
+def _videos(folder: Path, names: tuple[str, ...]) -> dict[str, Any]:
+    found = find_videos(folder)
+    return {"videos": tuple(found.get(name) for name in names), "videos_found": bool(found)}

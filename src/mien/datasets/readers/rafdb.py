@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""RAF-DB, the basic emotions: one list for both splits, labels from 1."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow.compute as pc
+
+from mien.core import EXPRESSION_ORDERS
+from mien.datasets.image_samples import ImageSamples, match_images
+from mien.datasets.text_files import AnnotationError, Field, load_document, read_rows
+
+_LIST = "EmoLabel/list_patition_label.txt"  # the owners' spelling
+_PREFIXES = {"train": "train_", "test": "test_"}
+_SUFFIXES = {"aligned": "_aligned.jpg", "original": ".jpg"}
+
+
+def load_rafdb(folder: str | Path, split: str, *, images: str = "aligned") -> ImageSamples:
+    """The basic-emotion part of RAF-DB.
+
+    Args:
+        folder: that holds ``EmoLabel`` and ``Image``, or ``basic`` with both.
+        split: ``"train"`` or ``"test"``.
+        images: ``"aligned"`` (100 x 100 crops) or ``"original"``.
+
+    Raises:
+        AnnotationError: the list is missing or malformed, or ``images`` or ``split`` are unknown.
+    """
+    folder = Path(folder)
+    root = folder / "basic" if (folder / "basic").is_dir() else folder
+    if split not in _PREFIXES or images not in _SUFFIXES:
+        reason = f"choose the split from {', '.join(_PREFIXES)} and the images from {', '.join(_SUFFIXES)}"
+        raise AnnotationError(folder, f"{reason}, not {split!r} and {images!r}")
+    labels = EXPRESSION_ORDERS["raf_basic"]
+    fields = (Field("image", "text"), Field("label"))
+    table = read_rows(load_document(root / _LIST), fields, skip_lines=0, delimiter=" ")
+    classes = table.classes("label", low=1, high=len(labels))
+    listed = table.texts("image")
+    bad = np.asarray(pc.invert(pc.match_substring_regex(listed, r"^(train|test)_[0-9]+\.jpg$")))
+    table.refuse(bad, "image", "is not of the form train_00001.jpg or test_0001.jpg")
+    rows = np.flatnonzero(np.asarray(pc.starts_with(listed, _PREFIXES[split])))
+    names = tuple(listed[row].as_py().removesuffix(".jpg") + _SUFFIXES[images] for row in rows.tolist())
+    return ImageSamples(
+        dataset="rafdb",
+        split=split,
+        folder=root / "Image" / images,
+        names=names,
+        expression=(classes[rows] - 1).astype(np.int8),
+        expression_labels=labels,
+        has_image=match_images(root / "Image" / images, names),
+    )

@@ -1,0 +1,406 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Annotation files: strict reading of text and delimited tables, with the place of every error; label columns."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+
+from mien.core import DIMENSIONS, EXPRESSIONS, DatasetError
+from mien.datasets.samples import UNKNOWN
+
+
+class AnnotationError(DatasetError):
+    """Something in a data set folder is missing or malformed, at a known place.
+
+    Args:
+        path: the file or folder.
+        reason: what is wrong and what was expected.
+        line: of the file, from 1, the header counted.
+        field: of the line, from 1.
+    """
+
+    def __init__(self, path: Path, reason: str, *, line: int | None = None, field: int | None = None) -> None:
+        place = str(path)
+        if line is not None:
+            place += f", line {line}"
+        if field is not None:
+            place += f", field {field}"
+        super().__init__(f"{place}: {reason}")
+        self.path = path
+        self.reason = reason
+        self.line = line
+        self.field = field
+
+
+OnProblem = Callable[[AnnotationError], None]
+"""Hears of every bad file; where it returns, the reader leaves that file out and goes on."""
+
+
+def refuse(problem: AnnotationError) -> NoReturn:
+    """The `OnProblem` of every reader unless another is given: the first problem ends the reading."""
+    raise problem
+
+
+_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_UTF8_MARK = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, eq=False)
+class Document:
+    r"""The text of an annotation file.
+
+    Attributes:
+        path: of the file, for messages.
+        content: UTF-8 with ``\n`` between lines; no byte-order mark, no blank line, at least one line.
+    """
+
+    path: Path
+    content: bytes
+
+    def line(self, number: int) -> str:
+        """Line ``number``, from 1."""
+        return self.content.split(b"\n", number)[number - 1].decode()
+
+    def header(self) -> tuple[str, ...]:
+        """The comma-separated names of the first line, without spaces around them."""
+        return tuple(name.strip() for name in split_line(self.line(1), delimiter=",", quoted=True))
+
+
+def load_document(path: Path) -> Document:
+    """Read an annotation file as Python's text mode would: any kind of line end, with or without byte-order mark.
+
+    Blank lines at the end are dropped. One between others is refused: line i is frame i, so tools that skip it and
+    tools that stop at it would disagree about every frame after it.
+
+    Raises:
+        AnnotationError: the file is missing, unreadable, empty, not UTF-8, or has a blank line between others.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise AnnotationError(path, "no such file") from None
+    except OSError as error:
+        raise AnnotationError(path, f"cannot be read ({error.strerror})") from error
+    if content.startswith(_UTF16_MARKS):
+        raise AnnotationError(path, "is UTF-16; save it as UTF-8", line=1)
+    content = content.removeprefix(_UTF8_MARK).replace(b"\r\n", b"\n").replace(b"\r", b"\n").rstrip()
+    if not content:
+        raise AnnotationError(path, "is empty")
+    _check_text(path, content)
+    blank = _first_blank_line(content)
+    if blank is not None:
+        raise AnnotationError(path, "is blank; lines are counted as frames, so delete it or fill it in", line=blank)
+    return Document(path, content)
+
+
+def split_line(line: str, *, delimiter: str, quoted: bool) -> list[str]:
+    """The fields of one line, with their spaces."""
+    if quoted and '"' in line:
+        return next(csv.reader([line], delimiter=delimiter))
+    return line.split(delimiter)
+
+
+def _check_text(path: Path, content: bytes) -> None:
+    zero = content.find(b"\0")
+    if zero >= 0:
+        raise AnnotationError(path, "has a zero byte; it is no text file", line=_line_of(content, zero))
+    if content.isascii():
+        return
+    try:
+        content.decode()
+    except UnicodeDecodeError as error:
+        reason = f"byte 0x{content[error.start]:02x} is not UTF-8; save the file as UTF-8"
+        raise AnnotationError(path, reason, line=_line_of(content, error.start)) from None
+
+
+def _line_of(content: bytes, offset: int) -> int:
+    return content.count(b"\n", 0, offset) + 1
+
+
+def _first_blank_line(content: bytes) -> int | None:
+    """Number of the first line without anything but spaces, None where there is none."""
+    lines = content.split(b"\n") if _may_have_blank_line(content) else []
+    return next((number for number, line in enumerate(lines, start=1) if not line.strip()), None)
+
+
+def _may_have_blank_line(content: bytes) -> bool:
+    """False only where no line can be blank; a test that costs nothing beside splitting a million lines."""
+    return content[:1].isspace() or b"\n\n" in content or b"\n " in content or b"\n\t" in content
+
+
+Doubles = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+_BLOCK_BYTES = 1 << 22
+_PIECE_LINES = 4096
+
+
+@dataclass(frozen=True)
+class Field:
+    """One column of a file.
+
+    Attributes:
+        name: of the column, for messages and look-up.
+        kind: ``"number"`` (finite), ``"blank_or_number"`` (blank gives NaN), ``"text"`` or ``"ignored"``.
+    """
+
+    name: str
+    kind: Literal["number", "blank_or_number", "text", "ignored"] = "number"
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """The N rows of a document, as columns.
+
+    Attributes:
+        document: they were read from.
+        first_line: of the rows, from 1.
+        fields: all columns of the file, in order.
+        columns: name -> (N,) float64 or an Arrow array of N strings, as the field's kind says.
+        delimiter: between fields.
+    """
+
+    document: Document
+    first_line: int
+    fields: tuple[Field, ...]
+    columns: Mapping[str, Any]
+    delimiter: str = ","
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values())))
+
+    def numbers(self, names: Sequence[str]) -> Doubles:
+        """(N, len(names)) float64."""
+        return np.stack([self.columns[name] for name in names], axis=1)
+
+    def texts(self, name: str) -> pa.Array:
+        """N strings without spaces around them."""
+        return self.columns[name]
+
+    def refuse(self, bad: Bools, name: str, reason: str) -> None:
+        """Raise at the first row that is True, naming its line, field and content.
+
+        Args:
+            bad: (N,) rows to refuse.
+            name: of the field to blame.
+            reason: what is expected, for example ``"is not in [-1, 1]"``.
+
+        Raises:
+            AnnotationError: a row is True.
+        """
+        if not bad.any():
+            return
+        line = self.first_line + int(bad.argmax())
+        position = next(i for i, field in enumerate(self.fields) if field.name == name)
+        value = split_line(self.document.line(line), delimiter=self.delimiter, quoted=True)[position].strip()
+        raise AnnotationError(self.document.path, f"{name} {value!r} {reason}", line=line, field=position + 1)
+
+    def classes(self, name: str, *, low: int, high: int) -> npt.NDArray[np.int64]:
+        """A column of whole numbers in [low, high]; ``3.0`` counts as 3.
+
+        Raises:
+            AnnotationError: a number is a fraction or out of range.
+        """
+        values = self.columns[name]
+        self.refuse(values != np.floor(values), name, "is not a whole number")
+        self.refuse((values < low) | (values > high), name, f"is not in {low} to {high}")
+        return np.asarray(values, dtype=np.int64)
+
+
+def read_rows(
+    document: Document, fields: Sequence[Field], *, skip_lines: int = 1, delimiter: str = ",", quoted: bool = False
+) -> Table:
+    """Read the lines after the header; every one must have exactly these fields.
+
+    Args:
+        document: the text.
+        fields: of every line, in order.
+        skip_lines: length of the header.
+        delimiter: between fields.
+        quoted: whether a field may stand in double quotes.
+
+    Raises:
+        AnnotationError: there are no rows, or a line has too many or too few fields or something that is no number.
+    """
+    body = document.content.split(b"\n", skip_lines)[skip_lines:]
+    if not body:
+        raise AnnotationError(document.path, "has a header and no rows", line=skip_lines)
+    try:
+        columns = _read_fast(body[0], fields, delimiter, quoted)
+    except pa.ArrowInvalid:
+        # Arrow does not say where and knows fewer spellings of numbers than Python ("+0.5").
+        columns = _read_exactly(document, fields, skip_lines, delimiter, quoted)
+    return Table(document, skip_lines + 1, tuple(fields), columns, delimiter)
+
+
+def read_named(document: Document, fields: Sequence[Field]) -> Table:
+    """Read a file whose header names its columns: any order, columns that nobody asked for are left unread.
+
+    Raises:
+        AnnotationError: a column is missing or there twice, or the rows are malformed.
+    """
+    header = document.header()
+    wanted = {field.name: field for field in fields}
+    missing = [name for name in wanted if name not in header]
+    if missing:
+        reason = f"columns {missing} are missing; the header is {','.join(header)!r}"
+        raise AnnotationError(document.path, reason, line=1)
+    twice = [name for name in wanted if header.count(name) > 1]
+    if twice:
+        raise AnnotationError(document.path, f"columns {twice} are there twice", line=1)
+    # A number keeps names apart that the file leaves blank or repeats in columns that nobody asked for.
+    layout = [wanted.get(name, Field(f"{name}#{i}", "ignored")) for i, name in enumerate(header)]
+    return read_rows(document, layout, quoted=True)
+
+
+def _read_fast(body: bytes, fields: Sequence[Field], delimiter: str, quoted: bool) -> dict[str, Any]:
+    blanks = any(field.kind == "blank_or_number" for field in fields)
+    table = pacsv.read_csv(
+        pa.BufferReader(body),
+        read_options=pacsv.ReadOptions(column_names=[field.name for field in fields], block_size=_BLOCK_BYTES),
+        parse_options=pacsv.ParseOptions(
+            delimiter=delimiter, quote_char='"' if quoted else False, ignore_empty_lines=False
+        ),
+        convert_options=pacsv.ConvertOptions(
+            column_types={field.name: pa.float64() if "number" in field.kind else pa.string() for field in fields},
+            include_columns=[field.name for field in fields if field.kind != "ignored"],
+            null_values=[""] if blanks else [],
+            strings_can_be_null=False,
+        ),
+    )
+    columns: dict[str, Any] = {}
+    for field in fields:
+        if field.kind == "ignored":
+            continue
+        column = table[field.name]
+        if field.kind == "text":
+            columns[field.name] = pc.utf8_trim_whitespace(column.combine_chunks())
+            continue
+        values = column.to_numpy()
+        n_bad = np.count_nonzero(~np.isfinite(values))
+        if n_bad != (column.null_count if field.kind == "blank_or_number" else 0):
+            raise pa.ArrowInvalid(f"{field.name} has values that are not finite")
+        columns[field.name] = values
+    return columns
+
+
+def _read_exactly(
+    document: Document, fields: Sequence[Field], skip_lines: int, delimiter: str, quoted: bool
+) -> dict[str, Any]:
+    """Read what cannot be read fast by Python's own rules for numbers, and say where that fails too.
+
+    Only the pieces that need it are read slowly, so that one bad line among a million is found in a moment.
+    """
+    lines = document.content.split(b"\n")
+    pieces = []
+    for start in range(skip_lines, len(lines), _PIECE_LINES):
+        piece = lines[start : start + _PIECE_LINES]
+        try:
+            pieces.append(_read_fast(b"\n".join(piece), fields, delimiter, quoted))
+        except pa.ArrowInvalid:
+            pieces.append(_read_slowly(document, piece, start + 1, fields, delimiter, quoted))
+    return {
+        name: pa.concat_arrays([piece[name] for piece in pieces])
+        if isinstance(first, pa.Array)
+        else np.concatenate([piece[name] for piece in pieces])
+        for name, first in pieces[0].items()
+    }
+
+
+def _read_slowly(
+    document: Document, lines: Sequence[bytes], first_line: int, fields: Sequence[Field], delimiter: str, quoted: bool
+) -> dict[str, Any]:
+    """One line after the other; raises at the first that is malformed."""
+    rows: dict[str, list[Any]] = {field.name: [] for field in fields if field.kind != "ignored"}
+    for number, line in enumerate(lines, start=first_line):
+        values = split_line(line.decode(), delimiter=delimiter, quoted=quoted)
+        if len(values) != len(fields):
+            shape = f"{len(values)} fields instead of {len(fields)} ({_shape(fields, delimiter)})"
+            raise AnnotationError(document.path, f"has {shape}: {line.decode()[:80]!r}", line=number)
+        for position, (field, text) in enumerate(zip(fields, values, strict=True), start=1):
+            if field.kind == "text":
+                rows[field.name].append(text.strip())
+            elif field.kind != "ignored":
+                value = _number(text, blank=field.kind == "blank_or_number")
+                if value is None:
+                    reason = f"{field.name} {text.strip()!r} is not a finite number"
+                    raise AnnotationError(document.path, reason, line=number, field=position)
+                rows[field.name].append(value)
+    kinds = {field.name: field.kind for field in fields}
+    return {
+        name: pa.array(values, pa.string()) if kinds[name] == "text" else np.array(values, dtype=np.float64)
+        for name, values in rows.items()
+    }
+
+
+def _number(text: str, *, blank: bool) -> float | None:
+    """The number, NaN for an allowed blank, None for what is none or not finite."""
+    text = text.strip()
+    if blank and not text:
+        return math.nan
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and "_" not in text else None
+
+
+def _shape(fields: Sequence[Field], delimiter: str) -> str:
+    names = [field.name.partition("#")[0] for field in fields]
+    return delimiter.join(names if len(names) <= 6 else [*names[:4], "...", names[-1]])
+
+
+def read_ratings(table: Table, *, not_rated: float) -> npt.NDArray[np.float32]:
+    """(N, 2) of the columns ``valence`` and ``arousal``; both NaN in a row where either is ``not_rated``.
+
+    Raises:
+        AnnotationError: a value is neither in [-1, 1] nor ``not_rated``.
+    """
+    values = table.numbers(DIMENSIONS)
+    unrated = values == not_rated
+    for column, name in enumerate(DIMENSIONS):
+        outside = (np.abs(values[:, column]) > 1) & ~unrated[:, column]
+        table.refuse(outside, name, f"is neither in [-1, 1] nor {not_rated:g} (not rated)")
+    values[unrated.any(axis=1)] = np.nan
+    return values.astype(np.float32)
+
+
+def read_action_units(table: Table, labels: tuple[str, ...]) -> npt.NDArray[np.int8]:
+    """(N, len(labels)) of 0, 1 and `UNKNOWN`.
+
+    Raises:
+        AnnotationError: a value is anything else.
+    """
+    return np.stack([table.classes(label, low=UNKNOWN, high=1) for label in labels], axis=1).astype(np.int8)
+
+
+def plurality(votes: npt.NDArray[np.int64]) -> npt.NDArray[np.int8]:
+    """The most voted expression of each row, ties to the first; `UNKNOWN` where another column has most votes.
+
+    Args:
+        votes: (N, 8 or more), the canonical expressions first.
+    """
+    top = votes.argmax(axis=1)
+    return np.where(top < len(EXPRESSIONS), top, UNKNOWN).astype(np.int8)
+
+
+def majority(votes: npt.NDArray[np.int64]) -> npt.NDArray[np.int8]:
+    """The official FER+ rule: single votes are dropped, the winner needs more than half of the rest; else `UNKNOWN`.
+
+    Args:
+        votes: (N, 8 or more), the canonical expressions first.
+    """
+    kept = np.where(votes > 1, votes, 0)
+    clear = kept.max(axis=1) > 0.5 * kept.sum(axis=1)
+    return np.where(clear, plurality(kept), UNKNOWN).astype(np.int8)

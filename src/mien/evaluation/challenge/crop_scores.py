@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A bundle that looks at folders of official crops, as the challenges see it: in place of affect tables."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from mien.affect import Analyzer
+from mien.core import ACTION_UNITS, ConfigError, Faces, InputError, ModelSpec
+from mien.datasets import crop_files
+from mien.evaluation.challenge.submission_formats import AnswerForm
+from mien.evaluation.challenge.table_scores import VideoFaces
+
+_CROPS_A_BATCH = 64
+
+
+class BundleOnCropFolder:
+    """A system of `AffectTables`: a bundle and a folder ``<track>/00001.jpg``, or of single pictures.
+
+    Args:
+        analyzer: with the bundle.
+        folder: of the crops.
+
+    Raises:
+        InputError: there is no such folder.
+    """
+
+    def __init__(self, analyzer: Analyzer, folder: Path) -> None:
+        if not folder.is_dir():
+            raise InputError(f"{folder}: no such folder; name the one that holds <track>/00001.jpg")
+        self.folder = folder
+        self._analyzer = analyzer
+
+    @property
+    def name(self) -> str:
+        """Name of the bundle."""
+        return self._analyzer.spec.name
+
+    def digests(self) -> Iterator[str]:
+        """That of the bundle."""
+        yield self._analyzer.bundle_digest
+
+    def videos(self, columns: Sequence[str], *, of_frames: bool) -> Mapping[str, VideoFaces]:
+        """Track -> its faces, looked at when they are asked for; a track without a crop has none."""
+        return _CropVideos(self._analyzer, self.folder, columns, of_frames=of_frames)
+
+    def absent(self, columns: Sequence[str], videos: Mapping[str, VideoFaces]) -> tuple[str, ...]:  # noqa: ARG002 - tables need them
+        """Columns that the bundle does not give."""
+        return tuple(name for name in columns if name not in self._given)
+
+    @property
+    def _given(self) -> frozenset[str]:
+        empty = Faces.empty(self._analyzer.expression_labels, self._analyzer.action_unit_labels)
+        names = [*_columns(empty)]
+        if self._analyzer.spec.task("valence_arousal") is None:
+            names = [name for name in names if name not in ("valence", "arousal")]
+        return frozenset(names)
+
+
+def own_thresholds(spec: ModelSpec, form: AnswerForm) -> tuple[float, ...]:
+    """The bundle's thresholds of the action units that a form asks for.
+
+    Raises:
+        ConfigError: it has none for one of them, or the form asks for none.
+    """
+    units = [entry.name for entry in form.entries if entry.name in ACTION_UNITS]
+    task = spec.task("action_units")
+    known = dict(zip(task.labels, task.thresholds, strict=False)) if task else {}
+    missing = [unit for unit in units if unit not in known]
+    if not units:
+        raise ConfigError(f"{form.name} has no action units; leave out the thresholds")
+    if missing:
+        raise ConfigError(f"{spec.name} has no thresholds for {', '.join(missing)}; give numbers, or leave .5")
+    return tuple(known[unit] for unit in units)
+
+
+class _CropVideos(Mapping[str, VideoFaces]):
+    def __init__(self, analyzer: Analyzer, folder: Path, columns: Sequence[str], *, of_frames: bool) -> None:
+        self._analyzer, self._folder, self._columns, self._of_frames = analyzer, folder, columns, of_frames
+        self._seen: dict[str, VideoFaces] = {}
+
+    def __contains__(self, track: object) -> bool:
+        # A track whose folder is missing had no face in any frame, which is no other track's business.
+        return isinstance(track, str)
+
+    def __getitem__(self, track: str) -> VideoFaces:
+        if track not in self._seen:
+            self._seen[track] = self._look(track)
+        return self._seen[track]
+
+    def __iter__(self) -> Iterator[str]:
+        return (path.name for path in sorted(self._folder.iterdir()))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def _look(self, track: str) -> VideoFaces:
+        files = self._files(track)
+        batches = iter(files)
+        parts: list[Faces] = []
+        while batch := list(itertools.islice(batches, _CROPS_A_BATCH)):
+            parts.append(self._analyzer.crops([path for _, path in batch]))
+        values = [_columns(part) for part in parts]
+        nothing = np.full(len(files), np.nan)
+        columns = {
+            name: np.concatenate([part[name] for part in values]) if values and name in values[0] else nothing
+            for name in self._columns
+        }
+        frames = np.array([number for number, _ in files], np.int64)
+        return VideoFaces.of(frames, columns, np.full(len(files), -1, np.int64), nothing, nothing)
+
+    def _files(self, track: str) -> list[tuple[int, Path]]:
+        place = self._folder / track
+        if self._of_frames:
+            return [(number, place / name) for number, name in crop_files(place)]
+        return [(1, place)] if place.is_file() else []
+
+
+def _columns(faces: Faces) -> dict[str, npt.NDArray[np.float64]]:
+    """The columns of an affect table."""
+    columns = {f"expression_{label}": faces.expression[:, i] for i, label in enumerate(faces.expression_labels)}
+    columns |= {label: faces.action_units[:, i] for i, label in enumerate(faces.action_unit_labels)}
+    columns |= {"valence": faces.valence, "arousal": faces.arousal}
+    return {name: np.asarray(values, np.float64) for name, values in columns.items()}

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the protocols on cropped faces share: pictures to crops, columns by name, means with intervals, the report."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mien.affect import Analyzer
+from mien.core import EXPRESSIONS, Faces, ModelSpec, columns_by_name
+from mien.datasets import FaceSamples, Pictures
+from mien.evaluation.evaluation_report import Measure, Report, Weights, measure_groups
+from mien.faces import align_faces, to_colour
+from mien.media import decode_image
+
+Image = npt.NDArray[np.uint8]
+Bools = npt.NDArray[np.bool_]
+
+FERPLUS_PX = 48
+"""Side of the faces in FER2013 and FER+."""
+
+
+def decode_pictures(pictures: Pictures | FaceSamples) -> list[Image]:
+    """The pictures as (H, W, 3) RGB, in order.
+
+    Raises:
+        InputError: one cannot be decoded; the message names it.
+    """
+    return [decode_image(image, name=name) for name, image in zip(pictures.names, pictures.images, strict=True)]
+
+
+def align_samples(samples: FaceSamples, spec: ModelSpec) -> tuple[list[Image], list[Image]]:
+    """Faces cut by their known points as the analyzer cuts a found face, and the same faces as FER+ would show them.
+
+    Args:
+        samples: with landmarks for every row.
+        spec: of the bundle; its template and input size make the crops.
+
+    Returns:
+        N crops (S, S, 3) RGB, and N gray ones of 48 px a side, (48, 48).
+    """
+    sharp, small = [], []
+    for picture, points in zip(decode_pictures(samples), samples.landmarks, strict=True):
+        place = points[None].astype(np.float64) * picture.shape[1::-1] - 0.5
+        sharp.append(align_faces(picture, place, spec.crop.template, spec.input.size_px)[0])
+        small.append(to_colour(align_faces(picture, place, spec.crop.template, FERPLUS_PX), "gray")[0])
+    return sharp, small
+
+
+def with_points(samples: FaceSamples) -> FaceSamples:
+    """The rows whose alignment points are known."""
+    return samples.take(np.isfinite(samples.landmarks).all(axis=(1, 2)))
+
+
+def expression_chances(faces: Faces) -> npt.NDArray[np.float32]:
+    """Expression probabilities (N, 8) in canonical order.
+
+    Raises:
+        ConfigError: the bundle lacks a canonical expression.
+    """
+    return faces.expression[:, columns_by_name(faces.expression_labels, EXPRESSIONS)]
+
+
+def group_codes(groups: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
+    """The names of groups (N,) as numbers from 0."""
+    return np.unique(groups, return_inverse=True)[1]
+
+
+def mean_measure(
+    name: str,
+    values: npt.NDArray[np.floating] | Bools,
+    rows: Bools,
+    groups: npt.NDArray[np.intp],
+    *,
+    minus: Bools | None = None,
+) -> Measure:
+    """The mean over some rows, or the difference of two means, with the bootstrap interval of whole groups.
+
+    Args:
+        name: of the measure.
+        values: (N,) numbers, or True and False for a share.
+        rows: (N,) which rows to average.
+        groups: (N,) the group of each row, counted from 0.
+        minus: (N,) rows whose mean is subtracted.
+    """
+    n = int(rows.sum()) + (int(minus.sum()) if minus is not None else 0)
+    return measure_groups(
+        name, n, partial(_mean_difference, values.astype(np.float64), rows, minus, groups), int(groups.max()) + 1
+    )
+
+
+def _mean_difference(
+    values: npt.NDArray[np.float64],
+    rows: Bools,
+    minus: Bools | None,
+    groups: npt.NDArray[np.intp],
+    weights: Weights,
+) -> npt.NDArray[np.float64]:
+    mean = _weighted_mean(values[rows], weights[:, groups[rows]])
+    return mean if minus is None else mean - _weighted_mean(values[minus], weights[:, groups[minus]])
+
+
+def _weighted_mean(values: npt.NDArray[np.float64], weights: Weights) -> npt.NDArray[np.float64]:
+    """(R,) means of N values under (R, N) weights; NaN where all weights are 0."""
+    total = weights.sum(axis=1)
+    return np.where(total > 0, weights @ values / np.maximum(total, 1), np.nan)
+
+
+def bundle_report(
+    protocol: str, data: str, analyzer: Analyzer, n_rows: int, dropped: dict[str, int], measures: list[Measure]
+) -> Report:
+    """The report of a bundle."""
+    return Report(
+        protocol=protocol,
+        data=data,
+        predictor=analyzer.spec.name,
+        digest=analyzer.bundle_digest,
+        n_rows=n_rows,
+        dropped=dropped,
+        measures=tuple(measures),
+    )

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reliability: is a face that the bundle calls happy with .8 happy in 8 of 10 cases?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from mien.affect import Analyzer
+from mien.datasets import load_pictures, load_votes, majority, plurality
+from mien.evaluation.evaluation_report import Measure, Report, measure
+from mien.evaluation.face_crops import bundle_report, decode_pictures, expression_chances, mean_measure
+from mien.metrics import expected_calibration_error
+
+_N_BINS = 15
+
+
+def evaluate_reliability(analyzer: Analyzer, data: Path) -> Report:
+    """FER+ validation: expected calibration error over 15 bins of confidence, and the gap within each bin.
+
+    Against both targets: the plurality of the votes, and the official majority, which leaves out the faces that people
+    disagree about, so that a bundle taught on vote shares must look underconfident on it. A gap is accuracy minus
+    mean confidence: above 0 the bundle is too modest, below 0 too sure.
+    """
+    path = data / "ferplus/valid.parquet"
+    votes = load_votes(path)
+    chances = expression_chances(analyzer.crops(decode_pictures(load_pictures(path)))).astype(np.float64)
+    measures: list[Measure] = []
+    dropped = {}
+    for rule, targets in (("plurality", plurality(votes)), ("official majority", majority(votes))):
+        kept = targets >= 0
+        dropped[f"no {rule} label"] = int((~kept).sum())
+        measures += _of_rule(rule, targets[kept], chances[kept])
+    return bundle_report("reliability", "FER+ valid", analyzer, len(votes), dropped, measures)
+
+
+def _of_rule(rule: str, targets: np.ndarray, chances: np.ndarray) -> list[Measure]:
+    everyone = np.arange(len(targets))
+    confidence = chances.max(axis=1)
+    gap = (chances.argmax(axis=1) == targets) - confidence
+    edges = np.linspace(0, 1, _N_BINS + 1)
+    bins = np.minimum((confidence * _N_BINS).astype(int), _N_BINS - 1)
+    whole = measure(
+        f"calibration error, {rule}",
+        len(targets),
+        lambda rows: expected_calibration_error(targets[rows], chances[rows], _N_BINS),
+    )
+    mean = mean_measure(f"accuracy minus confidence, {rule}", gap, np.ones(len(gap), dtype=bool), everyone)
+    of_bins = [
+        mean_measure(f"gap at {edges[b]:.2f} to {edges[b + 1]:.2f}, {rule}", gap, bins == b, everyone)
+        for b in range(_N_BINS)
+        if (bins == b).any()
+    ]
+    return [whole, mean, *of_bins]

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Video files out: pictures with their true times, and never half a file under the final name."""
+
+from __future__ import annotations
+
+import os
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import av
+import numpy as np
+import numpy.typing as npt
+
+from mien.core import ConfigError, OutputError
+from mien.media.images import as_rgb, partial_path
+
+VIDEO_SAVE_SUFFIXES = frozenset({".m4v", ".mkv", ".mov", ".mp4"})
+"""Suffixes, lower-case, of the video files that `VideoWriter` writes."""
+
+_CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
+# Fine enough for every usual frame rate; MPEG-4 part 2 allows no finer than 1/65535 s.
+_TIME_BASE = Fraction(1, 60_000)
+_CODECS = (("libx264", {"crf": "20", "preset": "veryfast"}), ("mpeg4", {"qscale": "4"}))
+
+
+class VideoWriter:
+    """Writes pictures to a video file that any player shows.
+
+    H.264 where the PyAV build has an encoder for it, else MPEG-4 part 2; 4:2:0 colours, without sound. The file
+    grows under a temporary name beside the target and takes the final name, over an older file, when it is closed.
+    Leaving the ``with`` block by an error discards it; by Ctrl-C it keeps what was written.
+
+    Args:
+        path: the target; ``.mp4``, ``.m4v``, ``.mov`` or ``.mkv``.
+        width: pixels of every picture; an odd size is rounded up in the file by doubling the last row or column.
+        height: pixels of every picture.
+        fps: frames per second to expect, which only steers the bit rate.
+        threads: encoder threads; 0 lets the encoder choose.
+
+    Raises:
+        OutputError: another suffix, or the place cannot be written.
+        ConfigError: a size or number makes no sense.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], width: int, height: int, *, fps: float = 30.0, threads: int = 0
+    ) -> None:
+        self._path = Path(path)
+        if width < 1 or height < 1 or not fps > 0 or threads < 0:
+            raise ConfigError(f"{path}: cannot write {width} x {height} pixels at {fps} fps with {threads} threads")
+        container = _CONTAINERS.get(self._path.suffix.lower())
+        if container is None:
+            raise OutputError(f"{path}: unknown kind of video file; name it one of *{' *'.join(_CONTAINERS)}")
+        if self._path.is_dir():
+            raise OutputError(f"{path}: is a folder; name a file in it")
+        self._width = width
+        self._height = height
+        self._last_pts: int | None = None
+        self._temporary = partial_path(self._path)
+        options = {"movflags": "+faststart"} if container in ("mp4", "mov") else {}
+        try:
+            self._temporary.touch()  # PyAV opens the file late; this finds out now whether the place can be written
+        except OSError as error:
+            raise self._failure(error) from error
+        try:
+            self._container = av.open(str(self._temporary.absolute()), "w", format=container, container_options=options)
+            self._stream = self._add_stream(fps, threads)
+        except (av.FFmpegError, OSError, ValueError) as error:
+            self._temporary.unlink(missing_ok=True)
+            raise self._failure(error) from error
+        self._open = True
+
+    def write(self, image: npt.NDArray[np.uint8], time_s: float) -> None:
+        """Append a picture.
+
+        Args:
+            image: (height, width, 3) uint8 RGB.
+            time_s: when it is shown, in seconds, not before 0. A picture that is not later than the one before is
+                put 1/60000 s after it.
+
+        Raises:
+            OutputError: the disk is full or the file cannot be written; or the writer is closed.
+            ConfigError: the picture has another size, or the time is negative or not a number.
+        """
+        image = as_rgb(image)
+        if not self._open:
+            raise OutputError(f"{self._path}: is closed; nothing more can be written")
+        if image.shape[:2] != (self._height, self._width):
+            got = f"{image.shape[1]} x {image.shape[0]}"
+            raise ConfigError(f"{self._path}: pictures must be {self._width} x {self._height}, got {got}")
+        if not 0 <= time_s < float("inf"):
+            raise ConfigError(f"{self._path}: a picture cannot be shown at {time_s} s")
+        padding = ((0, self._height % 2), (0, self._width % 2), (0, 0))
+        frame = av.VideoFrame.from_ndarray(np.pad(image, padding, "edge"), format="rgb24")
+        pts = round(time_s / _TIME_BASE)
+        self._last_pts = pts if self._last_pts is None else max(pts, self._last_pts + 1)
+        frame.pts = self._last_pts
+        frame.time_base = _TIME_BASE
+        self._encode(frame)
+
+    def close(self) -> None:
+        """Finish the file and give it its name.
+
+        Raises:
+            OutputError: no picture was written, or the file cannot be finished.
+        """
+        if not self._open:
+            return
+        if self._last_pts is None:
+            self.discard()
+            raise OutputError(f"{self._path}: no picture was written, so there is no video")
+        self._encode(None)
+        try:
+            self._container.close()
+            self._temporary.replace(self._path)
+        except (av.FFmpegError, OSError) as error:
+            self.discard()
+            raise self._failure(error) from error
+        self._open = False
+
+    def discard(self) -> None:
+        """Drop what was written and leave an older file of that name as it was."""
+        if not self._open:
+            return
+        self._open = False
+        try:
+            self._container.close()
+        except (av.FFmpegError, OSError, ValueError):
+            pass  # the file is thrown away: whether it could have been finished does not matter
+        finally:
+            self._temporary.unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None or (issubclass(kind, KeyboardInterrupt) and self._last_pts is not None):
+            self.close()
+        else:
+            self.discard()
+
+    def _add_stream(self, fps: float, threads: int) -> av.VideoStream:
+        codec, options = next(entry for entry in _CODECS if entry[0] in av.codecs_available)
+        stream = self._container.add_stream(codec, rate=Fraction(fps).limit_denominator(1001), options=dict(options))
+        if not isinstance(stream, av.VideoStream):
+            raise ValueError(f"{codec} is no video codec")
+        stream.width = self._width + self._width % 2
+        stream.height = self._height + self._height % 2
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.time_base = _TIME_BASE
+        stream.codec_context.thread_count = threads
+        return stream
+
+    def _encode(self, frame: av.VideoFrame | None) -> None:
+        try:
+            for packet in self._stream.encode(frame):
+                self._container.mux(packet)
+        except (av.FFmpegError, OSError) as error:
+            self.discard()
+            raise self._failure(error) from error
+
+    def _failure(self, error: Exception) -> OutputError:
+        reason = getattr(error, "strerror", None) or str(error)
+        return OutputError(f"{self._path}: cannot be written ({reason}); check the folder, its permissions and space")

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Official crops to vectors: folders ``<track>/00001.jpg`` in which every picture is one face already."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from mien.affect import ahead, batches, fit_crop
+from mien.core import ConfigError, InputError
+from mien.datasets import crop_files
+from mien.inference import Bundle
+from mien.media import load_image
+from mien.pipeline.feature_extraction.feature_source import FaceVectors, FeatureSource
+from mien.results import FeatureInfo, FrameVectors, InputFailure
+
+_CROPS_A_BATCH = 32
+_BATCHES_WAITING = 2
+_NO_TRACK = np.array([-1], np.int64)
+
+
+class CropExtractor:
+    """An `Extractor` of crops, with neither detection nor alignment.
+
+    Args:
+        bundle: makes the vectors.
+        float16: whether they are halved.
+        every: of the frame numbers, take the multiples of this one only.
+    """
+
+    def __init__(self, bundle: Bundle, *, float16: bool, every: int) -> None:
+        self._bundle = bundle
+        self._faces = FaceVectors.of(bundle)
+        self._every = every
+        self.info: FeatureInfo = self._faces.info(
+            bundle.digest, float16=float16, settings={"crops": True, "every": every}
+        )
+
+    def find(self, inputs: Sequence[str]) -> tuple[list[FeatureSource], list[InputFailure]]:
+        """Every folder with crops in the named ones or one below; its name is the track's.
+
+        Raises:
+            ConfigError: two folders stand for one track.
+        """
+        found: dict[str, FeatureSource] = {}
+        failures = []
+        for name in inputs:
+            try:
+                own = list(_tracks(Path(name)))
+            except InputError as error:
+                failures.append(InputFailure(path=name, reason=str(error)))
+                continue
+            for track in own:
+                other = found.setdefault(track.name, track)
+                if other.path.resolve() != track.path.resolve():
+                    raise ConfigError(
+                        f"{other.path} and {track.path} are both the track {track.name}; extract them to two folders"
+                    )
+        return list(found.values()), failures
+
+    def read(self, source: FeatureSource, after: int) -> CropReading:
+        """Begin with a track; crops up to number ``after`` are not opened."""
+        files = [(number, name) for number, name in crop_files(source.path) if number % self._every == 0]
+        return CropReading(self._bundle, self._faces, source, files, after)
+
+
+class CropReading:
+    """One track; see `VectorReading`."""
+
+    messages: tuple[str, ...] = ()
+
+    def __init__(
+        self, bundle: Bundle, faces: FaceVectors, source: FeatureSource, files: list[tuple[int, str]], after: int
+    ) -> None:
+        self._bundle = bundle
+        self._faces = faces
+        self._source = source
+        self._files = [(number, name) for number, name in files if number > after]
+        self.n_expected: int | None = len(files)
+        self.n_frames = len(files) - len(self._files)
+
+    def vectors(self) -> Generator[FrameVectors, None, None]:
+        """One row per crop; reading the pictures overlaps with the net."""
+        with closing(ahead(self._batches(), _BATCHES_WAITING)) as stacks:
+            for stack in stacks:
+                yield from self._answers(stack)
+
+    def _batches(self) -> Iterator[list[_Crop]]:
+        return batches(map(self._load, self._files), _CROPS_A_BATCH)
+
+    def _load(self, file: tuple[int, str]) -> _Crop:
+        number, name = file
+        try:
+            return _Crop(number, fit_crop(load_image(self._source.path / name), self._faces.spec), "")
+        except InputError as error:
+            return _Crop(number, None, str(error))
+
+    def _answers(self, crops: list[_Crop]) -> Iterator[FrameVectors]:
+        pixels = [crop.pixels for crop in crops if crop.pixels is not None]
+        outputs = self._bundle.run(np.stack(pixels)) if pixels else {}
+        name, row = self._source.name, 0
+        for crop in crops:
+            self.n_frames += 1
+            if crop.pixels is None:
+                yield self._faces.failed(name, crop.number, crop.failure)
+                continue
+            own = {key: values[row : row + 1] for key, values in outputs.items()}
+            row += 1
+            yield self._faces.frame(own, source=name, frame=crop.number, time_s=float("nan"), tracks=_NO_TRACK)
+
+
+@dataclass(frozen=True, eq=False)
+class _Crop:
+    """One picture, fit for the net, or why there is none."""
+
+    number: int
+    pixels: npt.NDArray[np.uint8] | None
+    failure: str
+
+
+def _tracks(folder: Path) -> Iterator[FeatureSource]:
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; crops lie in folders, <track>/00001.jpg")
+    if crop_files(folder):
+        yield FeatureSource(folder.absolute().name, folder)
+        return
+    tracks = [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+    if not tracks:
+        raise InputError(f"{folder}: no folder with crops here; expected <track>/00001.jpg in it")
+    yield from (FeatureSource(path.name, path) for path in tracks)

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Videos, photos and sound to feature vectors: faces are found, tracked and aligned as `mien analyze` does it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from mien.affect import Analyzer, AudioEncoder, align_audio
+from mien.core import InputError
+from mien.datasets import base_video
+from mien.media import MediaInput, audio_blocks, find_inputs, load_image, open_video
+from mien.pipeline.feature_extraction.feature_source import FaceVectors, FeatureSource
+from mien.pipeline.media_run import Selection
+from mien.results import FeatureArrays, FeatureInfo, FrameVectors, InputFailure
+
+
+class VideoExtractor:
+    """An `Extractor` of everything that may show faces.
+
+    Args:
+        analyzer: finds the faces and makes the vectors.
+        float16: whether they are halved.
+        every: take each n-th frame of videos only.
+        settings: of the analyzer, for the shards.
+    """
+
+    def __init__(self, analyzer: Analyzer, *, float16: bool, every: int, settings: dict[str, object]) -> None:
+        self._analyzer = analyzer
+        self._faces = FaceVectors.of(analyzer.bundle)
+        self._selection = Selection(every=every)
+        self._kinds: dict[Path, MediaInput] = {}
+        self.info: FeatureInfo = self._faces.info(
+            analyzer.bundle_digest, float16=float16, settings={"crops": False, "every": every, **settings}
+        )
+
+    def find(self, inputs: Sequence[str]) -> tuple[list[FeatureSource], list[InputFailure]]:
+        """Files, folders and patterns; a camera has no frames that could be read again after a kill."""
+        failures: list[InputFailure] = []
+        found: dict[Path, MediaInput] = {}
+        for name in inputs:
+            try:
+                for media in find_inputs([name]):
+                    if media.path is None:
+                        raise InputError(f"{media.name}: features are extracted from files; record the camera first")
+                    found.setdefault(media.path.resolve(), media)
+            except InputError as error:
+                failures.append(InputFailure(path=name, reason=str(error)))
+        sources = [FeatureSource(media.name, media.path) for media in found.values() if media.path is not None]
+        self._kinds = {media.path: media for media in found.values() if media.path is not None}
+        return sources, failures
+
+    def read(self, source: FeatureSource, after: int) -> ImageVectors | VideoVectors:
+        """Begin with a file. A video is followed from its start, since its tracks depend on all that came before."""
+        if self._kinds[source.path].kind == "image":
+            return ImageVectors(self._analyzer, self._faces, source)
+        return VideoVectors(self._analyzer, self._faces, source, self._selection, after)
+
+
+class ImageVectors:
+    """A photo: one frame; see `VectorReading`."""
+
+    n_expected: int | None = 1
+    messages: tuple[str, ...] = ()
+
+    def __init__(self, analyzer: Analyzer, faces: FaceVectors, source: FeatureSource) -> None:
+        self._analyzer = analyzer
+        self._faces = faces
+        self._source = source
+        self.n_frames = 0
+
+    def vectors(self) -> Generator[FrameVectors, None, None]:
+        """The frame."""
+        raw = self._analyzer.raw_image(load_image(self._source.path))
+        self.n_frames = 1
+        yield self._faces.frame(raw.outputs, source=self._source.name, frame=0, time_s=0.0, tracks=raw.track_ids)
+
+
+class VideoVectors:
+    """A video; see `VectorReading`."""
+
+    def __init__(
+        self, analyzer: Analyzer, faces: FaceVectors, source: FeatureSource, selection: Selection, after: int
+    ) -> None:
+        self._analyzer = analyzer
+        self._faces = faces
+        self._source = source
+        self._selection = selection
+        self._after = after
+        self.n_expected: int | None = None
+        self.n_frames = 0
+        self.messages: tuple[str, ...] = ()
+
+    def vectors(self) -> Generator[FrameVectors, None, None]:
+        """The frames; those up to ``after`` are followed but not given out."""
+        with open_video(self._source.path, every=self._selection.every) as video:
+            self.n_expected = self._selection.n_expected(video.info)
+            try:
+                with closing(self._analyzer.raw_frames(video)) as frames:
+                    for raw in frames:
+                        self.n_frames += 1
+                        if raw.index > self._after:
+                            yield self._faces.frame(
+                                raw.outputs,
+                                source=self._source.name,
+                                frame=raw.index,
+                                time_s=raw.time_s,
+                                tracks=raw.track_ids,
+                            )
+            finally:
+                self.messages = video.report.messages
+
+
+class SoundExtractor:
+    """An `Extractor` of the sound of files; a frame is a step of the encoder.
+
+    Args:
+        encoder: makes the vectors.
+        float16: whether they are halved.
+    """
+
+    def __init__(self, encoder: AudioEncoder, *, float16: bool) -> None:
+        self._encoder = encoder
+        self.info = FeatureInfo(
+            made_by=encoder.name,
+            digest=encoder.digest,
+            n_features=encoder.n_features,
+            dtype="float16" if float16 else "float32",
+            settings={"audio": True},
+        )
+
+    def find(self, inputs: Sequence[str]) -> tuple[list[FeatureSource], list[InputFailure]]:
+        """Files, folders and patterns; a sound file must be named itself."""
+        failures: list[InputFailure] = []
+        found: dict[object, FeatureSource] = {}
+        for name in inputs:
+            try:
+                for media in find_inputs([name]):
+                    if media.kind != "video" or media.path is None:
+                        raise InputError(f"{media.name}: has no sound; name films")
+                    found.setdefault(media.path.resolve(), FeatureSource(media.name, media.path))
+            except InputError as error:
+                failures.append(InputFailure(path=name, reason=str(error)))
+        return list(found.values()), failures
+
+    def read(self, source: FeatureSource, after: int) -> SoundVectors:
+        """Begin with a file. It is encoded from its start, since blocks depend on those before."""
+        return SoundVectors(self._encoder, source, after)
+
+
+class SoundVectors:
+    """One file; see `VectorReading`."""
+
+    n_expected: int | None = None
+
+    def __init__(self, encoder: AudioEncoder, source: FeatureSource, after: int) -> None:
+        self._encoder = encoder
+        self._source = source
+        self._after = after
+        self.n_frames = 0
+
+    @property
+    def messages(self) -> tuple[str, ...]:
+        """Whether the sound is too short."""
+        return () if self.n_frames else ("its sound is too short for a single step",)
+
+    def vectors(self) -> Generator[FrameVectors, None, None]:
+        """One step at a time; those up to ``after`` are not given out."""
+        blank = np.empty((1, 0), np.float32)
+        with closing(audio_blocks(self._source.path)) as blocks:
+            for times_s, vectors in self._encoder.encode(blocks):
+                for time_s, vector in zip(times_s, vectors, strict=True):
+                    step, self.n_frames = self.n_frames, self.n_frames + 1
+                    if step > self._after:
+                        yield FrameVectors(
+                            source=self._source.name,
+                            frame=step,
+                            time_s=float(time_s),
+                            tracks=np.array([-1], np.int64),
+                            features=vector[None],
+                            scores=blank,
+                        )
+
+
+def sound_of_frames(sound: FeatureArrays, track: str, n_frames: int) -> npt.NDArray[np.floating]:
+    """The vector of sound for each frame of a video; tracks of one video (``X``, ``X_left``, ``X_right``) share it.
+
+    Args:
+        sound: of an extraction of sound; a source is recognised by its file name without ending.
+        track: name of a track or a video.
+        n_frames: of the video, not of the track.
+
+    Returns:
+        (n_frames, D).
+
+    Raises:
+        InputError: there is no sound of that video, or of several of one name.
+    """
+    wanted = base_video(track)
+    names = [name for name in sound.sources if _stem(name) == wanted]
+    if len(names) != 1:
+        raise InputError(f"{track}: {len(names)} sources are called {wanted}; there must be one with sound")
+    rows = sound.rows_of(names[0])
+    chosen: npt.NDArray[np.floating] = sound.features[rows[align_audio(len(rows), n_frames)]]
+    return chosen
+
+
+def _stem(name: str) -> str:
+    return name.replace("\\", "/").rpartition("/")[2].rpartition(".")[0]

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Affect tables to other tables and files: smoothed, summarised, converted, reported."""

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Compound expressions of an affect table: one row per frame of each source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from mien.affect import compound_timeline
+from mien.core import COMPOUND_EXPRESSIONS, EXPRESSIONS, ConfigError, InputError
+from mien.pipeline.media_run import SMOOTHING_KEY
+from mien.results import format_of, read_table, save_table, table_metadata
+from mien.results.tables import arrow_compute as pc
+
+
+def compound_file(path: Path, out: Path, *, half_width: int) -> tuple[int, int]:
+    """Read an affect table and write the compound expression of each of its frames.
+
+    Args:
+        path: a table that mien wrote.
+        out: the new table; its ending chooses the format.
+        half_width: of the box mean over time, in frames.
+
+    Returns:
+        Frames written, and how many of them belong to sources in which no face was found.
+
+    Raises:
+        ConfigError: an ending is unknown.
+        InputError: the table cannot be read, is smoothed already, or lacks a basic expression.
+        OutputError: the new table cannot be written.
+    """
+    format_of(out)  # refuses an unknown ending before the work
+    table = read_table(path)
+    try:
+        found = compound_table(table, half_width=half_width)
+    except (ConfigError, InputError) as error:
+        raise InputError(f"{path}: {error}") from error
+    save_table(out, found)
+    return len(found), found["compound"].null_count
+
+
+def compound_table(table: pa.Table, *, half_width: int = 50) -> pa.Table:
+    """``source, frame, time_s, compound, compound_<name>`` for every frame of every source, in order.
+
+    A score is the mean of two probabilities, in [0, .5]; see `mien.affect.compound_timeline`. Frames without a face
+    are interpolated; in a source without any face everything is null.
+
+    Raises:
+        ConfigError: a basic expression is missing in the bundle.
+        InputError: the table is smoothed already and would be smoothed again.
+    """
+    if half_width and SMOOTHING_KEY in table_metadata(table.schema):
+        raise InputError("the table is smoothed already; choose half-width 0, or take the original")
+    labels = [label for label in EXPRESSIONS if table[f"expression_{label}"].null_count < len(table)]
+    parts = [_of_source(table.filter(pc.equal(table["source"], name)), labels, half_width) for name in _sources(table)]
+    schema = pa.schema(
+        [
+            *(table.schema.field(name) for name in ("source", "frame", "time_s")),
+            ("compound", pa.string()),
+            *((f"compound_{name}", pa.float32()) for name in map(_column, COMPOUND_EXPRESSIONS)),
+        ]
+    )
+    return pa.concat_tables([part.cast(schema) for part in parts]) if parts else schema.empty_table()
+
+
+def _sources(table: pa.Table) -> list[str]:
+    names: list[str] = pc.unique(table["source"]).to_pylist()
+    return names
+
+
+def _of_source(table: pa.Table, labels: list[str], half_width: int) -> pa.Table:
+    numbers = table["frame"].to_numpy()
+    frames, first = np.unique(numbers, return_index=True)
+    columns = {name: table[name].take(pa.array(first)) for name in ("source", "frame", "time_s")}
+    chances = np.stack([table[f"expression_{label}"].cast(pa.float64()).to_numpy() for label in labels] or [[]], axis=1)
+    seen = ~np.isnan(chances).any(axis=1) if labels else np.zeros(len(table), dtype=bool)
+    names = [_column(name) for name in COMPOUND_EXPRESSIONS]
+    if not seen.any():
+        columns["compound"] = pa.nulls(len(frames), pa.string())
+        columns |= {f"compound_{name}": pa.nulls(len(frames), pa.float32()) for name in names}
+        return pa.table(columns)
+    timeline = np.arange(frames[0], frames[-1] + 1)
+    scores = compound_timeline(numbers[seen], chances[seen], labels, timeline, half_width=half_width)
+    scores = scores[frames - frames[0]]
+    columns["compound"] = pa.array([COMPOUND_EXPRESSIONS[best] for best in scores.argmax(axis=1)])
+    columns |= {f"compound_{name}": pa.array(scores[:, k].astype(np.float32)) for k, name in enumerate(names)}
+    return pa.table(columns)
+
+
+def _column(name: str) -> str:
+    return name.replace(" ", "_")

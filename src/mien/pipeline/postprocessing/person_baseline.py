@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A table with action units, valence and arousal measured from each person's own face at rest."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from mien.affect import MIN_NEUTRAL_ROWS, NEUTRAL_FROM, Smoothing, resting_levels, subtract_levels
+from mien.core import DIMENSIONS, InputError
+from mien.pipeline.postprocessing.smooth import smooth_table
+from mien.results import (
+    PERSON_COLUMN,
+    action_unit_columns,
+    column_numbers,
+    format_of,
+    read_table,
+    save_table,
+    table_metadata,
+    with_table_metadata,
+)
+
+_METADATA_KEY = "baseline"
+
+_Subject = tuple[str, str]  # source; person or "track 3"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """What became of each person, or track that is nobody's.
+
+    Attributes:
+        calibrated: source and name of those whose face at rest is known.
+        untouched: of the others, whose values stay as they were, with their number of neutral-looking rows.
+    """
+
+    calibrated: tuple[tuple[str, str], ...]
+    untouched: tuple[tuple[str, str, int], ...]
+
+
+def calibrate_file(path: Path, out: Path, settings: Smoothing) -> Calibration:
+    """Read a table, smooth it where that is asked for, subtract resting levels and write it.
+
+    Args:
+        path: a table.
+        out: the new one; its ending chooses the format.
+        settings: smoothing; half-widths of 0 leave values as they are.
+
+    Raises:
+        ConfigError: an ending is unknown.
+        InputError: the table cannot be read, is calibrated already, or lacks what is needed.
+        OutputError: the new table cannot be written.
+    """
+    format_of(out)  # a wrong ending is said before the work
+    table = read_table(path)
+    try:
+        # Rest is judged on what was measured: smoothing would carry expressions into the frames around them.
+        smoothed = smooth_table(table, settings)[0] if settings.expr or settings.va or settings.au else table
+        result, calibration = calibrate_table(smoothed, measured=table)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    save_table(out, result)
+    return calibration
+
+
+def calibrate_table(table: pa.Table, *, measured: pa.Table | None = None) -> tuple[pa.Table, Calibration]:
+    """The table with resting levels subtracted from action units, valence and arousal.
+
+    The level is the median over the neutral-looking frames of a person (or of a track that nobody was named) within
+    one source. Action units are limited to 0 to 1 and valence and arousal to -1 to 1 afterwards. Expressions stay.
+
+    Args:
+        table: what is changed.
+        measured: the same rows before smoothing, from which the levels are taken; ``table`` itself if None.
+
+    Raises:
+        InputError: the table is calibrated already, nobody is followed in it, or it has no probability of neutral.
+    """
+    reference = table if measured is None else measured
+    if _METADATA_KEY in table_metadata(table.schema):
+        raise InputError("the baseline is subtracted already; begin with the original table")
+    groups, subjects = _subjects(table)
+    neutral = column_numbers(reference["expression_neutral"])
+    if not subjects:
+        raise InputError("nobody is followed in this table, so nobody has a baseline; photos have none")
+    if np.isnan(neutral).all():
+        raise InputError("the table has no probability of neutral, without which a face at rest cannot be told")
+    units = [name for name in action_unit_columns(table.schema) if table[name].null_count < len(table)]
+    limits = dict.fromkeys(units, (0.0, 1.0)) | dict.fromkeys(DIMENSIONS, (-1.0, 1.0))
+    baseline = resting_levels(groups, neutral, _matrix(reference, list(limits)), len(subjects))
+    result = table
+    for index, (name, (low, high)) in enumerate(limits.items()):
+        levels = baseline.levels[:, index : index + 1]
+        values = subtract_levels(groups, _matrix(table, [name]), levels, low, high)[:, 0].astype(np.float32)
+        place = result.schema.get_field_index(name)
+        result = result.set_column(place, result.schema.field(name), pa.array(values, from_pandas=True))
+    known = [bool(np.isfinite(levels).any()) for levels in baseline.levels]
+    notes = {
+        "by": "person",
+        "neutral_from": NEUTRAL_FROM,
+        "min_neutral_rows": MIN_NEUTRAL_ROWS,
+        "subjects": [
+            {
+                "source": source,
+                "name": name,
+                "n_neutral": int(baseline.n_neutral[row]),
+                "levels": {
+                    column: None if np.isnan(level) else round(float(level), 6)
+                    for column, level in zip(limits, baseline.levels[row], strict=True)
+                },
+            }
+            for row, (source, name) in enumerate(subjects)
+        ],
+    }
+    return (
+        result.cast(with_table_metadata(result.schema, {_METADATA_KEY: json.dumps(notes)})),
+        Calibration(
+            calibrated=tuple(subject for subject, is_known in zip(subjects, known, strict=True) if is_known),
+            untouched=tuple(
+                (*subjects[row], int(baseline.n_neutral[row])) for row in np.flatnonzero(np.logical_not(known)).tolist()
+            ),
+        ),
+    )
+
+
+def _subjects(table: pa.Table) -> tuple[npt.NDArray[np.intp], list[_Subject]]:
+    """Whose row each is, -1 for nobody's, and who they are, by first appearance."""
+    tracks = table["track_id"].fill_null(-1).to_pylist()
+    names = table[PERSON_COLUMN.name].to_pylist() if PERSON_COLUMN.name in table.schema.names else [None] * len(table)
+    numbers: dict[_Subject, int] = {}
+    groups = []
+    for source, person, track in zip(table["source"].to_pylist(), names, tracks, strict=True):
+        name = person or (f"track {track}" if track >= 0 else None)
+        groups.append(-1 if name is None else numbers.setdefault((source, name), len(numbers)))
+    return np.array(groups, dtype=np.intp), list(numbers)
+
+
+def _matrix(table: pa.Table, names: list[str]) -> npt.NDArray[np.float64]:
+    return np.stack([column_numbers(table[name]) for name in names], axis=1)

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The report of tables as a file, with key frames cut from the media that they were read from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from mien.core import ConfigError, InputError
+from mien.media import find_inputs, jpeg_thumbnail, load_image, open_video
+from mien.pipeline.postprocessing.summarize import bundle_thresholds
+from mien.results import Moment, RunManifest, durable_file, hash_file, output_errors, render_report
+
+_FACE_SIDE_PX, _PHOTO_SIDE_PX = 160, 300
+_TIME_SLACK_S = 1e-3
+
+
+def write_report(
+    tables: Sequence[str | os.PathLike[str]],
+    out: str | os.PathLike[str],
+    *,
+    videos: Sequence[str | os.PathLike[str]] = (),
+    frames: bool = True,
+) -> tuple[str, ...]:
+    """Write the report of affect tables as one self-contained page.
+
+    Args:
+        tables: affect tables, at least one.
+        out: the page, ``.html`` or ``.htm``. Missing folders are created.
+        videos: where the analysed files are now, if they are not where the tables say. They are matched by name, and
+            a single one with a table of a single source whatever its name.
+        frames: whether small pictures of faces are part of the page.
+
+    Returns:
+        Notes for the user, such as of files whose key frames could not be had.
+
+    Raises:
+        ConfigError: there is no table, an ending is unknown, a video fits no source, or frames are both given and
+            unwanted.
+        InputError: a table cannot be read.
+        OutputError: the page cannot be written.
+    """
+    paths, page = [Path(table) for table in tables], Path(out)
+    if not paths:
+        raise ConfigError("a report needs at least one table")
+    check_report_name(page)
+    if videos and not frames:
+        raise ConfigError("videos are for key frames; leave them out, or let the report have frames")
+    pictures = _KeyFrames(paths, [Path(video) for video in videos]) if frames else None
+    html = render_report(paths, pictures=pictures, thresholds=bundle_thresholds)
+    if pictures is not None:
+        pictures.check_all_used()
+    with output_errors(page, "choose a folder with room that you may write"):
+        page.parent.mkdir(parents=True, exist_ok=True)
+        with durable_file(page) as file:
+            file.write(html.encode())
+    return () if pictures is None else tuple(pictures.notes)
+
+
+def check_report_name(page: str | os.PathLike[str]) -> None:
+    """Refuse, before any work is done, a name that is not that of a page.
+
+    Raises:
+        ConfigError: it does not end in ``.html`` or ``.htm``.
+    """
+    if Path(page).suffix.lower() not in (".html", ".htm"):
+        raise ConfigError(f"{os.fspath(page)} must end in .html; a report is a page")
+
+
+class _KeyFrames:
+    """Cuts pictures of moments out of the media; `mien.results.reports.report_content.Pictures`.
+
+    Args:
+        tables: whose manifests tell the digests of the inputs.
+        videos: files to use instead of the sources' own names.
+    """
+
+    def __init__(self, tables: Sequence[Path], videos: Sequence[Path]) -> None:
+        self.notes: list[str] = []
+        self._videos = list(videos)
+        self._used: set[Path] = set()
+        self._digests = _digests(tables)
+        self._checked: dict[str, Path | None] = {}
+
+    def __call__(self, source: str, moments: Sequence[Moment]) -> Mapping[Moment, bytes]:
+        """Pictures of the moments of a source; none, and a note, where the file is gone or is another one."""
+        if source not in self._checked:
+            self._checked[source] = self._find(source)
+        path = self._checked[source]
+        if path is None or not moments:
+            return {}
+        try:
+            return self._cut(path, moments)
+        except InputError as error:
+            self._checked[source] = None
+            self.notes.append(f"no key frames: {error}")
+            return {}
+
+    def check_all_used(self) -> None:
+        """Refuse a video that was given for nothing.
+
+        Raises:
+            ConfigError: it fits no source.
+        """
+        for video in self._videos:
+            if video not in self._used:
+                raise ConfigError(f"{video} fits no source of the tables; sources are {', '.join(self._checked)}")
+
+    def _find(self, source: str) -> Path | None:
+        same_name = [video for video in self._videos if video.name == Path(source).name]
+        if not same_name and len(self._videos) == 1 and len(self._digests) <= 1:
+            same_name = self._videos
+        path = same_name[0] if same_name else Path(source)
+        self._used.update(same_name[:1])
+        if not path.is_file():
+            self.notes.append(f"no key frames of {source}: the file is not there; name it with --video")
+            return None
+        digest = self._digests.get(source)
+        if digest is not None and hash_file(path) != digest:
+            self.notes.append(f"no key frames of {source}: {path} is not the file that was analysed")
+            return None
+        return path
+
+    def _cut(self, path: Path, moments: Sequence[Moment]) -> dict[Moment, bytes]:
+        if find_inputs([path])[0].kind == "image":
+            image = load_image(path)
+            return {moment: _thumbnail(image, moment) for moment in moments}
+        wanted: dict[int, list[Moment]] = {}
+        for moment in moments:
+            wanted.setdefault(moment.frame, []).append(moment)
+        times = [moment.time_s for moment in moments]
+        found: dict[Moment, bytes] = {}
+        with open_video(path, start_s=max(0.0, min(times) - _TIME_SLACK_S), stop_s=max(times) + _TIME_SLACK_S) as video:
+            for frame in video:
+                for moment in wanted.get(frame.index, ()):
+                    found[moment] = _thumbnail(frame.image, moment)
+        return found
+
+
+def _thumbnail(image: npt.NDArray[np.uint8], moment: Moment) -> bytes:
+    return jpeg_thumbnail(image, moment.box, _PHOTO_SIDE_PX if moment.box is None else _FACE_SIDE_PX)
+
+
+def _digests(tables: Sequence[Path]) -> dict[str, str]:
+    """Source -> SHA-256, as far as manifests tell."""
+    digests: dict[str, str] = {}
+    for table in tables:
+        try:
+            manifest = RunManifest.load(table)
+        except InputError:
+            continue  # the report itself says that there is none
+        digests |= {record.path: record.sha256 for record in manifest.inputs if record.sha256 is not None}
+    return digests

@@ -1,0 +1,406 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Feature vectors on disk: Parquet shards, what each says of itself, and reading them back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mien._version import __version__
+from mien.core import ConfigError, InputError
+from mien.results.files import durable_file, output_errors
+
+FEATURES_VERSION = 1
+"""Version of the shards' layout; a reader refuses a higher one."""
+
+_KEY = b"mien.features"
+_PATTERN = "shard-*.parquet"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureInfo:
+    """What the vectors of a folder are; the same in each of its shards.
+
+    Attributes:
+        made_by: name of the bundle or the audio encoder.
+        digest: SHA-256 of the bundle's description, or of the encoder's model.
+        n_features: D, length of the embedding.
+        score_names: K names ``task.label`` of the raw scores: logits, and values before they are clipped.
+        dtype: of the vectors, ``"float32"`` or ``"float16"``.
+        settings: of the extraction, such as which frames; any JSON values.
+    """
+
+    made_by: str
+    digest: str
+    n_features: int
+    score_names: tuple[str, ...] = ()
+    dtype: str = "float32"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.dtype not in ("float32", "float16"):
+            raise ConfigError(f"vectors are float32 or float16, got {self.dtype!r}")
+        if self.n_features < 1:
+            raise ConfigError(f"{self.made_by} gives no embedding; choose a bundle with one")
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Columns of a shard, without metadata."""
+        number = pa.float16() if self.dtype == "float16" else pa.float32()
+
+        def vectors(name: str, length: int) -> pa.Field:
+            return pa.field(name, pa.list_(pa.field("item", number, nullable=False), length), nullable=False)
+
+        columns = [
+            pa.field("source", pa.string(), nullable=False),
+            pa.field("frame", pa.int64(), nullable=False),
+            pa.field("time_s", pa.float64()),
+            pa.field("track", pa.int64(), nullable=False),
+            vectors("features", self.n_features),
+        ]
+        # A list of length 0 is not something that Parquet can store.
+        return pa.schema([*columns, vectors("scores", len(self.score_names))] if self.score_names else columns)
+
+    def scores_of(self, task: str) -> slice:
+        """The columns of a task among the scores.
+
+        Raises:
+            ConfigError: the vectors have no scores of it.
+        """
+        rows = [row for row, name in enumerate(self.score_names) if name.partition(".")[0] == task]
+        if not rows:
+            tasks = sorted({name.partition(".")[0] for name in self.score_names})
+            raise ConfigError(f"there are no scores of {task!r}; {self.made_by} has {tasks}")
+        return slice(rows[0], rows[-1] + 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceRecord:
+    """An input that was read to its end.
+
+    Attributes:
+        source: as in the column.
+        n_frames: frames or steps that were looked at.
+        n_rows: vectors of it.
+        messages: what was lost, in sentences.
+    """
+
+    source: str
+    n_frames: int
+    n_rows: int
+    messages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Position:
+    """How far an input has come that is not at its end.
+
+    Attributes:
+        source: as in the column.
+        frame: the last one that is safe, with or without a face.
+        n_rows: vectors of the input so far.
+    """
+
+    source: str
+    frame: int
+    n_rows: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardProgress:
+    """What one shard tells beside its rows.
+
+    Attributes:
+        done: inputs that ended in it.
+        positions: inputs that have begun and are not at their end, those of earlier shards included.
+        failures: ``(source, frame, reason)`` of single frames that could not be read.
+    """
+
+    done: tuple[SourceRecord, ...] = ()
+    positions: tuple[Position, ...] = ()
+    failures: tuple[tuple[str, int, str], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shard:
+    """One file and what it says of itself.
+
+    Attributes:
+        path: of the file.
+        n_rows: in it.
+        info: of the vectors.
+        progress: of the run that wrote it.
+    """
+
+    path: Path
+    n_rows: int
+    info: FeatureInfo
+    progress: ShardProgress
+
+
+def shard_path(folder: Path, number: int) -> Path:
+    """Where shard ``number``, from 0, is or will be."""
+    return folder / f"shard-{number:05d}.parquet"
+
+
+def shard_schema(info: FeatureInfo, progress: ShardProgress) -> pa.Schema:
+    """The columns, with everything that a shard says of itself as metadata."""
+    content = {"version": FEATURES_VERSION, "mien": __version__, "info": asdict(info), "progress": asdict(progress)}
+    # ASCII: a file name that is not UTF-8 (lone surrogates) becomes an escape and reads back unchanged.
+    return info.schema.with_metadata({_KEY: json.dumps(content).encode("ascii")})
+
+
+def list_shards(folder: Path) -> tuple[Shard, ...]:
+    """The shards of a folder in order; none where there is no such folder.
+
+    Raises:
+        InputError: a shard is missing among the others, damaged, not mien's or of a newer version, or the shards hold
+            different kinds of vectors.
+    """
+    paths = sorted(folder.glob(_PATTERN))
+    shards = tuple(map(_load_shard, paths))
+    for number, shard in enumerate(shards):
+        if shard.path != shard_path(folder, number):
+            raise InputError(
+                f"{folder}: {shard_path(folder, number).name} is missing before {shard.path.name}; put it back, or "
+                "delete every later one and extract again"
+            )
+        if shard.info != shards[0].info:
+            raise InputError(f"{shard.path}: holds other vectors than {shards[0].path.name}; keep them in two folders")
+    return shards
+
+
+def _load_shard(path: Path) -> Shard:
+    try:
+        about = pq.read_metadata(path)
+        content = json.loads((about.metadata or {})[_KEY])
+        version = content["version"]
+        if version > FEATURES_VERSION:
+            raise InputError(f"{path}: version {version}, this mien reads up to {FEATURES_VERSION}; update mien")
+        return Shard(
+            path=path,
+            n_rows=about.num_rows,
+            info=FeatureInfo(**{**content["info"], "score_names": tuple(content["info"]["score_names"])}),
+            progress=_progress(content["progress"]),
+        )
+    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path}: no shard of feature vectors, or damaged ({error}); delete it and every later one, and run "
+            "mien features again"
+        ) from error
+
+
+def _progress(content: Mapping[str, Any]) -> ShardProgress:
+    return ShardProgress(
+        done=tuple(SourceRecord(**{**record, "messages": tuple(record["messages"])}) for record in content["done"]),
+        positions=tuple(Position(**position) for position in content["positions"]),
+        failures=tuple((source, frame, reason) for source, frame, reason in content["failures"]),
+    )
+
+
+_MARK = "arrays.json"
+_ARRAYS = ("source_index", "frame", "time_s", "track", "features", "scores")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FeatureArrays:
+    """N vectors, in the order in which they were extracted.
+
+    Attributes:
+        sources: S names.
+        source_index: (N,) int32 into ``sources``.
+        frame: (N,) int64; of crops the number in the file name, which starts at 1, of videos counted from 0.
+        time_s: (N,) float64, NaN where nothing tells.
+        track: (N,) int64, -1 where nothing is tracked.
+        features: (N, D) float32 or float16.
+        scores: (N, K) of the same type, raw; the folder's `FeatureInfo` names the columns.
+    """
+
+    sources: tuple[str, ...]
+    source_index: npt.NDArray[np.int32]
+    frame: npt.NDArray[np.int64]
+    time_s: npt.NDArray[np.float64]
+    track: npt.NDArray[np.int64]
+    features: npt.NDArray[np.floating]
+    scores: npt.NDArray[np.floating]
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def rows_of(self, source: str) -> npt.NDArray[np.intp]:
+        """The rows of one input; none where it has none."""
+        if source not in self.sources:
+            return np.empty(0, np.intp)
+        return np.flatnonzero(self.source_index == self.sources.index(source))
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """A folder that `mien features` wrote; made by `open_features`.
+
+    Attributes:
+        folder: of the shards.
+        info: what the vectors are.
+        shards: in order.
+    """
+
+    folder: Path
+    info: FeatureInfo
+    shards: tuple[Shard, ...]
+
+    def __len__(self) -> int:
+        return sum(shard.n_rows for shard in self.shards)
+
+    @property
+    def records(self) -> tuple[SourceRecord, ...]:
+        """The inputs that were read to their end."""
+        return tuple(record for shard in self.shards for record in shard.progress.done)
+
+    def stream(self) -> Iterator[FeatureArrays]:
+        """All rows, one shard at a time: memory holds one.
+
+        Raises:
+            InputError: a shard is damaged or gone.
+        """
+        for shard in self.shards:
+            try:
+                table = pq.read_table(shard.path, partitioning=None)
+            except (pa.ArrowException, OSError) as error:
+                raise InputError(f"{shard.path}: cannot be read ({error}); delete it and extract again") from error
+            yield _arrays(table, self.info)
+
+    def load(self) -> FeatureArrays:
+        """All rows in memory; for sets that fit."""
+        parts = list(self.stream())
+        sources = tuple(dict.fromkeys(name for part in parts for name in part.sources))
+        number = {name: index for index, name in enumerate(sources)}
+        columns: dict[str, Any] = {
+            name: np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS if name != "source_index"
+        }
+        renumbered = [np.array([number[name] for name in part.sources], np.int32)[part.source_index] for part in parts]
+        return FeatureArrays(sources=sources, source_index=np.concatenate(renumbered), **columns)
+
+    def mapped(self, cache: Path | None = None) -> FeatureArrays:
+        """All rows as arrays that stay on the disk and are read where they are touched, for training.
+
+        The first call copies the shards into ``.npy`` files, which later calls open as long as the shards are the
+        same.
+
+        Args:
+            cache: where to; ``arrays`` beside the shards if None. It takes as much room as the shards.
+
+        Raises:
+            InputError: a shard is damaged.
+            OutputError: the copies cannot be written.
+        """
+        place = self.folder / "arrays" if cache is None else cache
+        mark = place / _MARK
+        key = self._key()
+        sources = _read_mark(mark, key)
+        if sources is None:
+            with output_errors(place, "make room, or name another folder"):
+                place.mkdir(parents=True, exist_ok=True)
+                mark.unlink(missing_ok=True)
+                sources = self._copy(place)
+                with durable_file(mark) as file:
+                    file.write(json.dumps({"key": key, "sources": sources}).encode("ascii"))
+        columns: dict[str, Any] = {name: _map(place / f"{name}.npy") for name in _ARRAYS}
+        return FeatureArrays(sources=tuple(sources), **columns)
+
+    def _key(self) -> str:
+        """Changes when a shard does."""
+        stats = [
+            (shard.path.name, shard.n_rows, (at := shard.path.stat()).st_size, at.st_mtime_ns) for shard in self.shards
+        ]
+        return hashlib.sha256(json.dumps(stats).encode()).hexdigest()
+
+    def _copy(self, place: Path) -> list[str]:
+        n, vector = len(self), np.dtype(self.info.dtype)
+        kinds: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {
+            "source_index": ((n,), np.dtype(np.int32)),
+            "frame": ((n,), np.dtype(np.int64)),
+            "time_s": ((n,), np.dtype(np.float64)),
+            "track": ((n,), np.dtype(np.int64)),
+            "features": ((n, self.info.n_features), vector),
+            "scores": ((n, len(self.info.score_names)), vector),
+        }
+        files = {}
+        try:
+            for name, (shape, dtype) in kinds.items():
+                files[name] = (place / f"{name}.npy").open("wb")
+                header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
+                np.lib.format.write_array_header_1_0(files[name], header)
+            numbers: dict[str, int] = {}
+            for part in self.stream():
+                own = np.array([numbers.setdefault(name, len(numbers)) for name in part.sources], np.int32)
+                for name, file in files.items():
+                    values = own[part.source_index] if name == "source_index" else getattr(part, name)
+                    file.write(np.ascontiguousarray(values).data)
+        finally:
+            for file in files.values():
+                file.close()
+        return list(numbers)
+
+
+def open_features(folder: str | Path) -> FeatureSet:
+    """A folder of feature vectors, checked but not read.
+
+    Raises:
+        InputError: there are no shards, or one of them is missing or damaged.
+    """
+    shards = list_shards(Path(folder))
+    if not shards:
+        raise InputError(f"{folder}: no feature vectors here; mien features writes them")
+    return FeatureSet(Path(folder), shards[0].info, shards)
+
+
+def _arrays(table: pa.Table, info: FeatureInfo) -> FeatureArrays:
+    table = table.combine_chunks()
+    source = table["source"].combine_chunks().dictionary_encode()
+
+    def vectors(name: str, length: int) -> npt.NDArray[np.floating]:
+        if not length:
+            return np.empty((len(table), 0), info.dtype)
+        chunks = [chunk.flatten().to_numpy() for chunk in table[name].chunks]
+        flat = chunks[0] if len(chunks) == 1 else np.concatenate([np.empty(0, info.dtype), *chunks])
+        values: npt.NDArray[np.floating] = flat.reshape(-1, length)
+        return values
+
+    return FeatureArrays(
+        sources=tuple(source.dictionary.to_pylist()),
+        source_index=source.indices.to_numpy().astype(np.int32),
+        frame=table["frame"].to_numpy(),
+        time_s=table["time_s"].to_numpy(),
+        track=table["track"].to_numpy(),
+        features=vectors("features", info.n_features),
+        scores=vectors("scores", len(info.score_names)),
+    )
+
+
+def _read_mark(mark: Path, key: str) -> list[str] | None:
+    """The names of the inputs in the copies; None where there are none of these very shards."""
+    try:
+        content = json.loads(mark.read_bytes())
+        return list(content["sources"]) if content["key"] == key else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # they are made again
+
+
+def _map(path: Path) -> npt.NDArray[Any]:
+    try:
+        array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except ValueError:
+        # An array without an element cannot be mapped.
+        array = np.load(path, allow_pickle=False)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be opened ({error}); delete its folder, it is made again") from error
+    return array

@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`FeatureWriter`: vectors go into shards as they come, and a run that was killed goes on after its last row."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mien.core import ConfigError
+from mien.results.features.feature_shards import (
+    FeatureInfo,
+    Position,
+    ShardProgress,
+    SourceRecord,
+    list_shards,
+    shard_path,
+    shard_schema,
+)
+from mien.results.files import acquire_lock, durable_file, output_errors
+
+Floats = npt.NDArray[np.floating]
+
+ROWS_PER_SHARD = 8192
+"""Rows after which a shard is closed: 40 MB of 1290-d float32, and what a kill can cost at most."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FrameVectors:
+    """The vectors of the N >= 0 faces of one frame, or why the frame has none.
+
+    Attributes:
+        source: the input's name.
+        frame: its number, rising within an input.
+        time_s: seconds since the start; NaN where nothing tells (crops).
+        tracks: (N,) int64, -1 where nothing is tracked.
+        features: (N, D).
+        scores: (N, K).
+        failure: why the frame could not be read; empty if it could.
+    """
+
+    source: str
+    frame: int
+    time_s: float
+    tracks: npt.NDArray[np.int64]
+    features: Floats
+    scores: Floats
+    failure: str = ""
+
+    def __len__(self) -> int:
+        return len(self.tracks)
+
+
+@dataclass(kw_only=True)
+class _Pending:
+    """What is not on the disk yet, and where it goes on from.
+
+    A flush replaces the object in one assignment, so that an interrupt can neither lose rows nor double them: a shard
+    that was written but not yet ticked off is written once more under the same number.
+
+    Attributes:
+        number: the shard that the entries will become.
+        n_rows_safe: rows in the shards before it.
+        positions: at the end of those.
+        failures: of those.
+        entries: what will be in the shard.
+        n_rows: rows among them.
+    """
+
+    number: int
+    n_rows_safe: int
+    positions: tuple[Position, ...]
+    failures: tuple[tuple[str, int, str], ...]
+    entries: list[FrameVectors | SourceRecord] = field(default_factory=list)
+    n_rows: int = 0
+
+
+class FeatureWriter:
+    """Writes the shards of one folder; a context manager. Not thread-safe.
+
+    Frames are never split between shards. Leaving the context, also after an exception or Ctrl-C, makes everything
+    safe that was appended. Memory holds one shard and does not grow with the number of rows.
+
+    Args:
+        folder: is created; shards of an earlier run with the same ``info`` are continued.
+        info: what the vectors are.
+        rows_per_shard: at least 1.
+
+    Attributes:
+        folder: of the shards.
+        records: of the inputs that are done, those of earlier runs first.
+        n_rows_found: rows of earlier runs.
+
+    Raises:
+        ConfigError: the folder holds other vectors, or ``rows_per_shard`` is below 1.
+        InputError: a shard of an earlier run is damaged.
+        OutputError: the folder cannot be written, or another run is writing there.
+    """
+
+    def __init__(self, folder: str | Path, info: FeatureInfo, *, rows_per_shard: int = ROWS_PER_SHARD) -> None:
+        if rows_per_shard < 1:
+            raise ConfigError(f"rows_per_shard must be at least 1, got {rows_per_shard}")
+        self.folder = Path(folder)
+        self._info = info
+        self._rows_per_shard = rows_per_shard
+        with output_errors(self.folder, "choose a folder that may be written to"):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock = acquire_lock(self.folder / ".lock", self.folder)
+        try:
+            shards = list_shards(self.folder)
+            if shards and shards[0].info != info:
+                raise ConfigError(
+                    f"{self.folder} holds vectors that were made otherwise ({_differences(shards[0].info, info)}); "
+                    "choose another folder"
+                )
+        except BaseException:
+            self._lock.close()
+            raise
+        self.records: list[SourceRecord] = [record for shard in shards for record in shard.progress.done]
+        self.n_rows_found = sum(shard.n_rows for shard in shards)
+        self._pending = _Pending(
+            number=len(shards),
+            n_rows_safe=self.n_rows_found,
+            positions=shards[-1].progress.positions if shards else (),
+            failures=tuple(failure for shard in shards for failure in shard.progress.failures),
+        )
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of the folder, those of earlier runs included."""
+        return self._pending.n_rows_safe + self._pending.n_rows
+
+    @property
+    def failures(self) -> tuple[tuple[str, int, str], ...]:
+        """``(source, frame, reason)`` of frames that could not be read, those of earlier runs first."""
+        return self._pending.failures + self._progress().failures
+
+    def is_done(self, source: str) -> bool:
+        """Whether an input was read to its end."""
+        return any(record.source == source for record in self.records)
+
+    def last_frame(self, source: str) -> int:
+        """The last frame of an input that is safe on the disk or waits to be, -1 before the first."""
+        position = self._position(source)
+        return -1 if position is None else position.frame
+
+    def append(self, vectors: FrameVectors) -> None:
+        """Add a frame; its input goes on until `finish`.
+
+        Raises:
+            ConfigError: the vectors have other lengths than ``info`` says.
+            OutputError: a shard cannot be written; its rows stay queued.
+        """
+        n, wanted = len(vectors), (self._info.n_features, len(self._info.score_names))
+        if (vectors.features.shape, vectors.scores.shape) != ((n, wanted[0]), (n, wanted[1])):
+            raise ConfigError(
+                f"{vectors.source}: vectors of lengths {wanted} are needed, "
+                f"got {vectors.features.shape} and {vectors.scores.shape}"
+            )
+        pending = self._pending
+        previous = pending.entries[-1] if pending.entries else None
+        if isinstance(previous, FrameVectors) and not (len(previous) or previous.failure):
+            # Of frames without a face only the last counts, as a position: hours of them must not pile up.
+            pending.entries[-1] = vectors
+        else:
+            pending.entries.append(vectors)
+        pending.n_rows += n
+        if pending.n_rows >= self._rows_per_shard:
+            self.flush()
+
+    def finish(self, source: str, *, n_frames: int, messages: tuple[str, ...] = ()) -> SourceRecord:
+        """Say that an input is at its end; its record becomes safe with the next shard.
+
+        Args:
+            source: the input.
+            n_frames: frames that were looked at, those of earlier runs included.
+            messages: what was lost, in sentences.
+        """
+        position = self._position(source)
+        n_rows = 0 if position is None else position.n_rows
+        record = SourceRecord(source=source, n_frames=n_frames, n_rows=n_rows, messages=messages)
+        self._pending.entries.append(record)
+        self.records.append(record)
+        return record
+
+    def flush(self) -> None:
+        """Write what waits as a shard; nothing if nothing waits.
+
+        Raises:
+            OutputError: the disk is full or the folder cannot be written.
+        """
+        pending, progress = self._pending, self._progress()
+        if not pending.entries:
+            return
+        frames = [entry for entry in pending.entries if isinstance(entry, FrameVectors)]
+        table = _table(frames, self._info).replace_schema_metadata(shard_schema(self._info, progress).metadata)
+        path = shard_path(self.folder, pending.number)
+        with (
+            output_errors(path, "what was written before is safe; make room and run again"),
+            durable_file(path) as file,
+        ):
+            # Vectors neither compress nor repeat: trying to costs time on both ways.
+            pq.write_table(table, file, compression="none", use_dictionary=["source"])
+        self._pending = _Pending(
+            number=pending.number + 1,
+            n_rows_safe=pending.n_rows_safe + table.num_rows,
+            positions=progress.positions,
+            failures=pending.failures + progress.failures,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            self.flush()
+        finally:
+            self._lock.close()
+
+    def _progress(self) -> ShardProgress:
+        """What the next shard will tell."""
+        done: list[SourceRecord] = []
+        failures: list[tuple[str, int, str]] = []
+        positions = {position.source: position for position in self._pending.positions}
+        for entry in self._pending.entries:
+            before = positions.pop(entry.source, None)
+            if isinstance(entry, SourceRecord):
+                done.append(entry)
+                continue
+            n_rows = (0 if before is None else before.n_rows) + len(entry)
+            positions[entry.source] = Position(source=entry.source, frame=entry.frame, n_rows=n_rows)
+            if entry.failure:
+                failures.append((entry.source, entry.frame, entry.failure))
+        return ShardProgress(done=tuple(done), positions=tuple(positions.values()), failures=tuple(failures))
+
+    def _position(self, source: str) -> Position | None:
+        return next((position for position in self._progress().positions if position.source == source), None)
+
+
+def _table(frames: list[FrameVectors], info: FeatureInfo) -> pa.Table:
+    counts = [len(frame) for frame in frames]
+
+    def repeated(values: list[float] | list[int], dtype: type) -> pa.Array:
+        return pa.array(np.repeat(np.asarray(values, dtype), counts), from_pandas=True)
+
+    def joined(parts: list[Floats], length: int) -> pa.Array:
+        flat = np.concatenate([np.empty((0, length)), *parts], dtype=info.dtype, casting="same_kind").reshape(-1)
+        return pa.array(flat)
+
+    columns = {
+        "source": pa.array(np.repeat(np.asarray([frame.source for frame in frames], object), counts), pa.string()),
+        "frame": repeated([frame.frame for frame in frames], np.int64),
+        "time_s": repeated([frame.time_s for frame in frames], np.float64),
+        "track": pa.array(np.concatenate([np.empty(0, np.int64), *(frame.tracks for frame in frames)])),
+    }
+    schema = info.schema
+    for name, length in (("features", info.n_features), ("scores", len(info.score_names))):
+        if length:
+            flat = joined([getattr(frame, name) for frame in frames], length)
+            columns[name] = pa.FixedSizeListArray.from_arrays(flat, type=schema.field(name).type)
+    return pa.Table.from_arrays([columns[name] for name in schema.names], schema=schema)
+
+
+def _differences(before: FeatureInfo, now: FeatureInfo) -> str:
+    old, new = ({**asdict(info), **info.settings} for info in (before, now))
+    keys = [key for key in old.keys() | new.keys() if old.get(key) != new.get(key) and key != "settings"]
+    return ", ".join(f"{key}: {_short(old.get(key))} there, {_short(new.get(key))} now" for key in sorted(keys))
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else text[:37] + "..."

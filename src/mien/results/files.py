@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files that exist in full or not at all, locks that end with their process, and errors that name the file."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from mien.core import OutputError
+
+
+@contextmanager
+def output_errors(path: Path, advice: str) -> Iterator[None]:
+    """Turns an operating system error into an `OutputError` that names the file.
+
+    Args:
+        path: what is being written.
+        advice: what the reader of the message can do, without a full stop.
+
+    Raises:
+        OutputError: the block raised an `OSError`.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}; {advice}") from error
+
+
+@contextmanager
+def durable_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to fill, which takes its name only once it is complete and on the disk.
+
+    If the block raises, nothing stays behind and an older file of that name is untouched.
+
+    Args:
+        path: the final name; its folder must exist.
+
+    Raises:
+        OSError: as the operating system says.
+    """
+    draft = path.with_name(path.name + ".tmp")
+    try:
+        with draft.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes renames in a folder survive a power cut, where the system can do that (Windows has no such call)."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _try_lock(file: BinaryIO) -> None:
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+else:
+    import fcntl
+
+    def _try_lock(file: BinaryIO) -> None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+_BUSY = frozenset({errno.EACCES, errno.EAGAIN})
+# Some network file systems know no locks; a table there is worth more than the protection.
+_UNSUPPORTED = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
+
+
+_FOLDER_LOCK = ".mien.lock"
+
+
+@contextmanager
+def locked_folder(folder: Path) -> Iterator[None]:
+    """Keep other runs out of a folder of tables, which is created if need be; one that stays empty is removed again.
+
+    Raises:
+        OutputError: another run holds the lock, or the folder cannot be made or written to.
+    """
+    with output_errors(folder, "check that the folder may be written to, or choose another one"):
+        created = not folder.exists()
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / _FOLDER_LOCK
+        lock = acquire_lock(path, folder)
+        while not _is_at(lock, path):  # it was deleted by the run before us in the moment between opening and locking
+            lock.close()
+            lock = acquire_lock(path, folder)
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # Windows deletes no open file: there it stays, and does no harm
+            path.unlink()
+        lock.close()
+        if created:
+            with suppress(OSError):  # it holds something by now
+                folder.rmdir()
+
+
+def acquire_lock(path: Path, table: Path) -> BinaryIO:
+    """Locks a file, which is created if need be; closing the returned file frees the lock.
+
+    Args:
+        path: the lock file.
+        table: what the lock guards, for the message.
+
+    Raises:
+        OutputError: another writer holds the lock.
+        OSError: the lock file cannot be opened or locked.
+    """
+    file = path.open("ab")
+    try:
+        _try_lock(file)
+    except OSError as error:
+        if error.errno in _UNSUPPORTED:
+            return file
+        file.close()
+        if error.errno in _BUSY:
+            raise OutputError(f"{table} is being written by another run; wait for it or choose another name") from error
+        raise
+    return file
+
+
+def _is_at(file: BinaryIO, path: Path) -> bool:
+    """Whether the open file is the one of that name."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""OpenFace CSVs (2.0 to 2.2, and those that mien writes) as affect tables."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.csv as pacsv
+
+from mien.core import InputError
+from mien.results.openface.openface_columns import (
+    ABOUT_SUFFIX,
+    N_POINTS,
+    from_intensity,
+    from_openface_pose,
+)
+from mien.results.summaries.episodes import DEFAULT_THRESHOLD
+from mien.results.tables.schema import table_schema
+
+Columns = dict[str, npt.NDArray[np.float64]]
+
+# What C and C++ libraries print for a number that is none; OpenFace pads its values with blanks.
+_NOT_A_NUMBER = [
+    pad + text for pad in ("", " ") for text in ("", "nan", "-nan", "-nan(ind)", "nan(ind)", "inf", "-inf")
+]
+_POSE = ("pose_Rx", "pose_Ry", "pose_Rz")
+
+
+def is_openface_header(line: str) -> bool:
+    """Whether the first line of a CSV is that of an OpenFace file, whichever groups of columns it has."""
+    names = _names(line)
+    return {"frame", "timestamp", "confidence", "success"} <= set(names) or names[:2] == ["face", "confidence"]
+
+
+def read_openface(path: str | Path) -> pa.Table:
+    """Reads an OpenFace CSV as an affect table.
+
+    Frames count from 0, angles turn to mien's signs, 2-D landmarks become ``lm_x00 ...`` and their extent the box.
+    ``AU12_r`` becomes ``AU12`` on mien's scale by `from_intensity`: 1 (a trace) reads as the threshold (.5 unless mien
+    wrote the file) and 5 as 1; it is a scale, not a probability that anyone calibrated. ``AU28``, of which OpenFace
+    knows the presence alone, is 0 or 1. Every other column that holds a number keeps OpenFace's name, ``AU12_c``
+    among them. Rows without success hold nothing, whatever OpenFace wrote there; there is one for a frame without any
+    face. Expressions, valence and arousal are null.
+
+    Args:
+        path: the file. Blanks in the header and missing columns are no matter.
+
+    Returns:
+        The table; its source is the file's stem, or what mien noted beside the file.
+
+    Raises:
+        InputError: the file cannot be read, is damaged or is no OpenFace CSV.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            names = _names(file.readline().decode("utf-8-sig"))
+            if not is_openface_header(",".join(names)):
+                raise InputError(f"{path} is no OpenFace CSV: it lacks frame, timestamp, confidence or success")
+            repeated = sorted({name for name in names if names.count(name) > 1})
+            if repeated:
+                raise InputError(f"{path} is damaged: it has several columns {', '.join(repeated)}")
+            content = _decode(file.read(), names)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot read {path} as an OpenFace CSV: {reason}; is it complete?") from error
+    about = _about(path)
+    return _affect_table(content, str(about.get("source") or path.stem), about.get("action_unit_thresholds") or {})
+
+
+def _names(line: str) -> list[str]:
+    return [name.strip() for name in line.strip().split(",")]
+
+
+def _decode(content: bytes, names: Sequence[str]) -> Columns:
+    if not content.strip():
+        return {name: np.empty(0) for name in names}
+    table = pacsv.read_csv(
+        pa.BufferReader(content),
+        read_options=pacsv.ReadOptions(column_names=list(names)),
+        convert_options=pacsv.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.float64()), null_values=_NOT_A_NUMBER
+        ),
+    )
+    return {name: np.array(table[name].to_numpy()) for name in names}
+
+
+def _about(path: Path) -> Mapping[str, Any]:
+    """What mien noted beside a file that it wrote; nothing for a file of OpenFace's own."""
+    about_path = path.with_name(path.name + ABOUT_SUFFIX)
+    if not about_path.exists():
+        return {}
+    try:
+        about = json.loads(about_path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{about_path} cannot be read ({error}); without it the scale of AUs is unknown") from error
+    if not isinstance(about, dict):
+        raise InputError(f"{about_path} is damaged: it is no JSON object; write the CSV again")
+    return about
+
+
+def _affect_table(content: Columns, source: str, thresholds: Mapping[str, float]) -> pa.Table:
+    is_image = "frame" not in content
+    if is_image and not len(content["face"]):
+        content = {name: np.full(1, np.nan) for name in content} | {"success": np.zeros(1)}  # nobody in the picture
+    frame = np.zeros(len(content["confidence"])) if is_image else content["frame"]
+    success = np.nan_to_num(content.get("success", np.ones(len(frame)))) > 0
+    kept = _one_row_of_nobody(frame, success)
+    frame, success = frame[kept], success[kept]
+    time_s = np.zeros(len(frame)) if is_image else content["timestamp"][kept]
+    content = {name: np.where(success, values[kept], np.nan) for name, values in content.items()}
+    units = _action_units(content, thresholds)
+    values = units | _geometry(content) | {"confidence": content["confidence"]}
+    track = content.get("face_id", np.full(len(frame), np.nan if is_image else 0.0))
+    schema = table_schema(
+        expression_labels=(),
+        action_unit_labels=tuple(units),
+        n_landmarks=N_POINTS if "lm_x00" in values else 0,
+        metadata={"read_from": "OpenFace CSV"},
+    )
+    arrays: dict[str, pa.Array] = {
+        "source": pa.array([source] * len(frame), pa.string()),
+        # A file whose frames already count from 0 would otherwise begin before the video.
+        "frame": pa.array((frame - (0 if is_image or frame.min(initial=1) < 1 else 1)).astype(np.int64)),
+        "time_s": pa.array(time_s, from_pandas=True),
+        "track_id": pa.array(np.nan_to_num(track, nan=-1).astype(np.int64), mask=~(success & (track >= 0))),
+        "success": pa.array(success),
+    }
+    for field in schema:
+        if field.name not in arrays:
+            column = values.get(field.name)
+            empty = pa.nulls(len(frame), field.type)
+            arrays[field.name] = empty if column is None else pa.array(column, from_pandas=True).cast(field.type)
+    for name in _further(content, units):
+        schema = schema.append(pa.field(name, pa.float64()))
+        arrays[name] = pa.array(content[name], from_pandas=True)
+    return pa.table(arrays, schema=schema)
+
+
+def _geometry(content: Columns) -> Columns:
+    """Pose, landmarks and box under mien's names, where the file has them."""
+    values: Columns = {}
+    if set(_POSE) <= content.keys():
+        pose = from_openface_pose(np.stack([content[name] for name in _POSE], axis=-1))
+        values |= {f"{name}_rad": pose[:, i] for i, name in enumerate(("pitch", "yaw", "roll"))}
+    names = {axis: [f"{axis}_{k}" for k in range(N_POINTS)] for axis in "xy"}
+    if {*names["x"], *names["y"]} <= content.keys() and not np.isnan(content["x_0"]).all():
+        for axis in "xy":
+            points = np.stack([content[name] for name in names[axis]])
+            values |= {f"lm_{axis}{k:02d}": points[k] for k in range(N_POINTS)}
+            values |= {f"{axis}0": points.min(axis=0), f"{axis}1": points.max(axis=0)}
+    return values
+
+
+def _one_row_of_nobody(frame: npt.NDArray[np.float64], success: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
+    """Rows to keep, in order: every face, and the first row of each frame in which none was found."""
+    failed = np.flatnonzero(~success & ~np.isin(frame, frame[success]))
+    first = failed[np.unique(frame[failed], return_index=True)[1]]
+    return np.sort(np.concatenate([np.flatnonzero(success), first]))
+
+
+def _action_units(content: Columns, thresholds: Mapping[str, float]) -> Columns:
+    """Action units on mien's scale, in the order of the file; those without any number are left out."""
+    labels = dict.fromkeys(match[1] for name in content if (match := re.fullmatch(r"(AU\d+)_[rc]", name)))
+    units = {}
+    for label in labels:
+        intensity, presence = content.get(f"{label}_r"), content.get(f"{label}_c")
+        if intensity is not None and not np.isnan(intensity).all():
+            units[label] = from_intensity(intensity, thresholds.get(label, DEFAULT_THRESHOLD))
+        elif presence is not None and not np.isnan(presence).all():
+            units[label] = np.clip(presence, 0.0, 1.0)
+    return units
+
+
+def _further(content: Columns, units: Columns) -> list[str]:
+    """Columns that stay under OpenFace's names because mien has none for them."""
+    points = {f"{axis}_{k}" for axis in "xy" for k in range(N_POINTS)}
+    known = {"frame", "face", "face_id", "timestamp", "confidence", "success", *_POSE, *points}
+    known |= {f"{label}_r" for label in units}
+    return [name for name, values in content.items() if name not in known and not np.isnan(values).all()]

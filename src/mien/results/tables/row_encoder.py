@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From frames to rows: many frames become one Arrow record batch by whole-column operations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from mien.core import ConfigError, Faces, Frame
+from mien.results.tables.schema import EYE_COLUMNS, Layout
+from mien.results.tables.table_formats import boolean_column, numeric_column, text_column
+
+SourcedFrame = tuple[str, Frame]
+"""A frame and the name of the input that it comes from."""
+
+
+class RowEncoder:
+    """Turns frames into record batches of one schema.
+
+    A frame with N > 0 faces gives N rows. A frame without a face gives one row with ``success = false`` in which
+    everything but ``source``, ``frame`` and ``time_s`` is null: where nothing was found nothing has a confidence, and
+    a 0 there would pull down every mean. What is not finite in `Faces` (NaN: not measured) is null too.
+
+    Args:
+        schema: from `mien.results.table_schema`.
+
+    Raises:
+        ConfigError: the schema does not come from `table_schema`.
+    """
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self.schema = schema
+        self._layout = Layout.from_schema(schema)
+        self._no_faces = Faces.empty(self._layout.expression_labels, self._layout.action_unit_labels)
+
+    def check(self, faces: Faces) -> None:
+        """Refuses faces that do not fit the table, before they are queued.
+
+        Raises:
+            ConfigError: labels or the number of landmarks differ from the schema's.
+        """
+        if not len(faces):
+            return
+        for name in ("expression_labels", "action_unit_labels"):
+            expected, got = getattr(self._layout, name), getattr(faces, name)
+            if got != expected:
+                raise ConfigError(f"the table has {name} {expected}, the faces have {got}; use one bundle per table")
+        n_landmarks = faces.landmarks.shape[1]
+        if self._layout.n_landmarks and n_landmarks not in (0, self._layout.n_landmarks):
+            raise ConfigError(f"the table has {self._layout.n_landmarks} landmarks, the faces have {n_landmarks}")
+
+    def encode(self, frames: Sequence[SourcedFrame]) -> pa.RecordBatch:
+        """All rows of the frames, in their order. The frames must have passed `check`.
+
+        Args:
+            frames: any number of frames, possibly of several sources.
+        """
+        counts = np.array([len(frame.faces) for _, frame in frames], dtype=np.intp)
+        frame_of_row = np.repeat(np.arange(len(frames), dtype=np.int64), np.maximum(counts, 1))
+        success = counts[frame_of_row] > 0
+        faces = [frame.faces for _, frame in frames if len(frame.faces)] or [self._no_faces]
+
+        index = np.array([frame.index for _, frame in frames], dtype=np.int64)
+        time_s = np.array([frame.time_s for _, frame in frames], dtype=np.float64)
+        columns: dict[str, pa.Array] = {
+            "source": text_column([_utf8(source) for source, _ in frames], frame_of_row),
+            "frame": numeric_column(index[frame_of_row]),
+            "time_s": _nullable(time_s[frame_of_row]),
+            "track_id": _track_ids(faces, success),
+            "success": boolean_column(success),
+            "expression": self._top_expression(faces, success),
+        }
+        for name, values in self._measurements(faces).items():
+            rows = np.full(len(success), np.nan, dtype=np.float32)
+            rows[success] = values
+            columns[name] = _nullable(rows)
+        nulls = pa.nulls(len(success), pa.float32())
+        return pa.record_batch([columns.get(name, nulls) for name in self.schema.names], schema=self.schema)
+
+    def _measurements(self, faces: Sequence[Faces]) -> dict[str, npt.NDArray[np.float32]]:
+        """Every float column, one value per face."""
+        n_landmarks = self._layout.n_landmarks
+        groups: list[tuple[Sequence[str], npt.NDArray[np.float32]]] = [
+            (("x0", "y0", "x1", "y1"), _joined(faces, "boxes")),
+            (("pitch_rad", "yaw_rad", "roll_rad"), _joined(faces, "pose_rad")),
+            ([f"expression_{label}" for label in self._layout.expression_labels], _joined(faces, "expression")),
+            (self._layout.action_unit_labels, _joined(faces, "action_units")),
+        ]
+        if n_landmarks:
+            points = np.concatenate([_landmarks(each, n_landmarks) for each in faces])
+            for i, axis in enumerate("xy"):
+                groups.append(([f"lm_{axis}{k:02d}" for k in range(n_landmarks)], points[:, :, i]))
+            groups.append((EYE_COLUMNS, _joined(faces, "eyes_open")))
+        measured = {
+            "confidence": _joined(faces, "scores"),
+            **{name: _joined(faces, name) for name in ("quality", "valence", "arousal")},
+        }
+        for names, matrix in groups:
+            measured |= {name: matrix[:, i] for i, name in enumerate(names)}
+        return measured
+
+    def _top_expression(self, faces: Sequence[Faces], success: npt.NDArray[np.bool_]) -> pa.Array:
+        labels = self._layout.expression_labels
+        if not labels:
+            return pa.nulls(len(success), pa.string())
+        probabilities = _joined(faces, "expression")
+        absent = np.isnan(probabilities)
+        best = np.zeros(len(success), dtype=np.int64)
+        best[success] = np.where(absent, -np.inf, probabilities).argmax(axis=1)
+        unknown = ~success
+        unknown[success] = absent.all(axis=1)
+        return text_column(labels, best, unknown)
+
+
+def _joined(faces: Sequence[Faces], name: str) -> npt.NDArray[np.float32]:
+    joined: npt.NDArray[np.float32] = np.concatenate([getattr(each, name) for each in faces])
+    return joined
+
+
+def _track_ids(faces: Sequence[Faces], success: npt.NDArray[np.bool_]) -> pa.Array:
+    rows = np.full(len(success), -1, dtype=np.int64)
+    rows[success] = np.concatenate([each.track_ids for each in faces])
+    return numeric_column(rows, rows < 0)
+
+
+def _landmarks(faces: Faces, n_landmarks: int) -> npt.NDArray[np.float32]:
+    """(N, n_landmarks, 2), NaN for faces that were found without landmarks."""
+    if faces.landmarks.shape[1]:
+        return faces.landmarks
+    return np.full((len(faces), n_landmarks, 2), np.nan, dtype=np.float32)
+
+
+def _nullable(values: npt.NDArray[np.floating]) -> pa.Array:
+    return numeric_column(values, ~np.isfinite(values))
+
+
+def _utf8(source: str) -> str:
+    """A name that every format can hold: bytes of a file name that are not UTF-8 show as escapes."""
+    return source.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,0 +1,338 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rows of an unfinished table: numbered Arrow files beside it that outlive a killed process, and their recovery."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import BinaryIO
+
+import pyarrow as pa
+
+from mien.core import OutputError
+from mien.results.files import acquire_lock, durable_file, output_errors, sync_folder
+from mien.results.tables.table_formats import format_of, write_batches
+
+_LOCK = "lock"
+_DRAFT = "table"
+_MARKER = "complete"
+
+
+class _TornPartError(Exception):
+    """A part that cannot be decoded."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartsScan:
+    """What a parts folder holds.
+
+    Attributes:
+        parts: the readable parts in the order in which they were written.
+        schema: their common schema; None if there is no readable part.
+        n_rows: rows in them.
+        last: source and frame of the last row; None if there is no row.
+        messages: one sentence per part that had to be left out.
+    """
+
+    parts: tuple[Path, ...] = ()
+    schema: pa.Schema | None = None
+    n_rows: int = 0
+    last: tuple[str, int] | None = None
+    messages: tuple[str, ...] = ()
+
+
+def parts_folder(table: Path) -> Path:
+    """Where the rows of a table wait until it is finished: ``<table>.parts``."""
+    return table.with_name(table.name + ".parts")
+
+
+def scan_parts(table: Path) -> PartsScan:
+    """Reads what an interrupted run left for a table, one part at a time. Torn parts are left out with a message.
+
+    Raises:
+        OutputError: the folder or a part in it cannot be opened.
+    """
+    folder = parts_folder(table)
+    with output_errors(folder, "check its permissions"):
+        if not folder.is_dir() or _is_published(folder):
+            return PartsScan()
+        paths = _list_parts(folder)
+    parts: list[Path] = []
+    messages: list[str] = []
+    schema, n_rows, last = None, 0, None
+    for path in paths:
+        try:
+            content = _read_part(path)
+            if schema is not None and not content.schema.equals(schema):
+                raise _TornPartError("its columns differ from those of the parts before it")
+        except _TornPartError as error:
+            messages.append(f"{path.name} of {table} was left out: {error}")
+            continue
+        parts.append(path)
+        schema = content.schema
+        n_rows += content.num_rows
+        if content.num_rows:
+            last = (content["source"][-1].as_py(), content["frame"][-1].as_py())
+    return PartsScan(parts=tuple(parts), schema=schema, n_rows=n_rows, last=last, messages=tuple(messages))
+
+
+class PartsStore:
+    """Exclusive write access to the parts of one table.
+
+    Args:
+        table: the table's final path. Its folder and the parts folder are created.
+
+    Raises:
+        OutputError: the place cannot be written, or another run is writing this table.
+    """
+
+    def __init__(self, table: Path) -> None:
+        self.table = table
+        self.folder = parts_folder(table)
+        with output_errors(table, "check that the folder exists and may be written to"):
+            if table.is_dir():
+                raise IsADirectoryError(None, "it is a folder")
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock = acquire_lock(self.folder / _LOCK, table)
+        try:
+            with self._errors():
+                self._settle()
+        except BaseException:
+            self._lock.close()
+            raise
+
+    def write(self, number: int, batch: pa.RecordBatch) -> None:
+        """Puts a batch on the disk as part ``number``; a part of that number is replaced.
+
+        Raises:
+            OutputError: the disk is full or the folder cannot be written; earlier parts are unharmed.
+        """
+        path = self.path_of(number)
+        with self._errors(), durable_file(path) as file, pa.ipc.new_file(file, batch.schema) as writer:
+            writer.write_batch(batch)
+
+    def path_of(self, number: int) -> Path:
+        """Where part ``number`` is or will be."""
+        return self.folder / f"part-{number:05d}.arrow"
+
+    def next_number(self) -> int:
+        """A part number above every existing one, readable or torn."""
+        return max((_part_number(path) for path in _list_parts(self.folder)), default=-1) + 1
+
+    def publish(
+        self,
+        target: Path,
+        batches: Iterator[pa.RecordBatch],
+        encode: Callable[[BinaryIO, Iterator[pa.RecordBatch]], None],
+    ) -> None:
+        """Builds the table and moves it to ``target`` in one step.
+
+        The parts stay until `clear`, but no later run takes them for rows that still need a table.
+
+        Args:
+            target: the table's path, or another one in the same folder.
+            batches: the rows: `batches` of the parts to include, and what is in no part.
+            encode: writes the batches, of which it may hold only a few at a time, in the table's format.
+
+        Raises:
+            OutputError: the table cannot be written or a part not be read; all parts are kept.
+        """
+        marker, draft = self.folder / _MARKER, self.folder / _DRAFT
+        with self._errors(target):
+            # Without a draft, a marker of an earlier attempt would read as "already moved".
+            marker.unlink(missing_ok=True)
+            with durable_file(draft) as file:
+                encode(file, batches)
+            marker.touch()
+            sync_folder(self.folder)
+            draft.replace(target)
+            sync_folder(target.parent)
+
+    def clear(self) -> None:
+        """Deletes all parts; the store stays open.
+
+        Raises:
+            OutputError: something cannot be deleted.
+        """
+        with output_errors(self.folder, "delete the folder by hand"):
+            self._clear()
+
+    def dissolve(self) -> None:
+        """Deletes all parts and the folder, and lets other runs have the table.
+
+        Raises:
+            OutputError: something cannot be deleted.
+        """
+        self.clear()
+        self.release()
+        with output_errors(self.folder, "delete the folder by hand"):
+            (self.folder / _LOCK).unlink(missing_ok=True)
+            # Someone else's file is not ours to delete, and it does no harm there.
+            if not any(self.folder.iterdir()):
+                self.folder.rmdir()
+
+    def release(self) -> None:
+        """Lets other runs have the table; the parts stay."""
+        self._lock.close()
+
+    def _settle(self) -> None:
+        """Completes what an earlier run was doing when it was killed while it finished its table."""
+        if _is_published(self.folder):
+            self._clear()
+        # The marker goes before the draft: alone it would say that the rows are in the table.
+        (self.folder / _MARKER).unlink(missing_ok=True)
+        (self.folder / _DRAFT).unlink(missing_ok=True)
+
+    def _clear(self) -> None:
+        for path in (*_list_parts(self.folder), *self.folder.glob("*.tmp")):
+            path.unlink()
+        # The marker outlives the parts: it says that they are in the table already.
+        (self.folder / _MARKER).unlink(missing_ok=True)
+
+    def batches(self, parts: Iterable[Path]) -> Iterator[pa.RecordBatch]:
+        """The rows of some parts, one part in memory at a time.
+
+        Raises:
+            OutputError: a part is damaged.
+        """
+        for path in parts:
+            try:
+                yield from _read_part(path).to_batches()
+            except _TornPartError as error:
+                raise OutputError(
+                    f"cannot finish {self.table}: {path} is damaged ({error}); run again to recover the other rows"
+                ) from error
+
+    def _errors(self, path: Path | None = None) -> AbstractContextManager[None]:
+        advice = f"the rows flushed so far are safe in {self.folder} and are recovered on the next run"
+        return output_errors(path or self.table, advice)
+
+
+def _list_parts(folder: Path) -> list[Path]:
+    return sorted(folder.glob("part-*.arrow"), key=_part_number)
+
+
+def _part_number(path: Path) -> int:
+    return int(path.stem.removeprefix("part-"))
+
+
+def _is_published(folder: Path) -> bool:
+    return (folder / _MARKER).exists() and not (folder / _DRAFT).exists()
+
+
+def _read_part(path: Path) -> pa.Table:
+    # Read first, decode then: an error of the disk must not pass for a torn part, which would drop its rows.
+    content = path.read_bytes()
+    try:
+        with pa.ipc.open_file(pa.BufferReader(content)) as reader:
+            return reader.read_all()
+    except (pa.ArrowException, OSError) as error:
+        raise _TornPartError(str(error)) from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recovery:
+    """The outcome of `recover`.
+
+    Attributes:
+        path: the table that now holds the rows; None if there were none.
+        n_rows: rows in it.
+        messages: one sentence per damaged part that had to be left out, for the user.
+    """
+
+    path: Path | None = None
+    n_rows: int = 0
+    messages: tuple[str, ...] = ()
+
+
+def leftover_rows(path: str | Path) -> int:
+    """Rows that a killed run left for a table and that are in no table yet. Rows of a run in progress count too.
+
+    Args:
+        path: the table that the run was writing.
+
+    Raises:
+        OutputError: they cannot be read.
+    """
+    return scan_parts(Path(path)).n_rows
+
+
+def recover(path: str | Path) -> Recovery:
+    """Makes the rows that a killed run left a valid table of their own.
+
+    They take the name that the run was writing to if it is free, else ``<name>.recovered<ending>`` (then
+    ``<name>.recovered-2<ending>`` and so on): an existing table is never replaced.
+
+    Args:
+        path: the table that the run was writing.
+
+    Raises:
+        ConfigError: the ending is unknown.
+        OutputError: the table cannot be written (the rows are kept), or its run is still going on.
+    """
+    table = Path(path)
+    format_of(table)
+    if not parts_folder(table).is_dir():
+        return Recovery()
+    store = PartsStore(table)
+    try:
+        recovery = recover_from(store, scan_parts(table), aside=False)
+        store.dissolve()
+    finally:
+        store.release()
+    return recovery
+
+
+def recover_from(store: PartsStore, found: PartsScan, *, aside: bool) -> Recovery:
+    """Makes a table of the parts that were found; the store stays open and is empty afterwards.
+
+    Args:
+        store: the parts.
+        found: what is in them.
+        aside: leave the table's own name free, as someone is about to write it.
+    """
+    target = None
+    if found.n_rows:
+        target = _free_name(store.table, aside=aside)
+
+        def encode(file: BinaryIO, batches: Iterator[pa.RecordBatch]) -> None:
+            write_batches(file, format_of(store.table), found.schema, batches)
+
+        store.publish(target, store.batches(found.parts), encode)
+    store.clear()
+    return Recovery(path=target, n_rows=found.n_rows, messages=found.messages)
+
+
+def discard_leftovers(path: str | Path) -> int:
+    """Deletes the rows that a killed run left for a table.
+
+    Args:
+        path: the table that the run was writing.
+
+    Returns:
+        How many rows were deleted.
+
+    Raises:
+        OutputError: they cannot be deleted, or the run is still going on.
+    """
+    table = Path(path)
+    if not parts_folder(table).is_dir():
+        return 0
+    store = PartsStore(table)
+    try:
+        n_rows = scan_parts(table).n_rows
+        store.dissolve()
+    finally:
+        store.release()
+    return n_rows
+
+
+def _free_name(table: Path, *, aside: bool) -> Path:
+    if not aside and not table.exists():
+        return table
+    tags = ("recovered" if n == 1 else f"recovered-{n}" for n in count(1))
+    names = (table.with_name(f"{table.stem}.{tag}{table.suffix}") for tag in tags)
+    return next(name for name in names if not name.exists())

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""File formats of tables: which ending means which, Arrow columns from NumPy, and record batches to bytes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+
+from mien.core import ConfigError
+from mien.results.files import durable_file, output_errors
+from mien.results.tables import arrow_compute as pc
+
+_DATA_TYPES = {
+    np.dtype(np.float32): pa.float32(),
+    np.dtype(np.float64): pa.float64(),
+    np.dtype(np.int64): pa.int64(),
+}
+
+
+def numeric_column(values: npt.NDArray[np.generic], absent: npt.NDArray[np.bool_] | None = None) -> pa.Array:
+    """float32, float64 or int64 values (N,) as an Arrow array of that type, null where absent (N,)."""
+    values = np.ascontiguousarray(values)
+    data = pa.py_buffer(values)
+    if absent is None or not absent.any():
+        return pa.Array.from_buffers(_DATA_TYPES[values.dtype], len(values), [None, data], 0)
+    present = _bits(~absent)
+    return pa.Array.from_buffers(_DATA_TYPES[values.dtype], len(values), [present, data], int(absent.sum()))
+
+
+def boolean_column(values: npt.NDArray[np.bool_]) -> pa.Array:
+    """Truth values (N,) as an Arrow array without nulls."""
+    return pa.Array.from_buffers(pa.bool_(), len(values), [None, _bits(values)], 0)
+
+
+def text_column(
+    values: Sequence[str], rows: npt.NDArray[np.int64], absent: npt.NDArray[np.bool_] | None = None
+) -> pa.Array:
+    """``values[row]`` of every row (N,) as an Arrow array of strings, null where absent (N,)."""
+    encoded = [value.encode("utf-8") for value in values]
+    present = np.ones(len(rows), dtype=bool) if absent is None else ~absent
+    lengths = np.where(present, np.array([len(text) for text in encoded], dtype=np.int64)[rows], 0)
+    stops = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    text = b"".join([encoded[row] for row in rows[present].tolist()])
+    n_absent = len(rows) - int(present.sum())
+    known = _bits(present) if n_absent else None
+    return pa.StringArray.from_buffers(len(rows), pa.py_buffer(stops), pa.py_buffer(text), known, n_absent)
+
+
+def _bits(values: npt.NDArray[np.bool_]) -> pa.Buffer:
+    return pa.py_buffer(np.packbits(values, bitorder="little"))
+
+
+TABLE_ENDINGS = MappingProxyType({".parquet": "parquet", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"})
+"""File ending -> name of the format."""
+
+# Large enough for good Parquet row groups, small enough that the end of a long run does not stand out in its memory.
+_ROWS_PER_GROUP = 8_192
+# JSON repeats every key in every row, and a row with landmarks takes several kB.
+_ROWS_PER_JSON_PIECE = 2_048
+
+
+def format_of(path: Path) -> str:
+    """The format that a file's ending stands for: ``"parquet"``, ``"csv"`` or ``"jsonl"``.
+
+    Raises:
+        ConfigError: the ending is none of `TABLE_ENDINGS`.
+    """
+    name = TABLE_ENDINGS.get(path.suffix.lower())
+    if name is None:
+        raise ConfigError(
+            f"{path} must end in one of {', '.join(TABLE_ENDINGS)}; the ending chooses the table's format"
+        )
+    return name
+
+
+def write_batches(file: BinaryIO, format_name: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
+    """Writes a whole table, holding only a few batches at a time.
+
+    Floats take the shortest text that reads back to the same number. A missing value is null in Parquet, empty in CSV
+    and ``null`` in JSON Lines. Text files are UTF-8.
+
+    Args:
+        file: open for writing.
+        format_name: from `format_of`.
+        schema: of every batch; a table without rows has it too.
+        batches: the rows.
+    """
+    _ENCODERS[format_name](file, schema, _grouped(batches, schema))
+
+
+def _grouped(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
+    """The same rows in larger pieces: parts are small, and one Parquet row group per part would be slow to read."""
+    group: list[pa.RecordBatch] = []
+    n_rows = 0
+    for batch in batches:
+        group.append(batch)
+        n_rows += batch.num_rows
+        if n_rows >= _ROWS_PER_GROUP:
+            yield pa.Table.from_batches(group, schema)
+            group, n_rows = [], 0
+    if group:
+        yield pa.Table.from_batches(group, schema)
+
+
+def _write_parquet(file: BinaryIO, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
+    # Numbers hardly repeat: their dictionaries would only cost memory, time and bytes.
+    texts = [column.name for column in schema if pa.types.is_string(column.type)]
+    with pq.ParquetWriter(file, schema, compression="zstd", use_dictionary=texts) as writer:
+        for table in tables:
+            writer.write_table(table)
+
+
+def _write_csv(file: BinaryIO, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
+    # PyArrow would put every name of the header in quotes.
+    header = io.StringIO()
+    csv.writer(header, lineterminator="\n").writerow(schema.names)
+    file.write(header.getvalue().encode())
+    with pacsv.CSVWriter(file, schema, write_options=pacsv.WriteOptions(include_header=False)) as writer:
+        for table in tables:
+            writer.write_table(table)
+
+
+def _write_jsonl(file: BinaryIO, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
+    keys = [json.dumps(name, ensure_ascii=False) + ":" for name in schema.names]
+    leads = ["{" + keys[0], *("," + key for key in keys[1:])]
+    for batch in (batch for table in tables for batch in table.to_batches(_ROWS_PER_JSON_PIECE)):
+        pieces = []
+        for lead, column in zip(leads, batch.columns, strict=True):
+            pieces += [lead, _json_texts(column)]
+        lines = pc.binary_join_element_wise(*pieces, "}\n", "")
+        file.write("".join(lines.to_pylist()).encode())
+
+
+def _json_texts(column: pa.Array) -> pa.Array:
+    """Every value of a column as JSON text. Arrow writes numbers and booleans as JSON does."""
+    if pa.types.is_string(column.type):
+        names = pc.unique(column.drop_null())
+        escaped = pa.array([json.dumps(name, ensure_ascii=False) for name in names.to_pylist()], pa.string())
+        column = escaped.take(pc.index_in(column, value_set=names))
+    return pc.fill_null(column.cast(pa.string()), "null")
+
+
+_ENCODERS: MappingProxyType[str, Callable[[BinaryIO, pa.Schema, Iterable[pa.Table]], None]] = MappingProxyType(
+    {"parquet": _write_parquet, "csv": _write_csv, "jsonl": _write_jsonl}
+)
+
+
+def save_table(path: Path, table: pa.Table) -> None:
+    """Write a table; an older file of that name stays until the new one is complete. Missing folders are created.
+
+    Args:
+        path: the file; its ending chooses the format.
+        table: columns of plain types.
+
+    Raises:
+        ConfigError: the ending is unknown.
+        OutputError: the place cannot be written.
+    """
+    format_name = format_of(path)
+    with output_errors(path, "choose a folder with room that you may write"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with durable_file(path) as file:
+            write_batches(file, format_name, table.schema, table.to_batches())

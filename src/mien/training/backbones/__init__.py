@@ -1,6 +1,0 @@
-# SPDX-License-Identifier: Apache-2.0
-"""Backbones by one interface: pixels (N, C, H, W) to features (N, ``num_features``)."""
-
-from mien.training.backbones.registry import BACKBONES, Backbone, create_backbone
-
-__all__ = ["BACKBONES", "Backbone", "create_backbone"]

@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Training images wherever they are kept, and their memory-mapped cache of decoded pixels."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from mien.core import DatasetError, InputError, OutputError
+from mien.faces import to_colour
+from mien.media import cut_box, decode_image, load_image
+
+Image = npt.NDArray[np.uint8]
+Origin = bytes | str | Image
+"""An encoded picture, the path of a file, or pixels (H, W)."""
+
+
+class PictureReader(Protocol):
+    """N pictures, decoded one at a time."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, row: int) -> Image:
+        """(H, W) uint8 for gray, (H, W, 3) RGB for colour."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Pictures:
+    """N pictures as they are kept; each is decoded when it is asked for.
+
+    Attributes:
+        names: N names, for messages.
+        origins: where each comes from.
+        colour: ``"gray"`` or ``"rgb"``.
+        boxes: (N, 4) xyxy in pixels, the part that is shown; NaN rows show the whole picture.
+    """
+
+    names: tuple[str, ...]
+    origins: tuple[Origin, ...]
+    colour: str
+    boxes: npt.NDArray[np.float32]
+
+    @classmethod
+    def of(
+        cls,
+        names: Sequence[str],
+        origins: Sequence[Origin],
+        colour: str,
+        boxes: npt.NDArray[np.float32] | None = None,
+    ) -> Pictures:
+        """The same from any sequences; whole pictures unless boxes are given."""
+        if boxes is None:
+            boxes = np.full((len(names), 4), np.nan, dtype=np.float32)
+        return cls(names=tuple(names), origins=tuple(origins), colour=colour, boxes=boxes)
+
+    def __len__(self) -> int:
+        return len(self.origins)
+
+    def __getitem__(self, row: int) -> Image:
+        """Decode one.
+
+        Raises:
+            DatasetError: it is missing or damaged; the message names it.
+        """
+        origin = self.origins[row]
+        try:
+            if isinstance(origin, np.ndarray):
+                picture = origin if self.colour == "gray" else np.repeat(origin[..., None], 3, axis=2)
+            elif isinstance(origin, bytes):
+                picture = _decode(origin, self.colour, self.names[row])
+            else:
+                picture = to_colour(load_image(origin), self.colour)
+        except InputError as error:
+            raise DatasetError(f"{self.names[row]}: {error}") from error
+        return cut_box(picture, self.boxes[row])
+
+    def take(self, rows: npt.NDArray[np.intp]) -> Pictures:
+        """The chosen rows, in that order."""
+        return replace(
+            self,
+            names=tuple(self.names[row] for row in rows),
+            origins=tuple(self.origins[row] for row in rows),
+            boxes=self.boxes[rows],
+        )
+
+    def digest(self) -> str:
+        """SHA-256 that changes with any picture: of the bytes where they are at hand, of path, size and time for files.
+
+        Raises:
+            DatasetError: a file is missing.
+        """
+        total = hashlib.sha256(f"{self.colour} {len(self)}\n".encode())
+        for name, origin in zip(self.names, self.origins, strict=True):
+            if isinstance(origin, str):
+                total.update(_stamp(origin, name))
+            else:
+                total.update(hashlib.sha256(bytes(origin)).digest())
+        total.update(np.ascontiguousarray(self.boxes).tobytes())
+        return total.hexdigest()
+
+
+def join_pictures(parts: Sequence[Pictures]) -> Pictures:
+    """All pictures of several sets of one colour, in order."""
+    return Pictures(
+        names=sum((part.names for part in parts), ()),
+        origins=sum((part.origins for part in parts), ()),
+        colour=parts[0].colour,
+        boxes=np.concatenate([part.boxes for part in parts]),
+    )
+
+
+def _decode(data: bytes, colour: str, name: str) -> Image:
+    if colour != "gray":
+        return decode_image(data, name=name)
+    # The luma that a JPEG file holds already, in half the time.
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE) if data else None
+    if picture is None:
+        raise InputError(f"{name} is no image that OpenCV can read")
+    return np.asarray(picture, dtype=np.uint8)
+
+
+def _stamp(path: str, name: str) -> bytes:
+    try:
+        found = Path(path).stat()
+    except OSError as error:
+        raise DatasetError(f"{name}: {path} cannot be read ({error.strerror})") from error
+    return f"{path} {found.st_size} {found.st_mtime_ns}\n".encode()
+
+
+logger = logging.getLogger(__name__)
+
+_LAYOUT = 1
+
+
+@dataclass(frozen=True, eq=False)
+class CachedPictures:
+    """N decoded pictures; a damaged one is an error when it is asked for.
+
+    Attributes:
+        names: for messages.
+        pixels: all pictures, one after the other; memory-mapped.
+        index: (N, 4) int64: offset into ``pixels``, height, width, channels; a height of 0 could not be decoded.
+    """
+
+    names: tuple[str, ...]
+    pixels: npt.NDArray[np.uint8]
+    index: npt.NDArray[np.int64]
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        """For another process: where the pixels are, not a copy of them."""
+        return self.names, getattr(self.pixels, "filename", None) or self.pixels, self.index
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        names, pixels, index = state
+        if not isinstance(pixels, np.ndarray):
+            pixels = np.memmap(pixels, dtype=np.uint8, mode="r")
+        for name, value in (("names", names), ("pixels", pixels), ("index", index)):
+            object.__setattr__(self, name, value)
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getitem__(self, row: int) -> Image:
+        """(H, W) or (H, W, 3), read-only.
+
+        Raises:
+            DatasetError: the picture could not be decoded when the cache was made.
+        """
+        offset, height, width, channels = self.index[row].tolist()
+        if not height:
+            raise DatasetError(f"{self.names[row]} could not be decoded")
+        shape = (height, width) if channels == 1 else (height, width, channels)
+        return self.pixels[offset : offset + height * width * channels].reshape(shape)
+
+    @property
+    def readable(self) -> npt.NDArray[np.bool_]:
+        """(N,) pictures that are there."""
+        return self.index[:, 1] > 0
+
+
+def default_cache_folder() -> Path:
+    """``$XDG_CACHE_HOME/mien`` or ``~/.cache/mien``; never the checkout."""
+    root = os.environ.get("XDG_CACHE_HOME")
+    return (Path(root) if root else Path.home() / ".cache") / "mien" / "pictures"
+
+
+def cached_side_px(input_px: int) -> int:
+    """The longer side that a network's pictures keep: twice its input, as alignment and zoom may show a part only."""
+    return 2 * max(input_px, 128)
+
+
+def cache_pictures(pictures: Pictures, folder: Path, max_side_px: int) -> CachedPictures:
+    """The decoded copy of these pictures; made once, found again by their content.
+
+    Args:
+        pictures: to decode. Damaged ones are counted, logged and left out.
+        folder: of all caches.
+        max_side_px: larger pictures are shrunk to it by area.
+
+    Raises:
+        OutputError: the folder cannot be written.
+        DatasetError: no picture at all can be decoded.
+    """
+    key = hashlib.sha256(f"{_LAYOUT} {max_side_px} {pictures.digest()}".encode()).hexdigest()[:32]
+    pixels, index = folder / f"{key}.u8", folder / f"{key}.npy"
+    if not index.is_file():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            _write(pictures, pixels, index, max_side_px)
+        except OSError as error:
+            raise OutputError(f"{folder}: {error.strerror or error}; name another folder with --cache") from error
+    entries = np.load(index, allow_pickle=False)
+    n_bad = int((entries[:, 1] == 0).sum())
+    if n_bad == len(entries):
+        raise DatasetError(f"none of {n_bad} pictures can be decoded, the first is {pictures.names[0]}")
+    if n_bad:
+        first = pictures.names[int((entries[:, 1] == 0).argmax())]
+        logger.warning("%d of %d pictures cannot be decoded, the first is %s; left out", n_bad, len(entries), first)
+    return CachedPictures(pictures.names, np.memmap(pixels, dtype=np.uint8, mode="r"), entries)
+
+
+def _write(pictures: Pictures, pixels: Path, index: Path, max_side_px: int) -> None:
+    """Both files; the index comes last, so that a half-written cache is none."""
+    entries = np.zeros((len(pictures), 4), dtype=np.int64)
+    draft = pixels.with_suffix(f".{os.getpid()}.tmp")  # several processes may make the same cache
+    offset = 0
+    try:
+        with draft.open("wb") as file:
+            for row in range(len(pictures)):
+                try:
+                    picture = _bounded(pictures[row], max_side_px)
+                except DatasetError as error:
+                    logger.info("%s", error)
+                    continue
+                file.write(np.ascontiguousarray(picture).tobytes())
+                channels = 1 if picture.ndim == 2 else picture.shape[2]
+                entries[row] = (offset, *picture.shape[:2], channels)
+                offset += picture.size
+            file.write(b"\0" * (not offset))  # an empty file cannot be mapped
+        draft.replace(pixels)
+    finally:
+        draft.unlink(missing_ok=True)
+    draft_index = index.with_suffix(f".{os.getpid()}.tmp")
+    with draft_index.open("wb") as file:
+        np.save(file, entries)
+    draft_index.replace(index)
+
+
+def _bounded(picture: Image, max_side_px: int) -> Image:
+    longer = max(picture.shape[:2])
+    if longer <= max_side_px:
+        return picture
+    size = tuple(max(1, round(side * max_side_px / longer)) for side in picture.shape[1::-1])
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)

@@ -1,0 +1,355 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The training engine: the stages of a recipe over samples with partial labels, resumable at any step."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import math
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from mien.affect import ahead
+from mien.core import ConfigError, MienError
+from mien.training.data.batch_loader import Batch, BatchMaker
+from mien.training.data.training_set import TeachingSet
+from mien.training.engine.checkpoint import Checkpoint, Progress, load_checkpoint, save_checkpoint
+from mien.training.engine.compute import create_fabric
+from mien.training.engine.optimization import create_optimizer, learning_rate, set_learning_rate, sharpness_aware_step
+from mien.training.engine.targets import add_teacher, distill, self_teach
+from mien.training.engine.validation import measures, raw_outputs
+from mien.training.losses.coupling import co_annotate, matching_loss, relation, relation_tensor
+from mien.training.losses.registry import create_loss, kernel_penalty, task_weights
+from mien.training.models.network import AffectNetwork
+from mien.training.recipes.recipe import Recipe
+from mien.training.recipes.settings import StageSettings
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
+
+logger = logging.getLogger(__name__)
+
+Floats = npt.NDArray[np.float32]
+
+CHECKPOINT = "checkpoint.pt"
+_BATCHES_AHEAD = 4
+_SAVE_EVERY_S = 600.0
+
+
+class Trainer:
+    """Runs a recipe.
+
+    Args:
+        recipe: what to do.
+        teaching: what to learn from.
+        folder: for checkpoints; an interrupted run goes on from the last one.
+        valid: what epochs are selected on; needed where a stage keeps its best one.
+        fabric: devices and processes; None for this process on one device.
+
+    Raises:
+        ConfigError: the recipe and the data do not fit.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        teaching: TeachingSet,
+        folder: Path,
+        *,
+        valid: TeachingSet | None = None,
+        fabric: Fabric | None = None,
+    ) -> None:
+        torch.manual_seed(recipe.seed)
+        self.recipe, self.teaching, self.folder = recipe, teaching, folder
+        self.fabric = fabric or create_fabric()
+        self.network = AffectNetwork(recipe, teaching.labels).to(self.fabric.device)
+        if self.network.has_pixels:
+            self.network = self.network.to(memory_format=torch.channels_last)
+        self.average: AveragedModel | None = None
+        if recipe.ema_decay:
+            averaging = get_ema_multi_avg_fn(recipe.ema_decay)
+            self.average = AveragedModel(self.network, multi_avg_fn=averaging, use_buffers=True)
+        self.progress = Progress()
+        self.selected: dict[int, float] = {}
+        self._valid = valid
+        self._best: tuple[float, dict[str, Tensor]] | None = None
+        self._targets = _used(teaching, recipe)
+        self._losses = {task: create_loss(recipe.losses[task], self._targets[task]) for task in recipe.tasks}
+        self._weights = task_weights(recipe.losses, self._targets, recipe.task_balance)
+        self._relation = self._relation_table()
+
+    @property
+    def result(self) -> AffectNetwork:
+        """The averaged network where the recipe averages, else the network itself; in evaluation mode."""
+        module = self.network if self.average is None else self.average.module
+        if not isinstance(module, AffectNetwork):  # AveragedModel wraps any module
+            raise TypeError(type(module).__name__)
+        return module.eval()
+
+    @property
+    def seconds(self) -> float:
+        """Time spent training, interruptions left out."""
+        return self.progress.seconds
+
+    def run(self) -> AffectNetwork:
+        """Train all stages that are not done and return the resulting network."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        resumed = self._resume()
+        for number in range(self.progress.stage, len(self.recipe.stages)):
+            optimizer_state = resumed.optimizer if resumed and resumed.progress.stage == number else None
+            self._run_stage(number, optimizer_state)
+        return self.result
+
+    def _run_stage(self, number: int, optimizer_state: dict[str, object] | None) -> None:
+        stage = self.recipe.stages[number]
+        settings = stage.optimizer or self.recipe.optimizer
+        _set_learning(self.network, stage, self.recipe)
+        maker = BatchMaker(
+            self.teaching,
+            self._stage_targets(number),
+            self.recipe,
+            number,
+            rank=self.fabric.global_rank,
+            n_processes=self.fabric.world_size,
+        )
+        optimizer = create_optimizer(self.network, settings, stage.peak_lr)
+        if optimizer_state is not None:
+            optimizer.load_state_dict(optimizer_state)
+        module, wrapped = self.fabric.setup(self.network, optimizer)
+        loop = _Loop(self, number, maker, module, wrapped)
+        while self.progress.stage == number and self.progress.epoch < stage.epochs:
+            loop.run_epoch()
+        if self._best is not None:
+            logger.info("stage %d: the epoch with %s %.4f is kept", number + 1, stage.best_by, self._best[0])
+            self.selected[number] = self._best[0]
+            self.result.load_state_dict(self._best[1])
+            self.network.load_state_dict(self._best[1])
+        self._best = None
+        self.progress = Progress(stage=number + 1, seconds=self.progress.seconds)
+
+    def losses(self, module: nn.Module, batch: Batch, stage: StageSettings) -> dict[str, Tensor]:
+        """Weighted terms of the loss of one batch; their sum is what is minimised."""
+        outputs = dict(zip(self.recipe.tasks, module(batch.inputs.to(self.fabric.device)), strict=False))
+        terms = {}
+        for task in stage.tasks or self.recipe.tasks:
+            target = batch.targets[task].to(self.fabric.device)
+            terms[task] = self._weights[task] * self._losses[task](outputs[task], target)
+            if self.recipe.heads[task].l2:
+                terms[f"{task} L2"] = kernel_penalty(self.network.get_submodule(task), self.recipe.heads[task])
+        if self._relation is not None:
+            matching = matching_loss(outputs["expression"], outputs["action_units"], self._relation)
+            terms["matching"] = self.recipe.coupling.matching * matching
+        if self.network.penalty is not None:
+            terms["penalty"] = self.recipe.model.penalty * self.network.penalty
+        return terms
+
+    def end_epoch(self, number: int) -> None:
+        """Measure the epoch where a stage keeps its best one or waits for a plateau."""
+        stage = self.recipe.stages[number]
+        if not stage.is_validated:
+            return
+        if self._valid is None:
+            raise ConfigError(f"stage {number + 1} watches {stage.best_by!r}, which needs a validation set")
+        found = self.measure(self._valid)
+        if stage.best_by not in found:
+            raise ConfigError(f"no measure is named {stage.best_by!r}; the validation set gives {sorted(found)}")
+        value = found[stage.best_by]
+        sign = -1 if stage.best_by.endswith("loss") else 1
+        if stage.schedule == "plateau":
+            self.progress = self.progress.after(sign * value, stage)
+        if stage.keep == "best" and (self._best is None or sign * value > sign * self._best[0]):
+            self._best = value, {key: tensor.clone() for key, tensor in self.result.state_dict().items()}
+        logger.info("validation: %s", ", ".join(f"{name} {score:.4f}" for name, score in found.items()))
+
+    def measure(self, samples: TeachingSet) -> dict[str, float]:
+        """The result's `measures` on a set."""
+        return measures(
+            raw_outputs(self.result, samples, self.recipe), _used(samples, self.recipe), self._losses, self._weights
+        )
+
+    def save(self, optimizer: torch.optim.Optimizer) -> None:
+        """Write the checkpoint; one process does."""
+        if not self.fabric.is_global_zero:
+            return
+        checkpoint = Checkpoint(
+            recipe=self._own_text(),
+            labels={task: list(names) for task, names in self.teaching.labels.items()},
+            progress=self.progress,
+            network=self.network.state_dict(),
+            average=None if self.average is None else self.average.state_dict(),
+            optimizer=optimizer.state_dict(),
+            best=self._best,
+        )
+        save_checkpoint(self.folder / CHECKPOINT, checkpoint)
+
+    def _resume(self) -> Checkpoint | None:
+        path = self.folder / CHECKPOINT
+        if not path.is_file():
+            return None
+        checkpoint = load_checkpoint(path)
+        if checkpoint.recipe != self._own_text():
+            raise ConfigError(f"{path} belongs to other settings; remove it or choose another folder with --work")
+        self.network.load_state_dict(checkpoint.network)
+        if self.average is not None and checkpoint.average is not None:
+            self.average.load_state_dict(checkpoint.average)
+        self.progress, self._best = checkpoint.progress, checkpoint.best
+        place = self.progress
+        logger.info("going on with stage %d, epoch %d, step %d", place.stage + 1, place.epoch + 1, place.step)
+        return checkpoint
+
+    def _own_text(self) -> str:
+        return json.dumps(dataclasses.asdict(self.recipe))
+
+    def _stage_targets(self, number: int) -> dict[str, Floats]:
+        """Labels of a stage; what networks add is computed by one process, the others read its files."""
+        if self.fabric.is_global_zero:
+            targets = self._taught(number)
+        self.fabric.barrier()
+        return targets if self.fabric.is_global_zero else self._taught(number)
+
+    def _taught(self, number: int) -> dict[str, Floats]:
+        stage = self.recipe.stages[number]
+        targets = {task: values.copy() for task, values in self._targets.items()}
+        for teacher in self.recipe.teachers:
+            targets = add_teacher(targets, self.teaching, teacher, self.recipe, self.folder)
+        if stage.distill:
+            kept = self.folder / f"distilled-{number}.npz"
+            targets = distill(targets, self.result, self.teaching, self.recipe, stage, kept)
+        if stage.self_teaching:
+            kept = self.folder / f"self-taught-{number}.npz"
+            targets = self_teach(targets, self.result, self.teaching, self.recipe, stage, kept)
+        coupling = self.recipe.coupling.co_annotation
+        if coupling != "none":
+            labels = self.teaching.labels
+            targets["expression"], targets["action_units"] = co_annotate(
+                targets["expression"],
+                targets["action_units"],
+                relation(labels["expression"], labels["action_units"]),
+                soft=coupling == "soft",
+            )
+        return targets
+
+    def _relation_table(self) -> Tensor | None:
+        coupling = self.recipe.coupling
+        if coupling.co_annotation == "none" and not coupling.matching:
+            return None
+        if not {"expression", "action_units"} <= set(self.recipe.tasks):
+            raise ConfigError("[coupling] needs an expression and an action_units head")
+        if not coupling.matching:
+            return None
+        labels = self.teaching.labels
+        return relation_tensor(labels["expression"], labels["action_units"]).to(self.fabric.device)
+
+
+class _Loop:
+    """The steps of one stage."""
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        number: int,
+        maker: BatchMaker,
+        module: nn.Module,
+        optimizer: torch.optim.Optimizer,
+    ) -> None:
+        self._trainer, self._number, self._maker = trainer, number, maker
+        self._module, self._optimizer = module, optimizer
+        self._stage = trainer.recipe.stages[number]
+        self._settings = self._stage.optimizer or trainer.recipe.optimizer
+
+    def run_epoch(self) -> None:
+        """The rest of the current epoch, then its checkpoint."""
+        trainer, progress = self._trainer, self._trainer.progress
+        rows = self._maker.rows(progress.epoch)
+        if not rows:
+            raise MienError(f"stage {self._number + 1} draws no rows: nothing has a label of its tasks")
+        started = saved = time.monotonic()
+        before, sums = progress.seconds, dict(progress.sums)
+        _set_training(trainer.network, self._stage)
+        with closing(ahead(self._maker.batches(progress.epoch, rows, progress.step), _BATCHES_AHEAD)) as batches:
+            for batch in batches:
+                self._step(batch, len(rows), sums)
+                now = time.monotonic()
+                trainer.progress = dataclasses.replace(
+                    trainer.progress, step=batch.step + 1, sums=dict(sums), seconds=before + now - started
+                )
+                if now - saved > _SAVE_EVERY_S and batch.step + 1 < len(rows):
+                    trainer.save(self._optimizer)
+                    saved = now
+        means = {name: total / len(rows) for name, total in sums.items()}
+        logger.info(
+            "stage %d epoch %d/%d: loss %.4f (%s), %.0f s",
+            self._number + 1,
+            progress.epoch + 1,
+            self._stage.epochs,
+            sum(means.values()),
+            ", ".join(f"{name} {value:.4f}" for name, value in means.items()),
+            time.monotonic() - started,
+        )
+        trainer.end_epoch(self._number)
+        trainer.progress = dataclasses.replace(trainer.progress, epoch=progress.epoch + 1, step=0, sums={})
+        trainer.save(self._optimizer)
+
+    def _step(self, batch: Batch, n_steps: int, sums: dict[str, float]) -> None:
+        trainer, epoch = self._trainer, self._trainer.progress.epoch
+        share = learning_rate(self._stage, (epoch + batch.step / n_steps) / self._stage.epochs)
+        set_learning_rate(self._optimizer, self._stage.peak_lr * share * trainer.progress.lr_share)
+        seed = np.random.SeedSequence(
+            [trainer.recipe.seed, self._number, epoch, batch.step, trainer.fabric.global_rank]
+        )
+        torch.manual_seed(int(seed.generate_state(1)[0]))  # dropout and the like are the same after an interruption
+
+        def backward() -> dict[str, Tensor]:
+            self._optimizer.zero_grad(set_to_none=True)
+            terms = trainer.losses(self._module, batch, self._stage)
+            trainer.fabric.backward(torch.stack(list(terms.values())).sum())
+            return terms
+
+        learning = [p for p in trainer.network.parameters() if p.requires_grad]
+        if self._settings.sam_rho:
+            terms = sharpness_aware_step(learning, backward, self._settings.sam_rho)
+        else:
+            terms = backward()
+        if self._settings.clip_norm:
+            nn.utils.clip_grad_norm_(learning, self._settings.clip_norm)
+        self._optimizer.step()
+        if trainer.average is not None:
+            trainer.average.update_parameters(trainer.network)
+        for name, value in terms.items():
+            sums[name] = sums.get(name, 0.0) + float(value.detach())
+        if not all(math.isfinite(value) for value in sums.values()):
+            raise MienError(f"the loss is not finite at step {batch.step} of epoch {epoch + 1}: {sums}")
+
+
+def _used(samples: TeachingSet, recipe: Recipe) -> dict[str, Floats]:
+    """Task -> labels, for the recipe's tasks."""
+    missing = sorted(set(recipe.tasks) - set(samples.targets))
+    if missing:
+        raise ConfigError(f"the data give no labels for {missing}; they give {sorted(samples.targets)}")
+    return {task: samples.targets[task] for task in recipe.tasks}
+
+
+def _set_learning(network: AffectNetwork, stage: StageSettings, recipe: Recipe) -> None:
+    """Let learn what the stage trains, and nothing else."""
+    idle = set(recipe.tasks) - set(stage.tasks or recipe.tasks)
+    for name, parameter in network.named_parameters():
+        part = name.partition(".")[0]
+        parameter.requires_grad_(not (part in idle or (part == "backbone" and stage.freeze_backbone)))
+
+
+def _set_training(network: AffectNetwork, stage: StageSettings) -> None:
+    """Training mode; a frozen backbone and heads that do not learn keep their statistics."""
+    network.train()
+    for task in set(network.tasks) - set(stage.tasks or network.tasks):
+        network.get_submodule(task).eval()
+    if stage.freeze_backbone and network.has_pixels:
+        network.get_submodule("backbone").eval()

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a network answers to whole sets, and how good that is: for selecting epochs, teaching itself, calibrating."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from mien.metrics import LabelCounts, Moments, macro_f1
+from mien.training.data.batch_loader import clean_inputs
+from mien.training.data.training_set import Rows, TeachingSet
+from mien.training.losses.registry import Loss
+from mien.training.models.network import AffectNetwork
+from mien.training.recipes.recipe import Recipe
+
+Floats = npt.NDArray[np.float32]
+
+_BATCH = 128
+
+
+def raw_outputs(
+    network: AffectNetwork, samples: TeachingSet, recipe: Recipe, rows: Rows | None = None
+) -> dict[str, Floats]:
+    """Task -> raw outputs (N, L) of the network for clean inputs, without any augmentation.
+
+    The network is left in evaluation mode.
+    """
+    network.eval()
+    device = next(network.parameters()).device
+    chosen = np.arange(len(samples)) if rows is None else rows
+    parts: list[tuple[Tensor, ...]] = []
+    with torch.inference_mode():
+        for start in range(0, len(chosen), _BATCH):
+            inputs = torch.from_numpy(clean_inputs(samples, recipe, chosen[start : start + _BATCH]))
+            parts.append(tuple(output.float().cpu() for output in network(inputs.to(device))))
+    return {
+        task: torch.cat([part[column] for part in parts]).numpy().astype(np.float32, copy=False)
+        for column, task in enumerate(network.tasks)
+    }
+
+
+def measures(
+    outputs: Mapping[str, Floats],
+    targets: Mapping[str, Floats],
+    losses: Mapping[str, Loss],
+    weights: Mapping[str, float],
+) -> dict[str, float]:
+    """Measures over the whole set, each task on its own known rows.
+
+    ``"loss"`` is the weighted sum of the tasks' losses; ``"TASK loss"`` each one. For expressions also
+    ``"expression accuracy"`` and ``"expression macro F1"``, for valence and arousal ``"P_VA"``, for action units
+    ``"P_AU"`` (mean F1 at .5), for any other task its ``"TASK Pearson"``; ``"P_MTL"`` where all three are there.
+
+    Args:
+        outputs: task -> (N, L) raw outputs.
+        targets: task -> (N, L), NaN where unknown.
+        losses: task -> loss.
+        weights: task -> lambda.
+    """
+    found: dict[str, float] = {}
+    for task, values in outputs.items():
+        truth = targets[task]
+        found[f"{task} loss"] = float(losses[task](torch.from_numpy(values), torch.from_numpy(truth)))
+        known = ~np.isnan(truth).any(axis=1)
+        if not known.any():
+            continue
+        found |= _task_measures(task, values[known], truth[known])
+    found["loss"] = sum(weights[task] * found[f"{task} loss"] for task in outputs)
+    parts = [found.get(name) for name in ("P_VA", "expression macro F1", "P_AU")]
+    if None not in parts:
+        found["P_MTL"] = sum(part for part in parts if part is not None)
+    return found
+
+
+def _task_measures(task: str, values: Floats, truth: Floats) -> dict[str, float]:
+    if task == "expression":
+        guess, label = values.argmax(axis=1), truth.argmax(axis=1)
+        return {
+            "expression accuracy": float((guess == label).mean()),
+            "expression macro F1": macro_f1(label, guess, values.shape[1]),
+        }
+    if task == "action_units":
+        return {"P_AU": float(LabelCounts.of_flags(truth >= 0.5, values >= 0).macro_f1)}
+    moments = Moments.of(truth, values)
+    if task == "valence_arousal":
+        return {"P_VA": float(moments.ccc.mean())}
+    return {f"{task} Pearson": float(moments.pearson.mean())}

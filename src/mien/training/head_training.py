@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Heads on stored vectors: trained, and exported together with the frozen bundle that made the vectors."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from mien.core import HEAD_VERSION, INTENSITY_LABELS, ConfigError, HeadInput, HeadSpec, ModelSpec
+from mien.inference import Bundle, load_bundle
+from mien.results import FeatureInfo
+from mien.training.data.batch_loader import clean_inputs
+from mien.training.data.feature_sources import fit_recipe
+from mien.training.data.sources import Lessons
+from mien.training.engine.trainer import Trainer
+from mien.training.export.bundle_files import write_bundle, write_head
+from mien.training.export.onnx_export import (
+    GRAPH_INPUT,
+    calibrate,
+    describe,
+    export_onnx,
+    merge_graphs,
+    merged_parity_gap,
+    output_names,
+    parity_gap,
+)
+from mien.training.recipes.recipe import Recipe
+from mien.training.run import Machine, how_made, is_refit, measure_bundle, run_graph, selection_limits, train_network
+
+logger = logging.getLogger(__name__)
+
+_N_PARITY = 64
+_CROP_FOLDERS = ("cropped_aligned", "cropped")
+
+
+def train_head(
+    recipe: Recipe, data: Path, out: Path, work: Path, machine: Machine | None = None, bundle: str | Path | None = None
+) -> ModelSpec | HeadSpec | None:
+    """Train a recipe of stored vectors.
+
+    A head over frames becomes one bundle with the frozen net that made the vectors: crops in, the head's answers out.
+    A head over clips becomes a folder for `mien.inference.load_head`.
+
+    Args:
+        recipe: with ``[[model.vectors]]``; their lengths follow the stored ones.
+        data: folder of the data sets, with the shards below it.
+        out: folder of the new bundle or head.
+        work: folder for checkpoints; an interrupted training goes on from there.
+        machine: devices and threads.
+        bundle: name or folder of the bundle that made the vectors; None for the name in the shards.
+
+    Returns:
+        What was written; None in the further processes of a training on several devices.
+
+    Raises:
+        ConfigError: the recipe does not fit the data, or the bundle did not make the vectors.
+        DatasetError: labels or vectors are missing.
+        ModelError: the bundle is missing, or the exported graph and the network disagree.
+    """
+    machine = machine or Machine()
+    if not recipe.model.vectors:
+        raise ConfigError(f"{recipe.name} has no [[model.vectors]]: nothing tells what made the vectors of its bundle")
+    recipe, made = fit_recipe(recipe, data)
+    over_clips = recipe.model.clip != "frames"
+    # Before hours of training: is the frozen net at hand?
+    backbone = None if over_clips else _load_backbone(bundle, made)
+    trainer, lessons = train_network(recipe, data, work, machine)
+    if not trainer.fabric.is_global_zero:
+        return None
+    graph = export_onnx(trainer.result.cpu(), recipe.model.n_vector)
+    checked = clean_inputs(lessons.teaching, recipe, np.arange(min(_N_PARITY, len(lessons.teaching))))
+    gap = parity_gap(trainer.result, graph, checked)
+    if backbone is None:
+        return _write_clip_head(out, graph, made, _Trained(recipe, trainer, lessons, gap, machine))
+    trained = _Trained(recipe, trainer, lessons, gap, machine)
+    spec = _write_merged(out, graph, backbone, trained)
+    has_crops = any((data / name).is_dir() for name in _CROP_FOLDERS)
+    protocols = lessons.card.protocols if has_crops and not is_refit(recipe) else ()
+    return measure_bundle(out, data, spec, protocols)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Trained:
+    """What the cards are written from."""
+
+    recipe: Recipe
+    trainer: Trainer
+    lessons: Lessons
+    gap: float
+    machine: Machine
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        return (*self.lessons.card.limits, *self.recipe.limits, *selection_limits(self.recipe, self.trainer))
+
+
+def _load_backbone(bundle: str | Path | None, made: tuple[FeatureInfo, ...]) -> Bundle:
+    digests = {info.digest for info in made}
+    if len(digests) > 1:
+        names = ", ".join(dict.fromkeys(info.made_by for info in made))
+        raise ConfigError(f"the vectors come from several bundles ({names}); one bundle can hold one of them")
+    found = load_bundle(bundle or made[0].made_by)
+    if found.digest not in digests:
+        raise ConfigError(
+            f"{found.folder} has digest {found.digest[:12]}, the vectors were made by {made[0].made_by} "
+            f"{made[0].digest[:12]}; name its folder with --bundle, or extract the vectors again"
+        )
+    return found
+
+
+def _write_merged(out: Path, head: bytes, backbone: Bundle, trained: _Trained) -> ModelSpec:
+    recipe, lessons = trained.recipe, trained.lessons
+    network = trained.trainer.result
+    names = output_names(network)[:-1]
+    graph = merge_graphs(backbone, head, names, recipe.model)
+    gap = merged_parity_gap(backbone, network, graph, names, recipe.model)
+    logger.info("the merged graph and its parts differ by at most %.1e on the same pictures", gap)
+    spec = describe(recipe, "1", graph, lessons.teaching.labels)
+    if lessons.calibration is not None:
+        outputs = run_graph(head, lessons.calibration, recipe, spec)
+        spec = calibrate(spec, outputs, lessons.calibration.targets, recipe.calibration, lessons.card.inferred)
+    base = backbone.spec
+    spec = dataclasses.replace(
+        spec,
+        input=base.input,
+        crop=base.crop,
+        features=base.features,
+        smoothing=recipe.smoothing,
+        weights_notice=" ".join(dict.fromkeys(text for text in (base.weights_notice, lessons.card.notice) if text)),
+        taught_by=(*base.taught_by, *lessons.card.taught_by),
+        made=f"{how_made(recipe, trained.trainer, max(gap, trained.gap), trained.machine)}; "
+        f"on the frozen features of {base.name} {backbone.digest[:12]}",
+        limits=tuple(dict.fromkeys((*base.limits, *trained.limits))),
+    )
+    write_bundle(out, graph, spec)
+    return spec
+
+
+def _write_clip_head(out: Path, graph: bytes, made: tuple[FeatureInfo, ...], trained: _Trained) -> HeadSpec:
+    recipe, lessons = trained.recipe, trained.lessons
+    task, labels = _clip_task(lessons.teaching.labels, recipe)
+    spec = HeadSpec(
+        head_version=HEAD_VERSION,
+        name=recipe.name,
+        version="1",
+        sha256=hashlib.sha256(graph).hexdigest(),
+        task=task,
+        labels=labels,
+        inputs=tuple(
+            HeadInput(
+                made_by=info.made_by,
+                digest=info.digest,
+                part=stretch.part,
+                n=stretch.n,
+                every=stretch.every,
+                steps=recipe.model.n_steps,
+            )
+            for stretch, info in zip(recipe.model.vectors, made, strict=True)
+        ),
+        input=GRAPH_INPUT,
+        output=task,
+        unit="intensity as a share of the largest rating",
+        weights_notice=lessons.card.notice,
+        taught_by=lessons.card.taught_by,
+        limits=trained.limits,
+        recipe=recipe.name,
+        made=how_made(recipe, trained.trainer, trained.gap, trained.machine),
+    )
+    write_head(out, graph, spec)
+    return spec
+
+
+def _clip_task(labels: Mapping[str, tuple[str, ...]], recipe: Recipe) -> tuple[str, tuple[str, ...]]:
+    if len(recipe.tasks) != 1 or recipe.tasks[0] not in INTENSITY_LABELS:
+        raise ConfigError(f"a head over clips has one task of {tuple(INTENSITY_LABELS)}, got {recipe.tasks}")
+    return recipe.tasks[0], labels[recipe.tasks[0]]

