@@ -87,12 +87,12 @@ def train_systems(info: FeatureInfo, vectors: Path, work: Path) -> Answers:
     for system in SYSTEMS:
         part = "" if " and " in system else system
         recipe = slice_recipe(info, dict.fromkeys(TASKS, part))
-        teaching = load_source(recipe.data.sources[0], vectors, recipe)
+        train_set = load_source(recipe.data.sources[0], vectors, recipe)
         valid = load_source(SourceSettings(name="vectors", split="valid"), vectors, recipe)
         place = work / system.replace(" ", "-")
-        outputs[system] = raw_outputs(Trainer(recipe, teaching, place).run(), valid, recipe)
-        longer = _longer(recipe, round(_PUBLISHED_ROWS / len(teaching)))
-        network = Trainer(longer, teaching, place.with_name(place.name + "-longer")).run()
+        outputs[system] = raw_outputs(Trainer(recipe, train_set, place).run(), valid, recipe)
+        longer = _longer(recipe, round(_PUBLISHED_ROWS / len(train_set)))
+        network = Trainer(longer, train_set, place.with_name(place.name + "-longer")).run()
         outputs[system + LONGER] = {**outputs[system], **raw_outputs(network, valid, longer)}
     inputs = np.asarray(valid.inputs[np.arange(len(valid))], np.float32)
     scores = inputs[:, info.n_features :]

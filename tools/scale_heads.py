@@ -14,7 +14,7 @@ from scale import measure
 from mien.core import ACTION_UNITS_12
 from mien.training import load_recipe
 from mien.training.data.feature_vectors import StoredVectors
-from mien.training.data.training_set import TeachingSet
+from mien.training.data.training_set import TrainingSet
 from mien.training.engine.trainer import Trainer
 
 _TASK = "action_units"
@@ -65,7 +65,7 @@ def train_rows(place: Path, work: Path) -> int:
     stretches = [np.load(place / f"{name}.npy", mmap_mode="r") for name in ("features", "scores")]
     n_rows = len(stretches[0])
     rows = np.arange(n_rows)
-    teaching = TeachingSet(
+    train_set = TrainingSet(
         groups=("",) * n_rows,
         inputs=StoredVectors(tuple((values, rows) for values in stretches)),
         targets={_TASK: np.load(place / "units.npy")},
@@ -73,7 +73,7 @@ def train_rows(place: Path, work: Path) -> int:
         landmarks=np.broadcast_to(np.float32(np.nan), (n_rows, 5, 2)),
         primary=np.ones(n_rows, dtype=bool),
     )
-    Trainer(recipe, teaching, work).run()
+    Trainer(recipe, train_set, work).run()
     return n_rows * stage.epochs
 
 

@@ -33,9 +33,9 @@ from torch import Tensor, nn
 from mien.inference import usable_cores
 from mien.training import Recipe, load_recipe
 from mien.training.data.batch_loader import BatchMaker
-from mien.training.data.sources import load_lessons
+from mien.training.data.sources import load_training_data
 from mien.training.data.training_images import cached_side_px, default_cache_folder
-from mien.training.data.training_set import TeachingSet
+from mien.training.data.training_set import TrainingSet
 from mien.training.engine.compute import create_fabric, keep_freed_memory
 from mien.training.engine.optimization import create_optimizer
 from mien.training.engine.trainer import Trainer
@@ -45,7 +45,7 @@ _RECIPE = "mien-light"
 
 _N_WARM = 5
 
-Way = Callable[[Recipe, TeachingSet, Path], float]
+Way = Callable[[Recipe, TrainingSet, Path], float]
 """Recipe, faces, folder for checkpoints, to the seconds of an epoch's steps."""
 
 
@@ -55,7 +55,7 @@ def short(recipe: Recipe, size_px: int) -> Recipe:
     return replace(recipe, stages=(stage,))
 
 
-def make_batches(recipe: Recipe, samples: TeachingSet, _work: Path) -> float:
+def make_batches(recipe: Recipe, samples: TrainingSet, _work: Path) -> float:
     """An epoch's batches from the cache, without learning from them."""
     maker = BatchMaker(samples, dict(samples.targets), recipe, 0)
     started = time.perf_counter()
@@ -64,20 +64,20 @@ def make_batches(recipe: Recipe, samples: TeachingSet, _work: Path) -> float:
     return time.perf_counter() - started
 
 
-def learn_freely(recipe: Recipe, samples: TeachingSet, work: Path, precision: str = "fp32") -> float:
+def learn_freely(recipe: Recipe, samples: TrainingSet, work: Path, precision: str = "fp32") -> float:
     """An epoch by mien's trainer, with memory left to the C library."""
     trainer = Trainer(recipe, samples, work, fabric=create_fabric(precision=precision))
     trainer.run()
     return trainer.seconds
 
 
-def learn(recipe: Recipe, samples: TeachingSet, work: Path, precision: str = "fp32") -> float:
+def learn(recipe: Recipe, samples: TrainingSet, work: Path, precision: str = "fp32") -> float:
     """An epoch as mien trains."""
     keep_freed_memory()
     return learn_freely(recipe, samples, work, precision)
 
 
-def learn_plainly(recipe: Recipe, samples: TeachingSet, work: Path) -> float:
+def learn_plainly(recipe: Recipe, samples: TrainingSet, work: Path) -> float:
     """An epoch by a loop that makes each batch, then learns from it."""
     stage = recipe.stages[0]
     trainer = Trainer(recipe, samples, work)
@@ -122,7 +122,7 @@ WAYS: dict[str, Way] = {
 def measure(name: str, data: Path, size_px: int, n: int) -> dict[str, float]:
     """Faces a second, and the process's peak of memory in MB, of an epoch after a short one."""
     recipe = short(load_recipe(_RECIPE), size_px)
-    samples = load_lessons(recipe, data).teaching
+    samples = load_training_data(recipe, data).train_set
     rows = np.flatnonzero(samples.primary)[:n]
     if WAYS[name] is not learn_plainly:
         samples = samples.cached(default_cache_folder(), cached_side_px(recipe.model.input_px))

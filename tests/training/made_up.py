@@ -9,7 +9,7 @@ import numpy as np
 from mien.core import ACTION_UNITS_12, DIMENSIONS, EXPRESSION_ORDERS, INTENSITY_LABELS
 from mien.datasets import AU_RULES, FERPLUS_TEMPLATE
 from mien.training.data.training_images import Pictures
-from mien.training.data.training_set import TeachingSet
+from mien.training.data.training_set import TrainingSet
 from mien.training.recipes.recipe import Recipe
 from mien.training.recipes.settings import (
     DataSettings,
@@ -63,7 +63,7 @@ def shortened(recipe: Recipe, size_px: int = 32, epochs: int = 1) -> Recipe:
     return dataclasses.replace(recipe, model=model, stages=tuple(stages))
 
 
-def create_samples(n: int, recipe: Recipe, seed: int = 0) -> TeachingSet:
+def create_samples(n: int, recipe: Recipe, seed: int = 0) -> TrainingSet:
     """Noise with labels for the recipe's tasks, a third of each unknown, the last four rows secondary."""
     rng = np.random.default_rng([n, seed])
     labels = {
@@ -83,7 +83,7 @@ def create_samples(n: int, recipe: Recipe, seed: int = 0) -> TeachingSet:
     targets = {"expression": expression, "valence_arousal": affect, "action_units": units}
     targets |= {task: rng.random((n, len(names)), dtype=np.float32) for task, names in INTENSITY_LABELS.items()}
     names = [f"face {row}" for row in range(n)]
-    return TeachingSet(
+    return TrainingSet(
         groups=tuple(names),
         inputs=_inputs(n, recipe, names, rng),
         targets={task: targets[task] for task in recipe.tasks},

@@ -17,7 +17,7 @@ from mien.core import MIRRORED_POINTS, ConfigError
 from mien.datasets import LandmarkFaces
 from mien.faces import LandmarkNet, five_points
 from mien.inference import load_bundle
-from mien.training.data.landmark_data import LOOSE_TEMPLATE, Lessons, LooseCrops, loose_matrix, turned
+from mien.training.data.landmark_data import LOOSE_TEMPLATE, LandmarkTrainingData, LooseCrops, loose_matrix, turned
 from mien.training.engine.landmark_trainer import CHECKPOINT, PointsTrainer
 from mien.training.export.bundle_files import write_bundle
 from mien.training.export.onnx_export import parity_gap
@@ -65,8 +65,8 @@ def create_faces(n: int) -> LandmarkFaces:
 
 
 @pytest.fixture
-def lessons(tmp_path: Path) -> Lessons:
-    return Lessons.of(create_faces(20), tmp_path / "cache")
+def training_data(tmp_path: Path) -> LandmarkTrainingData:
+    return LandmarkTrainingData.of(create_faces(20), tmp_path / "cache")
 
 
 def test_a_face_in_the_mirror_is_the_same_face() -> None:
@@ -106,19 +106,20 @@ def test_crops_flip_their_pose_with_their_points() -> None:
         assert sample.points[36, 0] < sample.points[45, 0]  # the first eye is always at the image's left
 
 
-def test_crops_without_a_face_ask_for_nothing_else(lessons: Lessons) -> None:
+def test_crops_without_a_face_ask_for_nothing_else(training_data: LandmarkTrainingData) -> None:
     recipe = dataclasses.replace(RECIPE, no_face=0.5)
-    _, targets = lessons.batch(recipe, 0, 0)
+    _, targets = training_data.batch(recipe, 0, 0)
     absent = targets.face == 0
     assert 0 < absent.sum() < len(absent)
     assert targets.points[absent].isnan().all()
     assert not targets.points[~absent].isnan().any()
 
 
-def test_an_epoch_is_the_same_whatever_came_before(lessons: Lessons) -> None:
+def test_an_epoch_is_the_same_whatever_came_before(training_data: LandmarkTrainingData) -> None:
     recipe = dataclasses.replace(RECIPE, epochs=3)
     here, resumed, elsewhere = (
-        [crops for crops, _ in lessons.batches(recipe, epoch, workers)] for epoch, workers in ((0, 0), (1, 0), (1, 1))
+        [crops for crops, _ in training_data.batches(recipe, epoch, workers)]
+        for epoch, workers in ((0, 0), (1, 0), (1, 1))
     )
     assert len(here) == 6
     for crops, again, drawn_beside in zip(here[2:], resumed, elsewhere, strict=True):
@@ -127,11 +128,11 @@ def test_an_epoch_is_the_same_whatever_came_before(lessons: Lessons) -> None:
     assert not torch.equal(here[0], here[2])
 
 
-def test_fewer_small_faces(lessons: Lessons) -> None:
+def test_fewer_small_faces(training_data: LandmarkTrainingData) -> None:
     recipe = dataclasses.replace(RECIPE, batch=2, small_share=0.25)
-    mixed = dataclasses.replace(lessons, source=np.array(["ferplus"] * 8 + ["fairface"] * 12))
+    mixed = dataclasses.replace(training_data, source=np.array(["ferplus"] * 8 + ["fairface"] * 12))
     assert mixed.n_steps(recipe) == (2 + 12) // 2
-    assert lessons.n_steps(recipe) == 20 // 2
+    assert training_data.n_steps(recipe) == 20 // 2
 
 
 def test_the_loss_of_the_truth_is_least() -> None:
@@ -152,42 +153,42 @@ def test_the_loss_of_the_truth_is_least() -> None:
     assert float(loss_terms(shifted, targets, TermWeights())["points"]) == pytest.approx(expected, rel=1e-4)
 
 
-def test_two_steps_move_every_parameter(lessons: Lessons, tmp_path: Path) -> None:
-    trainer = PointsTrainer(RECIPE, lessons, tmp_path)
+def test_two_steps_move_every_parameter(training_data: LandmarkTrainingData, tmp_path: Path) -> None:
+    trainer = PointsTrainer(RECIPE, training_data, tmp_path)
     before = {name: value.clone() for name, value in trainer.network.named_parameters()}
     averaged = trainer.run()
     assert [name for name, value in trainer.network.named_parameters() if torch.equal(before[name], value)] == []
     assert [name for name, value in averaged.named_parameters() if torch.equal(before[name], value)] == []
 
 
-def test_a_training_goes_on_where_it_stood(lessons: Lessons, tmp_path: Path) -> None:
+def test_a_training_goes_on_where_it_stood(training_data: LandmarkTrainingData, tmp_path: Path) -> None:
     recipe = dataclasses.replace(RECIPE, epochs=2)
-    whole = PointsTrainer(recipe, lessons, tmp_path / "whole").run()
-    trainer = PointsTrainer(recipe, lessons, tmp_path / "parts")
-    trainer._train_epoch(lessons.batches(recipe, 0))
+    whole = PointsTrainer(recipe, training_data, tmp_path / "whole").run()
+    trainer = PointsTrainer(recipe, training_data, tmp_path / "parts")
+    trainer._train_epoch(training_data.batches(recipe, 0))
     trainer._epoch += 1
     trainer._path.parent.mkdir()
     trainer._save()
-    resumed = PointsTrainer(recipe, lessons, tmp_path / "parts").run()
+    resumed = PointsTrainer(recipe, training_data, tmp_path / "parts").run()
     for name, value in whole.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[name]), name
 
 
-def test_a_checkpoint_of_another_recipe_is_refused(lessons: Lessons, tmp_path: Path) -> None:
-    PointsTrainer(RECIPE, lessons, tmp_path).run()
+def test_a_checkpoint_of_another_recipe_is_refused(training_data: LandmarkTrainingData, tmp_path: Path) -> None:
+    PointsTrainer(RECIPE, training_data, tmp_path).run()
     with pytest.raises(ConfigError, match=f"{CHECKPOINT} belongs to another recipe"):
-        PointsTrainer(dataclasses.replace(RECIPE, seed=2), lessons, tmp_path)
+        PointsTrainer(dataclasses.replace(RECIPE, seed=2), training_data, tmp_path)
 
 
-def test_too_few_faces(lessons: Lessons, tmp_path: Path) -> None:
+def test_too_few_faces(training_data: LandmarkTrainingData, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="only 20"):
-        PointsTrainer(dataclasses.replace(RECIPE, batch=21), lessons, tmp_path)
+        PointsTrainer(dataclasses.replace(RECIPE, batch=21), training_data, tmp_path)
 
 
-def test_export_is_a_landmark_net(lessons: Lessons, tmp_path: Path) -> None:
+def test_export_is_a_landmark_net(training_data: LandmarkTrainingData, tmp_path: Path) -> None:
     network = LandmarkNetwork(32).eval()
     graph = export_points(network, 32)
-    crops = lessons.batch(RECIPE, 0, 0)[0].numpy()
+    crops = training_data.batch(RECIPE, 0, 0)[0].numpy()
     assert parity_gap(network, graph, crops, OUTPUTS) < 1e-4
     write_bundle(tmp_path / "bundle", graph, describe_points(RECIPE, "1", graph))
     net = LandmarkNet(load_bundle(tmp_path / "bundle", threads=1))

@@ -13,7 +13,7 @@ import torch
 
 from mien.core import ConfigError
 from mien.training import load_recipe
-from mien.training.data.training_set import TeachingSet
+from mien.training.data.training_set import TrainingSet
 from mien.training.engine.checkpoint import Progress
 from mien.training.engine.trainer import Trainer
 from mien.training.recipes.recipe import Recipe
@@ -47,11 +47,11 @@ class Scripted(Trainer):
     values = (0.5, 0.4, 0.3, 0.2, 0.1, 0.6, 0.5, 0.5, 0.5)
     stop_at = 99
 
-    def __init__(self, recipe: Recipe, samples: TeachingSet, folder: Path) -> None:
+    def __init__(self, recipe: Recipe, samples: TrainingSet, folder: Path) -> None:
         super().__init__(recipe, samples, folder, valid=samples)
         self.rates: list[float] = []
 
-    def measure(self, samples: TeachingSet) -> dict[str, float]:
+    def measure(self, samples: TrainingSet) -> dict[str, float]:
         del samples
         return {"expression accuracy": self.values[self.progress.epoch]}
 

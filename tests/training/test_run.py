@@ -17,7 +17,7 @@ from mien.cli.main import mien
 from mien.datasets import create_example
 from mien.inference import load_spec
 from mien.training import load_recipe
-from mien.training.data.sources import load_lessons
+from mien.training.data.sources import load_training_data
 
 pytestmark = pytest.mark.filterwarnings("default")  # torch and its exporter warn about themselves
 
@@ -80,8 +80,8 @@ def test_the_recipe_on_the_page_reads_and_fits_its_data(tmp_path: Path) -> None:
     page = (ROOT / "docs/training.md").read_text("utf-8")
     (tmp_path / "recipe.toml").write_text(page.partition("```toml\n")[2].partition("```")[0])
     create_example("affwild2-mtl", tmp_path)
-    lessons = load_lessons(load_recipe(tmp_path / "recipe.toml"), tmp_path)
-    assert set(lessons.teaching.targets) == set(load_recipe(tmp_path / "recipe.toml").tasks)
+    training_data = load_training_data(load_recipe(tmp_path / "recipe.toml"), tmp_path)
+    assert set(training_data.train_set.targets) == set(load_recipe(tmp_path / "recipe.toml").tasks)
 
 
 def test_the_page_of_keys_is_current(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ pytest.importorskip("lightning", reason="the workshop is an extra: pip install '
 
 from mien.core import ConfigError, DatasetError
 from mien.datasets import create_example
-from mien.training.data.sources import SOURCES, load_lessons, load_source, set_aside
+from mien.training.data.sources import SOURCES, load_source, load_training_data, set_aside
 from mien.training.engine.trainer import Trainer
 from mien.training.recipes.recipe import Recipe
 from mien.training.recipes.settings import (
@@ -58,10 +58,10 @@ def test_a_researchers_folder_trains(name: str, tmp_path: Path) -> None:
     create_example(name, tmp_path / "data")
     recipe = recipe_for(name, tasks_of(name, tmp_path / "data"))
     machine = Machine(cache=tmp_path / "cache")
-    trainer, lessons = train_network(recipe, tmp_path / "data", tmp_path / "work", machine)
+    trainer, training_data = train_network(recipe, tmp_path / "data", tmp_path / "work", machine)
     assert trainer.progress.stage == 1
-    assert lessons.card.taught_by[0].n == len(lessons.teaching)
-    assert set(lessons.teaching.targets) == set(recipe.tasks)
+    assert training_data.card.taught_by[0].n == len(training_data.train_set)
+    assert set(training_data.train_set.targets) == set(recipe.tasks)
 
 
 def test_partial_labels_of_the_multi_task_set(tmp_path: Path) -> None:
@@ -112,11 +112,11 @@ def test_sources_are_joined(tmp_path: Path) -> None:
     tasks = ("valence_arousal", "action_units")
     sources = tuple(SourceSettings(name=name, folder=name) for name in ("affwild2-va", "affwild2-au"))
     recipe = dataclasses.replace(recipe_for("affwild2-va", tasks), data=DataSettings(sources=sources))
-    lessons = load_lessons(recipe, tmp_path)
-    known = np.stack([lessons.teaching.known(task) for task in tasks])
+    training_data = load_training_data(recipe, tmp_path)
+    known = np.stack([training_data.train_set.known(task) for task in tasks])
     assert known.any(axis=0).all()
-    assert known.sum() == len(lessons.teaching)  # each row has labels of its own set only
-    assert [source.n for source in lessons.card.taught_by] == known.sum(axis=1).tolist()
+    assert known.sum() == len(training_data.train_set)  # each row has labels of its own set only
+    assert [source.n for source in training_data.card.taught_by] == known.sum(axis=1).tolist()
 
 
 def write_vectors(folder: Path, n: int = 16) -> None:
@@ -146,9 +146,9 @@ def test_vectors_teach_heads_from_disk(tmp_path: Path) -> None:
 def test_slips_are_named(tmp_path: Path) -> None:
     recipe = create_recipe(data=DataSettings(sources=(SourceSettings(name="affectnett"),)))
     with pytest.raises(ConfigError, match="did you mean 'affectnet'"):
-        load_lessons(recipe, tmp_path)
+        load_training_data(recipe, tmp_path)
     with pytest.raises(DatasetError, match=r"training\.csv"):
-        load_lessons(create_recipe(data=DataSettings(sources=(SourceSettings(name="affectnet"),))), tmp_path)
+        load_training_data(create_recipe(data=DataSettings(sources=(SourceSettings(name="affectnet"),))), tmp_path)
     samples = create_samples(20, create_recipe())
     bare = dataclasses.replace(samples, targets={}, labels={})
     with pytest.raises(ConfigError, match="no labels"):

@@ -16,7 +16,7 @@ from mien.inference import Bundle, load_bundle
 from mien.results import FeatureInfo
 from mien.training.data.batch_loader import clean_inputs
 from mien.training.data.feature_sources import fit_recipe
-from mien.training.data.sources import Lessons
+from mien.training.data.sources import TrainingData
 from mien.training.engine.trainer import Trainer
 from mien.training.export.bundle_files import write_bundle, write_head
 from mien.training.export.onnx_export import (
@@ -69,18 +69,18 @@ def train_head(
     over_clips = recipe.model.clip != "frames"
     # Before hours of training: is the frozen net at hand?
     backbone = None if over_clips else _load_backbone(bundle, made)
-    trainer, lessons = train_network(recipe, data, work, machine)
+    trainer, training_data = train_network(recipe, data, work, machine)
     if not trainer.fabric.is_global_zero:
         return None
     graph = export_onnx(trainer.result.cpu(), recipe.model.n_vector)
-    checked = clean_inputs(lessons.teaching, recipe, np.arange(min(_N_PARITY, len(lessons.teaching))))
+    checked = clean_inputs(training_data.train_set, recipe, np.arange(min(_N_PARITY, len(training_data.train_set))))
     gap = parity_gap(trainer.result, graph, checked)
     if backbone is None:
-        return _write_clip_head(out, graph, made, _Trained(recipe, trainer, lessons, gap, machine))
-    trained = _Trained(recipe, trainer, lessons, gap, machine)
+        return _write_clip_head(out, graph, made, _Trained(recipe, trainer, training_data, gap, machine))
+    trained = _Trained(recipe, trainer, training_data, gap, machine)
     spec = _write_merged(out, graph, backbone, trained)
     has_crops = any((data / name).is_dir() for name in _CROP_FOLDERS)
-    protocols = lessons.card.protocols if has_crops and not is_refit(recipe) else ()
+    protocols = training_data.card.protocols if has_crops and not is_refit(recipe) else ()
     return measure_bundle(out, data, spec, protocols)
 
 
@@ -90,13 +90,13 @@ class _Trained:
 
     recipe: Recipe
     trainer: Trainer
-    lessons: Lessons
+    training_data: TrainingData
     gap: float
     machine: Machine
 
     @property
     def limits(self) -> tuple[str, ...]:
-        return (*self.lessons.card.limits, *self.recipe.limits, *selection_limits(self.recipe, self.trainer))
+        return (*self.training_data.card.limits, *self.recipe.limits, *selection_limits(self.recipe, self.trainer))
 
 
 def _load_backbone(bundle: str | Path | None, made: tuple[FeatureInfo, ...]) -> Bundle:
@@ -114,16 +114,18 @@ def _load_backbone(bundle: str | Path | None, made: tuple[FeatureInfo, ...]) -> 
 
 
 def _write_merged(out: Path, head: bytes, backbone: Bundle, trained: _Trained) -> ModelSpec:
-    recipe, lessons = trained.recipe, trained.lessons
+    recipe, training_data = trained.recipe, trained.training_data
     network = trained.trainer.result
     names = output_names(network)[:-1]
     graph = merge_graphs(backbone, head, names, recipe.model)
     gap = merged_parity_gap(backbone, network, graph, names, recipe.model)
     logger.info("the merged graph and its parts differ by at most %.1e on the same pictures", gap)
-    spec = describe(recipe, "1", graph, lessons.teaching.labels)
-    if lessons.calibration is not None:
-        outputs = run_graph(head, lessons.calibration, recipe, spec)
-        spec = calibrate(spec, outputs, lessons.calibration.targets, recipe.calibration, lessons.card.inferred)
+    spec = describe(recipe, "1", graph, training_data.train_set.labels)
+    if training_data.calibration is not None:
+        outputs = run_graph(head, training_data.calibration, recipe, spec)
+        spec = calibrate(
+            spec, outputs, training_data.calibration.targets, recipe.calibration, training_data.card.inferred
+        )
     base = backbone.spec
     spec = dataclasses.replace(
         spec,
@@ -131,8 +133,10 @@ def _write_merged(out: Path, head: bytes, backbone: Bundle, trained: _Trained) -
         crop=base.crop,
         features=base.features,
         smoothing=recipe.smoothing,
-        weights_notice=" ".join(dict.fromkeys(text for text in (base.weights_notice, lessons.card.notice) if text)),
-        taught_by=(*base.taught_by, *lessons.card.taught_by),
+        weights_notice=" ".join(
+            dict.fromkeys(text for text in (base.weights_notice, training_data.card.notice) if text)
+        ),
+        taught_by=(*base.taught_by, *training_data.card.taught_by),
         made=f"{how_made(recipe, trained.trainer, max(gap, trained.gap), trained.machine)}; "
         f"on the frozen features of {base.name} {backbone.digest[:12]}",
         limits=tuple(dict.fromkeys((*base.limits, *trained.limits))),
@@ -142,8 +146,8 @@ def _write_merged(out: Path, head: bytes, backbone: Bundle, trained: _Trained) -
 
 
 def _write_clip_head(out: Path, graph: bytes, made: tuple[FeatureInfo, ...], trained: _Trained) -> HeadSpec:
-    recipe, lessons = trained.recipe, trained.lessons
-    task, labels = _clip_task(lessons.teaching.labels, recipe)
+    recipe, training_data = trained.recipe, trained.training_data
+    task, labels = _clip_task(training_data.train_set.labels, recipe)
     spec = HeadSpec(
         head_version=HEAD_VERSION,
         name=recipe.name,
@@ -165,8 +169,8 @@ def _write_clip_head(out: Path, graph: bytes, made: tuple[FeatureInfo, ...], tra
         input=GRAPH_INPUT,
         output=task,
         unit="intensity as a share of the largest rating",
-        weights_notice=lessons.card.notice,
-        taught_by=lessons.card.taught_by,
+        weights_notice=training_data.card.notice,
+        taught_by=training_data.card.taught_by,
         limits=trained.limits,
         recipe=recipe.name,
         made=how_made(recipe, trained.trainer, trained.gap, trained.machine),

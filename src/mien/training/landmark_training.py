@@ -18,7 +18,7 @@ from mien.datasets import LandmarkFaces, load_landmark_faces
 from mien.evaluation import PROTOCOLS
 from mien.faces import load_landmark_net
 from mien.inference import usable_cores
-from mien.training.data.landmark_data import LOOSE_TEMPLATE, Lessons
+from mien.training.data.landmark_data import LOOSE_TEMPLATE, LandmarkTrainingData
 from mien.training.data.training_images import default_cache_folder
 from mien.training.engine.compute import keep_freed_memory
 from mien.training.engine.landmark_trainer import PointsTrainer
@@ -46,7 +46,7 @@ _SOURCES = {
     "ferplus": ("FER+ (FER2013) train", "images collected from the web for research; labels MIT"),
     "fairface": ("FairFace train", "CC BY 4.0"),
     "lfw_expression": (
-        "LFW expression, teaching people",
+        "LFW expression, train_set people",
         "images collected from the web for research; collection Apache-2.0",
     ),
 }
@@ -54,7 +54,7 @@ _SOURCES = {
 _LIMITS = (
     "Points, pose and eye openness are a landmark model's answers on these pictures, not measurements of people; what "
     "that teacher cannot see (pictures in which it found no face) was never shown.",
-    "Head pose beyond about 45 degrees was rare in teaching: profiles are read too near to the front.",
+    "Head pose beyond about 45 degrees was rare in train_set: profiles are read too near to the front.",
     "It sees 96 px, and the face is about half of them: a point of a large face is never exact to the pixel.",
 )
 
@@ -89,12 +89,12 @@ def train_points(
     cores = usable_cores()
     torch.set_num_threads(threads or max(cores - 1, 1))
     keep_freed_memory()
-    faces = load_landmark_faces(data, "teaching")
-    lessons = Lessons.of(faces, cache or default_cache_folder())
-    trainer = PointsTrainer(recipe, lessons, work, workers=int(cores > 1))
+    faces = load_landmark_faces(data, "train_set")
+    training_data = LandmarkTrainingData.of(faces, cache or default_cache_folder())
+    trainer = PointsTrainer(recipe, training_data, work, workers=int(cores > 1))
     network = trainer.run()
     graph = export_points(network, recipe.input_px)
-    crops, _ = lessons.batch(recipe, recipe.epochs, 0)  # an epoch that no training has seen
+    crops, _ = training_data.batch(recipe, recipe.epochs, 0)  # an epoch that no training has seen
     gap = parity_gap(network, graph, crops[:_N_PARITY].numpy(), OUTPUTS)
     logger.info("torch and the runtime differ by at most %.1e on the same faces", gap)
     spec = dataclasses.replace(

@@ -20,9 +20,9 @@ from mien.core import ConfigError, Figure, ModelSpec, TeachingSource
 from mien.evaluation import PROTOCOLS, BundleOnCrops
 from mien.inference import create_session
 from mien.training.data.batch_loader import clean_inputs
-from mien.training.data.sources import Lessons, load_lessons
+from mien.training.data.sources import TrainingData, load_training_data
 from mien.training.data.training_images import cached_side_px, default_cache_folder
-from mien.training.data.training_set import TeachingSet
+from mien.training.data.training_set import TrainingSet
 from mien.training.engine.compute import create_fabric, keep_freed_memory
 from mien.training.engine.trainer import Trainer
 from mien.training.export.bundle_files import write_bundle, write_spec
@@ -89,31 +89,31 @@ def train_bundle(recipe: Recipe, data: Path, out: Path, work: Path, machine: Mac
     machine = machine or Machine()
     if not recipe.model.backbone:
         raise ConfigError(f"{recipe.name} learns from vectors: train it with train_head")
-    trainer, lessons = train_network(recipe, data, work, machine)
+    trainer, training_data = train_network(recipe, data, work, machine)
     if not trainer.fabric.is_global_zero:
         return None
     network = trainer.result.cpu()
     graph = export_onnx(network, recipe.model.input_px)
-    spec = describe(recipe, "1", graph, lessons.teaching.labels)
-    checked = lessons.teaching if lessons.calibration is None else lessons.calibration
+    spec = describe(recipe, "1", graph, training_data.train_set.labels)
+    checked = training_data.train_set if training_data.calibration is None else training_data.calibration
     gap = parity_gap(network, graph, _inputs(checked, recipe, min(_N_PARITY, len(checked))))
     logger.info("torch and the runtime differ by at most %.1e on the same faces", gap)
-    if lessons.calibration is not None:
-        outputs = run_graph(graph, lessons.calibration, recipe, spec)
-        targets = lessons.calibration.targets
-        spec = calibrate(spec, outputs, targets, recipe.calibration, lessons.card.inferred)
+    if training_data.calibration is not None:
+        outputs = run_graph(graph, training_data.calibration, recipe, spec)
+        targets = training_data.calibration.targets
+        spec = calibrate(spec, outputs, targets, recipe.calibration, training_data.card.inferred)
     spec = dataclasses.replace(
         spec,
-        weights_notice=lessons.card.notice,
-        taught_by=(*lessons.card.taught_by, *_start(recipe)),
+        weights_notice=training_data.card.notice,
+        taught_by=(*training_data.card.taught_by, *_start(recipe)),
         made=how_made(recipe, trainer, gap, machine),
-        limits=(*lessons.card.limits, *recipe.limits, *selection_limits(recipe, trainer)),
+        limits=(*training_data.card.limits, *recipe.limits, *selection_limits(recipe, trainer)),
     )
     write_bundle(out, graph, spec)
-    return measure_bundle(out, data, spec, lessons.card.protocols if not is_refit(recipe) else ())
+    return measure_bundle(out, data, spec, training_data.card.protocols if not is_refit(recipe) else ())
 
 
-def train_network(recipe: Recipe, data: Path, work: Path, machine: Machine) -> tuple[Trainer, Lessons]:
+def train_network(recipe: Recipe, data: Path, work: Path, machine: Machine) -> tuple[Trainer, TrainingData]:
     """Train the recipe without exporting anything.
 
     Returns:
@@ -126,18 +126,18 @@ def train_network(recipe: Recipe, data: Path, work: Path, machine: Machine) -> t
     fabric = machine.prepare()
     if not fabric.is_global_zero:
         logging.getLogger("mien").setLevel(logging.WARNING)  # one process tells what all do
-    lessons = load_lessons(recipe, data)
+    training_data = load_training_data(recipe, data)
     cache = machine.cache or default_cache_folder()
     side = cached_side_px(recipe.model.input_px)
-    lessons = dataclasses.replace(
-        lessons,
-        teaching=lessons.teaching.cached(cache, side),
-        valid=None if lessons.valid is None else lessons.valid.cached(cache, side),
-        calibration=None if lessons.calibration is None else lessons.calibration.cached(cache, side),
+    training_data = dataclasses.replace(
+        training_data,
+        train_set=training_data.train_set.cached(cache, side),
+        valid=None if training_data.valid is None else training_data.valid.cached(cache, side),
+        calibration=None if training_data.calibration is None else training_data.calibration.cached(cache, side),
     )
-    trainer = Trainer(recipe, lessons.teaching, work, valid=lessons.valid, fabric=fabric)
+    trainer = Trainer(recipe, training_data.train_set, work, valid=training_data.valid, fabric=fabric)
     trainer.run()
-    return trainer, lessons
+    return trainer, training_data
 
 
 def measure_bundle(folder: Path, data: Path, spec: ModelSpec, protocols: Sequence[str]) -> ModelSpec:
@@ -153,12 +153,12 @@ def measure_bundle(folder: Path, data: Path, spec: ModelSpec, protocols: Sequenc
     return spec
 
 
-def _inputs(samples: TeachingSet, recipe: Recipe, n: int) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
+def _inputs(samples: TrainingSet, recipe: Recipe, n: int) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
     return clean_inputs(samples, recipe, np.arange(n))
 
 
 def run_graph(
-    graph: bytes, samples: TeachingSet, recipe: Recipe, spec: ModelSpec
+    graph: bytes, samples: TrainingSet, recipe: Recipe, spec: ModelSpec
 ) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
     """The runtime's raw outputs for the samples, as they stand."""
     session = create_session(graph)

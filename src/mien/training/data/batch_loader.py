@@ -14,7 +14,7 @@ from torch import Tensor
 
 from mien.faces import align_faces, resize_face, similarity_transform, to_colour, warp_face
 from mien.training.data.feature_vectors import is_vectors
-from mien.training.data.training_set import Rows, TeachingSet
+from mien.training.data.training_set import Rows, TrainingSet
 from mien.training.recipes.recipe import Recipe
 from mien.training.recipes.settings import AugmentationSettings, StageSettings
 
@@ -193,7 +193,7 @@ class Batch:
     targets: Targets
 
 
-def draw_rows(samples: TeachingSet, recipe: Recipe, stage: StageSettings, rng: np.random.Generator) -> Rows:
+def draw_rows(samples: TrainingSet, recipe: Recipe, stage: StageSettings, rng: np.random.Generator) -> Rows:
     """Rows of one epoch in their order: primary ones, rarer expressions more often if so asked, and some others."""
     useful = _useful(samples, stage.tasks or recipe.tasks)
     primary = np.flatnonzero(samples.primary & useful)
@@ -206,12 +206,12 @@ def draw_rows(samples: TeachingSet, recipe: Recipe, stage: StageSettings, rng: n
     return rng.permutation(np.concatenate(parts))
 
 
-def _useful(samples: TeachingSet, tasks: tuple[str, ...]) -> npt.NDArray[np.bool_]:
+def _useful(samples: TrainingSet, tasks: tuple[str, ...]) -> npt.NDArray[np.bool_]:
     """(N,) rows that have a label of these tasks."""
     return np.asarray(np.stack([samples.known(task) for task in tasks]).any(axis=0))
 
 
-def _balanced(samples: TeachingSet, rows: Rows, balance: float, rng: np.random.Generator) -> Rows:
+def _balanced(samples: TrainingSet, rows: Rows, balance: float, rng: np.random.Generator) -> Rows:
     if not balance or "expression" not in samples.targets:
         return rows
     shares = samples.targets["expression"][rows]
@@ -241,7 +241,7 @@ class BatchMaker:
 
     def __init__(
         self,
-        samples: TeachingSet,
+        samples: TrainingSet,
         targets: dict[str, Floats],
         recipe: Recipe,
         number: int,
@@ -296,7 +296,7 @@ class BatchMaker:
         return torch.from_numpy(crops)
 
 
-def clean_inputs(samples: TeachingSet, recipe: Recipe, rows: Rows, *, aligned: bool = False) -> npt.NDArray[np.generic]:
+def clean_inputs(samples: TrainingSet, recipe: Recipe, rows: Rows, *, aligned: bool = False) -> npt.NDArray[np.generic]:
     """Inputs of some rows as the runtime prepares them.
 
     Args:

@@ -17,7 +17,7 @@ from mien.core import ConfigError, DatasetError, InputError
 from mien.datasets import ClipSamples, FrameSamples
 from mien.results import FeatureArrays, FeatureInfo, FeatureSet, open_features
 from mien.training.data.feature_vectors import Rows, StoredVectors, Vectors
-from mien.training.data.training_set import TeachingSet
+from mien.training.data.training_set import TrainingSet
 from mien.training.recipes.recipe import Recipe
 from mien.training.recipes.settings import SourceSettings, VectorSettings
 
@@ -165,7 +165,7 @@ _LABELS = "labels.json"
 _INPUTS = "inputs.npy"
 
 
-def load_vectors(source: SourceSettings, folder: Path, recipe: Recipe) -> TeachingSet:
+def load_vectors(source: SourceSettings, folder: Path, recipe: Recipe) -> TrainingSet:
     """``<split>/inputs.npy`` (N, D) float16 or float32, ``<split>/<task>.npy`` (N, L), and ``labels.json``.
 
     ``labels.json`` maps each task to its L names. Unknown labels are NaN. ``<split>/groups.npy`` (N,) text names the
@@ -188,7 +188,7 @@ def load_vectors(source: SourceSettings, folder: Path, recipe: Recipe) -> Teachi
             )
     groups = place / "groups.npy"
     names = map(str, _load(groups) if groups.is_file() else range(len(inputs)))
-    return TeachingSet(
+    return TrainingSet(
         groups=tuple(names),
         inputs=inputs,
         targets=targets,

@@ -188,7 +188,7 @@ _BATCHES_AHEAD = 8
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Lessons:
+class LandmarkTrainingData:
     """N gray pictures of one face each.
 
     Attributes:
@@ -206,7 +206,7 @@ class Lessons:
     source: npt.NDArray[np.str_]
 
     @classmethod
-    def of(cls, faces: LandmarkFaces, cache: Path) -> Lessons:
+    def of(cls, faces: LandmarkFaces, cache: Path) -> LandmarkTrainingData:
         """The faces with their pictures decoded in a cache; those that cannot be decoded are left out.
 
         Raises:
@@ -285,8 +285,10 @@ class Lessons:
 class _Batches(Dataset[tuple[Tensor, Targets]]):
     """The batches of (epoch, step) pairs."""
 
-    def __init__(self, lessons: Lessons, recipe: PointsRecipe, steps: Sequence[tuple[int, int]]) -> None:
-        self._lessons, self._recipe, self._steps = lessons, recipe, steps
+    def __init__(
+        self, training_data: LandmarkTrainingData, recipe: PointsRecipe, steps: Sequence[tuple[int, int]]
+    ) -> None:
+        self._lessons, self._recipe, self._steps = training_data, recipe, steps
 
     def __len__(self) -> int:
         return len(self._steps)

@@ -30,7 +30,7 @@ from mien.datasets import (
 )
 from mien.training.data.feature_sources import stored_inputs
 from mien.training.data.training_images import Origin, Pictures
-from mien.training.data.training_set import Inputs, TeachingSet, join_sets
+from mien.training.data.training_set import Inputs, TrainingSet, join_sets
 from mien.training.export.card_content import Card, create_card
 from mien.training.recipes.recipe import Recipe
 from mien.training.recipes.settings import SourceSettings
@@ -47,7 +47,7 @@ class Source:
 
     Attributes:
         name: what recipes write.
-        target: ``"module:function"`` of (source settings, folder, recipe) that returns a `TeachingSet`.
+        target: ``"module:function"`` of (source settings, folder, recipe) that returns a `TrainingSet`.
         summary: one line for the docs.
         has_fixture: whether `mien.datasets.create_example` writes a small tree that it can learn from.
     """
@@ -101,23 +101,23 @@ SOURCES = Registry(
 
 
 @dataclass(frozen=True, eq=False)
-class Lessons:
+class TrainingData:
     """What a recipe learns from, selects on and calibrates on.
 
     Attributes:
-        teaching: rows to learn from.
+        train_set: rows to learn from.
         valid: rows to select on; None without ``[[data.valid]]``.
         calibration: rows that taught nothing; None where none are set aside and there is no validation set.
-        card: what the bundle says of its teaching.
+        card: what the bundle says of its train_set.
     """
 
-    teaching: TeachingSet
-    valid: TeachingSet | None
-    calibration: TeachingSet | None
+    train_set: TrainingSet
+    valid: TrainingSet | None
+    calibration: TrainingSet | None
     card: Card
 
 
-def load_lessons(recipe: Recipe, data: Path) -> Lessons:
+def load_training_data(recipe: Recipe, data: Path) -> TrainingData:
     """Read the sets of a recipe.
 
     Args:
@@ -129,37 +129,37 @@ def load_lessons(recipe: Recipe, data: Path) -> Lessons:
         DatasetError: a set is missing, malformed or empty.
     """
     parts = [load_source(source, data, recipe) for source in recipe.data.sources]
-    teaching = join_sets(parts)
+    train_set = join_sets(parts)
     valid = None
     if recipe.data.valid:
         valid = join_sets([load_source(source, data, recipe) for source in recipe.data.valid])
     calibration = valid
     if recipe.data.calibration_rows:
-        aside = set_aside(teaching, recipe.data.calibration_rows)
-        teaching, calibration = teaching.take(~aside), teaching.take(aside)
+        aside = set_aside(train_set, recipe.data.calibration_rows)
+        train_set, calibration = train_set.take(~aside), train_set.take(aside)
         ends = np.cumsum([len(part) for part in parts])[:-1]
         parts = [part.take(~own) for part, own in zip(parts, np.split(aside, ends), strict=True)]
-    if not len(teaching):
+    if not len(train_set):
         raise DatasetError(f"{data}: nothing is left to learn from after {recipe.data.calibration_rows} rows were kept")
     card = create_card(list(zip(recipe.data.sources, parts, strict=True)))
-    return Lessons(teaching, valid, calibration, card)
+    return TrainingData(train_set, valid, calibration, card)
 
 
-def load_source(source: SourceSettings, data: Path, recipe: Recipe) -> TeachingSet:
+def load_source(source: SourceSettings, data: Path, recipe: Recipe) -> TrainingSet:
     """One source of a recipe.
 
     Raises:
         ConfigError: it is unknown.
         DatasetError: it is missing, malformed or empty.
     """
-    read: Callable[[SourceSettings, Path, Recipe], TeachingSet] = SOURCES.load(source.name)
+    read: Callable[[SourceSettings, Path, Recipe], TrainingSet] = SOURCES.load(source.name)
     found = read(source, data / source.folder if source.folder else data, recipe)
     if not len(found):
         raise DatasetError(f"{data}: {source.name} {source.split} has no usable row")
     return found
 
 
-def set_aside(samples: TeachingSet, n_rows: int) -> npt.NDArray[np.bool_]:
+def set_aside(samples: TrainingSet, n_rows: int) -> npt.NDArray[np.bool_]:
     """(N,) at least ``n_rows`` primary rows, by whole groups in the order of a hash of their names.
 
     The choice survives reordering and new rows, and no video or person is on both sides.
@@ -177,7 +177,7 @@ def _hash(text: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 
 
-def load_named_dataset(source: SourceSettings, folder: Path, recipe: Recipe) -> TeachingSet:
+def load_named_dataset(source: SourceSettings, folder: Path, recipe: Recipe) -> TrainingSet:
     """A set of `mien.datasets`: images or frames with labels in the recipe's class order.
 
     Rows without a picture are left out and counted; a class that the recipe does not have is unknown.
@@ -200,7 +200,7 @@ def _report(problem: AnnotationError) -> None:
     logger.warning("%s; left out", problem)
 
 
-def _of_images(samples: ImageSamples, recipe: Recipe) -> TeachingSet:
+def _of_images(samples: ImageSamples, recipe: Recipe) -> TrainingSet:
     if samples.pixels is None:
         samples = _with_files(samples, samples.has_image)
     rows = range(len(samples))
@@ -219,19 +219,19 @@ def _of_images(samples: ImageSamples, recipe: Recipe) -> TeachingSet:
     if samples.valid_valence_arousal.any():
         targets["valence_arousal"] = np.asarray(samples.valence_arousal, dtype=np.float32)
     pictures = Pictures.of(samples.names, origins, recipe.model.colour, boxes)
-    return teaching_set(pictures, targets, (), samples.names, recipe)
+    return training_set(pictures, targets, (), samples.names, recipe)
 
 
-def _of_frames(samples: FrameSamples, recipe: Recipe) -> TeachingSet:
+def _of_frames(samples: FrameSamples, recipe: Recipe) -> TrainingSet:
     if samples.crops is None:
         samples.image_path(0)  # says what is missing and where it belongs
     samples = _with_files(samples, samples.has_image)
     locations = [samples.image_location(row) for row in range(len(samples))]
     pictures = Pictures.of(locations, [f"{samples.crops}/{place}" for place in locations], recipe.model.colour)
-    return teaching_set(pictures, _frame_targets(samples, recipe), samples.action_unit_labels, _videos(samples), recipe)
+    return training_set(pictures, _frame_targets(samples, recipe), samples.action_unit_labels, _videos(samples), recipe)
 
 
-def of_stored_vectors(samples: FrameSamples | ClipSamples, folder: Path, recipe: Recipe) -> TeachingSet:
+def of_stored_vectors(samples: FrameSamples | ClipSamples, folder: Path, recipe: Recipe) -> TrainingSet:
     """Labels of frames or clips with the vectors that `mien features` stored for them; rows without any stay out.
 
     Raises:
@@ -244,9 +244,9 @@ def of_stored_vectors(samples: FrameSamples | ClipSamples, folder: Path, recipe:
     rows = np.flatnonzero(found)
     if isinstance(samples, ClipSamples):
         targets = {samples.dataset: samples.intensities[rows]}
-        return teaching_set(inputs, targets, (), tuple(samples.names[row] for row in rows), recipe)
+        return training_set(inputs, targets, (), tuple(samples.names[row] for row in rows), recipe)
     samples = samples.take(rows)
-    return teaching_set(inputs, _frame_targets(samples, recipe), samples.action_unit_labels, _videos(samples), recipe)
+    return training_set(inputs, _frame_targets(samples, recipe), samples.action_unit_labels, _videos(samples), recipe)
 
 
 def _videos(samples: FrameSamples) -> tuple[str, ...]:
@@ -266,13 +266,13 @@ def _frame_targets(samples: FrameSamples, recipe: Recipe) -> dict[str, Floats]:
     return targets
 
 
-def teaching_set(
+def training_set(
     inputs: Inputs,
     targets: dict[str, Floats],
     action_unit_labels: tuple[str, ...],
     groups: tuple[str, ...],
     recipe: Recipe,
-) -> TeachingSet:
+) -> TrainingSet:
     """A set without known points, rows without any label left out."""
     labels = {
         **INTENSITY_LABELS,
@@ -280,7 +280,7 @@ def teaching_set(
         "valence_arousal": DIMENSIONS,
         "action_units": action_unit_labels,
     }
-    found = TeachingSet(
+    found = TrainingSet(
         groups=groups,
         inputs=inputs,
         targets=targets,
@@ -322,8 +322,8 @@ def _in_order(shares: Floats, labels: tuple[str, ...], recipe: Recipe) -> Floats
     return normalised
 
 
-def load_open_source(source: SourceSettings, folder: Path, recipe: Recipe) -> TeachingSet:
-    """FER+ train (primary), FairFace train and LFW's teaching people; or, by ``split``, one part of FER+ alone.
+def load_open_source(source: SourceSettings, folder: Path, recipe: Recipe) -> TrainingSet:
+    """FER+ train (primary), FairFace train and LFW's train_set people; or, by ``split``, one part of FER+ alone.
 
     The splits are ``"train"`` (all of these), ``"ferplus-train"`` and ``"valid"`` (FER+ valid). Layout of the folder:
     docs/training.md.
@@ -337,13 +337,13 @@ def load_open_source(source: SourceSettings, folder: Path, recipe: Recipe) -> Te
     if source.split != "train":
         raise ConfigError(f"open-faces has the splits train, ferplus-train and valid, not {source.split!r}")
     faces = load_open_faces(folder, 0)
-    return of_faces(faces.teaching, faces.voted, recipe.model.colour)
+    return of_faces(faces.train_set, faces.voted, recipe.model.colour)
 
 
 _TRAITS = ("age", "gender", "race")
 
 
-def load_fairface_traits(source: SourceSettings, folder: Path, recipe: Recipe) -> TeachingSet:
+def load_fairface_traits(source: SourceSettings, folder: Path, recipe: Recipe) -> TrainingSet:
     """FairFace with what annotators wrote of each face, a pretext to learn faces from: tasks age, gender and race.
 
     The splits are ``"train"`` and ``"val"``. Values are in the order of the alphabet.
@@ -360,9 +360,9 @@ def load_fairface_traits(source: SourceSettings, folder: Path, recipe: Recipe) -
     return replace(found, targets=targets, labels=labels)
 
 
-def of_faces(samples: FaceSamples, primary: np.ndarray[tuple[int], np.dtype[np.bool_]], colour: str) -> TeachingSet:
-    """Face samples as a teaching set."""
-    return TeachingSet(
+def of_faces(samples: FaceSamples, primary: np.ndarray[tuple[int], np.dtype[np.bool_]], colour: str) -> TrainingSet:
+    """Face samples as a train_set set."""
+    return TrainingSet(
         groups=samples.names,
         inputs=Pictures.of(samples.names, samples.images, colour),
         targets={

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`TeachingSet`: pictures or feature vectors with any subset of labels, as the engine wants them."""
+"""`TrainingSet`: pictures or feature vectors with any subset of labels, as the engine wants them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Inputs = PictureReader | Vectors
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class TeachingSet:
+class TrainingSet:
     """N samples. An unknown label is NaN; a task whose whole row is NaN is not taught by that sample.
 
     Attributes:
@@ -50,7 +50,7 @@ class TeachingSet:
             shapes[task], got[task] = (n, len(names)), self.targets[task].shape
         wrong = {name: (shapes[name], got[name]) for name in shapes if shapes[name] != got[name]}
         if wrong:
-            raise ConfigError(f"a teaching set's columns do not fit, expected and got: {wrong}")
+            raise ConfigError(f"a train_set set's columns do not fit, expected and got: {wrong}")
 
     def __len__(self) -> int:
         return len(self.groups)
@@ -60,7 +60,7 @@ class TeachingSet:
         known: Bools = np.asarray((~np.isnan(self.targets[task])).any(axis=1))
         return known
 
-    def take(self, rows: npt.ArrayLike) -> TeachingSet:
+    def take(self, rows: npt.ArrayLike) -> TrainingSet:
         """The chosen rows (a boolean mask or indices), in that order."""
         chosen = np.arange(len(self))[np.asarray(rows)]
         return replace(
@@ -72,7 +72,7 @@ class TeachingSet:
             primary=self.primary[chosen],
         )
 
-    def cached(self, folder: Path, max_side_px: int) -> TeachingSet:
+    def cached(self, folder: Path, max_side_px: int) -> TrainingSet:
         """The same with its pictures decoded into a cache file; samples whose picture is damaged are left out."""
         if not isinstance(self.inputs, Pictures):
             return self
@@ -111,7 +111,7 @@ def _take_inputs(inputs: Inputs, rows: Rows) -> Inputs:
     return inputs[rows] if isinstance(inputs, np.ndarray) else chosen_pictures(inputs, rows)
 
 
-def join_sets(parts: Sequence[TeachingSet]) -> TeachingSet:
+def join_sets(parts: Sequence[TrainingSet]) -> TrainingSet:
     """The rows of several sets, in order. A task that a set lacks is unknown there.
 
     Raises:
@@ -133,7 +133,7 @@ def join_sets(parts: Sequence[TeachingSet]) -> TeachingSet:
         )
         for task, names in labels.items()
     }
-    return TeachingSet(
+    return TrainingSet(
         groups=sum((part.groups for part in parts), ()),
         inputs=_join_inputs([part.inputs for part in parts]),
         targets=targets,

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from mien.core import ConfigError
-from mien.training.data.landmark_data import Lessons
+from mien.training.data.landmark_data import LandmarkTrainingData
 from mien.training.engine.checkpoint import Checkpoint, Progress, load_checkpoint, save_checkpoint
 from mien.training.losses.landmark_losses import Targets, loss_terms
 from mien.training.models.landmark_network import LandmarkNetwork
@@ -39,7 +39,7 @@ class PointsTrainer:
 
     Args:
         recipe: what to do.
-        lessons: what is learnt from.
+        training_data: what is learnt from.
         work: folder of the checkpoint; an interrupted training goes on from its last full epoch.
         workers: processes that draw crops beside the training; the result does not depend on them.
 
@@ -51,10 +51,10 @@ class PointsTrainer:
         seconds: spent training, over all runs.
     """
 
-    def __init__(self, recipe: PointsRecipe, lessons: Lessons, work: Path, workers: int = 0) -> None:
-        if not lessons.n_steps(recipe):
-            raise ConfigError(f"{recipe.name} shows {recipe.batch} faces a step, there are only {len(lessons)}")
-        self._recipe, self._lessons, self._path = recipe, lessons, work / CHECKPOINT
+    def __init__(self, recipe: PointsRecipe, training_data: LandmarkTrainingData, work: Path, workers: int = 0) -> None:
+        if not training_data.n_steps(recipe):
+            raise ConfigError(f"{recipe.name} shows {recipe.batch} faces a step, there are only {len(training_data)}")
+        self._recipe, self._lessons, self._path = recipe, training_data, work / CHECKPOINT
         self._workers = workers
         torch.manual_seed(recipe.seed)
         network = LandmarkNetwork(recipe.input_px)

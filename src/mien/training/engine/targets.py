@@ -20,7 +20,7 @@ from mien.inference import load_bundle
 from mien.training.data.batch_loader import clean_inputs, gray_48_copy
 from mien.training.data.feature_vectors import is_vectors
 from mien.training.data.training_images import Image
-from mien.training.data.training_set import Rows, TeachingSet
+from mien.training.data.training_set import Rows, TrainingSet
 from mien.training.engine.checkpoint import load_checkpoint, load_result
 from mien.training.engine.validation import raw_outputs
 from mien.training.models.network import AffectNetwork
@@ -35,7 +35,7 @@ _BATCH = 64
 
 
 def add_teacher(
-    targets: dict[str, Floats], samples: TeachingSet, teacher: TeacherSettings, recipe: Recipe, folder: Path
+    targets: dict[str, Floats], samples: TrainingSet, teacher: TeacherSettings, recipe: Recipe, folder: Path
 ) -> dict[str, Floats]:
     """The targets with a teacher's share: where a label is known it is blended in, where none is it becomes the label.
 
@@ -90,7 +90,7 @@ def load_network(path: Path) -> tuple[AffectNetwork, Recipe, dict[str, tuple[str
     return network.eval(), recipe, labels
 
 
-def _kept_answers(samples: TeachingSet, teacher: TeacherSettings, recipe: Recipe, folder: Path) -> Answers:
+def _kept_answers(samples: TrainingSet, teacher: TeacherSettings, recipe: Recipe, folder: Path) -> Answers:
     key = hashlib.sha256(f"{teacher.path} {teacher.temperature}".encode()).hexdigest()[:12]
     path = folder / f"teacher-{key}.npz"
     if not path.is_file():
@@ -106,7 +106,7 @@ def _kept_answers(samples: TeachingSet, teacher: TeacherSettings, recipe: Recipe
         return {task: (tuple(map(str, kept[f"{task} names"])), kept[task]) for task in tasks}
 
 
-def _ask_bundle(samples: TeachingSet, teacher: TeacherSettings, recipe: Recipe) -> Answers:
+def _ask_bundle(samples: TrainingSet, teacher: TeacherSettings, recipe: Recipe) -> Answers:
     bundle = load_bundle(teacher.path)
     spec = bundle.spec
     pictures = _pictures(samples, teacher)
@@ -127,7 +127,7 @@ def _ask_bundle(samples: TeachingSet, teacher: TeacherSettings, recipe: Recipe) 
     }
 
 
-def _ask_checkpoint(samples: TeachingSet, teacher: TeacherSettings, recipe: Recipe) -> Answers:
+def _ask_checkpoint(samples: TrainingSet, teacher: TeacherSettings, recipe: Recipe) -> Answers:
     network, own, labels = load_network(Path(teacher.path))
     if own.model.colour != recipe.model.colour:
         raise ConfigError(f"{teacher.path} sees {own.model.colour}, this recipe {recipe.model.colour}; use its bundle")
@@ -147,7 +147,7 @@ def _softened(task: TaskSpec, temperature: float) -> TaskSpec:
     return dataclasses.replace(task, temperature=temperature) if task.task == "expression" else task
 
 
-def _pictures(samples: TeachingSet, teacher: TeacherSettings) -> Callable[[int], Image]:
+def _pictures(samples: TrainingSet, teacher: TeacherSettings) -> Callable[[int], Image]:
     inputs = samples.inputs
     if is_vectors(inputs):
         raise ConfigError(f"teacher {teacher.path} is a bundle, which sees pictures; this recipe learns from vectors")
@@ -168,7 +168,7 @@ _SELF_BATCH = 128
 def distill(
     targets: dict[str, Floats],
     network: AffectNetwork,
-    samples: TeachingSet,
+    samples: TrainingSet,
     recipe: Recipe,
     stage: StageSettings,
     kept: Path,
@@ -190,7 +190,7 @@ def distill(
 def self_teach(
     targets: dict[str, Floats],
     network: AffectNetwork,
-    samples: TeachingSet,
+    samples: TrainingSet,
     recipe: Recipe,
     stage: StageSettings,
     kept: Path,
@@ -205,7 +205,7 @@ def self_teach(
 
 
 def _answers(
-    network: AffectNetwork, samples: TeachingSet, recipe: Recipe, stage: StageSettings, rows: Rows, kept: Path
+    network: AffectNetwork, samples: TrainingSet, recipe: Recipe, stage: StageSettings, rows: Rows, kept: Path
 ) -> dict[str, Floats]:
     """Expression shares, and values, of gray 48-px copies, or of vectors as they are.
 
@@ -220,7 +220,7 @@ def _answers(
 
 
 def _see_copies(
-    network: AffectNetwork, samples: TeachingSet, recipe: Recipe, stage: StageSettings, rows: Rows
+    network: AffectNetwork, samples: TrainingSet, recipe: Recipe, stage: StageSettings, rows: Rows
 ) -> dict[str, Floats]:
     network.eval()
     device = next(network.parameters()).device

@@ -21,7 +21,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from mien.affect import ahead
 from mien.core import ConfigError, MienError
 from mien.training.data.batch_loader import Batch, BatchMaker
-from mien.training.data.training_set import TeachingSet
+from mien.training.data.training_set import TrainingSet
 from mien.training.engine.checkpoint import Checkpoint, Progress, load_checkpoint, save_checkpoint
 from mien.training.engine.compute import create_fabric
 from mien.training.engine.optimization import create_optimizer, learning_rate, set_learning_rate, sharpness_aware_step
@@ -50,7 +50,7 @@ class Trainer:
 
     Args:
         recipe: what to do.
-        teaching: what to learn from.
+        train_set: what to learn from.
         folder: for checkpoints; an interrupted run goes on from the last one.
         valid: what epochs are selected on; needed where a stage keeps its best one.
         fabric: devices and processes; None for this process on one device.
@@ -62,16 +62,16 @@ class Trainer:
     def __init__(
         self,
         recipe: Recipe,
-        teaching: TeachingSet,
+        train_set: TrainingSet,
         folder: Path,
         *,
-        valid: TeachingSet | None = None,
+        valid: TrainingSet | None = None,
         fabric: Fabric | None = None,
     ) -> None:
         torch.manual_seed(recipe.seed)
-        self.recipe, self.teaching, self.folder = recipe, teaching, folder
+        self.recipe, self.train_set, self.folder = recipe, train_set, folder
         self.fabric = fabric or create_fabric()
-        self.network = AffectNetwork(recipe, teaching.labels).to(self.fabric.device)
+        self.network = AffectNetwork(recipe, train_set.labels).to(self.fabric.device)
         if self.network.has_pixels:
             self.network = self.network.to(memory_format=torch.channels_last)
         self.average: AveragedModel | None = None
@@ -82,7 +82,7 @@ class Trainer:
         self.selected: dict[int, float] = {}
         self._valid = valid
         self._best: tuple[float, dict[str, Tensor]] | None = None
-        self._targets = _used(teaching, recipe)
+        self._targets = _used(train_set, recipe)
         self._losses = {task: create_loss(recipe.losses[task], self._targets[task]) for task in recipe.tasks}
         self._weights = task_weights(recipe.losses, self._targets, recipe.task_balance)
         self._relation = self._relation_table()
@@ -114,7 +114,7 @@ class Trainer:
         settings = stage.optimizer or self.recipe.optimizer
         _set_learning(self.network, stage, self.recipe)
         maker = BatchMaker(
-            self.teaching,
+            self.train_set,
             self._stage_targets(number),
             self.recipe,
             number,
@@ -170,7 +170,7 @@ class Trainer:
             self._best = value, {key: tensor.clone() for key, tensor in self.result.state_dict().items()}
         logger.info("validation: %s", ", ".join(f"{name} {score:.4f}" for name, score in found.items()))
 
-    def measure(self, samples: TeachingSet) -> dict[str, float]:
+    def measure(self, samples: TrainingSet) -> dict[str, float]:
         """The result's `measures` on a set."""
         return measures(
             raw_outputs(self.result, samples, self.recipe), _used(samples, self.recipe), self._losses, self._weights
@@ -182,7 +182,7 @@ class Trainer:
             return
         checkpoint = Checkpoint(
             recipe=self._own_text(),
-            labels={task: list(names) for task, names in self.teaching.labels.items()},
+            labels={task: list(names) for task, names in self.train_set.labels.items()},
             progress=self.progress,
             network=self.network.state_dict(),
             average=None if self.average is None else self.average.state_dict(),
@@ -220,16 +220,16 @@ class Trainer:
         stage = self.recipe.stages[number]
         targets = {task: values.copy() for task, values in self._targets.items()}
         for teacher in self.recipe.teachers:
-            targets = add_teacher(targets, self.teaching, teacher, self.recipe, self.folder)
+            targets = add_teacher(targets, self.train_set, teacher, self.recipe, self.folder)
         if stage.distill:
             kept = self.folder / f"distilled-{number}.npz"
-            targets = distill(targets, self.result, self.teaching, self.recipe, stage, kept)
+            targets = distill(targets, self.result, self.train_set, self.recipe, stage, kept)
         if stage.self_teaching:
             kept = self.folder / f"self-taught-{number}.npz"
-            targets = self_teach(targets, self.result, self.teaching, self.recipe, stage, kept)
+            targets = self_teach(targets, self.result, self.train_set, self.recipe, stage, kept)
         coupling = self.recipe.coupling.co_annotation
         if coupling != "none":
-            labels = self.teaching.labels
+            labels = self.train_set.labels
             targets["expression"], targets["action_units"] = co_annotate(
                 targets["expression"],
                 targets["action_units"],
@@ -246,7 +246,7 @@ class Trainer:
             raise ConfigError("[coupling] needs an expression and an action_units head")
         if not coupling.matching:
             return None
-        labels = self.teaching.labels
+        labels = self.train_set.labels
         return relation_tensor(labels["expression"], labels["action_units"]).to(self.fabric.device)
 
 
@@ -330,7 +330,7 @@ class _Loop:
             raise MienError(f"the loss is not finite at step {batch.step} of epoch {epoch + 1}: {sums}")
 
 
-def _used(samples: TeachingSet, recipe: Recipe) -> dict[str, Floats]:
+def _used(samples: TrainingSet, recipe: Recipe) -> dict[str, Floats]:
     """Task -> labels, for the recipe's tasks."""
     missing = sorted(set(recipe.tasks) - set(samples.targets))
     if missing:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a network answers to whole sets, and how good that is: for selecting epochs, teaching itself, calibrating."""
+"""What a network answers to whole sets, and how good that is: for selecting epochs, train_set itself, calibrating."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mien.metrics import LabelCounts, Moments, macro_f1
 from mien.training.data.batch_loader import clean_inputs
-from mien.training.data.training_set import Rows, TeachingSet
+from mien.training.data.training_set import Rows, TrainingSet
 from mien.training.losses.registry import Loss
 from mien.training.models.network import AffectNetwork
 from mien.training.recipes.recipe import Recipe
@@ -23,7 +23,7 @@ _BATCH = 128
 
 
 def raw_outputs(
-    network: AffectNetwork, samples: TeachingSet, recipe: Recipe, rows: Rows | None = None
+    network: AffectNetwork, samples: TrainingSet, recipe: Recipe, rows: Rows | None = None
 ) -> dict[str, Floats]:
     """Task -> raw outputs (N, L) of the network for clean inputs, without any augmentation.
 

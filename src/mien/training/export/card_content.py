@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a bundle says of its teaching: data sets, licences, known failures, and who measures it."""
+"""What a bundle says of its train_set: data sets, licences, known failures, and who measures it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from mien.core import TeachingSource
 from mien.datasets import AU_RULES, DATASETS
-from mien.training.data.training_set import TeachingSet
+from mien.training.data.training_set import TrainingSet
 from mien.training.recipes.settings import SourceSettings
 
 _RESEARCH = "images collected from the web for research; "
@@ -49,7 +49,7 @@ class Card:
     protocols: tuple[str, ...] = ()
 
 
-def create_card(sources: Sequence[tuple[SourceSettings, TeachingSet]]) -> Card:
+def create_card(sources: Sequence[tuple[SourceSettings, TrainingSet]]) -> Card:
     """The card of a network that these sets teach."""
     cards = [
         _open_faces(found) if source.name == "open-faces" else _research_set(source, found) for source, found in sources
@@ -63,7 +63,7 @@ def create_card(sources: Sequence[tuple[SourceSettings, TeachingSet]]) -> Card:
     )
 
 
-def _research_set(source: SourceSettings, found: TeachingSet) -> Card:
+def _research_set(source: SourceSettings, found: TrainingSet) -> Card:
     title, terms = source.name, "the user's own data"
     if source.name in DATASETS:
         record = DATASETS[source.name]
@@ -78,7 +78,7 @@ def _research_set(source: SourceSettings, found: TeachingSet) -> Card:
     )
 
 
-def _open_faces(found: TeachingSet) -> Card:
+def _open_faces(found: TrainingSet) -> Card:
     n_voted = int(found.primary.sum())
     n_lfw = int((found.known("expression") & ~found.primary).sum())
     return Card(
@@ -100,7 +100,7 @@ def _open_faces(found: TeachingSet) -> Card:
                 licence="CC BY 4.0",
             ),
             TeachingSource(
-                name="LFW expression, teaching people",
+                name="LFW expression, train_set people",
                 role="noisy expression labels beside own predictions, action-unit pseudo-labels",
                 n=n_lfw,
                 licence=_RESEARCH + "collection Apache-2.0",
@@ -122,7 +122,7 @@ def _open_faces(found: TeachingSet) -> Card:
             *_LIMITS,
             "Valence and arousal were mapped from votes: valence stays within about [-.66, .57], arousal within "
             "[-.56, .74]; extremes cannot be reached.",
-            "Disgust, fear and contempt were rare in teaching and are often missed.",
+            "Disgust, fear and contempt were rare in train_set and are often missed.",
             "Action units are pseudo-labels of a landmark model, not of FACS coders; AU06 is inferred from the smile "
             "and the eye squint together; AU09, AU14 and AU23 are not given.",
             "AU15, AU17, AU20 and AU24 agree little with the teacher (F1 below .5): read them as hints.",

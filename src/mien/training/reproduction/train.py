@@ -105,19 +105,19 @@ def train_row(row: Row, budget: Budget, n_rows: int, data: Path, work: Path, mac
     source = recipe.data.sources[0]
     everything = load_source(source, data, recipe)
     cached = everything.cached(machine.cache or default_cache_folder(), cached_side_px(budget.size_px))
-    teaching = cached.take(set_aside(cached, n_shown))
+    train_set = cached.take(set_aside(cached, n_shown))
     resumed, started = (folder / "checkpoints" / CHECKPOINT).is_file(), time.process_time()
-    trainer = Trainer(recipe, teaching, folder / "checkpoints", fabric=fabric)
+    trainer = Trainer(recipe, train_set, folder / "checkpoints", fabric=fabric)
     network = trainer.run().cpu()
     cpu_seconds = 0.0 if resumed else time.process_time() - started
     logger.info("%s: %d images in %.0f s", row.name, epochs * n_shown, trainer.seconds)
     graph = export_onnx(network, budget.size_px)
     # A gap above the bound for bundles is a result too: the table tells it, and what is measured is the graph.
-    gap = runtime_gap(network, graph, clean_inputs(teaching, recipe, np.arange(min(_N_PARITY, len(teaching)))))
-    card = create_card([(source, teaching)])
+    gap = runtime_gap(network, graph, clean_inputs(train_set, recipe, np.arange(min(_N_PARITY, len(train_set)))))
+    card = create_card([(source, train_set)])
     made = f"{datetime.datetime.now(datetime.UTC).date().isoformat()}, torch {torch.__version__}"
     spec = dataclasses.replace(
-        describe(recipe, "1", graph, teaching.labels),
+        describe(recipe, "1", graph, train_set.labels),
         weights_notice=card.notice,
         taught_by=card.taught_by,
         made=made,
