@@ -51,7 +51,7 @@ def fit(readings: DegradedReadings, bundle: str, command: str) -> QualityModel:
         mean=named(mean),
         deviation=named(deviation),
         bundle=bundle,
-        faces=f"{_COPIES} x {_N_SET_ASIDE} FER+ training faces set aside, LFW train_set people; degraded",
+        faces=f"{_COPIES} x {_N_SET_ASIDE} FER+ training faces set aside, LFW training people; degraded",
         n=len(readings.correct),
         command=command,
     )

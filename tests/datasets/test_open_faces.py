@@ -48,9 +48,9 @@ def test_nobody_both_teaches_and_tests(shared_data: Path) -> None:
 def test_calibration_faces_are_not_taught(shared_data: Path) -> None:
     faces = load_open_faces(shared_data, calibration_rows=100)
     assert len(faces.calibration) == 100
-    assert not set(faces.calibration.names) & set(faces.teaching.names)
+    assert not set(faces.calibration.names) & set(faces.train.names)
     assert faces.voted.sum() + 100 == len(load_ferplus(shared_data, "train"))
-    assert np.isnan(faces.teaching.valence_arousal[~faces.voted]).all()
+    assert np.isnan(faces.train.valence_arousal[~faces.voted]).all()
 
 
 def test_samples_refuse_columns_that_do_not_fit(shared_data: Path) -> None:

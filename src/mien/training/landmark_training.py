@@ -46,7 +46,7 @@ _SOURCES = {
     "ferplus": ("FER+ (FER2013) train", "images collected from the web for research; labels MIT"),
     "fairface": ("FairFace train", "CC BY 4.0"),
     "lfw_expression": (
-        "LFW expression, train_set people",
+        "LFW expression, training people",
         "images collected from the web for research; collection Apache-2.0",
     ),
 }
@@ -54,7 +54,7 @@ _SOURCES = {
 _LIMITS = (
     "Points, pose and eye openness are a landmark model's answers on these pictures, not measurements of people; what "
     "that teacher cannot see (pictures in which it found no face) was never shown.",
-    "Head pose beyond about 45 degrees was rare in train_set: profiles are read too near to the front.",
+    "Head pose beyond about 45 degrees was rare in the training data: profiles are read too near to the front.",
     "It sees 96 px, and the face is about half of them: a point of a large face is never exact to the pixel.",
 )
 
@@ -89,7 +89,7 @@ def train_points(
     cores = usable_cores()
     torch.set_num_threads(threads or max(cores - 1, 1))
     keep_freed_memory()
-    faces = load_landmark_faces(data, "train_set")
+    faces = load_landmark_faces(data, "train")
     training_data = LandmarkTrainingData.of(faces, cache or default_cache_folder())
     trainer = PointsTrainer(recipe, training_data, work, workers=int(cores > 1))
     network = trainer.run()

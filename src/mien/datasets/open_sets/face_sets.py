@@ -36,12 +36,12 @@ class OpenFaces:
     """The parts that the default recipe learns from.
 
     Attributes:
-        teaching: FER+ train, FairFace train and LFW's teaching people.
+        train: FER+ train, FairFace train and LFW's training people.
         voted: (N,) True for FER+ rows.
         calibration: FER+ training faces set aside, never learnt from.
     """
 
-    teaching: FaceSamples
+    train: FaceSamples
     voted: npt.NDArray[np.bool_]
     calibration: FaceSamples
 
@@ -59,8 +59,8 @@ def load_open_faces(folder: str | Path, calibration_rows: int) -> OpenFaces:
     taught[aside] = False
     voted = ferplus.take(taught)
     others = [load_fairface(folder, "train"), load_lfw(folder, test=False)]
-    teaching = concatenate([voted, *others])
-    return OpenFaces(teaching, np.arange(len(teaching)) < len(voted), ferplus.take(aside))
+    train = concatenate([voted, *others])
+    return OpenFaces(train, np.arange(len(train)) < len(voted), ferplus.take(aside))
 
 
 def load_set_aside(folder: str | Path, n: int) -> FaceSamples:
@@ -158,7 +158,7 @@ def _hash(text: str) -> float:
 
 # Pictures of the open sets and where the teacher's answers lie, per part.
 _SETS = {
-    "teaching": (("ferplus/train", "ferplus_train"), ("fairface/train", "fairface_train")),
+    "train": (("ferplus/train", "ferplus_train"), ("fairface/train", "fairface_train")),
     "test": (("fairface/val", "fairface_val"),),
 }
 _LFW = ("lfw_expression/photos", "lfw_expression")
@@ -205,7 +205,7 @@ def load_landmark_faces(folder: Path, part: str) -> LandmarkFaces:
 
     Args:
         folder: of the open sets (layout: docs/training.md).
-        part: ``"teaching"`` (FER+ train, FairFace train, LFW's teaching people) or ``"test"`` (FairFace val, LFW's
+        part: ``"train"`` (FER+ train, FairFace train, LFW's training people) or ``"test"`` (FairFace val, LFW's
             test people): no person of LFW is in both.
 
     Raises:

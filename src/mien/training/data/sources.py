@@ -108,7 +108,7 @@ class TrainingData:
         train_set: rows to learn from.
         valid: rows to select on; None without ``[[data.valid]]``.
         calibration: rows that taught nothing; None where none are set aside and there is no validation set.
-        card: what the bundle says of its train_set.
+        card: what the bundle says of its training.
     """
 
     train_set: TrainingSet
@@ -323,7 +323,7 @@ def _in_order(shares: Floats, labels: tuple[str, ...], recipe: Recipe) -> Floats
 
 
 def load_open_source(source: SourceSettings, folder: Path, recipe: Recipe) -> TrainingSet:
-    """FER+ train (primary), FairFace train and LFW's train_set people; or, by ``split``, one part of FER+ alone.
+    """FER+ train (primary), FairFace train and LFW's training people; or, by ``split``, one part of FER+ alone.
 
     The splits are ``"train"`` (all of these), ``"ferplus-train"`` and ``"valid"`` (FER+ valid). Layout of the folder:
     docs/training.md.
@@ -337,7 +337,7 @@ def load_open_source(source: SourceSettings, folder: Path, recipe: Recipe) -> Tr
     if source.split != "train":
         raise ConfigError(f"open-faces has the splits train, ferplus-train and valid, not {source.split!r}")
     faces = load_open_faces(folder, 0)
-    return of_faces(faces.train_set, faces.voted, recipe.model.colour)
+    return of_faces(faces.train, faces.voted, recipe.model.colour)
 
 
 _TRAITS = ("age", "gender", "race")
@@ -361,7 +361,7 @@ def load_fairface_traits(source: SourceSettings, folder: Path, recipe: Recipe) -
 
 
 def of_faces(samples: FaceSamples, primary: np.ndarray[tuple[int], np.dtype[np.bool_]], colour: str) -> TrainingSet:
-    """Face samples as a train_set set."""
+    """Face samples as a training set."""
     return TrainingSet(
         groups=samples.names,
         inputs=Pictures.of(samples.names, samples.images, colour),

@@ -50,7 +50,7 @@ class TrainingSet:
             shapes[task], got[task] = (n, len(names)), self.targets[task].shape
         wrong = {name: (shapes[name], got[name]) for name in shapes if shapes[name] != got[name]}
         if wrong:
-            raise ConfigError(f"a train_set set's columns do not fit, expected and got: {wrong}")
+            raise ConfigError(f"a training set's columns do not fit, expected and got: {wrong}")
 
     def __len__(self) -> int:
         return len(self.groups)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a network answers to whole sets, and how good that is: for selecting epochs, train_set itself, calibrating."""
+"""What a network answers to whole sets, and how good that is: for selecting epochs, self-distillation, calibrating."""
 
 from __future__ import annotations
 

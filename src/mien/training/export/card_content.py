@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a bundle says of its train_set: data sets, licences, known failures, and who measures it."""
+"""What a bundle says of its training: data sets, licences, known failures, and who measures it."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def _open_faces(found: TrainingSet) -> Card:
                 licence="CC BY 4.0",
             ),
             TeachingSource(
-                name="LFW expression, train_set people",
+                name="LFW expression, training people",
                 role="noisy expression labels beside own predictions, action-unit pseudo-labels",
                 n=n_lfw,
                 licence=_RESEARCH + "collection Apache-2.0",
@@ -122,7 +122,7 @@ def _open_faces(found: TrainingSet) -> Card:
             *_LIMITS,
             "Valence and arousal were mapped from votes: valence stays within about [-.66, .57], arousal within "
             "[-.56, .74]; extremes cannot be reached.",
-            "Disgust, fear and contempt were rare in train_set and are often missed.",
+            "Disgust, fear and contempt were rare in the training data and are often missed.",
             "Action units are pseudo-labels of a landmark model, not of FACS coders; AU06 is inferred from the smile "
             "and the eye squint together; AU09, AU14 and AU23 are not given.",
             "AU15, AU17, AU20 and AU24 agree little with the teacher (F1 below .5): read them as hints.",

@@ -74,7 +74,7 @@ def _aside(bundle: Bundle, data: Path, n: int) -> Image:
 def _about_points(bundle: Bundle, data: Path, n: int) -> Image:
     """Faces of the open training sets, each cut about the teacher's points as `LandmarkNet` cuts them."""
     net = load_landmark_net(bundle.folder)
-    faces = load_landmark_faces(data, "train_set")
+    faces = load_landmark_faces(data, "train")
     faces = faces.take(np.random.default_rng(0).permutation(len(faces))[:n])
     crops = []
     for name, encoded, points in zip(faces.names, faces.images, faces.points, strict=True):
