@@ -135,7 +135,7 @@ class TaskSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TeachingSource:
+class TrainingSource:
     """A data set that taught the model.
 
     Attributes:
@@ -189,11 +189,11 @@ class ModelSpec:
         features: name of the embedding output (N, D), or empty.
         code_licence: of the graph and this file.
         weights_notice: what a user must check before using the weights.
-        taught_by: data sets.
+        training_sources: data sets.
         recipe: name of the training recipe.
-        made: how, when and on what machine.
+        provenance: how, when and on what machine.
         figures: measurements on data that the weights were not taught or tuned on.
-        limits: known failures, in sentences.
+        limitations: known failures, in sentences.
         smoothing: of the values over a video, as `mien.affect.Smoothing` reads it, where the caller asks for the
             bundle's own; empty for none.
     """
@@ -208,11 +208,11 @@ class ModelSpec:
     features: str = ""
     code_licence: str = "Apache-2.0"
     weights_notice: str = ""
-    taught_by: tuple[TeachingSource, ...] = ()
+    training_sources: tuple[TrainingSource, ...] = field(default=(), metadata={"formerly": ("taught_by",)})
     recipe: str = ""
-    made: str = ""
+    provenance: str = field(default="", metadata={"formerly": ("made",)})
     figures: tuple[Figure, ...] = field(default=())
-    limits: tuple[str, ...] = ()
+    limitations: tuple[str, ...] = field(default=(), metadata={"formerly": ("limits",)})
     smoothing: str = ""
 
     def __post_init__(self) -> None:
@@ -310,10 +310,10 @@ class HeadSpec:
         unit: what an intensity is.
         code_licence: of the graph and this file.
         weights_notice: what a user must check before using the weights.
-        taught_by: data sets.
-        limits: known failures, in sentences.
+        training_sources: data sets.
+        limitations: known failures, in sentences.
         recipe: name of the training recipe.
-        made: how, when and on what machine.
+        provenance: how, when and on what machine.
     """
 
     head_version: int
@@ -328,10 +328,10 @@ class HeadSpec:
     unit: str
     code_licence: str = "Apache-2.0"
     weights_notice: str = ""
-    taught_by: tuple[TeachingSource, ...] = ()
-    limits: tuple[str, ...] = ()
+    training_sources: tuple[TrainingSource, ...] = field(default=(), metadata={"formerly": ("taught_by",)})
+    limitations: tuple[str, ...] = field(default=(), metadata={"formerly": ("limits",)})
     recipe: str = ""
-    made: str = ""
+    provenance: str = field(default="", metadata={"formerly": ("made",)})
 
     def __post_init__(self) -> None:
         if self.task not in INTENSITY_LABELS:

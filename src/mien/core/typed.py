@@ -18,7 +18,7 @@ def read_typed(kind: type[Part], content: object, where: str) -> Part:
     """An instance of a dataclass from parsed JSON or TOML.
 
     Understood are bool, int, float (a whole number will do), str, tuples, ``Mapping[str, X]``, dataclasses, and
-    unions of these, None among them.
+    unions of these, None among them. A field with metadata ``formerly`` also answers to its old names.
 
     Args:
         kind: the dataclass; its annotations say what each key may hold.
@@ -31,6 +31,7 @@ def read_typed(kind: type[Part], content: object, where: str) -> Part:
     if not isinstance(content, Mapping):
         raise ConfigError(f"{where} must be an object, got {type(content).__name__}")
     known = typing.get_type_hints(kind)
+    content = _renamed(kind, content, where)
     unknown = sorted(set(content) - set(known))
     if unknown:
         raise ConfigError(f"{where}: unknown keys {unknown}; known are {sorted(known)}")
@@ -46,6 +47,15 @@ def read_typed(kind: type[Part], content: object, where: str) -> Part:
         return kind(**values)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from error
+
+
+def _renamed(kind: type[Any], content: Mapping[Any, Any], where: str) -> dict[Any, Any]:
+    """The content with the current name of every key that a field was formerly called by."""
+    current = {old: field.name for field in fields(kind) for old in field.metadata.get("formerly", ())}
+    twice = sorted(key for key in content if current.get(key) in content)
+    if twice:
+        raise ConfigError(f"{where}: {twice} are old names of keys that are there, too; remove them")
+    return {current.get(key, key): value for key, value in content.items()}
 
 
 def _value(expected: Any, value: Any, where: str) -> Any:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from mien.core import POINT_COLUMNS, SPEC_VERSION, CropSpec, InputSpec, ModelSpec, TaskSpec, TeachingSource
+from mien.core import POINT_COLUMNS, SPEC_VERSION, CropSpec, InputSpec, ModelSpec, TaskSpec, TrainingSource
 from mien.datasets import LandmarkFaces, load_landmark_faces
 from mien.evaluation import PROTOCOLS
 from mien.faces import load_landmark_net
@@ -103,9 +103,9 @@ def train_points(
             "Taught on images collected for research (FER2013, LFW) and on CC BY 4.0 images (FairFace): check their "
             "terms before commercial use."
         ),
-        taught_by=_taught_by(faces),
-        made=_made(recipe, trainer, gap),
-        limits=_LIMITS,
+        training_sources=_training_sources(faces),
+        provenance=_made(recipe, trainer, gap),
+        limitations=_LIMITS,
     )
     write_bundle(out, graph, spec)
     report = PROTOCOLS.load("landmarks")(load_landmark_net(out), data)
@@ -137,13 +137,13 @@ def describe_points(recipe: PointsRecipe, version: str, graph: bytes) -> ModelSp
     )
 
 
-def _taught_by(faces: LandmarkFaces) -> tuple[TeachingSource, ...]:
+def _training_sources(faces: LandmarkFaces) -> tuple[TrainingSource, ...]:
     sets = tuple(
-        TeachingSource(name=name, role="pictures", n=int((faces.source == source).sum()), licence=licence)
+        TrainingSource(name=name, role="pictures", n=int((faces.source == source).sum()), licence=licence)
         for source, (name, licence) in _SOURCES.items()
     )
     role = "teacher of points, pose and eye openness"
-    return (*sets, TeachingSource(name="MediaPipe Face Landmarker", role=role, n=len(faces), licence="Apache-2.0"))
+    return (*sets, TrainingSource(name="MediaPipe Face Landmarker", role=role, n=len(faces), licence="Apache-2.0"))
 
 
 def _made(recipe: PointsRecipe, trainer: PointsTrainer, gap: float) -> str:

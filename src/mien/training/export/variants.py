@@ -228,7 +228,7 @@ def export_variant(model: str | Path, variant: str, out: Path, data: Path | None
     stated = f"{variant} variant: answers move by at most {move:.4f} on {_N_PARITY} {faces}"
     if same is not None:
         stated += f", {same:.1%} keep their top expression"
-    spec = dataclasses.replace(spec, made="; ".join(part for part in (origin.spec.made, stated) if part))
+    spec = dataclasses.replace(spec, provenance="; ".join(part for part in (origin.spec.provenance, stated) if part))
     write_spec(out, spec)
     cpu_time = _cpu_time_ratio(origin, new, crops[:_BATCH])
     comparisons = _compare(yardstick, origin, out, data) if data is not None else ()
@@ -307,9 +307,11 @@ def _with_verdict(report: VariantReport, origin: str) -> ModelSpec:
         f"Against {origin} the worst loss of a decisive figure is {100 * worst.loss:.2f} points "
         f"({worst.figure.measure}, {worst.figure.data}); {verdict} (less than .30 is asked for)."
     )
-    limits = (*report.spec.limits, sentence)
+    limitations = (*report.spec.limitations, sentence)
     if report.spec.name.endswith("int8"):
         limits += (
             "Measured where 8-bit sums have 32 bits (VNNI); on x86 without it they may saturate: measure there.",
         )
-    return dataclasses.replace(report.spec, figures=tuple(c.figure for c in report.comparisons), limits=limits)
+    return dataclasses.replace(
+        report.spec, figures=tuple(c.figure for c in report.comparisons), limitations=limitations
+    )
