@@ -58,7 +58,7 @@ def test_rows_that_are_done_stay_and_the_page_grows(ablation: ModuleType, tmp_pa
         if recipe.name.endswith("plurality"):
             raise KeyboardInterrupt
         spec = load_spec()
-        write_bundle(out, b"", dataclasses.replace(spec, name=recipe.name, made=f"seed {recipe.seed}"))
+        write_bundle(out, b"", dataclasses.replace(spec, name=recipe.name, provenance=f"seed {recipe.seed}"))
 
     page = tmp_path / "page.md"
     with pytest.raises(KeyboardInterrupt):
@@ -107,5 +107,5 @@ def test_other_settings_are_trained_again(ablation: ModuleType, tmp_path: Path) 
     recipe = plan.recipe(plan.rows[0], 1, tmp_path)
     (tmp_path / "recipe.sha256").write_text(ablation.digest(recipe), "utf-8")
     assert ablation.is_done(tmp_path, recipe)
-    assert ablation.is_done(tmp_path, dataclasses.replace(recipe, limits=("said beside",)))
+    assert ablation.is_done(tmp_path, dataclasses.replace(recipe, limitations=("said beside",)))
     assert not ablation.is_done(tmp_path, dataclasses.replace(recipe, seed=2))

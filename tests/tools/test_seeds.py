@@ -56,7 +56,9 @@ def test_the_shared_stages_are_trained_once_and_every_bundle_reaches_the_page(
         over = " over" if found.progress.stage == len(recipe.stages) else ""
         trained.append(f"{recipe.seed} from {found.network['weight'][0]:g}{over}")
         save_checkpoint(work / "checkpoint.pt", checkpoint(recipe, 2.0 * recipe.seed))
-        write_bundle(out, b"", dataclasses.replace(load_spec(), made=f"seed {recipe.seed}", limits=recipe.limits))
+        write_bundle(
+            out, b"", dataclasses.replace(load_spec(), provenance=f"seed {recipe.seed}", limitations=recipe.limitations)
+        )
 
     page = tmp_path / "page.md"
     for _ in range(2):
@@ -65,7 +67,7 @@ def test_the_shared_stages_are_trained_once_and_every_bundle_reaches_the_page(
     text = page.read_text("utf-8")
     assert [row for row in ("seed 1", "seed 2", "mean", "standard deviation") if f"| {row} |" not in text] == []
     assert "mean weights of the seeds" in text
-    assert "the seeds 1, 2" in load_spec(tmp_path / "work/mean/bundle").limits[-1]
+    assert "the seeds 1, 2" in load_spec(tmp_path / "work/mean/bundle").limitations[-1]
 
 
 def test_means_are_of_weights_and_not_of_counters(seeds: ModuleType) -> None:

@@ -95,8 +95,12 @@ class _Trained:
     machine: Machine
 
     @property
-    def limits(self) -> tuple[str, ...]:
-        return (*self.training_data.card.limits, *self.recipe.limits, *selection_limits(self.recipe, self.trainer))
+    def limitations(self) -> tuple[str, ...]:
+        return (
+            *self.training_data.card.limitations,
+            *self.recipe.limitations,
+            *selection_limits(self.recipe, self.trainer),
+        )
 
 
 def _load_backbone(bundle: str | Path | None, made: tuple[FeatureInfo, ...]) -> Bundle:
@@ -136,10 +140,10 @@ def _write_merged(out: Path, head: bytes, backbone: Bundle, trained: _Trained) -
         weights_notice=" ".join(
             dict.fromkeys(text for text in (base.weights_notice, training_data.card.notice) if text)
         ),
-        taught_by=(*base.taught_by, *training_data.card.taught_by),
-        made=f"{how_made(recipe, trained.trainer, max(gap, trained.gap), trained.machine)}; "
+        training_sources=(*base.training_sources, *training_data.card.training_sources),
+        provenance=f"{how_made(recipe, trained.trainer, max(gap, trained.gap), trained.machine)}; "
         f"on the frozen features of {base.name} {backbone.digest[:12]}",
-        limits=tuple(dict.fromkeys((*base.limits, *trained.limits))),
+        limitations=tuple(dict.fromkeys((*base.limitations, *trained.limitations))),
     )
     write_bundle(out, graph, spec)
     return spec
@@ -170,10 +174,10 @@ def _write_clip_head(out: Path, graph: bytes, made: tuple[FeatureInfo, ...], tra
         output=task,
         unit="intensity as a share of the largest rating",
         weights_notice=training_data.card.notice,
-        taught_by=training_data.card.taught_by,
-        limits=trained.limits,
+        training_sources=training_data.card.training_sources,
+        limitations=trained.limitations,
         recipe=recipe.name,
-        made=how_made(recipe, trained.trainer, trained.gap, trained.machine),
+        provenance=how_made(recipe, trained.trainer, trained.gap, trained.machine),
     )
     write_head(out, graph, spec)
     return spec

@@ -30,7 +30,7 @@ class Trained:
             the training was interrupted.
         device: ``"cpu"``, ``"cuda"`` or ``"mps"``.
         threads: of torch.
-        made: date, and version of torch.
+        provenance: date, and version of torch.
         parity: largest difference between torch and the runtime on the same faces.
         figures: on FER+ valid.
     """
@@ -43,7 +43,7 @@ class Trained:
     cpu_seconds: float
     device: str
     threads: int
-    made: str
+    provenance: str
     parity: float
     figures: tuple[Figure, ...]
     recipe: str = ""
