@@ -23,17 +23,17 @@ MIN_FACES = 25
 _MIN_VOTES = 2  # single votes are noise of the crowd
 
 
-def six_classes(label: Ints, chances: Doubles) -> Measure:
+def six_classes(label: Ints, probabilities: Doubles) -> Measure:
     """Macro F1 over the six expressions of LSD, among the faces of these six, others never answered.
 
     Args:
         label: (N,) into `EXPRESSIONS`.
-        chances: (N, 8) in that order.
+        probabilities: (N, 8) in that order.
     """
     columns = columns_by_name(EXPRESSIONS, EXPRESSION_ORDERS["lsd_6"])
     rows = np.flatnonzero(np.isin(label, columns))
     truth = np.argsort(np.append(columns, np.setdiff1d(np.arange(len(EXPRESSIONS)), columns)))[label[rows]]
-    guess = chances[np.ix_(rows, columns)].argmax(axis=1)
+    guess = probabilities[np.ix_(rows, columns)].argmax(axis=1)
     return measure("macro F1, six classes", len(rows), lambda drawn: macro_f1(truth[drawn], guess[drawn], len(columns)))
 
 
@@ -74,14 +74,14 @@ class CompoundReport:
     chance: float
 
 
-def compounds(votes: npt.NDArray[np.integer], chances: Doubles) -> CompoundReport:
+def compounds(votes: npt.NDArray[np.integer], probabilities: Doubles) -> CompoundReport:
     """Score the arithmetic mean of two probabilities on faces whose two leading votes are a compound."""
     labels = compound_labels(votes)
     counts = np.bincount(labels[labels >= 0], minlength=len(COMPOUND_PAIRS))
     kept = np.flatnonzero(counts >= MIN_FACES)
     rows = np.flatnonzero(np.isin(labels, kept))
     truth = np.searchsorted(kept, labels[rows])
-    guess = compound_scores(chances[rows], EXPRESSIONS)[:, kept].argmax(axis=1)
+    guess = compound_scores(probabilities[rows], EXPRESSIONS)[:, kept].argmax(axis=1)
     lots = np.random.default_rng(0).integers(0, len(kept), len(rows))
     return CompoundReport(
         counts=dict(zip(COMPOUND_EXPRESSIONS, counts.tolist(), strict=True)),

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from mien.affect import Analyzer, box_mean, fill_gaps
 from mien.core import EXPRESSIONS
 from mien.datasets import FaceSamples
-from mien.evaluation.face_crops import decode_pictures, expression_chances
+from mien.evaluation.face_crops import decode_pictures, expression_probabilities
 from mien.metrics import ccc, macro_f1
 
 Doubles = npt.NDArray[np.float64]
@@ -97,7 +97,7 @@ def look(analyzer: Analyzer, samples: FaceSamples, video: PseudoVideo, rng: np.r
     for start in range(0, len(frames), _BATCH):
         rows = video.face[frames[start : start + _BATCH]]
         faces = analyzer.crops([jitter(pictures[row], rng) for row in rows])
-        expression.append(expression_chances(faces))
+        expression.append(expression_probabilities(faces))
         affect.append(np.stack([faces.valence, faces.arousal], axis=1))
     return Seen(frames, np.concatenate(expression).astype(np.float64), np.concatenate(affect).astype(np.float64))
 

@@ -154,11 +154,11 @@ def main() -> None:
     answers = train_systems(info, arguments.work / "vectors", arguments.work / "systems")
     found = list(sweeps(arguments.data, arguments.model))
     task = next(task for task in Analyzer(arguments.model).spec.tasks if task.task == "expression")
-    chances = activate(answers.outputs[OWN]["expression"], task).astype(np.float64)
-    six = six_classes(answers.truth["expression"].argmax(axis=1), chances)
+    probabilities = activate(answers.outputs[OWN]["expression"], task).astype(np.float64)
+    six = six_classes(answers.truth["expression"].argmax(axis=1), probabilities)
     votes = load_votes(arguments.data / "ferplus/valid.parquet")
     row_of = {name: row for row, name in enumerate(load_pictures(arguments.data / "ferplus/valid.parquet").names)}
-    report = compounds(votes[[row_of[name] for name in load_ferplus(arguments.data, "valid").names]], chances)
+    report = compounds(votes[[row_of[name] for name in load_ferplus(arguments.data, "valid").names]], probabilities)
     parts = {"heads": heads_part(answers), "videos": videos_part(found), "labels": labels_part(six, report)}
     _fill(arguments.page, {name: "\n".join(lines) for name, lines in parts.items()})
     (arguments.page.parent / PLOT).write_text(plot(found), encoding="utf-8")

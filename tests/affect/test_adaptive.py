@@ -15,20 +15,23 @@ Rows = npt.NDArray[np.intp]
 Values = dict[str, npt.NDArray[np.float32]]
 
 
-def reader(chances: npt.NDArray[np.float32], asked: list[list[int]]) -> Callable[[Rows], Values]:
+def reader(probabilities: npt.NDArray[np.float32], asked: list[list[int]]) -> Callable[[Rows], Values]:
     """Answers with the probability of the first of two expressions, and with valence."""
 
     def read(rows: Rows) -> Values:
         asked.append(sorted(rows.tolist()))
-        return {"expression": np.stack([chances, 1 - chances], axis=1)[rows], "valence": chances[rows] * 2 - 1}
+        return {
+            "expression": np.stack([probabilities, 1 - probabilities], axis=1)[rows],
+            "valence": probabilities[rows] * 2 - 1,
+        }
 
     return read
 
 
 def run(
-    chances: npt.ArrayLike, rate: str, track_ids: npt.ArrayLike = 0, usable: npt.ArrayLike = True
+    probabilities: npt.ArrayLike, rate: str, track_ids: npt.ArrayLike = 0, usable: npt.ArrayLike = True
 ) -> tuple[Values, npt.NDArray[np.bool_], list[list[int]]]:
-    values = np.asarray(chances, np.float32)
+    values = np.asarray(probabilities, np.float32)
     asked: list[list[int]] = []
     numbers = np.broadcast_to(np.asarray(track_ids, np.int64), values.shape)
     may = np.broadcast_to(np.asarray(usable, np.bool_), values.shape)
@@ -47,21 +50,21 @@ def test_a_sure_stretch_is_read_at_its_ends_and_interpolated() -> None:
 
 
 def test_an_unsure_stretch_is_read_finer_until_it_is_sure_and_never_twice() -> None:
-    chances = np.full(11, 0.95, np.float32)
-    chances[[0, 10]] = 0.6
-    assert run(chances, "20,5,1@0.7")[2] == [[0, 10], [5]]
-    _, was_read, asked = run(chances, "20,5,1@0.99")
+    probabilities = np.full(11, 0.95, np.float32)
+    probabilities[[0, 10]] = 0.6
+    assert run(probabilities, "20,5,1@0.7")[2] == [[0, 10], [5]]
+    _, was_read, asked = run(probabilities, "20,5,1@0.99")
     assert asked == [[0, 10], [5], [1, 2, 3, 4, 6, 7, 8, 9]]
     assert was_read.all()
 
 
 def test_tracks_are_decided_one_by_one_in_common_calls() -> None:
-    chances = np.array([0.99, 0.5] * 6, np.float32)
-    columns, was_read, asked = run(chances, "20,1@0.9", track_ids=[0, 1] * 6)
+    probabilities = np.array([0.99, 0.5] * 6, np.float32)
+    columns, was_read, asked = run(probabilities, "20,1@0.9", track_ids=[0, 1] * 6)
     assert asked == [[0, 1, 10, 11], [3, 5, 7, 9]]
     assert was_read[1::2].all()
     assert was_read[::2].sum() == 2
-    np.testing.assert_allclose(columns["expression"][:, 0], chances, atol=1e-6)
+    np.testing.assert_allclose(columns["expression"][:, 0], probabilities, atol=1e-6)
 
 
 def test_faces_without_a_track_are_read_and_unfit_ones_are_not() -> None:

@@ -258,10 +258,10 @@ def test_a_smoothed_video_is_the_smoothed_table_of_the_video(analyzer: Analyzer,
     assert all(frame.image is not None for frame in got)
     tracks = np.concatenate([frame.faces.track_ids for frame in raw])
     numbers = np.repeat([frame.index for frame in raw], [len(frame.faces) for frame in raw])
-    chances = np.concatenate([frame.faces.expression for frame in raw])
-    expected = smooth_tracks(tracks, numbers, chances, 2, Smoothing())
+    probabilities = np.concatenate([frame.faces.expression for frame in raw])
+    expected = smooth_tracks(tracks, numbers, probabilities, 2, Smoothing())
     assert np.concatenate([frame.faces.expression for frame in got]) == pytest.approx(expected, abs=1e-6)
-    assert not np.allclose(chances, expected)
+    assert not np.allclose(probabilities, expected)
     assert np.array_equal(
         np.concatenate([frame.faces.valence for frame in got]), np.concatenate([frame.faces.valence for frame in raw])
     )

@@ -29,11 +29,11 @@ def test_pairs_are_the_columns_of_the_specification() -> None:
 
 
 def test_scores_are_arithmetic_means_by_name() -> None:
-    chances = np.random.default_rng(0).dirichlet(np.ones(8), 5)
-    scores = compound_scores(chances, HSE)
-    assert scores[:, 1] == pytest.approx((chances[:, 4] + chances[:, 7]) / 2, abs=1e-15)
+    probabilities = np.random.default_rng(0).dirichlet(np.ones(8), 5)
+    scores = compound_scores(probabilities, HSE)
+    assert scores[:, 1] == pytest.approx((probabilities[:, 4] + probabilities[:, 7]) / 2, abs=1e-15)
     shuffled = [HSE.index(name) for name in EXPRESSIONS]
-    assert np.array_equal(scores, compound_scores(chances[:, shuffled], EXPRESSIONS))
+    assert np.array_equal(scores, compound_scores(probabilities[:, shuffled], EXPRESSIONS))
 
 
 def test_pitfall_22_softmax_exactly_once() -> None:

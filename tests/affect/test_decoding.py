@@ -52,10 +52,10 @@ def test_huge_logits_stay_finite() -> None:
 def test_values_come_out_in_canonical_order_and_range() -> None:
     faces = Faces(boxes=np.zeros((5, 4)), **Decoder(SPEC)(OUTPUTS))
     assert faces.expression_labels == EXPRESSIONS
-    chances = special.softmax(OUTPUTS["expression"] / 1.7, axis=1)
+    probabilities = special.softmax(OUTPUTS["expression"] / 1.7, axis=1)
     for column, name in enumerate(EXPRESSIONS):
         np.testing.assert_allclose(
-            faces.expression[:, column], chances[:, EXPRESSION_ORDERS["hse_8"].index(name)], atol=1e-6
+            faces.expression[:, column], probabilities[:, EXPRESSION_ORDERS["hse_8"].index(name)], atol=1e-6
         )
     np.testing.assert_allclose(faces.valence, np.clip(OUTPUTS["valence_arousal"][:, 0], -1, 1))
     assert faces.action_unit_labels == ("AU04", "AU12")

@@ -99,14 +99,14 @@ def test_fill_gaps_agrees_with_numpy_interp() -> None:
 
 
 def test_pitfall_19_interpolate_then_filter_then_decide() -> None:
-    frames, chances = np.array([0, 1, 4]), np.array([[0.9, 0.1], [0.2, 0.8], [0.45, 0.55]])
-    dense = fill_gaps(frames, chances, np.arange(5))
+    frames, probabilities = np.array([0, 1, 4]), np.array([[0.9, 0.1], [0.2, 0.8], [0.45, 0.55]])
+    dense = fill_gaps(frames, probabilities, np.arange(5))
     wide = box_mean(dense, 4)
     assert wide.sum(axis=1) == pytest.approx(1)
     assert wide.argmax(axis=1).tolist() == [1] * 5
     assert wide[0, 0] == pytest.approx((0.9 + 0.2 + 0.85 / 3 + 1.1 / 3 + 0.45) / 5)
     # A filter that only saw the rows in the table would decide otherwise.
-    assert box_mean(chances, 4).argmax(axis=1).tolist() == [0] * 3
+    assert box_mean(probabilities, 4).argmax(axis=1).tolist() == [0] * 3
 
 
 def test_pitfall_20_the_gaussian_window_is_symmetric_and_its_first_element_counts() -> None:

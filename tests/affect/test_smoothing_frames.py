@@ -102,10 +102,10 @@ def test_a_face_that_was_given_up_starts_anew() -> None:
 
 def test_the_expression_is_decided_after_smoothing() -> None:
     rng = np.random.default_rng(0)
-    chances = [[0.8, 0.2, 0.0], [0.3, 0.4, 0.3], [0.8, 0.2, 0.0]]
+    probabilities = [[0.8, 0.2, 0.0], [0.3, 0.4, 0.3], [0.8, 0.2, 0.0]]
     frames = [
         Frame(index=i, time_s=i / 30, faces=replace(_faces([0], rng), expression=np.array([row], dtype=np.float32)))
-        for i, row in enumerate(chances)
+        for i, row in enumerate(probabilities)
     ]
     assert [frame.faces.top_expressions()[0] for frame in frames] == ["neutral", "happiness", "neutral"]
     got = list(smooth_frames(frames, Smoothing(expr=1)))

@@ -9,7 +9,7 @@ from mien.datasets import (
     AU_RULES,
     AffectMap,
     TeacherAnswers,
-    action_unit_chances,
+    action_unit_probabilities,
     affect_map,
     expression_shares,
     load_ratings,
@@ -41,7 +41,7 @@ SMILE = {"mouthSmileLeft": 0.9, "mouthSmileRight": 0.9}
 
 def chance(label: str, teacher: TeacherAnswers, expression: np.ndarray | None = None) -> float:  # type: ignore[type-arg]
     known = np.full((len(teacher.found), 8), np.nan) if expression is None else expression
-    return float(action_unit_chances(teacher, known)[0, list(AU_RULES).index(label)])
+    return float(action_unit_probabilities(teacher, known)[0, list(AU_RULES).index(label)])
 
 
 def test_a_smile_is_au12_unless_people_see_sadness() -> None:
@@ -63,7 +63,7 @@ def test_lips_part_is_measured_on_the_points() -> None:
 
 
 def test_without_a_face_everything_is_unknown() -> None:
-    assert np.isnan(action_unit_chances(answers(SMILE, found=False), share(happiness=1.0))).all()
+    assert np.isnan(action_unit_probabilities(answers(SMILE, found=False), share(happiness=1.0))).all()
 
 
 def test_single_votes_are_dropped_and_unusable_faces_are_unknown() -> None:

@@ -187,11 +187,11 @@ def test_a_unit_that_says_the_expression_twice_is_found_out(data: Path) -> None:
 
 def test_the_baseline_recovers_a_linear_map_and_ignores_unknown_rows() -> None:
     rng = np.random.default_rng(0)
-    chances, weights = rng.dirichlet(np.ones(8), 100), rng.random((8, 2))
-    units = chances @ weights
+    probabilities, weights = rng.dirichlet(np.ones(8), 100), rng.random((8, 2))
+    units = probabilities @ weights
     units[:40, 1] = np.nan
-    baseline = ExpressionBaseline.fit(chances, units, ("AU04", "AU12"))
-    assert baseline(chances, "AU12") == pytest.approx(chances @ weights[:, 1])
+    baseline = ExpressionBaseline.fit(probabilities, units, ("AU04", "AU12"))
+    assert baseline(probabilities, "AU12") == pytest.approx(probabilities @ weights[:, 1])
 
 
 def test_fairness_compares_groups_with_all_others(data: Path) -> None:

@@ -144,8 +144,8 @@ def test_pitfall_19_interpolation_then_filter_then_decision(
     limits = [0.4] * 12
     write_submission("au", folder, listed, tmp_path / "au.txt", smoothing=Smoothing(au=2), thresholds=limits)
     frames = np.array([1, 2, 5])
-    chances = np.array([main[frame].action_units[0] for frame in frames], dtype=np.float64)
-    dense = box_mean(fill_gaps(frames, chances, np.arange(1, 8)), 2)
+    probabilities = np.array([main[frame].action_units[0] for frame in frames], dtype=np.float64)
+    dense = box_mean(fill_gaps(frames, probabilities, np.arange(1, 8)), 2)
     got = read_answers(submission_form("au"), tmp_path / "au.txt").values[:7]
     assert np.array_equal(got, dense >= 0.4)
 

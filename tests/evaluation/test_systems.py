@@ -165,11 +165,11 @@ def test_each_emotion_has_weights_of_its_own(tmp_path: Path) -> None:
 def test_thresholds_are_tuned_beside_the_figure_at_one_half(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     truth = rng.integers(0, 2, (80, 12))
-    chances = 0.1 + 0.15 * truth + rng.uniform(0, 0.1, (80, 12))  # present is above .25, never above .5
+    probabilities = 0.1 + 0.15 * truth + rng.uniform(0, 0.1, (80, 12))  # present is above .25, never above .5
     place = tmp_path / "AU_Detection_Challenge" / "Validation_Set"
     place.mkdir(parents=True)
     (place / "v.txt").write_text("\n".join([AU_HEADER, *(",".join(map(str, row)) for row in truth)]) + "\n")
-    tables = _tables(tmp_path / "tables", {"v": [_faces([0.0], units=row.tolist()) for row in chances]})
+    tables = _tables(tmp_path / "tables", {"v": [_faces([0.0], units=row.tolist()) for row in probabilities]})
     found = search_thresholds_of("au", tmp_path, AffectTables([tables]))
     assert found.mean_f1_at_half == 0
     assert found.mean_f1 > 0.85
@@ -186,13 +186,13 @@ def test_thresholds_are_tuned_beside_the_figure_at_one_half(tmp_path: Path) -> N
 
 def test_compound_systems_are_chosen_by_frequencies(tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("image_location\n" + "".join(f"v/{i:05d}.jpg\n" for i in range(1, 9)))
-    chances = np.eye(8)[[1, 1, 3, 6, 1, 1, 5, 4]] * 0.5 + np.eye(8)[[2] * 8] * 0.3 + 0.2 / 8
+    probabilities = np.eye(8)[[1, 1, 3, 6, 1, 1, 5, 4]] * 0.5 + np.eye(8)[[2] * 8] * 0.3 + 0.2 / 8
 
     def shown(rows: np.ndarray) -> list[Faces]:
         return [replace(_faces([0.0]), expression=row[None].astype(np.float32)) for row in rows]
 
-    varied = _tables(tmp_path / "varied", {"v": shown(chances)})
-    always = _tables(tmp_path / "always", {"v": shown(np.repeat(chances[:1], 8, axis=0))})
+    varied = _tables(tmp_path / "varied", {"v": shown(probabilities)})
+    always = _tables(tmp_path / "always", {"v": shown(np.repeat(probabilities[:1], 8, axis=0))})
     found = choose_compound_system(tmp_path, [always, varied])
     assert list(found) == [str(varied), str(always)]
     result = CliRunner().invoke(

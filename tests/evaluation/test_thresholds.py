@@ -12,11 +12,13 @@ from mien.evaluation import search_thresholds
 def test_search_finds_the_best_of_nine_for_each_unit() -> None:
     rng = np.random.default_rng(0)
     targets = rng.integers(0, 2, (80, 12))
-    chances = np.clip(0.5 * targets + rng.uniform(0, 0.6, (80, 12)), 0, 1)
-    found = search_thresholds(targets, chances)
+    probabilities = np.clip(0.5 * targets + rng.uniform(0, 0.6, (80, 12)), 0, 1)
+    found = search_thresholds(targets, probabilities)
     for unit in range(12):
         scores = {
-            step / 10: sklearn_metrics.f1_score(targets[:, unit], chances[:, unit] >= step / 10, zero_division=0.0)
+            step / 10: sklearn_metrics.f1_score(
+                targets[:, unit], probabilities[:, unit] >= step / 10, zero_division=0.0
+            )
             for step in range(1, 10)
         }
         assert found.f1[unit] == pytest.approx(max(scores.values()), abs=1e-12)

@@ -13,10 +13,10 @@ from mien.pipeline.postprocessing.smooth import smooth_file
 from mien.results import TableWriter, read_table, table_schema
 
 
-def faces(chances: np.ndarray) -> Faces:
-    n = len(chances)
+def faces(probabilities: np.ndarray) -> Faces:
+    n = len(probabilities)
     boxes = np.tile(np.float32([0, 0, 9, 9]), (n, 1))
-    return Faces(boxes=boxes, expression=chances, expression_labels=EXPRESSIONS, track_ids=np.arange(n))
+    return Faces(boxes=boxes, expression=probabilities, expression_labels=EXPRESSIONS, track_ids=np.arange(n))
 
 
 @pytest.fixture
@@ -40,8 +40,8 @@ def test_one_row_per_frame(path: Path) -> None:
     assert found["compound"].to_pylist()[8:] == [None] * 3
     assert found["compound_sadly_angry"].to_pylist()[8:] == [None] * 3
     seen = table.filter(table["success"])
-    chances = np.stack([seen[f"expression_{label}"].to_numpy() for label in EXPRESSIONS], axis=1)
-    expected = compound_expressions(seen["frame"].to_numpy(), chances, EXPRESSIONS, range(8), half_width=1)
+    probabilities = np.stack([seen[f"expression_{label}"].to_numpy() for label in EXPRESSIONS], axis=1)
+    expected = compound_expressions(seen["frame"].to_numpy(), probabilities, EXPRESSIONS, range(8), half_width=1)
     assert found["compound"].to_pylist()[:8] == [COMPOUND_EXPRESSIONS[index] for index in expected]
     scores = np.stack([found[f"compound_{name.replace(' ', '_')}"][:8].to_numpy() for name in COMPOUND_EXPRESSIONS], 1)
     np.testing.assert_array_equal(scores.argmax(axis=1), expected)

@@ -79,9 +79,9 @@ def test_pitfall_19_the_label_is_decided_after_smoothing(table: Path, tmp_path: 
     changed = 0
     for old, new in zip(read_table(table).to_pylist(), read_table(out).to_pylist(), strict=True):
         if new["success"]:
-            chances = {label: new[f"expression_{label}"] for label in LABELS}
-            assert new["expression"] == max(chances, key=chances.__getitem__)
-            assert sum(chances.values()) == pytest.approx(1, abs=1e-6)
+            probabilities = {label: new[f"expression_{label}"] for label in LABELS}
+            assert new["expression"] == max(probabilities, key=probabilities.__getitem__)
+            assert sum(probabilities.values()) == pytest.approx(1, abs=1e-6)
             assert new["expression_contempt"] is None
             changed += new["expression"] != old["expression"]
         else:

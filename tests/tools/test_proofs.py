@@ -68,9 +68,9 @@ def test_compounds_of_votes() -> None:
     votes[3, [place["happiness"], place["neutral"]]] = 5, 5
     assert compound_labels(votes).tolist() == [0, -1, -1, -1]
     many = np.repeat(votes[:1], 30, axis=0)
-    chances = np.full((30, 8), 0.0)
-    chances[:, [place["fear"], place["surprise"]]] = 0.5
-    report = compounds(many, chances)
+    probabilities = np.full((30, 8), 0.0)
+    probabilities[:, [place["fear"], place["surprise"]]] = 0.5
+    report = compounds(many, probabilities)
     assert report.f1.value == 1
     assert [(own.name, own.n, own.value) for own in report.recalls] == [("fearfully surprised", 30, 1)]
     label = np.arange(8).repeat(5)

@@ -19,8 +19,8 @@ def test_temperature_undoes_a_known_scale() -> None:
 
 
 def test_thresholds_have_the_best_f1_and_unknown_targets_stay_out() -> None:
-    chances = np.array([[0.15], [0.25], [0.35], [0.9]], np.float32)
+    probabilities = np.array([[0.15], [0.25], [0.35], [0.9]], np.float32)
     targets = np.array([[0.0], [1.0], [1.0], [np.nan]], np.float32)
-    assert fit_thresholds(chances, targets) == (0.2,)
-    assert fit_thresholds(chances, np.ones((4, 1), np.float32)) == (0.1,)
-    assert fit_thresholds(chances, np.full((4, 1), np.nan, np.float32)) == (0.5,)
+    assert fit_thresholds(probabilities, targets) == (0.2,)
+    assert fit_thresholds(probabilities, np.ones((4, 1), np.float32)) == (0.1,)
+    assert fit_thresholds(probabilities, np.full((4, 1), np.nan, np.float32)) == (0.5,)

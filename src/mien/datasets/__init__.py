@@ -45,7 +45,13 @@ if TYPE_CHECKING:
         load_open_ferplus,
         load_open_lfw,
     )
-    from mien.datasets.open_sets.weak_labels import AU_RULES, AffectMap, AuRule, action_unit_chances, expression_shares
+    from mien.datasets.open_sets.weak_labels import (
+        AU_RULES,
+        AffectMap,
+        AuRule,
+        action_unit_probabilities,
+        expression_shares,
+    )
     from mien.datasets.readers.affectnet import load_affectnet, load_affectnet_npy
     from mien.datasets.readers.affwild2 import load_affwild2_au, load_affwild2_expr, load_affwild2_mtl, load_affwild2_va
     from mien.datasets.readers.cexpr import load_cexpr
@@ -84,7 +90,7 @@ __all__ = [
     "Samples",
     "SplitCounts",
     "TeacherAnswers",
-    "action_unit_chances",
+    "action_unit_probabilities",
     "affect_map",
     "base_video",
     "check_dataset",
@@ -173,7 +179,7 @@ _LAZY = MappingProxyType(
             "AU_RULES",
             "AffectMap",
             "AuRule",
-            "action_unit_chances",
+            "action_unit_probabilities",
             "expression_shares",
         ),
         "readers.affectnet": (

@@ -104,7 +104,7 @@ class FaceSamples:
         images: N encoded images (PNG or JPEG bytes).
         expression: (N, 8) shares of the canonical expressions that sum to 1, or NaN.
         valence_arousal: (N, 2) in [-1, 1], or NaN.
-        action_units: (N, A) chances in [0, 1] of ``action_unit_labels``, each may be NaN.
+        action_units: (N, A) probabilities in [0, 1] of ``action_unit_labels``, each may be NaN.
         action_unit_labels: A names.
         landmarks: (N, 5, 2) alignment points as fractions of the picture's width and height, or NaN.
     """

@@ -55,7 +55,7 @@ def with_points(samples: FaceSamples) -> FaceSamples:
     return samples.take(np.isfinite(samples.landmarks).all(axis=(1, 2)))
 
 
-def expression_chances(faces: Faces) -> npt.NDArray[np.float32]:
+def expression_probabilities(faces: Faces) -> npt.NDArray[np.float32]:
     """Expression probabilities (N, 8) in canonical order.
 
     Raises:

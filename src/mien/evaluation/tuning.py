@@ -61,10 +61,12 @@ def search_thresholds(targets: npt.ArrayLike, probabilities: npt.ArrayLike) -> T
     Raises:
         ConfigError: shapes do not fit, there is no row, or a target is neither 0 nor 1.
     """
-    chances = np.asarray(probabilities, dtype=np.float64)
-    if chances.ndim != 2 or chances.shape != np.shape(targets) or not len(chances):
-        raise ConfigError(f"(N, A) targets and probabilities are needed, got {np.shape(targets)} and {chances.shape}")
-    scores = np.stack([LabelCounts.of_flags(targets, chances >= threshold).f1 for threshold in _GRID])
+    probabilities = np.asarray(probabilities, dtype=np.float64)
+    if probabilities.ndim != 2 or probabilities.shape != np.shape(targets) or not len(probabilities):
+        raise ConfigError(
+            f"(N, A) targets and probabilities are needed, got {np.shape(targets)} and {probabilities.shape}"
+        )
+    scores = np.stack([LabelCounts.of_flags(targets, probabilities >= threshold).f1 for threshold in _GRID])
     best = scores.argmax(axis=0)
     return ThresholdSearch(
         thresholds=tuple(_GRID[index] for index in best),

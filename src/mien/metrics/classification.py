@@ -93,11 +93,11 @@ def expected_calibration_error(targets: npt.ArrayLike, probabilities: npt.ArrayL
         probabilities: (N, C), rows sum to 1.
         n_bins: number of bins over [0, 1].
     """
-    true, chances = np.asarray(targets), np.asarray(probabilities, dtype=np.float64)
-    if chances.ndim != 2 or len(true) != len(chances) or not len(true):
-        raise ConfigError(f"N labels and (N, C) probabilities are needed, got {true.shape} and {chances.shape}")
-    confidence = chances.max(axis=1)
-    correct = chances.argmax(axis=1) == true
+    true, probabilities = np.asarray(targets), np.asarray(probabilities, dtype=np.float64)
+    if probabilities.ndim != 2 or len(true) != len(probabilities) or not len(true):
+        raise ConfigError(f"N labels and (N, C) probabilities are needed, got {true.shape} and {probabilities.shape}")
+    confidence = probabilities.max(axis=1)
+    correct = probabilities.argmax(axis=1) == true
     bins = np.minimum((confidence * n_bins).astype(int), n_bins - 1)
     gap = np.bincount(bins, weights=correct - confidence, minlength=n_bins)
     return float(np.abs(gap).sum() / len(true))

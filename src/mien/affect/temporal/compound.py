@@ -43,14 +43,14 @@ def compound_scores(expression: npt.ArrayLike, labels: Sequence[str]) -> Floats:
     Raises:
         ConfigError: the rows are no probabilities, or a basic emotion is missing.
     """
-    chances = np.asarray(expression, dtype=np.float64)
-    if chances.ndim != 2 or chances.shape[1] != len(labels):
-        raise ConfigError(f"(N, {len(labels)}) probabilities are needed, got {chances.shape}")
-    if len(chances) and not (np.abs(chances.sum(axis=1) - 1) < 1e-3).all():
+    probabilities = np.asarray(expression, dtype=np.float64)
+    if probabilities.ndim != 2 or probabilities.shape[1] != len(labels):
+        raise ConfigError(f"(N, {len(labels)}) probabilities are needed, got {probabilities.shape}")
+    if len(probabilities) and not (np.abs(probabilities.sum(axis=1) - 1) < 1e-3).all():
         raise ConfigError("every row must hold probabilities that sum to 1; apply softmax once to logits, never twice")
     first = columns_by_name(labels, [pair[0] for pair in COMPOUND_PAIRS])
     second = columns_by_name(labels, [pair[1] for pair in COMPOUND_PAIRS])
-    return np.asarray(0.5 * (chances[:, first] + chances[:, second]))
+    return np.asarray(0.5 * (probabilities[:, first] + probabilities[:, second]))
 
 
 def strongest_per_frame(frames: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[npt.NDArray[np.integer], Floats]:

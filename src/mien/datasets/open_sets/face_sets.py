@@ -20,7 +20,7 @@ from mien.datasets.open_sets.face_parquet import (
     load_teacher,
     load_votes,
 )
-from mien.datasets.open_sets.weak_labels import AU_RULES, AffectMap, action_unit_chances, expression_shares
+from mien.datasets.open_sets.weak_labels import AU_RULES, AffectMap, action_unit_probabilities, expression_shares
 from mien.datasets.samples import FaceSamples, concatenate
 from mien.faces.alignment import five_points
 
@@ -145,7 +145,7 @@ def _with_teacher(
         images=pictures.images,
         expression=expression,
         valence_arousal=affect,
-        action_units=action_unit_chances(answers, expression),
+        action_units=action_unit_probabilities(answers, expression),
         action_unit_labels=tuple(AU_RULES),
         landmarks=five_points(answers.points).astype(np.float32),
     )

@@ -125,7 +125,7 @@ AU_RULES: dict[str, AuRule] = {
 }
 
 
-def action_unit_chances(teacher: TeacherAnswers, expression: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+def action_unit_probabilities(teacher: TeacherAnswers, expression: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
     """Pseudo-labels (N, A) of `AU_RULES` in [0, 1], NaN where the teacher saw no face or cannot be believed.
 
     The teacher takes a crying mouth for a smile. So where people see sadness, anger, disgust or fear and hardly any
@@ -136,14 +136,14 @@ def action_unit_chances(teacher: TeacherAnswers, expression: npt.NDArray[np.floa
         expression: (N, 8) vote shares or probabilities of the same pictures; NaN rows veto nothing.
     """
     evidence = Evidence(teacher)
-    chances = np.stack([rule(evidence) for rule in AU_RULES.values()], axis=1)
+    probabilities = np.stack([rule(evidence) for rule in AU_RULES.values()], axis=1)
     share = {name: np.nan_to_num(expression[:, i]) for i, name in enumerate(EXPRESSIONS)}
     negative = share["sadness"] + share["anger"] + share["disgust"] + share["fear"]
     doubted = (negative > 0.5) & (share["happiness"] < 0.1)
     for name in ("AU06", "AU12"):
         column = list(AU_RULES).index(name)
-        claimed = chances[:, column] > 0
-        chances[doubted & claimed, column] = np.nan
-        chances[(share["sadness"] > 0.5) & doubted & claimed, column] = 0.0
-    chances[~teacher.found] = np.nan
-    return chances.astype(np.float32)
+        claimed = probabilities[:, column] > 0
+        probabilities[doubted & claimed, column] = np.nan
+        probabilities[(share["sadness"] > 0.5) & doubted & claimed, column] = 0.0
+    probabilities[~teacher.found] = np.nan
+    return probabilities.astype(np.float32)

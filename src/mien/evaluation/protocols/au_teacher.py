@@ -14,7 +14,7 @@ from mien.affect import Analyzer
 from mien.core import EXPRESSIONS
 from mien.datasets import AU_RULES, FaceSamples, load_fairface, load_lfw, load_set_aside, person
 from mien.evaluation.evaluation_report import Measure, Report, Weights, measure_groups
-from mien.evaluation.face_crops import align_samples, bundle_report, expression_chances, group_codes, with_points
+from mien.evaluation.face_crops import align_samples, bundle_report, expression_probabilities, group_codes, with_points
 from mien.metrics import LabelCounts, ordered_pairs
 
 Floats = npt.NDArray[np.float64]
@@ -36,15 +36,15 @@ class ExpressionBaseline:
     labels: tuple[str, ...]
 
     @classmethod
-    def fit(cls, chances: npt.ArrayLike, units: npt.ArrayLike, labels: tuple[str, ...]) -> ExpressionBaseline:
+    def fit(cls, probabilities: npt.ArrayLike, units: npt.ArrayLike, labels: tuple[str, ...]) -> ExpressionBaseline:
         """Least squares, each unit on the rows where the teacher knows it.
 
         Args:
-            chances: (N, 8) expression probabilities.
-            units: (N, A) the teacher's chances in [0, 1], NaN where unknown.
+            probabilities: (N, 8) expression probabilities.
+            units: (N, A) the teacher's probabilities in [0, 1], NaN where unknown.
             labels: A names.
         """
-        x, y = np.asarray(chances, dtype=np.float64), np.asarray(units, dtype=np.float64)
+        x, y = np.asarray(probabilities, dtype=np.float64), np.asarray(units, dtype=np.float64)
         columns = [np.linalg.lstsq(x[known], column[known], rcond=None)[0] for column, known in _known_columns(y)]
         return cls(np.stack(columns, axis=1), labels)
 
@@ -56,12 +56,12 @@ class ExpressionBaseline:
             DatasetError: the data are incomplete.
         """
         samples = with_points(load_set_aside(data, _N_SET_ASIDE))
-        chances = expression_chances(analyzer.crops(align_samples(samples, analyzer.spec)[0]))
-        return cls.fit(chances, samples.action_units, tuple(AU_RULES))
+        probabilities = expression_probabilities(analyzer.crops(align_samples(samples, analyzer.spec)[0]))
+        return cls.fit(probabilities, samples.action_units, tuple(AU_RULES))
 
-    def __call__(self, chances: npt.ArrayLike, label: str) -> Floats:
+    def __call__(self, probabilities: npt.ArrayLike, label: str) -> Floats:
         """(N,) scores of one unit for (N, 8) expression probabilities."""
-        scores: Floats = np.asarray(chances, dtype=np.float64) @ self.weights[:, self.labels.index(label)]
+        scores: Floats = np.asarray(probabilities, dtype=np.float64) @ self.weights[:, self.labels.index(label)]
         return scores
 
 
@@ -86,7 +86,7 @@ class _Seen:
 
     Attributes:
         set_name: of the data.
-        truth: (N, A) the teacher's chances, NaN where unknown.
+        truth: (N, A) the teacher's probabilities, NaN where unknown.
         scores: (N, A) the bundle's probabilities.
         baseline: (N, A) scores that follow from its expression probabilities.
         decided: (N, A) probabilities at or above the bundle's thresholds.
@@ -160,16 +160,16 @@ def _look(
     own = [faces.action_unit_labels.index(label) for label in labels]
     task = analyzer.spec.task("action_units")
     cut = dict(zip(task.labels, task.thresholds, strict=True)) if task and task.thresholds else {}
-    chances = expression_chances(faces)
+    probabilities = expression_probabilities(faces)
     scores = faces.action_units[:, own].astype(np.float64)
     return _Seen(
         set_name=name,
         truth=samples.action_units[:, [samples.action_unit_labels.index(label) for label in labels]].astype(np.float64),
         scores=scores,
-        baseline=np.stack([baseline(chances, label) for label in labels], axis=1),
+        baseline=np.stack([baseline(probabilities, label) for label in labels], axis=1),
         decided=scores >= np.array([cut.get(label, 0.5) for label in labels]),
         labels=labels,
-        expression=chances.argmax(axis=1),
+        expression=probabilities.argmax(axis=1),
         groups=group_codes(groups),
     )
 

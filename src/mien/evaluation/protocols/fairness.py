@@ -12,7 +12,7 @@ from mien.affect import Analyzer
 from mien.core import EXPRESSIONS, ConfigError, Faces
 from mien.datasets import FaceSamples, load_fairface, load_traits
 from mien.evaluation.evaluation_report import Measure, Report
-from mien.evaluation.face_crops import Bools, bundle_report, expression_chances, mean_measure, with_points
+from mien.evaluation.face_crops import Bools, bundle_report, expression_probabilities, mean_measure, with_points
 from mien.evaluation.protocols.flip_rate import view_aligned
 
 _TRAITS = ("age", "gender", "race")
@@ -47,7 +47,7 @@ def _values(
     """Name -> what is averaged over a group (N,), and the rows on which it is defined (N,)."""
     if _SMILE not in faces.action_unit_labels:
         raise ConfigError(f"fairness compares smiles; this bundle has no {_SMILE}")
-    happy = expression_chances(faces).argmax(axis=1) == EXPRESSIONS.index("happiness")
+    happy = expression_probabilities(faces).argmax(axis=1) == EXPRESSIONS.index("happiness")
     smile = samples.action_units[:, samples.action_unit_labels.index(_SMILE)]
     own_smile = faces.action_units[:, faces.action_unit_labels.index(_SMILE)] >= 0.5
     known = ~np.isnan(smile)

@@ -19,7 +19,7 @@ from mien.evaluation.face_crops import (
     align_samples,
     bundle_report,
     decode_pictures,
-    expression_chances,
+    expression_probabilities,
     mean_measure,
     with_points,
 )
@@ -38,7 +38,7 @@ class TwoViews:
     @property
     def flipped(self) -> npt.NDArray[np.bool_]:
         """(N,) whether the top expression differs between the two."""
-        one, other = expression_chances(self.sharp), expression_chances(self.small)
+        one, other = expression_probabilities(self.sharp), expression_probabilities(self.small)
         return np.asarray(one.argmax(axis=1) != other.argmax(axis=1))
 
 

@@ -28,7 +28,7 @@ from mien.evaluation.face_crops import (
     align_samples,
     bundle_report,
     decode_pictures,
-    expression_chances,
+    expression_probabilities,
     group_codes,
     mean_measure,
     with_points,
@@ -52,17 +52,17 @@ def evaluate_ferplus(analyzer: Analyzer, data: Path) -> Report:
     votes = load_votes(path)
     pictures = load_pictures(path)
     faces = analyzer.crops(decode_pictures(pictures))
-    chances = expression_chances(faces)
-    guess = chances.argmax(axis=1)
+    probabilities = expression_probabilities(faces)
+    guess = probabilities.argmax(axis=1)
     measures, dropped = [], {}
     for rule, targets in (("plurality", plurality(votes)), ("official majority", majority(votes))):
         kept = targets >= 0
         dropped[f"no {rule} label"] = int((~kept).sum())
-        measures += _expression_measures(rule, targets[kept], guess[kept], chances[kept])
+        measures += _expression_measures(rule, targets[kept], guess[kept], probabilities[kept])
     samples = load_ferplus(data, "valid")
     row_of = {name: row for row, name in enumerate(pictures.names)}
     rows = np.array([row_of[name] for name in samples.names])
-    measures += _affect_measures(data, samples, faces[rows], chances[rows])
+    measures += _affect_measures(data, samples, faces[rows], probabilities[rows])
     measures += _action_unit_measures(samples, faces[rows])
     return bundle_report("ferplus", "FER+ valid", analyzer, len(votes), dropped, measures)
 
@@ -82,7 +82,7 @@ def evaluate_ferplus_mtl(analyzer: Analyzer, data: Path) -> Report:
     units = _unit_f1(samples, faces)
     if np.isnan(faces.valence).any() or not units:
         raise ConfigError(f"{analyzer.spec.name} does not have all three tasks: expression, valence_arousal and AUs")
-    truth, guess = samples.expression.argmax(axis=1), expression_chances(faces).argmax(axis=1)
+    truth, guess = samples.expression.argmax(axis=1), expression_probabilities(faces).argmax(axis=1)
 
     def p_va(rows: Rows) -> float:
         values = (faces.valence, faces.arousal)
@@ -111,7 +111,7 @@ def evaluate_lfw(analyzer: Analyzer, data: Path) -> Report:
     samples = load_lfw(data, test=True)
     faces = analyzer.crops(decode_pictures(samples))
     targets = samples.expression.argmax(axis=1)
-    guess = expression_chances(faces).argmax(axis=1)
+    guess = expression_probabilities(faces).argmax(axis=1)
     people = np.array([person(name) for name in samples.names])
     correct = targets == guess
     measures = []
@@ -138,22 +138,28 @@ def _smile_measures(targets: Labels, faces: Faces, people: npt.NDArray[np.str_])
     return [measure(name, len(rows), lambda drawn: roc_auc(happy[drawn], smile[drawn]), groups=people[rows])]
 
 
-def _expression_measures(rule: str, targets: Labels, guess: Labels, chances: npt.NDArray[np.float32]) -> list[Measure]:
+def _expression_measures(
+    rule: str, targets: Labels, guess: Labels, probabilities: npt.NDArray[np.float32]
+) -> list[Measure]:
     n = len(targets)
     return [
         measure(f"accuracy, {rule}", n, lambda rows: float((targets[rows] == guess[rows]).mean())),
         measure(f"macro F1, {rule}", n, lambda rows: macro_f1(targets[rows], guess[rows], len(EXPRESSIONS))),
-        measure(f"calibration error, {rule}", n, lambda rows: expected_calibration_error(targets[rows], chances[rows])),
+        measure(
+            f"calibration error, {rule}", n, lambda rows: expected_calibration_error(targets[rows], probabilities[rows])
+        ),
     ]
 
 
-def _affect_measures(data: Path, samples: FaceSamples, faces: Faces, chances: npt.NDArray[np.float32]) -> list[Measure]:
+def _affect_measures(
+    data: Path, samples: FaceSamples, faces: Faces, probabilities: npt.NDArray[np.float32]
+) -> list[Measure]:
     """CCC of both dimensions: the bundle's own head if it has one, the map from its expressions, the difference."""
     truth = samples.valence_arousal
     own = np.stack([faces.valence, faces.arousal], axis=1)
     systems: dict[str, npt.NDArray[np.floating]] = {
         "": own,
-        _MAP: affect_map(data)(chances),
+        _MAP: affect_map(data)(probabilities),
     }
 
     def agreement(rows: Rows, *, values: npt.NDArray[np.floating], column: int) -> float:
@@ -208,7 +214,7 @@ def _unit_f1(samples: FaceSamples, faces: Faces) -> dict[str, Callable[[Rows], f
     return {label: partial(unit_f1, column) for column, label in enumerate(shared)}
 
 
-Chances = npt.NDArray[np.float32]
+Probabilities = npt.NDArray[np.float32]
 
 
 def evaluate_lfw_chain(analyzer: Analyzer, data: Path) -> Report:
@@ -220,7 +226,7 @@ def evaluate_lfw_chain(analyzer: Analyzer, data: Path) -> Report:
     everyone = load_lfw(data, test=True)
     samples = with_points(everyone)
     sharp, _ = align_samples(samples, analyzer.spec)
-    taught = expression_chances(analyzer.crops(sharp))
+    taught = expression_probabilities(analyzer.crops(sharp))
     own = np.stack([_main_face(analyzer.image(picture)) for picture in decode_pictures(samples)])
     found = np.asarray(np.isfinite(own).all(axis=1), dtype=np.bool_)
     targets = samples.expression.argmax(axis=1)
@@ -242,10 +248,10 @@ def evaluate_lfw_chain(analyzer: Analyzer, data: Path) -> Report:
     return bundle_report("lfw-chain", "LFW expression, test people", analyzer, len(everyone), dropped, measures)
 
 
-def _main_face(faces: Faces) -> Chances:
+def _main_face(faces: Faces) -> Probabilities:
     """Expression probabilities (8,) of the largest face; NaN without one."""
     if not len(faces):
         return np.full(len(EXPRESSIONS), np.nan, np.float32)
     sides = faces.boxes[:, 2:] - faces.boxes[:, :2]
-    chances: Chances = expression_chances(faces)[int(sides.prod(axis=1).argmax())]
-    return chances
+    probabilities: Probabilities = expression_probabilities(faces)[int(sides.prod(axis=1).argmax())]
+    return probabilities

@@ -169,8 +169,8 @@ def _measures(
         return roc_auc(is_face[drawn], scores[drawn])
 
     def calibration(drawn: npt.NDArray[np.intp]) -> float:
-        chances = np.stack([1 - scores[drawn], scores[drawn]], axis=1)
-        return expected_calibration_error(is_face[drawn].astype(np.intp), chances)
+        probabilities = np.stack([1 - scores[drawn], scores[drawn]], axis=1)
+        return expected_calibration_error(is_face[drawn].astype(np.intp), probabilities)
 
     return [
         *measures,

@@ -16,7 +16,7 @@ from mien.affect import Analyzer, cut_faces
 from mien.datasets import FaceSamples, load_ferplus, load_lfw, person
 from mien.evaluation.corruptions import degrade
 from mien.evaluation.evaluation_report import Measure, Report, Rows, measure
-from mien.evaluation.face_crops import FERPLUS_PX, bundle_report, decode_pictures, expression_chances, with_points
+from mien.evaluation.face_crops import FERPLUS_PX, bundle_report, decode_pictures, expression_probabilities, with_points
 from mien.faces import Detections, PointReader, load_landmark_net, load_quality_model, quality_signals
 from mien.metrics import aurc, risk_coverage, roc_auc
 
@@ -92,7 +92,7 @@ def read_degraded(analyzer: Analyzer, samples: FaceSamples, *, seed: int) -> Deg
         signals.append(quality_signals(shown.shape[:2], face, crop)[0])
         scores.append(face.scores[0])
         crops.append(crop[0])
-    chances = expression_chances(analyzer.crops(crops))
+    probabilities = expression_probabilities(analyzer.crops(crops))
     features = np.array(signals, np.float32).reshape(len(crops), -1)
     return DegradedReadings(
         kinds=np.array(kinds, dtype=np.str_),
@@ -100,8 +100,8 @@ def read_degraded(analyzer: Analyzer, samples: FaceSamples, *, seed: int) -> Deg
         signals=features,
         quality=load_quality_model()(features),
         scores=np.array(scores, np.float32),
-        confidence=chances.max(axis=1),
-        correct=chances.argmax(axis=1) == targets,
+        confidence=probabilities.max(axis=1),
+        correct=probabilities.argmax(axis=1) == targets,
     )
 
 

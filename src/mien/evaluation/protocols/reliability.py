@@ -10,7 +10,7 @@ import numpy as np
 from mien.affect import Analyzer
 from mien.datasets import load_pictures, load_votes, majority, plurality
 from mien.evaluation.evaluation_report import Measure, Report, measure
-from mien.evaluation.face_crops import bundle_report, decode_pictures, expression_chances, mean_measure
+from mien.evaluation.face_crops import bundle_report, decode_pictures, expression_probabilities, mean_measure
 from mien.metrics import expected_calibration_error
 
 _N_BINS = 15
@@ -25,26 +25,26 @@ def evaluate_reliability(analyzer: Analyzer, data: Path) -> Report:
     """
     path = data / "ferplus/valid.parquet"
     votes = load_votes(path)
-    chances = expression_chances(analyzer.crops(decode_pictures(load_pictures(path)))).astype(np.float64)
+    probabilities = expression_probabilities(analyzer.crops(decode_pictures(load_pictures(path)))).astype(np.float64)
     measures: list[Measure] = []
     dropped = {}
     for rule, targets in (("plurality", plurality(votes)), ("official majority", majority(votes))):
         kept = targets >= 0
         dropped[f"no {rule} label"] = int((~kept).sum())
-        measures += _of_rule(rule, targets[kept], chances[kept])
+        measures += _of_rule(rule, targets[kept], probabilities[kept])
     return bundle_report("reliability", "FER+ valid", analyzer, len(votes), dropped, measures)
 
 
-def _of_rule(rule: str, targets: np.ndarray, chances: np.ndarray) -> list[Measure]:
+def _of_rule(rule: str, targets: np.ndarray, probabilities: np.ndarray) -> list[Measure]:
     everyone = np.arange(len(targets))
-    confidence = chances.max(axis=1)
-    gap = (chances.argmax(axis=1) == targets) - confidence
+    confidence = probabilities.max(axis=1)
+    gap = (probabilities.argmax(axis=1) == targets) - confidence
     edges = np.linspace(0, 1, _N_BINS + 1)
     bins = np.minimum((confidence * _N_BINS).astype(int), _N_BINS - 1)
     whole = measure(
         f"calibration error, {rule}",
         len(targets),
-        lambda rows: expected_calibration_error(targets[rows], chances[rows], _N_BINS),
+        lambda rows: expected_calibration_error(targets[rows], probabilities[rows], _N_BINS),
     )
     mean = mean_measure(f"accuracy minus confidence, {rule}", gap, np.ones(len(gap), dtype=bool), everyone)
     of_bins = [

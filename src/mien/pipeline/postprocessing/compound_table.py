@@ -74,15 +74,17 @@ def _of_source(table: pa.Table, labels: list[str], half_width: int) -> pa.Table:
     numbers = table["frame"].to_numpy()
     frames, first = np.unique(numbers, return_index=True)
     columns = {name: table[name].take(pa.array(first)) for name in ("source", "frame", "time_s")}
-    chances = np.stack([table[f"expression_{label}"].cast(pa.float64()).to_numpy() for label in labels] or [[]], axis=1)
-    seen = ~np.isnan(chances).any(axis=1) if labels else np.zeros(len(table), dtype=bool)
+    probabilities = np.stack(
+        [table[f"expression_{label}"].cast(pa.float64()).to_numpy() for label in labels] or [[]], axis=1
+    )
+    seen = ~np.isnan(probabilities).any(axis=1) if labels else np.zeros(len(table), dtype=bool)
     names = [_column(name) for name in COMPOUND_EXPRESSIONS]
     if not seen.any():
         columns["compound"] = pa.nulls(len(frames), pa.string())
         columns |= {f"compound_{name}": pa.nulls(len(frames), pa.float32()) for name in names}
         return pa.table(columns)
     timeline = np.arange(frames[0], frames[-1] + 1)
-    scores = compound_timeline(numbers[seen], chances[seen], labels, timeline, half_width=half_width)
+    scores = compound_timeline(numbers[seen], probabilities[seen], labels, timeline, half_width=half_width)
     scores = scores[frames - frames[0]]
     columns["compound"] = pa.array([COMPOUND_EXPRESSIONS[best] for best in scores.argmax(axis=1)])
     columns |= {f"compound_{name}": pa.array(scores[:, k].astype(np.float32)) for k, name in enumerate(names)}

@@ -106,9 +106,9 @@ def _track_numbers(table: pa.Table) -> tuple[npt.NDArray[np.int64], int]:
     return result, len(pairs)
 
 
-def _top(names: Sequence[str], chances: npt.NDArray[np.float64]) -> pa.Array:
+def _top(names: Sequence[str], probabilities: npt.NDArray[np.float64]) -> pa.Array:
     """The most probable expression of each row, null where nothing is known."""
     labels = pa.array([name.removeprefix("expression_") for name in names])
-    unknown = np.isnan(chances).all(axis=1)
-    best = np.where(np.isnan(chances), -np.inf, chances).argmax(axis=1)
+    unknown = np.isnan(probabilities).all(axis=1)
+    best = np.where(np.isnan(probabilities), -np.inf, probabilities).argmax(axis=1)
     return labels.take(pa.array(best, mask=unknown))

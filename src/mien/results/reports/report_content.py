@@ -235,7 +235,7 @@ def _text(values: npt.NDArray[Any]) -> str:
     return base64.b64encode(values.tobytes()).decode("ascii")
 
 
-_LEAST_CHANCE = 0.5
+_MIN_PROBABILITY = 0.5
 _BOX = ("x0", "y0", "x1", "y1")
 
 
@@ -276,11 +276,11 @@ def key_moments(recording: Recording, subject: Subject, most: int) -> list[Momen
         return []
     peaks: list[tuple[float, int, str]] = []
     for name in expression_columns(recording.table.schema):
-        chances = np.nan_to_num(recording.numbers(name)[rows])
-        peak = int(chances.argmax())
-        if chances[peak] >= _LEAST_CHANCE:
-            label = f"{name.removeprefix('expression_')} {chances[peak]:.2f}"
-            peaks.append((float(chances[peak]), int(rows[peak]), label))
+        probabilities = np.nan_to_num(recording.numbers(name)[rows])
+        peak = int(probabilities.argmax())
+        if probabilities[peak] >= _MIN_PROBABILITY:
+            label = f"{name.removeprefix('expression_')} {probabilities[peak]:.2f}"
+            peaks.append((float(probabilities[peak]), int(rows[peak]), label))
     if not peaks:
         peaks = [(0.0, int(rows[np.nan_to_num(recording.numbers("confidence")[rows]).argmax()]), "in view")]
     chosen = sorted(sorted(peaks, reverse=True)[:most], key=lambda peak: peak[1])

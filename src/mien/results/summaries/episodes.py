@@ -123,18 +123,18 @@ def find_events(recording: Recording, signals: Mapping[str, str], thresholds: Ma
                     yield _event(recording, subject, kind, column, values, piece, first, stop, threshold)
 
 
-def expression_states(chances: Floats) -> npt.NDArray[np.intp]:
+def expression_states(probabilities: Floats) -> npt.NDArray[np.intp]:
     """The expression that a face shows, held until another one is clearly more probable.
 
     Args:
-        chances: (N, E) probabilities in order of time; NaN for classes that the bundle does not have. Each row has a
+        probabilities: (N, E) probabilities in order of time; NaN for classes that the bundle does not have. Each row has a
             number.
 
     Returns:
         (N,) index of the expression: the most probable one at first, and whenever it leads the one that was held by
         at least `SWITCH_MARGIN`.
     """
-    known = np.where(np.isnan(chances), -np.inf, chances)
+    known = np.where(np.isnan(probabilities), -np.inf, probabilities)
     top = known.argmax(axis=1)
     states = np.empty(len(top), dtype=np.intp)
     held = top[0] if len(top) else 0

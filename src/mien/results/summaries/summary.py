@@ -228,12 +228,12 @@ class SourceSummary:
         found: Counter[tuple[Subject, int, str, str]] = Counter()
         if not labels:
             return found
-        chances = np.stack([self._columns[name] for name in self._expressions], axis=1)
-        known: npt.NDArray[np.bool_] = np.asarray(np.isfinite(chances).any(axis=1))
+        probabilities = np.stack([self._columns[name] for name in self._expressions], axis=1)
+        known: npt.NDArray[np.bool_] = np.asarray(np.isfinite(probabilities).any(axis=1))
         for subject in recording.followed():
             rows = recording.rows_of(subject)
             for piece in recording.pieces(rows[known[rows]]):
-                states = expression_states(chances[piece])
+                states = expression_states(probabilities[piece])
                 for at in np.flatnonzero(states[1:] != states[:-1]) + 1:
                     window = int(self._row_window[piece[at]])
                     found[subject, window, labels[states[at - 1]], labels[states[at]]] += 1

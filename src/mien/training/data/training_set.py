@@ -29,7 +29,7 @@ class TrainingSet:
     Attributes:
         groups: N names of what must not be shared between parts of a split: a video, a person, or the sample itself.
         inputs: what the network is fed.
-        targets: task -> (N, L): shares of classes that sum to 1, valence and arousal in [-1, 1], chances in [0, 1].
+        targets: task -> (N, L): shares of classes that sum to 1, valence and arousal in [-1, 1], probabilities in [0, 1].
         labels: task -> L names.
         landmarks: (N, 5, 2) alignment points as fractions of the picture's width and height, NaN where unknown.
         primary: (N,) rows of which every epoch draws; the others come by ``other_rows`` and ``named_rows`` of a stage.

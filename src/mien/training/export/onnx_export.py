@@ -159,21 +159,21 @@ def fit_temperature(logits: npt.NDArray[np.floating], labels: npt.NDArray[np.int
     return float(np.exp(minimize_scalar(negative_log_likelihood, bounds=(-2.0, 2.0), method="bounded").x))
 
 
-def fit_thresholds(chances: Floats, targets: Floats) -> tuple[float, ...]:
+def fit_thresholds(probabilities: Floats, targets: Floats) -> tuple[float, ...]:
     """Per action unit, the threshold with the best F1 on the faces whose target is known.
 
     Args:
-        chances: (N, A) probabilities.
-        targets: (N, A) chances in [0, 1]; present from .5 on, NaN where unknown. A unit that no face knows keeps .5.
+        probabilities: (N, A) probabilities.
+        targets: (N, A) probabilities in [0, 1]; present from .5 on, NaN where unknown. A unit that no face knows keeps .5.
     """
     thresholds: list[float] = []
-    for column in range(chances.shape[1]):
+    for column in range(probabilities.shape[1]):
         known = ~np.isnan(targets[:, column])
         if not known.any():
             thresholds.append(0.5)
             continue
         truth = targets[known, column, None] >= 0.5
-        thresholds += search_thresholds(truth, chances[known, column, None]).thresholds
+        thresholds += search_thresholds(truth, probabilities[known, column, None]).thresholds
     return tuple(thresholds)
 
 

@@ -46,7 +46,7 @@ def co_annotate(expression: Floats, units: Floats, table: Floats, *, soft: bool)
 
     Args:
         expression: (N, E) shares, NaN where unknown.
-        units: (N, A) chances, NaN where unknown.
+        units: (N, A) probabilities, NaN where unknown.
         table: (E, A) from `relation`.
         soft: which of the two.
 

@@ -365,7 +365,7 @@ class TeacherSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentationSettings:
-    """``[augmentation]``: what is done to faces while they teach. Shares are chances, 0 leaves a thing out.
+    """``[augmentation]``: what is done to faces while they teach. Shares are probabilities, 0 leaves a thing out.
 
     Attributes:
         aligned: share of crops that are aligned by the picture's points, where those are known; the others show the
