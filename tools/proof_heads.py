@@ -40,7 +40,7 @@ _PUBLISHED_ROWS = 103_917  # of valence and arousal in s-Aff-Wild2 train
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
+class Predictions:
     """Raw outputs of several systems for the valid faces, and the labels.
 
     Attributes:
@@ -74,7 +74,7 @@ def slice_recipe(info: FeatureInfo, sees: Mapping[str, str]) -> Recipe:
     )
 
 
-def train_systems(info: FeatureInfo, vectors: Path, work: Path) -> Answers:
+def train_systems(info: FeatureInfo, vectors: Path, work: Path) -> Predictions:
     """Train a head of each task on each input, and let all answer to the valid faces.
 
     Args:
@@ -100,7 +100,7 @@ def train_systems(info: FeatureInfo, vectors: Path, work: Path) -> Answers:
     for end in ("", LONGER):
         both, alone = outputs["features and scores" + end], outputs["scores" + end]
         outputs[PUBLISHED + end] = {**both, "valence_arousal": alone["valence_arousal"]}
-    return Answers(valid.targets, outputs)
+    return Predictions(valid.targets, outputs)
 
 
 def _longer(recipe: Recipe, times: int) -> Recipe:
@@ -119,7 +119,7 @@ Statistic = Callable[[Weights], Doubles]
 """(R, N) how often each face was drawn, to R numbers."""
 
 
-def compare(answers: Answers) -> dict[str, tuple[Measure, ...]]:
+def compare(answers: Predictions) -> dict[str, tuple[Measure, ...]]:
     """System -> P_MTL and its parts (P_VA, P_EXPR, P_AU) with 95 % intervals over faces."""
     n = len(answers.truth["expression"])
     return {
@@ -128,7 +128,7 @@ def compare(answers: Answers) -> dict[str, tuple[Measure, ...]]:
     }
 
 
-def differences(answers: Answers, first: str, second: str) -> tuple[Measure, ...]:
+def differences(answers: Predictions, first: str, second: str) -> tuple[Measure, ...]:
     """``first`` minus ``second``, both on the same resampled faces."""
     n = len(answers.truth["expression"])
     one, two = (_parts(answers.truth, answers.outputs[system]) for system in (first, second))

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from line_chart import line_chart
 from proof_faces import extract
-from proof_heads import OWN, PUBLISHED, Answers, compare, differences, train_systems
+from proof_heads import OWN, PUBLISHED, Predictions, compare, differences, train_systems
 from proof_labels import MIN_FACES, CompoundReport, compounds, six_classes
 from proof_videos import HALF_WIDTHS, Point, held, look, make_video, sweep
 
@@ -75,7 +75,7 @@ def _table(head: Sequence[str], rows: Mapping[str, Sequence[str]]) -> Iterator[s
         yield "| " + " | ".join((name, *cells)) + " |"
 
 
-def heads_part(answers: Answers) -> Iterator[str]:
+def heads_part(answers: Predictions) -> Iterator[str]:
     """(a) as a table of systems and one of differences."""
     found = compare(answers)
     head = ["system", *(measure.name for measure in found[OWN])]

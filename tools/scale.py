@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from mien.affect import Smoothing, smooth_tracks
-from mien.evaluation import AnswerFile, challenges
+from mien.evaluation import PredictionFile, challenges
 
 _ROWS_A_VIDEO = 10_000
 _N_CLASSES = 8
@@ -63,7 +63,7 @@ def main(n_videos: int = 290, n_rows: int = 1_000_000) -> None:
     """Measure and print one line for each."""
     with tempfile.TemporaryDirectory() as folder:
         answers = write_va_tree(Path(folder), n_videos)
-        measure("evaluate va", lambda: challenges.evaluate_va(Path(folder), AnswerFile(answers)).n_rows)
+        measure("evaluate va", lambda: challenges.evaluate_va(Path(folder), PredictionFile(answers)).n_rows)
     for kernel, half_width in _FILTERS:
         measure(f"smooth {kernel} {half_width}", partial(smooth_rows, kernel, half_width, n_rows))
 

@@ -16,7 +16,7 @@ Values = dict[str, npt.NDArray[np.float32]]
 
 
 def reader(probabilities: npt.NDArray[np.float32], asked: list[list[int]]) -> Callable[[Rows], Values]:
-    """Answers with the probability of the first of two expressions, and with valence."""
+    """Predictions with the probability of the first of two expressions, and with valence."""
 
     def read(rows: Rows) -> Values:
         asked.append(sorted(rows.tolist()))

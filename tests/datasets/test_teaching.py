@@ -8,7 +8,7 @@ from mien.core import EXPRESSIONS
 from mien.datasets import (
     AU_RULES,
     AffectMap,
-    TeacherAnswers,
+    TeacherOutputs,
     action_unit_probabilities,
     affect_map,
     expression_shares,
@@ -24,12 +24,12 @@ BLENDSHAPES = (
 )
 
 
-def answers(*faces: dict[str, float], found: bool = True, lip_gap: float = 0.0) -> TeacherAnswers:
+def answers(*faces: dict[str, float], found: bool = True, lip_gap: float = 0.0) -> TeacherOutputs:
     shapes = np.array([[face.get(name, 0.0) for name in BLENDSHAPES] for face in faces], np.float32)
     points = np.zeros((len(faces), 68, 2), np.float32)
     points[:, 42:48, 0] = 1.0  # eye distance 1
     points[:, 65:68, 1] = lip_gap
-    return TeacherAnswers(np.full(len(faces), found), shapes, BLENDSHAPES, points)
+    return TeacherOutputs(np.full(len(faces), found), shapes, BLENDSHAPES, points)
 
 
 def share(**votes: float) -> np.ndarray:  # type: ignore[type-arg]  # shape (1, 8)
@@ -39,7 +39,7 @@ def share(**votes: float) -> np.ndarray:  # type: ignore[type-arg]  # shape (1, 
 SMILE = {"mouthSmileLeft": 0.9, "mouthSmileRight": 0.9}
 
 
-def chance(label: str, teacher: TeacherAnswers, expression: np.ndarray | None = None) -> float:  # type: ignore[type-arg]
+def chance(label: str, teacher: TeacherOutputs, expression: np.ndarray | None = None) -> float:  # type: ignore[type-arg]
     known = np.full((len(teacher.found), 8), np.nan) if expression is None else expression
     return float(action_unit_probabilities(teacher, known)[0, list(AU_RULES).index(label)])
 

@@ -15,7 +15,7 @@ from mien.affect import Analyzer, Smoothing
 from mien.cli.main import mien
 from mien.core import ConfigError, InputError
 from mien.datasets import create_example, load_dataset
-from mien.evaluation import ANSWERS, AffectTables, BundleOnCropFolder, BundleOnCrops, own_thresholds
+from mien.evaluation import PREDICTION_FORMATS, AffectTables, BundleOnCropFolder, BundleOnCrops, own_thresholds
 from mien.inference import find_bundle
 
 
@@ -42,10 +42,10 @@ def run(*arguments: object) -> str:
 def test_the_same_answers_as_frame_by_frame(data: Path, analyzer: Analyzer) -> None:
     samples = load_dataset("affwild2-va", data, "valid")
     tables = AffectTables([BundleOnCropFolder(analyzer, data / "cropped_aligned")])
-    got = tables.of_frames(ANSWERS["va"], samples)
+    got = tables.of_frames(PREDICTION_FORMATS["va"], samples)
     for track, rows in samples.track_rows():
         if (data / "cropped_aligned" / track).is_dir():
-            expected = BundleOnCrops(analyzer).of_frames(ANSWERS["va"], samples)
+            expected = BundleOnCrops(analyzer).of_frames(PREDICTION_FORMATS["va"], samples)
             np.testing.assert_allclose(got[rows], expected[rows], atol=1e-6)
     assert tables.name == "mien-light"
 
@@ -100,10 +100,10 @@ def test_the_bundles_own_smoothing(data: Path, tmp_path: Path) -> None:
 def test_thresholds_of_the_bundle(analyzer: Analyzer) -> None:
     task = analyzer.spec.task("action_units")
     assert task is not None
-    form = ANSWERS["au-2020"]  # units that the default bundle has
+    form = PREDICTION_FORMATS["au-2020"]  # units that the default bundle has
     limits = own_thresholds(analyzer.spec, form)
     assert limits == tuple(task.thresholds[task.labels.index(entry.name)] for entry in form.entries)
     with pytest.raises(ConfigError, match="no thresholds for AU23"):
-        own_thresholds(analyzer.spec, ANSWERS["au"])
+        own_thresholds(analyzer.spec, PREDICTION_FORMATS["au"])
     with pytest.raises(ConfigError, match="no action units"):
-        own_thresholds(analyzer.spec, ANSWERS["va"])
+        own_thresholds(analyzer.spec, PREDICTION_FORMATS["va"])

@@ -23,7 +23,7 @@ from mien.core import (  # noqa: E402 - needs torch
     InputError,
 )
 from mien.datasets import create_example, load_dataset  # noqa: E402 - needs torch
-from mien.evaluation import ANSWERS, HeadsOnFeatures  # noqa: E402 - needs torch
+from mien.evaluation import PREDICTION_FORMATS, HeadsOnFeatures  # noqa: E402 - needs torch
 from mien.inference import load_head, load_spec  # noqa: E402 - needs torch
 from mien.results import FeatureInfo, FeatureWriter, FrameVectors, open_features  # noqa: E402 - needs torch
 from mien.training import load_recipe  # noqa: E402 - needs torch
@@ -152,9 +152,9 @@ def test_from_crops_to_one_bundle(tmp_path: Path) -> None:
     assert [task.task for task in spec.tasks] == ["expression", "valence_arousal", "action_units"]
     assert spec.task("expression").labels == EXPRESSION_ORDERS["affwild2_8"]
     assert (spec.input, spec.crop) == (base.input, base.crop)
-    assert "on the frozen features of mien-light" in spec.made
-    assert set(base.limits) <= set(spec.limits)
-    assert spec.taught_by[: len(base.taught_by)] == base.taught_by
+    assert "on the frozen features of mien-light" in spec.provenance
+    assert set(base.limitations) <= set(spec.limitations)
+    assert spec.training_sources[: len(base.training_sources)] == base.training_sources
     assert {figure.measure for figure in spec.figures} >= {"P_MTL"}
     assert str(tmp_path).encode() not in (out / "model.onnx").read_bytes()
     done = CliRunner().invoke(mien, ["evaluate", "mtl", "--data", str(data), "--bundle", str(out)])
@@ -262,13 +262,13 @@ def test_heads_are_evaluated_and_submitted(tmp_path: Path) -> None:
         mien, ["submit", "emi", "--list", str(listed), *given, *given, *shares, "--out", str(out)]
     )
     assert done.exit_code == 0, done.output
-    alone = HeadsOnFeatures([head], [shards]).of_names(ANSWERS["emi"], names)
+    alone = HeadsOnFeatures([head], [shards]).of_names(PREDICTION_FORMATS["emi"], names)
     written = np.loadtxt(out, delimiter=",", skiprows=1, usecols=range(1, 7), ndmin=2)
     np.testing.assert_allclose(written, alone, atol=1e-6)  # the same head twice, whatever the shares
     with pytest.raises(InputError, match="1 clips have no vector, the first is ghost"):
-        HeadsOnFeatures([head], [shards]).of_names(ANSWERS["emi"], [*names, "ghost"])
+        HeadsOnFeatures([head], [shards]).of_names(PREDICTION_FORMATS["emi"], [*names, "ghost"])
     with pytest.raises(ConfigError, match="no emotion of emi"):
-        HeadsOnFeatures([head], [shards], weights={"fear": [1.0]}).of_names(ANSWERS["emi"], names)
+        HeadsOnFeatures([head], [shards], weights={"fear": [1.0]}).of_names(PREDICTION_FORMATS["emi"], names)
     with pytest.raises(ConfigError, match="as many shares"):
         HeadsOnFeatures([head], [shards], weights={"emi": [0.5, 0.5]})
     done = CliRunner().invoke(mien, ["evaluate", "va", "--data", str(tmp_path), *given])

@@ -110,7 +110,7 @@ class LivePage:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Answers a browser: the page, its pictures, its figures."""
+    """Predictions a browser: the page, its pictures, its figures."""
 
     live_page: LivePage
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mien.datasets.open_sets.face_parquet import (
         VOTES,
         Pictures,
-        TeacherAnswers,
+        TeacherOutputs,
         load_emotions,
         load_pictures,
         load_ratings,
@@ -89,7 +89,7 @@ __all__ = [
     "Pictures",
     "Samples",
     "SplitCounts",
-    "TeacherAnswers",
+    "TeacherOutputs",
     "action_unit_probabilities",
     "affect_map",
     "base_video",
@@ -148,7 +148,7 @@ _LAZY = MappingProxyType(
         "open_sets.face_parquet": (
             "VOTES",
             "Pictures",
-            "TeacherAnswers",
+            "TeacherOutputs",
             "load_emotions",
             "load_pictures",
             "load_ratings",

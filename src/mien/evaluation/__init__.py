@@ -4,11 +4,17 @@
 from mien.evaluation.challenge.clip_head_predictions import HeadsOnFeatures
 from mien.evaluation.challenge.crop_scores import BundleOnCropFolder, own_thresholds
 from mien.evaluation.challenge.ensembles import AffectTables
-from mien.evaluation.challenge.predictions import read_answers, read_list, validate_answers, write_answers
-from mien.evaluation.challenge.submission_formats import ANSWERS, SUBMISSIONS, AnswerForm, Entry, submission_form
+from mien.evaluation.challenge.predictions import read_list, read_predictions, validate_predictions, write_predictions
+from mien.evaluation.challenge.submission_formats import (
+    PREDICTION_FORMATS,
+    SUBMISSIONS,
+    AnswerForm,
+    Entry,
+    submission_form,
+)
 from mien.evaluation.challenge.submissions import Submission, write_submission
 from mien.evaluation.evaluation_report import Measure, Report, measure, measure_groups
-from mien.evaluation.predictors import AnswerFile, BundleOnCrops, Predictor
+from mien.evaluation.predictors import BundleOnCrops, PredictionFile, Predictor
 from mien.evaluation.protocols.au_teacher import implied_by_expression
 from mien.evaluation.protocols.registry import PROTOCOLS, Protocol
 from mien.evaluation.tuning import (
@@ -20,17 +26,17 @@ from mien.evaluation.tuning import (
 )
 
 __all__ = [
-    "ANSWERS",
+    "PREDICTION_FORMATS",
     "PROTOCOLS",
     "SUBMISSIONS",
     "AffectTables",
-    "AnswerFile",
     "AnswerForm",
     "BundleOnCropFolder",
     "BundleOnCrops",
     "Entry",
     "HeadsOnFeatures",
     "Measure",
+    "PredictionFile",
     "Predictor",
     "Protocol",
     "Report",
@@ -41,13 +47,13 @@ __all__ = [
     "measure",
     "measure_groups",
     "own_thresholds",
-    "read_answers",
     "read_list",
+    "read_predictions",
     "search_thresholds",
     "search_thresholds_of",
     "search_weights",
     "submission_form",
-    "validate_answers",
-    "write_answers",
+    "validate_predictions",
+    "write_predictions",
     "write_submission",
 ]

@@ -17,7 +17,7 @@ from mien.affect import Analyzer, compound_scores, fill_gaps
 from mien.core import ConfigError, InputError
 from mien.datasets import AnnotationError, ClipSamples, FrameSamples, ImageSamples
 from mien.datasets.track_files import frame_columns
-from mien.evaluation.challenge.predictions import KEY, Answers, read_answers
+from mien.evaluation.challenge.predictions import KEY, Predictions, read_predictions
 from mien.evaluation.challenge.submission_formats import AnswerForm
 from mien.media import cut_box, load_image
 from mien.results import hash_file
@@ -49,8 +49,8 @@ class Predictor(Protocol):
         """(N, entries) answers for the videos."""
 
 
-class AnswerFile:
-    """Answers from a file in the form of the task's submissions; it may hold more rows than are asked for.
+class PredictionFile:
+    """Predictions from a file in the form of the task's submissions; it may hold more rows than are asked for.
 
     Args:
         path: of the file.
@@ -70,12 +70,12 @@ class AnswerFile:
         return hash_file(self._path)
 
     def of_frames(self, form: AnswerForm, samples: FrameSamples) -> Floats:
-        """Answers by video and frame number.
+        """Predictions by video and frame number.
 
         Raises:
             InputError: the file is not in this form, or a frame has no row or several.
         """
-        answers = read_answers(form, self._path)
+        answers = read_predictions(form, self._path)
         try:
             columns = frame_columns(answers.table, None)
         except AnnotationError as error:
@@ -91,7 +91,7 @@ class AnswerFile:
         return answers.values[rows]
 
     def of_images(self, form: AnswerForm, samples: ImageSamples) -> Floats:
-        """Answers by image name as the data set writes it.
+        """Predictions by image name as the data set writes it.
 
         Raises:
             InputError: the file is not in this form, or an image has no row or several.
@@ -99,7 +99,7 @@ class AnswerFile:
         return self._by_name(form, samples.names)
 
     def of_clips(self, form: AnswerForm, samples: ClipSamples) -> Floats:
-        """Answers by the name of the video, which is text: ``00001`` is not 1.
+        """Predictions by the name of the video, which is text: ``00001`` is not 1.
 
         Raises:
             InputError: the file is not in this form, or a video has no row or several.
@@ -107,7 +107,7 @@ class AnswerFile:
         return self._by_name(form, samples.names)
 
     def _by_name(self, form: AnswerForm, names: Sequence[str]) -> Floats:
-        answers: Answers = read_answers(form, self._path)
+        answers: Predictions = read_predictions(form, self._path)
         if pc.count_distinct(answers.names).as_py() < len(answers):
             raise InputError(f"{self._path} names a row twice; keep one answer for each {KEY}")
         rows = pc.index_in(pa.array(names, pa.string()), value_set=answers.names)
@@ -132,7 +132,7 @@ class Naming(Protocol):
 
 
 class BundleOnCrops:
-    """Answers of a bundle that looks at the data set's own crops, frame by frame and unsmoothed.
+    """Predictions of a bundle that looks at the data set's own crops, frame by frame and unsmoothed.
 
     Frames without a crop are interpolated within their track. Action units count as present from .5.
 
@@ -154,7 +154,7 @@ class BundleOnCrops:
         return self._analyzer.bundle_digest
 
     def of_frames(self, form: AnswerForm, samples: FrameSamples) -> Floats:
-        """Answers to every frame of the tracks.
+        """Predictions to every frame of the tracks.
 
         Raises:
             ConfigError: the samples have no crops, or the bundle lacks what the task asks for.
@@ -172,7 +172,7 @@ class BundleOnCrops:
         return result
 
     def of_images(self, form: AnswerForm, samples: ImageSamples) -> Floats:
-        """Answers to every image: cut to its face box where the annotations give one, else as it stands.
+        """Predictions to every image: cut to its face box where the annotations give one, else as it stands.
 
         Raises:
             ConfigError: the set has no image files, or the bundle lacks what the task asks for.

@@ -16,8 +16,8 @@ from mien.affect import BlendSearch, Smoothing, choose_by_frequencies, search_bl
 from mien.core import ConfigError
 from mien.datasets import ClipSamples, FrameSamples, load_dataset
 from mien.evaluation.challenge.ensembles import AffectTables
-from mien.evaluation.challenge.submission_formats import ANSWERS, AnswerForm, Part, edition_form
-from mien.evaluation.predictors import AnswerFile
+from mien.evaluation.challenge.submission_formats import PREDICTION_FORMATS, AnswerForm, Part, edition_form
+from mien.evaluation.predictors import PredictionFile
 from mien.metrics import LabelCounts, p_au, p_expr, p_va, pearson
 
 # From .5 outwards, so that of equal scores the threshold nearest to .5 wins.
@@ -176,7 +176,7 @@ def choose_compound_system(
         InputError: a table cannot be read, or a video is in none.
     """
     samples = cast("FrameSamples", load_dataset("cexpr", data, "test"))
-    form = ANSWERS["ce"]
+    form = PREDICTION_FORMATS["ce"]
     classes = {
         str(folder): AffectTables([folder], smoothing=smoothing).of_frames(form, samples)[:, 0].astype(np.intp)
         for folder in systems
@@ -205,7 +205,7 @@ def _score(task: str, samples: FrameSamples, values: Floats) -> float:
 def _search_emotions(task: str, data: Path, systems: Sequence[Path], split: str) -> dict[str, BlendSearch]:
     samples = cast("ClipSamples", load_dataset(task, data, split))
     valid = samples.valid_intensities
-    values = [AnswerFile(path).of_clips(ANSWERS[task], samples)[valid] for path in systems]
+    values = [PredictionFile(path).of_clips(PREDICTION_FORMATS[task], samples)[valid] for path in systems]
     truth = samples.intensities[valid]
     found = search_blend_per_column(values, lambda column, own: pearson(own, truth[:, column]))
     return dict(zip(samples.labels, found, strict=True))

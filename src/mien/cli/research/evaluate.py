@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     "--predictions",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="Answers in the form of the challenge, or a folder of affect tables; a folder for each system of a blend.",
+    help="Predictions in the form of the challenge, or a folder of affect tables; a folder for each system of a blend.",
 )
 @click.option("--smooth", metavar="SETTINGS", help="expr=50,va=50,au=3, or bundle: what the bundle names.")
 @click.option("--head", "heads", multiple=True, type=click.Path(path_type=Path), help="Of whole clips; for each.")
@@ -106,10 +106,10 @@ def _predictor(
 ) -> Predictor:
     from mien.affect import Smoothing
     from mien.cli.options import numbers, weights_by_task
-    from mien.evaluation import AffectTables, AnswerFile
+    from mien.evaluation import AffectTables, PredictionFile
 
     if len(predictions) == 1 and not predictions[0].is_dir():
-        return AnswerFile(predictions[0])
+        return PredictionFile(predictions[0])
     return AffectTables(
         predictions,
         smoothing=Smoothing.of(smooth),
@@ -124,12 +124,12 @@ def _bundle_over_time(
     """A bundle on the crops of the data set, smoothed and decided as asked for."""
     from mien.cli.options import Post
     from mien.datasets.crop_folders import find_crops
-    from mien.evaluation import ANSWERS, AffectTables
+    from mien.evaluation import PREDICTION_FORMATS, AffectTables
 
     crops = find_crops(data, None)
-    if protocol not in ANSWERS or crops is None:
+    if protocol not in PREDICTION_FORMATS or crops is None:
         raise click.UsageError(f"--smooth and --thresholds need the official crops of a challenge, {protocol} has none")
-    post = Post.of(ANSWERS[protocol], smooth, thresholds, bundle, crops)
+    post = Post.of(PREDICTION_FORMATS[protocol], smooth, thresholds, bundle, crops)
     return AffectTables(post.systems, smoothing=post.smoothing, thresholds=post.thresholds)
 
 

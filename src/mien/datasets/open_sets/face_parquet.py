@@ -27,7 +27,7 @@ class Pictures:
 
 
 @dataclass(frozen=True, eq=False)
-class TeacherAnswers:
+class TeacherOutputs:
     """What a landmark and blendshape model said about pictures.
 
     Attributes:
@@ -92,7 +92,7 @@ def load_traits(path: str | Path, names: tuple[str, ...]) -> dict[str, npt.NDArr
     return {name: np.array(table[name].to_pylist(), dtype=np.str_) for name in names}
 
 
-def load_teacher(path: str | Path, names: tuple[str, ...]) -> TeacherAnswers:
+def load_teacher(path: str | Path, names: tuple[str, ...]) -> TeacherOutputs:
     """The teacher's answers for exactly these pictures, joined by name.
 
     Raises:
@@ -105,7 +105,7 @@ def load_teacher(path: str | Path, names: tuple[str, ...]) -> TeacherAnswers:
         raise DatasetError(f"{path}: the file's metadata does not name its blendshapes")
     rows = _rows_of(names, table, path)
     blendshape_names = tuple(json.loads(metadata[b"blendshapes"]))
-    return TeacherAnswers(
+    return TeacherOutputs(
         found=np.asarray(table["found"].to_numpy()).astype(bool)[rows],
         blendshapes=_lists(table["blendshapes"], len(blendshape_names))[rows],
         blendshape_names=blendshape_names,

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.core import EXPRESSIONS
-from mien.datasets.open_sets.face_parquet import TeacherAnswers
+from mien.datasets.open_sets.face_parquet import TeacherOutputs
 
 Doubles = npt.NDArray[np.float64]
 
@@ -88,7 +88,7 @@ class AuRule:
 class Evidence:
     """Blendshapes by name (left and right averaged) and distances on the face in units of the eye distance."""
 
-    teacher: TeacherAnswers
+    teacher: TeacherOutputs
 
     def shape(self, name: str) -> Doubles:
         """(N,) activation of a blendshape; the mean of both sides where it has sides."""
@@ -125,7 +125,7 @@ AU_RULES: dict[str, AuRule] = {
 }
 
 
-def action_unit_probabilities(teacher: TeacherAnswers, expression: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+def action_unit_probabilities(teacher: TeacherOutputs, expression: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
     """Pseudo-labels (N, A) of `AU_RULES` in [0, 1], NaN where the teacher saw no face or cannot be believed.
 
     The teacher takes a crying mouth for a smile. So where people see sadness, anger, disgust or fear and hardly any

@@ -78,7 +78,7 @@ class HeadsOnFeatures:
         raise ConfigError(f"{self.name} answers whole clips, not {form.name} of {samples.dataset}")
 
     def of_clips(self, form: AnswerForm, samples: ClipSamples) -> Floats:
-        """Answers to the clips of a data set; see `of_names`."""
+        """Predictions to the clips of a data set; see `of_names`."""
         return self.of_names(form, samples.names)
 
     def of_names(self, form: AnswerForm, names: Sequence[str]) -> Floats:

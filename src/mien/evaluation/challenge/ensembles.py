@@ -72,7 +72,7 @@ class AffectTables:
         return len(self._systems)
 
     def of_frames(self, form: AnswerForm, samples: FrameSamples) -> Floats:
-        """Answers to every frame of the tracks; see `faces_of_track` for tracks that share a video.
+        """Predictions to every frame of the tracks; see `faces_of_track` for tracks that share a video.
 
         Raises:
             ConfigError: tables do not hold what the form asks for.
@@ -81,7 +81,7 @@ class AffectTables:
         return np.concatenate([part.decide(self.scores(form, part, samples)) for part in self.parts(form)], axis=1)
 
     def of_images(self, form: AnswerForm, samples: ImageSamples) -> Floats:
-        """Answers to images, found by file name.
+        """Predictions to images, found by file name.
 
         Raises:
             ConfigError: as for `of_frames`.

@@ -19,14 +19,14 @@ from mien.evaluation.challenge.submission_formats import AnswerForm
 from mien.results import durable_file, output_errors
 
 KEY = "image"
-"""Name of the first column of a table that `read_answers` gives, whatever the file's header calls it."""
+"""Name of the first column of a table that `read_predictions` gives, whatever the file's header calls it."""
 
 # First names of a list's header; a list without a header would lose its first row without a word.
 _LIST_HEADERS = ("image", "image_location", "filename", "file_id")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Answers:
+class Predictions:
     """The rows of a file of answers, every value checked.
 
     Attributes:
@@ -48,7 +48,7 @@ class Answers:
         return len(self.values)
 
 
-def read_answers(form: AnswerForm, path: Path) -> Answers:
+def read_predictions(form: AnswerForm, path: Path) -> Predictions:
     """Read a file of answers.
 
     Raises:
@@ -71,7 +71,7 @@ def read_answers(form: AnswerForm, path: Path) -> Answers:
                 table.refuse(outside, entry.name, f"is not in [{entry.low:g}, {entry.high:g}]")
     except AnnotationError as error:
         raise InputError(str(error)) from error
-    return Answers(form=form, table=table, values=table.numbers([entry.name for entry in form.entries]))
+    return Predictions(form=form, table=table, values=table.numbers([entry.name for entry in form.entries]))
 
 
 def read_list(path: Path) -> pa.Array:
@@ -97,7 +97,7 @@ def read_list(path: Path) -> pa.Array:
     return names
 
 
-def write_answers(form: AnswerForm, names: pa.Array, values: npt.NDArray[np.floating], path: Path) -> None:
+def write_predictions(form: AnswerForm, names: pa.Array, values: npt.NDArray[np.floating], path: Path) -> None:
     """Write a file of answers.
 
     Args:
@@ -128,7 +128,7 @@ def write_answers(form: AnswerForm, names: pa.Array, values: npt.NDArray[np.floa
             pacsv.write_csv(table, file, options)
 
 
-def validate_answers(form: AnswerForm, path: Path, list_path: Path) -> int:
+def validate_predictions(form: AnswerForm, path: Path, list_path: Path) -> int:
     """Check a finished file against the official list: header, fields, ranges, classes, names, order and count.
 
     Returns:
@@ -137,7 +137,7 @@ def validate_answers(form: AnswerForm, path: Path, list_path: Path) -> int:
     Raises:
         InputError: the first thing that is wrong, with its line.
     """
-    answers, listed = read_answers(form, path), read_list(list_path)
+    answers, listed = read_predictions(form, path), read_list(list_path)
     n = min(len(answers), len(listed))
     differs = np.asarray(pc.not_equal(answers.names.slice(0, n), listed.slice(0, n)))
     if differs.any():

@@ -118,7 +118,7 @@ SUBMISSIONS = MappingProxyType(
 )
 """Task -> the official form of its submissions."""
 
-ANSWERS = MappingProxyType(
+PREDICTION_FORMATS = MappingProxyType(
     {
         **SUBMISSIONS,
         **{
@@ -150,10 +150,10 @@ ANSWERS = MappingProxyType(
 def edition_form(task: str, expressions: Sequence[str], units: Sequence[str]) -> AnswerForm:
     """The form of a frame task for the edition whose labels these are: 7 expressions or 8 action units are of 2020."""
     if task == "expr" and tuple(expressions) == _EXPR_7:
-        return ANSWERS["expr-2020"]
+        return PREDICTION_FORMATS["expr-2020"]
     if task == "au" and tuple(units) == ACTION_UNITS_8:
-        return ANSWERS["au-2020"]
-    return ANSWERS[task]
+        return PREDICTION_FORMATS["au-2020"]
+    return PREDICTION_FORMATS[task]
 
 
 def submission_form(task: str) -> AnswerForm:

@@ -19,7 +19,7 @@ from mien.core import ConfigError, InputError
 from mien.evaluation.challenge.clip_head_predictions import HeadsOnFeatures
 from mien.evaluation.challenge.crop_scores import BundleOnCropFolder
 from mien.evaluation.challenge.ensembles import AffectTables
-from mien.evaluation.challenge.predictions import read_answers, read_list, validate_answers, write_answers
+from mien.evaluation.challenge.predictions import read_list, read_predictions, validate_predictions, write_predictions
 from mien.evaluation.challenge.submission_formats import AnswerForm, submission_form
 
 Floats = npt.NDArray[np.float64]
@@ -85,8 +85,8 @@ def write_submission(
     else:
         tables = AffectTables(systems, smoothing=smoothing, thresholds=thresholds, weights=weights)
         values, report = _from_tables(form, tables, names)
-    write_answers(form, names, values, out)
-    validate_answers(form, out, list_path)
+    write_predictions(form, names, values, out)
+    validate_predictions(form, out, list_path)
     return report
 
 
@@ -102,8 +102,8 @@ def write_intensities(task: str, heads: HeadsOnFeatures, list_path: Path, out: P
         OutputError: the file cannot be written.
     """
     form, names = submission_form(task), read_list(list_path)
-    write_answers(form, names, heads.of_names(form, names.to_pylist()), out)
-    return validate_answers(form, out, list_path)
+    write_predictions(form, names, heads.of_names(form, names.to_pylist()), out)
+    return validate_predictions(form, out, list_path)
 
 
 def _from_tables(form: AnswerForm, systems: AffectTables, names: pa.Array) -> tuple[Floats, Submission]:
@@ -154,7 +154,7 @@ def _intensities(form: AnswerForm, folder: Path, names: pa.Array) -> Floats:
     paths = sorted(folder.glob("*.csv"))
     if not paths:
         raise InputError(f"{folder} holds no CSV files with the header {form.header_line!r}")
-    parts = [read_answers(form, path) for path in paths]
+    parts = [read_predictions(form, path) for path in paths]
     known = pa.concat_arrays([part.names for part in parts])
     if pc.count_distinct(known).as_py() < len(known):
         raise InputError(f"{folder}: a video is there twice; keep one row for each")

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.datasets import ClipSamples, FrameSamples, ImageSamples, base_video, load_dataset
-from mien.evaluation.challenge.submission_formats import ANSWERS, edition_form
+from mien.evaluation.challenge.submission_formats import PREDICTION_FORMATS, edition_form
 from mien.evaluation.evaluation_report import (
     LabelledRows,
     Report,
@@ -38,7 +38,7 @@ _WITH_CROP = ", frames with a crop"
 def evaluate_va(data: Path, predictor: Predictor, split: str = "valid") -> Report:
     """Aff-Wild2 valence and arousal: P_VA and both CCC."""
     samples = cast("FrameSamples", load_dataset("affwild2-va", data, split))
-    values = predictor.of_frames(ANSWERS["va"], samples)
+    values = predictor.of_frames(PREDICTION_FORMATS["va"], samples)
     rows = _FrameRows(samples)
     scores = [*va_scores(rows.scored(samples.valence_arousal, values, samples.valid_valence_arousal))]
     scores += [
@@ -84,7 +84,7 @@ def evaluate_au(data: Path, predictor: Predictor, split: str = "valid") -> Repor
 def evaluate_mtl(data: Path, predictor: Predictor, split: str = "valid") -> Report:
     """s-Aff-Wild2: P_MTL and its three parts, each on its own valid rows."""
     samples = cast("FrameSamples", load_dataset("affwild2-mtl", data, split))
-    values = predictor.of_frames(ANSWERS["mtl"], samples)
+    values = predictor.of_frames(PREDICTION_FORMATS["mtl"], samples)
     rows = _FrameRows(samples)
     parts = (
         va_scores(rows.scored(samples.valence_arousal, values[:, :2], samples.valid_valence_arousal)),
@@ -107,7 +107,7 @@ def evaluate_mtl(data: Path, predictor: Predictor, split: str = "valid") -> Repo
 def evaluate_ce(data: Path, predictor: Predictor, split: str = "train") -> Report:
     """Compound expressions: macro F1 over seven classes, on a re-annotation, as the challenge gives no labels."""
     samples = cast("FrameSamples", load_dataset("cexpr", data, split))
-    values = predictor.of_frames(ANSWERS["ce"], samples)[:, 0]
+    values = predictor.of_frames(PREDICTION_FORMATS["ce"], samples)[:, 0]
     labels = samples.expression_labels[:7]
     # Some re-annotations have an eighth class, "other", which the challenge does not score.
     valid = samples.valid_expression & (samples.expression < len(labels))
@@ -119,7 +119,7 @@ def evaluate_ce(data: Path, predictor: Predictor, split: str = "train") -> Repor
 def evaluate_lsd(data: Path, predictor: Predictor, split: str = "valid") -> Report:
     """Learning from synthetic data: macro F1 over six expressions; each image is drawn by itself."""
     samples = cast("ImageSamples", load_dataset("lsd", data, split))
-    values = predictor.of_images(ANSWERS["lsd"], samples)[:, 0]
+    values = predictor.of_images(PREDICTION_FORMATS["lsd"], samples)[:, 0]
     scored = _scored_alone(samples.expression, values, samples.valid_expression)
     scores = expression_scores(scored, samples.expression_labels, title="macro F1")
     return _report("lsd", samples, predictor, {"expression": samples.valid_expression}, scores)
@@ -129,7 +129,7 @@ def evaluate_affectnet(data: Path, predictor: Predictor, split: str = "valid") -
     """AffectNet: accuracy over eight classes, and over seven by leaving out contempt, images and column."""
     release = "affectnet-npy" if (data / "val_set").is_dir() else "affectnet"
     samples = cast("ImageSamples", load_dataset(release, data, split))
-    values = predictor.of_images(ANSWERS["affectnet"], samples)
+    values = predictor.of_images(PREDICTION_FORMATS["affectnet"], samples)
     contempt = samples.expression_labels.index("contempt")
     valid, n_classes = samples.valid_expression, len(samples.expression_labels)
     eight = _scored_alone(samples.expression, values.argmax(axis=1), valid).class_counts(n_classes)
@@ -155,7 +155,7 @@ def evaluate_eri(data: Path, predictor: Predictor, split: str = "valid") -> Repo
 
 def _evaluate_clips(name: str, data: Path, predictor: Predictor, split: str) -> Report:
     samples = cast("ClipSamples", load_dataset(name, data, split))
-    values = predictor.of_clips(ANSWERS[name], samples)
+    values = predictor.of_clips(PREDICTION_FORMATS[name], samples)
     scored = _scored_alone(samples.intensities, values, samples.valid_intensities)
     masks = {"intensities": samples.valid_intensities}
     return _report(name, samples, predictor, masks, intensity_scores(scored, samples.labels))

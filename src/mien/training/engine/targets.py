@@ -28,7 +28,7 @@ from mien.training.recipes.recipe import Recipe
 from mien.training.recipes.settings import StageSettings, TeacherSettings
 
 Floats = npt.NDArray[np.float32]
-Answers = dict[str, tuple[tuple[str, ...], Floats]]
+Predictions = dict[str, tuple[tuple[str, ...], Floats]]
 """Task -> names of the columns, and (N, L) probabilities or values."""
 
 _BATCH = 64
@@ -90,7 +90,7 @@ def load_network(path: Path) -> tuple[AffectNetwork, Recipe, dict[str, tuple[str
     return network.eval(), recipe, labels
 
 
-def _kept_answers(samples: TrainingSet, teacher: TeacherSettings, recipe: Recipe, folder: Path) -> Answers:
+def _kept_answers(samples: TrainingSet, teacher: TeacherSettings, recipe: Recipe, folder: Path) -> Predictions:
     key = hashlib.sha256(f"{teacher.path} {teacher.temperature}".encode()).hexdigest()[:12]
     path = folder / f"teacher-{key}.npz"
     if not path.is_file():
@@ -106,7 +106,7 @@ def _kept_answers(samples: TrainingSet, teacher: TeacherSettings, recipe: Recipe
         return {task: (tuple(map(str, kept[f"{task} names"])), kept[task]) for task in tasks}
 
 
-def _ask_bundle(samples: TrainingSet, teacher: TeacherSettings, recipe: Recipe) -> Answers:
+def _ask_bundle(samples: TrainingSet, teacher: TeacherSettings, recipe: Recipe) -> Predictions:
     bundle = load_bundle(teacher.path)
     spec = bundle.spec
     pictures = _pictures(samples, teacher)
@@ -127,12 +127,12 @@ def _ask_bundle(samples: TrainingSet, teacher: TeacherSettings, recipe: Recipe) 
     }
 
 
-def _ask_checkpoint(samples: TrainingSet, teacher: TeacherSettings, recipe: Recipe) -> Answers:
+def _ask_checkpoint(samples: TrainingSet, teacher: TeacherSettings, recipe: Recipe) -> Predictions:
     network, own, labels = load_network(Path(teacher.path))
     if own.model.colour != recipe.model.colour:
         raise ConfigError(f"{teacher.path} sees {own.model.colour}, this recipe {recipe.model.colour}; use its bundle")
     outputs = raw_outputs(network, samples, own)
-    activated: Answers = {}
+    activated: Predictions = {}
     for task, values in outputs.items():
         raw = torch.from_numpy(values)
         if task == "expression":
