@@ -13,7 +13,7 @@ from mien.cli.research.submit import submit
 from mien.core import EXPRESSIONS, ConfigError, Faces, Frame, InputError
 from mien.datasets import ACTION_UNITS_12
 from mien.evaluation.challenge.predictions import read_predictions, validate_predictions
-from mien.evaluation.challenge.submission_formats import SUBMISSIONS, submission_form
+from mien.evaluation.challenge.submission_formats import SUBMISSIONS, submission_format
 from mien.evaluation.challenge.submissions import write_submission
 from mien.results import TableWriter, table_schema
 
@@ -121,7 +121,7 @@ def test_pitfall_10_frame_i_of_the_list_is_row_i_minus_1_of_the_table(
     folder, main = tables
     listed = _write_list(tmp_path / "list.txt", HEADERS["va"], NAMES)
     write_submission("va", folder, listed, tmp_path / "va.txt")
-    got = read_predictions(submission_form("va"), tmp_path / "va.txt").values[:7, 0]
+    got = read_predictions(submission_format("va"), tmp_path / "va.txt").values[:7, 0]
     frames = np.array([1, 2, 5])
     valence = np.array([main[frame].valence[0] for frame in frames])
     assert got == pytest.approx(np.interp(np.arange(1, 8), frames, valence), abs=1e-6)
@@ -146,7 +146,7 @@ def test_pitfall_19_interpolation_then_filter_then_decision(
     frames = np.array([1, 2, 5])
     probabilities = np.array([main[frame].action_units[0] for frame in frames], dtype=np.float64)
     dense = box_mean(fill_gaps(frames, probabilities, np.arange(1, 8)), 2)
-    got = read_predictions(submission_form("au"), tmp_path / "au.txt").values[:7]
+    got = read_predictions(submission_format("au"), tmp_path / "au.txt").values[:7]
     assert np.array_equal(got, dense >= 0.4)
 
 
@@ -181,7 +181,7 @@ def test_pitfall_23_lsd_takes_the_argmax_of_pictures_found_by_file_name(tmp_path
     order = [EXPRESSIONS.index(name) for name in ("anger", "disgust", "fear", "happiness", "sadness", "surprise")]
     # Pitfall 23: the class is the argmax, never the argmin.
     expected = [int(faces[name].expression[0, order].argmax()) for name in ("x.jpg", "7.jpg")]
-    assert read_predictions(submission_form("lsd"), tmp_path / "lsd.txt").values[:, 0].tolist() == expected
+    assert read_predictions(submission_format("lsd"), tmp_path / "lsd.txt").values[:, 0].tolist() == expected
 
 
 def test_pitfall_14_emi_names_are_text(tmp_path: Path) -> None:
@@ -231,11 +231,11 @@ def test_faults_of_a_finished_file_are_named_by_line(fault: str, tmp_path: Path)
     lines = [HEADERS["va"], *(f"{name},0.5,-0.25" for name in names)]
     path = tmp_path / "va.txt"
     path.write_text("\n".join(lines) + "\n")
-    assert validate_predictions(submission_form("va"), path, listed) == 4
+    assert validate_predictions(submission_format("va"), path, listed) == 4
     change, message = FAULTS[fault]
     path.write_text("\n".join(change(lines)) + "\n")
     with pytest.raises(InputError, match=rf"va\.txt.*{message}"):
-        validate_predictions(submission_form("va"), path, listed)
+        validate_predictions(submission_format("va"), path, listed)
 
 
 @pytest.mark.parametrize(
@@ -254,7 +254,7 @@ def test_classes_and_ranges_of_each_task(task: str, row: str, tmp_path: Path) ->
     path = tmp_path / "file.txt"
     path.write_text(f"{HEADERS[task]}\n{row}\n")
     with pytest.raises(InputError, match="line 2, field"):
-        read_predictions(submission_form(task), path)
+        read_predictions(submission_format(task), path)
 
 
 def test_command_line_writes_and_checks(tables: tuple[Path, dict[int, Faces]], tmp_path: Path) -> None:

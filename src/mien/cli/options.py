@@ -12,7 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from mien.affect import Smoothing
-    from mien.evaluation import AnswerForm, BundleOnCropFolder, HeadsOnFeatures
+    from mien.evaluation import BundleOnCropFolder, HeadsOnFeatures, SubmissionFormat
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Post:
 
     @classmethod
     def of(
-        cls, form: AnswerForm, smooth: str | None, thresholds: str | None, bundle: str | None, crops: Path | None
+        cls, form: SubmissionFormat, smooth: str | None, thresholds: str | None, bundle: str | None, crops: Path | None
     ) -> Post:
         """From the options; the word ``bundle`` stands for what the bundle names itself.
 

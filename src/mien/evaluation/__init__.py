@@ -8,9 +8,9 @@ from mien.evaluation.challenge.predictions import read_list, read_predictions, v
 from mien.evaluation.challenge.submission_formats import (
     PREDICTION_FORMATS,
     SUBMISSIONS,
-    AnswerForm,
-    Entry,
-    submission_form,
+    Field,
+    SubmissionFormat,
+    submission_format,
 )
 from mien.evaluation.challenge.submissions import Submission, write_submission
 from mien.evaluation.evaluation_report import Measure, Report, measure, measure_groups
@@ -30,10 +30,9 @@ __all__ = [
     "PROTOCOLS",
     "SUBMISSIONS",
     "AffectTables",
-    "AnswerForm",
     "BundleOnCropFolder",
     "BundleOnCrops",
-    "Entry",
+    "Field",
     "HeadsOnFeatures",
     "Measure",
     "PredictionFile",
@@ -41,6 +40,7 @@ __all__ = [
     "Protocol",
     "Report",
     "Submission",
+    "SubmissionFormat",
     "ThresholdSearch",
     "choose_compound_system",
     "implied_by_expression",
@@ -52,7 +52,7 @@ __all__ = [
     "search_thresholds",
     "search_thresholds_of",
     "search_weights",
-    "submission_form",
+    "submission_format",
     "validate_predictions",
     "write_predictions",
     "write_submission",

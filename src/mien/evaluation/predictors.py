@@ -18,7 +18,7 @@ from mien.core import ConfigError, InputError
 from mien.datasets import AnnotationError, ClipSamples, FrameSamples, ImageSamples
 from mien.datasets.track_files import frame_columns
 from mien.evaluation.challenge.predictions import KEY, Predictions, read_predictions
-from mien.evaluation.challenge.submission_formats import AnswerForm
+from mien.evaluation.challenge.submission_formats import SubmissionFormat
 from mien.media import cut_box, load_image
 from mien.results import hash_file
 
@@ -39,13 +39,13 @@ class Predictor(Protocol):
     def digest(self) -> str:
         """SHA-256 of the file or bundle."""
 
-    def of_frames(self, form: AnswerForm, samples: FrameSamples) -> Floats:
+    def of_frames(self, form: SubmissionFormat, samples: FrameSamples) -> Floats:
         """(N, entries) answers for the rows of the samples."""
 
-    def of_images(self, form: AnswerForm, samples: ImageSamples) -> Floats:
+    def of_images(self, form: SubmissionFormat, samples: ImageSamples) -> Floats:
         """(N, entries) answers for the images."""
 
-    def of_clips(self, form: AnswerForm, samples: ClipSamples) -> Floats:
+    def of_clips(self, form: SubmissionFormat, samples: ClipSamples) -> Floats:
         """(N, entries) answers for the videos."""
 
 
@@ -69,7 +69,7 @@ class PredictionFile:
         """SHA-256 of the file."""
         return hash_file(self._path)
 
-    def of_frames(self, form: AnswerForm, samples: FrameSamples) -> Floats:
+    def of_frames(self, form: SubmissionFormat, samples: FrameSamples) -> Floats:
         """Predictions by video and frame number.
 
         Raises:
@@ -90,7 +90,7 @@ class PredictionFile:
         self._check(known[rows] != wanted, samples.image_location)
         return answers.values[rows]
 
-    def of_images(self, form: AnswerForm, samples: ImageSamples) -> Floats:
+    def of_images(self, form: SubmissionFormat, samples: ImageSamples) -> Floats:
         """Predictions by image name as the data set writes it.
 
         Raises:
@@ -98,7 +98,7 @@ class PredictionFile:
         """
         return self._by_name(form, samples.names)
 
-    def of_clips(self, form: AnswerForm, samples: ClipSamples) -> Floats:
+    def of_clips(self, form: SubmissionFormat, samples: ClipSamples) -> Floats:
         """Predictions by the name of the video, which is text: ``00001`` is not 1.
 
         Raises:
@@ -106,7 +106,7 @@ class PredictionFile:
         """
         return self._by_name(form, samples.names)
 
-    def _by_name(self, form: AnswerForm, names: Sequence[str]) -> Floats:
+    def _by_name(self, form: SubmissionFormat, names: Sequence[str]) -> Floats:
         answers: Predictions = read_predictions(form, self._path)
         if pc.count_distinct(answers.names).as_py() < len(answers):
             raise InputError(f"{self._path} names a row twice; keep one answer for each {KEY}")
@@ -153,7 +153,7 @@ class BundleOnCrops:
         """SHA-256 of the bundle."""
         return self._analyzer.bundle_digest
 
-    def of_frames(self, form: AnswerForm, samples: FrameSamples) -> Floats:
+    def of_frames(self, form: SubmissionFormat, samples: FrameSamples) -> Floats:
         """Predictions to every frame of the tracks.
 
         Raises:
@@ -171,7 +171,7 @@ class BundleOnCrops:
             result[rows] = _decided(form, dense)
         return result
 
-    def of_images(self, form: AnswerForm, samples: ImageSamples) -> Floats:
+    def of_images(self, form: SubmissionFormat, samples: ImageSamples) -> Floats:
         """Predictions to every image: cut to its face box where the annotations give one, else as it stands.
 
         Raises:
@@ -182,7 +182,7 @@ class BundleOnCrops:
         raw = self._raw(form, labels, (_picture(samples, row) for row in range(len(samples))))
         return raw if form.name == "affectnet" else _decided(form, raw)
 
-    def of_clips(self, form: AnswerForm, samples: ClipSamples) -> Floats:
+    def of_clips(self, form: SubmissionFormat, samples: ClipSamples) -> Floats:
         """Refused: nothing that comes with mien was trained for intensities of whole videos.
 
         Raises:
@@ -194,14 +194,14 @@ class BundleOnCrops:
         )
 
     def _raw(
-        self, form: AnswerForm, labels: tuple[tuple[str, ...], tuple[str, ...]], pictures: Iterable[Picture]
+        self, form: SubmissionFormat, labels: tuple[tuple[str, ...], tuple[str, ...]], pictures: Iterable[Picture]
     ) -> Floats:
         """Scores before any decision: valence and arousal, one column per class, one per action unit."""
         parts = [self._scores(form, labels, batch) for batch in _batches(pictures)]
         return np.concatenate(parts)
 
     def _scores(
-        self, form: AnswerForm, labels: tuple[tuple[str, ...], tuple[str, ...]], pictures: Sequence[Picture]
+        self, form: SubmissionFormat, labels: tuple[tuple[str, ...], tuple[str, ...]], pictures: Sequence[Picture]
     ) -> Floats:
         faces = self._analyzer.crops(pictures)
         expressions, units = labels
@@ -217,7 +217,7 @@ class BundleOnCrops:
         return np.concatenate(columns, axis=1).astype(np.float64)
 
 
-def _decided(form: AnswerForm, raw: Floats) -> Floats:
+def _decided(form: SubmissionFormat, raw: Floats) -> Floats:
     """Entries of the form from raw columns: values, the highest class, units at .5."""
     n_values = sum(not entry.whole for entry in form.entries)
     n_units = sum(entry.whole and entry.name != "expression" for entry in form.entries)

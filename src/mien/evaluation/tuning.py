@@ -16,7 +16,7 @@ from mien.affect import BlendSearch, Smoothing, choose_by_frequencies, search_bl
 from mien.core import ConfigError
 from mien.datasets import ClipSamples, FrameSamples, load_dataset
 from mien.evaluation.challenge.ensembles import AffectTables
-from mien.evaluation.challenge.submission_formats import PREDICTION_FORMATS, AnswerForm, Part, edition_form
+from mien.evaluation.challenge.submission_formats import PREDICTION_FORMATS, Part, SubmissionFormat, edition_format
 from mien.evaluation.predictors import PredictionFile
 from mien.metrics import LabelCounts, p_au, p_expr, p_va, pearson
 
@@ -185,11 +185,11 @@ def choose_compound_system(
     return dict(sorted(divergences.items(), key=lambda item: item[1]))
 
 
-def _frames(task: str, data: Path, split: str) -> tuple[FrameSamples, AnswerForm]:
+def _frames(task: str, data: Path, split: str) -> tuple[FrameSamples, SubmissionFormat]:
     if task not in _FRAME_SETS:
         raise ConfigError(f"{task!r} is none of {', '.join(_FRAME_SETS)}")
     samples = cast("FrameSamples", load_dataset(_FRAME_SETS[task], data, split))
-    return samples, edition_form(task, samples.expression_labels, samples.action_unit_labels)
+    return samples, edition_format(task, samples.expression_labels, samples.action_unit_labels)
 
 
 def _score(task: str, samples: FrameSamples, values: Floats) -> float:

@@ -47,13 +47,13 @@ def submit(
     """
     from mien.cli.options import Post, clip_heads, weights_by_task
     from mien.evaluation.challenge.predictions import validate_predictions
-    from mien.evaluation.challenge.submission_formats import submission_form
+    from mien.evaluation.challenge.submission_formats import submission_format
     from mien.evaluation.challenge.submissions import write_intensities, write_submission
 
     if validate is not None and (predictions or out or smooth or thresholds or weights or bundle or crops or heads):
         raise click.UsageError("--validate only checks a file; leave out the options for writing one")
     if validate is not None:
-        n_rows = validate_predictions(submission_form(task), validate, list_path)
+        n_rows = validate_predictions(submission_format(task), validate, list_path)
         click.echo(f"{validate}: {n_rows} rows, valid for {task}")
         return
     if out is None or sum(map(bool, (predictions, crops, heads))) != 1 or (bundle and not crops):
@@ -65,7 +65,7 @@ def submit(
         n_rows = write_intensities(task, clip_heads(task, heads, features, weights), list_path, out)
         click.echo(f"wrote {out}: {n_rows} rows")
         return
-    post = Post.of(submission_form(task), smooth, thresholds, bundle, crops)
+    post = Post.of(submission_format(task), smooth, thresholds, bundle, crops)
     done = write_submission(
         task,
         predictions or post.systems,

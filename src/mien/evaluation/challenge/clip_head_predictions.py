@@ -13,7 +13,7 @@ import numpy.typing as npt
 from mien.affect import ClipVectors, IntensityReader
 from mien.core import INTENSITY_LABELS, ConfigError, InputError
 from mien.datasets import ClipSamples, FrameSamples, ImageSamples
-from mien.evaluation.challenge.submission_formats import AnswerForm
+from mien.evaluation.challenge.submission_formats import SubmissionFormat
 from mien.inference import Head, load_head
 from mien.results import open_features
 
@@ -61,7 +61,7 @@ class HeadsOnFeatures:
         """SHA-256 over those of the heads."""
         return hashlib.sha256("".join(head.spec.sha256 for head in self._heads).encode()).hexdigest()
 
-    def of_frames(self, form: AnswerForm, samples: FrameSamples) -> Floats:
+    def of_frames(self, form: SubmissionFormat, samples: FrameSamples) -> Floats:
         """Refused: a clip has one answer.
 
         Raises:
@@ -69,7 +69,7 @@ class HeadsOnFeatures:
         """
         raise ConfigError(f"{self.name} answers whole clips, not {form.name} of {samples.dataset}")
 
-    def of_images(self, form: AnswerForm, samples: ImageSamples) -> Floats:
+    def of_images(self, form: SubmissionFormat, samples: ImageSamples) -> Floats:
         """Refused: a clip has one answer.
 
         Raises:
@@ -77,11 +77,11 @@ class HeadsOnFeatures:
         """
         raise ConfigError(f"{self.name} answers whole clips, not {form.name} of {samples.dataset}")
 
-    def of_clips(self, form: AnswerForm, samples: ClipSamples) -> Floats:
+    def of_clips(self, form: SubmissionFormat, samples: ClipSamples) -> Floats:
         """Predictions to the clips of a data set; see `of_names`."""
         return self.of_names(form, samples.names)
 
-    def of_names(self, form: AnswerForm, names: Sequence[str]) -> Floats:
+    def of_names(self, form: SubmissionFormat, names: Sequence[str]) -> Floats:
         """(N, entries) intensities of clips by their names, which are the file names of the shards without ending.
 
         Raises:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from mien.affect import Analyzer
 from mien.core import ACTION_UNITS, ConfigError, Faces, InputError, ModelSpec
 from mien.datasets import crop_files
-from mien.evaluation.challenge.submission_formats import AnswerForm
+from mien.evaluation.challenge.submission_formats import SubmissionFormat
 from mien.evaluation.challenge.table_scores import VideoFaces
 
 _CROPS_A_BATCH = 64
@@ -62,7 +62,7 @@ class BundleOnCropFolder:
         return frozenset(names)
 
 
-def own_thresholds(spec: ModelSpec, form: AnswerForm) -> tuple[float, ...]:
+def own_thresholds(spec: ModelSpec, form: SubmissionFormat) -> tuple[float, ...]:
     """The bundle's thresholds of the action units that a form asks for.
 
     Raises:

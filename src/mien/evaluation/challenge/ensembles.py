@@ -14,7 +14,7 @@ from mien.affect import Smoothing, blend, fill_gaps, strongest_per_frame
 from mien.core import ConfigError, InputError
 from mien.datasets import ClipSamples, FrameSamples, ImageSamples
 from mien.evaluation.challenge.crop_scores import BundleOnCropFolder
-from mien.evaluation.challenge.submission_formats import AnswerForm, Part, parts_of
+from mien.evaluation.challenge.submission_formats import Part, SubmissionFormat, parts_of
 from mien.evaluation.challenge.table_scores import VideoFaces, faces_of_track, load_faces, table_files
 from mien.results import hash_file
 
@@ -71,7 +71,7 @@ class AffectTables:
         """Systems that are blended."""
         return len(self._systems)
 
-    def of_frames(self, form: AnswerForm, samples: FrameSamples) -> Floats:
+    def of_frames(self, form: SubmissionFormat, samples: FrameSamples) -> Floats:
         """Predictions to every frame of the tracks; see `faces_of_track` for tracks that share a video.
 
         Raises:
@@ -80,7 +80,7 @@ class AffectTables:
         """
         return np.concatenate([part.decide(self.scores(form, part, samples)) for part in self.parts(form)], axis=1)
 
-    def of_images(self, form: AnswerForm, samples: ImageSamples) -> Floats:
+    def of_images(self, form: SubmissionFormat, samples: ImageSamples) -> Floats:
         """Predictions to images, found by file name.
 
         Raises:
@@ -93,7 +93,7 @@ class AffectTables:
         rows = [[part.decide(self.video(part, loaded, name, one)) for part in self.parts(form)] for name in names]
         return np.concatenate([np.concatenate(row, axis=1) for row in rows])
 
-    def of_clips(self, form: AnswerForm, samples: ClipSamples) -> Floats:
+    def of_clips(self, form: SubmissionFormat, samples: ClipSamples) -> Floats:
         """Refused: tables hold frames, no intensities of whole videos.
 
         Raises:
@@ -101,12 +101,12 @@ class AffectTables:
         """
         raise ConfigError(f"affect tables do not answer {form.name} of {samples.dataset}; give a file of answers")
 
-    def parts(self, form: AnswerForm) -> tuple[Part, ...]:
+    def parts(self, form: SubmissionFormat) -> tuple[Part, ...]:
         """The tasks of the form with the settings of this predictor."""
         return parts_of(form, self._smoothing, self._thresholds)
 
     def scores(
-        self, form: AnswerForm, part: Part, samples: FrameSamples, *, loaded: list[LoadedTables] | None = None
+        self, form: SubmissionFormat, part: Part, samples: FrameSamples, *, loaded: list[LoadedTables] | None = None
     ) -> Floats:
         """(N, C) blended and smoothed scores of one task, before any decision."""
         tables = loaded or self.load(form)
@@ -121,7 +121,7 @@ class AffectTables:
             raise InputError(f"{samples.dataset}, {samples.split} has no row to answer")
         return result
 
-    def load(self, form: AnswerForm) -> list[LoadedTables]:
+    def load(self, form: SubmissionFormat) -> list[LoadedTables]:
         """The tables of every system, with the columns that the form needs."""
         columns = [column for part in self.parts(form) for column in part.columns]
         return [LoadedTables(system, columns, of_frames=form.of_frames) for system in self._systems]

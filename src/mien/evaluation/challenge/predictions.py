@@ -15,7 +15,7 @@ import pyarrow.csv as pacsv
 from mien.core import ConfigError, InputError
 from mien.datasets import AnnotationError
 from mien.datasets.text_files import Document, Field, Table, load_document, read_rows
-from mien.evaluation.challenge.submission_formats import AnswerForm
+from mien.evaluation.challenge.submission_formats import SubmissionFormat
 from mien.results import durable_file, output_errors
 
 KEY = "image"
@@ -35,7 +35,7 @@ class Predictions:
         values: (N, entries) float64.
     """
 
-    form: AnswerForm
+    form: SubmissionFormat
     table: Table
     values: npt.NDArray[np.float64]
 
@@ -48,7 +48,7 @@ class Predictions:
         return len(self.values)
 
 
-def read_predictions(form: AnswerForm, path: Path) -> Predictions:
+def read_predictions(form: SubmissionFormat, path: Path) -> Predictions:
     """Read a file of answers.
 
     Raises:
@@ -97,7 +97,7 @@ def read_list(path: Path) -> pa.Array:
     return names
 
 
-def write_predictions(form: AnswerForm, names: pa.Array, values: npt.NDArray[np.floating], path: Path) -> None:
+def write_predictions(form: SubmissionFormat, names: pa.Array, values: npt.NDArray[np.floating], path: Path) -> None:
     """Write a file of answers.
 
     Args:
@@ -128,7 +128,7 @@ def write_predictions(form: AnswerForm, names: pa.Array, values: npt.NDArray[np.
             pacsv.write_csv(table, file, options)
 
 
-def validate_predictions(form: AnswerForm, path: Path, list_path: Path) -> int:
+def validate_predictions(form: SubmissionFormat, path: Path, list_path: Path) -> int:
     """Check a finished file against the official list: header, fields, ranges, classes, names, order and count.
 
     Returns:

@@ -26,7 +26,7 @@ from mien.core import (
 
 
 @dataclass(frozen=True)
-class Entry:
+class Field:
     """One field of a row after the row's name.
 
     Attributes:
@@ -43,7 +43,7 @@ class Entry:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AnswerForm:
+class SubmissionFormat:
     """How the answers to one task are written.
 
     Attributes:
@@ -58,7 +58,7 @@ class AnswerForm:
     name: str
     key: str
     header: tuple[str, ...]
-    entries: tuple[Entry, ...]
+    entries: tuple[Field, ...]
     of_frames: bool = True
 
     @property
@@ -67,8 +67,8 @@ class AnswerForm:
         return ",".join((self.key, *self.header))
 
 
-def _class(n_classes: int) -> Entry:
-    return Entry("expression", 0, n_classes - 1, whole=True)
+def _class(n_classes: int) -> Field:
+    return Field("expression", 0, n_classes - 1, whole=True)
 
 
 def _titled(labels: Sequence[str], *, between: str = " ") -> tuple[str, ...]:
@@ -80,9 +80,9 @@ def _unit_names(labels: Sequence[str]) -> tuple[str, ...]:
     return tuple(f"AU{int(label[2:])}" for label in labels)
 
 
-_VA = (Entry("valence", -1, 1), Entry("arousal", -1, 1))
-_AU_12 = tuple(Entry(label, 0, 1, whole=True) for label in ACTION_UNITS_12)
-_AU_8 = tuple(Entry(label, 0, 1, whole=True) for label in ACTION_UNITS_8)
+_VA = (Field("valence", -1, 1), Field("arousal", -1, 1))
+_AU_12 = tuple(Field(label, 0, 1, whole=True) for label in ACTION_UNITS_12)
+_AU_8 = tuple(Field(label, 0, 1, whole=True) for label in ACTION_UNITS_8)
 _EXPR_8, _EXPR_7 = EXPRESSION_ORDERS["affwild2_8"], EXPRESSION_ORDERS["affwild2_7"]
 _AFFECTNET = EXPRESSION_ORDERS["affectnet"]
 
@@ -90,27 +90,27 @@ SUBMISSIONS = MappingProxyType(
     {
         form.name: form
         for form in (
-            AnswerForm(name="va", key="image_location", header=("valence", "arousal"), entries=_VA),
-            AnswerForm(name="expr", key="image_location", header=_titled(_EXPR_8), entries=(_class(8),)),
-            AnswerForm(name="au", key="image_location", header=_unit_names(ACTION_UNITS_12), entries=_AU_12),
-            AnswerForm(
+            SubmissionFormat(name="va", key="image_location", header=("valence", "arousal"), entries=_VA),
+            SubmissionFormat(name="expr", key="image_location", header=_titled(_EXPR_8), entries=(_class(8),)),
+            SubmissionFormat(name="au", key="image_location", header=_unit_names(ACTION_UNITS_12), entries=_AU_12),
+            SubmissionFormat(
                 name="mtl",
                 key="image",
                 header=("valence", "arousal", "expression", "aus"),
                 entries=(*_VA, _class(8), *_AU_12),
             ),
-            AnswerForm(name="lsd", key="image", header=("expression",), entries=(_class(6),), of_frames=False),
-            AnswerForm(
+            SubmissionFormat(name="lsd", key="image", header=("expression",), entries=(_class(6),), of_frames=False),
+            SubmissionFormat(
                 name="ce",
                 key="image_location",
                 header=_titled(COMPOUND_EXPRESSIONS, between="_"),
                 entries=(_class(7),),
             ),
-            AnswerForm(
+            SubmissionFormat(
                 name="emi",
                 key="Filename",
                 header=_titled(EMI_EMOTIONS),
-                entries=tuple(Entry(label, 0, 1) for label in EMI_EMOTIONS),
+                entries=tuple(Field(label, 0, 1) for label in EMI_EMOTIONS),
                 of_frames=False,
             ),
         )
@@ -124,20 +124,22 @@ PREDICTION_FORMATS = MappingProxyType(
         **{
             form.name: form
             for form in (
-                AnswerForm(name="expr-2020", key="image_location", header=_titled(_EXPR_7), entries=(_class(7),)),
-                AnswerForm(name="au-2020", key="image_location", header=_unit_names(ACTION_UNITS_8), entries=_AU_8),
-                AnswerForm(
+                SubmissionFormat(name="expr-2020", key="image_location", header=_titled(_EXPR_7), entries=(_class(7),)),
+                SubmissionFormat(
+                    name="au-2020", key="image_location", header=_unit_names(ACTION_UNITS_8), entries=_AU_8
+                ),
+                SubmissionFormat(
                     name="eri",
                     key="File_ID",
                     header=_titled(ERI_EMOTIONS),
-                    entries=tuple(Entry(label, 0, 1) for label in ERI_EMOTIONS),
+                    entries=tuple(Field(label, 0, 1) for label in ERI_EMOTIONS),
                     of_frames=False,
                 ),
-                AnswerForm(
+                SubmissionFormat(
                     name="affectnet",
                     key="image",
                     header=_AFFECTNET,
-                    entries=tuple(Entry(label, -math.inf, math.inf) for label in _AFFECTNET),
+                    entries=tuple(Field(label, -math.inf, math.inf) for label in _AFFECTNET),
                     of_frames=False,
                 ),
             )
@@ -147,7 +149,7 @@ PREDICTION_FORMATS = MappingProxyType(
 """Every form that an evaluation reads: the official ones, older editions, and two of mien's own (eri, affectnet)."""
 
 
-def edition_form(task: str, expressions: Sequence[str], units: Sequence[str]) -> AnswerForm:
+def edition_format(task: str, expressions: Sequence[str], units: Sequence[str]) -> SubmissionFormat:
     """The form of a frame task for the edition whose labels these are: 7 expressions or 8 action units are of 2020."""
     if task == "expr" and tuple(expressions) == _EXPR_7:
         return PREDICTION_FORMATS["expr-2020"]
@@ -156,7 +158,7 @@ def edition_form(task: str, expressions: Sequence[str], units: Sequence[str]) ->
     return PREDICTION_FORMATS[task]
 
 
-def submission_form(task: str) -> AnswerForm:
+def submission_format(task: str) -> SubmissionFormat:
     """The official form of a task.
 
     Raises:
@@ -202,7 +204,7 @@ class Part:
     scores: Callable[[Floats], Floats] | None = None
 
 
-def parts_of(form: AnswerForm, smoothing: Smoothing, thresholds: Sequence[float] = ()) -> tuple[Part, ...]:
+def parts_of(form: SubmissionFormat, smoothing: Smoothing, thresholds: Sequence[float] = ()) -> tuple[Part, ...]:
     """The tasks of a form, in the order of its fields.
 
     Args:

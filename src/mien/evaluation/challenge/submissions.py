@@ -20,7 +20,7 @@ from mien.evaluation.challenge.clip_head_predictions import HeadsOnFeatures
 from mien.evaluation.challenge.crop_scores import BundleOnCropFolder
 from mien.evaluation.challenge.ensembles import AffectTables
 from mien.evaluation.challenge.predictions import read_list, read_predictions, validate_predictions, write_predictions
-from mien.evaluation.challenge.submission_formats import AnswerForm, submission_form
+from mien.evaluation.challenge.submission_formats import SubmissionFormat, submission_format
 
 Floats = npt.NDArray[np.float64]
 
@@ -74,7 +74,7 @@ def write_submission(
         InputError: the list or the predictions cannot be read, or do not cover the list.
         OutputError: the file cannot be written.
     """
-    form = submission_form(task)
+    form = submission_format(task)
     names = read_list(list_path)
     systems = [predictions] if isinstance(predictions, (Path, BundleOnCropFolder)) else list(predictions)
     if task == "emi":
@@ -101,12 +101,12 @@ def write_intensities(task: str, heads: HeadsOnFeatures, list_path: Path, out: P
         InputError: the list cannot be read, or a clip of it has no vector.
         OutputError: the file cannot be written.
     """
-    form, names = submission_form(task), read_list(list_path)
+    form, names = submission_format(task), read_list(list_path)
     write_predictions(form, names, heads.of_names(form, names.to_pylist()), out)
     return validate_predictions(form, out, list_path)
 
 
-def _from_tables(form: AnswerForm, systems: AffectTables, names: pa.Array) -> tuple[Floats, Submission]:
+def _from_tables(form: SubmissionFormat, systems: AffectTables, names: pa.Array) -> tuple[Floats, Submission]:
     parts, loaded = systems.parts(form), systems.load(form)
     absent = [name for name in loaded[0].absent if all(name in tables.absent for tables in loaded)]
     messages = [f"{column} is given by no system; it counts as 0 throughout" for column in absent]
@@ -129,7 +129,7 @@ def _from_tables(form: AnswerForm, systems: AffectTables, names: pa.Array) -> tu
     return values, report
 
 
-def _listed(form: AnswerForm, names: pa.Array) -> list[tuple[str, npt.NDArray[np.intp], npt.NDArray[np.int64]]]:
+def _listed(form: SubmissionFormat, names: pa.Array) -> list[tuple[str, npt.NDArray[np.intp], npt.NDArray[np.int64]]]:
     """Each video of the list, its rows, and their frames."""
     if not form.of_frames:
         texts = names.to_pylist()
@@ -149,7 +149,7 @@ def _listed(form: AnswerForm, names: pa.Array) -> list[tuple[str, npt.NDArray[np
     return [(video, rows, frames[rows]) for video, rows in zip(videos, members, strict=True)]
 
 
-def _intensities(form: AnswerForm, folder: Path, names: pa.Array) -> Floats:
+def _intensities(form: SubmissionFormat, folder: Path, names: pa.Array) -> Floats:
     """The rows of the list from files of the form."""
     paths = sorted(folder.glob("*.csv"))
     if not paths:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.datasets import ClipSamples, FrameSamples, ImageSamples, base_video, load_dataset
-from mien.evaluation.challenge.submission_formats import PREDICTION_FORMATS, edition_form
+from mien.evaluation.challenge.submission_formats import PREDICTION_FORMATS, edition_format
 from mien.evaluation.evaluation_report import (
     LabelledRows,
     Report,
@@ -52,7 +52,7 @@ def evaluate_expr(data: Path, predictor: Predictor, split: str = "valid") -> Rep
     """Aff-Wild2 expressions: macro F1 over all classes of the edition; the FG2020 score for seven."""
     samples = cast("FrameSamples", load_dataset("affwild2-expr", data, split))
     seven = len(samples.expression_labels) == 7
-    values = predictor.of_frames(edition_form("expr", samples.expression_labels, ()), samples)[:, 0]
+    values = predictor.of_frames(edition_format("expr", samples.expression_labels, ()), samples)[:, 0]
     rows = _FrameRows(samples)
     scored = rows.scored(samples.expression, values, samples.valid_expression)
     scores = [*expression_scores(scored, samples.expression_labels)]
@@ -68,7 +68,7 @@ def evaluate_au(data: Path, predictor: Predictor, split: str = "valid") -> Repor
     """Aff-Wild2 action units: mean F1 over all units of the edition; the FG2020 score for eight."""
     samples = cast("FrameSamples", load_dataset("affwild2-au", data, split))
     eight = len(samples.action_unit_labels) == 8
-    values = predictor.of_frames(edition_form("au", (), samples.action_unit_labels), samples)
+    values = predictor.of_frames(edition_format("au", (), samples.action_unit_labels), samples)
     rows = _FrameRows(samples)
     scored = rows.scored(samples.action_units, values, samples.valid_action_units)
     scores = [*action_unit_scores(scored, samples.action_unit_labels)]
