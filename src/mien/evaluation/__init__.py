@@ -8,7 +8,7 @@ from mien.evaluation.challenge.predictions import read_list, read_predictions, v
 from mien.evaluation.challenge.submission_formats import (
     PREDICTION_FORMATS,
     SUBMISSIONS,
-    Field,
+    SubmissionField,
     SubmissionFormat,
     submission_format,
 )
@@ -32,7 +32,6 @@ __all__ = [
     "AffectTables",
     "BundleOnCropFolder",
     "BundleOnCrops",
-    "Field",
     "HeadsOnFeatures",
     "Measure",
     "PredictionFile",
@@ -40,6 +39,7 @@ __all__ = [
     "Protocol",
     "Report",
     "Submission",
+    "SubmissionField",
     "SubmissionFormat",
     "ThresholdSearch",
     "choose_compound_system",

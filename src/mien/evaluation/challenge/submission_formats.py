@@ -26,7 +26,7 @@ from mien.core import (
 
 
 @dataclass(frozen=True)
-class Field:
+class SubmissionField:
     """One field of a row after the row's name.
 
     Attributes:
@@ -58,7 +58,7 @@ class SubmissionFormat:
     name: str
     key: str
     header: tuple[str, ...]
-    entries: tuple[Field, ...]
+    entries: tuple[SubmissionField, ...]
     of_frames: bool = True
 
     @property
@@ -67,8 +67,8 @@ class SubmissionFormat:
         return ",".join((self.key, *self.header))
 
 
-def _class(n_classes: int) -> Field:
-    return Field("expression", 0, n_classes - 1, whole=True)
+def _class(n_classes: int) -> SubmissionField:
+    return SubmissionField("expression", 0, n_classes - 1, whole=True)
 
 
 def _titled(labels: Sequence[str], *, between: str = " ") -> tuple[str, ...]:
@@ -80,9 +80,9 @@ def _unit_names(labels: Sequence[str]) -> tuple[str, ...]:
     return tuple(f"AU{int(label[2:])}" for label in labels)
 
 
-_VA = (Field("valence", -1, 1), Field("arousal", -1, 1))
-_AU_12 = tuple(Field(label, 0, 1, whole=True) for label in ACTION_UNITS_12)
-_AU_8 = tuple(Field(label, 0, 1, whole=True) for label in ACTION_UNITS_8)
+_VA = (SubmissionField("valence", -1, 1), SubmissionField("arousal", -1, 1))
+_AU_12 = tuple(SubmissionField(label, 0, 1, whole=True) for label in ACTION_UNITS_12)
+_AU_8 = tuple(SubmissionField(label, 0, 1, whole=True) for label in ACTION_UNITS_8)
 _EXPR_8, _EXPR_7 = EXPRESSION_ORDERS["affwild2_8"], EXPRESSION_ORDERS["affwild2_7"]
 _AFFECTNET = EXPRESSION_ORDERS["affectnet"]
 
@@ -110,7 +110,7 @@ SUBMISSIONS = MappingProxyType(
                 name="emi",
                 key="Filename",
                 header=_titled(EMI_EMOTIONS),
-                entries=tuple(Field(label, 0, 1) for label in EMI_EMOTIONS),
+                entries=tuple(SubmissionField(label, 0, 1) for label in EMI_EMOTIONS),
                 of_frames=False,
             ),
         )
@@ -132,14 +132,14 @@ PREDICTION_FORMATS = MappingProxyType(
                     name="eri",
                     key="File_ID",
                     header=_titled(ERI_EMOTIONS),
-                    entries=tuple(Field(label, 0, 1) for label in ERI_EMOTIONS),
+                    entries=tuple(SubmissionField(label, 0, 1) for label in ERI_EMOTIONS),
                     of_frames=False,
                 ),
                 SubmissionFormat(
                     name="affectnet",
                     key="image",
                     header=_AFFECTNET,
-                    entries=tuple(Field(label, -math.inf, math.inf) for label in _AFFECTNET),
+                    entries=tuple(SubmissionField(label, -math.inf, math.inf) for label in _AFFECTNET),
                     of_frames=False,
                 ),
             )

@@ -309,7 +309,7 @@ def _with_verdict(report: VariantReport, origin: str) -> ModelSpec:
     )
     limitations = (*report.spec.limitations, sentence)
     if report.spec.name.endswith("int8"):
-        limits += (
+        limitations += (
             "Measured where 8-bit sums have 32 bits (VNNI); on x86 without it they may saturate: measure there.",
         )
     return dataclasses.replace(
