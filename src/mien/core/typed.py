@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 
 from mien.core.errors import ConfigError
 
-Part = TypeVar("Part")
+Instance = TypeVar("Instance")
 
 
-def read_typed(kind: type[Part], content: object, where: str) -> Part:
+def read_typed(kind: type[Instance], content: object, where: str) -> Instance:
     """An instance of a dataclass from parsed JSON or TOML.
 
     Understood are bool, int, float (a whole number will do), str, tuples, ``Mapping[str, X]``, dataclasses, and
@@ -37,7 +37,7 @@ def read_typed(kind: type[Part], content: object, where: str) -> Part:
         raise ConfigError(f"{where}: unknown keys {unknown}; known are {sorted(known)}")
     missing = [
         field.name
-        for field in fields(kind)  # type: ignore[arg-type]  # every Part is a dataclass, which no type can say
+        for field in fields(kind)  # type: ignore[arg-type]  # every Instance is a dataclass, which no type can say
         if field.default is MISSING and field.default_factory is MISSING and field.name not in content
     ]
     if missing:

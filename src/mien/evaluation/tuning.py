@@ -16,7 +16,12 @@ from mien.affect import BlendSearch, Smoothing, choose_by_frequencies, search_bl
 from mien.core import ConfigError
 from mien.datasets import ClipSamples, FrameSamples, load_dataset
 from mien.evaluation.challenge.ensembles import AffectTables
-from mien.evaluation.challenge.submission_formats import PREDICTION_FORMATS, Part, SubmissionFormat, edition_format
+from mien.evaluation.challenge.submission_formats import (
+    PREDICTION_FORMATS,
+    SubmissionFormat,
+    TaskDecoder,
+    edition_format,
+)
 from mien.evaluation.predictors import PredictionFile
 from mien.metrics import LabelCounts, p_au, p_expr, p_va, pearson
 
@@ -148,7 +153,7 @@ def search_weights(
     found: dict[str, BlendSearch] = {}
     for part in equal.parts(form):
 
-        def score(weights: Floats, part: Part = part) -> float:
+        def score(weights: Floats, part: TaskDecoder = part) -> float:
             blended = systems_of(weights={part.task: weights.tolist()})
             return _score(part.task, samples, blended.scores(form, part, samples, loaded=loaded))
 

@@ -14,7 +14,7 @@ from mien.affect import Smoothing, blend, fill_gaps, strongest_per_frame
 from mien.core import ConfigError, InputError
 from mien.datasets import ClipSamples, FrameSamples, ImageSamples
 from mien.evaluation.challenge.crop_scores import BundleOnCropFolder
-from mien.evaluation.challenge.submission_formats import Part, SubmissionFormat, parts_of
+from mien.evaluation.challenge.submission_formats import SubmissionFormat, TaskDecoder, task_decoders
 from mien.evaluation.challenge.table_scores import VideoFaces, faces_of_track, load_faces, table_files
 from mien.results import hash_file
 
@@ -78,7 +78,7 @@ class AffectTables:
             ConfigError: tables do not hold what the form asks for.
             InputError: a table cannot be read, or a video is in none.
         """
-        return np.concatenate([part.decide(self.scores(form, part, samples)) for part in self.parts(form)], axis=1)
+        return np.concatenate([part.decode(self.scores(form, part, samples)) for part in self.parts(form)], axis=1)
 
     def of_images(self, form: SubmissionFormat, samples: ImageSamples) -> Floats:
         """Predictions to images, found by file name.
@@ -90,7 +90,7 @@ class AffectTables:
         loaded = self.load(form)
         one = np.ones(1, dtype=np.int64)
         names = [PurePath(name).name for name in samples.names]
-        rows = [[part.decide(self.video(part, loaded, name, one)) for part in self.parts(form)] for name in names]
+        rows = [[part.decode(self.video(part, loaded, name, one)) for part in self.parts(form)] for name in names]
         return np.concatenate([np.concatenate(row, axis=1) for row in rows])
 
     def of_clips(self, form: SubmissionFormat, samples: ClipSamples) -> Floats:
@@ -101,12 +101,17 @@ class AffectTables:
         """
         raise ConfigError(f"affect tables do not answer {form.name} of {samples.dataset}; give a file of answers")
 
-    def parts(self, form: SubmissionFormat) -> tuple[Part, ...]:
+    def parts(self, form: SubmissionFormat) -> tuple[TaskDecoder, ...]:
         """The tasks of the form with the settings of this predictor."""
-        return parts_of(form, self._smoothing, self._thresholds)
+        return task_decoders(form, self._smoothing, self._thresholds)
 
     def scores(
-        self, form: SubmissionFormat, part: Part, samples: FrameSamples, *, loaded: list[LoadedTables] | None = None
+        self,
+        form: SubmissionFormat,
+        part: TaskDecoder,
+        samples: FrameSamples,
+        *,
+        loaded: list[LoadedTables] | None = None,
     ) -> Floats:
         """(N, C) blended and smoothed scores of one task, before any decision."""
         tables = loaded or self.load(form)
@@ -128,7 +133,7 @@ class AffectTables:
 
     def video(
         self,
-        part: Part,
+        part: TaskDecoder,
         loaded: Sequence[LoadedTables],
         track: str,
         frames: Frames,
@@ -207,14 +212,14 @@ class LoadedTables:
             raise InputError(f"{self._system.folder}: no table has the video {track} of the list; analyse it too")
         return faces.with_zeros(self.absent)
 
-    def dense(self, part: Part, track: str, n_frames: int, siblings: Sequence[str]) -> Floats:
+    def dense(self, part: TaskDecoder, track: str, n_frames: int, siblings: Sequence[str]) -> Floats:
         """(T, C) scores on the frames 1 to T: all that the list asks for, and all that have a face; kept."""
         key = part.task, track, n_frames
         if key not in self._dense:
             self._dense[key] = self._laid_out(part, track, n_frames, siblings)
         return self._dense[key]
 
-    def _laid_out(self, part: Part, track: str, n_frames: int, siblings: Sequence[str]) -> Floats:
+    def _laid_out(self, part: TaskDecoder, track: str, n_frames: int, siblings: Sequence[str]) -> Floats:
         frames, values = self.faces(track, siblings).measured(part.columns, main_only=part.scores is None)
         if part.scores is not None:
             values = part.scores(values)

@@ -186,25 +186,27 @@ _CLASSES = MappingProxyType(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class TaskDecoder:
     """One task of a form.
 
     Attributes:
         task: ``"va"``, ``"expr"`` (compound ones too) or ``"au"``.
         columns: of the tables.
         width: half-width of the filter, in frames.
-        decide: scores (T, C) to entries of the form (T, entries).
+        decode: scores (T, C) to entries of the form (T, entries).
         scores: columns of a face to scores; given where all faces of a frame count, None where the main one does.
     """
 
     task: str
     columns: tuple[str, ...]
     width: int
-    decide: Callable[[Floats], Floats]
+    decode: Callable[[Floats], Floats]
     scores: Callable[[Floats], Floats] | None = None
 
 
-def parts_of(form: SubmissionFormat, smoothing: Smoothing, thresholds: Sequence[float] = ()) -> tuple[Part, ...]:
+def task_decoders(
+    form: SubmissionFormat, smoothing: Smoothing, thresholds: Sequence[float] = ()
+) -> tuple[TaskDecoder, ...]:
     """The tasks of a form, in the order of its fields.
 
     Args:
@@ -215,29 +217,33 @@ def parts_of(form: SubmissionFormat, smoothing: Smoothing, thresholds: Sequence[
     Raises:
         ConfigError: no affect table holds what the form asks for, or the thresholds do not fit it.
     """
-    parts: list[Part] = []
+    parts: list[TaskDecoder] = []
     names = [entry.name for entry in form.entries]
     units = tuple(name for name in names if name.startswith("AU"))
     if names[:2] == list(DIMENSIONS):
-        parts.append(Part(task="va", columns=DIMENSIONS, width=smoothing.va, decide=lambda v: np.clip(v, -1.0, 1.0)))
+        parts.append(
+            TaskDecoder(task="va", columns=DIMENSIONS, width=smoothing.va, decode=lambda v: np.clip(v, -1.0, 1.0))
+        )
     if form.name == "ce":
         parts.append(
-            Part(
+            TaskDecoder(
                 task="expr",
                 columns=_expressions(_CANONICAL),
                 width=smoothing.expr,
-                decide=_highest,
+                decode=_highest,
                 scores=lambda rows: compound_scores(rows, _CANONICAL),
             )
         )
     elif form.name in _CLASSES:
         columns = _expressions(_CLASSES[form.name])
-        parts.append(Part(task="expr", columns=columns, width=smoothing.expr, decide=_highest))
+        parts.append(TaskDecoder(task="expr", columns=columns, width=smoothing.expr, decode=_highest))
     if units:
         limits = np.asarray(thresholds if len(thresholds) else [0.5] * len(units), dtype=np.float64)
         if limits.shape != (len(units),):
             raise ConfigError(f"there are {len(units)} action units, got {len(limits)} thresholds")
-        parts.append(Part(task="au", columns=units, width=smoothing.au, decide=lambda v: (v >= limits).astype(float)))
+        parts.append(
+            TaskDecoder(task="au", columns=units, width=smoothing.au, decode=lambda v: (v >= limits).astype(float))
+        )
     elif len(thresholds):
         raise ConfigError(f"{form.name} has no action units; leave out the thresholds")
     if not parts:

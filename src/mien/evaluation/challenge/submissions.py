@@ -115,7 +115,7 @@ def _from_tables(form: SubmissionFormat, systems: AffectTables, names: pa.Array)
     siblings = [video for video, _, _ in listed]
     n_filled, without_face = 0, []
     for video, rows, frames in listed:
-        scores = (part.decide(systems.video(part, loaded, video, frames, siblings=siblings)) for part in parts)
+        scores = (part.decode(systems.video(part, loaded, video, frames, siblings=siblings)) for part in parts)
         values[rows] = np.concatenate(list(scores), axis=1)
         seen = np.unique(np.concatenate([tables.faces(video, siblings).frames for tables in loaded]))
         n_filled += int((~np.isin(frames, seen)).sum())
