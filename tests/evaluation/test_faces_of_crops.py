@@ -15,7 +15,7 @@ from mien.affect import Analyzer, Smoothing
 from mien.cli.main import mien
 from mien.core import ConfigError, InputError
 from mien.datasets import create_example, load_dataset
-from mien.evaluation import PREDICTION_FORMATS, AffectTables, BundleOnCropFolder, BundleOnCrops, own_thresholds
+from mien.evaluation import PREDICTION_FORMATS, BundleOnCropFolder, BundleOnCrops, TablePredictor, own_thresholds
 from mien.inference import find_bundle
 
 
@@ -41,7 +41,7 @@ def run(*arguments: object) -> str:
 
 def test_the_same_answers_as_frame_by_frame(data: Path, analyzer: Analyzer) -> None:
     samples = load_dataset("affwild2-va", data, "valid")
-    tables = AffectTables([BundleOnCropFolder(analyzer, data / "cropped_aligned")])
+    tables = TablePredictor([BundleOnCropFolder(analyzer, data / "cropped_aligned")])
     got = tables.of_frames(PREDICTION_FORMATS["va"], samples)
     for track, rows in samples.track_rows():
         if (data / "cropped_aligned" / track).is_dir():
@@ -52,8 +52,8 @@ def test_the_same_answers_as_frame_by_frame(data: Path, analyzer: Analyzer) -> N
 
 def test_a_track_without_crops_has_no_face(data: Path, analyzer: Analyzer) -> None:
     """Its neighbour's faces are not its own, whatever the name."""
-    system = BundleOnCropFolder(analyzer, data / "cropped_aligned")
-    videos = system.videos(["valence", "AU12"], of_frames=True)
+    model = BundleOnCropFolder(analyzer, data / "cropped_aligned")
+    videos = model.videos(["valence", "AU12"], of_frames=True)
     tracks = list(videos)
     assert len(videos[tracks[0]].frames)
     assert not len(videos[f"{tracks[0]}_right"].frames)

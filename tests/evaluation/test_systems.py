@@ -18,9 +18,9 @@ from mien.core import EXPRESSIONS, ConfigError, Faces, Frame, InputError
 from mien.datasets import ACTION_UNITS_12, load_affwild2_va
 from mien.evaluation import (
     PREDICTION_FORMATS,
-    AffectTables,
+    TablePredictor,
     challenges,
-    choose_compound_system,
+    choose_compound_model,
     search_thresholds_of,
     search_weights,
 )
@@ -70,7 +70,7 @@ def test_pitfall_12_left_and_right_are_the_sides_of_one_raw_video(tmp_path: Path
     tables = _tables(tmp_path / "tables", {"v": [*two, *alone], "w": two})
     data = _va_tree(tmp_path, {"v_left": [0] * 4, "v_right": [0] * 4, "w": [0] * 3, "w_right": [0] * 3})
     samples = load_affwild2_va(data, "valid")
-    got = AffectTables([tables]).of_frames(PREDICTION_FORMATS["va"], samples)[:, 0]
+    got = TablePredictor([tables]).of_frames(PREDICTION_FORMATS["va"], samples)[:, 0]
     own = {track: got[rows] for track, rows in samples.track_rows()}
     assert own["v_left"] == pytest.approx([0, -0.1, -0.2, -0.2], abs=1e-6)
     assert own["v_right"] == pytest.approx([0, 0.1, 0.2, 0.7], abs=1e-6)
@@ -82,7 +82,7 @@ def test_pitfall_12_left_and_right_are_the_sides_of_one_raw_video(tmp_path: Path
 def test_pitfall_13_lists_may_be_a_frame_longer_or_shorter_than_the_video(n_listed: int, tmp_path: Path) -> None:
     tables = _tables(tmp_path / "tables", {"v": [_faces([0.1 * i]) for i in range(4)]})
     samples = load_affwild2_va(_va_tree(tmp_path, {"v": [0] * n_listed}), "valid")
-    got = AffectTables([tables]).of_frames(PREDICTION_FORMATS["va"], samples)[:, 0]
+    got = TablePredictor([tables]).of_frames(PREDICTION_FORMATS["va"], samples)[:, 0]
     assert got == pytest.approx([0, 0.1, 0.2, 0.3, 0.3][:n_listed], abs=1e-6)
 
 
@@ -105,28 +105,28 @@ def test_raw_videos_are_evaluated_with_one_command(tmp_path: Path) -> None:
 def test_a_video_that_nobody_analysed_is_named(tmp_path: Path) -> None:
     tables = _tables(tmp_path / "tables", {"v": [_faces([0.1])]})
     with pytest.raises(InputError, match="video x_left of the list"):
-        challenges.evaluate_va(_va_tree(tmp_path, {"x_left": [0.1]}), AffectTables([tables]))
+        challenges.evaluate_va(_va_tree(tmp_path, {"x_left": [0.1]}), TablePredictor([tables]))
     with pytest.raises(ConfigError, match="at least one folder"):
-        AffectTables([])
+        TablePredictor([])
 
 
 @pytest.fixture
-def two_systems(tmp_path: Path) -> tuple[Path, list[Path]]:
+def two_models(tmp_path: Path) -> tuple[Path, list[Path]]:
     """Truth = .3 of the first system and .7 of the second."""
     rng = np.random.default_rng(1)
     first, second = rng.uniform(-1, 1, (2, 60)).astype(np.float32).astype(np.float64)
     data = _va_tree(tmp_path, {"v": 0.3 * first + 0.7 * second})
-    systems = {"a": first, "b": second}
-    return data, [_tables(tmp_path / name, {"v": [_faces([v]) for v in own]}) for name, own in systems.items()]
+    models = {"a": first, "b": second}
+    return data, [_tables(tmp_path / name, {"v": [_faces([v]) for v in own]}) for name, own in models.items()]
 
 
-def test_weights_are_found_and_used(two_systems: tuple[Path, list[Path]]) -> None:
-    data, systems = two_systems
-    found = search_weights("va", data, systems)["va"]
+def test_weights_are_found_and_used(two_models: tuple[Path, list[Path]]) -> None:
+    data, models = two_models
+    found = search_weights("va", data, models)["va"]
     assert found.weights == (0.3, 0.7)
     assert found.score == pytest.approx(1, abs=1e-6)
     assert len(found.tried) == 11
-    options = [part for path in systems for part in ("--predictions", str(path))]
+    options = [part for path in models for part in ("--predictions", str(path))]
     result = CliRunner().invoke(blend, ["va", "--data", str(data), *options])
     assert "va  1.0000 with 0.3,0.7" in result.output
     assert "chosen on the valid rows that they are scored on" in result.output
@@ -134,17 +134,17 @@ def test_weights_are_found_and_used(two_systems: tuple[Path, list[Path]]) -> Non
     assert json.loads(result.output)["measures"][0]["value"] == pytest.approx(1, abs=1e-6)
 
 
-def test_a_blend_is_smoothed_before_it_is_scored(two_systems: tuple[Path, list[Path]]) -> None:
-    data, systems = two_systems
-    found = search_weights("va", data, systems, smoothing=Smoothing(va=2))["va"]
-    predictor = AffectTables(systems, smoothing=Smoothing(va=2), weights={"va": found.weights})
+def test_a_blend_is_smoothed_before_it_is_scored(two_models: tuple[Path, list[Path]]) -> None:
+    data, models = two_models
+    found = search_weights("va", data, models, smoothing=Smoothing(va=2))["va"]
+    predictor = TablePredictor(models, smoothing=Smoothing(va=2), weights={"va": found.weights})
     assert challenges.evaluate_va(data, predictor).measures[0].value == pytest.approx(found.score, abs=1e-9)
     assert found.score < 1
 
 
 def test_each_emotion_has_weights_of_its_own(tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
-    systems = rng.uniform(0, 1, (2, 30, 6)).round(3)
+    models = rng.uniform(0, 1, (2, 30, 6)).round(3)
     shares = np.array([0.0, 0.1, 0.4, 0.5, 0.9, 1.0])
     names = [f"{index:05d}" for index in range(30)]
 
@@ -153,8 +153,8 @@ def test_each_emotion_has_weights_of_its_own(tmp_path: Path) -> None:
         (tmp_path / name).write_text("\n".join([PREDICTION_FORMATS["emi"].header_line, *rows]) + "\n")
         return tmp_path / name
 
-    write("valid_split.csv", shares * systems[0] + (1 - shares) * systems[1])
-    paths = [write(f"{k}.csv", own) for k, own in enumerate(systems)]
+    write("valid_split.csv", shares * models[0] + (1 - shares) * models[1])
+    paths = [write(f"{k}.csv", own) for k, own in enumerate(models)]
     found = search_weights("emi", tmp_path, paths)
     assert [search.weights[0] for search in found.values()] == pytest.approx(shares)
     assert list(found) == ["admiration", "amusement", "determination", "empathic pain", "excitement", "joy"]
@@ -170,7 +170,7 @@ def test_thresholds_are_tuned_beside_the_figure_at_one_half(tmp_path: Path) -> N
     place.mkdir(parents=True)
     (place / "v.txt").write_text("\n".join([AU_HEADER, *(",".join(map(str, row)) for row in truth)]) + "\n")
     tables = _tables(tmp_path / "tables", {"v": [_faces([0.0], units=row.tolist()) for row in probabilities]})
-    found = search_thresholds_of("au", tmp_path, AffectTables([tables]))
+    found = search_thresholds_of("au", tmp_path, TablePredictor([tables]))
     assert found.mean_f1_at_half == 0
     assert found.mean_f1 > 0.85
     arguments = ["au", "--data", str(tmp_path), "--predictions", str(tables)]
@@ -181,7 +181,7 @@ def test_thresholds_are_tuned_beside_the_figure_at_one_half(tmp_path: Path) -> N
     scored = CliRunner().invoke(evaluate, [*arguments, "--thresholds", tuned, "--json"]).output
     assert json.loads(scored)["measures"][0]["value"] == pytest.approx(found.mean_f1, abs=1e-9)
     with pytest.raises(ConfigError, match="au and mtl"):
-        search_thresholds_of("va", _va_tree(tmp_path, {"v": [0.1]}), AffectTables([tables]))
+        search_thresholds_of("va", _va_tree(tmp_path, {"v": [0.1]}), TablePredictor([tables]))
 
 
 def test_compound_systems_are_chosen_by_frequencies(tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ def test_compound_systems_are_chosen_by_frequencies(tmp_path: Path) -> None:
 
     varied = _tables(tmp_path / "varied", {"v": shown(probabilities)})
     always = _tables(tmp_path / "always", {"v": shown(np.repeat(probabilities[:1], 8, axis=0))})
-    found = choose_compound_system(tmp_path, [always, varied])
+    found = choose_compound_model(tmp_path, [always, varied])
     assert list(found) == [str(varied), str(always)]
     result = CliRunner().invoke(
         blend, ["ce", "--data", str(tmp_path), "--predictions", str(always), "--predictions", str(varied)]

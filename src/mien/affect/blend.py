@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Several systems into one: weighted means with a weight search, and the confidence filter."""
+"""Several models into one: weighted means with a weight search, and the confidence filter."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class BlendSearch:
     """What a weight search found. It was chosen on the data that it is scored on: say so beside the number.
 
     Attributes:
-        weights: of the systems, summing to 1; among equal scores those nearest to equal weights.
+        weights: of the models, summing to 1; among equal scores those nearest to equal weights.
         score: of these weights.
-        tried: every (weights, score), from all weight on the last system to all on the first.
+        tried: every (weights, score), from all weight on the last model to all on the first.
     """
 
     weights: tuple[float, ...]
@@ -32,42 +32,42 @@ class BlendSearch:
     tried: tuple[tuple[tuple[float, ...], float], ...]
 
 
-def blend(systems: Sequence[npt.ArrayLike], weights: Sequence[float]) -> Floats:
-    """Weighted mean of the systems' probabilities, values or logits of the same classes.
+def blend(models: Sequence[npt.ArrayLike], weights: Sequence[float]) -> Floats:
+    """Weighted mean of the models' probabilities, values or logits of the same classes.
 
     Blend first, then smooth, then decide.
 
     Args:
-        systems: arrays of one common shape.
-        weights: one number >= 0 per system, summing to 1.
+        models: arrays of one common shape.
+        weights: one number >= 0 per model, summing to 1.
 
     Raises:
         ConfigError: shapes differ, or the weights do not fit.
     """
-    arrays = _alike(systems)
+    arrays = _alike(models)
     shares = np.asarray(weights, dtype=np.float64)
     if shares.shape != (len(arrays),) or (shares < 0).any() or abs(shares.sum() - 1) > 1e-9:
-        raise ConfigError(f"{len(arrays)} systems need as many weights >= 0 that sum to 1, got {tuple(weights)}")
+        raise ConfigError(f"{len(arrays)} models need as many weights >= 0 that sum to 1, got {tuple(weights)}")
     total = np.zeros(arrays[0].shape)
     for share, array in zip(shares, arrays, strict=True):
         total += share * array
     return total
 
 
-def search_blend(systems: Sequence[npt.ArrayLike], score: Callable[[Floats], float]) -> BlendSearch:
+def search_blend(models: Sequence[npt.ArrayLike], score: Callable[[Floats], float]) -> BlendSearch:
     """The weights in steps of .1 with the best score.
 
     Args:
-        systems: 2 or more arrays of one common shape. The number of trials grows quickly: 11 for two, 66 for three,
+        models: 2 or more arrays of one common shape. The number of trials grows quickly: 11 for two, 66 for three,
             286 for four.
         score: of a blend, higher is better; it may smooth and decide. NaN never wins.
 
     Raises:
-        ConfigError: fewer than two systems, shapes differ, or no blend has a score.
+        ConfigError: fewer than two models, shapes differ, or no blend has a score.
     """
-    arrays = _alike(systems)
+    arrays = _alike(models)
     if len(arrays) < 2:
-        raise ConfigError("a blend needs at least two systems")
+        raise ConfigError("a blend needs at least two models")
     tried = tuple((weights, float(score(blend(arrays, weights)))) for weights in _grid(len(arrays)))
     if all(np.isnan(value) for _, value in tried):
         raise ConfigError("no blend has a score; the measure is undefined on these data")
@@ -81,12 +81,12 @@ def search_blend(systems: Sequence[npt.ArrayLike], score: Callable[[Floats], flo
 
 
 def search_blend_per_column(
-    systems: Sequence[npt.ArrayLike], score: Callable[[int, Floats], float]
+    models: Sequence[npt.ArrayLike], score: Callable[[int, Floats], float]
 ) -> tuple[BlendSearch, ...]:
     """Weights of their own for each column, such as each emotion of the EMI challenge.
 
     Args:
-        systems: 2 or more (N, K) arrays.
+        models: 2 or more (N, K) arrays.
         score: of column k, given k and the (N,) blend of that column; higher is better.
 
     Returns:
@@ -95,9 +95,9 @@ def search_blend_per_column(
     Raises:
         ConfigError: as for `search_blend`.
     """
-    arrays = _alike(systems)
+    arrays = _alike(models)
     if arrays[0].ndim != 2:
-        raise ConfigError(f"systems must have shape (N, K), got {arrays[0].shape}")
+        raise ConfigError(f"models must have shape (N, K), got {arrays[0].shape}")
 
     def searched(column: int) -> BlendSearch:
         return search_blend([array[:, column] for array in arrays], lambda values: score(column, values))
@@ -105,15 +105,15 @@ def search_blend_per_column(
     return tuple(searched(column) for column in range(arrays[0].shape[1]))
 
 
-def blend_per_column(systems: Sequence[npt.ArrayLike], weights: Sequence[Sequence[float]]) -> Floats:
+def blend_per_column(models: Sequence[npt.ArrayLike], weights: Sequence[Sequence[float]]) -> Floats:
     """Blend with one list of weights per column.
 
     Raises:
         ConfigError: shapes or numbers of weights do not fit.
     """
-    arrays = _alike(systems)
+    arrays = _alike(models)
     if arrays[0].ndim != 2 or arrays[0].shape[1] != len(weights):
-        raise ConfigError(f"{len(weights)} lists of weights do not fit systems of shape {arrays[0].shape}")
+        raise ConfigError(f"{len(weights)} lists of weights do not fit models of shape {arrays[0].shape}")
     columns = [blend([array[:, k] for array in arrays], own) for k, own in enumerate(weights)]
     return np.stack(columns, axis=1)
 
@@ -155,11 +155,11 @@ def confidence_filter(
     return np.asarray(decided, dtype=np.intp)
 
 
-def _alike(systems: Sequence[npt.ArrayLike]) -> list[Floats]:
-    arrays = [np.asarray(system, dtype=np.float64) for system in systems]
+def _alike(models: Sequence[npt.ArrayLike]) -> list[Floats]:
+    arrays = [np.asarray(model, dtype=np.float64) for model in models]
     shapes = sorted({array.shape for array in arrays})
     if len(shapes) != 1:
-        raise ConfigError(f"systems to blend need one common shape, got {shapes}; bring them to the same rows first")
+        raise ConfigError(f"models to blend need one common shape, got {shapes}; bring them to the same rows first")
     return arrays
 
 

@@ -22,12 +22,12 @@ class Post:
     Attributes:
         smoothing: None for none.
         thresholds: one for each action unit; empty for .5.
-        systems: the bundle on its crops; empty for tables.
+        models: the bundle on its crops; empty for tables.
     """
 
     smoothing: Smoothing | None
     thresholds: tuple[float, ...]
-    systems: tuple[BundleOnCropFolder, ...]
+    models: tuple[BundleOnCropFolder, ...]
 
     @classmethod
     def of(

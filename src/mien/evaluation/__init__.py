@@ -3,7 +3,7 @@
 
 from mien.evaluation.challenge.clip_head_predictions import HeadsOnFeatures
 from mien.evaluation.challenge.crop_scores import BundleOnCropFolder, own_thresholds
-from mien.evaluation.challenge.ensembles import AffectTables
+from mien.evaluation.challenge.ensembles import TablePredictor
 from mien.evaluation.challenge.predictions import read_list, read_predictions, validate_predictions, write_predictions
 from mien.evaluation.challenge.submission_formats import (
     PREDICTION_FORMATS,
@@ -19,7 +19,7 @@ from mien.evaluation.protocols.au_teacher import implied_by_expression
 from mien.evaluation.protocols.registry import PROTOCOLS, Protocol
 from mien.evaluation.tuning import (
     ThresholdSearch,
-    choose_compound_system,
+    choose_compound_model,
     search_thresholds,
     search_thresholds_of,
     search_weights,
@@ -29,7 +29,6 @@ __all__ = [
     "PREDICTION_FORMATS",
     "PROTOCOLS",
     "SUBMISSIONS",
-    "AffectTables",
     "BundleOnCropFolder",
     "BundleOnCrops",
     "HeadsOnFeatures",
@@ -41,8 +40,9 @@ __all__ = [
     "Submission",
     "SubmissionField",
     "SubmissionFormat",
+    "TablePredictor",
     "ThresholdSearch",
-    "choose_compound_system",
+    "choose_compound_model",
     "implied_by_expression",
     "measure",
     "measure_groups",

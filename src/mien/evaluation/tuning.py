@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is chosen on validation data: action unit thresholds, weights of a blend, one of several systems."""
+"""What is chosen on validation data: action unit thresholds, weights of a blend, one of several models."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from mien.affect import BlendSearch, Smoothing, choose_by_frequencies, search_blend, search_blend_per_column
 from mien.core import ConfigError
 from mien.datasets import ClipSamples, FrameSamples, load_dataset
-from mien.evaluation.challenge.ensembles import AffectTables
+from mien.evaluation.challenge.ensembles import TablePredictor
 from mien.evaluation.challenge.submission_formats import (
     PREDICTION_FORMATS,
     SubmissionFormat,
@@ -86,16 +86,16 @@ _FRAME_SETS = {"va": "affwild2-va", "expr": "affwild2-expr", "au": "affwild2-au"
 _CLIP_SETS = ("emi", "eri")
 
 TUNABLE = (*_FRAME_SETS, *_CLIP_SETS)
-"""Protocols whose systems can be blended by a weight search."""
+"""Protocols whose models can be blended by a weight search."""
 
 
-def search_thresholds_of(task: str, data: Path, tables: AffectTables, split: str = "valid") -> ThresholdSearch:
+def search_thresholds_of(task: str, data: Path, tables: TablePredictor, split: str = "valid") -> ThresholdSearch:
     """One threshold per action unit on the labelled frames of a split, the figure at .5 beside it.
 
     Args:
         task: ``"au"`` or ``"mtl"``.
         data: folder of the data set.
-        tables: of a system, or of several and their weights.
+        tables: of a model, or of several and their weights.
         split: of the data set.
 
     Raises:
@@ -114,19 +114,19 @@ def search_thresholds_of(task: str, data: Path, tables: AffectTables, split: str
 def search_weights(
     task: str,
     data: Path,
-    systems: Sequence[Path],
+    models: Sequence[Path],
     *,
     split: str = "valid",
     smoothing: Smoothing | None = None,
 ) -> dict[str, BlendSearch]:
     """The weights in steps of .1 with the best score, for each task of the protocol or each emotion of whole videos.
 
-    The order is that of `AffectTables`: interpolated, blended, smoothed, decided, scored over the whole split.
+    The order is that of `TablePredictor`: interpolated, blended, smoothed, decided, scored over the whole split.
 
     Args:
         task: in `TUNABLE`.
         data: folder of the data set.
-        systems: 2 or more: folders of affect tables, or for ``emi`` and ``eri`` files of answers.
+        models: 2 or more: folders of affect tables, or for ``emi`` and ``eri`` files of answers.
         split: of the data set.
         smoothing: of the blend.
 
@@ -134,45 +134,45 @@ def search_weights(
         ``"va"``, ``"expr"``, ``"au"`` or the name of an emotion -> what the search found.
 
     Raises:
-        ConfigError: the task is unknown, or there are fewer than two systems.
+        ConfigError: the task is unknown, or there are fewer than two models.
         AnnotationError: the data set is malformed.
         InputError: predictions cannot be read or do not cover the data set.
     """
     if task not in TUNABLE:
         raise ConfigError(f"weights are searched for {', '.join(TUNABLE)}, not for {task!r}")
-    if len(systems) < 2:
-        raise ConfigError("a blend needs at least two systems")
+    if len(models) < 2:
+        raise ConfigError("a blend needs at least two models")
     if task in _CLIP_SETS:
         if smoothing is not None:
             raise ConfigError(f"{task} has one row per video; there is nothing to smooth")
-        return _search_emotions(task, data, systems, split)
+        return _search_emotions(task, data, models, split)
     samples, form = _frames(task, data, split)
-    systems_of = partial(AffectTables, systems, smoothing=smoothing)
-    equal = systems_of()
+    predictor_of = partial(TablePredictor, models, smoothing=smoothing)
+    equal = predictor_of()
     loaded = equal.load(form)
     found: dict[str, BlendSearch] = {}
     for part in equal.parts(form):
 
         def score(weights: Floats, part: TaskDecoder = part) -> float:
-            blended = systems_of(weights={part.task: weights.tolist()})
+            blended = predictor_of(weights={part.task: weights.tolist()})
             return _score(part.task, samples, blended.scores(form, part, samples, loaded=loaded))
 
         # The filter waits for the blend and runs over all frames, so weights are searched, not arrays: those of one
-        # system alone, blended, are the weights themselves.
-        found[part.task] = search_blend(list(np.eye(len(systems))), score)
+        # model alone, blended, are the weights themselves.
+        found[part.task] = search_blend(list(np.eye(len(models))), score)
     return found
 
 
-def choose_compound_system(
-    data: Path, systems: Sequence[Path], *, smoothing: Smoothing | None = None
+def choose_compound_model(
+    data: Path, models: Sequence[Path], *, smoothing: Smoothing | None = None
 ) -> dict[str, float]:
-    """Kullback-Leibler divergence of each system's compound expressions from published frequencies, best first.
+    """Kullback-Leibler divergence of each model's compound expressions from published frequencies, best first.
 
     Needs no labels: the frames of the official list of C-EXPR-DB are enough.
 
     Args:
         data: folder of C-EXPR-DB.
-        systems: folders of affect tables.
+        models: folders of affect tables.
         smoothing: before the decision.
 
     Raises:
@@ -183,8 +183,8 @@ def choose_compound_system(
     samples = cast("FrameSamples", load_dataset("cexpr", data, "test"))
     form = PREDICTION_FORMATS["ce"]
     classes = {
-        str(folder): AffectTables([folder], smoothing=smoothing).of_frames(form, samples)[:, 0].astype(np.intp)
-        for folder in systems
+        str(folder): TablePredictor([folder], smoothing=smoothing).of_frames(form, samples)[:, 0].astype(np.intp)
+        for folder in models
     }
     divergences = choose_by_frequencies(classes)[1]
     return dict(sorted(divergences.items(), key=lambda item: item[1]))
@@ -207,10 +207,10 @@ def _score(task: str, samples: FrameSamples, values: Floats) -> float:
     return p_au(samples.action_units, (values >= 0.5).astype(np.int8), samples.valid_action_units)
 
 
-def _search_emotions(task: str, data: Path, systems: Sequence[Path], split: str) -> dict[str, BlendSearch]:
+def _search_emotions(task: str, data: Path, models: Sequence[Path], split: str) -> dict[str, BlendSearch]:
     samples = cast("ClipSamples", load_dataset(task, data, split))
     valid = samples.valid_intensities
-    values = [PredictionFile(path).of_clips(PREDICTION_FORMATS[task], samples)[valid] for path in systems]
+    values = [PredictionFile(path).of_clips(PREDICTION_FORMATS[task], samples)[valid] for path in models]
     truth = samples.intensities[valid]
     found = search_blend_per_column(values, lambda column, own: pearson(own, truth[:, column]))
     return dict(zip(samples.labels, found, strict=True))

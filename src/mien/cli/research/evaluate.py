@@ -106,11 +106,11 @@ def _predictor(
 ) -> Predictor:
     from mien.affect import Smoothing
     from mien.cli.options import numbers, weights_by_task
-    from mien.evaluation import AffectTables, PredictionFile
+    from mien.evaluation import PredictionFile, TablePredictor
 
     if len(predictions) == 1 and not predictions[0].is_dir():
         return PredictionFile(predictions[0])
-    return AffectTables(
+    return TablePredictor(
         predictions,
         smoothing=Smoothing.of(smooth),
         thresholds=numbers(thresholds, "--thresholds"),
@@ -124,19 +124,19 @@ def _bundle_over_time(
     """A bundle on the crops of the data set, smoothed and decided as asked for."""
     from mien.cli.options import Post
     from mien.datasets.crop_folders import find_crops
-    from mien.evaluation import PREDICTION_FORMATS, AffectTables
+    from mien.evaluation import PREDICTION_FORMATS, TablePredictor
 
     crops = find_crops(data, None)
     if protocol not in PREDICTION_FORMATS or crops is None:
         raise click.UsageError(f"--smooth and --thresholds need the official crops of a challenge, {protocol} has none")
     post = Post.of(PREDICTION_FORMATS[protocol], smooth, thresholds, bundle, crops)
-    return AffectTables(post.systems, smoothing=post.smoothing, thresholds=post.thresholds)
+    return TablePredictor(post.models, smoothing=post.smoothing, thresholds=post.thresholds)
 
 
 def _tuned(protocol: str, data: Path, predictor: Predictor | None, split: str | None) -> ThresholdSearch:
-    from mien.evaluation import AffectTables, search_thresholds_of
+    from mien.evaluation import TablePredictor, search_thresholds_of
 
-    if not isinstance(predictor, AffectTables):
+    if not isinstance(predictor, TablePredictor):
         raise click.UsageError("--search-thresholds needs folders of affect tables as --predictions")
     return search_thresholds_of(protocol, data, predictor, split or "valid")
 

@@ -68,7 +68,7 @@ def submit(
     post = Post.of(submission_format(task), smooth, thresholds, bundle, crops)
     done = write_submission(
         task,
-        predictions or post.systems,
+        predictions or post.models,
         list_path,
         out,
         smoothing=post.smoothing,

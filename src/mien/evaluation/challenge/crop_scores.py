@@ -20,7 +20,7 @@ _CROPS_A_BATCH = 64
 
 
 class BundleOnCropFolder:
-    """A system of `AffectTables`: a bundle and a folder ``<track>/00001.jpg``, or of single pictures.
+    """A system of `TablePredictor`: a bundle and a folder ``<track>/00001.jpg``, or of single pictures.
 
     Args:
         analyzer: with the bundle.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Affect of one or several systems as answers: laid out on all frames, blended, smoothed, decided."""
+"""Affect of one or several models as answers: laid out on all frames, blended, smoothed, decided."""
 
 from __future__ import annotations
 
@@ -22,34 +22,34 @@ Floats = npt.NDArray[np.float64]
 Frames = npt.NDArray[np.integer]
 
 
-class AffectTables:
+class TablePredictor:
     """A predictor: what `mien analyze` wrote about the videos (or the official crops) of a data set, or bundles.
 
     The values of a track are interpolated over all frames of its list, the last one repeated where the list is longer
-    and the rest cut where it is shorter; several systems are blended there; then the filter runs, and what is asked
+    and the rest cut where it is shorter; several models are blended there; then the filter runs, and what is asked
     for is decided last.
 
     Args:
-        systems: one for each: a folder of tables, or a `BundleOnCropFolder`.
+        models: one for each: a folder of tables, or a `BundleOnCropFolder`.
         smoothing: of the dense frames. Leave it out for tables that are smoothed already.
         thresholds: one probability per action unit; empty for .5 throughout.
-        weights: task (``"va"``, ``"expr"``, ``"au"``) -> one share per system; equal ones where a task is left out.
+        weights: task (``"va"``, ``"expr"``, ``"au"``) -> one share per model; equal ones where a task is left out.
 
     Raises:
-        ConfigError: there is no system.
+        ConfigError: there is no model.
     """
 
     def __init__(
         self,
-        systems: Sequence[str | Path | BundleOnCropFolder],
+        models: Sequence[str | Path | BundleOnCropFolder],
         *,
         smoothing: Smoothing | None = None,
         thresholds: Sequence[float] = (),
         weights: Mapping[str, Sequence[float]] | None = None,
     ) -> None:
-        if not systems:
+        if not models:
             raise ConfigError("at least one folder of affect tables is needed")
-        self._systems = tuple(TableFolder(Path(each)) if isinstance(each, (str, Path)) else each for each in systems)
+        self._models = tuple(TableFolder(Path(each)) if isinstance(each, (str, Path)) else each for each in models)
         self._smoothing = smoothing or Smoothing()
         self._thresholds = tuple(thresholds)
         self._weights = dict(weights or {})
@@ -57,19 +57,19 @@ class AffectTables:
     @property
     def name(self) -> str:
         """The folders and bundles."""
-        return " + ".join(system.name for system in self._systems)
+        return " + ".join(model.name for model in self._models)
 
     @property
     def digest(self) -> str:
         """SHA-256 over those of all tables and bundles."""
         return hashlib.sha256(
-            "".join(digest for system in self._systems for digest in system.digests()).encode()
+            "".join(digest for model in self._models for digest in model.digests()).encode()
         ).hexdigest()
 
     @property
     def n_systems(self) -> int:
         """Systems that are blended."""
-        return len(self._systems)
+        return len(self._models)
 
     def of_frames(self, form: SubmissionFormat, samples: FrameSamples) -> Floats:
         """Predictions to every frame of the tracks; see `faces_of_track` for tracks that share a video.
@@ -127,9 +127,9 @@ class AffectTables:
         return result
 
     def load(self, form: SubmissionFormat) -> list[LoadedTables]:
-        """The tables of every system, with the columns that the form needs."""
+        """The tables of every model, with the columns that the form needs."""
         columns = [column for part in self.parts(form) for column in part.columns]
-        return [LoadedTables(system, columns, of_frames=form.of_frames) for system in self._systems]
+        return [LoadedTables(model, columns, of_frames=form.of_frames) for model in self._models]
 
     def video(
         self,
@@ -143,21 +143,23 @@ class AffectTables:
         """(T, C) scores of one track in the given frames (from 1); zeros where it has no face at all.
 
         Raises:
-            InputError: no table of a system has the video.
+            InputError: no table of a model has the video.
         """
-        systems = [tables.dense(part, track, int(frames.max()), siblings) for tables in loaded]
-        longest = max(len(dense) for dense in systems)
-        # One system may have seen faces in later frames than another: the last value is repeated.
-        level = [np.pad(dense, ((0, longest - len(dense)), (0, 0)), mode="edge") for dense in systems]
-        dense = blend(level, self._shares(part.task))
-        return (self._smoothing.filter(dense, part.width) if part.width else dense)[frames - 1]
+        models = [tables.interpolated(part, track, int(frames.max()), siblings) for tables in loaded]
+        longest = max(len(interpolated) for interpolated in models)
+        # One model may have seen faces in later frames than another: the last value is repeated.
+        level = [
+            np.pad(interpolated, ((0, longest - len(interpolated)), (0, 0)), mode="edge") for interpolated in models
+        ]
+        interpolated = blend(level, self._shares(part.task))
+        return (self._smoothing.filter(interpolated, part.width) if part.width else interpolated)[frames - 1]
 
     def _shares(self, task: str) -> Sequence[float]:
         return self._weights.get(task) or [1 / self.n_systems] * self.n_systems
 
 
 class TableFolder:
-    """A system: a folder of tables that `mien analyze` wrote."""
+    """A model: a folder of tables that `mien analyze` wrote."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -181,10 +183,10 @@ class TableFolder:
 
 
 class LoadedTables:
-    """The faces of one system.
+    """The faces of one model.
 
     Args:
-        system: that has them.
+        model: that has them.
         columns: that are needed.
         of_frames: False for lists of single pictures.
 
@@ -195,11 +197,11 @@ class LoadedTables:
         InputError: as for `load_faces`.
     """
 
-    def __init__(self, system: TableFolder | BundleOnCropFolder, columns: Sequence[str], *, of_frames: bool) -> None:
-        self._system = system
-        self._dense: dict[tuple[str, str, int], Floats] = {}
-        self._videos = system.videos(columns, of_frames=of_frames)
-        self.absent = system.absent(columns, self._videos)
+    def __init__(self, model: TableFolder | BundleOnCropFolder, columns: Sequence[str], *, of_frames: bool) -> None:
+        self._system = model
+        self._interpolated: dict[tuple[str, str, int], Floats] = {}
+        self._videos = model.videos(columns, of_frames=of_frames)
+        self.absent = model.absent(columns, self._videos)
 
     def faces(self, track: str, siblings: Sequence[str]) -> VideoFaces:
         """The faces of one track, with 0 in the columns that no table has.
@@ -212,12 +214,12 @@ class LoadedTables:
             raise InputError(f"{self._system.folder}: no table has the video {track} of the list; analyse it too")
         return faces.with_zeros(self.absent)
 
-    def dense(self, part: TaskDecoder, track: str, n_frames: int, siblings: Sequence[str]) -> Floats:
+    def interpolated(self, part: TaskDecoder, track: str, n_frames: int, siblings: Sequence[str]) -> Floats:
         """(T, C) scores on the frames 1 to T: all that the list asks for, and all that have a face; kept."""
         key = part.task, track, n_frames
-        if key not in self._dense:
-            self._dense[key] = self._laid_out(part, track, n_frames, siblings)
-        return self._dense[key]
+        if key not in self._interpolated:
+            self._interpolated[key] = self._laid_out(part, track, n_frames, siblings)
+        return self._interpolated[key]
 
     def _laid_out(self, part: TaskDecoder, track: str, n_frames: int, siblings: Sequence[str]) -> Floats:
         frames, values = self.faces(track, siblings).measured(part.columns, main_only=part.scores is None)

@@ -18,7 +18,7 @@ from mien.affect import Smoothing
 from mien.core import ConfigError, InputError
 from mien.evaluation.challenge.clip_head_predictions import HeadsOnFeatures
 from mien.evaluation.challenge.crop_scores import BundleOnCropFolder
-from mien.evaluation.challenge.ensembles import AffectTables
+from mien.evaluation.challenge.ensembles import TablePredictor
 from mien.evaluation.challenge.predictions import read_list, read_predictions, validate_predictions, write_predictions
 from mien.evaluation.challenge.submission_formats import SubmissionFormat, submission_format
 
@@ -61,13 +61,13 @@ def write_submission(
 
     Args:
         task: in `SUBMISSIONS`.
-        predictions: a folder of affect tables or a bundle on crops, or one for each system of a blend; for ``emi`` one
+        predictions: a folder of affect tables or a bundle on crops, or one for each model of a blend; for ``emi`` one
             folder of CSV files in the form of the submission.
         list_path: the official list.
         out: the file to write.
         smoothing: of the dense frames; None for none. Leave it out for tables that are smoothed already.
         thresholds: 12 probabilities from which an action unit counts as present; empty for .5 throughout.
-        weights: of the systems, as `AffectTables` takes them.
+        weights: of the models, as `TablePredictor` takes them.
 
     Raises:
         ConfigError: the task is unknown, or an option does not fit it.
@@ -76,14 +76,14 @@ def write_submission(
     """
     form = submission_format(task)
     names = read_list(list_path)
-    systems = [predictions] if isinstance(predictions, (Path, BundleOnCropFolder)) else list(predictions)
+    models = [predictions] if isinstance(predictions, (Path, BundleOnCropFolder)) else list(predictions)
     if task == "emi":
-        if len(systems) != 1 or not isinstance(systems[0], Path) or weights or thresholds or smoothing:
+        if len(models) != 1 or not isinstance(models[0], Path) or weights or thresholds or smoothing:
             raise ConfigError("emi takes one folder of CSV files and no further option; blend them with mien blend")
-        values = _intensities(form, systems[0], names)
+        values = _intensities(form, models[0], names)
         report = Submission(n_rows=len(names), n_filled=0, without_face=(), messages=())
     else:
-        tables = AffectTables(systems, smoothing=smoothing, thresholds=thresholds, weights=weights)
+        tables = TablePredictor(models, smoothing=smoothing, thresholds=thresholds, weights=weights)
         values, report = _from_tables(form, tables, names)
     write_predictions(form, names, values, out)
     validate_predictions(form, out, list_path)
@@ -106,16 +106,16 @@ def write_intensities(task: str, heads: HeadsOnFeatures, list_path: Path, out: P
     return validate_predictions(form, out, list_path)
 
 
-def _from_tables(form: SubmissionFormat, systems: AffectTables, names: pa.Array) -> tuple[Floats, Submission]:
-    parts, loaded = systems.parts(form), systems.load(form)
+def _from_tables(form: SubmissionFormat, models: TablePredictor, names: pa.Array) -> tuple[Floats, Submission]:
+    parts, loaded = models.parts(form), models.load(form)
     absent = [name for name in loaded[0].absent if all(name in tables.absent for tables in loaded)]
-    messages = [f"{column} is given by no system; it counts as 0 throughout" for column in absent]
+    messages = [f"{column} is given by no model; it counts as 0 throughout" for column in absent]
     values = np.zeros((len(names), len(form.entries)))
     listed = _listed(form, names)
     siblings = [video for video, _, _ in listed]
     n_filled, without_face = 0, []
     for video, rows, frames in listed:
-        scores = (part.decode(systems.video(part, loaded, video, frames, siblings=siblings)) for part in parts)
+        scores = (part.decode(models.video(part, loaded, video, frames, siblings=siblings)) for part in parts)
         values[rows] = np.concatenate(list(scores), axis=1)
         seen = np.unique(np.concatenate([tables.faces(video, siblings).frames for tables in loaded]))
         n_filled += int((~np.isin(frames, seen)).sum())

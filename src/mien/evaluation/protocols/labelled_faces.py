@@ -157,7 +157,7 @@ def _affect_measures(
     """CCC of both dimensions: the bundle's own head if it has one, the map from its expressions, the difference."""
     truth = samples.valence_arousal
     own = np.stack([faces.valence, faces.arousal], axis=1)
-    systems: dict[str, npt.NDArray[np.floating]] = {
+    models: dict[str, npt.NDArray[np.floating]] = {
         "": own,
         _MAP: affect_map(data)(probabilities),
     }
@@ -165,14 +165,14 @@ def _affect_measures(
     def agreement(rows: Rows, *, values: npt.NDArray[np.floating], column: int) -> float:
         return ccc(values[rows, column], truth[rows, column])
 
-    mapped = systems[_MAP]
+    mapped = models[_MAP]
 
     def lead(rows: Rows, *, column: int) -> float:
         return agreement(rows, values=own, column=column) - agreement(rows, values=mapped, column=column)
 
     measures = [
         measure(f"CCC {dimension}{system}", len(samples), partial(agreement, values=values, column=column))
-        for system, values in systems.items()
+        for model, values in models.items()
         for column, dimension in enumerate(DIMENSIONS)
         if not np.isnan(values).any()
     ]
