@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Post:
+class PostProcessing:
     """What is done to scores before they are decided, and the bundle that gives them where no tables do.
 
     Attributes:
@@ -32,7 +32,7 @@ class Post:
     @classmethod
     def of(
         cls, form: SubmissionFormat, smooth: str | None, thresholds: str | None, bundle: str | None, crops: Path | None
-    ) -> Post:
+    ) -> PostProcessing:
         """From the options; the word ``bundle`` stands for what the bundle names itself.
 
         Raises:

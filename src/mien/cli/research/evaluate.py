@@ -122,14 +122,14 @@ def _bundle_over_time(
     protocol: str, data: Path, smooth: str | None, thresholds: str | None, bundle: str | None
 ) -> Predictor:
     """A bundle on the crops of the data set, smoothed and decided as asked for."""
-    from mien.cli.options import Post
+    from mien.cli.options import PostProcessing
     from mien.datasets.crop_folders import find_crops
     from mien.evaluation import PREDICTION_FORMATS, TablePredictor
 
     crops = find_crops(data, None)
     if protocol not in PREDICTION_FORMATS or crops is None:
         raise click.UsageError(f"--smooth and --thresholds need the official crops of a challenge, {protocol} has none")
-    post = Post.of(PREDICTION_FORMATS[protocol], smooth, thresholds, bundle, crops)
+    post = PostProcessing.of(PREDICTION_FORMATS[protocol], smooth, thresholds, bundle, crops)
     return TablePredictor(post.models, smoothing=post.smoothing, thresholds=post.thresholds)
 
 

@@ -45,7 +45,7 @@ def submit(
     Frames without a face are filled in from their neighbours. A finished file is checked with --validate: header,
     order, count, ranges and classes; the first fault is named with its line.
     """
-    from mien.cli.options import Post, clip_heads, weights_by_task
+    from mien.cli.options import PostProcessing, clip_heads, weights_by_task
     from mien.evaluation.challenge.predictions import validate_predictions
     from mien.evaluation.challenge.submission_formats import submission_format
     from mien.evaluation.challenge.submissions import write_intensities, write_submission
@@ -65,7 +65,7 @@ def submit(
         n_rows = write_intensities(task, clip_heads(task, heads, features, weights), list_path, out)
         click.echo(f"wrote {out}: {n_rows} rows")
         return
-    post = Post.of(submission_format(task), smooth, thresholds, bundle, crops)
+    post = PostProcessing.of(submission_format(task), smooth, thresholds, bundle, crops)
     done = write_submission(
         task,
         predictions or post.models,
