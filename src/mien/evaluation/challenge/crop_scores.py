@@ -14,7 +14,7 @@ from mien.affect import Analyzer
 from mien.core import ACTION_UNITS, ConfigError, Faces, InputError, ModelSpec
 from mien.datasets import crop_files
 from mien.evaluation.challenge.submission_formats import SubmissionFormat
-from mien.evaluation.challenge.table_scores import VideoFaces
+from mien.evaluation.challenge.table_scores import VideoScores
 
 _CROPS_A_BATCH = 64
 
@@ -45,11 +45,11 @@ class BundleOnCropFolder:
         """That of the bundle."""
         yield self._analyzer.bundle_digest
 
-    def videos(self, columns: Sequence[str], *, of_frames: bool) -> Mapping[str, VideoFaces]:
+    def videos(self, columns: Sequence[str], *, of_frames: bool) -> Mapping[str, VideoScores]:
         """Track -> its faces, looked at when they are asked for; a track without a crop has none."""
         return _CropVideos(self._analyzer, self.folder, columns, of_frames=of_frames)
 
-    def absent(self, columns: Sequence[str], videos: Mapping[str, VideoFaces]) -> tuple[str, ...]:  # noqa: ARG002 - tables need them
+    def absent(self, columns: Sequence[str], videos: Mapping[str, VideoScores]) -> tuple[str, ...]:  # noqa: ARG002 - tables need them
         """Columns that the bundle does not give."""
         return tuple(name for name in columns if name not in self._given)
 
@@ -79,16 +79,16 @@ def own_thresholds(spec: ModelSpec, form: SubmissionFormat) -> tuple[float, ...]
     return tuple(known[unit] for unit in units)
 
 
-class _CropVideos(Mapping[str, VideoFaces]):
+class _CropVideos(Mapping[str, VideoScores]):
     def __init__(self, analyzer: Analyzer, folder: Path, columns: Sequence[str], *, of_frames: bool) -> None:
         self._analyzer, self._folder, self._columns, self._of_frames = analyzer, folder, columns, of_frames
-        self._seen: dict[str, VideoFaces] = {}
+        self._seen: dict[str, VideoScores] = {}
 
     def __contains__(self, track: object) -> bool:
         # A track whose folder is missing had no face in any frame, which is no other track's business.
         return isinstance(track, str)
 
-    def __getitem__(self, track: str) -> VideoFaces:
+    def __getitem__(self, track: str) -> VideoScores:
         if track not in self._seen:
             self._seen[track] = self._look(track)
         return self._seen[track]
@@ -99,7 +99,7 @@ class _CropVideos(Mapping[str, VideoFaces]):
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
-    def _look(self, track: str) -> VideoFaces:
+    def _look(self, track: str) -> VideoScores:
         files = self._files(track)
         batches = iter(files)
         parts: list[Faces] = []
@@ -112,7 +112,7 @@ class _CropVideos(Mapping[str, VideoFaces]):
             for name in self._columns
         }
         frames = np.array([number for number, _ in files], np.int64)
-        return VideoFaces.of(frames, columns, np.full(len(files), -1, np.int64), nothing, nothing)
+        return VideoScores.of(frames, columns, np.full(len(files), -1, np.int64), nothing, nothing)
 
     def _files(self, track: str) -> list[tuple[int, Path]]:
         place = self._folder / track

@@ -15,7 +15,7 @@ from mien.core import ConfigError, InputError
 from mien.datasets import ClipSamples, FrameSamples, ImageSamples
 from mien.evaluation.challenge.crop_scores import BundleOnCropFolder
 from mien.evaluation.challenge.submission_formats import SubmissionFormat, TaskDecoder, task_decoders
-from mien.evaluation.challenge.table_scores import VideoFaces, faces_of_track, load_faces, table_files
+from mien.evaluation.challenge.table_scores import VideoScores, faces_of_track, load_faces, table_files
 from mien.results import hash_file
 
 Floats = npt.NDArray[np.float64]
@@ -119,7 +119,7 @@ class TablePredictor:
         for track, rows in samples.track_rows():
             if not len(rows):
                 continue
-            own = self.video(part, tables, track, samples.frame[rows], siblings=samples.tracks)
+            own = self.video(part, tables, track, samples.frame[rows], other_tracks=samples.tracks)
             result = np.zeros((len(samples), own.shape[1])) if result is None else result
             result[rows] = own
         if result is None:
@@ -138,14 +138,14 @@ class TablePredictor:
         track: str,
         frames: Frames,
         *,
-        siblings: Sequence[str] = (),
+        other_tracks: Sequence[str] = (),
     ) -> Floats:
         """(T, C) scores of one track in the given frames (from 1); zeros where it has no face at all.
 
         Raises:
             InputError: no table of a model has the video.
         """
-        models = [tables.interpolated(part, track, int(frames.max()), siblings) for tables in loaded]
+        models = [tables.interpolated(part, track, int(frames.max()), other_tracks) for tables in loaded]
         longest = max(len(interpolated) for interpolated in models)
         # One model may have seen faces in later frames than another: the last value is repeated.
         level = [
@@ -173,11 +173,11 @@ class TableFolder:
         """SHA-256 of each table."""
         return map(hash_file, table_files(self.folder))
 
-    def videos(self, columns: Sequence[str], *, of_frames: bool) -> Mapping[str, VideoFaces]:
+    def videos(self, columns: Sequence[str], *, of_frames: bool) -> Mapping[str, VideoScores]:
         """Video -> its faces; see `load_faces`."""
         return load_faces(self.folder, columns, of_frames=of_frames)
 
-    def absent(self, columns: Sequence[str], videos: Mapping[str, VideoFaces]) -> tuple[str, ...]:
+    def absent(self, columns: Sequence[str], videos: Mapping[str, VideoScores]) -> tuple[str, ...]:
         """Columns that no table measured."""
         return tuple(name for name in columns if not any(np.isfinite(v.columns[name]).any() for v in videos.values()))
 
@@ -203,26 +203,26 @@ class LoadedTables:
         self._videos = model.videos(columns, of_frames=of_frames)
         self.absent = model.absent(columns, self._videos)
 
-    def faces(self, track: str, siblings: Sequence[str]) -> VideoFaces:
+    def faces(self, track: str, other_tracks: Sequence[str]) -> VideoScores:
         """The faces of one track, with 0 in the columns that no table has.
 
         Raises:
             InputError: no table has its video.
         """
-        faces = faces_of_track(track, self._videos, siblings)
+        faces = faces_of_track(track, self._videos, other_tracks)
         if faces is None:
             raise InputError(f"{self._system.folder}: no table has the video {track} of the list; analyse it too")
         return faces.with_zeros(self.absent)
 
-    def interpolated(self, part: TaskDecoder, track: str, n_frames: int, siblings: Sequence[str]) -> Floats:
+    def interpolated(self, part: TaskDecoder, track: str, n_frames: int, other_tracks: Sequence[str]) -> Floats:
         """(T, C) scores on the frames 1 to T: all that the list asks for, and all that have a face; kept."""
         key = part.task, track, n_frames
         if key not in self._interpolated:
-            self._interpolated[key] = self._laid_out(part, track, n_frames, siblings)
+            self._interpolated[key] = self._laid_out(part, track, n_frames, other_tracks)
         return self._interpolated[key]
 
-    def _laid_out(self, part: TaskDecoder, track: str, n_frames: int, siblings: Sequence[str]) -> Floats:
-        frames, values = self.faces(track, siblings).measured(part.columns, main_only=part.scores is None)
+    def _laid_out(self, part: TaskDecoder, track: str, n_frames: int, other_tracks: Sequence[str]) -> Floats:
+        frames, values = self.faces(track, other_tracks).measured(part.columns, main_only=part.scores is None)
         if part.scores is not None:
             values = part.scores(values)
         if not len(frames):

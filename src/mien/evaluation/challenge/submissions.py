@@ -56,7 +56,7 @@ def write_submission(
 ) -> Submission:
     """Write the submission for a task, every row of the list in its order, and validate it.
 
-    Of each video the main face counts (see `VideoFaces`), for compound expressions every face. Its values are laid
+    Of each video the main face counts (see `VideoScores`), for compound expressions every face. Its values are laid
     out on all frames of the list by interpolation, smoothed, and decided last.
 
     Args:
@@ -112,12 +112,12 @@ def _from_tables(form: SubmissionFormat, models: TablePredictor, names: pa.Array
     messages = [f"{column} is given by no model; it counts as 0 throughout" for column in absent]
     values = np.zeros((len(names), len(form.entries)))
     listed = _listed(form, names)
-    siblings = [video for video, _, _ in listed]
+    other_tracks = [video for video, _, _ in listed]
     n_filled, without_face = 0, []
     for video, rows, frames in listed:
-        scores = (part.decode(models.video(part, loaded, video, frames, siblings=siblings)) for part in parts)
+        scores = (part.decode(models.video(part, loaded, video, frames, other_tracks=other_tracks)) for part in parts)
         values[rows] = np.concatenate(list(scores), axis=1)
-        seen = np.unique(np.concatenate([tables.faces(video, siblings).frames for tables in loaded]))
+        seen = np.unique(np.concatenate([tables.faces(video, other_tracks).frames for tables in loaded]))
         n_filled += int((~np.isin(frames, seen)).sum())
         if not len(seen):
             without_face.append(video)

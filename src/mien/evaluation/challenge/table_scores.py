@@ -21,7 +21,7 @@ _PICTURES = (".jpg", ".jpeg", ".png")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class VideoFaces:
+class VideoScores:
     """The faces that were found in one video, or in one folder of crops.
 
     Attributes:
@@ -49,16 +49,16 @@ class VideoFaces:
         tracks: npt.NDArray[np.int64],
         centre_x: Floats,
         area: Floats,
-    ) -> VideoFaces:
+    ) -> VideoScores:
         """Faces with the main one of each frame chosen."""
         main = _main_faces(frames, tracks, area)
         return cls(frames=frames, columns=columns, tracks=tracks, centre_x=centre_x, area=area, main=main)
 
-    def with_zeros(self, names: Sequence[str]) -> VideoFaces:
+    def with_zeros(self, names: Sequence[str]) -> VideoScores:
         """The same faces with 0 in these columns."""
         return replace(self, columns=self.columns | {name: np.zeros(len(self.frames)) for name in names})
 
-    def side(self, *, left: bool) -> VideoFaces:
+    def side(self, *, left: bool) -> VideoScores:
         """The faces in one part of the picture, with a main face of their own.
 
         The border is the median, over the frames with several faces, of the middle between the two largest. A video
@@ -72,7 +72,7 @@ class VideoFaces:
         border = np.median((self.centre_x[order[first]] + self.centre_x[order[first + 1]]) / 2)
         rows = self.centre_x < border if left else self.centre_x >= border
         columns = {name: column[rows] for name, column in self.columns.items()}
-        return VideoFaces.of(self.frames[rows], columns, self.tracks[rows], self.centre_x[rows], self.area[rows])
+        return VideoScores.of(self.frames[rows], columns, self.tracks[rows], self.centre_x[rows], self.area[rows])
 
     def measured(self, names: Sequence[str], *, main_only: bool) -> tuple[npt.NDArray[np.int64], Floats]:
         """Frames and (M, len(names)) values of the rows in which all the columns were measured."""
@@ -82,7 +82,7 @@ class VideoFaces:
         return self.frames[rows][order], values[rows][order]
 
 
-def load_faces(folder: Path, columns: Sequence[str], *, of_frames: bool) -> dict[str, VideoFaces]:
+def load_faces(folder: Path, columns: Sequence[str], *, of_frames: bool) -> dict[str, VideoScores]:
     """The faces of every video in the tables of a folder.
 
     A table's source ``.../video7.mp4`` is the video ``video7`` and its frame i is frame i + 1 of the challenge. A
@@ -96,7 +96,7 @@ def load_faces(folder: Path, columns: Sequence[str], *, of_frames: bool) -> dict
     Raises:
         InputError: there is no table, one cannot be read, or a video is in two.
     """
-    videos: dict[str, VideoFaces] = {}
+    videos: dict[str, VideoScores] = {}
     for path in table_files(folder):
         for video, faces in _read(path, columns, of_frames=of_frames).items():
             if video in videos:
@@ -117,7 +117,7 @@ def table_files(folder: Path) -> list[Path]:
     return paths
 
 
-def faces_of_track(track: str, videos: Mapping[str, VideoFaces], siblings: Sequence[str]) -> VideoFaces | None:
+def faces_of_track(track: str, videos: Mapping[str, VideoScores], other_tracks: Sequence[str]) -> VideoScores | None:
     """The faces of a track of Aff-Wild2, None where its video was not analysed.
 
     Tables of official crops name the track itself. Of a raw video ``X`` that shows two annotated people, ``X_left``
@@ -127,20 +127,22 @@ def faces_of_track(track: str, videos: Mapping[str, VideoFaces], siblings: Seque
     Args:
         track: its name.
         videos: by name.
-        siblings: all tracks of the list.
+        other_tracks: all tracks of the list.
     """
     video = base_video(track)
     if track != video:
         if track in videos or video not in videos:
             return videos.get(track)
         return videos[video].side(left=track.endswith("_left"))
-    others = [side for side in ("left", "right") if f"{video}_{side}" in siblings and f"{video}_{side}" not in videos]
+    others = [
+        side for side in ("left", "right") if f"{video}_{side}" in other_tracks and f"{video}_{side}" not in videos
+    ]
     if video not in videos or len(others) != 1:
         return videos.get(video)
     return videos[video].side(left=others == ["right"])
 
 
-def _read(path: Path, columns: Sequence[str], *, of_frames: bool) -> dict[str, VideoFaces]:
+def _read(path: Path, columns: Sequence[str], *, of_frames: bool) -> dict[str, VideoScores]:
     table = read_table(path)
     sources = table["source"].combine_chunks().dictionary_encode()
     places = [_place(source, of_frames=of_frames) for source in sources.dictionary.to_pylist()]
@@ -163,7 +165,7 @@ def _read(path: Path, columns: Sequence[str], *, of_frames: bool) -> dict[str, V
         rows = order[start:stop]
         rows = rows[success[rows]]
         own = {name: column[rows] for name, column in values.items()}
-        videos[video] = VideoFaces.of(frames[rows], own, track[rows], centre_x[rows], area[rows])
+        videos[video] = VideoScores.of(frames[rows], own, track[rows], centre_x[rows], area[rows])
     return videos
 
 
