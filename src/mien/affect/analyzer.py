@@ -17,14 +17,14 @@ import numpy.typing as npt
 
 from mien.affect.adaptive import AdaptiveRate
 from mien.affect.inference_stage import (
+    AffectInference,
     Decoder,
-    FaceReader,
     FoundFaces,
     RawFrame,
     SeenFrame,
     cut_faces,
     fit_crop,
-    outputs_of,
+    raw_outputs,
 )
 from mien.affect.temporal.frame_smoothing import smooth_frames
 from mien.affect.temporal.smoothing import Smoothing
@@ -130,7 +130,7 @@ class Analyzer:
         self._decoder = Decoder(self._bundle.spec, keep_features=features)
         self._detector, self._runtime, self._threads = detector, runtime, threads
         self._reader = create_reader(points, runtime=runtime)
-        self._face_reader = FaceReader(
+        self._affect_inference = AffectInference(
             decoder=self._decoder, has_points=self._reader is not None, min_quality=check_min_quality(min_quality)
         )
         # Errors come now and not at the first image: an unknown name, a bad file, an object that cannot detect.
@@ -210,7 +210,7 @@ class Analyzer:
         """
         self._choice.check_photo(os.fspath(image) if isinstance(image, (str, os.PathLike)) else "the image")
         pixels = load_image(image) if isinstance(image, (str, os.PathLike)) else as_rgb(image)
-        return self._face_reader.faces([self._found(pixels, self._detected(pixels))], self._bundle)[0]
+        return self._affect_inference.faces([self._found(pixels, self._detected(pixels))], self._bundle)[0]
 
     def crops(self, images: Sequence[Any]) -> Faces:
         """Faces that are already cropped: each image is one face and is looked at as it stands.
@@ -316,7 +316,7 @@ class Analyzer:
         bundle = self._bundle if live else self._moving_bundle
 
         def read(batch: Sequence[SeenFrame]) -> list[Frame]:
-            faces = self._face_reader.faces([one.found for one in batch], bundle, rate)
+            faces = self._affect_inference.faces([one.found for one in batch], bundle, rate)
             return [
                 Frame(index=one.index, time_s=one.time_s, faces=own, image=one.image)
                 for one, own in zip(batch, faces, strict=True)
@@ -352,13 +352,13 @@ class Analyzer:
     def raw_image(self, image: Image) -> RawFrame:
         """The bare outputs of the net for the faces of an (H, W, 3) RGB image."""
         found = self._found(image, self._detected(image))
-        return RawFrame(index=0, time_s=0.0, track_ids=found.track_ids, outputs=outputs_of([found], self._bundle)[0])
+        return RawFrame(index=0, time_s=0.0, track_ids=found.track_ids, outputs=raw_outputs([found], self._bundle)[0])
 
     def raw_frames(self, frames: Iterable[VideoFrame]) -> Generator[RawFrame, None, None]:
         """The bare outputs of the net for the same frames: what heads are trained on."""
 
         def read(batch: Sequence[SeenFrame]) -> list[RawFrame]:
-            outputs = outputs_of([one.found for one in batch], self._moving_bundle)
+            outputs = raw_outputs([one.found for one in batch], self._moving_bundle)
             return [
                 RawFrame(index=one.index, time_s=one.time_s, track_ids=one.found.track_ids, outputs=own)
                 for one, own in zip(batch, outputs, strict=True)

@@ -148,7 +148,7 @@ class Decoder:
         return fields
 
 
-def outputs_of(batch: Sequence[FoundFaces], bundle: Bundle) -> list[dict[str, Floats]]:
+def raw_outputs(batch: Sequence[FoundFaces], bundle: Bundle) -> list[dict[str, Floats]]:
     """The outputs for the faces of several images in one call of the net, by image; empty without a face."""
     outputs = bundle.run(np.concatenate([found.crops for found in batch]))
     return [
@@ -158,7 +158,7 @@ def outputs_of(batch: Sequence[FoundFaces], bundle: Bundle) -> list[dict[str, Fl
 
 
 @dataclass(frozen=True, kw_only=True)
-class FaceReader:
+class AffectInference:
     """Reads found faces. Safe to share between threads.
 
     Attributes:
