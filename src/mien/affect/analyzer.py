@@ -18,10 +18,10 @@ import numpy.typing as npt
 from mien.affect.adaptive import AdaptiveRate
 from mien.affect.inference_stage import (
     AffectInference,
+    AlignedFaces,
     Decoder,
-    FoundFaces,
+    DetectedFrame,
     RawFrame,
-    SeenFrame,
     cut_faces,
     fit_crop,
     raw_outputs,
@@ -315,7 +315,7 @@ class Analyzer:
         size = _FRAMES_A_BATCH if rate is None else rate.strides[0]
         bundle = self._bundle if live else self._moving_bundle
 
-        def read(batch: Sequence[SeenFrame]) -> list[Frame]:
+        def read(batch: Sequence[DetectedFrame]) -> list[Frame]:
             faces = self._affect_inference.faces([one.found for one in batch], bundle, rate)
             return [
                 Frame(index=one.index, time_s=one.time_s, faces=own, image=one.image)
@@ -336,7 +336,7 @@ class Analyzer:
 
     def _in_batches(
         self, frames: Iterable[VideoFrame], *, images: bool, live: bool, size: int = _FRAMES_A_BATCH
-    ) -> Generator[list[SeenFrame], None, None]:
+    ) -> Generator[list[DetectedFrame], None, None]:
         """Frames with their faces; while they are worked on, one thread decodes and another looks for faces."""
         if live:
             with opencv_on_one_thread(), closing(self._follow(frames, images=images)) as followed:
@@ -357,7 +357,7 @@ class Analyzer:
     def raw_frames(self, frames: Iterable[VideoFrame]) -> Generator[RawFrame, None, None]:
         """The bare outputs of the net for the same frames: what heads are trained on."""
 
-        def read(batch: Sequence[SeenFrame]) -> list[RawFrame]:
+        def read(batch: Sequence[DetectedFrame]) -> list[RawFrame]:
             outputs = raw_outputs([one.found for one in batch], self._moving_bundle)
             return [
                 RawFrame(index=one.index, time_s=one.time_s, track_ids=one.found.track_ids, outputs=own)
@@ -371,13 +371,13 @@ class Analyzer:
             for batch in answered:
                 yield from batch
 
-    def _follow(self, frames: Iterable[VideoFrame], *, images: bool) -> Generator[SeenFrame, None, None]:
+    def _follow(self, frames: Iterable[VideoFrame], *, images: bool) -> Generator[DetectedFrame, None, None]:
         follower = FaceFollower(self._moving_detector, self._reader)
         in_gray = self.spec.input.colour == "gray"
         for frame in frames:
             detections, track_ids = follower.follow(frame)
             found = self._found(frame.gray if in_gray else frame.image, detections, track_ids)
-            yield SeenFrame(frame.index, frame.time_s, found, frame.image if images else None)
+            yield DetectedFrame(frame.index, frame.time_s, found, frame.image if images else None)
 
     def _detected(self, image: Image) -> Detections:
         """The faces of a photo."""
@@ -386,7 +386,7 @@ class Analyzer:
 
     def _found(
         self, image: Image, detections: Detections, track_ids: npt.NDArray[np.int64] | None = None
-    ) -> FoundFaces:
+    ) -> AlignedFaces:
         """The faces that were asked for, and their crops as the bundle wants them."""
         if track_ids is None:
             track_ids = np.full(len(detections), -1, dtype=np.int64)
@@ -395,4 +395,4 @@ class Analyzer:
             detections, track_ids = detections[wanted], track_ids[wanted]
         crops = cut_faces(image, detections, self.spec)
         quality = load_quality_model()(quality_signals(image.shape[:2], detections, crops))
-        return FoundFaces(detections, track_ids, crops, quality)
+        return AlignedFaces(detections, track_ids, crops, quality)

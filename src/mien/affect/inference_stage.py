@@ -35,7 +35,7 @@ class RawFrame:
     outputs: Mapping[str, npt.NDArray[np.float32]]
 
 
-class FoundFaces(NamedTuple):
+class AlignedFaces(NamedTuple):
     """The faces of one image on their way through the stages.
 
     Attributes:
@@ -52,16 +52,16 @@ class FoundFaces(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class SeenFrame:
+class DetectedFrame:
     """A frame whose faces are found; its pixels only where somebody wants them."""
 
     index: int
     time_s: float
-    found: FoundFaces
+    found: AlignedFaces
     image: Image | None
 
 
-def rows_of(batch: Sequence[FoundFaces]) -> list[slice]:
+def rows_of(batch: Sequence[AlignedFaces]) -> list[slice]:
     """Where the faces of each image stand among those of all."""
     stops = np.cumsum([len(found.detections) for found in batch]).tolist()
     return [slice(start, stop) for start, stop in zip([0, *stops[:-1]], stops, strict=True)]
@@ -148,7 +148,7 @@ class Decoder:
         return fields
 
 
-def raw_outputs(batch: Sequence[FoundFaces], bundle: Bundle) -> list[dict[str, Floats]]:
+def raw_outputs(batch: Sequence[AlignedFaces], bundle: Bundle) -> list[dict[str, Floats]]:
     """The outputs for the faces of several images in one call of the net, by image; empty without a face."""
     outputs = bundle.run(np.concatenate([found.crops for found in batch]))
     return [
@@ -171,7 +171,7 @@ class AffectInference:
     has_points: bool
     min_quality: float
 
-    def faces(self, batch: Sequence[FoundFaces], bundle: Bundle, rate: AdaptiveRate | None = None) -> list[Faces]:
+    def faces(self, batch: Sequence[AlignedFaces], bundle: Bundle, rate: AdaptiveRate | None = None) -> list[Faces]:
         """Affect of the faces of several images; with a rate, of all from readings of some.
 
         Args:
@@ -190,7 +190,7 @@ class AffectInference:
             for found, rows in zip(batch, rows_of(batch), strict=True)
         ]
 
-    def _of_image(self, found: FoundFaces, read: dict[str, Any]) -> Faces:
+    def _of_image(self, found: AlignedFaces, read: dict[str, Any]) -> Faces:
         seen = found.detections
         if not len(seen):
             return Faces.empty(self.decoder.expression_labels, self.decoder.action_unit_labels)
@@ -207,7 +207,7 @@ class AffectInference:
         return faces.without_affect(found.quality < self.min_quality)
 
     def _read_adaptively(
-        self, batch: Sequence[FoundFaces], crops: npt.NDArray[np.uint8], bundle: Bundle, rate: AdaptiveRate
+        self, batch: Sequence[AlignedFaces], crops: npt.NDArray[np.uint8], bundle: Bundle, rate: AdaptiveRate
     ) -> dict[str, Any]:
         """Keyword arguments of `Faces` as the decoder gives them, for all faces of a stretch of a video."""
         places = np.repeat(np.arange(len(batch)), [len(found.track_ids) for found in batch])
