@@ -4,16 +4,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from mien.affect import ahead
-from mien.jobs.streams import spread
+from mien.jobs import map_in_order, prefetch
 
 
 def test_order_is_kept() -> None:
-    assert list(ahead(range(100), 3)) == list(range(100))
+    assert list(prefetch(range(100), 3)) == list(range(100))
 
 
 def test_none_is_an_item_too() -> None:
-    assert list(ahead([None, 1, None], 2)) == [None, 1, None]
+    assert list(prefetch([None, 1, None], 2)) == [None, 1, None]
 
 
 def test_an_error_comes_out_at_its_place() -> None:
@@ -21,7 +20,7 @@ def test_an_error_comes_out_at_its_place() -> None:
         yield 1
         raise ValueError("broken")
 
-    stream = ahead(source(), 4)
+    stream = prefetch(source(), 4)
     assert next(stream) == 1
     with pytest.raises(ValueError, match="broken"):
         next(stream)
@@ -38,7 +37,7 @@ def test_no_more_than_depth_items_wait() -> None:
                 enough.set()
             yield made
 
-    stream = ahead(source(), 4)
+    stream = prefetch(source(), 4)
     assert next(stream) == 1
     assert enough.wait(5)  # one taken, four waiting, one in the thread's hand
     enough.wait(0.2)
@@ -56,7 +55,7 @@ def test_closing_early_closes_the_source_and_ends_the_thread() -> None:
             closed.set()
 
     before = threading.active_count()
-    stream = ahead(source(), 2)
+    stream = prefetch(source(), 2)
     assert next(stream) == 0
     stream.close()
     assert closed.is_set()
@@ -70,7 +69,7 @@ def test_work_is_spread_and_stays_in_order() -> None:
         together.wait()  # three of them at a time, or never
         return item * item
 
-    assert list(spread(range(9), work, 3)) == [item * item for item in range(9)]
+    assert list(map_in_order(range(9), work, 3)) == [item * item for item in range(9)]
 
 
 def test_one_worker_takes_an_item_when_the_last_was_given_out() -> None:
@@ -81,7 +80,7 @@ def test_one_worker_takes_an_item_when_the_last_was_given_out() -> None:
             asked.append(item)
             yield item
 
-    stream = spread(source(), str, 1)
+    stream = map_in_order(source(), str, 1)
     assert next(stream) == "0"
     assert asked == [0]
     stream.close()
@@ -92,14 +91,14 @@ def test_what_came_before_an_error_of_the_items_is_given_out() -> None:
         yield from (1, 2)
         raise ValueError("broken")
 
-    stream = spread(source(), str, 4)
+    stream = map_in_order(source(), str, 4)
     assert [next(stream), next(stream)] == ["1", "2"]
     with pytest.raises(ValueError, match="broken"):
         next(stream)
 
 
 def test_an_error_of_the_work_ends_the_stream_at_its_place() -> None:
-    stream = spread([2, 1, 0, 4], lambda item: 4 // item, 4)
+    stream = map_in_order([2, 1, 0, 4], lambda item: 4 // item, 4)
     assert [next(stream), next(stream)] == [2, 4]
     with pytest.raises(ZeroDivisionError):
         next(stream)

@@ -48,7 +48,6 @@ from mien.affect.temporal.smoothing import (
     hold_through_gaps,
     smooth_tracks,
 )
-from mien.jobs.streams import ahead, batches
 
 __all__ = [
     "AUDIO_ENCODERS",
@@ -70,9 +69,7 @@ __all__ = [
     "RawFrame",
     "Smoothing",
     "activate",
-    "ahead",
     "align_audio",
-    "batches",
     "blend",
     "blend_per_column",
     "box_mean",

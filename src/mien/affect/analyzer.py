@@ -46,7 +46,7 @@ from mien.faces import (
 )
 from mien.faces.detector import N_LANDMARKS, N_POINTS
 from mien.inference import DEFAULT_BUNDLE, Bundle, load_bundle, usable_cores
-from mien.jobs.streams import ahead, batches, spread
+from mien.jobs import batched, map_in_order, prefetch
 from mien.media import VideoFrame, as_rgb, load_image, open_video
 
 _lock = threading.Lock()
@@ -324,7 +324,7 @@ class Analyzer:
 
         with (
             closing(self._in_batches(frames, images=images, live=live, size=size)) as seen,
-            closing(spread(seen, read, 1 if live else self._n_workers)) as answered,
+            closing(map_in_order(seen, read, 1 if live else self._n_workers)) as answered,
         ):
             for batch in answered:
                 yield from batch
@@ -344,10 +344,10 @@ class Analyzer:
             return
         with (
             opencv_on_one_thread(),
-            closing(ahead(frames, _DECODED_WAITING)) as decoded,
-            closing(ahead(self._follow(decoded, images=images), _FOUND_WAITING)) as followed,
+            closing(prefetch(frames, _DECODED_WAITING)) as decoded,
+            closing(prefetch(self._follow(decoded, images=images), _FOUND_WAITING)) as followed,
         ):
-            yield from batches(followed, size)
+            yield from batched(followed, size)
 
     def raw_image(self, image: Image) -> RawFrame:
         """The bare outputs of the net for the faces of an (H, W, 3) RGB image."""
@@ -366,7 +366,7 @@ class Analyzer:
 
         with (
             closing(self._in_batches(frames, images=False, live=False)) as seen,
-            closing(spread(seen, read, self._n_workers)) as answered,
+            closing(map_in_order(seen, read, self._n_workers)) as answered,
         ):
             for batch in answered:
                 yield from batch

@@ -3,6 +3,7 @@
 
 from mien.jobs.engine import ENGINES, Done, Engine, Event, Failed, FakeEngine, Setup, Tell, Told, Work, create_engine
 from mien.jobs.local import LocalEngine
+from mien.jobs.streams import batched, map_in_order, prefetch
 
 __all__ = [
     "ENGINES",
@@ -16,5 +17,8 @@ __all__ = [
     "Tell",
     "Told",
     "Work",
+    "batched",
     "create_engine",
+    "map_in_order",
+    "prefetch",
 ]

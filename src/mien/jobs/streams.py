@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Streams: `ahead` lets a stage work in a thread of its own, `batches` groups items, `spread` shares out the work."""
+"""Streams: `prefetch` lets a stage work in a thread of its own, `batched` groups items, `map_in_order` shares out the work."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 _POLL_S = 0.1
 
 
-def ahead(items: Iterable[Item], depth: int) -> Generator[Item, None, None]:
+def prefetch(items: Iterable[Item], depth: int) -> Generator[Item, None, None]:
     """Yield ``items`` in order while a thread prepares at most ``depth`` of them in advance.
 
     An exception of the source comes out at its place in the order. Closing the generator stops the thread and closes
@@ -47,7 +47,7 @@ def ahead(items: Iterable[Item], depth: int) -> Generator[Item, None, None]:
             if isinstance(source, Generator):
                 source.close()
 
-    thread = threading.Thread(target=work, name="mien-ahead", daemon=True)
+    thread = threading.Thread(target=work, name="mien-prefetch", daemon=True)
     thread.start()
     try:
         while True:
@@ -62,7 +62,7 @@ def ahead(items: Iterable[Item], depth: int) -> Generator[Item, None, None]:
         thread.join()
 
 
-def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
     """Lists of up to ``size`` items; what came before an error of ``items`` is given out before the error."""
     batch: list[Item] = []
     try:
@@ -79,13 +79,15 @@ def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
         yield batch
 
 
-def spread(items: Iterable[Item], work: Callable[[Item], Result], n_workers: int) -> Generator[Result, None, None]:
+def map_in_order(
+    items: Iterable[Item], work: Callable[[Item], Result], n_workers: int
+) -> Generator[Result, None, None]:
     """What ``work`` makes of each item, in order, while up to ``n_workers`` threads work on the next ones.
 
     What came before an error of the items or of the work is given out before the error.
     """
     source = iter(items)
-    with ThreadPoolExecutor(n_workers, thread_name_prefix="mien-spread") as pool:
+    with ThreadPoolExecutor(n_workers, thread_name_prefix="mien-map") as pool:
         pending: deque[Future[Result]] = deque()
         try:
             while True:

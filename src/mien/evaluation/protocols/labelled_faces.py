@@ -171,7 +171,7 @@ def _affect_measures(
         return agreement(rows, values=own, column=column) - agreement(rows, values=mapped, column=column)
 
     measures = [
-        measure(f"CCC {dimension}{system}", len(samples), partial(agreement, values=values, column=column))
+        measure(f"CCC {dimension}{model}", len(samples), partial(agreement, values=values, column=column))
         for model, values in models.items()
         for column, dimension in enumerate(DIMENSIONS)
         if not np.isnan(values).any()

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from mien.affect import ahead, batches, fit_crop
+from mien.affect import fit_crop
 from mien.core import ConfigError, InputError
 from mien.datasets import crop_files
 from mien.inference import Bundle
+from mien.jobs import batched, prefetch
 from mien.media import load_image
 from mien.pipeline.feature_extraction.feature_source import FaceVectors, FeatureSource
 from mien.results import FeatureInfo, FrameVectors, InputFailure
@@ -86,12 +87,12 @@ class CropReading:
 
     def vectors(self) -> Generator[FrameVectors, None, None]:
         """One row per crop; reading the pictures overlaps with the net."""
-        with closing(ahead(self._batches(), _BATCHES_WAITING)) as stacks:
+        with closing(prefetch(self._batches(), _BATCHES_WAITING)) as stacks:
             for stack in stacks:
                 yield from self._answers(stack)
 
     def _batches(self) -> Iterator[list[_Crop]]:
-        return batches(map(self._load, self._files), _CROPS_A_BATCH)
+        return batched(map(self._load, self._files), _CROPS_A_BATCH)
 
     def _load(self, file: tuple[int, str]) -> _Crop:
         number, name = file

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from mien.affect import ahead
 from mien.core import ConfigError, MienError
+from mien.jobs import prefetch
 from mien.training.data.batch_loader import Batch, BatchMaker
 from mien.training.data.training_set import TrainingSet
 from mien.training.engine.checkpoint import Checkpoint, Progress, load_checkpoint, save_checkpoint
@@ -275,7 +275,7 @@ class _Loop:
         started = saved = time.monotonic()
         before, sums = progress.seconds, dict(progress.sums)
         _set_training(trainer.network, self._stage)
-        with closing(ahead(self._maker.batches(progress.epoch, rows, progress.step), _BATCHES_AHEAD)) as batches:
+        with closing(prefetch(self._maker.batches(progress.epoch, rows, progress.step), _BATCHES_AHEAD)) as batches:
             for batch in batches:
                 self._step(batch, len(rows), sums)
                 now = time.monotonic()
