@@ -20,7 +20,7 @@ from mien.faces.detector import (
     require_rgb,
 )
 from mien.faces.landmark_model import BELIEVED
-from mien.faces.scene_changes import CutDetector, Stillness, Thumbnail, thumbnail_of
+from mien.faces.scene_changes import CutDetector, StaticScene, Thumbnail, thumbnail_of
 from mien.faces.tracker import Tracker
 from mien.media import VideoFrame
 
@@ -75,7 +75,7 @@ class FaceFollower:
         self._searcher = detector if isinstance(detector, SearchingDetector) else None
         self._reader = reader
         self._scan_every_s = scan_every_s
-        self._cuts, self._stillness = CutDetector(), Stillness()
+        self._cuts, self._static_scene = CutDetector(), StaticScene()
         self._tracker = Tracker(max_lost_s=max_lost_s)
         self._scanned_s = self._detected_s = self._checked_s = self._time_s = -math.inf
 
@@ -114,7 +114,7 @@ class FaceFollower:
         thumbnail = thumbnail_of(picture)
         if self._cuts.take(thumbnail):
             self._tracker.end_shot()
-            self._stillness.forget()
+            self._static_scene.reset()
             self._scanned_s = self._detected_s = self._checked_s = -math.inf
         expected = self._tracker.begin(time_s)
         if self._reader is None and self._refiner is None:
@@ -127,7 +127,7 @@ class FaceFollower:
             self._tracker.scan(self._scan(frame, expected, whole=unsettled or face_gone))
             self._scanned_s = self._checked_s = time_s
             self._read_found(frame)
-            self._stillness.scanned(thumbnail, self._tracker.seen_boxes() / width_height)
+            self._static_scene.remember(thumbnail, self._tracker.seen_boxes() / width_height)
         return self._tracker.faces()
 
     def _look(self, frame: VideoFrame, expected: Boxes) -> Detections:
@@ -172,4 +172,4 @@ class FaceFollower:
             return True
         if self._tracker.any_lost:  # it may come out from behind a known face
             return True
-        return not self._stillness.holds(thumbnail, self._tracker.seen_boxes() / width_height)
+        return not self._static_scene.unchanged(thumbnail, self._tracker.seen_boxes() / width_height)

@@ -94,7 +94,7 @@ _AROUND = 0.5
 Thumbnail = npt.NDArray[np.float32]
 
 
-class Stillness:
+class StaticScene:
     """Compares pictures with the one in which faces were last looked for.
 
     Where that shows the same, no new face can have come.
@@ -104,7 +104,7 @@ class Stillness:
         self._scanned: Thumbnail | None = None
         self._faces = np.empty((0, 4), np.float32)
 
-    def scanned(self, thumbnail: Thumbnail, faces: Boxes) -> None:
+    def remember(self, thumbnail: Thumbnail, faces: Boxes) -> None:
         """Remember what was searched.
 
         Args:
@@ -113,11 +113,11 @@ class Stillness:
         """
         self._scanned, self._faces = thumbnail, faces
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Nothing was searched yet, in this shot."""
         self._scanned = None
 
-    def holds(self, thumbnail: Thumbnail, faces: Boxes) -> bool:
+    def unchanged(self, thumbnail: Thumbnail, faces: Boxes) -> bool:
         """Whether a picture shows what was searched, but for the faces (M, 4) that are known now or were known then."""
         if self._scanned is None:
             return False
