@@ -116,21 +116,21 @@ def test_second_look_holds_and_loses() -> None:
     run(tracker, [faces_at([box(100)])] * 2)
     expected = tracker.begin(0.08)
     np.testing.assert_allclose(expected, [box(100)], atol=1e-3)
-    assert not tracker.observe(faces_at([box(102)], [0.7]))
+    assert not tracker.refine(faces_at([box(102)], [0.7]))
     assert tracker.faces()[1].tolist() == [0]
     tracker.begin(0.12)
-    assert tracker.observe(faces_at([box(102)], [0.2]))
+    assert tracker.refine(faces_at([box(102)], [0.2]))
     assert tracker.faces()[1].tolist() == []
     assert tracker.any_lost
     tracker.begin(0.16)
-    assert not tracker.observe(faces_at([box(102)], [0.1])), "it was gone before"
+    assert not tracker.refine(faces_at([box(102)], [0.1])), "it was gone before"
 
 
 def test_second_look_must_stay_on_its_face() -> None:
     tracker = Tracker()
     run(tracker, [faces_at([box(100)])])
     tracker.begin(0.04)
-    assert tracker.observe(faces_at([box(145)], [0.99]))
+    assert tracker.refine(faces_at([box(145)], [0.99]))
 
 
 def test_modest_score_holds_only_while_scans_confirm() -> None:
@@ -139,7 +139,7 @@ def test_modest_score_holds_only_while_scans_confirm() -> None:
     held = []
     for t in range(1, 80):
         tracker.begin(t / FPS)
-        tracker.observe(faces_at([box(100)], [0.7]) if len(tracker) else Detections.empty())
+        tracker.refine(faces_at([box(100)], [0.7]) if len(tracker) else Detections.empty())
         held.append(len(tracker.faces()[1]))
     # Two seconds, and a frame to either side for rounding.
     assert held[:49] == [1] * 49
@@ -151,7 +151,7 @@ def test_two_tracks_on_one_face() -> None:
     tracker = Tracker()
     run(tracker, [faces_at([box(100), box(130)])] * 2)
     tracker.begin(0.08)
-    assert tracker.observe(faces_at([box(101), box(105)]))
+    assert tracker.refine(faces_at([box(101), box(105)]))
     assert tracker.faces()[1].tolist() == [0]
 
 

@@ -121,7 +121,7 @@ class FaceFollower:
             self._tracker.scan(self._detector.detect(frame.image))
             return self._tracker.faces()
         unsettled = self._tracker.any_unsettled
-        face_gone = len(expected) > 0 and self._tracker.observe(self._look(frame, expected))
+        face_gone = len(expected) > 0 and self._tracker.refine(self._look(frame, expected))
         width_height = np.array(picture.shape[1::-1] * 2, np.float32)
         if unsettled or face_gone or self._scan_is_due(time_s, thumbnail, width_height):
             self._tracker.scan(self._scan(frame, expected, whole=unsettled or face_gone))
@@ -154,13 +154,13 @@ class FaceFollower:
 
     def _read_found(self, frame: VideoFrame) -> None:
         """Read the faces that only the detector has seen, so that every face of a frame is measured alike."""
-        unread = self._tracker.unread()
+        unread = self._tracker.without_landmarks()
         if self._reader is None or not len(unread):
             return
         seen = self._tracker.expected_landmarks()[unread]
         faces = self._reader.read(frame.gray, seen)
         believed = faces.scores >= BELIEVED
-        self._tracker.read(unread[believed], faces[believed])
+        self._tracker.set_landmarks(unread[believed], faces[believed])
 
     def _scan_is_due(self, time_s: float, thumbnail: Thumbnail, width_height: npt.NDArray[np.float32]) -> bool:
         """Whether the last scan is too long ago for what is known of this frame."""

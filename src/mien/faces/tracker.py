@@ -26,7 +26,7 @@ _SAME_FACE_IOU = 0.5
 # A scan's box replaces the held one only when they disagree by more: the second look is steadier from frame to frame.
 _AGREE_IOU = 0.6
 
-# A new face of at least this score is settled at once, any other by a second detection.
+# A new face of at least this score is confirmed at once, any other by a second detection.
 _SURE_SCORE = 0.95
 
 # Velocity is averaged over the first time. An unseen face is thought to slow down within the second: boxes jitter, and
@@ -50,11 +50,11 @@ class _Track:
 
     face: Detections
     seen_s: float
-    supported_s: float
+    last_detected_s: float
     track_id: int = NO_TRACK
-    settled: bool = False
+    confirmed: bool = False
     seen: bool = True
-    held_before: bool = False
+    was_visible: bool = False
     velocity: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros(2, np.float32))
     anchor: tuple[npt.NDArray[np.float32], float] | None = None
 
@@ -92,7 +92,7 @@ class _Track:
 class Tracker:
     """Follows faces through one shot after the other.
 
-    Per frame, in this order: `begin`; `observe` with a second look at each expected box, if the detector can do that;
+    Per frame, in this order: `begin`; `refine` with a second look at each expected box, if the detector can do that;
     `scan` with a full detection, if there was one; `faces`.
 
     Args:
@@ -123,7 +123,7 @@ class Tracker:
     @property
     def any_unsettled(self) -> bool:
         """Whether a track waits for the next scan to confirm it."""
-        return not all(track.settled for track in self._tracks)
+        return not all(track.confirmed for track in self._tracks)
 
     def end_shot(self) -> None:
         """End every track; numbers are not used again."""
@@ -144,11 +144,11 @@ class Tracker:
         alive = [track for track in self._tracks if track.seen or time_s - track.seen_s <= self._max_lost_s]
         for track in alive:
             track.learn_velocity()
-            track.held_before, track.seen = track.seen, False
+            track.was_visible, track.seen = track.seen, False
         self._tracks = alive
         return self._expected()
 
-    def observe(self, looked: Detections) -> bool:
+    def refine(self, looked: Detections) -> bool:
         """Hold the tracks whose face is still where it was expected.
 
         Args:
@@ -162,20 +162,20 @@ class Tracker:
         held = (looked.scores >= self._needed_scores()) & (on_face >= _HOLD_IOU)
         for index in self._without_doubles(np.flatnonzero(held), looked.boxes, on_face):
             self._take(index, looked, index)
-        return any(track.held_before and not track.seen for track in self._tracks)
+        return any(track.was_visible and not track.seen for track in self._tracks)
 
     def scan(self, found: Detections) -> None:
         """Confirm, regain, begin and drop tracks by a full detection of this frame."""
         pairs = assign(self._costs(found))
         for index, row in pairs:
             track = self._tracks[index]
-            track.settled, track.supported_s = True, self._time_s
+            track.confirmed, track.last_detected_s = True, self._time_s
             if not track.seen or geometry.iou(track.box[None], found.boxes[row][None])[0, 0] < _AGREE_IOU:
                 self._take(index, found, row)
             self._number(track)
         supported = {index for index, _ in pairs}
         # What only one of two scans running has seen was no face.
-        self._tracks = [track for index, track in enumerate(self._tracks) if index in supported or track.settled]
+        self._tracks = [track for index, track in enumerate(self._tracks) if index in supported or track.confirmed]
         taken = {row for _, row in pairs}
         self._begin_tracks(found[[row for row in range(len(found)) if row not in taken]])
         self._shot_begins = False
@@ -198,11 +198,11 @@ class Tracker:
         now = [track.face.landmarks[0] + track.offset(self._time_s) for track in self._tracks]
         return np.array(now, np.float32).reshape(-1, N_LANDMARKS, 2)
 
-    def unread(self) -> npt.NDArray[np.intp]:
+    def without_landmarks(self) -> npt.NDArray[np.intp]:
         """Tracks whose face of this frame comes from a detector that gives no 68 points."""
         return np.flatnonzero([track.seen and bool(np.isnan(track.face.points).any()) for track in self._tracks])
 
-    def read(self, tracks: npt.NDArray[np.intp], faces: Detections) -> None:
+    def set_landmarks(self, tracks: npt.NDArray[np.intp], faces: Detections) -> None:
         """Put what was read of these tracks' faces in the place of what the detector saw."""
         for row, index in enumerate(tracks):
             self._tracks[index].face = faces[[row]]
@@ -216,7 +216,7 @@ class Tracker:
 
     def _needed_scores(self) -> npt.NDArray[np.float32]:
         """(M,) scores that hold each track."""
-        trusted = [self._time_s - track.supported_s <= _TRUST_S for track in self._tracks]
+        trusted = [self._time_s - track.last_detected_s <= _TRUST_S for track in self._tracks]
         return np.where(trusted, np.float32(_HOLD_SCORE), np.float32(_NEW_SCORE))
 
     def _without_doubles(self, held: npt.NDArray[np.intp], seen: Boxes, on_face: npt.NDArray[np.float32]) -> list[int]:
@@ -225,7 +225,7 @@ class Tracker:
         Where two share one (they cross, and one is hidden), it belongs to the one that was not lost before and whose
         expectation fits better.
         """
-        order = sorted(held.tolist(), key=lambda index: (not self._tracks[index].held_before, -on_face[index]))
+        order = sorted(held.tolist(), key=lambda index: (not self._tracks[index].was_visible, -on_face[index]))
         overlaps = geometry.iou(seen, seen)
         kept: list[int] = []
         for index in order:
@@ -255,12 +255,12 @@ class Tracker:
             track = _Track(
                 face=found[[row]],
                 seen_s=self._time_s,
-                supported_s=self._time_s,
-                settled=bool(found.scores[row] >= _SURE_SCORE),
+                last_detected_s=self._time_s,
+                confirmed=bool(found.scores[row] >= _SURE_SCORE),
             )
             self._tracks.append(track)
             # The first frame of a shot has no detection before it, and its faces must not be missing.
-            if self._shot_begins or track.settled:
+            if self._shot_begins or track.confirmed:
                 self._number(track)
 
     def _take(self, index: int, source: Detections, row: int) -> None:
