@@ -270,14 +270,14 @@ def test_a_lost_worker_is_a_failure_of_its_file(photos: Path, tmp_path: Path) ->
 def test_an_error_of_mien_on_one_file_does_not_stop_the_others(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = run.open_reading
+    whole = run.open_run
 
     def broken(media: Any, selection: Any) -> Any:
         if media.path.name == "a.png":
             raise ZeroDivisionError("a bug")
         return whole(media, selection)
 
-    monkeypatch.setattr(run, "open_reading", broken)
+    monkeypatch.setattr(run, "open_run", broken)
     result = analyze(photos, tmp_path / "out")
     assert result.exit_code == 1
     assert [failure.error for failure in result.failures] == ["ZeroDivisionError"]

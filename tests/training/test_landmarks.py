@@ -23,7 +23,7 @@ from mien.training.export.bundle_files import write_bundle
 from mien.training.export.onnx_export import parity_gap
 from mien.training.landmark_training import OUTPUTS, describe_points, export_points
 from mien.training.losses.landmark_losses import Targets, loss_terms
-from mien.training.models.landmark_network import LandmarkNetwork, Reading
+from mien.training.models.landmark_network import LandmarkNetwork, LandmarkOutputs
 from mien.training.recipes.landmark_recipe import (
     PointsRecipe,
     TermWeights,
@@ -145,7 +145,9 @@ def test_the_loss_of_the_truth_is_least() -> None:
         torch.tensor([1.0, 1.0, 0.0]),
     )
     shown = torch.cat([points, torch.zeros(1, 136)])
-    right = Reading(shown, targets.pose_rad, torch.tensor([[30.0, -30.0]] * 3), torch.tensor([[30.0], [30.0], [-30.0]]))
+    right = LandmarkOutputs(
+        shown, targets.pose_rad, torch.tensor([[30.0, -30.0]] * 3), torch.tensor([[30.0], [30.0], [-30.0]])
+    )
     assert all(float(term) == pytest.approx(0, abs=1e-6) for term in loss_terms(right, targets, TermWeights()).values())
     eyes = 0.3  # between the eyes of the made-up face
     shifted = right._replace(points=shown + torch.tensor([0.1 * eyes, 0.0]).repeat(68))

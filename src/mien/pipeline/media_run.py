@@ -101,7 +101,7 @@ class Selection:
                 yield frame
 
 
-class Reading(Protocol):
+class MediaRun(Protocol):
     """Frames of one input with their faces."""
 
     @property
@@ -128,7 +128,7 @@ class Reading(Protocol):
         """
 
 
-class ImageReading:
+class ImageRun:
     """An image: one frame at time 0."""
 
     info = None
@@ -144,13 +144,13 @@ class ImageReading:
         return DecodeReport(n_decoded=self._n_decoded, n_lost=0)
 
     def frames(self, analyzer: Analyzer, *, images: bool) -> Generator[Frame, None, None]:
-        """The frame; see `Reading.frames`."""
+        """The frame; see `MediaRun.frames`."""
         pixels = load_image(self._media.name if self._media.path is None else self._media.path)
         self._n_decoded = 1
         yield Frame(index=0, time_s=0.0, faces=analyzer.image(pixels), image=pixels if images else None)
 
 
-class VideoReading:
+class VideoRun:
     """A video or a camera."""
 
     def __init__(self, source: FrameSource, name: str, selection: Selection) -> None:
@@ -174,7 +174,7 @@ class VideoReading:
         return self._source.report
 
     def frames(self, analyzer: Analyzer, *, images: bool) -> Generator[Frame, None, None]:
-        """The frames; see `Reading.frames`."""
+        """The frames; see `MediaRun.frames`."""
         is_camera = self.info.path is None
         wanted = self._selection.live(self._source) if is_camera else self._source
         nothing_yet = True
@@ -189,7 +189,7 @@ class VideoReading:
 
 
 @contextmanager
-def open_reading(media: MediaInput, selection: Selection) -> Generator[Reading, None, None]:
+def open_run(media: MediaInput, selection: Selection) -> Generator[MediaRun, None, None]:
     """Open an input and close it again.
 
     Raises:
@@ -201,7 +201,7 @@ def open_reading(media: MediaInput, selection: Selection) -> Generator[Reading, 
         start_s, stop_s, every = selection.start_s, selection.stop_s, selection.every
         source = open_video(media.path, start_s=start_s, stop_s=stop_s, every=every)
     else:
-        yield ImageReading(media)
+        yield ImageRun(media)
         return
     with source:
-        yield VideoReading(source, media.name, selection)
+        yield VideoRun(source, media.name, selection)

@@ -12,7 +12,7 @@ from mien.affect import Analyzer
 from mien.core import FaceChoice, InputError
 from mien.jobs import Tell, Work
 from mien.media import MediaInput, VideoInfo, open_video
-from mien.pipeline.media_run import Reading, Selection, open_reading, schema_of
+from mien.pipeline.media_run import MediaRun, Selection, open_run, schema_of
 from mien.pipeline.overlay import Drawing, NoOverlay, Overlay
 from mien.pipeline.plan import TablePlan
 from mien.pipeline.resume import WORK_KEY, work_digest
@@ -164,7 +164,7 @@ class _TableRun:
                 choice.check_photo(media.name)
             # Before anything is decoded: after Ctrl-C nobody wants to wait for it, and the file may be gone by then.
             sha256, size_bytes = self._fingerprint(media)
-            with open_reading(media, self._settings.selection) as reading, self._overlay(reading.info) as overlay:
+            with open_run(media, self._settings.selection) as reading, self._overlay(reading.info) as overlay:
                 n_frames, n_faces, n_rows_before = 0, 0, writer.n_rows
                 remarks: tuple[str, ...] = ()
                 try:
@@ -207,7 +207,7 @@ class _TableRun:
         self._failures.append(failure)
         self._tell(failure)
 
-    def _show(self, media: MediaInput, number: int, reading: Reading, n_frames: int, n_faces: int) -> None:
+    def _show(self, media: MediaInput, number: int, reading: MediaRun, n_frames: int, n_faces: int) -> None:
         self._tell(
             Progress(
                 source=media.name,

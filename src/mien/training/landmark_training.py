@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 _N_PARITY = 64
 _PI = 3.1416
 
-# In the order of `Reading`: task, output, labels, activation, low, high, unit.
+# In the order of `LandmarkOutputs`: task, output, labels, activation, low, high, unit.
 _TASKS = (
     ("landmarks", "points", POINT_COLUMNS, "identity", -1.0, 2.0, "fraction of the crop's side"),
     ("head_pose", "pose_rad", ("pitch", "yaw", "roll"), "identity", -_PI, _PI, "radians, as seen in the crop"),
@@ -40,7 +40,7 @@ _TASKS = (
     ("face", "face_logit", ("face",), "sigmoid", 0.0, 1.0, "chance that the crop shows a face where it should be"),
 )
 OUTPUTS = tuple(output for _, output, *_ in _TASKS)
-"""Names of the graph's outputs, in the order of `mien.training.models.landmark_network.Reading`."""
+"""Names of the graph's outputs, in the order of `mien.training.models.landmark_network.LandmarkOutputs`."""
 
 _SOURCES = {
     "ferplus": ("FER+ (FER2013) train", "images collected from the web for research; labels MIT"),

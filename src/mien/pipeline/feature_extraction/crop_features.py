@@ -64,14 +64,14 @@ class CropExtractor:
                     )
         return list(found.values()), failures
 
-    def read(self, source: FeatureSource, after: int) -> CropReading:
+    def read(self, source: FeatureSource, after: int) -> CropVectors:
         """Begin with a track; crops up to number ``after`` are not opened."""
         files = [(number, name) for number, name in crop_files(source.path) if number % self._every == 0]
-        return CropReading(self._bundle, self._faces, source, files, after)
+        return CropVectors(self._bundle, self._faces, source, files, after)
 
 
-class CropReading:
-    """One track; see `VectorReading`."""
+class CropVectors:
+    """One track; see `VectorRun`."""
 
     messages: tuple[str, ...] = ()
 

@@ -31,7 +31,7 @@ class FeatureSource:
     path: Path
 
 
-class VectorReading(Protocol):
+class VectorRun(Protocol):
     """One input on its way."""
 
     @property
@@ -64,7 +64,7 @@ class Extractor(Protocol):
     def find(self, inputs: Sequence[str]) -> tuple[list[FeatureSource], list[InputFailure]]:
         """The inputs that names stand for, in order, and the names that nothing answers to."""
 
-    def read(self, source: FeatureSource, after: int) -> VectorReading:
+    def read(self, source: FeatureSource, after: int) -> VectorRun:
         """Begin with an input.
 
         Args:

@@ -62,7 +62,7 @@ class VideoExtractor:
 
 
 class ImageVectors:
-    """A photo: one frame; see `VectorReading`."""
+    """A photo: one frame; see `VectorRun`."""
 
     n_expected: int | None = 1
     messages: tuple[str, ...] = ()
@@ -81,7 +81,7 @@ class ImageVectors:
 
 
 class VideoVectors:
-    """A video; see `VectorReading`."""
+    """A video; see `VectorRun`."""
 
     def __init__(
         self, analyzer: Analyzer, faces: FaceVectors, source: FeatureSource, selection: Selection, after: int
@@ -153,7 +153,7 @@ class SoundExtractor:
 
 
 class SoundVectors:
-    """One file; see `VectorReading`."""
+    """One file; see `VectorRun`."""
 
     n_expected: int | None = None
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from mien.training.models.landmark_network import N_POINTS, Reading
+from mien.training.models.landmark_network import N_POINTS, LandmarkOutputs
 from mien.training.recipes.landmark_recipe import TermWeights
 
 _LEFT_EYE, _RIGHT_EYE = slice(36, 42), slice(42, 48)
@@ -36,7 +36,7 @@ class Targets(NamedTuple):
     face: Tensor
 
 
-def loss_terms(reading: Reading, targets: Targets, weights: TermWeights) -> dict[str, Tensor]:
+def loss_terms(reading: LandmarkOutputs, targets: Targets, weights: TermWeights) -> dict[str, Tensor]:
     """The parts of the loss, weighted, each a mean over the crops that have the target (0 where none has)."""
     known = [~target.isnan().any(dim=1) for target in targets[:3]]
     points, pose, eyes = known

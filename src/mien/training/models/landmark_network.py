@@ -30,7 +30,7 @@ _MAP_STRIDE, _LAST_STRIDE = 8, 16
 _POINTS_UNIT, _POSE_UNIT_RAD = 0.04, 0.2
 
 
-class Reading(NamedTuple):
+class LandmarkOutputs(NamedTuple):
     """What one pass gives for N crops.
 
     Attributes:
@@ -47,7 +47,7 @@ class Reading(NamedTuple):
 
 
 class LandmarkNetwork(nn.Module):
-    """Gray uint8 crops (N, S, S, 1) to a `Reading`.
+    """Gray uint8 crops (N, S, S, 1) to a `LandmarkOutputs`.
 
     Args:
         size_px: side of the crops, a multiple of 16.
@@ -85,7 +85,7 @@ class LandmarkNetwork(nn.Module):
         )
         self.heads = nn.Linear(_EMBEDDING, 2 * N_POINTS + 3 + 2 + 1)
 
-    def forward(self, crops: Tensor) -> Reading:
+    def forward(self, crops: Tensor) -> LandmarkOutputs:
         """Normalise and read: points from maps and vector, the rest from the vector."""
         pixels = (crops.permute(0, 3, 1, 2).to(torch.float32) - 127.0) / 128.0
         middle = self.trunk(pixels.contiguous(memory_format=torch.channels_last))
@@ -94,7 +94,7 @@ class LandmarkNetwork(nn.Module):
         wide = functional.interpolate(self.coarse(last), scale_factor=_LAST_STRIDE / _MAP_STRIDE, mode="nearest")
         shares = self.maps(wide + self.fine(middle)).flatten(2).softmax(dim=-1)
         points = (shares @ self.cells).flatten(1) + _POINTS_UNIT * moves
-        return Reading(points, _POSE_UNIT_RAD * pose, eyes, face)
+        return LandmarkOutputs(points, _POSE_UNIT_RAD * pose, eyes, face)
 
 
 def _cell_centres(side: int) -> Tensor:
