@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mien.core import InputError, ModelError
-from mien.jobs import Tell, Work
+from mien.jobs import Emit, Work
 
 
 class UnpicklableError(Exception):
@@ -18,7 +18,7 @@ class UnpicklableError(Exception):
         super().__init__(f"{first} {second}")
 
 
-def act(item: Any, tell: Tell) -> Any:
+def act(item: Any, tell: Emit) -> Any:
     """Do as the item says; a number is squared."""
     match item:
         case "exit":

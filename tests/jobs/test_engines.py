@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from mien.core import ConfigError, InputError, JobError, MissingExtraError, ModelError
-from mien.jobs import Done, Engine, FakeEngine, LocalEngine, Told, create_engine
+from mien.jobs import Done, Engine, FakeEngine, LocalEngine, Message, create_engine
 
 ENGINES = {"one": lambda: LocalEngine(1), "two": lambda: LocalEngine(2), "fake": FakeEngine}
 
@@ -25,13 +25,13 @@ def engine(request: pytest.FixtureRequest) -> Engine:
     return made
 
 
-def run(engine: Engine, setup: Any, items: list[Any]) -> tuple[dict[int, Any], list[Told]]:
+def run(engine: Engine, setup: Any, items: list[Any]) -> tuple[dict[int, Any], list[Message]]:
     """What became of each item, and what was told."""
     ended: dict[int, Any] = {}
     told = []
 
     def report(event: Any) -> None:
-        if isinstance(event, Told):
+        if isinstance(event, Message):
             told.append(event)
             return
         assert event.number not in ended, "an item ended twice"
@@ -82,7 +82,7 @@ def test_a_listener_that_raises_ends_the_run(engine: Engine, jobs_for_tests: Mod
 
 def test_a_stopped_job_saves_what_it_has(engine: Engine, jobs_for_tests: ModuleType, tmp_path: Path) -> None:
     def report(event: Any) -> None:
-        if isinstance(event, Told) and event.message == 3:
+        if isinstance(event, Message) and event.message == 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -114,7 +114,7 @@ def test_ctrl_c_stops_the_workers_in_order(jobs_for_tests: ModuleType, tmp_path:
     def report(event: Any) -> None:
         nonlocal pressed
         begun.add(event.number)
-        if len(begun) == 2 and isinstance(event, Told) and not pressed:
+        if len(begun) == 2 and isinstance(event, Message) and not pressed:
             pressed = True  # a second time would mean: at once
             os.kill(os.getpid(), signal.SIGINT)
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from mien.core import ConfigError, JobError
-from mien.jobs import Done, Told, create_engine
+from mien.jobs import Done, Message, create_engine
 
 pytestmark = [
     pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed: pip install 'mien[ray]'"),
@@ -45,11 +45,11 @@ def test_ray_does_the_same(jobs_for_tests: ModuleType, tmp_path: Path) -> None:
     handler = signal.getsignal(signal.SIGTERM)
 
     def report(event: Any) -> None:
-        if isinstance(event, Told) and event.number != 5:
+        if isinstance(event, Message) and event.number != 5:
             processes.add(event.message)
-        elif isinstance(event, Told) and len(ended) >= 6:
+        elif isinstance(event, Message) and len(ended) >= 6:
             raise KeyboardInterrupt
-        elif not isinstance(event, Told):
+        elif not isinstance(event, Message):
             assert event.number not in ended
             ended[event.number] = event.result if isinstance(event, Done) else event.error
 

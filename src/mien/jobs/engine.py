@@ -9,11 +9,11 @@ from typing import Any, Protocol, runtime_checkable
 
 from mien.core import ConfigError, JobError, Registry
 
-Tell = Callable[[Any], None]
+Emit = Callable[[Any], None]
 """Given to the work, which may pass messages to whoever started the run. It raises KeyboardInterrupt where the run was
 stopped: the work then saves what it has and lets the exception pass, as after Ctrl-C."""
 
-Work = Callable[[Any, Tell], Any]
+Work = Callable[[Any, Emit], Any]
 """``work(item, tell) -> result``. With several workers items, messages and results travel pickled."""
 
 Setup = Callable[[], Work]
@@ -22,7 +22,7 @@ Setup = Callable[[], Work]
 
 
 @dataclass(frozen=True)
-class Told:
+class Message:
     """A message of the work on an item.
 
     Attributes:
@@ -55,7 +55,7 @@ class Failed:
     error: Exception
 
 
-Event = Told | Done | Failed
+Event = Message | Done | Failed
 
 
 @runtime_checkable
@@ -139,7 +139,7 @@ def create_engine(engine: str | Engine = "local", *, workers: int = 1) -> Engine
     return created
 
 
-def run_here(setup: Setup, items: Sequence[Any], report: Callable[[Event], None]) -> None:
+def run_inline(setup: Setup, items: Sequence[Any], report: Callable[[Event], None]) -> None:
     """Work on the items in order; see `mien.jobs.Engine.run`. Interrupts reach the work as they come."""
     work = setup()
     for number, item in enumerate(items):
@@ -164,7 +164,7 @@ class _Teller:
 
     def __call__(self, message: Any) -> None:
         try:
-            self._report(Told(self._number, message))
+            self._report(Message(self._number, message))
         except BaseException as error:
             self.error = error
             raise
@@ -193,4 +193,4 @@ class FakeEngine:
         def renumbered(event: Event) -> None:
             report(type(event)(alive[event.number], *list(vars(event).values())[1:]))
 
-        run_here(setup, [items[number] for number in alive], renumbered)
+        run_inline(setup, [items[number] for number in alive], renumbered)

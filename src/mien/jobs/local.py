@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from mien.core import ConfigError, JobError
-from mien.jobs.engine import Done, Event, Failed, Setup, Told, Work, run_here
+from mien.jobs.engine import Done, Event, Failed, Message, Setup, Work, run_inline
 from mien.jobs.signals import PendingInterrupts, born_deaf, deferred_interrupts, ignore_interrupts
 
 
@@ -67,7 +67,7 @@ def _worked(connection: Connection, work: Work, number: int, item: Any) -> bool:
     def tell(message: Any) -> None:
         nonlocal stopped
         try:
-            connection.send(Told(number, message))
+            connection.send(Message(number, message))
             asked = not stopped and connection.poll()  # during work, nothing but STOP is sent
             if asked:
                 connection.recv()
@@ -142,7 +142,7 @@ class LocalEngine:
     def run(self, setup: Setup, items: Sequence[Any], report: Callable[[Event], None]) -> None:
         """Work on the items; see `Engine.run`."""
         if self._n_workers == 1:
-            run_here(setup, items, report)
+            run_inline(setup, items, report)
             return
         with deferred_interrupts() as interrupts:
             _Pool(setup, items, report, interrupts).run(min(self._n_workers, len(items)))
@@ -250,7 +250,7 @@ class _Pool:
             case Unfit(error):
                 self._retire(worker)
                 self._end_with(error)
-            case Told():
+            case Message():
                 self._pass_on(message)
             case Done() | Failed():
                 worker.number = None

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mien.core import ConfigError, JobError, MissingExtraError
-from mien.jobs.engine import Done, Event, Failed, Setup, Told, Work
+from mien.jobs.engine import Done, Event, Failed, Message, Setup, Work
 from mien.jobs.local import portable
 from mien.jobs.signals import PendingInterrupts, deferred_interrupts, kept_handlers
 
@@ -195,7 +195,7 @@ class _RayRun:
                 self._begin(self._create())
             return
         for message in answer.messages:
-            self._pass_on(Told(number, message))
+            self._pass_on(Message(number, message))
         if answer.unfit and answer.error is not None:
             self._end_with(answer.error)
         elif answer.error is not None:
@@ -211,7 +211,7 @@ class _RayRun:
             except self._ray.exceptions.RayError:
                 continue  # it has died, which its answer will say, or is still starting
             for message in messages:
-                self._pass_on(Told(number, message))
+                self._pass_on(Message(number, message))
 
     def _pass_on(self, event: Event) -> None:
         try:

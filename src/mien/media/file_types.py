@@ -149,7 +149,7 @@ def require_file(path: Path) -> None:
 
 
 def _iso_media(head: bytes) -> Format:
-    """Tell films, stills and sound apart that share the ISO base media container (MP4, MOV, HEIC, AVIF)."""
+    """Emit films, stills and sound apart that share the ISO base media container (MP4, MOV, HEIC, AVIF)."""
     if head[4:8] != b"ftyp":
         return Format("MP4 or QuickTime", "video")
     end = min(int.from_bytes(head[:4], "big"), len(head))

@@ -20,7 +20,7 @@ from mien.pipeline.overlay import Drawing
 from mien.pipeline.plan import Plan, TablePlan, make_plan
 from mien.pipeline.postprocessing.convert import convert_to_openface, is_openface_file
 from mien.pipeline.postprocessing.report import check_report_name, write_report
-from mien.pipeline.run_progress import Event, FailuresListed, Note, Progress, TablesSkipped, Tally
+from mien.pipeline.run_progress import Event, FailuresListed, Note, Progress, RunProgress, TablesSkipped
 from mien.pipeline.table_run import RunSettings
 from mien.results import (
     InputFailure,
@@ -191,17 +191,17 @@ def analyze(
         jobs = LocalEngine()
     if openface is not None and is_openface_file(Path(openface)) and plan.n_named != 1:
         raise ConfigError(f"{os.fspath(openface)} is for a single input, got {plan.n_named}; name a folder for them")
-    tally = Tally(
+    progress = RunProgress(
         n_inputs=plan.n_named,
         on_progress=on_progress or (lambda _: None),
         on_event=on_event or (lambda _: None),
     )
-    with _ready_folder(plan, tally):
+    with _ready_folder(plan, progress):
         for failure in plan.failures:
-            tally.add(failure)
+            progress.add(failure)
         todo = list(plan.tables)
         if plan.folder is not None and drawing is None:
-            todo = _unfinished(plan, arguments, bundle_digest(model), tally)
+            todo = _unfinished(plan, arguments, bundle_digest(model), progress)
         if todo:
             settings = RunSettings(
                 model=model,
@@ -219,25 +219,27 @@ def analyze(
                 n_inputs=plan.n_named,
                 landmarks=landmarks,
             )
-            jobs.run(settings, todo, lambda event: tally.hear(todo, event))
+            jobs.run(settings, todo, lambda event: progress.handle(todo, event))
     if openface is not None:
-        _write_openface((*tally.tables, *tally.skipped), Path(openface), n_tables=len(plan.tables), tally=tally)
-    if report is not None and tally.tables:
-        for note in write_report(_result(plan, tally).tables, report, frames=report_frames):
-            tally.add(Note(note))
-    return _result(plan, tally)
+        _write_openface(
+            (*progress.tables, *progress.skipped), Path(openface), n_tables=len(plan.tables), progress=progress
+        )
+    if report is not None and progress.tables:
+        for note in write_report(_result(plan, progress).tables, report, frames=report_frames):
+            progress.add(Note(note))
+    return _result(plan, progress)
 
 
-def _write_openface(tables: Sequence[Path], out: Path, *, n_tables: int, tally: Tally) -> None:
+def _write_openface(tables: Sequence[Path], out: Path, *, n_tables: int, progress: RunProgress) -> None:
     """OpenFace files of finished tables; one of several tables is of one input and gives the file its own name."""
     targets = [(table, out / f"{table.stem}.csv" if n_tables > 1 else out) for table in tables]
     files = [file for table, target in targets for file in convert_to_openface(table, target).files]
     if files:
-        tally.add(Note(f"wrote {files[0]}" if len(files) == 1 else f"wrote {len(files)} files in {out}"))
+        progress.add(Note(f"wrote {files[0]}" if len(files) == 1 else f"wrote {len(files)} files in {out}"))
 
 
 @contextmanager
-def _ready_folder(plan: Plan, tally: Tally) -> Iterator[None]:
+def _ready_folder(plan: Plan, progress: RunProgress) -> Iterator[None]:
     """Have the folder of tables, if there is one, for this run alone, and afterwards its list of failures right."""
     if plan.folder is None:
         yield
@@ -247,13 +249,13 @@ def _ready_folder(plan: Plan, tally: Tally) -> Iterator[None]:
         try:
             yield
         finally:
-            rows = failure_rows(tally.failures, tally.records)
-            listed = update_failures(plan.folder, rows, tally.done)
+            rows = failure_rows(progress.failures, progress.records)
+            listed = update_failures(plan.folder, rows, progress.done)
         if listed is not None:
-            tally.add(FailuresListed(listed))
+            progress.add(FailuresListed(listed))
 
 
-def _unfinished(plan: Plan, arguments: dict[str, Any], bundle_sha256: str, tally: Tally) -> list[TablePlan]:
+def _unfinished(plan: Plan, arguments: dict[str, Any], bundle_sha256: str, progress: RunProgress) -> list[TablePlan]:
     """What there is to do: the tables that no earlier run has finished."""
     todo, skipped = [], []
     for table in plan.tables:
@@ -262,9 +264,9 @@ def _unfinished(plan: Plan, arguments: dict[str, Any], bundle_sha256: str, tally
             todo.append(table)
         else:
             skipped.append(table.table)
-            tally.remember(manifest.inputs[0])
+            progress.record(manifest.inputs[0])
     if skipped:
-        tally.add(TablesSkipped(tuple(skipped), plan.n_named))
+        progress.add(TablesSkipped(tuple(skipped), plan.n_named))
     return todo
 
 
@@ -276,14 +278,14 @@ def _threads_per_worker(engine: Engine, n_jobs: int) -> int | None:
     return max(1, usable_cores() // n_at_once) if engine.shares_cores else 1
 
 
-def _result(plan: Plan, tally: Tally) -> RunResult:
+def _result(plan: Plan, progress: RunProgress) -> RunResult:
     """What became of the run, in the order of the plan, in whatever order the workers were done."""
     place = {media.name: number for number, media in enumerate(plan.inputs)}
     places = {table.table: number for number, table in enumerate(plan.tables)}
     return RunResult(
-        tables=tuple(sorted(tally.tables, key=lambda table: places[table])),
-        inputs=tuple(sorted(tally.records, key=lambda record: place[record.path])),
-        failures=tuple(sorted(tally.failures, key=lambda failure: place.get(failure.path, -1))),
-        messages=tuple(tally.notes),
-        skipped=tuple(tally.skipped),
+        tables=tuple(sorted(progress.tables, key=lambda table: places[table])),
+        inputs=tuple(sorted(progress.records, key=lambda record: place[record.path])),
+        failures=tuple(sorted(progress.failures, key=lambda failure: place.get(failure.path, -1))),
+        messages=tuple(progress.notes),
+        skipped=tuple(progress.skipped),
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mien.core import InputError, JobError, MienError
 from mien.jobs import Event as JobEvent
-from mien.jobs import Failed, Told
+from mien.jobs import Failed, Message
 from mien.pipeline.plan import TablePlan
 from mien.results import InputFailure, InputRecord
 
@@ -76,7 +76,7 @@ Event = InputRecord | InputFailure | Note | TableWritten | TablesSkipped | Failu
 
 
 @dataclass(eq=False, kw_only=True)
-class Tally:
+class RunProgress:
     """Remembers every event and passes it on.
 
     Attributes:
@@ -105,7 +105,7 @@ class Tally:
         """Remember an event and pass it on."""
         match event:
             case InputRecord():
-                self.remember(event)
+                self.record(event)
             case InputFailure():
                 self.failures.append(event)
                 self.done.add(event.path)
@@ -118,21 +118,21 @@ class Tally:
                 self.skipped.extend(tables)
         self.on_event(event)
 
-    def remember(self, record: InputRecord) -> None:
+    def record(self, record: InputRecord) -> None:
         """Count an input as done, without a word: it may have been done by an earlier run."""
         self.records.append(record)
         self.done.add(record.path)
 
-    def hear(self, plans: list[TablePlan], event: JobEvent) -> None:
+    def handle(self, plans: list[TablePlan], event: JobEvent) -> None:
         """Take what a worker says about one of the tables.
 
         Raises:
             Exception: an error that is not about this input alone, or that there is no other table to go on with.
         """
         match event:
-            case Told(message=Progress() as progress):
+            case Message(message=Progress() as progress):
                 self.on_progress(replace(progress, n_inputs_done=len(self.done)))
-            case Told(message=message):
+            case Message(message=message):
                 self.add(message)
             case Failed(number, error):
                 name = plans[number].inputs[0].name

@@ -10,7 +10,7 @@ from typing import Any
 
 from mien.affect import Analyzer
 from mien.core import FaceChoice, InputError
-from mien.jobs import Tell, Work
+from mien.jobs import Emit, Work
 from mien.media import MediaInput, VideoInfo, open_video
 from mien.pipeline.media_run import MediaRun, Selection, open_run, schema_of
 from mien.pipeline.overlay import Drawing, NoOverlay, Overlay
@@ -66,7 +66,7 @@ class RunSettings:
             min_quality=self.min_quality,
         )
 
-        def work(plan: TablePlan, tell: Tell) -> None:
+        def work(plan: TablePlan, tell: Emit) -> None:
             _TableRun(self, analyzer, plan, tell).write()
 
         return work
@@ -75,7 +75,7 @@ class RunSettings:
 class _TableRun:
     """The making of one table."""
 
-    def __init__(self, settings: RunSettings, analyzer: Analyzer, plan: TablePlan, tell: Tell) -> None:
+    def __init__(self, settings: RunSettings, analyzer: Analyzer, plan: TablePlan, tell: Emit) -> None:
         self._settings = settings
         self._analyzer = analyzer
         self._plan = plan
