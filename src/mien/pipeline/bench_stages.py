@@ -33,7 +33,7 @@ from mien.faces import (
 from mien.inference import Memory, process_memory
 from mien.media import VideoFrame, VideoInfo, open_video
 from mien.pipeline.analyze import analyze
-from mien.pipeline.media_run import schema_of
+from mien.pipeline.media_run import schema_for_analyzer
 from mien.results import TableWriter
 
 BATCHES = (1, 16)
@@ -210,7 +210,7 @@ class Material:
             yield Work(name=name, unit="faces", n=_N_AFFECT, run=affect(size))
 
     def _table(self) -> Work:
-        schema = schema_of(self.analyzer)
+        schema = schema_for_analyzer(self.analyzer)
 
         def write() -> None:
             with tempfile.TemporaryDirectory() as folder, TableWriter(Path(folder) / "table.parquet", schema) as table:

@@ -22,7 +22,7 @@ from mien.core import ConfigError, Frame
 from mien.faces import DEFAULT_POINTS
 from mien.inference import DEFAULT_BUNDLE
 from mien.media import FrameSource, VideoFrame, find_inputs, open_camera, open_video
-from mien.pipeline.media_run import schema_of
+from mien.pipeline.media_run import schema_for_analyzer
 from mien.results import InputRecord, RunManifest, TableWriter
 
 
@@ -47,7 +47,7 @@ class LiveTable:
         self._started = datetime.now(UTC)
         self._n_faces = 0
         self._n_dropped = 0
-        self._writer = TableWriter(path, schema_of(analyzer))
+        self._writer = TableWriter(path, schema_for_analyzer(analyzer))
 
     def append(self, frame: Frame, n_dropped: int) -> None:
         """Add the rows of a frame.

@@ -19,7 +19,9 @@ from mien.results import table_schema, thresholds_metadata
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
-def schema_of(analyzer: Analyzer, *, landmarks: bool = False, metadata: Mapping[str, str] = _NOTHING) -> pa.Schema:
+def schema_for_analyzer(
+    analyzer: Analyzer, *, landmarks: bool = False, metadata: Mapping[str, str] = _NOTHING
+) -> pa.Schema:
     """Columns for what the analyzer answers; its bundle and thresholds travel along, so that the table needs neither.
 
     Args:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mien.core import ConfigError, InputError
 from mien.media import MediaInput, find_inputs
-from mien.pipeline.resume import EarlierTables
+from mien.pipeline.resume import ResumeIndex
 from mien.results import TABLE_ENDINGS, InputFailure
 
 DEFAULT_ENDING = ".parquet"
@@ -52,7 +52,7 @@ class Plan:
     tables: tuple[TablePlan, ...]
     failures: tuple[InputFailure, ...]
     folder: Path | None = None
-    earlier: EarlierTables = field(default_factory=EarlierTables)
+    earlier: ResumeIndex = field(default_factory=ResumeIndex)
 
     @property
     def inputs(self) -> tuple[MediaInput, ...]:
@@ -93,7 +93,7 @@ def make_plan(patterns: Sequence[PathName], out: PathName) -> Plan:
     if not is_folder:
         tables = [TablePlan(Path(out), inputs, failures=tuple(failures))] if inputs else []
         return Plan(tuple(tables), tuple(failures))
-    earlier = EarlierTables.load(Path(out))
+    earlier = ResumeIndex.load(Path(out))
     kept = {number: name for number, media in enumerate(inputs) if (name := earlier.name_for(media)) is not None}
     names = _table_names(inputs, kept, earlier.names_in_use)
     tables = [

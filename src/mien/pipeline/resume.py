@@ -37,7 +37,7 @@ def work_digest(arguments: Mapping[str, Any], bundle_sha256: str, input_sha256: 
 
 
 @dataclass(frozen=True)
-class EarlierTables:
+class ResumeIndex:
     """The tables of a folder that have a manifest and are of a single input.
 
     Attributes:

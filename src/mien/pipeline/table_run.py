@@ -12,7 +12,7 @@ from mien.affect import Analyzer
 from mien.core import FaceChoice, InputError
 from mien.jobs import Emit, Work
 from mien.media import MediaInput, VideoInfo, open_video
-from mien.pipeline.media_run import MediaRun, Selection, open_run, schema_of
+from mien.pipeline.media_run import MediaRun, Selection, open_run, schema_for_analyzer
 from mien.pipeline.overlay import Drawing, NoOverlay, Overlay
 from mien.pipeline.plan import TablePlan
 from mien.pipeline.resume import WORK_KEY, work_digest
@@ -99,7 +99,7 @@ class _TableRun:
             return
         abstain = {"min_quality": f"{self._settings.min_quality:g}"} if self._settings.min_quality else {}
         about = {**self._settings.selection.metadata, **abstain, **work_key, **_stream_offset(plan.inputs)}
-        schema = schema_of(analyzer, landmarks=self._settings.landmarks, metadata=about)
+        schema = schema_for_analyzer(analyzer, landmarks=self._settings.landmarks, metadata=about)
         stopped_by: BaseException | None = None
         try:
             with TableWriter(plan.table, schema, leftovers="redo" if work_key else "recover") as writer:
