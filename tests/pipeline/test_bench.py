@@ -11,7 +11,7 @@ import pytest
 
 from mien.core import ConfigError, InputError, MienError
 from mien.pipeline.bench import BenchReport, bench
-from mien.pipeline.bench_stages import Settings, WholeRuns
+from mien.pipeline.bench_stages import BenchSettings, EndToEnd
 
 from .face_clips import N_FRAMES, write_clip
 
@@ -78,7 +78,7 @@ def test_what_cannot_be_measured(tmp_path: Path, clip: Path) -> None:
 
 
 def test_a_command_that_fails_says_why(clip: Path) -> None:
-    settings = Settings(clip=clip, model="no-such-bundle", points="none", runtime="onnxruntime", threads=None)
-    _, command = WholeRuns(settings, N_FRAMES).works()
+    settings = BenchSettings(clip=clip, model="no-such-bundle", points="none", runtime="onnxruntime", threads=None)
+    _, command = EndToEnd(settings, N_FRAMES).works()
     with pytest.raises(MienError, match="no-such-bundle"):
         command.run()

@@ -16,7 +16,7 @@ from mien.affect.analyzer import opencv_on_one_thread
 from mien.core import ConfigError
 from mien.faces import DEFAULT_POINTS
 from mien.inference import DEFAULT_BUNDLE, Memory, machine_name
-from mien.pipeline.bench_stages import Material, Settings, WholeRuns, Work
+from mien.pipeline.bench_stages import BenchData, BenchSettings, BenchStage, EndToEnd
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,9 +119,9 @@ def bench(
     """
     if repeats < 1:
         raise ConfigError(f"repeats must be at least 1, got {repeats}")
-    settings = Settings(clip=Path(clip), model=model, points=points, runtime=runtime, threads=threads)
-    material = Material(settings)
-    runs = WholeRuns(settings, len(material.answers))
+    settings = BenchSettings(clip=Path(clip), model=model, points=points, runtime=runtime, threads=threads)
+    material = BenchData(settings)
+    runs = EndToEnd(settings, len(material.answers))
     works = [*material.works(), *runs.works()]
     times: list[list[tuple[float, float]]] = [[] for _ in works]
     with opencv_on_one_thread():  # as in a video: else its helpers still spin while the next stage is timed
@@ -146,7 +146,7 @@ def bench(
     )
 
 
-def _timed(work: Work) -> tuple[float, float]:
+def _timed(work: BenchStage) -> tuple[float, float]:
     """Seconds that one repetition took by the clock, and by the processor."""
     started, cpu_started = time.perf_counter(), _cpu_s()
     work.run()
@@ -159,7 +159,7 @@ def _cpu_s() -> float:
     return time.process_time() + times.children_user + times.children_system
 
 
-def _stage(work: Work, times: list[tuple[float, float]], decoding: float) -> Stage:
+def _stage(work: BenchStage, times: list[tuple[float, float]], decoding: float) -> Stage:
     walls = [wall for wall, _ in times]
     middle = statistics.median(walls)
     return Stage(

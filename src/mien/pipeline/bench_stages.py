@@ -50,7 +50,7 @@ _MODEL_METHODS = ("detect", "read", "refine", "search")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Work:
+class BenchStage:
     """A stage that can be repeated.
 
     Attributes:
@@ -67,7 +67,7 @@ class Work:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class BenchSettings:
     """What is measured.
 
     Attributes:
@@ -89,7 +89,7 @@ class Settings:
         return Analyzer(self.model, points=self.points, runtime=self.runtime, threads=self.threads)
 
 
-class Material:
+class BenchData:
     """A clip once through every stage: what each of them is fed.
 
     Args:
@@ -105,7 +105,7 @@ class Material:
         InputError: the clip cannot be read.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: BenchSettings) -> None:
         self._settings = settings
         self.analyzer = settings.analyzer()
         self.answers: list[Frame] = list(self.analyzer.video(settings.clip))
@@ -116,8 +116,8 @@ class Material:
         self._in_gray = self.analyzer.spec.input.colour == "gray"
         self._detector = create_detector("mtcnn", threads=settings.threads)
         self._reader = create_reader(settings.points, runtime=settings.runtime)
-        self._seen = _Notes()
-        self._read = _Notes()
+        self._seen = CallRecorder()
+        self._read = CallRecorder()
         # Whatever colours the detector asks for are made here, so that no stage below pays for them.
         self._found = _follow(
             self._frames,
@@ -128,24 +128,24 @@ class Material:
         self.scans_per_frame = called["detect"] / len(self._frames)
         self.searches_per_frame = called["search"] / len(self._frames)
 
-    def works(self) -> Iterator[Work]:
+    def works(self) -> Iterator[BenchStage]:
         """Every stage from decoding to `Analyzer.video`; those without anything to do in this clip are left out."""
         stages = (*self._decoding(), *self._faces(), *self._affect(), self._table(), self._end_to_end())
         return (work for work in stages if work.n)
 
-    def _decoding(self) -> Iterator[Work]:
+    def _decoding(self) -> Iterator[BenchStage]:
         pixels: tuple[tuple[str, Callable[[VideoFrame], object]], ...] = (
             ("decode, frames dropped", lambda _: None),
             ("decode to gray", lambda frame: frame.gray),
             ("decode to RGB", lambda frame: frame.image),
         )
         for name, touch in pixels:
-            yield Work(name=name, unit="frames", n=len(self.answers), run=_decode(self._settings.clip, touch))
+            yield BenchStage(name=name, unit="frames", n=len(self.answers), run=_decode(self._settings.clip, touch))
 
-    def _faces(self) -> Iterator[Work]:
+    def _faces(self) -> Iterator[BenchStage]:
         step = max(1, len(self._frames) // _N_SEARCHED)
         searched = [frame.image for frame in self._frames[::step][:_N_SEARCHED]]
-        yield Work(
+        yield BenchStage(
             name="search a whole frame for faces",
             unit="scans",
             n=len(searched),
@@ -154,7 +154,7 @@ class Material:
         detector = self._detector
         known = [arguments for name, arguments, _ in self._seen.calls if name == "search"][:_N_SEARCHED]
         if isinstance(detector, SearchingDetector):
-            yield Work(
+            yield BenchStage(
                 name="search for new faces beside known ones",
                 unit="searches",
                 n=len(known),
@@ -163,13 +163,13 @@ class Material:
         reader = self._reader
         if reader is not None:
             reads = [arguments for _, arguments, _ in self._read.calls]
-            yield Work(
+            yield BenchStage(
                 name="read 68 points and pose",
                 unit="faces",
                 n=sum(len(landmarks) for _, landmarks in reads),
                 run=lambda: [reader.read(image, landmarks) for image, landmarks in reads],
             )
-        yield Work(
+        yield BenchStage(
             name="tracking, cuts and the rest of following",
             unit="frames",
             n=len(self._frames),
@@ -179,14 +179,14 @@ class Material:
                 None if reader is None else self._read.repeating(reader),
             ),
         )
-        yield Work(
+        yield BenchStage(
             name="find and follow faces, all together",
             unit="frames",
             n=len(self._frames),
             run=lambda: _follow(self._frames, self._detector, reader),
         )
 
-    def _affect(self) -> Iterator[Work]:
+    def _affect(self) -> Iterator[BenchStage]:
         spec, bundle = self.analyzer.spec, self.analyzer.bundle
         decode, judge = Decoder(spec), load_quality_model()
         pictures = [frame.gray if self._in_gray else frame.image for frame in self._frames]
@@ -199,7 +199,7 @@ class Material:
             return crops
 
         crops = np.concatenate(cut())
-        yield Work(name="align, cut and judge quality", unit="faces", n=len(crops), run=cut)
+        yield BenchStage(name="align, cut and judge quality", unit="faces", n=len(crops), run=cut)
 
         def affect(size: int) -> Callable[[], object]:
             stack = np.resize(crops, (size, *crops.shape[1:]))
@@ -207,9 +207,9 @@ class Material:
 
         for size in BATCHES if len(crops) else ():
             name = f"affect net and its answers, batch {size}"
-            yield Work(name=name, unit="faces", n=_N_AFFECT, run=affect(size))
+            yield BenchStage(name=name, unit="faces", n=_N_AFFECT, run=affect(size))
 
-    def _table(self) -> Work:
+    def _table(self) -> BenchStage:
         schema = schema_for_analyzer(self.analyzer)
 
         def write() -> None:
@@ -217,10 +217,10 @@ class Material:
                 for frame in self.answers:
                     table.append(self._settings.clip, frame)
 
-        return Work(name="write the table", unit="frames", n=len(self.answers), run=write)
+        return BenchStage(name="write the table", unit="frames", n=len(self.answers), run=write)
 
-    def _end_to_end(self) -> Work:
-        return Work(
+    def _end_to_end(self) -> BenchStage:
+        return BenchStage(
             name="Analyzer.video, all stages overlapping",
             unit="frames",
             n=len(self.answers),
@@ -228,7 +228,7 @@ class Material:
         )
 
 
-class WholeRuns:
+class EndToEnd:
     """`mien analyze` as Python and as a shell call it.
 
     Args:
@@ -239,17 +239,17 @@ class WholeRuns:
         memory: of the process of the last run, shortly before its end, and its peak; None where it is not told.
     """
 
-    def __init__(self, settings: Settings, n_frames: int) -> None:
+    def __init__(self, settings: BenchSettings, n_frames: int) -> None:
         self._settings = settings
         self._n_frames = n_frames
         self.memory: Memory | None = None
 
-    def works(self) -> Iterator[Work]:
+    def works(self) -> Iterator[BenchStage]:
         """In this process, and in one of its own."""
-        yield Work(
+        yield BenchStage(
             name="mien.analyze, models loaded and table written", unit="frames", n=self._n_frames, run=self._in_process
         )
-        yield Work(
+        yield BenchStage(
             name="mien analyze as a command, start included", unit="frames", n=self._n_frames, run=self._as_command
         )
 
@@ -281,7 +281,7 @@ class WholeRuns:
                 raise MienError(f"{' '.join(command)} failed: {said.read().decode(errors='replace').strip()}")
 
 
-class _Notes:
+class CallRecorder:
     """The calls of a model, and their answers to be given once more at no cost.
 
     Attributes:
