@@ -71,7 +71,7 @@ def spec_of(graph: bytes) -> ModelSpec:
         input=dataclasses.replace(spec.input, size_px=SIZE),
         tasks=(expression, affect, units),
         figures=(),
-        limits=(),
+        limitations=(),
     )
 
 
@@ -96,7 +96,7 @@ def test_halved_weights_are_half_as_large_and_nearly_the_same() -> None:
     halved = halve_weights(graph)
     kinds = {t.name: t.data_type for t in onnx.load_from_string(halved).graph.initializer}
     assert kinds["conv2_half"] == TensorProto.FLOAT16
-    assert kinds["conv1"] == TensorProto.FLOAT  # too small to be worth it
+    assert kinds["conv1"] == TensorProto.FLOAT  # too small to be metric_sign it
     assert len(halved) < 0.65 * len(graph)
     assert 0 < largest_gap(graph, halved) < 2e-3
 
@@ -171,7 +171,7 @@ def test_a_variant_without_data_is_a_whole_bundle_without_figures(bundle: Path, 
     assert spec.name == "small-fp16"
     assert spec.sha256 == hashlib.sha256((tmp_path / "half" / "model.onnx").read_bytes()).hexdigest()
     assert spec.figures == ()
-    assert "answers move by at most" in spec.made
+    assert "answers move by at most" in spec.provenance
     assert spec.tasks == load_spec(bundle).tasks
     assert not report.recommended  # nothing was measured
     assert set(load_bundle(tmp_path / "half").run(crops(3)[..., 0])) == set(OUTPUTS)
@@ -183,7 +183,7 @@ def test_the_verdict_rests_on_what_was_measured(
 ) -> None:
     def protocol(name: str, _: Path) -> Report:
         value = 0.8 - (loss if name == "small-int8" else 0)
-        decisive = Measure(name="accuracy, plurality", n=9, value=value, low=0.7, high=0.9)
+        accepted_on = Measure(name="accuracy, plurality", n=9, value=value, low=0.7, high=0.9)
         other = Measure(name="F1 AU05 against the teacher", n=9, value=value - 0.3, low=0.1, high=0.9)
         return Report(
             protocol="ferplus",
@@ -192,7 +192,7 @@ def test_the_verdict_rests_on_what_was_measured(
             digest="",
             n_rows=9,
             dropped={},
-            measures=(decisive, other),
+            measures=(accepted_on, other),
         )
 
     class Table:
@@ -206,10 +206,10 @@ def test_the_verdict_rests_on_what_was_measured(
         protocols=("ferplus",),
     )
     monkeypatch.setattr(yardsticks, "PROTOCOLS", Table())
-    monkeypatch.setattr(variants, "yardstick_of", lambda _: made)
+    monkeypatch.setattr(variants, "benchmark_for", lambda _: made)
     report = export_variant(bundle, "int8", tmp_path / "small8", tmp_path)
     assert report.comparisons[0].loss == pytest.approx(loss)
-    assert [c.decisive for c in report.comparisons] == [True, False]
+    assert [c.accepted_on for c in report.comparisons] == [True, False]
     assert report.recommended == (loss < 0.003)
     card = model_card(load_spec(tmp_path / "small8"))
     assert ("not recommended" in card) == (loss > 0.003)
@@ -235,23 +235,23 @@ def test_wrong_use_is_refused_before_any_work(bundle: Path, tmp_path: Path) -> N
 )
 def test_more_is_a_gain_unless_it_is_an_error(measure: str, loss: float) -> None:
     figure = Figure(measure=measure, data="d", n=1, value=0.9, low=0.8, high=1.0, command="c")
-    assert Comparison(figure=figure, origin=0.8, decisive=True).loss == pytest.approx(loss)
+    assert Comparison(figure=figure, origin=0.8, accepted_on=True).loss == pytest.approx(loss)
 
 
 @pytest.mark.parametrize("name", ["mien-light", "mien-points"])
 def test_what_decides_is_measured(name: str) -> None:
     """By the names that the protocols give, which are those of the bundles' cards."""
     spec = load_spec(name)
-    yardstick = yardsticks.yardstick_of(spec)
-    assert set(yardstick.decisive) <= {figure.measure for figure in spec.figures}
-    assert set(yardstick.protocols) <= {figure.command.split()[2] for figure in spec.figures}
+    benchmark = yardsticks.benchmark_for(spec)
+    assert set(benchmark.acceptance_metrics) <= {figure.measure for figure in spec.figures}
+    assert set(benchmark.protocols) <= {figure.command.split()[2] for figure in spec.figures}
 
 
 def test_a_landmark_net_has_variants_too(tmp_path: Path) -> None:
     report = export_variant("mien-points", "fp16", tmp_path / "half")
     assert report.same_expression is None
     assert 0 < report.largest_move < 0.02
-    assert "expression" not in load_spec(tmp_path / "half").made
+    assert "expression" not in load_spec(tmp_path / "half").provenance
 
 
 def test_a_landmark_net_sees_in_calibration_what_it_sees_at_work(shared_data: Path) -> None:

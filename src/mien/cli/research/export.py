@@ -46,7 +46,7 @@ def _print(report: VariantReport, out: Path) -> None:
         click.echo(f"{data:{width}}  variant  origin   loss, points")
         for c in report.comparisons:
             if c.figure.data == data:
-                mark = " *" if c.decisive else ""
+                mark = " *" if c.accepted_on else ""
                 line = f"{c.figure.measure:{width}}  {c.figure.value:.4f}   {c.origin:.4f}   {100 * c.loss:+.2f}{mark}"
                 click.echo(line)
     said = (

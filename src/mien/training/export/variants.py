@@ -28,33 +28,33 @@ Image = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Yardstick:
+class VariantBenchmark:
     """How variants of one kind of bundle are judged.
 
     Attributes:
         crops: n crops as the bundle takes them, of faces below a data folder.
         load: a bundle's folder to what the protocols measure.
         protocols: names in `mien.evaluation.PROTOCOLS`.
-        decisive: measures that the verdict rests on.
+        acceptance_metrics: measures that the verdict rests on.
     """
 
     crops: Callable[[Bundle, Path, int], Image]
     load: Callable[[Path], object]
     protocols: tuple[str, ...]
-    decisive: tuple[str, ...]
+    acceptance_metrics: tuple[str, ...]
 
     def measure(self, folder: Path, data: Path) -> list[Report]:
         """Every protocol of the bundle in a folder."""
         return [PROTOCOLS.load(name)(self.load(folder), data) for name in self.protocols]
 
 
-def yardstick_of(spec: ModelSpec) -> Yardstick:
-    """The yardstick of landmark nets for a bundle that gives points, else that of affect."""
+def benchmark_for(spec: ModelSpec) -> VariantBenchmark:
+    """The benchmark of landmark nets for a bundle that gives points, else that of affect."""
     return POINTS if spec.task("landmarks") else AFFECT
 
 
-def worth(measure: str) -> float:
-    """What one unit of a measure is worth: 1, or -1 of an error; of one in degrees, what that is in radians."""
+def metric_sign(measure: str) -> float:
+    """What one unit of a measure is metric_sign: 1, or -1 of an error; of one in degrees, what that is in radians."""
     if "degrees" in measure:
         return -np.pi / 180
     return -1.0 if "error" in measure else 1.0
@@ -84,11 +84,11 @@ def _about_points(bundle: Bundle, data: Path, n: int) -> Image:
     return np.concatenate(crops)
 
 
-AFFECT = Yardstick(
+AFFECT = VariantBenchmark(
     crops=_aside,
     load=Analyzer,
     protocols=("ferplus", "lfw"),
-    decisive=(
+    acceptance_metrics=(
         "accuracy, plurality",
         "macro F1, plurality",
         "accuracy, official majority",
@@ -102,11 +102,11 @@ AFFECT = Yardstick(
     ),
 )
 
-POINTS = Yardstick(
+POINTS = VariantBenchmark(
     crops=_about_points,
     load=load_landmark_net,
     protocols=("landmarks",),
-    decisive=tuple(
+    accepted_on=tuple(
         f"{measure}: {people}"
         for people in ("FairFace val", "LFW test people")
         for measure in (
@@ -126,7 +126,7 @@ logger = logging.getLogger(__name__)
 
 VARIANTS = ("fp16", "int8")
 
-# A variant is recommended where no decisive figure is worse by this much: .3 points.
+# A variant is recommended where no acceptance figure is worse by this much: .3 points.
 _MOST_LOSS = 0.003
 
 # Faces that set the ranges of the activations, and others that say how far the answers move.
@@ -146,17 +146,17 @@ class Comparison:
     Attributes:
         figure: of the variant.
         origin: value of the float32 bundle, measured in the same run.
-        decisive: whether the recommendation rests on it.
+        accepted_on: whether the recommendation rests on it.
     """
 
     figure: Figure
     origin: float
-    decisive: bool
+    accepted_on: bool
 
     @property
     def loss(self) -> float:
         """How much worse the variant is, of angles in radians; below 0 where it is better."""
-        return worth(self.figure.measure) * (self.origin - self.figure.value)
+        return metric_sign(self.figure.measure) * (self.origin - self.figure.value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,9 +182,9 @@ class VariantReport:
 
     @property
     def recommended(self) -> bool:
-        """Whether it was measured and no decisive figure is worse by .3 points or more."""
-        decisive = [c for c in self.comparisons if c.decisive]
-        return bool(decisive) and all(c.loss < _MOST_LOSS for c in decisive)
+        """Whether it was measured and no acceptance figure is worse by .3 points or more."""
+        accepted_on = [c for c in self.comparisons if c.accepted_on]
+        return bool(accepted_on) and all(c.loss < _MOST_LOSS for c in accepted_on)
 
 
 def export_variant(model: str | Path, variant: str, out: Path, data: Path | None = None) -> VariantReport:
@@ -209,8 +209,8 @@ def export_variant(model: str | Path, variant: str, out: Path, data: Path | None
     origin = load_bundle(model, threads=1)
     if out.resolve() == origin.folder.resolve():
         raise ConfigError(f"{out} is the bundle itself; choose another folder")
-    yardstick = yardstick_of(origin.spec)
-    crops = _noise(origin.spec) if data is None else yardstick.crops(origin, data, _N_CALIBRATION + _N_PARITY)
+    benchmark = benchmark_for(origin.spec)
+    crops = _noise(origin.spec) if data is None else benchmark.crops(origin, data, _N_CALIBRATION + _N_PARITY)
     before = (origin.folder / "model.onnx").read_bytes()
     graph = _convert(variant, before, origin.spec, crops[:_N_CALIBRATION])
     spec = dataclasses.replace(
@@ -231,7 +231,7 @@ def export_variant(model: str | Path, variant: str, out: Path, data: Path | None
     spec = dataclasses.replace(spec, provenance="; ".join(part for part in (origin.spec.provenance, stated) if part))
     write_spec(out, spec)
     cpu_time = _cpu_time_ratio(origin, new, crops[:_BATCH])
-    comparisons = _compare(yardstick, origin, out, data) if data is not None else ()
+    comparisons = _compare(benchmark, origin, out, data) if data is not None else ()
     report = VariantReport(
         spec=spec,
         size=len(graph) / len(before),
@@ -286,14 +286,16 @@ def _cpu_time_ratio(origin: Bundle, new: Bundle, crops: Image) -> float:
     return float(np.median(ratios))
 
 
-def _compare(yardstick: Yardstick, origin: Bundle, out: Path, data: Path) -> tuple[Comparison, ...]:
+def _compare(benchmark: VariantBenchmark, origin: Bundle, out: Path, data: Path) -> tuple[Comparison, ...]:
     """Every measure of both bundles by the same protocols in the same run."""
-    logger.info("measuring %s", ", ".join(yardstick.protocols))
+    logger.info("measuring %s", ", ".join(benchmark.protocols))
     comparisons = []
-    for old, new in zip(yardstick.measure(origin.folder, data), yardstick.measure(out, data), strict=True):
+    for old, new in zip(benchmark.measure(origin.folder, data), benchmark.measure(out, data), strict=True):
         value = {m.name: m.value for m in old.measures}
         comparisons += [
-            Comparison(figure=figure, origin=value[figure.measure], decisive=figure.measure in yardstick.decisive)
+            Comparison(
+                figure=figure, origin=value[figure.measure], accepted_on=figure.measure in benchmark.acceptance_metrics
+            )
             for figure in new.figures()
         ]
     return tuple(comparisons)
@@ -301,10 +303,10 @@ def _compare(yardstick: Yardstick, origin: Bundle, out: Path, data: Path) -> tup
 
 def _with_verdict(report: VariantReport, origin: str) -> ModelSpec:
     """The spec with its figures and a sentence that says whether to use the variant."""
-    worst = max((c for c in report.comparisons if c.decisive), key=lambda c: c.loss)
+    worst = max((c for c in report.comparisons if c.accepted_on), key=lambda c: c.loss)
     verdict = "recommended" if report.recommended else "not recommended"
     sentence = (
-        f"Against {origin} the worst loss of a decisive figure is {100 * worst.loss:.2f} points "
+        f"Against {origin} the worst loss of a acceptance figure is {100 * worst.loss:.2f} points "
         f"({worst.figure.measure}, {worst.figure.data}); {verdict} (less than .30 is asked for)."
     )
     limitations = (*report.spec.limitations, sentence)
