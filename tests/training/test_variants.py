@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from mien.core import ConfigError, Figure, ModelError, ModelSpec
 from mien.evaluation import Measure, Report
 from mien.inference import create_session, load_bundle, load_spec, model_card
-from mien.training import variants, yardsticks
+from mien.training.export import variants
 from mien.training.export.bundle_files import write_bundle
 from mien.training.export.quantize import halve_weights, quantize_int8
 from mien.training.export.variants import Comparison, export_variant
@@ -200,12 +200,12 @@ def test_the_verdict_rests_on_what_was_measured(
             return protocol
 
     made = dataclasses.replace(
-        yardsticks.AFFECT,
+        variants.AFFECT,
         crops=lambda *_: crops(160)[..., 0],
         load=lambda folder: load_spec(folder).name,
         protocols=("ferplus",),
     )
-    monkeypatch.setattr(yardsticks, "PROTOCOLS", Table())
+    monkeypatch.setattr(variants, "PROTOCOLS", Table())
     monkeypatch.setattr(variants, "benchmark_for", lambda _: made)
     report = export_variant(bundle, "int8", tmp_path / "small8", tmp_path)
     assert report.comparisons[0].loss == pytest.approx(loss)
@@ -242,7 +242,7 @@ def test_more_is_a_gain_unless_it_is_an_error(measure: str, loss: float) -> None
 def test_what_decides_is_measured(name: str) -> None:
     """By the names that the protocols give, which are those of the bundles' cards."""
     spec = load_spec(name)
-    benchmark = yardsticks.benchmark_for(spec)
+    benchmark = variants.benchmark_for(spec)
     assert set(benchmark.acceptance_metrics) <= {figure.measure for figure in spec.figures}
     assert set(benchmark.protocols) <= {figure.command.split()[2] for figure in spec.figures}
 
@@ -256,7 +256,7 @@ def test_a_landmark_net_has_variants_too(tmp_path: Path) -> None:
 
 def test_a_landmark_net_sees_in_calibration_what_it_sees_at_work(shared_data: Path) -> None:
     origin = load_bundle("mien-points", threads=1)
-    shown = yardsticks.POINTS.crops(origin, shared_data, 24)
+    shown = variants.POINTS.crops(origin, shared_data, 24)
     assert shown.shape == (24, origin.spec.input.size_px, origin.spec.input.size_px)
     believed = 1 / (1 + np.exp(-origin.run(shown)[origin.spec.task("face").output]))
     assert (believed > 0.5).mean() > 0.9

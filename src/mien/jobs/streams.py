@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Streams: `prefetch` lets a stage work in a thread of its own, `batched` groups items, `map_in_order` shares out the work."""
+"""Streams: `prefetch` runs a stage in its own thread, `batched` groups items, `map_in_order` shares out work."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ POINTS = VariantBenchmark(
     crops=_about_points,
     load=load_landmark_net,
     protocols=("landmarks",),
-    accepted_on=tuple(
+    acceptance_metrics=tuple(
         f"{measure}: {people}"
         for people in ("FairFace val", "LFW test people")
         for measure in (
