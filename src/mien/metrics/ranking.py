@@ -79,7 +79,7 @@ def risk_coverage(correct: npt.ArrayLike, trust: npt.ArrayLike) -> Floats:
     """
     right, values = flags(correct), np.asarray(trust, dtype=np.float64)
     if right.ndim != 1 or right.shape != values.shape or not len(values):
-        raise ConfigError(f"N >= 1 answers and N trusts are needed, got {right.shape} and {values.shape}")
+        raise ConfigError(f"N >= 1 answers and N confidence_scores are needed, got {right.shape} and {values.shape}")
     if not np.isfinite(values).all():
         raise ConfigError("a trust is not finite; leave such answers out")
     _, group, counts = np.unique(-values, return_inverse=True, return_counts=True)

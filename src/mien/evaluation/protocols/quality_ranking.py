@@ -33,7 +33,7 @@ HELD = 0.6
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class DegradedReadings:
+class DegradedPredictions:
     """What was read of N faces in worse pictures.
 
     Attributes:
@@ -55,7 +55,7 @@ class DegradedReadings:
     correct: npt.NDArray[np.bool_]
 
     @classmethod
-    def concatenated(cls, parts: Iterable[DegradedReadings]) -> DegradedReadings:
+    def concatenated(cls, parts: Iterable[DegradedPredictions]) -> DegradedPredictions:
         """The readings of all parts, in order."""
         parts = list(parts)
         arrays = [field.name for field in fields(cls)]
@@ -64,7 +64,7 @@ class DegradedReadings:
         )
 
 
-def read_degraded(analyzer: Analyzer, samples: FaceSamples, *, seed: int) -> DegradedReadings:
+def predict_degraded(analyzer: Analyzer, samples: FaceSamples, *, seed: int) -> DegradedPredictions:
     """Every picture made worse once and read as the next frame of a face that is being followed.
 
     Where the face is comes from the known points; the landmark net that comes with mien reads points and confidence at
@@ -94,7 +94,7 @@ def read_degraded(analyzer: Analyzer, samples: FaceSamples, *, seed: int) -> Deg
         crops.append(crop[0])
     probabilities = expression_probabilities(analyzer.crops(crops))
     features = np.array(signals, np.float32).reshape(len(crops), -1)
-    return DegradedReadings(
+    return DegradedPredictions(
         kinds=np.array(kinds, dtype=np.str_),
         names=np.array(samples.names, dtype=np.str_),
         signals=features,
@@ -122,8 +122,8 @@ def evaluate_quality(analyzer: Analyzer, data: Path) -> Report:
     one; faces are trusted by quality, by the probability of the top expression (what users without a quality have),
     by the product of both, and by nothing. LFW's labels are single and noisy.
     """
-    ferplus = read_degraded(analyzer, load_ferplus(data, "valid"), seed=1)
-    lfw = read_degraded(analyzer, load_lfw(data, test=True), seed=2)
+    ferplus = predict_degraded(analyzer, load_ferplus(data, "valid"), seed=1)
+    lfw = predict_degraded(analyzer, load_lfw(data, test=True), seed=2)
     people = np.array([person(name) for name in lfw.names])
     return bundle_report(
         "quality",
@@ -135,7 +135,7 @@ def evaluate_quality(analyzer: Analyzer, data: Path) -> Report:
     )
 
 
-def trusts(readings: DegradedReadings) -> dict[str, npt.NDArray[np.float32]]:
+def confidence_scores(readings: DegradedPredictions) -> dict[str, npt.NDArray[np.float32]]:
     """What faces can be trusted by -> (N,) how much."""
     return {
         "quality": readings.quality,
@@ -145,7 +145,7 @@ def trusts(readings: DegradedReadings) -> dict[str, npt.NDArray[np.float32]]:
     }
 
 
-def _measures(data: str, readings: DegradedReadings, groups: npt.NDArray[np.str_] | None) -> list[Measure]:
+def _measures(data: str, readings: DegradedPredictions, groups: npt.NDArray[np.str_] | None) -> list[Measure]:
     n, correct = len(readings.correct), readings.correct
     kept = max(1, round(_COVERAGE * n))
     measures = [
@@ -170,7 +170,7 @@ def _measures(data: str, readings: DegradedReadings, groups: npt.NDArray[np.str_
     def accuracy(rows: Rows, *, trust: npt.NDArray[np.float32]) -> float:
         return 1 - float(risk_coverage(correct[rows], trust[rows])[min(kept, len(rows)) - 1])
 
-    for name, trust in trusts(readings).items():
+    for name, trust in confidence_scores(readings).items():
         measures.append(measure(f"{data}: AURC by {name}", n, partial(area, trust=trust), groups=groups))
         measures.append(
             measure(f"{data}: accuracy of the best 80 % by {name}", n, partial(accuracy, trust=trust), groups=groups)
