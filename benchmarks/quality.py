@@ -23,14 +23,14 @@ from skimage import data as pictures
 from sklearn.linear_model import LogisticRegression
 
 from mien.affect import Analyzer, cut_faces
-from mien.datasets import load_ferplus, load_lfw, load_set_aside
+from mien.datasets import load_ferplus, load_held_out, load_lfw
 from mien.evaluation.protocols.quality_ranking import HELD, DegradedPredictions, confidence_scores, predict_degraded
 from mien.faces import SIGNALS, Detections, QualityModel, five_points, load_quality_model, quality_signals
 from mien.faces.quality import DEFAULT_QUALITY
 from mien.metrics import aurc, risk_coverage, roc_auc
 
 _ROOT = Path(__file__).resolve().parent.parent
-_N_SET_ASIDE = 1500  # FER+ training faces that the default recipe sets aside: its bundle never learnt from them
+_N_HELD_OUT = 1500  # FER+ training faces that the default recipe sets aside: its bundle never learnt from them
 _COPIES = 3
 _N_BINS = 10
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#999999")
@@ -51,7 +51,7 @@ def fit(readings: DegradedPredictions, bundle: str, command: str) -> QualityMode
         mean=named(mean),
         deviation=named(deviation),
         bundle=bundle,
-        faces=f"{_COPIES} x {_N_SET_ASIDE} FER+ training faces set aside, LFW training people; degraded",
+        faces=f"{_COPIES} x {_N_HELD_OUT} FER+ training faces set aside, LFW training people; degraded",
         n=len(readings.correct),
         command=command,
     )
@@ -112,9 +112,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     data = parser.parse_args().data
     analyzer = Analyzer(threads=1)
-    aside = load_set_aside(data, _N_SET_ASIDE)
-    aside = aside.take(np.isfinite(aside.expression).all(axis=1))
-    taught = [predict_degraded(analyzer, aside, seed=100 + copy) for copy in range(_COPIES)]
+    held_out = load_held_out(data, _N_HELD_OUT)
+    held_out = held_out.take(np.isfinite(held_out.expression).all(axis=1))
+    taught = [predict_degraded(analyzer, held_out, seed=100 + copy) for copy in range(_COPIES)]
     taught.append(predict_degraded(analyzer, load_lfw(data, test=False), seed=99))
     model = fit(DegradedPredictions.concatenated(taught), analyzer.spec.name, "python tools/quality.py --data DATA")
     content = {name: dict(value) if isinstance(value, Mapping) else value for name, value in asdict(model).items()}

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mien.core import EXPRESSIONS, ConfigError, CropSpec, Faces, InputSpec
-from mien.datasets import AU_RULES, FERPLUS_TEMPLATE, VOTES, load_fairface, load_set_aside, load_traits, person
+from mien.datasets import AU_RULES, FERPLUS_TEMPLATE, VOTES, load_fairface, load_held_out, load_traits, person
 from mien.evaluation import PROTOCOLS, Measure, Report, implied_by_expression
 from mien.evaluation.protocols.au_teacher import ExpressionBaseline, evaluate_au_teacher
 from mien.evaluation.protocols.fairness import evaluate_fairness
@@ -222,7 +222,7 @@ def test_people_are_resampled_and_aside_is_a_prefix(data: Path) -> None:
     measures = by_name(PROTOCOLS.load("lfw")(Eye(), data))
     assert measures["AUC of AU12, happiness against neutral"].value == 1
     assert person("Person_a_0001.jpg") == person("Person_a_0002.jpg")
-    assert load_set_aside(data, 20).names[:10] == load_set_aside(data, 10).names
+    assert load_held_out(data, 20).names[:10] == load_held_out(data, 10).names
     assert set(load_traits(data / "fairface/val.parquet", ("race",))["race"]) == {"Indian"}
     assert np.isnan(load_fairface(data, "val").expression).all()
     assert "AU12" in AU_RULES

@@ -13,7 +13,7 @@ pytest.importorskip("lightning", reason="the workshop is an extra: pip install '
 
 from mien.core import ConfigError, DatasetError
 from mien.datasets import create_example
-from mien.training.data.sources import SOURCES, load_source, load_training_data, set_aside
+from mien.training.data.sources import SOURCES, hold_out, load_source, load_training_data
 from mien.training.engine.trainer import Trainer
 from mien.training.recipes.recipe import Recipe
 from mien.training.recipes.settings import (
@@ -60,7 +60,7 @@ def test_a_researchers_folder_trains(name: str, tmp_path: Path) -> None:
     machine = Machine(cache=tmp_path / "cache")
     trainer, training_data = train_network(recipe, tmp_path / "data", tmp_path / "work", machine)
     assert trainer.progress.stage == 1
-    assert training_data.card.taught_by[0].n == len(training_data.train_set)
+    assert training_data.card.training_sources[0].n == len(training_data.train_set)
     assert set(training_data.train_set.targets) == set(recipe.tasks)
 
 
@@ -98,12 +98,12 @@ def test_rows_set_aside_share_no_group_and_survive_reordering() -> None:
     samples = create_samples(40, create_recipe())
     groups = tuple(f"video {row // 4}" for row in range(40))
     grouped = dataclasses.replace(samples, groups=groups)
-    aside = set_aside(grouped, 6)
-    inside, outside = ({groups[row] for row in np.flatnonzero(part)} for part in (aside, ~aside))
+    held_out = hold_out(grouped, 6)
+    inside, outside = ({groups[row] for row in np.flatnonzero(part)} for part in (held_out, ~held_out))
     assert not inside & outside
-    assert aside.sum() == 8
+    assert held_out.sum() == 8
     back = grouped.take(np.arange(39, -1, -1))
-    assert set_aside(back, 6).tolist() == aside[::-1].tolist()
+    assert hold_out(back, 6).tolist() == held_out[::-1].tolist()
 
 
 def test_sources_are_joined(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_sources_are_joined(tmp_path: Path) -> None:
     known = np.stack([training_data.train_set.known(task) for task in tasks])
     assert known.any(axis=0).all()
     assert known.sum() == len(training_data.train_set)  # each row has labels of its own set only
-    assert [source.n for source in training_data.card.taught_by] == known.sum(axis=1).tolist()
+    assert [source.n for source in training_data.card.training_sources] == known.sum(axis=1).tolist()
 
 
 def write_vectors(folder: Path, n: int = 16) -> None:

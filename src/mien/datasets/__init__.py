@@ -33,10 +33,10 @@ if TYPE_CHECKING:
         affect_map,
         load_fairface,
         load_ferplus,
+        load_held_out,
         load_landmark_faces,
         load_lfw,
         load_open_faces,
-        load_set_aside,
         person,
     )
     from mien.datasets.open_sets.open_samples import (
@@ -116,6 +116,7 @@ __all__ = [
     "load_ferplus",
     "load_ferplus_csv",
     "load_frame_list",
+    "load_held_out",
     "load_landmark_faces",
     "load_lfw",
     "load_lsd",
@@ -126,7 +127,6 @@ __all__ = [
     "load_pictures",
     "load_rafdb",
     "load_ratings",
-    "load_set_aside",
     "load_teacher",
     "load_traits",
     "load_votes",
@@ -166,7 +166,7 @@ _LAZY = MappingProxyType(
             "load_landmark_faces",
             "load_lfw",
             "load_open_faces",
-            "load_set_aside",
+            "load_held_out",
             "person",
         ),
         "open_sets.open_samples": (

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from mien.affect import Analyzer
-from mien.core import ConfigError, Figure, ModelSpec, TeachingSource
+from mien.core import ConfigError, Figure, ModelSpec, TrainingSource
 from mien.evaluation import PROTOCOLS, BundleOnCrops
 from mien.inference import create_session
 from mien.training.data.batch_loader import clean_inputs
@@ -105,9 +105,9 @@ def train_bundle(recipe: Recipe, data: Path, out: Path, work: Path, machine: Mac
     spec = dataclasses.replace(
         spec,
         weights_notice=training_data.card.notice,
-        taught_by=(*training_data.card.taught_by, *_start(recipe)),
-        made=how_made(recipe, trainer, gap, machine),
-        limits=(*training_data.card.limits, *recipe.limits, *selection_limits(recipe, trainer)),
+        training_sources=(*training_data.card.training_sources, *_start(recipe)),
+        provenance=how_made(recipe, trainer, gap, machine),
+        limitations=(*training_data.card.limitations, *recipe.limitations, *selection_limits(recipe, trainer)),
     )
     write_bundle(out, graph, spec)
     return measure_bundle(out, data, spec, training_data.card.protocols if not is_refit(recipe) else ())
@@ -185,12 +185,12 @@ def selection_limits(recipe: Recipe, trainer: Trainer) -> tuple[str, ...]:
     return (f"Weights were selected on the validation set ({', '.join(kept)}), so figures on it are a little kind.",)
 
 
-def _start(recipe: Recipe) -> tuple[TeachingSource, ...]:
+def _start(recipe: Recipe) -> tuple[TrainingSource, ...]:
     """The published weights that the backbone starts from, if it does."""
     if recipe.model.start != "imagenet":
         return ()
     name = f"ImageNet {recipe.model.backbone}"
-    return (TeachingSource(name=name, role="start weights", n=0, licence="Apache-2.0"),)
+    return (TrainingSource(name=name, role="start weights", n=0, licence="Apache-2.0"),)
 
 
 def how_made(recipe: Recipe, trainer: Trainer, gap: float, machine: Machine) -> str:
@@ -202,7 +202,9 @@ def how_made(recipe: Recipe, trainer: Trainer, gap: float, machine: Machine) -> 
     where = f"{os.cpu_count()} CPU cores ({platform.machine()})"
     if trainer.fabric.device.type == "cuda":
         where = f"{machine.devices} x {torch.cuda.get_device_name()}"
-    aside = f", {recipe.data.calibration_rows} rows set aside for calibration" if recipe.data.calibration_rows else ""
+    held_out = (
+        f", {recipe.data.calibration_rows} rows set aside for calibration" if recipe.data.calibration_rows else ""
+    )
     return (
         f"{datetime.datetime.now(datetime.UTC).date().isoformat()}, {epochs} epochs in {trainer.seconds / 60:.0f} min "
         f"on {where}, seed {recipe.seed}, torch {torch.__version__}{aside}; parity with torch {gap:.1e}"

@@ -54,26 +54,26 @@ def load_open_faces(folder: str | Path, calibration_rows: int) -> OpenFaces:
     """
     folder = Path(folder)
     ferplus = load_ferplus(folder, "train")
-    aside = _set_aside(ferplus, calibration_rows)
+    held_out = _hold_out(ferplus, calibration_rows)
     taught = np.ones(len(ferplus), dtype=bool)
-    taught[aside] = False
+    taught[held_out] = False
     voted = ferplus.take(taught)
     others = [load_fairface(folder, "train"), load_lfw(folder, test=False)]
     train = concatenate([voted, *others])
-    return OpenFaces(train, np.arange(len(train)) < len(voted), ferplus.take(aside))
+    return OpenFaces(train, np.arange(len(train)) < len(voted), ferplus.take(held_out))
 
 
-def load_set_aside(folder: str | Path, n: int) -> FaceSamples:
+def load_held_out(folder: str | Path, n: int) -> FaceSamples:
     """The first n FER+ training faces that `load_open_faces` sets aside.
 
     Raises:
         DatasetError: a file is missing or malformed.
     """
     ferplus = load_ferplus(folder, "train")
-    return ferplus.take(_set_aside(ferplus, n))
+    return ferplus.take(_hold_out(ferplus, n))
 
 
-def _set_aside(ferplus: FaceSamples, n: int) -> npt.NDArray[np.intp]:
+def _hold_out(ferplus: FaceSamples, n: int) -> npt.NDArray[np.intp]:
     """Rows in an order that no new row changes."""
     return np.argsort([_hash(name) for name in ferplus.names])[:n]
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from mien.affect import Analyzer
 from mien.core import EXPRESSIONS
-from mien.datasets import AU_RULES, FaceSamples, load_fairface, load_lfw, load_set_aside, person
+from mien.datasets import AU_RULES, FaceSamples, load_fairface, load_held_out, load_lfw, person
 from mien.evaluation.evaluation_report import Measure, Report, Weights, measure_groups
 from mien.evaluation.face_crops import align_samples, bundle_report, expression_probabilities, group_codes, with_points
 from mien.metrics import LabelCounts, ordered_pairs
@@ -20,7 +20,7 @@ from mien.metrics import LabelCounts, ordered_pairs
 Floats = npt.NDArray[np.float64]
 
 # As many as the default recipe sets aside; they are the first of the same order, so none of them taught the bundle.
-_N_SET_ASIDE = 1500
+_N_HELD_OUT = 1500
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +55,7 @@ class ExpressionBaseline:
         Raises:
             DatasetError: the data are incomplete.
         """
-        samples = with_points(load_set_aside(data, _N_SET_ASIDE))
+        samples = with_points(load_held_out(data, _N_HELD_OUT))
         probabilities = expression_probabilities(analyzer.crops(align_samples(samples, analyzer.spec)[0]))
         return cls.fit(probabilities, samples.action_units, tuple(AU_RULES))
 

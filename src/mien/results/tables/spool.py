@@ -279,24 +279,24 @@ def recover(path: str | Path) -> Recovery:
         return Recovery()
     store = PartsStore(table)
     try:
-        recovery = recover_from(store, scan_parts(table), aside=False)
+        recovery = recover_from(store, scan_parts(table), held_out=False)
         store.dissolve()
     finally:
         store.release()
     return recovery
 
 
-def recover_from(store: PartsStore, found: PartsScan, *, aside: bool) -> Recovery:
+def recover_from(store: PartsStore, found: PartsScan, *, held_out: bool) -> Recovery:
     """Makes a table of the parts that were found; the store stays open and is empty afterwards.
 
     Args:
         store: the parts.
         found: what is in them.
-        aside: leave the table's own name free, as someone is about to write it.
+        held_out: leave the table's own name free, as someone is about to write it.
     """
     target = None
     if found.n_rows:
-        target = _free_name(store.table, aside=aside)
+        target = _free_name(store.table, held_out=held_out)
 
         def encode(file: BinaryIO, batches: Iterator[pa.RecordBatch]) -> None:
             write_batches(file, format_of(store.table), found.schema, batches)
@@ -330,8 +330,8 @@ def discard_leftovers(path: str | Path) -> int:
     return n_rows
 
 
-def _free_name(table: Path, *, aside: bool) -> Path:
-    if not aside and not table.exists():
+def _free_name(table: Path, *, held_out: bool) -> Path:
+    if not held_out and not table.exists():
         return table
     tags = ("recovered" if n == 1 else f"recovered-{n}" for n in count(1))
     names = (table.with_name(f"{table.stem}.{tag}{table.suffix}") for tag in tags)

@@ -135,10 +135,10 @@ def load_training_data(recipe: Recipe, data: Path) -> TrainingData:
         valid = join_sets([load_source(source, data, recipe) for source in recipe.data.valid])
     calibration = valid
     if recipe.data.calibration_rows:
-        aside = set_aside(train_set, recipe.data.calibration_rows)
-        train_set, calibration = train_set.take(~aside), train_set.take(aside)
+        held_out = hold_out(train_set, recipe.data.calibration_rows)
+        train_set, calibration = train_set.take(~held_out), train_set.take(held_out)
         ends = np.cumsum([len(part) for part in parts])[:-1]
-        parts = [part.take(~own) for part, own in zip(parts, np.split(aside, ends), strict=True)]
+        parts = [part.take(~own) for part, own in zip(parts, np.split(held_out, ends), strict=True)]
     if not len(train_set):
         raise DatasetError(f"{data}: nothing is left to learn from after {recipe.data.calibration_rows} rows were kept")
     card = create_card(list(zip(recipe.data.sources, parts, strict=True)))
@@ -159,7 +159,7 @@ def load_source(source: SourceSettings, data: Path, recipe: Recipe) -> TrainingS
     return found
 
 
-def set_aside(samples: TrainingSet, n_rows: int) -> npt.NDArray[np.bool_]:
+def hold_out(samples: TrainingSet, n_rows: int) -> npt.NDArray[np.bool_]:
     """(N,) at least ``n_rows`` primary rows, by whole groups in the order of a hash of their names.
 
     The choice survives reordering and new rows, and no video or person is on both sides.
@@ -169,8 +169,8 @@ def set_aside(samples: TrainingSet, n_rows: int) -> npt.NDArray[np.bool_]:
     ranks[~samples.primary] = len(order)
     in_order = np.sort(ranks[samples.primary])
     last = in_order[min(n_rows, len(in_order)) - 1]
-    aside: npt.NDArray[np.bool_] = ranks <= last
-    return aside
+    held_out: npt.NDArray[np.bool_] = ranks <= last
+    return held_out
 
 
 def _hash(text: str) -> int:

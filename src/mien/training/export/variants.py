@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from mien.affect import Analyzer, activate
 from mien.core import ConfigError, Figure, ModelError, ModelSpec
-from mien.datasets import load_landmark_faces, load_set_aside
+from mien.datasets import load_held_out, load_landmark_faces
 from mien.evaluation import PROTOCOLS, Report
 from mien.faces import five_points, load_landmark_net, resize_face, to_colour
 from mien.inference import Bundle, load_bundle, prepare
@@ -60,10 +60,10 @@ def metric_sign(measure: str) -> float:
     return -1.0 if "error" in measure else 1.0
 
 
-def _aside(bundle: Bundle, data: Path, n: int) -> Image:
+def _held_out_crops(bundle: Bundle, data: Path, n: int) -> Image:
     """FER+ training faces that were set aside, as `Analyzer.crops` prepares them."""
     taken = bundle.spec.input
-    samples = load_set_aside(data, n)
+    samples = load_held_out(data, n)
     faces = [
         resize_face(decode_image(image, name=name), taken.size_px)
         for name, image in zip(samples.names, samples.images, strict=True)
@@ -85,7 +85,7 @@ def _about_points(bundle: Bundle, data: Path, n: int) -> Image:
 
 
 AFFECT = VariantBenchmark(
-    crops=_aside,
+    crops=_held_out_crops,
     load=Analyzer,
     protocols=("ferplus", "lfw"),
     acceptance_metrics=(

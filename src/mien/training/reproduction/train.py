@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from mien.training.data.batch_loader import clean_inputs
-from mien.training.data.sources import load_source, set_aside
+from mien.training.data.sources import hold_out, load_source
 from mien.training.data.training_images import cached_side_px, default_cache_folder
 from mien.training.engine.trainer import CHECKPOINT, Trainer
 from mien.training.export.bundle_files import write_bundle
@@ -105,7 +105,7 @@ def train_row(row: Row, budget: Budget, n_rows: int, data: Path, work: Path, mac
     source = recipe.data.sources[0]
     everything = load_source(source, data, recipe)
     cached = everything.cached(machine.cache or default_cache_folder(), cached_side_px(budget.size_px))
-    train_set = cached.take(set_aside(cached, n_shown))
+    train_set = cached.take(hold_out(cached, n_shown))
     resumed, started = (folder / "checkpoints" / CHECKPOINT).is_file(), time.process_time()
     trainer = Trainer(recipe, train_set, folder / "checkpoints", fabric=fabric)
     network = trainer.run().cpu()
@@ -119,9 +119,9 @@ def train_row(row: Row, budget: Budget, n_rows: int, data: Path, work: Path, mac
     spec = dataclasses.replace(
         describe(recipe, "1", graph, train_set.labels),
         weights_notice=card.notice,
-        taught_by=card.taught_by,
-        made=made,
-        limits=(*recipe.limits, *card.limits),
+        training_sources=card.training_sources,
+        provenance=made,
+        limitations=(*recipe.limitations, *card.limitations),
     )
     write_bundle(folder / "bundle", graph, spec)
     spec = measure_bundle(folder / "bundle", data, spec, PROTOCOLS)
@@ -134,7 +134,7 @@ def train_row(row: Row, budget: Budget, n_rows: int, data: Path, work: Path, mac
         cpu_seconds=round(cpu_seconds, 1),
         device=trainer.fabric.device.type,
         threads=torch.get_num_threads(),
-        made=made,
+        provenance=made,
         parity=gap,
         figures=tuple(figure for figure in spec.figures if figure.measure in MEASURES),
         recipe=recipe.name,
