@@ -47,4 +47,4 @@ def test_the_plain_loop_has_the_same_losses(speed: ModuleType, tmp_path: Path) -
 
 def test_an_epoch_at_one_size_of_voted_faces(speed: ModuleType) -> None:
     (stage,) = speed.short(load_recipe("mien-light"), 112).stages
-    assert (stage.epochs, stage.size_px, stage.other_rows, stage.named_rows) == (1, 112, 0, 0)
+    assert (stage.epochs, stage.size_px, stage.auxiliary_rows, stage.labelled_auxiliary_rows) == (1, 112, 0, 0)

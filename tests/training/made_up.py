@@ -56,7 +56,13 @@ def shortened(recipe: Recipe, size_px: int = 32, epochs: int = 1) -> Recipe:
         model = dataclasses.replace(model, input_px=size_px)
     stages = [
         dataclasses.replace(
-            stage, epochs=epochs, size_px=0, answers_px=0, batch=8, other_rows=min(stage.other_rows, 4), named_rows=0
+            stage,
+            epochs=epochs,
+            size_px=0,
+            teacher_px=0,
+            batch=8,
+            auxiliary_rows=min(stage.auxiliary_rows, 4),
+            labelled_auxiliary_rows=0,
         )
         for stage in recipe.stages
     ]

@@ -30,18 +30,18 @@ class Watched(AffectNetwork):
         return tuple(super().forward(inputs))
 
 
-@pytest.mark.parametrize(("share", "answers_px"), [(0.0, 0), (0.7, 48), (1.0, 64)])
-def test_shares_and_sizes(share: float, answers_px: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("share", "teacher_px"), [(0.0, 0), (0.7, 48), (1.0, 64)])
+def test_shares_and_sizes(share: float, teacher_px: int, tmp_path: Path) -> None:
     recipe = create_recipe()
     samples = create_samples(20, recipe)
     stage = StageSettings(
-        epochs=1, peak_lr=1e-3, distill=True, named_share=share, self_teaching=1 - share, answers_px=answers_px
+        epochs=1, peak_lr=1e-3, distill=True, label_weight=share, self_teaching=1 - share, teacher_px=teacher_px
     )
     torch.manual_seed(0)
     network = Watched(recipe, samples.labels)
     taught = distill(samples.targets, network, samples, recipe, stage, tmp_path / "secondary.npz")
     taught = self_teach(taught, network, samples, recipe, stage, tmp_path / "primary.npz")
-    assert network.sides == {answers_px or recipe.model.input_px}
+    assert network.sides == {teacher_px or recipe.model.input_px}
     before, after = samples.targets["expression"], taught["expression"]
     known = ~np.isnan(before).any(axis=1)
     assert not known.all()
@@ -54,5 +54,5 @@ def test_shares_and_sizes(share: float, answers_px: int, tmp_path: Path) -> None
 
 
 def test_a_share_beyond_one_is_refused() -> None:
-    with pytest.raises(ConfigError, match="named_share"):
-        StageSettings(epochs=1, peak_lr=1e-3, named_share=1.5)
+    with pytest.raises(ConfigError, match="label_weight"):
+        StageSettings(epochs=1, peak_lr=1e-3, label_weight=1.5)

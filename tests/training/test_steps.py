@@ -34,7 +34,7 @@ def test_an_epoch_shows_every_useful_row_once() -> None:
     assert sorted(rows) == list(range(26))  # the last four are secondary
     named = dataclasses.replace(STAGE, tasks=("expression",))
     assert all(samples.known("expression")[draw_rows(samples, recipe, named, np.random.default_rng(0))])
-    more = dataclasses.replace(STAGE, other_rows=3, named_rows=1)
+    more = dataclasses.replace(STAGE, auxiliary_rows=3, labelled_auxiliary_rows=1)
     assert len(draw_rows(samples, recipe, more, np.random.default_rng(0))) == 30
 
 

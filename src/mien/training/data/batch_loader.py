@@ -199,10 +199,10 @@ def draw_rows(samples: TrainingSet, recipe: Recipe, stage: StageSettings, rng: n
     primary = np.flatnonzero(samples.primary & useful)
     others = np.flatnonzero(~samples.primary)
     parts = [_balanced(samples, primary, recipe.class_balance, rng)]
-    parts.append(rng.choice(others, min(stage.other_rows, len(others)), replace=False))
-    if stage.named_rows:
+    parts.append(rng.choice(others, min(stage.auxiliary_rows, len(others)), replace=False))
+    if stage.labelled_auxiliary_rows:
         named = others[samples.known("expression")[others]]
-        parts.append(rng.choice(named, min(stage.named_rows, len(named)), replace=False))
+        parts.append(rng.choice(named, min(stage.labelled_auxiliary_rows, len(named)), replace=False))
     return rng.permutation(np.concatenate(parts))
 
 

@@ -32,7 +32,7 @@ class TrainingSet:
         targets: task -> (N, L): shares of classes that sum to 1, valence and arousal in [-1, 1], probabilities in [0, 1].
         labels: task -> L names.
         landmarks: (N, 5, 2) alignment points as fractions of the picture's width and height, NaN where unknown.
-        primary: (N,) rows of which every epoch draws; the others come by ``other_rows`` and ``named_rows`` of a stage.
+        primary: (N,) rows of which every epoch draws; the others come by ``auxiliary_rows`` and ``labelled_auxiliary_rows`` of a stage.
     """
 
     groups: tuple[str, ...]

@@ -181,7 +181,7 @@ def distill(
     seen = _answers(network, samples, recipe, stage, rows, kept)
     taught = {task: values.copy() for task, values in targets.items()}
     own = samples.targets["expression"][rows]
-    taught["expression"][rows] = blend(own, seen["expression"], 1 - stage.named_share)
+    taught["expression"][rows] = blend(own, seen["expression"], 1 - stage.label_weight)
     if "valence_arousal" in taught and "valence_arousal" in seen:
         taught["valence_arousal"][rows] = seen["valence_arousal"]
     return taught
@@ -224,7 +224,7 @@ def _see_copies(
 ) -> dict[str, Floats]:
     network.eval()
     device = next(network.parameters()).device
-    size, channels = stage.answers_px or recipe.model.input_px, recipe.model.n_channels
+    size, channels = stage.teacher_px or recipe.model.input_px, recipe.model.n_channels
     wanted: list[str] = [task for task in ("expression", "valence_arousal") if task in network.tasks]
     seen: dict[str, list[Floats]] = {task: [] for task in wanted}
     pictures = None if is_vectors(samples.inputs) else samples.inputs

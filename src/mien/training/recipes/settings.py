@@ -55,14 +55,14 @@ class StageSettings:
         size_px: side of the crops; 0 for the model's ``input_px``.
         tasks: those that learn; empty for all. Rows that have none of their labels are not drawn.
         freeze_backbone: whether only heads learn.
-        other_rows: rows an epoch from secondary sets (those whose expressions nobody voted on).
-        named_rows: rows an epoch from those of them that have one, noisy, expression label.
+        auxiliary_rows: rows an epoch from secondary sets (those whose expressions nobody voted on).
+        labelled_auxiliary_rows: rows an epoch from those of them that have one, noisy, expression label.
         distill: whether secondary rows get the expression and affect that the weights so far see in their own gray
             48-px copies, their home ground.
-        named_share: of a label of their own beside what the weights see.
+        label_weight: of a label of their own beside what the weights see.
         self_teaching: share of the averaged network's own answer in the expression targets of primary rows: ten
             raters are few, and what the network has learnt from all faces smooths their noise.
-        answers_px: side of the crops that the network answers for both; 0 for the model's ``input_px``. A network that
+        teacher_px: side of the crops that the network answers for both; 0 for the model's ``input_px``. A network that
             learnt at a larger size before knows more there.
         mixup: both parameters of the Beta distribution of mixing shares; 0 mixes nothing (Zhang et al., ICLR 2018).
         cutmix: the same, for a rectangle of another face pasted in (Yun et al., ICCV 2019).
@@ -83,12 +83,12 @@ class StageSettings:
     size_px: int = 0
     tasks: tuple[str, ...] = ()
     freeze_backbone: bool = False
-    other_rows: int = 0
-    named_rows: int = 0
+    auxiliary_rows: int = 0
+    labelled_auxiliary_rows: int = 0
     distill: bool = False
-    named_share: float = 0.5
+    label_weight: float = 0.5
     self_teaching: float = 0.0
-    answers_px: int = 0
+    teacher_px: int = 0
     mixup: float = 0.0
     cutmix: float = 0.0
     keep: str = "last"
@@ -105,9 +105,9 @@ class StageSettings:
         one_of("keep", self.keep, ("last", "best"))
         if self.epochs < 1 or self.batch < 1:
             raise ConfigError(f"epochs and batch must be positive, got {self.epochs} and {self.batch}")
-        if not 0 <= self.named_share <= 1 or not 0 <= self.self_teaching <= 1:
+        if not 0 <= self.label_weight <= 1 or not 0 <= self.self_teaching <= 1:
             raise ConfigError(
-                f"named_share and self_teaching must be in [0, 1], got {self.named_share} and {self.self_teaching}"
+                f"label_weight and self_teaching must be in [0, 1], got {self.label_weight} and {self.self_teaching}"
             )
         if not 0 <= self.warmup < 1:
             raise ConfigError(f"warmup must be in [0, 1), got {self.warmup}")
