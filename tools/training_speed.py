@@ -52,7 +52,12 @@ Way = Callable[[Recipe, TrainingSet, Path], float]
 def short(recipe: Recipe, size_px: int) -> Recipe:
     """One epoch of the recipe at one size, of voted faces alone."""
     stage = replace(
-        recipe.stages[0], epochs=1, size_px=size_px, auxiliary_rows=0, labelled_auxiliary_rows=0, distill=False
+        recipe.stages[0],
+        epochs=1,
+        size_px=size_px,
+        auxiliary_rows=0,
+        labelled_auxiliary_rows=0,
+        pseudo_label_auxiliary=False,
     )
     return replace(recipe, stages=(stage,))
 

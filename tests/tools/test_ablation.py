@@ -30,7 +30,7 @@ def test_every_row_is_a_recipe_of_its_own(ablation: ModuleType) -> None:
     assert recipes["48-px"].model.input_px == 48
     assert recipes["plurality"].losses["expression"].name == "top_cross_entropy"
     assert "action_units" not in recipes["no-action-units"].tasks
-    assert not any(stage.distill for stage in recipes["no-distillation"].stages)
+    assert not any(stage.pseudo_label_auxiliary for stage in recipes["no-distillation"].stages)
     assert recipes["co-annotation"].coupling.co_annotation == "soft"
     assert recipes["base"].coupling.co_annotation == "none"
     budgets = {sum(stage.epochs for stage in recipe.stages) for recipe in recipes.values()}

@@ -95,7 +95,15 @@ def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(
     monkeypatch.setattr("mien.training.engine.trainer._SAVE_EVERY_S", save_every_s)
     stages = (
         StageSettings(epochs=1, peak_lr=1e-3, batch=6),
-        StageSettings(epochs=2, peak_lr=1e-3, batch=6, distill=True, self_teaching=0.3, mixup=0.2, auxiliary_rows=4),
+        StageSettings(
+            epochs=2,
+            peak_lr=1e-3,
+            batch=6,
+            pseudo_label_auxiliary=True,
+            self_distillation=0.3,
+            mixup=0.2,
+            auxiliary_rows=4,
+        ),
     )
     recipe = create_recipe(stages=stages, ema_decay=0.9, class_balance=0.2)
     samples = create_samples(20, recipe)

@@ -10,7 +10,7 @@ import pytest
 from mien.core import DatasetError, OutputError
 from mien.datasets import FERPLUS_TEMPLATE
 from mien.faces import align_faces, resize_face
-from mien.training.data.batch_loader import CropSampler, gray_48_copy, mix_rectangle
+from mien.training.data.batch_loader import CropSampler, ferplus_style_copy, mix_rectangle
 from mien.training.data.training_images import Pictures, cache_pictures
 from mien.training.recipes.settings import AugmentationSettings
 
@@ -105,10 +105,10 @@ def test_every_kind_of_augmentation_keeps_size_and_source(channels: tuple[int, .
 
 def test_gray_copies_keep_their_channels() -> None:
     colour = RNG.integers(0, 255, (96, 60, 3), dtype=np.uint8)
-    copy = gray_48_copy(colour)
+    copy = ferplus_style_copy(colour)
     assert copy.shape == (48, 30, 3)
     assert (copy[..., 0] == copy[..., 2]).all()
-    assert gray_48_copy(GRAY) is GRAY
+    assert ferplus_style_copy(GRAY) is GRAY
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])

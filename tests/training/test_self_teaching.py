@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from mien.core import ConfigError
-from mien.training.engine.targets import distill, self_teach
+from mien.training.engine.targets import pseudo_label_auxiliary, self_distill
 from mien.training.models.network import AffectNetwork
 from mien.training.recipes.settings import StageSettings
 
@@ -35,12 +35,17 @@ def test_shares_and_sizes(share: float, teacher_px: int, tmp_path: Path) -> None
     recipe = create_recipe()
     samples = create_samples(20, recipe)
     stage = StageSettings(
-        epochs=1, peak_lr=1e-3, distill=True, label_weight=share, self_teaching=1 - share, teacher_px=teacher_px
+        epochs=1,
+        peak_lr=1e-3,
+        pseudo_label_auxiliary=True,
+        label_weight=share,
+        self_distillation=1 - share,
+        teacher_px=teacher_px,
     )
     torch.manual_seed(0)
     network = Watched(recipe, samples.labels)
-    taught = distill(samples.targets, network, samples, recipe, stage, tmp_path / "secondary.npz")
-    taught = self_teach(taught, network, samples, recipe, stage, tmp_path / "primary.npz")
+    taught = pseudo_label_auxiliary(samples.targets, network, samples, recipe, stage, tmp_path / "secondary.npz")
+    taught = self_distill(taught, network, samples, recipe, stage, tmp_path / "primary.npz")
     assert network.sides == {teacher_px or recipe.model.input_px}
     before, after = samples.targets["expression"], taught["expression"]
     known = ~np.isnan(before).any(axis=1)

@@ -86,7 +86,7 @@ def whole_picture_matrix(picture: Image, size: int) -> Matrix:
     return np.array([[scale, 0.0, shift_x + half], [0.0, scale, shift_y + half]])
 
 
-def gray_48_copy(picture: Image) -> Image:
+def ferplus_style_copy(picture: Image) -> Image:
     """The picture as FER+ would show it: 48 px on the longer side, gray; three equal channels where it had three."""
     scale = 48 / max(picture.shape[:2])
     small = resized(picture, scale) if scale < 1 else picture

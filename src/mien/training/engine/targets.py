@@ -17,7 +17,7 @@ from mien.affect import activate
 from mien.core import ConfigError, TaskSpec, columns_by_name, read_typed
 from mien.faces import resize_face, to_colour
 from mien.inference import load_bundle
-from mien.training.data.batch_loader import clean_inputs, gray_48_copy
+from mien.training.data.batch_loader import clean_inputs, ferplus_style_copy
 from mien.training.data.feature_vectors import is_vectors
 from mien.training.data.training_images import Image
 from mien.training.data.training_set import Rows, TrainingSet
@@ -165,7 +165,7 @@ def _in_colour(picture: Image, own: str, wanted: str) -> Image:
 _SELF_BATCH = 128
 
 
-def distill(
+def pseudo_label_auxiliary(
     targets: dict[str, Floats],
     network: AffectNetwork,
     samples: TrainingSet,
@@ -187,7 +187,7 @@ def distill(
     return taught
 
 
-def self_teach(
+def self_distill(
     targets: dict[str, Floats],
     network: AffectNetwork,
     samples: TrainingSet,
@@ -200,7 +200,7 @@ def self_teach(
     seen = _answers(network, samples, recipe, stage, rows, kept)
     taught = dict(targets)
     taught["expression"] = targets["expression"].copy()
-    taught["expression"][rows] = blend(targets["expression"][rows], seen["expression"], stage.self_teaching)
+    taught["expression"][rows] = blend(targets["expression"][rows], seen["expression"], stage.self_distillation)
     return taught
 
 
@@ -213,13 +213,13 @@ def _answers(
     """
     if not kept.is_file():
         draft = kept.with_suffix(".tmp.npz")
-        np.savez(draft, **_see_copies(network, samples, recipe, stage, rows))  # type: ignore[arg-type]  # NumPy types its one option first
+        np.savez(draft, **_predict_copies(network, samples, recipe, stage, rows))  # type: ignore[arg-type]  # NumPy types its one option first
         draft.replace(kept)
     with np.load(kept) as seen:
         return dict(seen)
 
 
-def _see_copies(
+def _predict_copies(
     network: AffectNetwork, samples: TrainingSet, recipe: Recipe, stage: StageSettings, rows: Rows
 ) -> dict[str, Floats]:
     network.eval()
@@ -234,7 +234,10 @@ def _see_copies(
             clean_inputs(samples, recipe, chosen)
             if pictures is None
             else np.stack(
-                [resize_face(gray_48_copy(pictures[int(row)]), size).reshape(size, size, channels) for row in chosen]
+                [
+                    resize_face(ferplus_style_copy(pictures[int(row)]), size).reshape(size, size, channels)
+                    for row in chosen
+                ]
             )
         )
         with torch.inference_mode():

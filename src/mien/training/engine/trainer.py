@@ -25,7 +25,7 @@ from mien.training.data.training_set import TrainingSet
 from mien.training.engine.checkpoint import Checkpoint, Progress, load_checkpoint, save_checkpoint
 from mien.training.engine.compute import create_fabric
 from mien.training.engine.optimization import create_optimizer, learning_rate, set_learning_rate, sharpness_aware_step
-from mien.training.engine.targets import add_teacher, distill, self_teach
+from mien.training.engine.targets import add_teacher, pseudo_label_auxiliary, self_distill
 from mien.training.engine.validation import measures, raw_outputs
 from mien.training.losses.coupling import co_annotate, matching_loss, relation, relation_tensor
 from mien.training.losses.registry import create_loss, kernel_penalty, task_weights
@@ -221,12 +221,12 @@ class Trainer:
         targets = {task: values.copy() for task, values in self._targets.items()}
         for teacher in self.recipe.teachers:
             targets = add_teacher(targets, self.train_set, teacher, self.recipe, self.folder)
-        if stage.distill:
+        if stage.pseudo_label_auxiliary:
             kept = self.folder / f"distilled-{number}.npz"
-            targets = distill(targets, self.result, self.train_set, self.recipe, stage, kept)
-        if stage.self_teaching:
+            targets = pseudo_label_auxiliary(targets, self.result, self.train_set, self.recipe, stage, kept)
+        if stage.self_distillation:
             kept = self.folder / f"self-taught-{number}.npz"
-            targets = self_teach(targets, self.result, self.train_set, self.recipe, stage, kept)
+            targets = self_distill(targets, self.result, self.train_set, self.recipe, stage, kept)
         coupling = self.recipe.coupling.co_annotation
         if coupling != "none":
             labels = self.train_set.labels

@@ -57,10 +57,10 @@ class StageSettings:
         freeze_backbone: whether only heads learn.
         auxiliary_rows: rows an epoch from secondary sets (those whose expressions nobody voted on).
         labelled_auxiliary_rows: rows an epoch from those of them that have one, noisy, expression label.
-        distill: whether secondary rows get the expression and affect that the weights so far see in their own gray
+        pseudo_label_auxiliary: whether secondary rows get the expression and affect that the weights so far see in their own gray
             48-px copies, their home ground.
         label_weight: of a label of their own beside what the weights see.
-        self_teaching: share of the averaged network's own answer in the expression targets of primary rows: ten
+        self_distillation: share of the averaged network's own answer in the expression targets of primary rows: ten
             raters are few, and what the network has learnt from all faces smooths their noise.
         teacher_px: side of the crops that the network answers for both; 0 for the model's ``input_px``. A network that
             learnt at a larger size before knows more there.
@@ -85,9 +85,9 @@ class StageSettings:
     freeze_backbone: bool = False
     auxiliary_rows: int = 0
     labelled_auxiliary_rows: int = 0
-    distill: bool = False
+    pseudo_label_auxiliary: bool = False
     label_weight: float = 0.5
-    self_teaching: float = 0.0
+    self_distillation: float = 0.0
     teacher_px: int = 0
     mixup: float = 0.0
     cutmix: float = 0.0
@@ -105,9 +105,9 @@ class StageSettings:
         one_of("keep", self.keep, ("last", "best"))
         if self.epochs < 1 or self.batch < 1:
             raise ConfigError(f"epochs and batch must be positive, got {self.epochs} and {self.batch}")
-        if not 0 <= self.label_weight <= 1 or not 0 <= self.self_teaching <= 1:
+        if not 0 <= self.label_weight <= 1 or not 0 <= self.self_distillation <= 1:
             raise ConfigError(
-                f"label_weight and self_teaching must be in [0, 1], got {self.label_weight} and {self.self_teaching}"
+                f"label_weight and self_distillation must be in [0, 1], got {self.label_weight} and {self.self_distillation}"
             )
         if not 0 <= self.warmup < 1:
             raise ConfigError(f"warmup must be in [0, 1), got {self.warmup}")
