@@ -32,7 +32,7 @@ from torch import Tensor, nn
 
 from mien.inference import usable_cores
 from mien.training import Recipe, load_recipe
-from mien.training.data.batch_loader import BatchMaker
+from mien.training.data.batch_loader import BatchLoader
 from mien.training.data.sources import load_training_data
 from mien.training.data.training_images import cached_side_px, default_cache_folder
 from mien.training.data.training_set import TrainingSet
@@ -64,7 +64,7 @@ def short(recipe: Recipe, size_px: int) -> Recipe:
 
 def make_batches(recipe: Recipe, samples: TrainingSet, _work: Path) -> float:
     """An epoch's batches from the cache, without learning from them."""
-    maker = BatchMaker(samples, dict(samples.targets), recipe, 0)
+    maker = BatchLoader(samples, dict(samples.targets), recipe, 0)
     started = time.perf_counter()
     for _ in maker.batches(0, maker.rows(0), 0):
         pass
@@ -90,7 +90,7 @@ def learn_plainly(recipe: Recipe, samples: TrainingSet, work: Path) -> float:
     trainer = Trainer(recipe, samples, work)
     network = trainer.network.to(memory_format=torch.contiguous_format).train()
     optimizer = create_optimizer(network, recipe.optimizer, stage.peak_lr)
-    maker = BatchMaker(samples, dict(samples.targets), recipe, 0)
+    maker = BatchLoader(samples, dict(samples.targets), recipe, 0)
     started = time.perf_counter()
     for batch in maker.batches(0, maker.rows(0), 0):
         optimizer.zero_grad()

@@ -11,7 +11,7 @@ pytest.importorskip("torch", reason="the workshop is an extra: pip install 'mien
 import torch
 
 from mien.training import load_recipe
-from mien.training.data.batch_loader import BatchMaker
+from mien.training.data.batch_loader import BatchLoader
 from mien.training.engine.trainer import Trainer
 
 from ..training.made_up import create_recipe, create_samples  # noqa: TID252 - tests have no absolute name
@@ -36,7 +36,7 @@ def test_the_plain_loop_has_the_same_losses(speed: ModuleType, tmp_path: Path) -
     samples = create_samples(24, recipe)
     trainer = Trainer(recipe, samples, tmp_path)
     network = trainer.network.eval()
-    maker = BatchMaker(samples, dict(samples.targets), recipe, 0)
+    maker = BatchLoader(samples, dict(samples.targets), recipe, 0)
     batch = next(iter(maker.batches(0, maker.rows(0), 0)))
     own = trainer.losses(network, batch, recipe.stages[0])
     plain = trainer.losses(speed._Plain(network), batch, recipe.stages[0])

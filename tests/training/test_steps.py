@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch", reason="the workshop is an extra: pip insta
 pytest.importorskip("lightning", reason="the workshop is an extra: pip install 'mien[train]'")
 
 from mien.core import ConfigError  # noqa: E402 - needs torch
-from mien.training.data.batch_loader import BatchMaker, cut_and_mix, draw_rows, mix  # noqa: E402 - needs torch
+from mien.training.data.batch_loader import BatchLoader, cutmix, mixup, sample_epoch  # noqa: E402 - needs torch
 from mien.training.engine.optimization import create_optimizer, learning_rate, sharpness_aware_step  # noqa: E402
 from mien.training.engine.targets import add_teacher, blend  # noqa: E402 - needs torch
 from mien.training.engine.trainer import CHECKPOINT, Trainer  # noqa: E402 - needs torch
@@ -30,26 +30,26 @@ STAGE = StageSettings(epochs=4, peak_lr=1.0, batch=4)
 def test_an_epoch_shows_every_useful_row_once() -> None:
     recipe = create_vector_recipe()
     samples = create_samples(30, recipe)
-    rows = draw_rows(samples, recipe, STAGE, np.random.default_rng(0))
+    rows = sample_epoch(samples, recipe, STAGE, np.random.default_rng(0))
     assert sorted(rows) == list(range(26))  # the last four are secondary
     named = dataclasses.replace(STAGE, tasks=("expression",))
-    assert all(samples.known("expression")[draw_rows(samples, recipe, named, np.random.default_rng(0))])
+    assert all(samples.known("expression")[sample_epoch(samples, recipe, named, np.random.default_rng(0))])
     more = dataclasses.replace(STAGE, auxiliary_rows=3, labelled_auxiliary_rows=1)
-    assert len(draw_rows(samples, recipe, more, np.random.default_rng(0))) == 30
+    assert len(sample_epoch(samples, recipe, more, np.random.default_rng(0))) == 30
 
 
 def test_balance_draws_rare_classes_more_often() -> None:
     recipe = create_vector_recipe(class_balance=1.0)
     samples = create_samples(104, recipe)
     samples.targets["expression"][:] = np.eye(8)[np.where(np.arange(104) < 90, 0, 1)]
-    drawn = np.concatenate([draw_rows(samples, recipe, STAGE, np.random.default_rng(i)) for i in range(40)])
+    drawn = np.concatenate([sample_epoch(samples, recipe, STAGE, np.random.default_rng(i)) for i in range(40)])
     assert (drawn >= 90).mean() == pytest.approx(0.5, abs=0.05)
 
 
 def test_processes_share_a_steps_rows() -> None:
     recipe = create_vector_recipe(stages=(STAGE,))
     samples = create_samples(30, recipe)
-    makers = [BatchMaker(samples, dict(samples.targets), recipe, 0, rank=rank, n_processes=2) for rank in range(2)]
+    makers = [BatchLoader(samples, dict(samples.targets), recipe, 0, rank=rank, n_processes=2) for rank in range(2)]
     rows = [maker.rows(0) for maker in makers]
     np.testing.assert_array_equal(rows[0], rows[1])
     assert [len(step) for step in rows[0]] == [8, 8, 8]
@@ -62,7 +62,7 @@ def test_processes_share_a_steps_rows() -> None:
 def test_mixing_blends_labels_and_keeps_unknown_ones_unknown() -> None:
     inputs = torch.arange(4, dtype=torch.float32)[:, None].repeat(1, 3)
     targets = {"expression": torch.tensor([[1.0], [0.0], [math.nan], [0.5]])}
-    mixed, blended = mix(inputs, targets, 0.75, np.random.default_rng(0))
+    mixed, blended = mixup(inputs, targets, 0.75, np.random.default_rng(0))
     order = np.random.default_rng(0).permutation(4)
     np.testing.assert_allclose(mixed[:, 0], 0.75 * np.arange(4) + 0.25 * order)
     values = targets["expression"][:, 0].numpy()
@@ -73,7 +73,7 @@ def test_cut_faces_have_labels_by_area() -> None:
     crops = torch.zeros(2, 10, 10, 1, dtype=torch.uint8)
     crops[1] = 100
     for seed in range(20):
-        pasted, targets = cut_and_mix(crops, {"a": torch.tensor([[0.0], [1.0]])}, 0.6, np.random.default_rng(seed))
+        pasted, targets = cutmix(crops, {"a": torch.tensor([[0.0], [1.0]])}, 0.6, np.random.default_rng(seed))
         share = pasted.float().mean(dim=(1, 2, 3)) / 100
         torch.testing.assert_close(targets["a"][:, 0], share)
 

@@ -193,7 +193,7 @@ class Batch:
     targets: Targets
 
 
-def draw_rows(samples: TrainingSet, recipe: Recipe, stage: StageSettings, rng: np.random.Generator) -> Rows:
+def sample_epoch(samples: TrainingSet, recipe: Recipe, stage: StageSettings, rng: np.random.Generator) -> Rows:
     """Rows of one epoch in their order: primary ones, rarer expressions more often if so asked, and some others."""
     useful = _useful(samples, stage.tasks or recipe.tasks)
     primary = np.flatnonzero(samples.primary & useful)
@@ -225,7 +225,7 @@ def _balanced(samples: TrainingSet, rows: Rows, balance: float, rng: np.random.G
     return rng.choice(rows, len(rows), p=chance / chance.sum())
 
 
-class BatchMaker:
+class BatchLoader:
     """Batches of an epoch, one process's share of them.
 
     The same step of the same epoch is the same batch, whatever came before: a training can go on from any step.
@@ -256,7 +256,7 @@ class BatchMaker:
     def rows(self, epoch: int) -> list[Rows]:
         """The rows of every step of an epoch; what does not fill a batch is left out, unless it is all there is."""
         rng = np.random.default_rng([self._recipe.seed, self._number, epoch])
-        rows = draw_rows(self._samples, self._recipe, self._stage, rng)
+        rows = sample_epoch(self._samples, self._recipe, self._stage, rng)
         batch = min(self._stage.batch * self._n_processes, len(rows))
         n_steps = len(rows) // batch if batch else 0
         return list(rows[: n_steps * batch].reshape(n_steps, batch)) if n_steps else []
@@ -272,9 +272,9 @@ class BatchMaker:
         inputs = self._inputs(rows, rng)
         targets = {task: torch.from_numpy(values[rows]) for task, values in self._targets.items()}
         if self._stage.mixup:
-            inputs, targets = mix(inputs, targets, float(rng.beta(self._stage.mixup, self._stage.mixup)), rng)
+            inputs, targets = mixup(inputs, targets, float(rng.beta(self._stage.mixup, self._stage.mixup)), rng)
         if self._stage.cutmix and self._samples_are_pictures:
-            inputs, targets = cut_and_mix(inputs, targets, float(rng.beta(self._stage.cutmix, self._stage.cutmix)), rng)
+            inputs, targets = cutmix(inputs, targets, float(rng.beta(self._stage.cutmix, self._stage.cutmix)), rng)
         return Batch(step, inputs, targets)
 
     @property
@@ -322,7 +322,7 @@ def clean_inputs(samples: TrainingSet, recipe: Recipe, rows: Rows, *, aligned: b
     return crops
 
 
-def mix(inputs: Tensor, targets: Targets, share: float, rng: np.random.Generator) -> tuple[Tensor, Targets]:
+def mixup(inputs: Tensor, targets: Targets, share: float, rng: np.random.Generator) -> tuple[Tensor, Targets]:
     """Each sample blended with another of the batch, labels alike: one that either lacks stays unknown."""
     order = torch.from_numpy(rng.permutation(len(inputs)))
     blended = share * inputs.to(torch.float32) + (1 - share) * inputs[order]
@@ -331,7 +331,7 @@ def mix(inputs: Tensor, targets: Targets, share: float, rng: np.random.Generator
     return blended.to(inputs.dtype), _mix_targets(targets, order, share)
 
 
-def cut_and_mix(crops: Tensor, targets: Targets, share: float, rng: np.random.Generator) -> tuple[Tensor, Targets]:
+def cutmix(crops: Tensor, targets: Targets, share: float, rng: np.random.Generator) -> tuple[Tensor, Targets]:
     """A rectangle of another face of the batch in each; labels are mixed by the area that each face keeps."""
     order = torch.from_numpy(rng.permutation(len(crops)))
     rows, columns = mix_rectangle(crops.shape[1], 1 - share, rng)

@@ -20,7 +20,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from mien.core import ConfigError, MienError
 from mien.jobs import prefetch
-from mien.training.data.batch_loader import Batch, BatchMaker
+from mien.training.data.batch_loader import Batch, BatchLoader
 from mien.training.data.training_set import TrainingSet
 from mien.training.engine.checkpoint import Checkpoint, Progress, load_checkpoint, save_checkpoint
 from mien.training.engine.compute import create_fabric
@@ -113,7 +113,7 @@ class Trainer:
         stage = self.recipe.stages[number]
         settings = stage.optimizer or self.recipe.optimizer
         _set_learning(self.network, stage, self.recipe)
-        maker = BatchMaker(
+        maker = BatchLoader(
             self.train_set,
             self._stage_targets(number),
             self.recipe,
@@ -257,11 +257,11 @@ class _Loop:
         self,
         trainer: Trainer,
         number: int,
-        maker: BatchMaker,
+        maker: BatchLoader,
         module: nn.Module,
         optimizer: torch.optim.Optimizer,
     ) -> None:
-        self._trainer, self._number, self._maker = trainer, number, maker
+        self._trainer, self._number, self._loader = trainer, number, maker
         self._module, self._optimizer = module, optimizer
         self._stage = trainer.recipe.stages[number]
         self._settings = self._stage.optimizer or trainer.recipe.optimizer
@@ -269,13 +269,13 @@ class _Loop:
     def run_epoch(self) -> None:
         """The rest of the current epoch, then its checkpoint."""
         trainer, progress = self._trainer, self._trainer.progress
-        rows = self._maker.rows(progress.epoch)
+        rows = self._loader.rows(progress.epoch)
         if not rows:
             raise MienError(f"stage {self._number + 1} draws no rows: nothing has a label of its tasks")
         started = saved = time.monotonic()
         before, sums = progress.seconds, dict(progress.sums)
         _set_training(trainer.network, self._stage)
-        with closing(prefetch(self._maker.batches(progress.epoch, rows, progress.step), _BATCHES_AHEAD)) as batches:
+        with closing(prefetch(self._loader.batches(progress.epoch, rows, progress.step), _BATCHES_AHEAD)) as batches:
             for batch in batches:
                 self._step(batch, len(rows), sums)
                 now = time.monotonic()
