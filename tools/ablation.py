@@ -194,7 +194,7 @@ def run(
 
 def digest(recipe: Recipe) -> str:
     """Stands for every setting of a recipe; what its card says beside does not change what is learnt."""
-    return hashlib.sha256(repr(dataclasses.replace(recipe, limits=(), published=())).encode()).hexdigest()
+    return hashlib.sha256(repr(dataclasses.replace(recipe, limitations=(), published=())).encode()).hexdigest()
 
 
 def is_done(folder: Path, recipe: Recipe) -> bool:
@@ -238,8 +238,10 @@ def write_page(plan: Plan, work: Path) -> str:
         moved = [f"{name} {change:+.3f}" for name, change in changes(base, trained).items()]
         seeds = f"{len(trained)} seed" + "s" * (len(trained) > 1)
         lines.append(f"- {row.title} ({seeds}): {', '.join(moved) or 'nothing'}" + f"; {row.note}" * bool(row.note))
-    lines += ["", f"Machine: {platform.machine()}, {platform.system()}. How each was made:", ""]
-    lines += [f"- {row.name}, seed {seed}: {spec.made}" for row, trained in done for seed, spec in trained.items()]
+    lines += ["", f"ComputeSettings: {platform.machine()}, {platform.system()}. How each was made:", ""]
+    lines += [
+        f"- {row.name}, seed {seed}: {spec.provenance}" for row, trained in done for seed, spec in trained.items()
+    ]
     return "\n".join([*lines, ""])
 
 
@@ -300,9 +302,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, help="of torch; its own choice if none is given")
     parser.add_argument("rows", nargs="*", help="names of rows; all if none is given")
     chosen = parser.parse_args(arguments)
-    from mien.training.run import Machine, train_bundle, train_network
+    from mien.training.run import ComputeSettings, train_bundle, train_network
 
-    machine = Machine(threads=chosen.threads)
+    machine = ComputeSettings(threads=chosen.threads)
     train = functools.partial(train_bundle, machine=machine)
     pretrain = functools.partial(train_network, machine=machine)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")

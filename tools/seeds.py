@@ -76,7 +76,7 @@ class Study:
             f"The weights are the mean of those of the seeds {', '.join(map(str, self.seeds))}, which part after stage "
             f"{self.n_shared}."
         )
-        return dataclasses.replace(self.recipe, limits=(*self.recipe.limits, limit))
+        return dataclasses.replace(self.recipe, limitations=(*self.recipe.limitations, limit))
 
 
 def run(study: Study, data: Path, work: Path, page: Path, train: Train, pretrain: Pretrain) -> None:
@@ -153,9 +153,9 @@ def write_page(study: Study, work: Path) -> str:
     if (work / _MEAN / "bundle/model.json").is_file():
         specs["mean weights"] = load_spec(work / _MEAN / "bundle")
         lines.append("| mean weights of the seeds | " + " | ".join(cells_of(specs["mean weights"])) + " |")
-    made = [f"- {name}: {spec.made}" for name, spec in specs.items()]
+    made = [f"- {name}: {spec.provenance}" for name, spec in specs.items()]
     return "\n".join(
-        [*lines, "", f"Machine: {platform.machine()}, {platform.system()}. How each was made:", "", *made, ""]
+        [*lines, "", f"ComputeSettings: {platform.machine()}, {platform.system()}. How each was made:", "", *made, ""]
     )
 
 
@@ -180,9 +180,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--threads", type=int, help="of torch; its own choice if none is given")
     chosen = parser.parse_args(arguments)
-    from mien.training.run import Machine, train_bundle, train_network
+    from mien.training.run import ComputeSettings, train_bundle, train_network
 
-    machine = Machine(threads=chosen.threads)
+    machine = ComputeSettings(threads=chosen.threads)
     train = functools.partial(train_bundle, machine=machine)
     pretrain = functools.partial(train_network, machine=machine)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")

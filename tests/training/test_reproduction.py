@@ -19,7 +19,7 @@ from mien.training.reproduction.page import write_page
 from mien.training.reproduction.plan import choose_rows, trained_name, under_budget
 from mien.training.reproduction.records import Record, Records, Trained, load_records, save_records
 from mien.training.reproduction.train import MEASURES, digest
-from mien.training.run import Machine
+from mien.training.run import ComputeSettings
 
 pytestmark = pytest.mark.filterwarnings("default")  # torch and its exporter warn about themselves
 
@@ -40,7 +40,7 @@ def trained(row: Row, budget: Budget = BUDGET, n_rows: int = N_ROWS) -> Trained:
         cpu_seconds=90.0,
         device="cpu",
         threads=2,
-        made="some day",
+        provenance="some day",
         parity=1e-6,
         figures=figures,
         recipe=trained_name(row, budget),
@@ -99,7 +99,7 @@ def test_what_is_done_is_kept_and_other_rows_go_on(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr("mien.training.reproduction.fill.count_rows", lambda *_: N_ROWS)
     page, seen = tmp_path / "results.md", []
 
-    def train(row: Row, budget: Budget, n_rows: int, data: Path, work: Path, machine: Machine) -> Trained:
+    def train(row: Row, budget: Budget, n_rows: int, data: Path, work: Path, machine: ComputeSettings) -> Trained:
         del data, work, machine
         seen.append(row.name)
         if row.name == "ddamfn":
@@ -130,7 +130,7 @@ def test_a_larger_budget_is_the_tables_from_then_on(tmp_path: Path, monkeypatch:
     monkeypatch.setattr("mien.training.reproduction.fill.count_rows", lambda *_: N_ROWS)
     page, seen = tmp_path / "results.md", []
 
-    def train(row: Row, budget: Budget, n_rows: int, data: Path, work: Path, machine: Machine) -> Trained:
+    def train(row: Row, budget: Budget, n_rows: int, data: Path, work: Path, machine: ComputeSettings) -> Trained:
         del data, work, machine
         seen.append((row.name, budget))
         return trained(row, budget, n_rows)
@@ -234,7 +234,7 @@ def test_the_command_line_says_what_is_missing(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_row_from_faces_to_figures(shared_data: Path, tmp_path: Path) -> None:
     budget, page = Budget(images=640, size_px=32), tmp_path / "results.md"
-    machine = Machine(threads=2, cache=tmp_path / "cache")
+    machine = ComputeSettings(threads=2, cache=tmp_path / "cache")
     failures = reproduce(shared_data, tmp_path, page, budget=budget, names=("expr-cnn-2020",), machine=machine)
     assert failures == {}
     record = load_records(tmp_path / "results.json")["expr-cnn-2020"]

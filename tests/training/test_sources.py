@@ -24,7 +24,7 @@ from mien.training.recipes.settings import (
     SourceSettings,
     StageSettings,
 )
-from mien.training.run import Machine, train_network
+from mien.training.run import ComputeSettings, train_network
 
 from .made_up import create_recipe, create_samples, create_vector_recipe
 
@@ -57,7 +57,7 @@ def tasks_of(name: str, folder: Path) -> tuple[str, ...]:
 def test_a_researchers_folder_trains(name: str, tmp_path: Path) -> None:
     create_example(name, tmp_path / "data")
     recipe = recipe_for(name, tasks_of(name, tmp_path / "data"))
-    machine = Machine(cache=tmp_path / "cache")
+    machine = ComputeSettings(cache=tmp_path / "cache")
     trainer, training_data = train_network(recipe, tmp_path / "data", tmp_path / "work", machine)
     assert trainer.progress.stage == 1
     assert training_data.card.training_sources[0].n == len(training_data.train_set)

@@ -47,7 +47,7 @@ def reproduce(
     """
     try:
         from mien.training import reproduction
-        from mien.training.run import Machine
+        from mien.training.run import ComputeSettings
     except ModuleNotFoundError as error:
         package = (error.name or "torch").partition(".")[0]
         if package == "mien":
@@ -64,7 +64,7 @@ def reproduce(
         budget=dataclasses.replace(reproduction.load_budget(page), **changes),
         names=rows,
         passes=(only,) if only else reproduction.PASSES,
-        machine=Machine(threads=threads, accelerator=accelerator, cache=cache),
+        machine=ComputeSettings(threads=threads, accelerator=accelerator, cache=cache),
     )
     for name, reason in failures.items():
         click.echo(f"{name}: {reason}", err=True)

@@ -30,7 +30,15 @@ from mien.training.export.onnx_export import (
     parity_gap,
 )
 from mien.training.recipes.recipe import Recipe
-from mien.training.run import Machine, how_made, is_refit, measure_bundle, run_graph, selection_limits, train_network
+from mien.training.run import (
+    ComputeSettings,
+    is_refit,
+    measure_bundle,
+    provenance,
+    run_graph,
+    selection_caveats,
+    train_network,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +47,12 @@ _CROP_FOLDERS = ("cropped_aligned", "cropped")
 
 
 def train_head(
-    recipe: Recipe, data: Path, out: Path, work: Path, machine: Machine | None = None, bundle: str | Path | None = None
+    recipe: Recipe,
+    data: Path,
+    out: Path,
+    work: Path,
+    machine: ComputeSettings | None = None,
+    bundle: str | Path | None = None,
 ) -> ModelSpec | HeadSpec | None:
     """Train a recipe of stored vectors.
 
@@ -62,7 +75,7 @@ def train_head(
         DatasetError: labels or vectors are missing.
         ModelError: the bundle is missing, or the exported graph and the network disagree.
     """
-    machine = machine or Machine()
+    machine = machine or ComputeSettings()
     if not recipe.model.vectors:
         raise ConfigError(f"{recipe.name} has no [[model.vectors]]: nothing tells what made the vectors of its bundle")
     recipe, made = fit_recipe(recipe, data)
@@ -92,14 +105,14 @@ class _Trained:
     trainer: Trainer
     training_data: TrainingData
     gap: float
-    machine: Machine
+    machine: ComputeSettings
 
     @property
     def limitations(self) -> tuple[str, ...]:
         return (
             *self.training_data.card.limitations,
             *self.recipe.limitations,
-            *selection_limits(self.recipe, self.trainer),
+            *selection_caveats(self.recipe, self.trainer),
         )
 
 
@@ -141,7 +154,7 @@ def _write_merged(out: Path, head: bytes, backbone: Bundle, trained: _Trained) -
             dict.fromkeys(text for text in (base.weights_notice, training_data.card.notice) if text)
         ),
         training_sources=(*base.training_sources, *training_data.card.training_sources),
-        provenance=f"{how_made(recipe, trained.trainer, max(gap, trained.gap), trained.machine)}; "
+        provenance=f"{provenance(recipe, trained.trainer, max(gap, trained.gap), trained.machine)}; "
         f"on the frozen features of {base.name} {backbone.digest[:12]}",
         limitations=tuple(dict.fromkeys((*base.limitations, *trained.limitations))),
     )
@@ -177,7 +190,7 @@ def _write_clip_head(out: Path, graph: bytes, made: tuple[FeatureInfo, ...], tra
         training_sources=training_data.card.training_sources,
         limitations=trained.limitations,
         recipe=recipe.name,
-        provenance=how_made(recipe, trained.trainer, trained.gap, trained.machine),
+        provenance=provenance(recipe, trained.trainer, trained.gap, trained.machine),
     )
     write_head(out, graph, spec)
     return spec

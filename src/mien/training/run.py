@@ -39,7 +39,7 @@ _BATCH = 64
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Machine:
+class ComputeSettings:
     """Where and how fast a training runs; nothing of it changes what is learnt but rounding.
 
     Attributes:
@@ -68,7 +68,9 @@ class Machine:
         return create_fabric(devices=self.devices, accelerator=self.accelerator, precision=self.precision)
 
 
-def train_bundle(recipe: Recipe, data: Path, out: Path, work: Path, machine: Machine | None = None) -> ModelSpec | None:
+def train_bundle(
+    recipe: Recipe, data: Path, out: Path, work: Path, machine: ComputeSettings | None = None
+) -> ModelSpec | None:
     """Train the recipe and write a measured bundle.
 
     Args:
@@ -86,7 +88,7 @@ def train_bundle(recipe: Recipe, data: Path, out: Path, work: Path, machine: Mac
         DatasetError: the data are incomplete.
         ModelError: the exported graph and the network disagree.
     """
-    machine = machine or Machine()
+    machine = machine or ComputeSettings()
     if not recipe.model.backbone:
         raise ConfigError(f"{recipe.name} learns from vectors: train it with train_head")
     trainer, training_data = train_network(recipe, data, work, machine)
@@ -106,14 +108,14 @@ def train_bundle(recipe: Recipe, data: Path, out: Path, work: Path, machine: Mac
         spec,
         weights_notice=training_data.card.notice,
         training_sources=(*training_data.card.training_sources, *_start(recipe)),
-        provenance=how_made(recipe, trainer, gap, machine),
-        limitations=(*training_data.card.limitations, *recipe.limitations, *selection_limits(recipe, trainer)),
+        provenance=provenance(recipe, trainer, gap, machine),
+        limitations=(*training_data.card.limitations, *recipe.limitations, *selection_caveats(recipe, trainer)),
     )
     write_bundle(out, graph, spec)
     return measure_bundle(out, data, spec, training_data.card.protocols if not is_refit(recipe) else ())
 
 
-def train_network(recipe: Recipe, data: Path, work: Path, machine: Machine) -> tuple[Trainer, TrainingData]:
+def train_network(recipe: Recipe, data: Path, work: Path, machine: ComputeSettings) -> tuple[Trainer, TrainingData]:
     """Train the recipe without exporting anything.
 
     Returns:
@@ -174,7 +176,7 @@ def is_refit(recipe: Recipe) -> bool:
     return any(source.split != "train" for source in recipe.data.sources)
 
 
-def selection_limits(recipe: Recipe, trainer: Trainer) -> tuple[str, ...]:
+def selection_caveats(recipe: Recipe, trainer: Trainer) -> tuple[str, ...]:
     """Which stages were selected on validation data: their figures there are a little kind."""
     kept = [
         f"stage {number + 1} by {recipe.stages[number].best_by} ({value:.4f})"
@@ -193,7 +195,7 @@ def _start(recipe: Recipe) -> tuple[TrainingSource, ...]:
     return (TrainingSource(name=name, role="start weights", n=0, licence="Apache-2.0"),)
 
 
-def how_made(recipe: Recipe, trainer: Trainer, gap: float, machine: Machine) -> str:
+def provenance(recipe: Recipe, trainer: Trainer, gap: float, machine: ComputeSettings) -> str:
     """One sentence: when, how long, where, with what."""
     epochs = " + ".join(
         f"{stage.epochs} at {stage.size_px or recipe.model.input_px} px" if recipe.model.backbone else f"{stage.epochs}"

@@ -39,7 +39,7 @@ def train(
     seed: int | None,
     *,
     refit: bool,
-    **machine: Any,
+    **compute: Any,
 ) -> None:
     """Train RECIPE (a name or a TOML file), calibrate, export with a parity check, and measure.
 
@@ -51,7 +51,7 @@ def train(
         from mien.training.landmark_training import train_points
         from mien.training.recipes.landmark_recipe import is_points_recipe, load_points_recipe
         from mien.training.recipes.recipe import load_recipe
-        from mien.training.run import Machine, train_bundle
+        from mien.training.run import ComputeSettings, train_bundle
     except ModuleNotFoundError as error:
         package = (error.name or "torch").partition(".")[0]
         if package == "mien":
@@ -61,12 +61,12 @@ def train(
     logging.getLogger("mien").setLevel(logging.INFO)
     folder = work or out.with_name(out.name + ".work")
     if is_points_recipe(recipe):
-        ignored = _not_for_points(machine, refit=refit, bundle=bundle)
+        ignored = _not_for_points(compute, refit=refit, bundle=bundle)
         if ignored:
             raise click.UsageError(f"{recipe} trains on the CPU with its own data; leave out {', '.join(ignored)}")
         points = load_points_recipe(recipe)
         points = points if seed is None else dataclasses.replace(points, seed=seed)
-        _tell(train_points(points, data, out, folder, threads=machine["threads"], cache=machine["cache"]), out)
+        _tell(train_points(points, data, out, folder, threads=compute["threads"], cache=compute["cache"]), out)
         return
     chosen = load_recipe(recipe)
     if seed is not None:
@@ -74,28 +74,28 @@ def train(
     if refit:
         chosen = chosen.refit()
     if chosen.model.vectors:
-        made = train_head(chosen, data, out, folder, Machine(**machine), bundle)
+        made = train_head(chosen, data, out, folder, ComputeSettings(**compute), bundle)
     elif bundle:
         raise click.UsageError(f"{chosen.name} learns from pictures; --bundle is for heads on stored vectors")
     else:
-        made = train_bundle(chosen, data, out, folder, Machine(**machine))
+        made = train_bundle(chosen, data, out, folder, ComputeSettings(**compute))
     if made is not None:
         _tell(made, out)
 
 
-def _not_for_points(machine: dict[str, Any], *, refit: bool, bundle: str | None) -> list[str]:
+def _not_for_points(compute: dict[str, Any], *, refit: bool, bundle: str | None) -> list[str]:
     """Options that were given and that the training of a landmark net does not have."""
     given = {
         "--refit": refit,
         "--bundle": bundle is not None,
-        "--devices": machine["devices"] != 1,
-        "--precision": machine["precision"] != "fp32",
-        "--accelerator": machine["accelerator"] != "cpu",
+        "--devices": compute["devices"] != 1,
+        "--precision": compute["precision"] != "fp32",
+        "--accelerator": compute["accelerator"] != "cpu",
     }
     return [name for name, is_given in given.items() if is_given]
 
 
 def _tell(made: ModelSpec | HeadSpec, out: Path) -> None:
-    click.echo(f"{made.name} in {out}: {made.made}")
+    click.echo(f"{made.name} in {out}: {made.provenance}")
     for figure in made.figures if isinstance(made, ModelSpec) else ():
         click.echo(f"{figure.data}, {figure.measure}: {figure.value:.4f} [{figure.low:.4f}, {figure.high:.4f}]")

@@ -86,10 +86,10 @@ def to_onnx(network: nn.Module, example: Tensor, outputs: Sequence[str]) -> byte
             external_data=False,
             verbose=False,
         )
-        return without_traces(onnx.load(path))
+        return strip_debug_info(onnx.load(path))
 
 
-def without_traces(model: onnx.ModelProto) -> bytes:
+def strip_debug_info(model: onnx.ModelProto) -> bytes:
     """A model without what the exporter notes for debugging: source paths of the machine that trained it."""
     del model.metadata_props[:]
     del model.graph.metadata_props[:]
@@ -297,7 +297,7 @@ def merge_graphs(backbone: Bundle, head: bytes, names: tuple[str, ...], model: M
         onnx.checker.check_model(merged, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise ModelError(f"{backbone.folder}: the head does not fit behind this graph ({error})") from error
-    return without_traces(merged)
+    return strip_debug_info(merged)
 
 
 def merged_parity_gap(

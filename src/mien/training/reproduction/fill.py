@@ -15,7 +15,7 @@ from mien.training.reproduction.page import write_page
 from mien.training.reproduction.plan import Budget, Row, choose_rows, list_rows, under_budget
 from mien.training.reproduction.records import Cost, Trained, load_records, save_records
 from mien.training.reproduction.train import count_rows, digest, row_folder, train_row
-from mien.training.run import Machine
+from mien.training.run import ComputeSettings
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ def load_budget(page: Path) -> Budget:
 PASSES = ("train", "speed", "page")
 """What can be asked for alone. The page is written in any case."""
 
-Train = Callable[[Row, Budget, int, Path, Path, Machine], Trained]
+Train = Callable[[Row, Budget, int, Path, Path, ComputeSettings], Trained]
 """`train_row`, or what stands in for it in tests."""
 
 
@@ -44,7 +44,7 @@ def reproduce(
     budget: Budget | None = None,
     names: Sequence[str] = (),
     passes: Collection[str] = PASSES,
-    machine: Machine | None = None,
+    machine: ComputeSettings | None = None,
     train: Train = train_row,
 ) -> dict[str, str]:
     """Train and measure the rows that are missing, and write the page.
@@ -70,7 +70,7 @@ def reproduce(
     unknown = sorted(set(passes) - set(PASSES))
     if unknown:
         raise ConfigError(f"no passes {unknown}; there are {PASSES}")
-    table = _Table(page, budget, machine or Machine(threads=2))
+    table = _Table(page, budget, machine or ComputeSettings(threads=2))
     rows = choose_rows(names)
     table.write()
     failures: dict[str, str] = {}
@@ -85,7 +85,7 @@ def reproduce(
 class _Table:
     """The records and the page, kept in step."""
 
-    def __init__(self, page: Path, budget: Budget | None, machine: Machine) -> None:
+    def __init__(self, page: Path, budget: Budget | None, machine: ComputeSettings) -> None:
         self._page, self._path = page, page.with_suffix(".json")
         self._machine, self._rows = machine, list_rows()
         records = load_records(self._path)  # refuses a strange file before any work

@@ -24,7 +24,7 @@ from mien.training.export.onnx_export import describe, export_onnx, runtime_gap
 from mien.training.recipes.recipe import Recipe
 from mien.training.reproduction.plan import Budget, Row, under_budget
 from mien.training.reproduction.records import Trained
-from mien.training.run import Machine, measure_bundle
+from mien.training.run import ComputeSettings, measure_bundle
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ def count_rows(budget: Budget, row: Row, data: Path) -> int:
     return len(load_source(recipe.data.sources[0], data, recipe))
 
 
-def train_row(row: Row, budget: Budget, n_rows: int, data: Path, work: Path, machine: Machine) -> Trained:
+def train_row(row: Row, budget: Budget, n_rows: int, data: Path, work: Path, machine: ComputeSettings) -> Trained:
     """Train a row, write its bundle below ``work`` and measure it.
 
     Args:
