@@ -108,11 +108,11 @@ def _create_timm(name: str, in_channels: int, options: dict[str, Any]) -> nn.Mod
     # comes out.
     module.num_features = int(getattr(module, "head_hidden_size", None) or module.num_features)
     built: nn.Module = module
-    _open_gates_equally(built)
+    _zero_init_se_gates(built)
     return built
 
 
-def _open_gates_equally(module: nn.Module) -> None:
+def _zero_init_se_gates(module: nn.Module) -> None:
     """Let every squeeze-and-excite gate of a fresh network of the EfficientNet family begin at one half for all faces.
 
     timm's random gates favour faces of strong contrast, block after block: after the 23 blocks of an untrained B2 the
