@@ -8,7 +8,7 @@ import pytest
 
 from mien.core import Faces, Frame
 from mien.media import load_image
-from mien.results import TableWriter, list_swaps, list_tracks, read_table, table_schema
+from mien.results import TableWriter, list_possible_id_switches, list_tracks, read_table, table_schema
 
 
 def write_table(path: Path, sources: dict[str, list[dict[int, float]]]) -> Path:
@@ -43,7 +43,7 @@ def test_swapped_seats_are_shown_and_nothing_else_is(tmp_path: Path) -> None:
     stay = [{0: float(k % 3), 1: 100.0} for k in range(11)]
     follow = [{0: 10.0}, {1: 0.0}]
     table = read_table(write_table(tmp_path / "t.parquet", {"swap": swap, "stay": stay, "follow": follow}))
-    (found,) = list_swaps(table)
+    (found,) = list_possible_id_switches(table)
     assert (found.source, found.track_ids) == ("swap", (0, 1))
     assert (found.first_s, found.last_s) == pytest.approx((0, 1))
     assert len(list_tracks(table)) == 6

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mien.core import EXPRESSIONS, ConfigError, FaceChoice, Faces, Frame
+from mien.core import EXPRESSIONS, ConfigError, Faces, FaceSelector, Frame
 from mien.results import TableWriter, choose_faces, name_persons, read_table, save_table, table_schema
 
 
@@ -120,7 +120,7 @@ def test_people_who_swap_seats_are_not_guessed(tmp_path: Path) -> None:
 )
 def test_every_frame_keeps_a_row(table: pa.Table, choice: str, tracks: list[int | None]) -> None:
     named = name_persons(table, {"patient": [1, 3]})
-    chosen = choose_faces(named, FaceChoice.parse(choice))
+    chosen = choose_faces(named, FaceSelector.parse(choice))
     assert chosen["track_id"].to_pylist() == tracks
     assert sorted(set(chosen["frame"].to_pylist())) == [0, 1, 2, 3, 4]
     assert chosen.schema.equals(named.schema, check_metadata=True)
@@ -139,4 +139,4 @@ def test_every_frame_keeps_a_row(table: pa.Table, choice: str, tracks: list[int 
 )
 def test_nobody_answers(table: pa.Table, choice: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        choose_faces(table, FaceChoice.parse(choice))
+        choose_faces(table, FaceSelector.parse(choice))

@@ -28,7 +28,7 @@ from mien.affect.inference_stage import (
 )
 from mien.affect.temporal.frame_smoothing import smooth_frames
 from mien.affect.temporal.smoothing import Smoothing
-from mien.core import ConfigError, FaceChoice, Faces, Frame, InputError, ModelSpec
+from mien.core import ConfigError, Faces, FaceSelector, Frame, InputError, ModelSpec
 from mien.faces import (
     DEFAULT_POINTS,
     Detections,
@@ -125,7 +125,7 @@ class Analyzer:
         features: bool = False,
         min_quality: float = 0.0,
     ) -> None:
-        self._choice = FaceChoice.of_pixels(faces)
+        self._choice = FaceSelector.for_media(faces)
         self._bundle = load_bundle(model, runtime=runtime, threads=threads)
         self._decoder = Decoder(self._bundle.spec, keep_features=features)
         self._detector, self._runtime, self._threads = detector, runtime, threads

@@ -11,7 +11,7 @@ from mien.core.errors import (
     ModelError,
     OutputError,
 )
-from mien.core.faces import FaceChoice, Faces, Frame
+from mien.core.faces import Faces, FaceSelector, Frame
 from mien.core.labels import (
     ACTION_UNITS,
     ACTION_UNITS_8,
@@ -38,7 +38,7 @@ from mien.core.model_spec import (
     InputSpec,
     ModelSpec,
     TaskSpec,
-    TeachingSource,
+    TrainingSource,
 )
 from mien.core.pose import pose_angles, rotation_matrices
 from mien.core.registry import Registry
@@ -63,7 +63,7 @@ __all__ = [
     "ConfigError",
     "CropSpec",
     "DatasetError",
-    "FaceChoice",
+    "FaceSelector",
     "Faces",
     "Figure",
     "Frame",
@@ -79,7 +79,7 @@ __all__ = [
     "OutputError",
     "Registry",
     "TaskSpec",
-    "TeachingSource",
+    "TrainingSource",
     "columns_by_name",
     "pose_angles",
     "read_typed",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`Faces` and `Frame`, the result types for 0, 1 or N faces, and `FaceChoice`, which selects faces."""
+"""`Faces` and `Frame`, the result types for 0, 1 or N faces, and `FaceSelector`, which selects faces."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ def _validated(
 
 
 @dataclass(frozen=True, kw_only=True)
-class FaceChoice:
+class FaceSelector:
     """Which faces are wanted.
 
     Attributes:
@@ -208,7 +208,7 @@ class FaceChoice:
     person: str | None = None
 
     @classmethod
-    def parse(cls, text: str) -> FaceChoice:
+    def parse(cls, text: str) -> FaceSelector:
         """A choice from ``all``, ``largest``, ``track=3`` or ``person=patient``.
 
         Raises:
@@ -225,7 +225,7 @@ class FaceChoice:
         raise ConfigError(f"faces must be all, largest, track=ID or person=NAME, got {text!r}")
 
     @classmethod
-    def of_pixels(cls, text: str) -> FaceChoice:
+    def for_media(cls, text: str) -> FaceSelector:
         """Like `parse`, where nobody has been named yet.
 
         Raises:

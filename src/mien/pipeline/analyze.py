@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mien.affect import AdaptiveRate, Smoothing
-from mien.core import ConfigError, FaceChoice
+from mien.core import ConfigError, FaceSelector
 from mien.faces import DEFAULT_POINTS, NO_POINTS, check_min_quality, parse_detector
 from mien.inference import DEFAULT_BUNDLE, bundle_digest, load_spec, usable_cores
 from mien.jobs import Engine, LocalEngine, create_engine
@@ -174,7 +174,7 @@ def analyze(
     selection = Selection(every=every, start_s=start_s, stop_s=stop_s, smooth=smoothing, adaptive=rate)
     if anonymous and overlay is None:
         raise ConfigError("anonymous changes the overlay; name a file for it")
-    choice = FaceChoice.of_pixels(faces)
+    choice = FaceSelector.for_media(faces)
     drawing = None if overlay is None else Drawing(path=Path(overlay), anonymous=anonymous, choice=choice)
     if report is not None:
         check_report_name(report)

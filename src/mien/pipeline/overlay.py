@@ -11,7 +11,7 @@ from typing import Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
-from mien.core import ConfigError, FaceChoice, Frame, OutputError
+from mien.core import ConfigError, FaceSelector, Frame, OutputError
 from mien.media import (
     SAVE_SUFFIXES,
     VIDEO_SAVE_SUFFIXES,
@@ -26,7 +26,7 @@ from mien.media import (
 
 # Where the source does not tell; it only steers the bit rate.
 _FALLBACK_FPS = 30.0
-_EVERYBODY = FaceChoice()
+_EVERYBODY = FaceSelector()
 
 
 class Overlay(Protocol):
@@ -51,7 +51,7 @@ class Painter:
         heads: which heads are hidden, None for none.
     """
 
-    choice: FaceChoice
+    choice: FaceSelector
     heads: RecentHeads | None
 
     def __call__(self, image: npt.NDArray[np.uint8], frame: Frame) -> npt.NDArray[np.uint8]:
@@ -151,7 +151,7 @@ class Drawing:
 
     path: Path
     anonymous: bool
-    choice: FaceChoice = _EVERYBODY
+    choice: FaceSelector = _EVERYBODY
 
     def check(self, media: MediaInput) -> None:
         """Refuse, before any work is done, what cannot be drawn.

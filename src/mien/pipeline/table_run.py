@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mien.affect import Analyzer
-from mien.core import FaceChoice, InputError
+from mien.core import FaceSelector, InputError
 from mien.jobs import Emit, Work
 from mien.media import MediaInput, VideoInfo, open_video
 from mien.pipeline.media_run import MediaRun, Selection, open_run, schema_for_analyzer
@@ -47,7 +47,7 @@ class RunSettings:
     threads: int | None
     faces: str
     min_quality: float
-    choice: FaceChoice
+    choice: FaceSelector
     selection: Selection
     drawing: Drawing | None
     arguments: dict[str, Any]

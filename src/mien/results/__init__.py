@@ -29,7 +29,15 @@ from mien.results.tables.manifest import (
     read_failures,
     update_failures,
 )
-from mien.results.tables.persons import Swap, Track, choose_faces, list_swaps, list_tracks, name_persons, track_numbers
+from mien.results.tables.persons import (
+    PossibleIdSwitch,
+    Track,
+    choose_faces,
+    list_possible_id_switches,
+    list_tracks,
+    name_persons,
+    track_numbers,
+)
 from mien.results.tables.reader import TableFacts, read_facts, read_table
 from mien.results.tables.recording import column_numbers
 from mien.results.tables.schema import (
@@ -63,11 +71,11 @@ __all__ = [
     "InputFailure",
     "InputRecord",
     "Moment",
+    "PossibleIdSwitch",
     "Recovery",
     "RunManifest",
     "SourceRecord",
     "Summary",
-    "Swap",
     "TableFacts",
     "TableWriter",
     "Track",
@@ -85,7 +93,7 @@ __all__ = [
     "from_openface_pose",
     "hash_file",
     "leftover_rows",
-    "list_swaps",
+    "list_possible_id_switches",
     "list_tracks",
     "locked_folder",
     "manifest_path",

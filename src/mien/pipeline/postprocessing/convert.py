@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from mien.core import ConfigError, FaceChoice
+from mien.core import ConfigError, FaceSelector
 from mien.pipeline.postprocessing.summarize import bundle_thresholds
 from mien.results import action_unit_thresholds, choose_faces, read_table, save_table, table_metadata, write_openface
 from mien.results.tables import arrow_compute as pc
@@ -33,14 +33,14 @@ def convert_file(path: Path, out: Path, *, faces: str = "all") -> Conversion:
     Args:
         path: the table.
         out: the new table.
-        faces: as for `mien.core.FaceChoice.parse`.
+        faces: as for `mien.core.FaceSelector.parse`.
 
     Raises:
         ConfigError: an ending or the choice is unknown, or nobody answers to it.
         InputError: the table cannot be read.
         OutputError: the new one cannot be written.
     """
-    choice = FaceChoice.parse(faces)
+    choice = FaceSelector.parse(faces)
     save_table(out, choose_faces(read_table(path), choice))
     return Conversion(files=(out,))
 
@@ -52,14 +52,14 @@ def convert_to_openface(path: Path, out: Path, *, groups: Collection[str] = (), 
         path: the table.
         out: a ``.csv`` for the single source of the table, or a folder.
         groups: some of OpenFace's groups of columns; none means all.
-        faces: as for `mien.core.FaceChoice.parse`.
+        faces: as for `mien.core.FaceSelector.parse`.
 
     Raises:
         ConfigError: the table has several sources and ``out`` is a file, or an argument is unknown.
         InputError: the table cannot be read.
         OutputError: a file cannot be written.
     """
-    table = choose_faces(read_table(path), FaceChoice.parse(faces))
+    table = choose_faces(read_table(path), FaceSelector.parse(faces))
     thresholds = action_unit_thresholds(table.schema) or bundle_thresholds(path)
     messages = []
     if not thresholds and "read_from" not in table_metadata(table.schema):

@@ -15,10 +15,10 @@ import pyarrow as pa
 from mien.core import ConfigError, InputError, OutputError
 from mien.media import find_inputs, load_image, open_video, save_image
 from mien.results import (
-    Swap,
+    PossibleIdSwitch,
     Track,
     column_numbers,
-    list_swaps,
+    list_possible_id_switches,
     list_tracks,
     name_persons,
     read_table,
@@ -43,7 +43,7 @@ class TrackList:
     """
 
     tracks: tuple[Track, ...]
-    swaps: tuple[Swap, ...]
+    swaps: tuple[PossibleIdSwitch, ...]
 
 
 def tracks_of_file(path: Path) -> TrackList:
@@ -53,7 +53,7 @@ def tracks_of_file(path: Path) -> TrackList:
         InputError: the table cannot be read.
     """
     table = read_table(path)
-    return TrackList(tracks=list_tracks(table), swaps=list_swaps(table))
+    return TrackList(tracks=list_tracks(table), swaps=list_possible_id_switches(table))
 
 
 def name_persons_in_file(
@@ -70,7 +70,7 @@ def name_persons_in_file(
         raise ConfigError(f"{out}: the new table would replace the old one; choose another name")
     table = name_persons(read_table(path), persons, source=source)
     save_table(out, table)
-    return TrackList(tracks=list_tracks(table), swaps=list_swaps(table))
+    return TrackList(tracks=list_tracks(table), swaps=list_possible_id_switches(table))
 
 
 def write_thumbnails(path: Path, folder: Path, *, video: Path | None = None) -> tuple[Path, ...]:

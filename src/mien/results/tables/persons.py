@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from mien.core import ConfigError, FaceChoice
+from mien.core import ConfigError, FaceSelector
 from mien.results.tables import arrow_compute as pc
 from mien.results.tables.recording import column_numbers
 from mien.results.tables.schema import PERSON_COLUMN
@@ -61,7 +61,7 @@ def name_persons(table: pa.Table, persons: Mapping[str, Sequence[int]], *, sourc
     return table.add_column(table.schema.get_field_index("track_id") + 1, PERSON_COLUMN.field, column)
 
 
-def choose_faces(table: pa.Table, choice: FaceChoice) -> pa.Table:
+def choose_faces(table: pa.Table, choice: FaceSelector) -> pa.Table:
     """The rows of the wanted faces; a frame in which none of them is seen keeps one row without a face.
 
     Args:
@@ -74,7 +74,7 @@ def choose_faces(table: pa.Table, choice: FaceChoice) -> pa.Table:
     if choice.rule == "all":
         return table
     wanted = _wanted(table, choice)
-    moments = moment_numbers(table)
+    moments = frame_keys(table)
     missed = np.flatnonzero(~np.isin(moments, moments[wanted]))
     blank = missed[np.unique(moments[missed], return_index=True)[1]]
     rows = np.sort(np.concatenate([np.flatnonzero(wanted), blank]))
@@ -95,7 +95,7 @@ def track_numbers(table: pa.Table) -> npt.NDArray[np.int64]:
     return np.asarray(table["track_id"].fill_null(-1).to_numpy(), dtype=np.int64)
 
 
-def moment_numbers(table: pa.Table) -> npt.NDArray[np.int64]:
+def frame_keys(table: pa.Table) -> npt.NDArray[np.int64]:
     """One number for each frame of each source, ascending with source (by first appearance) and frame."""
     sources = table["source"].combine_chunks()
     source = np.asarray(pc.index_in(sources, value_set=pc.unique(sources)), dtype=np.int64)
@@ -103,7 +103,7 @@ def moment_numbers(table: pa.Table) -> npt.NDArray[np.int64]:
     return np.asarray(np.unique(pairs, axis=0, return_inverse=True)[1]).reshape(-1)
 
 
-def _wanted(table: pa.Table, choice: FaceChoice) -> npt.NDArray[np.bool_]:
+def _wanted(table: pa.Table, choice: FaceSelector) -> npt.NDArray[np.bool_]:
     if choice.rule == "largest":
         return _largest(table)
     if choice.rule == "track":
@@ -125,7 +125,7 @@ def _largest(table: pa.Table) -> npt.NDArray[np.bool_]:
     """The row with the largest box of each frame with a face; the first where no box is known."""
     x0, y0, x1, y1 = (np.nan_to_num(table[name].to_numpy()) for name in ("x0", "y0", "x1", "y1"))
     faces = np.flatnonzero(_mask(table["success"]))
-    area, moments = ((x1 - x0) * (y1 - y0))[faces], moment_numbers(table)[faces]
+    area, moments = ((x1 - x0) * (y1 - y0))[faces], frame_keys(table)[faces]
     order = np.lexsort((-area, moments))
     first = np.unique(moments[order], return_index=True)[1]
     wanted = np.zeros(len(table), dtype=bool)
@@ -134,7 +134,7 @@ def _largest(table: pa.Table) -> npt.NDArray[np.bool_]:
 
 
 def _refuse_two_at_once(table: pa.Table, names: npt.NDArray[np.object_]) -> None:
-    moments, tracks, frames = moment_numbers(table), track_numbers(table), table["frame"].to_numpy()
+    moments, tracks, frames = frame_keys(table), track_numbers(table), table["frame"].to_numpy()
     for person in sorted({name for name in names if name is not None}):
         rows = np.flatnonzero(names == person)
         _, first, counts = np.unique(moments[rows], return_index=True, return_counts=True)
@@ -209,7 +209,7 @@ class Track:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Swap:
+class PossibleIdSwitch:
     """Two tracks that stand the other way round at the end of their common time than at its beginning.
 
     Attributes:
@@ -227,7 +227,7 @@ class Swap:
 
 def list_tracks(table: pa.Table) -> tuple[Track, ...]:
     """Every track, by source and number; rows that belong to none are passed over."""
-    moments = moment_numbers(table)
+    moments = frame_keys(table)
     frame, time_s = table["frame"].to_numpy(), table["time_s"].to_numpy()
     boxes = _boxes(table)
     confidence = column_numbers(table["confidence"])
@@ -259,13 +259,13 @@ def list_tracks(table: pa.Table) -> tuple[Track, ...]:
     return tuple(tracks)
 
 
-def list_swaps(table: pa.Table) -> tuple[Swap, ...]:
+def list_possible_id_switches(table: pa.Table) -> tuple[PossibleIdSwitch, ...]:
     """Pairs of tracks that change sides while both are seen.
 
     Either two people have changed places, or the tracker has mistaken one for the other; the table cannot tell which.
     Nothing is corrected: whoever names persons should look there.
     """
-    moments, time_s, boxes = moment_numbers(table), table["time_s"].to_numpy(), _boxes(table)
+    moments, time_s, boxes = frame_keys(table), table["time_s"].to_numpy(), _boxes(table)
     middle = (boxes[:, 0] + boxes[:, 2]) / 2
     swaps = []
     for (source, a, rows_a), (other, b, rows_b) in combinations(_members(table), 2):
@@ -278,13 +278,13 @@ def list_swaps(table: pa.Table) -> tuple[Swap, ...]:
         n = min(_PLACE_ROWS, len(side) // 2)
         if side[:n].mean() * side[-n:].mean() < 0:
             first, last = (float(time_s[rows_a[at_a[k]]]) for k in (0, -1))
-            swaps.append(Swap(source=source, track_ids=(a, b), first_s=first, last_s=last))
+            swaps.append(PossibleIdSwitch(source=source, track_ids=(a, b), first_s=first, last_s=last))
     return tuple(swaps)
 
 
 def _members(table: pa.Table) -> Iterator[tuple[str, int, npt.NDArray[np.intp]]]:
     """Source, number and rows, by frame, of every track."""
-    moments, tracks = moment_numbers(table), track_numbers(table)
+    moments, tracks = frame_keys(table), track_numbers(table)
     for source in pc.unique(table["source"]).to_pylist():
         here = np.flatnonzero(np.asarray(pc.equal(table["source"], source).to_numpy()) & (tracks >= 0))
         for track_id in np.unique(tracks[here]).tolist():
