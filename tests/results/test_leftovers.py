@@ -5,7 +5,7 @@ import pytest
 
 from mien.core import ConfigError, OutputError
 from mien.results import TableWriter, discard_leftovers, leftover_rows, read_table, recover, table_schema
-from mien.results.tables.spool import parts_folder
+from mien.results.tables.spool import spool_folder
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_the_next_run_sets_leftovers_aside(killed: Path, schema, make_frame) -> 
         writer.append("clip.mp4", make_frame(9))
     assert frames_of(killed) == [9]
     assert frames_of(killed.with_name("table.recovered.parquet")) == [0, 1, 2, 2, 2, 3]
-    assert not parts_folder(killed).exists()
+    assert not spool_folder(killed).exists()
 
 
 def test_the_next_run_can_go_on(killed: Path, schema, make_frame) -> None:
@@ -98,7 +98,7 @@ def test_rows_of_another_bundle_are_not_mixed_in(killed: Path, schema) -> None:
 
 @pytest.mark.parametrize("keep", [0.0, 0.3, 0.99])
 def test_a_torn_part_is_left_out_with_a_message(killed: Path, keep: float) -> None:
-    parts = sorted(parts_folder(killed).glob("part-*"))
+    parts = sorted(spool_folder(killed).glob("part-*"))
     content = parts[-1].read_bytes()
     parts[-1].write_bytes(content[: int(len(content) * keep)])
     assert leftover_rows(killed) == 5
@@ -110,7 +110,7 @@ def test_a_torn_part_is_left_out_with_a_message(killed: Path, keep: float) -> No
 
 
 def test_a_resumed_run_reports_torn_parts_and_does_not_reuse_their_number(killed: Path, schema, make_frame) -> None:
-    torn = sorted(parts_folder(killed).glob("part-*"))[-1]
+    torn = sorted(spool_folder(killed).glob("part-*"))[-1]
     torn.write_bytes(b"torn")
     with TableWriter(killed, schema, leftovers="resume") as writer:
         assert writer.last == ("clip.mp4", 2)
@@ -120,7 +120,7 @@ def test_a_resumed_run_reports_torn_parts_and_does_not_reuse_their_number(killed
 
 
 def test_only_torn_parts_make_no_table(killed: Path) -> None:
-    for part in parts_folder(killed).glob("part-*"):
+    for part in spool_folder(killed).glob("part-*"):
         part.write_bytes(b"")
     recovery = recover(killed)
     assert (recovery.path, recovery.n_rows, len(recovery.messages)) == (None, 0, 3)
@@ -139,7 +139,7 @@ def test_a_run_in_progress_is_left_alone(tmp_path: Path, schema, make_frame) -> 
 
 
 def test_files_of_others_in_the_parts_folder_survive(killed: Path) -> None:
-    note = parts_folder(killed) / "notes.txt"
+    note = spool_folder(killed) / "notes.txt"
     note.write_text("mine")
     assert discard_leftovers(killed) == 6
     assert note.read_text() == "mine"

@@ -16,11 +16,11 @@ from mien.core import ConfigError, Faces, OutputError
 from mien.results import TableWriter, leftover_rows, read_table, recover
 from mien.results import parts as parts_module
 from mien.results import writer as writer_module
-from mien.results.tables.spool import parts_folder
+from mien.results.tables.spool import spool_folder
 
 
 def n_parts(table: Path) -> int:
-    return len(list(parts_folder(table).glob("part-*.arrow")))
+    return len(list(spool_folder(table).glob("part-*.arrow")))
 
 
 def test_rows_are_safe_every_so_many(tmp_path: Path, schema, make_frame) -> None:
@@ -225,7 +225,7 @@ def test_a_full_disk_while_flushing_keeps_what_was_flushed(tmp_path, schema, mak
     with pytest.raises(OutputError, match=r"table\.parquet: File too large.*safe in .*\.parts"):
         run()
     assert not table.exists()
-    assert list(parts_folder(table).glob("*.tmp")) == []
+    assert list(spool_folder(table).glob("*.tmp")) == []
     assert leftover_rows(table) == 10
     limit_file_size(10_000_000)
     assert recover(table).n_rows == 10
@@ -281,7 +281,7 @@ def test_a_part_that_was_damaged_meanwhile_is_an_error_not_a_gap(tmp_path: Path,
         with TableWriter(table, schema, rows_per_part=1) as writer:
             for index in range(3):
                 writer.append("a", make_frame(index))
-            (parts_folder(table) / "part-00000.arrow").write_bytes(b"gone")
+            (spool_folder(table) / "part-00000.arrow").write_bytes(b"gone")
 
     with pytest.raises(OutputError, match=r"part-00000\.arrow is damaged"):
         run()

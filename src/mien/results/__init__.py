@@ -3,7 +3,7 @@
 
 from mien.results.features.feature_shards import FeatureArrays, FeatureInfo, FeatureSet, SourceRecord, open_features
 from mien.results.features.feature_writer import ROWS_PER_SHARD, FeatureWriter, FrameVectors
-from mien.results.files import durable_file, locked_folder, output_errors
+from mien.results.files import atomic_write, locked_folder, output_errors
 from mien.results.openface.openface_columns import (
     from_intensity,
     from_openface_pose,
@@ -81,11 +81,11 @@ __all__ = [
     "Track",
     "action_unit_columns",
     "action_unit_thresholds",
+    "atomic_write",
     "choose_faces",
     "column_numbers",
     "describe_columns",
     "discard_leftovers",
-    "durable_file",
     "expression_columns",
     "failure_rows",
     "format_of",

@@ -32,7 +32,7 @@ def output_errors(path: Path, advice: str) -> Iterator[None]:
 
 
 @contextmanager
-def durable_file(path: Path) -> Iterator[BinaryIO]:
+def atomic_write(path: Path) -> Iterator[BinaryIO]:
     """A file to fill, which takes its name only once it is complete and on the disk.
 
     If the block raises, nothing stays behind and an older file of that name is untouched.

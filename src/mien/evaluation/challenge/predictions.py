@@ -16,7 +16,7 @@ from mien.core import ConfigError, InputError
 from mien.datasets import AnnotationError
 from mien.datasets.text_files import Document, Field, Table, load_document, read_rows
 from mien.evaluation.challenge.submission_formats import SubmissionFormat
-from mien.results import durable_file, output_errors
+from mien.results import atomic_write, output_errors
 
 KEY = "image"
 """Name of the first column of a table that `read_predictions` gives, whatever the file's header calls it."""
@@ -123,7 +123,7 @@ def write_predictions(form: SubmissionFormat, names: pa.Array, values: npt.NDArr
     options = pacsv.WriteOptions(include_header=False, quoting_style="none")
     with output_errors(path, "choose a folder with room that you may write"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with durable_file(path) as file:
+        with atomic_write(path) as file:
             file.write(form.header_line.encode() + b"\n")
             pacsv.write_csv(table, file, options)
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from mien.core import ConfigError, InputError
 from mien.media import find_inputs, jpeg_thumbnail, load_image, open_video
 from mien.pipeline.postprocessing.summarize import bundle_thresholds
-from mien.results import Moment, RunManifest, durable_file, hash_file, output_errors, render_report
+from mien.results import Moment, RunManifest, atomic_write, hash_file, output_errors, render_report
 
 _FACE_SIDE_PX, _PHOTO_SIDE_PX = 160, 300
 _TIME_SLACK_S = 1e-3
@@ -56,7 +56,7 @@ def write_report(
         pictures.check_all_used()
     with output_errors(page, "choose a folder with room that you may write"):
         page.parent.mkdir(parents=True, exist_ok=True)
-        with durable_file(page) as file:
+        with atomic_write(page) as file:
             file.write(html.encode())
     return () if pictures is None else tuple(pictures.notes)
 

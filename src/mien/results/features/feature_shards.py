@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from mien._version import __version__
 from mien.core import ConfigError, InputError
-from mien.results.files import durable_file, output_errors
+from mien.results.files import atomic_write, output_errors
 
 FEATURES_VERSION = 1
 """Version of the shards' layout; a reader refuses a higher one."""
@@ -311,7 +311,7 @@ class FeatureSet:
                 place.mkdir(parents=True, exist_ok=True)
                 mark.unlink(missing_ok=True)
                 sources = self._copy(place)
-                with durable_file(mark) as file:
+                with atomic_write(mark) as file:
                     file.write(json.dumps({"key": key, "sources": sources}).encode("ascii"))
         columns: dict[str, Any] = {name: _map(place / f"{name}.npy") for name in _ARRAYS}
         return FeatureArrays(sources=tuple(sources), **columns)

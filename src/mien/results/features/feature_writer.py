@@ -23,7 +23,7 @@ from mien.results.features.feature_shards import (
     shard_path,
     shard_schema,
 )
-from mien.results.files import acquire_lock, durable_file, output_errors
+from mien.results.files import acquire_lock, atomic_write, output_errors
 
 Floats = npt.NDArray[np.floating]
 
@@ -203,7 +203,7 @@ class FeatureWriter:
         path = shard_path(self.folder, pending.number)
         with (
             output_errors(path, "what was written before is safe; make room and run again"),
-            durable_file(path) as file,
+            atomic_write(path) as file,
         ):
             # Vectors neither compress nor repeat: trying to costs time on both ways.
             pq.write_table(table, file, compression="none", use_dictionary=["source"])

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from mien._version import __version__
 from mien.core import ConfigError
-from mien.results.files import durable_file, output_errors
+from mien.results.files import atomic_write, output_errors
 from mien.results.openface.openface_columns import (
     ABOUT_SUFFIX,
     N_POINTS,
@@ -93,9 +93,9 @@ def write_openface(
     about_path = path.with_name(path.name + ABOUT_SUFFIX)
     with output_errors(path, "choose a folder with room that you may write"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with durable_file(about_path) as file:
+        with atomic_write(about_path) as file:
             file.write(json.dumps(about, indent=1, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n")
-        with durable_file(path) as file:
+        with atomic_write(path) as file:
             write_batches(file, "csv", result.schema, result.to_batches())
 
 

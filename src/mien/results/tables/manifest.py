@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from mien._version import __version__
 from mien.core import ConfigError, InputError, OutputError
-from mien.results.files import durable_file, output_errors
+from mien.results.files import atomic_write, output_errors
 from mien.results.tables.schema import SCHEMA_VERSION
 
 MANIFEST_VERSION = 2
@@ -126,7 +126,7 @@ class RunManifest:
             text = json.dumps(values, ensure_ascii=False, indent=2, allow_nan=False)
         except (TypeError, ValueError) as error:
             raise ConfigError(f"the arguments of the run cannot be written as JSON: {error}") from error
-        with output_errors(path, "check that the folder exists and may be written to"), durable_file(path) as file:
+        with output_errors(path, "check that the folder exists and may be written to"), atomic_write(path) as file:
             # Bytes of a file name that are not UTF-8 (lone surrogates) become JSON escapes and read back unchanged.
             file.write(text.encode("utf-8", "backslashreplace") + b"\n")
         return path
@@ -265,6 +265,6 @@ def update_failures(folder: Path, new: Iterable[FailureRow], done: Collection[st
         text = io.StringIO(newline="")
         csv.writer(text).writerows([_HEADER, *((row.source, row.error, row.message) for row in rows)])
         folder.mkdir(parents=True, exist_ok=True)
-        with durable_file(path) as file:
+        with atomic_write(path) as file:
             file.write(text.getvalue().encode("utf-8", "surrogateescape"))
     return path

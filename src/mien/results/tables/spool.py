@@ -13,7 +13,7 @@ from typing import BinaryIO
 import pyarrow as pa
 
 from mien.core import OutputError
-from mien.results.files import acquire_lock, durable_file, output_errors, sync_folder
+from mien.results.files import acquire_lock, atomic_write, output_errors, sync_folder
 from mien.results.tables.table_formats import format_of, write_batches
 
 _LOCK = "lock"
@@ -26,7 +26,7 @@ class _TornPartError(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PartsScan:
+class SpoolScan:
     """What a parts folder holds.
 
     Attributes:
@@ -44,21 +44,21 @@ class PartsScan:
     messages: tuple[str, ...] = ()
 
 
-def parts_folder(table: Path) -> Path:
+def spool_folder(table: Path) -> Path:
     """Where the rows of a table wait until it is finished: ``<table>.parts``."""
     return table.with_name(table.name + ".parts")
 
 
-def scan_parts(table: Path) -> PartsScan:
+def scan_spool(table: Path) -> SpoolScan:
     """Reads what an interrupted run left for a table, one part at a time. Torn parts are left out with a message.
 
     Raises:
         OutputError: the folder or a part in it cannot be opened.
     """
-    folder = parts_folder(table)
+    folder = spool_folder(table)
     with output_errors(folder, "check its permissions"):
         if not folder.is_dir() or _is_published(folder):
-            return PartsScan()
+            return SpoolScan()
         paths = _list_parts(folder)
     parts: list[Path] = []
     messages: list[str] = []
@@ -76,10 +76,10 @@ def scan_parts(table: Path) -> PartsScan:
         n_rows += content.num_rows
         if content.num_rows:
             last = (content["source"][-1].as_py(), content["frame"][-1].as_py())
-    return PartsScan(parts=tuple(parts), schema=schema, n_rows=n_rows, last=last, messages=tuple(messages))
+    return SpoolScan(parts=tuple(parts), schema=schema, n_rows=n_rows, last=last, messages=tuple(messages))
 
 
-class PartsStore:
+class Spool:
     """Exclusive write access to the parts of one table.
 
     Args:
@@ -91,7 +91,7 @@ class PartsStore:
 
     def __init__(self, table: Path) -> None:
         self.table = table
-        self.folder = parts_folder(table)
+        self.folder = spool_folder(table)
         with output_errors(table, "check that the folder exists and may be written to"):
             if table.is_dir():
                 raise IsADirectoryError(None, "it is a folder")
@@ -111,7 +111,7 @@ class PartsStore:
             OutputError: the disk is full or the folder cannot be written; earlier parts are unharmed.
         """
         path = self.path_of(number)
-        with self._errors(), durable_file(path) as file, pa.ipc.new_file(file, batch.schema) as writer:
+        with self._errors(), atomic_write(path) as file, pa.ipc.new_file(file, batch.schema) as writer:
             writer.write_batch(batch)
 
     def path_of(self, number: int) -> Path:
@@ -144,7 +144,7 @@ class PartsStore:
         with self._errors(target):
             # Without a draft, a marker of an earlier attempt would read as "already moved".
             marker.unlink(missing_ok=True)
-            with durable_file(draft) as file:
+            with atomic_write(draft) as file:
                 encode(file, batches)
             marker.touch()
             sync_folder(self.folder)
@@ -160,7 +160,7 @@ class PartsStore:
         with output_errors(self.folder, "delete the folder by hand"):
             self._clear()
 
-    def dissolve(self) -> None:
+    def remove(self) -> None:
         """Deletes all parts and the folder, and lets other runs have the table.
 
         Raises:
@@ -257,7 +257,7 @@ def leftover_rows(path: str | Path) -> int:
     Raises:
         OutputError: they cannot be read.
     """
-    return scan_parts(Path(path)).n_rows
+    return scan_spool(Path(path)).n_rows
 
 
 def recover(path: str | Path) -> Recovery:
@@ -275,18 +275,18 @@ def recover(path: str | Path) -> Recovery:
     """
     table = Path(path)
     format_of(table)
-    if not parts_folder(table).is_dir():
+    if not spool_folder(table).is_dir():
         return Recovery()
-    store = PartsStore(table)
+    store = Spool(table)
     try:
-        recovery = recover_from(store, scan_parts(table), held_out=False)
-        store.dissolve()
+        recovery = recover_from(store, scan_spool(table), held_out=False)
+        store.remove()
     finally:
         store.release()
     return recovery
 
 
-def recover_from(store: PartsStore, found: PartsScan, *, held_out: bool) -> Recovery:
+def recover_from(store: Spool, found: SpoolScan, *, held_out: bool) -> Recovery:
     """Makes a table of the parts that were found; the store stays open and is empty afterwards.
 
     Args:
@@ -319,12 +319,12 @@ def discard_leftovers(path: str | Path) -> int:
         OutputError: they cannot be deleted, or the run is still going on.
     """
     table = Path(path)
-    if not parts_folder(table).is_dir():
+    if not spool_folder(table).is_dir():
         return 0
-    store = PartsStore(table)
+    store = Spool(table)
     try:
-        n_rows = scan_parts(table).n_rows
-        store.dissolve()
+        n_rows = scan_spool(table).n_rows
+        store.remove()
     finally:
         store.release()
     return n_rows

@@ -18,7 +18,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from mien.core import ConfigError
-from mien.results.files import durable_file, output_errors
+from mien.results.files import atomic_write, output_errors
 from mien.results.tables import arrow_compute as pc
 
 _DATA_TYPES = {
@@ -170,5 +170,5 @@ def save_table(path: Path, table: pa.Table) -> None:
     format_name = format_of(path)
     with output_errors(path, "choose a folder with room that you may write"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with durable_file(path) as file:
+        with atomic_write(path) as file:
             write_batches(file, format_name, table.schema, table.to_batches())

@@ -15,7 +15,7 @@ import pyarrow as pa
 from mien.core import ConfigError, Frame, OutputError
 from mien.results.tables.row_encoder import RowEncoder, SourcedFrame
 from mien.results.tables.schema import table_metadata
-from mien.results.tables.spool import PartsScan, PartsStore, Recovery, recover_from, scan_parts
+from mien.results.tables.spool import Recovery, Spool, SpoolScan, recover_from, scan_spool
 from mien.results.tables.table_formats import format_of, write_batches
 
 LeftoverPolicy = Literal["recover", "redo", "resume", "discard"]
@@ -95,7 +95,7 @@ class TableWriter:
         self._encoder = RowEncoder(schema)
         self._rows_per_part = rows_per_part
         self._seconds_per_part = seconds_per_part
-        self._store = PartsStore(self.path)
+        self._store = Spool(self.path)
         try:
             self._resumed = self._take_over(leftovers)
             self._first_number = self._store.next_number()
@@ -175,7 +175,7 @@ class TableWriter:
             own = map(self._store.path_of, range(self._first_number, self._pending.number))
             self._store.publish(self.path, self._store.batches((*self._resumed.parts, *own)), self._encode)
         self._closed = True
-        self._store.dissolve()
+        self._store.remove()
 
     def __enter__(self) -> Self:
         return self
@@ -186,7 +186,7 @@ class TableWriter:
         """Finishes the table with the rows so far; if an exception came before the first row, leaves no trace."""
         if error is not None and self.n_rows == 0:
             self._closed = True
-            self._store.dissolve()
+            self._store.remove()
             return
         try:
             self.close()
@@ -203,9 +203,9 @@ class TableWriter:
             self.flush()  # a part is smaller than most tables: it may still fit
             raise
 
-    def _take_over(self, leftovers: LeftoverPolicy) -> PartsScan:
+    def _take_over(self, leftovers: LeftoverPolicy) -> SpoolScan:
         """Deals with what a killed run left; gives the parts that this table begins with."""
-        found = scan_parts(self.path)
+        found = scan_spool(self.path)
         if leftovers == "resume":
             if found.schema is not None and not found.schema.equals(self.schema, check_metadata=True):
                 differences = _differences(found.schema, self.schema)
@@ -219,7 +219,7 @@ class TableWriter:
         if keep and (found.n_rows or found.messages):
             self.recovery = recover_from(self._store, found, held_out=True)
         self._store.clear()
-        return PartsScan()
+        return SpoolScan()
 
     def _encode(self, file: BinaryIO, batches: Iterator[pa.RecordBatch]) -> None:
         write_batches(file, self._format, self.schema, batches)

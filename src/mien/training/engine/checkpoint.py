@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from mien.core import ConfigError
-from mien.results import durable_file, output_errors
+from mien.results import atomic_write, output_errors
 from mien.training.recipes.settings import StageSettings
 
 _LAYOUT = 2
@@ -88,7 +88,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         OutputError: it cannot be written.
     """
     content = {"layout": _LAYOUT, **vars(checkpoint), "progress": vars(checkpoint.progress)}
-    with output_errors(path, "free some space or choose another folder with --work"), durable_file(path) as file:
+    with output_errors(path, "free some space or choose another folder with --work"), atomic_write(path) as file:
         torch.save(content, file)
 
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from mien.core import ConfigError, Figure, read_typed
-from mien.results import durable_file, output_errors
+from mien.results import atomic_write, output_errors
 from mien.training.reproduction.plan import BUDGET, Budget
 
 _LAYOUT = 1
@@ -155,5 +155,5 @@ def save_records(path: Path, records: Records) -> None:
         OutputError: it cannot be written.
     """
     text = json.dumps(asdict(records), indent=1, sort_keys=True) + "\n"
-    with output_errors(path, "choose another page with --page"), durable_file(path) as file:
+    with output_errors(path, "choose another page with --page"), atomic_write(path) as file:
         file.write(text.encode())
