@@ -14,7 +14,7 @@ from mien.metrics import (
     LabelCounts,
     Scored,
     accuracy,
-    accuracy_without,
+    accuracy_excluding,
     binary_f1,
     ccc,
     fg2020_au,
@@ -119,7 +119,7 @@ def test_affectnet_seven_of_eight_drops_the_images_and_the_column_of_contempt() 
     targets = np.array([0, 1, 5, 3, 7])
     assert accuracy(targets, scores.argmax(axis=1), 8) == pytest.approx(3 / 5)
     # The image of contempt is gone; the second image's next best answer is right, the third's is wrong.
-    assert accuracy_without(targets, scores, contempt) == pytest.approx(3 / 4)
+    assert accuracy_excluding(targets, scores, contempt) == pytest.approx(3 / 4)
 
 
 def test_pitfall_1_invalid_rows_are_dropped_before_computing() -> None:

@@ -4,7 +4,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from mien.core import ConfigError
-from mien.metrics import ordered_pairs, roc_auc
+from mien.metrics import concordant_pairs, roc_auc
 
 
 @pytest.mark.parametrize("decimals", [1, 6])
@@ -19,7 +19,7 @@ def test_weights_are_repetitions() -> None:
     rng = np.random.default_rng(0)
     targets, scores = rng.random(60) < 0.5, np.round(rng.random(60), 1)
     weights = rng.integers(0, 4, (5, 60)).astype(float)
-    ordered, pairs = ordered_pairs(targets, scores, weights)
+    ordered, pairs = concordant_pairs(targets, scores, weights)
     for row, expected in zip(weights.astype(int), ordered / pairs, strict=True):
         repeated = np.repeat(np.arange(60), row)
         assert roc_auc_score(targets[repeated], scores[repeated]) == pytest.approx(expected, abs=1e-12)

@@ -15,25 +15,26 @@ from mien.metrics.abaw import (
 from mien.metrics.agreement import Moments, ccc, mean_pearson, pearson
 from mien.metrics.classification import (
     accuracy,
-    accuracy_without,
+    accuracy_excluding,
     binary_f1,
     expected_calibration_error,
     f1_per_class,
     macro_f1,
 )
 from mien.metrics.counts import LabelCounts, bootstrap_weights
-from mien.metrics.ranking import aurc, ordered_pairs, risk_coverage, roc_auc
+from mien.metrics.ranking import aurc, concordant_pairs, risk_coverage, roc_auc
 
 __all__ = [
     "LabelCounts",
     "Moments",
     "Scored",
     "accuracy",
-    "accuracy_without",
+    "accuracy_excluding",
     "aurc",
     "binary_f1",
     "bootstrap_weights",
     "ccc",
+    "concordant_pairs",
     "expected_calibration_error",
     "f1_per_class",
     "fg2020_au",
@@ -42,7 +43,6 @@ __all__ = [
     "fg2020_expr_of",
     "macro_f1",
     "mean_pearson",
-    "ordered_pairs",
     "p_au",
     "p_expr",
     "p_mtl",

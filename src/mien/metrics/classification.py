@@ -59,7 +59,7 @@ def accuracy(targets: npt.ArrayLike, predictions: npt.ArrayLike, n_classes: int)
     return float(LabelCounts.of_classes(targets, predictions, n_classes).accuracy)
 
 
-def accuracy_without(targets: npt.ArrayLike, scores: npt.ArrayLike, dropped: int) -> float:
+def accuracy_excluding(targets: npt.ArrayLike, scores: npt.ArrayLike, dropped: int) -> float:
     """Accuracy of a C-class model on the rows and among the columns of the other C - 1 classes.
 
     AffectNet's 7-class figure of an 8-class model is this with contempt dropped: images of contempt are left out, and

@@ -25,11 +25,11 @@ def roc_auc(targets: npt.ArrayLike, scores: npt.ArrayLike) -> float:
     Raises:
         ConfigError: sizes differ, there is no row, a target is neither 0 nor 1, or a score is not finite.
     """
-    ordered, pairs = ordered_pairs(targets, scores, np.ones((1, np.size(targets))))
+    ordered, pairs = concordant_pairs(targets, scores, np.ones((1, np.size(targets))))
     return float(ordered[0] / pairs[0]) if pairs[0] else float("nan")
 
 
-def ordered_pairs(targets: npt.ArrayLike, scores: npt.ArrayLike, weights: Floats) -> tuple[Floats, Floats]:
+def concordant_pairs(targets: npt.ArrayLike, scores: npt.ArrayLike, weights: Floats) -> tuple[Floats, Floats]:
     """Pairs of a present and an absent row: how many are ranked in that order, and how many there are.
 
     Sums over parts of the rows (the faces of one expression, say) divided by each other give the AUC within the

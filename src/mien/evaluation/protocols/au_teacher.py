@@ -15,7 +15,7 @@ from mien.core import EXPRESSIONS
 from mien.datasets import AU_RULES, FaceSamples, load_fairface, load_held_out, load_lfw, person
 from mien.evaluation.evaluation_report import Measure, Report, Weights, measure_groups
 from mien.evaluation.face_crops import align_samples, bundle_report, expression_probabilities, group_codes, with_points
-from mien.metrics import LabelCounts, ordered_pairs
+from mien.metrics import LabelCounts, concordant_pairs
 
 Floats = npt.NDArray[np.float64]
 
@@ -232,7 +232,7 @@ def _auc(present: Bools, scores: Floats, parts: list[Bools], weights: Weights) -
     ordered, pairs = np.zeros(len(weights)), np.zeros(len(weights))
     for part in parts:
         if part.any():
-            more = ordered_pairs(present[part], scores[part], weights[:, part])
+            more = concordant_pairs(present[part], scores[part], weights[:, part])
             ordered, pairs = ordered + more[0], pairs + more[1]
     return np.asarray(np.divide(ordered, pairs, out=np.full(len(weights), np.nan), where=pairs > 0))
 
