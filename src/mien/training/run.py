@@ -204,9 +204,7 @@ def provenance(recipe: Recipe, trainer: Trainer, gap: float, machine: ComputeSet
     where = f"{os.cpu_count()} CPU cores ({platform.machine()})"
     if trainer.fabric.device.type == "cuda":
         where = f"{machine.devices} x {torch.cuda.get_device_name()}"
-    held_out = (
-        f", {recipe.data.calibration_rows} rows set aside for calibration" if recipe.data.calibration_rows else ""
-    )
+    aside = f", {recipe.data.calibration_rows} rows set aside for calibration" if recipe.data.calibration_rows else ""
     return (
         f"{datetime.datetime.now(datetime.UTC).date().isoformat()}, {epochs} epochs in {trainer.seconds / 60:.0f} min "
         f"on {where}, seed {recipe.seed}, torch {torch.__version__}{aside}; parity with torch {gap:.1e}"

@@ -99,7 +99,7 @@ class Spool:
             self._lock = acquire_lock(self.folder / _LOCK, table)
         try:
             with self._errors():
-                self._settle()
+                self._finish_previous()
         except BaseException:
             self._lock.close()
             raise
@@ -178,7 +178,7 @@ class Spool:
         """Lets other runs have the table; the parts stay."""
         self._lock.close()
 
-    def _settle(self) -> None:
+    def _finish_previous(self) -> None:
         """Completes what an earlier run was doing when it was killed while it finished its table."""
         if _is_published(self.folder):
             self._clear()
@@ -279,24 +279,24 @@ def recover(path: str | Path) -> Recovery:
         return Recovery()
     store = Spool(table)
     try:
-        recovery = recover_from(store, scan_spool(table), held_out=False)
+        recovery = recover_from(store, scan_spool(table), keep_name_free=False)
         store.remove()
     finally:
         store.release()
     return recovery
 
 
-def recover_from(store: Spool, found: SpoolScan, *, held_out: bool) -> Recovery:
+def recover_from(store: Spool, found: SpoolScan, *, keep_name_free: bool) -> Recovery:
     """Makes a table of the parts that were found; the store stays open and is empty afterwards.
 
     Args:
         store: the parts.
         found: what is in them.
-        held_out: leave the table's own name free, as someone is about to write it.
+        keep_name_free: leave the table's own name free, as someone is about to write it.
     """
     target = None
     if found.n_rows:
-        target = _free_name(store.table, held_out=held_out)
+        target = _free_name(store.table, keep_name_free=keep_name_free)
 
         def encode(file: BinaryIO, batches: Iterator[pa.RecordBatch]) -> None:
             write_batches(file, format_of(store.table), found.schema, batches)
@@ -330,8 +330,8 @@ def discard_leftovers(path: str | Path) -> int:
     return n_rows
 
 
-def _free_name(table: Path, *, held_out: bool) -> Path:
-    if not held_out and not table.exists():
+def _free_name(table: Path, *, keep_name_free: bool) -> Path:
+    if not keep_name_free and not table.exists():
         return table
     tags = ("recovered" if n == 1 else f"recovered-{n}" for n in count(1))
     names = (table.with_name(f"{table.stem}.{tag}{table.suffix}") for tag in tags)

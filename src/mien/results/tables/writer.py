@@ -217,7 +217,7 @@ class TableWriter:
         same = found.schema is not None and found.schema.equals(self.schema, check_metadata=True)
         keep = leftovers == "recover" or (leftovers == "redo" and not same)
         if keep and (found.n_rows or found.messages):
-            self.recovery = recover_from(self._store, found, held_out=True)
+            self.recovery = recover_from(self._store, found, keep_name_free=True)
         self._store.clear()
         return SpoolScan()
 
