@@ -25,7 +25,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from mien.core import ConfigError, Figure, ModelSpec, read_typed
+from mien.core import ConfigError, MetricValue, ModelSpec, read_typed
 from mien.inference import load_spec
 from mien.training import Recipe, load_recipe
 
@@ -280,9 +280,9 @@ def _values(trained: Mapping[int, ModelSpec], heading: str) -> list[float]:
     return [figure.value for spec in trained.values() if (figure := figures_of(spec)[heading])]
 
 
-def figures_of(spec: ModelSpec) -> dict[str, Figure | None]:
+def figures_of(spec: ModelSpec) -> dict[str, MetricValue | None]:
     """What a bundle's card says under each heading; None where it was not measured."""
-    by_name = {(figure.measure, figure.data): figure for figure in spec.figures}
+    by_name = {(figure.measure, figure.data): figure for figure in spec.metrics}
     return {heading: by_name.get(key) for heading, key in COLUMNS.items()}
 
 

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from mien.evaluation import Measure, measure_groups
+from mien.core import MetricValue
+from mien.evaluation import bootstrap_group_metric
 from mien.results import FeatureInfo
 from mien.training import Recipe, load_recipe
 from mien.training.data.sources import load_source
@@ -119,16 +120,18 @@ Statistic = Callable[[Weights], Doubles]
 """(R, N) how often each face was drawn, to R numbers."""
 
 
-def compare(answers: Predictions) -> dict[str, tuple[Measure, ...]]:
+def compare(answers: Predictions) -> dict[str, tuple[MetricValue, ...]]:
     """System -> P_MTL and its parts (P_VA, P_EXPR, P_AU) with 95 % intervals over faces."""
     n = len(answers.truth["expression"])
     return {
-        system: tuple(measure_groups(name, n, statistic, n) for name, statistic in _parts(answers.truth, own).items())
+        system: tuple(
+            bootstrap_group_metric(name, n, statistic, n) for name, statistic in _parts(answers.truth, own).items()
+        )
         for system, own in answers.outputs.items()
     }
 
 
-def differences(answers: Predictions, first: str, second: str) -> tuple[Measure, ...]:
+def differences(answers: Predictions, first: str, second: str) -> tuple[MetricValue, ...]:
     """``first`` minus ``second``, both on the same resampled faces."""
     n = len(answers.truth["expression"])
     one, two = (_parts(answers.truth, answers.outputs[system]) for system in (first, second))
@@ -136,7 +139,7 @@ def differences(answers: Predictions, first: str, second: str) -> tuple[Measure,
     def lead(name: str, weights: Weights) -> Doubles:
         return one[name](weights) - two[name](weights)
 
-    return tuple(measure_groups(name, n, partial(lead, name), n) for name in one)
+    return tuple(bootstrap_group_metric(name, n, partial(lead, name), n) for name in one)
 
 
 def _parts(truth: Mapping[str, Floats], outputs: Mapping[str, Floats]) -> dict[str, Statistic]:

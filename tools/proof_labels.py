@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.affect import COMPOUND_PAIRS, compound_scores
-from mien.core import COMPOUND_EXPRESSIONS, EXPRESSION_ORDERS, EXPRESSIONS, columns_by_name
-from mien.evaluation import Measure, measure
+from mien.core import COMPOUND_EXPRESSIONS, EXPRESSION_ORDERS, EXPRESSIONS, MetricValue, columns_by_name
+from mien.evaluation import bootstrap_metric
 from mien.metrics import macro_f1
 
 Doubles = npt.NDArray[np.float64]
@@ -23,7 +23,7 @@ MIN_FACES = 25
 _MIN_VOTES = 2  # single votes are noise of the crowd
 
 
-def six_classes(label: Ints, probabilities: Doubles) -> Measure:
+def six_classes(label: Ints, probabilities: Doubles) -> MetricValue:
     """Macro F1 over the six expressions of LSD, among the faces of these six, others never answered.
 
     Args:
@@ -34,7 +34,9 @@ def six_classes(label: Ints, probabilities: Doubles) -> Measure:
     rows = np.flatnonzero(np.isin(label, columns))
     truth = np.argsort(np.append(columns, np.setdiff1d(np.arange(len(EXPRESSIONS)), columns)))[label[rows]]
     guess = probabilities[np.ix_(rows, columns)].argmax(axis=1)
-    return measure("macro F1, six classes", len(rows), lambda drawn: macro_f1(truth[drawn], guess[drawn], len(columns)))
+    return bootstrap_metric(
+        "macro F1, six classes", len(rows), lambda drawn: macro_f1(truth[drawn], guess[drawn], len(columns))
+    )
 
 
 def compound_labels(votes: npt.NDArray[np.integer]) -> Ints:
@@ -69,8 +71,8 @@ class CompoundReport:
     """
 
     counts: dict[str, int]
-    f1: Measure
-    recalls: tuple[Measure, ...]
+    f1: MetricValue
+    recalls: tuple[MetricValue, ...]
     chance: float
 
 
@@ -85,13 +87,15 @@ def compounds(votes: npt.NDArray[np.integer], probabilities: Doubles) -> Compoun
     lots = np.random.default_rng(0).integers(0, len(kept), len(rows))
     return CompoundReport(
         counts=dict(zip(COMPOUND_EXPRESSIONS, counts.tolist(), strict=True)),
-        f1=measure("macro F1", len(rows), lambda drawn: macro_f1(truth[drawn], guess[drawn], len(kept))),
+        f1=bootstrap_metric("macro F1", len(rows), lambda drawn: macro_f1(truth[drawn], guess[drawn], len(kept))),
         recalls=tuple(_recalls(kept, truth, guess)),
         chance=macro_f1(truth, lots, len(kept)),
     )
 
 
-def _recalls(kept: Ints, truth: Ints, guess: Ints) -> Iterator[Measure]:
+def _recalls(kept: Ints, truth: Ints, guess: Ints) -> Iterator[MetricValue]:
     for place, number in enumerate(kept):
         hits = guess[truth == place] == place
-        yield measure(COMPOUND_EXPRESSIONS[number], len(hits), lambda drawn, hits=hits: float(hits[drawn].mean()))
+        yield bootstrap_metric(
+            COMPOUND_EXPRESSIONS[number], len(hits), lambda drawn, hits=hits: float(hits[drawn].mean())
+        )

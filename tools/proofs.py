@@ -22,8 +22,8 @@ from proof_labels import MIN_FACES, CompoundReport, compounds, six_classes
 from proof_videos import HALF_WIDTHS, Point, held, look, make_video, sweep
 
 from mien.affect import Analyzer, activate
+from mien.core import MetricValue
 from mien.datasets import load_ferplus, load_pictures, load_votes
-from mien.evaluation import Measure
 from mien.inference import DEFAULT_BUNDLE
 
 PLOT = "d-sweep.svg"
@@ -64,7 +64,7 @@ def sweeps(data: Path, model: str) -> Iterator[Sweep]:
         )
 
 
-def _cell(measure: Measure) -> str:
+def _cell(measure: MetricValue) -> str:
     return f"{measure.value:.4f} [{measure.low:.4f}, {measure.high:.4f}]"
 
 
@@ -120,7 +120,7 @@ def videos_part(found: Sequence[Sweep]) -> Iterator[str]:
             )
 
 
-def labels_part(six: Measure, report: CompoundReport) -> Iterator[str]:
+def labels_part(six: MetricValue, report: CompoundReport) -> Iterator[str]:
     """(c) as lines."""
     yield f"- Six classes of LSD: macro F1 {_cell(six)}, n = {six.n}."
     yield (
@@ -143,7 +143,7 @@ def plot(found: Sequence[Sweep]) -> str:
 
 
 def main() -> None:
-    """Measure everything and write the page between its marks."""
+    """MetricValue everything and write the page between its marks."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)

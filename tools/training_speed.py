@@ -126,7 +126,7 @@ WAYS: dict[str, Way] = {
 }
 
 
-def measure(name: str, data: Path, size_px: int, n: int) -> dict[str, float]:
+def bootstrap_metric(name: str, data: Path, size_px: int, n: int) -> dict[str, float]:
     """Faces a second, and the process's peak of memory in MB, of an epoch after a short one."""
     recipe = short(load_recipe(_RECIPE), size_px)
     samples = load_training_data(recipe, data).train_set
@@ -142,7 +142,7 @@ def measure(name: str, data: Path, size_px: int, n: int) -> dict[str, float]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure every way in turns and print a table."""
+    """MetricValue every way in turns and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of the open face sets")
     parser.add_argument("--size", type=int, default=112, help="px (default: 112)")
@@ -152,7 +152,7 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     if chosen.way:
         logging.disable(logging.INFO)
-        print(json.dumps(measure(chosen.way, chosen.data, chosen.size, chosen.faces)))
+        print(json.dumps(bootstrap_metric(chosen.way, chosen.data, chosen.size, chosen.faces)))
         return 0
     found: dict[str, list[dict[str, float]]] = {name: [] for name in WAYS}
     for _ in range(chosen.rounds):

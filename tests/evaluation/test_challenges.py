@@ -11,11 +11,12 @@ from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
 from mien.cli.research.evaluate import evaluate
-from mien.core import EXPRESSION_ORDERS, DatasetError, InputError
+from mien.core import EXPRESSION_ORDERS, DatasetError, InputError, MetricValue
 from mien.datasets import create_example, load_dataset
-from mien.evaluation import PROTOCOLS, Measure, Report, challenges, measure, measure_groups
+from mien.evaluation import PROTOCOLS, Report, bootstrap_group_metric, bootstrap_metric
 from mien.evaluation.challenge.submission_formats import PREDICTION_FORMATS
 from mien.evaluation.predictors import PredictionFile
+from mien.evaluation.protocols import challenges
 from mien.metrics import Moments, ccc, macro_f1
 
 UNITS = "1,0,0,1,0,0,1,0,0,0,1,0"
@@ -34,8 +35,8 @@ def _va_tree(folder: Path, videos: dict[str, list[tuple[float, float]]]) -> None
         (place / f"{name}.txt").write_text("valence,arousal\n" + "".join(f"{v},{a}\n" for v, a in rows))
 
 
-def _value(report: Report, name: str) -> Measure:
-    return next(measure for measure in report.measures if measure.name == name)
+def _value(report: Report, name: str) -> MetricValue:
+    return next(measure for measure in report.metrics if measure.name == name)
 
 
 @pytest.fixture
@@ -200,8 +201,8 @@ def test_measure_groups_agrees_with_drawing_the_rows() -> None:
     x = rng.normal(size=len(groups)) + groups / 6
     y = 0.6 * x + rng.normal(size=len(groups))
     moments = Moments.of(x, y, groups=groups)
-    quick = measure_groups("CCC", len(x), lambda w: moments.pooled(w).ccc[:, 0], 12)
-    slow = measure("CCC", len(x), lambda rows: ccc(x[rows], y[rows]), groups=groups)
+    quick = bootstrap_group_metric("CCC", len(x), lambda w: moments.pooled(w).ccc[:, 0], 12)
+    slow = bootstrap_metric("CCC", len(x), lambda rows: ccc(x[rows], y[rows]), groups=groups)
     assert quick.value == pytest.approx(slow.value, abs=1e-12)
     # The same estimator with other random draws: the ends agree up to the noise of 1000 resamples.
     assert quick.low == pytest.approx(slow.low, abs=0.04)

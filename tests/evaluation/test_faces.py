@@ -6,7 +6,7 @@ import pytest
 
 from mien.affect import Analyzer
 from mien.datasets import load_votes, majority, plurality
-from mien.evaluation import PROTOCOLS, measure
+from mien.evaluation import PROTOCOLS, bootstrap_metric
 
 
 def test_rules_for_the_target() -> None:
@@ -31,7 +31,7 @@ def test_the_rules_give_the_published_counts(shared_data: Path) -> None:
 
 def test_interval_of_a_mean_agrees_with_theory() -> None:
     hits = np.arange(400) < 300
-    result = measure("accuracy", 400, lambda rows: float(hits[rows].mean()))
+    result = bootstrap_metric("accuracy", 400, lambda rows: float(hits[rows].mean()))
     assert result.value == 0.75
     expected = 1.96 * np.sqrt(0.75 * 0.25 / 400)
     assert result.high - result.value == pytest.approx(expected, rel=0.2)
@@ -42,8 +42,8 @@ def test_whole_groups_are_drawn() -> None:
     """Rows of one person say the same: ten people give the interval of ten, not of a thousand rows."""
     groups = np.repeat(np.arange(10), 100)
     hits = groups < 5
-    alone = measure("accuracy", 1000, lambda rows: float(hits[rows].mean()))
-    together = measure("accuracy", 1000, lambda rows: float(hits[rows].mean()), groups=groups)
+    alone = bootstrap_metric("accuracy", 1000, lambda rows: float(hits[rows].mean()))
+    together = bootstrap_metric("accuracy", 1000, lambda rows: float(hits[rows].mean()), groups=groups)
     assert together.high - together.low > 5 * (alone.high - alone.low)
 
 
@@ -56,8 +56,8 @@ def test_the_default_bundle_keeps_the_level_of_its_card(shared_data: Path) -> No
     """The figures in the bundle are those that its protocol gives."""
     analyzer = Analyzer()
     report = PROTOCOLS.load("ferplus")(analyzer, shared_data)
-    stored = {figure.measure: figure for figure in analyzer.spec.figures if figure.data == report.data}
-    assert {m.name for m in report.measures} == set(stored)
-    for got in report.measures:
+    stored = {metric.name: metric for metric in analyzer.spec.metrics if metric.data == report.data}
+    assert {m.name for m in report.metrics} == set(stored)
+    for got in report.metrics:
         assert got.value == pytest.approx(stored[got.name].value, abs=0.003), got.name
         assert got.n == stored[got.name].n

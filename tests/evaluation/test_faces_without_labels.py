@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mien.core import EXPRESSIONS, ConfigError, CropSpec, Faces, InputSpec
+from mien.core import EXPRESSIONS, ConfigError, CropSpec, Faces, InputSpec, MetricValue
 from mien.datasets import AU_RULES, FERPLUS_TEMPLATE, VOTES, load_fairface, load_held_out, load_traits, person
-from mien.evaluation import PROTOCOLS, Measure, Report, implied_by_expression
+from mien.evaluation import PROTOCOLS, Report, implied_by_expression
 from mien.evaluation.protocols.au_teacher import ExpressionBaseline, evaluate_au_teacher
 from mien.evaluation.protocols.fairness import evaluate_fairness
 from mien.evaluation.protocols.flip_rate import evaluate_flip_rate
@@ -144,8 +144,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def by_name(report: Report) -> dict[str, Measure]:
-    return {measure.name: measure for measure in report.measures}
+def by_name(report: Report) -> dict[str, MetricValue]:
+    return {measure.name: measure for measure in report.metrics}
 
 
 def test_nothing_flips_for_who_needs_neither_colour_nor_size(data: Path) -> None:

@@ -58,7 +58,7 @@ def faces(shared_data: Path) -> LandmarkFaces:
 
 
 def values(report: Report) -> dict[str, float]:
-    return {measure.name: measure.value for measure in report.measures}
+    return {measure.name: measure.value for measure in report.metrics}
 
 
 def evaluate(net: Oracle, faces: LandmarkFaces, data: Path, monkeypatch: pytest.MonkeyPatch) -> Report:

@@ -76,9 +76,9 @@ def test_image_sets_are_measured_on_their_files(name: str, n: int, tmp_path: Pat
     create_example(name, tmp_path)
     report = getattr(challenges, f"evaluate_{name}")(tmp_path, BundleOnCrops(_FrameNumberAnalyzer()))
     assert report.predictor == "fake"
-    assert report.measures[0].n == n
+    assert report.metrics[0].n == n
     # One of the six expressions of LSD is anger; the only face of AffectNet's example is neutral.
-    accuracy = next(measure for measure in report.measures if measure.name.startswith("accuracy"))
+    accuracy = next(measure for measure in report.metrics if measure.name.startswith("accuracy"))
     assert accuracy.value == pytest.approx({"lsd": 1 / 6, "affectnet": 0}[name])
 
 

@@ -16,10 +16,10 @@ def test_the_page_is_what_the_bundle_says() -> None:
 def test_every_bundle_says_what_a_person_must_know(name: str) -> None:
     spec = load_spec(name)
     assert spec.weights_notice
-    assert spec.taught_by
-    assert spec.limits
-    assert spec.figures
+    assert spec.training_sources
+    assert spec.limitations
+    assert spec.metrics
     card = model_card(spec)
-    for figure in spec.figures:
+    for figure in spec.metrics:
         assert f"| {figure.measure} | {figure.value:.3f} |" in card
         assert f"`{figure.command}`" in card

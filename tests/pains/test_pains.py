@@ -133,9 +133,9 @@ def test_pain_08_the_licence_is_clear() -> None:
     spec = load_spec()
     assert spec.code_licence == "Apache-2.0"
     assert "commercial" in spec.weights_notice
-    assert all(source.licence for source in spec.taught_by)
+    assert all(source.licence for source in spec.training_sources)
     card = model_card(spec)
-    assert all(source.name in card for source in spec.taught_by)
+    assert all(source.name in card for source in spec.training_sources)
 
 
 def test_pain_09_the_training_code_comes_along() -> None:

@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from mien.core import ConfigError, Figure, ModelSpec
+from mien.core import ConfigError, MetricValue, ModelSpec
 from mien.inference import load_spec
 from mien.training import Recipe
 from mien.training.export.bundle_files import write_bundle
@@ -87,19 +87,19 @@ def test_rows_that_are_done_stay_and_the_page_grows(ablation: ModuleType, tmp_pa
 def test_what_chance_explains_is_not_named(ablation: ModuleType) -> None:
     def bundle(accuracy: float, happy: float) -> ModelSpec:
         figures = [
-            Figure(measure=measure, data=data, value=value, low=value - 0.02, high=value + 0.02, n=100, command="")
+            MetricValue(measure=measure, data=data, value=value, low=value - 0.02, high=value + 0.02, n=100, command="")
             for (measure, data), value in zip(
                 (ablation.COLUMNS["accuracy"], ablation.COLUMNS["happy"]), (accuracy, happy), strict=True
             )
         ]
-        return dataclasses.replace(load_spec(), figures=tuple(figures))
+        return dataclasses.replace(load_spec(), metrics=tuple(figures))
 
     base = {1: bundle(0.70, 0.80), 2: bundle(0.74, 0.80)}
     assert ablation.changes(base, {1: bundle(0.77, 0.81)}) == {"accuracy": pytest.approx(0.05)}
     assert not ablation.changes(base, {1: bundle(0.73, 0.79)})  # outside the interval, inside the range of seeds
     assert not ablation.changes(base, {1: bundle(0.77, 0.80), 2: bundle(0.73, 0.80)})  # one seed does not follow
     assert ablation.changes(base, {1: bundle(0.66, 0.70)}) == pytest.approx({"accuracy": -0.06, "happy": -0.1})
-    assert not ablation.changes(base, {1: dataclasses.replace(load_spec(), figures=())})
+    assert not ablation.changes(base, {1: dataclasses.replace(load_spec(), metrics=())})
 
 
 def test_other_settings_are_trained_again(ablation: ModuleType, tmp_path: Path) -> None:

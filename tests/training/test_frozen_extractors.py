@@ -57,6 +57,6 @@ def test_a_head_on_the_vectors_of_a_network_trained_here(
     assert rows.features.shape[1] == n_features
     assert np.ptp(rows.features, axis=0).any()  # other crops, other vectors
     run("train", "hse-va", "--data", data, "--out", out, "--bundle", net)
-    assert f"on the frozen features of {name}" in load_spec(out).made
+    assert f"on the frozen features of {name}" in load_spec(out).provenance
     faces = Analyzer(out).crops([np.zeros((50, 40, 3), np.uint8)])
     assert np.isfinite([faces.valence, faces.arousal]).all()

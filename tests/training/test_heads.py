@@ -155,7 +155,7 @@ def test_from_crops_to_one_bundle(tmp_path: Path) -> None:
     assert "on the frozen features of mien-light" in spec.provenance
     assert set(base.limitations) <= set(spec.limitations)
     assert spec.training_sources[: len(base.training_sources)] == base.training_sources
-    assert {figure.measure for figure in spec.figures} >= {"P_MTL"}
+    assert {metric.name for metric in spec.metrics} >= {"P_MTL"}
     assert str(tmp_path).encode() not in (out / "model.onnx").read_bytes()
     done = CliRunner().invoke(mien, ["evaluate", "mtl", "--data", str(data), "--bundle", str(out)])
     assert done.exit_code == 0, done.output
@@ -174,7 +174,7 @@ def test_a_refit_and_vectors_of_another_bundle(tmp_path: Path) -> None:
     extract(tmp_path)
     refit = load_recipe("hse-va").refit()
     spec = train_head(refit, tmp_path, tmp_path / "bundle", tmp_path / "work")
-    assert spec.figures == ()  # the set that would measure it has taught it
+    assert spec.metrics == ()  # the set that would measure it has taught it
     assert spec.smoothing == "va=50"
     with pytest.raises(ConfigError, match="the vectors were made by mien-light"):
         train_head(load_recipe("hse-va"), tmp_path, tmp_path / "b", tmp_path / "w", bundle=tmp_path / "bundle")

@@ -11,7 +11,7 @@ pytest.importorskip("torch", reason="the workshop is an extra: pip install 'mien
 pytest.importorskip("lightning", reason="the workshop is an extra: pip install 'mien[train]'")
 
 from mien.cli.main import mien
-from mien.core import ConfigError, DatasetError, Figure
+from mien.core import ConfigError, DatasetError, MetricValue
 from mien.training import list_recipes, load_recipe
 from mien.training.reproduction import BUDGET, Budget, Row, list_rows, load_budget, reproduce
 from mien.training.reproduction.cost import create_untrained, measure_cost
@@ -29,7 +29,8 @@ N_ROWS = 28_000
 def trained(row: Row, budget: Budget = BUDGET, n_rows: int = N_ROWS) -> Trained:
     """A row whose every figure is .5."""
     figures = tuple(
-        Figure(measure=name, data="FER+ valid", n=3555, value=0.5, low=0.4, high=0.6, command="") for name in MEASURES
+        MetricValue(measure=name, data="FER+ valid", n=3555, value=0.5, low=0.4, high=0.6, command="")
+        for name in MEASURES
     )
     return Trained(
         digest=digest(under_budget(row, budget, n_rows), n_rows),
@@ -239,7 +240,7 @@ def test_a_row_from_faces_to_figures(shared_data: Path, tmp_path: Path) -> None:
     assert failures == {}
     record = load_records(tmp_path / "results.json")["expr-cnn-2020"]
     assert record.trained
-    assert {figure.measure for figure in record.trained.figures} == set(MEASURES)
+    assert {figure.measure for figure in record.trained.metrics} == set(MEASURES)
     parts = [record.trained.figure(name) for name in ("CCC valence", "CCC arousal", "macro F1, plurality")]
     v, a, f1 = [part.value for part in parts if part]
     units, total = record.trained.figure("mean AU F1 against the teacher"), record.trained.figure("P_MTL")

@@ -53,10 +53,10 @@ def test_a_folder_becomes_a_bundle(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     spec = load_spec(out)
     assert spec.recipe == "my-rafdb"
-    assert "seed 7" in spec.made
-    assert spec.taught_by[0].n == 2
+    assert "seed 7" in spec.provenance
+    assert spec.training_sources[0].n == 2
     assert "decide who may use the weights" in spec.weights_notice
-    assert any("selected on the validation set" in limit for limit in spec.limits)
+    assert any("selected on the validation set" in limit for limit in spec.limitations)
     faces = Analyzer(out).crops([np.zeros((50, 40, 3), np.uint8)])
     assert set(faces.expression_labels) == {
         "neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear",

@@ -13,8 +13,8 @@ pytest.importorskip("onnx", reason="the workshop is an extra: pip install 'mien[
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from mien.core import ConfigError, Figure, ModelError, ModelSpec
-from mien.evaluation import Measure, Report
+from mien.core import ConfigError, MetricValue, ModelError, ModelSpec
+from mien.evaluation import Report
 from mien.inference import create_session, load_bundle, load_spec, model_card
 from mien.training.export import variants
 from mien.training.export.bundle_files import write_bundle
@@ -70,7 +70,7 @@ def spec_of(graph: bytes) -> ModelSpec:
         sha256=hashlib.sha256(graph).hexdigest(),
         input=dataclasses.replace(spec.input, size_px=SIZE),
         tasks=(expression, affect, units),
-        figures=(),
+        metrics=(),
         limitations=(),
     )
 
@@ -170,7 +170,7 @@ def test_a_variant_without_data_is_a_whole_bundle_without_figures(bundle: Path, 
     spec = load_spec(tmp_path / "half")
     assert spec.name == "small-fp16"
     assert spec.sha256 == hashlib.sha256((tmp_path / "half" / "model.onnx").read_bytes()).hexdigest()
-    assert spec.figures == ()
+    assert spec.metrics == ()
     assert "answers move by at most" in spec.provenance
     assert spec.tasks == load_spec(bundle).tasks
     assert not report.recommended  # nothing was measured
@@ -183,8 +183,8 @@ def test_the_verdict_rests_on_what_was_measured(
 ) -> None:
     def protocol(name: str, _: Path) -> Report:
         value = 0.8 - (loss if name == "small-int8" else 0)
-        accepted_on = Measure(name="accuracy, plurality", n=9, value=value, low=0.7, high=0.9)
-        other = Measure(name="F1 AU05 against the teacher", n=9, value=value - 0.3, low=0.1, high=0.9)
+        accepted_on = MetricValue(name="accuracy, plurality", n=9, value=value, low=0.7, high=0.9)
+        other = MetricValue(name="F1 AU05 against the teacher", n=9, value=value - 0.3, low=0.1, high=0.9)
         return Report(
             protocol="ferplus",
             data="some faces",
@@ -192,7 +192,7 @@ def test_the_verdict_rests_on_what_was_measured(
             digest="",
             n_rows=9,
             dropped={},
-            measures=(accepted_on, other),
+            metrics=(accepted_on, other),
         )
 
     class Table:
@@ -234,8 +234,8 @@ def test_wrong_use_is_refused_before_any_work(bundle: Path, tmp_path: Path) -> N
     [("accuracy", -0.1), ("point error, followed: LFW", 0.1), ("rotation error in degrees", 0.1 * np.pi / 180)],
 )
 def test_more_is_a_gain_unless_it_is_an_error(measure: str, loss: float) -> None:
-    figure = Figure(measure=measure, data="d", n=1, value=0.9, low=0.8, high=1.0, command="c")
-    assert Comparison(figure=figure, origin=0.8, accepted_on=True).loss == pytest.approx(loss)
+    metric = MetricValue(name=measure, data="d", n=1, value=0.9, low=0.8, high=1.0, command="c")
+    assert Comparison(metric=metric, origin=0.8, accepted_on=True).loss == pytest.approx(loss)
 
 
 @pytest.mark.parametrize("name", ["mien-light", "mien-points"])
@@ -243,8 +243,8 @@ def test_what_decides_is_measured(name: str) -> None:
     """By the names that the protocols give, which are those of the bundles' cards."""
     spec = load_spec(name)
     benchmark = variants.benchmark_for(spec)
-    assert set(benchmark.acceptance_metrics) <= {figure.measure for figure in spec.figures}
-    assert set(benchmark.protocols) <= {figure.command.split()[2] for figure in spec.figures}
+    assert set(benchmark.acceptance_metrics) <= {metric.name for metric in spec.metrics}
+    assert set(benchmark.protocols) <= {metric.command.split()[2] for metric in spec.metrics}
 
 
 def test_a_landmark_net_has_variants_too(tmp_path: Path) -> None:

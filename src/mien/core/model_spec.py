@@ -152,26 +152,26 @@ class TrainingSource:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Figure:
-    """One measured number.
+class MetricValue:
+    """One metric with its 95 % bootstrap interval.
 
     Attributes:
-        measure: for example ``"macro F1, plurality"``.
-        data: data set and split.
-        n: rows measured.
-        value: the number.
-        low: lower end of a 95 % bootstrap interval.
-        high: upper end.
-        command: that measures it again.
+        name: Name of the metric, for example ``"macro F1, plurality"``.
+        n: Number of rows that it was computed on.
+        value: Its value on all rows.
+        low: 2.5 % percentile over bootstrap samples.
+        high: 97.5 % percentile over bootstrap samples.
+        data: Data set and split; empty inside a report, which names them once.
+        command: Command that measures it again; empty inside a report.
     """
 
-    measure: str
-    data: str
+    name: str = field(metadata={"formerly": ("measure",)})
     n: int
     value: float
     low: float
     high: float
-    command: str
+    data: str = ""
+    command: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,7 +192,7 @@ class ModelSpec:
         training_sources: data sets.
         recipe: name of the training recipe.
         provenance: how, when and on what machine.
-        figures: measurements on data that the weights were not taught or tuned on.
+        metrics: measurements on data that the weights were not taught or tuned on.
         limitations: known failures, in sentences.
         smoothing: of the values over a video, as `mien.affect.Smoothing` reads it, where the caller asks for the
             bundle's own; empty for none.
@@ -211,7 +211,7 @@ class ModelSpec:
     training_sources: tuple[TrainingSource, ...] = field(default=(), metadata={"formerly": ("taught_by",)})
     recipe: str = ""
     provenance: str = field(default="", metadata={"formerly": ("made",)})
-    figures: tuple[Figure, ...] = field(default=())
+    metrics: tuple[MetricValue, ...] = field(default=(), metadata={"formerly": ("figures",)})
     limitations: tuple[str, ...] = field(default=(), metadata={"formerly": ("limits",)})
     smoothing: str = ""
 

@@ -13,7 +13,7 @@ from mien.evaluation.challenge.submission_formats import (
     submission_format,
 )
 from mien.evaluation.challenge.submissions import Submission, write_submission
-from mien.evaluation.evaluation_report import Measure, Report, measure, measure_groups
+from mien.evaluation.evaluation_report import Report, bootstrap_group_metric, bootstrap_metric
 from mien.evaluation.predictors import BundleOnCrops, PredictionFile, Predictor
 from mien.evaluation.protocols.au_teacher import implied_by_expression
 from mien.evaluation.protocols.registry import PROTOCOLS, Protocol
@@ -32,7 +32,6 @@ __all__ = [
     "BundleOnCropFolder",
     "BundleOnCrops",
     "HeadsOnFeatures",
-    "Measure",
     "PredictionFile",
     "Predictor",
     "Protocol",
@@ -42,10 +41,10 @@ __all__ = [
     "SubmissionFormat",
     "TablePredictor",
     "ThresholdSearch",
+    "bootstrap_group_metric",
+    "bootstrap_metric",
     "choose_compound_model",
     "implied_by_expression",
-    "measure",
-    "measure_groups",
     "own_thresholds",
     "read_list",
     "read_predictions",

@@ -10,32 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mien.core import DatasetError, Figure
+from mien.core import DatasetError, MetricValue
 from mien.metrics import LabelCounts, Moments, bootstrap_weights, fg2020_au_of, fg2020_expr_of
 
 Rows = npt.NDArray[np.intp]
 Weights = npt.NDArray[np.float64]
 
 N_RESAMPLES = 1000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Measure:
-    """One number with its 95 % bootstrap interval.
-
-    Attributes:
-        name: of the measure, with its protocol.
-        n: rows measured.
-        value: on all rows.
-        low: 2.5 % percentile over resampled rows.
-        high: 97.5 % percentile.
-    """
-
-    name: str
-    n: int
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +30,7 @@ class Report:
         digest: of that bundle or file.
         n_rows: rows of the data set.
         dropped: reason -> rows left out.
-        measures: the numbers.
+        metrics: the numbers.
         command: that measures them again; empty where no command did.
     """
 
@@ -59,18 +40,18 @@ class Report:
     digest: str
     n_rows: int
     dropped: dict[str, int]
-    measures: tuple[Measure, ...]
+    metrics: tuple[MetricValue, ...]
     command: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Plain lists, dicts and numbers."""
         return asdict(self)
 
-    def figures(self) -> tuple[Figure, ...]:
+    def card_metrics(self) -> tuple[MetricValue, ...]:
         """The measures as a bundle's card keeps them, to four digits."""
         return tuple(
-            Figure(
-                measure=m.name,
+            MetricValue(
+                name=m.name,
                 data=self.data,
                 n=m.n,
                 value=round(m.value, 4),
@@ -78,13 +59,13 @@ class Report:
                 high=round(m.high, 4),
                 command=f"mien evaluate {self.protocol} --data DATA --bundle {self.predictor}",
             )
-            for m in self.measures
+            for m in self.metrics
         )
 
 
-def measure(
+def bootstrap_metric(
     name: str, n: int, statistic: Callable[[Rows], float], *, seed: int = 0, groups: npt.NDArray[Any] | None = None
-) -> Measure:
+) -> MetricValue:
     """A statistic of n rows with its bootstrap interval.
 
     Args:
@@ -105,12 +86,12 @@ def measure(
             rows = np.concatenate([members[i] for i in rng.integers(0, len(members), len(members))])
         values.append(statistic(rows))
     low, high = np.nanpercentile(values, [2.5, 97.5])
-    return Measure(name=name, n=n, value=statistic(everything), low=float(low), high=float(high))
+    return MetricValue(name=name, n=n, value=statistic(everything), low=float(low), high=float(high))
 
 
-def measure_groups(
+def bootstrap_group_metric(
     name: str, n: int, statistic: Callable[[Weights], npt.NDArray[np.float64]], n_groups: int, *, seed: int = 0
-) -> Measure:
+) -> MetricValue:
     """A statistic of millions of rows with the bootstrap interval of whole groups of rows, such as videos.
 
     Nothing is resampled row by row: what is enough to know of each group (`mien.metrics.Moments`,
@@ -127,7 +108,7 @@ def measure_groups(
     drawn = np.concatenate([statistic(block) for block in bootstrap_weights(n_groups, N_RESAMPLES, seed=seed)])
     known = drawn[~np.isnan(drawn)]
     low, high = np.percentile(known, [2.5, 97.5]) if len(known) else (np.nan, np.nan)
-    return Measure(name=name, n=n, value=value, low=float(low), high=float(high))
+    return MetricValue(name=name, n=n, value=value, low=float(low), high=float(high))
 
 
 def _members(groups: npt.NDArray[Any]) -> list[Rows]:
@@ -157,9 +138,9 @@ class Score:
     of: Callable[[Weights], Floats]
     n_groups: int
 
-    def measured(self) -> Measure:
+    def measured(self) -> MetricValue:
         """The value with its interval."""
-        return measure_groups(self.name, self.n, self.of, self.n_groups)
+        return bootstrap_group_metric(self.name, self.n, self.of, self.n_groups)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.affect import Analyzer
-from mien.core import EXPRESSIONS, Faces, ModelSpec, columns_by_name
+from mien.core import EXPRESSIONS, Faces, MetricValue, ModelSpec, columns_by_name
 from mien.datasets import FaceSamples, Pictures
-from mien.evaluation.evaluation_report import Measure, Report, Weights, measure_groups
+from mien.evaluation.evaluation_report import Report, Weights, bootstrap_group_metric
 from mien.faces import align_faces, to_colour
 from mien.media import decode_image
 
@@ -76,7 +76,7 @@ def mean_measure(
     groups: npt.NDArray[np.intp],
     *,
     minus: Bools | None = None,
-) -> Measure:
+) -> MetricValue:
     """The mean over some rows, or the difference of two means, with the bootstrap interval of whole groups.
 
     Args:
@@ -87,7 +87,7 @@ def mean_measure(
         minus: (N,) rows whose mean is subtracted.
     """
     n = int(rows.sum()) + (int(minus.sum()) if minus is not None else 0)
-    return measure_groups(
+    return bootstrap_group_metric(
         name, n, partial(_mean_difference, values.astype(np.float64), rows, minus, groups), int(groups.max()) + 1
     )
 
@@ -110,7 +110,7 @@ def _weighted_mean(values: npt.NDArray[np.float64], weights: Weights) -> npt.NDA
 
 
 def bundle_report(
-    protocol: str, data: str, analyzer: Analyzer, n_rows: int, dropped: dict[str, int], measures: list[Measure]
+    protocol: str, data: str, analyzer: Analyzer, n_rows: int, dropped: dict[str, int], measures: list[MetricValue]
 ) -> Report:
     """The report of a bundle."""
     return Report(
@@ -120,5 +120,5 @@ def bundle_report(
         digest=analyzer.bundle_digest,
         n_rows=n_rows,
         dropped=dropped,
-        measures=tuple(measures),
+        metrics=tuple(measures),
     )

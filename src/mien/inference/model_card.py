@@ -14,7 +14,7 @@ def model_card(spec: ModelSpec) -> str:
         f"# {spec.name}, version {spec.version}",
         "",
         spec.weights_notice,
-        f"The code is {spec.code_licence}. Made: {spec.made or 'not stated'}. Recipe: {spec.recipe or 'not stated'}.",
+        f"The code is {spec.code_licence}. Made: {spec.provenance or 'not stated'}. Recipe: {spec.recipe or 'not stated'}.",
         "",
         "## In and out",
         "",
@@ -36,26 +36,28 @@ def model_card(spec: ModelSpec) -> str:
             inferred = ", ".join(task.inferred)
             lines += ["", f"Implied by other actions, not observed by the teacher: {inferred}."]
     lines += ["", "## Taught by", "", "| source | n | what for | licence |", "|---|---|---|---|"]
-    lines += [f"| {source.name} | {source.n or '-'} | {source.role} | {source.licence} |" for source in spec.taught_by]
+    lines += [
+        f"| {source.name} | {source.n or '-'} | {source.role} | {source.licence} |" for source in spec.training_sources
+    ]
     lines += [
         "",
         "## Measured",
         "",
         "On faces that neither taught nor tuned the weights; 95 % bootstrap intervals."
-        if spec.figures
+        if spec.metrics
         else "Not yet: `mien evaluate` measures it on data of yours.",
     ]
-    for command in dict.fromkeys(figure.command for figure in spec.figures):
-        figures = [figure for figure in spec.figures if figure.command == command]
+    for command in dict.fromkeys(metric.command for metric in spec.metrics):
+        metrics = [metric for metric in spec.metrics if metric.command == command]
         lines += [
             "",
-            f"{figures[0].data}, by `{command}`:",
+            f"{metrics[0].data}, by `{command}`:",
             "",
             "| measure | value | interval | n |",
             "|---|---|---|---|",
         ]
-        lines += [f"| {f.measure} | {f.value:.3f} | {f.low:.3f} to {f.high:.3f} | {f.n} |" for f in figures]
-    lines += ["", "## Limits", "", *(f"- {limit}" for limit in spec.limits), ""]
+        lines += [f"| {f.name} | {f.value:.3f} | {f.low:.3f} to {f.high:.3f} | {f.n} |" for f in metrics]
+    lines += ["", "## Limits", "", *(f"- {limit}" for limit in spec.limitations), ""]
     return "\n".join(lines)
 
 

@@ -109,7 +109,7 @@ def train_points(
     )
     write_bundle(out, graph, spec)
     report = PROTOCOLS.load("landmarks")(load_landmark_net(out), data)
-    spec = dataclasses.replace(spec, figures=report.figures())
+    spec = dataclasses.replace(spec, metrics=report.card_metrics())
     write_spec(out, spec)
     return spec
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from mien.affect import Analyzer
-from mien.core import ConfigError, Figure, ModelSpec, TrainingSource
+from mien.core import ConfigError, MetricValue, ModelSpec, TrainingSource
 from mien.evaluation import PROTOCOLS, BundleOnCrops
 from mien.inference import create_session
 from mien.training.data.batch_loader import clean_inputs
@@ -143,14 +143,14 @@ def train_network(recipe: Recipe, data: Path, work: Path, machine: ComputeSettin
 
 
 def measure_bundle(folder: Path, data: Path, spec: ModelSpec, protocols: Sequence[str]) -> ModelSpec:
-    """Measure the bundle as users would and write the figures into it."""
+    """MetricValue the bundle as users would and write the figures into it."""
     analyzer = Analyzer(folder)
-    figures: list[Figure] = []
+    metrics: list[MetricValue] = []
     for name in protocols:
         run, split = PROTOCOLS.load(name), PROTOCOLS[name].split
         report = run(data, BundleOnCrops(analyzer), split) if split else run(analyzer, data)
-        figures += report.figures()
-    spec = dataclasses.replace(spec, figures=tuple(figures))
+        metrics += report.card_metrics()
+    spec = dataclasses.replace(spec, metrics=tuple(metrics))
     write_spec(folder, spec)
     return spec
 

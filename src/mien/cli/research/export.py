@@ -41,13 +41,13 @@ def export(bundle: str, variant: str, out: Path, data: Path | None) -> None:
 
 
 def _print(report: VariantReport, out: Path) -> None:
-    width = max((len(c.figure.measure) for c in report.comparisons), default=0)
-    for data in dict.fromkeys(c.figure.data for c in report.comparisons):
+    width = max((len(c.metric.name) for c in report.comparisons), default=0)
+    for data in dict.fromkeys(c.metric.data for c in report.comparisons):
         click.echo(f"{data:{width}}  variant  origin   loss, points")
         for c in report.comparisons:
-            if c.figure.data == data:
+            if c.metric.data == data:
                 mark = " *" if c.accepted_on else ""
-                line = f"{c.figure.measure:{width}}  {c.figure.value:.4f}   {c.origin:.4f}   {100 * c.loss:+.2f}{mark}"
+                line = f"{c.metric.name:{width}}  {c.metric.value:.4f}   {c.origin:.4f}   {100 * c.loss:+.2f}{mark}"
                 click.echo(line)
     said = (
         f"{report.spec.name} in {out}: {report.size:.2f} of the size, {report.cpu_time:.2f} of the CPU time a face; "

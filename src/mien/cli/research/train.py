@@ -97,5 +97,5 @@ def _not_for_points(compute: dict[str, Any], *, refit: bool, bundle: str | None)
 
 def _tell(made: ModelSpec | HeadSpec, out: Path) -> None:
     click.echo(f"{made.name} in {out}: {made.provenance}")
-    for figure in made.figures if isinstance(made, ModelSpec) else ():
-        click.echo(f"{figure.data}, {figure.measure}: {figure.value:.4f} [{figure.low:.4f}, {figure.high:.4f}]")
+    for metric in made.metrics if isinstance(made, ModelSpec) else ():
+        click.echo(f"{metric.data}, {metric.name}: {metric.value:.4f} [{metric.low:.4f}, {metric.high:.4f}]")

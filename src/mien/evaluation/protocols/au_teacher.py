@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.affect import Analyzer
-from mien.core import EXPRESSIONS
+from mien.core import EXPRESSIONS, MetricValue
 from mien.datasets import AU_RULES, FaceSamples, load_fairface, load_held_out, load_lfw, person
-from mien.evaluation.evaluation_report import Measure, Report, Weights, measure_groups
+from mien.evaluation.evaluation_report import Report, Weights, bootstrap_group_metric
 from mien.evaluation.face_crops import align_samples, bundle_report, expression_probabilities, group_codes, with_points
 from mien.metrics import LabelCounts, concordant_pairs
 
@@ -104,13 +104,15 @@ class _Seen:
     expression: npt.NDArray[np.intp]
     groups: npt.NDArray[np.intp]
 
-    def measure(self, name: str, rows: Bools, statistic: partial[Floats]) -> Measure:
+    def measure(self, name: str, rows: Bools, statistic: partial[Floats]) -> MetricValue:
         """A statistic of the weights of rows, its interval by resampling groups."""
 
         def of_groups(weights: Weights) -> Floats:
             return statistic(weights[:, self.groups[rows]])
 
-        return measure_groups(f"{self.set_name}: {name}", int(rows.sum()), of_groups, int(self.groups.max()) + 1)
+        return bootstrap_group_metric(
+            f"{self.set_name}: {name}", int(rows.sum()), of_groups, int(self.groups.max()) + 1
+        )
 
 
 def evaluate_au_teacher(analyzer: Analyzer, data: Path) -> Report:
@@ -124,7 +126,7 @@ def evaluate_au_teacher(analyzer: Analyzer, data: Path) -> Report:
     baseline = ExpressionBaseline.of_bundle(analyzer, data)
     fairface, lfw = load_fairface(data, "val"), load_lfw(data, test=True)
     people = np.array([person(name) for name in lfw.names])
-    measures: list[Measure] = []
+    measures: list[MetricValue] = []
     dropped: dict[str, int] = {}
     for name, samples, groups in (
         ("FairFace val", fairface, np.array(fairface.names)),
@@ -148,7 +150,7 @@ def implied_by_expression(report: Report) -> tuple[str, ...]:
 
     A unit is among them if, on any set where it was measured, the interval of its gain reaches down to 0 or below.
     """
-    gains = [measure for measure in report.measures if _GAIN in measure.name]
+    gains = [measure for measure in report.metrics if _GAIN in measure.name]
     return tuple(sorted({measure.name.split()[-1] for measure in gains if not measure.low > 0}))
 
 
@@ -174,7 +176,7 @@ def _look(
     )
 
 
-def _unit_measures(seen: _Seen, column: int) -> list[Measure]:
+def _unit_measures(seen: _Seen, column: int) -> list[MetricValue]:
     """Everything about one unit; empty where too few faces have it or lack it."""
     label, truth = seen.labels[column], seen.truth[:, column]
     rows = ~np.isnan(truth)
@@ -193,7 +195,7 @@ def _unit_measures(seen: _Seen, column: int) -> list[Measure]:
     ]
 
 
-def _named_questions(seen: _Seen) -> list[Measure]:
+def _named_questions(seen: _Seen) -> list[MetricValue]:
     """Units among the faces of one expression, and the smile against the open mouth."""
     measures = []
     for label, expression in _WITHIN:
@@ -212,7 +214,7 @@ def _named_questions(seen: _Seen) -> list[Measure]:
     return measures
 
 
-def _auc_measure(seen: _Seen, name: str, rows: Bools, truth: Floats, scores: Floats) -> list[Measure]:
+def _auc_measure(seen: _Seen, name: str, rows: Bools, truth: Floats, scores: Floats) -> list[MetricValue]:
     present = truth[rows] >= 0.5
     if min(present.sum(), (~present).sum()) < _FEWEST:
         return []

@@ -206,5 +206,5 @@ def _report(
         digest=predictor.digest,
         n_rows=len(samples),
         dropped={f"without valid {task}": int((~valid).sum()) for task, valid in masks.items()},
-        measures=tuple(score.measured() for score in scores),
+        metrics=tuple(score.measured() for score in scores),
     )

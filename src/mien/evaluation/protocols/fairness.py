@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.affect import Analyzer
-from mien.core import EXPRESSIONS, ConfigError, Faces
+from mien.core import EXPRESSIONS, ConfigError, Faces, MetricValue
 from mien.datasets import FaceSamples, load_fairface, load_traits
-from mien.evaluation.evaluation_report import Measure, Report
+from mien.evaluation.evaluation_report import Report
 from mien.evaluation.face_crops import Bools, bundle_report, expression_probabilities, mean_measure, with_points
 from mien.evaluation.protocols.flip_rate import view_aligned
 
@@ -77,7 +77,7 @@ def _unit_agreement(faces: Faces, samples: FaceSamples) -> npt.NDArray[np.float6
 
 def _of_trait(
     trait: str, names: npt.NDArray[np.str_], values: dict[str, tuple[npt.NDArray[np.floating] | Bools, Bools]]
-) -> list[Measure]:
+) -> list[MetricValue]:
     """Each value in each group of a trait, and its difference from all others; once where there are two groups."""
     everyone = np.arange(len(names))
     groups = sorted(set(names.tolist()), key=_age_or_name)

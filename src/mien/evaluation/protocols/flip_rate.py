@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.affect import Analyzer
-from mien.core import DIMENSIONS, Faces
+from mien.core import DIMENSIONS, Faces, MetricValue
 from mien.datasets import FaceSamples, load_fairface
-from mien.evaluation.evaluation_report import Measure, Report
+from mien.evaluation.evaluation_report import Report
 from mien.evaluation.face_crops import (
     FERPLUS_PX,
     align_samples,
@@ -76,7 +76,7 @@ def _gray_48(picture: Image) -> Image:
     return np.asarray(to_colour(np.asarray(small, dtype=np.uint8)[None], "gray")[0])
 
 
-def _measures(view: str, seen: TwoViews) -> list[Measure]:
+def _measures(view: str, seen: TwoViews) -> list[MetricValue]:
     everyone = np.arange(len(seen.sharp))
     kept = np.ones(len(everyone), dtype=bool)
     measures = [mean_measure(f"flip rate, {view}", seen.flipped, kept, everyone)]

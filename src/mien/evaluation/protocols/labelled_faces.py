@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.affect import Analyzer
-from mien.core import DIMENSIONS, EXPRESSIONS, ConfigError, Faces
+from mien.core import DIMENSIONS, EXPRESSIONS, ConfigError, Faces, MetricValue
 from mien.datasets import (
     FaceSamples,
     affect_map,
@@ -23,7 +23,7 @@ from mien.datasets import (
     person,
     plurality,
 )
-from mien.evaluation.evaluation_report import Measure, Report, measure
+from mien.evaluation.evaluation_report import Report, bootstrap_metric
 from mien.evaluation.face_crops import (
     align_samples,
     bundle_report,
@@ -96,8 +96,8 @@ def evaluate_ferplus_mtl(analyzer: Analyzer, data: Path) -> Report:
 
     parts = {"P_VA": p_va, "P_EXPR": p_expr, "P_AU": p_au}
     n = len(samples)
-    measures = [measure("P_MTL", n, lambda rows: sum(part(rows) for part in parts.values()))]
-    measures += [measure(name, n, part) for name, part in parts.items()]
+    measures = [bootstrap_metric("P_MTL", n, lambda rows: sum(part(rows) for part in parts.values()))]
+    measures += [bootstrap_metric(name, n, part) for name, part in parts.items()]
     n_rows = len(load_votes(data / "ferplus/valid.parquet"))
     dropped = {"no expression that most could name": n_rows - n}
     return bundle_report("ferplus-mtl", "FER+ valid", analyzer, n_rows, dropped, measures)
@@ -117,7 +117,9 @@ def evaluate_lfw(analyzer: Analyzer, data: Path) -> Report:
     measures = []
     for name in ("happiness", "neutral"):
         rows = np.flatnonzero(targets == EXPRESSIONS.index(name))
-        measures.append(measure(f"recall of {name}", len(rows), partial(_share, correct[rows]), groups=people[rows]))
+        measures.append(
+            bootstrap_metric(f"recall of {name}", len(rows), partial(_share, correct[rows]), groups=people[rows])
+        )
     measures += _smile_measures(targets, faces, people)
     measures += _action_unit_measures(samples, faces, people)
     return bundle_report("lfw", "LFW expression, test people", analyzer, len(samples), {}, measures)
@@ -127,7 +129,7 @@ def _share(hits: npt.NDArray[np.bool_], rows: Rows) -> float:
     return float(hits[rows].mean())
 
 
-def _smile_measures(targets: Labels, faces: Faces, people: npt.NDArray[np.str_]) -> list[Measure]:
+def _smile_measures(targets: Labels, faces: Faces, people: npt.NDArray[np.str_]) -> list[MetricValue]:
     """How well AU12 alone tells happy faces from neutral ones."""
     if "AU12" not in faces.action_unit_labels:
         return []
@@ -135,17 +137,17 @@ def _smile_measures(targets: Labels, faces: Faces, people: npt.NDArray[np.str_])
     happy = targets[rows] == EXPRESSIONS.index("happiness")
     smile = faces.action_units[rows, faces.action_unit_labels.index("AU12")]
     name = "AUC of AU12, happiness against neutral"
-    return [measure(name, len(rows), lambda drawn: roc_auc(happy[drawn], smile[drawn]), groups=people[rows])]
+    return [bootstrap_metric(name, len(rows), lambda drawn: roc_auc(happy[drawn], smile[drawn]), groups=people[rows])]
 
 
 def _expression_measures(
     rule: str, targets: Labels, guess: Labels, probabilities: npt.NDArray[np.float32]
-) -> list[Measure]:
+) -> list[MetricValue]:
     n = len(targets)
     return [
-        measure(f"accuracy, {rule}", n, lambda rows: float((targets[rows] == guess[rows]).mean())),
-        measure(f"macro F1, {rule}", n, lambda rows: macro_f1(targets[rows], guess[rows], len(EXPRESSIONS))),
-        measure(
+        bootstrap_metric(f"accuracy, {rule}", n, lambda rows: float((targets[rows] == guess[rows]).mean())),
+        bootstrap_metric(f"macro F1, {rule}", n, lambda rows: macro_f1(targets[rows], guess[rows], len(EXPRESSIONS))),
+        bootstrap_metric(
             f"calibration error, {rule}", n, lambda rows: expected_calibration_error(targets[rows], probabilities[rows])
         ),
     ]
@@ -153,7 +155,7 @@ def _expression_measures(
 
 def _affect_measures(
     data: Path, samples: FaceSamples, faces: Faces, probabilities: npt.NDArray[np.float32]
-) -> list[Measure]:
+) -> list[MetricValue]:
     """CCC of both dimensions: the bundle's own head if it has one, the map from its expressions, the difference."""
     truth = samples.valence_arousal
     own = np.stack([faces.valence, faces.arousal], axis=1)
@@ -171,14 +173,14 @@ def _affect_measures(
         return agreement(rows, values=own, column=column) - agreement(rows, values=mapped, column=column)
 
     measures = [
-        measure(f"CCC {dimension}{model}", len(samples), partial(agreement, values=values, column=column))
+        bootstrap_metric(f"CCC {dimension}{model}", len(samples), partial(agreement, values=values, column=column))
         for model, values in models.items()
         for column, dimension in enumerate(DIMENSIONS)
         if not np.isnan(values).any()
     ]
     if not np.isnan(own).any():
         measures += [
-            measure(f"CCC {dimension}, own minus map", len(samples), partial(lead, column=column))
+            bootstrap_metric(f"CCC {dimension}, own minus map", len(samples), partial(lead, column=column))
             for column, dimension in enumerate(DIMENSIONS)
         ]
     return measures
@@ -186,7 +188,7 @@ def _affect_measures(
 
 def _action_unit_measures(
     samples: FaceSamples, faces: Faces, groups: npt.NDArray[np.str_] | None = None
-) -> list[Measure]:
+) -> list[MetricValue]:
     """F1 at .5 of each action unit against the teacher, where the teacher knows, and the mean over units."""
     units = _unit_f1(samples, faces)
     if not units:
@@ -196,8 +198,8 @@ def _action_unit_measures(
         return float(np.mean([f1(rows) for f1 in units.values()]))
 
     n = len(samples)
-    single = [measure(f"F1 {label} against the teacher", n, f1, groups=groups) for label, f1 in units.items()]
-    return [*single, measure("mean AU F1 against the teacher", n, mean_f1, groups=groups)]
+    single = [bootstrap_metric(f"F1 {label} against the teacher", n, f1, groups=groups) for label, f1 in units.items()]
+    return [*single, bootstrap_metric("mean AU F1 against the teacher", n, mean_f1, groups=groups)]
 
 
 def _unit_f1(samples: FaceSamples, faces: Faces) -> dict[str, Callable[[Rows], float]]:

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from mien.core import rotation_matrices
+from mien.core import MetricValue, rotation_matrices
 from mien.datasets import LandmarkFaces, load_landmark_faces, load_traits, person
-from mien.evaluation.evaluation_report import Measure, Report, measure
+from mien.evaluation.evaluation_report import Report, bootstrap_metric
 from mien.evaluation.face_crops import group_codes, mean_measure
 from mien.faces import Detections, LandmarkNet, five_points
 from mien.media import decode_image
@@ -64,7 +64,7 @@ def evaluate_landmarks(net: LandmarkNet, data: Path) -> Report:
     groups = group_codes(
         np.array([person(n) if s == "lfw_expression" else n for n, s in zip(faces.names, faces.source, strict=True)])
     )
-    measures: list[Measure] = []
+    measures: list[MetricValue] = []
     for source, title in _TITLES.items():
         rows = faces.source == source
         measures += _measures(title, faces, truth, readings, rows, groups)
@@ -76,7 +76,7 @@ def evaluate_landmarks(net: LandmarkNet, data: Path) -> Report:
         digest=net.bundle.digest,
         n_rows=len(faces),
         dropped={},
-        measures=tuple(measures),
+        metrics=tuple(measures),
     )
 
 
@@ -140,7 +140,7 @@ def _measures(
     readings: _Readings,
     rows: npt.NDArray[np.bool_],
     groups: npt.NDArray[np.intp],
-) -> list[Measure]:
+) -> list[MetricValue]:
     looks = {"first look": readings.rough, "followed": readings.followed}
     values: dict[str, npt.NDArray[np.floating] | npt.NDArray[np.bool_]] = {
         f"point error, {look}": _distances(seen, truth) for look, seen in looks.items()
@@ -160,7 +160,9 @@ def _measures(
         return float(np.median(errors[drawn]))
 
     # Where a head is turned far, or the teacher fails, the eyes come together and one face outweighs hundreds.
-    measures.append(measure(f"median point error, followed: {title}", len(errors), median, groups=groups[rows]))
+    measures.append(
+        bootstrap_metric(f"median point error, followed: {title}", len(errors), median, groups=groups[rows])
+    )
     scores = np.concatenate([readings.rough.scores[rows], readings.nowhere[rows]])
     is_face = np.arange(len(scores)) < rows.sum()
     owner = np.concatenate([groups[rows], groups[rows]])
@@ -174,12 +176,12 @@ def _measures(
 
     return [
         *measures,
-        measure(f"AUC of confidence: {title}", len(scores), area, groups=owner),
-        measure(f"calibration error of confidence: {title}", len(scores), calibration, groups=owner),
+        bootstrap_metric(f"AUC of confidence: {title}", len(scores), area, groups=owner),
+        bootstrap_metric(f"calibration error of confidence: {title}", len(scores), calibration, groups=owner),
     ]
 
 
-def _by_trait(data: Path, faces: LandmarkFaces, errors: Doubles, groups: npt.NDArray[np.intp]) -> list[Measure]:
+def _by_trait(data: Path, faces: LandmarkFaces, errors: Doubles, groups: npt.NDArray[np.intp]) -> list[MetricValue]:
     """Point errors of followed faces of FairFace by gender and race."""
     path = data / "fairface/val.parquet"
     traits = load_traits(path, ("name", *_TRAITS))

@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.affect import Analyzer, cut_faces
+from mien.core import MetricValue
 from mien.datasets import FaceSamples, load_ferplus, load_lfw, person
 from mien.evaluation.corruptions import degrade
-from mien.evaluation.evaluation_report import Measure, Report, Rows, measure
+from mien.evaluation.evaluation_report import Report, Rows, bootstrap_metric
 from mien.evaluation.face_crops import FERPLUS_PX, bundle_report, decode_pictures, expression_probabilities, with_points
 from mien.faces import Detections, PointReader, load_landmark_net, load_quality_model, quality_signals
 from mien.metrics import aurc, risk_coverage, roc_auc
@@ -145,18 +146,18 @@ def confidence_scores(readings: DegradedPredictions) -> dict[str, npt.NDArray[np
     }
 
 
-def _measures(data: str, readings: DegradedPredictions, groups: npt.NDArray[np.str_] | None) -> list[Measure]:
+def _measures(data: str, readings: DegradedPredictions, groups: npt.NDArray[np.str_] | None) -> list[MetricValue]:
     n, correct = len(readings.correct), readings.correct
     kept = max(1, round(_COVERAGE * n))
     measures = [
-        measure(f"{data}: accuracy", n, lambda rows: float(correct[rows].mean()), groups=groups),
-        measure(
+        bootstrap_metric(f"{data}: accuracy", n, lambda rows: float(correct[rows].mean()), groups=groups),
+        bootstrap_metric(
             f"{data}: mean quality minus accuracy",
             n,
             lambda rows: float(readings.quality[rows].mean() - correct[rows].mean()),
             groups=groups,
         ),
-        measure(
+        bootstrap_metric(
             f"{data}: AUC of quality, right against wrong",
             n,
             lambda rows: roc_auc(correct[rows], readings.quality[rows]),
@@ -171,8 +172,10 @@ def _measures(data: str, readings: DegradedPredictions, groups: npt.NDArray[np.s
         return 1 - float(risk_coverage(correct[rows], trust[rows])[min(kept, len(rows)) - 1])
 
     for name, trust in confidence_scores(readings).items():
-        measures.append(measure(f"{data}: AURC by {name}", n, partial(area, trust=trust), groups=groups))
+        measures.append(bootstrap_metric(f"{data}: AURC by {name}", n, partial(area, trust=trust), groups=groups))
         measures.append(
-            measure(f"{data}: accuracy of the best 80 % by {name}", n, partial(accuracy, trust=trust), groups=groups)
+            bootstrap_metric(
+                f"{data}: accuracy of the best 80 % by {name}", n, partial(accuracy, trust=trust), groups=groups
+            )
         )
     return measures

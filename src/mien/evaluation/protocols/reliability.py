@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from mien.affect import Analyzer
+from mien.core import MetricValue
 from mien.datasets import load_pictures, load_votes, majority, plurality
-from mien.evaluation.evaluation_report import Measure, Report, measure
+from mien.evaluation.evaluation_report import Report, bootstrap_metric
 from mien.evaluation.face_crops import bundle_report, decode_pictures, expression_probabilities, mean_measure
 from mien.metrics import expected_calibration_error
 
@@ -26,7 +27,7 @@ def evaluate_reliability(analyzer: Analyzer, data: Path) -> Report:
     path = data / "ferplus/valid.parquet"
     votes = load_votes(path)
     probabilities = expression_probabilities(analyzer.crops(decode_pictures(load_pictures(path)))).astype(np.float64)
-    measures: list[Measure] = []
+    measures: list[MetricValue] = []
     dropped = {}
     for rule, targets in (("plurality", plurality(votes)), ("official majority", majority(votes))):
         kept = targets >= 0
@@ -35,13 +36,13 @@ def evaluate_reliability(analyzer: Analyzer, data: Path) -> Report:
     return bundle_report("reliability", "FER+ valid", analyzer, len(votes), dropped, measures)
 
 
-def _of_rule(rule: str, targets: np.ndarray, probabilities: np.ndarray) -> list[Measure]:
+def _of_rule(rule: str, targets: np.ndarray, probabilities: np.ndarray) -> list[MetricValue]:
     everyone = np.arange(len(targets))
     confidence = probabilities.max(axis=1)
     gap = (probabilities.argmax(axis=1) == targets) - confidence
     edges = np.linspace(0, 1, _N_BINS + 1)
     bins = np.minimum((confidence * _N_BINS).astype(int), _N_BINS - 1)
-    whole = measure(
+    whole = bootstrap_metric(
         f"calibration error, {rule}",
         len(targets),
         lambda rows: expected_calibration_error(targets[rows], probabilities[rows], _N_BINS),

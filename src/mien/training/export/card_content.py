@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mien.core import TeachingSource
+from mien.core import TrainingSource
 from mien.datasets import AU_RULES, DATASETS
 from mien.training.data.training_set import TrainingSet
 from mien.training.recipes.settings import SourceSettings
@@ -36,15 +36,15 @@ class Card:
 
     Attributes:
         notice: what a user must check before using the weights.
-        taught_by: data sets, with the rows that were learnt from.
-        limits: known failures, in sentences.
+        training_sources: data sets, with the rows that were learnt from.
+        limitations: known failures, in sentences.
         inferred: action units that were taught by inference from others.
         protocols: names in `mien.evaluation.PROTOCOLS`.
     """
 
     notice: str
-    taught_by: tuple[TeachingSource, ...]
-    limits: tuple[str, ...]
+    training_sources: tuple[TrainingSource, ...]
+    limitations: tuple[str, ...]
     inferred: tuple[str, ...] = ()
     protocols: tuple[str, ...] = ()
 
@@ -56,8 +56,8 @@ def create_card(sources: Sequence[tuple[SourceSettings, TrainingSet]]) -> Card:
     ]
     return Card(
         notice=" ".join(dict.fromkeys(card.notice for card in cards)),
-        taught_by=sum((card.taught_by for card in cards), ()),
-        limits=tuple(dict.fromkeys(limit for card in cards for limit in card.limits)),
+        training_sources=sum((card.training_sources for card in cards), ()),
+        limitations=tuple(dict.fromkeys(limit for card in cards for limit in card.limitations)),
         inferred=tuple(dict.fromkeys(unit for card in cards for unit in card.inferred)),
         protocols=tuple(dict.fromkeys(name for card in cards for name in card.protocols)),
     )
@@ -70,10 +70,10 @@ def _research_set(source: SourceSettings, found: TrainingSet) -> Card:
         title, terms = record.title, f"as granted by its owners ({record.owner})"
     return Card(
         notice=f"Taught on {title}: the terms of its owners decide who may use the weights, and for what.",
-        taught_by=(
-            TeachingSource(name=f"{title}, {source.split}", role=", ".join(found.labels), n=len(found), licence=terms),
+        training_sources=(
+            TrainingSource(name=f"{title}, {source.split}", role=", ".join(found.labels), n=len(found), licence=terms),
         ),
-        limits=_LIMITS,
+        limitations=_LIMITS,
         protocols=_PROTOCOLS.get(source.name, ()),
     )
 
@@ -86,39 +86,39 @@ def _open_faces(found: TrainingSet) -> Card:
             "Taught on images collected for research (FER2013, LFW) and on CC BY 4.0 images (FairFace): "
             "check their terms before commercial use."
         ),
-        taught_by=(
-            TeachingSource(
+        training_sources=(
+            TrainingSource(
                 name="FER+ (FER2013) train",
                 role="expression votes, mapped valence and arousal, action-unit pseudo-labels",
                 n=n_voted,
                 licence=_RESEARCH + "labels MIT",
             ),
-            TeachingSource(
+            TrainingSource(
                 name="FairFace train",
                 role="action-unit pseudo-labels; own predictions on gray 48-px copies as expression targets",
                 n=len(found) - n_voted - n_lfw,
                 licence="CC BY 4.0",
             ),
-            TeachingSource(
+            TrainingSource(
                 name="LFW expression, training people",
                 role="noisy expression labels beside own predictions, action-unit pseudo-labels",
                 n=n_lfw,
                 licence=_RESEARCH + "collection Apache-2.0",
             ),
-            TeachingSource(
+            TrainingSource(
                 name="AffectNetC25, random images",
                 role="ratings for the map from votes to valence and arousal (no pixels)",
                 n=800,
                 licence="published by its authors",
             ),
-            TeachingSource(
+            TrainingSource(
                 name="MediaPipe Face Landmarker",
                 role="teacher of action units and alignment points",
                 n=len(found),
                 licence="Apache-2.0",
             ),
         ),
-        limits=(
+        limitations=(
             *_LIMITS,
             "Valence and arousal were mapped from votes: valence stays within about [-.66, .57], arousal within "
             "[-.56, .74]; extremes cannot be reached.",

@@ -25,7 +25,7 @@ from mien.core import (
     ModelError,
     ModelSpec,
     TaskSpec,
-    TeachingSource,
+    TrainingSource,
 )
 from mien.inference import create_session
 from mien.training.export.bundle_files import write_bundle
@@ -296,12 +296,12 @@ def _describe(
             "The weights are those of EmotiEffLib (HSEmotion, A. Savchenko; code under Apache-2.0), taught on "
             "AffectNet, which its owners give out for research only: check its terms before commercial use."
         ),
-        taught_by=_sources(net),
-        made=(
+        training_sources=_sources(net),
+        provenance=(
             f"by its authors; cut into tasks by mien {__version__} from {file.name} (SHA-256 {digest}); "
             f"parity with that file {gap:.1e}"
         ),
-        limits=_limits(net),
+        limitations=_limitations(net),
     )
 
 
@@ -329,18 +329,18 @@ def _tasks(net: PublishedNet) -> tuple[TaskSpec, ...]:
     return expression, affect
 
 
-def _sources(net: PublishedNet) -> tuple[TeachingSource, ...]:
+def _sources(net: PublishedNet) -> tuple[TrainingSource, ...]:
     role = "expression" + (", valence and arousal" if net.affect else "")
     chosen = f"; this checkpoint was chosen on {net.chosen_on}" if net.chosen_on else ""
     return (
-        TeachingSource(name="VGGFace2", role="start weights: identity", n=0, licence="research; see its owners' terms"),
-        TeachingSource(
+        TrainingSource(name="VGGFace2", role="start weights: identity", n=0, licence="research; see its owners' terms"),
+        TrainingSource(
             name="AffectNet train", role=role + chosen, n=_AFFECTNET_FACES, licence="research only, by agreement"
         ),
     )
 
 
-def _limits(net: PublishedNet) -> tuple[str, ...]:
+def _limitations(net: PublishedNet) -> tuple[str, ...]:
     limits = [
         "It sees facial movements and guesses what an annotator would call them; it does not see feelings.",
         "Not for decisions about people: hiring, policing, schooling, insurance, diagnosis.",

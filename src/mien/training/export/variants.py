@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.affect import Analyzer, activate
-from mien.core import ConfigError, Figure, ModelError, ModelSpec
+from mien.core import ConfigError, MetricValue, ModelError, ModelSpec
 from mien.datasets import load_held_out, load_landmark_faces
 from mien.evaluation import PROTOCOLS, Report
 from mien.faces import five_points, load_landmark_net, resize_face, to_colour
@@ -144,19 +144,19 @@ class Comparison:
     """One measure of a variant beside that of its origin.
 
     Attributes:
-        figure: of the variant.
+        metric: of the variant.
         origin: value of the float32 bundle, measured in the same run.
         accepted_on: whether the recommendation rests on it.
     """
 
-    figure: Figure
+    metric: MetricValue
     origin: float
     accepted_on: bool
 
     @property
     def loss(self) -> float:
         """How much worse the variant is, of angles in radians; below 0 where it is better."""
-        return metric_sign(self.figure.measure) * (self.origin - self.figure.value)
+        return metric_sign(self.metric.name) * (self.origin - self.metric.value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,7 +217,7 @@ def export_variant(model: str | Path, variant: str, out: Path, data: Path | None
         origin.spec,
         name=f"{origin.spec.name}-{variant}",
         sha256=hashlib.sha256(graph).hexdigest(),
-        figures=(),
+        metrics=(),
     )
     write_bundle(out, graph, spec)
     new = load_bundle(out, threads=1)
@@ -291,12 +291,12 @@ def _compare(benchmark: VariantBenchmark, origin: Bundle, out: Path, data: Path)
     logger.info("measuring %s", ", ".join(benchmark.protocols))
     comparisons = []
     for old, new in zip(benchmark.measure(origin.folder, data), benchmark.measure(out, data), strict=True):
-        value = {m.name: m.value for m in old.measures}
+        value = {m.name: m.value for m in old.metrics}
         comparisons += [
             Comparison(
-                figure=figure, origin=value[figure.measure], accepted_on=figure.measure in benchmark.acceptance_metrics
+                metric=metric, origin=value[metric.name], accepted_on=metric.name in benchmark.acceptance_metrics
             )
-            for figure in new.figures()
+            for metric in new.card_metrics()
         ]
     return tuple(comparisons)
 
@@ -307,7 +307,7 @@ def _with_verdict(report: VariantReport, origin: str) -> ModelSpec:
     verdict = "recommended" if report.recommended else "not recommended"
     sentence = (
         f"Against {origin} the worst loss of a acceptance figure is {100 * worst.loss:.2f} points "
-        f"({worst.figure.measure}, {worst.figure.data}); {verdict} (less than .30 is asked for)."
+        f"({worst.metric.name}, {worst.metric.data}); {verdict} (less than .30 is asked for)."
     )
     limitations = (*report.spec.limitations, sentence)
     if report.spec.name.endswith("int8"):
@@ -315,5 +315,5 @@ def _with_verdict(report: VariantReport, origin: str) -> ModelSpec:
             "Measured where 8-bit sums have 32 bits (VNNI); on x86 without it they may saturate: measure there.",
         )
     return dataclasses.replace(
-        report.spec, figures=tuple(c.figure for c in report.comparisons), limitations=limitations
+        report.spec, metrics=tuple(c.metric for c in report.comparisons), limitations=limitations
     )

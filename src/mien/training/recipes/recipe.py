@@ -49,7 +49,7 @@ class Recipe:
             -class_balance; 0 shows every row once an epoch.
         ema_decay: of the averaged weights that are kept; 0 keeps the weights themselves.
         seed: of everything random.
-        limits: what the card must say of how this recipe came about, in sentences.
+        limitations: what the card must say of how this recipe came about, in sentences.
         smoothing: of a video's answers, such as ``"expr=50,va=50"``; the bundle keeps it for ``smooth="bundle"``.
         published: figures of the source that this recipe follows, none of them measured by mien.
     """
@@ -69,7 +69,7 @@ class Recipe:
     class_balance: float = 0.0
     ema_decay: float = 0.0
     seed: int = 1
-    limits: tuple[str, ...] = ()
+    limitations: tuple[str, ...] = ()
     smoothing: str = ""
     published: tuple[PublishedSettings, ...] = ()
 

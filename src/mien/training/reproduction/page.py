@@ -109,16 +109,16 @@ def _learnt(row: Row, records: Records) -> list[str]:
     mark = ", *older*" if _is_older(row, records) else ""
     cells = [str(trained.size_px), f"{trained.images:,}{mark}"]
     for measure in _COLUMNS.values():
-        figure = trained.figure(measure)
-        cells.append(f"{figure.value:.3f}<br>{figure.low:.3f} to {figure.high:.3f}" if figure else "-")
+        metric = trained.metric(measure)
+        cells.append(f"{metric.value:.3f}<br>{metric.low:.3f} to {metric.high:.3f}" if metric else "-")
     return [*cells, f"{trained.cpu_seconds / 60:.1f}" if trained.cpu_seconds else "interrupted"]
 
 
 def _published(row: Row) -> str:
     figures = [
-        f"`{name}`: {figure.measure} {figure.value:g} ({figure.data})" if len(row.recipes) > 1 else
-        f"{figure.measure} {figure.value:g} ({figure.data})"
-        for name, figure in row.published
+        f"`{name}`: {metric.measure} {metric.value:g} ({metric.data})" if len(row.recipes) > 1 else
+        f"{metric.measure} {metric.value:g} ({metric.data})"
+        for name, metric in row.published
     ]  # fmt: skip
     return "<br>".join(figures) or "-"
 
@@ -126,7 +126,7 @@ def _published(row: Row) -> str:
 def _made(trained: Trained) -> str:
     shown = f"{trained.epochs} x {trained.images // trained.epochs:,} faces"
     return (
-        f"{trained.made}, {shown} in {trained.seconds / 60:.1f} min on {trained.device} "
+        f"{trained.provenance}, {shown} in {trained.seconds / 60:.1f} min on {trained.device} "
         f"with {trained.threads} threads; the runtime answers as torch to {trained.parity:.1e}"
         + (f", which misses {MAX_PARITY_GAP:.0e}" if trained.parity > MAX_PARITY_GAP else "")
     )

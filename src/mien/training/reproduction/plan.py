@@ -77,7 +77,7 @@ class Row:
     @property
     def published(self) -> tuple[tuple[str, PublishedSettings], ...]:
         """(recipe, figure) of every recipe of the network; a variant has none."""
-        return tuple((name, figure) for name in self.recipes for figure in load_recipe(name).published)
+        return tuple((name, metric) for name in self.recipes for metric in load_recipe(name).published)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,7 +181,7 @@ def under_budget(row: Row, budget: Budget, n_rows: int) -> Recipe:
         stages=(
             StageSettings(epochs=epochs, batch=budget.batch, peak_lr=budget.peak_lr, schedule="one_cycle", warmup=0.15),
         ),
-        limits=("Trained for a comparison of networks under one small budget; no model to use.",),
+        limitations=("Trained for a comparison of networks under one small budget; no model to use.",),
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from mien.core import ConfigError, Figure, read_typed
+from mien.core import ConfigError, MetricValue, read_typed
 from mien.results import atomic_write, output_errors
 from mien.training.reproduction.plan import BUDGET, Budget
 
@@ -45,12 +45,12 @@ class Trained:
     threads: int
     provenance: str
     parity: float
-    figures: tuple[Figure, ...]
+    metrics: tuple[MetricValue, ...]
     recipe: str = ""
 
-    def figure(self, measure: str) -> Figure | None:
+    def metric(self, measure: str) -> MetricValue | None:
         """The figure of that name, None where there is none."""
-        return next((figure for figure in self.figures if figure.measure == measure), None)
+        return next((metric for metric in self.metrics if metric.name == measure), None)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -136,6 +136,6 @@ def train_row(row: Row, budget: Budget, n_rows: int, data: Path, work: Path, mac
         threads=torch.get_num_threads(),
         provenance=made,
         parity=gap,
-        figures=tuple(figure for figure in spec.figures if figure.measure in MEASURES),
+        metrics=tuple(metric for metric in spec.metrics if metric.name in MEASURES),
         recipe=recipe.name,
     )
