@@ -159,9 +159,7 @@ def _arguments() -> tuple[Places, list[str]]:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True, help="A folder for clips and variants, kept between runs.")
     parser.add_argument("--clip", type=Path, help="640 x 360 with one face. [default: DATA/video/cry_to_laugh.mp4]")
-    parser.add_argument(
-        "--only", nargs="+", choices=list(PARTS), help="MetricValue these parts anew and keep the others."
-    )
+    parser.add_argument("--only", nargs="+", choices=list(PARTS), help="Measure these parts anew and keep the others.")
     parser.add_argument("--mediapipe-python", type=Path, help="Python of an environment with mediapipe.")
     parser.add_argument("--landmarker", type=Path, help="[default: DATA/models/face_landmarker.task]")
     parser.add_argument("--fer-python", type=Path, help="Python of an environment with fer.")

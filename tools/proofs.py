@@ -143,7 +143,7 @@ def plot(found: Sequence[Sweep]) -> str:
 
 
 def main() -> None:
-    """MetricValue everything and write the page between its marks."""
+    """Measure everything and write the page between its marks."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)

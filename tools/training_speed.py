@@ -142,7 +142,7 @@ def bootstrap_metric(name: str, data: Path, size_px: int, n: int) -> dict[str, f
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """MetricValue every way in turns and print a table."""
+    """Measure every way in turns and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of the open face sets")
     parser.add_argument("--size", type=int, default=112, help="px (default: 112)")

@@ -39,7 +39,7 @@ COMMANDS = MappingProxyType(
         "compound": ("mien.cli.recordings.compound:compound", "Compound expressions of a table of affect, zero-shot."),
         "convert": ("mien.cli.recordings.convert:convert", "A table in another format, or in OpenFace's columns."),
         "data": ("mien.cli.research.data:data", "List the data sets that mien reads, or check a copy of one."),
-        "evaluate": ("mien.cli.research.evaluate:evaluate", "MetricValue a bundle by a named protocol."),
+        "evaluate": ("mien.cli.research.evaluate:evaluate", "Measure a bundle by a named protocol."),
         "export": ("mien.cli.research.export:export", "Write a smaller variant of a bundle, measured (extra: train)."),
         "features": (
             "mien.cli.recordings.features:features",

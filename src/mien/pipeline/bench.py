@@ -98,7 +98,7 @@ def bench(
     runtime: str = "onnxruntime",
     threads: int | None = None,
 ) -> BenchReport:
-    """MetricValue decoding, each stage on material in memory, the whole way, and `mien analyze` as a command.
+    """Measure decoding, each stage on material in memory, the whole way, and `mien analyze` as a command.
 
     The stages take turns in each repetition, so that a machine that warms up or gets busy spoils all alike.
 

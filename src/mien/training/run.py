@@ -143,7 +143,7 @@ def train_network(recipe: Recipe, data: Path, work: Path, machine: ComputeSettin
 
 
 def measure_bundle(folder: Path, data: Path, spec: ModelSpec, protocols: Sequence[str]) -> ModelSpec:
-    """MetricValue the bundle as users would and write the figures into it."""
+    """Measure the bundle as users would and write the figures into it."""
     analyzer = Analyzer(folder)
     metrics: list[MetricValue] = []
     for name in protocols:

@@ -30,7 +30,7 @@ def bench(
     threads: int | None,
     as_json: bool,
 ) -> None:
-    """MetricValue decoding, faces, the affect net and the whole way on CLIP, side by side in one run.
+    """Measure decoding, faces, the affect net and the whole way on CLIP, side by side in one run.
 
     Some ten seconds of video are enough; the memory is that of `mien analyze` on the clip.
     """

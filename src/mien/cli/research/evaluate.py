@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mien.evaluation import Predictor, Report, ThresholdSearch
 
 
-@click.command(short_help="MetricValue a bundle or a file of predictions by a named protocol.")
+@click.command(short_help="Measure a bundle or a file of predictions by a named protocol.")
 @click.argument("protocol")
 @click.option("--data", required=True, type=click.Path(path_type=Path), help="Folder of the data set.")
 @click.option(
@@ -50,7 +50,7 @@ def evaluate(
     search_thresholds: bool,
     as_json: bool,
 ) -> None:
-    """MetricValue a bundle, a file of answers, or affect tables of the videos, with 95 % bootstrap intervals.
+    """Measure a bundle, a file of answers, or affect tables of the videos, with 95 % bootstrap intervals.
 
     \b
     ferplus, ferplus-mtl, lfw, lfw-chain, flip-rate, au-teacher, fairness, reliability, quality: a bundle on faces

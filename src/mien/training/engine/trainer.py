@@ -153,7 +153,7 @@ class Trainer:
         return terms
 
     def end_epoch(self, number: int) -> None:
-        """MetricValue the epoch where a stage keeps its best one or waits for a plateau."""
+        """Measure the epoch where a stage keeps its best one or waits for a plateau."""
         stage = self.recipe.stages[number]
         if not stage.is_validated:
             return

@@ -103,7 +103,7 @@ class _Table:
         self._keep(row, trained=train(row, self.budget, n_rows, data, work, self._machine))
 
     def time(self, row: Row, work: Path) -> None:
-        """MetricValue the cost of a row at both sizes."""
+        """Measure the cost of a row at both sizes."""
         logger.info("%s: cost and speed", row.name)
         threads = self._machine.threads or 1
         small = under_budget(row, self.budget, self.budget.images)
