@@ -64,7 +64,7 @@ def test_a_face_and_all_that_is_known_of_it(analyzer: Analyzer, astronaut: Image
     assert 250 < x1 < 300
     assert 40 < y0 < 110
     assert 160 < y1 < 220
-    assert faces.scores[0] > 0.9
+    assert faces.confidence[0] > 0.9
     assert faces.landmarks.shape == (1, 68, 2)
     assert faces.track_ids.tolist() == [-1]
     assert faces.expression_labels == EXPRESSIONS
@@ -166,7 +166,7 @@ def test_crops_of_mixed_sizes_are_read_one_by_one(analyzer: Analyzer, face: Imag
     images = [head, head[::2, ::2], face, np.asarray(Pil.fromarray(head).convert("L")), head[:, 20:120]]
     together = analyzer.crops(images)
     assert len(together) == len(images)
-    assert np.isnan(together.scores).all()
+    assert np.isnan(together.confidence).all()
     np.testing.assert_array_equal(together.boxes, [(0, 0, i.shape[1], i.shape[0]) for i in images])
     for index, image in enumerate(images):
         assert_same(together[index], analyzer.crops([image]))

@@ -17,7 +17,7 @@ def write_table(path: Path, sources: dict[str, list[dict[int, float]]]) -> Path:
         for source, frames in sources.items():
             for index, faces in enumerate(frames):
                 boxes = np.array([[x, 0, x + 10, 20] for x in faces.values()], np.float32).reshape(-1, 4)
-                found = Faces(boxes=boxes, scores=np.full(len(faces), 0.5), track_ids=list(faces))
+                found = Faces(boxes=boxes, confidence=np.full(len(faces), 0.5), track_ids=list(faces))
                 writer.append(source, Frame(index=2 * index, time_s=index / 10, faces=found))
     return path
 

@@ -38,7 +38,7 @@ def test_arrays_are_read_only_and_the_callers_array_stays_writable() -> None:
 
 def test_wrong_shapes_say_expected_and_got() -> None:
     with pytest.raises(ConfigError, match=r"scores must have shape \(2\), got \(3,\)"):
-        Faces(boxes=np.zeros((2, 4)), scores=np.zeros(3))
+        Faces(boxes=np.zeros((2, 4)), confidence=np.zeros(3))
     with pytest.raises(ConfigError, match="2 columns for 1 labels"):
         Faces(boxes=np.zeros((2, 4)), expression=np.zeros((2, 2)), expression_labels=("neutral",))
 

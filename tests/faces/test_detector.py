@@ -14,9 +14,9 @@ def test_detections_are_read_only_and_checked() -> None:
     with pytest.raises(ValueError, match="read-only"):
         found.boxes[0] = 0
     with pytest.raises(ConfigError, match=r"scores must have shape \(2,\), got \(1,\)"):
-        Detections(found.boxes, found.scores[:1], found.landmarks)
+        Detections(found.boxes, found.confidence[:1], found.landmarks)
     with pytest.raises(ConfigError, match=r"landmarks must have shape \(2, 5, 2\)"):
-        Detections(found.boxes, found.scores, found.landmarks[:, :4])
+        Detections(found.boxes, found.confidence, found.landmarks[:, :4])
 
 
 def test_detections_do_not_freeze_the_callers_array() -> None:
@@ -27,8 +27,8 @@ def test_detections_do_not_freeze_the_callers_array() -> None:
 
 def test_choosing_and_joining() -> None:
     found = faces_at([[0, 0, 10, 20], [5, 5, 9, 9], [1, 1, 2, 2]], [0.9, 0.8, 0.7])
-    assert found[found.scores > 0.75].scores.tolist() == pytest.approx([0.9, 0.8])
-    assert found[[2, 0]].scores.tolist() == pytest.approx([0.7, 0.9])
+    assert found[found.confidence > 0.75].confidence.tolist() == pytest.approx([0.9, 0.8])
+    assert found[[2, 0]].confidence.tolist() == pytest.approx([0.7, 0.9])
     assert len(found[[]]) == 0
     assert Detections.concatenated([found, Detections.empty()]).boxes.tolist() == found.boxes.tolist()
 

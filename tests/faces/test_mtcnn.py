@@ -36,7 +36,7 @@ def assert_astronaut(found: Detections, scale: float = 1.0, at: tuple[float, flo
     assert len(found) == 1
     offset = np.array(at, np.float32)
     assert iou(found.boxes, ASTRONAUT_BOX * scale + np.tile(offset, 2))[0, 0] > 0.8
-    assert found.scores[0] > 0.99
+    assert found.confidence[0] > 0.99
     np.testing.assert_allclose(found.landmarks[0], ASTRONAUT_POINTS * scale + offset, atol=5 * scale)
 
 
@@ -79,7 +79,7 @@ def test_fifty_faces(detector: MtcnnDetector, astronaut: Image) -> None:
     overlaps = iou(np.array(expected, np.float32), found.boxes)
     assert len(found) == rows * columns
     assert (overlaps.max(axis=1) > 0.6).all()
-    assert (np.diff(found.scores) <= 0).all()
+    assert (np.diff(found.confidence) <= 0).all()
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (11, 11), (19, 300), (1, 3000), (3000, 1), (40, 4000), (25, 25)])
@@ -105,8 +105,8 @@ def test_refine_answers_each_box(detector: MtcnnDetector, astronaut: Image) -> N
     elsewhere = np.array([[20, 20, 100, 100], [-500, -500, -400, -400]], np.float32)
     seen = detector.refine(astronaut, np.concatenate([shifted, elsewhere, ASTRONAUT_BOX]))
     assert len(seen) == 4
-    assert seen.scores[[0, 3]].min() > 0.9
-    assert seen.scores[[1, 2]].max() < 0.3
+    assert seen.confidence[[0, 3]].min() > 0.9
+    assert seen.confidence[[1, 2]].max() < 0.3
     assert iou(seen.boxes[[0, 3]], ASTRONAUT_BOX).min() > 0.7
     assert len(detector.refine(astronaut, np.empty((0, 4), np.float32))) == 0
 
@@ -174,7 +174,7 @@ def test_nets_take_swapped_normalised_pixels() -> None:
     expected = (np.arange(48, dtype=np.float32)[:, None].repeat(48, axis=1) - 127.5) / 128
     np.testing.assert_allclose(pixels[0, :, :, 0], expected, atol=1e-6)
     np.testing.assert_allclose(pixels[1, 24:], -127.5 / 128, atol=1e-6)
-    np.testing.assert_allclose(seen.scores, 0.75)
+    np.testing.assert_allclose(seen.confidence, 0.75)
     # Five x, then five y, in fractions of the window.
     np.testing.assert_allclose(seen.landmarks[1, :, 0], 72 + 48 * np.arange(5) / 10, atol=1e-4)
     np.testing.assert_allclose(seen.landmarks[1, :, 1], 48 * np.arange(5, 10) / 10, atol=1e-4)
@@ -206,7 +206,7 @@ def test_second_look_confirms_or_rejects() -> None:
     pnet = FakeSession(two_windows, input_names=("x",), output_names=("shift", "face"))
     detector = MtcnnDetector(Nets(propose=pnet, filter=rnet, refine=onet), min_face_px=20)
     found = detector.detect(np.zeros((40, 100, 3), np.uint8))
-    assert found.scores.tolist() == pytest.approx([0.95])
+    assert found.confidence.tolist() == pytest.approx([0.95])
     np.testing.assert_allclose(found.boxes, [[0, 0, 20, 20]], atol=1)
     assert [len(call["x"]) for call in onet.calls] == [2, 2]
 

@@ -29,7 +29,7 @@ def net() -> LandmarkNet:
 
 def test_points_lie_on_the_face(net: LandmarkNet, astronaut: Image) -> None:
     seen = net.read(astronaut, FIVE)
-    assert seen.scores[0] > 0.9
+    assert seen.confidence[0] > 0.9
     np.testing.assert_allclose(seen.landmarks, FIVE, atol=6)
     np.testing.assert_allclose(five_points(seen.points), seen.landmarks, atol=1e-3)
     points = seen.points[0]
@@ -97,8 +97,8 @@ def test_signs_of_pose_on_a_turned_head(net: LandmarkNet, shared_data: Path, ang
 
 def test_what_is_no_face_is_not_believed(net: LandmarkNet, astronaut: Image) -> None:
     sky, suit = FIVE - np.array([180, 60]), FIVE + np.array([30, 250])
-    assert net.read(astronaut, np.concatenate([sky, suit]).astype(np.float32)).scores.max() < 0.5
-    assert net.read(np.full((90, 90, 3), 127, np.uint8), FIVE / 4).scores[0] < 0.5
+    assert net.read(astronaut, np.concatenate([sky, suit]).astype(np.float32)).confidence.max() < 0.5
+    assert net.read(np.full((90, 90, 3), 127, np.uint8), FIVE / 4).confidence[0] < 0.5
 
 
 def test_no_place_is_no_face(net: LandmarkNet, astronaut: Image) -> None:
@@ -110,7 +110,7 @@ def test_photo_keeps_box_and_score_of_the_detector(net: LandmarkNet, astronaut: 
     found = Detections(boxes, np.array([0.9, 0.8], np.float32), np.concatenate([FIVE, FIVE / 5]))
     both = with_points(net, astronaut, found)
     np.testing.assert_array_equal(both.boxes, boxes)
-    np.testing.assert_array_equal(both.scores, found.scores)
+    np.testing.assert_array_equal(both.confidence, found.confidence)
     assert np.isfinite(both.points[0]).all()
     assert np.isnan(both.points[1]).all()
     np.testing.assert_array_equal(both.landmarks[1], found.landmarks[1])
@@ -128,7 +128,7 @@ def moving(astronaut: Image, n_frames: int) -> list[Image]:
 def astronaut_at(first: Image) -> Callable[[Image], Detections]:
     """A detector that knows only where the face is in the first frame."""
     box = faces_at([[178 - 100, 65 - 20, 270 - 100, 177 - 20]])
-    known = Detections(box.boxes, box.scores, FIVE - np.array([100, 20], np.float32))
+    known = Detections(box.boxes, box.confidence, FIVE - np.array([100, 20], np.float32))
     return lambda image: known if image is first or np.array_equal(image, first) else Detections.empty()
 
 

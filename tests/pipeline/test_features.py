@@ -55,7 +55,7 @@ def test_crops_give_what_the_analyzer_gives(crops: Path, tmp_path: Path) -> None
     np.testing.assert_allclose(found.features[:8], faces.features, atol=1e-4)
     task = analyzer.spec.task("valence_arousal")
     assert task is not None
-    values = activate(found.scores[:8, stored.info.scores_of("valence_arousal")], task)
+    values = activate(found.confidence[:8, stored.info.scores_of("valence_arousal")], task)
     np.testing.assert_allclose(values, np.stack([faces.valence, faces.arousal], axis=1), atol=1e-5)
     assert stored.info.digest == analyzer.bundle_digest
 

@@ -34,7 +34,7 @@ def make_frame() -> MakeFrame:
         corners = rng.uniform(-20, 500, (n_faces, 2))
         faces = Faces(
             boxes=np.hstack([corners, corners + 100]),
-            scores=rng.random(n_faces),
+            confidence=rng.random(n_faces),
             landmarks=rng.uniform(0, 500, (n_faces, N_LANDMARKS, 2)),
             track_ids=np.arange(n_faces),
             pose_rad=rng.uniform(-1, 1, (n_faces, 3)),

@@ -66,7 +66,7 @@ def test_csv_is_plain(tmp_path: Path, schema, make_frame) -> None:
     face, nothing = csv.DictReader(text.splitlines())
     assert (face["source"], face["success"], nothing["success"]) == ("Ünï.mp4", "true", "false")
     assert all(nothing[name] == "" for name in schema.names if name not in ("source", "frame", "time_s", "success"))
-    assert face["confidence"] == str(make_frame(0).faces.scores[0])
+    assert face["confidence"] == str(make_frame(0).faces.confidence[0])
 
 
 def test_json_lines_are_json(tmp_path: Path, schema, make_frame) -> None:

@@ -27,7 +27,7 @@ def test_one_row_per_face_and_one_for_a_frame_without(schema: pa.Schema, make_fr
         assert [found[f"{name}_rad"] for name in ("pitch", "yaw", "roll")] == faces.pose_rad[0].tolist()
         assert [found[f"expression_{name}"] for name in EXPRESSIONS] == faces.expression[0].tolist()
         assert found["expression"] == faces.top_expressions()[0]
-        assert (found["confidence"], found["quality"]) == (faces.scores[0], faces.quality[0])
+        assert (found["confidence"], found["quality"]) == (faces.confidence[0], faces.quality[0])
         assert (found["valence"], found["arousal"]) == (faces.valence[0], faces.arousal[0])
         assert [found["AU01"], found["AU12"]] == faces.action_units[0].tolist()
         assert [found[f"lm_x{k:02d}"] for k in range(5)] == faces.landmarks[0, :, 0].tolist()

@@ -26,7 +26,7 @@ def faces(*readings: tuple[int, str, float, float]) -> Faces:
         expression[index, EXPRESSIONS.index(label)] = 0.86
     return Faces(
         boxes=np.tile(np.float32([0, 0, 9, 9]), (n, 1)),
-        scores=np.full(n, 0.9),
+        confidence=np.full(n, 0.9),
         track_ids=[reading[0] for reading in readings],
         expression=expression,
         valence=[reading[2] for reading in readings],

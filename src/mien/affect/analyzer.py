@@ -222,7 +222,7 @@ class Analyzer:
             images: paths, arrays (H, W, 3) RGB or (H, W) gray uint8, or PIL images, of any sizes.
 
         Returns:
-            As many faces as images, in order; ``boxes`` cover the whole image, ``scores`` are NaN.
+            As many faces as images, in order; ``boxes`` cover the whole image, ``confidence`` is NaN.
 
         Raises:
             InputError: an image cannot be read; the message says which. Or a single image was given instead of a list.

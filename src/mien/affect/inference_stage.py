@@ -196,7 +196,7 @@ class AffectInference:
             return Faces.empty(self.decoder.expression_labels, self.decoder.action_unit_labels)
         faces = Faces(
             boxes=seen.boxes,
-            scores=seen.scores,
+            confidence=seen.confidence,
             landmarks=seen.points if self.has_points else seen.landmarks,
             pose_rad=seen.pose_rad,
             eyes_open=seen.eyes_open,

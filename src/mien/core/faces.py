@@ -21,7 +21,7 @@ Index = int | slice | npt.NDArray[np.bool_] | npt.NDArray[np.intp] | list[int]
 # None in a shape is a length that the instance decides.
 _COLUMNS: dict[str, tuple[tuple[int | None, ...], type, float]] = {
     "boxes": ((4,), np.float32, np.nan),
-    "scores": ((), np.float32, np.nan),
+    "confidence": ((), np.float32, np.nan),
     "landmarks": ((None, 2), np.float32, np.nan),
     "track_ids": ((), np.int64, -1),
     "pose_rad": ((3,), np.float32, np.nan),
@@ -48,7 +48,7 @@ class Faces:
 
     Attributes:
         boxes: (N, 4) float32, xyxy in pixels of the image as it is shown (after rotation); may leave the image.
-        scores: (N,) float32 in [0, 1], the detector's confidence; NaN for faces that were given as crops.
+        confidence: (N,) float32 in [0, 1], the detector's confidence; NaN for faces that were given as crops.
         landmarks: (N, K, 2) float32 pixels; K = 5 (centres of the eye at the image's left and of the one at its
             right, nose tip, mouth corners left and right as seen in the image) or 68 (300-W order); K = 0 if none.
         track_ids: (N,) int64, the same number for the same face through a video; -1 where nothing is tracked.
@@ -67,7 +67,7 @@ class Faces:
     """
 
     boxes: npt.NDArray[np.float32]
-    scores: npt.NDArray[np.float32] = _FILL
+    confidence: npt.NDArray[np.float32] = _FILL
     landmarks: npt.NDArray[np.float32] = _FILL
     track_ids: npt.NDArray[np.int64] = _FILL
     pose_rad: npt.NDArray[np.float32] = _FILL
@@ -93,6 +93,11 @@ class Faces:
         for name, length in own_length.items():
             if getattr(self, name).shape[1] != length:
                 raise ConfigError(f"{name} has {getattr(self, name).shape[1]} columns for {length} labels")
+
+    @property
+    def scores(self) -> npt.NDArray[np.float32]:
+        """Alias of ``confidence``."""
+        return self.confidence
 
     @classmethod
     def empty(cls, expression_labels: tuple[str, ...] = (), action_unit_labels: tuple[str, ...] = ()) -> Faces:

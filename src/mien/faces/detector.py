@@ -23,7 +23,7 @@ N_POINTS = 68
 
 _SHAPES: dict[str, tuple[int, ...]] = {
     "boxes": (4,),
-    "scores": (),
+    "confidence": (),
     "landmarks": (N_LANDMARKS, 2),
     "points": (N_POINTS, 2),
     "pose_rad": (3,),
@@ -42,7 +42,7 @@ class Detections:
 
     Attributes:
         boxes: (N, 4) xyxy in pixels of the image; may leave the image.
-        scores: (N,) in [0, 1].
+        confidence: (N,) in [0, 1].
         landmarks: (N, 5, 2) pixels: eye at the image's left, eye at its right, nose tip, mouth corner at the
             image's left, mouth corner at its right.
         points: (N, 68, 2) pixels in 300-W order.
@@ -51,7 +51,7 @@ class Detections:
     """
 
     boxes: npt.NDArray[np.float32]
-    scores: npt.NDArray[np.float32]
+    confidence: npt.NDArray[np.float32]
     landmarks: npt.NDArray[np.float32]
     points: npt.NDArray[np.float32] = _FILL
     pose_rad: npt.NDArray[np.float32] = _FILL
@@ -319,7 +319,7 @@ class FakeRefiningDetector(FakeDetector):
         overlaps = iou(boxes, faces.boxes)
         for row in np.flatnonzero(overlaps.any(axis=1)):
             face = int(overlaps[row].argmax())
-            seen[row], scores[row], landmarks[row] = faces.boxes[face], faces.scores[face], faces.landmarks[face]
+            seen[row], scores[row], landmarks[row] = faces.boxes[face], faces.confidence[face], faces.landmarks[face]
         return Detections(seen, scores, landmarks)
 
 

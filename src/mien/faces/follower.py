@@ -159,7 +159,7 @@ class FaceFollower:
             return
         seen = self._tracker.expected_landmarks()[unread]
         faces = self._reader.read(frame.gray, seen)
-        believed = faces.scores >= BELIEVED
+        believed = faces.confidence >= BELIEVED
         self._tracker.set_landmarks(unread[believed], faces[believed])
 
     def _scan_is_due(self, time_s: float, thumbnail: Thumbnail, width_height: npt.NDArray[np.float32]) -> bool:

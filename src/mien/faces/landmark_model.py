@@ -68,7 +68,7 @@ class LandmarkNet:
         points = _undone(matrices, in_crop)
         return Detections(
             boxes=boxes_of(points),
-            scores=_sigmoid(outputs[self._face][:, 0]),
+            confidence=_sigmoid(outputs[self._face][:, 0]),
             landmarks=five_points(points).astype(np.float32),
             points=points.astype(np.float32),
             pose_rad=_upright(outputs[self._pose], matrices),
@@ -140,13 +140,13 @@ def with_points(reader: PointReader, image: Image, found: Detections) -> Detecti
     """
     # Once more from its own points: a crop about exact points gives exact ones, and a video does the same.
     read = reader.read(image, reader.read(image, found.landmarks).landmarks)
-    believed = read.scores >= BELIEVED
+    believed = read.confidence >= BELIEVED
     names = ("landmarks", "points", "pose_rad", "eyes_open")
     kept = {}
     for name in names:
         old = getattr(found, name)
         kept[name] = np.where(believed.reshape(-1, *[1] * (old.ndim - 1)), getattr(read, name), old)
-    return Detections(boxes=found.boxes, scores=found.scores, **kept)
+    return Detections(boxes=found.boxes, confidence=found.confidence, **kept)
 
 
 def boxes_of(points: npt.NDArray[np.floating]) -> Floats:

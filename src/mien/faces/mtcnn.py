@@ -177,7 +177,7 @@ class MtcnnDetector:
         candidates = self._filter(copy, candidates[_not_within(candidates, known * np.float32(shrink))])
         # O-Net reads the image itself: small faces keep the pixels that the copy has lost.
         found = self.refine(image, geometry.squares(np.concatenate([candidates / np.float32(shrink), known])))
-        found = found[found.scores > self._thresholds.refine]
+        found = found[found.confidence > self._thresholds.refine]
         return self._confirm(image, found[_keep_largest_overlap(found, _NMS_AT_END)])
 
     def _propose(self, copy: Image, *, min_face_px: float) -> Floats:
@@ -218,9 +218,9 @@ class MtcnnDetector:
 
     def _confirm(self, image: Image, found: Detections) -> Detections:
         """Those faces that are sure, or that a second look confirms, best score first."""
-        scores = found.scores.copy()
+        scores = found.confidence.copy()
         doubtful = np.flatnonzero(scores < _SURE_SCORE)
-        scores[doubtful] = (scores[doubtful] + self.refine(image, found.boxes[doubtful]).scores) / 2
+        scores[doubtful] = (scores[doubtful] + self.refine(image, found.boxes[doubtful]).confidence) / 2
         order = np.argsort(-scores, kind="stable")
         order = order[scores[order] > self._thresholds.confirm]
         return Detections(found.boxes[order], scores[order], found.landmarks[order])
@@ -311,7 +311,7 @@ def _not_within(boxes: Floats, known: Floats) -> npt.NDArray[np.bool_]:
 
 def _keep_largest_overlap(found: Detections, overlap: float) -> npt.NDArray[np.intp]:
     """Indices that survive suppression by the share of the smaller box, best score first."""
-    order = np.argsort(-found.scores, kind="stable")
+    order = np.argsort(-found.confidence, kind="stable")
     shared = geometry.overlap_of_smaller(found.boxes[order], found.boxes[order])
     kept: list[int] = []
     for index in range(len(order)):

@@ -72,7 +72,7 @@ def quality_signals(picture: tuple[int, int], faces: Detections, crops: Image) -
     axis = np.where(between_eyes < to_mouth, down, 1j * across) / size
     turn_nod = (nose - eyes) * np.conj(axis) / size - (down / size * np.conj(axis)).imag * 0.5j
     sharpness, contrast = _texture(crops)
-    score = np.clip(faces.scores, _SURE, 1 - _SURE)
+    score = np.clip(faces.confidence, _SURE, 1 - _SURE)
     signals = np.empty((len(faces), len(SIGNALS)), np.float32)
     signals[:, 0] = np.log2(size)
     signals[:, 1] = sharpness

@@ -159,7 +159,7 @@ class Tracker:
         """
         expected = self._expected()
         on_face = np.diagonal(geometry.iou(expected, looked.boxes)) if len(looked) else np.empty(0, np.float32)
-        held = (looked.scores >= self._needed_scores()) & (on_face >= _HOLD_IOU)
+        held = (looked.confidence >= self._needed_scores()) & (on_face >= _HOLD_IOU)
         for index in self._without_doubles(np.flatnonzero(held), looked.boxes, on_face):
             self._take(index, looked, index)
         return any(track.was_visible and not track.seen for track in self._tracks)
@@ -256,7 +256,7 @@ class Tracker:
                 face=found[[row]],
                 seen_s=self._time_s,
                 last_detected_s=self._time_s,
-                confirmed=bool(found.scores[row] >= _SURE_SCORE),
+                confirmed=bool(found.confidence[row] >= _SURE_SCORE),
             )
             self._tracks.append(track)
             # The first frame of a shot has no detection before it, and its faces must not be missing.

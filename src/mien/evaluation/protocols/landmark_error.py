@@ -87,7 +87,7 @@ def _read(net: LandmarkNet, images: list[Image], five: Doubles) -> _Readings:
         first = net.read(image, _jittered(points, rng)[None].astype(np.float32))
         rough.append(first)
         followed.append(net.read(image, first.landmarks))
-        nowhere.append(net.read(image, _astray(points, rng)[None].astype(np.float32)).scores)
+        nowhere.append(net.read(image, _astray(points, rng)[None].astype(np.float32)).confidence)
     return _Readings(Detections.concatenated(rough), Detections.concatenated(followed), np.concatenate(nowhere))
 
 
@@ -151,7 +151,7 @@ def _measures(
     values["point error without the jaw, followed"] = _distances(readings.followed, truth, first=_N_JAW)
     values["rotation error in degrees, followed"] = _total_deg(readings.followed, faces.pose_rad)
     values["eye openness error, followed"] = np.abs(readings.followed.eyes_open - faces.eyes_open).mean(axis=1)
-    values["faces believed, first look"] = readings.rough.scores >= _BELIEVED
+    values["faces believed, first look"] = readings.rough.confidence >= _BELIEVED
     values["places without a face refused"] = readings.nowhere < _BELIEVED
     measures = [mean_measure(f"{name}: {title}", value, rows, groups) for name, value in values.items()]
     errors = values["point error, followed"][rows]
@@ -163,7 +163,7 @@ def _measures(
     measures.append(
         bootstrap_metric(f"median point error, followed: {title}", len(errors), median, groups=groups[rows])
     )
-    scores = np.concatenate([readings.rough.scores[rows], readings.nowhere[rows]])
+    scores = np.concatenate([readings.rough.confidence[rows], readings.nowhere[rows]])
     is_face = np.arange(len(scores)) < rows.sum()
     owner = np.concatenate([groups[rows], groups[rows]])
 

@@ -91,7 +91,7 @@ def predict_degraded(analyzer: Analyzer, samples: FaceSamples, *, seed: int) -> 
         crop = cut_faces(shown, face, analyzer.spec)
         kinds.append(kind)
         signals.append(quality_signals(shown.shape[:2], face, crop)[0])
-        scores.append(face.scores[0])
+        scores.append(face.confidence[0])
         crops.append(crop[0])
     probabilities = expression_probabilities(analyzer.crops(crops))
     features = np.array(signals, np.float32).reshape(len(crops), -1)
@@ -109,11 +109,11 @@ def predict_degraded(analyzer: Analyzer, samples: FaceSamples, *, seed: int) -> 
 def _looked_at(reader: PointReader, image: Image, known: npt.NDArray[np.float32]) -> Detections:
     """The face at five known points, as the reader sees it if it believes in it."""
     seen = reader.read(image, known[None])
-    if seen.scores[0] >= HELD:
+    if seen.confidence[0] >= HELD:
         return seen
     middle, extent = known.mean(axis=0), np.ptp(known, axis=0).max()
     box = np.concatenate([middle - _BOX * extent, middle + _BOX * extent])[None].astype(np.float32)
-    return Detections(box, seen.scores, known[None])
+    return Detections(box, seen.confidence, known[None])
 
 
 def evaluate_quality(analyzer: Analyzer, data: Path) -> Report:

@@ -95,7 +95,7 @@ class RowEncoder:
                 groups.append(([f"lm_{axis}{k:02d}" for k in range(n_landmarks)], points[:, :, i]))
             groups.append((EYE_COLUMNS, _joined(faces, "eyes_open")))
         measured = {
-            "confidence": _joined(faces, "scores"),
+            "confidence": _joined(faces, "confidence"),
             **{name: _joined(faces, name) for name in ("quality", "valence", "arousal")},
         }
         for names, matrix in groups:
