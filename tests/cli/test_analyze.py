@@ -190,7 +190,7 @@ def test_an_adaptive_rate_reads_less_and_keeps_every_row(mien, clip: Path, tmp_p
         (["--min-quality", "1.5"], "Invalid value for '--min-quality'"),
         (["--adaptive", "5,x"], "adaptive"),
         (["--adaptive", "1,5"], "strides must fall"),
-        (["--points", "no-such-net"], "no-such-net"),
+        (["--landmark-model", "no-such-net"], "no-such-net"),
     ],
 )
 def test_settings_that_make_no_sense(mien, photo: Path, tmp_path: Path, options: list[str], message: str) -> None:

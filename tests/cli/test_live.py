@@ -50,8 +50,8 @@ def test_a_video_in_a_pipe(mien: Any, clip: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("points", "has_pose"), [("mien-points", True), ("none", False)])
-def test_a_landmark_net_or_none(mien: Any, clip: Path, tmp_path: Path, points: str, has_pose: bool) -> None:
-    ended = mien("live", clip, "--out", tmp_path / "t.csv", "--threads", 1, "--points", points)
+def test_a_landmark_net_or_none(mien: Any, clip: Path, tmp_path: Path, landmark_model: str, has_pose: bool) -> None:
+    ended = mien("live", clip, "--out", tmp_path / "t.csv", "--threads", 1, "--landmark-model", landmark_model)
     assert ended.code == 0
     table = read_table(tmp_path / "t.csv")
     assert (table["yaw_rad"].null_count < table.num_rows) is has_pose

@@ -11,7 +11,15 @@ import pytest
 
 from mien.core import ConfigError, InputError, ModelError
 from mien.datasets import load_landmark_faces
-from mien.faces import Detections, FaceFollower, LandmarkNet, create_reader, five_points, load_landmark_net, with_points
+from mien.faces import (
+    Detections,
+    FaceFollower,
+    LandmarkNet,
+    create_landmark_model,
+    five_points,
+    load_landmark_net,
+    refine_landmarks,
+)
 from mien.faces.detector import FakeDetector, faces_at
 from mien.inference import DEFAULT_BUNDLE, load_bundle
 from mien.media import decode_image
@@ -108,7 +116,7 @@ def test_no_place_is_no_face(net: LandmarkNet, astronaut: Image) -> None:
 def test_photo_keeps_box_and_score_of_the_detector(net: LandmarkNet, astronaut: Image) -> None:
     boxes = np.array([[180, 65, 268, 175], [0, 0, 60, 60]], np.float32)  # the second one is the sky
     found = Detections(boxes, np.array([0.9, 0.8], np.float32), np.concatenate([FIVE, FIVE / 5]))
-    both = with_points(net, astronaut, found)
+    both = refine_landmarks(net, astronaut, found)
     np.testing.assert_array_equal(both.boxes, boxes)
     np.testing.assert_array_equal(both.confidence, found.confidence)
     assert np.isfinite(both.points[0]).all()
@@ -154,15 +162,15 @@ def test_points_lose_a_face_that_vanishes(net: LandmarkNet, astronaut: Image) ->
 
 
 def test_who_reads_points(net: LandmarkNet) -> None:
-    assert create_reader(None) is None
-    assert create_reader("none") is None
-    assert create_reader(net) is net
+    assert create_landmark_model(None) is None
+    assert create_landmark_model("none") is None
+    assert create_landmark_model(net) is net
     with pytest.raises(ConfigError, match="read"):
-        create_reader(42)  # type: ignore[arg-type]  # what a caller without a type checker may do
+        create_landmark_model(42)  # type: ignore[arg-type]  # what a caller without a type checker may do
     with pytest.raises(ModelError, match="no landmark net"):
-        create_reader(DEFAULT_BUNDLE)
+        create_landmark_model(DEFAULT_BUNDLE)
     with pytest.raises(ModelError, match="no bundle of that name"):
-        create_reader("mien-point")
+        create_landmark_model("mien-point")
 
 
 def test_wrong_pictures(net: LandmarkNet, astronaut: Image) -> None:

@@ -30,19 +30,19 @@ from mien.affect.temporal.frame_smoothing import smooth_frames
 from mien.affect.temporal.smoothing import Smoothing
 from mien.core import ConfigError, Faces, FaceSelector, Frame, InputError, ModelSpec
 from mien.faces import (
-    DEFAULT_POINTS,
+    DEFAULT_LANDMARK_MODEL,
     Detections,
     FaceDetector,
     FaceFollower,
+    LandmarkModel,
     LandmarkNet,
-    PointReader,
     check_min_quality,
     create_detector,
-    create_reader,
+    create_landmark_model,
     load_quality_model,
     parse_detector,
     quality_signals,
-    with_points,
+    refine_landmarks,
 )
 from mien.faces.detector import N_LANDMARKS, N_POINTS
 from mien.inference import DEFAULT_BUNDLE, Bundle, load_bundle, usable_cores
@@ -97,8 +97,8 @@ class Analyzer:
         model: name of a bundle or path of its folder.
         detector: name of a face detector (``"mtcnn"``, or ``"yunet=FILE.onnx"`` with a model of your own), or any
             object with the methods of `mien.faces.FaceDetector`.
-        points: landmark net that reads 68 points, head pose and eye openness and follows faces between detections:
-            name or folder of its bundle, any object with the methods of `mien.faces.PointReader`, or None (``"none"``)
+        landmark_model: Gives 68 landmarks, head pose and eye openness, and tracks faces between detections:
+            name or folder of its bundle, any object with the methods of `mien.faces.LandmarkModel`, or None (``"none"``)
             for the five points of the detector alone.
         runtime: ``"onnxruntime"`` or ``"openvino"`` (extra).
         threads: of each model; None uses every core that this process may use.
@@ -118,7 +118,7 @@ class Analyzer:
         model: str | Path = DEFAULT_BUNDLE,
         *,
         detector: str | FaceDetector = "mtcnn",
-        points: str | Path | PointReader | None = DEFAULT_POINTS,
+        landmark_model: str | Path | LandmarkModel | None = DEFAULT_LANDMARK_MODEL,
         runtime: str = "onnxruntime",
         threads: int | None = None,
         faces: str = "all",
@@ -129,7 +129,7 @@ class Analyzer:
         self._bundle = load_bundle(model, runtime=runtime, threads=threads)
         self._decoder = Decoder(self._bundle.spec, keep_features=features)
         self._detector, self._runtime, self._threads = detector, runtime, threads
-        self._reader = create_reader(points, runtime=runtime)
+        self._reader = create_landmark_model(landmark_model, runtime=runtime)
         self._affect_inference = AffectInference(
             decoder=self._decoder, has_points=self._reader is not None, min_quality=check_min_quality(min_quality)
         )
@@ -177,7 +177,7 @@ class Analyzer:
         return self._bundle.digest
 
     @property
-    def points_bundle(self) -> Bundle | None:
+    def landmark_bundle(self) -> Bundle | None:
         """The landmark net; None where nobody or an object of the caller's reads points."""
         return self._reader.bundle if isinstance(self._reader, LandmarkNet) else None
 
@@ -382,7 +382,7 @@ class Analyzer:
     def _detected(self, image: Image) -> Detections:
         """The faces of a photo."""
         found = self._still_detector.detect(image)
-        return found if self._reader is None else with_points(self._reader, image, found)
+        return found if self._reader is None else refine_landmarks(self._reader, image, found)
 
     def _found(
         self, image: Image, detections: Detections, track_ids: npt.NDArray[np.int64] | None = None

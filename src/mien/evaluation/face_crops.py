@@ -50,7 +50,7 @@ def align_samples(samples: FaceSamples, spec: ModelSpec) -> tuple[list[Image], l
     return sharp, small
 
 
-def with_points(samples: FaceSamples) -> FaceSamples:
+def with_keypoints(samples: FaceSamples) -> FaceSamples:
     """The rows whose alignment points are known."""
     return samples.take(np.isfinite(samples.landmarks).all(axis=(1, 2)))
 

@@ -7,7 +7,7 @@ from mien.faces.detector import (
     Detections,
     DetectorInfo,
     FaceDetector,
-    PointReader,
+    LandmarkModel,
     RefiningDetector,
     SearchingDetector,
     create_detector,
@@ -15,30 +15,30 @@ from mien.faces.detector import (
 )
 from mien.faces.follower import FaceFollower
 from mien.faces.landmark_model import (
-    DEFAULT_POINTS,
-    NO_POINTS,
+    DEFAULT_LANDMARK_MODEL,
+    NO_LANDMARK_MODEL,
     LandmarkNet,
-    create_reader,
+    create_landmark_model,
     load_landmark_net,
-    with_points,
+    refine_landmarks,
 )
 from mien.faces.quality import SIGNALS, QualityModel, check_min_quality, load_quality_model, quality_signals
 from mien.faces.scene_changes import CutDetector
 from mien.faces.tracker import MAX_LOST_S, Tracker
 
 __all__ = [
-    "DEFAULT_POINTS",
+    "DEFAULT_LANDMARK_MODEL",
     "DETECTORS",
     "MAX_LOST_S",
-    "NO_POINTS",
+    "NO_LANDMARK_MODEL",
     "SIGNALS",
     "CutDetector",
     "Detections",
     "DetectorInfo",
     "FaceDetector",
     "FaceFollower",
+    "LandmarkModel",
     "LandmarkNet",
-    "PointReader",
     "QualityModel",
     "RefiningDetector",
     "SearchingDetector",
@@ -46,15 +46,15 @@ __all__ = [
     "align_faces",
     "check_min_quality",
     "create_detector",
-    "create_reader",
+    "create_landmark_model",
     "five_points",
     "load_landmark_net",
     "load_quality_model",
     "parse_detector",
     "quality_signals",
+    "refine_landmarks",
     "resize_face",
     "similarity_transform",
     "to_colour",
     "warp_face",
-    "with_points",
 ]

@@ -137,7 +137,7 @@ class SearchingDetector(RefiningDetector, Protocol):
 
 
 @runtime_checkable
-class PointReader(Protocol):
+class LandmarkModel(Protocol):
     """Reads a face whose rough place is known: its points, its pose, and whether it is a face at all."""
 
     def read(self, image: Image, landmarks: npt.NDArray[np.float32]) -> Detections:

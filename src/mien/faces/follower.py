@@ -14,12 +14,12 @@ from mien.faces.detector import (
     Detections,
     FaceDetector,
     Image,
-    PointReader,
+    LandmarkModel,
     RefiningDetector,
     SearchingDetector,
     require_rgb,
 )
-from mien.faces.landmark_model import BELIEVED
+from mien.faces.landmark_model import MIN_CONFIDENCE
 from mien.faces.scene_changes import CutDetector, StaticScene, Thumbnail, thumbnail_of
 from mien.faces.tracker import Tracker
 from mien.media import VideoFrame
@@ -63,7 +63,7 @@ class FaceFollower:
     def __init__(
         self,
         detector: FaceDetector,
-        reader: PointReader | None = None,
+        reader: LandmarkModel | None = None,
         *,
         scan_every_s: float = 0.5,
         max_lost_s: float = 1.0,
@@ -159,7 +159,7 @@ class FaceFollower:
             return
         seen = self._tracker.expected_landmarks()[unread]
         faces = self._reader.read(frame.gray, seen)
-        believed = faces.confidence >= BELIEVED
+        believed = faces.confidence >= MIN_CONFIDENCE
         self._tracker.set_landmarks(unread[believed], faces[believed])
 
     def _scan_is_due(self, time_s: float, thumbnail: Thumbnail, width_height: npt.NDArray[np.float32]) -> bool:

@@ -10,18 +10,18 @@ import numpy.typing as npt
 
 from mien.core import POINT_COLUMNS, ConfigError, ModelError, pose_angles, rotation_matrices
 from mien.faces.alignment import five_points, similarity_transform, to_colour, warp_face
-from mien.faces.detector import Detections, Image, PointReader, require_picture
+from mien.faces.detector import Detections, Image, LandmarkModel, require_picture
 from mien.inference import Bundle, load_bundle
 
 Floats = npt.NDArray[np.float32]
 
-DEFAULT_POINTS = "mien-points"
+DEFAULT_LANDMARK_MODEL = "mien-points"
 """The landmark net that comes with mien."""
 
-NO_POINTS = "none"
+NO_LANDMARK_MODEL = "none"
 """What people write for no landmark net: faces then have the five points of their detector."""
 
-BELIEVED = 0.5
+MIN_CONFIDENCE = 0.5
 """Score from which what the reader sees in a place that a detector calls a face replaces the detector's points."""
 
 # A box about 68 points, which end at the brows, is made as tall as the detectors' boxes, which show the forehead.
@@ -29,7 +29,7 @@ _FOREHEAD = 0.22
 
 
 class LandmarkNet:
-    """Reads faces with a bundle that has the tasks landmarks, head_pose, eyes_open and face. A `PointReader`.
+    """Reads faces with a bundle that has the tasks landmarks, head_pose, eyes_open and face. A `LandmarkModel`.
 
     Args:
         bundle: see `load_landmark_net`.
@@ -57,7 +57,7 @@ class LandmarkNet:
         return self._bundle
 
     def read(self, image: Image, landmarks: Floats) -> Detections:
-        """What is seen at each place; see `mien.faces.PointReader.read`."""
+        """What is seen at each place; see `mien.faces.LandmarkModel.read`."""
         require_picture(image)
         if not len(landmarks):
             return Detections.empty()
@@ -97,7 +97,9 @@ class LandmarkNet:
         return crops if image.ndim == 2 else to_colour(crops, "gray")
 
 
-def load_landmark_net(name_or_path: str | Path = DEFAULT_POINTS, *, runtime: str = "onnxruntime") -> LandmarkNet:
+def load_landmark_net(
+    name_or_path: str | Path = DEFAULT_LANDMARK_MODEL, *, runtime: str = "onnxruntime"
+) -> LandmarkNet:
     """The landmark net of a bundle, on one thread: it is done sooner than a second one has begun.
 
     Raises:
@@ -107,28 +109,30 @@ def load_landmark_net(name_or_path: str | Path = DEFAULT_POINTS, *, runtime: str
     return LandmarkNet(load_bundle(name_or_path, runtime=runtime, threads=1))
 
 
-def create_reader(points: str | Path | PointReader | None, *, runtime: str = "onnxruntime") -> PointReader | None:
-    """What reads points: the landmark net of a bundle by name or folder, or the given object as it is.
+def create_landmark_model(
+    model: str | Path | LandmarkModel | None, *, runtime: str = "onnxruntime"
+) -> LandmarkModel | None:
+    """The landmark network of a bundle by name or folder, or the given object unchanged.
 
     Args:
-        points: None or `NO_POINTS` for nobody.
-        runtime: see `mien.inference.create_session`.
+        model: Bundle name, folder or object; None or `NO_LANDMARK_MODEL` for no landmark model.
+        runtime: See `mien.inference.create_session`.
 
     Raises:
-        ConfigError: the object cannot read points.
-        ModelError: the bundle is missing, damaged, or no landmark net.
-        MissingExtraError: the runtime is not installed.
+        ConfigError: The object has no method ``read(image, keypoints)``.
+        ModelError: The bundle is missing, damaged, or not a landmark network.
+        MissingExtraError: The runtime is not installed.
     """
-    if points is None or points == NO_POINTS:
+    if model is None or model == NO_LANDMARK_MODEL:
         return None
-    if isinstance(points, (str, Path)):
-        return load_landmark_net(points, runtime=runtime)
-    if not isinstance(points, PointReader):
-        raise ConfigError(f"a reader of points has a method read(image, landmarks), {type(points).__name__} has none")
-    return points
+    if isinstance(model, (str, Path)):
+        return load_landmark_net(model, runtime=runtime)
+    if not isinstance(model, LandmarkModel):
+        raise ConfigError(f"a landmark model has a method read(image, keypoints), {type(model).__name__} has none")
+    return model
 
 
-def with_points(reader: PointReader, image: Image, found: Detections) -> Detections:
+def refine_landmarks(reader: LandmarkModel, image: Image, found: Detections) -> Detections:
     """What a detector has found in a photo, its points replaced by what the reader sees there, if it sees a face.
 
     Boxes and scores stay the detector's.
@@ -140,7 +144,7 @@ def with_points(reader: PointReader, image: Image, found: Detections) -> Detecti
     """
     # Once more from its own points: a crop about exact points gives exact ones, and a video does the same.
     read = reader.read(image, reader.read(image, found.landmarks).landmarks)
-    believed = read.confidence >= BELIEVED
+    believed = read.confidence >= MIN_CONFIDENCE
     names = ("landmarks", "points", "pose_rad", "eyes_open")
     kept = {}
     for name in names:

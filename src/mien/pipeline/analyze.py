@@ -12,7 +12,7 @@ from typing import Any
 
 from mien.affect import AdaptiveRate, Smoothing
 from mien.core import ConfigError, FaceSelector
-from mien.faces import DEFAULT_POINTS, NO_POINTS, check_min_quality, parse_detector
+from mien.faces import DEFAULT_LANDMARK_MODEL, NO_LANDMARK_MODEL, check_min_quality, parse_detector
 from mien.inference import DEFAULT_BUNDLE, bundle_digest, load_spec, usable_cores
 from mien.jobs import Engine, LocalEngine, create_engine
 from mien.pipeline.media_run import Selection
@@ -70,7 +70,7 @@ def analyze(
     *,
     model: str | Path = DEFAULT_BUNDLE,
     detector: str = "mtcnn",
-    points: str = DEFAULT_POINTS,
+    landmark_model: str = DEFAULT_LANDMARK_MODEL,
     runtime: str = "onnxruntime",
     threads: int | None = None,
     faces: str = "all",
@@ -107,7 +107,7 @@ def analyze(
             ending, or one that ends with ``/``) with one Parquet table per input.
         model: name or folder of a bundle.
         detector: ``"mtcnn"``, or ``"yunet=FILE.onnx"`` with a model of your own.
-        points: name or folder of a landmark net, or ``"none"``, see `mien.Analyzer`.
+        landmark_model: name or folder of a landmark net, or ``"none"``, see `mien.Analyzer`.
         runtime: ``"onnxruntime"`` or ``"openvino"``.
         threads: of each model; None for every core.
         faces: ``"all"``, ``"largest"`` (of each frame, whoever that is), or ``"track=ID"`` for one track of videos.
@@ -147,7 +147,7 @@ def analyze(
         "out": os.fspath(out),
         "model": str(model),
         "detector": detector,
-        "points": points,
+        "landmark_model": landmark_model,
         "runtime": runtime,
         "threads": threads,
         "faces": faces,
@@ -168,8 +168,8 @@ def analyze(
     }
     if weights := parse_detector(detector)[1].get("model"):
         arguments["detector_sha256"] = hash_file(weights) if Path(weights).is_file() else None
-    if points != NO_POINTS:
-        arguments["points_sha256"] = bundle_digest(points)
+    if landmark_model != NO_LANDMARK_MODEL:
+        arguments["landmark_model_sha256"] = bundle_digest(landmark_model)
     check_min_quality(min_quality)
     selection = Selection(every=every, start_s=start_s, stop_s=stop_s, smooth=smoothing, adaptive=rate)
     if anonymous and overlay is None:
@@ -206,7 +206,7 @@ def analyze(
             settings = RunSettings(
                 model=model,
                 detector=detector,
-                points=points,
+                landmark_model=landmark_model,
                 runtime=runtime,
                 threads=_threads_per_worker(jobs, len(todo)) if threads is None else threads,
                 # Whoever is not chosen must be found all the same to be hidden.

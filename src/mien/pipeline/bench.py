@@ -14,7 +14,7 @@ from typing import Any
 from mien._version import __version__
 from mien.affect.analyzer import opencv_on_one_thread
 from mien.core import ConfigError
-from mien.faces import DEFAULT_POINTS
+from mien.faces import DEFAULT_LANDMARK_MODEL
 from mien.inference import DEFAULT_BUNDLE, Memory, machine_name
 from mien.pipeline.bench_stages import BenchData, BenchSettings, BenchStage, EndToEnd
 
@@ -94,7 +94,7 @@ def bench(
     *,
     repeats: int = 3,
     model: str | Path = DEFAULT_BUNDLE,
-    points: str = DEFAULT_POINTS,
+    landmark_model: str = DEFAULT_LANDMARK_MODEL,
     runtime: str = "onnxruntime",
     threads: int | None = None,
 ) -> BenchReport:
@@ -106,7 +106,7 @@ def bench(
         clip: a video; one with faces, or most stages have nothing to do.
         repeats: repetitions; medians are reported.
         model: name or folder of a bundle.
-        points: name or folder of a landmark net, or ``"none"``.
+        landmark_model: name or folder of a landmark net, or ``"none"``.
         runtime: see `mien.inference.RUNTIMES`.
         threads: of each model; None for every core.
 
@@ -119,7 +119,9 @@ def bench(
     """
     if repeats < 1:
         raise ConfigError(f"repeats must be at least 1, got {repeats}")
-    settings = BenchSettings(clip=Path(clip), model=model, points=points, runtime=runtime, threads=threads)
+    settings = BenchSettings(
+        clip=Path(clip), model=model, landmark_model=landmark_model, runtime=runtime, threads=threads
+    )
     material = BenchData(settings)
     runs = EndToEnd(settings, len(material.answers))
     works = [*material.works(), *runs.works()]

@@ -26,7 +26,7 @@ from mien.faces import (
     FaceFollower,
     SearchingDetector,
     create_detector,
-    create_reader,
+    create_landmark_model,
     load_quality_model,
     quality_signals,
 )
@@ -73,20 +73,20 @@ class BenchSettings:
     Attributes:
         clip: the video.
         model: as `mien.Analyzer` takes it.
-        points: as `mien.Analyzer` takes it.
+        landmark_model: as `mien.Analyzer` takes it.
         runtime: as `mien.Analyzer` takes it.
         threads: as `mien.Analyzer` takes it.
     """
 
     clip: Path
     model: str | Path
-    points: str
+    landmark_model: str
     runtime: str
     threads: int | None
 
     def analyzer(self) -> Analyzer:
         """With the models loaded."""
-        return Analyzer(self.model, points=self.points, runtime=self.runtime, threads=self.threads)
+        return Analyzer(self.model, landmark_model=self.landmark_model, runtime=self.runtime, threads=self.threads)
 
 
 class BenchData:
@@ -115,7 +115,7 @@ class BenchData:
             self._frames: list[VideoFrame] = list(islice(video, max(1, min(room, _MAX_KEPT))))
         self._in_gray = self.analyzer.spec.input.colour == "gray"
         self._detector = create_detector("mtcnn", threads=settings.threads)
-        self._reader = create_reader(settings.points, runtime=settings.runtime)
+        self._reader = create_landmark_model(settings.landmark_model, runtime=settings.runtime)
         self._seen = CallRecorder()
         self._read = CallRecorder()
         # Whatever colours the detector asks for are made here, so that no stage below pays for them.
@@ -257,14 +257,28 @@ class EndToEnd:
         one = self._settings
         with tempfile.TemporaryDirectory() as folder:
             target = Path(folder) / "table.parquet"
-            analyze(one.clip, target, model=one.model, points=one.points, runtime=one.runtime, threads=one.threads)
+            analyze(
+                one.clip,
+                target,
+                model=one.model,
+                landmark_model=one.landmark_model,
+                runtime=one.runtime,
+                threads=one.threads,
+            )
 
     def _as_command(self) -> None:
         """Raise `MienError` where the command fails."""
         one = self._settings
         with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as said:
             command = [sys.executable, "-P", "-m", "mien", "analyze", os.fspath(one.clip)]
-            command += ["--out", f"{folder}/table.parquet", "--model", str(one.model), "--points", one.points]
+            command += [
+                "--out",
+                f"{folder}/table.parquet",
+                "--model",
+                str(one.model),
+                "--landmark-model",
+                one.landmark_model,
+            ]
             command += ["--runtime", one.runtime]
             if one.threads is not None:
                 command += ["--threads", str(one.threads)]

@@ -19,7 +19,7 @@ import numpy as np
 
 from mien.affect import Analyzer
 from mien.core import ConfigError, Frame
-from mien.faces import DEFAULT_POINTS
+from mien.faces import DEFAULT_LANDMARK_MODEL
 from mien.inference import DEFAULT_BUNDLE
 from mien.media import FrameSource, VideoFrame, find_inputs, open_camera, open_video
 from mien.pipeline.media_run import schema_for_analyzer
@@ -145,7 +145,7 @@ def live(
     stop_s: float | None = None,
     model: str | Path = DEFAULT_BUNDLE,
     detector: str = "mtcnn",
-    points: str | Path = DEFAULT_POINTS,
+    landmark_model: str | Path = DEFAULT_LANDMARK_MODEL,
     runtime: str = "onnxruntime",
     threads: int | None = None,
     faces: str = "all",
@@ -161,7 +161,7 @@ def live(
         stop_s: when to end, in seconds of the source.
         model: name or folder of a bundle.
         detector: as `mien.Analyzer` takes it.
-        points: as `mien.Analyzer` takes it.
+        landmark_model: as `mien.Analyzer` takes it.
         runtime: as `mien.Analyzer` takes it.
         threads: as `mien.Analyzer` takes it.
         faces: as `mien.Analyzer` takes it.
@@ -178,7 +178,9 @@ def live(
         # The camera first: that it is missing should not take the seconds that models take to load.
         reader, paced = _open_source(source)
         stack.callback(reader.close)
-        analyzer = Analyzer(model, detector=detector, points=points, runtime=runtime, threads=threads, faces=faces)
+        analyzer = Analyzer(
+            model, detector=detector, landmark_model=landmark_model, runtime=runtime, threads=threads, faces=faces
+        )
         table = stack.enter_context(LiveTable(Path(out), analyzer, reader)) if out is not None else None
         frames = _paced(reader, clock) if paced else reader
         newest = stack.enter_context(NewestFrame(frames, clock))

@@ -30,7 +30,7 @@ def schema_for_analyzer(
         metadata: further facts about the run.
     """
     units = analyzer.spec.task("action_units")
-    points = analyzer.points_bundle
+    landmark_bundle = analyzer.landmark_bundle
     return table_schema(
         expression_labels=analyzer.expression_labels,
         action_unit_labels=analyzer.action_unit_labels,
@@ -38,7 +38,11 @@ def schema_for_analyzer(
         metadata={
             "bundle_name": analyzer.spec.name,
             "bundle_sha256": analyzer.bundle_digest,
-            **({} if points is None else {"points_name": points.spec.name, "points_sha256": points.digest}),
+            **(
+                {}
+                if landmark_bundle is None
+                else {"landmark_model_name": landmark_bundle.spec.name, "landmark_model_sha256": landmark_bundle.digest}
+            ),
             **({} if units is None else thresholds_metadata(units.labels, units.thresholds)),
             **metadata,
         },

@@ -27,7 +27,7 @@ class RunSettings:
     Attributes:
         model: name or folder of the bundle.
         detector: as `mien.Analyzer` takes it.
-        points: as `mien.Analyzer` takes it.
+        landmark_model: as `mien.Analyzer` takes it.
         runtime: as `mien.Analyzer` takes it.
         threads: as `mien.Analyzer` takes it.
         faces: as `mien.Analyzer` takes it.
@@ -42,7 +42,7 @@ class RunSettings:
 
     model: str | Path
     detector: str
-    points: str
+    landmark_model: str
     runtime: str
     threads: int | None
     faces: str
@@ -59,7 +59,7 @@ class RunSettings:
         analyzer = Analyzer(
             self.model,
             detector=self.detector,
-            points=self.points,
+            landmark_model=self.landmark_model,
             runtime=self.runtime,
             threads=self.threads,
             faces=self.faces,

@@ -68,7 +68,7 @@ from mien.jobs.signals import terminated_like_interrupted
     "--detector", default="mtcnn", show_default=True, metavar="NAME", help="mtcnn, or yunet=FILE.onnx of your own."
 )
 @click.option(
-    "--points",
+    "--landmark-model",
     default="mien-points",
     show_default=True,
     metavar="NAME",

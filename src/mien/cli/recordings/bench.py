@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 @click.argument("clip", type=click.Path(path_type=Path))
 @click.option("--repeats", type=click.IntRange(min=1), default=3, show_default=True)
 @click.option("--model", default="mien-light", show_default=True, help="Name or folder of a bundle.")
-@click.option("--points", default="mien-points", show_default=True, help="A landmark net, or its folder; or none.")
+@click.option(
+    "--landmark-model", default="mien-points", show_default=True, help="A landmark net, or its folder; or none."
+)
 @click.option("--runtime", default="onnxruntime", show_default=True, help="onnxruntime, or openvino (extra).")
 @click.option("--threads", type=click.IntRange(min=1), help="Of each model. [default: all cores]")
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
@@ -25,7 +27,7 @@ def bench(
     clip: Path,
     repeats: int,
     model: str,
-    points: str,
+    landmark_model: str,
     runtime: str,
     threads: int | None,
     as_json: bool,
@@ -36,7 +38,9 @@ def bench(
     """
     from mien.pipeline.bench import bench as measure
 
-    report = measure(clip, repeats=repeats, model=model, points=points, runtime=runtime, threads=threads)
+    report = measure(
+        clip, repeats=repeats, model=model, landmark_model=landmark_model, runtime=runtime, threads=threads
+    )
     if as_json:
         click.echo(json.dumps(report.to_json(), indent=1))
     else:

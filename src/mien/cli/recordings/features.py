@@ -28,7 +28,11 @@ from mien.core import MienError
     "--detector", default="mtcnn", show_default=True, metavar="NAME", help="mtcnn, or yunet=FILE.onnx of your own."
 )
 @click.option(
-    "--points", default="mien-points", show_default=True, metavar="NAME", help="A landmark net, its folder, or none."
+    "--landmark-model",
+    default="mien-points",
+    show_default=True,
+    metavar="NAME",
+    help="A landmark net, its folder, or none.",
 )
 @click.option(
     "--runtime", default="onnxruntime", show_default=True, metavar="NAME", help="onnxruntime, or openvino (extra)."

@@ -135,7 +135,11 @@ def face_table(answer: LiveFrame) -> Table:
 @click.option("--model", default="mien-light", show_default=True, metavar="NAME", help="A bundle, or its folder.")
 @click.option("--detector", default="mtcnn", show_default=True, metavar="NAME", help="mtcnn, or yunet=FILE.onnx.")
 @click.option(
-    "--points", default="mien-points", show_default=True, metavar="NAME", help="A landmark net, its folder, or none."
+    "--landmark-model",
+    default="mien-points",
+    show_default=True,
+    metavar="NAME",
+    help="A landmark net, its folder, or none.",
 )
 @click.option("--runtime", default="onnxruntime", show_default=True, metavar="NAME", help="Or openvino (extra).")
 @click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Of each model. [default: all cores]")

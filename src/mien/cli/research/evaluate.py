@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @click.option("--weights", multiple=True, metavar="TASK=W,...", help="Of the systems: va=.7,.3. [default: equal]")
 @click.option("--thresholds", metavar="P,...", help="One for each action unit, or bundle: its own. [default: .5]")
 @click.option("--search-thresholds", is_flag=True, help="Tune them on the split, beside the figure at .5 (au, mtl).")
-@click.option("--points", metavar="NAME", help="Landmark net of lfw-chain. [default: mien-points]")
+@click.option("--landmark-model", metavar="NAME", help="Landmark net of lfw-chain. [default: mien-points]")
 @click.option("--bundle", help="Name or folder of a bundle. [default: mien-light, unless there are predictions]")
 @click.option("--split", help="Of the data set. [default: the one that the protocol measures]")
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
@@ -43,7 +43,7 @@ def evaluate(
     features: tuple[Path, ...],
     weights: tuple[str, ...],
     thresholds: str | None,
-    points: str | None,
+    landmark_model: str | None,
     bundle: str | None,
     split: str | None,
     *,
@@ -74,11 +74,11 @@ def evaluate(
         predictor = clip_heads(protocol, heads, features, weights)
     elif predictor is None and (smooth or thresholds):
         predictor = _bundle_over_time(protocol, data, smooth, thresholds, bundle)
-    report = _measured(protocol, data, predictor, bundle, points, split)
+    report = _measured(protocol, data, predictor, bundle, landmark_model, split)
     options = [("--data", data), *(("--predictions", path) for path in predictions), ("--smooth", smooth)]
     options += [*(("--head", path) for path in heads), *(("--features", path) for path in features)]
     options += [*(("--weights", text) for text in weights), ("--thresholds", thresholds)]
-    options += [("--points", points), ("--bundle", bundle), ("--split", split)]
+    options += [("--landmark-model", landmark_model), ("--bundle", bundle), ("--split", split)]
     given = [text for name, value in options if value is not None for text in (name, str(value))]
     given += ["--search-thresholds"] if search_thresholds else []
     report = replace(report, command=shlex.join(["mien", "evaluate", protocol, *given]))
@@ -146,7 +146,7 @@ def _measured(
     data: Path,
     predictor: Predictor | None,
     bundle: str | None,
-    points: str | None,
+    landmark_model: str | None,
     split: str | None,
 ) -> Report:
     from mien.evaluation import PROTOCOLS
@@ -158,15 +158,15 @@ def _measured(
     if predictor is not None:
         report: Report = run(data, predictor, split or default_split)
         return report
-    from mien.faces import DEFAULT_POINTS, load_landmark_net
+    from mien.faces import DEFAULT_LANDMARK_MODEL, load_landmark_net
 
     if PROTOCOLS[protocol].of == "points":
-        measured: Report = run(load_landmark_net(bundle or DEFAULT_POINTS), data)
+        measured: Report = run(load_landmark_net(bundle or DEFAULT_LANDMARK_MODEL), data)
         return measured
     from mien.affect import Analyzer
     from mien.inference import DEFAULT_BUNDLE
 
-    analyzer = Analyzer(bundle or DEFAULT_BUNDLE, points=points or DEFAULT_POINTS)
+    analyzer = Analyzer(bundle or DEFAULT_BUNDLE, landmark_model=landmark_model or DEFAULT_LANDMARK_MODEL)
     if default_split:
         from mien.evaluation import BundleOnCrops
 

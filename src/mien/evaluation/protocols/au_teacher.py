@@ -14,7 +14,13 @@ from mien.affect import Analyzer
 from mien.core import EXPRESSIONS, MetricValue
 from mien.datasets import AU_RULES, FaceSamples, load_fairface, load_held_out, load_lfw, person
 from mien.evaluation.evaluation_report import Report, Weights, bootstrap_group_metric
-from mien.evaluation.face_crops import align_samples, bundle_report, expression_probabilities, group_codes, with_points
+from mien.evaluation.face_crops import (
+    align_samples,
+    bundle_report,
+    expression_probabilities,
+    group_codes,
+    with_keypoints,
+)
 from mien.metrics import LabelCounts, concordant_pairs
 
 Floats = npt.NDArray[np.float64]
@@ -55,7 +61,7 @@ class ExpressionBaseline:
         Raises:
             DatasetError: the data are incomplete.
         """
-        samples = with_points(load_held_out(data, _N_HELD_OUT))
+        samples = with_keypoints(load_held_out(data, _N_HELD_OUT))
         probabilities = expression_probabilities(analyzer.crops(align_samples(samples, analyzer.spec)[0]))
         return cls.fit(probabilities, samples.action_units, tuple(AU_RULES))
 
@@ -134,7 +140,7 @@ def evaluate_au_teacher(analyzer: Analyzer, data: Path) -> Report:
     ):
         kept = np.isfinite(samples.landmarks).all(axis=(1, 2))
         dropped[f"{name}: no points"] = int((~kept).sum())
-        seen = _look(name, analyzer, with_points(samples), groups[kept], baseline)
+        seen = _look(name, analyzer, with_keypoints(samples), groups[kept], baseline)
         for column, label in enumerate(seen.labels):
             found = _unit_measures(seen, column)
             measures += found

@@ -12,7 +12,7 @@ from mien.affect import Analyzer
 from mien.core import EXPRESSIONS, ConfigError, Faces, MetricValue
 from mien.datasets import FaceSamples, load_fairface, load_traits
 from mien.evaluation.evaluation_report import Report
-from mien.evaluation.face_crops import Bools, bundle_report, expression_probabilities, mean_measure, with_points
+from mien.evaluation.face_crops import Bools, bundle_report, expression_probabilities, mean_measure, with_keypoints
 from mien.evaluation.protocols.flip_rate import view_aligned
 
 _TRAITS = ("age", "gender", "race")
@@ -32,7 +32,7 @@ def evaluate_fairness(analyzer: Analyzer, data: Path) -> Report:
     samples = load_fairface(data, "val")
     traits = load_traits(data / "fairface/val.parquet", _TRAITS)
     known = np.isfinite(samples.landmarks).all(axis=(1, 2))
-    aligned = with_points(samples)
+    aligned = with_keypoints(samples)
     seen = view_aligned(analyzer, aligned)
     values = _values(seen.sharp, aligned, seen.flipped)
     measures = [line for trait in _TRAITS for line in _of_trait(trait, traits[trait][known], values)]

@@ -21,7 +21,7 @@ from mien.evaluation.face_crops import (
     decode_pictures,
     expression_probabilities,
     mean_measure,
-    with_points,
+    with_keypoints,
 )
 from mien.faces import to_colour
 
@@ -49,7 +49,7 @@ def evaluate_flip_rate(analyzer: Analyzer, data: Path) -> Report:
     stand, as users pass them to `Analyzer.crops`.
     """
     samples = load_fairface(data, "val")
-    aligned = with_points(samples)
+    aligned = with_keypoints(samples)
     views = {
         "aligned": view_aligned(analyzer, aligned),
         "as they stand": _view_whole(analyzer, samples),

@@ -31,7 +31,7 @@ from mien.evaluation.face_crops import (
     expression_probabilities,
     group_codes,
     mean_measure,
-    with_points,
+    with_keypoints,
 )
 from mien.metrics import binary_f1, ccc, expected_calibration_error, macro_f1, roc_auc
 
@@ -226,7 +226,7 @@ def evaluate_lfw_chain(analyzer: Analyzer, data: Path) -> Report:
     the chain does not find counts as read wrongly. Intervals by resampling people.
     """
     everyone = load_lfw(data, test=True)
-    samples = with_points(everyone)
+    samples = with_keypoints(everyone)
     sharp, _ = align_samples(samples, analyzer.spec)
     taught = expression_probabilities(analyzer.crops(sharp))
     own = np.stack([_main_face(analyzer.image(picture)) for picture in decode_pictures(samples)])

@@ -23,7 +23,7 @@ Image = npt.NDArray[np.uint8]
 _TITLES = {"fairface": "FairFace val", "lfw_expression": "LFW test people"}
 _ANGLES = ("pitch", "yaw", "roll")
 _TRAITS = ("gender", "race")
-_BELIEVED = 0.5
+_MIN_CONFIDENCE = 0.5
 _N_JAW = 17  # points along the jaw, which come first
 
 # A detector's five points, or a moving face's of the frame before: how far they are off.
@@ -151,8 +151,8 @@ def _measures(
     values["point error without the jaw, followed"] = _distances(readings.followed, truth, first=_N_JAW)
     values["rotation error in degrees, followed"] = _total_deg(readings.followed, faces.pose_rad)
     values["eye openness error, followed"] = np.abs(readings.followed.eyes_open - faces.eyes_open).mean(axis=1)
-    values["faces believed, first look"] = readings.rough.confidence >= _BELIEVED
-    values["places without a face refused"] = readings.nowhere < _BELIEVED
+    values["faces believed, first look"] = readings.rough.confidence >= _MIN_CONFIDENCE
+    values["places without a face refused"] = readings.nowhere < _MIN_CONFIDENCE
     measures = [mean_measure(f"{name}: {title}", value, rows, groups) for name, value in values.items()]
     errors = values["point error, followed"][rows]
 

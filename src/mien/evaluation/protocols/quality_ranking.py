@@ -17,8 +17,14 @@ from mien.core import MetricValue
 from mien.datasets import FaceSamples, load_ferplus, load_lfw, person
 from mien.evaluation.corruptions import degrade
 from mien.evaluation.evaluation_report import Report, Rows, bootstrap_metric
-from mien.evaluation.face_crops import FERPLUS_PX, bundle_report, decode_pictures, expression_probabilities, with_points
-from mien.faces import Detections, PointReader, load_landmark_net, load_quality_model, quality_signals
+from mien.evaluation.face_crops import (
+    FERPLUS_PX,
+    bundle_report,
+    decode_pictures,
+    expression_probabilities,
+    with_keypoints,
+)
+from mien.faces import Detections, LandmarkModel, load_landmark_net, load_quality_model, quality_signals
 from mien.metrics import aurc, risk_coverage, roc_auc
 
 Image = npt.NDArray[np.uint8]
@@ -78,7 +84,7 @@ def predict_degraded(analyzer: Analyzer, samples: FaceSamples, *, seed: int) -> 
         seed: of what is done to them.
     """
     rng = np.random.default_rng(seed)
-    samples = with_points(samples)
+    samples = with_keypoints(samples)
     targets = samples.expression.argmax(axis=1)
     reader = load_landmark_net()
     kinds, signals, crops, scores = [], [], [], []
@@ -106,7 +112,7 @@ def predict_degraded(analyzer: Analyzer, samples: FaceSamples, *, seed: int) -> 
     )
 
 
-def _looked_at(reader: PointReader, image: Image, known: npt.NDArray[np.float32]) -> Detections:
+def _looked_at(reader: LandmarkModel, image: Image, known: npt.NDArray[np.float32]) -> Detections:
     """The face at five known points, as the reader sees it if it believes in it."""
     seen = reader.read(image, known[None])
     if seen.confidence[0] >= HELD:

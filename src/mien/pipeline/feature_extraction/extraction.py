@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mien.affect import Analyzer, create_audio_encoder
 from mien.core import ConfigError, InputError
-from mien.faces import DEFAULT_POINTS
+from mien.faces import DEFAULT_LANDMARK_MODEL
 from mien.inference import DEFAULT_BUNDLE, load_bundle
 from mien.pipeline.feature_extraction.crop_features import CropExtractor
 from mien.pipeline.feature_extraction.feature_source import Extractor, FeatureSource
@@ -61,7 +61,7 @@ def extract_features(
     every: int = 1,
     faces: str = "all",
     detector: str = "mtcnn",
-    points: str | Path = DEFAULT_POINTS,
+    landmark_model: str | Path = DEFAULT_LANDMARK_MODEL,
     runtime: str = "onnxruntime",
     threads: int | None = None,
     rows_per_shard: int = ROWS_PER_SHARD,
@@ -84,7 +84,7 @@ def extract_features(
         every: each n-th frame of videos; of crops, those whose number is a multiple.
         faces: as for `mien.analyze`; has no meaning for crops.
         detector: as for `mien.analyze`; has no meaning for crops.
-        points: as for `mien.analyze`; has no meaning for crops.
+        landmark_model: as for `mien.analyze`; has no meaning for crops.
         runtime: as for `mien.analyze`.
         threads: of each model; None for every core.
         rows_per_shard: vectors after which a shard is closed.
@@ -110,11 +110,13 @@ def extract_features(
         bundle = load_bundle(model, runtime=runtime, threads=threads)
         extractor = CropExtractor(bundle, float16=float16, every=every)
     else:
-        analyzer = Analyzer(model, detector=detector, points=points, runtime=runtime, threads=threads, faces=faces)
+        analyzer = Analyzer(
+            model, detector=detector, landmark_model=landmark_model, runtime=runtime, threads=threads, faces=faces
+        )
         settings: dict[str, object] = {
             "faces": faces,
             "detector": detector,
-            "points": analyzer.points_bundle and analyzer.points_bundle.digest,
+            "landmark_model": analyzer.landmark_bundle and analyzer.landmark_bundle.digest,
         }
         extractor = VideoExtractor(analyzer, float16=float16, every=every, settings=settings)
     return run_extraction(
