@@ -226,5 +226,5 @@ def test_command_line_prints_a_table_or_json(videos: tuple[Path, Path]) -> None:
     assert report["command"].startswith("mien evaluate va --data")
     assert len(report["digest"]) == 64
     assert report["measures"][0]["n"] == 6
-    assert CliRunner().invoke(evaluate, [*arguments, "--bundle", "mien-light"]).exit_code == 2
+    assert CliRunner().invoke(evaluate, [*arguments, "--model", "mien-light"]).exit_code == 2
     assert CliRunner().invoke(evaluate, ["lfw", *arguments[1:]]).exit_code == 2

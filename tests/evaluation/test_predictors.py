@@ -112,7 +112,7 @@ def test_affectnet_images_are_cut_to_the_face_box_of_the_csv(tmp_path: Path) -> 
 @pytest.mark.parametrize("name", ["emi", "eri"])
 def test_without_trained_weights_the_answer_is_an_error_that_says_so(name: str, tmp_path: Path) -> None:
     create_example(name, tmp_path)
-    result = CliRunner().invoke(evaluate, [name, "--data", str(tmp_path), "--bundle", "mien-light"])
+    result = CliRunner().invoke(evaluate, [name, "--data", str(tmp_path), "--model", "mien-light"])
     assert isinstance(result.exception, ConfigError)
     message = str(result.exception)
     assert f"no trained weights for {name}" in message
@@ -136,7 +136,7 @@ def test_the_bundle_of_the_wheel_answers_every_protocol(protocol: str, dataset: 
     face = astronaut()[0:180, 150:300]
     for path in tmp_path.rglob("*.[jJ][pP][gG]"):
         save_image(path, face)
-    arguments = [protocol, "--data", str(tmp_path), "--bundle", DEFAULT_BUNDLE, "--json"]
+    arguments = [protocol, "--data", str(tmp_path), "--model", DEFAULT_BUNDLE, "--json"]
     result = CliRunner().invoke(evaluate, arguments)
     assert result.exit_code == 0, result.output
     report = json.loads(result.output)

@@ -206,7 +206,7 @@ def test_compound_systems_are_chosen_by_frequencies(tmp_path: Path) -> None:
     [
         (["--smooth", "va=3"], "need the official crops"),
         (["--search-thresholds"], "need folders of affect tables"),
-        (["--predictions", "{tables}", "--bundle", "mien-light"], "give one of"),
+        (["--predictions", "{tables}", "--model", "mien-light"], "give one of"),
         (["--predictions", "{tables}", "--weights", "pose=1"], "va=, expr=, au="),
         (["--predictions", "{tables}", "--thresholds", "a"], "numbers and commas"),
     ],

@@ -49,14 +49,14 @@ def test_a_head_on_the_vectors_of_a_network_trained_here(
     for crop in data.rglob("*.jpg"):  # those of the example are all alike
         save_image(crop, rng.integers(0, 256, (112, 112, 3), dtype=np.uint8))
     run("train", name, "--data", tmp_path / "affectnet", "--out", net, "--cache", tmp_path / "cache", "--threads", 1)
-    run("features", data / "cropped_aligned", "--crops", "--bundle", net, "--out", data / "features")
+    run("features", data / "cropped_aligned", "--crops", "--model", net, "--out", data / "features")
     stored = open_features(data / "features")
     assert (stored.info.made_by, stored.info.n_features) == (name, n_features)
     assert len(stored.info.score_names) == n_scores
     rows = stored.load()
     assert rows.features.shape[1] == n_features
     assert np.ptp(rows.features, axis=0).any()  # other crops, other vectors
-    run("train", "hse-va", "--data", data, "--out", out, "--bundle", net)
+    run("train", "hse-va", "--data", data, "--out", out, "--model", net)
     assert f"on the frozen features of {name}" in load_spec(out).provenance
     faces = Analyzer(out).crops([np.zeros((50, 40, 3), np.uint8)])
     assert np.isfinite([faces.valence, faces.arousal]).all()

@@ -157,7 +157,7 @@ def test_from_crops_to_one_bundle(tmp_path: Path) -> None:
     assert spec.training_sources[: len(base.training_sources)] == base.training_sources
     assert {metric.name for metric in spec.metrics} >= {"P_MTL"}
     assert str(tmp_path).encode() not in (out / "model.onnx").read_bytes()
-    done = CliRunner().invoke(mien, ["evaluate", "mtl", "--data", str(data), "--bundle", str(out)])
+    done = CliRunner().invoke(mien, ["evaluate", "mtl", "--data", str(data), "--model", str(out)])
     assert done.exit_code == 0, done.output
     assert "P_MTL" in done.output
     # The bundle answers to a crop what the head says of the vector that was stored for it.

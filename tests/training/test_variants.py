@@ -214,7 +214,7 @@ def test_the_verdict_rests_on_what_was_measured(
     card = model_card(load_spec(tmp_path / "small8"))
     assert ("not recommended" in card) == (loss > 0.003)
     assert f"{100 * loss:.2f} points" in card
-    assert "--bundle small-int8" in card
+    assert "--model small-int8" in card
 
 
 def test_wrong_use_is_refused_before_any_work(bundle: Path, tmp_path: Path) -> None:

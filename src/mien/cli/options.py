@@ -31,7 +31,7 @@ class PostProcessing:
 
     @classmethod
     def of(
-        cls, form: SubmissionFormat, smooth: str | None, thresholds: str | None, bundle: str | None, crops: Path | None
+        cls, form: SubmissionFormat, smooth: str | None, thresholds: str | None, model: str | None, crops: Path | None
     ) -> PostProcessing:
         """From the options; the word ``bundle`` stands for what the bundle names itself.
 
@@ -45,7 +45,7 @@ class PostProcessing:
 
         if crops is None:
             return cls(Smoothing.of(smooth), numbers(thresholds, "--thresholds"), ())
-        analyzer = Analyzer(bundle or DEFAULT_BUNDLE)
+        analyzer = Analyzer(model or DEFAULT_BUNDLE)
         own = thresholds == "bundle"
         limits = own_thresholds(analyzer.spec, form) if own else numbers(thresholds, "--thresholds")
         return cls(Smoothing.of(smooth, analyzer.spec), limits, (BundleOnCropFolder(analyzer, crops),))
@@ -63,7 +63,7 @@ def clip_heads(task: str, heads: Sequence[Path], features: Sequence[Path], weigh
     from mien.evaluation import HeadsOnFeatures
 
     if task not in INTENSITY_LABELS:
-        raise ConfigError(f"--head is for {' and '.join(INTENSITY_LABELS)}; a head over frames is a --bundle")
+        raise ConfigError(f"--head is for {' and '.join(INTENSITY_LABELS)}; a head over frames is a --model")
     shares = weights_by_task(weights, (task, *INTENSITY_LABELS[task]))
     return HeadsOnFeatures(heads, features, weights=shares)
 

@@ -57,7 +57,7 @@ class Report:
                 value=round(m.value, 4),
                 low=round(m.low, 4),
                 high=round(m.high, 4),
-                command=f"mien evaluate {self.protocol} --data DATA --bundle {self.predictor}",
+                command=f"mien evaluate {self.protocol} --data DATA --model {self.predictor}",
             )
             for m in self.metrics
         )

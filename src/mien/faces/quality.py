@@ -146,7 +146,7 @@ def load_quality_model(path: Path = DEFAULT_QUALITY) -> QualityModel:
     try:
         return read_typed(QualityModel, content, str(path))
     except ConfigError as error:
-        raise ModelError(f"{error}; fit it again with `make quality`") from error
+        raise ModelError(f"{error}; fit it again with `python -m benchmarks quality`") from error
 
 
 def check_min_quality(min_quality: float) -> float:

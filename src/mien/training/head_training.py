@@ -125,7 +125,7 @@ def _load_backbone(bundle: str | Path | None, made: tuple[FeatureInfo, ...]) -> 
     if found.digest not in digests:
         raise ConfigError(
             f"{found.folder} has digest {found.digest[:12]}, the vectors were made by {made[0].made_by} "
-            f"{made[0].digest[:12]}; name its folder with --bundle, or extract the vectors again"
+            f"{made[0].digest[:12]}; name its folder with --model, or extract the vectors again"
         )
     return found
 

@@ -14,9 +14,7 @@ from mien.core import MienError
 @click.command(short_help="Embeddings and raw scores of every frame, to train heads on.")
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option("--out", required=True, metavar="DIR", help="Folder of the Parquet shards; an interrupted run goes on.")
-@click.option(
-    "--bundle", "model", default="mien-light", show_default=True, metavar="NAME", help="A bundle, or its folder."
-)
+@click.option("--model", default="mien-light", show_default=True, metavar="NAME", help="A bundle, or its folder.")
 @click.option("--crops", is_flag=True, help="INPUT are folders of faces cut out already: <track>/00001.jpg.")
 @click.option(
     "--audio", metavar="NAME", help="The sound instead of faces: egemaps (extra: audio), or onnx=FILE of your own."

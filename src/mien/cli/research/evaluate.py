@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.option("--thresholds", metavar="P,...", help="One for each action unit, or bundle: its own. [default: .5]")
 @click.option("--search-thresholds", is_flag=True, help="Tune them on the split, beside the figure at .5 (au, mtl).")
 @click.option("--landmark-model", metavar="NAME", help="Landmark net of lfw-chain. [default: mien-points]")
-@click.option("--bundle", help="Name or folder of a bundle. [default: mien-light, unless there are predictions]")
+@click.option("--model", help="Name or folder of a bundle. [default: mien-light, unless there are predictions]")
 @click.option("--split", help="Of the data set. [default: the one that the protocol measures]")
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
 def evaluate(
@@ -44,7 +44,7 @@ def evaluate(
     weights: tuple[str, ...],
     thresholds: str | None,
     landmark_model: str | None,
-    bundle: str | None,
+    model: str | None,
     split: str | None,
     *,
     search_thresholds: bool,
@@ -55,11 +55,11 @@ def evaluate(
     \b
     ferplus, ferplus-mtl, lfw, lfw-chain, flip-rate, au-teacher, fairness, reliability, quality: a bundle on faces
     that it was not taught
-    landmarks: a landmark net (--bundle, else mien-points) against its teacher
+    landmarks: a landmark net (--model, else mien-points) against its teacher
     va, expr, au, mtl, lsd, ce, emi, eri, affectnet: the challenges' own measures, videos resampled as a whole
     """  # noqa: D301 - \b is click's mark for text that it must not rewrap
-    if sum(map(bool, (predictions, bundle, heads))) > 1:
-        raise click.UsageError("give one of --predictions, --bundle and --head")
+    if sum(map(bool, (predictions, model, heads))) > 1:
+        raise click.UsageError("give one of --predictions, --model and --head")
     folders = bool(predictions) and all(path.is_dir() for path in predictions)
     if (weights or search_thresholds or len(predictions) > 1) and not folders and not (heads and weights):
         raise click.UsageError("weights, searches and several systems need folders of affect tables as --predictions")
@@ -73,12 +73,12 @@ def evaluate(
             raise click.UsageError("a clip has one answer: leave out --smooth and --thresholds")
         predictor = clip_heads(protocol, heads, features, weights)
     elif predictor is None and (smooth or thresholds):
-        predictor = _bundle_over_time(protocol, data, smooth, thresholds, bundle)
-    report = _measured(protocol, data, predictor, bundle, landmark_model, split)
+        predictor = _bundle_over_time(protocol, data, smooth, thresholds, model)
+    report = _measured(protocol, data, predictor, model, landmark_model, split)
     options = [("--data", data), *(("--predictions", path) for path in predictions), ("--smooth", smooth)]
     options += [*(("--head", path) for path in heads), *(("--features", path) for path in features)]
     options += [*(("--weights", text) for text in weights), ("--thresholds", thresholds)]
-    options += [("--landmark-model", landmark_model), ("--bundle", bundle), ("--split", split)]
+    options += [("--landmark-model", landmark_model), ("--model", model), ("--split", split)]
     given = [text for name, value in options if value is not None for text in (name, str(value))]
     given += ["--search-thresholds"] if search_thresholds else []
     report = replace(report, command=shlex.join(["mien", "evaluate", protocol, *given]))
@@ -119,7 +119,7 @@ def _predictor(
 
 
 def _bundle_over_time(
-    protocol: str, data: Path, smooth: str | None, thresholds: str | None, bundle: str | None
+    protocol: str, data: Path, smooth: str | None, thresholds: str | None, model: str | None
 ) -> Predictor:
     """A bundle on the crops of the data set, smoothed and decided as asked for."""
     from mien.cli.options import PostProcessing
@@ -129,7 +129,7 @@ def _bundle_over_time(
     crops = find_crops(data, None)
     if protocol not in PREDICTION_FORMATS or crops is None:
         raise click.UsageError(f"--smooth and --thresholds need the official crops of a challenge, {protocol} has none")
-    post = PostProcessing.of(PREDICTION_FORMATS[protocol], smooth, thresholds, bundle, crops)
+    post = PostProcessing.of(PREDICTION_FORMATS[protocol], smooth, thresholds, model, crops)
     return TablePredictor(post.models, smoothing=post.smoothing, thresholds=post.thresholds)
 
 
@@ -145,7 +145,7 @@ def _measured(
     protocol: str,
     data: Path,
     predictor: Predictor | None,
-    bundle: str | None,
+    model: str | None,
     landmark_model: str | None,
     split: str | None,
 ) -> Report:
@@ -161,12 +161,12 @@ def _measured(
     from mien.faces import DEFAULT_LANDMARK_MODEL, load_landmark_net
 
     if PROTOCOLS[protocol].of == "points":
-        measured: Report = run(load_landmark_net(bundle or DEFAULT_LANDMARK_MODEL), data)
+        measured: Report = run(load_landmark_net(model or DEFAULT_LANDMARK_MODEL), data)
         return measured
     from mien.affect import Analyzer
     from mien.inference import DEFAULT_BUNDLE
 
-    analyzer = Analyzer(bundle or DEFAULT_BUNDLE, landmark_model=landmark_model or DEFAULT_LANDMARK_MODEL)
+    analyzer = Analyzer(model or DEFAULT_BUNDLE, landmark_model=landmark_model or DEFAULT_LANDMARK_MODEL)
     if default_split:
         from mien.evaluation import BundleOnCrops
 

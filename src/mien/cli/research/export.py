@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Write a smaller variant of a bundle, with its measured loss (extra: train).")
-@click.argument("bundle")
+@click.option("--model", required=True, metavar="NAME", help="Bundle that the variant is made from, or its folder.")
 @click.option("--variant", required=True, type=click.Choice(["fp16", "int8"]), help="Which kind.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the new bundle.")
 @click.option(
     "--data", type=click.Path(path_type=Path), help="Folder of the open face sets: calibrates int8, measures the loss."
 )
-def export(bundle: str, variant: str, out: Path, data: Path | None) -> None:
+def export(model: str, variant: str, out: Path, data: Path | None) -> None:
     """Write a variant of BUNDLE (a name or a folder) and say what it lost.
 
     \b
@@ -37,7 +37,7 @@ def export(bundle: str, variant: str, out: Path, data: Path | None) -> None:
             raise  # a part of mien itself is missing, which no extra brings
         raise MissingExtraError(package, "train") from error
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    _print(export_variant(bundle, variant, out, data), out)
+    _print(export_variant(model, variant, out, data), out)
 
 
 def _print(report: VariantReport, out: Path) -> None:

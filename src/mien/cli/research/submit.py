@@ -17,7 +17,7 @@ import click
     type=click.Path(path_type=Path),
     help="Folder of affect tables (emi: of CSV files); one for each system of a blend.",
 )
-@click.option("--bundle", metavar="NAME", help="A bundle, or its folder, that looks at --crops; no tables then.")
+@click.option("--model", metavar="NAME", help="A bundle, or its folder, that looks at --crops; no tables then.")
 @click.option("--crops", type=click.Path(path_type=Path), help="Folder of official crops: <track>/00001.jpg.")
 @click.option("--head", "heads", multiple=True, type=click.Path(path_type=Path), help="Of whole clips; for each.")
 @click.option("--features", multiple=True, type=click.Path(path_type=Path), help="What --head reads; for each folder.")
@@ -30,7 +30,7 @@ def submit(
     task: str,
     list_path: Path,
     predictions: tuple[Path, ...],
-    bundle: str | None,
+    model: str | None,
     crops: Path | None,
     heads: tuple[Path, ...],
     features: tuple[Path, ...],
@@ -50,22 +50,22 @@ def submit(
     from mien.evaluation.challenge.submission_formats import submission_format
     from mien.evaluation.challenge.submissions import write_intensities, write_submission
 
-    if validate is not None and (predictions or out or smooth or thresholds or weights or bundle or crops or heads):
+    if validate is not None and (predictions or out or smooth or thresholds or weights or model or crops or heads):
         raise click.UsageError("--validate only checks a file; leave out the options for writing one")
     if validate is not None:
         n_rows = validate_predictions(submission_format(task), validate, list_path)
         click.echo(f"{validate}: {n_rows} rows, valid for {task}")
         return
-    if out is None or sum(map(bool, (predictions, crops, heads))) != 1 or (bundle and not crops):
+    if out is None or sum(map(bool, (predictions, crops, heads))) != 1 or (model and not crops):
         raise click.UsageError(
-            "give --predictions, or --crops and --bundle, or --head and --features, and --out to write a submission, "
+            "give --predictions, or --crops and --model, or --head and --features, and --out to write a submission, "
             "or --validate to check one"
         )
     if heads:
         n_rows = write_intensities(task, clip_heads(task, heads, features, weights), list_path, out)
         click.echo(f"wrote {out}: {n_rows} rows")
         return
-    post = PostProcessing.of(submission_format(task), smooth, thresholds, bundle, crops)
+    post = PostProcessing.of(submission_format(task), smooth, thresholds, model, crops)
     done = write_submission(
         task,
         predictions or post.models,

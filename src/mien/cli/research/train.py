@@ -22,7 +22,7 @@ from mien.core import HeadSpec, MissingExtraError, ModelSpec
     type=click.Path(path_type=Path),
     help="Folder for checkpoints; an interrupted training goes on from there. [default: OUT.work]",
 )
-@click.option("--bundle", help="Of a head: what made its vectors, a name or folder. [default: the shards' own]")
+@click.option("--model", help="Of a head: what made its vectors, a name or folder. [default: the shards' own]")
 @click.option("--refit", is_flag=True, help="Learn from training and validation sets, for the recipe's refit epochs.")
 @click.option("--seed", type=int, help="In place of the recipe's.")
 @click.option("--cache", type=click.Path(path_type=Path), help="Folder of decoded pictures. [default: user's cache]")
@@ -35,7 +35,7 @@ def train(
     data: Path,
     out: Path,
     work: Path | None,
-    bundle: str | None,
+    model: str | None,
     seed: int | None,
     *,
     refit: bool,
@@ -61,7 +61,7 @@ def train(
     logging.getLogger("mien").setLevel(logging.INFO)
     folder = work or out.with_name(out.name + ".work")
     if is_points_recipe(recipe):
-        ignored = _not_for_points(compute, refit=refit, bundle=bundle)
+        ignored = _not_for_points(compute, refit=refit, model=model)
         if ignored:
             raise click.UsageError(f"{recipe} trains on the CPU with its own data; leave out {', '.join(ignored)}")
         points = load_points_recipe(recipe)
@@ -74,20 +74,20 @@ def train(
     if refit:
         chosen = chosen.refit()
     if chosen.model.vectors:
-        made = train_head(chosen, data, out, folder, ComputeSettings(**compute), bundle)
-    elif bundle:
-        raise click.UsageError(f"{chosen.name} learns from pictures; --bundle is for heads on stored vectors")
+        made = train_head(chosen, data, out, folder, ComputeSettings(**compute), model)
+    elif model:
+        raise click.UsageError(f"{chosen.name} learns from pictures; --model is for heads on stored vectors")
     else:
         made = train_bundle(chosen, data, out, folder, ComputeSettings(**compute))
     if made is not None:
         _tell(made, out)
 
 
-def _not_for_points(compute: dict[str, Any], *, refit: bool, bundle: str | None) -> list[str]:
+def _not_for_points(compute: dict[str, Any], *, refit: bool, model: str | None) -> list[str]:
     """Options that were given and that the training of a landmark net does not have."""
     given = {
         "--refit": refit,
-        "--bundle": bundle is not None,
+        "--model": model is not None,
         "--devices": compute["devices"] != 1,
         "--precision": compute["precision"] != "fp32",
         "--accelerator": compute["accelerator"] != "cpu",

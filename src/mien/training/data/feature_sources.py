@@ -151,7 +151,7 @@ def _open(folder: Path) -> FeatureSet:
     try:
         return open_features(folder)
     except InputError as error:
-        raise DatasetError(f"{error} (mien features CROPS --crops --bundle NAME --out {folder})") from error
+        raise DatasetError(f"{error} (mien features CROPS --crops --model NAME --out {folder})") from error
 
 
 def _length(info: FeatureInfo, wanted: VectorSettings, folder: Path) -> int:
