@@ -27,7 +27,7 @@ from benchmarks.page import measured_by
 from mien.affect import Analyzer, cut_faces
 from mien.datasets import load_ferplus, load_held_out, load_lfw
 from mien.evaluation.protocols.quality_ranking import HELD, DegradedPredictions, confidence_scores, predict_degraded
-from mien.faces import SIGNALS, Detections, QualityModel, five_points, load_quality_model, quality_signals
+from mien.faces import SIGNALS, Detections, QualityModel, keypoints_of, load_quality_model, quality_signals
 from mien.faces.quality import DEFAULT_QUALITY
 from mien.inference import machine_name
 from mien.metrics import aurc, risk_coverage, roc_auc
@@ -75,7 +75,7 @@ def cost_ms(analyzer: Analyzer, n_faces: int = 8, n_calls: int = 200) -> float:
     """CPU milliseconds per face for the quality of several faces whose crops exist already."""
     image = pictures.astronaut()
     face = analyzer.image(image)[[0] * n_faces]
-    found = Detections(face.boxes, face.confidence, five_points(face.landmarks))
+    found = Detections(face.boxes, face.confidence, keypoints_of(face.landmarks))
     crops, model = cut_faces(image, found, analyzer.spec), load_quality_model()
     start = time.process_time()
     for _ in range(n_calls):
@@ -119,7 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"mean quality {of.quality.mean():.3f}, AUC of quality {roc_auc(of.correct, of.quality):.3f}")
         for trust, values in confidence_scores(of).items():
             print(f"AURC by {trust}: {aurc(of.correct, values):.4f}")
-        held = of.confidence >= HELD
+        held = of.scores >= HELD
         auc = roc_auc(of.correct[held], of.quality[held])
         print(f"of {held.sum()} that the landmark model accepts: accuracy {of.correct[held].mean():.3f}, AUC {auc:.3f}")
         for least in (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8):

@@ -9,7 +9,7 @@ import pytest
 
 from mien.datasets import LandmarkFaces, load_landmark_faces
 from mien.evaluation import PROTOCOLS, Report, landmarks
-from mien.faces import Detections, five_points
+from mien.faces import Detections, keypoints_of
 
 N_FACES = 12
 
@@ -43,7 +43,7 @@ class Oracle:
         return Detections(
             boxes=np.array([[0, 0, 9, 9]]),
             scores=np.array([self._score_of_nothing if reading == 2 else self._score]),
-            landmarks=five_points(points),
+            landmarks=keypoints_of(points),
             points=points,
             pose_rad=self._faces.pose_rad[[row]] + np.array([0, self._off_rad, 0]),
             eyes_open=self._faces.eyes_open[[row]],

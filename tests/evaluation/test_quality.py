@@ -13,7 +13,7 @@ def test_bad_faces_have_a_lower_quality_than_good_ones(shared_data: Path) -> Non
     analyzer = Analyzer(threads=1)
     samples = load_ferplus(shared_data, "valid").take(np.arange(400))  # labels of ten people: LFW's are too noisy
     readings = predict_degraded(analyzer, samples, seed=0)
-    assert len(readings.kinds) == np.isfinite(samples.landmarks).all(axis=(1, 2)).sum()
+    assert len(readings.kinds) == np.isfinite(samples.keypoints).all(axis=(1, 2)).sum()
     assert np.isfinite(readings.signals).all()
     clean = readings.kinds == "none"
     assert roc_auc(clean, readings.quality) > 0.7

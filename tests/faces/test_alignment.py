@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mien.core import ConfigError
-from mien.faces import align_faces, five_points, resize_face, similarity_transform, to_colour
+from mien.faces import align_faces, keypoints_of, resize_face, similarity_transform, to_colour
 
 TEMPLATE = ((0.32, 0.385), (0.68, 0.385), (0.5, 0.578), (0.352, 0.768), (0.648, 0.768))
 POINTS = np.array(TEMPLATE)
@@ -97,7 +97,7 @@ def test_five_points_of_68() -> None:
     landmarks = np.zeros((1, 68, 2))
     landmarks[0, 36:42], landmarks[0, 42:48], landmarks[0, 30] = (1, 2), (3, 4), (5, 6)
     landmarks[0, 48], landmarks[0, 54] = (7, 8), (9, 10)
-    assert five_points(landmarks)[0].tolist() == [[1, 2], [3, 4], [5, 6], [7, 8], [9, 10]]
+    assert keypoints_of(landmarks)[0].tolist() == [[1, 2], [3, 4], [5, 6], [7, 8], [9, 10]]
 
 
 @pytest.mark.parametrize("shape", [(48, 48), (100, 80, 3), (7, 300, 3), (1, 1)])

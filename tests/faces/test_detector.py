@@ -14,9 +14,9 @@ def test_detections_are_read_only_and_checked() -> None:
     with pytest.raises(ValueError, match="read-only"):
         found.boxes[0] = 0
     with pytest.raises(ConfigError, match=r"scores must have shape \(2,\), got \(1,\)"):
-        Detections(found.boxes, found.confidence[:1], found.landmarks)
-    with pytest.raises(ConfigError, match=r"landmarks must have shape \(2, 5, 2\)"):
-        Detections(found.boxes, found.confidence, found.landmarks[:, :4])
+        Detections(found.boxes, found.confidence[:1], found.keypoints)
+    with pytest.raises(ConfigError, match=r"keypoints must have shape \(2, 5, 2\)"):
+        Detections(found.boxes, found.confidence, found.keypoints[:, :4])
 
 
 def test_detections_do_not_freeze_the_callers_array() -> None:

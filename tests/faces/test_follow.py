@@ -172,7 +172,7 @@ def test_moving_astronaut(detector: FaceDetector, astronaut: Image) -> None:
         found, numbers = follower.update(image, index / FPS)
         assert numbers.tolist() == [0]
         np.testing.assert_allclose(found.boxes[0], np.array([178, 65, 270, 177]) - [x, y, x, y], atol=14)
-        np.testing.assert_allclose(found.landmarks[0, 2], [225 - x, 126 - y], atol=7)
+        np.testing.assert_allclose(found.keypoints[0, 2], [225 - x, 126 - y], atol=7)
 
 
 def test_cut_ends_the_track(detector: FaceDetector, astronaut: Image) -> None:

@@ -37,7 +37,7 @@ def assert_astronaut(found: Detections, scale: float = 1.0, at: tuple[float, flo
     offset = np.array(at, np.float32)
     assert iou(found.boxes, ASTRONAUT_BOX * scale + np.tile(offset, 2))[0, 0] > 0.8
     assert found.confidence[0] > 0.99
-    np.testing.assert_allclose(found.landmarks[0], ASTRONAUT_POINTS * scale + offset, atol=5 * scale)
+    np.testing.assert_allclose(found.keypoints[0], ASTRONAUT_POINTS * scale + offset, atol=5 * scale)
 
 
 def test_astronaut(detector: MtcnnDetector, astronaut: Image) -> None:
@@ -56,7 +56,7 @@ def test_view_of_an_array(detector: MtcnnDetector, astronaut: Image) -> None:
 
 
 def test_mirrored_points_keep_their_order(detector: MtcnnDetector, astronaut: Image) -> None:
-    points = detector.detect(astronaut[:, ::-1]).landmarks[0]
+    points = detector.detect(astronaut[:, ::-1]).keypoints[0]
     mirrored = ASTRONAUT_POINTS[[1, 0, 2, 4, 3]] * [-1, 1] + [astronaut.shape[1] - 1, 0]
     np.testing.assert_allclose(points, mirrored, atol=6)
 
@@ -86,7 +86,7 @@ def test_fifty_faces(detector: MtcnnDetector, astronaut: Image) -> None:
 def test_images_too_small_or_empty(detector: MtcnnDetector, shape: tuple[int, int]) -> None:
     found = detector.detect(np.full((*shape, 3), 128, np.uint8))
     assert found.boxes.shape == (0, 4)
-    assert found.landmarks.shape == (0, 5, 2)
+    assert found.keypoints.shape == (0, 5, 2)
 
 
 def test_huge_aspect_ratio(astronaut: Image) -> None:
@@ -176,8 +176,8 @@ def test_nets_take_swapped_normalised_pixels() -> None:
     np.testing.assert_allclose(pixels[1, 24:], -127.5 / 128, atol=1e-6)
     np.testing.assert_allclose(seen.confidence, 0.75)
     # Five x, then five y, in fractions of the window.
-    np.testing.assert_allclose(seen.landmarks[1, :, 0], 72 + 48 * np.arange(5) / 10, atol=1e-4)
-    np.testing.assert_allclose(seen.landmarks[1, :, 1], 48 * np.arange(5, 10) / 10, atol=1e-4)
+    np.testing.assert_allclose(seen.keypoints[1, :, 0], 72 + 48 * np.arange(5) / 10, atol=1e-4)
+    np.testing.assert_allclose(seen.keypoints[1, :, 1], 48 * np.arange(5, 10) / 10, atol=1e-4)
 
 
 def test_second_look_confirms_or_rejects() -> None:

@@ -16,7 +16,7 @@ from mien.faces import (
     FaceFollower,
     LandmarkNet,
     create_landmark_model,
-    five_points,
+    keypoints_of,
     load_landmark_net,
     refine_landmarks,
 )
@@ -38,9 +38,9 @@ def net() -> LandmarkNet:
 def test_points_lie_on_the_face(net: LandmarkNet, astronaut: Image) -> None:
     seen = net.read(astronaut, FIVE)
     assert seen.confidence[0] > 0.9
-    np.testing.assert_allclose(seen.landmarks, FIVE, atol=6)
-    np.testing.assert_allclose(five_points(seen.points), seen.landmarks, atol=1e-3)
-    points = seen.points[0]
+    np.testing.assert_allclose(seen.keypoints, FIVE, atol=6)
+    np.testing.assert_allclose(keypoints_of(seen.landmarks), seen.keypoints, atol=1e-3)
+    points = seen.landmarks[0]
     assert points[8, 1] == points[:17, 1].max()  # the chin is the lowest of the jaw
     assert points[19, 1] < points[37, 1] < points[41, 1] < points[33, 1] < points[62, 1]  # from brow to mouth
     assert (seen.boxes[0, :2] <= points.min(axis=0)).all()
@@ -79,7 +79,7 @@ def test_a_turned_picture_turns_points_and_roll(net: LandmarkNet, astronaut: Ima
     turned = np.asarray(cv2.warpAffine(astronaut, matrix, (512, 512)), np.uint8)
     seen = net.read(turned, (FIVE @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32))
     assert np.degrees(seen.pose_rad[0, 2] - upright.pose_rad[0, 2]) == pytest.approx(25, abs=3)
-    np.testing.assert_allclose(seen.points, upright.points @ matrix[:, :2].T + matrix[:, 2], atol=3)
+    np.testing.assert_allclose(seen.landmarks, upright.points @ matrix[:, :2].T + matrix[:, 2], atol=3)
 
 
 def test_a_mirror_turns_yaw_and_roll_about(net: LandmarkNet, astronaut: Image) -> None:
@@ -98,7 +98,7 @@ def test_signs_of_pose_on_a_turned_head(net: LandmarkNet, shared_data: Path, ang
     row = int(np.argmax(np.where(faces.source == "lfw_expression", sign * faces.pose_rad[:, angle], -np.inf)))
     picture = decode_image(faces.images[row], name=faces.names[row])
     place = faces.points[row] * np.array(picture.shape[1::-1]) - 0.5
-    seen = net.read(picture, five_points(place)[None].astype(np.float32))
+    seen = net.read(picture, keypoints_of(place)[None].astype(np.float32))
     assert abs(np.degrees(faces.pose_rad[row, angle])) > 15
     assert sign * np.degrees(seen.pose_rad[0, angle]) > 10
 
@@ -121,7 +121,7 @@ def test_photo_keeps_box_and_score_of_the_detector(net: LandmarkNet, astronaut: 
     np.testing.assert_array_equal(both.confidence, found.confidence)
     assert np.isfinite(both.points[0]).all()
     assert np.isnan(both.points[1]).all()
-    np.testing.assert_array_equal(both.landmarks[1], found.landmarks[1])
+    np.testing.assert_array_equal(both.keypoints[1], found.keypoints[1])
 
 
 def moving(astronaut: Image, n_frames: int) -> list[Image]:
@@ -149,7 +149,7 @@ def test_the_detector_rests_while_the_points_follow(net: LandmarkNet, astronaut:
         assert numbers.tolist() == [0]
         angle = 2 * np.pi * index / 24
         corner = np.array([round(60 + 40 * np.cos(angle)), round(20 + 20 * np.sin(angle))])
-        np.testing.assert_allclose(found.landmarks[0], FIVE[0] - corner, atol=8)
+        np.testing.assert_allclose(found.keypoints[0], FIVE[0] - corner, atol=8)
         assert np.isfinite(found.points).all()
     assert detector.n_detections == 1
 

@@ -25,7 +25,7 @@ def test_agrees_with_the_default_detector(detector: FaceDetector, astronaut: Ima
     assert not isinstance(detector, RefiningDetector)
     assert len(found) == 1
     np.testing.assert_allclose(found.boxes, reference.boxes, atol=10)
-    np.testing.assert_allclose(found.landmarks, reference.landmarks, atol=6)
+    np.testing.assert_allclose(found.keypoints, reference.keypoints, atol=6)
 
 
 def test_large_image_answers_in_its_own_pixels(detector: FaceDetector, astronaut: Image) -> None:

@@ -94,7 +94,7 @@ def create_samples(n: int, recipe: Recipe, seed: int = 0) -> TrainingSet:
         inputs=_inputs(n, recipe, names, rng),
         targets={task: targets[task] for task in recipe.tasks},
         labels={task: labels[task] for task in recipe.tasks},
-        landmarks=landmarks,
+        keypoints=landmarks,
         primary=np.arange(n) < n - 4,
     )
 

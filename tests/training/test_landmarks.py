@@ -13,9 +13,9 @@ pytest.importorskip("torch", reason="the workshop is an extra: pip install 'mien
 
 import torch
 
-from mien.core import MIRRORED_POINTS, ConfigError
+from mien.core import MIRRORED_LANDMARKS, ConfigError
 from mien.datasets import LandmarkFaces
-from mien.faces import LandmarkNet, five_points
+from mien.faces import LandmarkNet, keypoints_of
 from mien.inference import load_bundle
 from mien.training.data.landmark_data import LOOSE_TEMPLATE, LandmarkTrainingData, LooseCrops, loose_matrix, turned
 from mien.training.engine.landmark_trainer import CHECKPOINT, PointsTrainer
@@ -71,15 +71,15 @@ def training_data(tmp_path: Path) -> LandmarkTrainingData:
 
 def test_a_face_in_the_mirror_is_the_same_face() -> None:
     points = face_points()
-    np.testing.assert_allclose(points[list(MIRRORED_POINTS)] * (-1, 1) + (1, 0), points, atol=1e-9)
-    assert sorted(MIRRORED_POINTS) == list(range(68))
+    np.testing.assert_allclose(points[list(MIRRORED_LANDMARKS)] * (-1, 1) + (1, 0), points, atol=1e-9)
+    assert sorted(MIRRORED_LANDMARKS) == list(range(68))
 
 
 def test_the_template_is_a_face_in_the_middle() -> None:
     template = np.array(LOOSE_TEMPLATE)
     matrix = loose_matrix(face_points() * 80, 64)
     placed = face_points() * 80 @ matrix[:, :2].T + matrix[:, 2]
-    np.testing.assert_allclose(five_points(placed), template * 64 - 0.5, atol=5)
+    np.testing.assert_allclose(keypoints_of(placed), template * 64 - 0.5, atol=5)
     np.testing.assert_allclose(template[[1, 0, 2, 4, 3]] * (-1, 1) + (1, 0), template, atol=1e-9)
 
 
@@ -103,7 +103,7 @@ def test_crops_flip_their_pose_with_their_points() -> None:
     assert 0.3 < np.mean(flipped) < 0.7
     for sample, is_flipped in zip(known, flipped, strict=True):
         assert sample.eyes_open.tolist() == ([0.0, 1.0] if is_flipped else [1.0, 0.0])
-        assert sample.points[36, 0] < sample.points[45, 0]  # the first eye is always at the image's left
+        assert sample.landmarks[36, 0] < sample.landmarks[45, 0]  # the first eye is always at the image's left
 
 
 def test_crops_without_a_face_ask_for_nothing_else(training_data: LandmarkTrainingData) -> None:
@@ -194,7 +194,7 @@ def test_export_is_a_landmark_net(training_data: LandmarkTrainingData, tmp_path:
     assert parity_gap(network, graph, crops, OUTPUTS) < 1e-4
     write_bundle(tmp_path / "bundle", graph, describe_points(RECIPE, "1", graph))
     net = LandmarkNet(load_bundle(tmp_path / "bundle", threads=1))
-    seen = net.read(np.zeros((90, 90), np.uint8), five_points(face_points() * 90)[None].astype(np.float32))
+    seen = net.read(np.zeros((90, 90), np.uint8), keypoints_of(face_points() * 90)[None].astype(np.float32))
     assert seen.points.shape == (1, 68, 2)
 
 

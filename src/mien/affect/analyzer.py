@@ -44,7 +44,7 @@ from mien.faces import (
     quality_signals,
     refine_landmarks,
 )
-from mien.faces.detector import N_LANDMARKS, N_POINTS
+from mien.faces.detector import N_KEYPOINTS, N_LANDMARKS
 from mien.inference import DEFAULT_BUNDLE, Bundle, load_bundle, usable_cores
 from mien.jobs import batched, map_in_order, prefetch
 from mien.media import VideoFrame, as_rgb, load_image, open_video
@@ -130,9 +130,7 @@ class Analyzer:
         self._decoder = Decoder(self._bundle.spec, keep_features=features)
         self._detector, self._runtime, self._threads = detector, runtime, threads
         self._reader = create_landmark_model(landmark_model, runtime=runtime)
-        self._affect_inference = AffectInference(
-            decoder=self._decoder, has_points=self._reader is not None, min_quality=check_min_quality(min_quality)
-        )
+        self._affect_inference = AffectInference(decoder=self._decoder, min_quality=check_min_quality(min_quality))
         # Errors come now and not at the first image: an unknown name, a bad file, an object that cannot detect.
         if not isinstance(detector, str) or parse_detector(detector)[1]:
             self._create_detector(_MOVING_SIDE_PX)
@@ -183,8 +181,8 @@ class Analyzer:
 
     @property
     def n_landmarks(self) -> int:
-        """Points of each found face: 68 with a landmark net, else the detector's five."""
-        return N_LANDMARKS if self._reader is None else N_POINTS
+        """Number of points of each face that a table keeps: 68 landmarks, or 5 keypoints without a landmark model."""
+        return N_KEYPOINTS if self._reader is None else N_LANDMARKS
 
     @property
     def expression_labels(self) -> tuple[str, ...]:

@@ -83,7 +83,7 @@ def cut_faces(image: Image, detections: Detections, spec: ModelSpec) -> Image:
     Returns:
         (N, S, S) for gray input, else (N, S, S, 3), uint8.
     """
-    crops = align_faces(image, detections.landmarks, spec.crop.template, spec.input.size_px)
+    crops = align_faces(image, detections.keypoints, spec.crop.template, spec.input.size_px)
     return crops if image.ndim == 2 else to_colour(crops, spec.input.colour)
 
 
@@ -163,12 +163,10 @@ class AffectInference:
 
     Attributes:
         decoder: of the bundle.
-        has_points: whether the faces have 68 points, not the detector's five alone.
         min_quality: below it affect is left out.
     """
 
     decoder: Decoder
-    has_points: bool
     min_quality: float
 
     def faces(self, batch: Sequence[AlignedFaces], bundle: Bundle, rate: AdaptiveRate | None = None) -> list[Faces]:
@@ -197,7 +195,8 @@ class AffectInference:
         faces = Faces(
             boxes=seen.boxes,
             confidence=seen.confidence,
-            landmarks=seen.points if self.has_points else seen.landmarks,
+            landmarks=seen.landmarks,
+            keypoints=seen.keypoints,
             pose_rad=seen.pose_rad,
             eyes_open=seen.eyes_open,
             track_ids=found.track_ids,

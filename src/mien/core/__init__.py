@@ -23,8 +23,8 @@ from mien.core.labels import (
     EXPRESSION_COLOURS,
     EXPRESSION_ORDERS,
     EXPRESSIONS,
-    MIRRORED_POINTS,
-    POINT_COLUMNS,
+    LANDMARK_COLUMNS,
+    MIRRORED_LANDMARKS,
     columns_by_name,
 )
 from mien.core.model_spec import (
@@ -57,8 +57,8 @@ __all__ = [
     "EXPRESSION_ORDERS",
     "HEAD_VERSION",
     "INTENSITY_LABELS",
-    "MIRRORED_POINTS",
-    "POINT_COLUMNS",
+    "LANDMARK_COLUMNS",
+    "MIRRORED_LANDMARKS",
     "SPEC_VERSION",
     "ConfigError",
     "CropSpec",

@@ -22,7 +22,8 @@ Index = int | slice | npt.NDArray[np.bool_] | npt.NDArray[np.intp] | list[int]
 _COLUMNS: dict[str, tuple[tuple[int | None, ...], type, float]] = {
     "boxes": ((4,), np.float32, np.nan),
     "confidence": ((), np.float32, np.nan),
-    "landmarks": ((None, 2), np.float32, np.nan),
+    "landmarks": ((68, 2), np.float32, np.nan),
+    "keypoints": ((5, 2), np.float32, np.nan),
     "track_ids": ((), np.int64, -1),
     "pose_rad": ((3,), np.float32, np.nan),
     "eyes_open": ((2,), np.float32, np.nan),
@@ -49,8 +50,9 @@ class Faces:
     Attributes:
         boxes: (N, 4) float32, xyxy in pixels of the image as it is shown (after rotation); may leave the image.
         confidence: (N,) float32 in [0, 1], the detector's confidence; NaN for faces that were given as crops.
-        landmarks: (N, K, 2) float32 pixels; K = 5 (centres of the eye at the image's left and of the one at its
-            right, nose tip, mouth corners left and right as seen in the image) or 68 (300-W order); K = 0 if none.
+        landmarks: (N, 68, 2) float32 pixels in 300-W order; NaN without a landmark model.
+        keypoints: (N, 5, 2) float32 pixels: centre of the eye at the image's left, of the eye at its right, nose tip,
+            mouth corner at the image's left and at its right.
         track_ids: (N,) int64, the same number for the same face through a video; -1 where nothing is tracked.
         pose_rad: (N, 3) float32 pitch, yaw, roll in radians; NaN where no model gives them.
         eyes_open: (N, 2) float32 in [0, 1], 1 for wide open, of the eye at the image's left and the one at its right;
@@ -69,6 +71,7 @@ class Faces:
     boxes: npt.NDArray[np.float32]
     confidence: npt.NDArray[np.float32] = _FILL
     landmarks: npt.NDArray[np.float32] = _FILL
+    keypoints: npt.NDArray[np.float32] = _FILL
     track_ids: npt.NDArray[np.int64] = _FILL
     pose_rad: npt.NDArray[np.float32] = _FILL
     eyes_open: npt.NDArray[np.float32] = _FILL

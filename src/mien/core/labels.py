@@ -30,10 +30,10 @@ with grey for its black, so that it holds on light and on dark grounds."""
 DIMENSIONS = ("valence", "arousal")
 """Columns of a valence-arousal array; both in [-1, 1]."""
 
-POINT_COLUMNS = tuple(f"{axis}{index:02d}" for index in range(68) for axis in "xy")
+LANDMARK_COLUMNS = tuple(f"{axis}{index:02d}" for index in range(68) for axis in "xy")
 """Columns of 68 points in 300-W order: x and y of each in turn."""
 
-MIRRORED_POINTS: tuple[int, ...] = (
+MIRRORED_LANDMARKS: tuple[int, ...] = (
     *range(16, -1, -1),  # jaw
     *range(26, 16, -1),  # brows
     *(27, 28, 29, 30, 35, 34, 33, 32, 31),  # nose
@@ -41,7 +41,7 @@ MIRRORED_POINTS: tuple[int, ...] = (
     *(54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55),  # outer lips
     *(64, 63, 62, 61, 60, 67, 66, 65),  # inner lips
 )
-"""300-W points of a face seen in a mirror: its point i is point ``MIRRORED_POINTS[i]`` of the face."""
+"""300-W points of a face seen in a mirror: its point i is point ``MIRRORED_LANDMARKS[i]`` of the face."""
 
 ACTION_UNITS = MappingProxyType(
     {

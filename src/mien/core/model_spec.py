@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from mien.core.errors import ConfigError, ModelError
-from mien.core.labels import ACTION_UNITS, DIMENSIONS, EMI_EMOTIONS, ERI_EMOTIONS, POINT_COLUMNS
+from mien.core.labels import ACTION_UNITS, DIMENSIONS, EMI_EMOTIONS, ERI_EMOTIONS, LANDMARK_COLUMNS
 from mien.core.typed import read_typed
 
 SPEC_VERSION = 1
@@ -22,7 +22,7 @@ _TASKS = ("expression", "valence_arousal", "action_units", "landmarks", "head_po
 # Labels that a task must have, where there is no choice.
 _FIXED_LABELS = {
     "valence_arousal": DIMENSIONS,
-    "landmarks": POINT_COLUMNS,
+    "landmarks": LANDMARK_COLUMNS,
     "head_pose": ("pitch", "yaw", "roll"),
     "eyes_open": ("image_left", "image_right"),
     "face": ("face",),

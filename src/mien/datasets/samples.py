@@ -106,7 +106,7 @@ class FaceSamples:
         valence_arousal: (N, 2) in [-1, 1], or NaN.
         action_units: (N, A) probabilities in [0, 1] of ``action_unit_labels``, each may be NaN.
         action_unit_labels: A names.
-        landmarks: (N, 5, 2) alignment points as fractions of the picture's width and height, or NaN.
+        keypoints: (N, 5, 2) alignment points as fractions of the picture's width and height, or NaN.
     """
 
     names: tuple[str, ...]
@@ -115,7 +115,7 @@ class FaceSamples:
     valence_arousal: Floats
     action_units: Floats
     action_unit_labels: tuple[str, ...]
-    landmarks: Floats
+    keypoints: Floats
 
     def __post_init__(self) -> None:
         n = len(self.names)
@@ -124,7 +124,7 @@ class FaceSamples:
             "expression": (n, 8),
             "valence_arousal": (n, 2),
             "action_units": (n, len(self.action_unit_labels)),
-            "landmarks": (n, 5, 2),
+            "keypoints": (n, 5, 2),
         }
         for name, shape in shapes.items():
             value = getattr(self, name)
@@ -145,7 +145,7 @@ class FaceSamples:
             expression=self.expression[chosen],
             valence_arousal=self.valence_arousal[chosen],
             action_units=self.action_units[chosen],
-            landmarks=self.landmarks[chosen],
+            keypoints=self.keypoints[chosen],
         )
 
 
@@ -161,7 +161,7 @@ def concatenate(parts: Sequence[FaceSamples]) -> FaceSamples:
         valence_arousal=np.concatenate([part.valence_arousal for part in parts]),
         action_units=np.concatenate([part.action_units for part in parts]),
         action_unit_labels=parts[0].action_unit_labels,
-        landmarks=np.concatenate([part.landmarks for part in parts]),
+        keypoints=np.concatenate([part.keypoints for part in parts]),
     )
 
 

@@ -43,7 +43,7 @@ def align_samples(samples: FaceSamples, spec: ModelSpec) -> tuple[list[Image], l
         N crops (S, S, 3) RGB, and N gray ones of 48 px a side, (48, 48).
     """
     sharp, small = [], []
-    for picture, points in zip(decode_pictures(samples), samples.landmarks, strict=True):
+    for picture, points in zip(decode_pictures(samples), samples.keypoints, strict=True):
         place = points[None].astype(np.float64) * picture.shape[1::-1] - 0.5
         sharp.append(align_faces(picture, place, spec.crop.template, spec.input.size_px)[0])
         small.append(to_colour(align_faces(picture, place, spec.crop.template, FERPLUS_PX), "gray")[0])
@@ -52,7 +52,7 @@ def align_samples(samples: FaceSamples, spec: ModelSpec) -> tuple[list[Image], l
 
 def with_keypoints(samples: FaceSamples) -> FaceSamples:
     """The rows whose alignment points are known."""
-    return samples.take(np.isfinite(samples.landmarks).all(axis=(1, 2)))
+    return samples.take(np.isfinite(samples.keypoints).all(axis=(1, 2)))
 
 
 def expression_probabilities(faces: Faces) -> npt.NDArray[np.float32]:

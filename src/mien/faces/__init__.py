@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finds, aligns and follows faces."""
 
-from mien.faces.alignment import align_faces, five_points, resize_face, similarity_transform, to_colour, warp_face
+from mien.faces.alignment import align_faces, keypoints_of, resize_face, similarity_transform, to_colour, warp_face
 from mien.faces.detector import (
     DETECTORS,
     Detections,
@@ -47,7 +47,7 @@ __all__ = [
     "check_min_quality",
     "create_detector",
     "create_landmark_model",
-    "five_points",
+    "keypoints_of",
     "load_landmark_net",
     "load_quality_model",
     "parse_detector",

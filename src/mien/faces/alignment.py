@@ -23,7 +23,7 @@ for _row, _part in zip(_MEANS, _FIVE_OF_68, strict=True):
 _MAX_SHRINK = 2.0
 
 
-def five_points(landmarks: Points) -> Points:
+def keypoints_of(landmarks: Points) -> Points:
     """The five alignment points (..., 5, 2) of 68 landmarks in 300-W order (..., 68, 2)."""
     return np.asarray(_MEANS @ landmarks)
 
@@ -59,12 +59,12 @@ def similarity_transform(source: Points, target: Points) -> npt.NDArray[np.float
     return matrix
 
 
-def align_faces(image: Image, landmarks: Points, template: Sequence[Sequence[float]], size: int) -> Image:
+def align_faces(image: Image, keypoints: Points, template: Sequence[Sequence[float]], size: int) -> Image:
     """Cut every face out of an image so that its five points come as close as can be to the template.
 
     Args:
         image: (H, W) or (H, W, C) uint8.
-        landmarks: (N, 5, 2) pixels in the image.
+        keypoints: (N, 5, 2) pixels in the image.
         template: 5 points as fractions of the crop's side.
         size: side of the crop in pixels.
 
@@ -72,8 +72,8 @@ def align_faces(image: Image, landmarks: Points, template: Sequence[Sequence[flo
         (N, size, size) or (N, size, size, C) uint8. What lies outside the image repeats its border.
     """
     template_px = np.asarray(template, dtype=np.float64) * size - 0.5
-    crops = np.empty((len(landmarks), size, size, *image.shape[2:]), dtype=np.uint8)
-    for crop, matrix in zip(crops, similarity_transform(landmarks, template_px), strict=True):
+    crops = np.empty((len(keypoints), size, size, *image.shape[2:]), dtype=np.uint8)
+    for crop, matrix in zip(crops, similarity_transform(keypoints, template_px), strict=True):
         warp_face(image, matrix, size, out=crop)
     return crops
 

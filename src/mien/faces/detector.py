@@ -18,14 +18,14 @@ from mien.faces.boxes import Boxes, iou
 Image = npt.NDArray[np.uint8]
 Index = slice | npt.NDArray[np.bool_] | npt.NDArray[np.intp] | list[int]
 
-N_LANDMARKS = 5
-N_POINTS = 68
+N_KEYPOINTS = 5
+N_LANDMARKS = 68
 
 _SHAPES: dict[str, tuple[int, ...]] = {
     "boxes": (4,),
     "confidence": (),
+    "keypoints": (N_KEYPOINTS, 2),
     "landmarks": (N_LANDMARKS, 2),
-    "points": (N_POINTS, 2),
     "pose_rad": (3,),
     "eyes_open": (2,),
 }
@@ -43,17 +43,17 @@ class Detections:
     Attributes:
         boxes: (N, 4) xyxy in pixels of the image; may leave the image.
         confidence: (N,) in [0, 1].
-        landmarks: (N, 5, 2) pixels: eye at the image's left, eye at its right, nose tip, mouth corner at the
+        keypoints: (N, 5, 2) pixels: eye at the image's left, eye at its right, nose tip, mouth corner at the
             image's left, mouth corner at its right.
-        points: (N, 68, 2) pixels in 300-W order.
+        landmarks: (N, 68, 2) pixels in 300-W order.
         pose_rad: (N, 3) pitch, yaw, roll (`mien.core.rotation_matrices` says what they mean).
         eyes_open: (N, 2) in [0, 1], 1 for wide open, of the eye at the image's left and the one at its right.
     """
 
     boxes: npt.NDArray[np.float32]
     confidence: npt.NDArray[np.float32]
-    landmarks: npt.NDArray[np.float32]
-    points: npt.NDArray[np.float32] = _FILL
+    keypoints: npt.NDArray[np.float32]
+    landmarks: npt.NDArray[np.float32] = _FILL
     pose_rad: npt.NDArray[np.float32] = _FILL
     eyes_open: npt.NDArray[np.float32] = _FILL
 
@@ -140,12 +140,12 @@ class SearchingDetector(RefiningDetector, Protocol):
 class LandmarkModel(Protocol):
     """Reads a face whose rough place is known: its points, its pose, and whether it is a face at all."""
 
-    def read(self, image: Image, landmarks: npt.NDArray[np.float32]) -> Detections:
+    def read(self, image: Image, keypoints: npt.NDArray[np.float32]) -> Detections:
         """What is seen at each place: row i answers place i, and a low score says that there is no face.
 
         Args:
             image: (H, W, 3) RGB or (H, W) gray, uint8.
-            landmarks: (N, 5, 2) pixels, five points each where a face was a moment ago or where a detector sees it.
+            keypoints: (N, 5, 2) pixels, five points each where a face was a moment ago or where a detector sees it.
 
         Raises:
             InputError: the array is not such an image.
@@ -278,8 +278,8 @@ def faces_at(boxes: Boxes, scores: list[float] | None = None) -> Detections:
     """Detections with these (N, 4) boxes, landmarks where a face has them, and scores of 0.99 unless given."""
     boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
     places = np.array([[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.8], [0.65, 0.8]], np.float32)
-    landmarks = boxes[:, None, :2] + places * (boxes[:, 2:] - boxes[:, :2])[:, None]
-    return Detections(boxes, np.array([0.99] * len(boxes) if scores is None else scores, np.float32), landmarks)
+    keypoints = boxes[:, None, :2] + places * (boxes[:, 2:] - boxes[:, :2])[:, None]
+    return Detections(boxes, np.array([0.99] * len(boxes) if scores is None else scores, np.float32), keypoints)
 
 
 class FakeDetector:
@@ -315,12 +315,12 @@ class FakeRefiningDetector(FakeDetector):
         self.n_looks += 1
         faces = self._answer(image)
         seen, scores = np.array(boxes, np.float32), np.zeros(len(boxes), np.float32)
-        landmarks = np.zeros((len(boxes), N_LANDMARKS, 2), np.float32)
+        keypoints = np.zeros((len(boxes), N_KEYPOINTS, 2), np.float32)
         overlaps = iou(boxes, faces.boxes)
         for row in np.flatnonzero(overlaps.any(axis=1)):
             face = int(overlaps[row].argmax())
-            seen[row], scores[row], landmarks[row] = faces.boxes[face], faces.confidence[face], faces.landmarks[face]
-        return Detections(seen, scores, landmarks)
+            seen[row], scores[row], keypoints[row] = faces.boxes[face], faces.confidence[face], faces.keypoints[face]
+        return Detections(seen, scores, keypoints)
 
 
 class FakeSearchingDetector(FakeRefiningDetector):

@@ -133,7 +133,7 @@ class FaceFollower:
     def _look(self, frame: VideoFrame, expected: Boxes) -> Detections:
         """What is where each living track should be now."""
         if self._reader is not None:
-            return self._reader.read(frame.gray, self._tracker.expected_landmarks())
+            return self._reader.read(frame.gray, self._tracker.expected_keypoints())
         if self._refiner is not None:
             return self._refiner.refine(frame.image, expected)
         return Detections.empty()
@@ -157,7 +157,7 @@ class FaceFollower:
         unread = self._tracker.without_landmarks()
         if self._reader is None or not len(unread):
             return
-        seen = self._tracker.expected_landmarks()[unread]
+        seen = self._tracker.expected_keypoints()[unread]
         faces = self._reader.read(frame.gray, seen)
         believed = faces.confidence >= MIN_CONFIDENCE
         self._tracker.set_landmarks(unread[believed], faces[believed])

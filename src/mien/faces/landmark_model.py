@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from mien.core import POINT_COLUMNS, ConfigError, ModelError, pose_angles, rotation_matrices
-from mien.faces.alignment import five_points, similarity_transform, to_colour, warp_face
+from mien.core import LANDMARK_COLUMNS, ConfigError, ModelError, pose_angles, rotation_matrices
+from mien.faces.alignment import keypoints_of, similarity_transform, to_colour, warp_face
 from mien.faces.detector import Detections, Image, LandmarkModel, require_picture
 from mien.inference import Bundle, load_bundle
 
@@ -56,12 +56,12 @@ class LandmarkNet:
         """The model itself."""
         return self._bundle
 
-    def read(self, image: Image, landmarks: Floats) -> Detections:
+    def read(self, image: Image, keypoints: Floats) -> Detections:
         """What is seen at each place; see `mien.faces.LandmarkModel.read`."""
         require_picture(image)
-        if not len(landmarks):
+        if not len(keypoints):
             return Detections.empty()
-        matrices = similarity_transform(landmarks, self._template)
+        matrices = similarity_transform(keypoints, self._template)
         crops = self._cut(image, matrices)
         outputs = self._bundle.run(crops)
         in_crop = outputs[self._points].reshape(len(crops), -1, 2).astype(np.float64) * crops.shape[1] - 0.5
@@ -69,18 +69,18 @@ class LandmarkNet:
         return Detections(
             boxes=boxes_of(points),
             confidence=_sigmoid(outputs[self._face][:, 0]),
-            landmarks=five_points(points).astype(np.float32),
-            points=points.astype(np.float32),
+            keypoints=keypoints_of(points).astype(np.float32),
+            landmarks=points.astype(np.float32),
             pose_rad=_upright(outputs[self._pose], matrices),
             eyes_open=_sigmoid(outputs[self._eyes]),
         )
 
-    def crops(self, image: Image, landmarks: Floats) -> Image:
+    def crops(self, image: Image, keypoints: Floats) -> Image:
         """What the net itself sees of each place.
 
         Args:
             image: (H, W, 3) RGB or (H, W) gray, uint8.
-            landmarks: (N, 5, 2) rough points, at least one face.
+            keypoints: (N, 5, 2) rough points, at least one face.
 
         Returns:
             (N, S, S) gray, uint8.
@@ -89,7 +89,7 @@ class LandmarkNet:
             InputError: the array is not such an image.
         """
         require_picture(image)
-        return self._cut(image, similarity_transform(landmarks, self._template))
+        return self._cut(image, similarity_transform(keypoints, self._template))
 
     def _cut(self, image: Image, matrices: npt.NDArray[np.float64]) -> Image:
         size = self._bundle.spec.input.size_px
@@ -143,9 +143,9 @@ def refine_landmarks(reader: LandmarkModel, image: Image, found: Detections) -> 
         found: by the detector.
     """
     # Once more from its own points: a crop about exact points gives exact ones, and a video does the same.
-    read = reader.read(image, reader.read(image, found.landmarks).landmarks)
+    read = reader.read(image, reader.read(image, found.keypoints).keypoints)
     believed = read.confidence >= MIN_CONFIDENCE
-    names = ("landmarks", "points", "pose_rad", "eyes_open")
+    names = ("keypoints", "landmarks", "pose_rad", "eyes_open")
     kept = {}
     for name in names:
         old = getattr(found, name)
@@ -162,7 +162,7 @@ def boxes_of(points: npt.NDArray[np.floating]) -> Floats:
 
 def _output(bundle: Bundle, name: str) -> str:
     task = bundle.spec.task(name)
-    if task is None or (name == "landmarks" and task.labels != POINT_COLUMNS):
+    if task is None or (name == "landmarks" and task.labels != LANDMARK_COLUMNS):
         raise KeyError(name)
     return task.output
 

@@ -166,8 +166,8 @@ class MtcnnDetector:
         shifts, points, probabilities = _run(self._nets.refine, _crops(image, corners, _ONET_PX))
         windows = corners.astype(np.float32)
         origin, size = windows[:, None, :2], (windows[:, 2:] - windows[:, :2])[:, None]
-        landmarks = origin + points.reshape(-1, 2, 5).transpose(0, 2, 1) * size
-        return Detections(geometry.shifted(windows, shifts), probabilities[:, 1], landmarks)
+        keypoints = origin + points.reshape(-1, 2, 5).transpose(0, 2, 1) * size
+        return Detections(geometry.shifted(windows, shifts), probabilities[:, 1], keypoints)
 
     def _scan(self, image: Image, known: Floats, *, coarser: float) -> Detections:
         """The cascade, sent to the known boxes (N, 4) without a search."""
@@ -223,7 +223,7 @@ class MtcnnDetector:
         scores[doubtful] = (scores[doubtful] + self.refine(image, found.boxes[doubtful]).confidence) / 2
         order = np.argsort(-scores, kind="stable")
         order = order[scores[order] > self._thresholds.confirm]
-        return Detections(found.boxes[order], scores[order], found.landmarks[order])
+        return Detections(found.boxes[order], scores[order], found.keypoints[order])
 
 
 def create_mtcnn(

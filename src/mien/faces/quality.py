@@ -63,7 +63,7 @@ def quality_signals(picture: tuple[int, int], faces: Detections, crops: Image) -
     if not len(faces):
         return np.empty((0, len(SIGNALS)), np.float32)
     # Complex numbers turn and scale points of the plane with one multiplication.
-    points = faces.landmarks[..., 0] + 1j * faces.landmarks[..., 1]
+    points = faces.keypoints[..., 0] + 1j * faces.keypoints[..., 1]
     left, right, nose, eyes = points[:, 0], points[:, 1], points[:, 2], (points[:, 0] + points[:, 1]) / 2
     across, down = right - left, (points[:, 3] + points[:, 4]) / 2 - eyes
     between_eyes, to_mouth = np.abs(across), np.abs(down)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from mien.core import ConfigError
 from mien.faces import boxes as geometry
 from mien.faces.boxes import Boxes, assign
-from mien.faces.detector import N_LANDMARKS, Detections
+from mien.faces.detector import N_KEYPOINTS, Detections
 
 # A second look holds a track by a modest score while the full detector has confirmed it lately, since a face was there
 # a moment ago; later it needs the score that a new face would need.
@@ -193,14 +193,14 @@ class Tracker:
         """(M, 4): of the faces that are seen in this frame, also of those that are not sure enough to be shown."""
         return np.array([track.box for track in self._tracks if track.seen], np.float32).reshape(-1, 4)
 
-    def expected_landmarks(self) -> npt.NDArray[np.float32]:
+    def expected_keypoints(self) -> npt.NDArray[np.float32]:
         """(M, 5, 2): where the five points of each living track should be now."""
-        now = [track.face.landmarks[0] + track.offset(self._time_s) for track in self._tracks]
-        return np.array(now, np.float32).reshape(-1, N_LANDMARKS, 2)
+        now = [track.face.keypoints[0] + track.offset(self._time_s) for track in self._tracks]
+        return np.array(now, np.float32).reshape(-1, N_KEYPOINTS, 2)
 
     def without_landmarks(self) -> npt.NDArray[np.intp]:
         """Tracks whose face of this frame comes from a detector that gives no 68 points."""
-        return np.flatnonzero([track.seen and bool(np.isnan(track.face.points).any()) for track in self._tracks])
+        return np.flatnonzero([track.seen and bool(np.isnan(track.face.landmarks).any()) for track in self._tracks])
 
     def set_landmarks(self, tracks: npt.NDArray[np.intp], faces: Detections) -> None:
         """Put what was read of these tracks' faces in the place of what the detector saw."""

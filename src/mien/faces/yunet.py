@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from mien.core import ConfigError, ModelError
-from mien.faces.detector import N_LANDMARKS, Detections, Image, capped, require_rgb
+from mien.faces.detector import N_KEYPOINTS, Detections, Image, capped, require_rgb
 
 # The detector's first feature map has a cell per 8 px: smaller images give it nothing to look at.
 _SMALLEST_SIDE_PX = 8
@@ -74,8 +74,8 @@ class YunetDetector:
         rows = rows[np.argsort(-rows[:, -1], kind="stable")].astype(np.float32)
         scale = np.float32(1 / shrink)
         boxes = np.concatenate([rows[:, :2], rows[:, :2] + rows[:, 2:4]], axis=1)
-        landmarks = rows[:, 4:-1].reshape(-1, N_LANDMARKS, 2)
-        return Detections(boxes * scale, np.clip(rows[:, -1], 0, 1), landmarks * scale)
+        keypoints = rows[:, 4:-1].reshape(-1, N_KEYPOINTS, 2)
+        return Detections(boxes * scale, np.clip(rows[:, -1], 0, 1), keypoints * scale)
 
 
 def create_yunet(

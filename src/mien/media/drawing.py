@@ -249,11 +249,10 @@ Rectangle = tuple[int, int, int, int]  # left, top, right, bottom
 
 _UNTRACKED_COLOUR = (80, 220, 255)
 _OUTLINE = (16, 16, 16)
-_FEWEST_DRAWN = 68
 # How long the lines of the head's axes are, in widths of the box, and their colours: to the side, up, ahead.
 _AXIS_SHARE = 0.35
 _AXIS_COLOURS = ((240, 80, 70), (70, 200, 90), (90, 140, 255))
-_NOSE_TIP = {5: 2, 68: 30}  # number of points -> the tip among them
+_NOSE_TIP = 30  # of the 68 landmarks
 _GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
 
 
@@ -307,19 +306,16 @@ def draw_faces(image: npt.NDArray[np.uint8], faces: Faces, *, anonymous: bool = 
 
 
 def _draw_points(canvas: npt.NDArray[np.uint8], points: npt.NDArray[np.float32], radius: int, colour: Colour) -> None:
-    """A dot on each of 68 points; a detector's five are only its own way to the crop."""
-    if len(points) < _FEWEST_DRAWN:
-        return
+    """A dot on each landmark that is known."""
     for point in points[np.isfinite(points).all(axis=1)]:
         cv2.circle(canvas, _pixel(point), radius, colour, cv2.FILLED, cv2.LINE_AA)
 
 
 def _draw_pose(canvas: npt.NDArray[np.uint8], face: Faces, thickness: int) -> None:
-    """The head's axes as the viewer sees them, from the tip of the nose or, without points, the middle of the box."""
-    pose, points = face.pose_rad[0], face.landmarks[0]
+    """The head's axes as the viewer sees them, from the nose tip or, without landmarks, the centre of the box."""
+    pose, nose = face.pose_rad[0], face.landmarks[0, _NOSE_TIP]
     if not np.isfinite(pose).all():
         return
-    nose = points[_NOSE_TIP[len(points)]] if len(points) in _NOSE_TIP else np.full(2, np.nan)
     start = nose if np.isfinite(nose).all() else face.boxes[0].reshape(2, 2).mean(axis=0)
     length = _AXIS_SHARE * float(face.boxes[0, 2] - face.boxes[0, 0])
     ends = (

@@ -34,13 +34,13 @@ class TeacherOutputs:
         found: (N,) whether it saw a face; rows without one are NaN below.
         blendshapes: (N, 52) activations in [0, 1].
         blendshape_names: 52 ARKit names.
-        points: (N, 68, 2) in 300-W order, fractions of the picture's width and height, may leave 0..1.
+        landmarks: (N, 68, 2) in 300-W order, fractions of the picture's width and height, may leave 0..1.
     """
 
     found: npt.NDArray[np.bool_]
     blendshapes: Floats
     blendshape_names: tuple[str, ...]
-    points: Floats
+    landmarks: Floats
 
 
 def load_pictures(path: str | Path) -> Pictures:
@@ -109,7 +109,7 @@ def load_teacher(path: str | Path, names: tuple[str, ...]) -> TeacherOutputs:
         found=np.asarray(table["found"].to_numpy()).astype(bool)[rows],
         blendshapes=_lists(table["blendshapes"], len(blendshape_names))[rows],
         blendshape_names=blendshape_names,
-        points=_lists(table["points"], 136)[rows].reshape(-1, 68, 2),
+        landmarks=_lists(table["points"], 136)[rows].reshape(-1, 68, 2),
     )
 
 

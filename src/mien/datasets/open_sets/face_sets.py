@@ -22,7 +22,7 @@ from mien.datasets.open_sets.face_parquet import (
 )
 from mien.datasets.open_sets.weak_labels import AU_RULES, AffectMap, action_unit_probabilities, expression_shares
 from mien.datasets.samples import FaceSamples, concatenate
-from mien.faces.alignment import five_points
+from mien.faces.alignment import keypoints_of
 
 # The mean place of the five points in FER+ training faces, made symmetric: a crop then looks as FER+ does.
 FERPLUS_TEMPLATE = ((0.320, 0.385), (0.680, 0.385), (0.500, 0.578), (0.352, 0.768), (0.648, 0.768))
@@ -147,7 +147,7 @@ def _with_teacher(
         valence_arousal=affect,
         action_units=action_unit_probabilities(answers, expression),
         action_unit_labels=tuple(AU_RULES),
-        landmarks=five_points(answers.points).astype(np.float32),
+        keypoints=keypoints_of(answers.landmarks).astype(np.float32),
     )
 
 
@@ -172,7 +172,7 @@ class LandmarkFaces:
         names: of the pictures.
         images: encoded pictures.
         source: (N,) name of the set of each.
-        points: (N, 68, 2) 300-W order, fractions of the picture's width and height; may leave 0..1.
+        landmarks: (N, 68, 2) 300-W order, fractions of the picture's width and height; may leave 0..1.
         pose_rad: (N, 3) pitch, yaw, roll (`mien.core.rotation_matrices` says what they mean).
         eyes_open: (N, 2) in [0, 1], 1 for wide open, of the eye at the image's left and the one at its right.
     """
@@ -180,7 +180,7 @@ class LandmarkFaces:
     names: tuple[str, ...]
     images: tuple[bytes, ...]
     source: npt.NDArray[np.str_]
-    points: Floats
+    landmarks: Floats
     pose_rad: Floats
     eyes_open: Floats
 
@@ -194,7 +194,7 @@ class LandmarkFaces:
             tuple(self.names[row] for row in rows),
             tuple(self.images[row] for row in rows),
             self.source[rows],
-            self.points[rows],
+            self.landmarks[rows],
             self.pose_rad[rows],
             self.eyes_open[rows],
         )
@@ -231,7 +231,7 @@ def _load(folder: Path, path: str, teacher: str) -> LandmarkFaces:
         pictures.names,
         pictures.images,
         np.full(len(pictures.names), path.partition("/")[0]),
-        answers.points,
+        answers.landmarks,
         pose_angles(matrices).astype(np.float32),
         1 - blink,
     )
@@ -243,7 +243,7 @@ def _concatenate(parts: list[LandmarkFaces]) -> LandmarkFaces:
         tuple(name for part in parts for name in part.names),
         tuple(image for part in parts for image in part.images),
         np.concatenate([part.source for part in parts]),
-        np.concatenate([part.points for part in parts]),
+        np.concatenate([part.landmarks for part in parts]),
         np.concatenate([part.pose_rad for part in parts]),
         np.concatenate([part.eyes_open for part in parts]),
     )

@@ -99,7 +99,7 @@ class Evidence:
 
     def lip_gap(self) -> Doubles:
         """(N,) height of the opening between the inner lips."""
-        points = self.teacher.points.astype(np.float64)
+        points = self.teacher.landmarks.astype(np.float64)
         eyes = np.linalg.norm(points[:, 36:42].mean(axis=1) - points[:, 42:48].mean(axis=1), axis=1)
         return np.asarray(np.linalg.norm(points[:, 61:64] - points[:, 67:64:-1], axis=2).mean(axis=1) / eyes)
 

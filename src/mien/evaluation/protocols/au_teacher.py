@@ -138,7 +138,7 @@ def evaluate_au_teacher(analyzer: Analyzer, data: Path) -> Report:
         ("FairFace val", fairface, np.array(fairface.names)),
         ("LFW test people", lfw, people),
     ):
-        kept = np.isfinite(samples.landmarks).all(axis=(1, 2))
+        kept = np.isfinite(samples.keypoints).all(axis=(1, 2))
         dropped[f"{name}: no points"] = int((~kept).sum())
         seen = _look(name, analyzer, with_keypoints(samples), groups[kept], baseline)
         for column, label in enumerate(seen.labels):

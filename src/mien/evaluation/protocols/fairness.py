@@ -31,7 +31,7 @@ def evaluate_fairness(analyzer: Analyzer, data: Path) -> Report:
     """
     samples = load_fairface(data, "val")
     traits = load_traits(data / "fairface/val.parquet", _TRAITS)
-    known = np.isfinite(samples.landmarks).all(axis=(1, 2))
+    known = np.isfinite(samples.keypoints).all(axis=(1, 2))
     aligned = with_keypoints(samples)
     seen = view_aligned(analyzer, aligned)
     values = _values(seen.sharp, aligned, seen.flipped)

@@ -13,7 +13,7 @@ from mien.core import MetricValue, rotation_matrices
 from mien.datasets import LandmarkFaces, load_landmark_faces, load_traits, person
 from mien.evaluation.evaluation_report import Report, bootstrap_metric
 from mien.evaluation.face_crops import group_codes, mean_measure
-from mien.faces import Detections, LandmarkNet, five_points
+from mien.faces import Detections, LandmarkNet, keypoints_of
 from mien.media import decode_image
 from mien.metrics import expected_calibration_error, roc_auc
 
@@ -57,10 +57,10 @@ def evaluate_landmarks(net: LandmarkNet, data: Path) -> Report:
     truth = np.stack(
         [
             points.astype(np.float64) * image.shape[1::-1] - 0.5
-            for points, image in zip(faces.points, images, strict=True)
+            for points, image in zip(faces.landmarks, images, strict=True)
         ]
     )
-    readings = _read(net, images, np.asarray(five_points(truth), np.float64))
+    readings = _read(net, images, np.asarray(keypoints_of(truth), np.float64))
     groups = group_codes(
         np.array([person(n) if s == "lfw_expression" else n for n, s in zip(faces.names, faces.source, strict=True)])
     )
@@ -86,7 +86,7 @@ def _read(net: LandmarkNet, images: list[Image], five: Doubles) -> _Readings:
     for image, points in zip(images, five, strict=True):
         first = net.read(image, _jittered(points, rng)[None].astype(np.float32))
         rough.append(first)
-        followed.append(net.read(image, first.landmarks))
+        followed.append(net.read(image, first.keypoints))
         nowhere.append(net.read(image, _astray(points, rng)[None].astype(np.float32)).confidence)
     return _Readings(Detections.concatenated(rough), Detections.concatenated(followed), np.concatenate(nowhere))
 
@@ -117,7 +117,7 @@ def _moved(points: Doubles, zoom: float, turn_rad: float, shift_eyes: Doubles) -
 def _distances(seen: Detections, truth: Doubles, *, first: int = 0) -> Doubles:
     """(N,) mean error of the points, from the first one that counts on, in eye distances."""
     eyes = np.linalg.norm(truth[:, 36:42].mean(axis=1) - truth[:, 42:48].mean(axis=1), axis=1)
-    away = np.linalg.norm(seen.points.astype(np.float64) - truth, axis=2)[:, first:].mean(axis=1)
+    away = np.linalg.norm(seen.landmarks.astype(np.float64) - truth, axis=2)[:, first:].mean(axis=1)
     return np.asarray(away / eyes)
 
 

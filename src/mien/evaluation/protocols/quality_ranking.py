@@ -88,7 +88,7 @@ def predict_degraded(analyzer: Analyzer, samples: FaceSamples, *, seed: int) -> 
     targets = samples.expression.argmax(axis=1)
     reader = load_landmark_net()
     kinds, signals, crops, scores = [], [], [], []
-    for picture, points in zip(decode_pictures(samples), samples.landmarks, strict=True):
+    for picture, points in zip(decode_pictures(samples), samples.keypoints, strict=True):
         zoom = rng.uniform(1, _LARGEST_ZOOM) if max(picture.shape) <= FERPLUS_PX else 1.0
         picture = np.asarray(cv2.resize(picture, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC), np.uint8)
         shown, matrix, kind = degrade(picture, rng)

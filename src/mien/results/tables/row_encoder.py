@@ -16,6 +16,9 @@ from mien.results.tables.table_formats import boolean_column, numeric_column, te
 SourcedFrame = tuple[str, Frame]
 """A frame and the name of the input that it comes from."""
 
+# Number of points per face in a table -> the array of `Faces` that holds them.
+_POINTS = {0: "", 5: "keypoints", 68: "landmarks"}
+
 
 class RowEncoder:
     """Turns frames into record batches of one schema.
@@ -34,13 +37,15 @@ class RowEncoder:
     def __init__(self, schema: pa.Schema) -> None:
         self.schema = schema
         self._layout = Layout.from_schema(schema)
+        if self._layout.n_landmarks not in _POINTS:
+            raise ConfigError(f"a table has 0, 5 or 68 landmarks per face, not {self._layout.n_landmarks}")
         self._no_faces = Faces.empty(self._layout.expression_labels, self._layout.action_unit_labels)
 
     def check(self, faces: Faces) -> None:
         """Refuses faces that do not fit the table, before they are queued.
 
         Raises:
-            ConfigError: labels or the number of landmarks differ from the schema's.
+            ConfigError: Labels differ from the schema's.
         """
         if not len(faces):
             return
@@ -48,9 +53,6 @@ class RowEncoder:
             expected, got = getattr(self._layout, name), getattr(faces, name)
             if got != expected:
                 raise ConfigError(f"the table has {name} {expected}, the faces have {got}; use one bundle per table")
-        n_landmarks = faces.landmarks.shape[1]
-        if self._layout.n_landmarks and n_landmarks not in (0, self._layout.n_landmarks):
-            raise ConfigError(f"the table has {self._layout.n_landmarks} landmarks, the faces have {n_landmarks}")
 
     def encode(self, frames: Sequence[SourcedFrame]) -> pa.RecordBatch:
         """All rows of the frames, in their order. The frames must have passed `check`.
@@ -90,7 +92,7 @@ class RowEncoder:
             (self._layout.action_unit_labels, _joined(faces, "action_units")),
         ]
         if n_landmarks:
-            points = np.concatenate([_landmarks(each, n_landmarks) for each in faces])
+            points = _joined(faces, _POINTS[n_landmarks])
             for i, axis in enumerate("xy"):
                 groups.append(([f"lm_{axis}{k:02d}" for k in range(n_landmarks)], points[:, :, i]))
             groups.append((EYE_COLUMNS, _joined(faces, "eyes_open")))
@@ -124,13 +126,6 @@ def _track_ids(faces: Sequence[Faces], success: npt.NDArray[np.bool_]) -> pa.Arr
     rows = np.full(len(success), -1, dtype=np.int64)
     rows[success] = np.concatenate([each.track_ids for each in faces])
     return numeric_column(rows, rows < 0)
-
-
-def _landmarks(faces: Faces, n_landmarks: int) -> npt.NDArray[np.float32]:
-    """(N, n_landmarks, 2), NaN for faces that were found without landmarks."""
-    if faces.landmarks.shape[1]:
-        return faces.landmarks
-    return np.full((len(faces), n_landmarks, 2), np.nan, dtype=np.float32)
 
 
 def _nullable(values: npt.NDArray[np.floating]) -> pa.Array:

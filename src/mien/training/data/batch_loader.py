@@ -291,7 +291,7 @@ class BatchLoader:
         crops = np.empty((len(rows), size, size, model.n_channels), dtype=np.uint8)
         for crop, row in zip(crops, rows, strict=True):
             picture = source[int(row)]
-            points = self._samples.landmarks[row] * picture.shape[1::-1]
+            points = self._samples.keypoints[row] * picture.shape[1::-1]
             crop[...] = sampler(picture, points).reshape(crop.shape)
         return torch.from_numpy(crops)
 
@@ -315,7 +315,7 @@ def clean_inputs(samples: TrainingSet, recipe: Recipe, rows: Rows, *, aligned: b
     crops = np.empty((len(rows), size, size, model.n_channels), dtype=np.uint8)
     for crop, row in zip(crops, rows, strict=True):
         picture = source[int(row)]
-        points = samples.landmarks[row] * picture.shape[1::-1]
+        points = samples.keypoints[row] * picture.shape[1::-1]
         known = aligned and not np.isnan(points).any()
         cut = align_faces(picture, points[None], model.template, size)[0] if known else resize_face(picture, size)
         crop[...] = cut.reshape(crop.shape)

@@ -193,7 +193,7 @@ def load_vectors(source: SourceSettings, folder: Path, recipe: Recipe) -> Traini
         inputs=inputs,
         targets=targets,
         labels={task: labels[task] for task in tasks},
-        landmarks=np.broadcast_to(np.float32(np.nan), (len(inputs), 5, 2)),
+        keypoints=np.broadcast_to(np.float32(np.nan), (len(inputs), 5, 2)),
         primary=np.ones(len(inputs), dtype=bool),
     )
 

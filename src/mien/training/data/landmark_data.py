@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from mien.core import MIRRORED_POINTS, pose_angles, rotation_matrices
+from mien.core import MIRRORED_LANDMARKS, pose_angles, rotation_matrices
 from mien.datasets import FERPLUS_TEMPLATE, LandmarkFaces
-from mien.faces.alignment import Image, five_points, similarity_transform
+from mien.faces.alignment import Image, keypoints_of, similarity_transform
 from mien.training.data.batch_loader import occlude, relight, resized
 from mien.training.data.training_images import PictureReader, Pictures, cache_pictures
 from mien.training.losses.landmark_losses import Targets
@@ -43,14 +43,14 @@ class Sample:
 
     Attributes:
         crop: (S, S) gray uint8.
-        points: (68, 2) fractions of the side.
+        landmarks: (68, 2) fractions of the side.
         pose_rad: (3,) pitch, yaw, roll as seen in the crop.
         eyes_open: (2,) in [0, 1], image left and image right.
         face: 1 where the crop shows a face about where it should be, else 0.
     """
 
     crop: Image
-    points: Doubles
+    landmarks: Doubles
     pose_rad: Doubles
     eyes_open: Doubles
     face: float
@@ -91,7 +91,7 @@ class LooseCrops:
         if rng.random() < 0.5:
             crop, placed, pose = (
                 np.ascontiguousarray(crop[:, ::-1]),
-                placed[list(MIRRORED_POINTS)] * (-1, 1) + (1, 0),
+                placed[list(MIRRORED_LANDMARKS)] * (-1, 1) + (1, 0),
                 pose * (1, -1, -1),
             )
             eyes_open = eyes_open[::-1]
@@ -102,7 +102,7 @@ class LooseCrops:
 
 def loose_matrix(points: Doubles, size: int) -> Doubles:
     """The similarity (2, 3) that brings 68 points, in pixels, into a (size, size) loose crop."""
-    return similarity_transform(five_points(points), np.array(LOOSE_TEMPLATE) * size - 0.5)
+    return similarity_transform(keypoints_of(points), np.array(LOOSE_TEMPLATE) * size - 0.5)
 
 
 def turned(pose_rad: Doubles, matrix: Doubles) -> Doubles:
@@ -193,14 +193,14 @@ class LandmarkTrainingData:
 
     Attributes:
         pictures: (H, W) uint8.
-        points: (N, 68, 2) fractions of the pictures' width and height.
+        landmarks: (N, 68, 2) fractions of the pictures' width and height.
         pose_rad: (N, 3).
         eyes_open: (N, 2).
         source: (N,) name of the set of each.
     """
 
     pictures: PictureReader
-    points: npt.NDArray[np.float32]
+    landmarks: npt.NDArray[np.float32]
     pose_rad: npt.NDArray[np.float32]
     eyes_open: npt.NDArray[np.float32]
     source: npt.NDArray[np.str_]
@@ -220,18 +220,18 @@ class LandmarkTrainingData:
         kept = faces.take(rows)
         return cls(
             pictures=pictures,
-            points=kept.points,
+            landmarks=kept.landmarks,
             pose_rad=kept.pose_rad,
             eyes_open=kept.eyes_open,
             source=kept.source,
         )
 
     def __len__(self) -> int:
-        return len(self.points)
+        return len(self.landmarks)
 
     def points_px(self, row: int) -> Doubles:
         """(68, 2) pixels in the picture, the first pixel's centre at 0."""
-        return np.asarray(self.points[row] * np.array(self.pictures[row].shape[1::-1], np.float64) - 0.5)
+        return np.asarray(self.landmarks[row] * np.array(self.pictures[row].shape[1::-1], np.float64) - 0.5)
 
     def batch(self, recipe: PointsRecipe, epoch: int, step: int) -> tuple[Tensor, Targets]:
         """Crops (B, S, S, 1) uint8 and their targets; the same step is the same batch, whatever came before."""
@@ -249,7 +249,7 @@ class LandmarkTrainingData:
         ]
         crops = torch.from_numpy(np.stack([sample.crop for sample in samples])[..., None])
         columns = (
-            [sample.points.ravel() for sample in samples],
+            [sample.landmarks.ravel() for sample in samples],
             [sample.pose_rad for sample in samples],
             [sample.eyes_open for sample in samples],
             [np.asarray(sample.face) for sample in samples],

@@ -285,7 +285,7 @@ def training_set(
         inputs=inputs,
         targets=targets,
         labels={task: labels[task] for task in targets},
-        landmarks=np.full((len(groups), 5, 2), np.nan, dtype=np.float32),
+        keypoints=np.full((len(groups), 5, 2), np.nan, dtype=np.float32),
         primary=np.ones(len(groups), dtype=bool),
     )
     usable = np.zeros(len(found), dtype=bool)
@@ -375,6 +375,6 @@ def of_faces(samples: FaceSamples, primary: np.ndarray[tuple[int], np.dtype[np.b
             "valence_arousal": DIMENSIONS,
             "action_units": samples.action_unit_labels,
         },
-        landmarks=samples.landmarks,
+        keypoints=samples.keypoints,
         primary=primary,
     )

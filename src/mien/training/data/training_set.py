@@ -31,7 +31,7 @@ class TrainingSet:
         inputs: what the network is fed.
         targets: task -> (N, L): shares of classes that sum to 1, valence and arousal in [-1, 1], probabilities in [0, 1].
         labels: task -> L names.
-        landmarks: (N, 5, 2) alignment points as fractions of the picture's width and height, NaN where unknown.
+        keypoints: (N, 5, 2) alignment points as fractions of the picture's width and height, NaN where unknown.
         primary: (N,) rows of which every epoch draws; the others come by ``auxiliary_rows`` and ``labelled_auxiliary_rows`` of a stage.
     """
 
@@ -39,13 +39,13 @@ class TrainingSet:
     inputs: Inputs
     targets: Mapping[str, Floats]
     labels: Mapping[str, tuple[str, ...]]
-    landmarks: Floats
+    keypoints: Floats
     primary: Bools
 
     def __post_init__(self) -> None:
         n = len(self.groups)
-        shapes = {"inputs": (n,), "landmarks": (n, 5, 2), "primary": (n,)}
-        got = {"inputs": (len(self.inputs),), "landmarks": self.landmarks.shape, "primary": self.primary.shape}
+        shapes = {"inputs": (n,), "keypoints": (n, 5, 2), "primary": (n,)}
+        got = {"inputs": (len(self.inputs),), "keypoints": self.keypoints.shape, "primary": self.primary.shape}
         for task, names in self.labels.items():
             shapes[task], got[task] = (n, len(names)), self.targets[task].shape
         wrong = {name: (shapes[name], got[name]) for name in shapes if shapes[name] != got[name]}
@@ -68,7 +68,7 @@ class TrainingSet:
             groups=tuple(self.groups[row] for row in chosen),
             inputs=_take_inputs(self.inputs, chosen),
             targets={task: values[chosen] for task, values in self.targets.items()},
-            landmarks=self.landmarks[chosen],
+            keypoints=self.keypoints[chosen],
             primary=self.primary[chosen],
         )
 
@@ -138,7 +138,7 @@ def join_sets(parts: Sequence[TrainingSet]) -> TrainingSet:
         inputs=_join_inputs([part.inputs for part in parts]),
         targets=targets,
         labels=labels,
-        landmarks=np.concatenate([part.landmarks for part in parts]),
+        keypoints=np.concatenate([part.keypoints for part in parts]),
         primary=np.concatenate([part.primary for part in parts]),
     )
 

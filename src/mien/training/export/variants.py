@@ -18,7 +18,7 @@ from mien.affect import Analyzer, activate
 from mien.core import ConfigError, MetricValue, ModelError, ModelSpec
 from mien.datasets import load_held_out, load_landmark_faces
 from mien.evaluation import PROTOCOLS, Report
-from mien.faces import five_points, load_landmark_net, resize_face, to_colour
+from mien.faces import keypoints_of, load_landmark_net, resize_face, to_colour
 from mien.inference import Bundle, load_bundle, prepare
 from mien.media import decode_image
 from mien.training.export.bundle_files import write_bundle, write_spec
@@ -77,10 +77,10 @@ def _about_points(bundle: Bundle, data: Path, n: int) -> Image:
     faces = load_landmark_faces(data, "train")
     faces = faces.take(np.random.default_rng(0).permutation(len(faces))[:n])
     crops = []
-    for name, encoded, points in zip(faces.names, faces.images, faces.points, strict=True):
+    for name, encoded, points in zip(faces.names, faces.images, faces.landmarks, strict=True):
         picture = decode_image(encoded, name=name)
         places = points[None].astype(np.float64) * picture.shape[1::-1] - 0.5
-        crops.append(net.crops(picture, five_points(places).astype(np.float32)))
+        crops.append(net.crops(picture, keypoints_of(places).astype(np.float32)))
     return np.concatenate(crops)
 
 
