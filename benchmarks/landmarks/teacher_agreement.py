@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         done = subprocess.run(command, check=False)
         if done.returncode:
             return done.returncode
-        of_mirrored = load_teacher(labels, faces.names).points
+        of_mirrored = load_teacher(labels, faces.names).landmarks
     sizes = np.array([decode_image(image).shape[1::-1] for image in faces.images], np.float64)
     apart = disagreements(faces.landmarks.astype(np.float64), of_mirrored.astype(np.float64), sizes)
     for source in np.unique(faces.source):

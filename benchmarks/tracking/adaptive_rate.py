@@ -39,14 +39,15 @@ _INTRODUCTION = """\
 `mien analyze clip.mp4 --adaptive 25,5,1 --out table.parquet`, or `Analyzer().video("clip.mp4", adaptive="25,5,1")`,
 runs the affect model in few frames where a face's expression is certain and in more where it is not, after Savchenko,
 *Facial Expression Recognition with Adaptive Frame Rate based on Multiple Testing Correction*, ICML 2023. Tracks are cut
-into segments of 25 frames, whose first and last frame are analysed; where the mean of the probabilities does not put 0.8
-on one expression, each 5th frame is analysed too, then all. `25,5,1@0.9` asks for 0.9 instead. Values between two analysed
-frames are interpolated: every frame keeps its row, the metadata of the table say `adaptive`, and short expressions within
-a certain segment can be missed.
+into segments of 25 frames, whose first and last frame are analysed; where the mean of the probabilities does not put
+0.8 on one expression, each 5th frame is analysed too, then all. `25,5,1@0.9` asks for 0.9 instead. Values between two
+analysed frames are interpolated: every frame keeps its row, the metadata of the table say `adaptive`, and short
+expressions within a certain segment can be missed.
 
 Faces are found and followed in every frame, so only the affect model runs less often: the slower your bundle, the more
-this saves. To search for faces less often too, use `--every N`. In the paper the thresholds of each stride keep false decisions on
-labelled videos below 5 %; here one threshold is given, and this table says what it costs against analysing every frame.
+this saves. To search for faces less often too, use `--every N`. In the paper the thresholds of each stride keep false
+decisions on labelled videos below 5 %; here one threshold is given, and this table says what it costs against analysing
+every frame.
 
 {clips}
 """

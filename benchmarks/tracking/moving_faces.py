@@ -108,10 +108,9 @@ def render_scene(scene: Scene, patches: Sequence[FacePatch], *, seed: int = 0) -
     Raises:
         ConfigError: a trajectory refers to a patch that does not exist.
     """
-    if any(trajectory.patch >= len(patches) for trajectory in scene.trajectories):
-        raise ConfigError(
-            f"{scene.name} needs {1 + max(trajectory.patch for trajectory in scene.trajectories)} faces, got {len(patches)}"
-        )
+    n_needed = 1 + max(trajectory.patch for trajectory in scene.trajectories)
+    if n_needed > len(patches):
+        raise ConfigError(f"{scene.name} needs {n_needed} faces, got {len(patches)}")
     rng = np.random.default_rng(seed)
     size = scene.height_px, round(scene.height_px * 16 / 9)
     backdrops = [_backdrop(size, rng) for _ in range(len(scene.cuts_s) + 1)]

@@ -3,9 +3,9 @@
 
     python benchmarks/tracking/score_tracks.py < sequences.json > scores.json
 
-`benchmarks tracking` starts it with another interpreter, because TrackEval brings another OpenCV than mien's. The input is
-a JSON list of sequences: ``name``, and for each frame the ``true`` and ``given`` track numbers and the ``overlaps`` of
-their boxes (IoU, one row per true track). The output has one object of metrics per sequence.
+The benchmark ``tracking`` starts it with another interpreter, because TrackEval brings another OpenCV than mien's. The
+input is a JSON list of sequences: ``name``, and for each frame the ``true`` and ``given`` track numbers and the
+``overlaps`` of their boxes (IoU, one row per true track). The output has one object of metrics per sequence.
 """
 
 import json

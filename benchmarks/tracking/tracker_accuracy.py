@@ -26,7 +26,7 @@ from benchmarks.tracking.moving_faces import SCENES, FacePatch, Scene, render_sc
 from mien import __version__
 from mien.affect import Analyzer
 from mien.datasets import load_fairface
-from mien.evaluation.face_crops import decode_pictures, with_points
+from mien.evaluation.face_crops import decode_pictures, with_keypoints
 from mien.faces.boxes import iou
 from mien.inference import machine_name
 
@@ -41,16 +41,17 @@ _INTRODUCTION = """\
 `mien` follows faces by motion, landmarks and overlap, never by identity: a face that was absent for more than a
 second, or on the other side of a cut, comes back under a new number ([who is who](persons.md) puts names to numbers).
 
-The landmark model runs on known faces in every frame. New faces are searched for on the first frame of a shot, each tenth of a
-second while no face is known or one is missing, and otherwise each half second: of these searches every fourth also
-finds faces of less than a sixteenth of the frame's width. Where nothing has changed since the last search except
-at the known faces (a fixed camera), the search is left out, up to eight times in a row. `mien bench` counts searches.
+The landmark model runs on known faces in every frame. New faces are searched for on the first frame of a shot, each
+tenth of a second while no face is known or one is missing, and otherwise each half second: of these searches every
+fourth also finds faces of less than a sixteenth of the frame's width. Where nothing has changed since the last search
+except at the known faces (a fixed camera), the search is left out, up to eight times in a row. `mien bench` counts
+searches.
 
 The clips are synthetic: faces of FairFace's validation split pasted on soft backdrops, {n_casts} sets of faces for each
-scene, 270 or 360 lines, 25 frames per second. The ground truth is known by construction, and counts again after cuts and
-absences longer than a second. Scores are TrackEval's (CLEAR MOT, Bernardin and Stiefelhagen 2008; IDF1, Ristani et al.
-2016), at an IoU of 0.5 with the box that the detector gives the still face. Pasted faces do not blur, turn or speak:
-real clips are harder.
+scene, 270 or 360 lines, 25 frames per second. The ground truth is known by construction; a face counts as a new track
+after a cut and after an absence longer than a second. Scores are TrackEval's (CLEAR MOT, Bernardin and Stiefelhagen
+2008; IDF1, Ristani et al. 2016), at an IoU of 0.5 with the box that the detector gives the still face. Pasted faces do
+not blur, turn or speak: real clips are harder.
 """
 _HEADING = (*("scene", "true faces", "true tracks", "numbers given", "id switches", "missed", "false", "MOTA", "IDF1"),)
 
@@ -62,10 +63,10 @@ def load_casts(analyzer: Analyzer, data: Path) -> list[list[FacePatch]]:
         SystemExit: the data set has too few images with a single face.
     """
     patches: list[FacePatch] = []
-    for image in decode_pictures(with_points(load_fairface(data, "val"))):
+    for image in decode_pictures(with_keypoints(load_fairface(data, "val"))):
         padded = np.pad(image, ((40, 40), (40, 40), (0, 0)), mode="edge")
         faces = analyzer.image(padded)
-        if len(faces) == 1 and faces.scores[0] > 0.99:
+        if len(faces) == 1 and faces.confidence[0] > 0.99:
             box = (faces.boxes[0] - 40) / len(image)
             if (box > 0.02).all() and (box < 0.98).all():
                 patches.append(FacePatch(image, box))

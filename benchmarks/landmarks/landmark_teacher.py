@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Teacher labels for your pictures: blendshapes, 68 points and head matrix of each face, by MediaPipe.
+"""Label images with MediaPipe: blendshapes, 68 landmarks and head matrix of each face.
 
-    python tools/teach.py PICTURES --model face_landmarker.task --out labels.parquet
+    teacher/bin/python -m benchmarks landmark-teacher PICTURES --model face_landmarker.task --out labels.parquet
 
 It needs an environment of its own, because mediapipe brings another OpenCV than mien's (docs/training.md says how). So
-it imports nothing of mien; the two sides exchange Parquet.
+it imports nothing of mien; the two sides exchange Parquet. The file also runs as a script.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 
 Image = npt.NDArray[np.uint8]
 
-# Vertices of MediaPipe's face mesh that lie on the 68 points of 300-W, in their order: jaw, brows, nose, eyes, lips.
+# Vertices of MediaPipe's face mesh at the 68 landmarks of 300-W, in their order: jaw, brows, nose, eyes, lips.
 MESH_OF_68 = (
     *(162, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 389),
     *(71, 63, 105, 66, 107, 336, 296, 334, 293, 301),
@@ -36,16 +36,16 @@ MESH_OF_68 = (
 
 _ENDINGS = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
 _TINY_PX = 96
-_DETECTION, _PRESENCE = 0.2, 0.2  # low: a tight crop hardly looks like a face to the detector
+_DETECTION, _PRESENCE = 0.2, 0.2  # low, because a tight crop hardly looks like a face to the detector
 
 
 @dataclass(frozen=True)
 class Framing:
-    """How a picture is shown to the teacher, whose detector wants some room around the face.
+    """Preparation of an image for the teacher, whose detector needs a margin around the face.
 
     Attributes:
-        side_px: pictures are first enlarged to this side; 0 leaves them.
-        pad_px: border on each side, repeating the edge.
+        side_px: side to which the image is enlarged; 0 keeps its size.
+        pad_px: border on each side, which repeats the edge.
     """
 
     side_px: int
@@ -53,12 +53,12 @@ class Framing:
 
 
 def framing(height: int, width: int) -> Framing:
-    """Tiny pictures (FER+ has 48 px) are enlarged fourfold and given much room, others a little."""
+    """A fourfold enlargement and a wide margin for tiny images (FER+ has 48 px), a small margin for others."""
     return Framing(192, 48) if max(height, width) < _TINY_PX else Framing(0, 24)
 
 
 def schema(blendshapes: list[str]) -> pa.Schema:
-    """Columns of the labels, as `mien.datasets.load_teacher` reads them."""
+    """Columns of the label file, as `mien.datasets.load_teacher` reads them."""
     return pa.schema(
         [
             ("name", pa.string()),
@@ -75,7 +75,7 @@ def schema(blendshapes: list[str]) -> pa.Schema:
 
 
 def pictures(source: Path) -> Iterator[tuple[str, bytes]]:
-    """Names and encoded pictures of a folder (names are paths below it) or of a Parquet file (``name``, ``image``)."""
+    """Names and encoded images of a folder (names are relative paths) or of a Parquet file (``name``, ``image``)."""
     if source.is_dir():
         for path in sorted(path for path in source.rglob("*") if path.suffix.lower() in _ENDINGS):
             yield path.relative_to(source).as_posix(), path.read_bytes()
@@ -85,40 +85,40 @@ def pictures(source: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def unframed(points: npt.NDArray[np.float64], height: int, width: int, pad_px: int) -> npt.NDArray[np.float64]:
-    """Points (N, 2) as fractions of the picture, from fractions of the padded picture of ``height`` x ``width``."""
+    """Convert points (N, 2) from fractions of the padded ``height`` x ``width`` image to fractions of the image."""
     size = np.array([width, height], dtype=np.float64)
     return (points * size - pad_px) / (size - 2 * pad_px)
 
 
 def decode(encoded: bytes) -> Image | None:
-    """An RGB picture (H, W, 3), upright, None where it cannot be read."""
+    """Decode an image to upright RGB (H, W, 3); None where it cannot be decoded."""
     from PIL import Image as Pillow
     from PIL import ImageOps
 
     try:
         with Pillow.open(io.BytesIO(encoded)) as picture:
             return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"), dtype=np.uint8)
-    except (OSError, SyntaxError, ValueError):  # what Pillow raises for damaged pictures
+    except (OSError, SyntaxError, ValueError):  # what Pillow raises for damaged images
         return None
 
 
-def frame(picture: Image, how: Framing) -> Image:
-    """The picture as the teacher is to see it."""
+def frame(picture: Image, prepared: Framing) -> Image:
+    """The image as the teacher receives it."""
     from PIL import Image as Pillow
 
-    if how.side_px:
-        # Pillow's bicubic, not OpenCV's, which is sharper: the teacher sees 48-px faces differently in each.
-        side = (how.side_px, how.side_px)
+    if prepared.side_px:
+        # Pillow's bicubic, not OpenCV's, which is sharper: the labels of 48-px faces depend on it.
+        side = (prepared.side_px, prepared.side_px)
         picture = np.asarray(Pillow.fromarray(picture).resize(side, Pillow.Resampling.BICUBIC), dtype=np.uint8)
-    pad = (how.pad_px, how.pad_px)
+    pad = (prepared.pad_px, prepared.pad_px)
     return np.ascontiguousarray(np.pad(picture, (pad, pad, (0, 0)), mode="edge"))
 
 
 class Teacher:
-    """MediaPipe's Face Landmarker on single pictures.
+    """MediaPipe's Face Landmarker on single images.
 
     Args:
-        model: ``face_landmarker.task``.
+        model: path of ``face_landmarker.task``.
     """
 
     def __init__(self, model: Path) -> None:
@@ -139,33 +139,38 @@ class Teacher:
         self.blendshapes: list[str] = []
 
     def __call__(self, name: str, picture: Image) -> dict[str, Any]:
-        """The row of a picture; ``found`` is False and the rest None where it shows no face."""
-        how = framing(*picture.shape[:2])
-        shown = frame(picture, how)
-        answer = self._task.detect(self._image(image_format=self._rgb, data=shown))
-        if not answer.face_blendshapes:
+        """The row of an image; ``found`` is False and the rest None where no face is found."""
+        prepared = framing(*picture.shape[:2])
+        shown = frame(picture, prepared)
+        result = self._task.detect(self._image(image_format=self._rgb, data=shown))
+        if not result.face_blendshapes:
             return no_face(name)
-        shapes, mesh = answer.face_blendshapes[0], answer.face_landmarks[0]
+        shapes, mesh = result.face_blendshapes[0], result.face_landmarks[0]
         self.blendshapes = [shape.category_name for shape in shapes]
         points = np.array([(mesh[index].x, mesh[index].y) for index in MESH_OF_68])
         return {
             "name": name,
             "found": True,
             "blendshapes": np.array([shape.score for shape in shapes], np.float16),
-            "points": unframed(points, *shown.shape[:2], how.pad_px).astype(np.float16).ravel(),
-            "matrix": np.asarray(answer.facial_transformation_matrixes[0], np.float32).ravel(),
+            "points": unframed(points, *shown.shape[:2], prepared.pad_px).astype(np.float16).ravel(),
+            "matrix": np.asarray(result.facial_transformation_matrixes[0], np.float32).ravel(),
         }
 
 
 def no_face(name: str) -> dict[str, Any]:
-    """The row of a picture without a face."""
+    """The row of an image without a face."""
     return {"name": name, "found": False, "blendshapes": None, "points": None, "matrix": None}
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Label every picture; 0 all read, 1 some could not be read (named, rows without a face), 3 nothing to do."""
+    """Label every image.
+
+    Returns:
+        0 all images were read; 1 some could not be read (they are named, and have rows without a face); 3 there is
+        nothing to label.
+    """
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pictures", type=Path, help="folder of pictures, or a Parquet file with name and image")
+    parser.add_argument("pictures", type=Path, help="folder of images, or a Parquet file with name and image")
     parser.add_argument("--model", type=Path, required=True, help="face_landmarker.task, from MediaPipe's model page")
     parser.add_argument("--out", type=Path, required=True, help="Parquet file of labels")
     chosen = parser.parse_args(arguments)
@@ -181,13 +186,13 @@ def main(arguments: list[str] | None = None) -> int:
             unreadable.append(name)
         rows.append(no_face(name) if picture is None else teacher(name, picture))
     if not rows or not teacher.blendshapes:
-        print(f"{chosen.pictures}: no face in {len(rows)} pictures; nothing was written", file=sys.stderr)
+        print(f"{chosen.pictures}: no face in {len(rows)} images; nothing was written", file=sys.stderr)
         return 3
-    # Written beside and renamed: a killed run leaves no half file under the final name.
+    # Written beside and renamed: a crash leaves no partial file under the final name.
     part = chosen.out.with_name(chosen.out.name + ".part")
     pq.write_table(pa.Table.from_pylist(rows, schema=schema(teacher.blendshapes)), part, compression="zstd")
     part.replace(chosen.out)
-    print(f"{chosen.out}: {len(rows)} pictures, {sum(row['found'] for row in rows)} with a face")
+    print(f"{chosen.out}: {len(rows)} images, {sum(row['found'] for row in rows)} with a face")
     for name in unreadable:
         print(f"cannot be read: {name}", file=sys.stderr)
     return 1 if unreadable else 0

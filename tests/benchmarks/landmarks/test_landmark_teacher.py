@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The script that makes teacher labels, without its teacher: pictures in, geometry, and a file that mien reads."""
+"""The landmark teacher's script, with a fake teacher: images in, geometry, and a file that mien reads."""
 
 from pathlib import Path
-from types import ModuleType
 
 import cv2
 import numpy as np
@@ -10,14 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from benchmarks.landmarks import landmark_teacher
 from mien.datasets import load_teacher
-
-
-@pytest.fixture
-def teach() -> ModuleType:
-    import teach
-
-    return teach
 
 
 @pytest.fixture
@@ -31,8 +24,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "in"
 
 
-class StillTeacher:
-    """Finds a face with one raised blendshape in every bright picture."""
+class FakeTeacher:
+    """Finds a face with one raised blendshape in every bright image."""
 
     def __init__(self, _: Path) -> None:
         self.blendshapes: list[str] = []
@@ -51,12 +44,12 @@ class StillTeacher:
 
 
 @pytest.fixture
-def labels(teach: ModuleType, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(teach, "Teacher", StillTeacher)
+def labels(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(landmark_teacher, "Teacher", FakeTeacher)
     out = tmp_path / "labels.parquet"
     (tmp_path / "model.task").touch()
     arguments = [str(folder), "--model", str(tmp_path / "model.task"), "--out", str(out)]
-    assert teach.main(arguments) == 1  # some could not be read
+    assert landmark_teacher.main(arguments) == 1  # some could not be read
     return out
 
 
@@ -65,39 +58,43 @@ def test_the_labels_are_what_mien_reads(labels: Path) -> None:
     assert answers.found.tolist() == [False, False, True, False]
     assert answers.blendshape_names == ("_neutral", "jawOpen")
     assert answers.blendshapes[2, 1] == 0.5
-    assert answers.points[2, -1].tolist() == pytest.approx([134 / 135, 1], abs=1e-3)
-    assert np.isnan(answers.points[0]).all()
+    assert answers.landmarks[2, -1].tolist() == pytest.approx([134 / 135, 1], abs=1e-3)
+    assert np.isnan(answers.landmarks[0]).all()
     assert pq.read_table(labels)["matrix"].to_pylist()[2][:2] == [1, 0]
     assert [path.name for path in labels.parent.glob("*.part")] == []
 
 
-def test_pictures_of_a_table_are_read_in_order(teach: ModuleType, tmp_path: Path) -> None:
+def test_pictures_of_a_table_are_read_in_order(tmp_path: Path) -> None:
     pq.write_table(pa.table({"name": ["x", "y"], "image": [b"1", b"2"]}), tmp_path / "set.parquet")
-    assert list(teach.pictures(tmp_path / "set.parquet")) == [("x", b"1"), ("y", b"2")]
+    assert list(landmark_teacher.pictures(tmp_path / "set.parquet")) == [("x", b"1"), ("y", b"2")]
 
 
-def test_points_come_back_from_the_border(teach: ModuleType) -> None:
+def test_points_come_back_from_the_border() -> None:
     tiny = np.random.default_rng(0).integers(0, 256, (48, 48, 3), dtype=np.uint8)
-    shown = teach.frame(tiny, teach.framing(48, 48))
+    shown = landmark_teacher.frame(tiny, landmark_teacher.framing(48, 48))
     assert shown.shape == (288, 288, 3)
     corners = np.array([[48 / 288, 48 / 288], [240 / 288, 240 / 288], [0, 0]])
     expected = [[0, 0], [1, 1], [-0.25, -0.25]]
-    assert teach.unframed(corners, 288, 288, 48) == pytest.approx(np.array(expected))
-    assert teach.framing(160, 160) == teach.Framing(0, 24)
+    assert landmark_teacher.unframed(corners, 288, 288, 48) == pytest.approx(np.array(expected))
+    assert landmark_teacher.framing(160, 160) == landmark_teacher.Framing(0, 24)
 
 
-def test_every_point_has_a_vertex_of_its_own(teach: ModuleType) -> None:
-    assert len(set(teach.MESH_OF_68)) == 68
+def test_every_point_has_a_vertex_of_its_own() -> None:
+    assert len(set(landmark_teacher.MESH_OF_68)) == 68
 
 
 def test_nothing_to_label_writes_nothing(
-    teach: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(teach, "Teacher", StillTeacher)
+    monkeypatch.setattr(landmark_teacher, "Teacher", FakeTeacher)
     (tmp_path / "none").mkdir()
     (tmp_path / "model.task").touch()
     out = tmp_path / "labels.parquet"
-    assert teach.main([str(tmp_path / "none"), "--model", str(tmp_path / "model.task"), "--out", str(out)]) == 3
-    assert teach.main([str(tmp_path / "gone"), "--model", str(tmp_path / "model.task"), "--out", str(out)]) == 3
+    assert (
+        landmark_teacher.main([str(tmp_path / "none"), "--model", str(tmp_path / "model.task"), "--out", str(out)]) == 3
+    )
+    assert (
+        landmark_teacher.main([str(tmp_path / "gone"), "--model", str(tmp_path / "model.task"), "--out", str(out)]) == 3
+    )
     assert "gone: no such file" in capsys.readouterr().err
     assert not out.exists()

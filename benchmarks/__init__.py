@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Benchmarks of mien: speed, accuracy and cost, each run by `python -m benchmarks NAME` from the repository root.
+
+The package is not part of the wheel. This module imports the standard library alone, because `landmark-teacher` runs in
+an environment without mien.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+"""Repository root. Pages are written below its `docs` folder."""
+
+
+def command_of(name: str) -> str:
+    """The command line that runs the benchmark of this name, without its options."""
+    return f"python -m benchmarks {name}"
+
+
+def create_parser(name: str, description: str | None) -> argparse.ArgumentParser:
+    """An argument parser for one benchmark.
+
+    Args:
+        name: of the benchmark, as the runner knows it.
+        description: docstring of the module; its line breaks are kept.
+    """
+    return argparse.ArgumentParser(
+        prog=command_of(name), description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
