@@ -60,15 +60,15 @@ def smooth_rows(kernel: str, half_width: int, n_rows: int) -> int:
 
 
 def main(n_videos: int = 290, n_rows: int = 1_000_000) -> None:
-    """MetricValue and print one line for each."""
+    """Measure and print one line for each."""
     with tempfile.TemporaryDirectory() as folder:
         answers = write_va_tree(Path(folder), n_videos)
-        bootstrap_metric("evaluate va", lambda: challenges.evaluate_va(Path(folder), PredictionFile(answers)).n_rows)
+        measure("evaluate va", lambda: challenges.evaluate_va(Path(folder), PredictionFile(answers)).n_rows)
     for kernel, half_width in _FILTERS:
-        bootstrap_metric(f"smooth {kernel} {half_width}", partial(smooth_rows, kernel, half_width, n_rows))
+        measure(f"smooth {kernel} {half_width}", partial(smooth_rows, kernel, half_width, n_rows))
 
 
-def bootstrap_metric(name: str, work: Callable[[], int]) -> None:
+def measure(name: str, work: Callable[[], int]) -> None:
     """Run some work that tells how many rows it saw, and print its line."""
     before = time.process_time()
     n_rows = work()

@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 
 import numpy as np
+from scale import measure
 
 from mien.core import ACTION_UNITS_12
-from mien.evaluation import bootstrap_metric
 from mien.training import load_recipe
 from mien.training.data.feature_vectors import StoredVectors
 from mien.training.data.training_set import TrainingSet
@@ -78,11 +78,11 @@ def train_rows(place: Path, work: Path) -> int:
 
 
 def main(n_rows: int = 1_000_000) -> None:
-    """MetricValue the training; writing its rows is not counted."""
+    """Measure the training; writing its rows is not counted."""
     with tempfile.TemporaryDirectory() as folder:
         place = write_rows(Path(folder), n_rows)
         started = time.monotonic()
-        bootstrap_metric("learn the action-unit head", lambda: train_rows(place, Path(folder) / "work"))
+        measure("learn the action-unit head", lambda: train_rows(place, Path(folder) / "work"))
         print(f"learn the action-unit head: {time.monotonic() - started:.1f} s by the clock", flush=True)
 
 

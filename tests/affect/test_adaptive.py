@@ -8,8 +8,7 @@ import pytest
 from mien.affect import AdaptiveRate, Analyzer, read_adaptively
 from mien.core import ConfigError
 from mien.media import VideoFrame
-
-from ..pipeline.face_clips import FPS, close_up  # noqa: TID252 - tests have no absolute name
+from tests.helpers.face_clips import FPS, close_up
 
 Rows = npt.NDArray[np.intp]
 Values = dict[str, npt.NDArray[np.float32]]

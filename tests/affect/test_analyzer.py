@@ -17,8 +17,7 @@ from PIL import Image as Pil
 from mien.affect import Analyzer, Smoothing, smooth_tracks
 from mien.core import ACTION_UNITS, EXPRESSIONS, ConfigError, Faces, InputError, ModelError
 from mien.media import VideoFrame, open_video
-
-from ..pipeline.face_clips import FPS, N_FRAMES, close_up, write_clip  # noqa: TID252 - tests have no absolute name
+from tests.helpers.face_clips import FPS, N_FRAMES, close_up, write_clip
 
 Image = npt.NDArray[np.uint8]
 

@@ -51,7 +51,7 @@ def test_only_what_was_asked_for_is_written(clip: Path, folders: tuple[Path, Pat
 
 @pytest.mark.skipif(os.name != "posix", reason="kill -9 is POSIX")
 def test_after_a_kill_the_next_run_leaves_no_picture(clip: Path, folders: tuple[Path, Path]) -> None:
-    from ..pipeline.face_clips import write_loop  # noqa: TID252 - tests have no absolute name
+    from tests.helpers.face_clips import write_loop
 
     out, temporary = folders
     long = write_loop(clip.with_name("long.mp4"), clip, 200)

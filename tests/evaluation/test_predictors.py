@@ -15,7 +15,8 @@ from mien.affect import Analyzer
 from mien.cli.research.evaluate import evaluate
 from mien.core import EXPRESSIONS, ConfigError, Faces
 from mien.datasets import create_example, load_dataset
-from mien.evaluation import PREDICTION_FORMATS, BundleOnCrops, challenges
+from mien.evaluation import PREDICTION_FORMATS, BundleOnCrops
+from mien.evaluation.protocols import challenges
 from mien.inference import DEFAULT_BUNDLE
 from mien.media import save_image
 

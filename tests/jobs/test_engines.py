@@ -18,6 +18,8 @@ from mien.jobs import Done, Engine, FakeEngine, LocalEngine, Message, create_eng
 
 ENGINES = {"one": lambda: LocalEngine(1), "two": lambda: LocalEngine(2), "fake": FakeEngine}
 
+HELPERS = Path(__file__).resolve().parents[1] / "helpers"
+
 
 @pytest.fixture(params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> Engine:
@@ -131,7 +133,7 @@ def test_ctrl_c_stops_the_workers_in_order(jobs_for_tests: ModuleType, tmp_path:
 @pytest.mark.skipif(os.name != "posix", reason="kill of this kind is POSIX")
 def test_workers_die_with_their_parent(tmp_path: Path) -> None:
     code = (
-        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        f"import sys; sys.path.insert(0, {str(Path(__file__).resolve().parents[1] / 'helpers')!r})\n"
         "from pathlib import Path; from jobs_for_tests import Setup; from mien.jobs import LocalEngine\n"
         f"folder = Path({str(tmp_path)!r})\n"
         "LocalEngine(2).run(Setup(folder), [('long', folder / 'log')] * 2, lambda _: None)"

@@ -22,10 +22,15 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
+HELPERS = Path(__file__).resolve().parents[1] / "helpers"
+
 
 @pytest.fixture(autouse=True)
 def found_by_workers(monkeypatch: pytest.MonkeyPatch, jobs_for_tests: ModuleType) -> None:  # noqa: ARG001 - imported
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setenv(
+        "PYTHONPATH",
+        os.pathsep.join([str(HELPERS), os.environ.get("PYTHONPATH", "")]),
+    )
 
 
 @pytest.fixture

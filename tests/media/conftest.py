@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from .media_clips import N_FRAMES, SIZE, Clip, numbered_picture
+from tests.helpers.media_clips import N_FRAMES, SIZE, Clip, numbered_picture
 
 
 @pytest.fixture

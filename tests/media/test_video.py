@@ -17,8 +17,7 @@ from PIL import Image
 from mien.core import ConfigError, InputError
 from mien.media import VideoFrame, VideoReader, images, open_video
 from mien.media.images import upright
-
-from .media_clips import N_FRAMES, SIZE, Clip, cut, damage, numbered_picture, read_number
+from tests.helpers.media_clips import N_FRAMES, SIZE, Clip, cut, damage, numbered_picture, read_number
 
 # EXIF orientation -> display matrix (a, b, c, d) that asks for the same.
 _MATRICES = {

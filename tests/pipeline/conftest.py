@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from .face_clips import close_up, write_clip, write_photo
+from tests.helpers.face_clips import close_up, write_clip, write_photo
 
 
 @pytest.fixture(scope="session")

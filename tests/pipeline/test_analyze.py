@@ -16,8 +16,7 @@ from mien.media import load_image, open_video
 from mien.pipeline import Progress, TableWritten, analyze
 from mien.pipeline.postprocessing.smooth import smooth_file
 from mien.results import InputRecord, read_table, table_metadata
-
-from .face_clips import FPS, N_FRAMES, manifest, times_of, write_clip, write_photo
+from tests.helpers.face_clips import FPS, N_FRAMES, manifest, times_of, write_clip, write_photo
 
 
 def column(table: Path, name: str) -> list[Any]:

@@ -16,10 +16,10 @@ import pytest
 
 from mien.core import InputError
 from mien.media import VideoReader
-from mien.pipeline import analyze, run
+from mien.pipeline import analyze
+from mien.pipeline import table_run as run
 from mien.results import TableWriter, read_table
-
-from .face_clips import N_FRAMES, manifest, write_clip, write_photo
+from tests.helpers.face_clips import N_FRAMES, manifest, write_clip, write_photo
 
 
 class Good(NamedTuple):

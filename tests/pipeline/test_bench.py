@@ -12,8 +12,7 @@ import pytest
 from mien.core import ConfigError, InputError, MienError
 from mien.pipeline.bench import BenchReport, bench
 from mien.pipeline.bench_stages import BenchSettings, EndToEnd
-
-from .face_clips import N_FRAMES, write_clip
+from tests.helpers.face_clips import N_FRAMES, write_clip
 
 
 @pytest.fixture(scope="module")

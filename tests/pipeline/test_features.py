@@ -153,7 +153,7 @@ def test_photos_and_what_cannot_be_read(photo: Path, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="kill -9 and fork are POSIX")
 def test_random_kills_lose_and_double_no_row(crops: Path, tmp_path: Path) -> None:
-    script = Path(__file__).with_name("killed_features.py")
+    script = Path(__file__).resolve().parents[1] / "helpers/crash_features.py"
     seed = random.randrange(2**32)
     print(f"seed {seed}")
     command = [sys.executable, script, crops, tmp_path, N_KILLS, seed]

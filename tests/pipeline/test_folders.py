@@ -14,8 +14,7 @@ from mien.core import ConfigError, OutputError
 from mien.jobs import FakeEngine
 from mien.pipeline import RunResult, TablesSkipped, run
 from mien.results import RunManifest, locked_folder, manifest_path, read_table
-
-from .face_clips import N_FRAMES, write_clip, write_photo
+from tests.helpers.face_clips import N_FRAMES, write_clip, write_photo
 
 
 @pytest.fixture

@@ -19,8 +19,7 @@ from mien.affect import Analyzer
 from mien.core import OutputError
 from mien.pipeline import Progress, analyze
 from mien.results import leftover_rows, manifest_path, read_table
-
-from .face_clips import N_FRAMES, manifest, times_of, write_loop, write_photo
+from tests.helpers.face_clips import N_FRAMES, manifest, times_of, write_loop, write_photo
 
 needs_posix = pytest.mark.skipif(os.name != "posix", reason="signals and file limits of this kind are POSIX")
 

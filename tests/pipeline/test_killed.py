@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 
 from mien.results import RunManifest, read_table
-
-from .face_clips import write_clip, write_photo
+from tests.helpers.face_clips import write_clip, write_photo
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="kill -9 and fork are POSIX")
 
@@ -43,7 +42,7 @@ def assert_same_tables(found: Path, reference: Path) -> None:
 
 def test_random_kills_lose_and_double_no_row(inputs: Path, tmp_path: Path) -> None:
     place = tmp_path / "out"
-    script = Path(__file__).with_name("killed_runs.py")
+    script = Path(__file__).resolve().parents[1] / "helpers/crash_runs.py"
     seed = random.randrange(2**32)
     print(f"seed {seed}")
     command = [sys.executable, script, inputs, place, str(N_KILLS), str(seed)]

@@ -16,8 +16,7 @@ from mien.pipeline import live
 from mien.pipeline import live as live_function
 from mien.pipeline.live import NewestFrame
 from mien.results import RunManifest, read_table
-
-from .face_clips import FPS, N_FRAMES
+from tests.helpers.face_clips import FPS, N_FRAMES
 
 
 class FakeCamera:

@@ -7,8 +7,7 @@ import pytest
 from mien.core import ConfigError, Faces, Frame, OutputError
 from mien.media import VideoInfo, find_inputs
 from mien.pipeline.overlay import Drawing
-
-from .face_clips import times_of
+from tests.helpers.face_clips import times_of
 
 
 def drawn(path: Path, times_s: list[float], size: tuple[int, int] = (64, 48)) -> list[float]:

@@ -11,7 +11,7 @@ import pytest
 
 from mien.results import leftover_rows, read_table, recover
 
-SCRIPT = Path(__file__).with_name("interrupted_run.py")
+SCRIPT = Path(__file__).resolve().parents[1] / "helpers/interrupted_run.py"
 N_FRAMES = 24
 ALL_ROWS = [(index, face) for index in range(N_FRAMES) for face in (range(index % 3) if index % 3 else (None,))]
 

@@ -14,8 +14,8 @@ import pytest
 
 from mien.core import ConfigError, Faces, OutputError
 from mien.results import TableWriter, leftover_rows, read_table, recover
-from mien.results import parts as parts_module
-from mien.results import writer as writer_module
+from mien.results.tables import spool as parts_module
+from mien.results.tables import writer as writer_module
 from mien.results.tables.spool import spool_folder
 
 

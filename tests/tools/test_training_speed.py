@@ -13,8 +13,7 @@ import torch
 from mien.training import load_recipe
 from mien.training.data.batch_loader import BatchLoader
 from mien.training.engine.trainer import Trainer
-
-from ..training.made_up import create_recipe, create_samples  # noqa: TID252 - tests have no absolute name
+from tests.helpers.synthetic_data import create_recipe, create_samples
 
 
 @pytest.fixture

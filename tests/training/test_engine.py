@@ -21,8 +21,7 @@ from mien.training.export.bundle_files import write_bundle
 from mien.training.export.onnx_export import describe, export_onnx, parity_gap
 from mien.training.models.network import AffectNetwork
 from mien.training.recipes.settings import HeadSettings, OptimizerSettings, StageSettings
-
-from .made_up import create_recipe, create_samples, create_vector_recipe, shortened
+from tests.helpers.synthetic_data import create_recipe, create_samples, create_vector_recipe, shortened
 
 pytestmark = pytest.mark.filterwarnings("default")  # torch and its exporter warn about themselves
 

@@ -18,8 +18,7 @@ from mien.training.engine.checkpoint import Progress
 from mien.training.engine.trainer import Trainer
 from mien.training.recipes.recipe import Recipe
 from mien.training.recipes.settings import DataSettings, SourceSettings, StageSettings
-
-from .made_up import create_samples, create_vector_recipe
+from tests.helpers.synthetic_data import create_samples, create_vector_recipe
 
 pytestmark = pytest.mark.filterwarnings("default")  # torch warns about itself
 

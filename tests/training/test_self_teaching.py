@@ -16,8 +16,7 @@ from mien.core import ConfigError
 from mien.training.engine.targets import pseudo_label_auxiliary, self_distill
 from mien.training.models.network import AffectNetwork
 from mien.training.recipes.settings import StageSettings
-
-from .made_up import create_recipe, create_samples
+from tests.helpers.synthetic_data import create_recipe, create_samples
 
 
 class Watched(AffectNetwork):

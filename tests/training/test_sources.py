@@ -25,8 +25,7 @@ from mien.training.recipes.settings import (
     StageSettings,
 )
 from mien.training.run import ComputeSettings, train_network
-
-from .made_up import create_recipe, create_samples, create_vector_recipe
+from tests.helpers.synthetic_data import create_recipe, create_samples, create_vector_recipe
 
 pytestmark = pytest.mark.filterwarnings("default")  # torch warns about itself
 

@@ -19,8 +19,7 @@ from mien.training.engine.trainer import CHECKPOINT, Trainer  # noqa: E402 - nee
 from mien.training.losses.coupling import co_annotate, matching_loss, relation  # noqa: E402 - needs torch
 from mien.training.models.network import AffectNetwork  # noqa: E402 - needs torch
 from mien.training.recipes.settings import CouplingSettings, OptimizerSettings, StageSettings, TeacherSettings  # noqa: E402  # noqa: E402 - needs torch
-
-from .made_up import create_recipe, create_samples, create_vector_recipe  # noqa: E402 - needs torch
+from tests.helpers.synthetic_data import create_recipe, create_samples, create_vector_recipe  # noqa: E402 - needs torch
 
 pytestmark = pytest.mark.filterwarnings("default")  # torch warns about itself
 

@@ -11,8 +11,7 @@ import pytest
 import mien
 from mien.cli.main import EXIT_CODES, exit_code
 from mien.core import MienError
-
-from .repository import ROOT
+from tests.helpers.repository import ROOT
 
 SPDX = "# SPDX-License-Identifier: Apache-2.0"
 MAX_LINES = 400

@@ -11,9 +11,8 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from mien.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES
-
-from .repository import ROOT, run_python
-from .requirements import installed_with
+from tests.helpers.repository import ROOT, run_python
+from tests.helpers.requirements import installed_with
 
 MB = 1_000_000
 MAX_PACKAGES = 20

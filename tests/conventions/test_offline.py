@@ -12,9 +12,8 @@ import pytest
 
 import mien
 from mien.media import VideoWriter, load_image, save_image
-
-from .offline import EXIT_CODE
-from .repository import run_python
+from tests.helpers.offline import EXIT_CODE
+from tests.helpers.repository import ROOT, run_python
 
 RUNTIMES = [
     "onnxruntime",
@@ -34,7 +33,7 @@ def photo(tmp_path: Path, astronaut: npt.NDArray[np.uint8]) -> Path:
 
 
 def run_offline(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return run_python(str(Path(__file__).with_name("offline.py")), code, *arguments)
+    return run_python(str(ROOT / "tests/helpers/offline.py"), code, *arguments)
 
 
 @pytest.mark.parametrize(

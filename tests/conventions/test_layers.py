@@ -4,7 +4,7 @@
 import shutil
 from pathlib import Path
 
-from .repository import ROOT, run_python
+from tests.helpers.repository import ROOT, run_python
 
 _LINT = "from importlinter.cli import lint_imports_command; lint_imports_command()"
 

@@ -14,9 +14,8 @@ from typing import Any
 import pytest
 
 import mien
-
-from .repository import run_python
-from .requirements import import_names_of_extras
+from tests.helpers.repository import ROOT, run_python
+from tests.helpers.requirements import import_names_of_extras
 
 PACKAGES = ["mien", *(found.name for found in pkgutil.iter_modules(mien.__path__, "mien.") if found.ispkg)]
 
@@ -52,7 +51,7 @@ def test_the_door_is_light(arguments: tuple[str, ...], allowed: set[str]) -> Non
 
 
 def import_everything(**task: Any) -> dict[str, Any]:
-    script = Path(__file__).with_name("import_everything.py")
+    script = ROOT / "tests/helpers/import_everything.py"
     done = run_python(str(script), typed=json.dumps({"blocked": [], "loaded_before": []} | task))
     assert done.returncode == 0, done.stderr
     report: dict[str, Any] = json.loads(done.stdout)

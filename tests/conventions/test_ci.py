@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from .markdown import Page
-from .repository import ROOT
+from tests.helpers.markdown import Page
+from tests.helpers.repository import ROOT
 
 pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="CI's scripts need bash")
 

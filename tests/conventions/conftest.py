@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from .repository import project_files
+from tests.helpers.repository import project_files
 
 
 @pytest.fixture(scope="session")

@@ -49,8 +49,8 @@ def write(path: Path, pictures: list[Image], times: list[float] | None = None) -
     return path
 
 
-def test_pain_01_installs_rot() -> None:
-    """No pin from above that a new major would break, few packages. tests/house/test_install.py really installs."""
+def test_report_01_installs_rot() -> None:
+    """No pin from above that a new major would break, few packages. see tests/conventions/test_install.py."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     assert len(project["dependencies"]) <= 10
     for requirement in project["dependencies"]:
@@ -60,7 +60,7 @@ def test_pain_01_installs_rot() -> None:
     assert metadata.version("mien") == mien.__version__
 
 
-def test_pain_02_ids_of_several_faces_are_stable(analyzer: mien.Analyzer, face: Image, tmp_path: Path) -> None:
+def test_report_02_ids_of_several_faces_are_stable(analyzer: mien.Analyzer, face: Image, tmp_path: Path) -> None:
     pictures = []
     for step in range(12):
         picture = np.full((120, 320, 3), 128, np.uint8)
@@ -73,7 +73,7 @@ def test_pain_02_ids_of_several_faces_are_stable(analyzer: mien.Analyzer, face: 
     assert len(set(left_first)) == 1  # a number stays with its face
 
 
-def test_pain_03_slow_video_without_batching(face: Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_report_03_slow_video_without_batching(face: Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from mien.inference import Bundle
 
     batches: list[int] = []
@@ -91,7 +91,7 @@ def test_pain_03_slow_video_without_batching(face: Image, tmp_path: Path, monkey
     assert max(batches) > 1  # faces of several frames go through the net together
 
 
-def test_pain_04_memory_grows_with_the_video(analyzer: mien.Analyzer, face: Image, tmp_path: Path) -> None:
+def test_report_04_memory_grows_with_the_video(analyzer: mien.Analyzer, face: Image, tmp_path: Path) -> None:
     """Frames that were given out are let go of. tests/pipeline has the run of 5,000 frames (slow)."""
     clip = write(tmp_path / "clip.mp4", [np.roll(face, step, axis=1) for step in range(60)])
     given_out = [weakref.ref(frame.faces) for frame in analyzer.video(clip)]
@@ -100,8 +100,8 @@ def test_pain_04_memory_grows_with_the_video(analyzer: mien.Analyzer, face: Imag
     assert sum(reference() is not None for reference in given_out) <= 1
 
 
-def test_pain_05_weights_are_verified_and_never_downloaded(tmp_path: Path) -> None:
-    """tests/house/test_offline.py refuses every socket."""
+def test_report_05_weights_are_verified_and_never_downloaded(tmp_path: Path) -> None:
+    """tests/conventions/test_offline.py refuses every socket."""
     shipped = find_bundle(DEFAULT_BUNDLE)
     assert load_bundle(shipped, threads=1).spec.sha256
     graph = bytearray((shipped / "model.onnx").read_bytes())
@@ -112,7 +112,7 @@ def test_pain_05_weights_are_verified_and_never_downloaded(tmp_path: Path) -> No
         load_bundle(tmp_path)
 
 
-def test_pain_06_action_units_are_there_and_named(analyzer: mien.Analyzer, face: Image) -> None:
+def test_report_06_action_units_are_there_and_named(analyzer: mien.Analyzer, face: Image) -> None:
     faces = analyzer.crops([face])
     assert len(faces.action_unit_labels) >= 12
     assert set(faces.action_unit_labels) <= set(ACTION_UNITS)
@@ -120,7 +120,7 @@ def test_pain_06_action_units_are_there_and_named(analyzer: mien.Analyzer, face:
     assert ((faces.action_units >= 0) & (faces.action_units <= 1)).all()
 
 
-def test_pain_07_every_number_says_what_it_means() -> None:
+def test_report_07_every_number_says_what_it_means() -> None:
     for column in describe_columns():
         assert column.meaning, column.name
         assert column.range or column.unit == "", column.name
@@ -129,7 +129,7 @@ def test_pain_07_every_number_says_what_it_means() -> None:
         assert task.low < task.high
 
 
-def test_pain_08_the_licence_is_clear() -> None:
+def test_report_08_the_licence_is_clear() -> None:
     spec = load_spec()
     assert spec.code_licence == "Apache-2.0"
     assert "commercial" in spec.weights_notice
@@ -138,7 +138,7 @@ def test_pain_08_the_licence_is_clear() -> None:
     assert all(source.name in card for source in spec.training_sources)
 
 
-def test_pain_09_the_training_code_comes_along() -> None:
+def test_report_09_the_training_code_comes_along() -> None:
     """Every recipe is trained for two steps and exported in tests/training."""
     folder = ROOT / "src/mien/training/recipes"
     assert any(path.stem == load_spec().recipe for path in folder.glob("*.toml"))
@@ -153,14 +153,14 @@ def test_pain_09_the_training_code_comes_along() -> None:
     ],
     ids=["floats", "channels first", "two channels"],
 )
-def test_pain_10_pixels_are_never_guessed(
+def test_report_10_pixels_are_never_guessed(
     analyzer: mien.Analyzer, picture: npt.NDArray[np.generic], words: str
 ) -> None:
     with pytest.raises(InputError, match=words):
         analyzer.image(picture)
 
 
-def test_pain_11_frames_without_a_face_stay_as_rows(face: Image, tmp_path: Path) -> None:
+def test_report_11_frames_without_a_face_stay_as_rows(face: Image, tmp_path: Path) -> None:
     blank = np.full_like(face, 90)
     clip = write(tmp_path / "clip.mp4", [face] * 6 + [blank] * 6)
     assert mien.analyze(clip, tmp_path / "t.parquet").exit_code == 0
@@ -171,7 +171,7 @@ def test_pain_11_frames_without_a_face_stay_as_rows(face: Image, tmp_path: Path)
     assert all(row["valence"] is None and row["time_s"] is not None for row in without)
 
 
-def test_pain_12_one_bad_file_neither_stops_a_folder_nor_hides(face: Image, tmp_path: Path) -> None:
+def test_report_12_one_bad_file_neither_stops_a_folder_nor_hides(face: Image, tmp_path: Path) -> None:
     folder = tmp_path / "clips"
     folder.mkdir()
     write(folder / "a.mp4", [face] * 4)
@@ -183,15 +183,15 @@ def test_pain_12_one_bad_file_neither_stops_a_folder_nor_hides(face: Image, tmp_
     assert len(result.tables) == 2
 
 
-def test_pain_13_a_missing_webcam_is_a_clear_error(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_report_13_a_missing_webcam_is_a_clear_error(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         command_line(["analyze", "97", "--out", str(tmp_path / "t.parquet")])
     assert ended.value.code == 3
     assert "camera 97" in capfd.readouterr().err
 
 
-def test_pain_14_no_heavy_framework_is_loaded() -> None:
-    """tests/house/test_import_weight.py has the whole list."""
+def test_report_14_no_heavy_framework_is_loaded() -> None:
+    """tests/conventions/test_import_weight.py has the whole list."""
     code = (
         "import sys, mien; mien.Analyzer(threads=1); print({'torch', 'tensorflow', 'timm', 'keras'} & set(sys.modules))"
     )
@@ -199,7 +199,7 @@ def test_pain_14_no_heavy_framework_is_loaded() -> None:
     assert done.stdout.strip() == "set()"
 
 
-def test_pain_16_not_always_sad_or_neutral(analyzer: mien.Analyzer, shared_data: Path) -> None:
+def test_report_16_not_always_sad_or_neutral(analyzer: mien.Analyzer, shared_data: Path) -> None:
     """The share of sadness and neutral that it sees in FER+ faces is the share that raters saw."""
     import pyarrow.parquet as pq
 
@@ -212,7 +212,7 @@ def test_pain_16_not_always_sad_or_neutral(analyzer: mien.Analyzer, shared_data:
     assert seen[:, columns].sum(axis=1).mean() == pytest.approx(shares[:, columns].sum(axis=1).mean(), abs=0.06)
 
 
-def test_pain_18_arrays_are_taken(analyzer: mien.Analyzer, astronaut: Image, tmp_path: Path) -> None:
+def test_report_18_arrays_are_taken(analyzer: mien.Analyzer, astronaut: Image, tmp_path: Path) -> None:
     path = tmp_path / "photo.png"
     save_image(path, astronaut)
     from_path, from_array = analyzer.image(path), analyzer.image(astronaut)
@@ -220,8 +220,8 @@ def test_pain_18_arrays_are_taken(analyzer: mien.Analyzer, astronaut: Image, tmp
     assert len(analyzer.image(np.asarray(astronaut.mean(axis=2), np.uint8))) == 1  # gray
 
 
-def test_pain_19_nothing_is_sent_home(tmp_path: Path, astronaut: Image) -> None:
-    """tests/house/test_offline.py does the same for every command and both runtimes."""
+def test_report_19_nothing_is_sent_home(tmp_path: Path, astronaut: Image) -> None:
+    """tests/conventions/test_offline.py does the same for every command and both runtimes."""
     photo = tmp_path / "photo.png"
     save_image(photo, astronaut)
     code = (
@@ -234,13 +234,15 @@ def test_pain_19_nothing_is_sent_home(tmp_path: Path, astronaut: Image) -> None:
     assert subprocess.run([sys.executable, "-c", code, str(photo)], check=False).returncode == 0
 
 
-def test_pain_20_times_are_the_files_own(analyzer: mien.Analyzer, face: Image, tmp_path: Path) -> None:
+def test_report_20_times_are_the_files_own(analyzer: mien.Analyzer, face: Image, tmp_path: Path) -> None:
     times = [0.0, 0.04, 0.2, 0.21, 0.5, 1.0, 1.04]  # a variable frame rate
     clip = write(tmp_path / "clip.mp4", [np.roll(face, step, axis=1) for step in range(len(times))], times)
     assert [frame.time_s for frame in analyzer.video(clip)] == pytest.approx(times, abs=1e-3)
 
 
-def test_pain_20_rotated_pictures_are_turned_upright(analyzer: mien.Analyzer, astronaut: Image, tmp_path: Path) -> None:
+def test_report_20_rotated_pictures_are_turned_upright(
+    analyzer: mien.Analyzer, astronaut: Image, tmp_path: Path
+) -> None:
     from PIL import Image as PillowImage
 
     path = tmp_path / "phone.jpg"

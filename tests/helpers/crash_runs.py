@@ -14,7 +14,7 @@ from pathlib import Path
 
 import mien
 from mien.affect import Analyzer
-from mien.pipeline import run
+from mien.pipeline import table_run as run
 
 ANALYZER = Analyzer(threads=1)
 

@@ -16,9 +16,8 @@ from mien.cli.main import mien as command_line
 from mien.core import MissingExtraError
 from mien.datasets import create_example
 from mien.media import VideoWriter, save_image
-
-from .markdown import Page
-from .repository import ROOT, project_files, run_python
+from tests.helpers.markdown import Page
+from tests.helpers.repository import ROOT, project_files, run_python
 
 PAGES = {
     path.as_posix(): Page(ROOT / path)
@@ -100,10 +99,14 @@ def test_columns_page_is_current() -> None:
 
 def test_every_pain_has_an_answer_and_every_answer_a_test() -> None:
     tests = set(
-        re.findall(r"^def (test_pain_\w+)", (ROOT / "tests/pains/test_pains.py").read_text("utf-8"), re.MULTILINE)
+        re.findall(
+            r"^def (test_report_\w+)",
+            (ROOT / "tests/user_reports/test_user_reports.py").read_text("utf-8"),
+            re.MULTILINE,
+        )
     )
     assert len({name[10:12] for name in tests}) >= 12
-    assert set(re.findall(r"`(test_pain_\w+)`", PAGES["docs/faq.md"].text)) == tests
+    assert set(re.findall(r"`(test_report_\w+)`", PAGES["docs/faq.md"].text)) == tests
 
 
 def test_every_page_is_in_the_menu() -> None:
