@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from mien.datasets import LandmarkFaces, load_landmark_faces
-from mien.evaluation import PROTOCOLS, Report, landmarks
+from mien.evaluation import PROTOCOLS, Report
+from mien.evaluation.protocols import landmark_error as landmarks
 from mien.faces import Detections, keypoints_of
 
 N_FACES = 12

@@ -11,7 +11,8 @@ import numpy.typing as npt
 import pytest
 
 from mien.core import ConfigError, InputError, ModelError
-from mien.faces import Detections, SearchingDetector, create_detector, mtcnn_files
+from mien.faces import Detections, SearchingDetector, create_detector
+from mien.faces import mtcnn as mtcnn_files
 from mien.faces.boxes import iou
 from mien.faces.mtcnn import MtcnnDetector, Nets, Thresholds, create_mtcnn
 from mien.inference import FakeSession

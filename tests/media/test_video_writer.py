@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from mien.core import ConfigError, InputError, OutputError
-from mien.media import VideoWriter, open_video, writer
+from mien.media import VideoWriter, open_video
+from mien.media import video_writer as writer
 from tests.helpers.media_clips import SIZE, numbered_picture, read_number
 
 _TIMES_S = [0.0, 0.04, 0.2, 0.21, 1.001, 2.5]

@@ -12,7 +12,8 @@ import pytest
 import mien
 from mien.core import ConfigError, OutputError
 from mien.jobs import FakeEngine
-from mien.pipeline import RunResult, TablesSkipped, run
+from mien.pipeline import RunResult, TablesSkipped
+from mien.pipeline import table_run as run
 from mien.results import RunManifest, locked_folder, manifest_path, read_table
 from tests.helpers.face_clips import N_FRAMES, write_clip, write_photo
 

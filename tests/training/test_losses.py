@@ -10,7 +10,7 @@ from mien.training.recipes.settings import LossSettings
 
 torch = pytest.importorskip("torch", reason="the workshop is an extra: pip install 'mien[train]'")
 
-from mien.training.losses import registry as objectives
+from mien.training.losses import registry as objectives  # noqa: E402 - needs torch
 from mien.training.losses import task_losses as losses  # noqa: E402 - needs torch
 
 NAN = math.nan
