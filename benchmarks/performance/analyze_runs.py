@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`mien analyze` as a shell calls it: the wait for a single photo, and memory over a long video."""
+"""Runs of `mien analyze` as a shell starts it: cold start of a single photo, and memory over a long video."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from perf_speed import environment
-
+from benchmarks.machine import user_environment
 from mien.inference import process_memory
 from mien.media import open_video
 from mien.results import read_table
@@ -21,20 +20,20 @@ from mien.results import read_table
 _MIEN = (sys.executable, "-P", "-m", "mien")
 _N_STARTS = 5
 _SAMPLE_S = 0.5
-_N_POINTS = 13  # of the curve: each is written at the axis
+_N_POINTS = 13  # of the curve; each has a tick label
 
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """A command in a new process, from its start to its end.
+    """Time of a command in a new process, from its start to its end.
 
     Attributes:
-        name: for the table.
-        seconds: median.
-        fastest: of the runs.
-        slowest: of the runs.
+        name: label in the table.
+        seconds: median over the runs.
+        fastest: seconds of the fastest run.
+        slowest: seconds of the slowest run.
         cpu_s: median CPU seconds.
-        n_faces: rows with a face in its table; 0 where it makes none.
+        n_faces: number of rows with a face in the table that it writes; 0 where it writes none.
     """
 
     name: str
@@ -50,12 +49,12 @@ class LongRun:
     """Memory of one process over a long video.
 
     Attributes:
-        minutes: of video.
-        n_frames: analysed.
-        seconds: that it took.
-        at_minutes: N times in the video, evenly spaced; taken as a share of the run.
-        resident_mb: N values, the most within each stretch that ends there.
-        peak_mb: the most of all.
+        minutes: length of the video.
+        n_frames: number of frames analysed.
+        seconds: duration of the run.
+        at_minutes: N evenly spaced times in the video, as if progress were even over the run.
+        resident_mb: N values, the maximum within the interval that ends at each time.
+        peak_mb: maximum over the run.
     """
 
     minutes: float
@@ -67,7 +66,11 @@ class LongRun:
 
 
 def measure_starts(photos: dict[str, Path]) -> list[Start]:
-    """`mien --version`, the import, and the analysis of each photo; they take turns, the first round does not count."""
+    """Time `mien --version`, the import and the analysis of each photo, in turns; the first round does not count.
+
+    Args:
+        photos: label -> image file.
+    """
     with tempfile.TemporaryDirectory() as folder:
         tables = {name: Path(folder) / f"{number}.parquet" for number, name in enumerate(photos)}
         commands = {"import mien": (sys.executable, "-P", "-c", "import mien"), "mien --version": (*_MIEN, "--version")}
@@ -85,10 +88,10 @@ def measure_starts(photos: dict[str, Path]) -> list[Start]:
 
 
 def measure_long_run(clip: Path) -> LongRun:
-    """Analyse a long video with a process of its own and look at its memory now and then.
+    """Analyse a long video in a process of its own, and sample the memory of that process.
 
     Raises:
-        SystemExit: the command fails, or the system does not tell a process' memory.
+        SystemExit: the command fails, or the system does not report the memory of processes.
     """
     with open_video(clip) as video:
         minutes = (video.info.duration_s or 0) / 60
@@ -97,7 +100,7 @@ def measure_long_run(clip: Path) -> LongRun:
         table = Path(folder) / "table.parquet"
         started, peak_mb = time.monotonic(), 0.0
         process = subprocess.Popen(
-            (*_MIEN, "analyze", str(clip), "--out", str(table)), env=environment(), stderr=subprocess.DEVNULL
+            (*_MIEN, "analyze", str(clip), "--out", str(table)), env=user_environment(), stderr=subprocess.DEVNULL
         )
         try:
             while process.poll() is None:
@@ -113,7 +116,7 @@ def measure_long_run(clip: Path) -> LongRun:
         if process.returncode != 0 or not samples:
             raise SystemExit(f"mien analyze {clip} ended with {process.returncode} and {len(samples)} samples")
         n_frames = read_table(table).num_rows
-    curve = stretches(samples, seconds)
+    curve = interval_maxima(samples, seconds)
     return LongRun(
         minutes=round(minutes, 1),
         n_frames=n_frames,
@@ -124,12 +127,12 @@ def measure_long_run(clip: Path) -> LongRun:
     )
 
 
-def stretches(samples: list[tuple[float, float]], end: float) -> list[float]:
-    """The largest value within each of the curve's even stretches of [0, end]; the last one's again where none is.
+def interval_maxima(samples: list[tuple[float, float]], end: float) -> list[float]:
+    """The largest value within each of the curve's equal intervals of [0, end]; the previous one's where it has none.
 
     Args:
         samples: (time, value), at least one.
-        end: of the last stretch.
+        end: end of the last interval.
     """
     largest: list[float] = []
     for number in range(_N_POINTS):
@@ -140,10 +143,10 @@ def stretches(samples: list[tuple[float, float]], end: float) -> list[float]:
 
 
 def _timed(command: tuple[str, ...]) -> tuple[float, float]:
-    """Seconds by the clock and by the processor, from the start of a process to its end."""
+    """Wall-clock and CPU seconds of a process, from its start to its end."""
     started = time.perf_counter()
     cpu_before = _children_s()
-    subprocess.run(command, check=True, capture_output=True, env=environment())
+    subprocess.run(command, check=True, capture_output=True, env=user_environment())
     return time.perf_counter() - started, _children_s() - cpu_before
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a pass through an ONNX graph has to do at least: operations and bytes, counted from its shapes."""
+"""Lower bounds of the work in one pass through an ONNX graph: operations and bytes, counted from its shapes."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Work:
-    """One or several passes.
+class GraphWork:
+    """Work of one or several passes.
 
     Attributes:
-        flop: floating-point operations of convolutions and matrix products, two a multiply-add; all else is counted by
-            its bytes.
-        weight_bytes: of the parameters, each read once a pass.
-        moved_bytes: what all nodes read and write if nothing is fused: parameters, inputs and outputs.
+        flop: floating-point operations of convolutions and matrix products, two per multiply-add; other nodes count by
+            their bytes alone.
+        weight_bytes: bytes of the parameters, each read once per pass.
+        moved_bytes: bytes that all nodes read and write if nothing is fused: parameters, inputs and outputs.
     """
 
     flop: float = 0.0
     weight_bytes: float = 0.0
     moved_bytes: float = 0.0
 
-    def __add__(self, other: Work) -> Work:
-        return Work(
+    def __add__(self, other: GraphWork) -> GraphWork:
+        return GraphWork(
             flop=self.flop + other.flop,
             weight_bytes=self.weight_bytes + other.weight_bytes,
             moved_bytes=self.moved_bytes + other.moved_bytes,
         )
 
 
-def work_of(graph: bytes, shape: tuple[int, ...]) -> Work:
-    """The work of one pass, by the shapes that a pass on zeros shows.
+def work_of(graph: bytes, shape: tuple[int, ...]) -> GraphWork:
+    """Count the work of one pass, from the shapes of a pass on zeros.
 
     Args:
-        graph: with a single input, its weights inside.
-        shape: of the input, batch included.
+        graph: ONNX model with a single input, its weights inside.
+        shape: shape of the input, batch included.
     """
     model = onnx.load_from_string(graph)
     fed = model.graph.input[0]
@@ -56,7 +56,7 @@ def work_of(graph: bytes, shape: tuple[int, ...]) -> Work:
     seen = create_session(model.SerializeToString()).run({fed.name: zeros})
     weights = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     tensors: dict[str, Array] = {fed.name: zeros, **seen, **weights}
-    return Work(
+    return GraphWork(
         flop=float(sum(_flop(node, tensors) for node in model.graph.node)),
         weight_bytes=float(sum(array.nbytes for array in weights.values())),
         moved_bytes=float(
@@ -71,14 +71,14 @@ def work_of(graph: bytes, shape: tuple[int, ...]) -> Work:
     )
 
 
-class ShapeNotes:
-    """A session that notes the shapes of what it is given; see `mien.inference.Session`.
+class ShapeRecorder:
+    """A session that records the shapes of its inputs; see `mien.inference.Session`.
 
     Args:
-        session: that does the work.
+        session: the session that runs the graph.
 
     Attributes:
-        shapes: of the first input of every call.
+        shapes: shape of the first input of every call.
     """
 
     def __init__(self, session: Session) -> None:
@@ -87,17 +87,17 @@ class ShapeNotes:
         self.input_names, self.output_names = session.input_names, session.output_names
 
     def run(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """What the session answers."""
+        """Run the graph and record the shape of its first input."""
         self.shapes.append(next(iter(inputs.values())).shape)
         return self._session.run(inputs)
 
 
-# Nodes that only name things anew.
+# Nodes that move no data.
 _FREE = frozenset({"Constant", "Flatten", "Identity", "Reshape", "Shape", "Squeeze", "Unsqueeze"})
 
 
 def _flop(node: onnx.NodeProto, tensors: Mapping[str, Array]) -> int:
-    """Two for each multiply-add of a node; 0 where it has none."""
+    """Floating-point operations of a node: two per multiply-add, 0 where it has none."""
     if node.op_type not in ("Conv", "Gemm", "MatMul"):
         return 0
     left, right, out = (tensors[name].shape for name in (node.input[0], node.input[1], node.output[0]))

@@ -1,32 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How fast mien is, beside its peers and in one run; writes docs/performance.md and the table in README.md.
+"""Speed of mien beside its peers, its memory and precisions; writes docs/performance.md and the table in README.md.
 
-    python tools/performance.py --data DATA --work WORK     (or: make performance)
+    python -m benchmarks performance --data DATA --work WORK
 
-Each finished part is written at once, to docs/performance.json too; a run that was stopped goes on with the others, and
-``--only`` measures one part anew. Peers need environments of their own: ``--mediapipe-python`` and ``--fer-python``
-name their interpreters; without them they are said to be unmeasured. ``--hour`` has memory watched over an hour.
+Each finished part is written at once, to docs/performance.json too; a run that was stopped resumes with the other
+parts, and ``--only`` repeats single parts. Peers need environments of their own: ``--mediapipe-python`` and
+``--fer-python`` name their interpreters; without them the page says that they were not measured. The run takes a
+quarter of an hour on a quiet machine.
 """
 
 from __future__ import annotations
 
-import argparse
-import datetime
 import json
 import logging
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import onnxruntime
-from perf_clips import make_crowd, make_full_hd, make_long
-from perf_commands import measure_long_run, measure_starts
-from perf_page import CURVE, PAGE, write_page
-from perf_roofline import measure_roofline
-from perf_speed import Contestant, foreign, own, race
 
+from benchmarks import ROOT, create_parser
+from benchmarks.machine import today
+from benchmarks.performance.analyze_runs import measure_long_run, measure_starts
+from benchmarks.performance.performance_page import CURVE, NAME, PAGE, write_performance_page
+from benchmarks.performance.race import Contestant, foreign_command, own_command, race
+from benchmarks.performance.roofline import measure_roofline
+from benchmarks.performance.synthetic_clips import make_crowd, make_full_hd, make_long
 from mien import __version__
 from mien.core import MissingExtraError
 from mien.inference import RUNTIMES, create_session, find_bundle, load_spec, machine_name
@@ -35,25 +36,24 @@ from mien.pipeline.bench import bench
 
 logger = logging.getLogger(__name__)
 
-_ROOT = Path(__file__).resolve().parent.parent
 _ROUNDS, _ROUNDS_OF_OTHERS = 9, 3
 _MINUTES, _HOUR = 20.0, 60.0
-# Of slow contestants: enough for a rate, and the run stays short.
+# Frames per pass of slow contestants: enough for a rate, and the run stays short.
 _N_NAIVE, _N_FER = 72, 12
 
 
 @dataclass(frozen=True, kw_only=True)
-class Places:
-    """Where things lie.
+class Inputs:
+    """Files, folders and interpreters of a run.
 
     Attributes:
-        data: real clips and photos; their layout is in docs/training.md.
-        work: what is made on the way and may be kept: clips, variants, a graph.
-        clip: 640 x 360 with one face.
-        mediapipe: a Python with MediaPipe; None without.
-        landmarker: MediaPipe's model.
-        fer: a Python with fer; None without.
-        minutes: of the long run.
+        data: folder of real clips and photos (layout: docs/training.md).
+        work: folder of clips, variants and graphs, kept between runs.
+        clip: a clip of 640 x 360 with one face.
+        mediapipe: interpreter of an environment with MediaPipe; None without.
+        landmarker: MediaPipe's model file.
+        fer: interpreter of an environment with fer; None without.
+        minutes: length of the long video.
     """
 
     data: Path
@@ -65,107 +65,113 @@ class Places:
     minutes: float
 
 
-def measure_speed(places: Places) -> dict[str, Any]:
-    """Everybody on the clip of one face."""
-    contestants = [*_own(), _mediapipe(places, n_faces=1), _naive(places), _fer(places)]
-    return {"clip": places.clip.name, "paces": [asdict(pace) for pace in race(contestants, places.clip, _ROUNDS)]}
+def measure_speed(inputs: Inputs) -> dict[str, Any]:
+    """Measure every contestant on a clip with one face."""
+    contestants = [*_own(), _mediapipe(inputs, n_faces=1), _naive(inputs), _fer(inputs)]
+    return {"clip": inputs.clip.name, "paces": [asdict(pace) for pace in race(contestants, inputs.clip, _ROUNDS)]}
 
 
-def measure_crowd(places: Places) -> dict[str, Any]:
-    """Twenty faces in view."""
-    clip = make_crowd(places.work / "crowd.mp4", places.data)
-    contestants = [*_own(), _mediapipe(places, n_faces=20)]
+def measure_crowd(inputs: Inputs) -> dict[str, Any]:
+    """Measure mien and MediaPipe on a clip with twenty faces."""
+    clip = make_crowd(inputs.work / "crowd.mp4", inputs.data)
+    contestants = [*_own(), _mediapipe(inputs, n_faces=20)]
     return {"paces": [asdict(pace) for pace in race(contestants, clip, _ROUNDS_OF_OTHERS)]}
 
 
-def measure_full_hd(places: Places) -> dict[str, Any]:
-    """The clip of one face at 1920 x 1080."""
-    clip = make_full_hd(places.work / "full-hd.mp4", places.clip)
-    contestants = [*_own(), _mediapipe(places, n_faces=1)]
+def measure_full_hd(inputs: Inputs) -> dict[str, Any]:
+    """Measure mien and MediaPipe on a clip of 1920 x 1080."""
+    clip = make_full_hd(inputs.work / "full-hd.mp4", inputs.clip)
+    contestants = [*_own(), _mediapipe(inputs, n_faces=1)]
     return {"paces": [asdict(pace) for pace in race(contestants, clip, _ROUNDS_OF_OTHERS)]}
 
 
-def measure_stages(places: Places) -> dict[str, Any]:
-    """`mien bench` on the clip of one face."""
-    return bench(places.clip).to_json()
+def measure_stages(inputs: Inputs) -> dict[str, Any]:
+    """Measure the stages with `mien bench`."""
+    return bench(inputs.clip).to_json()
 
 
-def measure_cold(places: Places) -> dict[str, Any]:
-    """A photo from a cold start."""
+def measure_cold(inputs: Inputs) -> dict[str, Any]:
+    """Time `mien analyze` on single photos from a cold start."""
     from skimage import data
 
-    portrait = places.work / "portrait.jpg"
+    portrait = inputs.work / "portrait.jpg"
     save_image(portrait, data.astronaut())
-    group = places.data / "photos" / "2008_004176.jpg"
+    group = inputs.data / "photos" / "2008_004176.jpg"
     starts = measure_starts({"photo.jpg, 512 x 512": portrait, "group.jpg, 480 x 438": group})
     return {"starts": [asdict(start) for start in starts]}
 
 
-def count_work(places: Places) -> dict[str, Any]:
-    """Operations and bytes."""
-    return asdict(measure_roofline(places.clip))
+def measure_minimum(inputs: Inputs) -> dict[str, Any]:
+    """Count operations and bytes of the networks, and measure the machine."""
+    return asdict(measure_roofline(inputs.clip))
 
 
-def measure_precisions(places: Places) -> dict[str, Any]:
-    """Runtimes, threads and precisions."""
-    from perf_nets import measure_nets  # needs the workshop
+def measure_precisions(inputs: Inputs) -> dict[str, Any]:
+    """Measure runtimes, thread counts and precisions."""
+    from benchmarks.performance.networks import measure_nets  # imports torch
 
-    return asdict(measure_nets(places.work, places.data))
-
-
-def measure_memory(places: Places) -> dict[str, Any]:
-    """A long video."""
-    name = f"long-{places.minutes:g}.mp4"
-    return asdict(measure_long_run(make_long(places.work / name, places.clip, places.minutes)))
+    return asdict(measure_nets(inputs.work, inputs.data))
 
 
-PARTS: Mapping[str, Callable[[Places], dict[str, Any]]] = {
+def measure_memory(inputs: Inputs) -> dict[str, Any]:
+    """Measure memory over a long video."""
+    name = f"long-{inputs.minutes:g}.mp4"
+    return asdict(measure_long_run(make_long(inputs.work / name, inputs.clip, inputs.minutes)))
+
+
+PARTS: Mapping[str, Callable[[Inputs], dict[str, Any]]] = {
     "speed": measure_speed,
     "crowd": measure_crowd,
     "full-hd": measure_full_hd,
     "stages": measure_stages,
     "cold": measure_cold,
-    "roofline": count_work,
+    "roofline": measure_minimum,
     "nets": measure_precisions,
     "memory": measure_memory,
 }
-"""Name -> what measures it, in the order of the run."""
+"""Name -> function that measures the part, in the order of the run."""
 
 
-def main() -> None:
-    """MetricValue, keep, write."""
-    places, only = _arguments()
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure the missing parts, and write the page after each."""
+    inputs, only = _parse(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    places.work.mkdir(parents=True, exist_ok=True)
-    done = places.work / "done.json"  # parts of a run that was stopped
+    inputs.work.mkdir(parents=True, exist_ok=True)
+    done = inputs.work / "done.json"  # parts of a stopped run
     finished: list[str] = json.loads(done.read_text("utf-8")) if done.is_file() and not only else []
-    store = _ROOT / "docs/performance.json"
+    store = ROOT / "docs/performance.json"
     kept: dict[str, Any] = json.loads(store.read_text("utf-8")) if store.is_file() else {}
     for name in only or [name for name in PARTS if name not in finished]:
         logger.info(name)
-        kept[name] = PARTS[name](places) | {"about": _about()}
+        kept[name] = PARTS[name](inputs) | {"about": _about()}
         store.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
-        write_page(kept, _ROOT)
+        write_performance_page(kept, ROOT)
         if not only:
             finished.append(name)
             done.write_text(json.dumps(finished), "utf-8")
     if not only:
         done.unlink(missing_ok=True)
-    logger.info("%s, %s and %s are written", store, _ROOT / PAGE, _ROOT / CURVE)
+    logger.info("%s, %s and %s are written", store, ROOT / PAGE, ROOT / CURVE)
+    return 0
 
 
-def _arguments() -> tuple[Places, list[str]]:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--work", type=Path, required=True, help="A folder for clips and variants, kept between runs.")
-    parser.add_argument("--clip", type=Path, help="640 x 360 with one face. [default: DATA/video/cry_to_laugh.mp4]")
-    parser.add_argument("--only", nargs="+", choices=list(PARTS), help="Measure these parts anew and keep the others.")
-    parser.add_argument("--mediapipe-python", type=Path, help="Python of an environment with mediapipe.")
-    parser.add_argument("--landmarker", type=Path, help="[default: DATA/models/face_landmarker.task]")
-    parser.add_argument("--fer-python", type=Path, help="Python of an environment with fer.")
-    parser.add_argument("--hour", action="store_true", help="Memory over an hour of video, not twenty minutes.")
-    given = parser.parse_args()
-    places = Places(
+def _parse(arguments: Sequence[str] | None) -> tuple[Inputs, list[str]]:
+    """The inputs of a run, and the parts to repeat."""
+    parser = create_parser(NAME, __doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder of real clips, photos and open face sets")
+    parser.add_argument("--work", type=Path, required=True, help="folder of clips and variants, kept between runs")
+    parser.add_argument(
+        "--clip", type=Path, help="clip of 640 x 360 with one face (default: DATA/video/cry_to_laugh.mp4)"
+    )
+    parser.add_argument("--only", nargs="+", choices=list(PARTS), help="measure these parts again and keep the others")
+    parser.add_argument("--mediapipe-python", type=Path, help="Python interpreter of an environment with mediapipe")
+    parser.add_argument("--landmarker", type=Path, help="MediaPipe's model (default: DATA/models/face_landmarker.task)")
+    parser.add_argument("--fer-python", type=Path, help="Python interpreter of an environment with fer")
+    parser.add_argument(
+        "--hour", action="store_true", help="measure memory over an hour of video (default: twenty minutes)"
+    )
+    given = parser.parse_args(arguments)
+    inputs = Inputs(
         data=given.data,
         work=given.work,
         clip=given.clip or given.data / "video" / "cry_to_laugh.mp4",
@@ -174,13 +180,13 @@ def _arguments() -> tuple[Places, list[str]]:
         fer=given.fer_python,
         minutes=_HOUR if given.hour else _MINUTES,
     )
-    return places, given.only or []
+    return inputs, given.only or []
 
 
 def _about() -> dict[str, str]:
-    """What a figure must name."""
+    """Date, machine, versions and bundles of a measured part."""
     return {
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "date": today(),
         "machine": machine_name(),
         "versions": f"mien {__version__}, Python {platform.python_version()}, ONNX Runtime {onnxruntime.__version__}",
         "bundles": ", ".join(f"{name} {load_spec(name).sha256[:12]}" for name in ("mien-light", "mien-points")),
@@ -188,8 +194,8 @@ def _about() -> dict[str, str]:
 
 
 def _own() -> list[Contestant]:
-    """Decoding alone, and mien by each runtime."""
-    found = [Contestant("decoding alone", own("perf_mien.py", "decode"))]
+    """Decoding alone, and mien with each runtime."""
+    found = [Contestant("decoding alone", own_command("mien_contestant.py", "decode"))]
     for runtime in RUNTIMES:
         name = "mien" if runtime == "onnxruntime" else f"mien, {runtime}"
         try:
@@ -197,32 +203,28 @@ def _own() -> list[Contestant]:
         except MissingExtraError as error:
             found.append(Contestant(name, absent=f"not measured: {error}"))
         else:
-            found.append(Contestant(name, own("perf_mien.py", runtime)))
+            found.append(Contestant(name, own_command("mien_contestant.py", "analyze", runtime)))
     return found
 
 
-def _mediapipe(places: Places, *, n_faces: int) -> Contestant:
+def _mediapipe(inputs: Inputs, *, n_faces: int) -> Contestant:
     name = "MediaPipe face landmarker with blendshapes"
-    if places.mediapipe is None or not places.landmarker.is_file():
+    if inputs.mediapipe is None or not inputs.landmarker.is_file():
         return Contestant(name, absent="not measured: no --mediapipe-python, or no model")
-    return Contestant(name, foreign(places.mediapipe, "perf_mediapipe.py", places.landmarker, n_faces))
+    return Contestant(name, foreign_command(inputs.mediapipe, "mediapipe_contestant.py", inputs.landmarker, n_faces))
 
 
-def _naive(places: Places) -> Contestant:
+def _naive(inputs: Inputs) -> Contestant:
     name = "MTCNN on each frame + EfficientNet-B0 at 224 px"
     try:
-        from perf_export import export_b0
+        from benchmarks.performance.networks import COMMON_SIZE_PX, export_common_network
     except ModuleNotFoundError as error:
         return Contestant(name, absent=f"not measured: {error.name} is not installed")
-    graph = export_b0(places.work / "efficientnet-b0.onnx")
-    return Contestant(name, own("perf_naive.py", graph), n_frames=_N_NAIVE)
+    graph = export_common_network(inputs.work / "efficientnet-b0.onnx")
+    return Contestant(name, own_command("mien_contestant.py", "naive", graph, COMMON_SIZE_PX), n_frames=_N_NAIVE)
 
 
-def _fer(places: Places) -> Contestant:
-    if places.fer is None:
+def _fer(inputs: Inputs) -> Contestant:
+    if inputs.fer is None:
         return Contestant("fer, with MTCNN", absent="not measured: no --fer-python")
-    return Contestant("fer, with MTCNN", foreign(places.fer, "perf_fer.py"), n_frames=_N_FER)
-
-
-if __name__ == "__main__":
-    main()
+    return Contestant("fer, with MTCNN", foreign_command(inputs.fer, "fer_contestant.py"), n_frames=_N_FER)

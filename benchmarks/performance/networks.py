@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The nets under every runtime, with one and two threads, in float32, with float16 weights and in int8."""
+"""Speed of the networks under every runtime, with one and two threads, in float32 and as variants of `mien export`.
+
+Imports torch, with timm's EfficientNet-B0 as the network of a common script.
+"""
 
 from __future__ import annotations
 
@@ -10,29 +13,34 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
+import timm
+import torch
 
+from benchmarks.runtime_speed import measure_speeds, random_crops
 from mien.inference import find_bundle, load_spec
 from mien.training.export.variants import VARIANTS, VariantReport, export_variant
-from mien.training.reproduction.cost import BATCHES, measure_speeds
 
 logger = logging.getLogger(__name__)
 
+COMMON_SIZE_PX = 224
+"""Input side of the network that `export_common_network` writes."""
+
 NETS = {"affect": "mien-light", "68 points and pose": "mien-points"}
 _THREADS = (1, 2)
+_N_CLASSES = 8
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetSpeed:
-    """One way to run a net.
+    """Speed of one way to run a network.
 
     Attributes:
         net: a key of `NETS`.
         precision: ``"fp32"`` or a variant of `mien export`.
         runtime: see `mien.inference.RUNTIMES`.
-        threads: of the runtime.
-        batch: faces a call.
-        ms: milliseconds a face, median.
+        threads: number of intra-op threads of the runtime.
+        batch: number of faces per call.
+        ms: milliseconds per face, median.
         spread: (slowest - fastest) / median.
     """
 
@@ -47,16 +55,16 @@ class NetSpeed:
 
 @dataclass(frozen=True, kw_only=True)
 class Loss:
-    """What a variant is worth.
+    """Accuracy loss of a variant.
 
     Attributes:
         net: a key of `NETS`.
         precision: the variant.
         size: bytes of its graph over those in float32.
-        measure: the decisive measure that lost the most.
-        data: that it was measured on.
-        points: how much it lost, in points (hundredths, of angles in radians); below 0 where it gained.
-        accepted: whether every decisive measure lost less than .3 points.
+        measure: the acceptance metric that lost the most.
+        data: data that it was measured on.
+        points: how much it lost, in points (hundredths; of angles in radians); below 0 where it gained.
+        accepted: whether every acceptance metric lost less than 0.3 points.
     """
 
     net: str
@@ -70,16 +78,32 @@ class Loss:
 
 @dataclass(frozen=True, kw_only=True)
 class Nets:
-    """Everything about the nets."""
+    """Speeds and losses of all networks."""
 
     speeds: tuple[NetSpeed, ...]
     losses: tuple[Loss, ...]
 
 
 def measure_nets(work: Path, data: Path) -> Nets:
-    """Make and judge the variants, or take those of an earlier run over the same bundle; then time everything anew."""
+    """Export and measure the variants, or load those of an earlier run over the same bundle; then time all of them.
+
+    Args:
+        work: folder of the variants.
+        data: folder of the open face sets.
+    """
     losses = tuple(_variant(*net, variant, work, data) for net in NETS.items() for variant in VARIANTS)
     return Nets(speeds=tuple(speed for net in NETS.items() for speed in _speeds(*net, work)), losses=losses)
+
+
+def export_common_network(path: Path) -> Path:
+    """Write timm's EfficientNet-B0 with random weights as an ONNX file, unless the file exists."""
+    if not path.is_file():
+        draft = path.with_suffix(".partial.onnx")
+        network = timm.create_model("efficientnet_b0", num_classes=_N_CLASSES).eval()
+        inputs = (torch.zeros(1, 3, COMMON_SIZE_PX, COMMON_SIZE_PX),)
+        torch.onnx.export(network, inputs, str(draft), dynamo=True, external_data=False)
+        draft.replace(path)
+    return path
 
 
 def _folder(work: Path, bundle: str, variant: str) -> Path:
@@ -88,13 +112,13 @@ def _folder(work: Path, bundle: str, variant: str) -> Path:
 
 def _variant(name: str, bundle: str, variant: str, work: Path, data: Path) -> Loss:
     folder = _folder(work, bundle, variant)
-    told = folder / "loss.json"
-    if told.is_file():
-        return Loss(**json.loads(told.read_text("utf-8")))
+    stored = folder / "loss.json"
+    if stored.is_file():
+        return Loss(**json.loads(stored.read_text("utf-8")))
     logger.info("%s of %s", variant, bundle)
     shutil.rmtree(folder, ignore_errors=True)
     loss = _loss(name, variant, export_variant(bundle, variant, folder, data))
-    told.write_text(json.dumps(asdict(loss)), "utf-8")
+    stored.write_text(json.dumps(asdict(loss)), "utf-8")
     return loss
 
 
@@ -113,9 +137,8 @@ def _loss(name: str, variant: str, report: VariantReport) -> Loss:
 
 def _speeds(name: str, bundle: str, work: Path) -> Iterator[NetSpeed]:
     folders = {"fp32": find_bundle(bundle)} | {variant: _folder(work, bundle, variant) for variant in VARIANTS}
-    taken = load_spec(bundle).input
-    shape = (max(BATCHES), taken.size_px, taken.size_px, taken.n_channels)
-    crops = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    expected = load_spec(bundle).input
+    crops = random_crops(expected.size_px, expected.n_channels)
     for precision, folder in folders.items():
         for threads in _THREADS:
             for speed in measure_speeds(folder / "model.onnx", crops, threads):

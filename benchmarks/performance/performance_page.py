@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docs/performance.md and the table of README.md, from what `tools/performance.py` measured."""
+"""docs/performance.md and the table of README.md, written from the measured parts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from line_chart import line_chart
-from perf_targets import targets
+from benchmarks import command_of
+from benchmarks.line_chart import line_chart
+from benchmarks.page import measured_by, notice, replace_between, table, write_page
+from benchmarks.performance.targets import targets
 
+NAME = "performance"
 PAGE, CURVE = "docs/performance.md", "docs/performance-memory.svg"
-_BEGIN, _END = "<!-- written by `make performance` -->\n", "<!-- end of what is written -->"
+_README_MARKS = (f"<!-- written by `{command_of(NAME)}` -->\n", "<!-- end of what is written -->")
 
 Part = Mapping[str, Any]
 
@@ -22,23 +25,24 @@ _TITLES = {
 }
 _EXPLAINED = {
     "speed": "Every contestant is a process of its own with its models loaded; they take turns on `{clip}`, nine "
-    "passes each after one that does not count, and medians are given. What they answer differs: MediaPipe gives 478 "
-    "points and 52 blendshapes and no expression; MTCNN with EfficientNet-B0 is what scripts commonly do, with random "
-    "weights, for its speed alone. Slow contestants read only the beginning of the clip. CPU time counts all threads.",
-    "crowd": "Three made seconds: faces of FairFace, 70 to 90 px wide, drifting on a soft backdrop. MediaPipe was "
-    "asked for twenty faces; how many each found a frame is in the table.",
+    "passes each after one that does not count, and the table has medians. Their outputs differ: MediaPipe gives 478 "
+    "landmarks and 52 blendshapes and no expression; MTCNN with EfficientNet-B0 is what scripts commonly do, with "
+    "random weights, for its speed alone. Slow contestants process only the beginning of the clip. CPU time counts all "
+    "threads.",
+    "crowd": "Three synthetic seconds: faces of FairFace, 70 to 90 px wide, that drift on a soft backdrop. MediaPipe "
+    "was asked for twenty faces; the table has the number that each found per frame.",
     "full-hd": "The first 150 frames of the clip above, enlarged.",
 }
 
 
-def write_page(parts: Mapping[str, Part], root: Path) -> None:
-    """Write the page, its curve and README's table.
+def write_performance_page(parts: Mapping[str, Part], root: Path) -> None:
+    """Write the page, its curve and the table of README.md.
 
     Args:
-        parts: name of the part -> what was measured; absent ones are said to be.
+        parts: name of the part -> what was measured; the page says which are absent.
         root: of the repository.
     """
-    (root / PAGE).write_text("\n".join(page(parts)) + "\n", encoding="utf-8")
+    write_page(root / PAGE, page(parts))
     if "memory" in parts:
         run = parts["memory"]
         chart = line_chart(
@@ -50,16 +54,12 @@ def write_page(parts: Mapping[str, Part], root: Path) -> None:
 
 
 def with_table(readme: str, parts: Mapping[str, Part]) -> str:
-    """README's text with these figures between its two marks.
+    """The text of README.md with these figures between its two marks.
 
     Raises:
         ValueError: a mark is missing.
     """
-    before, begin, rest = readme.partition(_BEGIN)
-    _, end, after = rest.partition(_END)
-    if not begin or not end:
-        raise ValueError(f"README.md needs the lines {_BEGIN.strip()!r} and {_END!r} about its table of speeds")
-    return before + begin + "\n".join(_summary(parts)) + "\n" + end + after
+    return replace_between(readme, {_README_MARKS: "\n".join(_summary(parts)) + "\n"})
 
 
 def page(parts: Mapping[str, Part]) -> Iterator[str]:
@@ -67,21 +67,21 @@ def page(parts: Mapping[str, Part]) -> Iterator[str]:
     yield from (
         "# How fast it is",
         "",
-        "<!-- Written by `make performance`; change tools/perf_page.py. -->",
+        notice(NAME, edit="benchmarks/performance/performance_page.py"),
         "",
-        "Every figure was measured by one command on one machine, side by side with its peers: only ratios travel to",
-        "other machines. `mien bench CLIP` measures yours. The figures themselves: `docs/performance.json`.",
+        "Every figure was measured by one command on one machine, side by side with its peers: only ratios carry over",
+        "to other machines. `mien bench CLIP` measures yours. The raw figures are in `docs/performance.json`.",
         "",
-        "## What was aimed at",
+        "## Targets",
         "",
-        *_table(
-            ("on two cores, without a GPU", "measured", ""), [(t.wish, t.figure, t.verdict) for t in targets(parts)]
+        *table(
+            ("on two cores, without a GPU", "measured", ""), [(t.goal, t.figure, t.verdict) for t in targets(parts)]
         ),
     )
     for name, title in _TITLES.items():
         yield from _section(title, parts.get(name), _race, name)
     yield from _section("Where the time goes", parts.get("stages"), _stages)
-    yield from _section("The least that a frame costs", parts.get("roofline"), _roofline, parts.get("stages"))
+    yield from _section("Minimum cost of a frame", parts.get("roofline"), _roofline, parts.get("stages"))
     yield from _section("From a cold start", parts.get("cold"), _cold)
     yield from _section("Runtimes, threads and precisions", parts.get("nets"), _nets)
     yield from _section("Memory over a long video", parts.get("memory"), _memory)
@@ -94,7 +94,8 @@ def _section(title: str, part: Part | None, write: Any, *more: Any) -> Iterator[
         return
     yield from write(part, *more)
     about = part["about"]
-    yield from ("", f"_{about['machine']}; {about['versions']}; {about['bundles']}; {about['date']}._")
+    yield ""
+    yield measured_by(NAME, about["versions"], about["bundles"], machine=about["machine"], date=about["date"])
 
 
 def _race(part: Part, name: str) -> Iterator[str]:
@@ -117,14 +118,14 @@ def _race(part: Part, name: str) -> Iterator[str]:
                 memory,
             )
         )
-    heading = ("", "frames/s", "of decoding", "CPU ms a frame", "faces a frame", "peak MB")
-    yield from _table(heading, rows)
+    heading = ("", "frames/s", "of decoding", "CPU ms per frame", "faces per frame", "peak MB")
+    yield from table(heading, rows)
 
 
 def _stages(part: Part) -> Iterator[str]:
     whole, coarse = 100 * part["scans_per_frame"], 100 * part["searches_per_frame"]
-    yield f"`mien bench`: {part['faces_per_frame']:.2f} faces a frame. Of 100 frames {whole:.1f} are searched whole and"
-    yield f"{coarse:.1f} more coarsely. Stages overlap in three threads, so that their times do not add up."
+    yield f"`mien bench`: {part['faces_per_frame']:.2f} faces per frame. Of 100 frames {whole:.1f} are searched whole"
+    yield f"and {coarse:.1f} more coarsely. Stages overlap in three threads, so that their times do not add up."
     yield ""
     rows = [
         (
@@ -135,14 +136,14 @@ def _stages(part: Part) -> Iterator[str]:
         )
         for s in part["stages"]
     ]
-    yield from _table(("stage", "rate", "ms each", "CPU ms each"), rows)
+    yield from table(("stage", "rate", "ms each", "CPU ms each"), rows)
 
 
 def _roofline(part: Part, stages: Part | None) -> Iterator[str]:
     peak, bandwidth = part["gflops"], part["gb_per_s"]
     yield f"This machine reaches {peak:.0f} GFLOP/s in a product of matrices and {bandwidth:.0f} GB/s in a copy"
-    yield "(float32, NumPy, all cores). No net can be done sooner than its multiply-adds at the one rate or its"
-    yield "parameters at the other; what its nodes read and write among themselves comes on top where it leaves the"
+    yield "(float32, NumPy, all cores). No network can finish sooner than its multiply-adds at the one rate or its"
+    yield "parameters at the other; what its nodes read and write among themselves is added where it leaves the"
     yield "caches."
     yield ""
     measured = _measured_ms(stages)
@@ -153,7 +154,7 @@ def _roofline(part: Part, stages: Part | None) -> Iterator[str]:
         ms = measured.get(net["name"])
         rows.append(
             (
-                f"{net['name']}, a {net['unit']}",
+                f"{net['name']}, per {net['unit']}",
                 f"{net['mflop']:.0f}",
                 f"{net['weights_mb']:.1f}",
                 f"{net['moved_mb']:.1f}",
@@ -162,14 +163,14 @@ def _roofline(part: Part, stages: Part | None) -> Iterator[str]:
                 "" if ms is None else f"{net['mflop'] / ms / peak:.0%}",
             )
         )
-    heading = ("", "MFLOP", "parameters, MB", "moved, MB", "least ms", "measured ms", "of the peak")
-    yield from _table(heading, rows)
+    heading = ("", "MFLOP", "parameters, MB", "moved, MB", "minimum ms", "measured ms", "of the peak")
+    yield from table(heading, rows)
     yield ""
     yield from _shares(part, stages, measured)
 
 
 def _shares(part: Part, stages: Part | None, measured: Mapping[str, float]) -> Iterator[str]:
-    """The paragraph that adds everything up for a frame."""
+    """The paragraph that sums up the work of a frame."""
     if stages is None:
         return
     faces, scans = stages["faces_per_frame"], stages["scans_per_frame"]
@@ -186,17 +187,17 @@ def _shares(part: Part, stages: Part | None, measured: Mapping[str, float]) -> I
     yield (
         f"A frame of this clip takes {sum(work.values()):.0f} MFLOP, of them "
         + ", ".join(f"{value:.0f} for {name}" for name, value in sorted(work.items(), key=lambda item: -item[1]))
-        + f"; its nets move {moved:.0f} MB at most, and the decoded picture is {part['frame_mb']:.2f} MB. "
+        + f"; its networks move {moved:.0f} MB at most, and the decoded frame is {part['frame_mb']:.2f} MB. "
         f"Stage by stage it takes {total:.2f} ms of work: "
         + ", ".join(f"{name} {value:.2f}" for name, value in sorted(spent.items(), key=lambda item: -item[1]))
-        + f". Most is {most} ({spent[most] / total:.0%}). With the stages spread evenly over two cores, "
-        f"{total / 2:.2f} ms a frame, {2000 / total:.0f} frames/s, would be the end of it; decoding alone takes "
-        f"{spent['decoding'] / total:.0%} of the work, and half its rate would need all else to fit into as much time."
+        + f". The largest part is {most} ({spent[most] / total:.0%}). With the stages spread evenly over two cores, "
+        f"{total / 2:.2f} ms per frame, {2000 / total:.0f} frames/s, is the limit; decoding alone takes "
+        f"{spent['decoding'] / total:.0%} of the work, and half its rate would need all other work in the same time."
     )
 
 
 def _measured_ms(stages: Part | None) -> dict[str, float]:
-    """Milliseconds a unit of the nets in use, as `mien bench` found them."""
+    """Milliseconds per unit of the networks in use, as `mien bench` measured them."""
     if stages is None:
         return {}
     names = {
@@ -224,11 +225,11 @@ def _cold(part: Part) -> Iterator[str]:
         )
         for s in part["starts"]
     ]
-    yield from _table(("", "faces", "seconds", "CPU s"), rows)
+    yield from table(("", "faces", "seconds", "CPU s"), rows)
 
 
 def _nets(part: Part) -> Iterator[str]:
-    yield "Milliseconds a face of the bare nets, medians. fp16 stores weights in half precision and computes in"
+    yield "Milliseconds per face of the networks alone, medians. fp16 stores weights in half precision and computes in"
     yield "float32; int8 are 8-bit weights and activations (`mien export`)."
     yield ""
     ways = list(dict.fromkeys((s["runtime"], s["threads"]) for s in part["speeds"]))
@@ -240,11 +241,11 @@ def _nets(part: Part) -> Iterator[str]:
             if (s["net"], s["precision"], s["batch"]) == (net, precision, batch)
         }
         rows.append((net, precision, str(batch), *(f"{found[way]:.2f}" if way in found else "" for way in ways)))
-    heading = ("net", "precision", "batch", *(f"{runtime}, {n} thread{'s' * (n > 1)}" for runtime, n in ways))
-    yield from _table(heading, rows)
+    heading = ("network", "precision", "batch", *(f"{runtime}, {n} thread{'s' * (n > 1)}" for runtime, n in ways))
+    yield from table(heading, rows)
     yield from (
         "",
-        "What the smaller variants lose, by the decisive measure that loses most; acceptable is less than .3 points:",
+        "What the smaller variants lose, by the acceptance metric that loses most; less than 0.3 points is acceptable:",
         "",
     )
     losses = [
@@ -258,19 +259,19 @@ def _nets(part: Part) -> Iterator[str]:
         )
         for loss in part["losses"]
     ]
-    yield from _table(("net", "variant", "of the size", "measure", "loss, points", ""), losses)
+    yield from table(("network", "variant", "of the size", "metric", "loss, points", ""), losses)
 
 
 def _memory(part: Part) -> Iterator[str]:
     rate = part["n_frames"] / part["seconds"]
-    yield f"The clip again and again, {part['minutes']:.0f} minutes of video: {part['n_frames']} frames in"
+    yield f"The clip repeated for {part['minutes']:.0f} minutes of video: {part['n_frames']} frames in"
     yield f"{part['seconds']:.0f} s ({rate:.0f} frames/s with start and table), at most {part['peak_mb']:.0f} MB"
-    yield "resident, shared libraries included. The last point holds the end, when the rows become one file."
+    yield "resident, shared libraries included. The last point includes the end, when the rows become one file."
     yield from ("", f"![Resident memory over the run]({Path(CURVE).name})")
 
 
 def _summary(parts: Mapping[str, Part]) -> Iterator[str]:
-    """README's table."""
+    """The lines of the table in README.md."""
     rows = []
     for name, title in _TITLES.items():
         rows += [
@@ -285,14 +286,7 @@ def _summary(parts: Mapping[str, Part]) -> Iterator[str]:
     ]
     if "memory" in parts:
         run = parts["memory"]
-        rows.append((f"most memory over {run['minutes']:.0f} minutes of video", f"{run['peak_mb']:.0f} MB"))
-    yield from _table(("", "measured"), rows)
+        rows.append((f"peak memory over {run['minutes']:.0f} minutes of video", f"{run['peak_mb']:.0f} MB"))
+    yield from table(("", "measured"), rows)
     machines = dict.fromkeys(part["about"]["machine"] for part in parts.values())
     yield from ("", f"On {'; '.join(machines)}. The page says which targets are met and which are missed.")
-
-
-def _table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    yield f"| {' | '.join(heading)} |"
-    yield "|" + "---|" * len(heading)
-    for row in rows:
-        yield f"| {' | '.join(row)} |"

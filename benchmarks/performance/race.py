@@ -13,19 +13,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.machine import relative_spread, user_environment
 from mien.inference import process_memory
 
-_TOOLS = Path(__file__).resolve().parent
+_SCRIPTS = Path(__file__).resolve().parent / "contestants"
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """Something that reads a clip.
+    """A program that processes a clip.
 
     Attributes:
-        name: for the table.
-        command: an interpreter, a script of this folder and its arguments; the clip is added.
-        n_frames: frames a pass, from the beginning of the clip.
+        name: label in the table.
+        command: interpreter, script and arguments; the clip is added at the end.
+        n_frames: number of frames per pass, from the beginning of the clip.
         absent: why it cannot be measured here; empty where it can.
     """
 
@@ -37,16 +38,16 @@ class Contestant:
 
 @dataclass(frozen=True, kw_only=True)
 class Pace:
-    """What a contestant did.
+    """Measured speed of a contestant.
 
     Attributes:
         name: of the contestant.
-        n_frames: frames a pass.
-        faces_per_frame: mean.
-        fps: frames a second, median over the passes; None where it was not measured.
-        spread: (slowest - fastest) / median of the seconds a pass.
-        cpu_ms: CPU milliseconds a frame, all threads together.
-        peak_mb: most memory of its process, 10^6 bytes; None where the system does not tell.
+        n_frames: number of frames per pass.
+        faces_per_frame: mean number of faces found.
+        fps: frames per second, median over the passes; None where it was not measured.
+        spread: (slowest - fastest) / median of the seconds per pass.
+        cpu_ms: CPU milliseconds per frame, all threads together.
+        peak_mb: peak memory of its process in 10^6 bytes; None where the system does not report it.
         remark: why it was not measured.
     """
 
@@ -61,7 +62,7 @@ class Pace:
 
 
 def race(contestants: Sequence[Contestant], clip: Path, rounds: int) -> list[Pace]:
-    """Every contestant's pace on a clip; in each round each has one pass, so that a busy machine slows all alike."""
+    """Measure every contestant on a clip; each has one pass per round, so that other load slows all alike."""
     paces: dict[str, Pace] = {}
     running: list[_Process] = []
     try:
@@ -76,7 +77,7 @@ def race(contestants: Sequence[Contestant], clip: Path, rounds: int) -> list[Pac
         able = [process for process in running if process.contestant.name not in paces]
         for _ in range(rounds):
             for process in able:
-                process.look()
+                process.measure_pass()
         paces |= {process.contestant.name: process.pace() for process in able}
     finally:
         for process in running:
@@ -84,23 +85,18 @@ def race(contestants: Sequence[Contestant], clip: Path, rounds: int) -> list[Pac
     return [paces[contestant.name] for contestant in contestants]
 
 
-def environment() -> dict[str, str]:
-    """Of the processes that are measured: threads are left to the libraries, as a user has it."""
-    return {name: value for name, value in os.environ.items() if name not in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+def own_command(script: str, *arguments: object) -> tuple[str, ...]:
+    """A command that runs a contestant's script with this interpreter."""
+    return foreign_command(Path(sys.executable), script, *arguments)
 
 
-def own(script: str, *arguments: object) -> tuple[str, ...]:
-    """A command that runs a script of this folder in this environment."""
-    return foreign(Path(sys.executable), script, *arguments)
-
-
-def foreign(python: Path, script: str, *arguments: object) -> tuple[str, ...]:
-    """The same in another environment."""
-    return (str(python), str(_TOOLS / script), *map(str, arguments))
+def foreign_command(python: Path, script: str, *arguments: object) -> tuple[str, ...]:
+    """A command that runs a contestant's script with the interpreter of another environment."""
+    return (str(python), str(_SCRIPTS / script), *map(str, arguments))
 
 
 class _Process:
-    """A contestant at work; see ``perf_worker.py``."""
+    """The process of a contestant; see ``contestants/clip_worker.py`` for the protocol."""
 
     def __init__(self, contestant: Contestant, clip: Path) -> None:
         self.contestant = contestant
@@ -112,22 +108,24 @@ class _Process:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-            env=environment(),
+            env=user_environment(),
         )
 
     def wait_until_ready(self) -> str:
-        """Why it is not; empty where it is."""
+        """Wait for the first answer; the reason why there is none, or an empty string."""
         return "" if self._answer() is not None else "not measured: its script ended with an error"
 
-    def look(self) -> None:
-        """One measured pass."""
+    def measure_pass(self) -> None:
+        """Run one measured pass."""
         if self._process.stdin is None:
-            raise RuntimeError("a contestant is asked by its standard input")
+            raise RuntimeError("the process has no standard input")
         self._process.stdin.write(f"{self.contestant.n_frames}\n")
         self._process.stdin.flush()
         answer = self._answer()
         if answer is None:
-            raise SystemExit(f"{self.contestant.name}: ended in the middle; run {' '.join(self.contestant.command)}")
+            raise SystemExit(
+                f"{self.contestant.name}: ended during the benchmark; run {' '.join(self.contestant.command)}"
+            )
         self._answers.append(answer)
         memory = process_memory(self._process.pid)
         self._peak_mb = None if memory is None else memory.peak_mb
@@ -141,7 +139,7 @@ class _Process:
             n_frames=n_frames,
             faces_per_frame=round(self._answers[0]["n_faces"] / n_frames, 2),
             fps=round(n_frames / middle, 1),
-            spread=round((max(seconds) - min(seconds)) / middle, 2),
+            spread=round(relative_spread(seconds), 2),
             cpu_ms=round(1000 * statistics.median(answer["cpu_s"] for answer in self._answers) / n_frames, 2),
             peak_mb=None if self._peak_mb is None else round(self._peak_mb),
         )
@@ -151,7 +149,7 @@ class _Process:
         self._process.communicate()
 
     def _answer(self) -> dict[str, Any] | None:
-        """The next line that it says; None where it has ended."""
+        """The next answer of the process; None where it has ended."""
         line = self._process.stdout.readline() if self._process.stdout is not None else ""
         answer: dict[str, Any] | None = json.loads(line) if line else None
         return answer

@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a frame costs at least: the work of every net, counted from its graph, against what the machine can do."""
+"""Minimum cost of a frame: the work of every network, counted from its graph, against the rates of the machine."""
 
 from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from perf_graphs import ShapeNotes, Work, work_of
-from perf_speed import environment, own
 
+from benchmarks.machine import user_environment
+from benchmarks.performance.graph_work import GraphWork, ShapeRecorder, work_of
 from mien.faces.mtcnn import MtcnnDetector, Nets, load_model
 from mien.inference import create_session, find_bundle, load_spec
 from mien.media import open_video
@@ -27,14 +28,14 @@ _STEP = 40
 
 @dataclass(frozen=True, kw_only=True)
 class NetWork:
-    """What a net has to do at least.
+    """Lower bounds of the work of a network.
 
     Attributes:
-        name: for the table.
-        unit: what one pass is for.
-        mflop: millions of operations a unit, two a multiply-add.
-        weights_mb: parameters, 10^6 bytes.
-        moved_mb: 10^6 bytes that its nodes read and write a unit if nothing is fused.
+        name: label in the table.
+        unit: what one unit of work is, ``"scan"`` of a frame or ``"face"``.
+        mflop: millions of operations per unit, two per multiply-add.
+        weights_mb: size of the parameters in 10^6 bytes.
+        moved_mb: 10^6 bytes per unit that its nodes read and write if nothing is fused.
     """
 
     name: str
@@ -46,13 +47,13 @@ class NetWork:
 
 @dataclass(frozen=True, kw_only=True)
 class Roofline:
-    """The nets and the machine.
+    """Work of the networks and rates of the machine.
 
     Attributes:
-        nets: of the default analyzer.
-        gflops: billions of float32 operations a second in NumPy's matrix product, all cores.
-        gb_per_s: 10^9 bytes a second that a copy reads and writes.
-        frame_mb: 10^6 bytes of a decoded frame (4:2:0), of which the gray picture is two thirds.
+        nets: the networks of the default analyzer.
+        gflops: 10^9 float32 operations per second in NumPy's matrix product, all cores.
+        gb_per_s: 10^9 bytes per second that a copy reads and writes.
+        frame_mb: 10^6 bytes of a decoded frame (4:2:0), of which the gray plane is two thirds.
     """
 
     nets: tuple[NetWork, ...]
@@ -62,9 +63,9 @@ class Roofline:
 
 
 def measure_roofline(clip: Path) -> Roofline:
-    """Count the work of every net on a clip's frames, and measure the machine."""
-    answer = subprocess.run(own("perf_peak.py"), check=True, capture_output=True, env=environment()).stdout
-    peak = json.loads(answer)
+    """Count the work of every network on a clip's frames, and measure the machine."""
+    command = (sys.executable, Path(__file__).with_name("machine_peak.py"))
+    peak = json.loads(subprocess.run(command, check=True, capture_output=True, env=user_environment()).stdout)
     with open_video(clip) as video:
         pixels = video.info.width * video.info.height
         images = [frame.image for frame in islice(video, 0, _N_SCANNED, _STEP)]
@@ -81,17 +82,19 @@ def measure_roofline(clip: Path) -> Roofline:
 
 
 def _scan(images: list[Image]) -> NetWork:
-    """The mean work of a search of a whole frame: it depends on how many places look like a face."""
-    notes = {net: ShapeNotes(create_session(load_model(file))) for net, file in _MTCNN.items()}
-    detector = MtcnnDetector(Nets(**notes))
+    """Mean work of a search of a whole frame, which depends on the number of face candidates."""
+    recorders = {net: ShapeRecorder(create_session(load_model(file))) for net, file in _MTCNN.items()}
+    detector = MtcnnDetector(Nets(**recorders))
     for image in images:
         detector.detect(image)
-    total = Work()
+    total = GraphWork()
     for net, file in _MTCNN.items():
-        for shape in notes[net].shapes:
+        for shape in recorders[net].shapes:
             total += work_of(load_model(file), shape)
     weights = sum(
-        work_of(load_model(file), shape).weight_bytes for net, file in _MTCNN.items() for shape in notes[net].shapes[:1]
+        work_of(load_model(file), shape).weight_bytes
+        for net, file in _MTCNN.items()
+        for shape in recorders[net].shapes[:1]
     )
     return NetWork(
         name="MTCNN, whole frame",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clips that `tools/performance.py` makes: many faces, full HD, and a long one."""
+"""Video clips for the performance benchmark: many faces, full HD, and a long one."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
-from tracking import casts
 
+from benchmarks.tracking.moving_faces import Scene, Trajectory, render_scene
+from benchmarks.tracking.tracker_accuracy import load_casts
 from mien.affect import Analyzer
-from mien.evaluation.moving_faces import Scene, Walk, film
 from mien.media import VideoFrame, VideoWriter, open_video
 
-# Twenty faces of FairFace in rows; each drifts a little and stays in view.
+# Twenty faces of FairFace in rows; each drifts slightly and stays in the frame.
 _COLUMNS, _ROWS, _SIDE = 5, 4, 0.24
 _CROWD = Scene(
     "crowd",
     tuple(
-        Walk(((0.0, x, y, _SIDE), (3.0, x + 0.05, y + 0.02, _SIDE)), patch)
+        Trajectory(((0.0, x, y, _SIDE), (3.0, x + 0.05, y + 0.02, _SIDE)), patch)
         for patch, (x, y) in enumerate(
             (0.2 + 0.335 * column, 0.13 + 0.24 * row) for row in range(_ROWS) for column in range(_COLUMNS)
         )
@@ -35,15 +35,15 @@ _N_FULL_HD = 150
 
 
 def make_crowd(path: Path, data: Path) -> Path:
-    """Three seconds of 640 x 360 with twenty faces of 70 to 90 px; made once."""
+    """Write three seconds of 640 x 360 with twenty faces of 70 to 90 px, unless the file exists."""
     if not path.exists():
-        patches = list(chain.from_iterable(casts(Analyzer(), data)))
-        _write(path, (true.frame for true in film(_CROWD, patches)), fps=_CROWD.fps)
+        patches = list(chain.from_iterable(load_casts(Analyzer(), data)))
+        _write(path, (true.frame for true in render_scene(_CROWD, patches)), fps=_CROWD.fps)
     return path
 
 
 def make_full_hd(path: Path, clip: Path) -> Path:
-    """The beginning of a clip at 1920 x 1080; made once."""
+    """Write the beginning of a clip at 1920 x 1080, unless the file exists."""
     if not path.exists():
         with open_video(clip) as video:
             enlarged = (
@@ -59,7 +59,7 @@ def make_full_hd(path: Path, clip: Path) -> Path:
 
 
 def make_long(path: Path, clip: Path, minutes: float) -> Path:
-    """A clip again and again for so long, without encoding anything; made once."""
+    """Write a clip that repeats another for this many minutes, without re-encoding, unless the file exists."""
     if path.exists():
         return path
     draft = path.with_suffix(".partial" + path.suffix)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What mien wants to be on two cores, and whether it is."""
+"""Performance targets for two cores, and whether they are met."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_PEER, _OF_DECODING = 3.3, 0.5
+_TIMES_PEER, _SHARE_OF_DECODING = 3.3, 0.5
 _CROWD_FPS, _FULL_HD_FPS = 25, 60
 _AFFECT_MS, _POINTS_MS = 1.0, 1.0
 _MEMORY_MB, _GROWTH = 400, 0.05
@@ -19,26 +19,26 @@ class Target:
     """One line of the table.
 
     Attributes:
-        wish: what is aimed at.
+        goal: what is to be reached.
         figure: what was measured; empty where it was not.
-        met: whether it is enough.
+        met: whether the figure reaches the goal.
     """
 
-    wish: str
+    goal: str
     figure: str = ""
     met: bool = False
 
     @property
     def verdict(self) -> str:
-        """For the table."""
+        """The verdict as the table shows it."""
         return "not measured" if not self.figure else "met" if self.met else "**missed**"
 
 
 def targets(parts: Mapping[str, Any]) -> list[Target]:
-    """Every target with its figure.
+    """Compare every target with its figure.
 
     Args:
-        parts: what `tools/performance.py` keeps; some may be absent.
+        parts: name -> measured part, as `measurements.PARTS` returns them; parts may be absent.
     """
     return [
         *_one_face(parts),
@@ -52,7 +52,7 @@ def targets(parts: Mapping[str, Any]) -> list[Target]:
 
 
 def fps_of(part: Mapping[str, Any] | None, beginning: str) -> float | None:
-    """Frames a second of the contestant whose name begins so; None where it was not measured."""
+    """Frames per second of the first contestant whose name has this beginning; None where it was not measured."""
     paces = part["paces"] if part else ()
     return next((pace["fps"] for pace in paces if pace["name"].startswith(beginning)), None)
 
@@ -60,30 +60,32 @@ def fps_of(part: Mapping[str, Any] | None, beginning: str) -> float | None:
 def _one_face(parts: Mapping[str, Any]) -> list[Target]:
     speed = parts.get("speed")
     own, peer, decoding = (fps_of(speed, name) for name in ("mien", "MediaPipe", "decoding"))
-    faster = f"one face at 640 x 360: {_PEER} times as fast as MediaPipe's landmarker"
-    near = f"stretch: {_OF_DECODING:.0%} of the rate of decoding"
+    faster = f"one face at 640 x 360: {_TIMES_PEER} times as fast as MediaPipe's landmarker"
+    near = f"stretch: {_SHARE_OF_DECODING:.0%} of the rate of decoding"
     return [
-        Target(faster, f"{own / peer:.2f} times", own >= _PEER * peer) if own and peer else Target(faster),
-        Target(near, f"{own / decoding:.0%}", own >= _OF_DECODING * decoding) if own and decoding else Target(near),
+        Target(faster, f"{own / peer:.2f} times", own >= _TIMES_PEER * peer) if own and peer else Target(faster),
+        Target(near, f"{own / decoding:.0%}", own >= _SHARE_OF_DECODING * decoding)
+        if own and decoding
+        else Target(near),
     ]
 
 
-def _rate(wish: str, part: Mapping[str, Any] | None, least: float) -> Target:
+def _rate(goal: str, part: Mapping[str, Any] | None, least: float) -> Target:
     own = fps_of(part, "mien")
-    return Target(wish, f"{own:.0f} frames/s", own >= least) if own else Target(wish)
+    return Target(goal, f"{own:.0f} frames/s", own >= least) if own else Target(goal)
 
 
 def _affect(stages: Mapping[str, Any] | None) -> Target:
-    wish = f"all affect outputs of a face, in batches: {_AFFECT_MS:g} ms"
+    goal = f"all affect outputs of a face, in batches: {_AFFECT_MS:g} ms"
     rate = next((s["rate"] for s in (stages or {}).get("stages", ()) if s["name"].endswith("batch 16")), None)
-    return Target(wish, f"{1000 / rate:.2f} ms", 1000 / rate < _AFFECT_MS) if rate else Target(wish)
+    return Target(goal, f"{1000 / rate:.2f} ms", 1000 / rate < _AFFECT_MS) if rate else Target(goal)
 
 
 def _points(nets: Mapping[str, Any] | None) -> Target:
-    wish = f"68 points and pose of a face, one core: {_POINTS_MS:g} ms"
+    goal = f"68 points and pose of a face, one core: {_POINTS_MS:g} ms"
     way = {"net": "68 points and pose", "precision": "fp32", "runtime": "onnxruntime", "threads": 1, "batch": 1}
     ms = next((s["ms"] for s in (nets or {}).get("speeds", ()) if way.items() <= s.items()), None)
-    return Target(wish, f"{ms:.2f} ms", ms < _POINTS_MS) if ms else Target(wish)
+    return Target(goal, f"{ms:.2f} ms", ms < _POINTS_MS) if ms else Target(goal)
 
 
 def _memory(run: Mapping[str, Any] | None) -> list[Target]:
@@ -101,12 +103,12 @@ def _memory(run: Mapping[str, Any] | None) -> list[Target]:
 
 def _cold(cold: Mapping[str, Any] | None) -> list[Target]:
     photos = [start for start in (cold or {}).get("starts", ()) if start["n_faces"]]
-    wish = f"`mien analyze photo.jpg` from a cold start: {_COLD_S:g} s"
+    goal = f"`mien analyze photo.jpg` from a cold start: {_COLD_S:g} s"
     if not photos:
-        return [Target(wish)]
+        return [Target(goal)]
     return [
         Target(
-            f"{wish} ({p['n_faces']} face{'s' * (p['n_faces'] > 1)})", f"{p['seconds']:.2f} s", p["seconds"] < _COLD_S
+            f"{goal} ({p['n_faces']} face{'s' * (p['n_faces'] > 1)})", f"{p['seconds']:.2f} s", p["seconds"] < _COLD_S
         )
         for p in photos
     ]

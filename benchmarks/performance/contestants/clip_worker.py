@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a contestant of `tools/performance.py` runs: models stay loaded, a pass over the clip whenever it is asked for.
+"""Protocol of a contestant's process: models stay loaded, and each line of standard input asks for a pass.
 
-Nothing but the standard library: it runs in the environments of the peers too.
+Imported by the scripts beside it, which run with the interpreters of the peers' environments too. So it needs the
+standard library alone, and the scripts import it by its bare name.
 """
 
 from __future__ import annotations
@@ -13,24 +14,25 @@ import time
 from collections.abc import Callable
 
 
-def serve(look: Callable[[int], tuple[int, int]], *, n_warm: int = 10) -> None:
-    """Answer each line of standard input, a number of frames, with a line of JSON about a pass over that many.
+def serve(process: Callable[[int], tuple[int, int]], *, n_warm: int = 10) -> None:
+    """Answer each line of standard input, a number of frames, with a line of JSON about a pass over that many frames.
 
     Args:
-        look: opens the clip, works on at most so many frames from its beginning; frames and faces that it saw.
-        n_warm: frames of the unmeasured first pass, which makes whatever is made once.
+        process: opens the clip, processes at most this many frames from its beginning, and returns the number of
+            frames and the number of faces.
+        n_warm: number of frames of the first pass, which is not measured.
     """
-    # Libraries print what they like: it goes to standard error, and the answers alone to standard output.
+    # Libraries print to standard output: that goes to standard error, and only the answers to standard output.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
 
-    def say(**facts: float) -> None:
+    def answer(**facts: float) -> None:
         print(json.dumps(facts), file=answers, flush=True)
 
-    look(n_warm)
-    say(n_frames=0)
+    process(n_warm)
+    answer(n_frames=0)
     for line in sys.stdin:
         started, cpu_started = time.perf_counter(), time.process_time()
-        n_frames, n_faces = look(int(line))
+        n_frames, n_faces = process(int(line))
         seconds, cpu_s = time.perf_counter() - started, time.process_time() - cpu_started
-        say(n_frames=n_frames, n_faces=n_faces, seconds=seconds, cpu_s=cpu_s)
+        answer(n_frames=n_frames, n_faces=n_faces, seconds=seconds, cpu_s=cpu_s)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`fer` as a contestant of `tools/performance.py`: perf_fer.py CLIP.
+"""`fer` as a contestant of `benchmarks performance`: fer_contestant.py CLIP.
 
-With its MTCNN on every frame. Runs in an environment of its own, which needs no mien: pip install fer.
+It runs MTCNN on every frame, in an environment of its own without mien: pip install fer.
 """
 
 from __future__ import annotations
@@ -9,26 +9,26 @@ from __future__ import annotations
 import sys
 
 import cv2
+from clip_worker import serve
 from fer.fer import FER
-from perf_worker import serve
 
 
 def main(clip: str) -> None:
-    """As its README does it."""
+    """Detect emotions as the README of `fer` does."""
     detector = FER(mtcnn=True)
 
-    def look(n_frames: int) -> tuple[int, int]:
+    def process(n_frames: int) -> tuple[int, int]:
         video = cv2.VideoCapture(clip)
         n_seen = n_found = 0
         while n_seen < n_frames:
-            there, image = video.read()
-            if not there:
+            decoded, image = video.read()
+            if not decoded:
                 break
             n_seen, n_found = n_seen + 1, n_found + len(detector.detect_emotions(image))
         video.release()
         return n_seen, n_found
 
-    serve(look, n_warm=2)
+    serve(process, n_warm=2)
 
 
 if __name__ == "__main__":

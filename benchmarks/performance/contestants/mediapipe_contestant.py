@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""MediaPipe's face landmarker as a contestant of `tools/performance.py`: perf_mediapipe.py MODEL FACES CLIP.
+"""MediaPipe's face landmarker as a contestant of `benchmarks performance`: mediapipe_contestant.py MODEL N_FACES CLIP.
 
-Video mode with blendshapes, as its own guide does it; frames come from OpenCV's reader. Runs in an environment of its
-own, which needs no mien: pip install mediapipe.
+It runs in video mode with blendshapes, as MediaPipe's guide does; frames come from OpenCV's reader. It needs an
+environment of its own without mien: pip install mediapipe.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import sys
 
 import cv2
 import mediapipe
+from clip_worker import serve
 from mediapipe.tasks.python import BaseOptions, vision
-from perf_worker import serve
 
 _MAX_FPS = 1000
 
 
 def main(model: str, n_faces: str, clip: str) -> None:
-    """Detector, mesh and blendshapes of at most so many faces."""
+    """Find landmarks and blendshapes of at most ``n_faces`` faces per frame."""
     options = vision.FaceLandmarkerOptions(
         base_options=BaseOptions(model_asset_path=model),
         running_mode=vision.RunningMode.VIDEO,
@@ -27,17 +27,17 @@ def main(model: str, n_faces: str, clip: str) -> None:
     )
 
     landmarker = vision.FaceLandmarker.create_from_options(options)
-    clock_ms = 0.0  # of all passes: it must never go back
+    clock_ms = 0.0  # over all passes, because MediaPipe requires increasing timestamps
 
-    def look(n_frames: int) -> tuple[int, int]:
+    def process(n_frames: int) -> tuple[int, int]:
         nonlocal clock_ms
         video = cv2.VideoCapture(clip)
         fps = video.get(cv2.CAP_PROP_FPS)
         step_ms = 1000 / fps if 0 < fps < _MAX_FPS else 40
         n_seen = n_found = 0
         while n_seen < n_frames:
-            there, image = video.read()
-            if not there:
+            decoded, image = video.read()
+            if not decoded:
                 break
             clock_ms += step_ms
             picture = mediapipe.Image(mediapipe.ImageFormat.SRGB, cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
@@ -46,7 +46,7 @@ def main(model: str, n_faces: str, clip: str) -> None:
         video.release()
         return n_seen, n_found
 
-    serve(look)
+    serve(process)
 
 
 if __name__ == "__main__":
