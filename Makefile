@@ -5,7 +5,7 @@ PYTHON ?= .venv/bin/python
 MIEN_DATA ?= ../shared/data
 CLIP ?= $(MIEN_DATA)/video/single_face.mp4
 
-.PHONY: setup format lint type test slow test-train docs docs-train site bench benchmark
+.PHONY: setup format lint type test doctest slow test-train docs docs-train site bench benchmark
 
 setup:
 	python3 -m venv .venv
@@ -26,6 +26,10 @@ type:
 
 test:
 	$(PYTHON) -m pytest
+
+# The examples in docstrings.
+doctest:
+	$(PYTHON) -m pytest --doctest-modules $(addprefix src/mien/,core jobs metrics datasets inference faces affect)
 
 slow:
 	$(PYTHON) -m pytest -m slow

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import mien
 from tests.helpers.markdown import Page
 from tests.helpers.repository import ROOT
 
@@ -41,3 +42,10 @@ def test_scripts_are_valid_and_stop_at_the_first_failure(name: str) -> None:
     script = ROOT / ".ci" / name
     subprocess.run(["bash", "-n", str(script)], check=True)
     assert "\nset -euo pipefail\n" in script.read_text("utf-8")
+
+
+def test_the_workflow_and_the_citation_follow_the_project() -> None:
+    """The workflow runs the same script, and the citation names the version that is installed."""
+    workflow = (ROOT / ".github/workflows/ci.yml").read_text("utf-8")
+    assert "run: bash .ci/run" in workflow
+    assert f"\nversion: {mien.__version__}\n" in (ROOT / "CITATION.cff").read_text("utf-8")
