@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Proof (a): slice heads on frozen features of FER+ faces, against the bundle's own outputs and against each other."""
+"""Proof (a): slice heads on frozen features of FER+ faces, beside the bundle's own outputs and beside each other."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ TASKS = ("expression", "valence_arousal", "action_units")
 OWN = "the bundle's own outputs"
 PUBLISHED = "as published"
 SYSTEMS = ("features", "scores", "features and scores")
-"""What all heads see; the published model gives features and scores to two of them, and the scores to the third."""
+"""Input of all heads. The published model gives features and scores to two heads, and the scores to the third."""
 
 LONGER = ", VA longer"
-"""Ends the name of a system whose valence and arousal took as many steps as the published head, on fewer faces."""
+"""Suffix of systems whose valence and arousal head takes as many steps as the published one, on fewer faces."""
 
 _HALF = 0.5
-_PUBLISHED_ROWS = 103_917  # of valence and arousal in s-Aff-Wild2 train
+_PUBLISHED_ROWS = 103_917  # rows with valence and arousal in s-Aff-Wild2 train
 
 
 @dataclass(frozen=True, eq=False)
-class Predictions:
-    """Raw outputs of several systems for the valid faces, and the labels.
+class SystemOutputs:
+    """Raw outputs of several systems for the faces of the valid split, and their labels.
 
     Attributes:
-        truth: task -> (N, L), NaN where unknown.
-        outputs: system -> task -> (N, L).
+        truth: task -> (N, L) labels, NaN where unknown.
+        outputs: system -> task -> (N, L) raw outputs.
     """
 
     truth: Mapping[str, Floats]
@@ -54,9 +54,13 @@ class Predictions:
 
 
 def slice_recipe(info: FeatureInfo, sees: Mapping[str, str]) -> Recipe:
-    """The published slice heads on these vectors, with the inputs that each task is given.
+    """The recipe of the published slice heads on these vectors.
 
-    Every stage keeps its last epoch: nothing is selected on the faces that measure.
+    Every stage keeps its last epoch: nothing is selected on the faces of the valid split.
+
+    Args:
+        info: layout of the vectors.
+        sees: task -> the part of the vectors that its head gets; empty for all.
     """
     published = load_recipe("hse-mtl")
     vectors = (
@@ -75,13 +79,13 @@ def slice_recipe(info: FeatureInfo, sees: Mapping[str, str]) -> Recipe:
     )
 
 
-def train_systems(info: FeatureInfo, vectors: Path, work: Path) -> Predictions:
-    """Train a head of each task on each input, and let all answer to the valid faces.
+def train_systems(info: FeatureInfo, vectors: Path, work: Path) -> SystemOutputs:
+    """Train a head of each task on each input, and predict the faces of the valid split with all of them.
 
     Args:
-        info: of the vectors.
-        vectors: folder that `proof_faces.extract` wrote.
-        work: for checkpoints, and the answers of systems that are trained already.
+        info: layout of the vectors.
+        vectors: folder that `frozen_features.extract` wrote.
+        work: folder of checkpoints; systems that are trained already are not trained again.
     """
     torch.set_num_threads(1)
     outputs: dict[str, Mapping[str, Floats]] = {}
@@ -101,11 +105,11 @@ def train_systems(info: FeatureInfo, vectors: Path, work: Path) -> Predictions:
     for end in ("", LONGER):
         both, alone = outputs["features and scores" + end], outputs["scores" + end]
         outputs[PUBLISHED + end] = {**both, "valence_arousal": alone["valence_arousal"]}
-    return Predictions(valid.targets, outputs)
+    return SystemOutputs(valid.targets, outputs)
 
 
 def _longer(recipe: Recipe, times: int) -> Recipe:
-    """The valence and arousal head alone, for so many times the epochs."""
+    """The recipe of the valence and arousal head alone, with this many times the epochs."""
     task = "valence_arousal"
     stage = next(stage for stage in recipe.stages if stage.tasks == (task,))
     return dataclasses.replace(
@@ -117,37 +121,37 @@ def _longer(recipe: Recipe, times: int) -> Recipe:
 
 
 Statistic = Callable[[Weights], Doubles]
-"""(R, N) how often each face was drawn, to R numbers."""
+"""(R, N) counts of each face in R bootstrap samples -> R values."""
 
 
-def compare(answers: Predictions) -> dict[str, tuple[MetricValue, ...]]:
-    """System -> P_MTL and its parts (P_VA, P_EXPR, P_AU) with 95 % intervals over faces."""
-    n = len(answers.truth["expression"])
+def compare(found: SystemOutputs) -> dict[str, tuple[MetricValue, ...]]:
+    """P_MTL and its parts (P_VA, P_EXPR, P_AU) of every system, with 95 % intervals over faces."""
+    n = len(found.truth["expression"])
     return {
         system: tuple(
-            bootstrap_group_metric(name, n, statistic, n) for name, statistic in _parts(answers.truth, own).items()
+            bootstrap_group_metric(name, n, statistic, n) for name, statistic in _parts(found.truth, own).items()
         )
-        for system, own in answers.outputs.items()
+        for system, own in found.outputs.items()
     }
 
 
-def differences(answers: Predictions, first: str, second: str) -> tuple[MetricValue, ...]:
-    """``first`` minus ``second``, both on the same resampled faces."""
-    n = len(answers.truth["expression"])
-    one, two = (_parts(answers.truth, answers.outputs[system]) for system in (first, second))
+def differences(found: SystemOutputs, first: str, second: str) -> tuple[MetricValue, ...]:
+    """Differences ``first`` minus ``second``, both on the same bootstrap samples."""
+    n = len(found.truth["expression"])
+    one, two = (_parts(found.truth, found.outputs[system]) for system in (first, second))
 
-    def lead(name: str, weights: Weights) -> Doubles:
+    def difference(name: str, weights: Weights) -> Doubles:
         return one[name](weights) - two[name](weights)
 
-    return tuple(bootstrap_group_metric(name, n, partial(lead, name), n) for name in one)
+    return tuple(bootstrap_group_metric(name, n, partial(difference, name), n) for name in one)
 
 
 def _parts(truth: Mapping[str, Floats], outputs: Mapping[str, Floats]) -> dict[str, Statistic]:
     classes = np.arange(truth["expression"].shape[1])
-    label, guess = (each["expression"].argmax(axis=1)[:, None] == classes for each in (truth, outputs))
+    label, predicted = (each["expression"].argmax(axis=1)[:, None] == classes for each in (truth, outputs))
     known, present = ~np.isnan(truth["action_units"]), truth["action_units"] >= _HALF
     p_va = concordance_of(truth["valence_arousal"], np.clip(outputs["valence_arousal"], -1, 1))
-    p_expr = f1_of(label, guess, np.ones_like(label))
+    p_expr = f1_of(label, predicted, np.ones_like(label))
     p_au = f1_of(present, outputs["action_units"] >= 0, known)  # a logit of 0 is a probability of one half
 
     def p_mtl(weights: Weights) -> Doubles:
@@ -156,9 +160,9 @@ def _parts(truth: Mapping[str, Floats], outputs: Mapping[str, Floats]) -> dict[s
     return {"P_MTL": p_mtl, "P_VA": p_va, "P_EXPR": p_expr, "P_AU": p_au}
 
 
-def f1_of(present: Bools, guess: Bools, known: Bools) -> Statistic:
-    """Mean F1 over the columns of (N, L) flags, each on its known rows; a column without positives counts 0."""
-    tables = [(present & guess & known), (present & ~guess & known), (~present & guess & known)]
+def f1_of(present: Bools, predicted: Bools, known: Bools) -> Statistic:
+    """Mean F1 over the columns of (N, L) flags, each on its known rows; a column without positives counts as 0."""
+    tables = [(present & predicted & known), (present & ~predicted & known), (~present & predicted & known)]
     hit, missed, false = (table.astype(np.float64) for table in tables)
 
     def mean_f1(weights: Weights) -> Doubles:
@@ -177,7 +181,7 @@ def concordance_of(truth: npt.NDArray[np.floating], values: npt.NDArray[np.float
     def mean_ccc(weights: Weights) -> Doubles:
         shares = weights / weights.sum(axis=1, keepdims=True)
         mean_x, mean_y, xx, yy, xy = (shares @ product for product in products)
-        spread = (xx - mean_x**2) + (yy - mean_y**2) + (mean_x - mean_y) ** 2
-        return np.asarray((2 * (xy - mean_x * mean_y) / spread).mean(axis=1))
+        denominator = (xx - mean_x**2) + (yy - mean_y**2) + (mean_x - mean_y) ** 2
+        return np.asarray((2 * (xy - mean_x * mean_y) / denominator).mean(axis=1))
 
     return mean_ccc

@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The script of the scale figures does at small size what it is measured by at large size."""
-
-import runpy
+"""Evaluation and smoothing of the scale benchmark, at small size."""
 
 import pytest
 
-from ..conftest import REPOSITORY  # noqa: TID252 - tests have no absolute name
+from benchmarks.scale.scale_tables import measure_tables
 
 
 def test_every_figure_has_a_line_with_its_rows(capsys: pytest.CaptureFixture[str]) -> None:
-    scale = runpy.run_path(str(REPOSITORY / "tools" / "scale.py"))
-    scale["main"](n_videos=1, n_rows=30_000)
+    measure_tables(n_videos=1, n_rows=30_000)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("evaluate va: 10000 rows, ")
     assert [line.partition(":")[0] for line in lines[1:]] == [

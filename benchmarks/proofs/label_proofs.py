@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Proof (c): the six classes of the LSD challenge, and compound expressions out of the two leading votes of a face."""
+"""Proof (c): the six classes of the LSD challenge, and compound expressions from the two leading votes of a face."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Doubles = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]
 
 MIN_FACES = 25
-"""A compound with fewer faces is not reported."""
+"""Minimum number of faces for a compound to be reported."""
 
-_MIN_VOTES = 2  # single votes are noise of the crowd
+_MIN_VOTES = 2  # single votes are annotation noise
 
 
 def six_classes(label: Ints, probabilities: Doubles) -> MetricValue:
-    """Macro F1 over the six expressions of LSD, among the faces of these six, others never answered.
+    """Macro F1 over the six expressions of LSD, on the faces with these labels and predictions among these six.
 
     Args:
         label: (N,) into `EXPRESSIONS`.
@@ -33,16 +33,16 @@ def six_classes(label: Ints, probabilities: Doubles) -> MetricValue:
     columns = columns_by_name(EXPRESSIONS, EXPRESSION_ORDERS["lsd_6"])
     rows = np.flatnonzero(np.isin(label, columns))
     truth = np.argsort(np.append(columns, np.setdiff1d(np.arange(len(EXPRESSIONS)), columns)))[label[rows]]
-    guess = probabilities[np.ix_(rows, columns)].argmax(axis=1)
+    predicted = probabilities[np.ix_(rows, columns)].argmax(axis=1)
     return bootstrap_metric(
-        "macro F1, six classes", len(rows), lambda drawn: macro_f1(truth[drawn], guess[drawn], len(columns))
+        "macro F1, six classes", len(rows), lambda drawn: macro_f1(truth[drawn], predicted[drawn], len(columns))
     )
 
 
 def compound_labels(votes: npt.NDArray[np.integer]) -> Ints:
     """(N,) into `COMPOUND_PAIRS` where the two expressions with most votes are such a pair, else -1.
 
-    Both need two votes or more, and the third has to have fewer than the second.
+    Both need two votes or more, and the third needs fewer votes than the second.
 
     Args:
         votes: (N, 8) or more columns; the eight expressions come first.
@@ -61,13 +61,13 @@ def compound_labels(votes: npt.NDArray[np.integer]) -> Ints:
 
 @dataclass(frozen=True, kw_only=True)
 class CompoundReport:
-    """Zero-shot compounds of faces whose votes name one.
+    """Zero-shot accuracy of compounds on faces whose votes name one.
 
     Attributes:
-        counts: compound -> faces, also those with too few.
-        f1: macro F1 over the compounds with enough, which alone are answered.
-        recalls: of each of them.
-        chance: macro F1 of answering by lot.
+        counts: compound -> number of faces, also where it is too small.
+        f1: macro F1 over the compounds with enough faces, which are the only possible predictions.
+        recalls: recall of each of these compounds.
+        chance: macro F1 of random predictions.
     """
 
     counts: dict[str, int]
@@ -77,25 +77,25 @@ class CompoundReport:
 
 
 def compounds(votes: npt.NDArray[np.integer], probabilities: Doubles) -> CompoundReport:
-    """Score the arithmetic mean of two probabilities on faces whose two leading votes are a compound."""
+    """Measure the mean of two probabilities as the score of a compound, on faces whose two leading votes are one."""
     labels = compound_labels(votes)
     counts = np.bincount(labels[labels >= 0], minlength=len(COMPOUND_PAIRS))
     kept = np.flatnonzero(counts >= MIN_FACES)
     rows = np.flatnonzero(np.isin(labels, kept))
     truth = np.searchsorted(kept, labels[rows])
-    guess = compound_scores(probabilities[rows], EXPRESSIONS)[:, kept].argmax(axis=1)
-    lots = np.random.default_rng(0).integers(0, len(kept), len(rows))
+    predicted = compound_scores(probabilities[rows], EXPRESSIONS)[:, kept].argmax(axis=1)
+    random = np.random.default_rng(0).integers(0, len(kept), len(rows))
     return CompoundReport(
         counts=dict(zip(COMPOUND_EXPRESSIONS, counts.tolist(), strict=True)),
-        f1=bootstrap_metric("macro F1", len(rows), lambda drawn: macro_f1(truth[drawn], guess[drawn], len(kept))),
-        recalls=tuple(_recalls(kept, truth, guess)),
-        chance=macro_f1(truth, lots, len(kept)),
+        f1=bootstrap_metric("macro F1", len(rows), lambda drawn: macro_f1(truth[drawn], predicted[drawn], len(kept))),
+        recalls=tuple(_recalls(kept, truth, predicted)),
+        chance=macro_f1(truth, random, len(kept)),
     )
 
 
-def _recalls(kept: Ints, truth: Ints, guess: Ints) -> Iterator[MetricValue]:
+def _recalls(kept: Ints, truth: Ints, predicted: Ints) -> Iterator[MetricValue]:
     for place, number in enumerate(kept):
-        hits = guess[truth == place] == place
+        hits = predicted[truth == place] == place
         yield bootstrap_metric(
             COMPOUND_EXPRESSIONS[number], len(hits), lambda drawn, hits=hits: float(hits[drawn].mean())
         )

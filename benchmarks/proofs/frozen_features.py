@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Frozen features and labels of FER+ faces, as the source ``vectors`` reads them; extracted once, then kept."""
+"""Frozen features and labels of FER+ faces, in the layout of the data source ``vectors``; extracted once per bundle."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ Floats = npt.NDArray[np.float32]
 SPLITS = ("train", "valid")
 
 _BATCH = 64
-_MARK = "made_by.json"
+_DIGEST_FILE = "made_by.json"
 
 
 def extract(data: Path, folder: Path, model: str) -> FeatureInfo:
-    """Write ``<split>/inputs.npy`` (features, then raw scores) and the labels; nothing is done twice for one bundle.
+    """Write ``<split>/inputs.npy`` (features, then raw scores) and the labels, unless the folder has them already.
 
     Args:
         data: folder of the open face sets.
-        folder: to write to.
+        folder: output folder.
         model: name or folder of the frozen bundle.
     """
     bundle = load_bundle(model, threads=1)
     faces = FaceVectors.of(bundle)
     info = faces.info(bundle.digest, float16=False, settings={})
-    mark = folder / _MARK
+    mark = folder / _DIGEST_FILE
     if mark.is_file() and json.loads(mark.read_text("utf-8")) == bundle.digest:
         return info
     for split in SPLITS:
@@ -61,7 +61,7 @@ def extract(data: Path, folder: Path, model: str) -> FeatureInfo:
 
 
 def _vectors(samples: FaceSamples, bundle: Bundle) -> Iterator[Floats]:
-    """Features and raw scores side by side, batch by batch."""
+    """Yield features and raw scores side by side, batch by batch."""
     pictures = iter(decode_pictures(samples))
     while batch := list(itertools.islice(pictures, _BATCH)):
         outputs = bundle.run(np.stack([fit_crop(picture, bundle.spec) for picture in batch]))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Proof (b): pseudo-videos of FER+ valid faces, and what interpolation and box smoothing of their frames bring."""
+"""Proof (b): pseudo-videos of FER+ valid faces, and the gain from interpolating and box-smoothing their frames."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ _BATCH = 64
 
 @dataclass(frozen=True, eq=False)
 class PseudoVideo:
-    """T frames of one video in which labels change slowly and faces often.
+    """T frames of a video in which labels change slowly and faces often.
 
-    An expression lasts for a while; within it a target of valence and arousal drifts. Every 5 frames another face of
-    this expression is shown, drawn among the 12 whose labels lie nearest to the target, and every frame of it is cut a
-    little differently. Some stretches of frames are lost.
+    An expression lasts for some time; within it a target of valence and arousal drifts. Every 5 frames show another
+    face of this expression, drawn among the 12 whose labels lie nearest to the target, and every frame is cropped
+    slightly differently. Some runs of frames are lost.
 
     Attributes:
-        face: (T,) row of the face.
-        lost: (T,) frames in which no face was found; they keep their labels.
+        face: (T,) row of the face in the samples.
+        lost: (T,) whether no face was found in the frame; lost frames keep their labels.
     """
 
     face: Ints
@@ -46,7 +46,7 @@ class PseudoVideo:
 
 
 def make_video(samples: FaceSamples, n_frames: int, mean_segment: int, rng: np.random.Generator) -> PseudoVideo:
-    """A video whose expressions last ``mean_segment`` frames on average; each one with 40 faces is as likely."""
+    """A video whose expressions last ``mean_segment`` frames on average, drawn uniformly among those with 40 faces."""
     classes = samples.expression.argmax(axis=1)
     usable = np.flatnonzero(np.bincount(classes, minlength=len(EXPRESSIONS)) >= 40)
     faces: list[int] = []
@@ -66,7 +66,7 @@ def make_video(samples: FaceSamples, n_frames: int, mean_segment: int, rng: np.r
 
 
 def jitter(picture: Image, rng: np.random.Generator) -> Image:
-    """The picture turned, zoomed and shifted a little, as a detector's box wavers."""
+    """Rotate, zoom and shift an image slightly, as the box of a detector varies."""
     height, width = picture.shape[:2]
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), rng.normal(0, 4), 1 + rng.normal(0, 0.05))
     matrix[:, 2] += rng.normal(0, 0.03, 2) * (width, height)
@@ -75,11 +75,11 @@ def jitter(picture: Image, rng: np.random.Generator) -> Image:
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
-    """What a bundle says of the frames of a video that have a face.
+class FramePredictions:
+    """Predictions of a bundle for the frames of a video that have a face.
 
     Attributes:
-        frames: (M,) their numbers.
+        frames: (M,) frame numbers.
         expression: (M, 8) probabilities.
         affect: (M, 2) valence and arousal.
     """
@@ -89,7 +89,9 @@ class Seen:
     affect: Doubles
 
 
-def look(analyzer: Analyzer, samples: FaceSamples, video: PseudoVideo, rng: np.random.Generator) -> Seen:
+def predict_frames(
+    analyzer: Analyzer, samples: FaceSamples, video: PseudoVideo, rng: np.random.Generator
+) -> FramePredictions:
     """Run the bundle on every frame that is not lost."""
     pictures = decode_pictures(samples)
     frames = np.flatnonzero(~video.lost)
@@ -99,7 +101,9 @@ def look(analyzer: Analyzer, samples: FaceSamples, video: PseudoVideo, rng: np.r
         faces = analyzer.crops([jitter(pictures[row], rng) for row in rows])
         expression.append(expression_probabilities(faces))
         affect.append(np.stack([faces.valence, faces.arousal], axis=1))
-    return Seen(frames, np.concatenate(expression).astype(np.float64), np.concatenate(affect).astype(np.float64))
+    return FramePredictions(
+        frames, np.concatenate(expression).astype(np.float64), np.concatenate(affect).astype(np.float64)
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,9 +111,9 @@ class Point:
     """One point of the sweep.
 
     Attributes:
-        half_width: d of the box, in frames.
+        half_width: half-width d of the box, in frames.
         f1: macro F1 of expressions over the classes that occur.
-        ccc: mean of valence and arousal.
+        ccc: mean CCC of valence and arousal.
     """
 
     half_width: int
@@ -117,10 +121,12 @@ class Point:
     ccc: float
 
 
-def sweep(samples: FaceSamples, video: PseudoVideo, seen: Seen) -> Iterator[Point]:
-    """Fill the lost frames, smooth with each half-width, decide, and score every frame, lost ones too."""
+def sweep(samples: FaceSamples, video: PseudoVideo, predictions: FramePredictions) -> Iterator[Point]:
+    """Fill the lost frames, smooth with each half-width, and score every frame, lost ones included."""
     timeline = np.arange(len(video.face))
-    dense = fill_gaps(seen.frames, np.concatenate([seen.expression, seen.affect], axis=1), timeline)
+    dense = fill_gaps(
+        predictions.frames, np.concatenate([predictions.expression, predictions.affect], axis=1), timeline
+    )
     label = samples.expression.argmax(axis=1)[video.face]
     truth = samples.valence_arousal[video.face]
     for half_width in HALF_WIDTHS:
@@ -128,21 +134,24 @@ def sweep(samples: FaceSamples, video: PseudoVideo, seen: Seen) -> Iterator[Poin
         yield _score(half_width, label, truth, smooth[:, :-2].argmax(axis=1), smooth[:, -2:])
 
 
-def held(samples: FaceSamples, video: PseudoVideo, seen: Seen) -> Point:
-    """Without interpolation: a lost frame is answered neutral, with valence and arousal 0, as an absent row is."""
+def without_interpolation(samples: FaceSamples, video: PseudoVideo, predictions: FramePredictions) -> Point:
+    """Score the frames without interpolation: lost frames are neutral with valence and arousal 0, like absent rows."""
     n = len(video.face)
-    guess, affect = np.full(n, EXPRESSIONS.index("neutral")), np.zeros((n, 2))
-    guess[seen.frames], affect[seen.frames] = seen.expression.argmax(axis=1), seen.affect
+    predicted, affect = np.full(n, EXPRESSIONS.index("neutral")), np.zeros((n, 2))
+    predicted[predictions.frames], affect[predictions.frames] = (
+        predictions.expression.argmax(axis=1),
+        predictions.affect,
+    )
     label = samples.expression.argmax(axis=1)[video.face]
-    return _score(-1, label, samples.valence_arousal[video.face], guess, affect)
+    return _score(-1, label, samples.valence_arousal[video.face], predicted, affect)
 
 
-def _score(half_width: int, label: Ints, truth: npt.NDArray[np.floating], guess: Ints, affect: Doubles) -> Point:
+def _score(half_width: int, label: Ints, truth: npt.NDArray[np.floating], predicted: Ints, affect: Doubles) -> Point:
     present = np.unique(label)
     order = np.full(len(EXPRESSIONS), len(present))
     order[present] = np.arange(len(present))
-    # An answer of a class that no face of the video has is wrong in a class of its own, which is left out of the mean.
+    # Predictions of a class that no face of the video has are wrong in an extra class, which is left out of the mean.
     n_classes = len(present) + 1
-    share = macro_f1(order[label], order[guess], n_classes) * n_classes / len(present)
+    share = macro_f1(order[label], order[predicted], n_classes) * n_classes / len(present)
     agreement = float(np.mean([ccc(affect[:, column], truth[:, column]) for column in range(2)]))
     return Point(half_width=half_width, f1=share, ccc=agreement)

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `mien.analyze` costs a file above reading its faces: a thousand clips of a second; ``make scale`` runs it."""
+"""Time per file of `mien.analyze` beyond the analysis of its faces, over clips of one second."""
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import tempfile
 import time
@@ -22,7 +21,7 @@ _BLOCK = 50
 
 
 def write_clips(folder: Path, n_clips: int) -> list[Path]:
-    """Clips of one moving face, 240 x 240, of one second each."""
+    """Write clips of one moving face, 240 x 240, of one second each."""
     face = data.astronaut()[0:240, 110:350]
     for kind in range(min(_N_KINDS, n_clips)):
         with av.open(str(folder / f"{kind:04d}.mp4"), "w") as clip:
@@ -37,23 +36,20 @@ def write_clips(folder: Path, n_clips: int) -> list[Path]:
     for number in range(_N_KINDS, n_clips):
         copy = folder / f"{number:04d}.mp4"
         shutil.copy(folder / f"{number % _N_KINDS:04d}.mp4", copy)
-        with copy.open("ab") as file:  # an empty box: no two files are the same
+        with copy.open("ab") as file:  # an empty box, so that no two files are equal
             file.write(b"\x00\x00\x00\x0cfree" + number.to_bytes(4, "big"))
     return sorted(folder.iterdir())
 
 
-def main() -> None:
-    """Reading and analysing take turns, so that a changing machine weighs on both alike."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--clips", type=int, default=1000)
-    n_clips = parser.parse_args().clips
-    seconds = dict.fromkeys(("reading", "analysing"), 0.0)
+def measure_files(n_clips: int) -> None:
+    """Time the analyzer and `mien.analyze` in turns, so that other load slows both alike, and print the difference."""
+    seconds = dict.fromkeys(("faces", "all"), 0.0)
     with tempfile.TemporaryDirectory() as name:
         (Path(name) / "clips").mkdir()
         clips = write_clips(Path(name) / "clips", n_clips)
         before = time.perf_counter()
         mien.Analyzer(threads=1)
-        loading = time.perf_counter() - before  # `analyze` does it once a call, and here are many calls
+        loading = time.perf_counter() - before  # `analyze` loads the models once per call, and makes many calls here
         for start in range(0, n_clips, _BLOCK):
             block = clips[start : start + _BLOCK]
             analyzer = mien.Analyzer(threads=1)
@@ -61,16 +57,12 @@ def main() -> None:
             for clip in block:
                 for _ in analyzer.video(clip):
                     pass
-            seconds["reading"] += time.perf_counter() - before
+            seconds["faces"] += time.perf_counter() - before
             before = time.perf_counter()
             result = mien.analyze(block, Path(name) / "tables", threads=1)
-            seconds["analysing"] += time.perf_counter() - before - loading
+            seconds["all"] += time.perf_counter() - before - loading
             if result.exit_code:
                 raise SystemExit(f"analyze ended with {result.exit_code}")
-    overhead = (seconds["analysing"] - seconds["reading"]) / n_clips
-    print(f"{n_clips} clips of one second: {1000 * overhead:.1f} ms a file above reading their faces ", end="")
-    print(f"({seconds['reading']:.1f} s reading, {seconds['analysing']:.1f} s with tables and records, by the clock)")
-
-
-if __name__ == "__main__":
-    main()
+    overhead = (seconds["all"] - seconds["faces"]) / n_clips
+    print(f"{n_clips} clips of one second: {1000 * overhead:.1f} ms per file beyond the analysis of its faces ", end="")
+    print(f"({seconds['faces']:.1f} s for faces, {seconds['all']:.1f} s with tables and records, wall clock)")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What learning a head from a million stored vectors costs here (extra: train); ``make scale`` runs it."""
+"""Training of a head on a million stored vectors (extra: train)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-from scale import measure
 
+from benchmarks.scale.scale_parts import measure
 from mien.core import ACTION_UNITS_12
 from mien.training import load_recipe
 from mien.training.data.feature_vectors import StoredVectors
@@ -23,10 +23,10 @@ _ROWS_A_BLOCK = 20_000
 
 
 def write_rows(folder: Path, n_rows: int) -> Path:
-    """Write half-precision features and scores of 1,290 numbers a row, and 12 action units that they decide.
+    """Write half-precision features and scores of 1,290 numbers per row, and 12 action units that depend on them.
 
     Returns:
-        The folder.
+        The folder of the arrays.
     """
     rng = np.random.default_rng(0)
     place = folder / "vectors"
@@ -49,10 +49,10 @@ def write_rows(folder: Path, n_rows: int) -> Path:
 
 
 def train_rows(place: Path, work: Path) -> int:
-    """Train the action-unit head of recipe 1a for its published epochs.
+    """Train the action-unit head of the recipe `hse-mtl` for its published number of epochs.
 
     Returns:
-        Rows that were shown, over all epochs.
+        Number of rows over all epochs.
     """
     published = load_recipe("hse-mtl")
     stage = next(stage for stage in published.stages if stage.tasks == (_TASK,))
@@ -62,12 +62,12 @@ def train_rows(place: Path, work: Path) -> int:
         losses={_TASK: published.losses[_TASK]},
         stages=(dataclasses.replace(stage, keep="last"),),
     )
-    stretches = [np.load(place / f"{name}.npy", mmap_mode="r") for name in ("features", "scores")]
-    n_rows = len(stretches[0])
+    stores = [np.load(place / f"{name}.npy", mmap_mode="r") for name in ("features", "scores")]
+    n_rows = len(stores[0])
     rows = np.arange(n_rows)
     train_set = TrainingSet(
         groups=("",) * n_rows,
-        inputs=StoredVectors(tuple((values, rows) for values in stretches)),
+        inputs=StoredVectors(tuple((values, rows) for values in stores)),
         targets={_TASK: np.load(place / "units.npy")},
         labels={_TASK: ACTION_UNITS_12},
         landmarks=np.broadcast_to(np.float32(np.nan), (n_rows, 5, 2)),
@@ -77,14 +77,10 @@ def train_rows(place: Path, work: Path) -> int:
     return n_rows * stage.epochs
 
 
-def main(n_rows: int = 1_000_000) -> None:
-    """Measure the training; writing its rows is not counted."""
+def measure_heads(n_rows: int = 1_000_000) -> None:
+    """Measure the training, without the time to write its rows."""
     with tempfile.TemporaryDirectory() as folder:
         place = write_rows(Path(folder), n_rows)
         started = time.monotonic()
-        measure("learn the action-unit head", lambda: train_rows(place, Path(folder) / "work"))
-        print(f"learn the action-unit head: {time.monotonic() - started:.1f} s by the clock", flush=True)
-
-
-if __name__ == "__main__":
-    main()
+        measure("train the action-unit head", lambda: train_rows(place, Path(folder) / "work"))
+        print(f"train the action-unit head: {time.monotonic() - started:.1f} s wall clock", flush=True)

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Designs of the ABAW challenge systems, tested on FER+ faces."""

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cost of a thousand clips and of millions of rows, on synthetic data; prints the figures of docs/measures.md.
+
+    python -m benchmarks scale [PART...]
+
+The parts are: ``files``, `mien.analyze` over a thousand clips of one second; ``tables``, evaluation and smoothing of
+millions of rows; ``heads``, training of a head on a million stored vectors (extra: train, 3 GB of disk). Several parts
+run in processes of their own, because peak memory counts from the start of a process.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+from benchmarks import ROOT, create_parser
+from benchmarks.machine import peak_memory_bytes
+
+PARTS = ("files", "tables", "heads")
+
+
+def measure(name: str, work: Callable[[], int]) -> None:
+    """Run work that returns its number of rows, and print CPU seconds and peak memory."""
+    before = time.process_time()
+    n_rows = work()
+    cpu_s = time.process_time() - before
+    print(f"{name}: {n_rows} rows, {cpu_s:.1f} s CPU, peak so far {peak_memory_bytes() / 1e9:.2f} GB", flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the chosen parts, each in a process of its own where there are several."""
+    parser = create_parser("scale", __doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"one or more of {', '.join(PARTS)} (default: all)")
+    parser.add_argument("--clips", type=int, default=1000, help="number of clips of the part files (default: 1000)")
+    chosen = parser.parse_args(arguments)
+    parts = chosen.parts or list(PARTS)
+    if unknown := sorted(set(parts) - set(PARTS)):
+        parser.error(f"unknown parts {unknown}; choose from {', '.join(PARTS)}")
+    if len(parts) > 1:
+        for part in parts:
+            command = [sys.executable, "-m", "benchmarks", "scale", part, "--clips", str(chosen.clips)]
+            subprocess.run(command, check=True, cwd=ROOT)
+    elif parts == ["files"]:
+        from benchmarks.scale.scale_files import measure_files
+
+        measure_files(chosen.clips)
+    elif parts == ["tables"]:
+        from benchmarks.scale.scale_tables import measure_tables
+
+        measure_tables()
+    else:
+        from benchmarks.scale.scale_heads import measure_heads
+
+        measure_heads()
+    return 0
