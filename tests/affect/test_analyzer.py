@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import psutil
@@ -15,6 +16,7 @@ import pytest
 from PIL import Image as Pil
 
 from mien.affect import Analyzer, Smoothing, smooth_tracks
+from mien.affect.analyzer import opencv_on_one_thread
 from mien.core import ACTION_UNITS, EXPRESSIONS, ConfigError, Faces, InputError, ModelError
 from mien.media import VideoFrame, open_video
 from tests.helpers.face_clips import FPS, N_FRAMES, close_up, write_clip
@@ -432,3 +434,37 @@ def test_memory_is_flat(analyzer: Analyzer, clip: Path) -> None:
     print(f"{len(resident) * 500} frames: {resident[0] / 2**20:.0f} MB, then {[round(mb, 1) for mb in growth_mb]} more")
     # One frame is 0.17 MB: keeping each hundredth of the 4,000 would be seen.
     assert max(growth_mb) < 6
+
+
+@pytest.fixture
+def three_threads() -> Iterator[None]:
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(3)
+    yield
+    cv2.setNumThreads(before)
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_the_setting_of_others_comes_back_with_the_last() -> None:
+    first, second = opencv_on_one_thread(), opencv_on_one_thread()
+    first.__enter__()
+    second.__enter__()
+    assert cv2.getNumThreads() == 1
+    first.__exit__(None, None, None)
+    assert cv2.getNumThreads() == 1
+    second.__exit__(None, None, None)
+    assert cv2.getNumThreads() == 3
+
+
+@pytest.mark.usefixtures("three_threads")
+@pytest.mark.parametrize("live", [False, True])
+def test_a_video_that_is_left_early_leaves_no_trace(live: bool) -> None:
+    def frames() -> Iterator[VideoFrame]:
+        for index in range(40):
+            yield VideoFrame(index=index, time_s=index / 25, image=np.zeros((48, 64, 3), np.uint8))
+
+    stream = Analyzer(threads=1).frames(frames(), live=live)
+    next(stream)
+    assert cv2.getNumThreads() == 1
+    stream.close()
+    assert cv2.getNumThreads() == 3

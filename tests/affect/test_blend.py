@@ -31,7 +31,7 @@ def test_search_finds_the_best_of_eleven() -> None:
     assert [weights[0] for weights, _ in found.tried] == [k / 10 for k in range(11)]
 
 
-def test_search_over_three_systems() -> None:
+def test_search_over_three_models() -> None:
     c = np.array([[0.2, 0.3], [0.7, 0.1]])
     target = 0.2 * A + 0.1 * B + 0.7 * c
     found = search_blend([A, B, c], lambda values: -np.abs(values - target).max())
@@ -45,7 +45,7 @@ def test_among_equal_scores_equal_weights_win_and_nan_never_does() -> None:
     assert found.weights == (0.0, 1.0)
     with pytest.raises(ConfigError, match="undefined"):
         search_blend([A, B], lambda _: float("nan"))
-    with pytest.raises(ConfigError, match="two systems"):
+    with pytest.raises(ConfigError, match="two models"):
         search_blend([A], lambda _: 1.0)
 
 

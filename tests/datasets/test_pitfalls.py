@@ -134,3 +134,11 @@ def test_pitfall_18_editions_of_seven_and_eight_classes_are_not_mixed(tmp_path: 
     old.write_text("Neutral,Anger,Disgust,Fear,Happiness,Sadness,Surprise\n0\n")
     with pytest.raises(AnnotationError, match="keep editions apart"):
         load_affwild2_expr(tmp_path, "train")
+
+
+def test_pitfall_25_nothing_is_unpickled(tmp_path: Path) -> None:
+    create_example("affectnet-npy", tmp_path)
+    path = next((tmp_path / "train_set/annotations").glob("*_exp.npy"))
+    np.save(path, np.array({"code": "runs when unpickled"}, dtype=object), allow_pickle=True)
+    with pytest.raises(AnnotationError, match="items of type object"):
+        load_affectnet_npy(tmp_path, "train")

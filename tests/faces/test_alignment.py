@@ -115,3 +115,12 @@ def test_bilinear_shrinking_is_opencvs() -> None:
     theirs = cv2.resize(face, (32, 32))
     np.testing.assert_array_equal(resize_face(face, 32, "bilinear"), theirs)
     assert (resize_face(face, 32) != theirs).any()
+
+
+def test_pitfall_26_there_is_one_way_to_resize_a_crop() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (96, 96, 3), dtype=np.uint8)
+    # Shrinking averages areas (as an antialias filter does); plain bilinear would give other pixels, so other features.
+    averaged = image.reshape(24, 4, 24, 4, 3).mean(axis=(1, 3))
+    bilinear = cv2.resize(image, (24, 24), interpolation=cv2.INTER_LINEAR)
+    assert np.abs(resize_face(image, 24) - averaged).max() <= 0.5
+    assert np.abs(bilinear - averaged).max() > 20

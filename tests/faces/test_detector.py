@@ -13,7 +13,7 @@ def test_detections_are_read_only_and_checked() -> None:
     assert len(found) == 2
     with pytest.raises(ValueError, match="read-only"):
         found.boxes[0] = 0
-    with pytest.raises(ConfigError, match=r"scores must have shape \(2,\), got \(1,\)"):
+    with pytest.raises(ConfigError, match=r"confidence must have shape \(2,\), got \(1,\)"):
         Detections(found.boxes, found.confidence[:1], found.keypoints)
     with pytest.raises(ConfigError, match=r"keypoints must have shape \(2, 5, 2\)"):
         Detections(found.boxes, found.confidence, found.keypoints[:, :4])

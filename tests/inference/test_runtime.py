@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from mien.core import ConfigError, MissingExtraError, ModelError
-from mien.inference import RUNTIMES, FakeSession, Session, create_session, usable_cores
+from mien.inference import RUNTIMES, FakeSession, Session, create_session, machine_name, process_memory, usable_cores
 
 BLOCK_NETWORK = """
 import socket, sys
@@ -157,3 +159,25 @@ def test_fake_session_is_a_session() -> None:
     np.testing.assert_array_equal(fake.calls[0]["x"], [0, 1, 2])
     with pytest.raises(ValueError, match="expected the inputs"):
         fake.run({"z": np.arange(3)})
+
+
+def test_the_machine_says_how_many_cores_may_be_used() -> None:
+    assert f"{usable_cores()} cores usable" in machine_name()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells the memory of a process in /proc")
+def test_memory_is_what_psutil_says() -> None:
+    memory = process_memory()
+    assert memory is not None
+    assert memory.resident_mb == pytest.approx(psutil.Process().memory_info().rss / 1e6, rel=0.05)
+    assert memory.peak_mb >= memory.resident_mb
+    assert process_memory(os.getpid()) is not None
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells the memory of a process in /proc")
+def test_a_process_that_is_over_has_no_memory() -> None:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # over, and not collected
+    assert process_memory(process.pid) is None
+    process.wait()
+    assert process_memory(process.pid) is None

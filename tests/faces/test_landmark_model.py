@@ -49,14 +49,14 @@ def test_points_lie_on_the_face(net: LandmarkNet, astronaut: Image) -> None:
 
 
 def test_rough_places_give_the_same_points(net: LandmarkNet, astronaut: Image) -> None:
-    expected = net.read(astronaut, FIVE).points
+    expected = net.read(astronaut, FIVE).landmarks
     for moved in (FIVE + 6, FIVE - np.array([7, 0]), (FIVE - FIVE.mean(axis=1)) * 1.2 + FIVE.mean(axis=1)):
-        np.testing.assert_allclose(net.read(astronaut, moved.astype(np.float32)).points, expected, atol=5)
+        np.testing.assert_allclose(net.read(astronaut, moved.astype(np.float32)).landmarks, expected, atol=5)
 
 
 def test_gray_and_colour_are_the_same(net: LandmarkNet, astronaut: Image) -> None:
     gray = np.asarray(cv2.cvtColor(astronaut, cv2.COLOR_RGB2GRAY), np.uint8)
-    np.testing.assert_allclose(net.read(gray, FIVE).points, net.read(astronaut, FIVE).points, atol=1)
+    np.testing.assert_allclose(net.read(gray, FIVE).landmarks, net.read(astronaut, FIVE).landmarks, atol=1)
 
 
 def test_its_crops_are_what_it_reads(net: LandmarkNet, astronaut: Image) -> None:
@@ -79,7 +79,7 @@ def test_a_turned_picture_turns_points_and_roll(net: LandmarkNet, astronaut: Ima
     turned = np.asarray(cv2.warpAffine(astronaut, matrix, (512, 512)), np.uint8)
     seen = net.read(turned, (FIVE @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32))
     assert np.degrees(seen.pose_rad[0, 2] - upright.pose_rad[0, 2]) == pytest.approx(25, abs=3)
-    np.testing.assert_allclose(seen.landmarks, upright.points @ matrix[:, :2].T + matrix[:, 2], atol=3)
+    np.testing.assert_allclose(seen.landmarks, upright.landmarks @ matrix[:, :2].T + matrix[:, 2], atol=3)
 
 
 def test_a_mirror_turns_yaw_and_roll_about(net: LandmarkNet, astronaut: Image) -> None:
@@ -97,7 +97,7 @@ def test_signs_of_pose_on_a_turned_head(net: LandmarkNet, shared_data: Path, ang
     faces = load_landmark_faces(shared_data, "test")
     row = int(np.argmax(np.where(faces.source == "lfw_expression", sign * faces.pose_rad[:, angle], -np.inf)))
     picture = decode_image(faces.images[row], name=faces.names[row])
-    place = faces.points[row] * np.array(picture.shape[1::-1]) - 0.5
+    place = faces.landmarks[row] * np.array(picture.shape[1::-1]) - 0.5
     seen = net.read(picture, keypoints_of(place)[None].astype(np.float32))
     assert abs(np.degrees(faces.pose_rad[row, angle])) > 15
     assert sign * np.degrees(seen.pose_rad[0, angle]) > 10
@@ -119,8 +119,8 @@ def test_photo_keeps_box_and_score_of_the_detector(net: LandmarkNet, astronaut: 
     both = refine_landmarks(net, astronaut, found)
     np.testing.assert_array_equal(both.boxes, boxes)
     np.testing.assert_array_equal(both.confidence, found.confidence)
-    assert np.isfinite(both.points[0]).all()
-    assert np.isnan(both.points[1]).all()
+    assert np.isfinite(both.landmarks[0]).all()
+    assert np.isnan(both.landmarks[1]).all()
     np.testing.assert_array_equal(both.keypoints[1], found.keypoints[1])
 
 
@@ -150,7 +150,7 @@ def test_the_detector_rests_while_the_points_follow(net: LandmarkNet, astronaut:
         angle = 2 * np.pi * index / 24
         corner = np.array([round(60 + 40 * np.cos(angle)), round(20 + 20 * np.sin(angle))])
         np.testing.assert_allclose(found.keypoints[0], FIVE[0] - corner, atol=8)
-        assert np.isfinite(found.points).all()
+        assert np.isfinite(found.landmarks).all()
     assert detector.n_detections == 1
 
 

@@ -1,17 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Audio encoders: blocks give what the whole gives, and frames find their step."""
+"""Speech models: blocks of sound give what the whole gives."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from mien.affect import FakeAudioEncoder, align_audio, create_audio_encoder
 from mien.affect.audio.speech_model import OnnxAudio
-from mien.core import ConfigError, MissingExtraError, ModelError
+from mien.core import ModelError
 from mien.inference import FakeSession
 
 FIELD, STRIDE = 400, 320
@@ -63,40 +61,3 @@ def test_a_graph_of_another_form() -> None:
     flat = FakeSession(lambda _: {"y": np.zeros((1, 2), np.float32)}, input_names=("x",), output_names=("y",))
     with pytest.raises(ModelError, match="steps"):
         OnnxAudio(flat, "0")
-
-
-def test_frames_take_the_step_of_the_recipe() -> None:
-    assert align_audio(149, 75).tolist() == [int(i * 149 / 75) for i in range(75)]
-    assert align_audio(3, 7).tolist() == [0, 0, 0, 1, 1, 2, 2]
-    assert align_audio(3, 0).tolist() == []
-    with pytest.raises(ConfigError):
-        align_audio(0, 3)
-
-
-def test_encoders_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fake = FakeAudioEncoder()
-    assert create_audio_encoder(fake) is fake
-    with pytest.raises(ConfigError, match="egemaps"):
-        create_audio_encoder("egemap")
-    with pytest.raises(ConfigError, match="onnx=FILE"):
-        create_audio_encoder("onnx")
-    with pytest.raises(ModelError, match=r"absent\.onnx"):
-        create_audio_encoder(f"onnx={tmp_path / 'absent.onnx'}")
-    (tmp_path / "bad.onnx").write_bytes(b"nothing")
-    with pytest.raises(ModelError, match=r"bad\.onnx"):
-        create_audio_encoder(f"onnx={tmp_path / 'bad.onnx'}")
-    monkeypatch.setitem(__import__("sys").modules, "opensmile", None)
-    with pytest.raises(MissingExtraError, match=r"mien\[audio\]"):
-        create_audio_encoder("egemaps")
-
-
-def test_egemaps() -> None:
-    pytest.importorskip("opensmile", reason="needs the extra audio")
-    encoder = create_audio_encoder("egemaps")
-    tone = np.sin(2 * np.pi * 200 * np.arange(16_000) / 16_000).astype(np.float32) * 0.5
-    parts = list(encoder.encode([tone, tone, tone[:100]]))
-    assert [vectors.shape[1] for _, vectors in parts] == [25, 25]
-    assert np.diff(parts[0][0]) == pytest.approx(0.01)
-    assert parts[1][0][0] == pytest.approx(1.0)
-    pitch = parts[0][1][20:-20, list(encoder.labels).index("F0semitoneFrom27.5Hz_sma3nz")]
-    assert np.median(pitch) == pytest.approx(12 * np.log2(200 / 27.5), abs=0.5)

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from scipy import special
 
-from mien.affect import Decoder, activate
+from mien.affect import Decoder, activate, cut_faces, fit_crop
 from mien.core import EXPRESSION_ORDERS, EXPRESSIONS, CropSpec, Faces, InputSpec, ModelSpec, TaskSpec
+from mien.faces.detector import faces_at
 
 RNG = np.random.default_rng(0)
 
@@ -81,3 +82,23 @@ def test_fewer_or_other_classes_say_so(labels: tuple[str, ...]) -> None:
     got = Decoder(spec).expression_labels
     assert set(got) == set(labels)
     assert got[0] == "neutral"
+
+
+def test_pitfall_17_the_order_of_channels_is_the_bundles() -> None:
+    red = np.zeros((20, 20, 3), dtype=np.uint8)
+    red[..., 0] = 255
+    template = ((0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8))
+    for colour, expected in (("rgb", [255, 0, 0]), ("bgr", [0, 0, 255])):
+        pixels = InputSpec(name="x", size_px=4, colour=colour, layout="NHWC", dtype="uint8")
+        spec = dataclasses.replace(SPEC, input=pixels, crop=CropSpec(template=template))
+        assert cut_faces(red, faces_at([[2, 2, 18, 18]]), spec)[0, 0, 0].tolist() == expected
+        assert fit_crop(red, spec)[0, 0].tolist() == expected
+
+
+def test_pitfall_27_softmax_is_for_expressions_and_values_are_bounded_apart() -> None:
+    raw = np.random.default_rng(0).normal(0, 3, (5, 10)).astype(np.float32)
+    expression = activate(raw[:, :8], task("expression", EXPRESSION_ORDERS["hse_8"], "softmax"))
+    va = activate(raw[:, 8:], AFFECT)
+    assert expression.sum(axis=1) == pytest.approx(1, abs=1e-6)
+    assert np.array_equal(va, np.clip(raw[:, 8:], -1, 1))
+    assert (np.abs(raw[:, 8:]) > 1).any()  # published heads leave them unbounded

@@ -20,6 +20,6 @@ def test_every_bundle_says_what_a_person_must_know(name: str) -> None:
     assert spec.limitations
     assert spec.metrics
     card = model_card(spec)
-    for figure in spec.metrics:
-        assert f"| {figure.measure} | {figure.value:.3f} |" in card
-        assert f"`{figure.command}`" in card
+    for metric in spec.metrics:
+        assert f"| {metric.name} | {metric.value:.3f} |" in card
+        assert f"`{metric.command}`" in card
