@@ -70,7 +70,7 @@ def train_rows(place: Path, work: Path) -> int:
         inputs=StoredVectors(tuple((values, rows) for values in stores)),
         targets={_TASK: np.load(place / "units.npy")},
         labels={_TASK: ACTION_UNITS_12},
-        landmarks=np.broadcast_to(np.float32(np.nan), (n_rows, 5, 2)),
+        keypoints=np.broadcast_to(np.float32(np.nan), (n_rows, 5, 2)),
         primary=np.ones(n_rows, dtype=bool),
     )
     Trainer(recipe, train_set, work).run()

@@ -4,8 +4,7 @@
 import pytest
 
 from benchmarks.performance.performance_page import page, with_table
-
-from .measured_parts import parts
+from tests.helpers.measured_parts import parts
 
 
 def test_the_page_says_what_was_not_measured() -> None:

@@ -4,8 +4,7 @@
 from typing import Any
 
 from benchmarks.performance.targets import targets
-
-from .measured_parts import parts
+from tests.helpers.measured_parts import parts
 
 
 def verdicts(found: dict[str, Any]) -> dict[str, str]:

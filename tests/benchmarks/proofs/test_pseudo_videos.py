@@ -17,7 +17,7 @@ def faces(n: int) -> FaceSamples:
         valence_arousal=rng.uniform(-1, 1, (n, 2)).astype(np.float32),
         action_units=np.empty((n, 0), np.float32),
         action_unit_labels=(),
-        landmarks=np.full((n, 5, 2), np.nan, np.float32),
+        keypoints=np.full((n, 5, 2), np.nan, np.float32),
     )
 
 

@@ -4,26 +4,19 @@
 import dataclasses
 import json
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
-pytest.importorskip("torch", reason="the workshop is an extra: pip install 'mien[train]'")
+pytest.importorskip("torch", reason="an extra: pip install 'mien[train]'")
 
 import torch
 
+from benchmarks.training import seeds
 from mien.core import ConfigError
 from mien.inference import load_spec
 from mien.training import Recipe, load_recipe
 from mien.training.engine.checkpoint import Checkpoint, Progress, load_checkpoint, save_checkpoint
 from mien.training.export.bundle_files import write_bundle
-
-
-@pytest.fixture
-def seeds() -> ModuleType:
-    import seeds
-
-    return seeds
 
 
 def checkpoint(recipe: Recipe, value: float) -> Checkpoint:
@@ -38,9 +31,7 @@ def checkpoint(recipe: Recipe, value: float) -> Checkpoint:
     )
 
 
-def test_the_shared_stages_are_trained_once_and_every_bundle_reaches_the_page(
-    seeds: ModuleType, tmp_path: Path
-) -> None:
+def test_the_shared_stages_are_trained_once_and_every_bundle_reaches_the_page(tmp_path: Path) -> None:
     study = seeds.Study(recipe=load_recipe("mien-light"), n_shared=5, seeds=(1, 2))
     trained: list[str] = []
 
@@ -70,7 +61,7 @@ def test_the_shared_stages_are_trained_once_and_every_bundle_reaches_the_page(
     assert "the seeds 1, 2" in load_spec(tmp_path / "work/mean/bundle").limitations[-1]
 
 
-def test_means_are_of_weights_and_not_of_counters(seeds: ModuleType) -> None:
+def test_means_are_of_weights_and_not_of_counters() -> None:
     recipe = load_recipe("mien-light")
     mean = seeds.mean_of([checkpoint(recipe, value) for value in (1.0, 2.0, 6.0)])
     assert mean.network["weight"].tolist() == [3.0, 0.0]
@@ -80,6 +71,6 @@ def test_means_are_of_weights_and_not_of_counters(seeds: ModuleType) -> None:
 
 
 @pytest.mark.parametrize(("n_shared", "chosen"), [(0, (1,)), (7, (1,)), (5, ()), (5, (1, 1))])
-def test_a_study_without_sense_is_refused(seeds: ModuleType, n_shared: int, chosen: tuple[int, ...]) -> None:
+def test_a_study_without_sense_is_refused(n_shared: int, chosen: tuple[int, ...]) -> None:
     with pytest.raises(ConfigError):
         seeds.Study(recipe=load_recipe("mien-light"), n_shared=n_shared, seeds=chosen)

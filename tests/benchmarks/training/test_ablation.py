@@ -3,24 +3,18 @@
 
 import dataclasses
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
+from benchmarks.training import ablation
+from benchmarks.training.bundle_metrics import COLUMNS
 from mien.core import ConfigError, MetricValue, ModelSpec
 from mien.inference import load_spec
 from mien.training import Recipe
 from mien.training.export.bundle_files import write_bundle
 
 
-@pytest.fixture
-def ablation() -> ModuleType:
-    import ablation
-
-    return ablation
-
-
-def test_every_row_is_a_recipe_of_its_own(ablation: ModuleType) -> None:
+def test_every_row_is_a_recipe_of_its_own() -> None:
     plan = ablation.load_plan()
     recipes = {row.name: plan.recipe(row, 1, Path()) for row in plan.rows}
     plain = {name: dataclasses.replace(recipe, name="") for name, recipe in recipes.items()}
@@ -37,7 +31,7 @@ def test_every_row_is_a_recipe_of_its_own(ablation: ModuleType) -> None:
     assert len(budgets) == 1  # one budget for all
 
 
-def test_a_wrong_row_is_refused(ablation: ModuleType) -> None:
+def test_a_wrong_row_is_refused() -> None:
     plan = ablation.load_plan()
     for change, drop in (({"model.strat": "scratch"}, ()), ({"seed.x": 1}, ()), ({}, ("heads.gaze",))):
         row = ablation.Row(name="wrong", title="", change=change, drop=drop, seeds=(1,))
@@ -45,7 +39,7 @@ def test_a_wrong_row_is_refused(ablation: ModuleType) -> None:
             plan.recipe(row, 1, Path())
 
 
-def test_rows_that_are_done_stay_and_the_page_grows(ablation: ModuleType, tmp_path: Path) -> None:
+def test_rows_that_are_done_stay_and_the_page_grows(tmp_path: Path) -> None:
     plan, trained = ablation.load_plan(), []
     learnt: dict[str, str] = {}
 
@@ -84,13 +78,11 @@ def test_rows_that_are_done_stay_and_the_page_grows(ablation: ModuleType, tmp_pa
         ablation.run(plan, tmp_path, tmp_path / "work", page, train, pretrain, ["bas"])
 
 
-def test_what_chance_explains_is_not_named(ablation: ModuleType) -> None:
+def test_what_chance_explains_is_not_named() -> None:
     def bundle(accuracy: float, happy: float) -> ModelSpec:
         figures = [
-            MetricValue(measure=measure, data=data, value=value, low=value - 0.02, high=value + 0.02, n=100, command="")
-            for (measure, data), value in zip(
-                (ablation.COLUMNS["accuracy"], ablation.COLUMNS["happy"]), (accuracy, happy), strict=True
-            )
+            MetricValue(name=name, data=data, value=value, low=value - 0.02, high=value + 0.02, n=100, command="")
+            for (name, data), value in zip((COLUMNS["accuracy"], COLUMNS["happy"]), (accuracy, happy), strict=True)
         ]
         return dataclasses.replace(load_spec(), metrics=tuple(figures))
 
@@ -102,7 +94,7 @@ def test_what_chance_explains_is_not_named(ablation: ModuleType) -> None:
     assert not ablation.changes(base, {1: dataclasses.replace(load_spec(), metrics=())})
 
 
-def test_other_settings_are_trained_again(ablation: ModuleType, tmp_path: Path) -> None:
+def test_other_settings_are_trained_again(tmp_path: Path) -> None:
     plan = ablation.load_plan()
     recipe = plan.recipe(plan.rows[0], 1, tmp_path)
     (tmp_path / "recipe.sha256").write_text(ablation.digest(recipe), "utf-8")

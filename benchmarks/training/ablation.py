@@ -1,69 +1,57 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An ablation table: variants of one recipe, trained under one budget, measured by the same protocols.
+"""Ablation: variants of one recipe, trained under one budget and measured by the same protocols (hours).
 
-    python tools/ablation.py --data DATA --work WORK --page docs/ablation.md
+    python -m benchmarks ablation --data DATA --work WORK --page docs/ablation.md [ROW...]
 
-``tools/ablation.toml`` lists the rows. Each row leaves a bundle in ``WORK/NAME-sSEED``; a row whose bundle is there and
-was made from the same settings is not trained again, and an interrupted training goes on. The page is written anew
-after every row.
+``ablation.toml`` lists the rows. Each row leaves a bundle in ``WORK/NAME-sSEED``. A row whose bundle has the same
+settings is not trained again, and an interrupted training resumes. The page is written after every row.
 """
 
 from __future__ import annotations
 
-import argparse
 import copy
 import dataclasses
-import functools
 import hashlib
-import logging
-import platform
-import sys
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from mien.core import ConfigError, MetricValue, ModelSpec, read_typed
+from benchmarks import create_parser
+from benchmarks import page as pages
+from benchmarks.training.bundle_metrics import (
+    COLUMNS,
+    Pretrain,
+    Train,
+    add_study_options,
+    cells_of,
+    create_trainers,
+    metrics_of,
+    provenance_lines,
+)
+from mien.core import ConfigError, ModelSpec, read_typed
 from mien.inference import load_spec
 from mien.training import Recipe, load_recipe
 
 ROWS = Path(__file__).with_name("ablation.toml")
 
-# Heading -> (measure, data) of the figures in a bundle.
-COLUMNS = {
-    "accuracy": ("accuracy, plurality", "FER+ valid"),
-    "macro F1": ("macro F1, plurality", "FER+ valid"),
-    "official": ("accuracy, official majority", "FER+ valid"),
-    "ECE": ("calibration error, plurality", "FER+ valid"),
-    "CCC V": ("CCC valence", "FER+ valid"),
-    "CCC A": ("CCC arousal", "FER+ valid"),
-    "AU F1": ("mean AU F1 against the teacher", "FER+ valid"),
-    "happy": ("recall of happiness", "LFW expression, test people"),
-    "neutral": ("recall of neutral", "LFW expression, test people"),
-    "AU12": ("AUC of AU12, happiness against neutral", "LFW expression, test people"),
-    "flips": ("flip rate, aligned", "FairFace val"),
-}
-
-Train = Callable[[Recipe, Path, Path, Path], object]
-"""Recipe, data, folder of the bundle, folder of checkpoints."""
-Pretrain = Callable[[Recipe, Path, Path], object]
-"""Recipe, data, folder of checkpoints."""
+_NAME = "ablation"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Row:
-    """One line of the table.
+    """One variant of the recipe.
 
     Attributes:
-        name: of its folder.
-        title: what is different.
+        name: name of its folder.
+        title: difference to the recipe.
         change: path of a recipe's key -> value.
         drop: paths of tables that are removed.
-        seeds: one training each.
+        seeds: seeds, each for one training.
         pretext: recipe beside ``ablation.toml`` whose weights this row starts from; empty for none.
-        note: what a reader of its figures must know.
+        note: remark that readers of its figures need.
     """
 
     name: str
@@ -75,13 +63,13 @@ class Row:
     note: str = ""
 
     def start(self, work: Path) -> Path:
-        """The checkpoint of the pretext."""
+        """Path of the checkpoint of the pretext."""
         return work / Path(self.pretext).stem / "checkpoint.pt"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The content of ``ablation.toml``, with the tables of its recipe under the budget."""
+    """Content of ``ablation.toml``: the tables of its recipe under the budget, and the rows."""
 
     tables: dict[str, Any]
     rows: tuple[Row, ...]
@@ -90,12 +78,12 @@ class Plan:
         """The recipe of a row.
 
         Args:
-            row: of this plan.
-            seed: one of the row's.
+            row: a row of this plan.
+            seed: seed of the training.
             work: folder of the rows.
 
         Raises:
-            ConfigError: a path leads nowhere, or the changed recipe is refused.
+            ConfigError: a path does not exist, or the changed recipe is invalid.
         """
         tables = copy.deepcopy(self.tables)
         for path, value in row.change.items():
@@ -104,7 +92,7 @@ class Plan:
             *way, last = path.split(".")
             for table in _reach(tables, way, f"{row.name}: {path}"):
                 if last not in table:
-                    raise ConfigError(f"{row.name}: {path}: there is nothing to drop")
+                    raise ConfigError(f"{row.name}: {path}: the recipe has no such table")
                 del table[last]
         if row.pretext:
             tables["model"]["start"] = str(row.start(work).absolute())
@@ -116,7 +104,7 @@ def load_plan(path: Path = ROWS) -> Plan:
     """Read the rows and their recipe.
 
     Raises:
-        ConfigError: two rows have one name, or a recipe is refused.
+        ConfigError: two rows have one name, or a recipe is invalid.
     """
     content = tomllib.loads(path.read_text("utf-8"))
     recipe = resources.files("mien.training") / "recipes" / f"{content['recipe']}.toml"
@@ -147,7 +135,7 @@ def _change(tables: dict[str, Any], way: list[str], value: object, where: str) -
 
 
 def _reach(tables: dict[str, Any], way: list[str], where: str) -> list[dict[str, Any]]:
-    """The tables at the end of a path; "*" goes into each entry of a list. A table that is absent is made."""
+    """The tables at the end of a path; ``*`` stands for each entry of a list. Absent tables are created."""
     found: list[Any] = [tables]
     for step in way:
         if step == "*":
@@ -155,14 +143,14 @@ def _reach(tables: dict[str, Any], way: list[str], where: str) -> list[dict[str,
         else:
             found = [entry.setdefault(step, {}) for entry in found]
     if not found or not all(isinstance(table, dict) for table in found):
-        raise ConfigError(f"{where}: leads to no table")
+        raise ConfigError(f"{where}: the path leads to no table")
     return found
 
 
 def run(
     plan: Plan, data: Path, work: Path, page: Path, train: Train, pretrain: Pretrain, names: Iterable[str] = ()
 ) -> None:
-    """Train the rows that are missing, one after the other, and write the page after each.
+    """Train the missing rows one after the other, and write the page after each.
 
     Args:
         plan: rows and seeds.
@@ -171,7 +159,7 @@ def run(
         page: Markdown file.
         train: trains a recipe and writes a measured bundle.
         pretrain: trains a recipe for its checkpoint alone.
-        names: rows to train; empty for all. Rows that were trained before stay on the page.
+        names: names of rows to train; empty for all. Rows that were trained before stay on the page.
 
     Raises:
         ConfigError: a name is unknown.
@@ -189,11 +177,11 @@ def run(
                     pretrain(load_recipe(ROWS.with_name(row.pretext)), data, row.start(work).parent)
                 train(recipe, data, folder / "bundle", folder / "checkpoints")
                 (folder / "recipe.sha256").write_text(digest(recipe), "utf-8")
-            page.write_text(write_page(plan, work), "utf-8")
+            pages.write_page(page, ablation_page(plan, work))
 
 
 def digest(recipe: Recipe) -> str:
-    """Stands for every setting of a recipe; what its card says beside does not change what is learnt."""
+    """Hash of every setting of a recipe that affects its weights; limitations and published figures do not."""
     return hashlib.sha256(repr(dataclasses.replace(recipe, limitations=(), published=())).encode()).hexdigest()
 
 
@@ -203,50 +191,47 @@ def is_done(folder: Path, recipe: Recipe) -> bool:
     return stamp.is_file() and stamp.read_text("utf-8") == digest(recipe)
 
 
-def write_page(plan: Plan, work: Path) -> str:
-    """The table of all rows that are done, as Markdown."""
+def ablation_page(plan: Plan, work: Path) -> list[str]:
+    """The lines of the page, with all rows that are trained."""
     done = [(row, trained) for row in plan.rows if (trained := trained_rows(plan, row, work))]
     lines = [
         "# Ablation",
         "",
-        "Written by `make ablation`: variants of `" + str(plan.tables["name"]) + "` under one smaller budget, so the",
-        "figures lie below those of the [model card](model-card.md). Higher is better except for ECE and flips.",
+        pages.notice(_NAME, edit="benchmarks/training/ablation.toml"),
+        "",
+        f"Variants of `{plan.tables['name']}` under one smaller budget, so the figures lie below those of the",
+        "[model card](model-card.md). Higher is better except for ECE and flips.",
         "",
     ]
     if not done or done[0][0] is not plan.rows[0]:
-        return "\n".join([*lines, "The first row was not trained yet.", ""])
-    lines += ["| row | seed | " + " | ".join(COLUMNS) + " |", "|---" * (len(COLUMNS) + 2) + "|"]
-    lines += [
-        f"| {row.title} | {seed} | " + " | ".join(cells_of(spec)) + " |"
-        for row, trained in done
-        for seed, spec in trained.items()
-    ]
+        return [*lines, "The first row is not trained yet."]
+    lines += pages.table(
+        ["row", "seed", *COLUMNS],
+        [[row.title, str(seed), *cells_of(spec)] for row, trained in done for seed, spec in trained.items()],
+    )
     base = done[0][1]
-    first = figures_of(next(iter(base.values())))
+    first = metrics_of(next(iter(base.values())))
     lines += ["", "Intervals (95 %) and n of the first row:", ""]
-    lines += [f"- {name}: {f.low:.3f} to {f.high:.3f}, n = {f.n}" for name, f in first.items() if f]
+    lines += [f"- {name}: {m.low:.3f} to {m.high:.3f}, n = {m.n}" for name, m in first.items() if m]
     lines += [
         "",
         "## What moved what",
         "",
         "Difference of the means over seeds, for the figures whose every seed lies outside that interval and outside",
-        f"the range of the first variant's {len(base)} seeds. What is not named here is no result; from one seed,",
-        "a small difference is a hint.",
+        f"the range of the first row's {len(base)} seeds. Other differences are not distinguishable from chance; from",
+        "one seed, a small difference is a hint.",
         "",
     ]
     for row, trained in done[1:]:
         moved = [f"{name} {change:+.3f}" for name, change in changes(base, trained).items()]
         seeds = f"{len(trained)} seed" + "s" * (len(trained) > 1)
         lines.append(f"- {row.title} ({seeds}): {', '.join(moved) or 'nothing'}" + f"; {row.note}" * bool(row.note))
-    lines += ["", f"ComputeSettings: {platform.machine()}, {platform.system()}. How each was made:", ""]
-    lines += [
-        f"- {row.name}, seed {seed}: {spec.provenance}" for row, trained in done for seed, spec in trained.items()
-    ]
-    return "\n".join([*lines, ""])
+    bundles = ((f"{row.name}, seed {seed}", spec) for row, trained in done for seed, spec in trained.items())
+    return [*lines, *provenance_lines(_NAME, bundles)]
 
 
 def trained_rows(plan: Plan, row: Row, work: Path) -> dict[int, ModelSpec]:
-    """Seed -> bundle of the trainings of a row that are done."""
+    """Seed -> bundle, for the finished trainings of a row."""
     return {
         seed: load_spec(folder / "bundle")
         for seed in row.seeds
@@ -255,18 +240,18 @@ def trained_rows(plan: Plan, row: Row, work: Path) -> dict[int, ModelSpec]:
 
 
 def changes(base: Mapping[int, ModelSpec], other: Mapping[int, ModelSpec]) -> dict[str, float]:
-    """What chance does not explain between two variants.
+    """Differences between two variants that chance does not explain.
 
     Args:
-        base: seed -> bundle; the first one's intervals count.
-        other: the same of another variant.
+        base: seed -> bundle; the interval of the first one counts.
+        other: seed -> bundle of another variant.
 
     Returns:
-        Heading -> difference of the means, for the figures of ``other`` that all lie above, or all below, every figure
-        of ``base`` and the interval of its first.
+        Heading -> difference of the means, where all values of ``other`` lie above, or all below, every value of
+        ``base`` and the interval of its first.
     """
     found: dict[str, float] = {}
-    for heading, first in figures_of(next(iter(base.values()))).items():
+    for heading, first in metrics_of(next(iter(base.values()))).items():
         ours = _values(base, heading)
         theirs = _values(other, heading)
         if first is None or not theirs:
@@ -277,44 +262,15 @@ def changes(base: Mapping[int, ModelSpec], other: Mapping[int, ModelSpec]) -> di
 
 
 def _values(trained: Mapping[int, ModelSpec], heading: str) -> list[float]:
-    return [figure.value for spec in trained.values() if (figure := figures_of(spec)[heading])]
+    return [metric.value for spec in trained.values() if (metric := metrics_of(spec)[heading])]
 
 
-def figures_of(spec: ModelSpec) -> dict[str, MetricValue | None]:
-    """What a bundle's card says under each heading; None where it was not measured."""
-    by_name = {(figure.measure, figure.data): figure for figure in spec.metrics}
-    return {heading: by_name.get(key) for heading, key in COLUMNS.items()}
-
-
-def cells_of(spec: ModelSpec) -> list[str]:
-    """The same, as cells of a table."""
-    return [f"{figure.value:.3f}" if figure else "-" for figure in figures_of(spec).values()]
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Train what is missing."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder of the open face sets")
-    parser.add_argument(
-        "--work", type=Path, required=True, help="folder for bundles and checkpoints, outside the checkout"
-    )
-    parser.add_argument("--page", type=Path, required=True, help="Markdown file of the table")
-    parser.add_argument("--threads", type=int, help="of torch; its own choice if none is given")
-    parser.add_argument("rows", nargs="*", help="names of rows; all if none is given")
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train the missing rows and write the page."""
+    parser = create_parser(_NAME, __doc__)
+    add_study_options(parser)
+    parser.add_argument("rows", nargs="*", help="names of rows (default: all)")
     chosen = parser.parse_args(arguments)
-    from mien.training.run import ComputeSettings, train_bundle, train_network
-
-    machine = ComputeSettings(threads=chosen.threads)
-    train = functools.partial(train_bundle, machine=machine)
-    pretrain = functools.partial(train_network, machine=machine)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    try:
-        run(load_plan(), chosen.data, chosen.work, chosen.page, train, pretrain, chosen.rows)
-    except ConfigError as error:
-        print(error, file=sys.stderr)
-        return 2
+    train, pretrain = create_trainers(chosen.threads)
+    run(load_plan(), chosen.data, chosen.work, chosen.page, train, pretrain, chosen.rows)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
