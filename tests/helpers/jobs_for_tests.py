@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Work for the engines; in a module of its own, where worker processes find it."""
+"""Work for engine tests, in its own module so that worker processes can import it."""
 
 import os
 import time
@@ -12,13 +12,13 @@ from mien.jobs import Emit, Work
 
 
 class UnpicklableError(Exception):
-    """An error that does not survive its way between processes."""
+    """An error that cannot be unpickled."""
 
     def __init__(self, first: str, second: str) -> None:
         super().__init__(f"{first} {second}")
 
 
-def act(item: Any, tell: Emit) -> Any:
+def act(item: Any, emit: Emit) -> Any:
     """Do as the item says; a number is squared."""
     match item:
         case "exit":
@@ -34,17 +34,17 @@ def act(item: Any, tell: Emit) -> Any:
         case ("long", Path() as log):
             try:
                 for step in range(100_000):
-                    tell(step)
+                    emit(step)
                     time.sleep(0.005)
             finally:
                 log.write_text("saved")
-    tell(os.getpid())
+    emit(os.getpid())
     return item if isinstance(item, tuple) else item**2
 
 
 @dataclass(frozen=True)
 class Setup:
-    """Counts itself in a folder, then is ready."""
+    """Setup that leaves a file per call in a folder."""
 
     folder: Path
 
@@ -55,7 +55,7 @@ class Setup:
 
 @dataclass(frozen=True)
 class FailingSetup:
-    """Cannot load what it needs, or dies over it."""
+    """Setup that raises or crashes."""
 
     dies: bool = False
 

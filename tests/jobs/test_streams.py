@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Order, errors and limits of the streams over threads."""
+
 import threading
 from collections.abc import Iterator
 
 import pytest
 
-from mien.jobs import map_in_order, prefetch
+from mien.jobs import batched, map_in_order, prefetch
 
 
 def test_order_is_kept() -> None:
@@ -27,21 +29,21 @@ def test_an_error_comes_out_at_its_place() -> None:
 
 
 def test_no_more_than_depth_items_wait() -> None:
-    made = 0
+    n_made = 0
     enough = threading.Event()
 
     def source() -> Iterator[int]:
-        nonlocal made
-        for made in range(1, 50):
-            if made == 6:
+        nonlocal n_made
+        for n_made in range(1, 50):
+            if n_made == 6:
                 enough.set()
-            yield made
+            yield n_made
 
     stream = prefetch(source(), 4)
     assert next(stream) == 1
-    assert enough.wait(5)  # one taken, four waiting, one in the thread's hand
+    assert enough.wait(5)  # one consumed, four in the queue, one held by the thread
     enough.wait(0.2)
-    assert made == 6
+    assert n_made == 6
     stream.close()
 
 
@@ -86,7 +88,7 @@ def test_one_worker_takes_an_item_when_the_last_was_given_out() -> None:
     stream.close()
 
 
-def test_what_came_before_an_error_of_the_items_is_given_out() -> None:
+def test_results_before_an_error_of_the_items_are_yielded() -> None:
     def source() -> Iterator[int]:
         yield from (1, 2)
         raise ValueError("broken")
@@ -103,3 +105,20 @@ def test_an_error_of_the_work_ends_the_stream_at_its_place() -> None:
     with pytest.raises(ZeroDivisionError):
         next(stream)
     assert list(stream) == []
+
+
+def test_batches_are_full_but_the_last() -> None:
+    assert list(batched(range(7), 3)) == [[0, 1, 2], [3, 4, 5], [6]]
+    assert list(batched(range(6), 3)) == [[0, 1, 2], [3, 4, 5]]
+    assert list(batched([], 3)) == []
+
+
+def test_a_batch_before_an_error_is_yielded() -> None:
+    def source() -> Iterator[int]:
+        yield from range(4)
+        raise ValueError("broken")
+
+    stream = batched(source(), 3)
+    assert [next(stream), next(stream)] == [[0, 1, 2], [3]]
+    with pytest.raises(ValueError, match="broken"):
+        next(stream)

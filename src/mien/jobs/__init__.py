@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Maps a function over many items, in this process, in several, or on many machines; knows nothing of faces."""
+"""Job engines that map a function over many items, and streams of items over threads; independent of faces."""
 
 from mien.jobs.engine import ENGINES, Done, Emit, Engine, Event, Failed, FakeEngine, Message, Setup, Work, create_engine
 from mien.jobs.local import LocalEngine
+from mien.jobs.signals import sigterm_as_interrupt
 from mien.jobs.streams import batched, map_in_order, prefetch
 
 __all__ = [
@@ -21,4 +22,5 @@ __all__ = [
     "create_engine",
     "map_in_order",
     "prefetch",
+    "sigterm_as_interrupt",
 ]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The engine port: maps a function over many items and reports events; the table of engines; a fake for tests."""
+"""`Engine`, the interface that maps a function over many items and reports events; its registry and its fake."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from typing import Any, Protocol, runtime_checkable
 from mien.core import ConfigError, JobError, Registry
 
 Emit = Callable[[Any], None]
-"""Given to the work, which may pass messages to whoever started the run. It raises KeyboardInterrupt where the run was
-stopped: the work then saves what it has and lets the exception pass, as after Ctrl-C."""
+"""Callback for the work, which sends messages to the caller of the run. It raises KeyboardInterrupt once the run is
+stopped: the work then saves its results and lets the exception pass, as after Ctrl-C."""
 
 Work = Callable[[Any, Emit], Any]
-"""``work(item, tell) -> result``. With several workers items, messages and results travel pickled."""
+"""``work(item, emit) -> result``. With several workers, items, messages and results are pickled."""
 
 Setup = Callable[[], Work]
-"""Makes the work, once in every worker: what is slow to load is loaded there. It must pickle: a dataclass with
-``__call__``, or a function of a module."""
+"""Function that returns the work. Each worker calls it once and loads there what is slow to load. It must be
+picklable: a dataclass with ``__call__``, or a function of a module."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """A message of the work on an item.
+    """A message that the work sent about an item.
 
     Attributes:
-        number: of the item, from 0.
-        message: whatever the work told.
+        number: Index of the item, from 0.
+        message: Object that the work sent.
     """
 
     number: int
@@ -36,7 +36,12 @@ class Message:
 
 @dataclass(frozen=True)
 class Done:
-    """The work on an item has ended with a result."""
+    """The result of a finished item.
+
+    Attributes:
+        number: Index of the item, from 0.
+        result: Return value of the work.
+    """
 
     number: int
     result: Any
@@ -44,11 +49,11 @@ class Done:
 
 @dataclass(frozen=True)
 class Failed:
-    """The work on an item has ended without a result; the other items go on.
+    """The error of an item that gave no result; the other items go on.
 
     Attributes:
-        number: of the item, from 0.
-        error: what the work raised; a `mien.core.JobError` where its process died.
+        number: Index of the item, from 0.
+        error: Exception of the work; a `mien.core.JobError` if its process crashed.
     """
 
     number: int
@@ -60,42 +65,42 @@ Event = Message | Done | Failed
 
 @runtime_checkable
 class Engine(Protocol):
-    """Runs jobs somewhere."""
+    """Interface of a job engine."""
 
     @property
     def n_workers(self) -> int:
-        """Items that are worked on at the same time at most."""
+        """Maximum number of items that are processed at the same time."""
 
     @property
     def shares_cores(self) -> bool:
-        """Whether the workers divide the cores of this machine among them."""
+        """Whether the workers share the cores of this machine."""
 
     def run(self, setup: Setup, items: Sequence[Any], report: Callable[[Event], None]) -> None:
-        """Work on every item; returns when each is done or has failed.
+        """Process every item; return when each one is done or has failed.
 
-        An interrupt, and an exception of ``report``, stop the run: no further item is begun, those in work are asked
-        to end and save what they have (their last messages still arrive), then the exception passes on.
+        An interrupt or an exception of ``report`` stops the run: no further item starts, running items are asked to
+        stop and save their results (their last messages still arrive), then the exception is raised.
 
         Args:
-            setup: makes the work, once a worker.
-            items: what to work on. They begin in this order and may end in another.
-            report: takes every event, one at a time, in the thread that called.
+            setup: Function that returns the work, called once per worker.
+            items: Items in the order in which they start; they may end in another order.
+            report: Callback for every event, called in the calling thread.
 
         Raises:
-            JobError: no worker can start.
-            Exception: what ``setup`` raised.
-            KeyboardInterrupt: the run was interrupted.
+            JobError: No worker can start.
+            Exception: The exception of ``setup``.
+            KeyboardInterrupt: The run was interrupted.
         """
 
 
 @dataclass(frozen=True, kw_only=True)
 class EngineInfo:
-    """One line of the table of engines.
+    """One entry of the engine registry.
 
     Attributes:
-        name: what callers write.
+        name: Name that callers pass.
         target: ``"module:name"`` of a callable ``(workers, address) -> Engine``.
-        summary: one line for listings.
+        summary: One-line description for listings.
     """
 
     name: str
@@ -106,27 +111,34 @@ class EngineInfo:
 ENGINES = Registry(
     "engine",
     (
-        EngineInfo(name="local", target="mien.jobs.local:create_local", summary="processes of this machine"),
+        EngineInfo(name="local", target="mien.jobs.local:create_local", summary="processes on this machine"),
         EngineInfo(
             name="ray",
             target="mien.jobs.ray_engine:create_ray",
-            summary="Ray, for many machines; the extra mien[ray]; ray=ADDRESS for a cluster",
+            summary="Ray, for many machines (extra mien[ray]); ray=ADDRESS connects to a cluster",
         ),
     ),
 )
-"""Name -> `EngineInfo`; the first is the default."""
+"""Registry of `EngineInfo` by name; the first one is the default."""
 
 
 def create_engine(engine: str | Engine = "local", *, workers: int = 1) -> Engine:
-    """An engine by name, or the given object as it is.
+    """Create an engine by name; an engine object is returned unchanged.
 
     Args:
         engine: ``"local"``, ``"ray"``, ``"ray=ADDRESS"``, or any object with the methods of `Engine`.
-        workers: items to work on at the same time, for an engine by name.
+        workers: Number of items to process at the same time, at least 1; only for an engine by name.
 
     Raises:
-        ConfigError: the name is unknown, it takes no address, or ``workers`` is below 1.
-        MissingExtraError: the engine is not installed.
+        ConfigError: The name is unknown, the engine takes no address, or ``workers`` is below 1.
+        MissingExtraError: The engine is not installed.
+
+    Examples:
+        >>> create_engine("local", workers=2).n_workers
+        2
+        >>> create_engine("local=here")
+        Traceback (most recent call last):
+        mien.core.errors.ConfigError: the engine local takes no address; write local alone
     """
     if not isinstance(engine, str):
         if not isinstance(engine, Engine):
@@ -140,22 +152,32 @@ def create_engine(engine: str | Engine = "local", *, workers: int = 1) -> Engine
 
 
 def run_inline(setup: Setup, items: Sequence[Any], report: Callable[[Event], None]) -> None:
-    """Work on the items in order; see `mien.jobs.Engine.run`. Interrupts reach the work as they come."""
+    """Process the items one after the other in this thread; see `mien.jobs.Engine.run`.
+
+    Interrupts are raised inside the work at once.
+
+    Examples:
+        >>> def setup():
+        ...     return lambda item, emit: 10 / item
+        >>> run_inline(setup, [5, 0], print)
+        Done(number=0, result=2.0)
+        Failed(number=1, error=ZeroDivisionError('division by zero'))
+    """
     work = setup()
     for number, item in enumerate(items):
-        teller = _Teller(number, report)
+        emitter = _Emitter(number, report)
         try:
-            result = work(item, teller)
+            result = work(item, emitter)
         except Exception as error:
-            if error is teller.error:  # of whoever listens, not of the work: it ends the run
+            if error is emitter.error:  # raised by report, not by the work: it ends the run
                 raise
             report(Failed(number, error))
         else:
             report(Done(number, result))
 
 
-class _Teller:
-    """Passes messages on and remembers an exception of the listener, which comes back through the work."""
+class _Emitter:
+    """Callback that forwards messages to ``report`` and keeps its exception, which comes back through the work."""
 
     def __init__(self, number: int, report: Callable[[Event], None]) -> None:
         self._number = number
@@ -171,11 +193,19 @@ class _Teller:
 
 
 class FakeEngine:
-    """An `Engine` that works in this process, from the last item to the first, and loses the workers of some.
+    """An `Engine` for tests: it runs in this process, from the last item to the first, and simulates crashes.
 
     Args:
-        crashes: numbers of the items whose worker "dies", and the reason to give.
-        workers: what `n_workers` says.
+        crashes: Index of each item whose worker crashes, with the reason to report.
+        workers: Value of `n_workers`.
+
+    Examples:
+        >>> def setup():
+        ...     return lambda item, emit: item**2
+        >>> FakeEngine({1: "out of memory"}).run(setup, [2, 3, 4], print)
+        Failed(number=1, error=JobError('out of memory'))
+        Done(number=2, result=16)
+        Done(number=0, result=4)
     """
 
     shares_cores = True
@@ -185,7 +215,7 @@ class FakeEngine:
         self.n_workers = workers
 
     def run(self, setup: Setup, items: Sequence[Any], report: Callable[[Event], None]) -> None:
-        """Work on the items; see `Engine.run`."""
+        """Process the items; see `Engine.run`."""
         for number, reason in self._crashes.items():
             report(Failed(number, JobError(reason)))
         alive = [number for number in reversed(range(len(items))) if number not in self._crashes]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`LocalEngine`: jobs in processes of this machine, and what a worker process does."""
+"""`LocalEngine`, which runs jobs in processes on this machine, and the main loop of a worker process."""
 
 from __future__ import annotations
 
@@ -18,89 +18,107 @@ from typing import Any
 
 from mien.core import ConfigError, JobError
 from mien.jobs.engine import Done, Event, Failed, Message, Setup, Work, run_inline
-from mien.jobs.signals import PendingInterrupts, born_deaf, deferred_interrupts, ignore_interrupts
+from mien.jobs.signals import PendingInterrupts, blocked_interrupts, deferred_interrupts, ignore_interrupts
 
 
 @dataclass(frozen=True)
 class Ready:
-    """The work is set up."""
+    """Message of a worker whose setup is done."""
 
 
 @dataclass(frozen=True)
-class Unfit:
-    """The work could not be set up."""
+class SetupFailed:
+    """Message of a worker whose setup raised.
+
+    Attributes:
+        error: Exception of the setup.
+    """
 
     error: Exception
 
 
 @dataclass(frozen=True)
 class Stopped:
-    """The work on an item has ended early, as it was asked to."""
+    """Message of a worker that ended an item early on request.
+
+    Attributes:
+        number: Index of the item, from 0.
+    """
 
     number: int
 
 
 STOP = None
-"""What is sent instead of an item: end now, or at the next message."""
+"""Request that is sent in place of an item: stop now, or at the next message."""
 
 
 def serve(connection: Connection, setup: Setup) -> None:
-    """Take items and send events until `STOP` comes or the parent is gone."""
+    """Process items and send events until `STOP` arrives or the parent process ends."""
     ignore_interrupts()
-    threading.Thread(target=_die_with_parent, name="mien-parent", daemon=True).start()
+    threading.Thread(target=_exit_with_parent, name="mien-parent", daemon=True).start()
     try:
         work = setup()
     except Exception as error:  # noqa: BLE001 - raised again in the parent
-        connection.send(Unfit(portable(error)))
+        connection.send(SetupFailed(picklable_error(error)))
         return
     connection.send(Ready())
-    while (order := connection.recv()) is not STOP:
-        number, item = order
-        if not _worked(connection, work, number, item):
+    while (request := connection.recv()) is not STOP:
+        number, item = request
+        if not _process_item(connection, work, number, item):
             return
 
 
-def _worked(connection: Connection, work: Work, number: int, item: Any) -> bool:
-    """Work on one item; False if that was stopped."""
+def _process_item(connection: Connection, work: Work, number: int, item: Any) -> bool:
+    """Process one item; return False if it was stopped."""
     stopped = False
 
-    def tell(message: Any) -> None:
+    def emit(message: Any) -> None:
         nonlocal stopped
         try:
             connection.send(Message(number, message))
-            asked = not stopped and connection.poll()  # during work, nothing but STOP is sent
-            if asked:
+            stop_requested = not stopped and connection.poll()  # while an item is processed, only STOP is sent
+            if stop_requested:
                 connection.recv()
         except (EOFError, OSError):
-            os._exit(1)  # the parent is gone: see _die_with_parent
-        if asked:
-            stopped = True  # said once: what the work tells while it saves its results must not stop it again
+            os._exit(1)  # the parent has ended: see _exit_with_parent
+        if stop_requested:
+            stopped = True  # once: a message that the work sends while it saves its results must not stop it again
             raise KeyboardInterrupt
 
     try:
-        result = work(item, tell)
+        result = work(item, emit)
     except KeyboardInterrupt:
         connection.send(Stopped(number))
         return False
-    except Exception as error:  # noqa: BLE001 - listed by the parent as what became of the item
-        connection.send(Failed(number, portable(error)))
+    except Exception as error:  # noqa: BLE001 - the parent reports it as the failure of the item
+        connection.send(Failed(number, picklable_error(error)))
     else:
         connection.send(Done(number, result))
     return True
 
 
-def portable(error: Exception) -> Exception:
-    """The error with its traceback as a note, or a stand-in where it does not survive pickling."""
+def picklable_error(error: Exception) -> Exception:
+    """The error with its traceback as a note, or a `mien.core.JobError` with its text if it cannot be pickled.
+
+    Examples:
+        >>> picklable_error(ValueError("3 channels expected"))
+        ValueError('3 channels expected')
+        >>> class TwoArgumentsError(Exception):
+        ...     def __init__(self, path, line):
+        ...         super().__init__(f"{path}:{line}")
+        >>> picklable_error(TwoArgumentsError("a.csv", 7))
+        JobError('TwoArgumentsError: a.csv:7')
+    """
     error.add_note("".join(traceback.format_exception(error)))
     try:
         pickle.loads(pickle.dumps(error))
-    except Exception:  # noqa: BLE001 - classes of others may raise anything here
+    except Exception:  # noqa: BLE001 - third-party classes may raise anything here
         return JobError(f"{type(error).__name__}: {error}")
     return error
 
 
-def _die_with_parent() -> None:
-    """End at once when the parent is gone, even by ``kill -9``: what is unfinished is for the next run."""
+def _exit_with_parent() -> None:
+    """Exit at once when the parent ends, even by SIGKILL; the next run does the unfinished items."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait([parent.sentinel])
@@ -108,23 +126,35 @@ def _die_with_parent() -> None:
 
 
 _POLL_S = 0.2
-# What a worker gets to end an item that was stopped, which includes writing its results.
+# Time that a worker has to stop an item, which includes writing its results.
 _GRACE_S = 30.0
 _JOIN_S = 5.0
 
 
 class LocalEngine:
-    """An `Engine` of processes on this machine.
+    """An `Engine` that runs in processes on this machine.
 
-    One worker is this process itself. More are fresh Python processes (started the same way on every system), which
-    end with this one whatever happens to it. One that dies costs the item that it was working on, and is replaced.
-    A script that uses more than one must keep its own start behind ``if __name__ == "__main__":``.
+    With one worker the items run in this process. Several workers are new Python processes (spawned on every
+    system), which end with this process even if it crashes. A worker that crashes loses only its current item and is
+    replaced. A script with more than one worker must keep its main code behind ``if __name__ == "__main__":``.
 
     Args:
-        workers: at least 1.
+        workers: Number of items to process at the same time, at least 1.
 
     Raises:
         ConfigError: ``workers`` is below 1.
+
+    Examples:
+        >>> def setup():
+        ...     def work(item, emit):
+        ...         emit(f"squaring {item}")
+        ...         return item**2
+        ...     return work
+        >>> LocalEngine().run(setup, [2, 3], print)
+        Message(number=0, message='squaring 2')
+        Done(number=0, result=4)
+        Message(number=1, message='squaring 3')
+        Done(number=1, result=9)
     """
 
     shares_cores = True
@@ -136,11 +166,11 @@ class LocalEngine:
 
     @property
     def n_workers(self) -> int:
-        """Processes that work at the same time."""
+        """Number of processes that run at the same time."""
         return self._n_workers
 
     def run(self, setup: Setup, items: Sequence[Any], report: Callable[[Event], None]) -> None:
-        """Work on the items; see `Engine.run`."""
+        """Process the items; see `Engine.run`."""
         if self._n_workers == 1:
             run_inline(setup, items, report)
             return
@@ -149,10 +179,10 @@ class LocalEngine:
 
 
 def create_local(workers: int, address: str | None) -> LocalEngine:
-    """The engine for the table of engines.
+    """Create the engine for the registry `mien.jobs.ENGINES`.
 
     Raises:
-        ConfigError: an address was given, or ``workers`` is below 1.
+        ConfigError: An address was given, or ``workers`` is below 1.
     """
     if address is not None:
         raise ConfigError("the engine local takes no address; write local alone")
@@ -160,27 +190,27 @@ def create_local(workers: int, address: str | None) -> LocalEngine:
 
 
 class _Worker:
-    """One process and what it is doing.
+    """One worker process and its state.
 
     Attributes:
-        process: the process.
-        connection: our end of the line.
-        number: of the item in work; None while idle or not ready yet.
-        ready: whether its setup is done.
+        process: Handle of the process.
+        connection: This process's end of the pipe.
+        number: Index of the current item; None while idle or not ready yet.
+        ready: Whether its setup is done.
     """
 
     def __init__(self, setup: Setup) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=serve, args=(theirs, setup), name="mien-worker", daemon=True)
-        with born_deaf():
+        with blocked_interrupts():
             self.process.start()
-        theirs.close()  # with this copy open, the end of the process would go unnoticed
+        theirs.close()  # while this copy is open, the end of the process would not close the pipe
         self.number: int | None = None
         self.ready = False
 
-    def ending(self) -> str:
-        """How the process ended, in words."""
+    def exit_reason(self) -> str:
+        """Exit code or signal name of the ended process."""
         self.process.join(_JOIN_S)
         code = self.process.exitcode
         if code is None or code >= 0:
@@ -198,7 +228,7 @@ class _Worker:
 
 
 class _Pool:
-    """One run over several workers."""
+    """State of one run with several workers."""
 
     def __init__(
         self, setup: Setup, items: Sequence[Any], report: Callable[[Event], None], interrupts: PendingInterrupts
@@ -213,15 +243,15 @@ class _Pool:
         self._deadline_s: float | None = None  # set once the run is being stopped
 
     def run(self, n_workers: int) -> None:
-        """Work on everything, or until something stops the run."""
+        """Process all items, or until the run is stopped."""
         try:
             for _ in range(n_workers):
                 self._add_worker()
             while self._workers:
-                speaking = wait(list(self._workers), _POLL_S)
-                for worker in [worker for line, worker in self._workers.items() if line in speaking]:
-                    if worker.connection in self._workers:  # what one said may have ended another
-                        self._hear(worker)
+                readable = wait(list(self._workers), _POLL_S)
+                for worker in [worker for pipe, worker in self._workers.items() if pipe in readable]:
+                    if worker.connection in self._workers:  # the message of one worker may have ended another
+                        self._receive(worker)
                 if self._interrupts.n and self._deadline_s is None:
                     self._stop()
                 if self._interrupts.n > 1 or (self._deadline_s is not None and time.monotonic() > self._deadline_s):
@@ -236,31 +266,31 @@ class _Pool:
         worker = _Worker(self._setup)
         self._workers[worker.connection] = worker
 
-    def _hear(self, worker: _Worker) -> None:
-        """Take one message of a worker."""
+    def _receive(self, worker: _Worker) -> None:
+        """Handle one message of a worker."""
         try:
             message = worker.connection.recv()
         except (EOFError, OSError):
-            self._lost(worker)
+            self._handle_crash(worker)
             return
         match message:
             case Ready():
                 worker.ready = True
-                self._next(worker)
-            case Unfit(error):
+                self._assign_next(worker)
+            case SetupFailed(error):
                 self._retire(worker)
-                self._end_with(error)
+                self._abort(error)
             case Message():
-                self._pass_on(message)
+                self._forward(message)
             case Done() | Failed():
                 worker.number = None
-                self._pass_on(message)
-                self._next(worker)
+                self._forward(message)
+                self._assign_next(worker)
             case Stopped():
                 self._retire(worker)
 
-    def _next(self, worker: _Worker) -> None:
-        """Give a worker its next item, or let it go."""
+    def _assign_next(self, worker: _Worker) -> None:
+        """Send a worker its next item, or end it."""
         if not self._waiting or self._deadline_s is not None:
             self._retire(worker)
             return
@@ -273,35 +303,35 @@ class _Pool:
         worker.process.join(_JOIN_S)
         worker.kill()
 
-    def _lost(self, worker: _Worker) -> None:
-        """A process died: its item has failed, another process takes its place."""
+    def _handle_crash(self, worker: _Worker) -> None:
+        """Report the item of a crashed process as failed and replace the process."""
         del self._workers[worker.connection]
-        ending = worker.ending()
+        exit_reason = worker.exit_reason()
         worker.kill()
         if worker.number is not None:
-            reason = f"the process that worked on it died ({ending}); a damaged file or a lack of memory can do that"
-            self._pass_on(Failed(worker.number, JobError(reason)))
+            reason = f"its worker process crashed ({exit_reason}); a damaged file or too little memory can cause this"
+            self._forward(Failed(worker.number, JobError(reason)))
             if self._waiting and self._deadline_s is None:
                 self._add_worker()
         elif not self._workers and self._waiting and self._deadline_s is None:
-            # One that cannot even start is not replaced: the others go on, as long as there are any.
-            advice = 'in a script, keep the start behind if __name__ == "__main__":'
-            self._end_with(JobError(f"no worker process can start ({ending}, see above); {advice}"))
+            # A worker that cannot start is not replaced; the others go on, as long as there are any.
+            advice = 'in a script, keep the main code behind if __name__ == "__main__":'
+            self._abort(JobError(f"no worker process can start ({exit_reason}, see above); {advice}"))
 
-    def _pass_on(self, event: Event) -> None:
+    def _forward(self, event: Event) -> None:
         try:
             self._report(event)
         except BaseException as error:
-            if self._error is not None:  # also the second time: then nobody wants to hear the rest
+            if self._error is not None:  # the second exception: further events would fail as well
                 raise
-            self._end_with(error)
+            self._abort(error)
 
-    def _end_with(self, error: BaseException) -> None:
+    def _abort(self, error: BaseException) -> None:
         self._error = self._error or error
         self._stop()
 
     def _stop(self) -> None:
-        """Begin nothing more, and ask those at work to end."""
+        """Start no further item and ask the running workers to stop."""
         if self._deadline_s is not None:
             return
         self._deadline_s = time.monotonic() + _GRACE_S
@@ -312,8 +342,8 @@ class _Pool:
                 del self._workers[worker.connection]
                 worker.kill()
 
-    def _send(self, worker: _Worker, order: Any) -> None:
+    def _send(self, worker: _Worker, request: Any) -> None:
         try:
-            worker.connection.send(order)
+            worker.connection.send(request)
         except OSError:
-            return  # it has died: that is heard, with the reason, when its line ends
+            return  # it has crashed, which is handled with its exit reason when its pipe closes

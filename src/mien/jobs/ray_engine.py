@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`RayEngine`: jobs on the machines of a Ray cluster, or on a local Ray (extra ``ray``), and its actor."""
+"""`RayEngine`, which runs jobs on a Ray cluster or a local Ray (extra ``ray``), and its actor."""
 
 from __future__ import annotations
 
@@ -15,70 +15,70 @@ from typing import Any
 
 from mien.core import ConfigError, JobError, MissingExtraError
 from mien.jobs.engine import Done, Event, Failed, Message, Setup, Work
-from mien.jobs.local import portable
-from mien.jobs.signals import PendingInterrupts, deferred_interrupts, kept_handlers
+from mien.jobs.local import picklable_error
+from mien.jobs.signals import PendingInterrupts, deferred_interrupts, restored_handlers
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
-    """What became of an item.
+class Reply:
+    """Outcome of one item, as an actor returns it.
 
     Attributes:
-        messages: those that nobody has taken yet, in order.
-        result: of the work.
-        error: what the work, or its setup, raised.
-        unfit: whether it was the setup.
-        stopped: whether the work ended early, as it was asked to.
+        messages: Messages that were not collected yet, in order.
+        result: Return value of the work.
+        error: Exception of the work or of its setup.
+        setup_failed: Whether the error comes from the setup.
+        stopped: Whether the work ended early on request.
     """
 
     messages: list[Any]
     result: Any = None
     error: Exception | None = None
-    unfit: bool = False
+    setup_failed: bool = False
     stopped: bool = False
 
 
 class RayWorker:
-    """One actor; `work` runs in one thread, the other methods meanwhile in another.
+    """Ray actor; `work` runs in one thread, the other methods run in a second one.
 
     Args:
-        setup: makes the work, before the first item.
+        setup: Function that returns the work, called before the first item.
     """
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
         self._work: Work | None = None
         self._messages: deque[Any] = deque()
-        self._stop_asked = False
-        self._stop_told = False
+        self._stop_requested = False
+        self._stop_raised = False
 
-    def work(self, item: Any) -> Answer:
-        """Work on an item; errors are part of the answer."""
+    def work(self, item: Any) -> Reply:
+        """Process an item; errors are part of the reply."""
         if self._work is None:
             try:
                 self._work = self._setup()
             except Exception as error:  # noqa: BLE001 - raised again by the engine
-                return Answer(messages=self.take_messages(), error=portable(error), unfit=True)
+                return Reply(messages=self.take_messages(), error=picklable_error(error), setup_failed=True)
         try:
-            result = self._work(item, self._tell)
+            result = self._work(item, self._emit)
         except KeyboardInterrupt:
-            return Answer(messages=self.take_messages(), stopped=True)
-        except Exception as error:  # noqa: BLE001 - listed by the engine as what became of the item
-            return Answer(messages=self.take_messages(), error=portable(error))
-        return Answer(messages=self.take_messages(), result=result)
+            return Reply(messages=self.take_messages(), stopped=True)
+        except Exception as error:  # noqa: BLE001 - the engine reports it as the failure of the item
+            return Reply(messages=self.take_messages(), error=picklable_error(error))
+        return Reply(messages=self.take_messages(), result=result)
 
     def take_messages(self) -> list[Any]:
-        """What was told since the last time."""
+        """Messages since the last call."""
         return [self._messages.popleft() for _ in range(len(self._messages))]
 
     def stop(self) -> None:
-        """Let the work end at its next message."""
-        self._stop_asked = True
+        """Stop the work at its next message."""
+        self._stop_requested = True
 
-    def _tell(self, message: Any) -> None:
+    def _emit(self, message: Any) -> None:
         self._messages.append(message)
-        if self._stop_asked and not self._stop_told:
-            self._stop_told = True  # once: what is told while the results are saved must not stop that
+        if self._stop_requested and not self._stop_raised:
+            self._stop_raised = True  # once: a message that the work sends while it saves its results must not stop it
             raise KeyboardInterrupt
 
 
@@ -87,16 +87,16 @@ _GRACE_S = 30.0
 
 
 class RayEngine:
-    """An `Engine` of Ray actors, one core each.
+    """An `Engine` that runs in Ray actors with one core each.
 
     Every machine must have this version of mien installed and see inputs and outputs under the same paths. Without an
-    address, and without ``RAY_ADDRESS`` in the environment, a Ray is started on this machine, with a temporary folder
-    of its own, no dashboard and no usage reports, and stopped afterwards. A Ray that the program has already
-    connected to is used, and stays.
+    address, and without ``RAY_ADDRESS`` in the environment, a Ray is started on this machine, with its own temporary
+    folder, no dashboard and no usage reports, and stopped afterwards. A Ray to which the program is already connected
+    is used and stays connected.
 
     Args:
-        workers: items to work on at the same time, at least 1.
-        address: of the cluster, such as ``"auto"`` or ``"ray://head:10001"``.
+        workers: Number of items to process at the same time, at least 1.
+        address: Address of the cluster, such as ``"auto"`` or ``"ray://head:10001"``.
 
     Raises:
         ConfigError: ``workers`` is below 1.
@@ -114,11 +114,11 @@ class RayEngine:
 
     @property
     def n_workers(self) -> int:
-        """Actors that work at the same time."""
+        """Number of actors that run at the same time."""
         return self._n_workers
 
     def run(self, setup: Setup, items: Sequence[Any], report: Callable[[Event], None]) -> None:
-        """Work on the items; see `mien.jobs.Engine.run`."""
+        """Process the items; see `mien.jobs.Engine.run`."""
         if not items:
             return
         with ExitStack() as stack:
@@ -128,12 +128,12 @@ class RayEngine:
 
 
 def create_ray(workers: int, address: str | None) -> RayEngine:
-    """The engine for the table of engines; see `RayEngine`."""
+    """Create the engine for the registry `mien.jobs.ENGINES`; see `RayEngine`."""
     return RayEngine(workers, address)
 
 
 class _RayRun:
-    """One run over several actors."""
+    """State of one run with several actors."""
 
     def __init__(
         self,
@@ -149,18 +149,18 @@ class _RayRun:
         self._report = report
         self._interrupts = interrupts
         self._waiting = deque(range(len(items)))
-        self._working: dict[Any, tuple[Any, int]] = {}  # answer to come -> actor and number of the item
+        self._working: dict[Any, tuple[Any, int]] = {}  # pending reply -> actor and index of the item
         self._error: BaseException | None = None
         self._deadline_s: float | None = None
 
     def run(self, n_workers: int) -> None:
-        """Work on everything, or until something stops the run."""
+        """Process all items, or until the run is stopped."""
         for _ in range(n_workers):
-            self._begin(self._create())
+            self._assign_next(self._create())
         while self._working:
             ended, _ = self._ray.wait(list(self._working), timeout=_POLL_S)
-            for answer in ended:
-                self._take(answer)
+            for reference in ended:
+                self._handle_reply(reference)
             if not ended:
                 self._collect_messages()
             if self._interrupts.n and self._deadline_s is None:
@@ -173,60 +173,60 @@ class _RayRun:
             raise self._error
 
     def _create(self) -> Any:
-        # Two threads: one works, the other is asked for messages and told to stop.
+        # Two threads: one processes the item, the other serves take_messages and stop.
         return self._ray.remote(RayWorker).options(num_cpus=1, max_concurrency=2).remote(self._setup)
 
-    def _begin(self, actor: Any) -> None:
-        """Give an actor its next item, or let it go."""
+    def _assign_next(self, actor: Any) -> None:
+        """Send an actor its next item, or end it."""
         if not self._waiting or self._deadline_s is not None:
             self._ray.kill(actor)
             return
         number = self._waiting.popleft()
         self._working[actor.work.remote(self._items[number])] = (actor, number)
 
-    def _take(self, reference: Any) -> None:
-        """What an actor answers about its item."""
+    def _handle_reply(self, reference: Any) -> None:
+        """Report the outcome of an item and assign the next one."""
         actor, number = self._working.pop(reference)
         try:
-            answer: Answer = self._ray.get(reference)
+            reply: Reply = self._ray.get(reference)
         except self._ray.exceptions.RayError as error:
-            self._pass_on(Failed(number, JobError(f"the Ray worker on it was lost: {str(error).splitlines()[0]}")))
+            self._forward(Failed(number, JobError(f"its Ray worker was lost: {str(error).splitlines()[0]}")))
             if self._waiting and self._deadline_s is None:
-                self._begin(self._create())
+                self._assign_next(self._create())
             return
-        for message in answer.messages:
-            self._pass_on(Message(number, message))
-        if answer.unfit and answer.error is not None:
-            self._end_with(answer.error)
-        elif answer.error is not None:
-            self._pass_on(Failed(number, answer.error))
-        elif not answer.stopped:
-            self._pass_on(Done(number, answer.result))
-        self._begin(actor)
+        for message in reply.messages:
+            self._forward(Message(number, message))
+        if reply.setup_failed and reply.error is not None:
+            self._abort(reply.error)
+        elif reply.error is not None:
+            self._forward(Failed(number, reply.error))
+        elif not reply.stopped:
+            self._forward(Done(number, reply.result))
+        self._assign_next(actor)
 
     def _collect_messages(self) -> None:
         for actor, number in list(self._working.values()):
             try:
                 messages = self._ray.get(actor.take_messages.remote(), timeout=_POLL_S)
             except self._ray.exceptions.RayError:
-                continue  # it has died, which its answer will say, or is still starting
+                continue  # it has crashed, which its reply will report, or is still starting
             for message in messages:
-                self._pass_on(Message(number, message))
+                self._forward(Message(number, message))
 
-    def _pass_on(self, event: Event) -> None:
+    def _forward(self, event: Event) -> None:
         try:
             self._report(event)
         except BaseException as error:
-            if self._error is not None:  # also the second time: then nobody wants to hear the rest
+            if self._error is not None:  # the second exception: further events would fail as well
                 raise
-            self._end_with(error)
+            self._abort(error)
 
-    def _end_with(self, error: BaseException) -> None:
+    def _abort(self, error: BaseException) -> None:
         self._error = self._error or error
         self._stop()
 
     def _stop(self) -> None:
-        """Begin nothing more, and ask those at work to end."""
+        """Start no further item and ask the running actors to stop."""
         if self._deadline_s is None:
             self._deadline_s = time.monotonic() + _GRACE_S
             for actor, _ in self._working.values():
@@ -243,7 +243,7 @@ def _import_ray() -> Any:
 
 @contextmanager
 def _connected(ray: Any, address: str | None, n_workers: int) -> Iterator[None]:
-    """Be connected to the cluster, or to a Ray of our own."""
+    """Connect to the cluster, or start and stop a local Ray."""
     if ray.is_initialized():
         yield
         return
@@ -251,7 +251,7 @@ def _connected(ray: Any, address: str | None, n_workers: int) -> Iterator[None]:
     address = address or os.environ.get("RAY_ADDRESS")
     if address:
         try:
-            with kept_handlers():
+            with restored_handlers():
                 ray.init(address=address, **quiet)
         except (ConnectionError, OSError, RuntimeError, ValueError) as error:
             raise JobError(f"cannot connect to Ray at {address}: {error}") from error
@@ -260,10 +260,10 @@ def _connected(ray: Any, address: str | None, n_workers: int) -> Iterator[None]:
         finally:
             ray.shutdown()
         return
-    # Short, as sockets with long paths cannot be opened; and our own, as /tmp/ray is other people's as well.
+    # Short, since sockets with long paths cannot be opened; private, since all users share /tmp/ray.
     folder = tempfile.mkdtemp(prefix="mien-ray-")
     try:
-        with _environment("RAY_USAGE_STATS_ENABLED", "0"), kept_handlers():
+        with _environment("RAY_USAGE_STATS_ENABLED", "0"), restored_handlers():
             ray.init(
                 num_cpus=n_workers, include_dashboard=False, _temp_dir=folder, _node_ip_address="127.0.0.1", **quiet
             )
@@ -275,7 +275,7 @@ def _connected(ray: Any, address: str | None, n_workers: int) -> Iterator[None]:
 
 @contextmanager
 def _environment(name: str, value: str) -> Iterator[None]:
-    """An environment variable for the processes that are started in the block."""
+    """Set an environment variable for the processes that are started in the block."""
     before = os.environ.get(name)
     os.environ[name] = value
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Interrupts that wait for a safe moment, so that they cannot tear a message in two."""
+"""Context managers that defer, block or translate SIGINT and SIGTERM, so that no message or file is cut in two."""
 
 from __future__ import annotations
 
@@ -15,39 +15,52 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class PendingInterrupts:
-    """Counts interrupts.
+    """Counter of interrupts.
 
     Attributes:
-        n: how many came so far.
+        n: Number of interrupts so far.
     """
 
     def __init__(self) -> None:
         self.n = 0
 
-    def take(self, _signal: int, _frame: FrameType | None) -> None:
-        """A signal handler."""
+    def count(self, _signal: int, _frame: FrameType | None) -> None:
+        """Signal handler that counts the interrupt."""
         self.n += 1
 
 
 @contextmanager
 def deferred_interrupts() -> Iterator[PendingInterrupts]:
-    """Count Ctrl-C, and SIGTERM where the program handles it in Python, instead of raising from any line.
+    """Count Ctrl-C, and SIGTERM if the program handles it in Python, instead of raising at an arbitrary line.
 
-    When the block ends the handlers are as before, and KeyboardInterrupt is raised if there was an interrupt. In a
-    thread other than the main one, which no interrupt ever reaches, nothing is changed.
+    At the end of the block the handlers are restored, and KeyboardInterrupt is raised if there was an interrupt. In a
+    thread other than the main thread, which receives no signals, nothing changes.
 
     Raises:
-        KeyboardInterrupt: an interrupt came.
+        KeyboardInterrupt: There was an interrupt during the block.
+
+    Examples:
+        >>> import signal
+        >>> before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        >>> try:
+        ...     with deferred_interrupts() as interrupts:
+        ...         signal.raise_signal(signal.SIGINT)
+        ...         print(f"{interrupts.n} interrupt, and the block goes on")
+        ... except KeyboardInterrupt:
+        ...     print("stopped after the block")
+        1 interrupt, and the block goes on
+        stopped after the block
+        >>> _ = signal.signal(signal.SIGINT, before)
     """
     pending = PendingInterrupts()
     if threading.current_thread() is not threading.main_thread():
         yield pending
         return
-    # What is ignored, or kills the process, stays as it is: that was somebody's choice.
+    # Signals that are ignored or end the process at once keep their handlers: the caller has chosen them.
     before: dict[signal.Signals, Any] = {each: signal.getsignal(each) for each in _SIGNALS}
     deferred = {each: handler for each, handler in before.items() if callable(handler)}
     for each in deferred:
-        signal.signal(each, pending.take)
+        signal.signal(each, pending.count)
     try:
         yield pending
     finally:
@@ -58,8 +71,8 @@ def deferred_interrupts() -> Iterator[PendingInterrupts]:
 
 
 @contextmanager
-def kept_handlers() -> Iterator[None]:
-    """Undo what the block does to the handlers of interrupts, as libraries do that were not asked to."""
+def restored_handlers() -> Iterator[None]:
+    """Restore the handlers of SIGINT and SIGTERM after the block, since some libraries replace them."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -72,11 +85,11 @@ def kept_handlers() -> Iterator[None]:
 
 
 @contextmanager
-def born_deaf() -> Iterator[None]:
-    """Processes started in this block never see the interrupts of the terminal, not even while Python starts.
+def blocked_interrupts() -> Iterator[None]:
+    """Block SIGINT and SIGTERM for processes that are started in the block, even while Python starts.
 
-    A terminal sends Ctrl-C to every process; only the first one shall act on it. On Windows there are no signal
-    masks, and a worker is deaf only from its first line on.
+    A terminal sends Ctrl-C to every process; only the parent process handles it. Windows has no signal masks: there a
+    worker ignores interrupts only once it calls `ignore_interrupts`.
     """
     if os.name != "posix":
         yield
@@ -89,14 +102,24 @@ def born_deaf() -> Iterator[None]:
 
 
 def ignore_interrupts() -> None:
-    """Leave interrupts to the process that started this one."""
+    """Ignore SIGINT and SIGTERM in this process; the parent process handles them."""
     for each in _SIGNALS:
         signal.signal(each, signal.SIG_IGN)
 
 
 @contextmanager
-def terminated_like_interrupted() -> Iterator[None]:
-    """SIGTERM, which job schedulers, ``timeout`` and ``kill`` send, ends the block as Ctrl-C does: with whole files."""
+def sigterm_as_interrupt() -> Iterator[None]:
+    """Raise KeyboardInterrupt on SIGTERM, which job schedulers, ``timeout`` and ``kill`` send, as on Ctrl-C.
+
+    Examples:
+        >>> import signal
+        >>> try:
+        ...     with sigterm_as_interrupt():
+        ...         signal.raise_signal(signal.SIGTERM)
+        ... except KeyboardInterrupt:
+        ...     print("results saved")
+        results saved
+    """
     if threading.current_thread() is not threading.main_thread():
         yield  # Python handles signals in its main thread alone
         return

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Streams: `prefetch` runs a stage in its own thread, `batched` groups items, `map_in_order` shares out work."""
+"""Iterators over threads and batches: `prefetch`, `batched` and `map_in_order`."""
 
 from __future__ import annotations
 
@@ -19,8 +19,16 @@ _POLL_S = 0.1
 def prefetch(items: Iterable[Item], depth: int) -> Generator[Item, None, None]:
     """Yield ``items`` in order while a thread prepares at most ``depth`` of them in advance.
 
-    An exception of the source comes out at its place in the order. Closing the generator stops the thread and closes
-    the source, wherever it is.
+    An exception of the source is raised at its place in the order. Closing the generator stops the thread and closes
+    the source, even in the middle.
+
+    Args:
+        items: Source of items, consumed in the thread.
+        depth: Maximum number of prepared items, at least 1.
+
+    Examples:
+        >>> list(prefetch(range(4), depth=2))
+        [0, 1, 2, 3]
     """
     waiting: queue.Queue[tuple[Item | None, BaseException | None, bool]] = queue.Queue(depth)
     stopped = threading.Event()
@@ -41,7 +49,7 @@ def prefetch(items: Iterable[Item], depth: int) -> Generator[Item, None, None]:
                 if not offer((item, None, False)):
                     return
             offer((None, None, True))
-        except BaseException as error:  # noqa: BLE001 - handed to the consumer, who raises it
+        except BaseException as error:  # noqa: BLE001 - raised again in the consuming thread
             offer((None, error, True))
         finally:
             if isinstance(source, Generator):
@@ -63,7 +71,12 @@ def prefetch(items: Iterable[Item], depth: int) -> Generator[Item, None, None]:
 
 
 def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """Lists of up to ``size`` items; what came before an error of ``items`` is given out before the error."""
+    """Yield lists of up to ``size`` items; the items before an error of ``items`` are yielded before the error.
+
+    Examples:
+        >>> list(batched("abcde", 2))
+        [['a', 'b'], ['c', 'd'], ['e']]
+    """
     batch: list[Item] = []
     try:
         for item in items:
@@ -82,9 +95,18 @@ def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
 def map_in_order(
     items: Iterable[Item], work: Callable[[Item], Result], n_workers: int
 ) -> Generator[Result, None, None]:
-    """What ``work`` makes of each item, in order, while up to ``n_workers`` threads work on the next ones.
+    """Yield ``work(item)`` for each item, in order, while up to ``n_workers`` threads process the next ones.
 
-    What came before an error of the items or of the work is given out before the error.
+    The results before an error of the items or of the work are yielded before the error.
+
+    Args:
+        items: Source of items, consumed in the calling thread.
+        work: Function of one item; it must be thread-safe.
+        n_workers: Number of threads, at least 1.
+
+    Examples:
+        >>> list(map_in_order(["a", "bb", "ccc"], len, n_workers=2))
+        [1, 2, 3]
     """
     source = iter(items)
     with ThreadPoolExecutor(n_workers, thread_name_prefix="mien-map") as pool:

@@ -10,7 +10,7 @@ import click
 
 from mien.cli.main import INTERRUPTED, exit_code
 from mien.core import MienError
-from mien.jobs.signals import terminated_like_interrupted
+from mien.jobs import sigterm_as_interrupt
 
 
 @click.command(short_help="Photos, videos or a camera to a table of affect.")
@@ -115,7 +115,7 @@ def analyze(inputs: tuple[str, ...], out: str, log: str, *, no_frames: bool, **o
     from mien.cli.progress import create_view, reporter
 
     view = create_view(log)
-    with terminated_like_interrupted(), view:
+    with sigterm_as_interrupt(), view:
         try:
             result = pipeline.analyze(
                 inputs, out, on_progress=view.progress, on_event=reporter(view), report_frames=not no_frames, **options

@@ -16,7 +16,7 @@ from rich.live import Live
 from rich.table import Table
 
 from mien.cli.main import INTERRUPTED
-from mien.jobs.signals import terminated_like_interrupted
+from mien.jobs import sigterm_as_interrupt
 from mien.pipeline import LiveFigures, LiveFrame
 
 _REFRESHES_HZ = 8
@@ -158,7 +158,7 @@ def live(source: str, page: bool, port: int, anonymous: bool, out: Path | None, 
         raise click.UsageError("--anonymous is about pictures; add --page")
     figures = None
     code = 0
-    with terminated_like_interrupted(), ExitStack() as stack:
+    with sigterm_as_interrupt(), ExitStack() as stack:
         answers = stack.enter_context(closing(pipeline.live(source, out=out, **options)))
         try:
             views: list[Any] = []
