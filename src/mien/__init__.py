@@ -20,37 +20,46 @@ if TYPE_CHECKING:
     from mien.core import (
         ACTION_UNITS,
         EXPRESSIONS,
+        AnalyzerConfig,
         ConfigError,
         DatasetError,
         Faces,
         Frame,
         InputError,
+        JobOptions,
         MienError,
         MissingExtraError,
         ModelError,
         OutputError,
+        Outputs,
+        VideoOptions,
     )
     from mien.inference import list_bundles
-    from mien.pipeline import RunResult, analyze
+    from mien.pipeline import RunResult, analyze, live
     from mien.results import read_table
 
 __all__ = [
     "ACTION_UNITS",
     "EXPRESSIONS",
     "Analyzer",
+    "AnalyzerConfig",
     "ConfigError",
     "DatasetError",
     "Faces",
     "Frame",
     "InputError",
+    "JobOptions",
     "MienError",
     "MissingExtraError",
     "ModelError",
     "OutputError",
+    "Outputs",
     "RunResult",
+    "VideoOptions",
     "__version__",
     "analyze",
     "list_bundles",
+    "live",
     "read_table",
 ]
 
@@ -60,6 +69,7 @@ _HOMES = {
     "RunResult": "mien.pipeline",
     "analyze": "mien.pipeline",
     "list_bundles": "mien.inference",
+    "live": "mien.pipeline",
     "read_table": "mien.results",
 }
 

@@ -17,7 +17,7 @@ from PIL import Image as Pil
 
 from mien.affect import Analyzer, Smoothing, smooth_tracks
 from mien.affect.analyzer import opencv_on_one_thread
-from mien.core import ACTION_UNITS, EXPRESSIONS, ConfigError, Faces, InputError, ModelError
+from mien.core import ACTION_UNITS, EXPRESSIONS, AnalyzerConfig, ConfigError, Faces, InputError, ModelError
 from mien.media import VideoFrame, open_video
 from tests.helpers.face_clips import FPS, N_FRAMES, close_up, write_clip
 
@@ -392,6 +392,8 @@ def test_frames_before_a_break_are_given_out(analyzer: Analyzer, face: Image) ->
         ({"detector": "mtcnm"}, ConfigError, "did you mean 'mtcnn'"),
         ({"runtime": "onnxruntim"}, ConfigError, "did you mean 'onnxruntime'"),
         ({"threads": 0}, ConfigError, "threads must be at least 1"),
+        ({"min_quality": 1.1}, ConfigError, "min_quality must be from 0 to 1, got 1.1"),
+        ({"thread": 1}, TypeError, "unknown option 'thread'; did you mean 'threads'?"),
         ({"model": "mien-light2"}, ModelError, "did you mean 'mien-light'"),
         ({"model": Path("nowhere")}, ModelError, "nowhere: no bundle of that name"),
     ],
@@ -401,9 +403,15 @@ def test_wrong_arguments(arguments: dict[str, object], error: type[Exception], m
         Analyzer(**arguments)  # type: ignore[arg-type]  # the mistake under test
 
 
+def test_a_config_and_shortcuts_build_the_same_analyzer() -> None:
+    config = AnalyzerConfig(threads=1, faces="largest", landmark_model=None)
+    assert Analyzer(config).config == Analyzer(threads=1, faces="largest", landmark_model="none").config == config
+    assert Analyzer(config, faces="all").config == AnalyzerConfig(threads=1, landmark_model=None)
+
+
 def test_an_object_that_is_no_detector() -> None:
     with pytest.raises(ConfigError, match=r"a detector has a method detect\(image\)"):
-        Analyzer(detector=7)  # type: ignore[arg-type]  # the mistake under test
+        Analyzer(detector=7)
 
 
 def test_a_real_video_follows_one_face(analyzer: Analyzer, shared_data: Path) -> None:

@@ -14,7 +14,6 @@ from mien.faces import (
     Detections,
     QualityModel,
     align_faces,
-    check_min_quality,
     load_quality_model,
     quality_signals,
 )
@@ -141,9 +140,3 @@ def test_a_damaged_model_says_so(tmp_path: Path) -> None:
 
 def fitted() -> QualityModel:
     return load_quality_model()
-
-
-@pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])
-def test_a_threshold_beyond_the_scale_is_refused(value: float) -> None:
-    with pytest.raises(ConfigError, match="from 0 to 1"):
-        check_min_quality(value)

@@ -28,15 +28,22 @@ from mien.affect.inference_stage import (
 )
 from mien.affect.temporal.frame_smoothing import smooth_frames
 from mien.affect.temporal.smoothing import Smoothing
-from mien.core import ConfigError, Faces, FaceSelector, Frame, InputError, ModelSpec
+from mien.core import (
+    DEFAULT_BUNDLE,
+    AnalyzerConfig,
+    ConfigError,
+    Faces,
+    FaceSelector,
+    Frame,
+    InputError,
+    ModelSpec,
+    with_shortcuts,
+)
 from mien.faces import (
-    DEFAULT_LANDMARK_MODEL,
     Detections,
     FaceDetector,
     FaceFollower,
-    LandmarkModel,
     LandmarkNet,
-    check_min_quality,
     create_detector,
     create_landmark_model,
     load_quality_model,
@@ -45,7 +52,7 @@ from mien.faces import (
     refine_landmarks,
 )
 from mien.faces.detector import N_KEYPOINTS, N_LANDMARKS
-from mien.inference import DEFAULT_BUNDLE, Bundle, load_bundle, usable_cores
+from mien.inference import Bundle, load_bundle, usable_cores
 from mien.jobs import batched, map_in_order, prefetch
 from mien.media import VideoFrame, as_rgb, load_image, open_video
 
@@ -91,49 +98,40 @@ _FOUND_WAITING = 12
 
 
 class Analyzer:
-    """Reads the affect of every face in images, crops and videos. Works offline with the models inside the wheel.
+    """Predicts the affect of every face in images, crops and videos. Works offline with the models in the wheel.
 
     Args:
-        model: name of a bundle or path of its folder.
-        detector: name of a face detector (``"mtcnn"``, or ``"yunet=FILE.onnx"`` with a model of your own), or any
-            object with the methods of `mien.faces.FaceDetector`.
-        landmark_model: Gives 68 landmarks, head pose and eye openness, and tracks faces between detections:
-            name or folder of its bundle, any object with the methods of `mien.faces.LandmarkModel`, or None (``"none"``)
-            for the five points of the detector alone.
-        runtime: ``"onnxruntime"`` or ``"openvino"`` (extra).
-        threads: of each model; None uses every core that this process may use.
-        faces: ``"all"``, ``"largest"`` (the largest box of each image), or ``"track=ID"`` for one track of videos.
-        features: whether results carry the embedding of each face.
-        min_quality: abstain below: such faces keep box, track and quality, but their affect is NaN and takes no part
-            in smoothing. 0 answers for every face; see docs/quality.md for what a value costs and gains.
+        model: Name of a bundle, path of its folder, or an `AnalyzerConfig` with this and the other options.
+        features: Whether results carry the embedding of each face.
+        **shortcuts: Fields of `AnalyzerConfig`, such as ``threads=1``. ``detector`` and ``landmark_model`` may also be
+            objects with the methods of `mien.faces.FaceDetector` and `mien.faces.LandmarkModel`.
 
     Raises:
-        ConfigError: an argument is unknown, or ``min_quality`` is not in [0, 1].
-        ModelError: a model is missing, damaged or of an unknown version.
-        MissingExtraError: the runtime is not installed.
+        ConfigError: An option is out of range or names something unknown.
+        ModelError: A model is missing, damaged or of an unknown version.
+        MissingExtraError: The runtime is not installed.
+        TypeError: `AnalyzerConfig` has no field of that name.
     """
 
     def __init__(
-        self,
-        model: str | Path = DEFAULT_BUNDLE,
-        *,
-        detector: str | FaceDetector = "mtcnn",
-        landmark_model: str | Path | LandmarkModel | None = DEFAULT_LANDMARK_MODEL,
-        runtime: str = "onnxruntime",
-        threads: int | None = None,
-        faces: str = "all",
-        features: bool = False,
-        min_quality: float = 0.0,
+        self, model: str | Path | AnalyzerConfig = DEFAULT_BUNDLE, *, features: bool = False, **shortcuts: Any
     ) -> None:
-        self._choice = FaceSelector.for_media(faces)
-        self._bundle = load_bundle(model, runtime=runtime, threads=threads)
+        given = model if isinstance(model, AnalyzerConfig) else AnalyzerConfig(model=model)
+        (config,) = with_shortcuts(shortcuts, given)
+        self._config = config
+        self._choice = FaceSelector.for_media(config.faces)
+        self._bundle = load_bundle(config.model, runtime=config.runtime, threads=config.threads)
         self._decoder = Decoder(self._bundle.spec, keep_features=features)
-        self._detector, self._runtime, self._threads = detector, runtime, threads
-        self._reader = create_landmark_model(landmark_model, runtime=runtime)
-        self._affect_inference = AffectInference(decoder=self._decoder, min_quality=check_min_quality(min_quality))
+        self._reader = create_landmark_model(config.landmark_model, runtime=config.runtime)
+        self._affect_inference = AffectInference(decoder=self._decoder, min_quality=config.min_quality)
         # Errors come now and not at the first image: an unknown name, a bad file, an object that cannot detect.
-        if not isinstance(detector, str) or parse_detector(detector)[1]:
+        if not isinstance(config.detector, str) or parse_detector(config.detector)[1]:
             self._create_detector(_MOVING_SIDE_PX)
+
+    @property
+    def config(self) -> AnalyzerConfig:
+        """The options that the analyzer was made with."""
+        return self._config
 
     @cached_property
     def _still_detector(self) -> FaceDetector:
@@ -146,18 +144,18 @@ class Analyzer:
         return self._create_detector(_MOVING_SIDE_PX)
 
     def _create_detector(self, max_side_px: int) -> FaceDetector:
-        if not isinstance(self._detector, str):
-            return create_detector(self._detector)
-        name, model = parse_detector(self._detector)
-        threads = {} if model else {"threads": self._threads}  # OpenCV runs a model of the user's
+        if not isinstance(self._config.detector, str):
+            return create_detector(self._config.detector)
+        name, model = parse_detector(self._config.detector)
+        threads = {} if model else {"threads": self._config.threads}  # OpenCV runs a model of the user's
         return create_detector(name, max_side_px=max_side_px, **model, **threads)
 
     @cached_property
     def _moving_bundle(self) -> Bundle:
         """For videos, one thread to a batch: threads with batches of their own do not wait for each other."""
-        if self._threads == 1:
+        if self._config.threads == 1:
             return self._bundle
-        return load_bundle(self._bundle.folder, runtime=self._runtime, threads=1)
+        return load_bundle(self._bundle.folder, runtime=self._config.runtime, threads=1)
 
     @property
     def spec(self) -> ModelSpec:
@@ -330,7 +328,7 @@ class Analyzer:
     @property
     def _n_workers(self) -> int:
         """Batches to work on at a time."""
-        return min(usable_cores() if self._threads is None else self._threads, _MOST_BATCHES)
+        return min(self._config.threads or usable_cores(), _MOST_BATCHES)
 
     def _in_batches(
         self, frames: Iterable[VideoFrame], *, images: bool, live: bool, size: int = _FRAMES_A_BATCH

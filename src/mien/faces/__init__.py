@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finds, aligns and follows faces."""
 
+from mien.core import DEFAULT_LANDMARK_MODEL, NO_LANDMARK_MODEL
 from mien.faces.alignment import align_faces, keypoints_of, resize_face, similarity_transform, to_colour, warp_face
 from mien.faces.detector import (
     DETECTORS,
@@ -15,14 +16,12 @@ from mien.faces.detector import (
 )
 from mien.faces.follower import FaceFollower
 from mien.faces.landmark_model import (
-    DEFAULT_LANDMARK_MODEL,
-    NO_LANDMARK_MODEL,
     LandmarkNet,
     create_landmark_model,
     load_landmark_net,
     refine_landmarks,
 )
-from mien.faces.quality import SIGNALS, QualityModel, check_min_quality, load_quality_model, quality_signals
+from mien.faces.quality import SIGNALS, QualityModel, load_quality_model, quality_signals
 from mien.faces.scene_changes import CutDetector
 from mien.faces.tracker import MAX_LOST_S, Tracker
 
@@ -44,7 +43,6 @@ __all__ = [
     "SearchingDetector",
     "Tracker",
     "align_faces",
-    "check_min_quality",
     "create_detector",
     "create_landmark_model",
     "keypoints_of",

@@ -8,18 +8,20 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from mien.core import LANDMARK_COLUMNS, ConfigError, ModelError, pose_angles, rotation_matrices
+from mien.core import (
+    DEFAULT_LANDMARK_MODEL,
+    LANDMARK_COLUMNS,
+    NO_LANDMARK_MODEL,
+    ConfigError,
+    ModelError,
+    pose_angles,
+    rotation_matrices,
+)
 from mien.faces.alignment import keypoints_of, similarity_transform, to_colour, warp_face
 from mien.faces.detector import Detections, Image, LandmarkModel, require_picture
 from mien.inference import Bundle, load_bundle
 
 Floats = npt.NDArray[np.float32]
-
-DEFAULT_LANDMARK_MODEL = "mien-points"
-"""The landmark net that comes with mien."""
-
-NO_LANDMARK_MODEL = "none"
-"""What people write for no landmark net: faces then have the five points of their detector."""
 
 MIN_CONFIDENCE = 0.5
 """Score from which what the reader sees in a place that a detector calls a face replaces the detector's points."""

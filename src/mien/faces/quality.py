@@ -149,17 +149,6 @@ def load_quality_model(path: Path = DEFAULT_QUALITY) -> QualityModel:
         raise ModelError(f"{error}; fit it again with `python -m benchmarks quality`") from error
 
 
-def check_min_quality(min_quality: float) -> float:
-    """The same number.
-
-    Raises:
-        ConfigError: it is not in [0, 1].
-    """
-    if not 0 <= min_quality <= 1:
-        raise ConfigError(f"min_quality must be from 0 to 1, got {min_quality}")
-    return min_quality
-
-
 def _texture(crops: Image) -> tuple[Floats, Floats]:
     """Logarithms of sharpness and contrast of each crop, (N,) and (N,)."""
     deviations = np.empty((len(crops), 2), np.float32)

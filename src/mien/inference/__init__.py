@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the graphs: the runtime port, its table of runtimes, and a fake for tests."""
 
+from mien.core import DEFAULT_BUNDLE
 from mien.inference.bundle import (
-    DEFAULT_BUNDLE,
     Bundle,
     Head,
     bundle_digest,

@@ -14,10 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mien.core import ConfigError, HeadSpec, InputSpec, ModelError, ModelSpec
+from mien.core import DEFAULT_BUNDLE, ConfigError, HeadSpec, InputSpec, ModelError, ModelSpec
 from mien.inference.runtime import Session, create_session
-
-DEFAULT_BUNDLE = "mien-light"
 
 # Faces a call: larger batches are no faster on a CPU and only cost memory.
 _MAX_BATCH = 16

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from mien.affect import AdaptiveRate, Smoothing
-from mien.core import ConfigError, FaceSelector
-from mien.faces import DEFAULT_LANDMARK_MODEL, NO_LANDMARK_MODEL, check_min_quality, parse_detector
+from mien.core import AnalyzerConfig, ConfigError, FaceSelector
+from mien.faces import DEFAULT_LANDMARK_MODEL, NO_LANDMARK_MODEL, parse_detector
 from mien.inference import DEFAULT_BUNDLE, bundle_digest, load_spec, usable_cores
 from mien.jobs import Engine, LocalEngine, create_engine
 from mien.pipeline.media_run import Selection
@@ -170,7 +170,7 @@ def analyze(
         arguments["detector_sha256"] = hash_file(weights) if Path(weights).is_file() else None
     if landmark_model != NO_LANDMARK_MODEL:
         arguments["landmark_model_sha256"] = bundle_digest(landmark_model)
-    check_min_quality(min_quality)
+    AnalyzerConfig(min_quality=min_quality)
     selection = Selection(every=every, start_s=start_s, stop_s=stop_s, smooth=smoothing, adaptive=rate)
     if anonymous and overlay is None:
         raise ConfigError("anonymous changes the overlay; name a file for it")
