@@ -32,12 +32,12 @@ def answer(n_faces: int = 1) -> LiveFrame:
         expression_labels=("neutral", "happiness"),
         valence=np.full(n_faces, 0.5),
         arousal=np.full(n_faces, np.nan),
-        action_units=np.full((n_faces, 1), 0.9),
+        action_units=np.full((n_faces, 1), 0.3),
         action_unit_labels=("AU12",),
     )
     frame = Frame(index=3, time_s=0.12, faces=faces, image=np.full((80, 100, 3), 90, np.uint8))
     figures = LiveFigures(n_frames=4, n_dropped=2, fps=25.0, latency_p50_s=0.011, latency_p95_s=0.02)
-    return LiveFrame(source="camera [0]", frame=frame, latency_s=0.012, figures=figures)
+    return LiveFrame(source="camera [0]", frame=frame, latency_s=0.012, figures=figures, thresholds={"AU12": 0.2})
 
 
 def test_a_video_in_a_pipe(mien: Any, clip: Path, tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_a_video_in_a_pipe(mien: Any, clip: Path, tmp_path: Path) -> None:
     assert read_table(tmp_path / "t.csv").num_rows > 0
 
 
-@pytest.mark.parametrize(("points", "has_pose"), [("mien-points", True), ("none", False)])
+@pytest.mark.parametrize(("landmark_model", "has_pose"), [("mien-points", True), ("none", False)])
 def test_a_landmark_net_or_none(mien: Any, clip: Path, tmp_path: Path, landmark_model: str, has_pose: bool) -> None:
     ended = mien("live", clip, "--out", tmp_path / "t.csv", "--threads", 1, "--landmark-model", landmark_model)
     assert ended.code == 0
@@ -124,6 +124,7 @@ def test_the_page_shows_the_latest_answer() -> None:
         (face,) = facts["faces"]
         assert (face["top"], face["valence"], face["arousal"]) == ("happiness", 0.5, None)
         assert face["expression"] == {"neutral": 0.25, "happiness": 0.75}
+        assert face["present"] == ["AU12"], "as the bundle's threshold of 0.2 says"
         pictures = get(page, "/pictures")
         head = [pictures.readline() for _ in range(4)]
         length = int(head[2].split()[1])

@@ -104,8 +104,16 @@ def test_sizes_follow_the_image(scale: int) -> None:
 def test_the_panel_says_what_is_known() -> None:
     panel = lay_out_panels(faces(_BOX, track_ids=np.array([3])), 640, 480)[0]
     assert panel.title == "#3 happiness 0.65"
-    assert panel.lines == ("AU06 AU12",)  # .5 is active, .49 and unknown are not
+    assert panel.lines == ("AU06 AU12",)  # 0.5 is present, 0.49 and unknown are not
     assert panel.dot == pytest.approx((0.6, 0.2))
+
+
+def test_thresholds_of_the_bundle_decide_which_units_are_shown() -> None:
+    thresholds = {"AU06": 0.95, "AU25": 0.2, "AU26": 0.0}
+    assert lay_out_panels(faces(_BOX), 640, 480, thresholds)[0].lines == ("AU12 AU25",)
+    image = np.zeros((480, 640, 3), np.uint8)
+    with_thresholds = draw_faces(image, faces(_BOX), thresholds=thresholds)
+    assert changed(draw_faces(image, faces(_BOX)), with_thresholds).any()
 
 
 def test_what_is_unknown_is_not_shown() -> None:

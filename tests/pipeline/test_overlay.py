@@ -14,7 +14,7 @@ def drawn(path: Path, times_s: list[float], size: tuple[int, int] = (64, 48)) ->
     width, height = size
     info = VideoInfo(path=None, name="x", width=width, height=height, codec="h264", average_fps=25)
     image = np.full((height, width, 3), 90, np.uint8)
-    with Drawing(path=path, anonymous=False).open(info, 1) as overlay:
+    with Drawing(path=path, anonymous=False).open(info, 1, {}) as overlay:
         for index, time_s in enumerate(times_s):
             overlay.write(Frame(index=index, time_s=time_s, faces=Faces.empty(), image=image))
     return times_of(path)

@@ -35,7 +35,7 @@ def make_frame() -> MakeFrame:
         faces = Faces(
             boxes=np.hstack([corners, corners + 100]),
             confidence=rng.random(n_faces),
-            landmarks=rng.uniform(0, 500, (n_faces, N_LANDMARKS, 2)),
+            keypoints=rng.uniform(0, 500, (n_faces, N_LANDMARKS, 2)),
             track_ids=np.arange(n_faces),
             pose_rad=rng.uniform(-1, 1, (n_faces, 3)),
             quality=rng.random(n_faces),

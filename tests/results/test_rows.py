@@ -30,8 +30,8 @@ def test_one_row_per_face_and_one_for_a_frame_without(schema: pa.Schema, make_fr
         assert (found["confidence"], found["quality"]) == (faces.confidence[0], faces.quality[0])
         assert (found["valence"], found["arousal"]) == (faces.valence[0], faces.arousal[0])
         assert [found["AU01"], found["AU12"]] == faces.action_units[0].tolist()
-        assert [found[f"lm_x{k:02d}"] for k in range(5)] == faces.landmarks[0, :, 0].tolist()
-        assert [found[f"lm_y{k:02d}"] for k in range(5)] == faces.landmarks[0, :, 1].tolist()
+        assert [found[f"lm_x{k:02d}"] for k in range(5)] == faces.keypoints[0, :, 0].tolist()
+        assert [found[f"lm_y{k:02d}"] for k in range(5)] == faces.keypoints[0, :, 1].tolist()
         assert [found["eye_open_image_left"], found["eye_open_image_right"]] == faces.eyes_open[0].tolist()
 
 
@@ -79,10 +79,19 @@ def test_faces_of_another_bundle_are_refused(schema: pa.Schema, make_frame) -> N
         encoder.check(Faces(boxes=[[0, 0, 1, 1]], expression_labels=EXPRESSIONS))
 
 
+def test_68_landmarks_and_five_keypoints_are_told_apart() -> None:
+    landmarks, keypoints = np.arange(136.0).reshape(1, 68, 2), 1000 + np.arange(10.0).reshape(1, 5, 2)
+    faces = Faces(boxes=[[0, 0, 9, 9]], landmarks=landmarks, keypoints=keypoints, expression_labels=EXPRESSIONS)
+    for n_landmarks, points in ((68, landmarks), (5, keypoints)):
+        encoder = RowEncoder(table_schema(n_landmarks=n_landmarks))
+        (row,) = encoder.encode([("a", Frame(index=0, time_s=0.0, faces=faces))]).to_pylist()
+        for axis, values in zip("xy", points[0].T, strict=True):
+            assert [row[f"lm_{axis}{k:02d}"] for k in range(n_landmarks)] == values.tolist()
+
+
 def test_another_number_of_landmarks_is_refused() -> None:
-    encoder = RowEncoder(table_schema(n_landmarks=5))
-    with pytest.raises(ConfigError, match="68"):
-        encoder.check(Faces(boxes=[[0, 0, 1, 1]], landmarks=np.zeros((1, 68, 2)), expression_labels=EXPRESSIONS))
+    with pytest.raises(ConfigError, match="0, 5 or 68 landmarks per face, not 7"):
+        RowEncoder(table_schema(n_landmarks=7))
 
 
 def test_a_schema_of_someone_else_is_refused() -> None:

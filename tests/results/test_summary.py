@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 
 from mien.core import EXPRESSIONS, ConfigError, Faces, Frame, InputError
-from mien.results import Summary, TableWriter, read_table, summarize, table_schema
-from mien.results.summaries.episodes import is_on, thresholds_metadata
+from mien.results import Summary, TableWriter, read_table, summarize, table_schema, thresholds_metadata
+from mien.results.summaries.episodes import is_on
 
 UNITS = ("AU01", "AU12")
 
@@ -216,7 +216,7 @@ def test_a_lost_frame_does_not_cut_an_event(make_table: MakeTable) -> None:
 def test_thresholds_of_the_bundle_count(make_table: MakeTable) -> None:
     frames = steady(10, 10, (0, "neutral", 0, 0.3))
     plain = make_table({"a.mp4": frames})
-    own = make_table({"a.mp4": frames}, "own.parquet", **thresholds_metadata(UNITS, (0.5, 0.2)))
+    own = make_table({"a.mp4": frames}, "own.parquet", **thresholds_metadata({"AU01": 0.5, "AU12": 0.2}))
     assert windows(summarize(plain))[0]["AU12_rate"] == 0
     assert windows(summarize(plain, thresholds={"AU12": 0.2}))[0]["AU12_rate"] == 1
     (row,) = windows(summarize(own, thresholds={"AU12": 0.9}))  # the table knows best

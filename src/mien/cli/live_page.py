@@ -90,7 +90,12 @@ class LivePage:
         """The answer drawn, as a JPEG; drawn once, however many watch, and never if nobody does."""
         with self._drawing:
             if self._picture[0] != number and answer.frame.image is not None:
-                drawn = draw_faces(answer.frame.image, answer.frame.faces, anonymous=self._anonymous)
+                drawn = draw_faces(
+                    answer.frame.image,
+                    answer.frame.faces,
+                    thresholds=answer.thresholds,
+                    anonymous=self._anonymous,
+                )
                 self._picture = number, encode_jpeg(drawn)
             return self._picture[1]
 
@@ -183,8 +188,11 @@ def facts(answer: LiveFrame) -> dict[str, Any]:
                 "valence": _number(face.valence[0]),
                 "arousal": _number(face.arousal[0]),
                 "action_units": dict(zip(face.action_unit_labels, map(_number, face.action_units[0]), strict=True)),
+                "present": units,
             }
-            for face, top in zip(faces, faces.top_expressions(), strict=True)
+            for face, top, units in zip(
+                faces, faces.top_expressions(), faces.present_action_units(answer.thresholds), strict=True
+            )
         ],
     }
 

@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import compress
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from mien.core.errors import ConfigError, InputError, MissingExtraError
+from mien.core.labels import DEFAULT_THRESHOLD
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -145,6 +147,17 @@ class Faces:
         return [
             None if np.isnan(row).all() else self.expression_labels[int(np.nanargmax(row))] for row in self.expression
         ]
+
+    def present_action_units(self, thresholds: Mapping[str, float]) -> list[tuple[str, ...]]:
+        """The action units that count as present in each face.
+
+        Args:
+            thresholds: Action unit -> probability from which it counts as present, such as
+                `mien.core.ModelSpec.action_unit_thresholds`; `DEFAULT_THRESHOLD` for units that are not named.
+        """
+        limits = [thresholds.get(label, DEFAULT_THRESHOLD) for label in self.action_unit_labels]
+        present = self.action_units.astype(np.float64) >= np.array(limits, np.float64)  # NaN is not present
+        return [tuple(compress(self.action_unit_labels, row)) for row in present]
 
     def to_pandas(self) -> pd.DataFrame:
         """One row per face with the column names of the table contract.

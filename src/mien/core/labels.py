@@ -27,6 +27,9 @@ EXPRESSION_COLOURS = MappingProxyType(
 """The colour of each expression wherever one is drawn: Okabe and Ito's palette for all kinds of colour vision (2008),
 with grey for its black, so that it holds on light and on dark grounds."""
 
+DEFAULT_THRESHOLD = 0.5
+"""Probability from which an action unit counts as present where its bundle names no threshold."""
+
 DIMENSIONS = ("valence", "arousal")
 """Columns of a valence-arousal array; both in [-1, 1]."""
 

@@ -224,6 +224,12 @@ class ModelSpec:
         """The task of that name, None where the bundle does not have it."""
         return next((task for task in self.tasks if task.task == name), None)
 
+    @property
+    def action_unit_thresholds(self) -> dict[str, float]:
+        """Action unit -> probability from which it counts as present; empty where the bundle names none."""
+        task = self.task("action_units")
+        return {} if task is None or not task.thresholds else dict(zip(task.labels, task.thresholds, strict=True))
+
     def to_json(self) -> dict[str, Any]:
         """Plain lists, dicts and numbers for ``json.dump``."""
         content: dict[str, Any] = asdict(self)

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import colorsys
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import cv2
 import numpy as np
@@ -82,7 +84,7 @@ def _cells(head: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 Colour = tuple[int, int, int]
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
-_ACTIVE = 0.5
+_NO_THRESHOLDS: Mapping[str, float] = MappingProxyType({})
 _UNITS_PER_LINE = 2
 _PLANE_LINES = 4.0  # side of the valence-arousal plane in lines of text
 # Heights of a line of text as shares of the shorter image side, the largest that fits is used.
@@ -126,7 +128,9 @@ class Panel:
         return 0 if self.dot is None else round(_PLANE_LINES * self.line_px)
 
 
-def lay_out_panels(face: Faces, max_width: int, max_height: int) -> list[Panel]:
+def lay_out_panels(
+    face: Faces, max_width: int, max_height: int, thresholds: Mapping[str, float] = _NO_THRESHOLDS
+) -> list[Panel]:
     """Panels of one face that fit into the image, the one that tells most first.
 
     First everything in type of falling size, then, for crowds, the title alone in small type.
@@ -135,11 +139,12 @@ def lay_out_panels(face: Faces, max_width: int, max_height: int) -> list[Panel]:
         face: a `Faces` of length 1.
         max_width: of the image.
         max_height: of the image.
+        thresholds: As for `draw_faces`.
 
     Returns:
         Nothing if nothing is known of the face or the image is too small for legible text.
     """
-    title, lines, dot = _title(face), _unit_lines(face), _dot(face)
+    title, lines, dot = _title(face), _unit_lines(face, thresholds), _dot(face)
     if not title and not lines and dot is None:
         return []
     sizes = [
@@ -199,9 +204,8 @@ def _title(face: Faces) -> str:
     return " ".join(parts)
 
 
-def _unit_lines(face: Faces) -> tuple[str, ...]:
-    active = face.action_units[0] >= _ACTIVE  # NaN is not active
-    names = [name for name, is_active in zip(face.action_unit_labels, active, strict=True) if is_active]
+def _unit_lines(face: Faces, thresholds: Mapping[str, float]) -> tuple[str, ...]:
+    (names,) = face.present_action_units(thresholds)
     return tuple(" ".join(names[i : i + _UNITS_PER_LINE]) for i in range(0, len(names), _UNITS_PER_LINE))
 
 
@@ -256,11 +260,17 @@ _NOSE_TIP = 30  # of the 68 landmarks
 _GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
 
 
-def draw_faces(image: npt.NDArray[np.uint8], faces: Faces, *, anonymous: bool = False) -> npt.NDArray[np.uint8]:
+def draw_faces(
+    image: npt.NDArray[np.uint8],
+    faces: Faces,
+    *,
+    thresholds: Mapping[str, float] = _NO_THRESHOLDS,
+    anonymous: bool = False,
+) -> npt.NDArray[np.uint8]:
     """Draw what was read on a copy of the image.
 
     Every face gets a box in the colour of its track and a panel with its track number, its most probable expression,
-    the active action units (probability .5 or more) and its place in the valence-arousal plane (valence to the
+    the action units that are present and its place in the valence-arousal plane (valence to the
     right, arousal upwards, both -1 to 1). Sizes follow the image; a panel lies where it hides least, always inside.
     In a crowd, where it would hide other faces, it shrinks to the track number and the expression. Dots mark the 68
     points of faces that have them. Three lines from the nose show how the head is turned: red to its side, green to
@@ -270,6 +280,8 @@ def draw_faces(image: npt.NDArray[np.uint8], faces: Faces, *, anonymous: bool = 
         image: (H, W, 3) uint8 RGB.
         faces: faces with boxes in pixels of this image; faces without a finite box are passed over, and of the
             others only what is known (not NaN) is shown.
+        thresholds: Action unit -> probability from which it counts as present, such as ``spec.action_unit_thresholds``
+            of the analyzer that gave the faces; 0.5 for units that are not named.
         anonymous: make the heads unrecognisable first, see `anonymize_faces`.
 
     Returns:
@@ -295,7 +307,7 @@ def draw_faces(image: npt.NDArray[np.uint8], faces: Faces, *, anonymous: bool = 
         others = taken[:number] + taken[number + 1 :]
         choices = [
             (panel, _best_place(panel, boxes[number], taken, width, height))
-            for panel in lay_out_panels(face, width, height)
+            for panel in lay_out_panels(face, width, height, thresholds)
         ]
         if choices:
             # In a crowd the panel that tells most would hide other faces: the least hiding one comes first then.

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -130,12 +130,14 @@ class LiveFrame:
         frame: with its image.
         latency_s: seconds from the arrival of the picture to this answer.
         figures: of the last answers.
+        thresholds: Action unit -> probability from which it counts as present, of the bundle.
     """
 
     source: str
     frame: Frame
     latency_s: float
     figures: LiveFigures
+    thresholds: Mapping[str, float]
 
 
 def live(
@@ -182,6 +184,7 @@ def live(
             model, detector=detector, landmark_model=landmark_model, runtime=runtime, threads=threads, faces=faces
         )
         table = stack.enter_context(LiveTable(Path(out), analyzer, reader)) if out is not None else None
+        thresholds = analyzer.spec.action_unit_thresholds
         frames = _paced(reader, clock) if paced else reader
         newest = stack.enter_context(NewestFrame(frames, clock))
         answered = stack.enter_context(closing(analyzer.frames(_until(newest, stop_s), images=True, live=True)))
@@ -201,7 +204,13 @@ def live(
                 latency_p50_s=float(median),
                 latency_p95_s=float(slow),
             )
-            yield LiveFrame(source=reader.info.name, frame=frame, latency_s=latencies_s[-1], figures=figures)
+            yield LiveFrame(
+                source=reader.info.name,
+                frame=frame,
+                latency_s=latencies_s[-1],
+                figures=figures,
+                thresholds=thresholds,
+            )
 
 
 class NewestFrame:

@@ -29,7 +29,6 @@ def schema_for_analyzer(
         landmarks: whether the table has the points of each face.
         metadata: further facts about the run.
     """
-    units = analyzer.spec.task("action_units")
     landmark_bundle = analyzer.landmark_bundle
     return table_schema(
         expression_labels=analyzer.expression_labels,
@@ -43,7 +42,7 @@ def schema_for_analyzer(
                 if landmark_bundle is None
                 else {"landmark_model_name": landmark_bundle.spec.name, "landmark_model_sha256": landmark_bundle.digest}
             ),
-            **({} if units is None else thresholds_metadata(units.labels, units.thresholds)),
+            **thresholds_metadata(analyzer.spec.action_unit_thresholds),
             **metadata,
         },
     )

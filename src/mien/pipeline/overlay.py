@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -49,16 +50,18 @@ class Painter:
     Attributes:
         choice: whose readings are drawn.
         heads: which heads are hidden, None for none.
+        thresholds: Action unit -> probability from which it counts as present.
     """
 
     choice: FaceSelector
     heads: RecentHeads | None
+    thresholds: Mapping[str, float]
 
     def __call__(self, image: npt.NDArray[np.uint8], frame: Frame) -> npt.NDArray[np.uint8]:
         """The picture of a frame with everything drawn."""
         if self.heads is not None:
             image = anonymize_faces(image, self.heads.update(frame.faces, frame.time_s))
-        return draw_faces(image, self.choice.of(frame.faces))
+        return draw_faces(image, self.choice.of(frame.faces), thresholds=self.thresholds)
 
 
 class NoOverlay:
@@ -170,8 +173,13 @@ class Drawing:
         if media.path is not None and self.path.exists() and self.path.samefile(media.path):
             raise ConfigError(f"{self.path}: the overlay would replace the input; choose another name")
 
-    def open(self, info: VideoInfo | None, every: int) -> Overlay:
+    def open(self, info: VideoInfo | None, every: int, thresholds: Mapping[str, float]) -> Overlay:
         """An overlay for a video, or for an image if there is no ``info``. Missing folders are created.
+
+        Args:
+            info: Facts about the video; None for an image.
+            every: Each how many-th frame of the source will come.
+            thresholds: Action unit -> probability from which it counts as present.
 
         Raises:
             OutputError: the place cannot be written.
@@ -180,7 +188,8 @@ class Drawing:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(f"{self.path}: cannot be written ({error.strerror}); choose another place") from error
-        painter = Painter(choice=self.choice, heads=RecentHeads() if self.anonymous else None)
+        heads = RecentHeads() if self.anonymous else None
+        painter = Painter(choice=self.choice, heads=heads, thresholds=thresholds)
         if info is None:
             return ImageOverlay(self.path, painter)
         return VideoOverlay(self.path, info, painter, every=every)

@@ -221,7 +221,9 @@ class _TableRun:
 
     def _overlay(self, info: VideoInfo | None) -> Overlay:
         drawing = self._settings.drawing
-        return NoOverlay() if drawing is None else drawing.open(info, self._settings.selection.every)
+        if drawing is None:
+            return NoOverlay()
+        return drawing.open(info, self._settings.selection.every, self._analyzer.spec.action_unit_thresholds)
 
 
 class _NothingReadError(Exception):

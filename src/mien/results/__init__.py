@@ -15,7 +15,6 @@ from mien.results.openface.openface_reader import read_openface
 from mien.results.openface.openface_writer import write_openface
 from mien.results.reports.html_report import render_report
 from mien.results.reports.report_content import Moment
-from mien.results.summaries.episodes import action_unit_thresholds, thresholds_metadata
 from mien.results.summaries.summary import Summary, summarize
 from mien.results.tables.manifest import (
     FAILURES_NAME,
@@ -39,16 +38,19 @@ from mien.results.tables.persons import (
     track_numbers,
 )
 from mien.results.tables.reader import TableFacts, read_facts, read_table
-from mien.results.tables.recording import column_numbers
 from mien.results.tables.schema import (
     PERSON_COLUMN,
     SCHEMA_VERSION,
     Column,
     action_unit_columns,
+    action_unit_thresholds,
+    column_numbers,
     describe_columns,
     expression_columns,
+    presence_thresholds,
     table_metadata,
     table_schema,
+    thresholds_metadata,
     with_table_metadata,
 )
 from mien.results.tables.spool import Recovery, discard_leftovers, leftover_rows, recover
@@ -101,6 +103,7 @@ __all__ = [
     "open_features",
     "openface_header",
     "output_errors",
+    "presence_thresholds",
     "read_facts",
     "read_failures",
     "read_openface",

@@ -21,7 +21,6 @@ from mien.pipeline import LiveFigures, LiveFrame
 
 _REFRESHES_HZ = 8
 _BAR_WIDTH = 12
-_ACTIVE = 0.5  # probability from which an action unit is named
 
 
 class LiveView(Protocol):
@@ -102,20 +101,16 @@ def face_table(answer: LiveFrame) -> Table:
     for name in ("track", "expression", "", "valence", "arousal", "action units"):
         table.add_column(name, no_wrap=name != "action units")
     faces = answer.frame.faces
-    for face, top in zip(faces, faces.top_expressions(), strict=True):
+    present = faces.present_action_units(answer.thresholds)
+    for face, top, units in zip(faces, faces.top_expressions(), present, strict=True):
         probability = float(np.nanmax(face.expression)) if top is not None else 0.0
-        active = [
-            label
-            for label, value in zip(face.action_unit_labels, face.action_units[0], strict=True)
-            if value >= _ACTIVE
-        ]
         table.add_row(
             str(int(face.track_ids[0])),
             top or "-",
             "█" * round(probability * _BAR_WIDTH),
             f"{float(face.valence[0]):+.2f}",
             f"{float(face.arousal[0]):+.2f}",
-            " ".join(active),
+            " ".join(units),
         )
     if not len(faces):
         table.add_row("-", "no face", "", "", "", "")

@@ -85,10 +85,9 @@ def bundle_thresholds(table: Path) -> dict[str, float]:
         manifest = RunManifest.load(table)
         if hash_file(find_bundle(manifest.bundle_name) / "model.json") != manifest.bundle_sha256:
             return {}
-        task = load_spec(manifest.bundle_name).task("action_units")
+        return load_spec(manifest.bundle_name).action_unit_thresholds
     except (InputError, ModelError):
         return {}  # no manifest, or a bundle that is not here: the documented default holds
-    return dict(zip(task.labels, task.thresholds, strict=True)) if task is not None and task.thresholds else {}
 
 
 def _check_outputs(tables: Sequence[Path], outputs: Sequence[Path]) -> None:

@@ -14,15 +14,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from mien.core import InputError
+from mien.core import DEFAULT_THRESHOLD, InputError
 from mien.results.openface.openface_columns import (
     ABOUT_SUFFIX,
     N_POINTS,
     from_intensity,
     from_openface_pose,
 )
-from mien.results.summaries.episodes import DEFAULT_THRESHOLD
-from mien.results.tables.schema import table_schema
+from mien.results.tables.schema import table_schema, thresholds_metadata
 
 Columns = dict[str, npt.NDArray[np.float64]]
 
@@ -123,7 +122,7 @@ def _affect_table(content: Columns, source: str, thresholds: Mapping[str, float]
         expression_labels=(),
         action_unit_labels=tuple(units),
         n_landmarks=N_POINTS if "lm_x00" in values else 0,
-        metadata={"read_from": "OpenFace CSV"},
+        metadata={"read_from": "OpenFace CSV", **thresholds_metadata(thresholds)},
     )
     arrays: dict[str, pa.Array] = {
         "source": pa.array([source] * len(frame), pa.string()),

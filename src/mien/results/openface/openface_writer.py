@@ -21,10 +21,8 @@ from mien.results.openface.openface_columns import (
     to_intensity,
     to_openface_pose,
 )
-from mien.results.summaries.episodes import DEFAULT_THRESHOLD
 from mien.results.tables import arrow_compute as pc
-from mien.results.tables.recording import column_numbers
-from mien.results.tables.schema import table_metadata
+from mien.results.tables.schema import column_numbers, presence_thresholds, table_metadata
 from mien.results.tables.table_formats import write_batches
 
 _MEANINGS = MappingProxyType(
@@ -59,7 +57,7 @@ def write_openface(
         table: the affect table, of one source.
         path: the CSV; its folder is created. ``<path>.about.json`` tells what is derived how and what stays empty.
         groups: some of `GROUPS`; none means all, as with OpenFace's flags.
-        thresholds: action unit -> probability from which it counts as present; `DEFAULT_THRESHOLD` for all others.
+        thresholds: Thresholds of the bundle, for a table that keeps none, see `mien.results.presence_thresholds`.
 
     Raises:
         ConfigError: the table has several sources, a group is unknown, or a threshold is not between 0 and 1.
@@ -70,7 +68,8 @@ def write_openface(
         raise ConfigError(f"an OpenFace CSV holds one source, this table has {len(sources)}; write one file for each")
     is_image = _is_image(table)
     header = openface_header("image" if is_image else "sequence", groups)
-    used = {name: (thresholds or {}).get(name, DEFAULT_THRESHOLD) for name in _action_units(table, header)}
+    decided = presence_thresholds(table.schema, thresholds or {})
+    used = {name: decided[name] for name in _action_units(table, header)}
     values = _head(table) | _derived(table, used)
     if is_image:  # OpenFace has no row for a picture without a face
         rows = table["success"].combine_chunks()

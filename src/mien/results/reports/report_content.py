@@ -337,7 +337,7 @@ class ReportContent:
 
         Args:
             recording: one source.
-            thresholds: of action units for which its table has none.
+            thresholds: Thresholds of the bundle, for a table that keeps none.
         """
         schema = recording.table.schema
         for name in expression_columns(schema):
@@ -375,7 +375,8 @@ class ReportContent:
         )
 
     def _moving(self, recording: Recording, thresholds: Mapping[str, float]) -> dict[str, Any]:
-        whole, *others = SourceSummary(recording, None, thresholds).windows()
+        summary = SourceSummary(recording, None, thresholds)
+        whole, *others = summary.windows()
         of_face = {(row["track_id"], row["person"]): row for row in others}
         followed = list(recording.followed())
         shown = followed[:_MAX_FACES]
@@ -388,6 +389,7 @@ class ReportContent:
             "unseen_s": whole["unseen_s"],
             "coverage_share": coverage_text(whole),
             "coverage": pack_coverage(recording, _COVERAGE_BINS),
+            "thresholds": summary.thresholds,
             "subjects": [
                 self._face(recording, subject, of_face[subject.track_id, subject.person], number)
                 for number, subject in enumerate(shown)

@@ -3,28 +3,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
-from mien.core import InputError
+from mien.core import DEFAULT_THRESHOLD
 from mien.results.tables.recording import Floats, Recording, Subject
-from mien.results.tables.schema import table_metadata
-
-DEFAULT_THRESHOLD = 0.5
-"""The probability from which a signal is on where the table does not say another one."""
 
 LOW_SHARE = 0.75
 """A signal that is on stays on down to this share of its threshold, so that a flicker around it is one event."""
 
 SWITCH_MARGIN = 0.1
 """An expression gives way only to one that is more probable by at least this much."""
-
-_THRESHOLDS_KEY = "action_unit_thresholds"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,31 +59,6 @@ class Event:
         return self.offset_s - self.onset_s
 
 
-def action_unit_thresholds(schema: pa.Schema) -> dict[str, float]:
-    """The thresholds of the bundle that made a table, per action unit; empty where the table does not keep them.
-
-    Raises:
-        InputError: the table's metadata are damaged.
-    """
-    text = table_metadata(schema).get(_THRESHOLDS_KEY, "{}")
-    try:
-        return {str(label): float(threshold) for label, threshold in json.loads(text).items()}
-    except (AttributeError, TypeError, ValueError) as error:
-        raise InputError(f"the table is damaged: {_THRESHOLDS_KEY} in its metadata is {text!r}") from error
-
-
-def thresholds_metadata(labels: Sequence[str], thresholds: Sequence[float]) -> dict[str, str]:
-    """What a writer adds to a table's metadata so that `action_unit_thresholds` can read it; nothing if there are none.
-
-    Args:
-        labels: of the bundle's action units.
-        thresholds: one per label, or none.
-    """
-    if not thresholds:
-        return {}
-    return {_THRESHOLDS_KEY: json.dumps(dict(zip(labels, thresholds, strict=True)))}
-
-
 def is_on(values: Floats, threshold: float) -> npt.NDArray[np.bool_]:
     """A Schmitt trigger: on from ``threshold``, off below `LOW_SHARE` of it, else as before; off at the start.
 
@@ -127,8 +94,8 @@ def expression_states(probabilities: Floats) -> npt.NDArray[np.intp]:
     """The expression that a face shows, held until another one is clearly more probable.
 
     Args:
-        probabilities: (N, E) probabilities in order of time; NaN for classes that the bundle does not have. Each row has a
-            number.
+        probabilities: (N, E) probabilities in [0, 1], in order of time; NaN for classes that the bundle does not have,
+            at least one number in each row.
 
     Returns:
         (N,) index of the expression: the most probable one at first, and whenever it leads the one that was held by

@@ -16,15 +16,19 @@ import pyarrow as pa
 
 from mien.core import DIMENSIONS, ConfigError
 from mien.results.summaries.episodes import (
-    DEFAULT_THRESHOLD,
     Event,
-    action_unit_thresholds,
     expression_states,
     find_events,
 )
 from mien.results.tables.reader import iter_sources
 from mien.results.tables.recording import UNTRACKED, Floats, Recording, Subject
-from mien.results.tables.schema import Column, action_unit_columns, expression_columns, table_schema
+from mien.results.tables.schema import (
+    Column,
+    action_unit_columns,
+    expression_columns,
+    presence_thresholds,
+    table_schema,
+)
 
 PERCENTILES = (5, 25, 50, 75, 95)
 """Of valence and arousal."""
@@ -169,7 +173,10 @@ class SourceSummary:
     Args:
         recording: one source.
         window_s: length of the windows in seconds; None for one over everything.
-        thresholds: of action units for which the table itself has none.
+        thresholds: Thresholds of the bundle, for a table that keeps none.
+
+    Attributes:
+        thresholds: Action unit -> probability from which it counts as present.
     """
 
     def __init__(self, recording: Recording, window_s: float | None, thresholds: Mapping[str, float]) -> None:
@@ -177,7 +184,7 @@ class SourceSummary:
         self._window_s = window_s
         schema = recording.table.schema
         self._units = action_unit_columns(schema)
-        self._thresholds = {**thresholds, **action_unit_thresholds(schema)}
+        self.thresholds = presence_thresholds(schema, thresholds)
         # Classes that the bundle does not have are null throughout: they have no share, not a share of 0.
         self._expressions = [name for name in expression_columns(schema) if _known(recording, name)]
         self._columns = {
@@ -192,7 +199,7 @@ class SourceSummary:
     def events(self) -> tuple[Event, ...]:
         """Every event of every followed face."""
         signals = dict.fromkeys(self._expressions, "expression") | dict.fromkeys(self._units, "action_unit")
-        return tuple(find_events(self._recording, signals, self._thresholds))
+        return tuple(find_events(self._recording, signals, self.thresholds))
 
     def windows(self) -> Iterator[dict[str, Any]]:
         """One row per window of the whole source, then of each face from its first to its last window."""
@@ -308,8 +315,7 @@ class SourceSummary:
             measures[f"{name}_share"] = _share(top == name.removeprefix("expression_"), weights, has_top)
         for name in self._units:
             values = self._columns[name][rows]
-            threshold = self._thresholds.get(name, DEFAULT_THRESHOLD)
-            measures[f"{name}_rate"] = _share(values >= threshold, weights, np.isfinite(values))
+            measures[f"{name}_rate"] = _share(values >= self.thresholds[name], weights, np.isfinite(values))
         return measures
 
     def _counts(self, window: int, subject: Subject | None) -> dict[str, Any]:
@@ -380,8 +386,8 @@ def summarize(
     Args:
         table: from `mien.read_table`, or the path of a table; of a Parquet file only one source at a time is read.
         window_s: length of the windows in seconds, counted from second 0 of each source; None for a single window.
-        thresholds: action unit -> probability from which it counts as on, for tables that do not carry their
-            bundle's own (text formats); .5 for units that are named nowhere.
+        thresholds: Action unit -> probability from which it counts as present, for tables that keep no thresholds of
+            their bundle (text formats); 0.5 for units that are named nowhere.
 
     Raises:
         ConfigError: the window is not longer than 0 s, or the ending is unknown.

@@ -13,8 +13,7 @@ import pyarrow as pa
 
 from mien.core import ConfigError, FaceSelector
 from mien.results.tables import arrow_compute as pc
-from mien.results.tables.recording import column_numbers
-from mien.results.tables.schema import PERSON_COLUMN
+from mien.results.tables.schema import PERSON_COLUMN, column_numbers
 
 _SHOWN = 5
 _KEPT_WITHOUT_FACE = ("source", "frame", "time_s")

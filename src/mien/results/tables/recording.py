@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mien.core import InputError
+from mien.results.tables.schema import column_numbers
 
 MIN_GAP_S = 0.5
 """A hole in the timestamps that is shorter than this is never a gap."""
@@ -152,11 +153,6 @@ class Recording:
             return []
         cuts = np.flatnonzero(np.diff(self.row_time_s[rows]) > self.gap_s) + 1
         return np.split(rows, cuts)
-
-
-def column_numbers(column: pa.ChunkedArray) -> Floats:
-    """A column as float64, NaN where it is null."""
-    return np.asarray(column.cast(pa.float64()).to_numpy(), dtype=np.float64)
 
 
 def _holds(frame_time_s: Floats) -> tuple[Floats, float]:

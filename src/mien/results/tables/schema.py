@@ -10,15 +10,19 @@ from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from mien._version import __version__
-from mien.core import ACTION_UNITS, EXPRESSIONS, ConfigError
+from mien.core import ACTION_UNITS, DEFAULT_THRESHOLD, EXPRESSIONS, ConfigError, InputError
 
 SCHEMA_VERSION = 1
 """Version of the column contract; a reader refuses tables of a higher one."""
 
 _PREFIX = "mien."
+_THRESHOLDS_KEY = "action_unit_thresholds"
+_NO_THRESHOLDS: Mapping[str, float] = MappingProxyType({})
 _OWN_KEYS = ("schema_version", "version", "expression_labels", "action_unit_labels", "n_landmarks")
 
 
@@ -271,6 +275,50 @@ def action_unit_columns(schema: pa.Schema) -> list[str]:
         return list(Layout.from_schema(schema).action_unit_labels)
     except ConfigError:
         return [name for name in schema.names if re.fullmatch(r"AU\d+", name)]
+
+
+def presence_thresholds(schema: pa.Schema, known: Mapping[str, float] = _NO_THRESHOLDS) -> dict[str, float]:
+    """Action unit -> probability from which it counts as present, for every action unit of a table.
+
+    This is the one place that decides it for summaries, reports and OpenFace files: the threshold of the bundle that
+    the table keeps, else the known one, else `mien.core.DEFAULT_THRESHOLD`.
+
+    Args:
+        schema: Schema of the table.
+        known: Thresholds of the bundle that made the table, for text formats, which keep none.
+
+    Raises:
+        InputError: The table's metadata are damaged.
+    """
+    thresholds = {**known, **action_unit_thresholds(schema)}
+    return {label: thresholds.get(label, DEFAULT_THRESHOLD) for label in action_unit_columns(schema)}
+
+
+def action_unit_thresholds(schema: pa.Schema) -> dict[str, float]:
+    """Action unit -> threshold that the table keeps from its bundle; empty where the table keeps none.
+
+    Raises:
+        InputError: The table's metadata are damaged.
+    """
+    text = table_metadata(schema).get(_THRESHOLDS_KEY, "{}")
+    try:
+        return {str(label): float(threshold) for label, threshold in json.loads(text).items()}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise InputError(f"the table is damaged: {_THRESHOLDS_KEY} in its metadata is {text!r}") from error
+
+
+def thresholds_metadata(thresholds: Mapping[str, float]) -> dict[str, str]:
+    """The table metadata that `action_unit_thresholds` reads; empty if there are no thresholds.
+
+    Args:
+        thresholds: Action unit -> probability from which it counts as present.
+    """
+    return {_THRESHOLDS_KEY: json.dumps(dict(thresholds))} if thresholds else {}
+
+
+def column_numbers(column: pa.ChunkedArray) -> npt.NDArray[np.float64]:
+    """A column as float64, NaN where it is null."""
+    return np.asarray(column.cast(pa.float64()).to_numpy(), dtype=np.float64)
 
 
 def expression_columns(schema: pa.Schema) -> list[str]:

@@ -83,7 +83,7 @@ function reading(time, now) {
   const top = DATA.expressions.filter((label) => series.has(label) && series.value(label, now) >= .1)
     .sort((a, b) => series.value(b, now) - series.value(a, now)).slice(0, 3)
     .map((label) => `${label} ${series.value(label, now).toFixed(2)}`);
-  const units = DATA.units.filter((name) => series.high(name, cell) >= .5)
+  const units = DATA.units.filter((name) => series.high(name, cell) >= state.source.thresholds[name])
     .map((name) => `${name} ${series.high(name, cell).toFixed(2)}`);
   return [clock(time), top.join(", "), `valence ${signed(toAffect(series.value("valence", now)))}`,
     `arousal ${signed(toAffect(series.value("arousal", now)))}`, units.join(", ")].filter(Boolean).join("   ·   ");
