@@ -92,14 +92,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     held_out = load_held_out(data, _N_HELD_OUT)
     held_out = held_out.take(np.isfinite(held_out.expression).all(axis=1))
     degraded = [predict_degraded(analyzer, held_out, seed=100 + copy) for copy in range(_COPIES)]
-    degraded.append(predict_degraded(analyzer, load_lfw(data, test=False), seed=99))
+    degraded.append(predict_degraded(analyzer, load_lfw(data, "train"), seed=99))
     model = fit(DegradedPredictions.concatenated(degraded), analyzer.spec.name, f"{command_of(_NAME)} --data DATA")
     content = {name: dict(value) if isinstance(value, Mapping) else value for name, value in asdict(model).items()}
     DEFAULT_QUALITY.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     load_quality_model.cache_clear()
     sets = {
         "FER+ valid": predict_degraded(analyzer, load_ferplus(data, "valid"), seed=1),
-        "LFW test people": predict_degraded(analyzer, load_lfw(data, test=True), seed=2),
+        "LFW test people": predict_degraded(analyzer, load_lfw(data, "test"), seed=2),
     }
     accuracy = {f"{name} (n = {len(of.correct)})": binned(of.quality, of.correct) for name, of in sets.items()}
     accuracy["calibrated"] = [(0.0, 0.0), (1.0, 1.0)]

@@ -63,7 +63,7 @@ def load_casts(analyzer: Analyzer, data: Path) -> list[list[FacePatch]]:
         SystemExit: the data set has too few images with a single face.
     """
     patches: list[FacePatch] = []
-    for image in decode_pictures(with_keypoints(load_fairface(data, "val"))):
+    for image in decode_pictures(with_keypoints(load_fairface(data, "valid"))):
         padded = np.pad(image, ((40, 40), (40, 40), (0, 0)), mode="edge")
         faces = analyzer.image(padded)
         if len(faces) == 1 and faces.confidence[0] > 0.99:

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mien.core import DatasetError
+from mien.core import ConfigError, DatasetError
 from mien.datasets import concatenate, load_ferplus, load_lfw, load_open_faces, load_pictures, load_votes, person
 
 
@@ -39,7 +39,7 @@ def test_ferplus_valid(shared_data: Path) -> None:
 
 
 def test_nobody_both_teaches_and_tests(shared_data: Path) -> None:
-    parts = load_lfw(shared_data, test=False), load_lfw(shared_data, test=True)
+    parts = load_lfw(shared_data, "train"), load_lfw(shared_data, "test")
     taught, tested = ({person(name) for name in part.names} for part in parts)
     assert not taught & tested
     assert 0.2 < len(tested) / len(taught | tested) < 0.3
@@ -54,8 +54,8 @@ def test_calibration_faces_are_not_taught(shared_data: Path) -> None:
 
 
 def test_samples_refuse_columns_that_do_not_fit(shared_data: Path) -> None:
-    samples = load_lfw(shared_data, test=True)
+    samples = load_lfw(shared_data, "test")
     both = concatenate([samples.take([3]), samples.take(np.arange(len(samples)) == 5)])
     assert both.names == (samples.names[3], samples.names[5])
-    with pytest.raises(DatasetError, match="expression must have shape"):
+    with pytest.raises(ConfigError, match="expression must have shape"):
         type(samples)(**{**vars(samples), "expression": samples.expression[:-1]})

@@ -42,7 +42,7 @@ def test_ratings_out_of_range_are_refused(tmp_path: Path) -> None:
         load_affectnet_c25(tmp_path, "train")
 
 
-@pytest.mark.parametrize(("content", "words"), [(b"no parquet", "no Parquet"), (None, "no such file")])
+@pytest.mark.parametrize(("content", "words"), [(b"no parquet", "not a Parquet file"), (None, "no such file")])
 def test_a_damaged_or_missing_file_is_named(content: bytes | None, words: str, tmp_path: Path) -> None:
     create_example("open-ferplus", tmp_path)
     path = tmp_path / "ferplus/valid.parquet"

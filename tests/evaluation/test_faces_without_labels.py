@@ -224,7 +224,7 @@ def test_people_are_resampled_and_aside_is_a_prefix(data: Path) -> None:
     assert person("Person_a_0001.jpg") == person("Person_a_0002.jpg")
     assert load_held_out(data, 20).names[:10] == load_held_out(data, 10).names
     assert set(load_traits(data / "fairface/val.parquet", ("race",))["race"]) == {"Indian"}
-    assert np.isnan(load_fairface(data, "val").expression).all()
+    assert np.isnan(load_fairface(data, "valid").expression).all()
     assert "AU12" in AU_RULES
 
 

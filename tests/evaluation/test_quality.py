@@ -23,7 +23,7 @@ def test_bad_faces_have_a_lower_quality_than_good_ones(shared_data: Path) -> Non
 
 def test_the_same_seed_reads_the_same(shared_data: Path) -> None:
     analyzer = Analyzer(threads=1)
-    samples = load_lfw(shared_data, test=True).take(np.arange(5))
+    samples = load_lfw(shared_data, "test").take(np.arange(5))
     one, other = (predict_degraded(analyzer, samples, seed=3) for _ in range(2))
     np.testing.assert_array_equal(one.signals, other.signals)
     np.testing.assert_array_equal(one.kinds, other.kinds)

@@ -156,7 +156,7 @@ def test_slips_are_named(tmp_path: Path) -> None:
 
 def test_traits_are_a_pretext(shared_data: Path) -> None:
     recipe = create_recipe()
-    found = load_source(SourceSettings(name="fairface-traits", split="val"), shared_data, recipe)
+    found = load_source(SourceSettings(name="fairface-traits", split="valid"), shared_data, recipe)
     assert {task: len(names) for task, names in found.labels.items()} == {"age": 9, "gender": 2, "race": 7}
     assert found.labels["gender"] == ("Female", "Male")
     for values in found.targets.values():

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
         load_teacher,
         load_traits,
         load_votes,
+        picture_file,
     )
     from mien.datasets.open_sets.face_sets import (
         FERPLUS_TEMPLATE,
-        LandmarkFaces,
         OpenFaces,
         affect_map,
         load_fairface,
@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from mien.datasets.readers.hume import load_emi, load_eri
     from mien.datasets.readers.lsd import load_lsd
     from mien.datasets.readers.rafdb import load_rafdb
-    from mien.datasets.samples import UNKNOWN, ClipSamples, FaceSamples, concatenate
+    from mien.datasets.samples import UNKNOWN, ClipSamples, FaceSamples, LandmarkFaces, concatenate
     from mien.datasets.text_files import majority, plurality
     from mien.datasets.track_files import load_frame_list
 
@@ -132,6 +132,7 @@ __all__ = [
     "load_votes",
     "majority",
     "person",
+    "picture_file",
     "plurality",
 ]
 
@@ -155,10 +156,10 @@ _LAZY = MappingProxyType(
             "load_teacher",
             "load_traits",
             "load_votes",
+            "picture_file",
         ),
         "open_sets.face_sets": (
             "FERPLUS_TEMPLATE",
-            "LandmarkFaces",
             "OpenFaces",
             "affect_map",
             "load_fairface",
@@ -207,6 +208,7 @@ _LAZY = MappingProxyType(
             "UNKNOWN",
             "ClipSamples",
             "FaceSamples",
+            "LandmarkFaces",
             "concatenate",
         ),
         "text_files": (

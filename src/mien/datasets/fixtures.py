@@ -203,8 +203,8 @@ def write_open_fairface(folder: Path) -> None:
 
 
 def write_open_lfw(folder: Path) -> None:
-    """``lfw_expression``: one label per photo, two photos of one person."""
-    names = ["Ann_Lee_0001.jpg", "Ann_Lee_0002.jpg", "Bo_Ek_0001.jpg"]
+    """``lfw_expression``: one label per photo, two photos of a training person and one of a test person."""
+    names = ["Ann_Lee_0001.jpg", "Ann_Lee_0002.jpg", "Bo_Orr_0001.jpg"]
     columns = {"name": names, "emotion": ["happiness", "neutral", "anger"]}
     _write_parquet(folder / "lfw_expression/photos.parquet", columns)
 

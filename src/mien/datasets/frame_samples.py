@@ -4,23 +4,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from mien.core import ConfigError
 from mien.datasets.crop_folders import base_video, crop_name
-from mien.datasets.samples import NOT_GIVEN, UNKNOWN, Column, SplitCounts, class_counts, freeze_columns, some_names
-
-Bools = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float32]
+from mien.datasets.samples import (
+    NOT_GIVEN,
+    UNKNOWN,
+    Bools,
+    Column,
+    Floats,
+    RowColumns,
+    SplitCounts,
+    class_counts,
+    freeze_columns,
+    some_names,
+)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class FrameSamples:
+class FrameSamples(RowColumns):
     """N annotated frames of T tracks (one face through one video). Labels that were not given are unknown.
 
     Attributes:
@@ -38,6 +45,8 @@ class FrameSamples:
         has_image: (N,) whether the row's crop is there.
         n_crop_frames: (T,) int32 number of the last crop of each track; 0 where it has none.
     """
+
+    row_columns = ("frame", "track_index", "valence_arousal", "expression", "action_units", "has_image")
 
     dataset: str
     split: str
@@ -65,9 +74,6 @@ class FrameSamples:
             "n_crop_frames": ((n_tracks,), np.int32, 0),
         }
         freeze_columns(self, columns)
-
-    def __len__(self) -> int:
-        return len(self.frame)
 
     @property
     def valid_valence_arousal(self) -> Bools:
@@ -109,13 +115,6 @@ class FrameSamples:
         bounds = np.searchsorted(self.track_index[order], np.arange(len(self.tracks) + 1))
         for track, start, stop in zip(self.tracks, bounds[:-1], bounds[1:], strict=True):
             yield track, order[start:stop]
-
-    def take(self, rows: npt.ArrayLike) -> FrameSamples:
-        """The chosen rows (a boolean mask or indices), in that order; all tracks stay listed."""
-        chosen = np.arange(len(self))[np.asarray(rows)]
-        names = ("track_index", "frame", "valence_arousal", "expression", "action_units", "has_image")
-        columns: dict[str, Any] = {name: getattr(self, name)[chosen] for name in names}
-        return replace(self, **columns)
 
     def counts(self) -> SplitCounts:
         """Rows, tracks, crops, masks and classes."""

@@ -5,27 +5,32 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from mien.core import ConfigError
-from mien.datasets.samples import NOT_GIVEN, UNKNOWN, Column, SplitCounts, class_counts, freeze_columns
-
-Bools = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float32]
+from mien.datasets.samples import (
+    NOT_GIVEN,
+    UNKNOWN,
+    Bools,
+    Column,
+    Floats,
+    RowColumns,
+    SplitCounts,
+    class_counts,
+    freeze_columns,
+)
 
 FER_SIZE_PX = 48
 """Side of a FER2013 face."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class ImageSamples:
+class ImageSamples(RowColumns):
     """N annotated images. Labels that were not given are unknown.
 
     Attributes:
@@ -42,6 +47,8 @@ class ImageSamples:
         pixels: N texts of space-separated gray values, for a set that keeps faces inside its table; else None.
         has_image: (N,) whether the image file is there.
     """
+
+    row_columns = ("names", "expression", "valence_arousal", "boxes", "votes", "pixels", "has_image")
 
     dataset: str
     split: str
@@ -66,9 +73,6 @@ class ImageSamples:
             "has_image": ((n,), np.bool_, False),
         }
         freeze_columns(self, columns)
-
-    def __len__(self) -> int:
-        return len(self.names)
 
     @property
     def valid_expression(self) -> Bools:
@@ -102,16 +106,6 @@ class ImageSamples:
             raise ConfigError(f"{self.dataset} keeps images in files; use image_path")
         values = np.array(self.pixels[row].as_py().split(), dtype=np.uint8)
         return values.reshape(FER_SIZE_PX, FER_SIZE_PX)
-
-    def take(self, rows: npt.ArrayLike) -> ImageSamples:
-        """The chosen rows (a boolean mask or indices), in that order."""
-        chosen = np.arange(len(self))[np.asarray(rows)]
-        columns: dict[str, Any] = {
-            name: getattr(self, name)[chosen]
-            for name in ("expression", "valence_arousal", "boxes", "votes", "has_image")
-        }
-        pixels = None if self.pixels is None else pc.take(self.pixels, pa.array(chosen))
-        return replace(self, names=tuple(self.names[i] for i in chosen), pixels=pixels, **columns)
 
     def counts(self) -> SplitCounts:
         """Rows, images, masks and classes."""

@@ -209,9 +209,9 @@ DATASETS = Registry(
             title="LFW expressions as Parquet",
             target="mien.datasets.open_sets.open_samples:load_open_lfw",
             fixture=f"{_FIXTURES}:write_open_lfw",
-            splits=("train",),
+            splits=("train", "test"),
             owner="an Apache-2.0 collection of LFW photos with one label each; layout in docs/training.md",
-            published={"train": 3785},
+            published={"train": 2450, "test": 1335},
         ),
         DataSet(
             name="affectnet-c25",

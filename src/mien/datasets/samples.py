@@ -1,33 +1,67 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Samples as columns: cropped faces, whole clips, and what all kinds of samples share (column checks, counts)."""
+"""Samples as columns: labelled faces, faces with landmarks, whole clips, and the base that all sample types share."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from mien.core import ConfigError, DatasetError
 
+Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float32]
+
 NOT_GIVEN: Any = None
-"""Default of a column; replaced by `freeze_columns` before anyone can see it."""
+"""Default of a column; `freeze_columns` replaces it before a caller can see it."""
 
 UNKNOWN = -1
-"""Stands in integer label columns where nobody knows the label."""
+"""Value of an unknown label in integer label columns."""
 
 Column = tuple[tuple[int, ...], type, float]
-"""Shape, dtype and what an absent column is filled with."""
+"""Shape, dtype and fill value of a column that is not given."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class RowColumns:
+    """Base of the sample types: N rows, kept as columns of one length.
+
+    A subclass names its columns in ``row_columns``: tuples, arrays whose first axis is N, or Arrow arrays.
+    """
+
+    row_columns: ClassVar[tuple[str, ...]] = ()
+
+    def __len__(self) -> int:
+        return len(getattr(self, self.row_columns[0]))
+
+    def take(self, rows: npt.ArrayLike) -> Self:
+        """The chosen rows, in that order; what does not belong to a row stays as it is.
+
+        Args:
+            rows: (N,) boolean mask, or indices.
+        """
+        chosen = np.arange(len(self))[np.asarray(rows)]
+        return replace(self, **{name: _take(getattr(self, name), chosen) for name in self.row_columns})
+
+
+def _take(column: Any, chosen: npt.NDArray[np.intp]) -> Any:
+    if column is None:
+        return None
+    if isinstance(column, tuple):
+        return tuple(column[row] for row in chosen) if column else ()
+    return column.take(pa.array(chosen)) if isinstance(column, pa.Array) else column[chosen]
 
 
 def freeze_columns(samples: object, columns: Mapping[str, Column]) -> None:
     """Turn the named fields of a frozen dataclass into read-only arrays.
 
     Raises:
-        ConfigError: a column has another shape.
+        ConfigError: A column has another shape.
     """
     for name, (shape, dtype, fill) in columns.items():
         value = getattr(samples, name)
@@ -37,6 +71,16 @@ def freeze_columns(samples: object, columns: Mapping[str, Column]) -> None:
         view = array.view()
         view.flags.writeable = False
         object.__setattr__(samples, name, view)
+
+
+def check_length(name: str, column: Sequence[object], n: int) -> None:
+    """Refuse a column of another length.
+
+    Raises:
+        ConfigError: The column does not have n entries.
+    """
+    if len(column) != n:
+        raise ConfigError(f"{name} must have {n} entries, got {len(column)}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,22 +136,29 @@ def some_names(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
 
 
-Floats = npt.NDArray[np.float32]
-
-
 @dataclass(frozen=True, eq=False, kw_only=True)
-class FaceSamples:
-    """N cropped faces. An unknown label is NaN; a task whose whole row is NaN is not taught by that face.
+class FaceSamples(RowColumns):
+    """N cropped faces with labels. An unknown label is NaN; a task is not trained on a face whose whole row is NaN.
 
     Attributes:
         names: N names, unique within the data set.
         images: N encoded images (PNG or JPEG bytes).
         expression: (N, 8) shares of the canonical expressions that sum to 1, or NaN.
         valence_arousal: (N, 2) in [-1, 1], or NaN.
-        action_units: (N, A) probabilities in [0, 1] of ``action_unit_labels``, each may be NaN.
-        action_unit_labels: A names.
-        keypoints: (N, 5, 2) alignment points as fractions of the picture's width and height, or NaN.
+        action_units: (N, A) probabilities in [0, 1] of ``action_unit_labels``; each may be NaN.
+        action_unit_labels: A names such as ``"AU12"``.
+        keypoints: (N, 5, 2) alignment keypoints as fractions of the picture's width and height, or NaN.
+
+    Examples:
+        >>> labels = {"valence_arousal": [[0.5, 0.1], [-0.2, 0.3]], "action_units": [[1.0], [0.0]]}
+        >>> places = np.zeros((2, 5, 2))
+        >>> samples = FaceSamples(names=("a", "b"), images=(b"", b""), expression=np.full((2, 8), 1 / 8), **labels,
+        ...     action_unit_labels=("AU12",), keypoints=places)
+        >>> samples.take([1]).names, samples.take(samples.valence_arousal[:, 0] > 0).names
+        (('b',), ('a',))
     """
+
+    row_columns = ("names", "images", "expression", "valence_arousal", "action_units", "keypoints")
 
     names: tuple[str, ...]
     images: tuple[bytes, ...]
@@ -119,57 +170,81 @@ class FaceSamples:
 
     def __post_init__(self) -> None:
         n = len(self.names)
-        shapes = {
-            "images": (n,),
-            "expression": (n, 8),
-            "valence_arousal": (n, 2),
-            "action_units": (n, len(self.action_unit_labels)),
-            "keypoints": (n, 5, 2),
+        check_length("images", self.images, n)
+        columns: dict[str, Column] = {
+            "expression": ((n, 8), np.float32, np.nan),
+            "valence_arousal": ((n, 2), np.float32, np.nan),
+            "action_units": ((n, len(self.action_unit_labels)), np.float32, np.nan),
+            "keypoints": ((n, 5, 2), np.float32, np.nan),
         }
-        for name, shape in shapes.items():
-            value = getattr(self, name)
-            got = (len(value),) if name == "images" else value.shape
-            if got != shape:
-                raise DatasetError(f"{name} must have shape {shape}, got {got}")
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def take(self, rows: npt.ArrayLike) -> FaceSamples:
-        """The chosen rows (a boolean mask or indices), in that order."""
-        chosen = np.arange(len(self))[np.asarray(rows)]
-        return replace(
-            self,
-            names=tuple(self.names[i] for i in chosen),
-            images=tuple(self.images[i] for i in chosen),
-            expression=self.expression[chosen],
-            valence_arousal=self.valence_arousal[chosen],
-            action_units=self.action_units[chosen],
-            keypoints=self.keypoints[chosen],
-        )
+        freeze_columns(self, columns)
 
 
-def concatenate(parts: Sequence[FaceSamples]) -> FaceSamples:
-    """One set of several, in order; all must teach the same action units."""
-    labels = {part.action_unit_labels for part in parts}
-    if len(labels) != 1:
-        raise DatasetError(f"sets to join must share their action units, got {sorted(labels)}")
-    return FaceSamples(
-        names=sum((part.names for part in parts), ()),
-        images=sum((part.images for part in parts), ()),
-        expression=np.concatenate([part.expression for part in parts]),
-        valence_arousal=np.concatenate([part.valence_arousal for part in parts]),
-        action_units=np.concatenate([part.action_units for part in parts]),
-        action_unit_labels=parts[0].action_unit_labels,
-        keypoints=np.concatenate([part.keypoints for part in parts]),
-    )
+@dataclass(frozen=True, eq=False)
+class LandmarkFaces(RowColumns):
+    """N pictures of one face each, with a teacher's landmarks, head pose and eye opening.
+
+    Attributes:
+        names: N names of the pictures.
+        images: N encoded images (PNG or JPEG bytes).
+        source: (N,) name of the set that each picture belongs to.
+        landmarks: (N, 68, 2) in 300-W order, fractions of the picture's width and height; values may leave [0, 1].
+        pose_rad: (N, 3) pitch, yaw, roll (`mien.core.rotation_matrices` defines them).
+        eyes_open: (N, 2) in [0, 1], 1 for wide open, of the eye at the image's left and the eye at its right.
+    """
+
+    row_columns = ("names", "images", "source", "landmarks", "pose_rad", "eyes_open")
+
+    names: tuple[str, ...]
+    images: tuple[bytes, ...]
+    source: npt.NDArray[np.str_]
+    landmarks: Floats
+    pose_rad: Floats
+    eyes_open: Floats
+
+    def __post_init__(self) -> None:
+        n = len(self.names)
+        check_length("images", self.images, n)
+        columns: dict[str, Column] = {
+            "source": ((n,), np.str_, 0),
+            "landmarks": ((n, 68, 2), np.float32, np.nan),
+            "pose_rad": ((n, 3), np.float32, np.nan),
+            "eyes_open": ((n, 2), np.float32, np.nan),
+        }
+        freeze_columns(self, columns)
 
 
-Bools = npt.NDArray[np.bool_]
+FacesT = TypeVar("FacesT", FaceSamples, LandmarkFaces)
+
+
+def concatenate(parts: Sequence[FacesT]) -> FacesT:
+    """The rows of several sets of one kind, in order.
+
+    Raises:
+        DatasetError: The sets do not share their labels.
+
+    Examples:
+        >>> faces = LandmarkFaces(("a",), (b"",), ["lfw"], np.zeros((1, 68, 2)), np.zeros((1, 3)), np.ones((1, 2)))
+        >>> joined = concatenate([faces, faces])
+        >>> len(joined), joined.source.tolist()
+        (2, ['lfw', 'lfw'])
+    """
+    first = parts[0]
+    for name in (item.name for item in fields(first) if item.name not in first.row_columns):
+        values = {getattr(part, name) for part in parts}
+        if len(values) != 1:
+            raise DatasetError(f"samples to join must have the same {name}, got {sorted(values)}")
+    return replace(first, **{name: _join([getattr(part, name) for part in parts]) for name in first.row_columns})
+
+
+def _join(columns: Sequence[Any]) -> Any:
+    if isinstance(columns[0], tuple):
+        return tuple(value for column in columns for value in column)
+    return np.concatenate(columns)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class ClipSamples:
+class ClipSamples(RowColumns):
     """N annotated videos.
 
     Attributes:
@@ -183,6 +258,8 @@ class ClipSamples:
         videos_found: whether the folder holds any video at all.
     """
 
+    row_columns = ("names", "intensities", "videos", "countries")
+
     dataset: str
     split: str
     names: tuple[str, ...]
@@ -194,12 +271,10 @@ class ClipSamples:
 
     def __post_init__(self) -> None:
         n = len(self.names)
-        shapes = (self.intensities.shape, len(self.videos), len(self.countries) or n)
-        if shapes != ((n, len(self.labels)), n, n):
-            raise ConfigError(f"{n} videos with {len(self.labels)} labels, but columns of {shapes}")
-
-    def __len__(self) -> int:
-        return len(self.names)
+        check_length("videos", self.videos, n)
+        if self.countries:
+            check_length("countries", self.countries, n)
+        freeze_columns(self, {"intensities": ((n, len(self.labels)), np.float32, np.nan)})
 
     @property
     def valid_intensities(self) -> Bools:

@@ -1,26 +1,48 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Readers of face sets kept as Parquet: encoded pictures, votes, ratings, and the answers of a landmark teacher."""
+"""The one reader of the open face sets: where their Parquet files are, and the columns of each file.
+
+Everything else in this package that needs pictures, votes, ratings, labels, traits or a teacher's outputs calls it.
+"""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mien.core import EXPRESSIONS, DatasetError
-
-Floats = npt.NDArray[np.float32]
+from mien.core import EXPRESSIONS
+from mien.datasets.samples import Floats
+from mien.datasets.text_files import AnnotationError
 
 VOTES = (*EXPRESSIONS, "unknown", "not_a_face")
 """Vote columns of FER+, in file order."""
 
+_RATINGS = ("valence_mean", "arousal_mean")
+
+# LFW has one file for both splits; `mien.datasets.open_sets.face_sets.is_test_person` divides it by person.
+_FILES: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "ferplus": {"train": "ferplus/train", "valid": "ferplus/valid"},
+        "fairface": {"train": "fairface/train", "valid": "fairface/val"},
+        "lfw": {"train": "lfw_expression/photos", "test": "lfw_expression/photos"},
+        "affectnet_c25": {"train": "affectnet_c25/ratings"},
+    }
+)
+
 
 @dataclass(frozen=True, eq=False)
 class Pictures:
-    """Encoded pictures and their names."""
+    """Encoded pictures and their names.
+
+    Attributes:
+        names: N names, unique within a file.
+        images: N encoded images (PNG or JPEG bytes).
+    """
 
     names: tuple[str, ...]
     images: tuple[bytes, ...]
@@ -28,13 +50,13 @@ class Pictures:
 
 @dataclass(frozen=True, eq=False)
 class TeacherOutputs:
-    """What a landmark and blendshape model said about pictures.
+    """Outputs of a landmark and blendshape model (the teacher) for N pictures.
 
     Attributes:
-        found: (N,) whether it saw a face; rows without one are NaN below.
+        found: (N,) whether the teacher found a face; rows without one are NaN below.
         blendshapes: (N, 52) activations in [0, 1].
         blendshape_names: 52 ARKit names.
-        landmarks: (N, 68, 2) in 300-W order, fractions of the picture's width and height, may leave 0..1.
+        landmarks: (N, 68, 2) in 300-W order, fractions of the picture's width and height; values may leave [0, 1].
     """
 
     found: npt.NDArray[np.bool_]
@@ -43,66 +65,120 @@ class TeacherOutputs:
     landmarks: Floats
 
 
+def picture_file(folder: str | Path, name: str, split: str) -> Path:
+    """Path of the file that holds a split of an open set.
+
+    Args:
+        folder: Folder that holds all open sets (layout: docs/training.md).
+        name: ``"ferplus"``, ``"fairface"``, ``"lfw"`` or ``"affectnet_c25"``.
+        split: ``"train"``, ``"valid"`` or ``"test"``, as far as the set has it.
+
+    Raises:
+        AnnotationError: The set has no such split.
+
+    Examples:
+        >>> picture_file("data", "fairface", "valid").as_posix()
+        'data/fairface/val.parquet'
+    """
+    files = _FILES[name]
+    if split not in files:
+        raise AnnotationError(Path(folder), f"{name} has the splits {', '.join(files)}, not {split!r}")
+    return Path(folder) / f"{files[split]}.parquet"
+
+
+def teacher_file(folder: str | Path, name: str, split: str) -> Path:
+    """Path of the file with the teacher's outputs for a split of an open set; arguments as for `picture_file`.
+
+    Examples:
+        >>> teacher_file("data", "fairface", "valid").as_posix()
+        'data/teacher/fairface_val.parquet'
+        >>> teacher_file("data", "lfw", "test").as_posix()
+        'data/teacher/lfw_expression.parquet'
+    """
+    pictures = picture_file(folder, name, split)
+    stem = pictures.parent.name if name == "lfw" else f"{pictures.parent.name}_{pictures.stem}"
+    return Path(folder) / f"teacher/{stem}.parquet"
+
+
+def load_names(path: str | Path) -> tuple[str, ...]:
+    """Names of the pictures of a file, without the pictures.
+
+    Raises:
+        AnnotationError: The file is missing, is not Parquet or lacks the column.
+    """
+    return tuple(_read(Path(path), ("name",))["name"].to_pylist())
+
+
 def load_pictures(path: str | Path) -> Pictures:
     """Names and encoded pictures of any of the sets.
 
     Raises:
-        DatasetError: the file is missing, is not Parquet or lacks a column.
+        AnnotationError: The file is missing, is not Parquet or lacks a column.
     """
-    path = Path(path)
-    table = _read(path, ("name", "image"))
+    table = _read(Path(path), ("name", "image"))
     return Pictures(tuple(table["name"].to_pylist()), tuple(table["image"].to_pylist()))
 
 
 def load_votes(path: str | Path) -> npt.NDArray[np.int64]:
-    """FER+ votes (N, 10) in the order of `VOTES`, about ten people a face."""
-    path = Path(path)
-    return _matrix(_read(path, VOTES), VOTES).astype(np.int64)
+    """FER+ votes (N, 10) in the order of `VOTES`, about ten votes per face."""
+    return _matrix(_read(Path(path), VOTES), VOTES).astype(np.int64)
 
 
-def load_ratings(path: str | Path) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Votes (N, 8), mean valence and arousal (N, 2) in [-1, 1], and the image set (N,) of a set with many raters."""
+def load_ratings(path: str | Path) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """Votes (N, 8), mean valence and arousal (N, 2) in [-1, 1], and the image set (N,) of a set with many raters.
+
+    Raises:
+        AnnotationError: The file is missing, is not Parquet, lacks a column or has a rating outside [-1, 1].
+    """
     path = Path(path)
-    dimensions = ("valence_mean", "arousal_mean")
-    table = _read(path, (*EXPRESSIONS, *dimensions, "image_set"))
-    return _matrix(table, EXPRESSIONS), _matrix(table, dimensions), table["image_set"].to_numpy().astype(np.int64)
+    table = _read(path, (*EXPRESSIONS, *_RATINGS, "image_set"))
+    ratings = _matrix(table, _RATINGS)
+    outside = ~(np.abs(ratings) <= 1).all(axis=1)
+    if outside.any():
+        raise AnnotationError(path, f"row {int(outside.argmax())} has a rating outside [-1, 1]")
+    votes = _matrix(table, EXPRESSIONS).astype(np.int64)
+    return votes, ratings, table["image_set"].to_numpy().astype(np.int64)
 
 
 def load_emotions(path: str | Path) -> tuple[str, ...]:
-    """The single expression label of each picture, in canonical spelling."""
+    """Single expression label of each picture, in canonical spelling.
+
+    Raises:
+        AnnotationError: The file is missing, is not Parquet, lacks the column or has an unknown label.
+    """
     path = Path(path)
     labels = tuple(_read(path, ("emotion",))["emotion"].to_pylist())
     unknown = sorted(set(labels) - set(EXPRESSIONS))
     if unknown:
-        raise DatasetError(f"{path}: unknown emotions {unknown}; expected a subset of {EXPRESSIONS}")
+        raise AnnotationError(path, f"unknown emotions {unknown}; expected a subset of {EXPRESSIONS}")
     return labels
 
 
 def load_traits(path: str | Path, names: tuple[str, ...]) -> dict[str, npt.NDArray[np.str_]]:
-    """What annotators wrote of the people on the pictures: column name -> (N,) text, such as age or gender.
+    """Annotated traits of the persons in the pictures, such as age or gender: column name -> (N,) text.
 
     Raises:
-        DatasetError: the file is missing or lacks a column, or a picture has no entry.
+        AnnotationError: The file is missing or lacks a column, or a column has an empty entry.
     """
     path = Path(path)
     table = _read(path, names)
     empty = [name for name in names if table[name].null_count]
     if empty:
-        raise DatasetError(f"{path}: columns {empty} have empty entries")
+        raise AnnotationError(path, f"columns {empty} have empty entries")
     return {name: np.array(table[name].to_pylist(), dtype=np.str_) for name in names}
 
 
 def load_teacher(path: str | Path, names: tuple[str, ...]) -> TeacherOutputs:
-    """The teacher's answers for exactly these pictures, joined by name.
+    """The teacher's outputs for exactly these pictures, joined by name.
 
     Raises:
-        DatasetError: a picture has no row, or the file does not name its blendshapes.
+        AnnotationError: A picture has no row, or the file does not name its blendshapes.
     """
     path = Path(path)
     table = _read(path, ("name", "found", "blendshapes", "points"))
     metadata = table.schema.metadata or {}
     if b"blendshapes" not in metadata:
-        raise DatasetError(f"{path}: the file's metadata does not name its blendshapes")
+        raise AnnotationError(path, "the file's metadata does not name its blendshapes")
     rows = _rows_of(names, table, path)
     blendshape_names = tuple(json.loads(metadata[b"blendshapes"]))
     return TeacherOutputs(
@@ -113,24 +189,25 @@ def load_teacher(path: str | Path, names: tuple[str, ...]) -> TeacherOutputs:
     )
 
 
-def load_poses(path: Path, names: tuple[str, ...]) -> Floats:
+def load_poses(path: str | Path, names: tuple[str, ...]) -> Floats:
     """The teacher's head rotations (N, 3, 3) for exactly these pictures, NaN where it found no face.
 
-    Its axes are x to the image's right, y up, z towards the viewer: those of `mien.core.rotation_matrices`.
+    The axes are x to the image's right, y up and z towards the viewer, as in `mien.core.rotation_matrices`.
 
     Raises:
-        DatasetError: a picture has no row.
+        AnnotationError: A picture has no row.
     """
+    path = Path(path)
     table = _read(path, ("name", "matrix"))
     return _lists(table["matrix"], 16)[_rows_of(names, table, path)].reshape(-1, 4, 4)[:, :3, :3]
 
 
 def _rows_of(names: tuple[str, ...], table: pa.Table, path: Path) -> npt.NDArray[np.intp]:
-    """Where each picture's row is."""
+    """Row number of each picture."""
     row_of = {name: row for row, name in enumerate(table["name"].to_pylist())}
     missing = [name for name in names if name not in row_of]
     if missing:
-        raise DatasetError(f"{path}: no answer for {len(missing)} pictures, the first is {missing[0]}")
+        raise AnnotationError(path, f"no row for {len(missing)} pictures, the first is {missing[0]}")
     return np.array([row_of[name] for name in names], dtype=np.intp)
 
 
@@ -139,12 +216,12 @@ def _read(path: Path, columns: tuple[str, ...]) -> pa.Table:
         schema = pq.read_schema(path)
         missing = [name for name in columns if name not in schema.names]
         if missing:
-            raise DatasetError(f"{path}: columns {missing} are missing; found {schema.names}")
+            raise AnnotationError(path, f"columns {missing} are missing; found {schema.names}")
         return pq.read_table(path, columns=list(columns))
-    except FileNotFoundError as error:
-        raise DatasetError(f"{path}: no such file") from error
+    except FileNotFoundError:
+        raise AnnotationError(path, "no such file") from None
     except pa.ArrowInvalid as error:
-        raise DatasetError(f"{path}: not a Parquet file ({error})") from error
+        raise AnnotationError(path, f"not a Parquet file ({error})") from error
 
 
 def _matrix(table: pa.Table, columns: tuple[str, ...]) -> npt.NDArray[np.float64]:
@@ -152,7 +229,7 @@ def _matrix(table: pa.Table, columns: tuple[str, ...]) -> npt.NDArray[np.float64
 
 
 def _lists(column: pa.ChunkedArray, width: int) -> Floats:
-    """A column of lists of one length as (N, width), NaN where the list is missing."""
+    """Convert a column of lists of one length to (N, width), with NaN where the list is missing."""
     values = np.full((len(column), width), np.nan, dtype=np.float32)
     present = column.is_valid().to_numpy()
     flat = column.drop_null().combine_chunks().flatten()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The open face sets behind the bundles shipped with mien, with the labels that their sources allow."""
+"""The open face sets behind the shipped bundles, as labelled faces: what their sources and a teacher say of them."""
 
 from __future__ import annotations
 
@@ -10,21 +10,24 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from mien.core import EXPRESSIONS, DatasetError, pose_angles
+from mien.core import EXPRESSIONS, pose_angles
 from mien.datasets.open_sets.face_parquet import (
-    Floats,
     load_emotions,
+    load_names,
     load_pictures,
     load_poses,
     load_ratings,
     load_teacher,
     load_votes,
+    picture_file,
+    teacher_file,
 )
 from mien.datasets.open_sets.weak_labels import AU_RULES, AffectMap, action_unit_probabilities, expression_shares
-from mien.datasets.samples import FaceSamples, concatenate
-from mien.faces.alignment import keypoints_of
+from mien.datasets.samples import FaceSamples, Floats, LandmarkFaces, concatenate
+from mien.datasets.text_files import AnnotationError
+from mien.faces import keypoints_of
 
-# The mean place of the five points in FER+ training faces, made symmetric: a crop then looks as FER+ does.
+# Mean position of the five keypoints in FER+ training faces, made symmetric: a crop then looks like a FER+ image.
 FERPLUS_TEMPLATE = ((0.320, 0.385), (0.680, 0.385), (0.500, 0.578), (0.352, 0.768), (0.648, 0.768))
 
 _TEST_SHARE_LFW = 0.25
@@ -33,12 +36,12 @@ _RATINGS_SET = 2  # the map is fitted on the random images and reported on the c
 
 @dataclass(frozen=True)
 class OpenFaces:
-    """The parts that the default recipe learns from.
+    """Faces that the default recipe trains and calibrates on.
 
     Attributes:
-        train: FER+ train, FairFace train and LFW's training people.
-        voted: (N,) True for FER+ rows.
-        calibration: FER+ training faces set aside, never learnt from.
+        train: FER+ train, FairFace train and the training persons of LFW.
+        voted: (N,) True for the FER+ rows of ``train``.
+        calibration: FER+ training faces that are held out of ``train``.
     """
 
     train: FaceSamples
@@ -47,203 +50,186 @@ class OpenFaces:
 
 
 def load_open_faces(folder: str | Path, calibration_rows: int) -> OpenFaces:
-    """Read the sets below ``folder`` (layout: docs/training.md), some FER+ faces set aside for calibration.
+    """Read the training faces of all open sets and hold some FER+ faces out for calibration.
+
+    Args:
+        folder: Folder that holds all open sets (layout: docs/training.md).
+        calibration_rows: Number of FER+ training faces to hold out.
 
     Raises:
-        DatasetError: a file is missing or malformed.
+        AnnotationError: A file is missing or malformed.
     """
-    folder = Path(folder)
     ferplus = load_ferplus(folder, "train")
     held_out = _hold_out(ferplus, calibration_rows)
-    taught = np.ones(len(ferplus), dtype=bool)
-    taught[held_out] = False
-    voted = ferplus.take(taught)
-    others = [load_fairface(folder, "train"), load_lfw(folder, test=False)]
-    train = concatenate([voted, *others])
+    trained = np.ones(len(ferplus), dtype=bool)
+    trained[held_out] = False
+    voted = ferplus.take(trained)
+    train = concatenate([voted, load_fairface(folder, "train"), load_lfw(folder, "train")])
     return OpenFaces(train, np.arange(len(train)) < len(voted), ferplus.take(held_out))
 
 
 def load_held_out(folder: str | Path, n: int) -> FaceSamples:
-    """The first n FER+ training faces that `load_open_faces` sets aside.
+    """The first n FER+ training faces that `load_open_faces` holds out.
 
     Raises:
-        DatasetError: a file is missing or malformed.
+        AnnotationError: A file is missing or malformed.
     """
     ferplus = load_ferplus(folder, "train")
     return ferplus.take(_hold_out(ferplus, n))
 
 
 def _hold_out(ferplus: FaceSamples, n: int) -> npt.NDArray[np.intp]:
-    """Rows in an order that no new row changes."""
+    """Rows in an order that added rows do not change."""
     return np.argsort([_hash(name) for name in ferplus.names])[:n]
 
 
-def affect_map(folder: Path) -> AffectMap:
-    """The map from votes to valence and arousal that teaches FER+ faces."""
-    votes, ratings, image_set = load_ratings(folder / "affectnet_c25/ratings.parquet")
+def affect_map(folder: str | Path) -> AffectMap:
+    """Regression from votes to valence and arousal that labels FER+ faces, fitted on AffectNetC25."""
+    votes, ratings, image_set = load_ratings(picture_file(folder, "affectnet_c25", "train"))
     rows = image_set == _RATINGS_SET
     return AffectMap.fit(votes[rows] / votes[rows].sum(axis=1, keepdims=True), ratings[rows])
 
 
 def load_ferplus(folder: str | Path, split: str) -> FaceSamples:
-    """FER+ faces of ``"train"`` or ``"valid"`` with shares, mapped valence and arousal, and pseudo action units.
+    """FER+ faces with vote shares, mapped valence and arousal, and pseudo-labels of action units.
 
-    Faces that most people could not name or that are none stay out.
+    Faces that most annotators marked as unknown or as no face are left out.
+
+    Args:
+        folder: Folder that holds all open sets (layout: docs/training.md).
+        split: ``"train"`` or ``"valid"``.
+
+    Raises:
+        AnnotationError: A file is missing or malformed.
     """
-    folder = Path(folder)
-    path = folder / f"ferplus/{split}.parquet"
-    shares = expression_shares(load_votes(path))
+    shares = expression_shares(load_votes(picture_file(folder, "ferplus", split)))
     affect = np.full((len(shares), 2), np.nan, dtype=np.float32)
     usable = ~np.isnan(shares).any(axis=1)
     affect[usable] = affect_map(folder)(shares[usable])
-    samples = _with_teacher(folder, path, f"ferplus_{split}", shares, affect)
-    return samples.take(usable)
+    return _with_teacher(folder, "ferplus", split, shares, affect).take(usable)
 
 
 def load_fairface(folder: str | Path, split: str) -> FaceSamples:
-    """FairFace of ``"train"`` or ``"val"``: faces without expression labels, with the teacher's action units."""
-    folder = Path(folder)
-    path = folder / f"fairface/{split}.parquet"
-    n = len(load_pictures(path).names)
-    unknown = np.full((n, 8), np.nan, dtype=np.float32)
-    return _with_teacher(folder, path, f"fairface_{split}", unknown, unknown[:, :2])
+    """FairFace faces, which have no expression labels, with the teacher's action units.
 
+    Args:
+        folder: Folder that holds all open sets (layout: docs/training.md).
+        split: ``"train"`` or ``"valid"``.
 
-def load_lfw(folder: str | Path, *, test: bool) -> FaceSamples:
-    """LFW faces with their single noisy label, of the people kept for testing or of all others.
-
-    People are told apart by name stem, so nobody is in both parts.
+    Raises:
+        AnnotationError: A file is missing or malformed.
     """
-    folder = Path(folder)
-    path = folder / "lfw_expression/photos.parquet"
-    emotions = load_emotions(path)
+    n = len(load_names(picture_file(folder, "fairface", split)))
+    unknown = np.full((n, 8), np.nan, dtype=np.float32)
+    return _with_teacher(folder, "fairface", split, unknown, unknown[:, :2])
+
+
+def load_lfw(folder: str | Path, split: str) -> FaceSamples:
+    """LFW faces with their single noisy label, divided by the name of the person.
+
+    Args:
+        folder: Folder that holds all open sets (layout: docs/training.md).
+        split: ``"train"``, or ``"test"`` for about a quarter of the persons, who are not in ``"train"``.
+
+    Raises:
+        AnnotationError: A file is missing or malformed.
+    """
+    emotions = load_emotions(picture_file(folder, "lfw", split))
     one_hot = np.eye(len(EXPRESSIONS), dtype=np.float32)[[EXPRESSIONS.index(label) for label in emotions]]
     unknown = np.full((len(emotions), 2), np.nan, dtype=np.float32)
-    samples = _with_teacher(folder, path, "lfw_expression", one_hot, unknown)
-    in_test = np.array([is_test_person(name) for name in samples.names])
-    return samples.take(in_test == test)
+    samples = _with_teacher(folder, "lfw", split, one_hot, unknown)
+    return samples.take(_lfw_rows(samples.names, split))
+
+
+def _lfw_rows(names: tuple[str, ...], split: str) -> npt.NDArray[np.bool_]:
+    in_test = np.array([is_test_person(name) for name in names], dtype=bool)
+    return in_test if split == "test" else ~in_test
 
 
 def is_test_person(name: str) -> bool:
-    """Whether the person on an LFW picture is kept for testing."""
+    """Whether the person in an LFW picture is held out for testing.
+
+    Examples:
+        >>> is_test_person("Bo_Orr_0001.jpg"), is_test_person("Bo_Orr_0002.jpg"), is_test_person("Ann_Lee_0001.jpg")
+        (True, True, False)
+    """
     return _hash(person(name)) < _TEST_SHARE_LFW
 
 
 def person(name: str) -> str:
-    """The stem of an LFW file name that names the person: no number, no suffix."""
+    """Name of the person in an LFW picture: the stem of the file name without its number.
+
+    Examples:
+        >>> person("Ricardo_Lagos_0003.jpg")
+        'ricardo_lagos'
+    """
     stem = Path(name).stem
     return stem.rstrip("0123456789").rstrip("_- ").lower()
 
 
 def _with_teacher(
-    folder: Path, path: Path, teacher: str, expression: npt.NDArray[np.float32], affect: npt.NDArray[np.float32]
+    folder: str | Path, name: str, split: str, expression: npt.NDArray[np.float32], affect: npt.NDArray[np.float32]
 ) -> FaceSamples:
-    pictures = load_pictures(path)
-    answers = load_teacher(folder / f"teacher/{teacher}.parquet", pictures.names)
+    pictures = load_pictures(picture_file(folder, name, split))
+    outputs = load_teacher(teacher_file(folder, name, split), pictures.names)
     return FaceSamples(
         names=pictures.names,
         images=pictures.images,
         expression=expression,
         valence_arousal=affect,
-        action_units=action_unit_probabilities(answers, expression),
+        action_units=action_unit_probabilities(outputs, expression),
         action_unit_labels=tuple(AU_RULES),
-        keypoints=keypoints_of(answers.landmarks).astype(np.float32),
+        keypoints=keypoints_of(outputs.landmarks).astype(np.float32),
     )
 
 
 def _hash(text: str) -> float:
-    """A stable number in [0, 1) for a name: splits that survive reordering and new rows."""
+    """A stable number in [0, 1) for a name, so that a split does not depend on the order or number of rows."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big") / 2**48
 
 
-# Pictures of the open sets and where the teacher's answers lie, per part.
-_SETS = {
-    "train": (("ferplus/train", "ferplus_train"), ("fairface/train", "fairface_train")),
-    "test": (("fairface/val", "fairface_val"),),
+# Split of the landmark faces -> sets and their splits.
+_LANDMARK_SETS = {
+    "train": (("ferplus", "train"), ("fairface", "train"), ("lfw", "train")),
+    "test": (("fairface", "valid"), ("lfw", "test")),
 }
-_LFW = ("lfw_expression/photos", "lfw_expression")
 
 
-@dataclass(frozen=True, eq=False)
-class LandmarkFaces:
-    """N pictures of one face each; the teacher found a face in all of them.
-
-    Attributes:
-        names: of the pictures.
-        images: encoded pictures.
-        source: (N,) name of the set of each.
-        landmarks: (N, 68, 2) 300-W order, fractions of the picture's width and height; may leave 0..1.
-        pose_rad: (N, 3) pitch, yaw, roll (`mien.core.rotation_matrices` says what they mean).
-        eyes_open: (N, 2) in [0, 1], 1 for wide open, of the eye at the image's left and the one at its right.
-    """
-
-    names: tuple[str, ...]
-    images: tuple[bytes, ...]
-    source: npt.NDArray[np.str_]
-    landmarks: Floats
-    pose_rad: Floats
-    eyes_open: Floats
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def take(self, chosen: npt.NDArray[np.bool_] | npt.NDArray[np.intp]) -> LandmarkFaces:
-        """The chosen faces."""
-        rows = np.flatnonzero(chosen) if chosen.dtype == bool else chosen
-        return LandmarkFaces(
-            tuple(self.names[row] for row in rows),
-            tuple(self.images[row] for row in rows),
-            self.source[rows],
-            self.landmarks[rows],
-            self.pose_rad[rows],
-            self.eyes_open[rows],
-        )
-
-
-def load_landmark_faces(folder: Path, part: str) -> LandmarkFaces:
-    """The teacher's answers for faces below ``folder``.
+def load_landmark_faces(folder: str | Path, split: str) -> LandmarkFaces:
+    """Faces with the teacher's landmarks, head pose and eye opening.
 
     Args:
-        folder: of the open sets (layout: docs/training.md).
-        part: ``"train"`` (FER+ train, FairFace train, LFW's training people) or ``"test"`` (FairFace val, LFW's
-            test people): no person of LFW is in both.
+        folder: Folder that holds all open sets (layout: docs/training.md).
+        split: ``"train"`` (FER+ train, FairFace train, the training persons of LFW) or ``"test"`` (FairFace valid,
+            the test persons of LFW); no person of LFW is in both.
 
     Raises:
-        DatasetError: a file is missing or malformed.
+        AnnotationError: A file is missing or malformed, or the split is unknown.
     """
-    loaded = [_load(folder, *entry) for entry in _SETS[part]]
-    lfw = _load(folder, *_LFW)
-    in_test = np.array([is_test_person(name) for name in lfw.names])
-    return _concatenate([*loaded, lfw.take(in_test == (part == "test"))])
+    if split not in _LANDMARK_SETS:
+        raise AnnotationError(Path(folder), f"the landmark faces have the splits train, test, not {split!r}")
+    return concatenate([_with_landmarks(Path(folder), name, part) for name, part in _LANDMARK_SETS[split]])
 
 
-def _load(folder: Path, path: str, teacher: str) -> LandmarkFaces:
-    pictures = load_pictures(folder / f"{path}.parquet")
-    file = folder / f"teacher/{teacher}.parquet"
-    answers, matrices = load_teacher(file, pictures.names), load_poses(file, pictures.names)
-    names = answers.blendshape_names
+def _with_landmarks(folder: Path, name: str, split: str) -> LandmarkFaces:
+    path, file = picture_file(folder, name, split), teacher_file(folder, name, split)
+    pictures = load_pictures(path)
+    outputs, rotations = load_teacher(file, pictures.names), load_poses(file, pictures.names)
+    faces = LandmarkFaces(
+        names=pictures.names,
+        images=pictures.images,
+        source=np.full(len(pictures.names), path.parent.name),
+        landmarks=outputs.landmarks,
+        pose_rad=pose_angles(rotations).astype(np.float32),
+        eyes_open=_eyes_open(outputs.blendshapes, outputs.blendshape_names, file),
+    )
+    found = outputs.found
+    return faces.take(found & _lfw_rows(pictures.names, split) if name == "lfw" else found)
+
+
+def _eyes_open(blendshapes: Floats, names: tuple[str, ...], path: Path) -> Floats:
     try:
         # The teacher names the subject's sides: the right eye is the one at the image's left.
-        blink = answers.blendshapes[:, [names.index("eyeBlinkRight"), names.index("eyeBlinkLeft")]]
+        return 1 - blendshapes[:, [names.index("eyeBlinkRight"), names.index("eyeBlinkLeft")]]
     except ValueError as error:
-        raise DatasetError(f"{file}: no eyeBlink among the blendshapes ({error})") from error
-    faces = LandmarkFaces(
-        pictures.names,
-        pictures.images,
-        np.full(len(pictures.names), path.partition("/")[0]),
-        answers.landmarks,
-        pose_angles(matrices).astype(np.float32),
-        1 - blink,
-    )
-    return faces.take(answers.found)
-
-
-def _concatenate(parts: list[LandmarkFaces]) -> LandmarkFaces:
-    return LandmarkFaces(
-        tuple(name for part in parts for name in part.names),
-        tuple(image for part in parts for image in part.images),
-        np.concatenate([part.source for part in parts]),
-        np.concatenate([part.landmarks for part in parts]),
-        np.concatenate([part.pose_rad for part in parts]),
-        np.concatenate([part.eyes_open for part in parts]),
-    )
+        raise AnnotationError(path, f"no eyeBlink among the blendshapes ({error})") from error

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The open sets behind the default bundle, kept as Parquet, seen as samples without their pixels."""
+"""Readers of the open sets as `ImageSamples`, without their pixels."""
 
 from __future__ import annotations
 
@@ -7,76 +7,117 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from mien.core import EXPRESSIONS
 from mien.datasets.image_samples import ImageSamples
-from mien.datasets.open_sets.face_parquet import VOTES
-from mien.datasets.text_files import AnnotationError, plurality
-
-_DIMENSIONS = ("valence_mean", "arousal_mean")
+from mien.datasets.open_sets.face_parquet import (
+    VOTES,
+    load_emotions,
+    load_names,
+    load_ratings,
+    load_votes,
+    picture_file,
+)
+from mien.datasets.open_sets.face_sets import is_test_person
+from mien.datasets.text_files import plurality
 
 
 def load_open_ferplus(folder: str | Path, split: str) -> ImageSamples:
-    """FER+ votes of ``ferplus/train.parquet`` or ``valid.parquet``; the expression is the most voted, as in FER+ files.
+    """FER+ votes of a split; the expression is the one with most votes, as in the FER+ CSV file.
+
+    Args:
+        folder: Folder that holds ``ferplus/train.parquet`` and ``ferplus/valid.parquet``.
+        split: ``"train"`` or ``"valid"``.
 
     Raises:
-        AnnotationError: the file is missing, is no Parquet or lacks a column.
+        AnnotationError: The file is missing, is not Parquet or lacks a column.
+
+    Examples:
+        >>> from tempfile import TemporaryDirectory
+        >>> from mien.datasets import create_example
+        >>> with TemporaryDirectory() as folder:
+        ...     create_example("open-ferplus", folder)
+        ...     samples = load_open_ferplus(folder, "train")
+        >>> samples.votes.shape, samples.valid_expression.tolist()
+        ((3, 10), [True, True, False])
     """
-    folder = Path(folder)
-    table = _read(folder / "ferplus", {"train": "train.parquet", "valid": "valid.parquet"}, split, ("name", *VOTES))
-    votes = np.stack([table[name].to_numpy() for name in VOTES], axis=1).astype(np.int64)
-    return _samples("open-ferplus", split, table, expression=plurality(votes), votes=votes, vote_labels=VOTES)
+    path = picture_file(folder, "ferplus", split)
+    votes = load_votes(path)
+    return _samples("open-ferplus", split, path, expression=plurality(votes), votes=votes, vote_labels=VOTES)
 
 
 def load_open_fairface(folder: str | Path, split: str) -> ImageSamples:
-    """FairFace of ``fairface/train.parquet`` or ``val.parquet``: faces without expression labels.
+    """FairFace faces of a split, which have no expression labels.
+
+    Args:
+        folder: Folder that holds ``fairface/train.parquet`` and ``fairface/val.parquet``.
+        split: ``"train"`` or ``"valid"``.
 
     Raises:
-        AnnotationError: the file is missing, is no Parquet or lacks a column.
+        AnnotationError: The file is missing, is not Parquet or lacks a column.
+
+    Examples:
+        >>> from tempfile import TemporaryDirectory
+        >>> from mien.datasets import create_example
+        >>> with TemporaryDirectory() as folder:
+        ...     create_example("open-fairface", folder)
+        ...     samples = load_open_fairface(folder, "valid")
+        >>> samples.names, samples.counts().valid
+        (('val/1.jpg',), {'expression': 0})
     """
-    folder = Path(folder)
-    files = {"train": "train.parquet", "valid": "val.parquet"}
-    return _samples("open-fairface", split, _read(folder / "fairface", files, split, ("name",)))
+    return _samples("open-fairface", split, picture_file(folder, "fairface", split))
 
 
 def load_open_lfw(folder: str | Path, split: str) -> ImageSamples:
-    """LFW expressions of ``lfw_expression/photos.parquet``, all as ``"train"``; people must be kept apart by the user.
+    """LFW photos with one expression label each, divided by person.
+
+    Args:
+        folder: Folder that holds ``lfw_expression/photos.parquet``.
+        split: ``"train"``, or ``"test"`` for the photos of the persons held out by `load_lfw`.
 
     Raises:
-        AnnotationError: the file is missing, is no Parquet, lacks a column or names an unknown expression.
+        AnnotationError: The file is missing, is not Parquet, lacks a column or has an unknown label.
+
+    Examples:
+        >>> from tempfile import TemporaryDirectory
+        >>> from mien.datasets import create_example
+        >>> with TemporaryDirectory() as folder:
+        ...     create_example("open-lfw", folder)
+        ...     load_open_lfw(folder, "test").names
+        ('Bo_Orr_0001.jpg',)
     """
-    folder = Path(folder)
-    place = folder / "lfw_expression"
-    table = _read(place, {"train": "photos.parquet"}, split, ("name", "emotion"))
-    labels = table["emotion"].to_pylist()
-    unknown = sorted(set(labels) - set(EXPRESSIONS))
-    if unknown:
-        raise AnnotationError(place / "photos.parquet", f"unknown emotions {unknown}")
-    expression = np.array([EXPRESSIONS.index(label) for label in labels], dtype=np.int8)
-    return _samples("open-lfw", split, table, expression=expression)
+    path = picture_file(folder, "lfw", split)
+    expression = np.array([EXPRESSIONS.index(label) for label in load_emotions(path)], dtype=np.int8)
+    samples = _samples("open-lfw", split, path, expression=expression)
+    in_test = np.array([is_test_person(name) for name in samples.names], dtype=bool)
+    return samples.take(in_test == (split == "test"))
 
 
 def load_affectnet_c25(folder: str | Path, split: str) -> ImageSamples:
-    """Votes and mean ratings of 25 people, ``affectnet_c25/ratings.parquet``, all as ``"train"``; no pixels, no names.
+    """Votes and mean ratings of 25 annotators per image; the set has neither pixels nor names.
+
+    Args:
+        folder: Folder that holds ``affectnet_c25/ratings.parquet``.
+        split: ``"train"``.
 
     Raises:
-        AnnotationError: the file is missing, is no Parquet, lacks a column or has a rating outside [-1, 1].
+        AnnotationError: The file is missing, is not Parquet, lacks a column or has a rating outside [-1, 1].
+
+    Examples:
+        >>> from tempfile import TemporaryDirectory
+        >>> from mien.datasets import create_example
+        >>> with TemporaryDirectory() as folder:
+        ...     create_example("affectnet-c25", folder)
+        ...     samples = load_affectnet_c25(folder, "train")
+        >>> print(samples.valence_arousal)
+        [[0.1 0.7]]
     """
-    folder = Path(folder)
-    place = folder / "affectnet_c25"
-    table = _read(place, {"train": "ratings.parquet"}, split, (*EXPRESSIONS, *_DIMENSIONS))
-    votes = np.stack([table[name].to_numpy() for name in EXPRESSIONS], axis=1).astype(np.int64)
-    ratings = np.stack([table[name].to_numpy() for name in _DIMENSIONS], axis=1)
-    outside = ~(np.abs(ratings) <= 1).all(axis=1)
-    if outside.any():
-        raise AnnotationError(place / "ratings.parquet", f"row {int(outside.argmax())} is rated outside [-1, 1]")
+    votes, ratings, _ = load_ratings(picture_file(folder, "affectnet_c25", split))
     return ImageSamples(
         dataset="affectnet-c25",
         split=split,
         folder=None,
-        names=tuple(f"row {row}" for row in range(len(table))),
+        names=tuple(f"row {row}" for row in range(len(votes))),
         expression=plurality(votes),
         expression_labels=EXPRESSIONS,
         valence_arousal=ratings.astype(np.float32),
@@ -85,25 +126,7 @@ def load_affectnet_c25(folder: str | Path, split: str) -> ImageSamples:
     )
 
 
-def _samples(dataset: str, split: str, table: pa.Table, **columns: Any) -> ImageSamples:
-    names = tuple(table["name"].to_pylist())
+def _samples(dataset: str, split: str, path: Path, **columns: Any) -> ImageSamples:
     return ImageSamples(
-        dataset=dataset, split=split, folder=None, names=names, expression_labels=EXPRESSIONS, **columns
+        dataset=dataset, split=split, folder=None, names=load_names(path), expression_labels=EXPRESSIONS, **columns
     )
-
-
-def _read(folder: Path, files: dict[str, str], split: str, columns: tuple[str, ...]) -> pa.Table:
-    """The columns of a split's file, without the pictures."""
-    if split not in files:
-        raise AnnotationError(folder, f"has the splits {', '.join(files)}, not {split!r}")
-    path = folder / files[split]
-    try:
-        found = pq.read_schema(path).names
-        missing = [name for name in columns if name not in found]
-        if missing:
-            raise AnnotationError(path, f"columns {missing} are missing; found {found}")
-        return pq.read_table(path, columns=list(columns))
-    except FileNotFoundError:
-        raise AnnotationError(path, "no such file") from None
-    except pa.ArrowInvalid as error:
-        raise AnnotationError(path, f"is no Parquet file ({error})") from error

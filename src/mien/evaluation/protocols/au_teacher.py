@@ -130,7 +130,7 @@ def evaluate_au_teacher(analyzer: Analyzer, data: Path) -> Report:
     is not clearly above 0 is implied by the expression rather than observed, see `implied_by_expression`.
     """
     baseline = ExpressionBaseline.of_bundle(analyzer, data)
-    fairface, lfw = load_fairface(data, "val"), load_lfw(data, test=True)
+    fairface, lfw = load_fairface(data, "valid"), load_lfw(data, "test")
     people = np.array([person(name) for name in lfw.names])
     measures: list[MetricValue] = []
     dropped: dict[str, int] = {}

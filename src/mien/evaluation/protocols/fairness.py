@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from mien.affect import Analyzer
 from mien.core import EXPRESSIONS, ConfigError, Faces, MetricValue
-from mien.datasets import FaceSamples, load_fairface, load_traits
+from mien.datasets import FaceSamples, load_fairface, load_traits, picture_file
 from mien.evaluation.evaluation_report import Report
 from mien.evaluation.face_crops import Bools, bundle_report, expression_probabilities, mean_measure, with_keypoints
 from mien.evaluation.protocols.flip_rate import view_aligned
@@ -29,8 +29,8 @@ def evaluate_fairness(analyzer: Analyzer, data: Path) -> Report:
         ConfigError: the bundle has no AU12.
         DatasetError: the data are incomplete.
     """
-    samples = load_fairface(data, "val")
-    traits = load_traits(data / "fairface/val.parquet", _TRAITS)
+    samples = load_fairface(data, "valid")
+    traits = load_traits(picture_file(data, "fairface", "valid"), _TRAITS)
     known = np.isfinite(samples.keypoints).all(axis=(1, 2))
     aligned = with_keypoints(samples)
     seen = view_aligned(analyzer, aligned)

@@ -48,7 +48,7 @@ def evaluate_flip_rate(analyzer: Analyzer, data: Path) -> Report:
     Once aligned, as faces that the analyzer finds (those whose points the teacher knows), and once as the pictures
     stand, as users pass them to `Analyzer.crops`.
     """
-    samples = load_fairface(data, "val")
+    samples = load_fairface(data, "valid")
     aligned = with_keypoints(samples)
     views = {
         "aligned": view_aligned(analyzer, aligned),

@@ -108,7 +108,7 @@ def evaluate_lfw(analyzer: Analyzer, data: Path) -> Report:
 
     The labels are single and noisy (about one in five neutral faces talks or frowns).
     """
-    samples = load_lfw(data, test=True)
+    samples = load_lfw(data, "test")
     faces = analyzer.crops(decode_pictures(samples))
     targets = samples.expression.argmax(axis=1)
     guess = expression_probabilities(faces).argmax(axis=1)
@@ -225,7 +225,7 @@ def evaluate_lfw_chain(analyzer: Analyzer, data: Path) -> Report:
     Beside them the same faces cut at the teacher's points. Faces that the teacher did not find are left out; one that
     the chain does not find counts as read wrongly. Intervals by resampling people.
     """
-    everyone = load_lfw(data, test=True)
+    everyone = load_lfw(data, "test")
     samples = with_keypoints(everyone)
     sharp, _ = align_samples(samples, analyzer.spec)
     taught = expression_probabilities(analyzer.crops(sharp))

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.core import MetricValue, rotation_matrices
-from mien.datasets import LandmarkFaces, load_landmark_faces, load_traits, person
+from mien.datasets import LandmarkFaces, load_landmark_faces, load_traits, person, picture_file
 from mien.evaluation.evaluation_report import Report, bootstrap_metric
 from mien.evaluation.face_crops import group_codes, mean_measure
 from mien.faces import Detections, LandmarkNet, keypoints_of
@@ -183,7 +183,7 @@ def _measures(
 
 def _by_trait(data: Path, faces: LandmarkFaces, errors: Doubles, groups: npt.NDArray[np.intp]) -> list[MetricValue]:
     """Point errors of followed faces of FairFace by gender and race."""
-    path = data / "fairface/val.parquet"
+    path = picture_file(data, "fairface", "valid")
     traits = load_traits(path, ("name", *_TRAITS))
     row_of = {name: row for row, name in enumerate(traits["name"].tolist())}
     own = faces.source == "fairface"

@@ -130,7 +130,7 @@ def evaluate_quality(analyzer: Analyzer, data: Path) -> Report:
     by the product of both, and by nothing. LFW's labels are single and noisy.
     """
     ferplus = predict_degraded(analyzer, load_ferplus(data, "valid"), seed=1)
-    lfw = predict_degraded(analyzer, load_lfw(data, test=True), seed=2)
+    lfw = predict_degraded(analyzer, load_lfw(data, "test"), seed=2)
     people = np.array([person(name) for name in lfw.names])
     return bundle_report(
         "quality",

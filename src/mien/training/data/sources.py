@@ -27,6 +27,7 @@ from mien.datasets import (
     load_ferplus,
     load_open_faces,
     load_traits,
+    picture_file,
 )
 from mien.training.data.feature_sources import stored_inputs
 from mien.training.data.training_images import Origin, Pictures
@@ -346,14 +347,14 @@ _TRAITS = ("age", "gender", "race")
 def load_fairface_traits(source: SourceSettings, folder: Path, recipe: Recipe) -> TrainingSet:
     """FairFace with what annotators wrote of each face, a pretext to learn faces from: tasks age, gender and race.
 
-    The splits are ``"train"`` and ``"val"``. Values are in the order of the alphabet.
+    The splits are ``"train"`` and ``"valid"``. Values are in the order of the alphabet.
     """
-    if source.split not in ("train", "val"):
-        raise ConfigError(f"fairface-traits has the splits train and val, not {source.split!r}")
+    if source.split not in ("train", "valid"):
+        raise ConfigError(f"fairface-traits has the splits train and valid, not {source.split!r}")
     faces = load_fairface(folder, source.split)
     found = of_faces(faces, np.ones(len(faces), dtype=bool), recipe.model.colour)
     targets, labels = {}, {}
-    for name, values in load_traits(folder / f"fairface/{source.split}.parquet", _TRAITS).items():
+    for name, values in load_traits(picture_file(folder, "fairface", source.split), _TRAITS).items():
         known, column = np.unique(values, return_inverse=True)
         labels[name] = tuple(known.tolist())
         targets[name] = np.eye(len(known), dtype=np.float32)[column]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mien.core import EXPRESSION_ORDERS, ConfigError
+from mien.datasets import FERPLUS_TEMPLATE
 from mien.training.models.backbones.registry import Option
 
 
@@ -128,9 +129,6 @@ def one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
         raise ConfigError(f"{name} must be one of {allowed}, got {value!r}")
 
 
-# Where the five points of FER+ training faces lie on average, made symmetric: a crop then looks as FER+ does.
-_TEMPLATE = ((0.320, 0.385), (0.680, 0.385), (0.500, 0.578), (0.352, 0.768), (0.648, 0.768))
-
 # What heads see of stored vectors -> how many numbers each number of a stretch becomes; a sequence: one for each step.
 _CLIPS = {"frames": 1, "statistics": 4, "sequence": 1}
 
@@ -229,7 +227,7 @@ class ModelSettings:
     colour: str = "gray"
     mean: tuple[float, ...] = (127.5,)
     std: tuple[float, ...] = (127.5,)
-    template: tuple[tuple[float, float], ...] = _TEMPLATE
+    template: tuple[tuple[float, float], ...] = FERPLUS_TEMPLATE
     n_inputs: int = 0
     drop_rate: float = 0.0
     penalty: float = 0.0
