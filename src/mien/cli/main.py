@@ -49,10 +49,6 @@ COMMANDS = MappingProxyType(
         "live": ("mien.cli.recordings.live:live", "Watch a camera: in the terminal, or on a page of this machine."),
         "models": ("mien.cli.research.models:models", "List the bundles, or show what one says of itself."),
         "report": ("mien.cli.recordings.report:report", "A page with timelines, key frames and a summary of tables."),
-        "reproduce": (
-            "mien.cli.reproduce:reproduce",
-            "Train every network of the papers under one budget (extra: train).",
-        ),
         "smooth": ("mien.cli.recordings.smooth:smooth", "Smooth a table of affect over time."),
         "submit": ("mien.cli.research.submit:submit", "Write or check a challenge submission."),
         "summarize": (

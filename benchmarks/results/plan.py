@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rows of the table, taken from the recipes, and the one budget under which all of them are trained."""
+"""Rows of the table, which come from the recipes, and the one budget under which all of them are trained."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from mien.training.recipes.settings import (
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """What every row may use. Heads, losses, optimiser and augmentation are the same for all as well.
+    """Training budget of every row. Heads, losses, optimiser and augmentation are the same for all rows too.
 
     Attributes:
-        images: faces shown in training, repetitions counted; rounded so that every epoch shows as many.
-        size_px: side of the crops. FER+ pictures have 48.
-        batch: faces a step.
-        peak_lr: of AdamW, one cycle.
+        images: number of faces shown in training, repetitions counted; rounded so that all epochs are equal.
+        size_px: side of the crops. FER+ images have 48 px.
+        batch: number of faces per step.
+        peak_lr: peak learning rate of AdamW, one cycle.
     """
 
     images: int = 28_000
@@ -44,15 +44,15 @@ class Budget:
             raise ConfigError(f"a budget of {self.images} images is less than one step of {self.batch}")
 
     def epochs(self, n_rows: int) -> tuple[int, int]:
-        """Passes and rows of each pass, so that about ``images`` are shown of the ``n_rows`` that there are."""
+        """Number of epochs and of rows per epoch, so that about ``images`` of the available ``n_rows`` are shown."""
         epochs = -(-self.images // n_rows)
         return epochs, self.images // epochs
 
 
 BUDGET = Budget()
-"""Of a table that has none of its own yet."""
+"""Budget of a new table."""
 
-# How often the weights that a network begins with were changed, after rows had been trained: those are trained anew.
+# Number of changes of a network's initial weights since rows were trained: such rows are trained again.
 _STARTS = {"ddamfn": 1, "tf_efficientnet_b0": 1, "tf_efficientnet_b2": 1}
 
 
@@ -61,11 +61,11 @@ class Row:
     """One network.
 
     Attributes:
-        name: of the first recipe that has it, or of the variant.
-        recipes: all recipes of this network: they differ in heads, losses and data, which the budget makes alike.
-        recipe: the first of them, as published.
-        note: what is different, for a variant.
-        start: ``"scratch"``, or ``"imagenet"`` where that is what the row asks.
+        name: name of the first recipe with this network, or of the variant.
+        recipes: all recipes of this network: they differ in heads, losses and data, which the budget equalises.
+        recipe: the first of these recipes, as published.
+        note: difference to the recipe, for a variant.
+        start: ``"scratch"``, or ``"imagenet"`` where the row asks for it.
     """
 
     name: str
@@ -76,13 +76,13 @@ class Row:
 
     @property
     def published(self) -> tuple[tuple[str, PublishedSettings], ...]:
-        """(recipe, figure) of every recipe of the network; a variant has none."""
+        """(recipe, published figure) of every recipe of the network; a variant has none."""
         return tuple((name, metric) for name in self.recipes for metric in load_recipe(name).published)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Variant:
-    """A network that differs from a recipe's in one thing that the sources leave open or do not offer."""
+    """A network that differs from a recipe's in one choice that the sources leave open or do not offer."""
 
     name: str
     of: str
@@ -119,7 +119,7 @@ _LOSSES = {
 
 
 def list_rows() -> dict[str, Row]:
-    """Name -> row: every network of the recipes that see pictures, then the variants."""
+    """Name -> row: every network of the recipes with a backbone, then the variants."""
     networks: dict[str, list[Recipe]] = {}
     for name in list_recipes():
         recipe = load_recipe(name)
@@ -135,25 +135,25 @@ def list_rows() -> dict[str, Row]:
 
 
 def choose_rows(names: Collection[str]) -> list[Row]:
-    """The named rows in the order given, or all.
+    """The named rows in the order given, or all rows.
 
     Args:
-        names: of rows, or of any recipe that a row stands for.
+        names: names of rows, or of any recipe that a row stands for.
 
     Raises:
-        ConfigError: there is no such row.
+        ConfigError: a name is unknown.
     """
     rows = list_rows()
     known = rows | {recipe: row for row in rows.values() for recipe in row.recipes}
-    strange = sorted(set(names) - set(known))
-    if strange:
-        raise ConfigError(f"no rows {strange}; known are {sorted(known)}")
+    unknown = sorted(set(names) - set(known))
+    if unknown:
+        raise ConfigError(f"no rows {unknown}; known are {sorted(known)}")
     chosen = dict.fromkeys(known[name].name for name in names)
     return [rows[name] for name in chosen or rows]
 
 
 def trained_name(row: Row, budget: Budget) -> str:
-    """Names what a row is under a budget: another budget, or another start of its network, has another name."""
+    """Name of a row under a budget, which differs for another budget and for other initial weights."""
     name = f"{row.name}-{budget.size_px}px-{budget.images}"
     if budget.batch != BUDGET.batch or budget.peak_lr != BUDGET.peak_lr:
         name += f"-{budget.batch}x{budget.peak_lr:g}"
@@ -162,12 +162,12 @@ def trained_name(row: Row, budget: Budget) -> str:
 
 
 def under_budget(row: Row, budget: Budget, n_rows: int) -> Recipe:
-    """The recipe by which a row is trained: its network, and all else of the budget.
+    """The recipe that trains a row: its network, and everything else from the budget.
 
     Args:
-        row: whose ``[model]`` is kept but for size and start.
-        budget: of every row.
-        n_rows: faces that there are to learn from.
+        row: the row, whose ``[model]`` is kept except for size and start.
+        budget: budget of every row.
+        n_rows: number of faces available for training.
     """
     epochs, _ = budget.epochs(n_rows)
     return Recipe(
@@ -186,7 +186,7 @@ def under_budget(row: Row, budget: Budget, n_rows: int) -> Recipe:
 
 
 def _network(model: ModelSettings) -> ModelSettings:
-    """What makes two recipes train the same network: all of ``[model]`` but where it starts and how faces are cut."""
+    """The settings that make two networks equal: all of ``[model]`` except the start weights and the crop."""
     return dataclasses.replace(model, start="scratch", template=ModelSettings().template)
 
 

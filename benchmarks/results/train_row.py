@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One row trained under the budget, exported, and measured as users would measure it."""
+"""Training of one row under the budget, its export, and its measurement by the public protocols."""
 
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import hashlib
 import logging
 import time
@@ -14,6 +13,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks.machine import today
+from benchmarks.results.plan import Budget, Row, under_budget
+from benchmarks.results.records import Trained
 from mien.training.data.batch_loader import clean_inputs
 from mien.training.data.sources import hold_out, load_source
 from mien.training.data.training_images import cached_side_px, default_cache_folder
@@ -22,8 +24,6 @@ from mien.training.export.bundle_files import write_bundle
 from mien.training.export.card_content import create_card
 from mien.training.export.onnx_export import describe, export_onnx, runtime_gap
 from mien.training.recipes.recipe import Recipe
-from mien.training.reproduction.plan import Budget, Row, under_budget
-from mien.training.reproduction.records import Trained
 from mien.training.run import ComputeSettings, measure_bundle
 
 logger = logging.getLogger(__name__)
@@ -39,41 +39,42 @@ MEASURES = (
     "mean AU F1 against the teacher",
     "P_MTL",
 )
-"""The figures of these protocols that the table keeps."""
+"""Metrics of these protocols that the table keeps."""
 
 _N_PARITY = 64
 
 
 def row_folder(work: Path, recipe: Recipe) -> Path:
-    """Where a row's checkpoints and bundle are kept; another budget has another folder."""
+    """Folder of the checkpoints and the bundle of a row; every budget has its own."""
     return work / recipe.name
 
 
 def digest(recipe: Recipe, n_rows: int) -> str:
-    """Stands for every setting that decides a training.
+    """Hash of every setting that affects the weights; limitations and published figures do not.
 
-    Settings that have their default are left out, so that a new key of recipes does not make old figures void.
+    Settings with their default value are left out, so that a new key of recipes does not invalidate old results.
     """
-    return hashlib.sha256(f"{n_rows} {_told(recipe)}".encode()).hexdigest()
+    recipe = dataclasses.replace(recipe, limitations=(), published=())
+    return hashlib.sha256(f"{n_rows} {_changed_settings(recipe)}".encode()).hexdigest()
 
 
-def _told(settings: object) -> object:
-    """What differs from the defaults, in plain types."""
+def _changed_settings(settings: object) -> object:
+    """The settings that differ from their defaults, in plain types."""
     if dataclasses.is_dataclass(settings) and not isinstance(settings, type):
         found = {}
         for field in dataclasses.fields(settings):
             value = getattr(settings, field.name)
             default = field.default_factory() if callable(field.default_factory) else field.default
             if value != default:
-                found[field.name] = _told(value)
+                found[field.name] = _changed_settings(value)
         return found
     if isinstance(settings, Mapping):
-        return {key: _told(value) for key, value in sorted(settings.items())}
-    return [_told(value) for value in settings] if isinstance(settings, tuple) else settings
+        return {key: _changed_settings(value) for key, value in sorted(settings.items())}
+    return [_changed_settings(value) for value in settings] if isinstance(settings, tuple) else settings
 
 
 def count_rows(budget: Budget, row: Row, data: Path) -> int:
-    """Faces that there are to learn from.
+    """Number of faces available for training.
 
     Raises:
         DatasetError: the data are incomplete.
@@ -87,14 +88,14 @@ def train_row(row: Row, budget: Budget, n_rows: int, data: Path, work: Path, mac
 
     Args:
         row: the network.
-        budget: of every row.
-        n_rows: from `count_rows`.
+        budget: budget of every row.
+        n_rows: number of available faces, from `count_rows`.
         data: folder of the open face sets.
-        work: folder of all rows; an interrupted training goes on from there.
-        machine: one device.
+        work: folder of all rows; an interrupted training resumes from there.
+        machine: settings of one device.
 
     Raises:
-        ConfigError: the network does not take crops of this size, or there is no such device.
+        ConfigError: the network does not take crops of this size, or the device does not exist.
         DatasetError: the data are incomplete.
         ModelError: the runtime cannot run the exported graph.
     """
@@ -112,15 +113,15 @@ def train_row(row: Row, budget: Budget, n_rows: int, data: Path, work: Path, mac
     cpu_seconds = 0.0 if resumed else time.process_time() - started
     logger.info("%s: %d images in %.0f s", row.name, epochs * n_shown, trainer.seconds)
     graph = export_onnx(network, budget.size_px)
-    # A gap above the bound for bundles is a result too: the table tells it, and what is measured is the graph.
+    # A gap above the bound for bundles is a result too, which the page reports: the graph is what is measured.
     gap = runtime_gap(network, graph, clean_inputs(train_set, recipe, np.arange(min(_N_PARITY, len(train_set)))))
     card = create_card([(source, train_set)])
-    made = f"{datetime.datetime.now(datetime.UTC).date().isoformat()}, torch {torch.__version__}"
+    provenance = f"{today()}, torch {torch.__version__}"
     spec = dataclasses.replace(
         describe(recipe, "1", graph, train_set.labels),
         weights_notice=card.notice,
         training_sources=card.training_sources,
-        provenance=made,
+        provenance=provenance,
         limitations=(*recipe.limitations, *card.limitations),
     )
     write_bundle(folder / "bundle", graph, spec)
@@ -134,7 +135,7 @@ def train_row(row: Row, budget: Budget, n_rows: int, data: Path, work: Path, mac
         cpu_seconds=round(cpu_seconds, 1),
         device=trainer.fabric.device.type,
         threads=torch.get_num_threads(),
-        provenance=made,
+        provenance=provenance,
         parity=gap,
         metrics=tuple(metric for metric in spec.metrics if metric.name in MEASURES),
         recipe=recipe.name,

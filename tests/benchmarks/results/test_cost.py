@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Parameters and operations of a network agree with a count by hand."""
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch", reason="an extra: pip install 'mien[train]'")
+pytest.importorskip("lightning", reason="an extra: pip install 'mien[train]'")
+
+from benchmarks.results.cost import create_untrained, measure_cost
+from benchmarks.results.plan import Budget, list_rows, under_budget
+from benchmarks.results.records import Records, load_records, save_records
+from benchmarks.results.results_page import results_page
+from tests.helpers.results_rows import N_ROWS
+
+pytestmark = pytest.mark.filterwarnings("default")  # torch and its exporter warn about themselves
+
+
+def test_cost_by_hand(tmp_path: Path) -> None:
+    row = list_rows()["expr-cnn-2020"]
+    recipe = under_budget(row, Budget(size_px=32), N_ROWS)
+    graph = tmp_path / "graphs" / "cnn.onnx"
+    cost = measure_cost(recipe, graph, threads=1)
+    # Four stages of a 3x1 and a 1x3 convolution, then dense layers; 8 + 2 + 15 outputs.
+    widths = [(1, 64, 32), (64, 128, 16), (128, 256, 8), (256, 512, 4)]
+    macs = sum((n_in * n_out + n_out * n_out) * 3 * side * side for n_in, n_out, side in widths)
+    macs += 512 * 2 * 2 * 512 + 512 * 256 + 256 * 25
+    assert cost.gflop == pytest.approx(2 * macs / 1e9, abs=1e-4)
+    assert cost.parameters == sum(p.numel() for p in create_untrained(recipe).parameters())
+    assert cost.onnx_mb == pytest.approx(4 * cost.parameters / 1e6, rel=0.05)
+    assert {(speed.runtime, speed.batch) for speed in cost.speeds} >= {("onnxruntime", 1), ("onnxruntime", 16)}
+    assert all(speed.ms > 0 for speed in cost.speeds)
+    save_records(tmp_path / "results.json", Records().with_row(row.name, as_trained=cost))
+    records = load_records(tmp_path / "results.json")
+    assert records[row.name].as_trained == cost
+    assert f"| `expr-cnn-2020` | 32 | {cost.parameters:,} |" in "\n".join(results_page(list_rows(), records))
+    written = graph.stat().st_mtime_ns
+    measure_cost(recipe, graph, threads=1)
+    assert graph.stat().st_mtime_ns == written  # exported once

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finished rows are kept, another budget becomes the table's, and the command line sets it."""
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch", reason="an extra: pip install 'mien[train]'")
+pytest.importorskip("lightning", reason="an extra: pip install 'mien[train]'")
+
+from benchmarks.results.fill import fill_table, load_budget, main
+from benchmarks.results.plan import BUDGET, Budget, Row, list_rows
+from benchmarks.results.records import Record, Trained, load_records
+from benchmarks.results.train_row import MEASURES
+from mien.core import ConfigError, DatasetError
+from mien.training.run import ComputeSettings
+from tests.helpers.results_rows import N_ROWS, trained
+
+pytestmark = pytest.mark.filterwarnings("default")  # torch and its exporter warn about themselves
+
+
+def test_what_is_done_is_kept_and_other_rows_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.results.fill.count_rows", lambda *_: N_ROWS)
+    page, seen = tmp_path / "results.md", []
+
+    def train(row: Row, budget: Budget, n_rows: int, data: Path, work: Path, machine: ComputeSettings) -> Trained:
+        del data, work, machine
+        seen.append(row.name)
+        if row.name == "ddamfn":
+            raise ConfigError("too small")
+        if row.name == "mtanet":
+            raise KeyboardInterrupt
+        return trained(row, budget, n_rows)
+
+    names = ("mobilenet", "ddamfn", "expr-cnn-2020")
+    failures = fill_table(tmp_path, tmp_path, page, names=names, passes=("train",), train=train)
+    assert failures == {"ddamfn": "too small"}
+    assert seen == list(names)
+    text = page.read_text("utf-8")
+    assert "| `mobilenet` (mobilenetv1_100) | 48 | 28,000 | 0.500<br>0.400 to 0.600 |" in text
+    assert "| 1.5 | accuracy 0.6471 (AffectNet validation, 7 classes)" in text
+    seen.clear()
+    with pytest.raises(KeyboardInterrupt):
+        fill_table(tmp_path, tmp_path, page, names=("mobilenet", "mtanet"), passes=("train",), train=train)
+    assert seen == ["mtanet"]  # mobilenet was there
+    assert load_records(tmp_path / "results.json")["mobilenet"] == Record(trained=trained(list_rows()["mobilenet"]))
+    page.unlink()
+    fill_table(tmp_path, tmp_path, page, passes=("page",), train=train)
+    assert page.read_text("utf-8") == text  # written again from the records, without training
+    seen.clear()
+
+
+def test_a_larger_budget_is_the_tables_from_then_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.results.fill.count_rows", lambda *_: N_ROWS)
+    page, seen = tmp_path / "results.md", []
+
+    def train(row: Row, budget: Budget, n_rows: int, data: Path, work: Path, machine: ComputeSettings) -> Trained:
+        del data, work, machine
+        seen.append((row.name, budget))
+        return trained(row, budget, n_rows)
+
+    names, large = ("mobilenet", "ddamfn"), Budget(images=100_000, size_px=112, batch=64)
+    fill_table(tmp_path, tmp_path, page, names=names, passes=("train",), train=train)
+    assert load_budget(page) == BUDGET
+    assert "older" not in page.read_text("utf-8")
+    fill_table(tmp_path, tmp_path, page, names=names[:1], passes=("train",), train=train, budget=large)
+    assert load_budget(page) == large
+    text = page.read_text("utf-8")
+    assert "100,000 gray FER+ training faces (repetitions counted) at 112 px" in text
+    assert "| `mobilenet` (mobilenetv1_100) | 112 | 100,000 |" in text
+    assert "| 48 | 28,000, *older* | 0.500" in text  # the other row stays until it is trained anew
+    assert "--rows ddamfn --only train`" in text
+    assert "small budget" not in text
+    fill_table(tmp_path, tmp_path, page, names=names, passes=("train",), train=train)  # no budget is named: the table's
+    assert seen == [("mobilenet", BUDGET), ("ddamfn", BUDGET), ("mobilenet", large), ("ddamfn", large)]
+    assert "older" not in page.read_text("utf-8")
+
+
+def test_the_command_line_changes_the_budget(tmp_path: Path) -> None:
+    page = tmp_path / "r.md"
+    arguments = [*map(str, ["--data", tmp_path, "--work", tmp_path, "--page", page, "--only", "page"])]
+    assert main([*arguments, "--images", "5000", "--size", "64"]) == 0
+    assert main([*arguments, "--batch", "16"]) == 0
+    assert load_budget(page) == Budget(images=5000, size_px=64, batch=16)
+
+
+def test_without_data_nothing_is_tried(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError):
+        fill_table(tmp_path, tmp_path / "work", tmp_path / "results.md", names=("mobilenet",))
+    with pytest.raises(ConfigError, match="no passes"):
+        fill_table(tmp_path, tmp_path, tmp_path / "results.md", passes=("trian",))
+
+
+def test_the_command_line_says_what_is_missing(tmp_path: Path) -> None:
+    arguments = [*map(str, ["--data", tmp_path, "--work", tmp_path, "--page", tmp_path / "r.md", "--only", "page"])]
+    with pytest.raises(ConfigError):
+        main([*arguments, "--rows", "resnet"])
+    assert main(arguments) == 0
+    assert "not yet run" in (tmp_path / "r.md").read_text("utf-8")
+
+
+@pytest.mark.slow
+def test_a_row_from_faces_to_figures(shared_data: Path, tmp_path: Path) -> None:
+    budget, page = Budget(images=640, size_px=32), tmp_path / "results.md"
+    machine = ComputeSettings(threads=2, cache=tmp_path / "cache")
+    failures = fill_table(shared_data, tmp_path, page, budget=budget, names=("expr-cnn-2020",), machine=machine)
+    assert failures == {}
+    record = load_records(tmp_path / "results.json")["expr-cnn-2020"]
+    assert record.trained
+    assert {figure.measure for figure in record.trained.metrics} == set(MEASURES)
+    parts = [record.trained.figure(name) for name in ("CCC valence", "CCC arousal", "macro F1, plurality")]
+    v, a, f1 = [part.value for part in parts if part]
+    units, total = record.trained.figure("mean AU F1 against the teacher"), record.trained.figure("P_MTL")
+    assert units
+    assert total
+    assert total.value == pytest.approx((v + a) / 2 + f1 + units.value, abs=2e-4)
+    assert record.trained.parity < 1e-4

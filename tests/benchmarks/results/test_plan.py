@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every network of the recipes has one row, and all rows have one budget."""
+
+import dataclasses
+
+import pytest
+
+pytest.importorskip("torch", reason="an extra: pip install 'mien[train]'")
+pytest.importorskip("lightning", reason="an extra: pip install 'mien[train]'")
+
+from benchmarks.results.plan import BUDGET, Budget, choose_rows, list_rows, under_budget
+from mien.core import ConfigError
+from mien.training import list_recipes, load_recipe
+from tests.helpers.results_rows import N_ROWS
+
+
+def test_every_network_has_one_row() -> None:
+    rows = list_rows()
+    with_pixels = [name for name in list_recipes() if load_recipe(name).model.backbone]
+    assert sorted(recipe for name in rows for recipe in rows[name].recipes) == with_pixels
+    assert rows["emotieffnet-b0"].recipes == ("emotieffnet-b0", "mt-emotieffnet")
+    assert rows["ddamfn"].recipes == ("ddamfn", "mt-ddamfn")
+    assert rows["ddamfn-norm-act"].recipe.model.options["norm_act"] is True
+    assert rows["mien-light-imagenet"].start == "imagenet"
+    assert [row.name for row in choose_rows(["mt-ddamfn", "mobilenet"])] == ["ddamfn", "mobilenet"]
+    assert [row.name for row in choose_rows(["ddamfn", "mt-ddamfn"])] == ["ddamfn"]
+    with pytest.raises(ConfigError, match=r"no rows \['mobilnet'\]; known are \['ddamfn'"):
+        choose_rows(["mobilnet"])
+
+
+def test_one_budget_for_all() -> None:
+    rows = [list_rows()[name] for name in list_rows()]
+    recipes = [under_budget(row, BUDGET, N_ROWS) for row in rows]
+    shared = {repr(dataclasses.replace(recipe, name="", model=recipes[0].model)) for recipe in recipes}
+    assert len(shared) == 1
+    for row, recipe in zip(rows, recipes, strict=True):
+        kept = dataclasses.replace(row.recipe.model, input_px=BUDGET.size_px, start=row.start)
+        assert recipe.model == kept  # the network is the recipe's, but for size and start
+        assert (recipe.model.start == "scratch") is (row.name != "mien-light-imagenet")
+
+
+@pytest.mark.parametrize(
+    ("images", "expected"), [(28_000, (1, 28_000)), (28_558, (1, 28_558)), (100_000, (4, 25_000)), (320, (1, 320))]
+)
+def test_images_become_epochs(images: int, expected: tuple[int, int]) -> None:
+    assert Budget(images=images).epochs(28_558) == expected
+
+
+def test_a_budget_of_less_than_a_step_is_refused() -> None:
+    with pytest.raises(ConfigError, match="less than one step"):
+        Budget(images=10)

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The page has published figures, and marks rows of other budgets and missed parity."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch", reason="an extra: pip install 'mien[train]'")
+pytest.importorskip("lightning", reason="an extra: pip install 'mien[train]'")
+
+from benchmarks.results.plan import BUDGET, Budget, list_rows, trained_name
+from benchmarks.results.records import Records, load_records, save_records
+from benchmarks.results.results_page import results_page
+from tests.helpers.results_rows import trained
+
+
+def page_of(records: Records) -> str:
+    return "\n".join(results_page(list_rows(), records))
+
+
+def test_published_figures_name_their_data() -> None:
+    rows = list_rows()
+    figures = [figure for name in rows for _, figure in rows[name].published]
+    assert len(figures) >= 20
+    assert all("FER+" not in figure.data and figure.data for figure in figures)
+    page = page_of(Records())
+    assert "`mt-emotieffnet`: accuracy 0.6193 (AffectNet validation, 8 classes)" in page
+    assert page.count("| not yet run |") == len(rows)
+    assert all(f"--rows {name}`" in page for name in rows)
+
+
+def test_rows_of_before_their_network_began_otherwise_are_marked(tmp_path: Path) -> None:
+    rows = list_rows()
+    kept = dataclasses.replace(trained(rows["ddamfn"]), recipe="")  # as records were before rows had names
+    same = dataclasses.replace(trained(rows["mobilenet"]), recipe="")
+    records = Records().with_row("ddamfn", trained=kept).with_row("mobilenet", trained=same)
+    save_records(tmp_path / "results.json", records)
+    page = page_of(load_records(tmp_path / "results.json"))
+    assert page.count("*older*") == 2  # the row and what is said of it
+    assert "| 48 | 28,000, *older* |" in page
+    assert "--rows ddamfn --only train`" in page
+    names = {trained_name(rows["ddamfn"], budget) for budget in (BUDGET, Budget(batch=64), Budget(size_px=112))}
+    assert len(names) == 3  # each has a folder of its own: checkpoints of one are not those of another
+
+
+def test_a_missed_parity_is_told() -> None:
+    rows = list_rows()
+    close = trained(rows["mobilenet"])
+    far = dataclasses.replace(close, parity=1.2e-4)
+    assert "misses" not in page_of(Records().with_row("mobilenet", trained=close))
+    assert "agrees with torch to 1.2e-04, which misses 1e-04" in page_of(Records().with_row("mobilenet", trained=far))
