@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The vocabulary that every other package speaks: results, labels, specs, the registry and the errors."""
+"""The vocabulary of every other package: result types, labels, specs, the registry and the errors."""
 
+from mien.core.arrays import Bools, Float32, Float64, Floats, Image, Indices, Int64, Integers
 from mien.core.errors import (
     ConfigError,
     DatasetError,
@@ -12,6 +13,7 @@ from mien.core.errors import (
     OutputError,
 )
 from mien.core.faces import Faces, FaceSelector, Frame
+from mien.core.head_spec import HEAD_VERSION, INTENSITY_LABELS, HeadInput, HeadSpec, IntensityTask
 from mien.core.labels import (
     ACTION_UNITS,
     ACTION_UNITS_8,
@@ -29,15 +31,17 @@ from mien.core.labels import (
     columns_by_name,
 )
 from mien.core.model_spec import (
-    HEAD_VERSION,
-    INTENSITY_LABELS,
     SPEC_VERSION,
+    Activation,
+    BundleKind,
+    Colour,
     CropSpec,
-    HeadInput,
-    HeadSpec,
     InputSpec,
+    Layout,
     MetricValue,
     ModelSpec,
+    QualitySpec,
+    TaskName,
     TaskSpec,
     TrainingSource,
 )
@@ -61,7 +65,7 @@ from mien.core.options import (
 )
 from mien.core.pose import pose_angles, rotation_matrices
 from mien.core.registry import Registry
-from mien.core.typed import read_typed
+from mien.core.typed import check_choices, read_typed
 
 __all__ = [
     "ACTION_UNITS",
@@ -83,20 +87,33 @@ __all__ = [
     "MIRRORED_LANDMARKS",
     "NO_LANDMARK_MODEL",
     "SPEC_VERSION",
+    "Activation",
     "AnalyzerConfig",
+    "Bools",
+    "BundleKind",
+    "Colour",
     "ConfigError",
     "CropSpec",
     "DatasetError",
     "FaceSelector",
     "Faces",
     "FeatureOptions",
+    "Float32",
+    "Float64",
+    "Floats",
     "Frame",
     "HeadInput",
     "HeadSpec",
+    "Image",
+    "Indices",
     "InputError",
     "InputSpec",
+    "Int64",
+    "Integers",
+    "IntensityTask",
     "JobError",
     "JobOptions",
+    "Layout",
     "MetricValue",
     "MienError",
     "MissingExtraError",
@@ -105,10 +122,13 @@ __all__ = [
     "OptionInfo",
     "OutputError",
     "Outputs",
+    "QualitySpec",
     "Registry",
+    "TaskName",
     "TaskSpec",
     "TrainingSource",
     "VideoOptions",
+    "check_choices",
     "columns_by_name",
     "option",
     "option_info",

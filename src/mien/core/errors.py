@@ -1,5 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The error tree. Boundaries translate it: the command line to exit codes, a server to HTTP status."""
+"""The error tree. Boundaries translate it: the command line to exit codes, a server to HTTP status.
+
+Examples:
+    >>> try:
+    ...     raise InputError("photo.jpg: the file is empty")
+    ... except MienError as error:
+    ...     print(error)
+    photo.jpg: the file is empty
+"""
 
 
 class MienError(Exception):
@@ -19,7 +27,7 @@ class ConfigError(MienError):
 
 
 class ModelError(MienError):
-    """A bundle is missing, damaged, of an unknown version or does not do what was asked of it."""
+    """A bundle is missing, damaged, of an unknown version, or of another kind than the task needs."""
 
 
 class DatasetError(MienError):
@@ -27,15 +35,20 @@ class DatasetError(MienError):
 
 
 class JobError(MienError):
-    """Work on an item was lost with its process, or the processes for it cannot be started."""
+    """The process that worked on an item ended, or worker processes cannot be started."""
 
 
 class MissingExtraError(MienError):
     """An optional dependency is not installed.
 
     Args:
-        package: the import that failed, for example ``"pandas"``.
-        extra: the extra of mien that brings it, for example ``"pandas"``.
+        package: Package whose import failed, for example ``"pandas"``.
+        extra: Extra of mien that installs it, for example ``"pandas"``.
+
+    Examples:
+        >>> raise MissingExtraError("openvino", "openvino")
+        Traceback (most recent call last):
+        mien.core.errors.MissingExtraError: openvino is not installed; run: pip install 'mien[openvino]'
     """
 
     def __init__(self, package: str, extra: str) -> None:

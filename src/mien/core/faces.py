@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from mien.core.arrays import Bools, Float32, Floats, Image, Indices, Int64, Integers
 from mien.core.errors import ConfigError, InputError, MissingExtraError
 from mien.core.labels import DEFAULT_THRESHOLD
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Index = int | slice | npt.NDArray[np.bool_] | npt.NDArray[np.intp] | list[int]
+Index = int | slice | Bools | Indices | list[int]
 
-# Per-face arrays: name -> (shape after N, dtype, fill value where nothing was measured).
+# Per-face arrays: name -> (shape after N, dtype, fill value where nothing is known).
 # None in a shape is a length that the instance decides.
 _COLUMNS: dict[str, tuple[tuple[int | None, ...], type, float]] = {
     "boxes": ((4,), np.float32, np.nan),
@@ -45,12 +46,13 @@ _FILL: Any = None
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Faces:
-    """Everything known about the N >= 0 faces of one image, as read-only arrays.
+    """The N >= 0 faces of one image and everything known about them, as read-only arrays.
 
     Arrays that are not given are filled with NaN (``track_ids`` with -1), so every field always has N rows.
+    An index, a mask or a slice selects faces and gives `Faces` again.
 
     Attributes:
-        boxes: (N, 4) float32, xyxy in pixels of the image as it is shown (after rotation); may leave the image.
+        boxes: (N, 4) float32, xyxy in pixels of the upright image (after rotation); may leave the image.
         confidence: (N,) float32 in [0, 1], the detector's confidence; NaN for faces that were given as crops.
         landmarks: (N, 68, 2) float32 pixels in 300-W order; NaN without a landmark model.
         keypoints: (N, 5, 2) float32 pixels: centre of the eye at the image's left, of the eye at its right, nose tip,
@@ -59,30 +61,45 @@ class Faces:
         pose_rad: (N, 3) float32 pitch, yaw, roll in radians; NaN where no model gives them.
         eyes_open: (N, 2) float32 in [0, 1], 1 for wide open, of the eye at the image's left and the one at its right;
             NaN where no model gives it.
-        quality: (N,) float32 in [0, 1], the chance that the expression is read rightly from such a picture
-            (`mien.faces.QualityModel`); NaN where it was not measured, as for crops.
+        quality: (N,) float32 in [0, 1], estimated probability that the expression is predicted correctly on such an
+            image (`mien.faces.QualityModel`); NaN for crops and where the bundle has no quality model.
         expression: (N, E) float32 probabilities that sum to 1 over ``expression_labels``.
         valence: (N,) float32 in [-1, 1], unpleasant to pleasant.
         arousal: (N,) float32 in [-1, 1], calm to excited.
-        action_units: (N, A) float32 probabilities of ``action_unit_labels``, each on its own.
-        features: (N, D) float32 embedding of the affect model; D = 0 unless it was asked for.
-        expression_labels: E names.
-        action_unit_labels: A names such as ``"AU12"``.
+        action_units: (N, A) float32 probabilities of ``action_unit_labels``, independent of each other.
+        features: (N, D) float32 embedding of the affect model; D = 0 unless it was requested.
+        expression_labels: Names of the E expressions.
+        action_unit_labels: Names of the A action units, such as ``"AU12"``.
+
+    Examples:
+        >>> faces = Faces(
+        ...     boxes=[[10, 10, 50, 60], [80, 20, 120, 70]],
+        ...     expression=[[0.9, 0.1], [0.3, 0.7]],
+        ...     expression_labels=("neutral", "happiness"),
+        ...     valence=[0.1, 0.6],
+        ... )
+        >>> len(faces), faces.top_expressions()
+        (2, ['neutral', 'happiness'])
+        >>> pleasant = faces[faces.valence > 0.5]
+        >>> pleasant.boxes.tolist()
+        [[80.0, 20.0, 120.0, 70.0]]
+        >>> np.isnan(pleasant.arousal).all()
+        np.True_
     """
 
-    boxes: npt.NDArray[np.float32]
-    confidence: npt.NDArray[np.float32] = _FILL
-    landmarks: npt.NDArray[np.float32] = _FILL
-    keypoints: npt.NDArray[np.float32] = _FILL
-    track_ids: npt.NDArray[np.int64] = _FILL
-    pose_rad: npt.NDArray[np.float32] = _FILL
-    eyes_open: npt.NDArray[np.float32] = _FILL
-    quality: npt.NDArray[np.float32] = _FILL
-    expression: npt.NDArray[np.float32] = _FILL
-    valence: npt.NDArray[np.float32] = _FILL
-    arousal: npt.NDArray[np.float32] = _FILL
-    action_units: npt.NDArray[np.float32] = _FILL
-    features: npt.NDArray[np.float32] = _FILL
+    boxes: Float32
+    confidence: Float32 = _FILL
+    landmarks: Float32 = _FILL
+    keypoints: Float32 = _FILL
+    track_ids: Int64 = _FILL
+    pose_rad: Float32 = _FILL
+    eyes_open: Float32 = _FILL
+    quality: Float32 = _FILL
+    expression: Float32 = _FILL
+    valence: Float32 = _FILL
+    arousal: Float32 = _FILL
+    action_units: Float32 = _FILL
+    features: Float32 = _FILL
     expression_labels: tuple[str, ...] = ()
     action_unit_labels: tuple[str, ...] = ()
 
@@ -100,13 +117,18 @@ class Faces:
                 raise ConfigError(f"{name} has {getattr(self, name).shape[1]} columns for {length} labels")
 
     @property
-    def scores(self) -> npt.NDArray[np.float32]:
+    def scores(self) -> Float32:
         """Alias of ``confidence``."""
         return self.confidence
 
     @classmethod
     def empty(cls, expression_labels: tuple[str, ...] = (), action_unit_labels: tuple[str, ...] = ()) -> Faces:
-        """No face: every array has length 0."""
+        """No face: every array has length 0.
+
+        Examples:
+            >>> Faces.empty(expression_labels=("neutral", "happiness")).expression.shape
+            (0, 2)
+        """
         return cls(
             boxes=np.empty((0, 4), np.float32),
             expression_labels=expression_labels,
@@ -117,7 +139,13 @@ class Faces:
         return len(self.boxes)
 
     def __getitem__(self, index: Index) -> Faces:
-        """The chosen faces as a new `Faces` (an integer gives one of length 1)."""
+        """The selected faces as a new `Faces` (an integer gives one of length 1).
+
+        Examples:
+            >>> faces = Faces(boxes=np.zeros((3, 4)), track_ids=[4, 7, 9])
+            >>> faces[[2, 0]].track_ids.tolist(), faces[-1].track_ids.tolist()
+            ([9, 4], [9])
+        """
         if isinstance(index, (int, np.integer)):
             if not -len(self) <= index < len(self):
                 raise IndexError(f"face {index} of {len(self)}")
@@ -131,8 +159,17 @@ class Faces:
     def __repr__(self) -> str:
         return f"Faces(n={len(self)}, top={self.top_expressions()!r})"
 
-    def without_affect(self, rows: npt.NDArray[np.bool_]) -> Faces:
-        """The same faces with all affect (expression, valence, arousal, action units) of the chosen ones set to NaN."""
+    def without_affect(self, rows: Bools) -> Faces:
+        """The same faces with all affect (expression, valence, arousal, action units) of some set to NaN.
+
+        Args:
+            rows: (N,) mask of the faces that lose their affect.
+
+        Examples:
+            >>> faces = Faces(boxes=np.zeros((2, 4)), valence=[0.5, 0.25])
+            >>> faces.without_affect(np.array([True, False])).valence.tolist()
+            [nan, 0.25]
+        """
         if not rows.any():
             return self
         kept = {name: getattr(self, name).copy() for name in _AFFECT}
@@ -163,13 +200,13 @@ class Faces:
         """One row per face with the column names of the table contract.
 
         Raises:
-            MissingExtraError: pandas is not installed.
+            MissingExtraError: The package pandas is not installed.
         """
         try:
             import pandas
         except ImportError as error:
             raise MissingExtraError("pandas", "pandas") from error
-        columns: dict[str, Any] = {"track_id": self.track_ids, "confidence": self.scores}
+        columns: dict[str, Any] = {"track_id": self.track_ids, "confidence": self.confidence}
         columns |= {name: self.boxes[:, i] for i, name in enumerate(("x0", "y0", "x1", "y1"))}
         columns |= {f"{name}_rad": self.pose_rad[:, i] for i, name in enumerate(("pitch", "yaw", "roll"))}
         columns |= {"quality": self.quality, "expression": self.top_expressions()}
@@ -184,16 +221,16 @@ class Frame:
     """One frame of a video and its faces.
 
     Attributes:
-        index: position in the stream, from 0, counting frames that were skipped or lost.
-        time_s: presentation time in seconds since the start of the stream, from the file's timestamps.
-        faces: the faces found, possibly none.
-        image: (H, W, 3) uint8 RGB if it was asked for, else None.
+        index: Position in the stream, from 0, counting frames that were skipped or lost.
+        time_s: Presentation time in seconds since the start of the stream, from the file's timestamps.
+        faces: Faces found, possibly none.
+        image: (H, W, 3) uint8 RGB if it was requested, else None.
     """
 
     index: int
     time_s: float
     faces: Faces
-    image: npt.NDArray[np.uint8] | None = None
+    image: Image | None = None
 
 
 def _validated(
@@ -215,13 +252,20 @@ def _validated(
 
 @dataclass(frozen=True, kw_only=True)
 class FaceSelector:
-    """Which faces are wanted.
+    """Rule that selects faces.
 
     Attributes:
-        rule: ``"all"``; ``"largest"``, the largest box of each frame, whoever that is; ``"track"``, one track; or
-            ``"person"``, whom a user has named in a table.
-        track_id: of the track, None under the other rules.
-        person: the name, None under the other rules.
+        rule: ``"all"``; ``"largest"``, the largest box of each frame, whichever face that is; ``"track"``, one track;
+            or ``"person"``, a person named in a table.
+        track_id: Number of the track, None under the other rules.
+        person: Name of the person, None under the other rules.
+
+    Examples:
+        >>> faces = Faces(boxes=[[0, 0, 9, 9], [0, 0, 20, 20]], track_ids=[3, 8])
+        >>> FaceSelector.parse("largest").of(faces).track_ids.tolist()
+        [8]
+        >>> FaceSelector.parse("track=3").of(faces).track_ids.tolist()
+        [3]
     """
 
     rule: Literal["all", "largest", "track", "person"] = "all"
@@ -230,10 +274,14 @@ class FaceSelector:
 
     @classmethod
     def parse(cls, text: str) -> FaceSelector:
-        """A choice from ``all``, ``largest``, ``track=3`` or ``person=patient``.
+        """A selector from ``all``, ``largest``, ``track=3`` or ``person=patient``.
 
         Raises:
-            ConfigError: it is none of these.
+            ConfigError: The text is none of these.
+
+        Examples:
+            >>> FaceSelector.parse("track=3")
+            FaceSelector(rule='track', track_id=3, person=None)
         """
         rule, _, value = text.partition("=")
         match rule:
@@ -247,30 +295,30 @@ class FaceSelector:
 
     @classmethod
     def for_media(cls, text: str) -> FaceSelector:
-        """Like `parse`, where nobody has been named yet.
+        """Like `parse`, for photos and videos, in which no person has a name yet.
 
         Raises:
-            ConfigError: it is no choice, or a person.
+            ConfigError: The text is no selector, or names a person.
         """
         if text.startswith("person="):
             raise ConfigError(f"{text}: persons are named in a table, by mien tracks; choose all, largest or track=ID")
         return cls.parse(text)
 
     def check_photo(self, name: str) -> None:
-        """Refuse to look for a track in a photo.
+        """Refuse to select a track in a photo.
 
         Raises:
-            InputError: a track is wanted.
+            InputError: The rule is a track.
         """
         if self.rule == "track":
             raise InputError(f"{name}: a photo has no tracks; choose all or largest for photos")
 
-    def rows(self, boxes: npt.NDArray[np.floating], track_ids: npt.NDArray[np.integer]) -> npt.NDArray[np.intp]:
-        """Indices of the wanted faces of one frame, ascending.
+    def rows(self, boxes: Floats, track_ids: Integers) -> Indices:
+        """Indices of the selected faces of one frame, ascending.
 
         Args:
-            boxes: (N, 4) xyxy.
-            track_ids: (N,).
+            boxes: (N, 4) xyxy in pixels.
+            track_ids: (N,) track numbers.
         """
         if self.rule == "largest" and len(boxes) > 1:
             extent = boxes[:, 2:] - boxes[:, :2]
@@ -280,5 +328,5 @@ class FaceSelector:
         return np.arange(len(boxes))
 
     def of(self, faces: Faces) -> Faces:
-        """The wanted ones of the faces of one frame."""
+        """The selected faces of one frame."""
         return faces[self.rows(faces.boxes, faces.track_ids)]

@@ -1,12 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Label orders. The canonical one is used everywhere inside mien; the others exist only to be mapped by name."""
+"""Label orders: the canonical one, which mien uses everywhere, and those of data sets, which are mapped by name.
+
+Examples:
+    >>> EXPRESSIONS[:3]
+    ('neutral', 'happiness', 'surprise')
+    >>> ACTION_UNITS["AU12"]
+    'lip corner puller'
+    >>> len(LANDMARK_COLUMNS), LANDMARK_COLUMNS[:4]
+    (136, ('x00', 'y00', 'x01', 'y01'))
+    >>> MIRRORED_LANDMARKS[36], MIRRORED_LANDMARKS[MIRRORED_LANDMARKS[36]]
+    (45, 36)
+"""
 
 from collections.abc import Sequence
 from types import MappingProxyType
 
 import numpy as np
-import numpy.typing as npt
 
+from mien.core.arrays import Indices
 from mien.core.errors import ConfigError
 
 EXPRESSIONS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
@@ -34,7 +45,7 @@ DIMENSIONS = ("valence", "arousal")
 """Columns of a valence-arousal array; both in [-1, 1]."""
 
 LANDMARK_COLUMNS = tuple(f"{axis}{index:02d}" for index in range(68) for axis in "xy")
-"""Columns of 68 points in 300-W order: x and y of each in turn."""
+"""Columns of 68 landmarks in 300-W order: x and y of each in turn."""
 
 MIRRORED_LANDMARKS: tuple[int, ...] = (
     *range(16, -1, -1),  # jaw
@@ -44,7 +55,7 @@ MIRRORED_LANDMARKS: tuple[int, ...] = (
     *(54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55),  # outer lips
     *(64, 63, 62, 61, 60, 67, 66, 65),  # inner lips
 )
-"""300-W points of a face seen in a mirror: its point i is point ``MIRRORED_LANDMARKS[i]`` of the face."""
+"""300-W landmarks of a mirrored face: its landmark i is landmark ``MIRRORED_LANDMARKS[i]`` of the face."""
 
 ACTION_UNITS = MappingProxyType(
     {
@@ -111,11 +122,19 @@ ERI_EMOTIONS = ("adoration", "amusement", "anxiety", "disgust", "empathic pain",
 """Emotions of Hume-Reaction, in file order."""
 
 
-def columns_by_name(source: Sequence[str], target: Sequence[str]) -> npt.NDArray[np.intp]:
+def columns_by_name(source: Sequence[str], target: Sequence[str]) -> Indices:
     """Index into ``source`` of every name in ``target``, so that ``array[..., index]`` is in target order.
 
     Raises:
-        ConfigError: a target name does not occur in the source (a class is never invented).
+        ConfigError: A target name does not occur in the source (a class is never invented).
+
+    Examples:
+        >>> order = columns_by_name(EXPRESSION_ORDERS["raf_basic"], ("anger", "neutral"))
+        >>> order.tolist()
+        [5, 6]
+        >>> columns_by_name(("happiness", "anger"), ("contempt",))
+        Traceback (most recent call last):
+        mien.core.errors.ConfigError: labels ['contempt'] do not occur in ['happiness', 'anger']
     """
     position = {name: index for index, name in enumerate(source)}
     missing = [name for name in target if name not in position]

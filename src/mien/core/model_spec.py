@@ -1,24 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a caller of a bundle or a clip head must not guess, as typed data: `ModelSpec` and `HeadSpec`."""
+"""`ModelSpec`: the description of a bundle, with everything that a caller must not guess."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from mien.core.errors import ConfigError, ModelError
-from mien.core.labels import ACTION_UNITS, DIMENSIONS, EMI_EMOTIONS, ERI_EMOTIONS, LANDMARK_COLUMNS
-from mien.core.typed import read_typed
+from mien.core.labels import ACTION_UNITS, DIMENSIONS, LANDMARK_COLUMNS
+from mien.core.typed import check_choices, read_typed
 
 SPEC_VERSION = 1
-"""Version of the JSON layout. A reader refuses every other one."""
+"""Version of the JSON layout; every other version is refused."""
 
-_ACTIVATIONS = ("softmax", "sigmoid", "identity")
-_COLOURS = ("gray", "rgb", "bgr")
-_SHRINKS = ("area", "bilinear")
-_TASKS = ("expression", "valence_arousal", "action_units", "landmarks", "head_pose", "eyes_open", "face")
+BundleKind = Literal["affect", "landmarks"]
+"""BundleKind of a bundle: what its tasks predict."""
+
+Colour = Literal["gray", "rgb", "bgr"]
+"""Channel order of a network's input."""
+
+Layout = Literal["NHWC", "NCHW"]
+"""Axis order of a network's input."""
+
+TaskName = Literal["expression", "valence_arousal", "action_units", "landmarks", "head_pose", "eyes_open", "face"]
+"""Names of the tasks that a bundle may have."""
+
+Activation = Literal["softmax", "sigmoid", "identity"]
+"""Functions that the runtime applies to an output."""
+
+_AFFECT_TASKS = frozenset({"expression", "valence_arousal", "action_units"})
 # Labels that a task must have, where there is no choice.
 _FIXED_LABELS = {
     "valence_arousal": DIMENSIONS,
@@ -31,30 +42,32 @@ _FIXED_LABELS = {
 
 @dataclass(frozen=True, kw_only=True)
 class InputSpec:
-    """What the graph is fed: a batch of square crops.
+    """The input of the graph: a batch of square crops.
 
     Attributes:
-        name: of the graph's input.
-        size_px: side of the crop.
-        colour: channel order; ``"gray"`` is ITU-R BT.601 luma in one channel.
-        layout: ``"NHWC"`` or ``"NCHW"``.
+        name: Name of the graph's input.
+        size_px: Side of the crop in pixels.
+        colour: Channel order; ``"gray"`` is ITU-R BT.601 luma in one channel.
+        layout: Axis order.
         dtype: ``"uint8"`` (0 to 255; the graph normalises) or ``"float32"`` (the runtime normalises).
-        mean: per channel on the 0-to-255 scale, subtracted first; used for float32 only.
-        std: per channel, divided by; used for float32 only.
+        mean: Mean of each channel on the 0-to-255 scale, subtracted first; used for float32 only.
+        std: Standard deviation of each channel, divided by; used for float32 only.
+
+    Examples:
+        >>> InputSpec(name="crops", size_px=80, colour="gray", layout="NHWC", dtype="uint8").n_channels
+        1
     """
 
     name: str
     size_px: int
-    colour: str
-    layout: str
-    dtype: str
+    colour: Colour
+    layout: Layout
+    dtype: Literal["uint8", "float32"]
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        _one_of("colour", self.colour, _COLOURS)
-        _one_of("layout", self.layout, ("NHWC", "NCHW"))
-        _one_of("dtype", self.dtype, ("uint8", "float32"))
+        check_choices(self)
         expected = 0 if self.dtype == "uint8" else self.n_channels
         if (len(self.mean), len(self.std)) != (expected, expected):
             raise ConfigError(f"{self.dtype} {self.colour} input needs {expected} means and stds")
@@ -69,21 +82,25 @@ class InputSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class CropSpec:
-    """How a face is cut out of an image.
+    """How a face becomes the network's input.
 
     Attributes:
-        template: five points (x, y) as fractions of the crop's side: the eye at the image's left, the eye at its
+        template: Five keypoints (x, y) as fractions of the crop's side: the eye at the image's left, the eye at its
             right, nose tip, mouth corner at the image's left, the one at its right. The similarity that brings the
-            face's points closest to them (least squares) makes the crop; the template thereby fixes the margin.
-        shrink: how a face that the caller has cropped already is brought to a smaller size: ``"area"`` averages the
-            pixels that fall together, ``"bilinear"`` looks at four of them only, as many published nets were taught.
+            face's keypoints closest to them (least squares) makes the crop; the template thereby fixes the margin.
+        shrink: How a face that the caller has cropped already becomes smaller: ``"area"`` averages the pixels that
+            fall together, ``"bilinear"`` samples four of them only, as many published networks were trained.
+        given: How a face that the caller has cropped already is read: ``"whole"`` resizes the image, ``"aligned"``
+            cuts it by the template at the keypoints that the landmark model sees in it, and resizes it where that
+            model sees no face.
     """
 
     template: tuple[tuple[float, float], ...]
-    shrink: str = "area"
+    shrink: Literal["area", "bilinear"] = "area"
+    given: Literal["whole", "aligned"] = "whole"
 
     def __post_init__(self) -> None:
-        _one_of("shrink", self.shrink, _SHRINKS)
+        check_choices(self)
         if len(self.template) != 5 or any(len(point) != 2 for point in self.template):
             raise ConfigError(f"a template has 5 points (x, y), got {self.template}")
 
@@ -93,23 +110,31 @@ class TaskSpec:
     """One output of the graph and how it becomes numbers with a meaning.
 
     Attributes:
-        task: ``"expression"``, ``"valence_arousal"``, ``"action_units"``; of a landmark net ``"landmarks"`` (fractions
-            of the crop's side), ``"head_pose"`` (`mien.core.rotation_matrices`), ``"eyes_open"`` and ``"face"``.
-        output: name of the graph's output, (N, len(labels)).
-        labels: of the columns, in order.
-        activation: applied by the runtime: ``"softmax"``, ``"sigmoid"`` or ``"identity"``.
-        low: smallest value after the activation.
-        high: largest value after the activation.
-        unit: what the value is.
-        temperature: logits are divided by it before the activation.
-        thresholds: per label, the probability from which the label counts as present; empty where that means nothing.
-        inferred: labels that were taught by inference from others rather than by observation.
+        task: Name of the task. A landmark network has ``"landmarks"`` (fractions of the crop's side), ``"head_pose"``
+            (`mien.core.rotation_matrices`), ``"eyes_open"`` and ``"face"``.
+        output: Name of the graph's output, (N, len(labels)).
+        labels: Labels of the columns, in order.
+        activation: Function that the runtime applies to the output.
+        low: Smallest value after the activation.
+        high: Largest value after the activation.
+        unit: Unit or meaning of the value.
+        temperature: Divisor of the logits before the activation.
+        thresholds: Probability from which each label counts as present; empty where that has no meaning.
+        inferred: Labels whose training targets were inferred from other labels rather than observed.
+
+    Examples:
+        >>> task = TaskSpec(
+        ...     task="action_units", output="units", labels=("AU12",), activation="sigmoid", low=0.0, high=1.0,
+        ...     unit="probability", thresholds=(0.4,),
+        ... )
+        >>> dict(zip(task.labels, task.thresholds))
+        {'AU12': 0.4}
     """
 
-    task: str
+    task: TaskName
     output: str
     labels: tuple[str, ...]
-    activation: str
+    activation: Activation
     low: float
     high: float
     unit: str
@@ -118,8 +143,7 @@ class TaskSpec:
     inferred: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _one_of("task", self.task, _TASKS)
-        _one_of("activation", self.activation, _ACTIVATIONS)
+        check_choices(self)
         if len(set(self.labels)) != len(self.labels) or not self.labels:
             raise ConfigError(f"{self.task} needs distinct labels, got {self.labels}")
         if self.thresholds and len(self.thresholds) != len(self.labels):
@@ -135,14 +159,50 @@ class TaskSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingSource:
-    """A data set that taught the model.
+class QualitySpec:
+    """A logistic model of `Faces.quality`: the probability that the expression is predicted correctly.
+
+    It is fitted to the errors of one bundle's weights and belongs to them.
 
     Attributes:
-        name: of the set.
-        role: what it taught.
-        n: faces used.
-        licence: as its owners state it.
+        intercept: Log odds of a face with average signals.
+        signals: Names of the signals, columns of `mien.faces.quality_signals`.
+        weights: Log odds per standard deviation of each signal.
+        mean: Mean of each signal over the faces that the model was fitted to.
+        deviation: Standard deviation of each signal over these faces.
+        data: Description of these faces.
+        n: Number of these faces.
+        command: Command that fits the model again.
+    """
+
+    intercept: float
+    signals: tuple[str, ...]
+    weights: tuple[float, ...]
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+    data: str
+    n: int
+    command: str
+
+    def __post_init__(self) -> None:
+        if not self.signals or len(set(self.signals)) != len(self.signals):
+            raise ConfigError(f"a quality model needs distinct signals, got {self.signals}")
+        for name in ("weights", "mean", "deviation"):
+            if len(getattr(self, name)) != len(self.signals):
+                raise ConfigError(f"{name} must have {len(self.signals)} entries, got {len(getattr(self, name))}")
+        if not min(self.deviation) > 0:
+            raise ConfigError(f"every deviation must be above 0, got {self.deviation}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSource:
+    """A data set that the model was trained on.
+
+    Attributes:
+        name: Name of the data set.
+        role: Purpose of the data set in the training.
+        n: Number of faces used.
+        licence: Licence as the owners state it.
     """
 
     name: str
@@ -162,7 +222,7 @@ class MetricValue:
         low: 2.5 % percentile over bootstrap samples.
         high: 97.5 % percentile over bootstrap samples.
         data: Data set and split; empty inside a report, which names them once.
-        command: Command that measures it again; empty inside a report.
+        command: Command that computes it again; empty inside a report.
     """
 
     name: str = field(metadata={"formerly": ("measure",)})
@@ -179,23 +239,23 @@ class ModelSpec:
     """The content of a bundle's ``model.json``.
 
     Attributes:
-        spec_version: layout version, see `SPEC_VERSION`.
-        name: of the bundle.
-        version: of the weights.
-        sha256: of ``model.onnx``, lower-case hexadecimal.
-        input: what the graph is fed.
-        crop: how a face is cut out.
-        tasks: what comes out.
-        features: name of the embedding output (N, D), or empty.
-        code_licence: of the graph and this file.
-        weights_notice: what a user must check before using the weights.
-        training_sources: data sets.
-        recipe: name of the training recipe.
-        provenance: how, when and on what machine.
-        metrics: measurements on data that the weights were not taught or tuned on.
-        limitations: known failures, in sentences.
-        smoothing: of the values over a video, as `mien.affect.Smoothing` reads it, where the caller asks for the
-            bundle's own; empty for none.
+        spec_version: Layout version, see `SPEC_VERSION`.
+        name: Name of the bundle.
+        version: Version of the weights.
+        sha256: SHA-256 of ``model.onnx``, lower-case hexadecimal.
+        input: Input of the graph.
+        crop: How a face becomes the input.
+        tasks: Outputs, all of one `kind`.
+        features: Name of the embedding output (N, D), or empty.
+        code_licence: Licence of the graph and this file.
+        weights_notice: Conditions that a user must check before using the weights.
+        training_sources: Data sets that the weights were trained on.
+        recipe: Name of the training recipe.
+        provenance: Method, date and machine of the training.
+        metrics: Metrics on data that the weights were not trained or tuned on.
+        limitations: Known failures, in sentences.
+        smoothing: Temporal smoothing that the bundle recommends, as `mien.affect.Smoothing` reads it; empty for none.
+        quality: Quality model that was fitted to these weights; without one `Faces.quality` is NaN.
     """
 
     spec_version: int
@@ -214,11 +274,19 @@ class ModelSpec:
     metrics: tuple[MetricValue, ...] = field(default=(), metadata={"formerly": ("figures",)})
     limitations: tuple[str, ...] = field(default=(), metadata={"formerly": ("limits",)})
     smoothing: str = ""
+    quality: QualitySpec | None = None
 
     def __post_init__(self) -> None:
         names = [task.task for task in self.tasks]
         if len(set(names)) != len(names):
             raise ConfigError(f"a bundle has each task once, got {names}")
+        if len({name in _AFFECT_TASKS for name in names}) > 1:
+            raise ConfigError(f"a bundle reads either affect or landmarks, not both, got {names}")
+
+    @property
+    def kind(self) -> BundleKind:
+        """BundleKind of the bundle; one without tasks, which gives an embedding only, counts as affect."""
+        return "affect" if all(task.task in _AFFECT_TASKS for task in self.tasks) else "landmarks"
 
     def task(self, name: str) -> TaskSpec | None:
         """The task of that name, None where the bundle does not have it."""
@@ -237,10 +305,15 @@ class ModelSpec:
 
     @classmethod
     def from_json(cls, content: object) -> ModelSpec:
-        """Read parsed JSON.
+        """A description from parsed JSON.
 
         Raises:
-            ModelError: the version is not `SPEC_VERSION`, or a key is unknown, missing or wrongly typed.
+            ModelError: The version is not `SPEC_VERSION`, or a key is unknown, missing or wrongly typed.
+
+        Examples:
+            >>> ModelSpec.from_json({"spec_version": 99})
+            Traceback (most recent call last):
+            mien.core.errors.ModelError: spec_version 99 is not 1; this mien cannot read it, update mien
         """
         if not isinstance(content, Mapping):
             raise ModelError("a model description must be a JSON object")
@@ -249,125 +322,5 @@ class ModelSpec:
             raise ModelError(f"spec_version {version!r} is not {SPEC_VERSION}; this mien cannot read it, update mien")
         try:
             return read_typed(cls, content, "model.json")
-        except ConfigError as error:
-            raise ModelError(str(error)) from error
-
-
-def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise ConfigError(f"{name} must be one of {allowed}, got {value!r}")
-
-
-HEAD_VERSION = 1
-"""Version of the JSON layout. A reader refuses every other one."""
-
-INTENSITY_LABELS: Mapping[str, tuple[str, ...]] = MappingProxyType({"emi": EMI_EMOTIONS, "eri": ERI_EMOTIONS})
-"""Task -> labels in the order of its challenge: emotional mimicry intensity, emotional reaction intensity."""
-
-_PARTS = ("features", "scores")
-
-
-@dataclass(frozen=True, kw_only=True)
-class HeadInput:
-    """One stretch of the vector that a head is fed: statistics over a clip, or a sequence, of one kind of vector.
-
-    Attributes:
-        made_by: name of the bundle or audio encoder that gives the vectors.
-        digest: its SHA-256, as the shards of `mien features` tell it.
-        part: ``"features"`` or ``"scores"``.
-        every: only frames whose number is a multiple count.
-        n: length of one vector; the stretch is four times as long (mean, std, min, max), or ``steps`` times.
-        steps: of a sequence, see `mien.affect.clip_sequences`; 0 for statistics.
-    """
-
-    made_by: str
-    digest: str
-    part: str
-    n: int
-    every: int = 1
-    steps: int = 0
-
-    def __post_init__(self) -> None:
-        if self.part not in _PARTS:
-            raise ConfigError(f"part must be one of {_PARTS}, got {self.part!r}")
-        if self.n < 1 or self.every < 1 or self.steps < 0:
-            raise ConfigError(f"n and every must be at least 1, steps 0 or more, got {self.n, self.every, self.steps}")
-
-    @property
-    def length(self) -> int:
-        """Of the stretch."""
-        return self.n * (self.steps or 4)
-
-
-@dataclass(frozen=True, kw_only=True)
-class HeadSpec:
-    """The content of a head's ``head.json``, beside which ``head.onnx`` lies.
-
-    Attributes:
-        head_version: layout version, see `HEAD_VERSION`.
-        name: of the head.
-        version: of the weights.
-        sha256: of ``head.onnx``, lower-case hexadecimal.
-        task: ``"emi"`` or ``"eri"``.
-        labels: of the outputs, in the order of `INTENSITY_LABELS`.
-        inputs: stretches of the vector, in order; together they are the graph's input (N, D).
-        input: name of the graph's input.
-        output: name of the graph's output (N, labels), intensities in [0, 1].
-        unit: what an intensity is.
-        code_licence: of the graph and this file.
-        weights_notice: what a user must check before using the weights.
-        training_sources: data sets.
-        limitations: known failures, in sentences.
-        recipe: name of the training recipe.
-        provenance: how, when and on what machine.
-    """
-
-    head_version: int
-    name: str
-    version: str
-    sha256: str
-    task: str
-    labels: tuple[str, ...]
-    inputs: tuple[HeadInput, ...]
-    input: str
-    output: str
-    unit: str
-    code_licence: str = "Apache-2.0"
-    weights_notice: str = ""
-    training_sources: tuple[TrainingSource, ...] = field(default=(), metadata={"formerly": ("taught_by",)})
-    limitations: tuple[str, ...] = field(default=(), metadata={"formerly": ("limits",)})
-    recipe: str = ""
-    provenance: str = field(default="", metadata={"formerly": ("made",)})
-
-    def __post_init__(self) -> None:
-        if self.task not in INTENSITY_LABELS:
-            raise ConfigError(f"task must be one of {tuple(INTENSITY_LABELS)}, got {self.task!r}")
-        if self.labels != INTENSITY_LABELS[self.task]:
-            raise ConfigError(f"{self.task} has the labels {INTENSITY_LABELS[self.task]}, got {self.labels}")
-        if not self.inputs:
-            raise ConfigError("a head needs at least one input")
-
-    @property
-    def n_inputs(self) -> int:
-        """D, length of the whole vector."""
-        return sum(each.length for each in self.inputs)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain lists, dicts and numbers for ``json.dump``."""
-        content: dict[str, Any] = asdict(self)
-        return content
-
-    @classmethod
-    def from_json(cls, content: object) -> HeadSpec:
-        """Read parsed JSON.
-
-        Raises:
-            ModelError: the version is not `HEAD_VERSION`, or a key is unknown, missing or wrongly typed.
-        """
-        version = content.get("head_version") if isinstance(content, Mapping) else None
-        if version != HEAD_VERSION:
-            raise ModelError(f"head_version {version!r} is not {HEAD_VERSION}; this mien cannot read it, update mien")
-        try:
-            return read_typed(cls, content, "head.json")
         except ConfigError as error:
             raise ModelError(str(error)) from error

@@ -1,28 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Head pose: the one place that says what pitch, yaw and roll mean.
+"""Head pose: the definition of pitch, yaw and roll, and their rotation matrices.
 
 Seen by the viewer of the image: +pitch lifts the nose, +yaw turns the nose to the image's right, +roll tilts the crown
 to the image's right. All are 0 for a head that looks straight into the camera.
 
 Axes of a rotation matrix: x to the image's right, y up, z towards the viewer (right-handed). A matrix takes directions
-of the head at rest to directions of the head as it is: ``R @ (0, 0, 1)`` is where the nose points. R = Ry Rx Rz.
+of the frontal head to directions of the turned head: ``R @ (0, 0, 1)`` is the direction of the nose. R = Ry Rx Rz.
 """
 
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from mien.core.arrays import Float64, Floats
 from mien.core.errors import ConfigError
 
 _SIGNS = np.array([-1.0, 1.0, -1.0])
 
 
-def rotation_matrices(pose_rad: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+def rotation_matrices(pose_rad: Floats) -> Float64:
     """Rotation matrices (..., 3, 3) of pitch, yaw and roll (..., 3) in radians.
 
     Raises:
-        ConfigError: the last axis does not hold three angles.
+        ConfigError: The last axis does not hold three angles.
+
+    Examples:
+        A head with 30 degrees of yaw turns its nose to the image's right:
+
+        >>> nose = rotation_matrices(np.radians([0, 30, 0])) @ (0, 0, 1)
+        >>> nose.round(2).tolist()
+        [0.5, 0.0, 0.87]
     """
     pose = np.asarray(pose_rad, dtype=np.float64)
     if pose.shape[-1:] != (3,):
@@ -32,7 +39,7 @@ def rotation_matrices(pose_rad: npt.NDArray[np.floating]) -> npt.NDArray[np.floa
     cosines, sines = np.cos(about), np.sin(about)
     cx, cy, cz = (cosines[..., axis] for axis in range(3))
     sx, sy, sz = (sines[..., axis] for axis in range(3))
-    # Ry Rx Rz written out: products of many small matrices would take most of the time of following a face.
+    # Ry Rx Rz written out: products of many small matrices would take most of the time of tracking a face.
     matrices = np.empty((*pose.shape, 3))
     matrices[..., 0, 0] = cy * cz + sy * sx * sz
     matrices[..., 0, 1] = sy * sx * cz - cy * sz
@@ -46,14 +53,19 @@ def rotation_matrices(pose_rad: npt.NDArray[np.floating]) -> npt.NDArray[np.floa
     return matrices
 
 
-def pose_angles(rotations: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-    """Pitch, yaw and roll (..., 3) in radians of rotation matrices (..., 3, 3); `rotation_matrices` undone.
+def pose_angles(rotations: Floats) -> Float64:
+    """Pitch, yaw and roll (..., 3) in radians of rotation matrices (..., 3, 3); the inverse of `rotation_matrices`.
 
     Pitch lies in [-pi/2, pi/2], yaw and roll in (-pi, pi]. Where the nose points straight up or down, yaw and roll turn
-    about the same axis and only their sum means something.
+    about the same axis and only their sum is defined.
 
     Raises:
-        ConfigError: the last two axes are not 3 by 3.
+        ConfigError: The last two axes are not 3 by 3.
+
+    Examples:
+        >>> pose_rad = np.array([0.1, -0.2, 0.3])
+        >>> pose_angles(rotation_matrices(pose_rad)).round(6).tolist()
+        [0.1, -0.2, 0.3]
     """
     matrices = np.asarray(rotations, dtype=np.float64)
     if matrices.shape[-2:] != (3, 3):

@@ -13,15 +13,15 @@ from mien.core.errors import ConfigError
 
 
 class Record(Protocol):
-    """What a registry needs to know of its records; the rest are facts for the reader."""
+    """The fields that a registry needs of its records; the others are facts for listings."""
 
     @property
     def name(self) -> str:
-        """The name that callers use."""
+        """Name that callers use."""
 
     @property
     def target(self) -> str:
-        """Where the thing itself lives, as ``"package.module:attribute"``."""
+        """Place of the implementation, as ``"package.module:attribute"``."""
 
 
 RecordT = TypeVar("RecordT", bound=Record)
@@ -31,11 +31,26 @@ class Registry(Generic[RecordT]):
     """A read-only table from name to record.
 
     Args:
-        kind: what the records are, in the singular, for error messages: ``"detector"``.
-        records: the table's lines, in the order in which they are listed.
+        kind: Word for one record in error messages, for example ``"detector"``.
+        records: Records in the order in which they are listed.
 
     Raises:
-        ConfigError: two records have the same name.
+        ConfigError: Two records have the same name.
+
+    Examples:
+        >>> from dataclasses import dataclass
+        >>> @dataclass(frozen=True)
+        ... class Filter:
+        ...     name: str
+        ...     target: str
+        >>> filters = Registry("filter", [Filter("mean", "statistics:mean"), Filter("median", "statistics:median")])
+        >>> list(filters)
+        ['mean', 'median']
+        >>> filters.load("median")([1, 5, 2])
+        2
+        >>> filters["medain"]
+        Traceback (most recent call last):
+        mien.core.errors.ConfigError: no filter is named 'medain'; did you mean 'median' or 'mean'?
     """
 
     def __init__(self, kind: str, records: Iterable[RecordT]) -> None:
@@ -51,7 +66,7 @@ class Registry(Generic[RecordT]):
         """The record of that name.
 
         Raises:
-            ConfigError: there is none; the message lists near matches, or all names.
+            ConfigError: No record has that name; the message lists near matches, or all names.
         """
         try:
             return self._table[name]
@@ -73,7 +88,7 @@ class Registry(Generic[RecordT]):
         """The target of the record of that name, imported now.
 
         Raises:
-            ConfigError: no record has that name.
+            ConfigError: No record has that name.
         """
         module, _, attribute = self[name].target.partition(":")
         return getattr(import_module(module), attribute)

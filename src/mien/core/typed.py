@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plain JSON or TOML content to frozen dataclasses, with every key and type checked."""
+"""Reads parsed JSON or TOML into frozen dataclasses, with every key, type and choice checked."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import types
 import typing
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
-from typing import Any, TypeVar
+from functools import cache
+from typing import Any, Literal, TypeVar
 
 from mien.core.errors import ConfigError
 
@@ -17,20 +18,36 @@ Instance = TypeVar("Instance")
 def read_typed(kind: type[Instance], content: object, where: str) -> Instance:
     """An instance of a dataclass from parsed JSON or TOML.
 
-    Understood are bool, int, float (a whole number will do), str, tuples, ``Mapping[str, X]``, dataclasses, and
-    unions of these, None among them. A field with metadata ``formerly`` also answers to its old names.
+    Supported annotations are bool, int, float (which accepts whole numbers), str, ``Literal``, tuples,
+    ``Mapping[str, X]``, dataclasses, and unions of these and None. A field with metadata ``formerly`` also reads its
+    old names.
 
     Args:
-        kind: the dataclass; its annotations say what each key may hold.
-        content: a mapping of keys to values.
-        where: the file and place, for messages.
+        kind: Dataclass whose annotations say what each key may hold.
+        content: Mapping of keys to values.
+        where: File and place, for messages.
 
     Raises:
-        ConfigError: a key is unknown, missing or wrongly typed, or the dataclass refuses the values.
+        ConfigError: A key is unknown, missing or wrongly typed, or the dataclass refuses the values.
+
+    Examples:
+        >>> from dataclasses import dataclass
+        >>> @dataclass(frozen=True)
+        ... class Crop:
+        ...     size_px: int
+        ...     shrink: Literal["area", "bilinear"] = "area"
+        >>> read_typed(Crop, {"size_px": 80}, "crop.toml")
+        Crop(size_px=80, shrink='area')
+        >>> read_typed(Crop, {"size_px": 80, "shrink": "nearest"}, "crop.toml")
+        Traceback (most recent call last):
+        mien.core.errors.ConfigError: crop.toml: shrink must be one of 'area', 'bilinear', got 'nearest'
+        >>> read_typed(Crop, {"size": 80}, "crop.toml")
+        Traceback (most recent call last):
+        mien.core.errors.ConfigError: crop.toml: unknown keys ['size']; known are ['shrink', 'size_px']
     """
     if not isinstance(content, Mapping):
         raise ConfigError(f"{where} must be an object, got {type(content).__name__}")
-    known = typing.get_type_hints(kind)
+    known = _annotations(kind)
     content = _renamed(kind, content, where)
     unknown = sorted(set(content) - set(known))
     if unknown:
@@ -49,6 +66,46 @@ def read_typed(kind: type[Instance], content: object, where: str) -> Instance:
         raise ConfigError(f"{where}: {error}") from error
 
 
+def check_choices(instance: object) -> None:
+    """Check every field of a dataclass whose annotation is a ``Literal``; for ``__post_init__``.
+
+    Args:
+        instance: Instance of a dataclass.
+
+    Raises:
+        ConfigError: A value is not among the choices of its field.
+
+    Examples:
+        >>> from dataclasses import dataclass
+        >>> @dataclass(frozen=True)
+        ... class Kernel:
+        ...     name: Literal["mean", "median"] = "mean"
+        ...
+        ...     def __post_init__(self) -> None:
+        ...         check_choices(self)
+        >>> Kernel("mode")
+        Traceback (most recent call last):
+        mien.core.errors.ConfigError: name must be one of 'mean', 'median', got 'mode'
+    """
+    for name, annotation in _annotations(type(instance)).items():
+        value = getattr(instance, name)
+        if typing.get_origin(annotation) is Literal:
+            _choice(typing.get_args(annotation), value, name)
+        elif typing.get_origin(annotation) is tuple and isinstance(value, tuple):
+            item = typing.get_args(annotation)[0]
+            for one in value if typing.get_origin(item) is Literal else ():
+                _choice(typing.get_args(item), one, name)
+
+
+def _annotations(kind: Any) -> dict[str, Any]:
+    return _cached_annotations(kind)
+
+
+@cache
+def _cached_annotations(kind: type[Any]) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
+
+
 def _renamed(kind: type[Any], content: Mapping[Any, Any], where: str) -> dict[Any, Any]:
     """The content with the current name of every key that a field was formerly called by."""
     current = {old: field.name for field in fields(kind) for old in field.metadata.get("formerly", ())}
@@ -62,6 +119,8 @@ def _value(expected: Any, value: Any, where: str) -> Any:
     if is_dataclass(expected) and isinstance(expected, type):
         return read_typed(expected, value, where)
     origin, kinds = typing.get_origin(expected), typing.get_args(expected)
+    if origin is Literal:
+        return _choice(kinds, value, where)
     if origin is tuple:
         return _tuple(kinds, value, where)
     if isinstance(origin, type) and issubclass(origin, Mapping):
@@ -74,6 +133,13 @@ def _value(expected: Any, value: Any, where: str) -> Any:
         return float(value)
     if type(value) is not expected:
         raise ConfigError(f"{where} must be {expected.__name__}, got {value!r}")
+    return value
+
+
+def _choice(allowed: tuple[Any, ...], value: Any, where: str) -> Any:
+    """The value, if it equals one of the choices in value and type."""
+    if not any(type(value) is type(one) and value == one for one in allowed):
+        raise ConfigError(f"{where} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
     return value
 
 

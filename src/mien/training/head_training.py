@@ -8,10 +8,11 @@ import hashlib
 import logging
 from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
-from mien.core import HEAD_VERSION, INTENSITY_LABELS, ConfigError, HeadInput, HeadSpec, ModelSpec
+from mien.core import HEAD_VERSION, INTENSITY_LABELS, ConfigError, HeadInput, HeadSpec, IntensityTask, ModelSpec
 from mien.inference import Bundle, load_bundle
 from mien.results import FeatureInfo
 from mien.training.data.batch_loader import clean_inputs
@@ -196,7 +197,7 @@ def _write_clip_head(out: Path, graph: bytes, made: tuple[FeatureInfo, ...], tra
     return spec
 
 
-def _clip_task(labels: Mapping[str, tuple[str, ...]], recipe: Recipe) -> tuple[str, tuple[str, ...]]:
+def _clip_task(labels: Mapping[str, tuple[str, ...]], recipe: Recipe) -> tuple[IntensityTask, tuple[str, ...]]:
     if len(recipe.tasks) != 1 or recipe.tasks[0] not in INTENSITY_LABELS:
         raise ConfigError(f"a head over clips has one task of {tuple(INTENSITY_LABELS)}, got {recipe.tasks}")
-    return recipe.tasks[0], labels[recipe.tasks[0]]
+    return cast("IntensityTask", recipe.tasks[0]), labels[recipe.tasks[0]]

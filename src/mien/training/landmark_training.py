@@ -13,7 +13,17 @@ from pathlib import Path
 
 import torch
 
-from mien.core import LANDMARK_COLUMNS, SPEC_VERSION, CropSpec, InputSpec, ModelSpec, TaskSpec, TrainingSource
+from mien.core import (
+    LANDMARK_COLUMNS,
+    SPEC_VERSION,
+    Activation,
+    CropSpec,
+    InputSpec,
+    ModelSpec,
+    TaskName,
+    TaskSpec,
+    TrainingSource,
+)
 from mien.datasets import LandmarkFaces, load_landmark_faces
 from mien.evaluation import PROTOCOLS
 from mien.faces import load_landmark_net
@@ -33,7 +43,7 @@ _N_PARITY = 64
 _PI = 3.1416
 
 # In the order of `LandmarkOutputs`: task, output, labels, activation, low, high, unit.
-_TASKS = (
+_TASKS: tuple[tuple[TaskName, str, tuple[str, ...], Activation, float, float, str], ...] = (
     ("landmarks", "points", LANDMARK_COLUMNS, "identity", -1.0, 2.0, "fraction of the crop's side"),
     ("head_pose", "pose_rad", ("pitch", "yaw", "roll"), "identity", -_PI, _PI, "radians, as seen in the crop"),
     ("eyes_open", "eyes_logits", ("image_left", "image_right"), "sigmoid", 0.0, 1.0, "1 is wide open, 0 closed"),

@@ -20,7 +20,17 @@ from scipy.optimize import minimize_scalar
 from torch import Tensor, nn
 
 from mien.affect import activate
-from mien.core import SPEC_VERSION, ConfigError, CropSpec, InputSpec, ModelError, ModelSpec, TaskSpec
+from mien.core import (
+    SPEC_VERSION,
+    Activation,
+    ConfigError,
+    CropSpec,
+    InputSpec,
+    ModelError,
+    ModelSpec,
+    TaskName,
+    TaskSpec,
+)
 from mien.evaluation import search_thresholds
 from mien.inference import Bundle, create_session, prepare
 from mien.training.models.network import AffectNetwork
@@ -40,7 +50,7 @@ _MIN_CALIBRATION_ROWS = 50  # fewer would fit chance
 _OUTPUT_NAMES = {"expression": "expression_logits", "action_units": "action_unit_logits"}
 
 # task -> activation by the runtime, lowest and highest value after it, what the value is
-_MEANINGS = {
+_MEANINGS: dict[str, tuple[Activation, float, float, str]] = {
     "expression": ("softmax", 0.0, 1.0, "probability that most raters would choose this expression"),
     "valence_arousal": ("identity", -1.0, 1.0, "mean rating on a scale from -1 to 1"),
     "action_units": ("sigmoid", 0.0, 1.0, "probability that the action is visible"),
@@ -208,7 +218,7 @@ def _describe_task(task: str, labels: tuple[str, ...]) -> TaskSpec:
         raise ConfigError(f"a bundle has {sorted(_MEANINGS)}; {task!r} has no place in it")
     activation, low, high, unit = _MEANINGS[task]
     return TaskSpec(
-        task=task,
+        task=cast("TaskName", task),
         output=_OUTPUT_NAMES.get(task, task),
         labels=labels,
         activation=activation,

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
-from mien.core import EXPRESSION_ORDERS, ConfigError
+from mien.core import EXPRESSION_ORDERS, ConfigError, check_choices
 from mien.datasets import FERPLUS_TEMPLATE
 from mien.training.models.backbones.registry import Option
 
@@ -183,13 +184,13 @@ class VectorSettings:
         every: of clips, take the frames whose number is a multiple of this one only.
     """
 
-    part: str
+    part: Literal["features", "scores"]
     n: int
     folder: str = "features"
     every: int = 1
 
     def __post_init__(self) -> None:
-        one_of("part", self.part, ("features", "scores"))
+        check_choices(self)
         if self.n < 1 or self.every < 1:
             raise ConfigError(f"n and every must be at least 1, got {self.n} and {self.every}")
 
@@ -224,7 +225,7 @@ class ModelSettings:
     options: Mapping[str, Option] = field(default_factory=dict)
     start: str = "scratch"
     input_px: int = 112
-    colour: str = "gray"
+    colour: Literal["gray", "rgb"] = "gray"
     mean: tuple[float, ...] = (127.5,)
     std: tuple[float, ...] = (127.5,)
     template: tuple[tuple[float, float], ...] = FERPLUS_TEMPLATE
@@ -233,7 +234,7 @@ class ModelSettings:
     penalty: float = 0.0
 
     def __post_init__(self) -> None:
-        one_of("colour", self.colour, ("gray", "rgb"))
+        check_choices(self)
         if sum(map(bool, (self.backbone, self.n_inputs, self.vectors))) != 1:
             raise ConfigError("a model has either a backbone, or vectors, or n_inputs")
         one_of("clip", self.clip, tuple(_CLIPS))

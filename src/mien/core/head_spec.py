@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`HeadSpec`: the description of a clip head, a small network on vectors of a whole clip."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal
+
+from mien.core.errors import ConfigError, ModelError
+from mien.core.labels import EMI_EMOTIONS, ERI_EMOTIONS
+from mien.core.model_spec import TrainingSource
+from mien.core.typed import check_choices, read_typed
+
+HEAD_VERSION = 1
+"""Version of the JSON layout; every other version is refused."""
+
+IntensityTask = Literal["emi", "eri"]
+"""Emotional mimicry intensity, emotional reaction intensity."""
+
+INTENSITY_LABELS: Mapping[str, tuple[str, ...]] = MappingProxyType({"emi": EMI_EMOTIONS, "eri": ERI_EMOTIONS})
+"""Task -> labels in the order of its challenge."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadInput:
+    """One section of a head's input vector: statistics or a sequence of one kind of vector over a clip.
+
+    Attributes:
+        made_by: Name of the bundle or audio encoder that gives the vectors.
+        digest: Its SHA-256, as stored in the shards of `mien features`.
+        part: Part of the shards: the embedding or the output values of the bundle.
+        every: Frame stride: only frames whose number is a multiple are used.
+        n: Length of one vector; the section has four times this length (mean, std, min, max), or ``steps`` times.
+        steps: Number of steps of a sequence (`mien.affect.clip_sequences`); 0 for statistics.
+
+    Examples:
+        >>> HeadInput(made_by="mien-light", digest="", part="features", n=576).length
+        2304
+        >>> HeadInput(made_by="mien-light", digest="", part="features", n=576, steps=10).length
+        5760
+    """
+
+    made_by: str
+    digest: str
+    part: Literal["features", "scores"]
+    n: int
+    every: int = 1
+    steps: int = 0
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+        if self.n < 1 or self.every < 1 or self.steps < 0:
+            raise ConfigError(f"n and every must be at least 1, steps 0 or more, got {self.n, self.every, self.steps}")
+
+    @property
+    def length(self) -> int:
+        """Length of the section."""
+        return self.n * (self.steps or 4)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadSpec:
+    """The content of a head's ``head.json``, which lies beside its ``head.onnx``.
+
+    Attributes:
+        head_version: Layout version, see `HEAD_VERSION`.
+        name: Name of the head.
+        version: Version of the weights.
+        sha256: SHA-256 of ``head.onnx``, lower-case hexadecimal.
+        task: Task of the head, a key of `INTENSITY_LABELS`.
+        labels: Labels of the outputs, in the order of `INTENSITY_LABELS`.
+        inputs: Sections of the input vector, in order; together they are the graph's input (N, D).
+        input: Name of the graph's input.
+        output: Name of the graph's output (N, labels), intensities in [0, 1].
+        unit: Unit of an intensity.
+        code_licence: Licence of the graph and this file.
+        weights_notice: Conditions that a user must check before using the weights.
+        training_sources: Data sets that the weights were trained on.
+        limitations: Known failures, in sentences.
+        recipe: Name of the training recipe.
+        provenance: Method, date and machine of the training.
+    """
+
+    head_version: int
+    name: str
+    version: str
+    sha256: str
+    task: IntensityTask
+    labels: tuple[str, ...]
+    inputs: tuple[HeadInput, ...]
+    input: str
+    output: str
+    unit: str
+    code_licence: str = "Apache-2.0"
+    weights_notice: str = ""
+    training_sources: tuple[TrainingSource, ...] = field(default=(), metadata={"formerly": ("taught_by",)})
+    limitations: tuple[str, ...] = field(default=(), metadata={"formerly": ("limits",)})
+    recipe: str = ""
+    provenance: str = field(default="", metadata={"formerly": ("made",)})
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+        if self.labels != INTENSITY_LABELS[self.task]:
+            raise ConfigError(f"{self.task} has the labels {INTENSITY_LABELS[self.task]}, got {self.labels}")
+        if not self.inputs:
+            raise ConfigError("a head needs at least one input")
+
+    @property
+    def n_inputs(self) -> int:
+        """D, length of the whole vector."""
+        return sum(each.length for each in self.inputs)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain lists, dicts and numbers for ``json.dump``."""
+        content: dict[str, Any] = asdict(self)
+        return content
+
+    @classmethod
+    def from_json(cls, content: object) -> HeadSpec:
+        """A description from parsed JSON.
+
+        Raises:
+            ModelError: The version is not `HEAD_VERSION`, or a key is unknown, missing or wrongly typed.
+
+        Examples:
+            >>> HeadSpec.from_json({"head_version": 7})
+            Traceback (most recent call last):
+            mien.core.errors.ModelError: head_version 7 is not 1; this mien cannot read it, update mien
+        """
+        version = content.get("head_version") if isinstance(content, Mapping) else None
+        if version != HEAD_VERSION:
+            raise ModelError(f"head_version {version!r} is not {HEAD_VERSION}; this mien cannot read it, update mien")
+        try:
+            return read_typed(cls, content, "head.json")
+        except ConfigError as error:
+            raise ModelError(str(error)) from error
