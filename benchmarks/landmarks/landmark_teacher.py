@@ -74,7 +74,7 @@ def schema(blendshapes: list[str]) -> pa.Schema:
     )
 
 
-def pictures(source: Path) -> Iterator[tuple[str, bytes]]:
+def encoded_images(source: Path) -> Iterator[tuple[str, bytes]]:
     """Names and encoded images of a folder (names are relative paths) or of a Parquet file (``name``, ``image``)."""
     if source.is_dir():
         for path in sorted(path for path in source.rglob("*") if path.suffix.lower() in _ENDINGS):
@@ -96,22 +96,22 @@ def decode(encoded: bytes) -> Image | None:
     from PIL import ImageOps
 
     try:
-        with Pillow.open(io.BytesIO(encoded)) as picture:
-            return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"), dtype=np.uint8)
+        with Pillow.open(io.BytesIO(encoded)) as image:
+            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"), dtype=np.uint8)
     except (OSError, SyntaxError, ValueError):  # what Pillow raises for damaged images
         return None
 
 
-def frame(picture: Image, prepared: Framing) -> Image:
+def frame(image: Image, prepared: Framing) -> Image:
     """The image as the teacher receives it."""
     from PIL import Image as Pillow
 
     if prepared.side_px:
         # Pillow's bicubic, not OpenCV's, which is sharper: the labels of 48-px faces depend on it.
         side = (prepared.side_px, prepared.side_px)
-        picture = np.asarray(Pillow.fromarray(picture).resize(side, Pillow.Resampling.BICUBIC), dtype=np.uint8)
+        image = np.asarray(Pillow.fromarray(image).resize(side, Pillow.Resampling.BICUBIC), dtype=np.uint8)
     pad = (prepared.pad_px, prepared.pad_px)
-    return np.ascontiguousarray(np.pad(picture, (pad, pad, (0, 0)), mode="edge"))
+    return np.ascontiguousarray(np.pad(image, (pad, pad, (0, 0)), mode="edge"))
 
 
 class Teacher:
@@ -138,10 +138,10 @@ class Teacher:
         self._task = vision.FaceLandmarker.create_from_options(options)
         self.blendshapes: list[str] = []
 
-    def __call__(self, name: str, picture: Image) -> dict[str, Any]:
+    def __call__(self, name: str, image: Image) -> dict[str, Any]:
         """The row of an image; ``found`` is False and the rest None where no face is found."""
-        prepared = framing(*picture.shape[:2])
-        shown = frame(picture, prepared)
+        prepared = framing(*image.shape[:2])
+        shown = frame(image, prepared)
         result = self._task.detect(self._image(image_format=self._rgb, data=shown))
         if not result.face_blendshapes:
             return no_face(name)
@@ -180,11 +180,11 @@ def main(arguments: list[str] | None = None) -> int:
             return 3
     teacher = Teacher(chosen.model)
     rows, unreadable = [], []
-    for name, encoded in pictures(chosen.pictures):
-        picture = decode(encoded)
-        if picture is None:
+    for name, encoded in encoded_images(chosen.pictures):
+        image = decode(encoded)
+        if image is None:
             unreadable.append(name)
-        rows.append(no_face(name) if picture is None else teacher(name, picture))
+        rows.append(no_face(name) if image is None else teacher(name, image))
     if not rows or not teacher.blendshapes:
         print(f"{chosen.pictures}: no face in {len(rows)} images; nothing was written", file=sys.stderr)
         return 3

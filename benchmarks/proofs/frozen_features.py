@@ -62,8 +62,8 @@ def extract(data: Path, folder: Path, model: str) -> FeatureInfo:
 
 def _vectors(samples: FaceSamples, bundle: Bundle) -> Iterator[Floats]:
     """Yield features and raw scores side by side, batch by batch."""
-    pictures = iter(decode_pictures(samples))
-    while batch := list(itertools.islice(pictures, _BATCH)):
-        outputs = bundle.run(np.stack([fit_crop(picture, bundle.spec) for picture in batch]))
+    images = iter(decode_pictures(samples))
+    while batch := list(itertools.islice(images, _BATCH)):
+        outputs = bundle.run(np.stack([fit_crop(image, bundle.spec) for image in batch]))
         scores = [outputs[task.output] for task in bundle.spec.tasks]
         yield np.concatenate([outputs[bundle.spec.features], *scores], axis=1)

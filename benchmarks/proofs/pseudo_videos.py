@@ -65,12 +65,12 @@ def make_video(samples: FaceSamples, n_frames: int, mean_segment: int, rng: np.r
     return PseudoVideo(np.array(faces[:n_frames]), lost)
 
 
-def jitter(picture: Image, rng: np.random.Generator) -> Image:
+def jitter(image: Image, rng: np.random.Generator) -> Image:
     """Rotate, zoom and shift an image slightly, as the box of a detector varies."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), rng.normal(0, 4), 1 + rng.normal(0, 0.05))
     matrix[:, 2] += rng.normal(0, 0.03, 2) * (width, height)
-    turned = cv2.warpAffine(picture, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    turned = cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(turned, dtype=np.uint8)
 
 
@@ -93,12 +93,12 @@ def predict_frames(
     analyzer: Analyzer, samples: FaceSamples, video: PseudoVideo, rng: np.random.Generator
 ) -> FramePredictions:
     """Run the bundle on every frame that is not lost."""
-    pictures = decode_pictures(samples)
+    images = decode_pictures(samples)
     frames = np.flatnonzero(~video.lost)
     expression, affect = [], []
     for start in range(0, len(frames), _BATCH):
         rows = video.face[frames[start : start + _BATCH]]
-        faces = analyzer.crops([jitter(pictures[row], rng) for row in rows])
+        faces = analyzer.crops([jitter(images[row], rng) for row in rows])
         expression.append(expression_probabilities(faces))
         affect.append(np.stack([faces.valence, faces.arousal], axis=1))
     return FramePredictions(

@@ -101,7 +101,7 @@ _VARIANTS = (
     _Variant(
         name="mien-light-imagenet",
         of="mien-light",
-        note="from ImageNet weights: what a start is worth under this budget",
+        note="from ImageNet weights: the gain of start weights under this budget",
         start="imagenet",
     ),
 )

@@ -66,7 +66,7 @@ def test_the_labels_are_what_mien_reads(labels: Path) -> None:
 
 def test_pictures_of_a_table_are_read_in_order(tmp_path: Path) -> None:
     pq.write_table(pa.table({"name": ["x", "y"], "image": [b"1", b"2"]}), tmp_path / "set.parquet")
-    assert list(landmark_teacher.pictures(tmp_path / "set.parquet")) == [("x", b"1"), ("y", b"2")]
+    assert list(landmark_teacher.encoded_images(tmp_path / "set.parquet")) == [("x", b"1"), ("y", b"2")]
 
 
 def test_points_come_back_from_the_border() -> None:
