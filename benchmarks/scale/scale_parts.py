@@ -41,7 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if len(parts) > 1:
         for part in parts:
             command = [sys.executable, "-m", "benchmarks", "scale", part, "--clips", str(chosen.clips)]
-            subprocess.run(command, check=True, cwd=ROOT)
+            if code := subprocess.run(command, check=False, cwd=ROOT).returncode:
+                return code
     elif parts == ["files"]:
         from benchmarks.scale.scale_files import measure_files
 
