@@ -92,7 +92,7 @@ def test_the_bundles_own_smoothing(data: Path, tmp_path: Path) -> None:
 
     def p_va(*options: str) -> float:
         arguments = ("evaluate", "va", "--data", data, "--model", bundle, "--json", *options)
-        return next(m["value"] for m in json.loads(run(*arguments))["measures"] if m["name"] == "P_VA")
+        return next(m["value"] for m in json.loads(run(*arguments))["metrics"] if m["name"] == "P_VA")
 
     assert p_va("--smooth", "bundle") == p_va("--smooth", "va=2") != p_va()
 

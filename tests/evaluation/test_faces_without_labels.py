@@ -19,8 +19,8 @@ from mien.datasets import AU_RULES, FERPLUS_TEMPLATE, VOTES, load_fairface, load
 from mien.evaluation import PROTOCOLS, Report, implied_by_expression
 from mien.evaluation.protocols.au_teacher import ExpressionBaseline, evaluate_au_teacher
 from mien.evaluation.protocols.fairness import evaluate_fairness
+from mien.evaluation.protocols.ferplus import evaluate_ferplus_mtl
 from mien.evaluation.protocols.flip_rate import evaluate_flip_rate
-from mien.evaluation.protocols.labelled_faces import evaluate_ferplus_mtl
 from mien.evaluation.protocols.reliability import evaluate_reliability
 
 # Which blendshapes the teacher raises for what the pictures below encode.

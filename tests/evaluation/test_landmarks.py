@@ -35,17 +35,17 @@ class Oracle:
         self._n_readings = 0
         self.bundle = SimpleNamespace(spec=SimpleNamespace(name="oracle"), digest="0" * 64)
 
-    def read(self, image: np.ndarray, landmarks: np.ndarray) -> Detections:  # noqa: ARG002 - the port names it
+    def read(self, image: np.ndarray, keypoints: np.ndarray) -> Detections:  # noqa: ARG002 - the port names it
         row, reading = divmod(self._n_readings, 3)
         self._n_readings += 1
-        points = self._faces.points[row] * np.array(image.shape[1::-1]) - 0.5
+        points = self._faces.landmarks[row] * np.array(image.shape[1::-1]) - 0.5
         eyes = np.linalg.norm(points[36:42].mean(axis=0) - points[42:48].mean(axis=0))
         points = (points + np.array([self._off_eyes * eyes, 0]))[None]
         return Detections(
             boxes=np.array([[0, 0, 9, 9]]),
-            scores=np.array([self._score_of_nothing if reading == 2 else self._score]),
-            landmarks=keypoints_of(points),
-            points=points,
+            confidence=np.array([self._score_of_nothing if reading == 2 else self._score]),
+            keypoints=keypoints_of(points),
+            landmarks=points,
             pose_rad=self._faces.pose_rad[[row]] + np.array([0, self._off_rad, 0]),
             eyes_open=self._faces.eyes_open[[row]],
         )
@@ -98,5 +98,5 @@ def test_a_score_that_says_nothing_is_not_calibrated(
 
 
 def test_it_measures_landmark_nets() -> None:
-    assert PROTOCOLS["landmarks"].of == "points"
-    assert {PROTOCOLS[name].of for name in PROTOCOLS if name != "landmarks"} == {"affect"}
+    assert PROTOCOLS["landmarks"].subject == "landmarks"
+    assert {PROTOCOLS[name].subject for name in PROTOCOLS if name != "landmarks"} == {"affect", "predictions"}

@@ -75,7 +75,7 @@ def test_pitfall_18_contempt_is_no_other(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "n"), [("lsd", 6), ("affectnet", 1)])
 def test_image_sets_are_measured_on_their_files(name: str, n: int, tmp_path: Path) -> None:
     create_example(name, tmp_path)
-    report = getattr(challenges, f"evaluate_{name}")(tmp_path, BundleOnCrops(_FrameNumberAnalyzer()))
+    report = getattr(challenges, f"evaluate_{name}")(BundleOnCrops(_FrameNumberAnalyzer()), tmp_path)
     assert report.predictor == "fake"
     assert report.metrics[0].n == n
     # One of the six expressions of LSD is anger; the only face of AffectNet's example is neutral.
@@ -143,8 +143,8 @@ def test_the_bundle_of_the_wheel_answers_every_protocol(protocol: str, dataset: 
     report = json.loads(result.output)
     samples = load_dataset(dataset, tmp_path, "valid")
     assert report["n_rows"] == len(samples)
-    assert report["measures"][0]["n"] == n
-    values = {measure["name"]: measure["value"] for measure in report["measures"]}
+    assert report["metrics"][0]["n"] == n
+    values = {measure["name"]: measure["value"] for measure in report["metrics"]}
     assert np.isfinite(list(values.values())).all()
     # The astronaut smiles with open lips, whatever the labels of the example say.
     smiling = {"au": {"F1 AU12": 1, "F1 AU25": 1}, "lsd": {"accuracy": pytest.approx(1 / 6)}}

@@ -12,6 +12,7 @@ from mien.affect import Smoothing, box_mean, fill_gaps
 from mien.cli.research.submit import submit
 from mien.core import EXPRESSIONS, ConfigError, Faces, Frame, InputError
 from mien.datasets import ACTION_UNITS_12
+from mien.evaluation import PostProcessing
 from mien.evaluation.challenge.predictions import read_predictions, validate_predictions
 from mien.evaluation.challenge.submission_formats import SUBMISSIONS, submission_format
 from mien.evaluation.challenge.submissions import write_submission
@@ -142,7 +143,8 @@ def test_pitfall_19_interpolation_then_filter_then_decision(
     folder, main = tables
     listed = _write_list(tmp_path / "list.txt", HEADERS["au"], NAMES)
     limits = [0.4] * 12
-    write_submission("au", folder, listed, tmp_path / "au.txt", smoothing=Smoothing(au=2), thresholds=limits)
+    post = PostProcessing(smoothing=Smoothing(au=2), thresholds=limits)
+    write_submission("au", folder, listed, tmp_path / "au.txt", post_processing=post)
     frames = np.array([1, 2, 5])
     probabilities = np.array([main[frame].action_units[0] for frame in frames], dtype=np.float64)
     dense = box_mean(fill_gaps(frames, probabilities, np.arange(1, 8)), 2)

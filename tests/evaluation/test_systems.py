@@ -19,11 +19,11 @@ from mien.datasets import ACTION_UNITS_12, load_affwild2_va
 from mien.evaluation import (
     PREDICTION_FORMATS,
     TablePredictor,
-    challenges,
     choose_compound_model,
     search_thresholds_of,
     search_weights,
 )
+from mien.evaluation.protocols import challenges
 from mien.metrics import p_va
 from mien.results import TableWriter, table_schema
 
@@ -97,7 +97,7 @@ def test_raw_videos_are_evaluated_with_one_command(tmp_path: Path) -> None:
     report = json.loads(result.output)
     smooth = box_mean(guess.astype(np.float32), 2)
     expected = p_va(np.stack([truth] * 2, 1).astype(np.float32), np.stack([smooth] * 2, 1))
-    assert report["measures"][0]["value"] == pytest.approx(expected, abs=1e-6)
+    assert report["metrics"][0]["value"] == pytest.approx(expected, abs=1e-6)
     assert report["predictor"] == "tables"
     assert "--smooth va=2" in report["command"]
 
@@ -105,7 +105,7 @@ def test_raw_videos_are_evaluated_with_one_command(tmp_path: Path) -> None:
 def test_a_video_that_nobody_analysed_is_named(tmp_path: Path) -> None:
     tables = _tables(tmp_path / "tables", {"v": [_faces([0.1])]})
     with pytest.raises(InputError, match="video x_left of the list"):
-        challenges.evaluate_va(_va_tree(tmp_path, {"x_left": [0.1]}), TablePredictor([tables]))
+        challenges.evaluate_va(TablePredictor([tables]), _va_tree(tmp_path, {"x_left": [0.1]}))
     with pytest.raises(ConfigError, match="at least one folder"):
         TablePredictor([])
 
@@ -131,14 +131,14 @@ def test_weights_are_found_and_used(two_models: tuple[Path, list[Path]]) -> None
     assert "va  1.0000 with 0.3,0.7" in result.output
     assert "chosen on the valid rows that they are scored on" in result.output
     result = CliRunner().invoke(evaluate, ["va", "--data", str(data), *options, "--weights", "va=.3,.7", "--json"])
-    assert json.loads(result.output)["measures"][0]["value"] == pytest.approx(1, abs=1e-6)
+    assert json.loads(result.output)["metrics"][0]["value"] == pytest.approx(1, abs=1e-6)
 
 
 def test_a_blend_is_smoothed_before_it_is_scored(two_models: tuple[Path, list[Path]]) -> None:
     data, models = two_models
     found = search_weights("va", data, models, smoothing=Smoothing(va=2))["va"]
     predictor = TablePredictor(models, smoothing=Smoothing(va=2), weights={"va": found.weights})
-    assert challenges.evaluate_va(data, predictor).measures[0].value == pytest.approx(found.score, abs=1e-9)
+    assert challenges.evaluate_va(predictor, data).metrics[0].value == pytest.approx(found.score, abs=1e-9)
     assert found.score < 1
 
 
@@ -175,11 +175,11 @@ def test_thresholds_are_tuned_beside_the_figure_at_one_half(tmp_path: Path) -> N
     assert found.mean_f1 > 0.85
     arguments = ["au", "--data", str(tmp_path), "--predictions", str(tables)]
     shown = CliRunner().invoke(evaluate, [*arguments, "--search-thresholds"]).output
-    assert f"tuned on these rows  {found.mean_f1:.4f}  (at .5: 0.0000)" in shown
+    assert f"tuned on these rows  {found.mean_f1:.4f}  (at 0.5: 0.0000)" in shown
     assert shlex.join(["mien", "evaluate", *arguments, "--search-thresholds"]) in shown.splitlines()
     tuned = shown.splitlines()[-1].removeprefix("--thresholds ")
     scored = CliRunner().invoke(evaluate, [*arguments, "--thresholds", tuned, "--json"]).output
-    assert json.loads(scored)["measures"][0]["value"] == pytest.approx(found.mean_f1, abs=1e-9)
+    assert json.loads(scored)["metrics"][0]["value"] == pytest.approx(found.mean_f1, abs=1e-9)
     with pytest.raises(ConfigError, match="au and mtl"):
         search_thresholds_of("va", _va_tree(tmp_path, {"v": [0.1]}), TablePredictor([tables]))
 
@@ -205,16 +205,16 @@ def test_compound_systems_are_chosen_by_frequencies(tmp_path: Path) -> None:
     ("options", "message"),
     [
         (["--smooth", "va=3"], "need the official crops"),
-        (["--search-thresholds"], "need folders of affect tables"),
+        (["--search-thresholds"], "needs folders of affect tables"),
         (["--predictions", "{tables}", "--model", "mien-light"], "give one of"),
-        (["--predictions", "{tables}", "--weights", "pose=1"], "va=, expr=, au="),
+        (["--predictions", "{tables}", "--weights", "pose=1"], "weights are for va, expr, au"),
         (["--predictions", "{tables}", "--thresholds", "a"], "numbers and commas"),
     ],
 )
-def test_options_that_do_not_fit(options: list[str], message: str, tmp_path: Path) -> None:
+def test_options_that_do_not_fit(options: list[str], message: str, tmp_path: Path, mien) -> None:
     tables = _tables(tmp_path / "tables", {"v": [_faces([0.1])]})
     data = _va_tree(tmp_path, {"v": [0.1]})
     given = [option.format(tables=tables) for option in options]
-    result = CliRunner().invoke(evaluate, ["va", "--data", str(data), *given])
-    assert result.exit_code == 2
-    assert message in " ".join(result.output.split())
+    ended = mien("evaluate", "va", "--data", data, *given)
+    assert ended.code == 2
+    assert message in " ".join(ended.err.split())

@@ -181,7 +181,7 @@ def test_a_variant_without_data_is_a_whole_bundle_without_figures(bundle: Path, 
 def test_the_verdict_rests_on_what_was_measured(
     loss: float, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def protocol(name: str, _: Path) -> Report:
+    def protocol(_: str, name: str, data: Path) -> Report:  # noqa: ARG001 - the signature of evaluate
         value = 0.8 - (loss if name == "small-int8" else 0)
         accepted_on = MetricValue(name="accuracy, plurality", n=9, value=value, low=0.7, high=0.9)
         other = MetricValue(name="F1 AU05 against the teacher", n=9, value=value - 0.3, low=0.1, high=0.9)
@@ -195,17 +195,13 @@ def test_the_verdict_rests_on_what_was_measured(
             metrics=(accepted_on, other),
         )
 
-    class Table:
-        def load(self, _: str) -> object:
-            return protocol
-
     made = dataclasses.replace(
         variants.AFFECT,
         crops=lambda *_: crops(160)[..., 0],
         load=lambda folder: load_spec(folder).name,
         protocols=("ferplus",),
     )
-    monkeypatch.setattr(variants, "PROTOCOLS", Table())
+    monkeypatch.setattr(variants, "evaluate", protocol)
     monkeypatch.setattr(variants, "benchmark_for", lambda _: made)
     report = export_variant(bundle, "int8", tmp_path / "small8", tmp_path)
     assert report.comparisons[0].loss == pytest.approx(loss)

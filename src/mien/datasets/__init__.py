@@ -12,7 +12,7 @@ from mien.datasets.samples import Samples, SplitCounts
 from mien.datasets.text_files import AnnotationError, OnProblem
 
 if TYPE_CHECKING:
-    from mien.datasets.crop_folders import base_video, crop_files, find_videos
+    from mien.datasets.crop_folders import base_video, crop_files, find_crops, find_videos
     from mien.datasets.frame_samples import FrameSamples
     from mien.datasets.image_samples import ImageSamples
     from mien.datasets.open_sets.face_parquet import (
@@ -98,6 +98,7 @@ __all__ = [
     "create_example",
     "crop_files",
     "expression_shares",
+    "find_crops",
     "find_videos",
     "load_affectnet",
     "load_affectnet_c25",
@@ -142,6 +143,7 @@ _LAZY = MappingProxyType(
         "crop_folders": (
             "base_video",
             "crop_files",
+            "find_crops",
             "find_videos",
         ),
         "frame_samples": ("FrameSamples",),

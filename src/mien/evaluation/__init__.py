@@ -2,8 +2,9 @@
 """Named protocols: a data set, a predictor and measures make a report; and challenge submissions."""
 
 from mien.evaluation.challenge.clip_head_predictions import HeadsOnFeatures
-from mien.evaluation.challenge.crop_scores import BundleOnCropFolder, own_thresholds
+from mien.evaluation.challenge.crop_scores import BundleOnCropFolder
 from mien.evaluation.challenge.ensembles import TablePredictor
+from mien.evaluation.challenge.post_processing import PostProcessing, own_thresholds
 from mien.evaluation.challenge.predictions import read_list, read_predictions, validate_predictions, write_predictions
 from mien.evaluation.challenge.submission_formats import (
     PREDICTION_FORMATS,
@@ -12,11 +13,13 @@ from mien.evaluation.challenge.submission_formats import (
     SubmissionFormat,
     submission_format,
 )
-from mien.evaluation.challenge.submissions import Submission, write_submission
+from mien.evaluation.challenge.submissions import Submission, validate_submission, write_submission
+from mien.evaluation.evaluate import evaluate
 from mien.evaluation.evaluation_report import Report, bootstrap_group_metric, bootstrap_metric
 from mien.evaluation.predictors import BundleOnCrops, PredictionFile, Predictor
 from mien.evaluation.protocols.au_teacher import implied_by_expression
 from mien.evaluation.protocols.registry import PROTOCOLS, Protocol
+from mien.evaluation.subjects import create_predictor
 from mien.evaluation.tuning import (
     ThresholdSearch,
     choose_compound_model,
@@ -32,6 +35,7 @@ __all__ = [
     "BundleOnCropFolder",
     "BundleOnCrops",
     "HeadsOnFeatures",
+    "PostProcessing",
     "PredictionFile",
     "Predictor",
     "Protocol",
@@ -44,6 +48,8 @@ __all__ = [
     "bootstrap_group_metric",
     "bootstrap_metric",
     "choose_compound_model",
+    "create_predictor",
+    "evaluate",
     "implied_by_expression",
     "own_thresholds",
     "read_list",
@@ -53,6 +59,7 @@ __all__ = [
     "search_weights",
     "submission_format",
     "validate_predictions",
+    "validate_submission",
     "write_predictions",
     "write_submission",
 ]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,15 @@ Image = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]
 
 FERPLUS_PX = 48
-"""Side of the faces in FER2013 and FER+."""
+"""Side of the faces in FER2013 and FER+, in pixels."""
+
+WITHOUT_TEST = MappingProxyType({"train": "train", "test": "valid"})
+"""Split of a protocol on several sets -> split of FairFace and FER+, whose validation faces no recipe trains on."""
+
+
+def fairface_title(split: str) -> str:
+    """Name of a split of FairFace as its authors write it, for reports: FairFace val."""
+    return f"FairFace {'val' if split == 'valid' else split}"
 
 
 def decode_pictures(pictures: Pictures | FaceSamples) -> list[Image]:
@@ -69,7 +78,7 @@ def group_codes(groups: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
     return np.unique(groups, return_inverse=True)[1]
 
 
-def mean_measure(
+def mean_metric(
     name: str,
     values: npt.NDArray[np.floating] | Bools,
     rows: Bools,

@@ -69,8 +69,8 @@ def risk_coverage(correct: npt.ArrayLike, trust: npt.ArrayLike) -> Floats:
         trust: N finite numbers on any scale, larger for answers that are kept longer.
 
     Returns:
-        (N,) risks; entry k - 1 is at coverage k / N. Predictions of equal trust count as their mean, so their order does
-        not matter.
+        (N,) risks; entry k - 1 is at coverage k / N. Predictions of equal trust count as their mean, so their
+        order does not matter.
 
     Raises:
         ConfigError: sizes differ, there is no answer, or a trust is not finite.

@@ -25,7 +25,7 @@ from mien.core import (
     TrainingSource,
 )
 from mien.datasets import LandmarkFaces, load_landmark_faces
-from mien.evaluation import PROTOCOLS
+from mien.evaluation import evaluate
 from mien.faces import load_landmark_net
 from mien.inference import usable_cores
 from mien.training.data.landmark_data import LOOSE_TEMPLATE, LandmarkTrainingData
@@ -118,7 +118,7 @@ def train_points(
         limitations=_LIMITS,
     )
     write_bundle(out, graph, spec)
-    report = PROTOCOLS.load("landmarks")(load_landmark_net(out), data)
+    report = evaluate("landmarks", load_landmark_net(out), data)
     spec = dataclasses.replace(spec, metrics=report.card_metrics())
     write_spec(out, spec)
     return spec

@@ -17,7 +17,7 @@ import torch
 
 from mien.affect import Analyzer
 from mien.core import ConfigError, MetricValue, ModelSpec, TrainingSource
-from mien.evaluation import PROTOCOLS, BundleOnCrops
+from mien.evaluation import evaluate
 from mien.inference import create_session
 from mien.training.data.batch_loader import clean_inputs
 from mien.training.data.sources import TrainingData, load_training_data
@@ -147,9 +147,7 @@ def measure_bundle(folder: Path, data: Path, spec: ModelSpec, protocols: Sequenc
     analyzer = Analyzer(folder)
     metrics: list[MetricValue] = []
     for name in protocols:
-        run, split = PROTOCOLS.load(name), PROTOCOLS[name].split
-        report = run(data, BundleOnCrops(analyzer), split) if split else run(analyzer, data)
-        metrics += report.card_metrics()
+        metrics += evaluate(name, analyzer, data).card_metrics()
     spec = dataclasses.replace(spec, metrics=tuple(metrics))
     write_spec(folder, spec)
     return spec

@@ -15,7 +15,7 @@ import click
 @click.option("--data", required=True, type=click.Path(path_type=Path), help="Folder of the data set.")
 @click.option(
     "--predictions",
-    "systems",
+    "models",
     required=True,
     multiple=True,
     type=click.Path(path_type=Path),

@@ -11,9 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.affect import Analyzer
-from mien.core import ACTION_UNITS, ConfigError, Faces, InputError, ModelSpec
+from mien.core import Faces, InputError
 from mien.datasets import crop_files
-from mien.evaluation.challenge.submission_formats import SubmissionFormat
 from mien.evaluation.challenge.table_scores import VideoScores
 
 _CROPS_A_BATCH = 64
@@ -60,23 +59,6 @@ class BundleOnCropFolder:
         if self._analyzer.spec.task("valence_arousal") is None:
             names = [name for name in names if name not in ("valence", "arousal")]
         return frozenset(names)
-
-
-def own_thresholds(spec: ModelSpec, form: SubmissionFormat) -> tuple[float, ...]:
-    """The bundle's thresholds of the action units that a form asks for.
-
-    Raises:
-        ConfigError: it has none for one of them, or the form asks for none.
-    """
-    units = [entry.name for entry in form.entries if entry.name in ACTION_UNITS]
-    task = spec.task("action_units")
-    known = dict(zip(task.labels, task.thresholds, strict=False)) if task else {}
-    missing = [unit for unit in units if unit not in known]
-    if not units:
-        raise ConfigError(f"{form.name} has no action units; leave out the thresholds")
-    if missing:
-        raise ConfigError(f"{spec.name} has no thresholds for {', '.join(missing)}; give numbers, or leave .5")
-    return tuple(known[unit] for unit in units)
 
 
 class _CropVideos(Mapping[str, VideoScores]):

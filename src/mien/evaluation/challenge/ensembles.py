@@ -22,6 +22,10 @@ Floats = npt.NDArray[np.float64]
 Frames = npt.NDArray[np.integer]
 
 
+TASKS = ("va", "expr", "au")
+"""Tasks whose models are blended with weights of their own."""
+
+
 class TablePredictor:
     """A predictor: what `mien analyze` wrote about the videos (or the official crops) of a data set, or bundles.
 
@@ -53,6 +57,9 @@ class TablePredictor:
         self._smoothing = smoothing or Smoothing()
         self._thresholds = tuple(thresholds)
         self._weights = dict(weights or {})
+        unknown = sorted(set(self._weights) - set(TASKS))
+        if unknown:
+            raise ConfigError(f"weights are for {', '.join(TASKS)}, not for {', '.join(unknown)}")
 
     @property
     def name(self) -> str:

@@ -5,22 +5,24 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mien.affect import Smoothing
 from mien.core import ConfigError, InputError
 from mien.evaluation.challenge.clip_head_predictions import HeadsOnFeatures
 from mien.evaluation.challenge.crop_scores import BundleOnCropFolder
 from mien.evaluation.challenge.ensembles import TablePredictor
+from mien.evaluation.challenge.post_processing import PostProcessing
 from mien.evaluation.challenge.predictions import read_list, read_predictions, validate_predictions, write_predictions
 from mien.evaluation.challenge.submission_formats import SubmissionFormat, submission_format
+from mien.evaluation.subjects import Subject, bundle_on_crops, create_predictor, load_affect
 
 Floats = npt.NDArray[np.float64]
 
@@ -46,64 +48,105 @@ class Submission:
 
 def write_submission(
     task: str,
-    predictions: Path | BundleOnCropFolder | Sequence[Path | BundleOnCropFolder],
-    list_path: Path,
-    out: Path,
+    subject: Subject | BundleOnCropFolder,
+    list_path: str | Path,
+    out: str | Path,
     *,
-    smoothing: Smoothing | None = None,
-    thresholds: Sequence[float] = (),
-    weights: Mapping[str, Sequence[float]] | None = None,
+    crops: str | Path | None = None,
+    features: Sequence[str | Path] = (),
+    post_processing: PostProcessing | None = None,
 ) -> Submission:
     """Write the submission for a task, every row of the list in its order, and validate it.
 
-    Of each video the main face counts (see `VideoScores`), for compound expressions every face. Its values are laid
-    out on all frames of the list by interpolation, smoothed, and decided last.
+    Of each video the main face counts (see `VideoScores`), for compound expressions every face. Its scores are
+    interpolated over all frames of the list, smoothed, and decoded last.
 
     Args:
-        task: in `SUBMISSIONS`.
-        predictions: a folder of affect tables or a bundle on crops, or one for each model of a blend; for ``emi`` one
-            folder of CSV files in the form of the submission.
-        list_path: the official list.
-        out: the file to write.
-        smoothing: of the dense frames; None for none. Leave it out for tables that are smoothed already.
-        thresholds: 12 probabilities from which an action unit counts as present; empty for .5 throughout.
-        weights: of the models, as `TablePredictor` takes them.
+        task: Name in `SUBMISSIONS`.
+        subject: A folder of affect tables, or several to blend; a bundle (name, folder or analyzer) together with
+            ``crops``; for ``emi`` a folder of a head over clips, several to blend, or one folder of CSV files in the
+            format of the submission; or any of them loaded.
+        list_path: The official list.
+        out: File to write.
+        crops: Folder of official crops, ``<track>/00001.jpg``, on which a bundle runs; None for all other subjects.
+        features: Folders of feature shards that heads read.
+        post_processing: Smoothing of the interpolated frames, thresholds, and weights of the models; None for none.
 
     Raises:
-        ConfigError: the task is unknown, or an option does not fit it.
-        InputError: the list or the predictions cannot be read, or do not cover the list.
-        OutputError: the file cannot be written.
+        ConfigError: The task is unknown, or an option does not fit it.
+        ModelError: A bundle or head is missing, damaged or of another kind.
+        InputError: The list or the predictions cannot be read, or do not cover the list.
+        OutputError: The file cannot be written.
+
+    Examples:
+        A blend of two folders of tables, smoothed and with weights for one task::
+
+            post = PostProcessing(smoothing="va=50", weights={"va": (0.7, 0.3)})
+            write_submission("va", ["tables/a", "tables/b"], "list.txt", "va.txt", post_processing=post)
     """
-    form = submission_format(task)
-    names = read_list(list_path)
-    models = [predictions] if isinstance(predictions, (Path, BundleOnCropFolder)) else list(predictions)
-    if task == "emi":
-        if len(models) != 1 or not isinstance(models[0], Path) or weights or thresholds or smoothing:
-            raise ConfigError("emi takes one folder of CSV files and no further option; blend them with mien blend")
-        values = _intensities(form, models[0], names)
-        report = Submission(n_rows=len(names), n_filled=0, without_face=(), messages=())
+    form, listed, target = submission_format(task), Path(list_path), Path(out)
+    names = read_list(listed)
+    predictor = _predictor(form, subject, None if crops is None else Path(crops), features, post_processing)
+    if isinstance(predictor, TablePredictor):
+        values, report = _from_tables(form, predictor, names)
     else:
-        tables = TablePredictor(models, smoothing=smoothing, thresholds=thresholds, weights=weights)
-        values, report = _from_tables(form, tables, names)
-    write_predictions(form, names, values, out)
-    validate_predictions(form, out, list_path)
+        values = (
+            _intensities(form, predictor, names)
+            if isinstance(predictor, Path)
+            else predictor.of_names(form, names.to_pylist())
+        )
+        report = Submission(n_rows=len(names), n_filled=0, without_face=(), messages=())
+    write_predictions(form, names, values, target)
+    validate_predictions(form, target, listed)
     return report
 
 
-def write_intensities(task: str, heads: HeadsOnFeatures, list_path: Path, out: Path) -> int:
-    """Write the submission of a task of whole clips from heads on stored vectors, and validate it.
+def validate_submission(task: str, path: str | Path, list_path: str | Path) -> int:
+    """Check a finished submission against the official list: header, order, number of rows, ranges and classes.
 
     Returns:
         The number of rows.
 
     Raises:
-        ConfigError: the task has no submissions, or is not of clips.
-        InputError: the list cannot be read, or a clip of it has no vector.
-        OutputError: the file cannot be written.
+        ConfigError: The task has no submissions.
+        InputError: The first fault, with its line.
     """
-    form, names = submission_format(task), read_list(list_path)
-    write_predictions(form, names, heads.of_names(form, names.to_pylist()), out)
-    return validate_predictions(form, out, list_path)
+    return validate_predictions(submission_format(task), Path(path), Path(list_path))
+
+
+def _predictor(
+    form: SubmissionFormat,
+    subject: Any,
+    crops: Path | None,
+    features: Sequence[str | Path],
+    post_processing: PostProcessing | None,
+) -> TablePredictor | HeadsOnFeatures | Path:
+    """What fills the list: tables or a bundle, heads, or the folder of CSV files of ``emi``."""
+    post = post_processing or PostProcessing()
+    if isinstance(subject, BundleOnCropFolder):
+        return TablePredictor([subject], smoothing=post.filter(), thresholds=post.limits(form))
+    if crops is not None:
+        if post.weights or features:
+            raise ConfigError("one bundle on crops has no weights and no features; leave them out")
+        return bundle_on_crops(load_affect(subject, form.name), form, crops, post)
+    if form.name == "emi" and (folder := _csv_folder(subject)) is not None:
+        if post.decides or post.weights or features:
+            raise ConfigError("a folder of CSV files takes no further option; blend such files with mien blend")
+        return folder
+    predictor = create_predictor(subject, form, features=features, post_processing=post)
+    if not isinstance(predictor, (TablePredictor, HeadsOnFeatures)):
+        raise ConfigError(
+            f"a submission for {form.name} needs folders of affect tables, folders of heads, or a bundle and its crops"
+        )
+    return predictor
+
+
+def _csv_folder(subject: Any) -> Path | None:
+    """The one folder that a subject names, if it holds no head."""
+    one = subject[0] if isinstance(subject, (list, tuple)) and len(subject) == 1 else subject
+    if isinstance(one, (str, Path)) and Path(one).is_dir() and not (Path(one) / "head.json").is_file():
+        return Path(one)
+    return None
 
 
 def _from_tables(form: SubmissionFormat, models: TablePredictor, names: pa.Array) -> tuple[Floats, Submission]:

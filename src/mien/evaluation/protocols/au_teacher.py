@@ -15,9 +15,11 @@ from mien.core import EXPRESSIONS, MetricValue
 from mien.datasets import AU_RULES, FaceSamples, load_fairface, load_held_out, load_lfw, person
 from mien.evaluation.evaluation_report import Report, Weights, bootstrap_group_metric
 from mien.evaluation.face_crops import (
+    WITHOUT_TEST,
     align_samples,
     bundle_report,
     expression_probabilities,
+    fairface_title,
     group_codes,
     with_keypoints,
 )
@@ -121,7 +123,7 @@ class _Seen:
         )
 
 
-def evaluate_au_teacher(analyzer: Analyzer, data: Path) -> Report:
+def evaluate_au_teacher(subject: Analyzer, data: Path, split: str = "test") -> Report:
     """Each action unit against the landmark teacher on faces of FairFace and of LFW people that nobody was taught.
 
     Faces are cut by the teacher's points. Per set and unit: F1 at the bundle's thresholds, AUC, AUC within one
@@ -129,18 +131,19 @@ def evaluate_au_teacher(analyzer: Analyzer, data: Path) -> Report:
     the expression probabilities by a linear map, fitted on FER+ training faces that were set aside. A unit whose gain
     is not clearly above 0 is implied by the expression rather than observed, see `implied_by_expression`.
     """
-    baseline = ExpressionBaseline.of_bundle(analyzer, data)
-    fairface, lfw = load_fairface(data, "valid"), load_lfw(data, "test")
+    baseline = ExpressionBaseline.of_bundle(subject, data)
+    part = WITHOUT_TEST[split]
+    fairface, lfw = load_fairface(data, part), load_lfw(data, split)
     people = np.array([person(name) for name in lfw.names])
     measures: list[MetricValue] = []
     dropped: dict[str, int] = {}
     for name, samples, groups in (
-        ("FairFace val", fairface, np.array(fairface.names)),
-        ("LFW test people", lfw, people),
+        (fairface_title(part), fairface, np.array(fairface.names)),
+        (f"LFW {split} people", lfw, people),
     ):
         kept = np.isfinite(samples.keypoints).all(axis=(1, 2))
         dropped[f"{name}: no points"] = int((~kept).sum())
-        seen = _look(name, analyzer, with_keypoints(samples), groups[kept], baseline)
+        seen = _look(name, subject, with_keypoints(samples), groups[kept], baseline)
         for column, label in enumerate(seen.labels):
             found = _unit_measures(seen, column)
             measures += found
@@ -148,7 +151,9 @@ def evaluate_au_teacher(analyzer: Analyzer, data: Path) -> Report:
                 dropped[f"{name}: {label} is too rare or unknown"] = int((~np.isnan(seen.truth[:, column])).sum())
         measures += _named_questions(seen)
     n_rows = len(fairface) + len(lfw)
-    return bundle_report("au-teacher", "FairFace val and LFW test people", analyzer, n_rows, dropped, measures)
+    return bundle_report(
+        "au-teacher", f"{fairface_title(part)} and LFW {split} people", subject, n_rows, dropped, measures
+    )
 
 
 def implied_by_expression(report: Report) -> tuple[str, ...]:

@@ -12,14 +12,21 @@ from mien.affect import Analyzer
 from mien.core import EXPRESSIONS, ConfigError, Faces, MetricValue
 from mien.datasets import FaceSamples, load_fairface, load_traits, picture_file
 from mien.evaluation.evaluation_report import Report
-from mien.evaluation.face_crops import Bools, bundle_report, expression_probabilities, mean_measure, with_keypoints
+from mien.evaluation.face_crops import (
+    Bools,
+    bundle_report,
+    expression_probabilities,
+    fairface_title,
+    mean_metric,
+    with_keypoints,
+)
 from mien.evaluation.protocols.flip_rate import view_aligned
 
 _TRAITS = ("age", "gender", "race")
 _SMILE = "AU12"
 
 
-def evaluate_fairness(analyzer: Analyzer, data: Path) -> Report:
+def evaluate_fairness(subject: Analyzer, data: Path, split: str = "valid") -> Report:
     """FairFace validation faces by annotated age, gender and race: each group, and its difference from all others.
 
     Nobody labelled their expressions, so the teacher's smile stands in: a group may well smile more in these pictures,
@@ -29,15 +36,15 @@ def evaluate_fairness(analyzer: Analyzer, data: Path) -> Report:
         ConfigError: the bundle has no AU12.
         DatasetError: the data are incomplete.
     """
-    samples = load_fairface(data, "valid")
-    traits = load_traits(picture_file(data, "fairface", "valid"), _TRAITS)
+    samples = load_fairface(data, split)
+    traits = load_traits(picture_file(data, "fairface", split), _TRAITS)
     known = np.isfinite(samples.keypoints).all(axis=(1, 2))
     aligned = with_keypoints(samples)
-    seen = view_aligned(analyzer, aligned)
+    seen = view_aligned(subject, aligned)
     values = _values(seen.sharp, aligned, seen.flipped)
     measures = [line for trait in _TRAITS for line in _of_trait(trait, traits[trait][known], values)]
     return bundle_report(
-        "fairness", "FairFace val", analyzer, len(samples), {"no points": int((~known).sum())}, measures
+        "fairness", fairface_title(split), subject, len(samples), {"no points": int((~known).sum())}, measures
     )
 
 
@@ -88,9 +95,9 @@ def _of_trait(
             if not inside.any():
                 continue
             label = f"{value_name}, {trait} {group}"
-            measures.append(mean_measure(label, value, inside, everyone))
+            measures.append(mean_metric(label, value, inside, everyone))
             if outside.any() and (len(groups) > 2 or group == groups[0]):
-                measures.append(mean_measure(f"{label}, minus others", value, inside, everyone, minus=outside))
+                measures.append(mean_metric(f"{label}, minus others", value, inside, everyone, minus=outside))
     return measures
 
 

@@ -20,7 +20,8 @@ from mien.evaluation.face_crops import (
     bundle_report,
     decode_pictures,
     expression_probabilities,
-    mean_measure,
+    fairface_title,
+    mean_metric,
     with_keypoints,
 )
 from mien.faces import to_colour
@@ -42,21 +43,21 @@ class TwoViews:
         return np.asarray(one.argmax(axis=1) != other.argmax(axis=1))
 
 
-def evaluate_flip_rate(analyzer: Analyzer, data: Path) -> Report:
+def evaluate_flip_rate(subject: Analyzer, data: Path, split: str = "valid") -> Report:
     """FairFace validation faces against their gray, 48-px versions: flipped top expressions, moved valence and arousal.
 
     Once aligned, as faces that the analyzer finds (those whose points the teacher knows), and once as the pictures
     stand, as users pass them to `Analyzer.crops`.
     """
-    samples = load_fairface(data, "valid")
+    samples = load_fairface(data, split)
     aligned = with_keypoints(samples)
     views = {
-        "aligned": view_aligned(analyzer, aligned),
-        "as they stand": _view_whole(analyzer, samples),
+        "aligned": view_aligned(subject, aligned),
+        "as they stand": _view_whole(subject, samples),
     }
     measures = [line for name, seen in views.items() for line in _measures(name, seen)]
     dropped = {"without points, not in the aligned part": len(samples) - len(aligned)}
-    return bundle_report("flip-rate", "FairFace val", analyzer, len(samples), dropped, measures)
+    return bundle_report("flip-rate", fairface_title(split), subject, len(samples), dropped, measures)
 
 
 def view_aligned(analyzer: Analyzer, samples: FaceSamples) -> TwoViews:
@@ -79,9 +80,9 @@ def _gray_48(picture: Image) -> Image:
 def _measures(view: str, seen: TwoViews) -> list[MetricValue]:
     everyone = np.arange(len(seen.sharp))
     kept = np.ones(len(everyone), dtype=bool)
-    measures = [mean_measure(f"flip rate, {view}", seen.flipped, kept, everyone)]
+    measures = [mean_metric(f"flip rate, {view}", seen.flipped, kept, everyone)]
     for dimension in DIMENSIONS:
         moved = np.abs(getattr(seen.sharp, dimension) - getattr(seen.small, dimension))
         if np.isfinite(moved).all():
-            measures.append(mean_measure(f"mean move of {dimension}, {view}", moved, kept, everyone))
+            measures.append(mean_metric(f"mean move of {dimension}, {view}", moved, kept, everyone))
     return measures

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from mien.core import MetricValue, rotation_matrices
 from mien.datasets import LandmarkFaces, load_landmark_faces, load_traits, person, picture_file
 from mien.evaluation.evaluation_report import Report, bootstrap_metric
-from mien.evaluation.face_crops import group_codes, mean_measure
+from mien.evaluation.face_crops import group_codes, mean_metric
 from mien.faces import Detections, LandmarkNet, keypoints_of
 from mien.media import decode_image
 from mien.metrics import expected_calibration_error, roc_auc
@@ -45,14 +45,14 @@ class _Readings:
     nowhere: npt.NDArray[np.float32]
 
 
-def evaluate_landmarks(net: LandmarkNet, data: Path) -> Report:
+def evaluate_landmarks(subject: LandmarkNet, data: Path, split: str = "test") -> Report:
     """FairFace's validation faces and LFW's test people, read as the analyzer reads them.
 
     Errors of points are means over the 68 points in units of the distance between the eye centres (all of them the
     teacher's); those of poses are absolute angles in degrees, of eyes absolute differences of openness. A first look
     is at a place that is off as a detector's is; a followed face is read once more from there.
     """
-    faces = load_landmark_faces(data, "test")
+    faces = load_landmark_faces(data, split)
     images = [decode_image(image, name=name) for name, image in zip(faces.names, faces.images, strict=True)]
     truth = np.stack(
         [
@@ -60,7 +60,7 @@ def evaluate_landmarks(net: LandmarkNet, data: Path) -> Report:
             for points, image in zip(faces.landmarks, images, strict=True)
         ]
     )
-    readings = _read(net, images, np.asarray(keypoints_of(truth), np.float64))
+    readings = _read(subject, images, np.asarray(keypoints_of(truth), np.float64))
     groups = group_codes(
         np.array([person(n) if s == "lfw_expression" else n for n, s in zip(faces.names, faces.source, strict=True)])
     )
@@ -72,8 +72,8 @@ def evaluate_landmarks(net: LandmarkNet, data: Path) -> Report:
     return Report(
         protocol="landmarks",
         data="FairFace val and LFW test people",
-        predictor=net.bundle.spec.name,
-        digest=net.bundle.digest,
+        predictor=subject.bundle.spec.name,
+        digest=subject.bundle.digest,
         n_rows=len(faces),
         dropped={},
         metrics=tuple(measures),
@@ -153,7 +153,7 @@ def _measures(
     values["eye openness error, followed"] = np.abs(readings.followed.eyes_open - faces.eyes_open).mean(axis=1)
     values["faces believed, first look"] = readings.rough.confidence >= _MIN_CONFIDENCE
     values["places without a face refused"] = readings.nowhere < _MIN_CONFIDENCE
-    measures = [mean_measure(f"{name}: {title}", value, rows, groups) for name, value in values.items()]
+    measures = [mean_metric(f"{name}: {title}", value, rows, groups) for name, value in values.items()]
     errors = values["point error, followed"][rows]
 
     def median(drawn: npt.NDArray[np.intp]) -> float:
@@ -194,5 +194,5 @@ def _by_trait(data: Path, faces: LandmarkFaces, errors: Doubles, groups: npt.NDA
         values[own] = traits[kind][place]
         for value in np.unique(values[own]):
             name = f"point error, followed: FairFace val, {kind} {value}"
-            measures.append(mean_measure(name, errors, values == value, groups))
+            measures.append(mean_metric(name, errors, values == value, groups))
     return measures

@@ -19,6 +19,7 @@ from mien.evaluation.corruptions import degrade
 from mien.evaluation.evaluation_report import Report, Rows, bootstrap_metric
 from mien.evaluation.face_crops import (
     FERPLUS_PX,
+    WITHOUT_TEST,
     bundle_report,
     decode_pictures,
     expression_probabilities,
@@ -122,20 +123,20 @@ def _looked_at(reader: LandmarkModel, image: Image, known: npt.NDArray[np.float3
     return Detections(box, seen.confidence, known[None])
 
 
-def evaluate_quality(analyzer: Analyzer, data: Path) -> Report:
+def evaluate_quality(subject: Analyzer, data: Path, split: str = "test") -> Report:
     """FER+ validation faces and LFW people who taught nothing, made worse: does quality tell right from wrong?
 
     The area under the risk-coverage curve (AURC) is the mean error when the least trusted faces are left out one by
     one; faces are trusted by quality, by the probability of the top expression (what users without a quality have),
     by the product of both, and by nothing. LFW's labels are single and noisy.
     """
-    ferplus = predict_degraded(analyzer, load_ferplus(data, "valid"), seed=1)
-    lfw = predict_degraded(analyzer, load_lfw(data, "test"), seed=2)
+    ferplus = predict_degraded(subject, load_ferplus(data, WITHOUT_TEST[split]), seed=1)
+    lfw = predict_degraded(subject, load_lfw(data, split), seed=2)
     people = np.array([person(name) for name in lfw.names])
     return bundle_report(
         "quality",
-        "FER+ valid and LFW test people, degraded",
-        analyzer,
+        f"FER+ {WITHOUT_TEST[split]} and LFW {split} people, degraded",
+        subject,
         len(ferplus.kinds) + len(lfw.kinds),
         {},
         [*_measures("FER+", ferplus, None), *_measures("LFW", lfw, people)],

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The table of protocols: data set x predictor x measures -> report."""
+"""The table of protocols: each names its function, the kind of subject that it takes, and its splits."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from mien.core import Registry
+
+SubjectKind = Literal["affect", "landmarks", "predictions"]
+"""An affect bundle, a landmark net, or predictions (of files, tables, heads, or an affect bundle on crops)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -11,25 +15,30 @@ class Protocol:
     """One line of the table of protocols.
 
     Attributes:
-        name: what users type.
-        target: ``"module:function"`` that returns a `Report`. Where ``split`` is empty, a function of an `Analyzer`
-            and the data folder (of a `mien.faces.LandmarkNet` and the folder where ``of`` is ``"points"``); else one of
-            the data folder, a `Predictor` and the split.
-        summary: one line for listings.
-        split: of the data set that is measured unless another is asked for; empty where the protocol fixes it.
-        of: kind of bundle that is measured, ``"affect"`` or ``"points"``.
+        name: Name that users type.
+        target: ``"module:function"``; every function takes ``(subject, data, split)`` and returns a `Report`.
+        summary: One line for listings.
+        subject: Kind of the function's first argument: ``"affect"`` is a `mien.affect.Analyzer`, ``"landmarks"`` a
+            `mien.faces.LandmarkNet`, ``"predictions"`` a `Predictor`.
+        split: Split that is evaluated unless another one is given.
+        splits: Splits that can be evaluated; empty for every split that the data set has.
     """
 
     name: str
     target: str
     summary: str
-    split: str = ""
-    of: str = "affect"
+    subject: SubjectKind = "affect"
+    split: str = "valid"
+    splits: tuple[str, ...] = ()
 
 
 def _challenge(name: str, summary: str, *, split: str = "valid") -> Protocol:
     return Protocol(
-        name=name, target=f"mien.evaluation.protocols.challenges:evaluate_{name}", summary=summary, split=split
+        name=name,
+        target=f"mien.evaluation.protocols.challenges:evaluate_{name}",
+        summary=summary,
+        subject="predictions",
+        split=split,
     )
 
 
@@ -38,54 +47,69 @@ PROTOCOLS = Registry(
     (
         Protocol(
             name="ferplus",
-            target="mien.evaluation.protocols.labelled_faces:evaluate_ferplus",
+            target="mien.evaluation.protocols.ferplus:evaluate_ferplus",
             summary="FER+ validation faces as crops: expression, valence, arousal, action units",
+            splits=("train", "valid"),
         ),
         Protocol(
             name="ferplus-mtl",
-            target="mien.evaluation.protocols.labelled_faces:evaluate_ferplus_mtl",
+            target="mien.evaluation.protocols.ferplus:evaluate_ferplus_mtl",
             summary="FER+ validation: P_MTL of votes, mapped valence and arousal, and the teacher's action units",
+            splits=("train", "valid"),
         ),
         Protocol(
             name="lfw",
-            target="mien.evaluation.protocols.labelled_faces:evaluate_lfw",
-            summary="LFW faces of people who taught nothing: recall of happiness and neutral, action units",
+            target="mien.evaluation.protocols.lfw:evaluate_lfw",
+            summary="LFW faces of held-out people: recall of happiness and neutral, action units",
+            split="test",
+            splits=("train", "test"),
         ),
         Protocol(
             name="lfw-chain",
-            target="mien.evaluation.protocols.labelled_faces:evaluate_lfw_chain",
-            summary="The same LFW people as photos, through detector and landmark net, beside the teacher's points",
+            target="mien.evaluation.protocols.lfw:evaluate_lfw_chain",
+            summary="The same LFW people as photos, through detector and landmark net, beside the teacher's landmarks",
+            split="test",
+            splits=("train", "test"),
         ),
         Protocol(
             name="flip-rate",
             target="mien.evaluation.protocols.flip_rate:evaluate_flip_rate",
             summary="FairFace faces against their gray, 48-px versions: do expression, valence and arousal stay?",
+            splits=("train", "valid"),
         ),
         Protocol(
             name="au-teacher",
             target="mien.evaluation.protocols.au_teacher:evaluate_au_teacher",
             summary="Action units against the landmark teacher, within one expression too",
+            split="test",
+            splits=("train", "test"),
         ),
         Protocol(
             name="landmarks",
             target="mien.evaluation.protocols.landmark_error:evaluate_landmarks",
-            summary="A landmark net against its teacher, on people who taught nothing: points, pose, eyes, confidence",
-            of="points",
+            summary="A landmark net against its teacher, on held-out people: landmarks, pose, eyes, confidence",
+            subject="landmarks",
+            split="test",
+            splits=("test",),
         ),
         Protocol(
             name="fairness",
             target="mien.evaluation.protocols.fairness:evaluate_fairness",
             summary="FairFace by age, gender and race: happiness, smiles, action units, flip rate, differences",
+            splits=("train", "valid"),
         ),
         Protocol(
             name="reliability",
             target="mien.evaluation.protocols.reliability:evaluate_reliability",
             summary="FER+ validation: calibration error, and the gap in each of 15 bins of confidence",
+            splits=("train", "valid"),
         ),
         Protocol(
             name="quality",
             target="mien.evaluation.protocols.quality_ranking:evaluate_quality",
-            summary="FER+ and LFW faces made worse: does quality tell right from wrong, and what does abstaining gain?",
+            summary="Degraded FER+ and LFW faces: does quality tell right from wrong, and what does abstaining gain?",
+            split="test",
+            splits=("train", "test"),
         ),
         _challenge("affectnet", "AffectNet: accuracy over 8 classes, and over 7 without contempt"),
         _challenge("au", "Aff-Wild2 action units: mean F1 (FG2020 score for the edition with 8)"),

@@ -9,31 +9,31 @@ import numpy as np
 
 from mien.affect import Analyzer
 from mien.core import MetricValue
-from mien.datasets import load_pictures, load_votes, majority, plurality
+from mien.datasets import load_pictures, load_votes, majority, picture_file, plurality
 from mien.evaluation.evaluation_report import Report, bootstrap_metric
-from mien.evaluation.face_crops import bundle_report, decode_pictures, expression_probabilities, mean_measure
+from mien.evaluation.face_crops import bundle_report, decode_pictures, expression_probabilities, mean_metric
 from mien.metrics import expected_calibration_error
 
 _N_BINS = 15
 
 
-def evaluate_reliability(analyzer: Analyzer, data: Path) -> Report:
+def evaluate_reliability(subject: Analyzer, data: Path, split: str = "valid") -> Report:
     """FER+ validation: expected calibration error over 15 bins of confidence, and the gap within each bin.
 
     Against both targets: the plurality of the votes, and the official majority, which leaves out the faces that people
     disagree about, so that a bundle taught on vote shares must look underconfident on it. A gap is accuracy minus
     mean confidence: above 0 the bundle is too modest, below 0 too sure.
     """
-    path = data / "ferplus/valid.parquet"
+    path = picture_file(data, "ferplus", split)
     votes = load_votes(path)
-    probabilities = expression_probabilities(analyzer.crops(decode_pictures(load_pictures(path)))).astype(np.float64)
+    probabilities = expression_probabilities(subject.crops(decode_pictures(load_pictures(path)))).astype(np.float64)
     measures: list[MetricValue] = []
     dropped = {}
     for rule, targets in (("plurality", plurality(votes)), ("official majority", majority(votes))):
         kept = targets >= 0
         dropped[f"no {rule} label"] = int((~kept).sum())
         measures += _of_rule(rule, targets[kept], probabilities[kept])
-    return bundle_report("reliability", "FER+ valid", analyzer, len(votes), dropped, measures)
+    return bundle_report("reliability", f"FER+ {split}", subject, len(votes), dropped, measures)
 
 
 def _of_rule(rule: str, targets: np.ndarray, probabilities: np.ndarray) -> list[MetricValue]:
@@ -47,9 +47,9 @@ def _of_rule(rule: str, targets: np.ndarray, probabilities: np.ndarray) -> list[
         len(targets),
         lambda rows: expected_calibration_error(targets[rows], probabilities[rows], _N_BINS),
     )
-    mean = mean_measure(f"accuracy minus confidence, {rule}", gap, np.ones(len(gap), dtype=bool), everyone)
+    mean = mean_metric(f"accuracy minus confidence, {rule}", gap, np.ones(len(gap), dtype=bool), everyone)
     of_bins = [
-        mean_measure(f"gap at {edges[b]:.2f} to {edges[b + 1]:.2f}, {rule}", gap, bins == b, everyone)
+        mean_metric(f"gap at {edges[b]:.2f} to {edges[b + 1]:.2f}, {rule}", gap, bins == b, everyone)
         for b in range(_N_BINS)
         if (bins == b).any()
     ]

@@ -17,8 +17,8 @@ import numpy.typing as npt
 from mien.affect import Analyzer, activate
 from mien.core import ConfigError, MetricValue, ModelError, ModelSpec
 from mien.datasets import load_held_out, load_landmark_faces
-from mien.evaluation import PROTOCOLS, Report
-from mien.faces import keypoints_of, load_landmark_net, resize_face, to_colour
+from mien.evaluation import Report, evaluate
+from mien.faces import LandmarkNet, keypoints_of, load_landmark_net, resize_face, to_colour
 from mien.inference import Bundle, load_bundle, prepare
 from mien.media import decode_image
 from mien.training.export.bundle_files import write_bundle, write_spec
@@ -39,13 +39,13 @@ class VariantBenchmark:
     """
 
     crops: Callable[[Bundle, Path, int], Image]
-    load: Callable[[Path], object]
+    load: Callable[[Path], Analyzer | LandmarkNet]
     protocols: tuple[str, ...]
     acceptance_metrics: tuple[str, ...]
 
     def measure(self, folder: Path, data: Path) -> list[Report]:
         """Every protocol of the bundle in a folder."""
-        return [PROTOCOLS.load(name)(self.load(folder), data) for name in self.protocols]
+        return [evaluate(name, self.load(folder), data) for name in self.protocols]
 
 
 def benchmark_for(spec: ModelSpec) -> VariantBenchmark:

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`PostProcessing`: what is done to the scores of models before and when they are decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from mien.affect import Smoothing
+from mien.core import ACTION_UNITS, ConfigError, ModelSpec
+from mien.evaluation.challenge.submission_formats import SubmissionFormat
+
+OWN = "bundle"
+"""Stands for what the bundle itself names, as smoothing and as thresholds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PostProcessing:
+    """Smoothing, thresholds and blend weights of an evaluation or a submission.
+
+    Attributes:
+        smoothing: Filter over the frames of a track; settings, their text (``"expr=50,va=50,au=3"``), ``"bundle"`` for
+            the bundle's own, or None.
+        thresholds: One probability per action unit, from which it counts as present; ``"bundle"`` for the bundle's
+            own; empty for `mien.metrics.OFFICIAL_THRESHOLD` throughout.
+        weights: Task (``"va"``, ``"expr"``, ``"au"``) or emotion -> one weight per model; equal ones for the others.
+
+    Examples:
+        >>> PostProcessing(thresholds=(0.4, 0.5)).decides
+        True
+        >>> PostProcessing(weights={"va": (0.7, 0.3)}).decides
+        False
+    """
+
+    smoothing: Smoothing | str | None = None
+    thresholds: Sequence[float] | Literal["bundle"] = ()
+    weights: Mapping[str, Sequence[float]] = field(default_factory=dict)
+
+    @property
+    def decides(self) -> bool:
+        """Whether scores are smoothed or thresholded, which needs scores rather than finished predictions."""
+        return self.smoothing is not None or len(self.thresholds) > 0
+
+    def filter(self, spec: ModelSpec | None = None) -> Smoothing | None:
+        """The filter, None for none.
+
+        Args:
+            spec: Description of the bundle that ``"bundle"`` stands for; None where tables hold the scores.
+
+        Raises:
+            ConfigError: The text is malformed, nothing is smoothed, or the bundle names no smoothing.
+        """
+        return Smoothing.of(self.smoothing, spec)
+
+    def limits(self, form: SubmissionFormat, spec: ModelSpec | None = None) -> tuple[float, ...]:
+        """One threshold per action unit of a form; empty for the official one.
+
+        Raises:
+            ConfigError: The bundle's own are asked for, and there is no bundle, or it lacks one of them.
+        """
+        if self.thresholds == OWN:
+            if spec is None:
+                raise ConfigError("tables and files have no thresholds of their own; give numbers")
+            return own_thresholds(spec, form)
+        return tuple(float(threshold) for threshold in self.thresholds)
+
+
+def own_thresholds(spec: ModelSpec, form: SubmissionFormat) -> tuple[float, ...]:
+    """The bundle's thresholds of the action units that a form asks for.
+
+    Raises:
+        ConfigError: The bundle has no threshold for one of them, or the form asks for no action unit.
+    """
+    units = [entry.name for entry in form.entries if entry.name in ACTION_UNITS]
+    task = spec.task("action_units")
+    known = dict(zip(task.labels, task.thresholds, strict=False)) if task else {}
+    missing = [unit for unit in units if unit not in known]
+    if not units:
+        raise ConfigError(f"{form.name} has no action units; leave out the thresholds")
+    if missing:
+        raise ConfigError(f"{spec.name} has no thresholds for {', '.join(missing)}; give numbers, or leave 0.5")
+    return tuple(known[unit] for unit in units)

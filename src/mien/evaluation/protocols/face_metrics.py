@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Action unit metrics that several protocols on cropped faces share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from mien.core import Faces, MetricValue
+from mien.datasets import FaceSamples
+from mien.evaluation.evaluation_report import Rows, bootstrap_metric
+from mien.metrics import binary_f1
+
+Labels = npt.NDArray[np.integer]
+Probabilities = npt.NDArray[np.float32]
+
+OPERATING_POINT = 0.5
+"""Probability from which an AU counts as present in "F1 ... against the teacher", for every bundle alike.
+
+The challenges decide there as well. Where a metric follows the bundle's own decision, `unit_thresholds` gives it.
+"""
+
+
+def action_unit_metrics(
+    samples: FaceSamples, faces: Faces, groups: npt.NDArray[np.str_] | None = None
+) -> list[MetricValue]:
+    """F1 of each AU against the teacher at `OPERATING_POINT`, and the mean over the AUs.
+
+    Args:
+        samples: N faces with the teacher's probabilities, NaN where the teacher is uncertain; those rows are left out.
+        faces: N predictions.
+        groups: (N,) people, who are resampled as a whole; None to resample faces.
+
+    Returns:
+        Nothing where bundle and teacher share no AU.
+    """
+    units = unit_f1(samples, faces)
+    if not units:
+        return []
+
+    def mean_f1(rows: Rows) -> float:
+        return float(np.mean([f1(rows) for f1 in units.values()]))
+
+    n = len(samples)
+    single = [bootstrap_metric(f"F1 {label} against the teacher", n, f1, groups=groups) for label, f1 in units.items()]
+    return [*single, bootstrap_metric("mean AU F1 against the teacher", n, mean_f1, groups=groups)]
+
+
+def unit_f1(samples: FaceSamples, faces: Faces) -> dict[str, Callable[[Rows], float]]:
+    """AU -> its F1 at `OPERATING_POINT` on given rows; rows where the teacher is uncertain are left out."""
+    shared = [label for label in faces.action_unit_labels if label in samples.action_unit_labels]
+    truth = samples.action_units[:, [samples.action_unit_labels.index(label) for label in shared]]
+    predicted = faces.action_units[:, [faces.action_unit_labels.index(label) for label in shared]] >= OPERATING_POINT
+    known, present = ~np.isnan(truth), truth >= OPERATING_POINT
+
+    def f1(column: int, rows: Rows) -> float:
+        rows = rows[known[rows, column]]
+        return binary_f1(present[rows, column], predicted[rows, column]) if len(rows) else float("nan")
+
+    return {label: partial(f1, column) for column, label in enumerate(shared)}
