@@ -79,7 +79,7 @@ def test_closing_ends_the_iteration() -> None:
     ("index", "capture", "message"),
     [
         (7, FakeCapture([], opened=False), "camera 7: cannot be opened; check"),
-        (0, FakeCapture([]), "camera 0: is there but gives no picture"),
+        (0, FakeCapture([]), "camera 0: opens but gives no image"),
     ],
 )
 def test_a_camera_without_pictures_is_an_error(index: int, capture: FakeCapture, message: str) -> None:

@@ -1,6 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Images from files, arrays and PIL, and images to files."""
+
 import io
+import os
+import signal
 import struct
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +16,19 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from mien.core import InputError
-from mien.media import as_rgb, load_image
-from mien.media.images import upright
+from mien.core import InputError, OutputError
+from mien.media import (
+    SAVE_SUFFIXES,
+    VideoWriter,
+    as_rgb,
+    cut_box,
+    decode_image,
+    encode_jpeg,
+    jpeg_thumbnail,
+    load_image,
+    save_image,
+)
+from mien.media.images import partial_path, upright
 
 Pixels = npt.NDArray[np.uint8]
 _ORIENTATION = 0x0112
@@ -310,3 +326,86 @@ def test_real_photos_load(shared_data: Path) -> None:
     for path in paths:
         with Image.open(path) as image:
             assert difference(load_image(path), as_rgb(image)) < 2
+
+
+@pytest.mark.parametrize("suffix", sorted(SAVE_SUFFIXES))
+def test_what_is_saved_reads_back(astronaut: Pixels, tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"Gesicht ü 顔{suffix}"
+    small = np.ascontiguousarray(astronaut[::4, ::4])
+    save_image(path, small)
+    error = np.abs(load_image(path).astype(int) - small)
+    assert error.mean() < (8 if suffix in (".jpg", ".jpeg", ".webp") else 1e-9)
+    np.testing.assert_array_equal(decode_image(path.read_bytes()), load_image(path))
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize(("name", "message"), [("a.xyz", "unknown kind"), ("none/a.png", "cannot be written")])
+def test_unwritable_targets_are_output_errors(tmp_path: Path, name: str, message: str) -> None:
+    with pytest.raises(OutputError, match=message):
+        save_image(tmp_path / name, np.zeros((2, 2, 3), np.uint8))
+
+
+def test_a_file_as_folder_is_an_output_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot be written"):
+        save_image(tmp_path / "file" / "a.png", np.zeros((2, 2, 3), np.uint8))
+
+
+_CRASHING = """
+import os, signal, sys
+import numpy as np
+from mien.media import VideoWriter
+writer = VideoWriter(sys.argv[1], 64, 48, threads=1)
+for index in range(30):
+    writer.write(np.full((48, 64, 3), index, np.uint8), index / 25)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX")
+def test_the_file_of_a_crashed_run_is_deleted_by_the_next(tmp_path: Path) -> None:
+    target = tmp_path / "o [1].mp4"
+    done = subprocess.run([sys.executable, "-c", _CRASHING, str(target)], capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    (left,) = tmp_path.iterdir()
+    assert left.name.startswith(".o [1].")
+    with VideoWriter(target, 64, 48, threads=1) as writer:
+        writer.write(np.zeros((48, 64, 3), np.uint8), 0.0)
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only POSIX says whether a process runs")
+def test_files_of_running_processes_and_other_targets_stay(tmp_path: Path) -> None:
+    alive, dead = os.getppid(), 2**22 + 1  # beyond the highest process id of Linux
+    kept = [f".a.{alive}.part.png", f".b.{dead}.part.png", f".a.{dead}.part.jpg", ".a.x.part.png", "a.part.png"]
+    for name in (*kept, f".a.{dead}.part.png"):
+        (tmp_path / name).write_bytes(b"")
+    save_image(tmp_path / "a.png", np.zeros((2, 2, 3), np.uint8))
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*kept, "a.png"])
+
+
+def test_a_temporary_path_needs_no_existing_folder(tmp_path: Path) -> None:
+    assert partial_path(tmp_path / "absent" / "a.png").parent == tmp_path / "absent"
+
+
+def test_a_box_is_rounded_outwards_and_clipped(astronaut: Pixels) -> None:
+    assert (cut_box(astronaut, np.array([10.2, 20.9, 30.1, 40.0])) == astronaut[20:40, 10:31]).all()
+    assert (cut_box(astronaut, np.array([-50.0, -50.0, 9999.0, 20.0])) == astronaut[:20]).all()
+    assert (cut_box(astronaut, np.array([9000.0, 9000.0, 9001.0, 9001.0])) == astronaut[-1:, -1:]).all()
+    assert cut_box(astronaut, np.array([0.0, 0.0, np.nan, 4.0])) is astronaut
+
+
+def test_jpeg_quality_trades_size_for_error(astronaut: Pixels) -> None:
+    fine, coarse = encode_jpeg(astronaut, quality=95), encode_jpeg(astronaut, quality=20)
+    assert len(coarse) < len(fine)
+    assert difference(decode_image(fine), astronaut) < difference(decode_image(coarse), astronaut) < 8
+
+
+def test_a_thumbnail_shows_the_face_with_a_margin(astronaut: Pixels) -> None:
+    whole = decode_image(jpeg_thumbnail(astronaut, None, 100))
+    assert whole.shape == (100, 100, 3)
+    face = decode_image(jpeg_thumbnail(astronaut, (175.0, 60.0, 275.0, 180.0), 1000))
+    # 0.9 of the longer side, 120 px, to each side of the centre (225, 120).
+    assert difference(face, astronaut[12:228, 117:333]) < 4
+    outside = decode_image(jpeg_thumbnail(astronaut, (2000.0, 2000.0, 2100.0, 2100.0), 100))
+    assert (outside == whole).all()

@@ -14,7 +14,7 @@ def timeline(**options: bool) -> Timeline:
 
 def run(line: Timeline, sent: list[int | None], shown: list[int | None]) -> list[tuple[int, float]]:
     for pts in sent:
-        line.sent(pts)
+        line.packet_sent(pts)
     places = [line.place(pts) for pts in shown]
     return [(place.index, round(place.time_s, 6)) for place in places if place is not None]
 
@@ -43,18 +43,18 @@ def test_frames_lost_at_the_end_are_counted_once() -> None:
     assert line.n_lost == 1 + 2 + 3
 
 
-def test_a_frame_after_its_turn_is_left_out() -> None:
+def test_a_frame_out_of_order_is_left_out() -> None:
     line = timeline()
     assert run(line, [0, 1, 2], [0, 2, 1]) == [(0, 0.0), (2, 0.08)]
     line.finish(0, None)
     assert line.n_lost == 1
-    assert any("after its turn" in message for message in line.messages)
+    assert any("out of order" in message for message in line.messages)
 
 
-def test_a_spoiled_frame_is_lost() -> None:
+def test_a_discarded_frame_is_lost() -> None:
     line = timeline()
     run(line, [0, 1], [0, 1])
-    line.spoiled("its data are corrupt")
+    line.discard_last("its data are corrupt")
     line.finish(0, None)
     assert line.n_lost == 1
 
@@ -86,7 +86,7 @@ def test_stamps_in_decoding_order_keep_time_rising_and_lose_nothing() -> None:
 def test_without_order_losses_are_known_by_number() -> None:
     line = timeline(ordered=False)
     run(line, [0, 1, 2, 3], [0, 1, 3])
-    line.failed(2)
+    line.packet_failed(2)
     line.finish(0, None)
     assert line.n_lost == 1
 
@@ -110,7 +110,7 @@ def test_a_pause_in_a_steady_stream_is_said(gap: int, said: bool) -> None:
     line = timeline()
     stamps = [*range(20), 19 + gap]
     run(line, list(stamps), list(stamps))
-    assert any("no picture for" in message for message in line.messages) is said
+    assert any("no frame for" in message for message in line.messages) is said
     assert line.n_lost == 0
 
 
@@ -125,6 +125,6 @@ def test_ending_long_before_the_declared_end_is_said(duration_s: float | None, s
 def test_messages_are_capped_but_counted() -> None:
     line = timeline()
     for _ in range(25):
-        line.say("trouble")
+        line.note("trouble")
     assert len(line.messages) == 21
     assert line.messages[-1] == "and 5 more"

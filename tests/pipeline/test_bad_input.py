@@ -96,7 +96,7 @@ BAD: list[tuple[str, Make, str]] = [
     ("noise.jpg", noise, "not an image of a known format"),
     ("noise.mp4", noise, "cannot be opened as a video"),
     ("photos.jpg", archive, "this is ZIP or office document, not an image; unpack it first"),
-    ("sound.mp4", sound, "has no picture, only audio; give a file with video"),
+    ("sound.mp4", sound, "has no video stream, only audio; give a file with video"),
     ("huge.png", huge, "20000 x 20000 pixels are more than 100 megapixels; make it smaller first"),
 ]
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pixels in and out: images, video frames with their true times, and results drawn on them; and sound in.
+"""Reads and writes images and video frames with true timestamps, reads audio, and draws results on frames.
 
-Everything inside mien is (H, W, 3) uint8 RGB, C-contiguous and upright.
+Every image inside mien is (H, W, 3) uint8 RGB, C-contiguous and upright.
 """
 
 from mien.media.audio_stream import SPEECH_RATE_HZ, audio_blocks

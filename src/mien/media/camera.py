@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A camera as a source of frames."""
+"""`CameraReader`, the `FrameSource` of a camera."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ import numpy.typing as npt
 from mien.core import InputError
 from mien.media.frames import DecodeReport, VideoFrame, VideoInfo
 
-_MAX_FAILED_READS = 30  # in a row: about a second without a picture
+_MAX_FAILED_READS = 30  # in a row: about one second without an image
 
 
 class Capture(Protocol):
-    """The part of ``cv2.VideoCapture`` that a camera needs; tests pass a fake."""
+    """Interface of ``cv2.VideoCapture`` that a camera needs; tests pass a fake."""
 
     def isOpened(self) -> bool:  # noqa: N802  # OpenCV's name
-        """Whether there is a camera to read from."""
+        """Whether the camera is open."""
         ...
 
     def read(self) -> tuple[bool, npt.NDArray[np.uint8] | None]:
-        """Whether it worked, and the next picture, (H, W, 3) blue first."""
+        """Whether the read succeeded, and the next image, (H, W, 3) in BGR order."""
         ...
 
     def get(self, prop: int, /) -> float:
-        """A property by OpenCV's number, 0 if unknown."""
+        """Value of a property by OpenCV's number, 0 if unknown."""
         ...
 
     def release(self) -> None:
-        """Let go of the camera."""
+        """Release the camera."""
         ...
 
 
@@ -47,19 +47,19 @@ def open_camera(
     """Open a camera of this computer.
 
     Args:
-        index: 0 for the first camera.
-        connect: makes the capture; ``cv2.VideoCapture`` if None.
-        clock: seconds that never go back.
+        index: Number of the camera, from 0.
+        connect: Function that opens the capture; ``cv2.VideoCapture`` if None.
+        clock: Monotonic clock in seconds.
 
     Returns:
-        A `FrameSource` without end, to use in a ``with`` statement. It has taken its first picture already.
+        An endless `FrameSource`, to use in a ``with`` statement. It has read its first image already.
 
     Raises:
-        InputError: there is no such camera, another program holds it, or it gives no picture.
+        InputError: There is no such camera, another program uses it, or it gives no image.
     """
     if index < 0:
         raise InputError(f"camera {index}: cameras are numbered from 0")
-    # OpenCV's stub has overloads on UMat that no fake should have to repeat.
+    # OpenCV's stub has overloads for UMat, which a fake does not need.
     capture = cast(Capture, cv2.VideoCapture(index)) if connect is None else connect(index)
     try:
         if not capture.isOpened():
@@ -72,10 +72,10 @@ def open_camera(
 
 
 class CameraReader:
-    """A `FrameSource` over a camera; made by `open_camera`.
+    """`FrameSource` of a camera, created by `open_camera`.
 
-    Times are those at which the pictures arrived, from 0 at the first. A failed read counts as a lost frame; after
-    about a second of them the camera is taken as unplugged and the iteration ends, with a message in `report`.
+    The time of a frame is its arrival, counted from the first frame. A failed read counts as a lost frame; after
+    about one second of failed reads the iteration ends with a message in `report`.
     """
 
     def __init__(self, index: int, capture: Capture, clock: Callable[[], float]) -> None:
@@ -88,7 +88,7 @@ class CameraReader:
         self._open = True
         first = self._read()
         if first is None:
-            raise InputError(f"camera {index}: is there but gives no picture; check that no other program uses it")
+            raise InputError(f"camera {index}: opens but gives no image; check that no other program uses it")
         self._start = clock()
         fps = capture.get(cv2.CAP_PROP_FPS)
         height, width = first.shape[:2]
@@ -100,7 +100,7 @@ class CameraReader:
             codec="camera",
             average_fps=fps if fps > 0 else None,
         )
-        self._frames = self._taken(first)
+        self._frames = self._read_frames(first)
 
     @property
     def info(self) -> VideoInfo:
@@ -109,7 +109,7 @@ class CameraReader:
 
     @property
     def report(self) -> DecodeReport:
-        """What was read and lost so far."""
+        """Numbers of frames read and lost so far."""
         return DecodeReport(n_decoded=self._n_decoded, n_lost=self._n_lost, messages=tuple(self._messages))
 
     def __iter__(self) -> Iterator[VideoFrame]:
@@ -129,20 +129,20 @@ class CameraReader:
             self._open = False
             self._capture.release()
 
-    def _taken(self, image: npt.NDArray[np.uint8]) -> Iterator[VideoFrame]:
+    def _read_frames(self, image: npt.NDArray[np.uint8]) -> Iterator[VideoFrame]:
         time_s = 0.0
         while True:
-            # Every picture that came counts, so that a lost one leaves its number free.
+            # Lost frames keep their numbers.
             yield VideoFrame(index=self._n_decoded + self._n_lost - 1, time_s=time_s, image=image)
             following = self._read()
             if following is None:
                 return
             image = following
-            # Clocks tick coarsely on some systems; frames of one tick still differ.
+            # On systems with a coarse clock, frames within one tick still get increasing times.
             time_s = max(self._clock() - self._start, float(np.nextafter(time_s, np.inf)))
 
     def _read(self) -> npt.NDArray[np.uint8] | None:
-        """The next picture as RGB; None when the camera is closed or gone."""
+        """The next image as RGB; None if the camera is closed or unplugged."""
         for _ in range(_MAX_FAILED_READS):
             if not self._open:
                 return None
@@ -151,5 +151,5 @@ class CameraReader:
                 self._n_decoded += 1
                 return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
             self._n_lost += 1
-        self._messages.append(f"camera {self._index}: no picture in {_MAX_FAILED_READS} reads; it may be unplugged")
+        self._messages.append(f"camera {self._index}: no image in {_MAX_FAILED_READS} reads; it may be unplugged")
         return None

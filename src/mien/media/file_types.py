@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a file is, told from its first bytes, because a name can lie."""
+"""Identifies the format of a file from its first bytes, since its suffix can be wrong."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from mien.core import InputError
 Content = Literal["image", "video", "audio", "document"]
 
 HEAD_BYTES = 1024
-"""How much of a file `identify` wants to see."""
+"""Number of leading bytes that `identify` needs."""
 
 _TS_PACKET = 188  # bytes between the sync bytes of an MPEG transport stream
 
 
 @dataclass(frozen=True)
 class Format:
-    """A recognised file format.
+    """One known file format.
 
     Attributes:
-        name: as people call it, for messages.
-        content: what kind of thing it holds.
-        advice: what to do where mien cannot read it; empty where it can.
+        name: Common name of the format, for messages.
+        content: Kind of content.
+        advice: What the user can do if mien cannot read the format; empty if it can.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Format:
 
 
 _TO_JPEG = "convert it to JPEG or PNG first"
-_EXPORT = "export the picture in it as JPEG or PNG first"
+_EXPORT = "export its image as JPEG or PNG first"
 
 # (offset, bytes) -> format. The first match wins, so longer signatures stand before shorter ones.
 _SIGNATURES: tuple[tuple[int, bytes, Format], ...] = (
@@ -76,7 +76,7 @@ _RIFF_KINDS = {
     b"WAVE": Format("WAV", "audio"),
 }
 
-# Brands of the ISO base media container that mean something other than a film.
+# Brands of the ISO base media container that do not mean a video.
 _HEIC = Format("HEIC", "image", "convert it to JPEG first (a phone does so when it shares 'most compatible')")
 _BRANDS = {
     b"avif": Format("AVIF", "image"),
@@ -95,7 +95,16 @@ _FIRST_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 
 
 def identify(head: bytes) -> Format | None:
-    """The format of a file from its first `HEAD_BYTES` bytes; None if nothing fits."""
+    """Format of a file from its first `HEAD_BYTES` bytes; None if it is unknown.
+
+    Examples:
+        >>> identify(bytes.fromhex("89504e470d0a1a0a"))
+        Format(name='PNG', content='image', advice='')
+        >>> identify(b"%PDF-1.7").content
+        'document'
+        >>> identify(b"plain text") is None
+        True
+    """
     for offset, signature, known in _SIGNATURES:
         if head.startswith(signature, offset):
             return known
@@ -117,10 +126,10 @@ def identify(head: bytes) -> Format | None:
 
 
 def identify_file(path: Path) -> Format | None:
-    """`identify` for a file on disk.
+    """Format of a file on disk, see `identify`.
 
     Raises:
-        InputError: the file cannot be read.
+        InputError: The file cannot be read.
     """
     try:
         with path.open("rb") as stream:
@@ -130,10 +139,10 @@ def identify_file(path: Path) -> Format | None:
 
 
 def require_file(path: Path) -> None:
-    """Check that a path names a file with something in it.
+    """Check that a path names a regular file that is not empty.
 
     Raises:
-        InputError: missing, a folder, a device or pipe, or of zero bytes.
+        InputError: The path is missing, a folder, a device or a pipe, or the file has zero bytes.
     """
     try:
         if path.is_dir():
@@ -149,11 +158,11 @@ def require_file(path: Path) -> None:
 
 
 def _iso_media(head: bytes) -> Format:
-    """Emit films, stills and sound apart that share the ISO base media container (MP4, MOV, HEIC, AVIF)."""
+    """Distinguish videos, still images and audio in the ISO base media container (MP4, MOV, HEIC, AVIF)."""
     if head[4:8] != b"ftyp":
         return Format("MP4 or QuickTime", "video")
     end = min(int.from_bytes(head[:4], "big"), len(head))
-    # Compatible brands decide where the major one is the umbrella "mif1", which AVIF files use as well.
+    # The compatible brands decide where the major brand is the generic "mif1", which AVIF files use as well.
     brands = [head[8:12], *(head[i : i + 4] for i in range(16, end - 3, 4))]
     if brands[0] in (b"mif1", b"msf1") and b"avif" in brands:
         return _BRANDS[b"avif"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`FrameSource`, the port of files and cameras, and the conversion of a decoded frame to an upright RGB picture."""
+"""`FrameSource`, the interface of video files and cameras, and the conversion of frames to upright RGB images."""
 
 from __future__ import annotations
 
@@ -30,16 +30,17 @@ class VideoInfo:
     """Facts about a video or a camera.
 
     Attributes:
-        path: the file; None for a camera.
-        name: what messages and tables call the source.
-        width: pixels as shown: upright and with square pixels.
-        height: pixels as shown.
-        codec: FFmpeg's name of the codec, ``"camera"`` for a camera.
-        average_fps: frames per second on average, None if unknown. Never a clock: frames carry their own times.
-        duration_s: seconds as the file declares them, None if unknown.
-        start_offset_s: what the file's own clock shows at our second 0.
-        n_frames_declared: frames as the container counts them, None if it does not; it may count hidden ones.
-        rotation_deg: clockwise turn that was applied, one of 0, 90, 180, 270.
+        path: Path of the file; None for a camera.
+        name: Name of the source in messages and tables.
+        width: Width of the upright image in square pixels.
+        height: Height of the upright image in square pixels.
+        codec: FFmpeg's name of the codec; ``"camera"`` for a camera.
+        average_fps: Average frame rate in frames per second, None if unknown. Use `VideoFrame.time_s` for times.
+        duration_s: Declared duration in seconds, None if unknown.
+        start_offset_s: Timestamp of the stream, in seconds, at time 0 of its frames.
+        n_frames_declared: Number of frames that the container declares, None if it declares none; it may count
+            hidden frames.
+        rotation_deg: Clockwise rotation that was applied, one of 0, 90, 180 and 270.
     """
 
     path: Path | None
@@ -56,12 +57,17 @@ class VideoInfo:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class VideoFrame:
-    """One picture of a video.
+    """One frame of a video.
 
     Attributes:
-        index: position in the stream from 0; frames that were skipped or are known to be lost have their numbers.
-        time_s: seconds since the start of the stream, from the file's timestamps; strictly increasing.
-        image: (H, W, 3) uint8 RGB, C-contiguous, always of the size that `VideoInfo` tells.
+        index: Index in the stream, from 0; skipped frames and frames known to be lost are counted.
+        time_s: Seconds since the start of the stream, from the file's timestamps; strictly increasing.
+        image: (H, W, 3) uint8 RGB, C-contiguous, always of the size in `VideoInfo`.
+
+    Examples:
+        >>> frame = VideoFrame(index=0, time_s=0.0, image=np.full((2, 2, 3), (255, 0, 0), np.uint8))
+        >>> frame.gray.tolist()
+        [[76, 76], [76, 76]]
     """
 
     index: int
@@ -70,19 +76,19 @@ class VideoFrame:
 
     @cached_property
     def gray(self) -> npt.NDArray[np.uint8]:
-        """(H, W) uint8, the same picture in gray by the luma of BT.601."""
+        """(H, W) uint8 grayscale image, the luma of BT.601."""
         return np.asarray(cv2.cvtColor(self.image, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
 
 
 @dataclass(frozen=True, kw_only=True)
 class DecodeReport:
-    """What became of the stream so far.
+    """Numbers of decoded and lost frames so far.
 
     Attributes:
-        n_decoded: intact pictures, also those that were not asked for.
-        n_lost: pictures that the file announced but that were corrupt, undecodable or cut off.
-        messages: what was lost or estimated, and where, for people to read; the list is capped.
-        complete: False where the end was reached and the file turned out to be cut off, by an unknown number of frames.
+        n_decoded: Number of intact frames, those that were not requested included.
+        n_lost: Number of frames that the file announced but that were corrupt, undecodable or cut off.
+        messages: What was lost or estimated, and where, for people to read; the list is capped.
+        complete: False if the end was reached and the file is cut off by an unknown number of frames.
     """
 
     n_decoded: int
@@ -92,16 +98,16 @@ class DecodeReport:
 
 
 class FrameSource(Protocol):
-    """Something to read frames from, once, in order. Closing it early is allowed and ends the iteration."""
+    """Source of frames that is read once and in order; closing it early ends the iteration."""
 
     @property
     def info(self) -> VideoInfo:
-        """Facts about the source, known before the first frame is read."""
+        """Facts about the source, available before the first frame is read."""
         ...
 
     @property
     def report(self) -> DecodeReport:
-        """What was decoded and lost so far."""
+        """Numbers of decoded and lost frames so far."""
         ...
 
     def __iter__(self) -> Iterator[VideoFrame]: ...
@@ -113,13 +119,13 @@ class FrameSource(Protocol):
     ) -> None: ...
 
     def close(self) -> None:
-        """Release the source; calling it again does nothing."""
+        """Release the source; further calls do nothing."""
         ...
 
 
 Image = npt.NDArray[np.uint8]
 
-# Pixels more stretched than this are a damaged header, not a film.
+# A pixel aspect ratio beyond this comes from a damaged header.
 _MAX_STRETCH = 4
 
 # Signs of the display matrix (x' = ax + cy, y' = bx + dy, y down) -> the EXIF orientation that does the same.
@@ -136,27 +142,27 @@ _ORIENTATIONS = {
 _ORIENTATION_OF_TURN = (1, 8, 3, 6)  # by quarter turns counter-clockwise
 _CLOCKWISE_DEG = {3: 180, 4: 180, 5: 90, 6: 90, 7: 270, 8: 270}
 
-# Pixel formats of 8 bits whose first plane is the luma. Those with a J always use its full range.
+# 8-bit pixel formats whose first plane is the luma. Those with a J always use the full range.
 _FULL_RANGE = frozenset({"gray", "yuvj420p", "yuvj422p", "yuvj440p", "yuvj444p"})
 _LUMA_FIRST = _FULL_RANGE | {"nv12", "nv21", "yuv410p", "yuv411p", "yuv420p", "yuv422p", "yuv440p", "yuv444p"}
-# Video range, where 16 is black and 235 white (ITU-R BT.601, BT.709), becomes full range.
+# Video range, in which 16 is black and 235 is white (ITU-R BT.601, BT.709), becomes full range.
 _BLACK, _STRETCH = 16, 255 / (235 - 16)
 
 
-class PictureMaker:
-    """Turns decoded frames into RGB arrays of one size.
+class FrameConverter:
+    """Converts decoded frames to RGB arrays of one size; thread-safe.
 
-    The first frame decides size and orientation. A later frame of another size is fitted in with black bars, so that
-    boxes and tracks keep their meaning. Interlaced frames show their upper field only, its lines doubled smoothly:
-    motion then has no combs, at half the vertical detail. Safe to call from several threads.
+    The first frame determines size and orientation. A later frame of another size is fitted in with black bars, so
+    that boxes and tracks stay comparable. Interlaced frames show only their upper field with interpolated lines, which
+    avoids comb artefacts at half the vertical resolution.
 
     Args:
-        frame: the first frame.
-        pixel_aspect: width of a pixel over its height as the stream tells it; None or 0 if it does not.
-        name: what messages call the video.
+        frame: First frame of the stream.
+        pixel_aspect: Declared width of a pixel over its height; None or 0 if undeclared.
+        name: Name of the video in messages.
 
     Raises:
-        InputError: the picture is too large.
+        InputError: The image is too large.
     """
 
     def __init__(self, frame: av.VideoFrame, pixel_aspect: Fraction | None, name: str) -> None:
@@ -165,7 +171,7 @@ class PictureMaker:
         self._reformatter = VideoReformatter()
         self._reformatting = threading.Lock()
         self._first_size = frame.width, frame.height
-        self._known_kind: tuple[object, ...] = ()
+        self._last_layout: tuple[object, ...] = ()
         self._name = name
         width, height = self._square_size(frame)
         self.rotation_deg = _CLOCKWISE_DEG.get(self._orientation, 0)
@@ -175,7 +181,7 @@ class PictureMaker:
         """(height, width, 3) uint8 RGB, C-contiguous.
 
         Raises:
-            InputError: the frame is too large.
+            InputError: The frame is too large.
         """
         width, height = self._square_size(frame)
         with self._reformatting:
@@ -187,26 +193,33 @@ class PictureMaker:
         return image if image.shape[:2] == (self.height, self.width) else self._fitted(image)
 
     def frame(self, frame: av.VideoFrame, place: Place) -> VideoFrame:
-        """The frame at its place in the stream, its pixels to be made on demand.
+        """The frame with its index and time; its pixels are converted on demand.
 
-        Colours cost as much as decoding, and whoever reads faces in gray needs them only now and then. The first
-        frame of a kind is converted at once, so that what cannot be converted is known here.
+        The conversion of colours costs as much as decoding, and inference on grayscale faces rarely needs them. The
+        first frame of a pixel format is converted at once, so that a failing conversion is detected here.
 
         Raises:
-            InputError: the frame is too large.
-            av.FFmpegError: its colours cannot be converted.
+            InputError: The frame is too large.
+            av.FFmpegError: The colours cannot be converted.
         """
         lazy = LazyFrame(
             place, partial(self, frame), partial(_luma, frame, self._orientation) if self._has_luma(frame) else None
         )
-        kind = frame.format.name, frame.colorspace, frame.color_range, frame.width, frame.height, frame.interlaced_frame
-        if kind != self._known_kind:
+        layout = (
+            frame.format.name,
+            frame.colorspace,
+            frame.color_range,
+            frame.width,
+            frame.height,
+            frame.interlaced_frame,
+        )
+        if layout != self._last_layout:
             lazy.image  # noqa: B018
-            self._known_kind = kind
+            self._last_layout = layout
         return lazy
 
     def _has_luma(self, frame: av.VideoFrame) -> bool:
-        """Whether the frame stores the gray picture as it is to be shown, up to quarter turns."""
+        """Whether the stored luma is the grayscale image, up to rotations by 90 degrees."""
         return (
             frame.format.name in _LUMA_FIRST
             and (frame.width, frame.height) == self._first_size
@@ -215,7 +228,7 @@ class PictureMaker:
         )
 
     def _square_size(self, frame: av.VideoFrame) -> tuple[int, int]:
-        """(width, height) with square pixels, never smaller than what is stored."""
+        """(width, height) in square pixels, never smaller than stored."""
         width, height = frame.width, frame.height
         if self._pixel_aspect > 1:
             width = round(width * self._pixel_aspect)
@@ -237,19 +250,19 @@ class PictureMaker:
 
 
 class LazyFrame(VideoFrame):
-    """A frame that makes its pixels when they are asked for, and keeps them.
+    """A frame whose pixels are converted at the first access and cached.
 
     Args:
-        place: number and time.
-        make_image: makes the RGB picture.
-        make_gray: makes the gray one; None if it comes from the RGB picture.
+        place: Index and time of the frame.
+        make_image: Function that returns the RGB image.
+        make_gray: Function that returns the grayscale image; None if it is computed from the RGB image.
     """
 
     _make_image: Callable[[], Image]
     _make_gray: Callable[[], Image] | None
 
     def __init__(self, place: Place, make_image: Callable[[], Image], make_gray: Callable[[], Image] | None) -> None:
-        # As frozen dataclasses do it themselves; `image` is left to the property.
+        # Frozen dataclasses set their fields in the same way; `image` is a cached property.
         object.__setattr__(self, "index", place.index)
         object.__setattr__(self, "time_s", place.time_s)
         object.__setattr__(self, "_make_image", make_image)
@@ -257,12 +270,12 @@ class LazyFrame(VideoFrame):
 
     @cached_property
     def image(self) -> Image:
-        """See `VideoFrame`."""
+        """(H, W, 3) uint8 RGB, see `VideoFrame`."""
         return self._make_image()
 
     @cached_property
     def gray(self) -> Image:
-        """See `VideoFrame.gray`; the luma that the file stores, by whatever standard it was made."""
+        """(H, W) uint8, see `VideoFrame.gray`; the stored luma if there is one, in the standard of the file."""
         return super().gray if self._make_gray is None else self._make_gray()
 
 
@@ -273,16 +286,16 @@ def _plausible(pixel_aspect: Fraction | None) -> Fraction:
 
 
 def _orientation(frame: av.VideoFrame) -> int:
-    """EXIF orientation that the frame's display matrix asks for, to the next quarter turn."""
+    """EXIF orientation of the frame's display matrix, rounded to a multiple of 90 degrees."""
     try:
         matrix = frame.side_data.get("DISPLAYMATRIX")
     except ValueError:
-        # PyAV cannot list side data of a kind that is newer than it (3-D films have some); only the angle is left,
-        # which does not tell mirrored pictures.
+        # PyAV cannot list side data of an unknown type (3-D videos have some); only the angle is available, which
+        # does not distinguish mirrored images.
         return _ORIENTATION_OF_TURN[round(frame.rotation / 90) % 4]
     if not isinstance(matrix, Buffer):
         return 1
-    # Nine 32-bit numbers by rows; the third of each row is perspective, the last row a shift.
+    # Nine 32-bit numbers by rows; the third column is perspective, the last row is a translation.
     a, b, _, c, d, *_ = struct.unpack("=9i", bytes(matrix))
     if abs(a) + abs(d) >= abs(b) + abs(c):
         b = c = 0
@@ -292,12 +305,12 @@ def _orientation(frame: av.VideoFrame) -> int:
 
 
 def _luma(frame: av.VideoFrame, orientation: int) -> Image:
-    """(H, W) uint8, the luma that a frame stores, upright and in full range."""
+    """(H, W) uint8 stored luma of a frame, upright and in full range."""
     plane = frame.planes[0]
-    rows: Image = np.frombuffer(plane, np.uint8)  # type: ignore[call-overload]  # planes are buffers, unknown to stubs
+    rows: Image = np.frombuffer(plane, np.uint8)  # type: ignore[call-overload]  # planes are buffers, which the stubs do not declare
     stored = rows.reshape(plane.height, plane.line_size)[:, : plane.width]
     if frame.format.name not in _FULL_RANGE and frame.color_range != ColorRange.JPEG:
-        # A weighted sum with nothing: it rounds and saturates like a table, and takes a third of its time.
+        # A weighted sum with weight 0 rounds and saturates like a lookup table, in a third of the time.
         stored = np.asarray(cv2.addWeighted(stored, _STRETCH, stored, 0, -_BLACK * _STRETCH), dtype=np.uint8)
     return np.ascontiguousarray(upright(stored, orientation))
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Size, orientation and completeness of image and video files, read before anything is decoded."""
+"""Parses size, orientation and completeness from the headers of image and video files, without decoding."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _JPEG_END = b"\xff\xd9"
 
 @dataclass(frozen=True)
 class ImageHeader:
-    """What the structure of an encoded image tells without decoding.
+    """Facts about an encoded image that need no decoding.
 
     Attributes:
-        width: pixels as stored, before `orientation` is applied; 0 if unknown.
-        height: pixels as stored; 0 if unknown.
-        orientation: EXIF orientation 1 to 8 that the decoder leaves to the caller.
-        complete: False if the file ends before its content does.
+        width: Stored width in pixels, before `orientation` is applied; 0 if unknown.
+        height: Stored height in pixels; 0 if unknown.
+        orientation: EXIF orientation, 1 to 8, that the caller must apply after decoding.
+        complete: Whether the file contains its whole content; False for a file that is cut off.
     """
 
     width: int = 0
@@ -35,11 +35,17 @@ class ImageHeader:
 
 
 def read_header(data: bytes, format_name: str) -> ImageHeader:
-    """The header of an encoded image; unknown formats and unreadable fields give the defaults.
+    """Parse the header of an encoded image; unknown formats and unreadable fields give the defaults.
 
     Args:
-        data: the whole file.
+        data: Bytes of the whole file.
         format_name: `Format.name` of the file.
+
+    Examples:
+        >>> read_header(b"P6 640 480 255 ", "PNM")
+        ImageHeader(width=640, height=480, orientation=1, complete=True)
+        >>> read_header(bytes.fromhex("ffd8ffe0"), "JPEG").complete
+        False
     """
     parse = _PARSERS.get(format_name)
     if parse is None:
@@ -56,7 +62,7 @@ def _jpeg(data: bytes) -> ImageHeader:
     position = 2
     while position + 4 <= len(data):
         marker = data[position + 1]
-        if data[position] != 0xFF or marker == 0xFF:  # fill bytes may stand before a marker
+        if data[position] != 0xFF or marker == 0xFF:  # fill bytes may precede a marker
             position += 1
             continue
         if marker in _JPEG_STANDALONE:
@@ -69,8 +75,8 @@ def _jpeg(data: bytes) -> ImageHeader:
         elif marker in _JPEG_FRAME_STARTS:
             height, width = struct.unpack_from(">HH", data, body + 1)
         elif marker == 0xDA:
-            # Inside the coded pixels 0xFF is always escaped, so the end marker cannot appear by accident; a
-            # thumbnail's own end marker lies before this point.
+            # Inside the coded pixels 0xFF is always escaped, so the end marker cannot occur by accident; the end
+            # marker of a thumbnail lies before this point.
             complete = data.find(_JPEG_END, position + 2 + length) >= 0
             return ImageHeader(width, height, orientation, complete)
         position += 2 + length
@@ -117,10 +123,10 @@ def _webp(data: bytes) -> ImageHeader:
 
 
 def _gif(data: bytes) -> ImageHeader:
-    """Complete once the first picture is; that later ones are missing does not matter here."""
+    """Complete if the first frame is complete; later frames are not used."""
     width, height, flags = struct.unpack_from("<HHB", data, 6)
     position = 13 + _gif_palette_bytes(flags)
-    while data[position] != 0x2C:  # extensions before the first picture
+    while data[position] != 0x2C:  # extensions before the first frame
         if data[position] != 0x21:
             return ImageHeader(width, height, complete=False)
         position = _after_gif_blocks(data, position + 2)
@@ -134,7 +140,7 @@ def _gif_palette_bytes(flags: int) -> int:
 
 
 def _after_gif_blocks(data: bytes, position: int) -> int:
-    """Where a chain of length-prefixed blocks ends; IndexError if the data ends first."""
+    """Position after a chain of length-prefixed blocks; IndexError if the data ends first."""
     while data[position]:
         position += 1 + data[position]
     return position + 1
@@ -143,17 +149,17 @@ def _after_gif_blocks(data: bytes, position: int) -> int:
 def _bmp(data: bytes) -> ImageHeader:
     (info_size,) = struct.unpack_from("<I", data, 14)
     width, height = struct.unpack_from("<HH" if info_size == 12 else "<ii", data, 18)
-    return ImageHeader(abs(width), abs(height))  # a negative height means rows from the top
+    return ImageHeader(abs(width), abs(height))  # a negative height means that rows start at the top
 
 
 def _tiff(data: bytes) -> ImageHeader:
-    # The orientation is not passed on: OpenCV turns TIFF pictures upright by itself, whatever it was asked.
+    # The orientation is omitted, since OpenCV always turns TIFF images upright.
     tags = _tiff_tags(data)
     return ImageHeader(tags.get(_WIDTH_TAG, 0), tags.get(_HEIGHT_TAG, 0))
 
 
 def _avif(data: bytes) -> ImageHeader:
-    # Items (tiles, the alpha plane) each have an "ispe" box; the picture is the largest.
+    # Each item (a tile, the alpha plane) has an "ispe" box; the largest one is the image.
     sizes: list[tuple[int, int]] = []
     position = data.find(b"ispe")
     while position >= 0 and len(sizes) < 1000:
@@ -163,7 +169,7 @@ def _avif(data: bytes) -> ImageHeader:
     box = 0
     while box + 8 <= len(data):
         (size,) = struct.unpack_from(">I", data, box)
-        if size < 8:  # the last box runs to the end of the file, or has a size that no still picture needs
+        if size < 8:  # the last box extends to the end of the file, or has a size that no still image needs
             break
         box += size
     return ImageHeader(width, height, complete=box <= len(data))
@@ -191,7 +197,7 @@ _PARSERS: dict[str, Callable[[bytes], ImageHeader]] = {
 
 
 def _exif_orientation(exif: bytes) -> int:
-    """EXIF orientation 1 to 8; 1 where the block has none or is damaged, as viewers do."""
+    """EXIF orientation, 1 to 8; 1 if the block has none or is damaged, as viewers do."""
     try:
         value = _tiff_tags(exif).get(_ORIENTATION_TAG, 1)
     except struct.error:
@@ -200,7 +206,7 @@ def _exif_orientation(exif: bytes) -> int:
 
 
 def _tiff_tags(data: bytes) -> dict[int, int]:
-    """The single-integer tags of the first directory of a TIFF structure, which EXIF blocks are as well."""
+    """Single-integer tags of the first directory of a TIFF structure, which EXIF blocks use as well."""
     order = "<" if data[:2] == b"II" else ">"
     (directory,) = struct.unpack_from(f"{order}I", data, 4)
     (n_entries,) = struct.unpack_from(f"{order}H", data, directory)
@@ -214,14 +220,17 @@ def _tiff_tags(data: bytes) -> dict[int, int]:
 
 
 _EBML_HEADER, _SEGMENT = bytes.fromhex("1a45dfa3"), bytes.fromhex("18538067")
-_HEAD_BYTES = 4096  # a segment's first bytes come right after a header of some dozens
+_HEAD_BYTES = 4096  # the segment starts after a header of a few dozen bytes
 
 
 def n_bytes_missing(path: Path) -> int:
-    """Bytes that the file declares and does not have; 0 where its container does not tell.
+    """Number of bytes that a video file declares but does not contain; 0 if its container declares no length.
+
+    Args:
+        path: Path of the file; Matroska, WebM, AVI and WAV declare their length.
 
     Raises:
-        OSError: the file cannot be read.
+        OSError: The file cannot be read.
     """
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
@@ -231,7 +240,7 @@ def n_bytes_missing(path: Path) -> int:
 
 
 def _matroska_bytes(head: bytes) -> int:
-    """Where the segment ends; 0 for one of unknown length, as streams that were recorded live have."""
+    """End position of the segment; 0 if its length is unknown, as in live recordings."""
     length, position = _vint(head, len(_EBML_HEADER))
     position += length or 0
     if head[position : position + len(_SEGMENT)] != _SEGMENT:
@@ -241,7 +250,7 @@ def _matroska_bytes(head: bytes) -> int:
 
 
 def _riff_bytes(head: bytes) -> int:
-    """Where the first RIFF chunk ends; 0 for other files and for one that was never finished."""
+    """End position of the first RIFF chunk; 0 for other files and for an unfinished file."""
     if not head.startswith(b"RIFF"):
         return 0
     length = int.from_bytes(head[4:8], "little")
@@ -249,9 +258,9 @@ def _riff_bytes(head: bytes) -> int:
 
 
 def _vint(data: bytes, position: int) -> tuple[int | None, int]:
-    """An EBML length, None if it says "unknown", and where the bytes after it begin."""
+    """An EBML length, None for the value "unknown", and the position after it."""
     first = data[position] if position < len(data) else 0
-    n_bytes = 9 - first.bit_length()  # the first set bit tells how many bytes the number takes
+    n_bytes = 9 - first.bit_length()  # the position of the first set bit gives the number of bytes
     if not first or position + n_bytes > len(data):
         return None, len(data)
     number = int.from_bytes(data[position : position + n_bytes]) & ((1 << 7 * n_bytes) - 1)

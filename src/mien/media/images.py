@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Still images: files and arrays to (H, W, 3) uint8 RGB, upright; and images to files and JPEG bytes."""
+"""Reads image files and arrays as upright (H, W, 3) uint8 RGB, and writes images to files and JPEG bytes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mien.media.file_types import HEAD_BYTES, Format, identify, identify_file, r
 from mien.media.headers import read_header
 
 MAX_PIXELS = 100_000_000
-"""Images and frames with more pixels than this are refused (100 megapixels are 300 MB as RGB)."""
+"""Maximum number of pixels of an image or frame (100 megapixels are 300 MB as RGB)."""
 
 _READABLE = "mien reads JPEG, PNG, WebP, TIFF, BMP, PNM and GIF"
 _PIL_ALPHA = {"RGBA", "LA", "PA", "RGBa", "La"}
@@ -31,22 +31,30 @@ _EXIF_ORIENTATION = 0x0112
 def load_image(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
     """Read an image file.
 
-    The picture is turned upright by its EXIF orientation. 16-bit samples are scaled to 8 bits, grey, palette and
-    CMYK pictures become RGB, transparent pixels show a white ground, and a GIF gives its first frame. Embedded
-    colour profiles are not applied.
+    The EXIF orientation is applied. 16-bit samples are scaled to 8 bits; grayscale, palette and CMYK images become
+    RGB; transparent pixels get a white background; a GIF gives its first frame. Embedded colour profiles are not
+    applied.
 
-    A JPEG, PNG or WebP that ends too early is refused rather than returned with a grey rest. Damage inside a JPEG
-    that keeps its end marker cannot be told from content and passes.
+    A JPEG, PNG or WebP that is cut off is an error and not an image with a gray rest. Damage inside a JPEG with an
+    intact end marker cannot be detected.
 
     Args:
-        path: any name the file system allows; the content decides the format, not the suffix.
+        path: Path of the file; its content decides the format, not its suffix.
 
     Returns:
         (H, W, 3) uint8 RGB, C-contiguous, H and W at least 1.
 
     Raises:
-        InputError: missing, empty, not an image, of a format without decoder, truncated, damaged, floating point,
-            or larger than `MAX_PIXELS`.
+        InputError: The file is missing, empty, not an image, in a format without decoder, truncated, damaged, in
+            floating point, or larger than `MAX_PIXELS`.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_image(f"{folder}/red.png", np.full((2, 3, 3), (255, 0, 0), np.uint8))
+        ...     image = load_image(f"{folder}/red.png")
+        >>> image.shape, image[0, 0].tolist()
+        ((2, 3, 3), [255, 0, 0])
     """
     path = Path(path)
     require_file(path)
@@ -62,11 +70,18 @@ def decode_image(data: bytes, *, name: str | os.PathLike[str] = "image") -> npt.
     """Decode the content of an image file, as `load_image` does.
 
     Args:
-        data: the file's bytes.
-        name: what messages call it.
+        data: Bytes of the file.
+        name: Name of the image in messages.
 
     Raises:
-        InputError: see `load_image`.
+        InputError: The data cannot be used, see `load_image`.
+
+    Examples:
+        >>> decode_image(encode_jpeg(np.zeros((8, 8, 3), np.uint8))).shape
+        (8, 8, 3)
+        >>> decode_image(b"%PDF-1.7", name="scan.jpg")
+        Traceback (most recent call last):
+        mien.core.errors.InputError: scan.jpg: this is PDF, not an image; export its image as JPEG or PNG first
     """
     path = Path(name)
     known = _require_image(identify(data[:HEAD_BYTES]), path)
@@ -79,19 +94,25 @@ def decode_image(data: bytes, *, name: str | os.PathLike[str] = "image") -> npt.
 
 
 def as_rgb(image: object, *, name: str = "image") -> npt.NDArray[np.uint8]:
-    """Check an image that the caller holds in memory and bring it to RGB.
+    """Validate an image in memory and convert it to RGB.
 
     Args:
-        image: (H, W, 3) uint8 RGB; (H, W) or (H, W, 1) uint8 grey; (H, W, 4) uint8 RGBA, shown on white; or a PIL
-            image, turned upright by its EXIF orientation.
-        name: what messages call the image.
+        image: (H, W, 3) uint8 RGB; (H, W) or (H, W, 1) uint8 grayscale; (H, W, 4) uint8 RGBA, blended with white; or
+            a PIL image, whose EXIF orientation is applied.
+        name: Name of the image in messages.
 
     Returns:
-        (H, W, 3) uint8 RGB, C-contiguous. An array that already is so is returned itself, not copied, and may be
-        read-only.
+        (H, W, 3) uint8 RGB, C-contiguous. A contiguous RGB array is returned without a copy and may be read-only.
 
     Raises:
-        InputError: another type, shape or dtype, no pixels, or more than `MAX_PIXELS`.
+        InputError: The type, shape or dtype is another one, or there are no pixels or more than `MAX_PIXELS`.
+
+    Examples:
+        >>> as_rgb(np.array([[0, 128]], np.uint8)).tolist()
+        [[[0, 0, 0], [128, 128, 128]]]
+        >>> as_rgb(np.zeros((4, 4, 3), np.float32))
+        Traceback (most recent call last):
+        mien.core.errors.InputError: image must be uint8 with values 0 to 255, got float32; scale and convert it first
     """
     if hasattr(image, "getexif") and hasattr(image, "convert"):
         return _from_pil(image, name)
@@ -110,14 +131,18 @@ def as_rgb(image: object, *, name: str = "image") -> npt.NDArray[np.uint8]:
 
 
 def upright(image: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.uint8]:
-    """Undo an EXIF orientation.
+    """Turn an image upright by its EXIF orientation.
 
     Args:
         image: (H, W) or (H, W, C) as stored.
-        orientation: 1 to 8 as EXIF defines it; 6, for example, asks for a quarter turn clockwise.
+        orientation: EXIF orientation, 1 to 8; 6, for example, is a clockwise rotation by 90 degrees.
 
     Returns:
-        A view; height and width change places for orientations 5 to 8.
+        A view; orientations 5 to 8 swap height and width.
+
+    Examples:
+        >>> upright(np.array([[1, 2], [3, 4]], np.uint8), 6).tolist()
+        [[3, 1], [4, 2]]
     """
     if orientation >= 5:
         image = image.swapaxes(0, 1)
@@ -128,22 +153,29 @@ def upright(image: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.ui
     return image
 
 
-def cut_box(picture: npt.NDArray[np.uint8], box: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
-    """The part of a picture in a box, as far as the picture goes and at least one pixel.
+def cut_box(image: npt.NDArray[np.uint8], box: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
+    """The part of an image inside a box, clipped to the image and at least one pixel large.
 
     Args:
-        picture: (H, W) or (H, W, 3) uint8.
-        box: (4,) xyxy in pixels, rounded outwards; any NaN stands for the whole picture.
+        image: (H, W) or (H, W, 3) uint8.
+        box: (4,) xyxy in pixels, rounded outwards; any NaN stands for the whole image.
 
     Returns:
-        A view of the picture.
+        A view of the image.
+
+    Examples:
+        >>> image = np.arange(16, dtype=np.uint8).reshape(4, 4)
+        >>> cut_box(image, np.array([0.5, 1.0, 2.0, 2.5])).tolist()
+        [[4, 5], [8, 9]]
+        >>> cut_box(image, np.full(4, np.nan)).shape
+        (4, 4)
     """
     if np.isnan(box).any():
-        return picture
-    height, width = picture.shape[:2]
+        return image
+    height, width = image.shape[:2]
     x0, y0 = np.clip(np.floor(box[:2]), 0, (width - 1, height - 1)).astype(int)
     x1, y1 = np.clip(np.ceil(box[2:]), (x0 + 1, y0 + 1), (width, height)).astype(int)
-    return picture[y0:y1, x0:x1]
+    return image[y0:y1, x0:x1]
 
 
 def _require_image(known: Format | None, path: Path) -> Format:
@@ -166,40 +198,40 @@ def _require_size(width: int, height: int, name: str) -> None:
 
 def _decode(data: bytes, known: Format, path: Path) -> npt.NDArray[np.uint8]:
     try:
-        # UNCHANGED keeps alpha and 16 bits, which we convert knowingly; it leaves the orientation to us as well.
+        # UNCHANGED keeps alpha, 16 bits and the stored orientation, which are handled here.
         pixels: npt.NDArray[Any] | None = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
         raise InputError(f"{path}: this {known.name} file cannot be decoded ({error.err}); {_READABLE}") from error
     if pixels is None:
-        # The only readable format that some OpenCV builds lack.
-        lacking = ", or this OpenCV cannot read AVIF: convert it to JPEG" if known.name == "AVIF" else ""
-        raise InputError(f"{path}: this {known.name} file cannot be decoded; it is damaged: copy it again{lacking}")
+        # AVIF is the only readable format that some OpenCV builds lack.
+        advice = ", or this OpenCV cannot read AVIF: convert it to JPEG" if known.name == "AVIF" else ""
+        raise InputError(f"{path}: this {known.name} file cannot be decoded; it is damaged: copy it again{advice}")
     _require_size(pixels.shape[1], pixels.shape[0], str(path))
     if known.name == "TIFF" and pixels.dtype == np.uint8 and pixels.shape[2:] == (4,):
-        # libtiff's 8-bit interface has multiplied the colours by alpha already: only the white is missing.
+        # libtiff's 8-bit interface has already multiplied the colours by alpha: only the white part is missing.
         pixels = cv2.add(pixels[..., :3], np.repeat(255 - pixels[..., 3:], 3, axis=2))
     if pixels.dtype == np.uint16:
         pixels = cv2.convertScaleAbs(pixels, alpha=1 / 257)
     if pixels.dtype != np.uint8:
         raise InputError(f"{path}: {pixels.dtype} samples have no known white; convert it to 8 or 16 bits first")
     rgb = _to_rgb(np.asarray(pixels, dtype=np.uint8))
-    return rgb[..., ::-1]  # OpenCV orders colours blue first; grey stays grey either way
+    return rgb[..., ::-1]  # OpenCV decodes to BGR
 
 
 def _decode_gif(data: bytes, path: Path) -> npt.NDArray[np.uint8]:
-    """The first frame, by FFmpeg, because OpenCV before 4.11 knows no GIF."""
+    """Decode the first frame with FFmpeg, since OpenCV before 4.11 cannot read GIF."""
     try:
         with av.open(io.BytesIO(data), "r", format="gif") as container:
             for frame in container.decode(video=0):
-                # FFmpeg paints transparent pixels white, the ground that we use for alpha everywhere.
+                # FFmpeg paints transparent pixels white, the background for alpha everywhere in mien.
                 return np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
-    except (av.FFmpegError, IndexError) as error:  # IndexError: not even a stream in it
+    except (av.FFmpegError, IndexError) as error:  # IndexError: it has no stream
         raise InputError(f"{path}: this GIF file cannot be decoded ({error}); copy it again") from error
-    raise InputError(f"{path}: this GIF file holds no picture; copy it again")
+    raise InputError(f"{path}: this GIF file holds no image; copy it again")
 
 
 def _to_rgb(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """(H, W), (H, W, 1), (H, W, 3) or (H, W, 4) to three channels in the given order, alpha over white."""
+    """Convert (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) to three channels in the same order, blended with white."""
     image = np.ascontiguousarray(image)
     if image.ndim == 2 or image.shape[2] == 1:
         return np.repeat(image.reshape(*image.shape[:2], 1), 3, axis=2)
@@ -211,7 +243,7 @@ def _to_rgb(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 
 def _from_pil(image: Any, name: str) -> npt.NDArray[np.uint8]:
-    """A PIL image by its methods alone: mien never imports PIL."""
+    """Convert a PIL image through its methods, since mien never imports PIL."""
     width, height = image.size
     if width * height == 0:
         raise InputError(f"{name} has no pixels: size {image.size}")
@@ -222,33 +254,38 @@ def _from_pil(image: Any, name: str) -> npt.NDArray[np.uint8]:
     try:
         pixels = np.asarray(image.convert("RGBA" if has_alpha else "RGB"), dtype=np.uint8)
         orientation = int(image.getexif().get(_EXIF_ORIENTATION, 1))
-    except (OSError, ValueError, SyntaxError) as error:  # what PIL raises for damaged or closed files
+    except (OSError, ValueError, SyntaxError) as error:  # exceptions of PIL for damaged or closed files
         raise InputError(f"{name} cannot be decoded by PIL: {error}") from error
     return np.ascontiguousarray(upright(_to_rgb(pixels), orientation))
 
 
 def partial_path(path: Path) -> Path:
-    """A hidden name beside a file, for as long as it is being written.
+    """Hidden temporary path beside a file that is being written.
 
-    What killed runs left under such a name for the same file is deleted: it shows faces that nobody asked to keep. The
-    file of a run that goes on stays (where the system does not tell, it refuses to delete an open file).
+    Temporary files that crashed runs left for the same target are deleted, since they show faces. The file of a
+    running process stays (Windows, where this cannot be checked, refuses to delete an open file).
 
     Args:
-        path: the file's final name.
+        path: Final path of the file.
+
+    Examples:
+        >>> import os
+        >>> partial_path(Path("clip.mp4")).name == f".clip.{os.getpid()}.part.mp4"
+        True
     """
-    ours = re.compile(rf"\.{re.escape(path.stem)}\.(\d+)\.part{re.escape(path.suffix)}")
-    with suppress(OSError):  # a folder that cannot be listed will be reported by whoever writes into it
+    pattern = re.compile(rf"\.{re.escape(path.stem)}\.(\d+)\.part{re.escape(path.suffix)}")
+    with suppress(OSError):  # writing into a folder that cannot be listed reports the error
         for entry in path.parent.iterdir():
-            match = ours.fullmatch(entry.name)
+            match = pattern.fullmatch(entry.name)
             if match and not _is_running(int(match[1])):
-                with suppress(OSError):  # Windows: somebody writes it
+                with suppress(OSError):  # Windows: a process has it open
                     entry.unlink()
     return path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
 
 
 def _is_running(process_id: int) -> bool:
     if os.name != "posix":
-        return False  # there the signal 0 would end the process instead of asking for it
+        return False  # on Windows, signal 0 would end the process
     if process_id == os.getpid():
         return True
     try:
@@ -256,60 +293,72 @@ def _is_running(process_id: int) -> bool:
     except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
-        pass  # it is there and another user's
+        pass  # it runs and belongs to another user
     return True
 
 
 SAVE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-"""Suffixes, lower-case, of the image files that `save_image` writes."""
+"""Lower-case suffixes of the image files that `save_image` writes."""
 
 
 def encode_jpeg(image: npt.NDArray[np.uint8], *, quality: int = 80) -> bytes:
-    """A JPEG file in memory.
+    """Encode an image as JPEG.
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        quality: 1 to 100.
+        quality: JPEG quality, 1 to 100.
+
+    Examples:
+        >>> encode_jpeg(np.zeros((8, 8, 3), np.uint8))[:2].hex()
+        'ffd8'
     """
     return cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
 
 
 def save_image(path: str | os.PathLike[str], image: npt.NDArray[np.uint8]) -> None:
-    """Write an image in the format that the suffix names, in one step over an older file.
+    """Write an image atomically in the format of the suffix; an existing file is replaced.
 
     Args:
-        path: the target; any name that the file system allows.
+        path: Path of the target.
         image: (H, W, 3) uint8 RGB.
 
     Raises:
-        OutputError: the suffix is none of `SAVE_SUFFIXES`, or the place cannot be written.
+        OutputError: The suffix is none of `SAVE_SUFFIXES`, or the file cannot be written.
     """
     path = Path(path)
     if path.suffix.lower() not in SAVE_SUFFIXES:
-        raise OutputError(f"{path}: unknown kind of image file; name it one of *{' *'.join(sorted(SAVE_SUFFIXES))}")
-    # OpenCV's own file functions do not take every Unicode name on Windows.
+        raise OutputError(
+            f"{path}: unknown kind of image file; use one of the suffixes {' '.join(sorted(SAVE_SUFFIXES))}"
+        )
+    # OpenCV's own file functions do not accept every Unicode name on Windows.
     encoded = cv2.imencode(path.suffix.lower(), image[..., ::-1])[1]
     partial = partial_path(path)
     try:
         partial.write_bytes(encoded.tobytes())
         partial.replace(path)
     except OSError as error:
-        with suppress(OSError):  # where nothing can be written, there may be nothing that can be removed
+        with suppress(OSError):  # the temporary file may not exist
             partial.unlink()
         raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
 
 
-_MARGIN = 0.4  # of the box's longer side, around it: hair and chin make a face recognisable to its user
-_JPEG_QUALITY = 80
+_MARGIN = 0.4  # margin around the box, as a share of its longer side: hair and chin make a face recognisable
 
 
 def jpeg_thumbnail(image: npt.NDArray[np.uint8], box: tuple[float, float, float, float] | None, side_px: int) -> bytes:
-    """A face with its surroundings, or a whole picture, as a small JPEG.
+    """Encode a face with its surroundings, or a whole image, as a small JPEG.
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        box: xyxy in pixels, may leave the image; None for the whole picture.
-        side_px: longest side of the result; nothing is enlarged.
+        box: Box xyxy in pixels, clipped to the image; None for the whole image.
+        side_px: Maximum side of the result in pixels; small images are not enlarged.
+
+    Examples:
+        >>> image = np.zeros((300, 400, 3), np.uint8)
+        >>> decode_image(jpeg_thumbnail(image, None, side_px=80)).shape
+        (60, 80, 3)
+        >>> decode_image(jpeg_thumbnail(image, (100, 100, 150, 150), side_px=200)).shape
+        (90, 90, 3)
     """
     height, width = image.shape[:2]
     if box is not None:
@@ -322,6 +371,5 @@ def jpeg_thumbnail(image: npt.NDArray[np.uint8], box: tuple[float, float, float,
             image = image[top:bottom, left:right]
     scale = min(1.0, side_px / max(image.shape[:2]))
     size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    encoded = cv2.imencode(".jpg", small[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1]
-    return bytes(encoded.tobytes())
+    small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    return encode_jpeg(small)

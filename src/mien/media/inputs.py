@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a user names, resolved to single inputs: files, folders, glob patterns and camera numbers."""
+"""Resolves file names, folders, glob patterns and camera numbers to single inputs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Kind = Literal["image", "video", "camera"]
 IMAGE_SUFFIXES = frozenset(
     {".avif", ".bmp", ".dib", ".gif", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 )
-"""Suffixes, lower-case, of files that are read as images; an animated GIF gives its first frame."""
+"""Lower-case suffixes of files that are read as images; an animated GIF gives its first frame."""
 
 VIDEO_SUFFIXES = frozenset(
     {
@@ -26,18 +26,18 @@ VIDEO_SUFFIXES = frozenset(
         *(".ogv", ".ts", ".vob", ".webm", ".wmv"),
     }
 )
-"""Suffixes, lower-case, of files that are read as videos."""
+"""Lower-case suffixes of files that are read as videos."""
 
 
 @dataclass(frozen=True)
 class MediaInput:
-    """One thing to analyse.
+    """One input to analyze.
 
     Attributes:
-        kind: ``"image"``, ``"video"`` or ``"camera"``.
-        path: the file; None for a camera.
-        camera: number of the camera from 0; None for a file.
-        name: the path as the user gave or would give it, ``"camera 0"`` for a camera; unique within one call.
+        kind: Kind of the input, ``"image"``, ``"video"`` or ``"camera"``.
+        path: Path of the file; None for a camera.
+        camera: Number of the camera, from 0; None for a file.
+        name: Path as the user gave it or would give it, ``"camera 0"`` for a camera; unique within one call.
     """
 
     kind: Kind
@@ -47,21 +47,31 @@ class MediaInput:
 
 
 def find_inputs(patterns: Sequence[str | os.PathLike[str]]) -> list[MediaInput]:
-    """Resolve what a user named to images, videos and cameras.
+    """Resolve names to images, videos and cameras.
 
-    A folder gives the media files in it and below, sorted by path; hidden files and folders and unknown suffixes are
-    passed over. A file that is named itself is taken whatever its suffix: if that is unknown, its content decides.
-    A pattern with ``*``, ``?`` or ``[`` (``**`` for folders below) is expanded unless a file has that very name.
-    A whole number is a camera unless a file has that name.
+    A folder gives the media files in it and its subfolders, sorted by path; hidden files, hidden folders and unknown
+    suffixes are skipped. A file that is named itself is accepted with any suffix: if that is unknown, its content
+    decides. A pattern with ``*``, ``?`` or ``[`` (``**`` for subfolders) is expanded unless a file has exactly that
+    name. A whole number is a camera unless a file has that name.
 
     Args:
-        patterns: names in the order they shall be worked on.
+        patterns: Names in the order of processing.
 
     Returns:
-        Every input once, at its first place, at least one.
+        Every input once, in order of first occurrence, at least one.
 
     Raises:
-        InputError: a name that nothing answers to, a folder without media, a file that is not media, or no names.
+        InputError: A name does not exist, a folder has no media, a file is no image or video, or there are no names.
+
+    Examples:
+        >>> find_inputs(["0"])
+        [MediaInput(kind='camera', path=None, camera=0, name='camera 0')]
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for name in ("b.mp4", "a.jpg", "notes.txt", ".hidden.jpg"):
+        ...         _ = Path(folder, name).write_bytes(b"content")
+        ...     [(item.kind, item.path.name) for item in find_inputs([folder])]
+        [('image', 'a.jpg'), ('video', 'b.mp4')]
     """
     if isinstance(patterns, (str, os.PathLike)):
         patterns = [patterns]
@@ -70,7 +80,7 @@ def find_inputs(patterns: Sequence[str | os.PathLike[str]]) -> list[MediaInput]:
     found: dict[object, MediaInput] = {}
     for pattern in patterns:
         for item in _resolve(os.fspath(pattern)):
-            # Two names of one file, through a link or "..", are one input.
+            # Two names of one file, such as a link or a name with "..", are one input.
             identity = item.camera if item.path is None else item.path.resolve()
             found.setdefault(identity, item)
     return list(found.values())
@@ -92,12 +102,12 @@ def _folder(folder: Path) -> Iterator[MediaInput]:
     paths = [path for path in _walk(folder) if _kind_by_suffix(path) is not None]
     if not paths:
         raise InputError(f"{folder}: no image or video in this folder or below; known suffixes: {_known_suffixes()}")
-    # Not checked here: one bad file must not stop the others, and reading it will say what is wrong.
+    # Files are not checked here: a damaged file must not stop the others, and reading it reports the error.
     yield from (_listed(path) for path in sorted(paths))
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """Every visible file below a folder; linked folders are not entered, so no circle can form."""
+    """Yield every visible file below a folder; linked folders are not followed, which avoids cycles."""
 
     def refuse(error: OSError) -> None:
         raise InputError(f"{error.filename}: cannot be listed ({error.strerror}); check its permissions") from error
@@ -108,10 +118,10 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 
 def _matches(pattern: str) -> Iterator[MediaInput]:
-    """Files that a pattern names are taken whole, folders as if they were named themselves."""
+    """Yield the media files that match a pattern; if none match, the content of matching folders."""
     found = glob.glob(pattern, recursive=True)  # noqa: PTH207  # Path.glob refuses absolute patterns
     matches = [Path(match) for match in sorted(found)]
-    # "*" means the media among the files, not that every file must be one; "**" lists folders beside their files.
+    # "*" matches other files as well, which are skipped; "**" lists folders beside their files.
     files = [path for path in matches if path.is_file() and _kind_by_suffix(path) is not None]
     if files:
         yield from (_listed(path) for path in files)
@@ -124,7 +134,7 @@ def _matches(pattern: str) -> Iterator[MediaInput]:
 
 
 def _listed(path: Path) -> MediaInput:
-    """A file that a folder or a pattern gave; its suffix is known."""
+    """Input for a file of a folder or a pattern, whose suffix is known."""
     return MediaInput(_kind_by_suffix(path) or "image", path, None, str(path))
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where each decoded frame stands in its stream: number, time, and what is missing before it."""
+"""`Timeline`, which gives decoded frames their index and time and counts the frames that are lost."""
 
 from __future__ import annotations
 
@@ -9,35 +9,48 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 _MAX_MESSAGES = 20
-_JUMP_BACK_S = 1.0  # further back than this is a new clock (joined recordings), not frames in disorder
+_JUMP_BACK_S = 1.0  # a larger step back is a new clock (joined recordings), not reordered frames
 _GAP_STEPS = 4.0
 _GAP_S = 0.3
-_STEADY_AFTER = 10  # steps to see before a gap can be told from an irregular stream
+_STEADY_AFTER = 10  # number of steps before a gap can be distinguished from an irregular stream
 
 
 @dataclass(frozen=True)
 class Place:
-    """Number and time of one frame."""
+    """Index and time of one frame.
+
+    Attributes:
+        index: Index in the stream, from 0.
+        time_s: Seconds since the start of the stream.
+    """
 
     index: int
     time_s: float
 
 
 class Timeline:
-    """Gives frames their number and time, and counts the packets that no frame came out of.
+    """Gives frames their index and time, and counts the packets that give no frame.
 
-    A decoder drops damaged packets without a word and delays and reorders the others, so neither counting its frames
-    nor dividing by a frame rate says which frame one is. Frames do come out in the order of their timestamps, though:
-    when one appears, every packet with an earlier timestamp that gave no frame yet never will. Memory is bounded by
-    the decoder's delay.
+    A decoder drops damaged packets silently and delays and reorders the others, so neither a count of its frames nor
+    a frame rate gives the index of a frame. Frames are output in the order of their timestamps, however: at each
+    frame, every packet with an earlier timestamp and no frame is lost. Memory is bounded by the delay of the decoder.
 
     Args:
-        time_base_s: seconds per timestamp unit.
-        start_pts: timestamp of the start of the stream; None takes the first frame's.
-        step_s: usual seconds between frames, for frames without a timestamp.
-        ordered: False where packets are stamped in the order of decoding, not of showing (AVI). What is lost is then
-            known by its number only, at the end of the stream or when the decoder says so.
-        all_shown: False where some packets are never shown (VP8); only reported failures are then lost.
+        time_base_s: Seconds per timestamp unit.
+        start_pts: Timestamp of the start of the stream; None takes the timestamp of the first frame.
+        step_s: Typical seconds between frames, used for frames without a timestamp.
+        ordered: Whether packets carry presentation timestamps. False for AVI, whose timestamps follow the decoding
+            order: lost frames are then only counted, at the end of the stream or at an error of the decoder.
+        all_shown: Whether every packet gives a frame. False for VP8, where only reported errors count as lost.
+
+    Examples:
+        >>> timeline = Timeline(time_base_s=Fraction(1, 25), start_pts=0, step_s=0.04, ordered=True, all_shown=True)
+        >>> for pts in (0, 1, 2):
+        ...     timeline.packet_sent(pts)
+        >>> [timeline.place(pts) for pts in (0, 2)]  # the packet with timestamp 1 gave no frame
+        [Place(index=0, time_s=0.0), Place(index=2, time_s=0.08)]
+        >>> timeline.n_lost, timeline.messages
+        (1, ('after 0.00 s (frame 0): 1 frames could not be decoded',))
     """
 
     def __init__(
@@ -51,9 +64,9 @@ class Timeline:
         self._n_sent = 0
         self._n_placed = 0
         self._n_missing = 0
-        self._n_spoiled = 0
+        self._n_discarded = 0
         self._pending: list[int] = []
-        self._given_up: deque[int] = deque(maxlen=256)
+        self._skipped_pts: deque[int] = deque(maxlen=256)
         self._last_pts: int | None = None
         self._last_time_s: float | None = None
         self._next_index = 0
@@ -62,75 +75,75 @@ class Timeline:
         self._n_steps = 0
         self._longest_step_s = 0.0
         self._messages: list[str] = []
-        self._n_unsaid = 0
+        self._n_omitted = 0
 
     @property
     def start_s(self) -> float:
-        """The stream's own clock at our second 0."""
+        """Timestamp of the stream, in seconds, at time 0 of its frames."""
         return float((self._start_pts or 0) * self._time_base_s)
 
     @property
     def now_s(self) -> float:
-        """Time of the latest frame, 0 before the first."""
+        """Time of the latest frame in seconds; 0 before the first."""
         return self._last_time_s or 0.0
 
     @property
     def n_lost(self) -> int:
-        """Frames that never came out or came out spoiled."""
-        return self._n_missing + self._n_spoiled
+        """Number of frames that were never output or were discarded."""
+        return self._n_missing + self._n_discarded
 
     @property
     def messages(self) -> tuple[str, ...]:
-        """Everything said so far, with one line for what was only counted."""
-        said = list(self._messages)
-        if self._n_unsaid:
-            said.append(f"and {self._n_unsaid} more")
+        """Messages so far, with one line for those that were only counted."""
+        messages = list(self._messages)
+        if self._n_omitted:
+            messages.append(f"and {self._n_omitted} more")
         if self._n_estimated:
-            said.append(f"{self._n_estimated} frames had no usable timestamp: their times are estimated")
-        return tuple(said)
+            messages.append(f"{self._n_estimated} frames had no usable timestamp: their times are estimated")
+        return tuple(messages)
 
-    def say(self, message: str) -> None:
-        """Note something for the report, with the place where it happened."""
+    def note(self, message: str) -> None:
+        """Add a message to the report, with the current time and frame."""
         if len(self._messages) < _MAX_MESSAGES:
             self._messages.append(f"after {self.now_s:.2f} s (frame {max(self._next_index - 1, 0)}): {message}")
         else:
-            self._n_unsaid += 1
+            self._n_omitted += 1
 
-    def sent(self, pts: int | None) -> None:
-        """A packet with this timestamp went to the decoder."""
+    def packet_sent(self, pts: int | None) -> None:
+        """Record the timestamp of a packet that is passed to the decoder."""
         self._n_sent += 1
-        # A timestamp in the past belongs to a clock that was set back; it would only confuse the order.
+        # An earlier timestamp belongs to a clock that was set back and has no place in the order.
         in_order = pts is not None and (self._last_pts is None or pts > self._last_pts)
         if self._tracked and pts is not None and in_order:
             heapq.heappush(self._pending, pts)
 
-    def spoiled(self, reason: str) -> None:
-        """The frame placed last is of no use."""
-        self.say(f"this frame is left out: {reason}")
-        self._n_spoiled += 1
+    def discard_last(self, reason: str) -> None:
+        """Count the frame that was placed last as lost."""
+        self.note(f"this frame is left out: {reason}")
+        self._n_discarded += 1
 
-    def failed(self, pts: int | None) -> None:
-        """The decoder refused a packet."""
+    def packet_failed(self, pts: int | None) -> None:
+        """Record a packet that the decoder rejected."""
         if not self._tracked or pts is None:
-            self._n_missing += 1  # otherwise its timestamp is pending and is missed later
+            self._n_missing += 1  # otherwise its timestamp stays pending and is counted later
             self._next_index += 1
 
     def stop_tracking(self) -> None:
-        """From here on packets do not correspond to frames."""
+        """Stop matching packets to frames for the rest of the stream."""
         self._tracked = self._all_shown = False
         self._pending.clear()
 
     def place(self, pts: int | None) -> Place | None:
-        """Number and time of a frame that came out of the decoder.
+        """Index and time of a frame that the decoder output.
 
         Returns:
-            None for a frame that comes after its turn, which damaged streams bring; it has been counted as lost.
+            None for a frame that comes out of order, as in damaged streams; it is already counted as lost.
         """
         if pts is not None and self._tracked:
-            if pts in self._given_up:
-                self.say("a frame came out after its turn and is left out")
+            if pts in self._skipped_pts:
+                self.note("a frame came out of order and is left out")
                 return None
-            self._give_up_before(pts)
+            self._skip_until(pts)
         place = Place(self._next_index, self._time(pts))
         self._watch_for_gap(place.time_s)
         self._next_index += 1
@@ -140,31 +153,31 @@ class Timeline:
         return place
 
     def finish(self, n_missing: int, duration_s: float | None) -> None:
-        """The stream is over.
+        """Count what is missing at the end of the stream.
 
         Args:
-            n_missing: frames that the container declares but holds no packet of.
-            duration_s: how long the file says it is; None if it does not.
+            n_missing: Number of frames that the container declares without a packet.
+            duration_s: Declared duration in seconds; None if undeclared.
         """
-        n_unseen = self._n_sent - self._n_placed - self._n_missing
-        if self._all_shown and n_unseen > 0:
-            self.say(f"{n_unseen} frames up to the end could not be decoded")
-            self._n_missing += n_unseen
+        n_undecoded = self._n_sent - self._n_placed - self._n_missing
+        if self._all_shown and n_undecoded > 0:
+            self.note(f"{n_undecoded} frames up to the end could not be decoded")
+            self._n_missing += n_undecoded
         if n_missing > 0:
-            self.say(f"the file ends here, {n_missing} frames before its declared end")
+            self.note(f"the file ends here, {n_missing} frames before its declared end")
             self._n_missing += n_missing
         elif duration_s is not None and self.now_s + self._step_s < duration_s - max(_GAP_S, duration_s / 20):
-            self.say(f"the pictures end here, the file says it lasts {duration_s:.2f} s; it may be cut off")
+            self.note(f"the frames end here, the declared duration is {duration_s:.2f} s; the file may be cut off")
 
-    def _give_up_before(self, pts: int) -> None:
+    def _skip_until(self, pts: int) -> None:
         n_missing = 0
         while self._pending and self._pending[0] < pts:
-            self._given_up.append(heapq.heappop(self._pending))
+            self._skipped_pts.append(heapq.heappop(self._pending))
             n_missing += 1
         if self._pending and self._pending[0] == pts:
             heapq.heappop(self._pending)
         if n_missing:
-            self.say(f"{n_missing} frames could not be decoded")
+            self.note(f"{n_missing} frames could not be decoded")
             self._n_missing += n_missing
             self._next_index += n_missing
 
@@ -179,18 +192,18 @@ class Timeline:
             return time_s
         expected_s = self._last_time_s + self._step_s
         if self._last_time_s - time_s > _JUMP_BACK_S:
-            self.say("the file's clock is set back here; times go on from the last frame")
+            self.note("the file's clock is set back here; times go on from the last frame")
             self._clock_shift_s += expected_s - time_s
         else:
             self._n_estimated += 1
         return expected_s
 
     def _watch_for_gap(self, time_s: float) -> None:
-        """Say where a steady stream pauses: some containers lose packets without leaving a trace."""
+        """Add a message where a regular stream pauses, since some containers lose packets without a trace."""
         if self._last_time_s is None:
             return
         step_s = time_s - self._last_time_s
         if self._n_steps >= _STEADY_AFTER and step_s > max(_GAP_S, _GAP_STEPS * self._longest_step_s):
-            self.say(f"no picture for {step_s:.2f} s, longer than anywhere before; the file may be damaged here")
+            self.note(f"no frame for {step_s:.2f} s, the longest gap so far; the file may be damaged here")
         self._n_steps += 1
         self._longest_step_s = max(self._longest_step_s, step_s)

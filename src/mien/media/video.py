@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Video files in: every picture that can be decoded, with its true time, and word of what could not."""
+"""`VideoReader`, which reads every decodable frame of a video file with its true time and reports lost frames."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from av.container import InputContainer
 
 from mien.core import ConfigError, InputError
 from mien.media.file_types import identify_file, require_file
-from mien.media.frames import DecodeReport, PictureMaker, VideoFrame, VideoInfo
+from mien.media.frames import DecodeReport, FrameConverter, VideoFrame, VideoInfo
 from mien.media.headers import n_bytes_missing
 from mien.media.images import MAX_PIXELS
 from mien.media.timeline import Place, Timeline
 
-# Up to here one thread decodes hundreds of frames a second, and for less work than several.
+# Up to this size one thread decodes hundreds of frames per second, with less overhead than several.
 _SMALL_PIXELS = 1280 * 720
 _MAX_READ_ERRORS = 100  # in a row, without a packet in between
 _FALLBACK_FPS = 25
-# Above this a container without a frame rate has told its clock instead.
+# A higher rate is the clock rate of a container without a frame rate.
 _MAX_FPS = 1000
 _PAIRED_FIELDS = {"h264", "hevc"}  # codecs whose interlaced frames may come as two packets
-# FFmpeg's readers of single images and of text art, which take almost anything.
+# FFmpeg's demuxers of single images and of text art, which accept almost any file.
 _NOT_VIDEO = {"adf", "bin", "idf", "image2", "tty", "xbin"}
-# Only files, never the addresses that a playlist or a reference movie may name. Given to PyAV as options of the
-# container alone: PyAV 14 crashes on options for all streams where there are several.
+# Only files, never the network addresses in a playlist or a reference movie. These are options of the container
+# only: PyAV 14 crashes on options for all streams if there are several.
 _OPEN_OPTIONS = {"protocol_whitelist": "file"}
 
 
@@ -42,25 +42,40 @@ def open_video(
     every: int = 1,
     threads: int = 0,
 ) -> VideoReader:
-    """Open a video file, an animated GIF among them.
+    """Open a video file or an animated GIF.
 
-    Frames before ``start_s`` and between the chosen ones are decoded, because only so their numbers are true, but not
-    converted to RGB, which saves a good part of the time. The audio is ignored; HDR pictures are not tone-mapped and
-    look pale.
+    Frames before ``start_s`` and between the selected ones are decoded, since their indices require it, but not
+    converted to RGB, which saves much of the time. Audio is ignored; HDR frames are not tone-mapped and look pale.
 
     Args:
-        path: the file.
-        start_s: first time wanted, in seconds from the start of the stream.
-        stop_s: time to stop before.
-        every: keep the frames whose index is a multiple of this.
-        threads: decoder threads; 0 takes one for small pictures and lets FFmpeg choose for others.
+        path: Path of the file.
+        start_s: First time to yield, in seconds from the start of the stream; None for 0.
+        stop_s: Time in seconds before which to stop; None for the end of the stream.
+        every: Step between frames: frames whose index is a multiple of it are yielded.
+        threads: Number of decoder threads; 0 uses one for small frames and FFmpeg's choice for others.
 
     Returns:
         A reader to use in a ``with`` statement. It has decoded the first frame already.
 
     Raises:
-        InputError: missing, empty, not a video, without a picture that can be decoded, or larger than `MAX_PIXELS`.
-        ConfigError: a range or number makes no sense.
+        InputError: The file is missing, empty, no video, without a decodable frame, or larger than `MAX_PIXELS`.
+        ConfigError: The range is empty or a number is out of range.
+
+    Examples:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from mien.media import VideoWriter
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with VideoWriter(f"{folder}/clip.mp4", 64, 48) as writer:
+        ...         for index in range(5):
+        ...             writer.write(np.zeros((48, 64, 3), np.uint8), index / 25)
+        ...     with open_video(f"{folder}/clip.mp4", every=2) as video:
+        ...         print(video.info.width, video.info.height, video.info.start_offset_s)
+        ...         print([(frame.index, round(frame.time_s, 3)) for frame in video])
+        ...         print(video.report.n_decoded, video.report.n_lost)
+        64 48 0.0
+        [(0, 0.0), (2, 0.08), (4, 0.16)]
+        5 0
     """
     if every < 1:
         raise ConfigError(f"every must be at least 1, got {every}")
@@ -81,11 +96,10 @@ def open_video(
 
 
 class VideoReader:
-    """A `FrameSource` over a video file; made by `open_video`.
+    """`FrameSource` of a video file, created by `open_video`.
 
-    It is read once, like a file. Damaged places are passed over and counted in `report`; frames that the decoder
-    marks as corrupt are not given out, since a face read from them would be an invention. Close it in the thread
-    that iterates.
+    It is read once, like a file. Damaged parts are skipped and counted in `report`; frames that the decoder marks as
+    corrupt are left out, since predictions on them would be meaningless. Close it in the thread that iterates.
     """
 
     def __init__(self, path: Path, *, start_s: float, stop_s: float, every: int, threads: int) -> None:
@@ -97,7 +111,7 @@ class VideoReader:
         self._n_packets = 0
         self._complete = True
         self._open = True
-        # Absolute: a relative name such as "data:1.mp4" would read as a protocol.
+        # Absolute, since FFmpeg would read a relative name such as "data:1.mp4" as a protocol.
         try:
             self._n_bytes_missing = n_bytes_missing(path)
             self._container = open_container(str(path.absolute()))
@@ -116,7 +130,7 @@ class VideoReader:
 
     @property
     def report(self) -> DecodeReport:
-        """What was decoded and lost so far; final once the iteration has ended."""
+        """Numbers of decoded and lost frames so far; final at the end of the iteration."""
         return DecodeReport(
             n_decoded=self._n_decoded,
             n_lost=self._timeline.n_lost,
@@ -146,7 +160,7 @@ class VideoReader:
         if _NOT_VIDEO.intersection(container_names) or self._container.format.name.endswith("_pipe"):
             raise InputError(f"{self._path}: not a video of a known format; give MP4, MOV, MKV, WebM, AVI or MPEG")
         if not self._container.streams.video:
-            raise InputError(f"{self._path}: has no picture, only {self._other_streams()}; give a file with video")
+            raise InputError(f"{self._path}: has no video stream, only {self._other_streams()}; give a file with video")
         self._stream = stream = self._container.streams.video[0]
         context = stream.codec_context
         if context is None:
@@ -171,26 +185,26 @@ class VideoReader:
         decoded = self._decoded()
         first = next(decoded, None)
         if first is None:
-            raise InputError(f"{self._path}: no frame can be decoded; {self._excuse()}")
-        self._picture = PictureMaker(first[1], stream.sample_aspect_ratio, str(self._path))
+            raise InputError(f"{self._path}: no frame can be decoded; {self._damage()}")
+        self._converter = FrameConverter(first[1], stream.sample_aspect_ratio, str(self._path))
         self._info = VideoInfo(
             path=self._path,
             name=self._path.name,
-            width=self._picture.width,
-            height=self._picture.height,
+            width=self._converter.width,
+            height=self._converter.height,
             codec=context.name,
             average_fps=float(rate) if rate else None,
             duration_s=self._declared_duration_s(),
             start_offset_s=self._timeline.start_s,
             n_frames_declared=stream.frames or None,
-            rotation_deg=self._picture.rotation_deg,
+            rotation_deg=self._converter.rotation_deg,
         )
-        self._frames = self._chosen(first, decoded)
+        self._frames = self._selected(first, decoded)
 
-    def _chosen(
+    def _selected(
         self, first: tuple[Place, av.VideoFrame], rest: Iterator[tuple[Place, av.VideoFrame]]
     ) -> Iterator[VideoFrame]:
-        """The frames that were asked for, as pictures."""
+        """Yield the requested frames with their images."""
         size = first[1].width, first[1].height
         pair: tuple[Place, av.VideoFrame] | None = first
         while pair is not None and self._open:
@@ -199,28 +213,28 @@ class VideoReader:
                 return
             if (frame.width, frame.height) != size:
                 size = frame.width, frame.height
-                self._timeline.say(f"the picture size changes to {size[0]} x {size[1]}; it is fitted to the first")
+                self._timeline.note(f"the frame size changes to {size[0]} x {size[1]}; it is fitted to the first")
             if place.time_s >= self._start_s and place.index % self._every == 0:
                 try:
-                    picture = self._picture.frame(frame, place)
+                    converted = self._converter.frame(frame, place)
                 except av.FFmpegError as error:
                     self._n_decoded -= 1
-                    self._timeline.spoiled(f"its colours cannot be converted ({_reason(error)})")
+                    self._timeline.discard_last(f"its colours cannot be converted ({_reason(error)})")
                 else:
-                    yield picture
+                    yield converted
             if not self._open:
                 return
             pair = next(rest, None)
 
     def _decoded(self) -> Iterator[tuple[Place, av.VideoFrame]]:
-        """Every intact frame of the stream with its place."""
+        """Yield every intact frame of the stream with its index and time."""
         for packet in self._packets():
             try:
                 frames = packet.decode()
             except av.FFmpegError as error:
-                self._timeline.say(f"undecodable data ({_reason(error)})")
+                self._timeline.note(f"undecodable data ({_reason(error)})")
                 if packet.size:  # not the empty packet that flushes the decoder
-                    self._timeline.failed(packet.pts)
+                    self._timeline.packet_failed(packet.pts)
                 continue
             for frame in frames:
                 if frame.interlaced_frame and self._stream.codec_context.name in _PAIRED_FIELDS:
@@ -229,17 +243,17 @@ class VideoReader:
                 if place is None:
                     continue
                 if frame.is_corrupt:
-                    self._timeline.spoiled("its data are corrupt")
+                    self._timeline.discard_last("its data are corrupt")
                     continue
                 self._n_decoded += 1
                 yield place, frame
         self._timeline.finish(self._n_promised - self._n_packets, self._declared_duration_s())
         if self._n_bytes_missing:
             self._complete = False
-            self._timeline.say(f"the file is cut off, {self._n_bytes_missing} bytes before its end; copy it again")
+            self._timeline.note(f"the file is cut off, {self._n_bytes_missing} bytes before its end; copy it again")
 
     def _packets(self) -> Iterator[av.Packet[av.VideoStream]]:
-        """The stream's packets and the empty one that flushes the decoder, past whatever cannot be read."""
+        """Yield the readable packets of the stream and the empty one that flushes the decoder."""
         n_errors = 0
         packets = self._container.demux(self._stream)
         while n_errors < _MAX_READ_ERRORS:
@@ -247,20 +261,20 @@ class VideoReader:
                 packet = next(packets, None)
             except av.FFmpegError as error:
                 n_errors += 1
-                self._timeline.say(f"unreadable data ({_reason(error)})")
+                self._timeline.note(f"unreadable data ({_reason(error)})")
                 packets = self._container.demux(self._stream)
                 continue
             except IndexError:
-                # PyAV trips over streams that appear late, as damage in a transport stream makes up. It does so
-                # after the last packet, when the flushing packet of our stream is through.
+                # PyAV fails on streams that appear late, as in a damaged transport stream. This happens after the last
+                # packet, when the decoder of this stream is already flushed.
                 return
             if packet is None:
                 return
             n_errors = 0
             if packet.size:
                 self._n_packets += 1
-                if not packet.is_discard:  # an edit list hides it: no frame will come of it
-                    self._timeline.sent(packet.pts)
+                if not packet.is_discard:  # an edit list hides it: it gives no frame
+                    self._timeline.packet_sent(packet.pts)
             yield packet
 
     def _declared_duration_s(self) -> float | None:
@@ -272,23 +286,26 @@ class VideoReader:
         kinds = sorted({stream.type for stream in self._container.streams})
         return " and ".join(kinds) or "unreadable data"
 
-    def _excuse(self) -> str:
+    def _damage(self) -> str:
         messages = self._timeline.messages
-        return f"it is damaged ({messages[0]})" if messages else "it is damaged or holds no pictures"
+        return f"it is damaged ({messages[0]})" if messages else "it is damaged or has no frames"
 
 
 def open_container(name: str) -> InputContainer:
-    """A file for PyAV, whatever its tags are written in; ``name`` must be absolute.
+    """Open a file with PyAV, even if its tags have an unknown encoding.
+
+    Args:
+        name: Absolute path of the file.
 
     Raises:
-        av.FFmpegError: it cannot be opened.
-        OSError: the same.
-        ValueError: the name is none.
+        av.FFmpegError: The file cannot be opened.
+        OSError: The file cannot be opened.
+        ValueError: The name is invalid.
     """
     try:
         return av.open(name, "r", container_options=_OPEN_OPTIONS)
     except UnicodeDecodeError:
-        # Tags in another encoding stop PyAV before 19, which has this argument for them; later ones need it no more.
+        # PyAV before 19 fails on tags in another encoding without this argument; later versions do not need it.
         lenient: dict[str, Any] = {"metadata_errors": "replace"}
         container: InputContainer = av.open(name, "r", container_options=_OPEN_OPTIONS, **lenient)
         return container

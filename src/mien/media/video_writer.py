@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Video files out: pictures with their true times, and never half a file under the final name."""
+"""`VideoWriter`, which writes images with their true times to a video file, atomically."""
 
 from __future__ import annotations
 
@@ -17,31 +17,41 @@ from mien.core import ConfigError, OutputError
 from mien.media.images import as_rgb, partial_path
 
 VIDEO_SAVE_SUFFIXES = frozenset({".m4v", ".mkv", ".mov", ".mp4"})
-"""Suffixes, lower-case, of the video files that `VideoWriter` writes."""
+"""Lower-case suffixes of the video files that `VideoWriter` writes."""
 
 _CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
-# Fine enough for every usual frame rate; MPEG-4 part 2 allows no finer than 1/65535 s.
+# A multiple of every common frame rate; MPEG-4 part 2 allows at most 1/65535 s.
 _TIME_BASE = Fraction(1, 60_000)
 _CODECS = (("libx264", {"crf": "20", "preset": "veryfast"}), ("mpeg4", {"qscale": "4"}))
 
 
 class VideoWriter:
-    """Writes pictures to a video file that any player shows.
+    """Writes images to a video file that every player supports.
 
-    H.264 where the PyAV build has an encoder for it, else MPEG-4 part 2; 4:2:0 colours, without sound. The file
-    grows under a temporary name beside the target and takes the final name, over an older file, when it is closed.
-    Leaving the ``with`` block by an error discards it; by Ctrl-C it keeps what was written.
+    The codec is H.264 if the PyAV build has an encoder for it, otherwise MPEG-4 part 2; 4:2:0 colours, no audio. The
+    file is written under a temporary name beside the target and renamed, over an existing file, when it is closed.
+    An error in the ``with`` block discards it; Ctrl-C keeps the frames so far.
 
     Args:
-        path: the target; ``.mp4``, ``.m4v``, ``.mov`` or ``.mkv``.
-        width: pixels of every picture; an odd size is rounded up in the file by doubling the last row or column.
-        height: pixels of every picture.
-        fps: frames per second to expect, which only steers the bit rate.
-        threads: encoder threads; 0 lets the encoder choose.
+        path: Path of the target, with suffix ``.mp4``, ``.m4v``, ``.mov`` or ``.mkv``.
+        width: Width of every image in pixels; an odd size is rounded up in the file by repeating the last column.
+        height: Height of every image in pixels; an odd size is rounded up by repeating the last row.
+        fps: Expected frame rate in frames per second, which only controls the bit rate.
+        threads: Number of encoder threads; 0 lets the encoder choose.
 
     Raises:
-        OutputError: another suffix, or the place cannot be written.
-        ConfigError: a size or number makes no sense.
+        OutputError: The suffix is another one, or the file cannot be written.
+        ConfigError: A size or number is out of range.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "clip.mp4")
+        ...     with VideoWriter(path, 64, 48) as writer:
+        ...         writer.write(np.zeros((48, 64, 3), np.uint8), time_s=0.0)
+        ...         before = path.exists()
+        ...     (before, path.exists())
+        (False, True)
     """
 
     def __init__(
@@ -52,7 +62,7 @@ class VideoWriter:
             raise ConfigError(f"{path}: cannot write {width} x {height} pixels at {fps} fps with {threads} threads")
         container = _CONTAINERS.get(self._path.suffix.lower())
         if container is None:
-            raise OutputError(f"{path}: unknown kind of video file; name it one of *{' *'.join(_CONTAINERS)}")
+            raise OutputError(f"{path}: unknown kind of video file; use one of the suffixes {' '.join(_CONTAINERS)}")
         if self._path.is_dir():
             raise OutputError(f"{path}: is a folder; name a file in it")
         self._width = width
@@ -61,7 +71,7 @@ class VideoWriter:
         self._temporary = partial_path(self._path)
         options = {"movflags": "+faststart"} if container in ("mp4", "mov") else {}
         try:
-            self._temporary.touch()  # PyAV opens the file late; this finds out now whether the place can be written
+            self._temporary.touch()  # PyAV opens the file late; this checks now whether it can be written
         except OSError as error:
             raise self._failure(error) from error
         try:
@@ -73,25 +83,25 @@ class VideoWriter:
         self._open = True
 
     def write(self, image: npt.NDArray[np.uint8], time_s: float) -> None:
-        """Append a picture.
+        """Append an image.
 
         Args:
             image: (height, width, 3) uint8 RGB.
-            time_s: when it is shown, in seconds, not before 0. A picture that is not later than the one before is
-                put 1/60000 s after it.
+            time_s: Time of the frame in seconds, at least 0. A frame that is not later than the previous one is
+                placed 1/60000 s after it.
 
         Raises:
-            OutputError: the disk is full or the file cannot be written; or the writer is closed.
-            ConfigError: the picture has another size, or the time is negative or not a number.
+            OutputError: The disk is full, the file cannot be written, or the writer is closed.
+            ConfigError: The image has another size, or the time is negative or not a number.
         """
         image = as_rgb(image)
         if not self._open:
             raise OutputError(f"{self._path}: is closed; nothing more can be written")
         if image.shape[:2] != (self._height, self._width):
             got = f"{image.shape[1]} x {image.shape[0]}"
-            raise ConfigError(f"{self._path}: pictures must be {self._width} x {self._height}, got {got}")
+            raise ConfigError(f"{self._path}: images must be {self._width} x {self._height}, got {got}")
         if not 0 <= time_s < float("inf"):
-            raise ConfigError(f"{self._path}: a picture cannot be shown at {time_s} s")
+            raise ConfigError(f"{self._path}: a frame cannot have the time {time_s} s")
         padding = ((0, self._height % 2), (0, self._width % 2), (0, 0))
         frame = av.VideoFrame.from_ndarray(np.pad(image, padding, "edge"), format="rgb24")
         pts = round(time_s / _TIME_BASE)
@@ -101,16 +111,16 @@ class VideoWriter:
         self._encode(frame)
 
     def close(self) -> None:
-        """Finish the file and give it its name.
+        """Finish the file and rename it to its final name.
 
         Raises:
-            OutputError: no picture was written, or the file cannot be finished.
+            OutputError: No image was written, or the file cannot be finished.
         """
         if not self._open:
             return
         if self._last_pts is None:
             self.discard()
-            raise OutputError(f"{self._path}: no picture was written, so there is no video")
+            raise OutputError(f"{self._path}: no image was written, so there is no video")
         self._encode(None)
         try:
             self._container.close()
@@ -121,14 +131,14 @@ class VideoWriter:
         self._open = False
 
     def discard(self) -> None:
-        """Drop what was written and leave an older file of that name as it was."""
+        """Delete the temporary file; an existing file of the final name is kept."""
         if not self._open:
             return
         self._open = False
         try:
             self._container.close()
         except (av.FFmpegError, OSError, ValueError):
-            pass  # the file is thrown away: whether it could have been finished does not matter
+            pass  # the file is deleted anyway
         finally:
             self._temporary.unlink(missing_ok=True)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sound in: rate, channels, length, and files without any."""
+"""Sampling rate, channels and length of audio, and files without any."""
 
 from pathlib import Path
 
@@ -38,13 +38,13 @@ def test_mono_at_the_asked_rate(tmp_path: Path, rate_hz: int, layout: str) -> No
     assert np.abs(samples).max() == pytest.approx(16_000 / 32_768, abs=0.06)
 
 
-def test_no_sound(shared_data: Path) -> None:
-    with pytest.raises(InputError, match="has no sound"):
+def test_a_video_without_audio_is_refused(shared_data: Path) -> None:
+    with pytest.raises(InputError, match="has no audio; give a file with an audio stream"):
         list(audio_blocks(shared_data / "video" / "webcam_talk.mp4"))
 
 
-@pytest.mark.parametrize("content", [b"", b"not a film at all" * 99])
-def test_no_film(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize("content", [b"", b"not a video at all" * 99])
+def test_files_without_media_are_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.wav").write_bytes(content)
     with pytest.raises(InputError, match=r"x\.wav"):
         list(audio_blocks(tmp_path / "x.wav"))
@@ -56,14 +56,14 @@ def test_a_file_that_was_cut_off_gives_what_is_there(tmp_path: Path) -> None:
     assert sum(map(len, audio_blocks(path))) == pytest.approx(200_000 / 4 / 44_100 * 16_000, rel=0.01)
 
 
-def test_settings_without_sense(tmp_path: Path) -> None:
+def test_settings_out_of_range(tmp_path: Path) -> None:
     path = write_tone(tmp_path / "tone.wav")
     for settings in ({"rate_hz": 0}, {"block_s": 0.0}, {"block_s": float("nan")}):
         with pytest.raises(ConfigError):
             list(audio_blocks(path, **settings))
 
 
-def test_real_speech_lasts_as_long_as_its_pictures(shared_data: Path) -> None:
+def test_real_speech_lasts_as_long_as_its_video(shared_data: Path) -> None:
     for path in sorted((shared_data / "video").glob("grid_*.mpg")):
         samples = np.concatenate(list(audio_blocks(path)))
         assert len(samples) / 16_000 == pytest.approx(3.0, abs=0.15)

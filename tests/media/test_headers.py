@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Header fields of image files against PIL, and the declared length of video files."""
+
+import io
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mien.media.headers import ImageHeader, n_bytes_missing, read_header
+
+_ORIENTATION = 0x0112
+# `Format.name` -> PIL's name of the format.
+_FORMATS = {
+    "JPEG": "JPEG",
+    "PNG": "PNG",
+    "WebP": "WEBP",
+    "GIF": "GIF",
+    "BMP": "BMP",
+    "TIFF": "TIFF",
+    "PNM": "PPM",
+}
+
+
+def encoded(name: str, size: tuple[int, int] = (37, 23), **options: Any) -> bytes:
+    width, height = size
+    noise = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(noise).save(stream, _FORMATS[name], **options)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("name", _FORMATS)
+def test_the_size_is_read_from_the_header(name: str) -> None:
+    assert read_header(encoded(name), name) == ImageHeader(width=37, height=23, orientation=1, complete=True)
+
+
+@pytest.mark.parametrize("options", [{"lossless": True}, {"exif": Image.Exif(), "quality": 50}])
+def test_the_size_of_every_kind_of_webp(options: dict[str, Any]) -> None:
+    header = read_header(encoded("WebP", **options), "WebP")
+    assert (header.width, header.height, header.complete) == (37, 23, True)
+
+
+@pytest.mark.parametrize("name", ["JPEG", "PNG", "WebP"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_exif_orientation_is_read_and_the_size_is_as_stored(name: str, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[_ORIENTATION] = orientation
+    header = read_header(encoded(name, exif=exif), name)
+    assert (header.width, header.height, header.orientation) == (37, 23, orientation)
+
+
+@pytest.mark.parametrize("orientation", [0, 9, 65_535])
+def test_an_impossible_orientation_is_ignored(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[_ORIENTATION] = orientation
+    assert read_header(encoded("JPEG", exif=exif), "JPEG").orientation == 1
+
+
+def test_the_orientation_of_tiff_is_left_to_the_decoder() -> None:
+    data = encoded("TIFF", tiffinfo={_ORIENTATION: 6})
+    assert read_header(data, "TIFF").orientation == 1
+
+
+@pytest.mark.parametrize("name", ["JPEG", "PNG", "WebP", "GIF"])
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.95])
+def test_a_truncated_file_is_incomplete(name: str, share: float) -> None:
+    data = encoded(name, size=(200, 150))
+    header = read_header(data[: int(share * len(data))], name)
+    assert not header.complete
+    assert (header.width, header.height) in [(200, 150), (0, 0)]
+
+
+@pytest.mark.parametrize("name", [*_FORMATS, "AVIF"])
+def test_no_prefix_of_a_file_raises(name: str) -> None:
+    data = encoded("JPEG" if name == "AVIF" else name, size=(5, 4))
+    for length in range(min(len(data), 300)):
+        header = read_header(data[:length], name)
+        assert min(header.width, header.height) >= 0
+
+
+def test_a_gif_is_complete_with_its_first_frame() -> None:
+    frames = [Image.new("L", (9, 7), value) for value in (0, 200)]
+    stream = io.BytesIO()
+    frames[0].save(stream, "GIF", save_all=True, append_images=frames[1:])
+    data = stream.getvalue()
+    second = data.index(b"\x21\xf9", data.index(b"\x2c"))
+    assert read_header(data[:second], "GIF") == ImageHeader(width=9, height=7)
+
+
+def test_rows_from_the_top_have_a_negative_height_in_bmp() -> None:
+    data = bytearray(encoded("BMP"))
+    struct.pack_into("<i", data, 22, -23)
+    assert read_header(bytes(data), "BMP") == ImageHeader(width=37, height=23)
+
+
+def test_the_largest_item_is_the_image_of_an_avif() -> None:
+    def item(width: int, height: int) -> bytes:
+        return struct.pack(">I4sIII", 20, b"ispe", 0, width, height)
+
+    data = struct.pack(">I4s", 48, b"meta") + item(64, 64) + item(300, 200)
+    assert read_header(data, "AVIF") == ImageHeader(width=300, height=200)
+    assert not read_header(data[:-4] + bytes(0), "AVIF").complete
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"P5 # a comment\n12\n34 255\n", ImageHeader(12, 34)),
+        (b"P6 12", ImageHeader(complete=False)),
+        (b"P6 wide high 255", ImageHeader(complete=False)),
+    ],
+)
+def test_fields_of_pnm(data: bytes, expected: ImageHeader) -> None:
+    assert read_header(data, "PNM") == expected
+
+
+def test_an_unknown_format_gives_the_defaults() -> None:
+    assert read_header(b"anything", "Photoshop") == ImageHeader(width=0, height=0, orientation=1, complete=True)
+
+
+@pytest.mark.parametrize(
+    ("content", "missing"),
+    [
+        (b"", 0),
+        (b"RIFF", 0),
+        (b"RIFF" + (100).to_bytes(4, "little") + bytes(100), 0),
+        (b"RIFF" + (100).to_bytes(4, "little") + bytes(60), 40),
+        (b"RIFF" + bytes(4) + bytes(60), 0),
+        (bytes.fromhex("1a45dfa3"), 0),
+        (bytes.fromhex("1a45dfa3 81 00 18538067 8a") + bytes(10), 0),
+        (bytes.fromhex("1a45dfa3 81 00 18538067 8a") + bytes(4), 6),
+        (bytes.fromhex("1a45dfa3 81 00 18538067 400a") + bytes(4), 6),
+        (bytes.fromhex("1a45dfa3 81 00 18538067 01ffffffffffffff") + bytes(4), 0),
+        (bytes.fromhex("1a45dfa3 81 00 00000000 8a"), 0),
+    ],
+    ids=[
+        "empty",
+        "short",
+        "riff",
+        "cut riff",
+        "live riff",
+        "bare",
+        "mkv",
+        "cut mkv",
+        "long number",
+        "live mkv",
+        "other",
+    ],
+)
+def test_what_headers_declare(tmp_path: Path, content: bytes, missing: int) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(content)
+    assert n_bytes_missing(file) == missing
