@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Frames of a fake camera, and cameras that fail."""
+
 from itertools import count
 
 import numpy as np

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Boxes, panels, landmarks and pose on images, and anonymised heads."""
+
 from typing import Any
 
 import cv2
@@ -7,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from mien.core import EXPRESSIONS, Faces, InputError
-from mien.media import anonymize_faces, draw_faces
+from mien.media import RecentHeads, anonymize_faces, draw_faces
 from mien.media.drawing import lay_out_panels, track_colour
 
 Pixels = npt.NDArray[np.uint8]
@@ -206,3 +208,27 @@ def test_in_a_crowd_no_panel_hides_another_face() -> None:
     drawn = draw_faces(image, faces(*boxes))
     for x0, y0, x1, y1 in np.array(boxes, int):
         assert not changed(image, drawn)[y0 + 8 : y1 - 8, x0 + 8 : x1 - 8].any()
+
+
+def tracked_faces(**boxes: float) -> Faces:
+    """One face per argument: ``t3=10.0`` is a face of track 3 with its left edge at 10."""
+    return Faces(
+        boxes=np.array([[x, 0, x + 5, 5] for x in boxes.values()], np.float32).reshape(-1, 4),
+        track_ids=[int(name[1:]) for name in boxes],
+    )
+
+
+def test_a_lost_face_stays_hidden_for_a_second_and_no_longer() -> None:
+    heads = RecentHeads()
+    assert heads.update(tracked_faces(t0=1, t1=50), 0.0).boxes[:, 0].tolist() == [1, 50]
+    assert heads.update(tracked_faces(t0=2), 0.04).boxes[:, 0].tolist() == [2, 50]
+    assert heads.update(tracked_faces(), 0.96).boxes[:, 0].tolist() == [2, 50]
+    assert heads.update(tracked_faces(t0=3), 1.0).boxes[:, 0].tolist() == [3]
+    assert len(heads.update(tracked_faces(), 9.0)) == 0
+
+
+def test_faces_without_a_track_are_hidden_where_they_are() -> None:
+    heads = RecentHeads()
+    both = Faces(boxes=np.float32([[0, 0, 5, 5], [9, 0, 14, 5]]), track_ids=[-1, -1])
+    assert len(heads.update(both, 0.0)) == 2
+    assert len(heads.update(Faces.empty(), 0.1)) == 0

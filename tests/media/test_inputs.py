@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Files, folders, patterns and camera numbers as inputs."""
+
 from pathlib import Path
 
 import pytest

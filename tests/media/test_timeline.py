@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Indices, times and losses from streams of timestamps."""
+
 from fractions import Fraction
 
 import pytest

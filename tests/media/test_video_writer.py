@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Video files that are written and read back, and writers that fail."""
+
 from pathlib import Path
 
 import numpy as np

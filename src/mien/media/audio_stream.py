@@ -9,14 +9,11 @@ from pathlib import Path
 
 import av
 import numpy as np
-import numpy.typing as npt
 from av.container import InputContainer
 
-from mien.core import ConfigError, InputError
+from mien.core import ConfigError, Float32, InputError
 from mien.media.file_types import require_file
 from mien.media.video import open_container
-
-Samples = npt.NDArray[np.float32]
 
 SPEECH_RATE_HZ = 16_000
 """Sampling rate of speech models."""
@@ -26,7 +23,7 @@ _MAX_READ_ERRORS = 100  # in a row, without a packet in between
 
 def audio_blocks(
     path: str | os.PathLike[str], *, rate_hz: int = SPEECH_RATE_HZ, block_s: float = 10.0
-) -> Generator[Samples, None, None]:
+) -> Generator[Float32, None, None]:
     """Yield the first audio stream of a file, mixed to mono and resampled, in bounded memory.
 
     Packets that cannot be decoded are skipped: their samples are missing and later samples move forward.
@@ -67,11 +64,11 @@ def audio_blocks(
             raise InputError(f"{path}: none of its audio can be decoded; copy the file again or repair it with ffmpeg")
 
 
-def _chunks(container: InputContainer, rate_hz: int) -> Iterator[Samples]:
+def _chunks(container: InputContainer, rate_hz: int) -> Iterator[Float32]:
     """Yield resampled chunks of about one second; joining single packets to a long block would take quadratic time."""
     # Mixed here and not by FFmpeg, which adds the channels of floating-point audio with weights that sum to 1.4.
     resampler = av.AudioResampler(format="fltp", rate=rate_hz)
-    parts: list[Samples] = []
+    parts: list[Float32] = []
     for frame in _frames(container):
         parts += (part.to_ndarray().mean(axis=0, dtype=np.float32) for part in resampler.resample(frame))
         if sum(map(len, parts)) >= rate_hz:

@@ -10,9 +10,8 @@ from typing import Protocol, Self, cast
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from mien.core import InputError
+from mien.core import Image, InputError
 from mien.media.frames import DecodeReport, VideoFrame, VideoInfo
 
 _MAX_FAILED_READS = 30  # in a row: about one second without an image
@@ -25,7 +24,7 @@ class Capture(Protocol):
         """Whether the camera is open."""
         ...
 
-    def read(self) -> tuple[bool, npt.NDArray[np.uint8] | None]:
+    def read(self) -> tuple[bool, Image | None]:
         """Whether the read succeeded, and the next image, (H, W, 3) in BGR order."""
         ...
 
@@ -129,7 +128,7 @@ class CameraReader:
             self._open = False
             self._capture.release()
 
-    def _read_frames(self, image: npt.NDArray[np.uint8]) -> Iterator[VideoFrame]:
+    def _read_frames(self, image: Image) -> Iterator[VideoFrame]:
         time_s = 0.0
         while True:
             # Lost frames keep their numbers.
@@ -141,7 +140,7 @@ class CameraReader:
             # On systems with a coarse clock, frames within one tick still get increasing times.
             time_s = max(self._clock() - self._start, float(np.nextafter(time_s, np.inf)))
 
-    def _read(self) -> npt.NDArray[np.uint8] | None:
+    def _read(self) -> Image | None:
         """The next image as RGB; None if the camera is closed or unplugged."""
         for _ in range(_MAX_FAILED_READS):
             if not self._open:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Results drawn on pictures: boxes, landmarks, pose axes, a panel of values for every face, and anonymised faces."""
+"""Draws results on images: boxes, landmarks, pose axes and a panel of values per face; and anonymises heads."""
 
 from __future__ import annotations
 
@@ -11,34 +11,41 @@ from types import MappingProxyType
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from mien.core import Faces, rotation_matrices
+from mien.core import Faces, Float32, Floats, Image, rotation_matrices
 from mien.media.images import as_rgb
 
 # Share of the box added to reach from face to head: hair and ears identify people too.
 _ABOVE, _BELOW, _BESIDE = 0.45, 0.2, 0.25
-# Cells over the whole head: about three across the face, less than any recogniser or reader of lips can use.
+# Cells over the whole head: about three across the face, too few for face recognition and for lip reading.
 _CELLS_ACROSS, _CELLS_DOWN = 5, 6
-_LEVELS = 32  # steps between the colours of cells: fine differences could be summed up over the frames of a video
+_LEVELS = 32  # colour steps of cells: finer colours could be averaged over the frames of a video
 
-
-# A head that the detector misses for a moment must not flash up in the result.
+# A head that the detector misses briefly must not become visible in the result.
 _HELD_S = 1.0
 
 
 class RecentHeads:
-    """Where heads are and were a moment ago, frame by frame: a face that is lost stays hidden for a second."""
+    """Boxes of current and recent heads, so that a face that the detector loses stays hidden for one second.
+
+    Examples:
+        >>> heads = RecentHeads()
+        >>> face = Faces(boxes=np.array([[10, 10, 40, 50]], np.float32), track_ids=[7])
+        >>> len(heads.update(face, time_s=0.0))
+        1
+        >>> len(heads.update(Faces.empty(), time_s=0.5)), len(heads.update(Faces.empty(), time_s=1.0))
+        (1, 0)
+    """
 
     def __init__(self) -> None:
-        self._seen: dict[int, tuple[float, npt.NDArray[np.float32]]] = {}
+        self._seen: dict[int, tuple[float, Float32]] = {}
 
     def update(self, faces: Faces, time_s: float) -> Faces:
-        """The faces of a frame, then those of tracks that were seen less than a second before and are gone.
+        """Boxes of the frame's faces, then those of tracks that were visible less than one second before.
 
         Args:
-            faces: all faces of the frame.
-            time_s: when it is shown; frames come in order.
+            faces: All faces of the frame.
+            time_s: Time of the frame in seconds, increasing from call to call.
         """
         self._seen = {track: seen for track, seen in self._seen.items() if time_s - seen[0] < _HELD_S}
         gone = [box for track, (_, box) in self._seen.items() if track not in faces.track_ids]
@@ -48,18 +55,26 @@ class RecentHeads:
         return Faces(boxes=np.concatenate([faces.boxes, *(box[None] for box in gone)]))
 
 
-def anonymize_faces(image: npt.NDArray[np.uint8], faces: Faces) -> npt.NDArray[np.uint8]:
-    """Replace every head by a few large cells of its mean colours, which cannot be undone.
+def anonymize_faces(image: Image, faces: Faces) -> Image:
+    """Replace every head irreversibly by a few large cells of its mean colours.
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        faces: faces with boxes in pixels of this image; faces without a finite box are passed over.
+        faces: Faces with boxes in pixels of this image; faces without a finite box are skipped.
 
     Returns:
-        A new image; the given one is left as it is.
+        A new image; the input is not changed.
 
     Raises:
-        InputError: not an image.
+        InputError: The input is not an image.
+
+    Examples:
+        >>> image = np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)
+        >>> hidden = anonymize_faces(image, Faces(boxes=np.array([[60, 60, 140, 140]], np.float32)))
+        >>> len(np.unique(hidden[60:140, 60:140].reshape(-1, 3), axis=0)) <= 30
+        True
+        >>> bool((hidden[:20] == image[:20]).all())
+        True
     """
     result = as_rgb(image).copy()
     height, width = result.shape[:2]
@@ -73,7 +88,7 @@ def anonymize_faces(image: npt.NDArray[np.uint8], faces: Faces) -> npt.NDArray[n
     return result
 
 
-def _cells(head: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+def _cells(head: Image) -> Image:
     height, width = head.shape[:2]
     n_cells = min(_CELLS_ACROSS, width), min(_CELLS_DOWN, height)
     means = cv2.resize(head, n_cells, interpolation=cv2.INTER_AREA)
@@ -92,22 +107,22 @@ _LINE_SHARES = (0.040, 0.030, 0.022)
 _CROWD_LINE_SHARES = (0.022, 0.014)
 _MIN_LINE_PX, _MAX_LINE_PX = 14, 56  # in smaller type OpenCV 5 leaves no space between words
 _GROUND = np.array((20, 20, 24), np.float32)
-_OPACITY = 0.78  # dark enough for white text on any picture, and the picture still shimmers through
+_OPACITY = 0.78  # dark enough for white text on any image, and the image remains visible
 _TEXT: Colour = (245, 245, 245)
 _AXES: Colour = (150, 150, 150)
 
 
 @dataclass(frozen=True)
 class Panel:
-    """A panel with its measures in pixels.
+    """Text and size of one panel, in pixels.
 
     Attributes:
-        title: first line.
+        title: First line of text.
         lines: lines under it, beside the plane.
-        dot: valence and arousal in [-1, 1]; None if unknown, then there is no plane.
-        line_px: height of a line of text.
-        width: of the whole panel.
-        height: of the whole panel.
+        dot: Valence and arousal in [-1, 1]; None if unknown, then the plane is omitted.
+        line_px: Height of a line of text.
+        width: Width of the whole panel.
+        height: Height of the whole panel.
     """
 
     title: str
@@ -119,30 +134,30 @@ class Panel:
 
     @property
     def padding(self) -> int:
-        """Space around and between the parts."""
+        """Space around and between the parts, in pixels."""
         return max(2, self.line_px // 3)
 
     @property
     def plane_px(self) -> int:
-        """Side of the valence-arousal plane, 0 if there is none."""
+        """Side of the valence-arousal plane in pixels, 0 without a plane."""
         return 0 if self.dot is None else round(_PLANE_LINES * self.line_px)
 
 
 def lay_out_panels(
     face: Faces, max_width: int, max_height: int, thresholds: Mapping[str, float] = _NO_THRESHOLDS
 ) -> list[Panel]:
-    """Panels of one face that fit into the image, the one that tells most first.
+    """Lay out the panels of one face that fit into the image, the most detailed first.
 
-    First everything in type of falling size, then, for crowds, the title alone in small type.
+    The first ones show all values in decreasing text sizes; the last ones, for crowds, show only the title.
 
     Args:
-        face: a `Faces` of length 1.
-        max_width: of the image.
-        max_height: of the image.
-        thresholds: As for `draw_faces`.
+        face: A `Faces` of length 1.
+        max_width: Width of the image in pixels.
+        max_height: Height of the image in pixels.
+        thresholds: Probability thresholds of action units, see `draw_faces`.
 
     Returns:
-        Nothing if nothing is known of the face or the image is too small for legible text.
+        An empty list if the face has no values or the image is too small for legible text.
     """
     title, lines, dot = _title(face), _unit_lines(face, thresholds), _dot(face)
     if not title and not lines and dot is None:
@@ -151,21 +166,21 @@ def lay_out_panels(
         int(np.clip(share * min(max_width, max_height), _MIN_LINE_PX, _MAX_LINE_PX))
         for share in (*_LINE_SHARES, *_CROWD_LINE_SHARES)
     ]
-    panels = [_measured(title, lines, dot, line_px) for line_px in sizes[: len(_LINE_SHARES)]]
+    panels = [_sized_panel(title, lines, dot, line_px) for line_px in sizes[: len(_LINE_SHARES)]]
     if title:
-        panels += [_measured(title, (), None, line_px) for line_px in sizes[len(_LINE_SHARES) :]]
+        panels += [_sized_panel(title, (), None, line_px) for line_px in sizes[len(_LINE_SHARES) :]]
     return [panel for panel in panels if panel.width <= max_width and panel.height <= max_height]
 
 
-def draw_panel(canvas: npt.NDArray[np.uint8], panel: Panel, left: int, top: int, colour: Colour) -> None:
-    """Draw a panel into an image, which must hold it wholly.
+def draw_panel(canvas: Image, panel: Panel, left: int, top: int, colour: Colour) -> None:
+    """Draw a panel that lies completely inside an image.
 
     Args:
         canvas: (H, W, 3) uint8 RGB, changed in place.
-        panel: what to draw.
-        left: column of its upper left corner.
-        top: row of its upper left corner.
-        colour: of its edge and of the dot.
+        panel: Panel to draw.
+        left: Column of its upper left corner.
+        top: Row of its upper left corner.
+        colour: RGB colour of its edge and of the dot.
     """
     ground = canvas[top : top + panel.height, left : left + panel.width]
     ground[:] = (ground * (1 - _OPACITY) + _GROUND * _OPACITY).astype(np.uint8)
@@ -183,7 +198,7 @@ def draw_panel(canvas: npt.NDArray[np.uint8], panel: Panel, left: int, top: int,
         y += panel.line_px
 
 
-def _measured(title: str, lines: tuple[str, ...], dot: tuple[float, float] | None, line_px: int) -> Panel:
+def _sized_panel(title: str, lines: tuple[str, ...], dot: tuple[float, float] | None, line_px: int) -> Panel:
     panel = Panel(title, lines, dot, line_px, 0, 0)
     text_width = max((_text_width(line, line_px) for line in lines), default=0)
     gap = panel.padding if lines and dot is not None else 0
@@ -214,9 +229,7 @@ def _dot(face: Faces) -> tuple[float, float] | None:
     return (valence, arousal) if np.isfinite([valence, arousal]).all() else None
 
 
-def _draw_plane(
-    canvas: npt.NDArray[np.uint8], left: int, top: int, side: int, dot: tuple[float, float], colour: Colour
-) -> None:
+def _draw_plane(canvas: Image, left: int, top: int, side: int, dot: tuple[float, float], colour: Colour) -> None:
     right, bottom = left + side - 1, top + side - 1
     middle_x, middle_y = (left + right) // 2, (top + bottom) // 2
     cv2.rectangle(canvas, (left, top), (right, bottom), _AXES, 1)
@@ -231,7 +244,7 @@ def _draw_plane(
 
 
 def _font_scale(line_px: int) -> float:
-    # Capitals fill 0.6 of the line; below the base line there is room for g and p.
+    # Capitals fill 0.6 of the line; descenders need the space below the base line.
     return cv2.getFontScaleFromHeight(_FONT, max(1, round(0.6 * line_px)))
 
 
@@ -240,7 +253,7 @@ def _text_width(text: str, line_px: int) -> int:
     return int(width)
 
 
-def _put_text(canvas: npt.NDArray[np.uint8], text: str, left: int, top: int, line_px: int) -> None:
+def _put_text(canvas: Image, text: str, left: int, top: int, line_px: int) -> None:
     base = top + round(0.78 * line_px)
     cv2.putText(canvas, text, (left, base), _FONT, _font_scale(line_px), _TEXT, _stroke(line_px), cv2.LINE_AA)
 
@@ -253,7 +266,7 @@ Rectangle = tuple[int, int, int, int]  # left, top, right, bottom
 
 _UNTRACKED_COLOUR = (80, 220, 255)
 _OUTLINE = (16, 16, 16)
-# How long the lines of the head's axes are, in widths of the box, and their colours: to the side, up, ahead.
+# Length of the head's axes in box widths, and their colours: sideways, up, forward.
 _AXIS_SHARE = 0.35
 _AXIS_COLOURS = ((240, 80, 70), (70, 200, 90), (90, 140, 255))
 _NOSE_TIP = 30  # of the 68 landmarks
@@ -261,34 +274,40 @@ _GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
 
 
 def draw_faces(
-    image: npt.NDArray[np.uint8],
+    image: Image,
     faces: Faces,
     *,
     thresholds: Mapping[str, float] = _NO_THRESHOLDS,
     anonymous: bool = False,
-) -> npt.NDArray[np.uint8]:
-    """Draw what was read on a copy of the image.
+) -> Image:
+    """Draw the results of every face on a copy of the image.
 
     Every face gets a box in the colour of its track and a panel with its track number, its most probable expression,
-    the action units that are present and its place in the valence-arousal plane (valence to the
-    right, arousal upwards, both -1 to 1). Sizes follow the image; a panel lies where it hides least, always inside.
-    In a crowd, where it would hide other faces, it shrinks to the track number and the expression. Dots mark the 68
-    points of faces that have them. Three lines from the nose show how the head is turned: red to its side, green to
-    its crown, blue to where it looks (short where it looks into the camera).
+    its present action units and its position in the valence-arousal plane (valence to the right, arousal upwards,
+    both -1 to 1). Sizes scale with the image; a panel lies inside the image where it hides least. In a crowd, where it
+    would hide other faces, it shrinks to the track number and the expression. Dots mark the 68 landmarks, if any.
+    Three lines from the nose show the head pose: red to its side, green to its crown, blue forward (short if the face
+    is frontal).
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        faces: faces with boxes in pixels of this image; faces without a finite box are passed over, and of the
-            others only what is known (not NaN) is shown.
-        thresholds: Action unit -> probability from which it counts as present, such as ``spec.action_unit_thresholds``
-            of the analyzer that gave the faces; 0.5 for units that are not named.
-        anonymous: make the heads unrecognisable first, see `anonymize_faces`.
+        faces: Faces with boxes in pixels of this image; faces without a finite box are skipped, and NaN values are
+            not shown.
+        thresholds: Smallest probability at which each action unit counts as present, such as
+            ``spec.action_unit_thresholds`` of the analyzer; 0.5 for units without an entry.
+        anonymous: Whether to make the heads unrecognisable first, see `anonymize_faces`.
 
     Returns:
         A new image of the same shape.
 
     Raises:
-        InputError: not an image.
+        InputError: The input is not an image.
+
+    Examples:
+        >>> image = np.zeros((120, 160, 3), np.uint8)
+        >>> drawn = draw_faces(image, Faces(boxes=np.array([[40, 20, 100, 100]], np.float32)))
+        >>> drawn.shape, bool(drawn[20, 70].any()), bool(image.any())
+        ((120, 160, 3), True, False)
     """
     canvas = anonymize_faces(image, faces) if anonymous else as_rgb(image).copy()
     height, width = canvas.shape[:2]
@@ -300,31 +319,31 @@ def draw_faces(
         cv2.rectangle(canvas, box[:2], box[2:], _OUTLINE, thickness + 2, cv2.LINE_AA)
         cv2.rectangle(canvas, box[:2], box[2:], colour, thickness, cv2.LINE_AA)
     for face, colour in zip(shown, colours, strict=True):
-        _draw_points(canvas, face.landmarks[0], thickness, colour)
+        _draw_landmarks(canvas, face.landmarks[0], thickness, colour)
         _draw_pose(canvas, face, thickness)
     taken = list(boxes)
     for number, (face, colour) in enumerate(zip(shown, colours, strict=True)):
         others = taken[:number] + taken[number + 1 :]
-        choices = [
+        candidates = [
             (panel, _best_place(panel, boxes[number], taken, width, height))
             for panel in lay_out_panels(face, width, height, thresholds)
         ]
-        if choices:
-            # In a crowd the panel that tells most would hide other faces: the least hiding one comes first then.
-            panel, place = min(choices, key=lambda choice: _hidden(choice[1], others))
+        if candidates:
+            # In a crowd the most detailed panel would hide other faces: choose the one that hides least.
+            panel, place = min(candidates, key=lambda candidate: _hidden_px(candidate[1], others))
             draw_panel(canvas, panel, place[0], place[1], colour)
             taken.append(place)
     return canvas
 
 
-def _draw_points(canvas: npt.NDArray[np.uint8], points: npt.NDArray[np.float32], radius: int, colour: Colour) -> None:
-    """A dot on each landmark that is known."""
-    for point in points[np.isfinite(points).all(axis=1)]:
+def _draw_landmarks(canvas: Image, landmarks: Float32, radius: int, colour: Colour) -> None:
+    """Draw a dot on each landmark that is not NaN."""
+    for point in landmarks[np.isfinite(landmarks).all(axis=1)]:
         cv2.circle(canvas, _pixel(point), radius, colour, cv2.FILLED, cv2.LINE_AA)
 
 
-def _draw_pose(canvas: npt.NDArray[np.uint8], face: Faces, thickness: int) -> None:
-    """The head's axes as the viewer sees them, from the nose tip or, without landmarks, the centre of the box."""
+def _draw_pose(canvas: Image, face: Faces, thickness: int) -> None:
+    """Draw the head's axes from the nose tip or, without landmarks, from the centre of the box."""
     pose, nose = face.pose_rad[0], face.landmarks[0, _NOSE_TIP]
     if not np.isfinite(pose).all():
         return
@@ -337,12 +356,17 @@ def _draw_pose(canvas: npt.NDArray[np.uint8], face: Faces, thickness: int) -> No
         cv2.line(canvas, _pixel(start), _pixel(end), colour, thickness, cv2.LINE_AA)
 
 
-def _pixel(point: npt.NDArray[np.floating]) -> tuple[int, int]:
+def _pixel(point: Floats) -> tuple[int, int]:
     return round(float(point[0])), round(float(point[1]))
 
 
 def track_colour(track_id: int) -> Colour:
-    """A bright RGB colour, always the same for a track; neighbours in number are far apart in hue."""
+    """Bright RGB colour of a track; consecutive track numbers have distant hues.
+
+    Examples:
+        >>> track_colour(0) == track_colour(0) != track_colour(1)
+        True
+    """
     if track_id < 0:
         return _UNTRACKED_COLOUR
     hue = (0.08 + track_id * _GOLDEN_RATIO) % 1.0
@@ -350,14 +374,14 @@ def track_colour(track_id: int) -> Colour:
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
-def _clipped(box: npt.NDArray[np.float32], width: int, height: int) -> Rectangle:
+def _clipped(box: Float32, width: int, height: int) -> Rectangle:
     left, right = np.clip(np.rint(box[[0, 2]]), 0, width - 1).astype(int)
     top, bottom = np.clip(np.rint(box[[1, 3]]), 0, height - 1).astype(int)
     return int(left), int(top), int(right), int(bottom)
 
 
 def _best_place(panel: Panel, box: Rectangle, taken: list[Rectangle], width: int, height: int) -> Rectangle:
-    """Beside the box where the panel covers the least of faces and other panels; on a tie in the order of listing."""
+    """Position beside the box that hides the fewest pixels of faces and other panels; ties go to the first."""
     left, top, right, bottom = box
     gap = panel.padding // 2 + 1
     corners = (
@@ -373,11 +397,11 @@ def _best_place(panel: Panel, box: Rectangle, taken: list[Rectangle], width: int
         x = min(max(x, 0), width - panel.width)
         y = min(max(y, 0), height - panel.height)
         places.append((x, y, x + panel.width, y + panel.height))
-    return min(places, key=lambda place: _hidden(place, taken))
+    return min(places, key=lambda place: _hidden_px(place, taken))
 
 
-def _hidden(place: Rectangle, taken: list[Rectangle]) -> int:
-    """Pixels of faces and other panels that a panel would cover there."""
+def _hidden_px(place: Rectangle, taken: list[Rectangle]) -> int:
+    """Number of pixels of faces and other panels that a panel at this position would cover."""
     return sum(_overlap(place, other) for other in taken)
 
 

@@ -16,11 +16,10 @@ from typing import Protocol, Self
 import av
 import cv2
 import numpy as np
-import numpy.typing as npt
 from av.buffer import Buffer
 from av.video.reformatter import ColorRange, VideoReformatter
 
-from mien.core import InputError
+from mien.core import Image, InputError
 from mien.media.images import MAX_PIXELS, upright
 from mien.media.timeline import Place
 
@@ -72,10 +71,10 @@ class VideoFrame:
 
     index: int
     time_s: float
-    image: npt.NDArray[np.uint8]
+    image: Image
 
     @cached_property
-    def gray(self) -> npt.NDArray[np.uint8]:
+    def gray(self) -> Image:
         """(H, W) uint8 grayscale image, the luma of BT.601."""
         return np.asarray(cv2.cvtColor(self.image, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
 
@@ -122,8 +121,6 @@ class FrameSource(Protocol):
         """Release the source; further calls do nothing."""
         ...
 
-
-Image = npt.NDArray[np.uint8]
 
 # A pixel aspect ratio beyond this comes from a damaged header.
 _MAX_STRETCH = 4

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from mien.core import InputError, OutputError
+from mien.core import Floats, Image, InputError, OutputError
 from mien.media.file_types import HEAD_BYTES, Format, identify, identify_file, require_file
 from mien.media.headers import read_header
 
@@ -28,7 +28,7 @@ _PIL_MODES = _PIL_ALPHA | {"1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", "LAB",
 _EXIF_ORIENTATION = 0x0112
 
 
-def load_image(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
+def load_image(path: str | os.PathLike[str]) -> Image:
     """Read an image file.
 
     The EXIF orientation is applied. 16-bit samples are scaled to 8 bits; grayscale, palette and CMYK images become
@@ -66,7 +66,7 @@ def load_image(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
     return decode_image(data, name=path)
 
 
-def decode_image(data: bytes, *, name: str | os.PathLike[str] = "image") -> npt.NDArray[np.uint8]:
+def decode_image(data: bytes, *, name: str | os.PathLike[str] = "image") -> Image:
     """Decode the content of an image file, as `load_image` does.
 
     Args:
@@ -93,7 +93,7 @@ def decode_image(data: bytes, *, name: str | os.PathLike[str] = "image") -> npt.
     return np.ascontiguousarray(upright(pixels, header.orientation))
 
 
-def as_rgb(image: object, *, name: str = "image") -> npt.NDArray[np.uint8]:
+def as_rgb(image: object, *, name: str = "image") -> Image:
     """Validate an image in memory and convert it to RGB.
 
     Args:
@@ -130,7 +130,7 @@ def as_rgb(image: object, *, name: str = "image") -> npt.NDArray[np.uint8]:
     return _to_rgb(image)
 
 
-def upright(image: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.uint8]:
+def upright(image: Image, orientation: int) -> Image:
     """Turn an image upright by its EXIF orientation.
 
     Args:
@@ -153,7 +153,7 @@ def upright(image: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.ui
     return image
 
 
-def cut_box(image: npt.NDArray[np.uint8], box: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
+def cut_box(image: Image, box: Floats) -> Image:
     """The part of an image inside a box, clipped to the image and at least one pixel large.
 
     Args:
@@ -196,7 +196,7 @@ def _require_size(width: int, height: int, name: str) -> None:
         raise InputError(f"{name}: {width} x {height} pixels are more than {limit} megapixels; make it smaller first")
 
 
-def _decode(data: bytes, known: Format, path: Path) -> npt.NDArray[np.uint8]:
+def _decode(data: bytes, known: Format, path: Path) -> Image:
     try:
         # UNCHANGED keeps alpha, 16 bits and the stored orientation, which are handled here.
         pixels: npt.NDArray[Any] | None = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
@@ -218,7 +218,7 @@ def _decode(data: bytes, known: Format, path: Path) -> npt.NDArray[np.uint8]:
     return rgb[..., ::-1]  # OpenCV decodes to BGR
 
 
-def _decode_gif(data: bytes, path: Path) -> npt.NDArray[np.uint8]:
+def _decode_gif(data: bytes, path: Path) -> Image:
     """Decode the first frame with FFmpeg, since OpenCV before 4.11 cannot read GIF."""
     try:
         with av.open(io.BytesIO(data), "r", format="gif") as container:
@@ -230,7 +230,7 @@ def _decode_gif(data: bytes, path: Path) -> npt.NDArray[np.uint8]:
     raise InputError(f"{path}: this GIF file holds no image; copy it again")
 
 
-def _to_rgb(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+def _to_rgb(image: Image) -> Image:
     """Convert (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) to three channels in the same order, blended with white."""
     image = np.ascontiguousarray(image)
     if image.ndim == 2 or image.shape[2] == 1:
@@ -242,7 +242,7 @@ def _to_rgb(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return blended.astype(np.uint8)
 
 
-def _from_pil(image: Any, name: str) -> npt.NDArray[np.uint8]:
+def _from_pil(image: Any, name: str) -> Image:
     """Convert a PIL image through its methods, since mien never imports PIL."""
     width, height = image.size
     if width * height == 0:
@@ -301,7 +301,7 @@ SAVE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".w
 """Lower-case suffixes of the image files that `save_image` writes."""
 
 
-def encode_jpeg(image: npt.NDArray[np.uint8], *, quality: int = 80) -> bytes:
+def encode_jpeg(image: Image, *, quality: int = 80) -> bytes:
     """Encode an image as JPEG.
 
     Args:
@@ -315,7 +315,7 @@ def encode_jpeg(image: npt.NDArray[np.uint8], *, quality: int = 80) -> bytes:
     return cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
 
 
-def save_image(path: str | os.PathLike[str], image: npt.NDArray[np.uint8]) -> None:
+def save_image(path: str | os.PathLike[str], image: Image) -> None:
     """Write an image atomically in the format of the suffix; an existing file is replaced.
 
     Args:
@@ -345,7 +345,7 @@ def save_image(path: str | os.PathLike[str], image: npt.NDArray[np.uint8]) -> No
 _MARGIN = 0.4  # margin around the box, as a share of its longer side: hair and chin make a face recognisable
 
 
-def jpeg_thumbnail(image: npt.NDArray[np.uint8], box: tuple[float, float, float, float] | None, side_px: int) -> bytes:
+def jpeg_thumbnail(image: Image, box: tuple[float, float, float, float] | None, side_px: int) -> bytes:
     """Encode a face with its surroundings, or a whole image, as a small JPEG.
 
     Args:

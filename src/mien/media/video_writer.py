@@ -11,9 +11,8 @@ from typing import Self
 
 import av
 import numpy as np
-import numpy.typing as npt
 
-from mien.core import ConfigError, OutputError
+from mien.core import ConfigError, Image, OutputError
 from mien.media.images import as_rgb, partial_path
 
 VIDEO_SAVE_SUFFIXES = frozenset({".m4v", ".mkv", ".mov", ".mp4"})
@@ -82,7 +81,7 @@ class VideoWriter:
             raise self._failure(error) from error
         self._open = True
 
-    def write(self, image: npt.NDArray[np.uint8], time_s: float) -> None:
+    def write(self, image: Image, time_s: float) -> None:
         """Append an image.
 
         Args:
