@@ -112,7 +112,7 @@ def test_a_video_in_two_splits_is_noted(tmp_path: Path) -> None:
 
 def test_sizes_unlike_the_published_ones_are_noted(tmp_path: Path) -> None:
     create_example("emi", tmp_path)
-    assert "train: 2 rows, published are 8072; part of it, or an edition" in check_dataset("emi", tmp_path).notes
+    assert "train: 2 rows, published 8072; a part of it, or another edition" in check_dataset("emi", tmp_path).notes
 
 
 def test_a_folder_that_is_not_there_is_an_input_error(tmp_path: Path) -> None:

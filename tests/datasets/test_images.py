@@ -121,7 +121,9 @@ def test_lsd_folders_name_the_classes_in_both_spellings(tmp_path: Path) -> None:
     assert not load_lsd(tmp_path, "test").valid_expression.any()
 
 
-@pytest.mark.parametrize(("folder", "words"), [("CONTEMPT", "no expression"), ("ANGER", "2 folders for anger")])
+@pytest.mark.parametrize(
+    ("folder", "words"), [("CONTEMPT", "not named after an expression"), ("ANGER", "2 folders for anger")]
+)
 def test_lsd_folders_of_any_other_kind_are_refused(folder: str, words: str, tmp_path: Path) -> None:
     create_example("lsd", tmp_path)
     (tmp_path / "training_set_synthetic_images" / folder).mkdir()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Data set folders read into samples with masks; no tensors, no downloads. Each reader is imported when it is used."""
+"""Readers of data set folders, which return samples with masks; each reader is imported when it is used."""
 
 from importlib import import_module
 from types import MappingProxyType
@@ -137,7 +137,7 @@ __all__ = [
     "plurality",
 ]
 
-# Module -> names that it gives when one of them is asked for.
+# Module -> names that it provides on first use.
 _LAZY = MappingProxyType(
     {
         "crop_folders": (
@@ -223,10 +223,10 @@ _LAZY = MappingProxyType(
 
 
 def __getattr__(name: str) -> Any:
-    home = next((module for module, names in _LAZY.items() if name in names), None)
-    if home is None:
+    source = next((module for module, names in _LAZY.items() if name in names), None)
+    if source is None:
         raise AttributeError(f"module 'mien.datasets' has no attribute {name!r}")
-    value = getattr(import_module(f"mien.datasets.{home}"), name)
+    value = getattr(import_module(f"mien.datasets.{source}"), name)
     globals()[name] = value
     return value
 

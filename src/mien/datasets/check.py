@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Is a data set folder complete and well formed? Every bad file is named; good ones are counted."""
+"""Check of a data set folder: every missing or malformed file is named, the good ones are counted."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from mien.datasets.text_files import AnnotationError
 
 @dataclass(frozen=True, kw_only=True)
 class CheckReport:
-    """What a check found.
+    """Result of a check.
 
     Attributes:
-        name: of the data set.
-        folder: that was read.
-        splits: split -> what is in it, in the order of the table; a split that cannot be read is absent.
-        problems: everything that is missing or malformed, in reading order.
-        notes: what is unusual and yet no fault: gaps, sizes unlike the published ones, shared videos.
+        name: Name of the data set.
+        folder: Folder that was read.
+        splits: Split -> its counts, in the order of the table; a split that cannot be read is absent.
+        problems: Everything that is missing or malformed, in reading order.
+        notes: What is unusual but not wrong: gaps, sizes unlike the published ones, shared videos.
     """
 
     name: str
@@ -38,7 +38,7 @@ class CheckReport:
         return not self.problems
 
     def to_json(self) -> dict[str, Any]:
-        """Plain lists, dicts and numbers."""
+        """The report as plain lists, dicts and numbers."""
         return {
             "name": self.name,
             "folder": str(self.folder),
@@ -53,23 +53,32 @@ class CheckReport:
 
 
 def check_dataset(name: str, folder: str | Path) -> CheckReport:
-    """Read every split of a data set and collect what is wrong instead of stopping at it.
+    """Read every split of a data set and collect the problems instead of stopping at the first.
 
-    Of a malformed file the first fault is named; the rest of the data set is still read.
+    Only the first fault of a malformed file is reported; the rest of the data set is still read.
 
     Args:
-        name: in `DATASETS`.
-        folder: as its docs page describes it.
+        name: Name in `DATASETS`.
+        folder: Folder of the data set, laid out as its docs page says.
 
     Raises:
-        ConfigError: the name is unknown.
-        InputError: there is no such folder.
+        ConfigError: The name is unknown.
+        InputError: The folder does not exist.
+
+    Examples:
+        >>> from tempfile import TemporaryDirectory
+        >>> from mien.datasets import create_example
+        >>> with TemporaryDirectory() as folder:
+        ...     create_example("emi", folder)
+        ...     report = check_dataset("emi", folder)
+        >>> report.complete, {split: counts.n_rows for split, counts in report.splits.items()}
+        (True, {'train': 2, 'valid': 1, 'test': 2})
     """
     folder = Path(folder)
     record = DATASETS[name]
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give the folder of {record.title}")
-    # By text, because the one file of several splits is read and found wanting once for each.
+    # Keyed by text: a file that several splits share is read, and its fault reported, once for each of them.
     problems: dict[str, AnnotationError] = {}
     read: dict[str, Samples] = {}
     skipped: list[str] = []
@@ -85,7 +94,7 @@ def check_dataset(name: str, folder: str | Path) -> CheckReport:
         try:
             read[split] = load_dataset(name, folder, split, on_problem=found.append)
         except AnnotationError as problem:
-            # An optional split may be absent; one whose file is there and cannot be read is a fault like any other.
+            # An optional split may be absent; a file of it that exists and cannot be read is a problem.
             if split in record.optional_splits and not problem.path.is_file():
                 skipped.append(f"{split}: not read ({problem.reason}); this split is optional")
             else:
@@ -100,19 +109,21 @@ def check_dataset(name: str, folder: str | Path) -> CheckReport:
 
 
 def _sizes(record: DataSet, counts: dict[str, SplitCounts]) -> list[str]:
-    """Sizes unlike the published ones: an unfinished copy, or another edition."""
+    """Notes on sizes unlike the published ones: an unfinished copy, or another edition."""
     notes = []
     for split, expected in record.published.items():
         if split not in counts:
             continue
         got = counts[split].n_tracks if record.published_unit == "tracks" else counts[split].n_rows
         if got != expected:
-            notes.append(f"{split}: {got} {record.published_unit}, published are {expected}; part of it, or an edition")
+            notes.append(
+                f"{split}: {got} {record.published_unit}, published {expected}; a part of it, or another edition"
+            )
     return notes
 
 
 def _shared(read: dict[str, Samples]) -> list[str]:
-    """Videos or images that two splits share."""
+    """Notes on videos or images that two splits share."""
     notes = []
     for (first, a), (second, b) in combinations(read.items(), 2):
         shared = sorted(a.groups() & b.groups())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Official face crops, ``<track>/00001.jpg``, and the names of the videos that tracks belong to."""
+"""Folders of official face crops, ``<track>/00001.jpg``, and the videos that tracks belong to."""
 
 from __future__ import annotations
 
@@ -17,27 +17,44 @@ Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int32]
 
 CROP_FOLDERS = ("cropped_aligned", "cropped")
-"""Names of the official folders, the one that a reader takes by itself first."""
+"""Names of the official folders, in the order in which a reader tries them."""
 
 _VIDEO_SUFFIXES = frozenset({".avi", ".mkv", ".mov", ".mp4", ".webm"})
 _CROP = re.compile(r"(\d+)\.jpe?g")
 
 
 def crop_name(frame: int) -> str:
-    """File name of the crop of a frame, counted from 1: ``00001.jpg``."""
+    """File name of the crop of a frame, counted from 1.
+
+    Examples:
+        >>> crop_name(7)
+        '00007.jpg'
+    """
     return f"{frame:05d}.jpg"
 
 
 def base_video(track: str) -> str:
-    """The video of a track, whose sound all its tracks share: ``X`` for ``X``, ``X_left`` and ``X_right``."""
+    """Name of the video that a track belongs to: ``X`` for the tracks ``X``, ``X_left`` and ``X_right``.
+
+    Examples:
+        >>> base_video("12-24-1920x1080_right")
+        '12-24-1920x1080'
+    """
     return track.removesuffix("_left").removesuffix("_right")
 
 
 def find_crops(folder: Path, name: str | None) -> Path | None:
-    """The folder of crops: the one of that name, or the first of `CROP_FOLDERS`, None where neither is there.
+    """Find the folder of crops.
+
+    Args:
+        folder: Folder of the data set.
+        name: Name of the folder of crops; None takes the first of `CROP_FOLDERS` that exists.
+
+    Returns:
+        The folder, or None where no name was given and no folder exists.
 
     Raises:
-        AnnotationError: a name was given and there is no such folder.
+        AnnotationError: A name was given and the folder does not exist.
     """
     if name is not None:
         if not (folder / name).is_dir():
@@ -47,7 +64,15 @@ def find_crops(folder: Path, name: str | None) -> Path | None:
 
 
 def find_videos(folder: str | Path) -> dict[str, Path]:
-    """Raw videos in the folder or one below it, by name without suffix; of two with one name the first is taken."""
+    """Raw videos in the folder or one level below it, by name without suffix; the first of two equal names is taken.
+
+    Examples:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     Path(folder, "00001.mp4").touch()
+        ...     [(name, path.name) for name, path in find_videos(folder).items()]
+        [('00001', '00001.mp4')]
+    """
     folder = Path(folder)
     found: dict[str, Path] = {}
     if not folder.is_dir():
@@ -62,16 +87,16 @@ def find_videos(folder: str | Path) -> dict[str, Path]:
 def match_crops(
     crops: Path | None, tracks: Sequence[str], track_index: npt.NDArray[np.integer], frame: npt.NDArray[np.integer]
 ) -> tuple[Bools, Ints]:
-    """Which rows have a crop, and the number of the last crop of each track. File names are listed, nothing is opened.
+    """Match rows with the crops in a folder; only names are listed, no file is opened.
 
     Args:
-        crops: folder of tracks, None where there is none.
-        tracks: T names.
-        track_index: (N,) into ``tracks``.
-        frame: (N,) from 1.
+        crops: Folder that holds one folder per track, or None.
+        tracks: T names of tracks.
+        track_index: (N,) indices into ``tracks``.
+        frame: (N,) frame numbers, counted from 1.
 
     Returns:
-        (N,) bool and (T,) int32, 0 for a track without crops.
+        (N,) bool, whether the row has a crop, and (T,) int32, the number of the last crop of each track or 0.
     """
     has_image = np.zeros(len(frame), dtype=bool)
     last = np.zeros(len(tracks), dtype=np.int32)
@@ -88,7 +113,16 @@ def match_crops(
 
 
 def crop_files(folder: Path) -> list[tuple[int, str]]:
-    """Frame number and file name of every crop in the folder of a track, by rising number; none without a folder."""
+    """Frame number and file name of every crop in the folder of a track, by rising number; empty without a folder.
+
+    Examples:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     for name in ("00010.jpg", "00002.jpg", "Thumbs.db"):
+        ...         Path(folder, name).touch()
+        ...     crop_files(Path(folder))
+        [(2, '00002.jpg'), (10, '00010.jpg')]
+    """
     try:
         names = os.listdir(folder)  # noqa: PTH208 - a Path per file takes ten times as long, over millions of files
     except (FileNotFoundError, NotADirectoryError):

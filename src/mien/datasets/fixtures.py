@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Small trees in the exact form of each data set, with made-up labels and plain gray images.
+"""Writers of small trees in the exact form of each data set, with synthetic labels and plain gray images.
 
-They let tests and new code run where the data themselves cannot be had. Each writer covers the form's oddities: tracks
-of one video, gaps in the crops, rows that are not annotated, counts that differ by one.
+They let tests and new code run without access to the data. Each writer covers the oddities of its format: several
+tracks of one video, gaps in the crops, rows without annotation, counts that differ by one.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _FERPLUS_HEADER = "Usage,Image name,neutral,happiness,surprise,sadness,anger,dis
 
 
 def write_affwild2_va(folder: Path) -> None:
-    """``VA_Estimation_Challenge``: 2 training tracks of one video, 1 validation track, a test list."""
+    """Write ``VA_Estimation_Challenge``: 2 training tracks of one video, 1 validation track, a test list."""
     task = folder / "VA_Estimation_Challenge"
     _write(task / "Train_Set/1-30-640x360.txt", "valence,arousal", ["0.1,-0.25", "-5,-5", "0.5,0.75", "-5,0.1"])
     _write(task / "Train_Set/1-30-640x360_left.txt", "valence,arousal", ["-1,1", "0,0"])
@@ -46,7 +46,7 @@ def write_affwild2_va(folder: Path) -> None:
 
 
 def write_affwild2_expr(folder: Path) -> None:
-    """``EXPR_Recognition_Challenge``, eight classes: 2 training tracks of one video, 1 validation track, a list."""
+    """Write ``EXPR_Recognition_Challenge``, 8 classes: 2 training tracks of one video, 1 validation track, a list."""
     task = folder / "EXPR_Recognition_Challenge"
     _write(task / "Train_Set/12-24-1920x1080.txt", _EXPR_HEADER, ["0", "4", "-1", "7", "6"])
     _write(task / "Train_Set/12-24-1920x1080_right.txt", _EXPR_HEADER, ["1", "2", "3"])
@@ -58,7 +58,7 @@ def write_affwild2_expr(folder: Path) -> None:
 
 
 def write_affwild2_au(folder: Path) -> None:
-    """``AU_Detection_Challenge``, twelve action units: 1 training track, 1 validation track, a test list."""
+    """Write ``AU_Detection_Challenge``, 12 action units: 1 training track, 1 validation track, a test list."""
     task = folder / "AU_Detection_Challenge"
     rows = ["1,0,0,1,0,0,1,0,0,0,1,0", "-1," * 11 + "-1", "1,0,0,1,0,0,1,0,0,0,1,-1", "0," * 11 + "0"]
     _write(task / "Train_Set/10-60-1280x720.txt", _AU_HEADER, rows)
@@ -69,7 +69,7 @@ def write_affwild2_au(folder: Path) -> None:
 
 
 def write_affwild2_mtl(folder: Path) -> None:
-    """The two lists with 5 names for 16 fields, and the test list of ABAW 7 with a comma behind every name."""
+    """Write the two lists with 5 names for 16 fields, and the test list of ABAW 7 with a comma after each name."""
     units = "0,1,0,0,1,0,0,1,0,0,1,0"
     unknown = ",".join(["-1"] * 12)
     rows = [
@@ -88,7 +88,7 @@ def write_affwild2_mtl(folder: Path) -> None:
 
 
 def write_lsd(folder: Path) -> None:
-    """A folder per expression, the first spelled ``ANGRER`` in training and ``ANGER`` in validation."""
+    """Write a folder per expression, the first spelled ``ANGRER`` in training and ``ANGER`` in validation."""
     names = ("DISGUST", "FEAR", "HAPPINESS", "SADNESS", "SURPRISE")
     for number, name in enumerate(("ANGRER", *names), start=1):
         _write_image(folder / f"training_set_synthetic_images/{name}/{number}.jpg")
@@ -98,7 +98,7 @@ def write_lsd(folder: Path) -> None:
 
 
 def write_cexpr(folder: Path) -> None:
-    """A list of frames without labels, and a re-annotation in the form of Aff-Wild2."""
+    """Write a list of frames without labels, and a re-annotation in the form of Aff-Wild2."""
     _write(folder / "cexpr_test_set.txt", f"image_location,{_CE_HEADER}", ["01/00001.jpg", "01/00002.jpg"])
     _write(folder / "annotations/02.txt", _CE_HEADER, ["0", "-1", "6", "1"])
     _write_crops(folder / "cropped_aligned/01", (1,))
@@ -106,14 +106,14 @@ def write_cexpr(folder: Path) -> None:
 
 
 def write_emi(folder: Path) -> None:
-    """The splits as CSV files with zero-padded names; test rows have names only."""
+    """Write the splits as CSV files with zero-padded names; test rows have names only."""
     _write(folder / "train_split.csv", _EMI_HEADER, ["00000,0.1,0,0,0.25,1,0.5", "00001,0,0.9,0.1,0,0.3,0.7"])
     _write(folder / "valid_split.csv", _EMI_HEADER, ["08072,0.2,0.2,0.2,0.2,0.2,0.2"])
     _write(folder / "test_split.csv", "Filename", ["12660", "12661"])
 
 
 def write_eri(folder: Path) -> None:
-    """``data_info.csv`` with bracketed names and blank targets in the test split."""
+    """Write ``data_info.csv`` with bracketed names and blank targets in the test split."""
     rows = [
         "[00001],South Africa,Train,0.5,0.1,0,0,0.25,0,1",
         "[00002],United States,Val,0,0,0.75,0.1,0,0.3,0",
@@ -123,7 +123,7 @@ def write_eri(folder: Path) -> None:
 
 
 def write_affectnet(folder: Path) -> None:
-    """Two CSV files with 68 landmarks as text, and the images they name."""
+    """Write two CSV files with 68 landmarks as text, and the images that they name."""
     landmarks = ";".join(["10.5"] * 136)
     rows = {
         "training.csv": [
@@ -141,7 +141,7 @@ def write_affectnet(folder: Path) -> None:
 
 
 def write_affectnet_npy(folder: Path) -> None:
-    """``train_set`` and ``val_set`` with arrays of text of different lengths, as in the release."""
+    """Write ``train_set`` and ``val_set`` with arrays of text of different lengths, as in the release."""
     for split, rows in {
         "train_set": [("0", "1", "0.5", "0.25"), ("12", "7", "-0.123", "-2")],
         "val_set": [("3", "0", "0", "0")],
@@ -155,7 +155,7 @@ def write_affectnet_npy(folder: Path) -> None:
 
 
 def write_fer2013(folder: Path) -> None:
-    """``fer2013.csv``: 48 x 48 gray values as text, in quotes."""
+    """Write ``fer2013.csv``: 48 x 48 gray values as quoted text."""
     face = " ".join(str(i % 256) for i in range(48 * 48))
     usages = ("Training", "Training", "PublicTest", "PrivateTest")
     rows = [f'{emotion},"{face}",{usage}' for emotion, usage in enumerate(usages)]
@@ -163,7 +163,7 @@ def write_fer2013(folder: Path) -> None:
 
 
 def write_ferplus(folder: Path) -> None:
-    """``fer2013new.csv`` with one withdrawn row (blank name) and the images as files."""
+    """Write ``fer2013new.csv`` with one withdrawn row (blank name), and the images as files."""
     rows = [
         "Training,fer0000000.png,4,0,0,1,3,2,0,0,0,0",
         "Training,,0,0,0,0,0,0,0,0,0,10",
@@ -179,7 +179,7 @@ def write_ferplus(folder: Path) -> None:
 
 
 def write_rafdb(folder: Path) -> None:
-    """``basic`` with the list (labels from 1) and aligned images."""
+    """Write ``basic`` with the list (labels from 1) and aligned images."""
     rows = ["train_00001.jpg 5", "train_00002.jpg 1", "test_0001.jpg 7"]
     _write(folder / "basic/EmoLabel/list_patition_label.txt", rows[0], rows[1:])  # the file has no header
     for row in rows:
@@ -187,7 +187,7 @@ def write_rafdb(folder: Path) -> None:
 
 
 def write_open_ferplus(folder: Path) -> None:
-    """``ferplus``: ten vote columns, the last row named by nobody."""
+    """Write ``ferplus``: ten vote columns; most votes of the last row are for "unknown"."""
     for split, n in (("train", 3), ("valid", 2)):
         votes = {name: [0] * n for name in VOTES}
         votes["happiness"] = [10] * (n - 1) + [3]
@@ -196,21 +196,21 @@ def write_open_ferplus(folder: Path) -> None:
 
 
 def write_open_fairface(folder: Path) -> None:
-    """``fairface``: names, age, gender and race, no expression."""
+    """Write ``fairface``: names, age, gender and race, no expression."""
     for split in ("train", "val"):
         columns = {"name": [f"{split}/1.jpg"], "age": ["20-29"], "gender": ["Female"], "race": ["Black"]}
         _write_parquet(folder / f"fairface/{split}.parquet", columns)
 
 
 def write_open_lfw(folder: Path) -> None:
-    """``lfw_expression``: one label per photo, two photos of a training person and one of a test person."""
+    """Write ``lfw_expression``: one label per photo, two photos of a training person and one of a test person."""
     names = ["Ann_Lee_0001.jpg", "Ann_Lee_0002.jpg", "Bo_Orr_0001.jpg"]
     columns = {"name": names, "emotion": ["happiness", "neutral", "anger"]}
     _write_parquet(folder / "lfw_expression/photos.parquet", columns)
 
 
 def write_affectnet_c25(folder: Path) -> None:
-    """``affectnet_c25``: votes and ratings, no pixels and no names."""
+    """Write ``affectnet_c25``: votes and ratings, no pixels and no names."""
     votes = {name: [25 if name == "surprise" else 0] for name in EXPRESSIONS}
     ratings = {"valence_mean": [0.1], "valence_sd": [0.2], "arousal_mean": [0.7], "arousal_sd": [0.1]}
     _write_parquet(folder / "affectnet_c25/ratings.parquet", {**votes, **ratings, "image_set": [2]})

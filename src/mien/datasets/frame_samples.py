@@ -28,22 +28,34 @@ from mien.datasets.samples import (
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FrameSamples(RowColumns):
-    """N annotated frames of T tracks (one face through one video). Labels that were not given are unknown.
+    """N annotated frames of T tracks (one track is one face in one video). Labels that are not given are unknown.
 
     Attributes:
-        dataset: name in `DATASETS`.
+        dataset: Name in `DATASETS`.
         split: ``"train"``, ``"valid"`` or ``"test"``.
         tracks: T names; ``X``, ``X_left`` and ``X_right`` are three tracks of the video ``X``.
-        track_index: (N,) int32 into ``tracks``.
-        frame: (N,) int32, counted from 1: line i below the header of a track's file is frame i.
+        track_index: (N,) int32 indices into ``tracks``.
+        frame: (N,) int32 frame numbers, counted from 1: line i below the header of a track's file is frame i.
         valence_arousal: (N, 2) float32 in [-1, 1]; both NaN in a row that is not valid.
-        expression: (N,) int8 into ``expression_labels``; `UNKNOWN` in a row that is not valid.
+        expression: (N,) int8 indices into ``expression_labels``; `UNKNOWN` in a row that is not valid.
         action_units: (N, A) int8, 0 or 1, `UNKNOWN` where not annotated.
-        expression_labels: names in the data set's order, canonically spelled.
+        expression_labels: Names in the data set's order, in canonical spelling.
         action_unit_labels: A names such as ``"AU12"``.
-        crops: the folder that holds ``<track>/00001.jpg``; None where the reader found none.
-        has_image: (N,) whether the row's crop is there.
+        crops: Folder that holds ``<track>/00001.jpg``; None where the reader found none.
+        has_image: (N,) whether the crop of the row exists.
         n_crop_frames: (T,) int32 number of the last crop of each track; 0 where it has none.
+
+    Examples:
+        >>> samples = FrameSamples(
+        ...     dataset="affwild2-expr", split="train", tracks=("video1", "video1_left"), track_index=[0, 0, 1],
+        ...     frame=[1, 2, 1], expression=[1, -1, 0], expression_labels=("neutral", "anger")
+        ... )
+        >>> samples.valid_expression.tolist()
+        [True, False, True]
+        >>> samples.image_location(1), samples.groups() == {"video1"}
+        ('video1/00002.jpg', True)
+        >>> [(track, rows.tolist()) for track, rows in samples.take(samples.valid_expression).track_rows()]
+        [('video1', [0]), ('video1_left', [1])]
     """
 
     row_columns = ("frame", "track_index", "valence_arousal", "expression", "action_units", "has_image")
@@ -89,35 +101,35 @@ class FrameSamples(RowColumns):
 
     @property
     def valid_action_units(self) -> Bools:
-        """(N,) rows in which every action unit is annotated; one that is not takes the row out of the task."""
+        """(N,) rows in which every action unit is annotated."""
         if not self.action_unit_labels:
             return np.zeros(len(self), dtype=bool)
         valid: Bools = (self.action_units != UNKNOWN).all(axis=1)
         return valid
 
     def image_path(self, row: int) -> Path:
-        """Where the crop of a row is, or would be where `has_image` is False.
+        """Path of the crop of a row; the file exists where `has_image` is True.
 
         Raises:
-            ConfigError: the samples were read without a folder of crops.
+            ConfigError: The samples were read without a folder of crops.
         """
         if self.crops is None:
             raise ConfigError(f"{self.dataset} was read without crops; put cropped_aligned or cropped into its folder")
         return self.crops / self.image_location(row)
 
     def image_location(self, row: int) -> str:
-        """The row's name in lists and submissions: ``video/00001.jpg``."""
+        """Name of a row in lists and submissions: ``video/00001.jpg``."""
         return f"{self.tracks[self.track_index[row]]}/{crop_name(int(self.frame[row]))}"
 
     def track_rows(self) -> Iterator[tuple[str, npt.NDArray[np.intp]]]:
-        """Each track and its rows by rising frame number; filters must never cross these bounds."""
+        """Each track and its rows by rising frame number; temporal filters must not cross tracks."""
         order = np.lexsort((self.frame, self.track_index))
         bounds = np.searchsorted(self.track_index[order], np.arange(len(self.tracks) + 1))
         for track, start, stop in zip(self.tracks, bounds[:-1], bounds[1:], strict=True):
             yield track, order[start:stop]
 
     def counts(self) -> SplitCounts:
-        """Rows, tracks, crops, masks and classes."""
+        """Counts of rows, tracks, crops, valid labels and classes."""
         valid: dict[str, int] = {}
         classes: dict[str, int] = {}
         if self.valid_valence_arousal.any():
@@ -139,17 +151,17 @@ class FrameSamples(RowColumns):
         )
 
     def groups(self) -> frozenset[str]:
-        """The videos, tracks of one video counted once."""
+        """Names of the videos, which all tracks of a video share."""
         return frozenset(map(base_video, self.tracks))
 
     def absent(self) -> tuple[Path, ...]:
-        """Nothing: a frame without a face has no crop, so a gap is no fault of the folder."""
+        """Empty: a frame without a face has no crop, so a missing crop is not a problem."""
         return ()
 
     def notes(self) -> tuple[str, ...]:
-        """Frames without a crop, tracks without any, tracks with more crops than lines."""
+        """Notes on frames without a crop, tracks without crops, and tracks with more crops than lines."""
         if self.crops is None:
-            return (f"{self.split}: no folder of crops, so no image was looked for",)
+            return (f"{self.split}: no folder of crops, so images were not searched for",)
         notes = []
         n_missing = int((~self.has_image).sum())
         if n_missing:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`ImageSamples`: annotated still images, as columns; pixels stay on disk until somebody asks for one."""
+"""`ImageSamples`: annotated still images, as columns; pixels stay on disk."""
 
 from __future__ import annotations
 
@@ -26,26 +26,36 @@ from mien.datasets.samples import (
 )
 
 FER_SIZE_PX = 48
-"""Side of a FER2013 face."""
+"""Side of a FER2013 face in pixels."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ImageSamples(RowColumns):
-    """N annotated images. Labels that were not given are unknown.
+    """N annotated images. Labels that are not given are unknown.
 
     Attributes:
-        dataset: name in `DATASETS`.
+        dataset: Name in `DATASETS`.
         split: ``"train"``, ``"valid"`` or ``"test"``.
-        folder: that names are relative to; None where the set has no image files.
+        folder: Folder that the names are relative to; None where the set has no image files.
         names: N file names, as the data set writes them.
-        expression: (N,) int8 into ``expression_labels``; `UNKNOWN` where the set names no such expression.
-        expression_labels: names in the data set's order, canonically spelled.
+        expression: (N,) int8 indices into ``expression_labels``; `UNKNOWN` where the set has no such label.
+        expression_labels: Names in the data set's order, in canonical spelling.
         valence_arousal: (N, 2) float32 in [-1, 1]; both NaN where not rated.
-        boxes: (N, 4) float32 xyxy in pixels of the image, the face; NaN where the set gives none.
-        votes: (N, V) int64, how many people chose each of ``vote_labels``.
+        boxes: (N, 4) float32 face boxes xyxy in pixels of the image; NaN where the set gives none.
+        votes: (N, V) int64 number of annotators who chose each of ``vote_labels``.
         vote_labels: V names.
         pixels: N texts of space-separated gray values, for a set that keeps faces inside its table; else None.
-        has_image: (N,) whether the image file is there.
+        has_image: (N,) whether the image file exists.
+
+    Examples:
+        >>> samples = ImageSamples(
+        ...     dataset="rafdb", split="train", folder=Path("images"), names=("a.jpg", "b.jpg"),
+        ...     expression=[1, -1], expression_labels=("surprise", "fear"), has_image=[True, False]
+        ... )
+        >>> samples.take(samples.valid_expression).names
+        ('a.jpg',)
+        >>> samples.counts().classes, [path.name for path in samples.absent()]
+        ({'surprise': 0, 'fear': 1}, ['b.jpg'])
     """
 
     row_columns = ("names", "expression", "valence_arousal", "boxes", "votes", "pixels", "has_image")
@@ -87,10 +97,10 @@ class ImageSamples(RowColumns):
         return valid
 
     def image_path(self, row: int) -> Path:
-        """Where the image of a row is, or would be where `has_image` is False.
+        """Path of the image of a row; the file exists where `has_image` is True.
 
         Raises:
-            ConfigError: the set was read without image files.
+            ConfigError: The set was read without image files.
         """
         if self.folder is None:
             raise ConfigError(f"{self.dataset} was read without image files; its docs page says where they belong")
@@ -100,7 +110,7 @@ class ImageSamples(RowColumns):
         """The (48, 48) gray face of a row of a set that keeps faces inside its table.
 
         Raises:
-            ConfigError: the set has image files instead.
+            ConfigError: The set has image files instead.
         """
         if self.pixels is None:
             raise ConfigError(f"{self.dataset} keeps images in files; use image_path")
@@ -108,7 +118,7 @@ class ImageSamples(RowColumns):
         return values.reshape(FER_SIZE_PX, FER_SIZE_PX)
 
     def counts(self) -> SplitCounts:
-        """Rows, images, masks and classes."""
+        """Counts of rows, images, valid labels and classes."""
         valid = {"expression": int(self.valid_expression.sum())}
         if self.valid_valence_arousal.any():
             valid["valence_arousal"] = int(self.valid_valence_arousal.sum())
@@ -121,28 +131,33 @@ class ImageSamples(RowColumns):
         )
 
     def groups(self) -> frozenset[str]:
-        """Names, so that an image in two splits is noticed; none of these sets says who is shown."""
+        """Names of the images; none of these sets names the persons."""
         return frozenset(self.names)
 
     def absent(self) -> tuple[Path, ...]:
-        """Images that the annotations name and the folder lacks."""
+        """Paths of images that the annotations name and the folder lacks."""
         if self.folder is None:
             return ()
         return tuple(self.folder / self.names[row] for row in np.flatnonzero(~self.has_image))
 
     def notes(self) -> tuple[str, ...]:
-        """Names that occur twice, and whether images were looked for at all."""
+        """Notes on names that occur twice and on images that were not searched for."""
         notes = []
         n_twice = len(self) - len(set(self.names))
         if n_twice:
             notes.append(f"{self.split}: {n_twice} names repeat an earlier one; every row is kept")
         if self.folder is None and self.pixels is None:
-            notes.append(f"{self.split}: no image files were looked for")
+            notes.append(f"{self.split}: image files were not searched for")
         return tuple(notes)
 
 
 def match_images(folder: Path | None, names: Sequence[str]) -> Bools:
-    """(N,) which files exist below the folder. Directories are listed once, nothing is opened."""
+    """(N,) whether each file exists below the folder; every directory is listed once, no file is opened.
+
+    Examples:
+        >>> match_images(None, ["a.jpg", "b.jpg"]).tolist()
+        [False, False]
+    """
     if folder is None:
         return np.zeros(len(names), dtype=bool)
     listed: dict[str, frozenset[str]] = {}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The table of data sets: what each is, who gives it away, and the functions that read it and write an example."""
+"""Table of data sets: what each is, who distributes it, and the functions that read it and write an example."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from mien.datasets.text_files import OnProblem, refuse
 
 @dataclass(frozen=True, kw_only=True)
 class DataSet:
-    """One line of the table.
+    """Record of one data set.
 
     Attributes:
-        name: what users type; also the name of the docs page ``docs/datasets/<name>.md``.
-        title: the full name.
-        target: ``"module:function"``, a function of a folder and a split that returns `Samples`.
-        reads_all: ``"module:function"``, a function of a folder that returns split -> `Samples`, for a set whose splits
-            share one large file, which is then read once; else empty.
-        fixture: ``"module:function"``, a function that writes a small faithful tree into a folder.
-        splits: official ones that must be there.
-        optional_splits: others that can be read where they are there.
-        many_files: whether a split is many files, so that the reader can leave bad ones out and go on.
-        owner: where to ask for the data.
-        published: split -> the size that the owners or the winners of its challenge give.
-        published_unit: of these sizes: ``"rows"`` or ``"tracks"``.
+        name: Name on the command line and of the docs page ``docs/datasets/<name>.md``.
+        title: Full name.
+        target: ``"module:function"`` of a function of a folder and a split that returns `Samples`.
+        reads_all: ``"module:function"`` of a function of a folder that returns split -> `Samples`, for a set whose
+            splits share one large file, which is then read once; else empty.
+        fixture: ``"module:function"`` of a function that writes a small example tree into a folder.
+        splits: Official splits that a complete copy has.
+        optional_splits: Further splits that are read where they exist.
+        many_files: Whether a split is many files, so that the reader can skip bad ones.
+        owner: Where to ask for the data.
+        published: Split -> the size that the owners or the winners of its challenge publish.
+        published_unit: Unit of these sizes: ``"rows"`` or ``"tracks"``.
     """
 
     name: str
@@ -192,7 +192,7 @@ DATASETS = Registry(
             target="mien.datasets.open_sets.open_samples:load_open_ferplus",
             fixture=f"{_FIXTURES}:write_open_ferplus",
             splits=("train", "valid"),
-            owner="as ferplus; the Parquet layout is mien's own, see docs/training.md",
+            owner="as ferplus; the Parquet layout is defined by mien, see docs/training.md",
             published={"train": 28558, "valid": 3579},
         ),
         DataSet(
@@ -228,17 +228,26 @@ DATASETS = Registry(
 
 
 def load_dataset(name: str, folder: str | Path, split: str, *, on_problem: OnProblem = refuse) -> Samples:
-    """Read one split of a data set by the name in the table.
+    """Read one split of a data set by its name in the table.
 
     Args:
-        name: in `DATASETS`.
-        folder: as its docs page describes it.
-        split: one of the record's splits.
-        on_problem: hears of files that are left out, in sets of many files.
+        name: Name in `DATASETS`.
+        folder: Folder of the data set, laid out as its docs page says.
+        split: One of the record's splits.
+        on_problem: Callback for files that are left out, in sets of many files; by default the first one ends the
+            reading.
 
     Raises:
-        ConfigError: the name is unknown.
-        AnnotationError: the split is missing or malformed.
+        ConfigError: The name is unknown.
+        AnnotationError: The split is missing or malformed.
+
+    Examples:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     create_example("rafdb", folder)
+        ...     samples = load_dataset("rafdb", folder, "test")
+        >>> len(samples), samples.split
+        (1, 'test')
     """
     folder = Path(folder)
     options = {"on_problem": on_problem} if DATASETS[name].many_files else {}
@@ -249,27 +258,44 @@ def load_splits(name: str, folder: str | Path) -> dict[str, Samples]:
     """Read all splits of a data set that keeps them in one file.
 
     Args:
-        name: in `DATASETS`, of a record with ``reads_all``.
-        folder: as its docs page describes it.
+        name: Name in `DATASETS` of a record with ``reads_all``.
+        folder: Folder of the data set, laid out as its docs page says.
 
     Raises:
-        ConfigError: the name is unknown.
-        AnnotationError: the file is missing or malformed.
+        ConfigError: The name is unknown.
+        AnnotationError: The file is missing or malformed.
+
+    Examples:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     create_example("fer2013", folder)
+        ...     {split: len(samples) for split, samples in load_splits("fer2013", folder).items()}
+        {'train': 2, 'valid': 1, 'test': 1}
     """
     return cast("dict[str, Samples]", _function(DATASETS[name].reads_all)(Path(folder)))
 
 
 def create_example(name: str, folder: str | Path) -> None:
-    """Write a small tree in the exact form of a data set, with made-up labels and gray images.
+    """Write a small tree in the exact form of a data set, with synthetic labels and gray images.
+
+    Args:
+        name: Name in `DATASETS`.
+        folder: Folder to write to.
 
     Raises:
-        ConfigError: the name is unknown.
+        ConfigError: The name is unknown.
+
+    Examples:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     create_example("eri", folder)
+        ...     [path.name for path in Path(folder).iterdir()]
+        ['data_info.csv']
     """
-    folder = Path(folder)
-    _function(DATASETS[name].fixture)(folder)
+    _function(DATASETS[name].fixture)(Path(folder))
 
 
 def _function(target: str) -> Callable[[Path], object]:
-    """The function that ``"module:function"`` names."""
+    """Import the function that ``"module:function"`` names."""
     module, _, attribute = target.partition(":")
     return cast("Callable[[Path], object]", getattr(import_module(module), attribute))

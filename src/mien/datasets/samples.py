@@ -85,14 +85,14 @@ def check_length(name: str, column: Sequence[object], n: int) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class SplitCounts:
-    """What is in one split.
+    """Counts of one split.
 
     Attributes:
-        n_rows: frames, images or videos listed.
-        n_tracks: face tracks or videos that the rows belong to; equal to ``n_rows`` where a row is no part of one.
-        n_media: rows whose image or video is in the folder; None where the set keeps pixels elsewhere.
-        valid: task -> rows with a usable label (the mask).
-        classes: label -> rows that carry it (for an action unit: rows of the mask where it is active).
+        n_rows: Number of listed frames, images or videos.
+        n_tracks: Number of face tracks or videos that the rows belong to; ``n_rows`` where each row is one of its own.
+        n_media: Number of rows whose image or video is in the folder; None where the set keeps pixels elsewhere.
+        valid: Task -> number of rows with a usable label (the mask).
+        classes: Label -> number of rows that carry it (for an action unit: rows of the mask where it is active).
     """
 
     n_rows: int
@@ -104,7 +104,7 @@ class SplitCounts:
 
 @runtime_checkable
 class Samples(Protocol):
-    """What every reader returns."""
+    """Interface of the samples that every reader returns."""
 
     @property
     def split(self) -> str:
@@ -113,26 +113,36 @@ class Samples(Protocol):
     def __len__(self) -> int: ...
 
     def counts(self) -> SplitCounts:
-        """How much is there."""
+        """Counts of rows, media, valid labels and classes."""
 
     def groups(self) -> frozenset[str]:
-        """Names of the videos or people that must not be shared between splits; empty where the set has none."""
+        """Names of the videos or persons that splits must not share; empty where the set has none."""
 
     def absent(self) -> tuple[Path, ...]:
-        """Files that the annotations name and the folder lacks, where every one of them should be there."""
+        """Paths of files that the annotations name and the folder lacks, where all of them should exist."""
 
     def notes(self) -> tuple[str, ...]:
-        """Sentences about oddities that the set is known for and that spoil nothing."""
+        """Sentences about known oddities of the set that are not problems."""
 
 
 def class_counts(labels: Sequence[str], indices: npt.NDArray[np.integer]) -> dict[str, int]:
-    """Label -> how often its index occurs; negative indices are unlabelled rows."""
+    """Label -> number of rows with its index; negative indices are unlabelled rows.
+
+    Examples:
+        >>> class_counts(("neutral", "anger"), np.array([1, -1, 1]))
+        {'neutral': 0, 'anger': 2}
+    """
     found = np.bincount(indices[indices >= 0], minlength=len(labels))
     return {label: int(n) for label, n in zip(labels, found, strict=True)}
 
 
 def some_names(names: Sequence[str]) -> str:
-    """The first few names, for a sentence."""
+    """The first three names, for a sentence.
+
+    Examples:
+        >>> some_names(["a", "b", "c", "d"])
+        'a, b, c, ...'
+    """
     return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
 
 
@@ -248,14 +258,20 @@ class ClipSamples(RowColumns):
     """N annotated videos.
 
     Attributes:
-        dataset: name in `DATASETS`.
+        dataset: Name in `DATASETS`.
         split: ``"train"``, ``"valid"`` or ``"test"``.
         names: N names as the data set writes them (``"00001"`` keeps its zeros).
         intensities: (N, K) float32 in [0, 1]; a row without labels is NaN.
         labels: K names of emotions.
-        countries: N countries; empty where the set does not say.
-        videos: N paths; None where the folder holds no such video.
-        videos_found: whether the folder holds any video at all.
+        countries: N countries; empty where the set does not give them.
+        videos: N paths; None where the folder lacks the video.
+        videos_found: Whether the folder holds any video.
+
+    Examples:
+        >>> clips = ClipSamples(dataset="emi", split="test", names=("00001", "00002"), intensities=[[0.5], [np.nan]],
+        ...     labels=("joy",), videos=(None, None), videos_found=False)
+        >>> clips.valid_intensities.tolist(), clips.take(clips.valid_intensities).names
+        ([True, False], ('00001',))
     """
 
     row_columns = ("names", "intensities", "videos", "countries")
@@ -283,7 +299,7 @@ class ClipSamples(RowColumns):
         return valid
 
     def counts(self) -> SplitCounts:
-        """Rows, videos and the mask; intensities have no classes."""
+        """Counts of rows, videos and valid labels; intensities have no classes."""
         n_videos = sum(video is not None for video in self.videos)
         return SplitCounts(
             n_rows=len(self),
@@ -293,16 +309,16 @@ class ClipSamples(RowColumns):
         )
 
     def groups(self) -> frozenset[str]:
-        """The videos; the sets do not name the people."""
+        """Names of the videos; the sets do not name the persons."""
         return frozenset(self.names)
 
     def absent(self) -> tuple[Path, ...]:
-        """Listed videos that the folder lacks although it holds others."""
+        """Names of listed videos that the folder lacks although it holds others."""
         if not self.videos_found:
             return ()
-        lacking = (name for name, video in zip(self.names, self.videos, strict=True) if video is None)
-        return tuple(Path(f"{name}.mp4") for name in lacking)
+        missing = (name for name, video in zip(self.names, self.videos, strict=True) if video is None)
+        return tuple(Path(f"{name}.mp4") for name in missing)
 
     def notes(self) -> tuple[str, ...]:
-        """Whether videos were found at all."""
-        return () if self.videos_found else (f"{self.split}: no videos in the folder, so none was looked for",)
+        """Note that the folder holds no video."""
+        return () if self.videos_found else (f"{self.split}: no videos in the folder, so videos were not searched for",)

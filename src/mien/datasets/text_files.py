@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Annotation files: strict reading of text and delimited tables, with the place of every error; label columns."""
+"""Strict reading of annotation files: text, delimited tables and label columns, with the place of every error."""
 
 from __future__ import annotations
 
@@ -21,13 +21,17 @@ from mien.datasets.samples import UNKNOWN
 
 
 class AnnotationError(DatasetError):
-    """Something in a data set folder is missing or malformed, at a known place.
+    """A file or folder of a data set is missing or malformed, at a known place.
 
     Args:
-        path: the file or folder.
-        reason: what is wrong and what was expected.
-        line: of the file, from 1, the header counted.
-        field: of the line, from 1.
+        path: File or folder.
+        reason: What is wrong and what was expected.
+        line: Line of the file, counted from 1 with the header.
+        field: Field of the line, counted from 1.
+
+    Examples:
+        >>> str(AnnotationError(Path("video1.txt"), "is not a number", line=3, field=2))
+        'video1.txt, line 3, field 2: is not a number'
     """
 
     def __init__(self, path: Path, reason: str, *, line: int | None = None, field: int | None = None) -> None:
@@ -44,11 +48,11 @@ class AnnotationError(DatasetError):
 
 
 OnProblem = Callable[[AnnotationError], None]
-"""Hears of every bad file; where it returns, the reader leaves that file out and goes on."""
+"""Callback for each bad file; if it returns, the reader skips that file and continues."""
 
 
 def refuse(problem: AnnotationError) -> NoReturn:
-    """The `OnProblem` of every reader unless another is given: the first problem ends the reading."""
+    """Default `OnProblem` of every reader: the first problem ends the reading."""
     raise problem
 
 
@@ -61,30 +65,43 @@ class Document:
     r"""The text of an annotation file.
 
     Attributes:
-        path: of the file, for messages.
-        content: UTF-8 with ``\n`` between lines; no byte-order mark, no blank line, at least one line.
+        path: Path of the file, for messages.
+        content: UTF-8 text with ``\n`` between lines; no byte-order mark, no blank line, at least one line.
+
+    Examples:
+        >>> document = Document(Path("a.csv"), b"name, score\nx,1")
+        >>> document.header(), document.line(2)
+        (('name', 'score'), 'x,1')
     """
 
     path: Path
     content: bytes
 
     def line(self, number: int) -> str:
-        """Line ``number``, from 1."""
+        """Line ``number``, counted from 1."""
         return self.content.split(b"\n", number)[number - 1].decode()
 
     def header(self) -> tuple[str, ...]:
-        """The comma-separated names of the first line, without spaces around them."""
+        """Comma-separated names of the first line, without spaces around them."""
         return tuple(name.strip() for name in split_line(self.line(1), delimiter=",", quoted=True))
 
 
 def load_document(path: Path) -> Document:
-    """Read an annotation file as Python's text mode would: any kind of line end, with or without byte-order mark.
+    r"""Read an annotation file like Python's text mode: any kind of line end, with or without byte-order mark.
 
-    Blank lines at the end are dropped. One between others is refused: line i is frame i, so tools that skip it and
-    tools that stop at it would disagree about every frame after it.
+    Blank lines at the end are dropped. A blank line between others is refused: line i is frame i, so tools that skip
+    it and tools that stop at it would disagree about every later frame.
 
     Raises:
-        AnnotationError: the file is missing, unreadable, empty, not UTF-8, or has a blank line between others.
+        AnnotationError: The file is missing, unreadable, empty, not UTF-8, or has a blank line between others.
+
+    Examples:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder, "video1.txt")
+        ...     _ = path.write_bytes(b"valence,arousal\r\n0.5,0.25\r\n")
+        ...     load_document(path).content
+        b'valence,arousal\n0.5,0.25'
     """
     try:
         content = path.read_bytes()
@@ -105,7 +122,12 @@ def load_document(path: Path) -> Document:
 
 
 def split_line(line: str, *, delimiter: str, quoted: bool) -> list[str]:
-    """The fields of one line, with their spaces."""
+    """Fields of one line, with their spaces.
+
+    Examples:
+        >>> split_line('1,"a, b"', delimiter=",", quoted=True)
+        ['1', 'a, b']
+    """
     if quoted and '"' in line:
         return next(csv.reader([line], delimiter=delimiter))
     return line.split(delimiter)
@@ -114,7 +136,7 @@ def split_line(line: str, *, delimiter: str, quoted: bool) -> list[str]:
 def _check_text(path: Path, content: bytes) -> None:
     zero = content.find(b"\0")
     if zero >= 0:
-        raise AnnotationError(path, "has a zero byte; it is no text file", line=_line_of(content, zero))
+        raise AnnotationError(path, "has a zero byte; it is not a text file", line=_line_of(content, zero))
     if content.isascii():
         return
     try:
@@ -129,13 +151,13 @@ def _line_of(content: bytes, offset: int) -> int:
 
 
 def _first_blank_line(content: bytes) -> int | None:
-    """Number of the first line without anything but spaces, None where there is none."""
+    """Number of the first line that holds only spaces, or None."""
     lines = content.split(b"\n") if _may_have_blank_line(content) else []
     return next((number for number, line in enumerate(lines, start=1) if not line.strip()), None)
 
 
 def _may_have_blank_line(content: bytes) -> bool:
-    """False only where no line can be blank; a test that costs nothing beside splitting a million lines."""
+    """Whether a line can be blank; a cheap test that avoids splitting a million lines."""
     return content[:1].isspace() or b"\n\n" in content or b"\n " in content or b"\n\t" in content
 
 
@@ -151,8 +173,9 @@ class Field:
     """One column of a file.
 
     Attributes:
-        name: of the column, for messages and look-up.
-        kind: ``"number"`` (finite), ``"blank_or_number"`` (blank gives NaN), ``"text"`` or ``"ignored"``.
+        name: Name of the column, for messages and look-up.
+        kind: Kind of the values: ``"number"`` (finite), ``"blank_or_number"`` (blank becomes NaN), ``"text"`` or
+            ``"ignored"``.
     """
 
     name: str
@@ -161,14 +184,24 @@ class Field:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """The N rows of a document, as columns.
+    r"""N rows of a document, as columns.
 
     Attributes:
-        document: they were read from.
-        first_line: of the rows, from 1.
-        fields: all columns of the file, in order.
-        columns: name -> (N,) float64 or an Arrow array of N strings, as the field's kind says.
-        delimiter: between fields.
+        document: Document that the rows were read from.
+        first_line: Line number of the first row, counted from 1.
+        fields: All columns of the file, in order.
+        columns: Name -> (N,) float64 or an Arrow array of N strings, depending on the kind of the field.
+        delimiter: Delimiter between fields.
+
+    Examples:
+        >>> document = Document(Path("a.csv"), b"name,score\nx,1\ny,3")
+        >>> table = read_named(document, [Field("name", "text"), Field("score")])
+        >>> table.texts("name").to_pylist(), table.classes("score", low=0, high=3).tolist()
+        (['x', 'y'], [1, 3])
+        >>> table.classes("score", low=0, high=2)
+        Traceback (most recent call last):
+        ...
+        mien.datasets.text_files.AnnotationError: a.csv, line 3, field 2: score '3' is not in 0 to 2
     """
 
     document: Document
@@ -181,23 +214,23 @@ class Table:
         return len(next(iter(self.columns.values())))
 
     def numbers(self, names: Sequence[str]) -> Doubles:
-        """(N, len(names)) float64."""
+        """(N, len(names)) float64 values of several number columns."""
         return np.stack([self.columns[name] for name in names], axis=1)
 
     def texts(self, name: str) -> pa.Array:
-        """N strings without spaces around them."""
+        """Column of N strings, without spaces around them."""
         return self.columns[name]
 
     def refuse(self, bad: Bools, name: str, reason: str) -> None:
-        """Raise at the first row that is True, naming its line, field and content.
+        """Raise an error for the first row that is True, with its line, field and content.
 
         Args:
-            bad: (N,) rows to refuse.
-            name: of the field to blame.
-            reason: what is expected, for example ``"is not in [-1, 1]"``.
+            bad: (N,) mask of the rows to refuse.
+            name: Name of the field that the error names.
+            reason: What is wrong, for example ``"is not in [-1, 1]"``.
 
         Raises:
-            AnnotationError: a row is True.
+            AnnotationError: A row is True.
         """
         if not bad.any():
             return
@@ -207,10 +240,10 @@ class Table:
         raise AnnotationError(self.document.path, f"{name} {value!r} {reason}", line=line, field=position + 1)
 
     def classes(self, name: str, *, low: int, high: int) -> npt.NDArray[np.int64]:
-        """A column of whole numbers in [low, high]; ``3.0`` counts as 3.
+        """Column of whole numbers in [low, high]; ``3.0`` counts as 3.
 
         Raises:
-            AnnotationError: a number is a fraction or out of range.
+            AnnotationError: A number is a fraction or out of range.
         """
         values = self.columns[name]
         self.refuse(values != np.floor(values), name, "is not a whole number")
@@ -221,17 +254,23 @@ class Table:
 def read_rows(
     document: Document, fields: Sequence[Field], *, skip_lines: int = 1, delimiter: str = ",", quoted: bool = False
 ) -> Table:
-    """Read the lines after the header; every one must have exactly these fields.
+    r"""Read the lines after the header; each must have exactly these fields.
 
     Args:
-        document: the text.
-        fields: of every line, in order.
-        skip_lines: length of the header.
-        delimiter: between fields.
-        quoted: whether a field may stand in double quotes.
+        document: Document to read.
+        fields: Fields of every line, in order.
+        skip_lines: Number of lines of the header.
+        delimiter: Delimiter between fields.
+        quoted: Whether fields may be in double quotes.
 
     Raises:
-        AnnotationError: there are no rows, or a line has too many or too few fields or something that is no number.
+        AnnotationError: There are no rows, or a line has too many or too few fields or an invalid number.
+
+    Examples:
+        >>> document = Document(Path("v.txt"), b"valence,arousal\n0.5,+0.25")
+        >>> table = read_rows(document, [Field("valence"), Field("arousal")])
+        >>> table.numbers(("valence", "arousal")).tolist()
+        [[0.5, 0.25]]
     """
     body = document.content.split(b"\n", skip_lines)[skip_lines:]
     if not body:
@@ -245,10 +284,14 @@ def read_rows(
 
 
 def read_named(document: Document, fields: Sequence[Field]) -> Table:
-    """Read a file whose header names its columns: any order, columns that nobody asked for are left unread.
+    r"""Read a file whose header names its columns, in any order; columns that are not in ``fields`` are ignored.
 
     Raises:
-        AnnotationError: a column is missing or there twice, or the rows are malformed.
+        AnnotationError: A column is missing or occurs twice, or the rows are malformed.
+
+    Examples:
+        >>> read_named(Document(Path("a.csv"), b"note,score\n?,1"), [Field("score")]).numbers(("score",)).tolist()
+        [[1.0]]
     """
     header = document.header()
     wanted = {field.name: field for field in fields}
@@ -258,8 +301,8 @@ def read_named(document: Document, fields: Sequence[Field]) -> Table:
         raise AnnotationError(document.path, reason, line=1)
     twice = [name for name in wanted if header.count(name) > 1]
     if twice:
-        raise AnnotationError(document.path, f"columns {twice} are there twice", line=1)
-    # A number keeps names apart that the file leaves blank or repeats in columns that nobody asked for.
+        raise AnnotationError(document.path, f"columns {twice} occur twice", line=1)
+    # A number keeps the names of ignored columns unique, which may be blank or repeated in the file.
     layout = [wanted.get(name, Field(f"{name}#{i}", "ignored")) for i, name in enumerate(header)]
     return read_rows(document, layout, quoted=True)
 
@@ -298,9 +341,9 @@ def _read_fast(body: bytes, fields: Sequence[Field], delimiter: str, quoted: boo
 def _read_exactly(
     document: Document, fields: Sequence[Field], skip_lines: int, delimiter: str, quoted: bool
 ) -> dict[str, Any]:
-    """Read what cannot be read fast by Python's own rules for numbers, and say where that fails too.
+    """Read with Python's rules for numbers what Arrow cannot read, and report the place of an error.
 
-    Only the pieces that need it are read slowly, so that one bad line among a million is found in a moment.
+    Only the pieces that need it are read slowly, so that one bad line in a million is found quickly.
     """
     lines = document.content.split(b"\n")
     pieces = []
@@ -321,7 +364,7 @@ def _read_exactly(
 def _read_slowly(
     document: Document, lines: Sequence[bytes], first_line: int, fields: Sequence[Field], delimiter: str, quoted: bool
 ) -> dict[str, Any]:
-    """One line after the other; raises at the first that is malformed."""
+    """Read line by line; the first malformed line is an error."""
     rows: dict[str, list[Any]] = {field.name: [] for field in fields if field.kind != "ignored"}
     for number, line in enumerate(lines, start=first_line):
         values = split_line(line.decode(), delimiter=delimiter, quoted=quoted)
@@ -345,7 +388,7 @@ def _read_slowly(
 
 
 def _number(text: str, *, blank: bool) -> float | None:
-    """The number, NaN for an allowed blank, None for what is none or not finite."""
+    """The number, NaN for an allowed blank, None for anything else."""
     text = text.strip()
     if blank and not text:
         return math.nan
@@ -362,10 +405,10 @@ def _shape(fields: Sequence[Field], delimiter: str) -> str:
 
 
 def read_ratings(table: Table, *, not_rated: float) -> npt.NDArray[np.float32]:
-    """(N, 2) of the columns ``valence`` and ``arousal``; both NaN in a row where either is ``not_rated``.
+    """Columns ``valence`` and ``arousal`` as (N, 2); both are NaN in a row where either is ``not_rated``.
 
     Raises:
-        AnnotationError: a value is neither in [-1, 1] nor ``not_rated``.
+        AnnotationError: A value is neither in [-1, 1] nor ``not_rated``.
     """
     values = table.numbers(DIMENSIONS)
     unrated = values == not_rated
@@ -377,29 +420,39 @@ def read_ratings(table: Table, *, not_rated: float) -> npt.NDArray[np.float32]:
 
 
 def read_action_units(table: Table, labels: tuple[str, ...]) -> npt.NDArray[np.int8]:
-    """(N, len(labels)) of 0, 1 and `UNKNOWN`.
+    """Columns of action units as (N, len(labels)) with the values 0, 1 and `UNKNOWN`.
 
     Raises:
-        AnnotationError: a value is anything else.
+        AnnotationError: A value is anything else.
     """
     return np.stack([table.classes(label, low=UNKNOWN, high=1) for label in labels], axis=1).astype(np.int8)
 
 
 def plurality(votes: npt.NDArray[np.int64]) -> npt.NDArray[np.int8]:
-    """The most voted expression of each row, ties to the first; `UNKNOWN` where another column has most votes.
+    """Expression with most votes in each row, ties to the first; `UNKNOWN` where another column has most votes.
 
     Args:
-        votes: (N, 8 or more), the canonical expressions first.
+        votes: (N, 8 or more) numbers of votes, the canonical expressions first.
+
+    Examples:
+        >>> plurality(np.array([[4, 5, 0, 0, 0, 0, 0, 0, 1], [1, 0, 0, 0, 0, 0, 0, 0, 9]])).tolist()
+        [1, -1]
     """
     top = votes.argmax(axis=1)
     return np.where(top < len(EXPRESSIONS), top, UNKNOWN).astype(np.int8)
 
 
 def majority(votes: npt.NDArray[np.int64]) -> npt.NDArray[np.int8]:
-    """The official FER+ rule: single votes are dropped, the winner needs more than half of the rest; else `UNKNOWN`.
+    """Expression of each row by the official FER+ rule, else `UNKNOWN`.
+
+    Single votes are dropped; the winner needs more than half of the rest.
 
     Args:
-        votes: (N, 8 or more), the canonical expressions first.
+        votes: (N, 8 or more) numbers of votes, the canonical expressions first.
+
+    Examples:
+        >>> majority(np.array([[6, 3, 1, 0, 0, 0, 0, 0], [5, 5, 0, 0, 0, 0, 0, 0]])).tolist()
+        [0, -1]
     """
     kept = np.where(votes > 1, votes, 0)
     clear = kept.max(axis=1) > 0.5 * kept.sum(axis=1)

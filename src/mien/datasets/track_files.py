@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Annotations of frames: one text file per face track, or lists of frames by name."""
+"""Annotations of frames: one text file per face track, or lists of frame names."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from mien.datasets.text_files import (
 )
 
 NOT_RATED = -5.0
-"""Stands in valence-arousal files for a frame that nobody rated."""
+"""Value of valence and arousal for a frame that is not rated."""
 
 Labels = tuple[str, ...]
 Read = Callable[[Document, Labels], npt.NDArray[Any]]
@@ -37,13 +37,13 @@ Read = Callable[[Document, Labels], npt.NDArray[Any]]
 
 @dataclass(frozen=True)
 class TrackFormat:
-    """How the files of one task look.
+    """Format of the files of one task.
 
     Attributes:
-        headers: first line of a file, lower case -> canonical labels of the task.
-        column: field of a `FrameSamples` that the rows fill.
-        labels_field: field of a `FrameSamples` that takes the labels; empty for valence and arousal.
-        read: a document and its labels -> the column, a row per line.
+        headers: First line of a file in lower case -> canonical labels of the task.
+        column: Field of `FrameSamples` that the rows fill.
+        labels_field: Field of `FrameSamples` that holds the labels; empty for valence and arousal.
+        read: Function of a document and its labels that returns the column, with a row per line.
     """
 
     headers: Mapping[tuple[str, ...], Labels]
@@ -58,15 +58,15 @@ def read_track_files(
     """Read the tracks of a split; line i below the header is frame i, counted from 1.
 
     Args:
-        files: at least one, named after their tracks.
-        form: how they look. All must have the labels of the first.
-        dataset: name that the samples carry.
-        split: of the samples.
-        crops: folder of crops, None where there is none.
-        on_problem: hears of files that are left out.
+        files: Files of the tracks, named after them; at least one.
+        form: Format of the files; all must have the labels of the first.
+        dataset: Name of the data set.
+        split: Split of the samples.
+        crops: Folder of crops, or None.
+        on_problem: Callback for files that are left out.
 
     Raises:
-        AnnotationError: no file can be read, or what ``on_problem`` raises.
+        AnnotationError: No file can be read, or what ``on_problem`` raises.
     """
     tracks: list[str] = []
     parts: list[npt.NDArray[Any]] = []
@@ -104,7 +104,13 @@ def read_track_files(
 
 
 def valence_arousal_format() -> TrackFormat:
-    """Two numbers per line, `NOT_RATED` where nobody rated."""
+    r"""Format with two numbers per line, `NOT_RATED` in a frame that is not rated.
+
+    Examples:
+        >>> form = valence_arousal_format()
+        >>> form.read(Document(Path("v.txt"), b"valence,arousal\n0.5,0.25\n-5,-5"), ("valence", "arousal")).tolist()
+        [[0.5, 0.25], [nan, nan]]
+    """
     dimensions = ("valence", "arousal")
 
     def read(document: Document, labels: Labels) -> npt.NDArray[Any]:
@@ -114,7 +120,13 @@ def valence_arousal_format() -> TrackFormat:
 
 
 def expression_format(headers: Mapping[tuple[str, ...], Labels]) -> TrackFormat:
-    """One class per line, counted from 0 in the order of the labels, or `UNKNOWN`."""
+    r"""Format with one class per line, counted from 0 in the order of the labels, or `UNKNOWN`.
+
+    Examples:
+        >>> form = expression_format({("neutral", "anger"): ("neutral", "anger")})
+        >>> form.read(Document(Path("v.txt"), b"Neutral,Anger\n1\n-1"), ("neutral", "anger")).tolist()
+        [1, -1]
+    """
 
     def read(document: Document, labels: Labels) -> npt.NDArray[Any]:
         table = read_rows(document, [Field("expression")])
@@ -124,7 +136,12 @@ def expression_format(headers: Mapping[tuple[str, ...], Labels]) -> TrackFormat:
 
 
 def action_unit_format(editions: Sequence[Labels]) -> TrackFormat:
-    """A zero, a one or `UNKNOWN` per action unit and line; the files write ``AU1`` for ``AU01``."""
+    """Format with 0, 1 or `UNKNOWN` per action unit and line; the files write ``AU1`` for ``AU01``.
+
+    Examples:
+        >>> action_unit_format([("AU01", "AU12")]).headers
+        {('au1', 'au12'): ('AU01', 'AU12')}
+    """
 
     def read(document: Document, labels: Labels) -> npt.NDArray[Any]:
         return read_action_units(read_rows(document, [Field(label) for label in labels]), labels)
@@ -134,7 +151,7 @@ def action_unit_format(editions: Sequence[Labels]) -> TrackFormat:
 
 
 def _labels_of(form: TrackFormat, document: Document, edition: Labels | None) -> Labels:
-    """The labels that the header promises; all files of a split must promise the same."""
+    """Labels that the header announces; all files of a split must announce the same."""
     header = document.header()
     labels = form.headers.get(tuple(name.lower() for name in header))
     if labels is None:
@@ -142,7 +159,7 @@ def _labels_of(form: TrackFormat, document: Document, edition: Labels | None) ->
         reason = f"the header is {','.join(header)[:120]!r}, not {known} (upper or lower case)"
         raise AnnotationError(document.path, reason, line=1)
     if edition is not None and labels != edition:
-        reason = f"promises {len(labels)} labels where the files before it have {len(edition)}; keep editions apart"
+        reason = f"announces {len(labels)} labels, but the files before it have {len(edition)}; keep editions apart"
         raise AnnotationError(document.path, reason, line=1)
     return labels
 
@@ -151,32 +168,41 @@ _LOCATION = r"^(?P<track>.+)/(?P<frame>[0-9]+)\.jpg$"
 
 
 def load_frame_list(path: str | Path, dataset: str, crops: Path | None) -> FrameSamples:
-    """Read a test list: a header, then ``video/00001.jpg`` per line, with or without a comma behind it.
+    r"""Read a test list: a header, then ``video/00001.jpg`` per line, with or without a comma after it.
 
     Args:
-        path: of the list.
-        dataset: name that the samples carry.
-        crops: folder of crops, None where there is none.
+        path: Path of the list.
+        dataset: Name of the data set.
+        crops: Folder of crops, or None.
 
     Raises:
-        AnnotationError: the list is missing, a name is malformed or there twice, or the header is a row.
+        AnnotationError: The list is missing, a name is malformed or occurs twice, or the header is a row.
+
+    Examples:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder, "test.txt")
+        ...     _ = path.write_text("image_location\nvideo1/00001.jpg,\nvideo1/00003.jpg,")
+        ...     samples = load_frame_list(path, "cexpr", None)
+        >>> samples.tracks, samples.frame.tolist()
+        (('video1',), [1, 3])
     """
     path = Path(path)
     document = load_document(path)
     check_list_header(document)
-    # The list of one edition ends every name with a comma; the next has bare names. Nothing may follow it.
+    # The list of one edition has a comma after every name, the next has bare names. Nothing may follow the comma.
     bare = Document(path, document.content.replace(b",\n", b"\n").removesuffix(b","))
     columns = frame_columns(read_rows(bare, [Field("image", "text")]), crops)
     return FrameSamples(dataset=dataset, split="test", crops=crops, **columns)
 
 
 def check_list_header(document: Document) -> None:
-    """Refuse a list whose first line is a row: every tool skips that line and would lose a frame without a word.
+    """Refuse a list whose first line is a row, because every tool skips that line and would silently lose a frame.
 
-    The rest of the header is not trusted: that of s-Aff-Wild2 has 5 names for 16 fields.
+    The rest of the header is not checked: the one of s-Aff-Wild2 has 5 names for 16 fields.
 
     Raises:
-        AnnotationError: the first name is neither ``image`` nor ``image_location``.
+        AnnotationError: The first name is neither ``image`` nor ``image_location``.
     """
     first = document.header()[0].lower()
     if first not in ("image", "image_location"):
@@ -184,10 +210,10 @@ def check_list_header(document: Document) -> None:
 
 
 def frame_columns(table: Table, crops: Path | None) -> dict[str, Any]:
-    """Tracks, frame numbers and crops of the column ``image``, as arguments of a `FrameSamples`.
+    """Tracks, frame numbers and crops of the column ``image``, as arguments of `FrameSamples`.
 
     Raises:
-        AnnotationError: a name is not ``video/00001.jpg``, or is there twice.
+        AnnotationError: A name is not of the form ``video/00001.jpg``, or occurs twice.
     """
     names = table.texts("image")
     parts = pc.extract_regex(names, _LOCATION)
@@ -215,7 +241,7 @@ def _numbers(texts: pa.Array) -> npt.NDArray[np.float64]:
 
 
 def _repeats(track_index: npt.NDArray[np.int32], frame: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
-    """(N,) rows whose track and frame occurred in an earlier row."""
+    """(N,) whether the track and frame of a row occurred in an earlier row."""
     keys = track_index.astype(np.int64) << 32 | frame
     first = np.unique(keys, return_index=True)[1]
     repeated = np.ones(len(keys), dtype=bool)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The open face sets kept as Parquet: pictures, votes, ratings and a landmark teacher's outputs."""
+"""Readers of the open face sets, which are Parquet files: pictures, votes, ratings and a teacher's outputs."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The open face sets behind the shipped bundles, as labelled faces: what their sources and a teacher say of them."""
+"""The open face sets behind the shipped bundles, as faces with labels from annotators and from a teacher."""
 
 from __future__ import annotations
 

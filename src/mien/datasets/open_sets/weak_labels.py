@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where labels come from that no one annotated: votes to valence and arousal, blendshapes to action units."""
+"""Labels without annotators: votes to valence and arousal, a teacher's blendshapes to action units."""
 
 from __future__ import annotations
 
@@ -21,8 +21,15 @@ class AffectMap:
 
     Attributes:
         centre: (44,) mean of the 8 shares and their 36 products.
-        weights: (44, 2).
+        weights: (44, 2) regression weights.
         mean: (2,) mean rating.
+
+    Examples:
+        >>> shares = np.eye(8)
+        >>> ratings = np.stack([shares[:, 1] - shares[:, 3], shares[:, 2]], axis=1)
+        >>> fitted = AffectMap.fit(shares, ratings, ridge=1e-9)
+        >>> fitted(shares[[1, 3]]).round(3).tolist()
+        [[1.0, 0.0], [-1.0, 0.0]]
     """
 
     centre: Doubles
@@ -31,7 +38,13 @@ class AffectMap:
 
     @classmethod
     def fit(cls, shares: Doubles, ratings: Doubles, ridge: float = 0.1) -> AffectMap:
-        """Fit on (N, 8) vote shares and (N, 2) ratings."""
+        """Fit the map.
+
+        Args:
+            shares: (N, 8) vote shares that sum to 1.
+            ratings: (N, 2) mean valence and arousal in [-1, 1].
+            ridge: Weight of the squared regression weights, >= 0.
+        """
         terms = _quadratic(shares)
         centre, mean = terms.mean(axis=0), ratings.mean(axis=0)
         moved = terms - centre
@@ -50,10 +63,16 @@ def _quadratic(shares: npt.NDArray[np.floating]) -> Doubles:
 
 
 def expression_shares(votes: npt.NDArray[np.integer]) -> npt.NDArray[np.float32]:
-    """Soft expression targets (N, 8) of FER+ votes (N, 10), NaN where most people saw no face or could not say.
+    """Soft expression targets (N, 8) of FER+ votes (N, 10), NaN where "unknown" or "not a face" has most votes.
 
-    Single votes are noise of the crowd and are dropped, as the FER+ authors do; the rest is normalised over the
-    eight expressions.
+    Single votes are noise and are dropped, as the FER+ authors do; the rest is normalised over the eight expressions.
+
+    Examples:
+        >>> votes = [[6, 3, 1, 0, 0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0, 0, 0, 7, 3]]
+        >>> [round(float(share), 2) for share in expression_shares(votes)[0, :3]]
+        [0.67, 0.33, 0.0]
+        >>> bool(np.isnan(expression_shares(votes)[1]).all())
+        True
     """
     votes = np.asarray(votes)
     kept = np.where(votes > 1, votes, 0)[:, : len(EXPRESSIONS)].astype(np.float32)
@@ -64,13 +83,19 @@ def expression_shares(votes: npt.NDArray[np.integer]) -> npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class AuRule:
-    """How one action unit is read from the teacher: below ``low`` absent, above ``high`` present, a chance between.
+    """Rule that derives an action unit from the teacher: absent below ``low``, present above ``high``, linear between.
 
     Attributes:
-        signal: the evidence (N,) from `Evidence`.
-        low: evidence at which the chance is 0.
-        high: evidence at which the chance is 1.
-        observed: False where the action is inferred from others rather than seen by the teacher.
+        signal: Function that returns the evidence (N,) from `Evidence`.
+        low: Evidence at which the probability is 0.
+        high: Evidence at which the probability is 1.
+        observed: False where the action unit is inferred from other signals because the teacher has none of its own.
+
+    Examples:
+        >>> open_mouths = np.array([[0.0], [0.4]], np.float32)
+        >>> outputs = TeacherOutputs(np.ones(2, bool), open_mouths, ("jawOpen",), np.zeros((2, 68, 2), np.float32))
+        >>> AU_RULES["AU26"](Evidence(outputs)).round(2).tolist()
+        [0.0, 1.0]
     """
 
     signal: Callable[[Evidence], Doubles]
@@ -79,33 +104,34 @@ class AuRule:
     observed: bool = True
 
     def __call__(self, evidence: Evidence) -> Doubles:
-        """The chance (N,) that the action is present."""
+        """Probability (N,) that the action unit is present."""
         share = (self.signal(evidence) - self.low) / (self.high - self.low)
         return np.asarray(np.clip(share, 0.0, 1.0), dtype=np.float64)
 
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """Blendshapes by name (left and right averaged) and distances on the face in units of the eye distance."""
+    """Signals of the teacher: blendshapes by name (left and right averaged) and distances in eye distances."""
 
     teacher: TeacherOutputs
 
     def shape(self, name: str) -> Doubles:
-        """(N,) activation of a blendshape; the mean of both sides where it has sides."""
+        """(N,) activation of a blendshape in [0, 1]; the mean of both sides where it has sides."""
         names = self.teacher.blendshape_names
         columns = [names.index(side) for side in (name, f"{name}Left", f"{name}Right") if side in names]
         mean: Doubles = self.teacher.blendshapes[:, columns].astype(np.float64).mean(axis=1)
         return mean
 
     def lip_gap(self) -> Doubles:
-        """(N,) height of the opening between the inner lips."""
-        points = self.teacher.landmarks.astype(np.float64)
-        eyes = np.linalg.norm(points[:, 36:42].mean(axis=1) - points[:, 42:48].mean(axis=1), axis=1)
-        return np.asarray(np.linalg.norm(points[:, 61:64] - points[:, 67:64:-1], axis=2).mean(axis=1) / eyes)
+        """(N,) height of the opening between the inner lips, in eye distances."""
+        landmarks = self.teacher.landmarks.astype(np.float64)
+        eyes = np.linalg.norm(landmarks[:, 36:42].mean(axis=1) - landmarks[:, 42:48].mean(axis=1), axis=1)
+        gaps = np.linalg.norm(landmarks[:, 61:64] - landmarks[:, 67:64:-1], axis=2)
+        return np.asarray(gaps.mean(axis=1) / eyes)
 
 
-# Ranges were set from the percentiles of the FER+ training faces, so that an action is present at a plausible rate.
-# AU09 and AU23 are left out: the teacher's nose wrinkle is constant and it has nothing for a tightened lip.
+# The ranges come from percentiles of the FER+ training faces, so that each action unit is present at a plausible rate.
+# AU09 and AU23 are left out: the teacher's nose wrinkle is constant and it has no signal for a tightened lip.
 AU_RULES: dict[str, AuRule] = {
     "AU01": AuRule(lambda e: e.shape("browInnerUp"), 0.20, 0.70),
     "AU02": AuRule(lambda e: e.shape("browOuterUp"), 0.30, 0.75),
@@ -126,14 +152,14 @@ AU_RULES: dict[str, AuRule] = {
 
 
 def action_unit_probabilities(teacher: TeacherOutputs, expression: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
-    """Pseudo-labels (N, A) of `AU_RULES` in [0, 1], NaN where the teacher saw no face or cannot be believed.
+    """Pseudo-labels (N, A) of `AU_RULES` in [0, 1], NaN where the teacher found no face or contradicts annotators.
 
-    The teacher takes a crying mouth for a smile. So where people see sadness, anger, disgust or fear and hardly any
-    happiness, a smile is denied (sadness) or unknown (the others), and AU06 with it.
+    The teacher confuses a crying mouth with a smile. Where annotators see sadness, anger, disgust or fear and hardly
+    any happiness, AU12 and AU06 become 0 (sadness) or unknown (the others).
 
     Args:
-        teacher: answers for N pictures.
-        expression: (N, 8) vote shares or probabilities of the same pictures; NaN rows veto nothing.
+        teacher: Outputs for N pictures.
+        expression: (N, 8) vote shares or probabilities of the same pictures; NaN rows change nothing.
     """
     evidence = Evidence(teacher)
     probabilities = np.stack([rule(evidence) for rule in AU_RULES.values()], axis=1)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One module per data set: a folder as its owners give it away, to typed samples."""
+"""One module per data set, which reads the folder that its owners distribute into typed samples."""

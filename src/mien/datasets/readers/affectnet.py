@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""AffectNet: the classic release with its CSV files, and the later one with three small arrays per image."""
+"""Readers of AffectNet: the classic release with CSV files and the later one with three small arrays per image."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from mien.datasets.text_files import (
 )
 
 NOT_RATED = -2.0
-"""Stands for valence and arousal of an image that nobody rated (none, uncertain, no face)."""
+"""Value of valence and arousal in an image that is not rated (none, uncertain, no face)."""
 
 _LABELS = EXPRESSION_ORDERS["affectnet"]
 _LAST_CLASS = 10  # 8 none, 9 uncertain, 10 no face
@@ -43,11 +43,24 @@ _NPY_FOLDERS = {"train": "train_set", "valid": "val_set"}
 def load_affectnet(folder: str | Path, split: str) -> ImageSamples:
     """The classic release: ``training.csv``, ``validation.csv`` and ``Manually_Annotated_Images``.
 
-    Rows with no expression (none, uncertain, no face) are kept with an unknown one, and rows without a face box with
-    NaN boxes; HSEmotion's selection is ``samples.valid_expression & ~np.isnan(samples.boxes[:, 0])``.
+    Rows without an expression (none, uncertain, no face) are kept with an unknown label, rows without a face box with
+    a NaN box; HSEmotion's selection is ``samples.valid_expression & ~np.isnan(samples.boxes[:, 0])``.
+
+    Args:
+        folder: Folder that holds the CSV files and the images.
+        split: ``"train"`` or ``"valid"``.
 
     Raises:
-        AnnotationError: the file is missing or malformed.
+        AnnotationError: The file is missing or malformed.
+
+    Examples:
+        >>> from tempfile import TemporaryDirectory
+        >>> from mien.datasets import create_example
+        >>> with TemporaryDirectory() as folder:
+        ...     create_example("affectnet", folder)
+        ...     samples = load_affectnet(folder, "train")
+        >>> samples.expression.tolist(), samples.valid_valence_arousal.tolist()
+        ([1, 7, -1, 6], [True, True, False, True])
     """
     folder = Path(folder)
     if split not in _CSV_FILES:
@@ -73,12 +86,22 @@ def load_affectnet_npy(folder: str | Path, split: str, *, on_problem: OnProblem 
     """The later release: ``train_set`` and ``val_set``, each ``images/<id>.jpg`` and ``annotations/<id>_exp.npy`` ...
 
     Args:
-        folder: that holds both.
+        folder: Folder that holds both.
         split: ``"train"`` or ``"valid"``.
-        on_problem: hears of images whose annotations cannot be read; they are left out.
+        on_problem: Callback for images whose annotations cannot be read and which are left out; by default the first
+            one ends the reading.
 
     Raises:
-        AnnotationError: the split is missing or, without ``on_problem``, an annotation is malformed.
+        AnnotationError: The split is missing or, without ``on_problem``, an annotation is malformed.
+
+    Examples:
+        >>> from tempfile import TemporaryDirectory
+        >>> from mien.datasets import create_example
+        >>> with TemporaryDirectory() as folder:
+        ...     create_example("affectnet-npy", folder)
+        ...     samples = load_affectnet_npy(folder, "train")
+        >>> samples.names, samples.expression.tolist()
+        (('0.jpg', '12.jpg'), [1, 7])
     """
     folder = Path(folder)
     if split not in _NPY_FOLDERS:
@@ -109,7 +132,7 @@ def load_affectnet_npy(folder: str | Path, split: str, *, on_problem: OnProblem 
 
 
 def _boxes(table: Table) -> npt.NDArray[np.float32]:
-    """Xyxy of x, y, width, height; NaN where the width is negative, the file's sign for no box."""
+    """Boxes xyxy from x, y, width and height; NaN where the width is negative, which marks a missing box."""
     boxes = table.numbers(("face_x", "face_y", "face_width", "face_height"))
     boxes[:, 2:] += np.where(boxes[:, 2:3] < 0, np.nan, boxes[:, :2])
     boxes[np.isnan(boxes[:, 2])] = np.nan
@@ -117,7 +140,7 @@ def _boxes(table: Table) -> npt.NDArray[np.float32]:
 
 
 def _read_arrays(stem: Path) -> tuple[float, float, float]:
-    """Expression, valence and arousal of one image."""
+    """Read expression, valence and arousal of one image."""
     expression, valence, arousal = (
         _read_scalar(stem.with_name(f"{stem.name}_{ending}.npy")) for ending in ("exp", "val", "aro")
     )
@@ -132,9 +155,9 @@ def _read_arrays(stem: Path) -> tuple[float, float, float]:
 
 
 def _read_scalar(path: Path) -> float:
-    """The one number in a ``.npy`` file, which the owners saved as text of various lengths or as a number.
+    """Read the number in a ``.npy`` file, which the owners saved as text of various lengths or as a number.
 
-    `numpy.load` spends most of its time on a header that hundreds of thousands of files share; here it is read once.
+    `numpy.load` spends most of its time on a header that hundreds of thousands of files share; here it is parsed once.
     """
     try:
         content = path.read_bytes()
@@ -152,7 +175,7 @@ def _read_scalar(path: Path) -> float:
 
 @cache
 def _dtype_of(header: bytes) -> np.dtype[np.str_ | np.number]:
-    """The type of the items that an array file's header announces; Python objects are refused, never unpickled."""
+    """Item type in the header of an array file; Python objects are refused, never unpickled."""
     dtype: np.dtype[np.str_ | np.number] = np.dtype(ast.literal_eval(header.decode("latin-1").strip())["descr"])
     if dtype.kind not in "Uifu":
         raise ValueError(f"items of type {dtype}")

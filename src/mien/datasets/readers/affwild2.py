@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Aff-Wild2 (a text file per face track, every edition from 2020 on) and s-Aff-Wild2 (the multi-task lists)."""
+"""Readers of Aff-Wild2 (a text file per face track, all editions since 2020) and s-Aff-Wild2 (multi-task lists)."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ class _Task:
     """One task of Aff-Wild2.
 
     Attributes:
-        name: of the data set.
-        code: as it occurs in the names of test lists.
-        folders: spellings of the task's folder, lower case.
-        form: of its files.
+        name: Name of the data set.
+        code: Task code in the names of test lists.
+        folders: Spellings of the task's folder, in lower case.
+        form: Format of its files.
     """
 
     name: str
@@ -80,13 +80,22 @@ def load_affwild2_va(
     """Valence and arousal of every frame of a split.
 
     Args:
-        folder: that holds ``VA_Estimation_Challenge`` (or ``VA_Set`` of 2020 and 2021) and the crops.
+        folder: Folder that holds ``VA_Estimation_Challenge`` (or ``VA_Set`` of 2020 and 2021) and the crops.
         split: ``"train"``, ``"valid"``, or ``"test"`` (a list without labels).
-        crops: name of the folder of crops; None takes ``cropped_aligned``, else ``cropped``, else none.
-        on_problem: hears of files that are left out; the first one ends the reading unless it is given.
+        crops: Name of the folder of crops; None takes ``cropped_aligned``, else ``cropped``, else none.
+        on_problem: Callback for files that are left out; by default the first one ends the reading.
 
     Raises:
-        AnnotationError: the split is missing or, without ``on_problem``, a file is malformed.
+        AnnotationError: The split is missing or, without ``on_problem``, a file is malformed.
+
+    Examples:
+        >>> from tempfile import TemporaryDirectory
+        >>> from mien.datasets import create_example
+        >>> with TemporaryDirectory() as folder:
+        ...     create_example("affwild2-va", folder)
+        ...     samples = load_affwild2_va(folder, "train")
+        >>> samples.tracks, samples.valid_valence_arousal.tolist()
+        (('1-30-640x360', '1-30-640x360_left'), [True, False, True, False, True, True])
     """
     folder = Path(folder)
     return _load(_VA, folder, split, crops, on_problem)
@@ -95,7 +104,17 @@ def load_affwild2_va(
 def load_affwild2_expr(
     folder: str | Path, split: str, *, crops: str | None = None, on_problem: OnProblem = refuse
 ) -> FrameSamples:
-    """The expression of every frame of a split, of eight classes or (2020, 2021) seven; as `load_affwild2_va`."""
+    """Expression of every frame of a split, of eight classes or (2020, 2021) seven; arguments as `load_affwild2_va`.
+
+    Examples:
+        >>> from tempfile import TemporaryDirectory
+        >>> from mien.datasets import create_example
+        >>> with TemporaryDirectory() as folder:
+        ...     create_example("affwild2-expr", folder)
+        ...     samples = load_affwild2_expr(folder, "valid")
+        >>> [samples.expression_labels[index] if index >= 0 else None for index in samples.expression]
+        ['sadness', None, 'neutral']
+    """
     folder = Path(folder)
     return _load(_EXPR, folder, split, crops, on_problem)
 
@@ -103,7 +122,17 @@ def load_affwild2_expr(
 def load_affwild2_au(
     folder: str | Path, split: str, *, crops: str | None = None, on_problem: OnProblem = refuse
 ) -> FrameSamples:
-    """Twelve action units, or (2020) eight, of every frame of a split; as `load_affwild2_va`."""
+    """Twelve action units, or (2020) eight, of every frame of a split; arguments as `load_affwild2_va`.
+
+    Examples:
+        >>> from tempfile import TemporaryDirectory
+        >>> from mien.datasets import create_example
+        >>> with TemporaryDirectory() as folder:
+        ...     create_example("affwild2-au", folder)
+        ...     samples = load_affwild2_au(folder, "train")
+        >>> samples.action_units.shape, samples.valid_action_units.tolist()
+        ((4, 12), [True, False, False, True])
+    """
     folder = Path(folder)
     return _load(_AU, folder, split, crops, on_problem)
 
@@ -113,7 +142,7 @@ def _load(task: _Task, folder: Path, split: str, crops: str | None, on_problem: 
     if split == "test":
         return load_frame_list(_find_test_list(task, folder), task.name, images)
     place = _find_split(task, folder, split)
-    # Archives made on a Mac carry a hidden twin ("._name.txt") of every file.
+    # Archives made on a Mac hold a hidden copy ("._name.txt") of every file.
     files = sorted(path for path in place.glob("*.txt") if not path.name.startswith("."))
     if not files:
         raise AnnotationError(place, "holds no annotation files (*.txt)")
@@ -121,7 +150,7 @@ def _load(task: _Task, folder: Path, split: str, crops: str | None, on_problem: 
 
 
 def _find_split(task: _Task, folder: Path, split: str) -> Path:
-    """The folder of a split below the task's folder, whatever its spelling."""
+    """Find the folder of a split below the task's folder, in any known spelling."""
     places = _find_task(task, folder)
     found = [path for place in places for path in _subfolders(place) if path.name.lower() in _SPLITS.get(split, ())]
     if not found:
@@ -133,7 +162,7 @@ def _find_split(task: _Task, folder: Path, split: str) -> Path:
 
 
 def _find_task(task: _Task, folder: Path) -> list[Path]:
-    """Folders of the task, in the given one or up to two below it: archives unpack into a folder of their own."""
+    """Find the task's folders in the given one or up to two levels below it, where archives unpack."""
     level = [folder]
     for _ in range(3):
         below = [path for place in level for path in _subfolders(place)]
@@ -145,7 +174,7 @@ def _find_task(task: _Task, folder: Path) -> list[Path]:
 
 
 def _find_test_list(task: _Task, folder: Path) -> Path:
-    """The one list ``*_VA_*test*.txt`` (or EXPR, AU) in the folder or in the folder of the task."""
+    """Find the single list ``*_VA_*test*.txt`` (or EXPR, AU) in the folder or one level below it."""
     places = [folder, *_subfolders(folder)]
     found = [
         path
@@ -181,12 +210,21 @@ def load_affwild2_mtl(folder: str | Path, split: str, *, crops: str | None = Non
     """All three tasks of every listed frame, each with its own mask; rows keep the order of the list.
 
     Args:
-        folder: that holds the lists and the crops.
-        split: ``"train"``, ``"valid"``, or ``"test"`` (the one ``*test*.txt``, names only).
-        crops: name of the folder of crops; None takes ``cropped_aligned``, else ``cropped``, else none.
+        folder: Folder that holds the lists and the crops.
+        split: ``"train"``, ``"valid"``, or ``"test"`` (the single ``*test*.txt``, names only).
+        crops: Name of the folder of crops; None takes ``cropped_aligned``, else ``cropped``, else none.
 
     Raises:
-        AnnotationError: the list is missing or malformed.
+        AnnotationError: The list is missing or malformed.
+
+    Examples:
+        >>> from tempfile import TemporaryDirectory
+        >>> from mien.datasets import create_example
+        >>> with TemporaryDirectory() as folder:
+        ...     create_example("affwild2-mtl", folder)
+        ...     samples = load_affwild2_mtl(folder, "train")
+        >>> samples.counts().valid
+        {'valence_arousal': 2, 'expression': 2, 'action_units': 2}
     """
     folder = Path(folder)
     images = find_crops(folder, crops)

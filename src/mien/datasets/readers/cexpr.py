@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""C-EXPR-DB: compound expressions; 56 videos without labels for the challenge, and re-annotations by others."""
+"""Reader of C-EXPR-DB, compound expressions: the challenge's 56 videos without labels, and re-annotations."""
 
 from __future__ import annotations
 
@@ -21,17 +21,26 @@ _FORM = expression_format({tuple(name.replace(" ", "_") for name in labels): lab
 def load_cexpr(
     folder: str | Path, split: str, *, crops: str | None = None, on_problem: OnProblem = refuse
 ) -> FrameSamples:
-    """The official list of frames (``"test"``), or a re-annotation (``"train"``) as one text file per video.
+    """Frames of the official list (``"test"``) or of a re-annotation (``"train"``) with one text file per video.
 
     Args:
-        folder: that holds the one list ``*.txt``, and for ``"train"`` a folder ``annotations`` of files in the form
-            of Aff-Wild2: the class names as header, one class per line, -1 for a frame without one.
+        folder: Folder that holds the single list ``*.txt``, and for ``"train"`` a folder ``annotations`` with files in
+            the form of Aff-Wild2: the class names as header, one class per line, -1 for a frame without a class.
         split: ``"test"`` or ``"train"``.
-        crops: name of the folder of crops; None takes ``cropped_aligned``, else ``cropped``, else none.
-        on_problem: hears of annotation files that are left out.
+        crops: Name of the folder of crops; None takes ``cropped_aligned``, else ``cropped``, else none.
+        on_problem: Callback for annotation files that are left out; by default the first one ends the reading.
 
     Raises:
-        AnnotationError: the split is missing or, without ``on_problem``, a file is malformed.
+        AnnotationError: The split is missing or, without ``on_problem``, a file is malformed.
+
+    Examples:
+        >>> from tempfile import TemporaryDirectory
+        >>> from mien.datasets import create_example
+        >>> with TemporaryDirectory() as folder:
+        ...     create_example("cexpr", folder)
+        ...     samples = load_cexpr(folder, "train")
+        >>> samples.expression_labels[samples.expression[0]], samples.valid_expression.tolist()
+        ('fearfully surprised', [True, False, True, True])
     """
     folder = Path(folder)
     images = find_crops(folder, crops)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""FER2013 (faces as text in one CSV file) and FER+ (ten votes for each of them in another)."""
+"""Readers of FER2013 (faces as text in one CSV file) and FER+ (ten votes per face in another)."""
 
 from __future__ import annotations
 
@@ -26,20 +26,29 @@ def load_fer2013(folder: str | Path, split: str) -> ImageSamples:
     """FER2013 from ``fer2013.csv`` (or ``icml_face_data.csv``); faces stay text until `ImageSamples.gray_image`.
 
     Args:
-        folder: that holds the file.
+        folder: Folder that holds the file.
         split: ``"train"`` (Training), ``"valid"`` (PublicTest) or ``"test"`` (PrivateTest).
 
     Raises:
-        AnnotationError: the file is missing, a row is malformed or a face has not 48 x 48 values from 0 to 255.
+        AnnotationError: The file is missing, a row is malformed or a face is not 48 x 48 values from 0 to 255.
+
+    Examples:
+        >>> from tempfile import TemporaryDirectory
+        >>> from mien.datasets import create_example
+        >>> with TemporaryDirectory() as folder:
+        ...     create_example("fer2013", folder)
+        ...     samples = load_fer2013(folder, "train")
+        >>> samples.names, samples.gray_image(0).shape
+        (('fer0000000.png', 'fer0000001.png'), (48, 48))
     """
     return _fer2013_split(_read_fer2013(Path(folder)), split)
 
 
 def load_fer2013_splits(folder: str | Path) -> dict[str, ImageSamples]:
-    """All splits of FER2013, by one reading of the 300 MB that they share.
+    """All splits of FER2013, read in one pass over the 300 MB file that they share.
 
     Raises:
-        AnnotationError: as for `load_fer2013`.
+        AnnotationError: As for `load_fer2013`.
     """
     table = _read_fer2013(Path(folder))
     return {split: _fer2013_split(table, split) for split in _USAGES}
@@ -70,21 +79,31 @@ def _fer2013_split(table: Table, split: str) -> ImageSamples:
 def load_ferplus_csv(folder: str | Path, split: str) -> ImageSamples:
     """FER+ from ``fer2013new.csv``, with images where they were written out as files.
 
-    The expression is the most voted of all ten columns (ties: the first) and unknown where that is no expression;
-    other rules start from ``votes``. Rows without an image name were withdrawn by the authors and are left out.
+    The expression is the column with most votes (ties: the first of the ten) and unknown where that column is no
+    expression; other rules start from ``votes``. Rows without an image name were withdrawn by the authors and are left
+    out.
 
     Args:
-        folder: that holds the file and, for example, ``images/FER2013Train/fer0000000.png``.
+        folder: Folder that holds the file and, for example, ``images/FER2013Train/fer0000000.png``.
         split: ``"train"``, ``"valid"`` or ``"test"``.
 
     Raises:
-        AnnotationError: the file is missing or a row is malformed.
+        AnnotationError: The file is missing or a row is malformed.
+
+    Examples:
+        >>> from tempfile import TemporaryDirectory
+        >>> from mien.datasets import create_example
+        >>> with TemporaryDirectory() as folder:
+        ...     create_example("ferplus", folder)
+        ...     samples = load_ferplus_csv(folder, "train")
+        >>> samples.expression.tolist(), samples.votes.sum(axis=1).tolist()
+        ([0, -1], [10, 10])
     """
     folder = Path(folder)
     fields = (Field("Usage", "text"), Field("Image name", "text"), *(Field(name) for name in _VOTE_COLUMNS))
     table = read_named(load_document(folder / "fer2013new.csv"), fields)
     votes = np.stack([table.classes(name, low=0, high=10) for name in _VOTE_COLUMNS], axis=1)
-    table.refuse(votes.sum(axis=1) == 0, "neutral", "begins a row without a single vote")
+    table.refuse(votes.sum(axis=1) == 0, "neutral", "begins a row without any vote")
     names = np.asarray(table.texts("Image name").to_pylist(), dtype=object)
     rows = _rows_of(table, split)
     rows = rows[names[rows] != ""]
@@ -104,7 +123,7 @@ def load_ferplus_csv(folder: str | Path, split: str) -> ImageSamples:
 
 
 def _rows_of(table: Table, split: str) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
-    """Rows of a split, by the column ``Usage``."""
+    """Row numbers of a split, from the column ``Usage``."""
     usage = table.texts("Usage")
     known = pc.is_in(usage, pa.array(list(_USAGES.values())))
     table.refuse(~np.asarray(known), "Usage", f"is none of {', '.join(_USAGES.values())}")
@@ -114,12 +133,12 @@ def _rows_of(table: Table, split: str) -> np.ndarray[tuple[int], np.dtype[np.int
 
 
 def _check_faces(table: Table) -> None:
-    """Refuse a face that is no 48 x 48 values from 0 to 255, without turning 80 million numbers into an array."""
+    """Refuse a face that is not 48 x 48 values from 0 to 255, without parsing all 80 million numbers."""
     pixels = table.texts("pixels")
     spaces = np.asarray(pc.count_substring(pixels, " "))
     table.refuse(spaces != _N_SPACES, "pixels", f"are not {_N_SPACES + 1} values with one space between them")
     strange = pc.match_substring_regex(pixels, r"[^0-9 ]|[3-9][0-9]{2}|2[6-9][0-9]|25[6-9]|[0-9]{4}|  ")
-    table.refuse(np.asarray(strange), "pixels", "hold something that is no value from 0 to 255")
+    table.refuse(np.asarray(strange), "pixels", "hold something other than values from 0 to 255")
 
 
 def _ferplus_images(folder: Path, split: str) -> Path | None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hume's sets of whole videos: Vidmimic2 (emotional mimicry intensity) and Reaction (emotional reaction intensity)."""
+"""Readers of Hume's sets of whole videos: Vidmimic2 (mimicry intensity) and Reaction (reaction intensity)."""
 
 from __future__ import annotations
 
@@ -25,10 +25,23 @@ _ERI_SPLITS = {"train": "train", "valid": "val", "test": "test"}
 def load_emi(folder: str | Path, split: str) -> ClipSamples:
     """Hume-Vidmimic2: ``train_split.csv``, ``valid_split.csv`` and, without labels, ``test_split.csv``.
 
-    Names are text: ``00001`` is no 1.
+    Names are text: ``00001`` keeps its zeros.
+
+    Args:
+        folder: Folder that holds the CSV files and, where at hand, the videos.
+        split: ``"train"``, ``"valid"`` or ``"test"``.
 
     Raises:
-        AnnotationError: the file is missing or malformed, an intensity is not in [0, 1], or a name is there twice.
+        AnnotationError: The file is missing or malformed, an intensity is not in [0, 1], or a name occurs twice.
+
+    Examples:
+        >>> from tempfile import TemporaryDirectory
+        >>> from mien.datasets import create_example
+        >>> with TemporaryDirectory() as folder:
+        ...     create_example("emi", folder)
+        ...     samples = load_emi(folder, "train")
+        >>> samples.names, samples.intensities.shape
+        (('00000', '00001'), (2, 6))
     """
     folder = Path(folder)
     if split not in _EMI_FILES:
@@ -56,9 +69,22 @@ def load_emi(folder: str | Path, split: str) -> ClipSamples:
 def load_eri(folder: str | Path, split: str) -> ClipSamples:
     """Hume-Reaction: ``data_info.csv`` with all splits; test rows have blank targets.
 
+    Args:
+        folder: Folder that holds the CSV file and, where at hand, the videos.
+        split: ``"train"``, ``"valid"`` or ``"test"``.
+
     Raises:
-        AnnotationError: the file is missing or malformed, a labelled row has a blank or a value outside [0, 1], or a
-            name is there twice.
+        AnnotationError: The file is missing or malformed, a labelled row has a blank or a value outside [0, 1], or a
+            name occurs twice.
+
+    Examples:
+        >>> from tempfile import TemporaryDirectory
+        >>> from mien.datasets import create_example
+        >>> with TemporaryDirectory() as folder:
+        ...     create_example("eri", folder)
+        ...     samples = load_eri(folder, "train")
+        >>> samples.names, samples.countries, samples.valid_intensities.tolist()
+        (('00001',), ('South Africa',), [True])
     """
     folder = Path(folder)
     if split not in _ERI_SPLITS:
@@ -90,7 +116,7 @@ def load_eri(folder: str | Path, split: str) -> ClipSamples:
 
 
 def _unwrapped(names: pa.Array) -> pa.Array:
-    """Names without the pair of brackets or quotes around them; a name that has none keeps all its characters."""
+    """Names without the pair of brackets or quotes around them; other names are unchanged."""
     return pc.replace_substring_regex(names, r"^(?:\[(.*)\]|'(.*)')$", r"\1\2")
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The synthetic-data set of ABAW 4 (learning from synthetic data): a folder per expression."""
+"""Reader of the synthetic-data set of ABAW 4 (learning from synthetic data), which has a folder per expression."""
 
 from __future__ import annotations
 
@@ -16,19 +16,28 @@ from mien.datasets.text_files import AnnotationError
 _SPLITS = {"train": "training_set_synthetic_images", "valid": "validation_set_real_images", "test": "lsd_test_data"}
 _IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 
-# Folder, upper case -> canonical name; the owners' own spelling of the first is ANGRER.
+# Folder in upper case -> canonical name; the owners spell the first one ANGRER.
 _CLASSES = {"ANGRER": "anger", **{label.upper(): label for label in EXPRESSION_ORDERS["lsd_6"]}}
 
 
 def load_lsd(folder: str | Path, split: str) -> ImageSamples:
-    """Images and the expressions that their folders name.
+    """Images of a split, with the expressions that their folders name.
 
     Args:
-        folder: that holds the three folders of the release.
+        folder: Folder that holds the three folders of the release.
         split: ``"train"`` (synthetic), ``"valid"`` (real) or ``"test"`` (no labels).
 
     Raises:
-        AnnotationError: a folder is missing, empty, or named after no expression.
+        AnnotationError: A folder is missing, empty, or not named after an expression.
+
+    Examples:
+        >>> from tempfile import TemporaryDirectory
+        >>> from mien.datasets import create_example
+        >>> with TemporaryDirectory() as folder:
+        ...     create_example("lsd", folder)
+        ...     samples = load_lsd(folder, "train")
+        >>> samples.names[0], samples.expression_labels[samples.expression[0]]
+        ('ANGRER/1.jpg', 'anger')
     """
     folder = Path(folder)
     if split not in _SPLITS:
@@ -60,11 +69,11 @@ def load_lsd(folder: str | Path, split: str) -> ImageSamples:
 
 
 def _class_folders(root: Path) -> dict[Path, str]:
-    """Every folder and its expression, in the order of the classes; all six must be there once."""
+    """Class folders and their expressions, in the order of the classes; each of the six must occur once."""
     places = sorted(path for path in root.iterdir() if path.is_dir())
     strange = [path for path in places if path.name.upper() not in _CLASSES]
     if strange:
-        raise AnnotationError(strange[0], f"is named after no expression; known are {', '.join(_CLASSES)}")
+        raise AnnotationError(strange[0], f"is not named after an expression; known are {', '.join(_CLASSES)}")
     labelled = {path: _CLASSES[path.name.upper()] for path in places}
     for label in EXPRESSION_ORDERS["lsd_6"]:
         n = list(labelled.values()).count(label)

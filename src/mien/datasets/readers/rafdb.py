@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""RAF-DB, the basic emotions: one list for both splits, labels from 1."""
+"""Reader of RAF-DB, basic emotions: one list for both splits, with labels that start at 1."""
 
 from __future__ import annotations
 
@@ -21,12 +21,21 @@ def load_rafdb(folder: str | Path, split: str, *, images: str = "aligned") -> Im
     """The basic-emotion part of RAF-DB.
 
     Args:
-        folder: that holds ``EmoLabel`` and ``Image``, or ``basic`` with both.
+        folder: Folder that holds ``EmoLabel`` and ``Image``, or ``basic`` with both.
         split: ``"train"`` or ``"test"``.
-        images: ``"aligned"`` (100 x 100 crops) or ``"original"``.
+        images: ``"aligned"`` (crops of 100 x 100 px) or ``"original"``.
 
     Raises:
-        AnnotationError: the list is missing or malformed, or ``images`` or ``split`` are unknown.
+        AnnotationError: The list is missing or malformed, or ``images`` or ``split`` is unknown.
+
+    Examples:
+        >>> from tempfile import TemporaryDirectory
+        >>> from mien.datasets import create_example
+        >>> with TemporaryDirectory() as folder:
+        ...     create_example("rafdb", folder)
+        ...     samples = load_rafdb(folder, "train")
+        >>> [samples.expression_labels[index] for index in samples.expression]
+        ['sadness', 'surprise']
     """
     folder = Path(folder)
     root = folder / "basic" if (folder / "basic").is_dir() else folder
