@@ -2,13 +2,13 @@
 """What docs/datasets.md shows works."""
 
 import re
-from pathlib import Path
 
 import pytest
 
 from mien.datasets import DATASETS
+from tests.helpers.repository import ROOT
 
-PAGE = Path(__file__).resolve().parents[2] / "docs/datasets.md"
+PAGE = ROOT / "docs/datasets.md"
 
 
 def test_the_example_runs(capsys: pytest.CaptureFixture[str]) -> None:

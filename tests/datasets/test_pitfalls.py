@@ -8,6 +8,7 @@ import pytest
 
 from mien.core import EXPRESSION_ORDERS, EXPRESSIONS, columns_by_name
 from mien.datasets import (
+    DATASETS,
     AnnotationError,
     base_video,
     create_example,
@@ -17,9 +18,11 @@ from mien.datasets import (
     load_affwild2_expr,
     load_affwild2_mtl,
     load_affwild2_va,
+    load_dataset,
     load_emi,
     load_eri,
 )
+from mien.media import load_image, save_image
 
 
 def test_pitfall_01_a_row_is_invalid_if_either_of_valence_and_arousal_is(tmp_path: Path) -> None:
@@ -110,13 +113,22 @@ def test_pitfall_16_affectnet_images_that_nobody_rated_have_no_valence(tmp_path:
     assert load_affectnet_npy(tmp_path / "npy", "train").valid_valence_arousal.tolist() == [True, False]
 
 
-def test_pitfall_17_readers_hand_out_paths_and_no_channels(tmp_path: Path) -> None:
-    # The order of channels is a matter of whoever decodes: a reader that opened images could get it wrong.
+@pytest.mark.parametrize("name", DATASETS)
+def test_pitfall_17_readers_hand_out_paths_and_decode_nothing(name: str, tmp_path: Path) -> None:
+    # The order of channels is decided where an image is decoded: a reader that opened images could get it wrong.
+    create_example(name, tmp_path)
+    split = DATASETS[name].splits[0]
+    counts = load_dataset(name, tmp_path, split).counts()
+    for path in tmp_path.rglob("*.[jp][pn]g"):
+        path.write_bytes(b"not an image")
+    assert load_dataset(name, tmp_path, split).counts() == counts
+
+
+def test_pitfall_17_the_path_of_a_row_is_decoded_as_rgb(tmp_path: Path) -> None:
     create_example("affwild2-expr", tmp_path)
-    for path in (tmp_path / "cropped_aligned").rglob("*.jpg"):
-        path.write_bytes(b"no image at all")
-    samples = load_affwild2_expr(tmp_path, "train")
-    assert samples.image_path(0).read_bytes() == b"no image at all"
+    path = load_affwild2_expr(tmp_path, "train").image_path(0)
+    save_image(path, np.full((16, 16, 3), (250, 120, 5), np.uint8))
+    np.testing.assert_allclose(load_image(path)[8, 8], (250, 120, 5), atol=4)
 
 
 def test_pitfall_18_classes_carry_their_names_and_are_mapped_by_them(tmp_path: Path) -> None:

@@ -12,12 +12,10 @@ from mien.datasets import (
     ACTION_UNITS_12,
     AnnotationError,
     create_example,
-    find_videos,
     load_affwild2_au,
     load_affwild2_expr,
     load_affwild2_mtl,
     load_affwild2_va,
-    load_frame_list,
 )
 
 
@@ -113,22 +111,3 @@ def test_the_list_keeps_its_order_and_its_frame_numbers(tmp_path: Path) -> None:
     assert samples.tracks == ("video1", "video1_left", "video7")
     assert samples.has_image.tolist() == [True, False, True, True]
     np.testing.assert_array_equal(samples.valence_arousal[0], np.float32([0.5, 0.25]))
-
-
-@pytest.mark.parametrize("comma", ["", ","])
-def test_a_test_list_has_names_with_or_without_a_comma(comma: str, tmp_path: Path) -> None:
-    path = tmp_path / "list.txt"
-    path.write_text(f"image_location,Neutral,Anger\nvideo 1/00007.jpg{comma}\nb/100000.jpg{comma}")
-    samples = load_frame_list(path, "affwild2-expr", None)
-    assert samples.tracks == ("video 1", "b")
-    assert samples.frame.tolist() == [7, 100_000]
-    assert [samples.image_location(row) for row in (0, 1)] == ["video 1/00007.jpg", "b/100000.jpg"]
-    assert not samples.valid_expression.any()
-
-
-def test_raw_videos_are_found_by_the_video_of_a_track(tmp_path: Path) -> None:
-    (tmp_path / "batch1").mkdir()
-    (tmp_path / "batch1/12-24-1920x1080.mp4").touch()
-    (tmp_path / "batch1/notes.txt").touch()
-    assert find_videos(tmp_path) == {"12-24-1920x1080": tmp_path / "batch1/12-24-1920x1080.mp4"}
-    assert find_videos(tmp_path / "absent") == {}

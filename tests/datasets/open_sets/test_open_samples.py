@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The open sets, as examples and, where they are at hand, themselves."""
+"""The open sets as samples without pixels: examples and, where they are at hand, the real files."""
 
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from mien.datasets import (
     check_dataset,
     create_example,
     load_affectnet_c25,
+    load_open_fairface,
     load_open_ferplus,
     load_open_lfw,
 )
@@ -60,3 +61,17 @@ def test_the_real_sets_are_whole(shared_data: Path) -> None:
     ratings = load_affectnet_c25(shared_data, "train")
     assert len(ratings) == ratings.valid_valence_arousal.sum() == 1_600
     assert (ratings.votes.sum(axis=1) <= 25).all()
+
+
+def test_fairface_has_no_expression(tmp_path: Path) -> None:
+    create_example("open-fairface", tmp_path)
+    assert load_open_fairface(tmp_path, "train").names == ("train/1.jpg",)
+    samples = load_open_fairface(tmp_path, "valid")
+    assert not samples.valid_expression.any()
+    assert not samples.valid_valence_arousal.any()
+
+
+def test_lfw_persons_are_in_one_split(tmp_path: Path) -> None:
+    create_example("open-lfw", tmp_path)
+    assert load_open_lfw(tmp_path, "train").names == ("Ann_Lee_0001.jpg", "Ann_Lee_0002.jpg")
+    assert load_open_lfw(tmp_path, "test").names == ("Bo_Orr_0001.jpg",)

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Labels without annotators: votes to valence and arousal, blendshapes to action units."""
+
 from pathlib import Path
 
 import numpy as np
@@ -24,12 +26,12 @@ BLENDSHAPES = (
 )
 
 
-def answers(*faces: dict[str, float], found: bool = True, lip_gap: float = 0.0) -> TeacherOutputs:
+def outputs(*faces: dict[str, float], found: bool = True, lip_gap: float = 0.0) -> TeacherOutputs:
     shapes = np.array([[face.get(name, 0.0) for name in BLENDSHAPES] for face in faces], np.float32)
-    points = np.zeros((len(faces), 68, 2), np.float32)
-    points[:, 42:48, 0] = 1.0  # eye distance 1
-    points[:, 65:68, 1] = lip_gap
-    return TeacherOutputs(np.full(len(faces), found), shapes, BLENDSHAPES, points)
+    landmarks = np.zeros((len(faces), 68, 2), np.float32)
+    landmarks[:, 42:48, 0] = 1.0  # eye distance 1
+    landmarks[:, 65:68, 1] = lip_gap
+    return TeacherOutputs(np.full(len(faces), found), shapes, BLENDSHAPES, landmarks)
 
 
 def share(**votes: float) -> np.ndarray:  # type: ignore[type-arg]  # shape (1, 8)
@@ -39,31 +41,31 @@ def share(**votes: float) -> np.ndarray:  # type: ignore[type-arg]  # shape (1, 
 SMILE = {"mouthSmileLeft": 0.9, "mouthSmileRight": 0.9}
 
 
-def chance(label: str, teacher: TeacherOutputs, expression: np.ndarray | None = None) -> float:  # type: ignore[type-arg]
+def probability(label: str, teacher: TeacherOutputs, expression: np.ndarray | None = None) -> float:  # type: ignore[type-arg]
     known = np.full((len(teacher.found), 8), np.nan) if expression is None else expression
     return float(action_unit_probabilities(teacher, known)[0, list(AU_RULES).index(label)])
 
 
-def test_a_smile_is_au12_unless_people_see_sadness() -> None:
-    assert chance("AU12", answers(SMILE)) == 1
-    assert chance("AU12", answers(SMILE), share(happiness=1.0)) == 1
-    assert chance("AU12", answers(SMILE), share(sadness=0.9, neutral=0.1)) == 0  # the crying mouth
-    assert np.isnan(chance("AU12", answers(SMILE), share(anger=0.9, neutral=0.1)))  # a snarl: unknown
+def test_a_smile_is_au12_unless_annotators_see_sadness() -> None:
+    assert probability("AU12", outputs(SMILE)) == 1
+    assert probability("AU12", outputs(SMILE), share(happiness=1.0)) == 1
+    assert probability("AU12", outputs(SMILE), share(sadness=0.9, neutral=0.1)) == 0  # the crying mouth
+    assert np.isnan(probability("AU12", outputs(SMILE), share(anger=0.9, neutral=0.1)))  # a snarl: unknown
 
 
 def test_au06_needs_smile_and_squint() -> None:
-    assert chance("AU06", answers(SMILE)) == 0
-    assert chance("AU06", answers({**SMILE, "eyeSquintLeft": 0.6, "eyeSquintRight": 0.6})) == 1
+    assert probability("AU06", outputs(SMILE)) == 0
+    assert probability("AU06", outputs({**SMILE, "eyeSquintLeft": 0.6, "eyeSquintRight": 0.6})) == 1
     assert not AU_RULES["AU06"].observed
 
 
-def test_lips_part_is_measured_on_the_points() -> None:
-    assert chance("AU25", answers({}, lip_gap=0.0)) == 0
-    assert chance("AU25", answers({}, lip_gap=0.2)) == 1
+def test_lips_part_comes_from_the_landmarks() -> None:
+    assert probability("AU25", outputs({}, lip_gap=0.0)) == 0
+    assert probability("AU25", outputs({}, lip_gap=0.2)) == 1
 
 
 def test_without_a_face_everything_is_unknown() -> None:
-    assert np.isnan(action_unit_probabilities(answers(SMILE, found=False), share(happiness=1.0))).all()
+    assert np.isnan(action_unit_probabilities(outputs(SMILE, found=False), share(happiness=1.0))).all()
 
 
 def test_single_votes_are_dropped_and_unusable_faces_are_unknown() -> None:
@@ -86,7 +88,7 @@ def test_the_map_recovers_a_quadratic_and_stays_in_range() -> None:
 
 
 def test_the_map_holds_on_the_other_set_of_images(shared_data: Path) -> None:
-    """The figures of docs/training.md; linear regression reaches .93 and .73 here."""
+    """The numbers of docs/training.md; linear regression reaches 0.93 and 0.73 here."""
     votes, ratings, image_set = load_ratings(shared_data / "affectnet_c25/ratings.parquet")
     rows = image_set == 1
     guess = affect_map(shared_data)(votes[rows] / votes[rows].sum(axis=1, keepdims=True))
