@@ -53,6 +53,7 @@ class Eye:
         input=InputSpec(name="x", size_px=96, colour="rgb", layout="NHWC", dtype="uint8"),
         crop=CropSpec(template=FERPLUS_TEMPLATE),
         task=lambda _: None,
+        action_unit_thresholds={},
     )
 
     def __init__(self, *, sees_brow: bool = True, blind_when_small: bool = False) -> None:
@@ -153,16 +154,16 @@ def test_nothing_flips_for_who_needs_neither_colour_nor_size(data: Path) -> None
     measures = by_name(report)
     assert measures["flip rate, aligned"].value == 0
     assert measures["flip rate, aligned"].n == 235
-    assert measures["flip rate, as they stand"].n == 240
-    assert report.dropped == {"without points, not in the aligned part": 5}
+    assert measures["flip rate, whole image"].n == 240
+    assert report.dropped == {"without keypoints, not in the aligned part": 5}
 
 
 def test_every_smile_flips_for_who_is_blind_to_small_faces(data: Path) -> None:
     measures = by_name(evaluate_flip_rate(Eye(blind_when_small=True), data))
-    share = measures["flip rate, as they stand"].value
+    share = measures["flip rate, whole image"].value
     assert 0.4 < share < 0.6
-    assert measures["mean move of valence, as they stand"].value == pytest.approx(0.5 * share, abs=1e-6)
-    assert measures["mean move of arousal, as they stand"].value == 0
+    assert measures["mean change of valence, whole image"].value == pytest.approx(0.5 * share, abs=1e-6)
+    assert measures["mean change of arousal, whole image"].value == 0
 
 
 def test_a_unit_that_is_seen_beats_the_expression(data: Path) -> None:
@@ -174,7 +175,7 @@ def test_a_unit_that_is_seen_beats_the_expression(data: Path) -> None:
     assert measures["FairFace val: AUC AU04 among neutral"].value == 1
     assert measures["FairFace val: AUC AU12"].value == 1
     assert "FairFace val: AUC AU12 among neutral" not in measures  # no neutral face smiles here: nothing to rank
-    assert report.dropped["FairFace val: no points"] == 5
+    assert report.dropped["FairFace val: no keypoints"] == 5
     assert "AU04" not in implied_by_expression(report)
 
 

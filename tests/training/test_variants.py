@@ -227,7 +227,7 @@ def test_wrong_use_is_refused_before_any_work(bundle: Path, tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     ("measure", "loss"),
-    [("accuracy", -0.1), ("point error, followed: LFW", 0.1), ("rotation error in degrees", 0.1 * np.pi / 180)],
+    [("accuracy", -0.1), ("landmark error, followed: LFW", 0.1), ("rotation error in degrees", 0.1 * np.pi / 180)],
 )
 def test_more_is_a_gain_unless_it_is_an_error(measure: str, loss: float) -> None:
     metric = MetricValue(name=measure, data="d", n=1, value=0.9, low=0.8, high=1.0, command="c")

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the protocols on cropped faces share: pictures to crops, columns by name, means with intervals, the report."""
+"""Helpers of the protocols on cropped faces: crops, columns by name, means with intervals, the report."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.affect import Analyzer
-from mien.core import EXPRESSIONS, Faces, MetricValue, ModelSpec, columns_by_name
+from mien.core import DEFAULT_THRESHOLD, EXPRESSIONS, Faces, MetricValue, ModelSpec, columns_by_name
 from mien.datasets import FaceSamples, Pictures
 from mien.evaluation.evaluation_report import Report, Weights, bootstrap_group_metric
 from mien.faces import align_faces, to_colour
@@ -33,34 +34,34 @@ def fairface_title(split: str) -> str:
 
 
 def decode_pictures(pictures: Pictures | FaceSamples) -> list[Image]:
-    """The pictures as (H, W, 3) RGB, in order.
+    """The images as (H, W, 3) RGB, in order.
 
     Raises:
-        InputError: one cannot be decoded; the message names it.
+        InputError: An image cannot be decoded; the message names it.
     """
     return [decode_image(image, name=name) for name, image in zip(pictures.names, pictures.images, strict=True)]
 
 
 def align_samples(samples: FaceSamples, spec: ModelSpec) -> tuple[list[Image], list[Image]]:
-    """Faces cut by their known points as the analyzer cuts a found face, and the same faces as FER+ would show them.
+    """Faces aligned by their known keypoints as the analyzer aligns a detected face, and the same faces as in FER+.
 
     Args:
-        samples: with landmarks for every row.
-        spec: of the bundle; its template and input size make the crops.
+        samples: N faces with keypoints for every row.
+        spec: Description of the bundle; its template and input size make the crops.
 
     Returns:
-        N crops (S, S, 3) RGB, and N gray ones of 48 px a side, (48, 48).
+        N crops (S, S, 3) RGB, and N gray ones (48, 48).
     """
     sharp, small = [], []
-    for picture, points in zip(decode_pictures(samples), samples.keypoints, strict=True):
-        place = points[None].astype(np.float64) * picture.shape[1::-1] - 0.5
+    for picture, keypoints in zip(decode_pictures(samples), samples.keypoints, strict=True):
+        place = keypoints[None].astype(np.float64) * picture.shape[1::-1] - 0.5
         sharp.append(align_faces(picture, place, spec.crop.template, spec.input.size_px)[0])
         small.append(to_colour(align_faces(picture, place, spec.crop.template, FERPLUS_PX), "gray")[0])
     return sharp, small
 
 
 def with_keypoints(samples: FaceSamples) -> FaceSamples:
-    """The rows whose alignment points are known."""
+    """The rows whose keypoints are known."""
     return samples.take(np.isfinite(samples.keypoints).all(axis=(1, 2)))
 
 
@@ -68,13 +69,24 @@ def expression_probabilities(faces: Faces) -> npt.NDArray[np.float32]:
     """Expression probabilities (N, 8) in canonical order.
 
     Raises:
-        ConfigError: the bundle lacks a canonical expression.
+        ConfigError: The bundle lacks a canonical expression.
     """
     return faces.expression[:, columns_by_name(faces.expression_labels, EXPRESSIONS)]
 
 
+def unit_thresholds(spec: ModelSpec, labels: Sequence[str]) -> npt.NDArray[np.float64]:
+    """(A,) probabilities from which the bundle counts each AU as present: its own, else `DEFAULT_THRESHOLD`."""
+    known = spec.action_unit_thresholds
+    return np.array([known.get(label, DEFAULT_THRESHOLD) for label in labels], dtype=np.float64)
+
+
 def group_codes(groups: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
-    """The names of groups (N,) as numbers from 0."""
+    """Group numbers from 0, for names of groups (N,).
+
+    Examples:
+        >>> group_codes(np.array(["b", "a", "b"])).tolist()
+        [1, 0, 1]
+    """
     return np.unique(groups, return_inverse=True)[1]
 
 
@@ -89,11 +101,16 @@ def mean_metric(
     """The mean over some rows, or the difference of two means, with the bootstrap interval of whole groups.
 
     Args:
-        name: of the measure.
-        values: (N,) numbers, or True and False for a share.
-        rows: (N,) which rows to average.
-        groups: (N,) the group of each row, counted from 0.
-        minus: (N,) rows whose mean is subtracted.
+        name: Name of the metric.
+        values: (N,) numbers, or booleans for a fraction.
+        rows: (N,) rows to average.
+        groups: (N,) group of each row, numbered from 0.
+        minus: (N,) rows whose mean is subtracted; None to subtract nothing.
+
+    Examples:
+        >>> hits, everyone = np.array([True, True, False, True]), np.ones(4, dtype=bool)
+        >>> mean_metric("accuracy", hits, everyone, np.arange(4)).value
+        0.75
     """
     n = int(rows.sum()) + (int(minus.sum()) if minus is not None else 0)
     return bootstrap_group_metric(
@@ -119,9 +136,9 @@ def _weighted_mean(values: npt.NDArray[np.float64], weights: Weights) -> npt.NDA
 
 
 def bundle_report(
-    protocol: str, data: str, analyzer: Analyzer, n_rows: int, dropped: dict[str, int], measures: list[MetricValue]
+    protocol: str, data: str, analyzer: Analyzer, n_rows: int, dropped: dict[str, int], metrics: list[MetricValue]
 ) -> Report:
-    """The report of a bundle."""
+    """The report of an affect bundle."""
     return Report(
         protocol=protocol,
         data=data,
@@ -129,5 +146,5 @@ def bundle_report(
         digest=analyzer.bundle_digest,
         n_rows=n_rows,
         dropped=dropped,
-        metrics=tuple(measures),
+        metrics=tuple(metrics),
     )

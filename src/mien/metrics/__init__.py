@@ -2,6 +2,7 @@
 """Measures as pure functions of arrays; each says its divisor, its averaging and what empty means."""
 
 from mien.metrics.abaw import (
+    OFFICIAL_THRESHOLD,
     Scored,
     fg2020_au,
     fg2020_au_of,
@@ -25,6 +26,7 @@ from mien.metrics.counts import LabelCounts, bootstrap_weights
 from mien.metrics.ranking import aurc, concordant_pairs, risk_coverage, roc_auc
 
 __all__ = [
+    "OFFICIAL_THRESHOLD",
     "LabelCounts",
     "Moments",
     "Scored",

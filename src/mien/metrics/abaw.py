@@ -20,6 +20,10 @@ N_EXPRESSIONS = 8
 """Classes of the expression challenge since its 3rd edition; 7 before."""
 
 
+OFFICIAL_THRESHOLD = 0.5
+"""Probability from which the challenges count an action unit as present."""
+
+
 class Scored(NamedTuple):
     """Targets and predictions of one task.
 

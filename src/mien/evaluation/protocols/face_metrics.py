@@ -12,22 +12,18 @@ import numpy.typing as npt
 from mien.core import Faces, MetricValue
 from mien.datasets import FaceSamples
 from mien.evaluation.evaluation_report import Rows, bootstrap_metric
-from mien.metrics import binary_f1
+from mien.metrics import OFFICIAL_THRESHOLD, binary_f1
 
 Labels = npt.NDArray[np.integer]
 Probabilities = npt.NDArray[np.float32]
-
-OPERATING_POINT = 0.5
-"""Probability from which an AU counts as present in "F1 ... against the teacher", for every bundle alike.
-
-The challenges decide there as well. Where a metric follows the bundle's own decision, `unit_thresholds` gives it.
-"""
 
 
 def action_unit_metrics(
     samples: FaceSamples, faces: Faces, groups: npt.NDArray[np.str_] | None = None
 ) -> list[MetricValue]:
-    """F1 of each AU against the teacher at `OPERATING_POINT`, and the mean over the AUs.
+    """F1 of each AU against the teacher, and the mean over the AUs.
+
+    An AU is present from `OFFICIAL_THRESHOLD` on, as the challenges score it, for every bundle alike.
 
     Args:
         samples: N faces with the teacher's probabilities, NaN where the teacher is uncertain; those rows are left out.
@@ -50,11 +46,11 @@ def action_unit_metrics(
 
 
 def unit_f1(samples: FaceSamples, faces: Faces) -> dict[str, Callable[[Rows], float]]:
-    """AU -> its F1 at `OPERATING_POINT` on given rows; rows where the teacher is uncertain are left out."""
+    """AU -> its F1 at `OFFICIAL_THRESHOLD` on given rows; rows where the teacher is uncertain are left out."""
     shared = [label for label in faces.action_unit_labels if label in samples.action_unit_labels]
     truth = samples.action_units[:, [samples.action_unit_labels.index(label) for label in shared]]
-    predicted = faces.action_units[:, [faces.action_unit_labels.index(label) for label in shared]] >= OPERATING_POINT
-    known, present = ~np.isnan(truth), truth >= OPERATING_POINT
+    predicted = faces.action_units[:, [faces.action_unit_labels.index(label) for label in shared]] >= OFFICIAL_THRESHOLD
+    known, present = ~np.isnan(truth), truth >= OFFICIAL_THRESHOLD
 
     def f1(column: int, rows: Rows) -> float:
         rows = rows[known[rows, column]]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The flip rate: does a face keep its expression when it is shown gray and small, as the teaching faces were?"""
+"""Protocol of the flip rate: how often the top expression changes when a face is made gray and 48 px small."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Image = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True, eq=False)
 class TwoViews:
-    """What a bundle says of N faces and of their gray, 48-px versions."""
+    """Predictions for N faces and for their gray, 48-px versions."""
 
     sharp: Faces
     small: Faces
@@ -44,24 +44,24 @@ class TwoViews:
 
 
 def evaluate_flip_rate(subject: Analyzer, data: Path, split: str = "valid") -> Report:
-    """FairFace validation faces against their gray, 48-px versions: flipped top expressions, moved valence and arousal.
+    """FairFace faces against their gray, 48-px versions: flipped top expressions, changed valence and arousal.
 
-    Once aligned, as faces that the analyzer finds (those whose points the teacher knows), and once as the pictures
-    stand, as users pass them to `Analyzer.crops`.
+    Once aligned by the teacher's keypoints, as the analyzer aligns a detected face (faces without keypoints are left
+    out), and once as whole images, as users pass them to `Analyzer.crops`.
     """
     samples = load_fairface(data, split)
     aligned = with_keypoints(samples)
     views = {
         "aligned": view_aligned(subject, aligned),
-        "as they stand": _view_whole(subject, samples),
+        "whole image": _view_whole(subject, samples),
     }
-    measures = [line for name, seen in views.items() for line in _measures(name, seen)]
-    dropped = {"without points, not in the aligned part": len(samples) - len(aligned)}
-    return bundle_report("flip-rate", fairface_title(split), subject, len(samples), dropped, measures)
+    metrics = [line for name, predicted in views.items() for line in _metrics(name, predicted)]
+    dropped = {"without keypoints, not in the aligned part": len(samples) - len(aligned)}
+    return bundle_report("flip-rate", fairface_title(split), subject, len(samples), dropped, metrics)
 
 
 def view_aligned(analyzer: Analyzer, samples: FaceSamples) -> TwoViews:
-    """Both views of faces whose points are known; the small one is cut at 48 px, so the face is as large as in FER+."""
+    """Both views of faces whose keypoints are known; the small one is aligned at 48 px, the size of FER+."""
     sharp, small = align_samples(samples, analyzer.spec)
     return TwoViews(analyzer.crops(sharp), analyzer.crops(small))
 
@@ -72,17 +72,17 @@ def _view_whole(analyzer: Analyzer, samples: FaceSamples) -> TwoViews:
 
 
 def _gray_48(picture: Image) -> Image:
-    """A picture (H, W, 3) of at least 48 px as (48, 48) gray, each pixel the mean of those it covers."""
+    """An image (H, W, 3) of at least 48 px as (48, 48) gray, by area averaging."""
     small = cv2.resize(picture, (FERPLUS_PX, FERPLUS_PX), interpolation=cv2.INTER_AREA)
     return np.asarray(to_colour(np.asarray(small, dtype=np.uint8)[None], "gray")[0])
 
 
-def _measures(view: str, seen: TwoViews) -> list[MetricValue]:
-    everyone = np.arange(len(seen.sharp))
+def _metrics(view: str, predicted: TwoViews) -> list[MetricValue]:
+    everyone = np.arange(len(predicted.sharp))
     kept = np.ones(len(everyone), dtype=bool)
-    measures = [mean_metric(f"flip rate, {view}", seen.flipped, kept, everyone)]
+    metrics = [mean_metric(f"flip rate, {view}", predicted.flipped, kept, everyone)]
     for dimension in DIMENSIONS:
-        moved = np.abs(getattr(seen.sharp, dimension) - getattr(seen.small, dimension))
-        if np.isfinite(moved).all():
-            measures.append(mean_metric(f"mean move of {dimension}, {view}", moved, kept, everyone))
-    return measures
+        change = np.abs(getattr(predicted.sharp, dimension) - getattr(predicted.small, dimension))
+        if np.isfinite(change).all():
+            metrics.append(mean_metric(f"mean change of {dimension}, {view}", change, kept, everyone))
+    return metrics

@@ -63,18 +63,18 @@ def evaluate_lfw_chain(subject: Analyzer, data: Path, split: str = "test") -> Re
     targets = samples.expression.argmax(axis=1)
     groups = group_codes(np.array([person(name) for name in samples.names]))
     right = {
-        "teacher's points": np.equal(at_teacher.argmax(axis=1), targets),
+        "teacher's landmarks": np.equal(at_teacher.argmax(axis=1), targets),
         "whole chain": found & np.equal(np.nan_to_num(own).argmax(axis=1), targets),
     }
-    gain = right["whole chain"].astype(np.float64) - right["teacher's points"]
+    gain = right["whole chain"].astype(np.float64) - right["teacher's landmarks"]
     kinds = {"accuracy": np.ones(len(samples), dtype=bool), "accuracy on found faces": found}
     kinds |= {f"recall of {name}": np.equal(targets, EXPRESSIONS.index(name)) for name in ("happiness", "neutral")}
     metrics = [mean_metric("faces found", found, kinds["accuracy"], groups)]
     for kind, rows in kinds.items():
         metrics += [mean_metric(f"{kind}, {name}", hits, rows, groups) for name, hits in right.items()]
-        metrics.append(mean_metric(f"{kind}, whole chain minus teacher's points", gain, rows, groups))
+        metrics.append(mean_metric(f"{kind}, whole chain minus teacher's landmarks", gain, rows, groups))
     same = np.equal(own.argmax(axis=1), at_teacher.argmax(axis=1))
-    metrics.append(mean_metric("same expression as at the teacher's points", same, found, groups))
+    metrics.append(mean_metric("same expression as at the teacher's landmarks", same, found, groups))
     dropped = {"not found by the teacher": len(everyone) - len(samples)}
     return bundle_report("lfw-chain", f"LFW expression, {split} people", subject, len(everyone), dropped, metrics)
 

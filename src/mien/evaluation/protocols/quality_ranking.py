@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Does the quality of a face tell when its expression is read wrongly? Faces made worse, through the whole chain."""
+"""Protocol of quality: does it rank right predictions above wrong ones on degraded faces?"""
 
 from __future__ import annotations
 
@@ -30,28 +30,28 @@ from mien.metrics import aurc, risk_coverage, roc_auc
 
 Image = npt.NDArray[np.uint8]
 
-# FER+ faces are 48 px; shown larger, as a zoom would show them, detectors see them too.
+# FER+ faces are 48 px; enlarged as by a zoom, they are large enough for detectors.
 _LARGEST_ZOOM = 3.0
 _COVERAGE = 0.8
-# A box reaches so far from the middle of the five points, in their extent.
+# Half-size of a box around the mean of the five keypoints, in units of their extent.
 _BOX = np.array([0.95, 1.15])
 
 HELD = 0.6
-"""Score from which a followed face counts as seen, as in videos."""
+"""Landmark confidence from which a followed face is kept, as in videos."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class DegradedPredictions:
-    """What was read of N faces in worse pictures.
+    """Predictions for N faces in degraded images.
 
     Attributes:
-        kinds: (N,) what was done to each, see `mien.evaluation.corruptions`.
-        names: (N,) of the pictures.
-        signals: (N, 9) see `mien.faces.quality_signals`.
-        quality: (N,) of the faces.
-        scores: (N,) the landmark net's confidence.
-        confidence: (N,) the probability of the most probable expression.
-        correct: (N,) whether that is the expression that most people saw.
+        kinds: (N,) corruptions of each image, see `mien.evaluation.corruptions`.
+        names: (N,) names of the images.
+        signals: (N, 9) quality signals, see `mien.faces.quality_signals`.
+        quality: (N,) quality of the faces, in [0, 1].
+        scores: (N,) confidence of the landmark net, in [0, 1].
+        confidence: (N,) probability of the top expression.
+        correct: (N,) whether that is the expression with most votes.
     """
 
     kinds: npt.NDArray[np.str_]
@@ -64,7 +64,7 @@ class DegradedPredictions:
 
     @classmethod
     def concatenated(cls, parts: Iterable[DegradedPredictions]) -> DegradedPredictions:
-        """The readings of all parts, in order."""
+        """The predictions of all parts, in order."""
         parts = list(parts)
         arrays = [field.name for field in fields(cls)]
         return cls(
@@ -73,28 +73,28 @@ class DegradedPredictions:
 
 
 def predict_degraded(analyzer: Analyzer, samples: FaceSamples, *, seed: int) -> DegradedPredictions:
-    """Every picture made worse once and read as the next frame of a face that is being followed.
+    """Predictions for every image, degraded once and analysed as the next frame of a followed face.
 
-    Where the face is comes from the known points; the landmark net that comes with mien reads points and confidence at
-    that place, and where it does not believe that there is a face, the known points stay. A first search would lose
-    most of the bad faces and with them what quality is there to tell.
+    The known keypoints give the place of the face; the default landmark net gives landmarks and confidence there.
+    Where its confidence is below `HELD`, the known keypoints stay. A detector would miss most of the bad faces, which
+    are those that quality has to rank low.
 
     Args:
-        analyzer: reads the faces.
-        samples: pictures filled by one face, with their expression; those without known points are left out.
-        seed: of what is done to them.
+        analyzer: Analyzer of the evaluated bundle.
+        samples: Images filled by one face, with their expression; those without known keypoints are left out.
+        seed: Seed of the corruptions.
     """
     rng = np.random.default_rng(seed)
     samples = with_keypoints(samples)
     targets = samples.expression.argmax(axis=1)
-    reader = load_landmark_net()
+    net = load_landmark_net()
     kinds, signals, crops, scores = [], [], [], []
-    for picture, points in zip(decode_pictures(samples), samples.keypoints, strict=True):
+    for picture, keypoints in zip(decode_pictures(samples), samples.keypoints, strict=True):
         zoom = rng.uniform(1, _LARGEST_ZOOM) if max(picture.shape) <= FERPLUS_PX else 1.0
         picture = np.asarray(cv2.resize(picture, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC), np.uint8)
         shown, matrix, kind = degrade(picture, rng)
-        known = (points * picture.shape[1::-1] - 0.5) @ matrix[:, :2].T + matrix[:, 2]
-        face = _looked_at(reader, shown, known.astype(np.float32))
+        known = (keypoints * picture.shape[1::-1] - 0.5) @ matrix[:, :2].T + matrix[:, 2]
+        face = _followed_face(net, shown, known.astype(np.float32))
         crop = cut_faces(shown, face, analyzer.spec)
         kinds.append(kind)
         signals.append(quality_signals(shown.shape[:2], face, crop)[0])
@@ -113,22 +113,22 @@ def predict_degraded(analyzer: Analyzer, samples: FaceSamples, *, seed: int) -> 
     )
 
 
-def _looked_at(reader: LandmarkModel, image: Image, known: npt.NDArray[np.float32]) -> Detections:
-    """The face at five known points, as the reader sees it if it believes in it."""
-    seen = reader.read(image, known[None])
-    if seen.confidence[0] >= HELD:
-        return seen
+def _followed_face(net: LandmarkModel, image: Image, known: npt.NDArray[np.float32]) -> Detections:
+    """The face at five known keypoints, with the landmarks of the net where it is confident."""
+    found = net.read(image, known[None])
+    if found.confidence[0] >= HELD:
+        return found
     middle, extent = known.mean(axis=0), np.ptp(known, axis=0).max()
     box = np.concatenate([middle - _BOX * extent, middle + _BOX * extent])[None].astype(np.float32)
-    return Detections(box, seen.confidence, known[None])
+    return Detections(box, found.confidence, known[None])
 
 
 def evaluate_quality(subject: Analyzer, data: Path, split: str = "test") -> Report:
-    """FER+ validation faces and LFW people who taught nothing, made worse: does quality tell right from wrong?
+    """How well quality ranks right predictions above wrong ones, on degraded FER+ and LFW faces.
 
-    The area under the risk-coverage curve (AURC) is the mean error when the least trusted faces are left out one by
-    one; faces are trusted by quality, by the probability of the top expression (what users without a quality have),
-    by the product of both, and by nothing. LFW's labels are single and noisy.
+    The area under the risk-coverage curve (AURC) is the mean error when the faces with the lowest confidence are left
+    out one by one. Confidence is the quality, the probability of the top expression (all that is available without a
+    quality model), the product of both, or a constant. LFW's labels are single and noisy.
     """
     ferplus = predict_degraded(subject, load_ferplus(data, WITHOUT_TEST[split]), seed=1)
     lfw = predict_degraded(subject, load_lfw(data, split), seed=2)
@@ -139,50 +139,50 @@ def evaluate_quality(subject: Analyzer, data: Path, split: str = "test") -> Repo
         subject,
         len(ferplus.kinds) + len(lfw.kinds),
         {},
-        [*_measures("FER+", ferplus, None), *_measures("LFW", lfw, people)],
+        [*_metrics("FER+", ferplus, None), *_metrics("LFW", lfw, people)],
     )
 
 
-def confidence_scores(readings: DegradedPredictions) -> dict[str, npt.NDArray[np.float32]]:
-    """What faces can be trusted by -> (N,) how much."""
+def confidence_scores(predictions: DegradedPredictions) -> dict[str, npt.NDArray[np.float32]]:
+    """Name of a confidence score -> its value for each face (N,)."""
     return {
-        "quality": readings.quality,
-        "top probability": readings.confidence,
-        "quality x top probability": readings.quality * readings.confidence,
-        "nothing": np.zeros_like(readings.quality),
+        "quality": predictions.quality,
+        "top probability": predictions.confidence,
+        "quality x top probability": predictions.quality * predictions.confidence,
+        "nothing": np.zeros_like(predictions.quality),
     }
 
 
-def _measures(data: str, readings: DegradedPredictions, groups: npt.NDArray[np.str_] | None) -> list[MetricValue]:
-    n, correct = len(readings.correct), readings.correct
+def _metrics(data: str, predictions: DegradedPredictions, groups: npt.NDArray[np.str_] | None) -> list[MetricValue]:
+    n, correct = len(predictions.correct), predictions.correct
     kept = max(1, round(_COVERAGE * n))
-    measures = [
+    metrics = [
         bootstrap_metric(f"{data}: accuracy", n, lambda rows: float(correct[rows].mean()), groups=groups),
         bootstrap_metric(
             f"{data}: mean quality minus accuracy",
             n,
-            lambda rows: float(readings.quality[rows].mean() - correct[rows].mean()),
+            lambda rows: float(predictions.quality[rows].mean() - correct[rows].mean()),
             groups=groups,
         ),
         bootstrap_metric(
             f"{data}: AUC of quality, right against wrong",
             n,
-            lambda rows: roc_auc(correct[rows], readings.quality[rows]),
+            lambda rows: roc_auc(correct[rows], predictions.quality[rows]),
             groups=groups,
         ),
     ]
 
-    def area(rows: Rows, *, trust: npt.NDArray[np.float32]) -> float:
-        return aurc(correct[rows], trust[rows])
+    def area(rows: Rows, *, scores: npt.NDArray[np.float32]) -> float:
+        return aurc(correct[rows], scores[rows])
 
-    def accuracy(rows: Rows, *, trust: npt.NDArray[np.float32]) -> float:
-        return 1 - float(risk_coverage(correct[rows], trust[rows])[min(kept, len(rows)) - 1])
+    def accuracy(rows: Rows, *, scores: npt.NDArray[np.float32]) -> float:
+        return 1 - float(risk_coverage(correct[rows], scores[rows])[min(kept, len(rows)) - 1])
 
-    for name, trust in confidence_scores(readings).items():
-        measures.append(bootstrap_metric(f"{data}: AURC by {name}", n, partial(area, trust=trust), groups=groups))
-        measures.append(
+    for name, scores in confidence_scores(predictions).items():
+        metrics.append(bootstrap_metric(f"{data}: AURC by {name}", n, partial(area, scores=scores), groups=groups))
+        metrics.append(
             bootstrap_metric(
-                f"{data}: accuracy of the best 80 % by {name}", n, partial(accuracy, trust=trust), groups=groups
+                f"{data}: accuracy of the best 80 % by {name}", n, partial(accuracy, scores=scores), groups=groups
             )
         )
-    return measures
+    return metrics

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reliability: is a face that the bundle calls happy with .8 happy in 8 of 10 cases?"""
+"""Protocol of reliability: does a probability of 0.8 mean that 8 of 10 predictions are right?"""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ _N_BINS = 15
 
 
 def evaluate_reliability(subject: Analyzer, data: Path, split: str = "valid") -> Report:
-    """FER+ validation: expected calibration error over 15 bins of confidence, and the gap within each bin.
+    """Expected calibration error on FER+ over 15 bins of confidence, and the gap within each bin.
 
-    Against both targets: the plurality of the votes, and the official majority, which leaves out the faces that people
-    disagree about, so that a bundle taught on vote shares must look underconfident on it. A gap is accuracy minus
-    mean confidence: above 0 the bundle is too modest, below 0 too sure.
+    Against both targets: the plurality of the votes, and the official majority, which leaves out the faces that
+    annotators disagree about, so that a bundle trained on vote shares is underconfident on it. A gap is accuracy minus
+    mean confidence: above 0 the bundle is underconfident, below 0 overconfident.
     """
     path = picture_file(data, "ferplus", split)
     votes = load_votes(path)
     probabilities = expression_probabilities(subject.crops(decode_pictures(load_pictures(path)))).astype(np.float64)
-    measures: list[MetricValue] = []
+    metrics: list[MetricValue] = []
     dropped = {}
     for rule, targets in (("plurality", plurality(votes)), ("official majority", majority(votes))):
         kept = targets >= 0
         dropped[f"no {rule} label"] = int((~kept).sum())
-        measures += _of_rule(rule, targets[kept], probabilities[kept])
-    return bundle_report("reliability", f"FER+ {split}", subject, len(votes), dropped, measures)
+        metrics += _of_rule(rule, targets[kept], probabilities[kept])
+    return bundle_report("reliability", f"FER+ {split}", subject, len(votes), dropped, metrics)
 
 
 def _of_rule(rule: str, targets: np.ndarray, probabilities: np.ndarray) -> list[MetricValue]:

@@ -72,7 +72,7 @@ def _held_out_crops(bundle: Bundle, data: Path, n: int) -> Image:
 
 
 def _about_points(bundle: Bundle, data: Path, n: int) -> Image:
-    """Faces of the open training sets, each cut about the teacher's points as `LandmarkNet` cuts them."""
+    """Faces of the open training sets, each cut about the teacher's landmarks as `LandmarkNet` cuts them."""
     net = load_landmark_net(bundle.folder)
     faces = load_landmark_faces(data, "train")
     faces = faces.take(np.random.default_rng(0).permutation(len(faces))[:n])
@@ -110,12 +110,12 @@ POINTS = VariantBenchmark(
         f"{measure}: {people}"
         for people in ("FairFace val", "LFW test people")
         for measure in (
-            "point error, first look",
-            "point error, followed",
+            "landmark error, first pass",
+            "landmark error, followed",
             "rotation error in degrees, followed",
             "eye openness error, followed",
-            "faces believed, first look",
-            "places without a face refused",
+            "faces accepted, first pass",
+            "places without a face rejected",
         )
     ),
 )
