@@ -32,7 +32,7 @@ def test_thresholds_are_found_for_a_csv_by_its_manifest(mien, clip: Path, tmp_pa
     (tmp_path / "t.csv.manifest.json").unlink()
     ended = mien("convert", tmp_path / "t.csv", "--to", "openface", "--out", tmp_path / "of.csv")
     assert ended.code == 0
-    assert "action units count as present from .5" in ended.err
+    assert "action units count as present from 0.5" in ended.err
 
 
 def test_flags_choose_columns(mien, clip: Path, tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A run that a test kills: ``python interrupted_run.py TABLE N_FRAMES STOP_AT PAUSE_S``.
+"""A run that a test interrupts: ``python interrupted_run.py TABLE N_FRAMES STOP_AT PAUSE_S``.
 
-It resumes TABLE after the last safe frame and prints the number of rows that are safe after every flush. Frame ``i``
-has ``i % 3`` faces. With STOP_AT >= 0 the process ends without any clean-up, as a kill would, at that one of its
+It writes TABLE from its first frame and prints the number of rows that are safe after every flush. Frame ``i`` has
+``i % 3`` faces. With STOP_AT >= 0 the process ends without any clean-up, as after SIGKILL, at that one of its
 operations on files of the table; at the end it prints how many there were.
 """
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from mien.core import EXPRESSIONS, Faces, Frame
 from mien.results import TableWriter, table_schema
+from mien.results.tables.spool import spool_folder
 
 FILE_EVENTS = ("open", "os.mkdir", "os.remove", "os.rename", "os.rmdir")
 n_operations = 0
@@ -28,12 +29,12 @@ def frame(index: int) -> Frame:
 
 
 def run(table: Path, n_frames: int, pause_s: float) -> None:
-    with TableWriter(table, table_schema(), leftovers="resume", rows_per_part=7, seconds_per_part=3600) as writer:
-        start = 0 if writer.last is None else writer.last[1] + 1
-        for index in range(start, n_frames):
-            before = writer.last
+    with TableWriter(table, table_schema(), leftovers="redo", rows_per_part=7, seconds_per_part=3600) as writer:
+        n_parts = 0
+        for index in range(n_frames):
             writer.append("clip.mp4", frame(index))
-            if writer.last != before:
+            if len(list(spool_folder(table).glob("part-*.arrow"))) > n_parts:
+                n_parts += 1
                 print(writer.n_rows, flush=True)
             time.sleep(pause_s)
 

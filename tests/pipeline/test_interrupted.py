@@ -18,7 +18,8 @@ import pytest
 from mien.affect import Analyzer
 from mien.core import OutputError
 from mien.pipeline import Progress, analyze
-from mien.results import leftover_rows, manifest_path, read_table
+from mien.results import manifest_path, read_table
+from mien.results.tables.spool import scan_spool
 from tests.helpers.face_clips import N_FRAMES, manifest, times_of, write_loop, write_photo
 
 needs_posix = pytest.mark.skipif(os.name != "posix", reason="signals and file limits of this kind are POSIX")
@@ -50,7 +51,7 @@ def test_ctrl_c_keeps_what_was_done(clip: Path, tmp_path: Path) -> None:
     record = manifest(table)["inputs"][0]
     assert record["n_rows"] == 12
     assert record["messages"] == ["the run was stopped here, before the end of this input"]
-    assert leftover_rows(table) == 0
+    assert scan_spool(table).n_rows == 0
 
 
 def test_ctrl_c_among_several_inputs(clip: Path, photo: Path, tmp_path: Path) -> None:
@@ -109,7 +110,7 @@ def test_a_kill_loses_no_finished_row_and_the_next_run_saves_them(endless: Path,
     process.kill()
     process.communicate(timeout=300)
     assert not table.exists()
-    n_safe = leftover_rows(table)
+    n_safe = scan_spool(table).n_rows
     assert n_safe > 0
     result = analyze(clip, table)
     saved = tmp_path / "t.recovered.parquet"
@@ -161,7 +162,7 @@ def test_a_full_disk_at_the_end_keeps_the_rows_for_the_next_run(clip: Path, phot
     assert ended.returncode == 3
     assert f"the rows flushed so far are safe in {table}.parts" in ended.stderr
     assert (table.read_bytes(), manifest_path(table).read_bytes()) == older
-    assert leftover_rows(table) == 10 * N_FRAMES
+    assert scan_spool(table).n_rows == 10 * N_FRAMES
     result = analyze(photo, table)
     assert f"{10 * N_FRAMES} rows of an interrupted run" in result.messages[0]
     assert read_table(tmp_path / "t.recovered.jsonl").num_rows == 10 * N_FRAMES

@@ -12,10 +12,11 @@ from mien.results.openface.openface_columns import (
     to_openface_pose,
 )
 from mien.results.openface.openface_reader import read_openface
-from mien.results.openface.openface_writer import write_openface
+from mien.results.openface.openface_writer import OpenFacePlan, write_openface, write_openface_files
 from mien.results.reports.html_report import render_report
 from mien.results.reports.report_content import Moment
 from mien.results.summaries.summary import Summary, summarize
+from mien.results.table_reader import iter_pieces, read_table
 from mien.results.tables.manifest import (
     FAILURES_NAME,
     FailureRow,
@@ -37,7 +38,6 @@ from mien.results.tables.persons import (
     name_persons,
     track_numbers,
 )
-from mien.results.tables.reader import TableFacts, read_facts, read_table
 from mien.results.tables.schema import (
     PERSON_COLUMN,
     SCHEMA_VERSION,
@@ -53,7 +53,8 @@ from mien.results.tables.schema import (
     thresholds_metadata,
     with_table_metadata,
 )
-from mien.results.tables.spool import Recovery, discard_leftovers, leftover_rows, recover
+from mien.results.tables.spool import Recovery, recover
+from mien.results.tables.table_decoder import TableFacts, read_facts
 from mien.results.tables.table_formats import TABLE_ENDINGS, format_of, save_table
 from mien.results.tables.writer import TableWriter
 
@@ -73,6 +74,7 @@ __all__ = [
     "InputFailure",
     "InputRecord",
     "Moment",
+    "OpenFacePlan",
     "PossibleIdSwitch",
     "Recovery",
     "RunManifest",
@@ -87,14 +89,13 @@ __all__ = [
     "choose_faces",
     "column_numbers",
     "describe_columns",
-    "discard_leftovers",
     "expression_columns",
     "failure_rows",
     "format_of",
     "from_intensity",
     "from_openface_pose",
     "hash_file",
-    "leftover_rows",
+    "iter_pieces",
     "list_possible_id_switches",
     "list_tracks",
     "locked_folder",
@@ -121,4 +122,5 @@ __all__ = [
     "update_failures",
     "with_table_metadata",
     "write_openface",
+    "write_openface_files",
 ]

@@ -1,87 +1,115 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Affect tables in other formats, and of the wanted faces alone."""
+"""Affect tables converted to other formats, or to the rows of the chosen faces."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import os
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+import pyarrow as pa
+
 from mien.core import ConfigError, FaceSelector
 from mien.pipeline.postprocessing.summarize import bundle_thresholds
-from mien.results import action_unit_thresholds, choose_faces, read_table, save_table, table_metadata, write_openface
-from mien.results.tables import arrow_compute as pc
+from mien.results import (
+    OpenFacePlan,
+    action_unit_thresholds,
+    choose_faces,
+    iter_pieces,
+    read_table,
+    save_table,
+    table_metadata,
+    write_openface,
+    write_openface_files,
+)
+
+PathName = str | os.PathLike[str]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Conversion:
-    """What was written.
+    """The outcome of a conversion.
 
     Attributes:
-        files: in order.
-        messages: what the user should know.
+        files: Files that were written, in the order of the sources.
+        messages: Sentences for the user.
     """
 
     files: tuple[Path, ...]
     messages: tuple[str, ...] = ()
 
 
-def convert_file(path: Path, out: Path, *, faces: str = "all") -> Conversion:
-    """Write a table, mien's or OpenFace's, as a table of mien's in the format of the ending.
+def convert_file(path: PathName, out: PathName, *, faces: str = "all") -> Conversion:
+    """Writes a table, mien's or OpenFace's, as a table of mien's in the format of the ending.
 
     Args:
-        path: the table.
-        out: the new table.
-        faces: as for `mien.core.FaceSelector.parse`.
+        path: Path of the table.
+        out: Path of the new table.
+        faces: Choice of faces, as for `mien.core.FaceSelector.parse`.
 
     Raises:
-        ConfigError: an ending or the choice is unknown, or nobody answers to it.
-        InputError: the table cannot be read.
-        OutputError: the new one cannot be written.
+        ConfigError: An ending or the choice is unknown, or no face matches the choice.
+        InputError: The table cannot be read.
+        OutputError: The new table cannot be written.
     """
     choice = FaceSelector.parse(faces)
-    save_table(out, choose_faces(read_table(path), choice))
-    return Conversion(files=(out,))
+    save_table(Path(out), choose_faces(read_table(path), choice))
+    return Conversion(files=(Path(out),))
 
 
-def convert_to_openface(path: Path, out: Path, *, groups: Collection[str] = (), faces: str = "all") -> Conversion:
-    """Write a table in OpenFace 2.2's columns, one file for each source.
+def convert_to_openface(
+    path: PathName, out: PathName, *, groups: Collection[str] = (), faces: str = "all"
+) -> Conversion:
+    """Writes a table in OpenFace 2.2's columns, one file for each source.
+
+    The table is read piece by piece, so that memory does not grow with its rows; only a choice of faces needs all rows
+    at once.
 
     Args:
-        path: the table.
-        out: a ``.csv`` for the single source of the table, or a folder.
-        groups: some of OpenFace's groups of columns; none means all.
-        faces: as for `mien.core.FaceSelector.parse`.
+        path: Path of the table.
+        out: Path of a ``.csv`` for the single source of the table, or of a folder.
+        groups: Names of OpenFace's groups of columns; none means all.
+        faces: Choice of faces, as for `mien.core.FaceSelector.parse`.
 
     Raises:
-        ConfigError: the table has several sources and ``out`` is a file, or an argument is unknown.
-        InputError: the table cannot be read.
-        OutputError: a file cannot be written.
+        ConfigError: The table has several sources and ``out`` is a file, or an argument is unknown.
+        InputError: The table cannot be read.
+        OutputError: A file cannot be written.
     """
-    table = choose_faces(read_table(path), FaceSelector.parse(faces))
-    thresholds = action_unit_thresholds(table.schema) or bundle_thresholds(path)
+    path, out = Path(path), Path(out)
+    choice = FaceSelector.parse(faces)
+    chosen = None if choice.rule == "all" else choose_faces(read_table(path), choice)
+
+    def pieces() -> Iterator[pa.Table]:
+        return iter_pieces(path) if chosen is None else iter([chosen])
+
+    plan = OpenFacePlan.of(pieces())
+    thresholds = bundle_thresholds(path)
     messages = []
-    if not thresholds and "read_from" not in table_metadata(table.schema):
-        messages.append(f"{path}: the bundle that made it is not here; action units count as present from .5")
-    sources = pc.unique(table["source"]).to_pylist()
+    if not (thresholds or action_unit_thresholds(plan.schema)) and "read_from" not in table_metadata(plan.schema):
+        messages.append(f"{path}: the bundle that made it is not here; action units count as present from 0.5")
     if is_openface_file(out):
-        targets = [out]
-        if len(sources) > 1:
-            raise ConfigError(f"{path} has {len(sources)} sources, an OpenFace CSV holds one; name a folder for them")
+        if len(plan.sources) > 1:
+            n_sources = len(plan.sources)
+            raise ConfigError(f"{path} has {n_sources} sources, an OpenFace CSV holds one; name a folder for them")
+        files = [out]
     else:
-        targets = [out / f"{name}.csv" for name in _names(sources)]
-    for source, target in zip(sources or [None], targets, strict=True):
-        own = table if source is None else table.filter(pc.equal(table["source"], source))
-        write_openface(own, target, groups=groups, thresholds=thresholds)
-    return Conversion(files=tuple(targets), messages=tuple(messages))
+        files = [out / f"{name}.csv" for name in _names(plan.sources)]
+    if plan.sources:
+        paths = dict(zip(plan.sources, files, strict=True))
+        write_openface_files(plan, pieces(), paths, groups=groups, thresholds=thresholds)
+    elif files:
+        write_openface(plan.schema.empty_table(), out, groups=groups, thresholds=thresholds)
+    return Conversion(files=tuple(files), messages=tuple(messages))
 
 
 def is_openface_file(out: Path) -> bool:
-    """Whether OpenFace output is one CSV and not a folder.
+    """Whether a path for OpenFace output is that of one CSV and not of a folder.
 
     Raises:
-        ConfigError: the name ends like something else.
+        ConfigError: The name has another ending.
     """
     if out.is_dir() or not out.suffix:
         return False
@@ -90,7 +118,7 @@ def is_openface_file(out: Path) -> bool:
     return True
 
 
-def _names(sources: list[str]) -> list[str]:
+def _names(sources: Sequence[str]) -> list[str]:
     """A file name for each source: its stem, numbered where that is taken."""
     names: list[str] = []
     for source in sources:

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from mien._version import __version__
 from mien.core import ConfigError, InputError
 from mien.results.files import atomic_write, output_errors
+from mien.results.tables.schema import with_current_keys
 
 FEATURES_VERSION = 1
 """Version of the shards' layout; a reader refuses a higher one."""
@@ -189,7 +190,7 @@ def _load_shard(path: Path) -> Shard:
         return Shard(
             path=path,
             n_rows=about.num_rows,
-            info=FeatureInfo(**{**content["info"], "score_names": tuple(content["info"]["score_names"])}),
+            info=_info(content["info"]),
             progress=_progress(content["progress"]),
         )
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
@@ -197,6 +198,11 @@ def _load_shard(path: Path) -> Shard:
             f"{path}: no shard of feature vectors, or damaged ({error}); delete it and every later one, and run "
             "mien features again"
         ) from error
+
+
+def _info(content: Mapping[str, Any]) -> FeatureInfo:
+    settings = with_current_keys(content["settings"])
+    return FeatureInfo(**{**content, "score_names": tuple(content["score_names"]), "settings": settings})
 
 
 def _progress(content: Mapping[str, Any]) -> ShardProgress:

@@ -4,15 +4,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+from operator import itemgetter
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
 
 from mien._version import __version__
-from mien.core import ConfigError
+from mien.core import ConfigError, InputError
 from mien.results.files import atomic_write, output_errors
 from mien.results.openface.openface_columns import (
     ABOUT_SUFFIX,
@@ -47,69 +51,193 @@ _NOT_IN_THIS_FORMAT = "valence, arousal, expressions, face boxes, quality, perso
 def write_openface(
     table: pa.Table, path: Path, *, groups: Collection[str] = (), thresholds: Mapping[str, float] | None = None
 ) -> None:
-    """Writes one source of an affect table as OpenFace 2.2 would, and beside it what the columns hold.
+    """Writes one source of an affect table as OpenFace 2.2 would, and beside it a description of the columns.
 
-    A table whose rows are all untracked faces of one picture takes the columns of OpenFace's FaceLandmarkImg, any other
-    those of its FeatureExtraction. What mien does not measure stays empty, and columns that the table has under
-    OpenFace's names (because it was read from such a file) are passed on as they are.
+    A table whose rows are all untracked faces of one photo takes the columns of OpenFace's FaceLandmarkImg, any other
+    those of its FeatureExtraction. Columns that mien has no values for stay empty, and columns that the table has
+    under OpenFace's names (because it was read from such a file) are passed on as they are.
 
     Args:
-        table: the affect table, of one source.
-        path: the CSV; its folder is created. ``<path>.about.json`` tells what is derived how and what stays empty.
-        groups: some of `GROUPS`; none means all, as with OpenFace's flags.
+        table: Affect table of one source.
+        path: Path of the CSV; its folder is created. ``<path>.about.json`` tells how each column is derived and which
+            stay empty.
+        groups: Names from `GROUPS`; none means all, as with OpenFace's flags.
         thresholds: Thresholds of the bundle, for a table that keeps none, see `mien.results.presence_thresholds`.
 
     Raises:
-        ConfigError: the table has several sources, a group is unknown, or a threshold is not between 0 and 1.
-        OutputError: the place cannot be written.
+        ConfigError: The table has several sources, a group is unknown, or a threshold is not between 0 and 1.
+        OutputError: The place cannot be written.
     """
-    sources = pc.unique(table["source"]).to_pylist()
-    if len(sources) > 1:
-        raise ConfigError(f"an OpenFace CSV holds one source, this table has {len(sources)}; write one file for each")
-    is_image = _is_image(table)
-    header = openface_header("image" if is_image else "sequence", groups)
-    decided = presence_thresholds(table.schema, thresholds or {})
-    used = {name: decided[name] for name in _action_units(table, header)}
-    values = _head(table) | _derived(table, used)
-    if is_image:  # OpenFace has no row for a picture without a face
-        rows = table["success"].combine_chunks()
-        values = {name: column.filter(rows) for name, column in values.items()}
-        table = table.filter(rows)
-    nothing = pa.nulls(len(table), pa.float64())
-    columns = {name: values.get(name, _own(table, name)) for name in header}
-    arrays = [nothing if column is None else column for column in columns.values()]
-    result = pa.table(arrays, names=list(header))
-    about = {
-        "format": "OpenFace 2.2 CSV, FaceLandmarkImg" if is_image else "OpenFace 2.2 CSV, FeatureExtraction",
-        "written_by": f"mien {__version__}",
-        "source": sources[0] if sources else None,
-        "bundle": {key: table_metadata(table.schema).get(f"bundle_{key}") for key in ("name", "sha256")},
-        "columns": dict(_MEANINGS),
-        "action_unit_thresholds": used,
-        "empty": [name for name, column in zip(header, arrays, strict=True) if column.null_count == len(column)],
-        "not_in_this_format": _NOT_IN_THIS_FORMAT,
-    }
-    about_path = path.with_name(path.name + ABOUT_SUFFIX)
-    with output_errors(path, "choose a folder with room that you may write"):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(about_path) as file:
-            file.write(json.dumps(about, indent=1, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n")
-        with atomic_write(path) as file:
-            write_batches(file, "csv", result.schema, result.to_batches())
+    plan = OpenFacePlan.of([table])
+    if (n_sources := len(plan.sources)) > 1:
+        raise ConfigError(f"an OpenFace CSV holds one source, this table has {n_sources}; write one file for each")
+    (source,) = plan.sources or (None,)
+    _OpenFaceFile(path, plan, source).write([table], groups, thresholds or {})
 
 
-def _is_image(table: pa.Table) -> bool:
-    at_once = pc.all(pc.and_(pc.equal(table["frame"], 0), pc.equal(table["time_s"], 0.0))).as_py()
-    return len(table) > 0 and bool(at_once) and table["track_id"].null_count == len(table)
+def write_openface_files(
+    plan: OpenFacePlan,
+    pieces: Iterable[pa.Table],
+    paths: Mapping[str, Path],
+    *,
+    groups: Collection[str] = (),
+    thresholds: Mapping[str, float] | None = None,
+) -> None:
+    """Writes an affect table in OpenFace's columns, one file for each source, with few rows in memory at a time.
+
+    A table in which rows of several sources alternate is held in memory.
+
+    Args:
+        plan: Plan of the same pieces.
+        pieces: Rows of the table, such as `mien.results.iter_pieces` gives them.
+        paths: Source -> path of its CSV.
+        groups: As for `write_openface`.
+        thresholds: As for `write_openface`.
+
+    Raises:
+        ConfigError: A group is unknown, or a threshold is not between 0 and 1.
+        OutputError: A place cannot be written.
+    """
+    runs = _source_runs(pieces) if plan.contiguous else _sorted_runs(pieces, plan.sources)
+    for source, run in groupby(runs, key=itemgetter(0)):
+        _OpenFaceFile(paths[source], plan, source).write((rows for _, rows in run), groups, thresholds or {})
 
 
-def _head(table: pa.Table) -> dict[str, pa.Array]:
+@dataclass(frozen=True, kw_only=True)
+class OpenFacePlan:
+    """The facts about a table that must be known before its first row is written.
+
+    Attributes:
+        schema: Schema of the table.
+        sources: Sources in the order of their first row.
+        photos: Those of the sources whose rows are untracked faces of one photo.
+        contiguous: Whether the rows of each source follow one another.
+    """
+
+    schema: pa.Schema
+    sources: tuple[str, ...]
+    photos: frozenset[str]
+    contiguous: bool
+
+    @classmethod
+    def of(cls, pieces: Iterable[pa.Table]) -> Self:
+        """Reads through the pieces of a table.
+
+        Args:
+            pieces: At least one piece.
+
+        Raises:
+            InputError: A row has no source.
+        """
+        is_photo: dict[str, bool] = {}
+        contiguous, previous, schema = True, None, None
+        for piece in pieces:
+            schema = piece.schema
+            for source, rows in _source_runs([piece]):
+                contiguous &= source not in is_photo or source == previous
+                is_photo[source] = is_photo.get(source, True) and _is_photo(rows)
+                previous = source
+        photos = frozenset(source for source, photo in is_photo.items() if photo)
+        return cls(schema=schema, sources=tuple(is_photo), photos=photos, contiguous=contiguous)
+
+
+def _source_runs(pieces: Iterable[pa.Table]) -> Iterator[tuple[str, pa.Table]]:
+    """Rows that follow one another and are of one source, with that source."""
+    for piece in pieces:
+        column = piece["source"].combine_chunks()
+        if column.null_count:
+            raise InputError("the table has rows without a source; every row must name the input that it comes from")
+        names = pc.unique(column)
+        codes = np.asarray(pc.index_in(column, value_set=names))
+        edges = [0, *(np.flatnonzero(np.diff(codes)) + 1).tolist(), len(codes)] if len(codes) else []
+        for start, stop in pairwise(edges):
+            yield names[int(codes[start])].as_py(), piece.slice(start, stop - start)
+
+
+def _sorted_runs(pieces: Iterable[pa.Table], sources: Iterable[str]) -> Iterator[tuple[str, pa.Table]]:
+    table = pa.concat_tables(list(pieces))
+    for source in sources:
+        yield source, table.filter(pc.equal(table["source"], source))
+
+
+def _is_photo(rows: pa.Table) -> bool:
+    at_once = pc.all(pc.and_(pc.equal(rows["frame"], 0), pc.equal(rows["time_s"], 0.0))).as_py()
+    return bool(at_once) and rows["track_id"].null_count == len(rows)
+
+
+class _OpenFaceFile:
+    """One CSV in OpenFace's columns and the description beside it.
+
+    Args:
+        path: Path of the CSV.
+        plan: Plan of the affect table.
+        source: Source of the rows; None for a table without rows.
+    """
+
+    def __init__(self, path: Path, plan: OpenFacePlan, source: str | None) -> None:
+        self._path = path
+        self._schema = plan.schema
+        self._source = source
+        self._photo = source in plan.photos
+        self._n_rows = 0
+
+    def write(self, pieces: Iterable[pa.Table], groups: Collection[str], thresholds: Mapping[str, float]) -> None:
+        """Writes the rows; see `write_openface`."""
+        header = openface_header("image" if self._photo else "sequence", groups)
+        decided = presence_thresholds(self._schema, thresholds)
+        used = {name: decided[name] for name in _action_units(self._schema, header)}
+        schema = self._convert(self._schema.empty_table(), header, used).schema
+        filled: set[str] = set()
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            for piece in pieces:
+                result = self._convert(piece, header, used)
+                columns = zip(header, result.columns, strict=True)
+                filled.update(name for name, column in columns if column.null_count < len(column))
+                yield from result.cast(schema).to_batches()
+
+        about_path = self._path.with_name(self._path.name + ABOUT_SUFFIX)
+        with output_errors(self._path, "choose a folder with room that you may write"):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with atomic_write(self._path) as file:
+                write_batches(file, "csv", schema, batches())
+                text = json.dumps(self._about(header, used, filled), indent=1, ensure_ascii=False)
+                with atomic_write(about_path) as about:
+                    about.write(text.encode("utf-8", "backslashreplace") + b"\n")
+
+    def _convert(self, rows: pa.Table, header: Sequence[str], thresholds: Mapping[str, float]) -> pa.Table:
+        """The rows that follow those of the last call, in OpenFace's columns."""
+        values = _head(rows, self._n_rows) | _derived(rows, thresholds)
+        self._n_rows += len(rows)
+        if self._photo:  # OpenFace has no row for a photo without a face
+            found = rows["success"].combine_chunks()
+            values = {name: column.filter(found) for name, column in values.items()}
+            rows = rows.filter(found)
+        nothing = pa.nulls(len(rows), pa.float64())
+        columns = [values.get(name, _own(rows, name)) for name in header]
+        return pa.table([nothing if column is None else column for column in columns], names=list(header))
+
+    def _about(self, header: Sequence[str], thresholds: Mapping[str, float], filled: Collection[str]) -> dict[str, Any]:
+        facts = table_metadata(self._schema)
+        return {
+            "format": "OpenFace 2.2 CSV, " + ("FaceLandmarkImg" if self._photo else "FeatureExtraction"),
+            "written_by": f"mien {__version__}",
+            "source": self._source,
+            "bundle": {key: facts.get(f"bundle_{key}") for key in ("name", "sha256")},
+            "columns": dict(_MEANINGS),
+            "action_unit_thresholds": dict(thresholds),
+            "empty": [name for name in header if name not in filled],
+            "not_in_this_format": _NOT_IN_THIS_FORMAT,
+        }
+
+
+def _head(table: pa.Table, n_before: int) -> dict[str, pa.Array]:
     found = table["success"].combine_chunks()
     n_nobody = pc.if_else(found, pa.scalar(-1, pa.int64()), pa.scalar(0, pa.int64()))
     confidence = table["confidence"].combine_chunks().cast(pa.float64())
     return {
         "frame": pc.add(table["frame"].combine_chunks(), 1),
-        "face": pa.array(np.arange(len(table))),
+        "face": pa.array(np.arange(n_before, n_before + len(table))),
         "face_id": pc.coalesce(table["track_id"].combine_chunks(), n_nobody),
         "timestamp": table["time_s"].combine_chunks(),
         "confidence": pc.if_else(found, confidence, pa.scalar(0.0, pa.float64())),
@@ -117,12 +245,12 @@ def _head(table: pa.Table) -> dict[str, pa.Array]:
     }
 
 
-def _action_units(table: pa.Table, header: Collection[str]) -> list[str]:
-    return [name for name in table.schema.names if f"{name}_r" in header or f"{name}_c" in header]
+def _action_units(schema: pa.Schema, header: Collection[str]) -> list[str]:
+    return [name for name in schema.names if f"{name}_r" in header or f"{name}_c" in header]
 
 
 def _derived(table: pa.Table, thresholds: Mapping[str, float]) -> dict[str, pa.Array]:
-    """What follows from mien's own columns; a null or NaN is null."""
+    """Columns that follow from mien's own; a null or NaN is null."""
     columns: dict[str, pa.Array] = {}
     for name, threshold in thresholds.items():
         probability = column_numbers(table[name])

@@ -11,7 +11,7 @@ from pathlib import Path
 from mien._version import __version__
 from mien.results.reports.report_content import Pictures, ReportContent, manifest_facts
 from mien.results.summaries.summary import iter_recordings
-from mien.results.tables.reader import count_rows
+from mien.results.table_reader import count_rows
 
 _SCRIPTS = ("series.js", "charts.js", "app.js")
 

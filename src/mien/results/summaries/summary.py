@@ -20,7 +20,7 @@ from mien.results.summaries.episodes import (
     expression_states,
     find_events,
 )
-from mien.results.tables.reader import iter_sources
+from mien.results.table_reader import iter_sources
 from mien.results.tables.recording import UNTRACKED, Floats, Recording, Subject
 from mien.results.tables.schema import (
     Column,

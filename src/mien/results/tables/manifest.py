@@ -16,7 +16,7 @@ from typing import Any, Self
 from mien._version import __version__
 from mien.core import ConfigError, InputError, OutputError
 from mien.results.files import atomic_write, output_errors
-from mien.results.tables.schema import SCHEMA_VERSION
+from mien.results.tables.schema import SCHEMA_VERSION, with_current_keys
 
 MANIFEST_VERSION = 2
 """Version of the manifest's own layout. Version 1, without ``complete``, ``error`` and ``stopped``, is read as well."""
@@ -147,6 +147,7 @@ class RunManifest:
             version = values.pop("manifest_version")
             if version not in _READABLE_VERSIONS:
                 raise InputError(f"{path} has version {version}, this mien reads {MANIFEST_VERSION}; update mien")
+            values["arguments"] = with_current_keys(values["arguments"])
             values["started"] = datetime.fromisoformat(values["started"])
             values["finished"] = datetime.fromisoformat(values["finished"])
             values["inputs"] = tuple(_input_record(record) for record in values["inputs"])

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,15 @@ from mien.core import ACTION_UNITS, DEFAULT_THRESHOLD, EXPRESSIONS, ConfigError,
 SCHEMA_VERSION = 1
 """Version of the column contract; a reader refuses tables of a higher one."""
 
+T = TypeVar("T")
+
 _PREFIX = "mien."
+# Keys that earlier versions wrote in table metadata, the arguments of a manifest and the settings of feature shards.
+_FORMERLY = {
+    "points": "landmark_model",
+    "points_name": "landmark_model_name",
+    "points_sha256": "landmark_model_sha256",
+}
 _THRESHOLDS_KEY = "action_unit_thresholds"
 _NO_THRESHOLDS: Mapping[str, float] = MappingProxyType({})
 _OWN_KEYS = ("schema_version", "version", "expression_labels", "action_unit_labels", "n_landmarks")
@@ -249,7 +258,19 @@ def table_schema(
 def table_metadata(schema: pa.Schema) -> dict[str, str]:
     """The facts about the run that a schema carries: the ``metadata`` of `table_schema` and mien's own keys."""
     texts = {key.decode(): value.decode() for key, value in (schema.metadata or {}).items()}
-    return {key.removeprefix(_PREFIX): text for key, text in texts.items() if key.startswith(_PREFIX)}
+    return with_current_keys(
+        {key.removeprefix(_PREFIX): text for key, text in texts.items() if key.startswith(_PREFIX)}
+    )
+
+
+def with_current_keys(values: Mapping[str, T]) -> dict[str, T]:
+    """The same values with the current name of every key that files of earlier versions call otherwise.
+
+    Examples:
+        >>> with_current_keys({"points": "none", "every": 2})
+        {'landmark_model': 'none', 'every': 2}
+    """
+    return {_FORMERLY.get(key, key): value for key, value in values.items()}
 
 
 def with_table_metadata(schema: pa.Schema, facts: Mapping[str, str]) -> pa.Schema:

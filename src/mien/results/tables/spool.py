@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rows of an unfinished table: numbered Arrow files beside it that outlive a killed process, and their recovery."""
+"""The rows of an unfinished table: numbered Arrow files beside it that survive a crash, and their recovery."""
 
 from __future__ import annotations
 
@@ -27,33 +27,39 @@ class _TornPartError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class SpoolScan:
-    """What a parts folder holds.
+    """The content of a spool folder.
 
     Attributes:
-        parts: the readable parts in the order in which they were written.
-        schema: their common schema; None if there is no readable part.
-        n_rows: rows in them.
-        last: source and frame of the last row; None if there is no row.
-        messages: one sentence per part that had to be left out.
+        parts: Paths of the readable parts in the order in which they were written.
+        schema: Common schema of the parts; None if there is no readable part.
+        n_rows: Number of rows in the parts.
+        messages: One sentence per part that had to be left out.
     """
 
     parts: tuple[Path, ...] = ()
     schema: pa.Schema | None = None
     n_rows: int = 0
-    last: tuple[str, int] | None = None
     messages: tuple[str, ...] = ()
 
 
 def spool_folder(table: Path) -> Path:
-    """Where the rows of a table wait until it is finished: ``<table>.parts``."""
+    """The folder that holds the rows of a table until it is finished: ``<table>.parts``.
+
+    Examples:
+        >>> spool_folder(Path("clip.csv")).name
+        'clip.csv.parts'
+    """
     return table.with_name(table.name + ".parts")
 
 
 def scan_spool(table: Path) -> SpoolScan:
-    """Reads what an interrupted run left for a table, one part at a time. Torn parts are left out with a message.
+    """Reads the parts that an interrupted run left, one at a time; torn parts are left out with a message.
+
+    Args:
+        table: Path of the table that the run was writing.
 
     Raises:
-        OutputError: the folder or a part in it cannot be opened.
+        OutputError: The folder or a part in it cannot be opened.
     """
     folder = spool_folder(table)
     with output_errors(folder, "check its permissions"):
@@ -62,7 +68,7 @@ def scan_spool(table: Path) -> SpoolScan:
         paths = _list_parts(folder)
     parts: list[Path] = []
     messages: list[str] = []
-    schema, n_rows, last = None, 0, None
+    schema, n_rows = None, 0
     for path in paths:
         try:
             content = _read_part(path)
@@ -74,19 +80,21 @@ def scan_spool(table: Path) -> SpoolScan:
         parts.append(path)
         schema = content.schema
         n_rows += content.num_rows
-        if content.num_rows:
-            last = (content["source"][-1].as_py(), content["frame"][-1].as_py())
-    return SpoolScan(parts=tuple(parts), schema=schema, n_rows=n_rows, last=last, messages=tuple(messages))
+    return SpoolScan(parts=tuple(parts), schema=schema, n_rows=n_rows, messages=tuple(messages))
 
 
 class Spool:
     """Exclusive write access to the parts of one table.
 
     Args:
-        table: the table's final path. Its folder and the parts folder are created.
+        table: Final path of the table. Its folder and the spool folder are created.
+
+    Attributes:
+        table: Final path of the table.
+        folder: Folder of the parts.
 
     Raises:
-        OutputError: the place cannot be written, or another run is writing this table.
+        OutputError: The place cannot be written, or another run is writing this table.
     """
 
     def __init__(self, table: Path) -> None:
@@ -99,28 +107,28 @@ class Spool:
             self._lock = acquire_lock(self.folder / _LOCK, table)
         try:
             with self._errors():
-                self._finish_previous()
+                self.finish_previous()
         except BaseException:
             self._lock.close()
             raise
 
     def write(self, number: int, batch: pa.RecordBatch) -> None:
-        """Puts a batch on the disk as part ``number``; a part of that number is replaced.
+        """Writes a batch to the disk as part ``number``; an older part of that number is replaced.
+
+        Args:
+            number: Number of the part, from 0.
+            batch: Rows of the part.
 
         Raises:
-            OutputError: the disk is full or the folder cannot be written; earlier parts are unharmed.
+            OutputError: The disk is full or the folder cannot be written; earlier parts are unharmed.
         """
         path = self.path_of(number)
         with self._errors(), atomic_write(path) as file, pa.ipc.new_file(file, batch.schema) as writer:
             writer.write_batch(batch)
 
     def path_of(self, number: int) -> Path:
-        """Where part ``number`` is or will be."""
+        """The path of part ``number``, whether it exists or not."""
         return self.folder / f"part-{number:05d}.arrow"
-
-    def next_number(self) -> int:
-        """A part number above every existing one, readable or torn."""
-        return max((_part_number(path) for path in _list_parts(self.folder)), default=-1) + 1
 
     def publish(
         self,
@@ -133,12 +141,12 @@ class Spool:
         The parts stay until `clear`, but no later run takes them for rows that still need a table.
 
         Args:
-            target: the table's path, or another one in the same folder.
-            batches: the rows: `batches` of the parts to include, and what is in no part.
-            encode: writes the batches, of which it may hold only a few at a time, in the table's format.
+            target: Path of the table, or another one in the same folder.
+            batches: All rows: `batches` of the parts to include, and rows that are in no part.
+            encode: Function that writes the batches in the table's format and holds only a few of them at a time.
 
         Raises:
-            OutputError: the table cannot be written or a part not be read; all parts are kept.
+            OutputError: The table cannot be written or a part not be read; all parts are kept.
         """
         marker, draft = self.folder / _MARKER, self.folder / _DRAFT
         with self._errors(target):
@@ -152,34 +160,38 @@ class Spool:
             sync_folder(target.parent)
 
     def clear(self) -> None:
-        """Deletes all parts; the store stays open.
+        """Deletes all parts; the spool stays open.
 
         Raises:
-            OutputError: something cannot be deleted.
+            OutputError: Something cannot be deleted.
         """
         with output_errors(self.folder, "delete the folder by hand"):
             self._clear()
 
     def remove(self) -> None:
-        """Deletes all parts and the folder, and lets other runs have the table.
+        """Deletes all parts and the folder, and releases the lock on the table.
 
         Raises:
-            OutputError: something cannot be deleted.
+            OutputError: Something cannot be deleted.
         """
         self.clear()
         self.release()
         with output_errors(self.folder, "delete the folder by hand"):
             (self.folder / _LOCK).unlink(missing_ok=True)
-            # Someone else's file is not ours to delete, and it does no harm there.
+            # A file that mien did not write stays, and it does no harm there.
             if not any(self.folder.iterdir()):
                 self.folder.rmdir()
 
     def release(self) -> None:
-        """Lets other runs have the table; the parts stay."""
+        """Releases the lock on the table; the parts stay."""
         self._lock.close()
 
-    def _finish_previous(self) -> None:
-        """Completes what an earlier run was doing when it was killed while it finished its table."""
+    def finish_previous(self) -> None:
+        """Completes the clean-up of an earlier run that crashed while it finished its table.
+
+        Raises:
+            OSError: As the operating system reports.
+        """
         if _is_published(self.folder):
             self._clear()
         # The marker goes before the draft: alone it would say that the rows are in the table.
@@ -195,8 +207,11 @@ class Spool:
     def batches(self, parts: Iterable[Path]) -> Iterator[pa.RecordBatch]:
         """The rows of some parts, one part in memory at a time.
 
+        Args:
+            parts: Paths of the parts.
+
         Raises:
-            OutputError: a part is damaged.
+            OutputError: A part is damaged.
         """
         for path in parts:
             try:
@@ -238,9 +253,9 @@ class Recovery:
     """The outcome of `recover`.
 
     Attributes:
-        path: the table that now holds the rows; None if there were none.
-        n_rows: rows in it.
-        messages: one sentence per damaged part that had to be left out, for the user.
+        path: Path of the table that now holds the rows; None if there were none.
+        n_rows: Number of rows in it.
+        messages: One sentence for the user per damaged part that had to be left out.
     """
 
     path: Path | None = None
@@ -248,86 +263,53 @@ class Recovery:
     messages: tuple[str, ...] = ()
 
 
-def leftover_rows(path: str | Path) -> int:
-    """Rows that a killed run left for a table and that are in no table yet. Rows of a run in progress count too.
-
-    Args:
-        path: the table that the run was writing.
-
-    Raises:
-        OutputError: they cannot be read.
-    """
-    return scan_spool(Path(path)).n_rows
-
-
 def recover(path: str | Path) -> Recovery:
-    """Makes the rows that a killed run left a valid table of their own.
+    """Turns the rows that a crashed run left into a valid table of their own.
 
     They take the name that the run was writing to if it is free, else ``<name>.recovered<ending>`` (then
     ``<name>.recovered-2<ending>`` and so on): an existing table is never replaced.
 
     Args:
-        path: the table that the run was writing.
+        path: Path of the table that the run was writing.
 
     Raises:
-        ConfigError: the ending is unknown.
-        OutputError: the table cannot be written (the rows are kept), or its run is still going on.
+        ConfigError: The ending is unknown.
+        OutputError: The table cannot be written (the rows are kept), or its run is still going on.
     """
     table = Path(path)
     format_of(table)
     if not spool_folder(table).is_dir():
         return Recovery()
-    store = Spool(table)
+    spool = Spool(table)
     try:
-        recovery = recover_from(store, scan_spool(table), keep_name_free=False)
-        store.remove()
+        recovery = recover_from(spool, scan_spool(table), keep_name_free=False)
+        spool.remove()
     finally:
-        store.release()
+        spool.release()
     return recovery
 
 
-def recover_from(store: Spool, found: SpoolScan, *, keep_name_free: bool) -> Recovery:
-    """Makes a table of the parts that were found; the store stays open and is empty afterwards.
+def recover_from(spool: Spool, found: SpoolScan, *, keep_name_free: bool) -> Recovery:
+    """Turns the parts that were found into a table; the spool stays open and is empty afterwards.
 
     Args:
-        store: the parts.
-        found: what is in them.
-        keep_name_free: leave the table's own name free, as someone is about to write it.
+        spool: Spool of the parts.
+        found: Content of the parts.
+        keep_name_free: Whether to leave the table's own name free for a run that is about to write it.
+
+    Raises:
+        OutputError: The table cannot be written; the rows are kept.
     """
     target = None
     if found.n_rows:
-        target = _free_name(store.table, keep_name_free=keep_name_free)
+        target = _free_name(spool.table, keep_name_free=keep_name_free)
 
         def encode(file: BinaryIO, batches: Iterator[pa.RecordBatch]) -> None:
-            write_batches(file, format_of(store.table), found.schema, batches)
+            write_batches(file, format_of(spool.table), found.schema, batches)
 
-        store.publish(target, store.batches(found.parts), encode)
-    store.clear()
+        spool.publish(target, spool.batches(found.parts), encode)
+    spool.clear()
     return Recovery(path=target, n_rows=found.n_rows, messages=found.messages)
-
-
-def discard_leftovers(path: str | Path) -> int:
-    """Deletes the rows that a killed run left for a table.
-
-    Args:
-        path: the table that the run was writing.
-
-    Returns:
-        How many rows were deleted.
-
-    Raises:
-        OutputError: they cannot be deleted, or the run is still going on.
-    """
-    table = Path(path)
-    if not spool_folder(table).is_dir():
-        return 0
-    store = Spool(table)
-    try:
-        n_rows = scan_spool(table).n_rows
-        store.remove()
-    finally:
-        store.release()
-    return n_rows
 
 
 def _free_name(table: Path, *, keep_name_free: bool) -> Path:

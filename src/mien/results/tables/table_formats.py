@@ -65,9 +65,9 @@ TABLE_ENDINGS = MappingProxyType({".parquet": "parquet", ".csv": "csv", ".jsonl"
 """File ending -> name of the format."""
 
 # Large enough for good Parquet row groups, small enough that the end of a long run does not stand out in its memory.
-_ROWS_PER_GROUP = 8_192
+ROWS_PER_GROUP = 8_192
 # JSON repeats every key in every row, and a row with landmarks takes several kB.
-_ROWS_PER_JSON_PIECE = 2_048
+ROWS_PER_JSON_PIECE = 2_048
 
 
 def format_of(path: Path) -> str:
@@ -106,7 +106,7 @@ def _grouped(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[p
     for batch in batches:
         group.append(batch)
         n_rows += batch.num_rows
-        if n_rows >= _ROWS_PER_GROUP:
+        if n_rows >= ROWS_PER_GROUP:
             yield pa.Table.from_batches(group, schema)
             group, n_rows = [], 0
     if group:
@@ -134,7 +134,7 @@ def _write_csv(file: BinaryIO, schema: pa.Schema, tables: Iterable[pa.Table]) ->
 def _write_jsonl(file: BinaryIO, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
     keys = [json.dumps(name, ensure_ascii=False) + ":" for name in schema.names]
     leads = ["{" + keys[0], *("," + key for key in keys[1:])]
-    for batch in (batch for table in tables for batch in table.to_batches(_ROWS_PER_JSON_PIECE)):
+    for batch in (batch for table in tables for batch in table.to_batches(ROWS_PER_JSON_PIECE)):
         pieces = []
         for lead, column in zip(leads, batch.columns, strict=True):
             pieces += [lead, _json_texts(column)]

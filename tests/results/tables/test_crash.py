@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A killed run loses no row that was flushed, and no row appears twice, wherever the kill falls."""
+"""A run that is killed loses no row that was flushed, and no row appears twice, whenever it happens."""
 
 import random
 import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from mien.results import leftover_rows, read_table, recover
+from mien.results import read_table, recover
+from mien.results.tables.spool import scan_spool
 
-SCRIPT = Path(__file__).resolve().parents[1] / "helpers/interrupted_run.py"
+SCRIPT = Path(__file__).resolve().parents[2] / "helpers/interrupted_run.py"
 N_FRAMES = 24
 ALL_ROWS = [(index, face) for index in range(N_FRAMES) for face in (range(index % 3) if index % 3 else (None,))]
 
@@ -33,7 +35,7 @@ def rows_of(table: Path) -> list[tuple[int, int | None]]:
 
 @pytest.fixture(scope="module")
 def n_operations(tmp_path_factory: pytest.TempPathFactory) -> int:
-    """How many file operations a run has that nobody kills."""
+    """Number of file operations of a run that is not interrupted."""
     table = tmp_path_factory.mktemp("whole") / "table.parquet"
     run = start(table)
     lines = finish(run)
@@ -43,26 +45,35 @@ def n_operations(tmp_path_factory: pytest.TempPathFactory) -> int:
     return int(lines[-1].removeprefix("operations "))
 
 
-# From the end backwards: publishing the table and deleting the parts, where a kill is most delicate; then anywhere.
+# From the end backwards: publishing the table and deleting the parts, where a crash is most delicate; then anywhere.
 @pytest.mark.parametrize("from_end", [*range(1, 13), *random.Random(0).sample(range(13, 30), 4)])
-def test_a_kill_at_any_file_operation_is_resumed_exactly(from_end: int, n_operations: int, tmp_path: Path) -> None:
+def test_a_crash_at_any_file_operation_loses_and_doubles_nothing(
+    from_end: int, n_operations: int, tmp_path: Path
+) -> None:
     table = tmp_path / "table.parquet"
-    killed = start(table, stop_at=n_operations - from_end)
-    safe = [int(line) for line in finish(killed)]
-    assert killed.returncode == 9
+    crashed = start(table, stop_at=n_operations - from_end)
+    safe = [int(line) for line in finish(crashed)]
+    assert crashed.returncode == 9
     if table.exists():
-        # The kill came after the table was complete: no row waits for a table any more.
+        # The crash came after the table was complete: no row waits for a table any more.
         assert rows_of(table) == ALL_ROWS
-        assert leftover_rows(table) == 0
+        assert scan_spool(table).n_rows == 0
     else:
-        assert leftover_rows(table) >= (safe or [0])[-1]
+        # A user who does not run again gets every row that was safe.
+        copy = tmp_path / "copy"
+        shutil.copytree(tmp_path / "table.parquet.parts", copy / "table.parquet.parts")
+        recovery = recover(copy / "table.parquet")
+        assert recovery.n_rows >= (safe or [0])[-1]
+        if recovery.n_rows:
+            assert rows_of(copy / "table.parquet") == ALL_ROWS[: recovery.n_rows]
+        shutil.rmtree(copy)
     runpy.run_path(str(SCRIPT))["run"](table, N_FRAMES, 0.0)
     assert rows_of(table) == ALL_ROWS
     assert [path.name for path in tmp_path.iterdir()] == ["table.parquet"]
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_kill_at_any_time_loses_no_flushed_row(seed: int, tmp_path: Path) -> None:
+def test_a_crash_at_any_time_loses_no_flushed_row(seed: int, tmp_path: Path) -> None:
     table = tmp_path / "table.csv"
     run = start(table, n_frames=1_000_000, pause_s=0.0005)
     assert run.stdout is not None

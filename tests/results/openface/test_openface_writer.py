@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OpenFace CSVs: the literal header, a round trip, the variants of 2.0 to 2.2, and scripts written for OpenFace."""
+"""OpenFace CSVs by mien: a round trip, scripts written for OpenFace, and tables that are read piece by piece."""
 
 import json
-import math
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +13,17 @@ import pytest
 
 from mien.core import ConfigError, Faces, Frame, InputError
 from mien.results import (
+    OpenFacePlan,
     TableWriter,
-    from_intensity,
-    from_openface_pose,
+    iter_pieces,
     openface_header,
     read_openface,
     read_table,
+    save_table,
     table_schema,
     to_intensity,
-    to_openface_pose,
     write_openface,
+    write_openface_files,
 )
 from mien.results.openface.openface_columns import GROUPS
 
@@ -52,22 +54,6 @@ def make_table(path: Path, track_ids: list[list[int]], n_landmarks: int = 68, so
 def table(tmp_path: Path) -> pa.Table:
     """Two tracks, a frame with a face that nobody follows, and a frame without any."""
     return make_table(tmp_path / "t.parquet", [[0, 1], [1], [], [-1], [0]])
-
-
-@pytest.mark.parametrize("layout", ["sequence", "image"])
-def test_the_header_is_openfaces_own(layout: str, shared_data: Path) -> None:
-    literal = (shared_data.parent / "spec" / f"openface22_columns_{layout}.txt").read_text().strip()
-    assert ",".join(openface_header(layout)) == literal
-
-
-def test_groups_keep_openfaces_order() -> None:
-    assert openface_header("sequence", ["aus", "pose"])[:11] == (
-        *("frame", "face_id", "timestamp", "confidence", "success"),
-        *("pose_Tx", "pose_Ty", "pose_Tz", "pose_Rx", "pose_Ry", "pose_Rz"),
-    )
-    assert len(openface_header("sequence", ["aus"])) == 5 + 17 + 18
-    with pytest.raises(ConfigError, match=r"no columns 2dfp; choose from gaze, pose, 2Dfp"):
-        openface_header("sequence", ["2dfp"])
 
 
 def test_round_trip(table: pa.Table, tmp_path: Path) -> None:
@@ -125,70 +111,6 @@ def test_a_picture_has_the_columns_of_pictures(tracks: list[list[int]], n_rows: 
     assert back["track_id"].null_count == len(back)
 
 
-def test_openface_2_0_with_blanks_and_without_groups(tmp_path: Path) -> None:
-    path = tmp_path / "old.csv"
-    path.write_text(
-        "frame, timestamp, confidence, success, gaze_0_x, AU12_r, AU12_c, AU28_c\n"
-        "1, 0.000, 0.980, 1, 0.25, 2.50, 1.00, 0.00\n"
-        "2, 0.033, 0.000, 0, 0.00, 3.00, 1.00, 1.00\n"
-        "3, 0.067, 0.930, 1, -nan(ind), 0.00, 0.00, 1.00\n"
-    )
-    table = read_openface(path)
-    assert table["source"].to_pylist() == ["old"] * 3
-    assert table["frame"].to_pylist() == [0, 1, 2]
-    assert table["track_id"].to_pylist() == [0, None, 0]
-    assert table["AU12"].to_pylist() == pytest.approx([0.6875, None, 0.0])  # 1 reads as .5, 5 as 1
-    assert table["AU28"].to_pylist() == [0, None, 1]
-    assert table["AU12_c"].to_pylist() == [1, None, 0]
-    assert table["gaze_0_x"].to_pylist() == [0.25, None, None]
-    assert table["pitch_rad"].null_count == table["confidence"].null_count + 2 == 3
-
-
-def test_several_faces(tmp_path: Path) -> None:
-    path = tmp_path / "multi.csv"
-    path.write_text(
-        "frame,face_id,timestamp,confidence,success,AU01_r\n"
-        "1,0,0,.9,1,0\n1,2,0,.8,1,5\n2,0,.04,.1,0,1\n2,2,.04,.9,1,1\n3,0,.08,.1,0,1\n3,2,.08,.1,0,1\n"
-    )
-    table = read_openface(path)
-    assert list(zip(*(table[n].to_pylist() for n in ("frame", "track_id", "success")), strict=True)) == [
-        (0, 0, True),
-        (0, 2, True),
-        (1, 2, True),
-        (2, None, False),
-    ]
-
-
-def test_other_tools_take_an_openface_file(tmp_path: Path) -> None:
-    path = tmp_path / "of.csv"
-    path.write_text("frame,face_id,timestamp,confidence,success,AU12_r\n1,0,0,1,1,2\n")
-    assert read_table(path)["AU12"].to_pylist() == pytest.approx([0.625])
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("", "lacks frame, timestamp"),
-        ("a,b\n1,2\n", "lacks frame, timestamp"),
-        ("frame,timestamp,confidence,success,AU12_r\n1,0,1,1,2\n2,0", "is it complete"),
-        ("frame,timestamp,confidence,success,AU12_r\n1,0,1,1,smile\n", "is it complete"),
-        ("frame,timestamp,confidence,success,AU12_r,AU12_r\n", "several columns AU12_r"),
-    ],
-)
-def test_bad_files_are_named(content: str, message: str, tmp_path: Path) -> None:
-    path = tmp_path / "bad.csv"
-    path.write_text(content)
-    with pytest.raises(InputError, match=rf"bad\.csv.*{message}"):
-        read_openface(path)
-    with pytest.raises(InputError, match=r"absent\.csv"):
-        read_openface(tmp_path / "absent.csv")
-
-
-def test_a_header_alone_is_an_empty_table(tmp_path: Path) -> None:
-    (tmp_path / "none.csv").write_text("frame, timestamp, confidence, success, AU12_r\n")
-    assert len(read_openface(tmp_path / "none.csv")) == 0
-
-
 def test_two_sources_are_two_files(table: pa.Table, tmp_path: Path) -> None:
     other = make_table(tmp_path / "u.parquet", [[0]], source="b.mp4")
     with pytest.raises(ConfigError, match="holds one source, this table has 2"):
@@ -196,36 +118,78 @@ def test_two_sources_are_two_files(table: pa.Table, tmp_path: Path) -> None:
     assert not (tmp_path / "of.csv").exists()
 
 
-def test_intensities() -> None:
-    assert to_intensity([0, 0.15, 0.3, 0.65, 1, math.nan], 0.3) == pytest.approx(
-        [0, 0.5, 1, 3, 5, math.nan], nan_ok=True
-    )
-    probability = np.linspace(0, 1, 101)
-    assert from_intensity(to_intensity(probability, 0.3), 0.3) == pytest.approx(probability)
-    assert from_intensity([-1, 7], 0.3).tolist() == [0, 1]
-    with pytest.raises(ConfigError, match="between 0 and 1, got 1"):
-        to_intensity([0.5], 1.0)
+def sources_of(*names: str, n_rows: int = 5) -> pa.Table:
+    """A table with rows of these sources, one after the other; a name may come again."""
+    schema = table_schema(expression_labels=(), action_unit_labels=UNITS)
+    counts: dict[str, int] = {}
+    rows = []
+    for name in names:
+        for _ in range(n_rows):
+            index = counts[name] = counts.get(name, -1) + 1
+            about = {"source": name, "frame": index, "time_s": index / 25, "success": True, "track_id": 0}
+            rows.append({**about, "AU12": (index % 10) / 10})
+    return pa.Table.from_pylist(rows, schema)
 
 
-@pytest.mark.parametrize(
-    ("mien_pose", "openface_pose"),
-    [((0.3, 0, 0), (-0.3, 0, 0)), ((0, 0.3, 0), (0, -0.3, 0)), ((0, 0, 0.3), (0, 0, 0.3))],
-    ids=["lifted nose: -Rx", "nose to the right: -Ry", "crown to the right: +Rz"],
-)
-def test_signs_of_pose(mien_pose: tuple[float, ...], openface_pose: tuple[float, ...]) -> None:
-    assert to_openface_pose([mien_pose])[0] == pytest.approx(openface_pose)
-    assert from_openface_pose([openface_pose])[0] == pytest.approx(mien_pose)
+@pytest.mark.parametrize("names", [("a.mp4", "b.mp4", "c.mp4"), ("a.mp4", "b.mp4", "a.mp4")])
+def test_pieces_of_any_size_give_the_files_of_the_whole(names: tuple[str, ...], tmp_path: Path) -> None:
+    table = sources_of(*names)
+    for n_rows in (1, 4, 5, 7, 100):
+        pieces = [table.slice(start, n_rows) for start in range(0, len(table), n_rows)]
+        plan = OpenFacePlan.of(pieces)
+        assert plan.sources == tuple(dict.fromkeys(names))
+        assert plan.contiguous is (len(set(names)) == len(names))
+        write_openface_files(plan, pieces, {name: tmp_path / str(n_rows) / f"{name}.csv" for name in names})
+        for name in plan.sources:
+            rows = table.filter(pa.array([source == name for source in table["source"].to_pylist()]))
+            write_openface(rows, tmp_path / "whole.csv")
+            for ending in ("", ".about.json"):
+                found = (tmp_path / str(n_rows) / f"{name}.csv{ending}").read_text()
+                assert found == (tmp_path / f"whole.csv{ending}").read_text(), (n_rows, name)
 
 
-def test_pose_against_matrices_written_out() -> None:
-    """R = Rx Ry Rz with SciPy as reference; the nose of a head at rest points to -z, the crown to -y."""
-    from scipy.spatial.transform import Rotation
+@pytest.mark.parametrize("ending", [".parquet", ".csv", ".jsonl"])
+def test_memory_holds_a_few_rows_of_a_long_table(ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mien.results.tables.table_decoder.ROWS_PER_GROUP", 100)
+    monkeypatch.setattr("mien.results.tables.table_decoder.ROWS_PER_JSON_PIECE", 100)
+    monkeypatch.setattr("mien.results.tables.table_decoder.BYTES_PER_CSV_PIECE", 5_000)
+    path = tmp_path / f"t{ending}"
+    table = sources_of("a.mp4", "b.mp4", n_rows=1000)
+    save_table(path, table)
+    alive: list[weakref.ref[pa.Table]] = []
+    most_rows, most_alive = 0, 0
 
-    angles = np.random.default_rng(1).uniform(-1.2, 1.2, (50, 3))
-    rotation = Rotation.from_euler("XYZ", angles).as_matrix()
-    nose = rotation @ np.array([0, 0, -1])
-    pose = from_openface_pose(angles)
-    assert np.sin(pose[:, 0]) == pytest.approx(-nose[:, 1])  # + lifts the nose, y is down
-    assert np.tan(pose[:, 1]) == pytest.approx(-nose[:, 0] / nose[:, 2])  # + turns it to the image's right
-    assert to_openface_pose(pose) == pytest.approx(angles)
-    assert np.isnan(to_openface_pose([[math.nan] * 3])).all()
+    def watched() -> Iterator[pa.Table]:
+        nonlocal most_rows, most_alive
+        for piece in iter_pieces(path):
+            alive.append(weakref.ref(piece))
+            most_rows = max(most_rows, len(piece))
+            most_alive = max(most_alive, sum(one() is not None for one in alive))
+            yield piece
+
+    plan = OpenFacePlan.of(watched())
+    write_openface_files(plan, watched(), {name: tmp_path / f"{name}.csv" for name in plan.sources})
+    assert most_rows <= 200
+    assert most_alive <= 3
+    assert len(alive) >= 40
+    assert len(pd.read_csv(tmp_path / "b.mp4.csv")) == 1000
+
+
+def test_a_row_without_a_source_is_an_error() -> None:
+    table = sources_of("a.mp4")
+    nameless = table.set_column(0, table.schema.field("source"), pa.nulls(len(table), pa.string()))
+    with pytest.raises(InputError, match="rows without a source"):
+        OpenFacePlan.of([nameless])
+
+
+def test_a_table_without_rows_is_a_header(tmp_path: Path) -> None:
+    write_openface(table_schema(action_unit_labels=UNITS).empty_table(), tmp_path / "none.csv", groups=["aus"])
+    assert (tmp_path / "none.csv").read_text() == ",".join(openface_header("sequence", ["aus"])) + "\n"
+
+
+def test_thresholds_of_the_table_come_before_given_ones(tmp_path: Path) -> None:
+    table = sources_of("a.mp4", n_rows=10)
+    own = table.replace_schema_metadata({**table.schema.metadata, b"mien.action_unit_thresholds": b'{"AU12": 0.2}'})
+    for rows, n_present in ((table, 2), (own, 8)):
+        write_openface(rows, tmp_path / "of.csv", thresholds={"AU12": 0.8})
+        assert pd.read_csv(tmp_path / "of.csv").AU12_c.sum() == n_present

@@ -2,10 +2,18 @@
 import pyarrow as pa
 import pytest
 
-import mien.results
 from mien._version import __version__
 from mien.core import ACTION_UNITS, ConfigError
-from mien.results import SCHEMA_VERSION, describe_columns, table_metadata, table_schema
+from mien.results import (
+    SCHEMA_VERSION,
+    action_unit_thresholds,
+    column_numbers,
+    describe_columns,
+    presence_thresholds,
+    table_metadata,
+    table_schema,
+    thresholds_metadata,
+)
 from mien.results.tables.schema import EYE_COLUMNS, column_named
 
 CONTRACT = [
@@ -35,11 +43,6 @@ CONTRACT = [
     "valence",
     "arousal",
 ]
-
-
-def test_every_public_name_exists() -> None:
-    assert len(set(mien.results.__all__)) == len(mien.results.__all__)
-    assert [name for name in mien.results.__all__ if not hasattr(mien.results, name)] == []
 
 
 def test_columns_are_the_contract() -> None:
@@ -108,3 +111,26 @@ def test_a_name_alone_gives_the_same_field_as_the_schema() -> None:
 def test_contradictions_are_refused(arguments: dict, complaint: str) -> None:
     with pytest.raises(ConfigError, match=complaint):
         table_schema(**arguments)
+
+
+def test_metadata_of_an_earlier_version_is_read_under_the_current_names() -> None:
+    old = table_schema().with_metadata({b"mien.points_name": b"mien-points", b"mien.points_sha256": b"56", b"x": b"y"})
+    assert table_metadata(old) == {"landmark_model_name": "mien-points", "landmark_model_sha256": "56"}
+
+
+def test_every_action_unit_has_a_threshold() -> None:
+    units = ("AU01", "AU04", "AU12")
+    own = table_schema(action_unit_labels=units, metadata=thresholds_metadata({"AU04": 0.2}))
+    assert presence_thresholds(own, {"AU04": 0.9, "AU12": 0.3}) == {"AU01": 0.5, "AU04": 0.2, "AU12": 0.3}
+    assert action_unit_thresholds(own) == {"AU04": 0.2}
+    assert thresholds_metadata({}) == {}
+    plain = pa.schema([("source", pa.string()), ("AU12", pa.float32())])  # a text format: names alone
+    assert presence_thresholds(plain) == {"AU12": 0.5}
+
+
+def test_numbers_of_a_column() -> None:
+    column = pa.chunked_array([pa.array([1, None], pa.int64()), pa.array([3], pa.int64())])
+    values = column_numbers(column)
+    assert values.dtype == "float64"
+    assert values[[0, 2]].tolist() == [1.0, 3.0]
+    assert values[1] != values[1]  # NaN

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from mien.core import ConfigError, Faces, OutputError
-from mien.results import TableWriter, leftover_rows, read_table, recover
-from mien.results.tables import spool as parts_module
+from mien.results import TableWriter, read_table, recover
+from mien.results.tables import spool as spool_module
 from mien.results.tables import writer as writer_module
-from mien.results.tables.spool import spool_folder
+from mien.results.tables.spool import scan_spool, spool_folder
 
 
 def n_parts(table: Path) -> int:
@@ -28,13 +28,13 @@ def test_rows_are_safe_every_so_many(tmp_path: Path, schema, make_frame) -> None
     with TableWriter(table, schema, rows_per_part=4, seconds_per_part=3600) as writer:
         for index in range(3):
             writer.append("a", make_frame(index))
-        assert (n_parts(table), leftover_rows(table), writer.last) == (0, 0, None)
+        assert (n_parts(table), scan_spool(table).n_rows) == (0, 0)
         writer.append("a", make_frame(3, 3))
-        assert (n_parts(table), leftover_rows(table), writer.last) == (1, 6, ("a", 3))
+        assert (n_parts(table), scan_spool(table).n_rows) == (1, 6)
         writer.append(Path("b"), make_frame(0, 0))
-        assert (writer.n_rows, leftover_rows(table)) == (7, 6)
+        assert (writer.n_rows, scan_spool(table).n_rows) == (7, 6)
         writer.flush()
-        assert (n_parts(table), leftover_rows(table), writer.last) == (2, 7, ("b", 0))
+        assert (n_parts(table), scan_spool(table).n_rows) == (2, 7)
         writer.flush()
         assert n_parts(table) == 2
         assert not table.exists()
@@ -50,13 +50,13 @@ def test_rows_are_safe_after_so_many_seconds(tmp_path: Path, schema, make_frame,
         writer.append("a", make_frame(0))
         now = 101.9
         writer.append("a", make_frame(1))
-        assert leftover_rows(table) == 0
+        assert scan_spool(table).n_rows == 0
         now = 102.0
         writer.append("a", make_frame(2))
-        assert leftover_rows(table) == 3
+        assert scan_spool(table).n_rows == 3
         now = 103.9
         writer.append("a", make_frame(3))
-        assert leftover_rows(table) == 3
+        assert scan_spool(table).n_rows == 3
 
 
 def test_what_waits_in_memory_is_bounded_and_holds_no_image(tmp_path: Path, schema, make_frame) -> None:
@@ -104,7 +104,7 @@ def test_an_exception_before_the_first_row_leaves_no_trace(tmp_path: Path, schem
 def test_an_interrupt_in_the_middle_of_a_flush_doubles_nothing(tmp_path, schema, make_frame, monkeypatch) -> None:
     table = tmp_path / "table.parquet"
     with TableWriter(table, schema) as writer:
-        write = writer._store.write
+        write = writer._spool.write
 
         def write_and_interrupt(*arguments: object) -> None:
             write(*arguments)
@@ -112,7 +112,7 @@ def test_an_interrupt_in_the_middle_of_a_flush_doubles_nothing(tmp_path, schema,
 
         writer.append("a", make_frame(0))
         with monkeypatch.context() as patch:
-            patch.setattr(writer._store, "write", write_and_interrupt)
+            patch.setattr(writer._spool, "write", write_and_interrupt)
             with pytest.raises(KeyboardInterrupt):
                 writer.flush()
         writer.append("a", make_frame(1))
@@ -226,7 +226,7 @@ def test_a_full_disk_while_flushing_keeps_what_was_flushed(tmp_path, schema, mak
         run()
     assert not table.exists()
     assert list(spool_folder(table).glob("*.tmp")) == []
-    assert leftover_rows(table) == 10
+    assert scan_spool(table).n_rows == 10
     limit_file_size(10_000_000)
     assert recover(table).n_rows == 10
     assert read_table(table)["frame"].to_pylist() == list(range(10))
@@ -242,7 +242,7 @@ def test_a_full_disk_while_finishing_can_be_tried_again(tmp_path, schema, make_f
     with pytest.raises(OutputError, match=r"table\.jsonl: File too large"):
         writer.close()
     assert table.read_bytes() == b"older"
-    assert leftover_rows(table) == 200
+    assert scan_spool(table).n_rows == 200
     limit_file_size(10_000_000)
     writer.close()
     assert read_table(table)["frame"].to_pylist() == list(range(200))
@@ -261,14 +261,14 @@ def test_rows_that_come_after_a_failed_finish_count_as_unfinished(
             raise OSError(errno.EIO, "Input/output error")
 
     with monkeypatch.context() as patch:
-        patch.setattr(parts_module, "sync_folder", fail_after_the_move)
+        patch.setattr(spool_module, "sync_folder", fail_after_the_move)
         with pytest.raises(OutputError, match="Input/output error"):
             writer.close()
     writer.append("a", make_frame(1))
     limit_file_size(500)
     with pytest.raises(OutputError, match="File too large"):
         writer.close()
-    assert leftover_rows(table) == 2
+    assert scan_spool(table).n_rows == 2
     limit_file_size(10_000_000)
     writer.close()
     assert read_table(table)["frame"].to_pylist() == [0, 1]

@@ -4,11 +4,13 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from mien.core import EXPRESSIONS, ConfigError, Faces, Frame
 from mien.results import TABLE_ENDINGS, TableWriter, read_table, table_schema
+from mien.results.tables.table_formats import boolean_column, numeric_column, text_column
 
 AWKWARD_SOURCE = 'Ωmega, "the\nlast" \\ \t.mp4'
 
@@ -96,3 +98,45 @@ def test_an_unknown_ending_is_refused_with_the_known_ones(name: str, tmp_path: P
 def test_the_ending_may_be_in_capitals(tmp_path: Path, schema, make_frame) -> None:
     write(tmp_path / "TABLE.CSV", schema, [make_frame(0)])
     assert read_table(tmp_path / "TABLE.CSV").num_rows == 1
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+@pytest.mark.parametrize("n", [0, 1, 9, 70])
+def test_numbers(dtype: type, n: int) -> None:
+    values = np.arange(2 * n).astype(dtype)[::2]  # not contiguous
+    absent = np.arange(n) % 3 == 1
+    for column, expected in (
+        (numeric_column(values), pa.array(values)),
+        (numeric_column(values, absent), pa.array(values, mask=absent)),
+        (numeric_column(values, np.zeros(n, bool)), pa.array(values)),
+    ):
+        column.validate(full=True)
+        assert column.type == expected.type
+        assert column.equals(expected)
+        assert column.null_count == expected.null_count
+
+
+@pytest.mark.parametrize("n", [0, 1, 9, 70])
+def test_booleans(n: int) -> None:
+    values = np.arange(n) % 3 == 1
+    column = boolean_column(values)
+    column.validate(full=True)
+    assert column.to_pylist() == values.tolist()
+
+
+@pytest.mark.parametrize("values", [[], [""], ["a", "", "bär \U0001f600", "c" * 300]])
+def test_text(values: list[str]) -> None:
+    rows = np.arange(3 * len(values), dtype=np.int64) // 2 % max(len(values), 1)
+    absent = np.arange(len(rows)) % 3 == 1
+    for column, expected in (
+        (text_column(values, rows), [values[row] for row in rows]),
+        (
+            text_column(values, rows, absent),
+            [None if gone else values[row] for row, gone in zip(rows, absent, strict=True)],
+        ),
+        (text_column(values, rows, np.zeros(len(rows), bool)), [values[row] for row in rows]),
+    ):
+        column.validate(full=True)
+        assert column.type == pa.string()
+        assert column.to_pylist() == expected
+        assert column.null_count == expected.count(None)

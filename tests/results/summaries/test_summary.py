@@ -1,43 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Summaries against tables whose answers can be counted by hand."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from mien.core import EXPRESSIONS, ConfigError, Faces, Frame, InputError
-from mien.results import Summary, TableWriter, read_table, summarize, table_schema, thresholds_metadata
-from mien.results.summaries.episodes import is_on
-
-UNITS = ("AU01", "AU12")
-
-Row = Mapping[str, Any]
-
-
-def faces(*readings: tuple[int, str, float, float]) -> Faces:
-    """Faces of (track, expression, valence, AU12)."""
-    n = len(readings)
-    expression = np.full((n, len(EXPRESSIONS)), 0.02)
-    for index, (_, label, _, _) in enumerate(readings):
-        expression[index, EXPRESSIONS.index(label)] = 0.86
-    return Faces(
-        boxes=np.tile(np.float32([0, 0, 9, 9]), (n, 1)),
-        confidence=np.full(n, 0.9),
-        track_ids=[reading[0] for reading in readings],
-        expression=expression,
-        valence=[reading[2] for reading in readings],
-        arousal=np.zeros(n),
-        action_units=[[0.1, reading[3]] for reading in readings],
-        expression_labels=EXPRESSIONS,
-        action_unit_labels=UNITS,
-    )
-
-
-NOBODY = Faces.empty(EXPRESSIONS, UNITS)
+from mien.core import ConfigError, InputError
+from mien.results import Summary, read_table, summarize, thresholds_metadata
+from tests.helpers.affect_tables import NOBODY, Row, faces, steady, write_frames
 
 MakeTable = Callable[..., Path]
 
@@ -45,25 +18,11 @@ MakeTable = Callable[..., Path]
 @pytest.fixture
 def make_table(tmp_path: Path) -> MakeTable:
     """``make_table({"a.mp4": [(time_s, Faces), ...]})``: a table of these frames."""
-
-    def make(sources: Mapping[str, list[tuple[float, Faces]]], name: str = "t.parquet", **metadata: str) -> Path:
-        path = tmp_path / name
-        schema = table_schema(action_unit_labels=UNITS, metadata=metadata)
-        with TableWriter(path, schema) as writer:
-            for source, frames in sources.items():
-                for index, (time_s, found) in enumerate(frames):
-                    writer.append(source, Frame(index=index, time_s=time_s, faces=found))
-        return path
-
-    return make
+    return lambda sources, name="t.parquet", **metadata: write_frames(tmp_path / name, sources, **metadata)
 
 
 def windows(summary: Summary, scope: str = "track") -> list[Row]:
     return [row for row in summary.windows.to_pylist() if row["scope"] == scope]
-
-
-def steady(n: int, fps: float, reading: tuple[int, str, float, float]) -> list[tuple[float, Faces]]:
-    return [(index / fps, faces(reading)) for index in range(n)]
 
 
 def test_shares_are_of_time_and_not_of_rows(make_table: MakeTable) -> None:
@@ -184,12 +143,6 @@ def test_persons_unite_tracks(make_table: MakeTable) -> None:
     (row,) = windows(summarize(named), "person")
     assert (row["person"], row["track_id"], row["n_face_frames"]) == ("patient", None, 6)
     assert row["expression_fear_share"] == pytest.approx(1 / 6)
-
-
-def test_a_signal_stays_on_down_to_three_quarters_of_its_threshold() -> None:
-    values = np.array([0.40, 0.50, 0.40, 0.375, 0.37, 0.45, 0.60])
-    assert is_on(values, 0.5).tolist() == [False, True, True, True, False, False, True]
-    assert is_on(np.array([]), 0.5).tolist() == []
 
 
 def test_events_say_when_how_long_and_how_strong(make_table: MakeTable) -> None:

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Affect tables read back, mien's and OpenFace's alike: whole, piece by piece, or source by source."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mien.core import InputError
+from mien.results.openface.openface_reader import is_openface_header, read_openface
+from mien.results.tables import arrow_compute as pc
+from mien.results.tables.table_decoder import decode_pieces, decode_table, read_facts, reading_errors, restored
+from mien.results.tables.table_formats import format_of
+
+
+def read_table(path: str | os.PathLike[str]) -> pa.Table:
+    """Reads an affect table.
+
+    Columns of the contract get their contract types and descriptions whatever the format; further columns, such as a
+    user's own, come as they are. Only Parquet keeps the facts about the run (`table_metadata`). A JSON Lines file
+    without rows does not name its action units: it gives the columns that every table has. A text file that was cut
+    exactly at the end of a row reads as a shorter table; compare its length with the run's manifest. An OpenFace CSV
+    is read by `read_openface`.
+
+    Args:
+        path: Path of a table that mien or OpenFace wrote, perhaps edited since; its ending tells the format.
+
+    Raises:
+        ConfigError: The ending is unknown.
+        InputError: The file cannot be read, is damaged, is no affect table or was written by a newer mien.
+    """
+    path = Path(path)
+    format_name = format_of(path)
+    with reading_errors(path), path.open("rb") as file:
+        if _is_openface(file, format_name):
+            return read_openface(path)
+        return decode_table(file, format_name)
+
+
+def iter_pieces(path: str | os.PathLike[str]) -> Iterator[pa.Table]:
+    """The rows of a table in pieces of bounded size, in order; at least one piece.
+
+    An OpenFace CSV, and a text file with columns of a user's own, come as one piece.
+
+    Args:
+        path: Path of a table, as for `read_table`.
+
+    Raises:
+        ConfigError: The ending is unknown.
+        InputError: The file cannot be read, is damaged, is no affect table or was written by a newer mien.
+    """
+    path = Path(path)
+    format_name = format_of(path)
+    with reading_errors(path), path.open("rb") as file:
+        if _is_openface(file, format_name):
+            yield read_openface(path)
+        else:
+            yield from decode_pieces(file, format_name)
+
+
+def iter_sources(table: pa.Table | str | Path) -> Iterator[tuple[str, pa.Table]]:
+    """Every source of a table with its rows, in the order of first appearance.
+
+    Of a Parquet file, only the row groups of one source are in memory at a time; text formats are read whole.
+
+    Args:
+        table: Table from `mien.results.read_table`, or the path of one.
+
+    Raises:
+        ConfigError: The ending is unknown.
+        InputError: The file cannot be read, is damaged or is no affect table, or a row has no source.
+    """
+    if isinstance(table, pa.Table):
+        yield from _split(table, "the table")
+    elif format_of(Path(table)) == "parquet":
+        yield from _from_parquet(Path(table))
+    else:
+        yield from _split(read_table(table), str(table))
+
+
+def count_rows(path: str | Path) -> int:
+    """Number of rows of a table; of a Parquet file without reading them.
+
+    Raises:
+        ConfigError: The ending is unknown.
+        InputError: The file cannot be read, is damaged or is no affect table.
+    """
+    if format_of(Path(path)) != "parquet":
+        return int(read_table(path).num_rows)
+    return read_facts(path).n_rows
+
+
+def _is_openface(file: BinaryIO, format_name: str) -> bool:
+    """Whether a file is an OpenFace CSV; the file stays at its start."""
+    if format_name != "csv":
+        return False
+    header = file.readline().decode("utf-8-sig")
+    file.seek(0)
+    return is_openface_header(header)
+
+
+def _split(table: pa.Table, name: str) -> Iterator[tuple[str, pa.Table]]:
+    for source in _names(table["source"], name):
+        yield source, table.filter(pc.equal(table["source"], source))
+
+
+def _from_parquet(path: Path) -> Iterator[tuple[str, pa.Table]]:
+    with reading_errors(path), pq.ParquetFile(path) as file:
+        restored(file.schema_arrow.empty_table())  # refuse another kind of file before its rows are read
+        groups: dict[str, list[int]] = {}
+        for number in range(file.num_row_groups):
+            for source in _names(file.read_row_group(number, columns=["source"])["source"], str(path)):
+                groups.setdefault(source, []).append(number)
+        for source, numbers in groups.items():
+            parts = []
+            for number in numbers:
+                part = restored(file.read_row_group(number))
+                parts.append(part.filter(pc.equal(part["source"], source)))
+            yield source, pa.concat_tables(parts)
+
+
+def _names(column: pa.ChunkedArray, name: str) -> list[str]:
+    names: list[str | None] = pc.unique(column).to_pylist()
+    if None in names:
+        raise InputError(f"{name} has rows without a source; every row must name the input that it comes from")
+    return [source for source in names if source is not None]
