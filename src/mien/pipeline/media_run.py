@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One input on its way through the analyzer, whether image, video or camera."""
+"""Opens one input of a run, image, video or camera, and gives its analysed frames."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
 
 import pyarrow as pa
 
-from mien.affect import AdaptiveRate, Analyzer, Smoothing
-from mien.core import ConfigError, Frame, InputError
+from mien.affect import Analyzer
+from mien.core import Frame, InputError, VideoOptions
 from mien.media import DecodeReport, FrameSource, MediaInput, VideoFrame, VideoInfo, load_image, open_camera, open_video
 from mien.results import table_schema, thresholds_metadata
 
@@ -22,12 +21,12 @@ _NOTHING: Mapping[str, str] = MappingProxyType({})
 def schema_for_analyzer(
     analyzer: Analyzer, *, landmarks: bool = False, metadata: Mapping[str, str] = _NOTHING
 ) -> pa.Schema:
-    """Columns for what the analyzer answers; its bundle and thresholds travel along, so that the table needs neither.
+    """Columns for the predictions of an analyzer; names of its bundles and its thresholds go into the metadata.
 
     Args:
-        analyzer: whose answers come.
-        landmarks: whether the table has the points of each face.
-        metadata: further facts about the run.
+        analyzer: Gives the predictions.
+        landmarks: Whether the table has the landmarks of each face.
+        metadata: Further facts about the run.
     """
     landmark_bundle = analyzer.landmark_bundle
     return table_schema(
@@ -49,92 +48,68 @@ def schema_for_analyzer(
 
 
 SMOOTHING_KEY = "smoothing"
-"""Under which a table keeps the settings that it was smoothed with."""
+"""Key of a table's metadata under which the settings of its smoothing are."""
 
 _ADAPTIVE_KEY = "adaptive"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Selection:
-    """Which frames of a video are wanted, and whether faces are smoothed over them.
+def temporal_metadata(video: VideoOptions) -> dict[str, str]:
+    """Metadata of a table whose rows are smoothed or interpolated; empty where they are neither."""
+    settings = {SMOOTHING_KEY: video.smooth, _ADAPTIVE_KEY: video.adaptive}
+    return {key: str(value) for key, value in settings.items() if value is not None}
 
-    Attributes:
-        every: each n-th.
-        start_s: none shown before; None from the beginning.
-        stop_s: none shown from here on; None to the end.
-        smooth: over time, each track on its own; None for not at all.
-        adaptive: read sure stretches in few frames, see `mien.affect.AdaptiveRate`; None reads every wanted frame.
-    """
 
-    every: int = 1
-    start_s: float | None = None
-    stop_s: float | None = None
-    smooth: Smoothing | None = None
-    adaptive: AdaptiveRate | None = None
+def n_frames_expected(video: VideoOptions, info: VideoInfo) -> int | None:
+    """Number of frames to expect of a video; None where its container gives no duration or frame rate."""
+    if info.average_fps is None or info.duration_s is None:
+        return None
+    stop_s = info.duration_s if video.stop_s is None else min(video.stop_s, info.duration_s)
+    return max(0, round((stop_s - (video.start_s or 0.0)) * info.average_fps / video.every))
 
-    def __post_init__(self) -> None:
-        if self.every < 1:
-            raise ConfigError(f"every must be at least 1, got {self.every}")
-        start_s, stop_s = self.start_s or 0.0, float("inf") if self.stop_s is None else self.stop_s
-        if not 0 <= start_s < stop_s:  # also where one is not a number
-            raise ConfigError(f"the range {self} is empty or starts before 0 s")
 
-    def __str__(self) -> str:
-        """The range in words."""
-        start = f"from {self.start_s or 0:g} s"
-        return f"{start} on" if self.stop_s is None else f"{start} to {self.stop_s:g} s"
+def wanted_frames(frames: Iterable[VideoFrame], video: VideoOptions) -> Generator[VideoFrame, None, None]:
+    """The chosen frames of a camera, which cannot seek; ends at ``stop_s``."""
+    for frame in frames:
+        if video.stop_s is not None and frame.time_s >= video.stop_s:
+            return
+        if frame.time_s >= (video.start_s or 0.0) and frame.index % video.every == 0:
+            yield frame
 
-    @property
-    def metadata(self) -> dict[str, str]:
-        """What a table must say of itself: that its rows are smoothed, or interpolated between readings."""
-        settings = {SMOOTHING_KEY: self.smooth, _ADAPTIVE_KEY: self.adaptive}
-        return {key: str(value) for key, value in settings.items() if value is not None}
 
-    def n_expected(self, info: VideoInfo) -> int | None:
-        """Frames to expect of a video, None where its container does not tell."""
-        if info.average_fps is None or info.duration_s is None:
-            return None
-        stop_s = info.duration_s if self.stop_s is None else min(self.stop_s, info.duration_s)
-        return max(0, round((stop_s - (self.start_s or 0.0)) * info.average_fps / self.every))
-
-    def live(self, frames: Iterable[VideoFrame]) -> Generator[VideoFrame, None, None]:
-        """The wanted frames of a camera, which knows no ranges; ends at ``stop_s``."""
-        for frame in frames:
-            if self.stop_s is not None and frame.time_s >= self.stop_s:
-                return
-            if frame.time_s >= (self.start_s or 0.0) and frame.index % self.every == 0:
-                yield frame
+def _range_text(video: VideoOptions) -> str:
+    start = f"from {video.start_s or 0:g} s"
+    return f"{start} on" if video.stop_s is None else f"{start} to {video.stop_s:g} s"
 
 
 class MediaRun(Protocol):
-    """Frames of one input with their faces."""
+    """Frames of one opened input with their faces."""
 
     @property
     def info(self) -> VideoInfo | None:
-        """Of the video; None for an image."""
+        """Facts about the video; None for an image."""
 
     @property
     def n_expected(self) -> int | None:
-        """Frames to expect, None if unknown."""
+        """Number of frames to expect; None if unknown."""
 
     @property
     def report(self) -> DecodeReport:
-        """What was decoded and lost so far."""
+        """Numbers of frames decoded and lost so far."""
 
     def frames(self, analyzer: Analyzer, *, images: bool) -> Generator[Frame, None, None]:
         """Analysed frames in order, at least one.
 
         Args:
-            analyzer: finds and reads the faces.
-            images: whether the frames carry their pixels.
+            analyzer: Finds faces and predicts their affect.
+            images: Whether the frames carry their pixels.
 
         Raises:
-            InputError: the input cannot be read, or shows nothing in the wanted range.
+            InputError: The input cannot be read, or has no frame in the chosen range.
         """
 
 
 class ImageRun:
-    """An image: one frame at time 0."""
+    """A `MediaRun` of an image: one frame at time 0."""
 
     info = None
     n_expected = 1
@@ -145,7 +120,7 @@ class ImageRun:
 
     @property
     def report(self) -> DecodeReport:
-        """What was decoded so far."""
+        """Number of frames decoded so far."""
         return DecodeReport(n_decoded=self._n_decoded, n_lost=0)
 
     def frames(self, analyzer: Analyzer, *, images: bool) -> Generator[Frame, None, None]:
@@ -156,12 +131,12 @@ class ImageRun:
 
 
 class VideoRun:
-    """A video or a camera."""
+    """A `MediaRun` of a video or a camera."""
 
-    def __init__(self, source: FrameSource, name: str, selection: Selection) -> None:
+    def __init__(self, source: FrameSource, name: str, video: VideoOptions) -> None:
         self._source = source
         self._name = name
-        self._selection = selection
+        self._video = video
 
     @property
     def info(self) -> VideoInfo:
@@ -170,43 +145,48 @@ class VideoRun:
 
     @property
     def n_expected(self) -> int | None:
-        """Frames to expect, None if unknown."""
-        return self._selection.n_expected(self.info)
+        """Number of frames to expect; None if unknown."""
+        return n_frames_expected(self._video, self.info)
 
     @property
     def report(self) -> DecodeReport:
-        """What was decoded and lost so far."""
+        """Numbers of frames decoded and lost so far."""
         return self._source.report
 
     def frames(self, analyzer: Analyzer, *, images: bool) -> Generator[Frame, None, None]:
         """The frames; see `MediaRun.frames`."""
+        video = self._video
         is_camera = self.info.path is None
-        wanted = self._selection.live(self._source) if is_camera else self._source
-        nothing_yet = True
-        smooth, adaptive = self._selection.smooth, self._selection.adaptive
-        with closing(analyzer.frames(wanted, images=images, smooth=smooth, adaptive=adaptive)) as frames:
+        wanted = wanted_frames(self._source, video) if is_camera else self._source
+        is_empty = True
+        with closing(
+            analyzer.frames(wanted, images=images, smooth=video.smooth, adaptive=video.adaptive)
+        ) as frames:
             for frame in frames:
-                nothing_yet = False
+                is_empty = False
                 yield frame
-        if nothing_yet:
-            lasts = "" if self.info.duration_s is None else f" (it lasts {self.info.duration_s:.2f} s)"
-            raise InputError(f"{self._name}: shows nothing {self._selection}{lasts}; choose another range")
+        if is_empty:
+            duration = "" if self.info.duration_s is None else f" (it lasts {self.info.duration_s:.2f} s)"
+            raise InputError(f"{self._name}: has no frame {_range_text(video)}{duration}; choose another range")
 
 
 @contextmanager
-def open_run(media: MediaInput, selection: Selection) -> Generator[MediaRun, None, None]:
+def open_run(media: MediaInput, video: VideoOptions) -> Generator[MediaRun, None, None]:
     """Open an input and close it again.
 
+    Args:
+        media: The input.
+        video: Frames to analyse, where the input is a video or a camera.
+
     Raises:
-        InputError: it cannot be opened.
+        InputError: It cannot be opened.
     """
     if media.camera is not None:
         source: FrameSource = open_camera(media.camera)
     elif media.kind == "video" and media.path is not None:
-        start_s, stop_s, every = selection.start_s, selection.stop_s, selection.every
-        source = open_video(media.path, start_s=start_s, stop_s=stop_s, every=every)
+        source = open_video(media.path, start_s=video.start_s, stop_s=video.stop_s, every=video.every)
     else:
         yield ImageRun(media)
         return
     with source:
-        yield VideoRun(source, media.name, selection)
+        yield VideoRun(source, media.name, video)
