@@ -1,37 +1,102 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whole runs: files to tables, cameras as they happen, and how fast."""
+"""Runs whole jobs: files to tables, cameras as they happen, vectors for training, tables of tables, and speed."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from mien.pipeline.analyze import RunResult, analyze
-from mien.pipeline.live import LiveFigures, LiveFrame, live
+from mien.pipeline.live import LiveFrame, LiveStatistics, live
 from mien.pipeline.run_progress import Event, FailuresListed, Note, Progress, TablesSkipped, TableWritten
 
 if TYPE_CHECKING:
-    from mien.pipeline.feature_extraction.extraction import FeaturesResult, extract_features
+    from mien.pipeline.benchmark import BENCH_OPTIONS, BenchReport, bench
+    from mien.pipeline.feature_extraction.extraction import FeatureEvent, FeaturesResult, extract_features
+    from mien.pipeline.feature_extraction.feature_source import FaceVectors
+    from mien.pipeline.feature_extraction.video_features import sound_of_frames
+    from mien.pipeline.postprocessing.compound_table import compound_file, compound_table
+    from mien.pipeline.postprocessing.convert import Conversion, convert_file, convert_to_openface
+    from mien.pipeline.postprocessing.person_baseline import Calibration, calibrate_file, calibrate_table
+    from mien.pipeline.postprocessing.report import write_report
+    from mien.pipeline.postprocessing.smooth import smooth_file, smooth_table
+    from mien.pipeline.postprocessing.summarize import SummaryResult, summarize_files
+    from mien.pipeline.postprocessing.tracks import TrackList, name_persons_in_file, tracks_of_file, write_thumbnails
 
 __all__ = [
+    "BENCH_OPTIONS",
+    "BenchReport",
+    "Calibration",
+    "Conversion",
     "Event",
+    "FaceVectors",
     "FailuresListed",
+    "FeatureEvent",
     "FeaturesResult",
-    "LiveFigures",
     "LiveFrame",
+    "LiveStatistics",
     "Note",
     "Progress",
     "RunResult",
+    "SummaryResult",
     "TableWritten",
     "TablesSkipped",
+    "TrackList",
     "analyze",
+    "bench",
+    "calibrate_file",
+    "calibrate_table",
+    "compound_file",
+    "compound_table",
+    "convert_file",
+    "convert_to_openface",
     "extract_features",
     "live",
+    "name_persons_in_file",
+    "smooth_file",
+    "smooth_table",
+    "sound_of_frames",
+    "summarize_files",
+    "tracks_of_file",
+    "write_report",
+    "write_thumbnails",
 ]
+
+# What the main job does not need is opened when it is used.
+_HOMES = {
+    "BENCH_OPTIONS": "benchmark",
+    "BenchReport": "benchmark",
+    "bench": "benchmark",
+    "FeatureEvent": "feature_extraction.extraction",
+    "FeaturesResult": "feature_extraction.extraction",
+    "extract_features": "feature_extraction.extraction",
+    "FaceVectors": "feature_extraction.feature_source",
+    "sound_of_frames": "feature_extraction.video_features",
+    "compound_file": "postprocessing.compound_table",
+    "compound_table": "postprocessing.compound_table",
+    "Conversion": "postprocessing.convert",
+    "convert_file": "postprocessing.convert",
+    "convert_to_openface": "postprocessing.convert",
+    "Calibration": "postprocessing.person_baseline",
+    "calibrate_file": "postprocessing.person_baseline",
+    "calibrate_table": "postprocessing.person_baseline",
+    "write_report": "postprocessing.report",
+    "smooth_file": "postprocessing.smooth",
+    "smooth_table": "postprocessing.smooth",
+    "SummaryResult": "postprocessing.summarize",
+    "summarize_files": "postprocessing.summarize",
+    "TrackList": "postprocessing.tracks",
+    "name_persons_in_file": "postprocessing.tracks",
+    "tracks_of_file": "postprocessing.tracks",
+    "write_thumbnails": "postprocessing.tracks",
+}
 
 
 def __getattr__(name: str) -> Any:
-    # What the main job does not need is opened when it is used.
-    if name not in __all__:
+    if name not in _HOMES:
         raise AttributeError(f"module 'mien.pipeline' has no attribute {name!r}")
-    value = getattr(import_module("mien.pipeline.feature_extraction.extraction"), name)
+    value = getattr(import_module(f"mien.pipeline.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,21 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`analyze`: files to tables. What the command line calls."""
+"""Analyses files into tables; ``mien analyze`` calls this."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mien.affect import AdaptiveRate, Smoothing
-from mien.core import AnalyzerConfig, ConfigError, FaceSelector
-from mien.faces import DEFAULT_LANDMARK_MODEL, NO_LANDMARK_MODEL, parse_detector
-from mien.inference import DEFAULT_BUNDLE, bundle_digest, load_spec, usable_cores
+from mien.core import (
+    NO_LANDMARK_MODEL,
+    AnalyzerConfig,
+    ConfigError,
+    JobOptions,
+    Outputs,
+    VideoOptions,
+    options_json,
+    row_options,
+    with_shortcuts,
+)
+from mien.faces import parse_detector
+from mien.inference import bundle_digest, load_spec, usable_cores
 from mien.jobs import Engine, LocalEngine, create_engine
-from mien.pipeline.media_run import Selection
 from mien.pipeline.overlay import Drawing
 from mien.pipeline.plan import Plan, TablePlan, make_plan
 from mien.pipeline.postprocessing.convert import convert_to_openface, is_openface_file
@@ -32,17 +41,19 @@ from mien.results import (
     update_failures,
 )
 
+PathName = str | os.PathLike[str]
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunResult:
-    """What became of a run.
+    """Tables, records and failures of a run.
 
     Attributes:
-        tables: complete tables, those of earlier runs included, in order.
-        inputs: one record per input that gave rows, in order.
-        failures: one per input that could not be read, or not to its end.
-        messages: anything else that the user should know.
-        skipped: those of the tables that an earlier run had finished from the same files with the same settings.
+        tables: Complete tables, those of earlier runs included, in order.
+        inputs: One record per input that gave rows, in order.
+        failures: One per input that could not be read, or not to its end.
+        messages: Further facts that the user should know.
+        skipped: Those of the tables that an earlier run had finished from the same files with the same settings.
     """
 
     tables: tuple[Path, ...]
@@ -56,183 +67,166 @@ class RunResult:
         """Whether every input was read to its end without loss."""
         return not self.failures and all(record.whole for record in self.inputs)
 
-    @property
-    def exit_code(self) -> int:
-        """Of the command line: 0 all done, 1 some inputs failed or were decoded in part, 3 none could be read."""
-        if not self.inputs:
-            return 3
-        return 0 if self.complete else 1
-
 
 def analyze(
-    inputs: Sequence[str | os.PathLike[str]] | str | os.PathLike[str],
-    out: str | os.PathLike[str],
+    inputs: Sequence[PathName] | PathName,
+    out: PathName | None = None,
     *,
-    model: str | Path = DEFAULT_BUNDLE,
-    detector: str = "mtcnn",
-    landmark_model: str = DEFAULT_LANDMARK_MODEL,
-    runtime: str = "onnxruntime",
-    threads: int | None = None,
-    faces: str = "all",
-    every: int = 1,
-    start_s: float | None = None,
-    stop_s: float | None = None,
-    smooth: Smoothing | str | None = None,
-    adaptive: AdaptiveRate | str | None = None,
-    min_quality: float = 0.0,
-    landmarks: bool = False,
-    overlay: str | os.PathLike[str] | None = None,
-    anonymous: bool = False,
-    report: str | os.PathLike[str] | None = None,
-    report_frames: bool = True,
-    workers: int = 1,
-    engine: str | Engine = "local",
-    openface: str | os.PathLike[str] | None = None,
+    analyzer: AnalyzerConfig | None = None,
+    video: VideoOptions | None = None,
+    outputs: Outputs | None = None,
+    jobs: JobOptions | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     on_event: Callable[[Event], None] | None = None,
+    **shortcuts: Any,
 ) -> RunResult:
     """Analyse files, folders, globs or a camera into tables.
 
-    Rows are safe on the disk within seconds and become one file at the end; after a kill, the next run over the same
+    Rows are safe on the disk within seconds and become one file at the end; after a crash, the next run over the same
     table saves them beside it. An input that cannot be read becomes a failure and the others go on. After Ctrl-C and
     after an error of the output, the table holds every frame that was done.
 
     In a folder of tables, the next run skips what is finished: the same bytes, models, settings and version of mien.
-    All else is made anew, with no row lost or doubled wherever a kill fell. ``failures.csv`` in that folder lists what
-    could not be read, or not wholly; it is removed once there is nothing to tell.
+    Other inputs are analysed again, with no row lost or doubled wherever a crash came. ``failures.csv`` in that folder
+    lists what could not be read, or not completely; it is removed once there are no failures.
 
     Args:
-        inputs: files, folders, glob patterns, or a camera number.
-        out: a table (.parquet, .csv, .jsonl, .ndjson) for everything, or a folder (any existing one, a name without
-            ending, or one that ends with ``/``) with one Parquet table per input.
-        model: name or folder of a bundle.
-        detector: ``"mtcnn"``, or ``"yunet=FILE.onnx"`` with a model of your own.
-        landmark_model: name or folder of a landmark net, or ``"none"``, see `mien.Analyzer`.
-        runtime: ``"onnxruntime"`` or ``"openvino"``.
-        threads: of each model; None for every core.
-        faces: ``"all"``, ``"largest"`` (of each frame, whoever that is), or ``"track=ID"`` for one track of videos.
-        every: analyse each n-th frame of videos.
-        start_s: leave out what videos show before.
-        stop_s: leave out what videos show from here on; for a camera, when to end.
-        smooth: videos over time, as `mien.Analyzer.video` does: ``"expr=50,va=50,au=3"`` in frames on each side.
-        adaptive: such as ``"25,5,1"``: read sure stretches of videos in few frames and interpolate between them, as
-            `mien.Analyzer.video` does.
-        min_quality: abstain below: the row keeps box, track and quality, its affect is null. See docs/quality.md.
-        landmarks: whether the table has the points of each face: 68, or five without a landmark net.
-        overlay: a video (or, for an image, a picture) with everything drawn on it; for a single input.
-        anonymous: whether faces are made unrecognisable in the overlay.
-        report: an HTML report of everything that was analysed, see `mien.pipeline.postprocessing.report`.
-        report_frames: whether small pictures of faces are part of it.
-        workers: inputs to work on at the same time, for a folder of tables; they divide the cores among them.
-        engine: ``"local"`` for processes of this machine, ``"ray"`` (extra) for many machines, or any object with the
-            methods of `mien.jobs.Engine`, whose own number of workers then counts.
-        openface: the same in OpenFace 2.2's columns, as `convert_to_openface` writes them: a ``.csv`` for a single
-            input, or a folder.
-        on_progress: called after every frame.
-        on_event: called when an input is done or has failed, when a table is complete, and for notes: everything that
+        inputs: Files, folders, glob patterns, or a camera number.
+        out: Table (.parquet, .csv, .jsonl, .ndjson) for all inputs, or a folder (any existing one, a name without
+            ending, or one that ends with ``/``) with one Parquet table per input; stands for ``outputs.table``.
+        analyzer: Models and how they run.
+        video: Frames of videos to analyse, and smoothing.
+        outputs: Files to write beside the table.
+        jobs: Number of inputs to work on at the same time, and what runs them; workers divide the cores among them.
+        on_progress: Called after every frame.
+        on_event: Called when an input is done or has failed, when a table is complete, and for notes: everything that
             the result will hold, as it happens. Callbacks may raise; what was read is then kept as after Ctrl-C.
+        **shortcuts: Fields of the four options by name, such as ``every=2`` or ``threads=1``.
 
     Raises:
-        ConfigError: the arguments make no sense together; nothing was read.
-        OutputError: a table or the overlay cannot be written, or another run is writing to the folder.
-        JobError: no worker process can start.
-        ModelError: a model is missing, damaged or of an unknown version.
-        MissingExtraError: the runtime or the engine is not installed.
+        ConfigError: The options make no sense together; nothing was read.
+        OutputError: A table or the overlay cannot be written, or another run is writing to the folder.
+        JobError: No worker process can start.
+        ModelError: A model is missing, damaged or of an unknown version.
+        MissingExtraError: The runtime or the engine is not installed.
+        TypeError: No options have a field of that name.
     """
     names = [os.fspath(name) for name in ([inputs] if isinstance(inputs, (str, os.PathLike)) else inputs)]
-    smoothing = Smoothing.of(smooth, load_spec(model) if smooth == "bundle" else None)
-    rate = AdaptiveRate.of(adaptive)
-    arguments: dict[str, Any] = {
-        "inputs": names,
-        "out": os.fspath(out),
-        "model": str(model),
-        "detector": detector,
-        "landmark_model": landmark_model,
-        "runtime": runtime,
-        "threads": threads,
-        "faces": faces,
-        "every": every,
-        "start_s": start_s,
-        "stop_s": stop_s,
-        "smooth": None if smoothing is None else str(smoothing),
-        "adaptive": None if rate is None else str(rate),
-        "min_quality": min_quality,
-        "landmarks": landmarks,
-        "overlay": None if overlay is None else os.fspath(overlay),
-        "anonymous": anonymous,
-        "openface": None if openface is None else os.fspath(openface),
-        "report": None if report is None else os.fspath(report),
-        "report_frames": report_frames,
-        "workers": workers,
-        "engine": engine if isinstance(engine, str) else type(engine).__name__,
-    }
-    if weights := parse_detector(detector)[1].get("model"):
-        arguments["detector_sha256"] = hash_file(weights) if Path(weights).is_file() else None
-    if landmark_model != NO_LANDMARK_MODEL:
-        arguments["landmark_model_sha256"] = bundle_digest(landmark_model)
-    AnalyzerConfig(min_quality=min_quality)
-    selection = Selection(every=every, start_s=start_s, stop_s=stop_s, smooth=smoothing, adaptive=rate)
-    if anonymous and overlay is None:
-        raise ConfigError("anonymous changes the overlay; name a file for it")
-    choice = FaceSelector.for_media(faces)
-    drawing = None if overlay is None else Drawing(path=Path(overlay), anonymous=anonymous, choice=choice)
-    if report is not None:
-        check_report_name(report)
-    jobs = create_engine(engine, workers=workers)
-    plan = make_plan(names, out)
+    options = with_shortcuts(
+        shortcuts if out is None else {"table": out, **shortcuts},
+        analyzer or AnalyzerConfig(),
+        video or VideoOptions(),
+        outputs or Outputs(),
+        jobs or JobOptions(),
+    )
+    return _run(names, *options, on_progress=on_progress or (lambda _: None), on_event=on_event or (lambda _: None))
+
+
+def _run(
+    names: list[str],
+    analyzer: AnalyzerConfig,
+    video: VideoOptions,
+    outputs: Outputs,
+    jobs: JobOptions,
+    *,
+    on_progress: Callable[[Progress], None],
+    on_event: Callable[[Event], None],
+) -> RunResult:
+    video = _with_settings(video, analyzer)
+    digests = _model_digests(analyzer)
+    engine = create_engine(jobs.engine, workers=jobs.workers)
+    plan = _checked_plan(names, outputs, engine)
+    settings = RunSettings(
+        analyzer=analyzer,
+        video=video,
+        outputs=outputs,
+        arguments={"inputs": names, **options_json(analyzer, video, outputs, jobs), **digests},
+        rows={**row_options(analyzer, video, outputs), **digests},
+        n_inputs=plan.n_named,
+    )
+    progress = RunProgress(n_inputs=plan.n_named, on_progress=on_progress, on_event=on_event)
+    with _ready_folder(plan, progress):
+        _run_tables(plan, settings, engine, progress)
+    if outputs.openface is not None:
+        _write_openface(plan, Path(outputs.openface), progress)
+    if outputs.report is not None and progress.tables:
+        for note in write_report(_result(plan, progress).tables, outputs.report, frames=outputs.report_frames):
+            progress.add(Note(note))
+    return _result(plan, progress)
+
+
+def _with_settings(video: VideoOptions, analyzer: AnalyzerConfig) -> VideoOptions:
+    """The options with text for smoothing and adaptive rate parsed, so that mistakes show before any work.
+
+    Raises:
+        ConfigError: A text is no such settings.
+        ModelError: The bundle's own smoothing is wanted, and the bundle is missing or damaged.
+    """
+    spec = load_spec(analyzer.model) if video.smooth == "bundle" else None
+    return replace(video, smooth=Smoothing.of(video.smooth, spec), adaptive=AdaptiveRate.of(video.adaptive))
+
+
+def _model_digests(analyzer: AnalyzerConfig) -> dict[str, str | None]:
+    """Digests of the models beside the affect bundle that have a file, for the manifest and for resume.
+
+    Raises:
+        ConfigError: The name of the detector is damaged.
+        ModelError: The landmark model is missing or damaged.
+    """
+    digests: dict[str, str | None] = {}
+    if isinstance(analyzer.detector, str) and (weights := parse_detector(analyzer.detector)[1].get("model")):
+        digests["detector_sha256"] = hash_file(weights) if Path(weights).is_file() else None
+    landmark_model = analyzer.landmark_model
+    if isinstance(landmark_model, (str, Path)) and landmark_model != NO_LANDMARK_MODEL:
+        digests["landmark_model_sha256"] = bundle_digest(landmark_model)
+    return digests
+
+
+def _checked_plan(names: Sequence[str], outputs: Outputs, engine: Engine) -> Plan:
+    """The tables of a run, after everything that can be refused before the work is.
+
+    Raises:
+        ConfigError: An output does not fit the inputs, or no table is named.
+    """
+    if outputs.report is not None:
+        check_report_name(outputs.report)
+    if outputs.table is None:
+        raise ConfigError("no table is named; give a file such as out='faces.parquet', or a folder")
+    plan = make_plan(names, outputs.table)
+    drawing = Drawing.of(outputs)
     if drawing is not None:
         if plan.n_named != 1:
             raise ConfigError(f"an overlay needs a single input, got {plan.n_named}; analyse them one by one")
         for media in plan.inputs:
             drawing.check(media)
-    if plan.folder is None:
-        if jobs.n_workers > 1 and plan.n_named > 1:
-            raise ConfigError(f"several workers cannot share one table; give a folder, such as --out {Path(out).stem}/")
-        jobs = LocalEngine()
+    if plan.folder is None and engine.n_workers > 1 and plan.n_named > 1:
+        folder = Path(outputs.table).stem
+        raise ConfigError(f"several workers cannot share one table; give a folder, such as --out {folder}/")
+    openface = outputs.openface
     if openface is not None and is_openface_file(Path(openface)) and plan.n_named != 1:
         raise ConfigError(f"{os.fspath(openface)} is for a single input, got {plan.n_named}; name a folder for them")
-    progress = RunProgress(
-        n_inputs=plan.n_named,
-        on_progress=on_progress or (lambda _: None),
-        on_event=on_event or (lambda _: None),
-    )
-    with _ready_folder(plan, progress):
-        for failure in plan.failures:
-            progress.add(failure)
-        todo = list(plan.tables)
-        if plan.folder is not None and drawing is None:
-            todo = _unfinished(plan, arguments, bundle_digest(model), progress)
-        if todo:
-            settings = RunSettings(
-                model=model,
-                detector=detector,
-                landmark_model=landmark_model,
-                runtime=runtime,
-                threads=_threads_per_worker(jobs, len(todo)) if threads is None else threads,
-                # Whoever is not chosen must be found all the same to be hidden.
-                faces="all" if anonymous else faces,
-                min_quality=min_quality,
-                choice=choice,
-                selection=selection,
-                drawing=drawing,
-                arguments=arguments,
-                n_inputs=plan.n_named,
-                landmarks=landmarks,
-            )
-            jobs.run(settings, todo, lambda event: progress.handle(todo, event))
-    if openface is not None:
-        _write_openface(
-            (*progress.tables, *progress.skipped), Path(openface), n_tables=len(plan.tables), progress=progress
-        )
-    if report is not None and progress.tables:
-        for note in write_report(_result(plan, progress).tables, report, frames=report_frames):
-            progress.add(Note(note))
-    return _result(plan, progress)
+    return plan
 
 
-def _write_openface(tables: Sequence[Path], out: Path, *, n_tables: int, progress: RunProgress) -> None:
-    """OpenFace files of finished tables; one of several tables is of one input and gives the file its own name."""
-    targets = [(table, out / f"{table.stem}.csv" if n_tables > 1 else out) for table in tables]
+def _run_tables(plan: Plan, settings: RunSettings, engine: Engine, progress: RunProgress) -> None:
+    """Write the tables that no earlier run has finished."""
+    for failure in plan.failures:
+        progress.add(failure)
+    todo = list(plan.tables)
+    if plan.folder is not None and settings.outputs.overlay is None:
+        todo = _unfinished(plan, settings.rows, bundle_digest(settings.analyzer.model), progress)
+    if not todo:
+        return
+    engine = LocalEngine() if plan.folder is None else engine
+    threads = settings.analyzer.threads or _threads_per_worker(engine, len(todo))
+    settings = replace(settings, analyzer=replace(settings.analyzer, threads=threads))
+    engine.run(settings, todo, lambda event: progress.handle(todo, event))
+
+
+def _write_openface(plan: Plan, out: Path, progress: RunProgress) -> None:
+    """OpenFace files of finished tables; a single table gives the file its own name."""
+    tables = (*progress.tables, *progress.skipped)
+    targets = [(table, out / f"{table.stem}.csv" if len(plan.tables) > 1 else out) for table in tables]
     files = [file for table, target in targets for file in convert_to_openface(table, target).files]
     if files:
         progress.add(Note(f"wrote {files[0]}" if len(files) == 1 else f"wrote {len(files)} files in {out}"))
@@ -240,12 +234,12 @@ def _write_openface(tables: Sequence[Path], out: Path, *, n_tables: int, progres
 
 @contextmanager
 def _ready_folder(plan: Plan, progress: RunProgress) -> Iterator[None]:
-    """Have the folder of tables, if there is one, for this run alone, and afterwards its list of failures right."""
+    """Lock the folder of tables, if there is one, for this run, and update its list of failures at the end."""
     if plan.folder is None:
         yield
         return
     with locked_folder(plan.folder):
-        read_failures(plan.folder)  # a file of that name that is not ours stops the run now and not at its end
+        read_failures(plan.folder)  # a file of that name that is not mien's stops the run now and not at its end
         try:
             yield
         finally:
@@ -255,11 +249,11 @@ def _ready_folder(plan: Plan, progress: RunProgress) -> Iterator[None]:
             progress.add(FailuresListed(listed))
 
 
-def _unfinished(plan: Plan, arguments: dict[str, Any], bundle_sha256: str, progress: RunProgress) -> list[TablePlan]:
-    """What there is to do: the tables that no earlier run has finished."""
+def _unfinished(plan: Plan, rows: Mapping[str, Any], bundle_sha256: str, progress: RunProgress) -> list[TablePlan]:
+    """The tables that no earlier run has finished."""
     todo, skipped = [], []
     for table in plan.tables:
-        manifest = plan.earlier.finished(table.table, table.inputs[0], arguments, bundle_sha256)
+        manifest = plan.earlier.finished(table.table, table.inputs[0], rows, bundle_sha256)
         if manifest is None:
             todo.append(table)
         else:
@@ -271,7 +265,7 @@ def _unfinished(plan: Plan, arguments: dict[str, Any], bundle_sha256: str, progr
 
 
 def _threads_per_worker(engine: Engine, n_jobs: int) -> int | None:
-    """Threads of the models where the caller leaves it to us: all together as many as there are cores."""
+    """Number of threads per model so that all workers together use every core once; None for one worker."""
     n_at_once = min(engine.n_workers, n_jobs)
     if n_at_once == 1:
         return None
@@ -279,7 +273,7 @@ def _threads_per_worker(engine: Engine, n_jobs: int) -> int | None:
 
 
 def _result(plan: Plan, progress: RunProgress) -> RunResult:
-    """What became of the run, in the order of the plan, in whatever order the workers were done."""
+    """Result of the run in the order of the plan, whatever the order in which workers finished."""
     place = {media.name: number for number, media in enumerate(plan.inputs)}
     places = {table.table: number for number, table in enumerate(plan.tables)}
     return RunResult(

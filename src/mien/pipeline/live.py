@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`live`: faces of a camera as they happen, and the table of a live run. Frames that come too fast are dropped."""
+"""Analyses a camera as it happens, with a table on request; frames that come too fast are dropped."""
 
 from __future__ import annotations
 
@@ -13,51 +13,61 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
 from mien.affect import Analyzer
-from mien.core import ConfigError, Frame
-from mien.faces import DEFAULT_LANDMARK_MODEL
-from mien.inference import DEFAULT_BUNDLE
+from mien.core import (
+    AnalyzerConfig,
+    ConfigError,
+    Frame,
+    Outputs,
+    VideoOptions,
+    options_json,
+    refuse_unused,
+    with_shortcuts,
+)
 from mien.media import FrameSource, VideoFrame, find_inputs, open_camera, open_video
-from mien.pipeline.media_run import schema_for_analyzer
+from mien.pipeline.media_run import schema_for_analyzer, settings_metadata
 from mien.results import InputRecord, RunManifest, TableWriter
 
 
 class LiveTable:
-    """Takes the answers of a live run; a context manager.
+    """Table of a live run with its manifest; a context manager.
 
     Args:
-        path: the table; its ending chooses the format.
-        analyzer: whose answers come.
-        source: of the frames.
+        outputs: Names the table, whose ending chooses the format, and says whether it has landmarks.
+        analyzer: Gives the predictions.
+        source: Gives the frames.
 
     Raises:
-        ConfigError: the ending is unknown.
-        OutputError: the place cannot be written.
+        ConfigError: The ending is unknown.
+        OutputError: The place cannot be written.
     """
 
-    def __init__(self, path: Path, analyzer: Analyzer, source: FrameSource) -> None:
-        self._path = path
+    def __init__(self, outputs: Outputs, analyzer: Analyzer, source: FrameSource) -> None:
+        self._path = Path(outputs.table or "")
         self._analyzer = analyzer
         self._source = source
+        self._outputs = outputs
         self._name = source.info.name if source.info.path is None else str(source.info.path)
         self._started = datetime.now(UTC)
         self._n_faces = 0
         self._n_dropped = 0
-        self._writer = TableWriter(path, schema_for_analyzer(analyzer))
+        about = settings_metadata(analyzer.config, VideoOptions())
+        schema = schema_for_analyzer(analyzer, landmarks=outputs.landmarks, metadata=about)
+        self._writer = TableWriter(self._path, schema)
 
     def append(self, frame: Frame, n_dropped: int) -> None:
         """Add the rows of a frame.
 
         Args:
-            frame: the answer.
-            n_dropped: frames that were dropped so far.
+            frame: Frame with its predictions.
+            n_dropped: Number of frames dropped so far.
 
         Raises:
-            OutputError: the disk is full or the place cannot be written.
+            OutputError: The disk is full or the place cannot be written.
         """
         self._writer.append(self._name, frame)
         self._n_faces += len(frame.faces)
@@ -74,7 +84,7 @@ class LiveTable:
         if not n_rows:
             return
         report = self._source.report
-        dropped = (f"{self._n_dropped} frames came while others were being read and were dropped",)
+        dropped = (f"{self._n_dropped} frames came while others were being analysed and were dropped",)
         record = InputRecord(
             path=self._name,
             kind="camera" if self._source.info.path is None else "video",
@@ -89,29 +99,29 @@ class LiveTable:
         RunManifest(
             bundle_name=self._analyzer.spec.name,
             bundle_sha256=self._analyzer.bundle_digest,
-            arguments={"live": True},
+            arguments={"live": True, **options_json(self._analyzer.config, self._outputs)},
             started=self._started,
             finished=datetime.now(UTC),
             inputs=(record,),
         ).save(self._path)
 
 
-_RECENT = 120  # answers that the figures look back on: some seconds
+_RECENT = 120  # frames that the statistics cover: some seconds
 _JOIN_S = 2.0
 
 Clock = Callable[[], float]
 
 
 @dataclass(frozen=True, kw_only=True)
-class LiveFigures:
-    """How well the answers keep up, over the last answers.
+class LiveStatistics:
+    """Speed of a live run over its last frames.
 
     Attributes:
-        n_frames: answered since the beginning.
-        n_dropped: not looked at since the beginning, because another frame was being read.
-        fps: answers per second.
-        latency_p50_s: seconds from the arrival of a picture to its answer; half of them took no longer.
-        latency_p95_s: of 20 answers 19 took no longer.
+        n_frames: Number of frames analysed since the beginning.
+        n_dropped: Number of frames dropped since the beginning, because another one was being analysed.
+        fps: Analysed frames per second.
+        latency_p50_s: Median time in seconds from the arrival of a frame to its predictions.
+        latency_p95_s: 95th percentile of the same.
     """
 
     n_frames: int
@@ -123,106 +133,135 @@ class LiveFigures:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class LiveFrame:
-    """One answer.
+    """One analysed frame of a live run.
 
     Attributes:
-        source: what it is a frame of.
-        frame: with its image.
-        latency_s: seconds from the arrival of the picture to this answer.
-        figures: of the last answers.
+        source: Name of the camera or video.
+        frame: Frame with its predictions and its image.
+        latency_s: Time in seconds from the arrival of the frame to its predictions.
+        statistics: Speed over the last frames.
         thresholds: Action unit -> probability from which it counts as present, of the bundle.
     """
 
     source: str
     frame: Frame
     latency_s: float
-    figures: LiveFigures
+    statistics: LiveStatistics
     thresholds: Mapping[str, float]
 
 
 def live(
     source: str | os.PathLike[str] | FrameSource = "0",
-    *,
     out: str | os.PathLike[str] | None = None,
-    stop_s: float | None = None,
-    model: str | Path = DEFAULT_BUNDLE,
-    detector: str = "mtcnn",
-    landmark_model: str | Path = DEFAULT_LANDMARK_MODEL,
-    runtime: str = "onnxruntime",
-    threads: int | None = None,
-    faces: str = "all",
+    *,
+    analyzer: AnalyzerConfig | None = None,
+    video: VideoOptions | None = None,
+    outputs: Outputs | None = None,
     clock: Clock = time.monotonic,
+    **shortcuts: Any,
 ) -> Generator[LiveFrame, None, None]:
-    """Read a camera, or a video at its own pace, and answer each frame at once; frames that come meanwhile are dropped.
+    """Analyse a camera, or a video at its own pace, frame by frame; frames that come meanwhile are dropped.
 
-    Closing the generator, an error and Ctrl-C end the camera and leave a valid table.
+    Closing the generator, an error and Ctrl-C close the camera and leave a valid table.
 
     Args:
-        source: a camera number, a video file, or anything that gives frames as they happen.
-        out: a table of the answers, with its manifest.
-        stop_s: when to end, in seconds of the source.
-        model: name or folder of a bundle.
-        detector: as `mien.Analyzer` takes it.
-        landmark_model: as `mien.Analyzer` takes it.
-        runtime: as `mien.Analyzer` takes it.
-        threads: as `mien.Analyzer` takes it.
-        faces: as `mien.Analyzer` takes it.
-        clock: seconds that never go back.
+        source: Camera number, video file, or any object that gives frames as they happen.
+        out: Table of the predictions, with its manifest; stands for ``outputs.table``.
+        analyzer: Models and how they run.
+        video: When to stop (``stop_s``); the other fields have no effect on what is live and are refused.
+        outputs: The table and whether it has landmarks; a live run writes no other file.
+        clock: Monotonic clock in seconds.
+        **shortcuts: Fields of the three options by name, such as ``stop_s=10``.
 
     Raises:
-        ConfigError: the source is neither a camera nor a video, or an argument is unknown.
-        InputError: there is no such camera or file, or it gives no picture.
-        OutputError: the table cannot be written.
-        ModelError: a model is missing or damaged.
-        MissingExtraError: the runtime is not installed.
+        ConfigError: The source is neither a camera nor a video, or an option is unknown or has no effect.
+        InputError: There is no such camera or file, or it gives no frame.
+        OutputError: The table cannot be written.
+        ModelError: A model is missing or damaged.
+        MissingExtraError: The runtime is not installed.
+        TypeError: No options have a field of that name.
     """
+    config, frames, files = with_shortcuts(
+        shortcuts if out is None else {"table": out, **shortcuts},
+        analyzer or AnalyzerConfig(),
+        video or VideoOptions(),
+        outputs or Outputs(),
+    )
+    refuse_unused(frames, ("stop_s",), "live")
+    refuse_unused(files, ("table", "landmarks"), "live")
+    # No generator up to here, so that mistakes show at the call and not at the first frame.
+    return _live(source, config, frames.stop_s, files, clock)
+
+
+def _live(
+    source: str | os.PathLike[str] | FrameSource,
+    config: AnalyzerConfig,
+    stop_s: float | None,
+    outputs: Outputs,
+    clock: Clock,
+) -> Generator[LiveFrame, None, None]:
     with ExitStack() as stack:
         # The camera first: that it is missing should not take the seconds that models take to load.
-        reader, paced = _open_source(source)
+        reader, is_file = _open_source(source)
         stack.callback(reader.close)
-        analyzer = Analyzer(
-            model, detector=detector, landmark_model=landmark_model, runtime=runtime, threads=threads, faces=faces
-        )
-        table = stack.enter_context(LiveTable(Path(out), analyzer, reader)) if out is not None else None
+        analyzer = Analyzer(config)
+        table = None if outputs.table is None else stack.enter_context(LiveTable(outputs, analyzer, reader))
         thresholds = analyzer.spec.action_unit_thresholds
-        frames = _paced(reader, clock) if paced else reader
+        frames = _paced(reader, clock) if is_file else reader
         newest = stack.enter_context(NewestFrame(frames, clock))
-        answered = stack.enter_context(closing(analyzer.frames(_until(newest, stop_s), images=True, live=True)))
-        ends_s: deque[float] = deque(maxlen=_RECENT)
-        latencies_s: deque[float] = deque(maxlen=_RECENT)
-        for n_frames, frame in enumerate(answered, 1):
-            ends_s.append(clock())
-            latencies_s.append(ends_s[-1] - newest.arrived_s)
+        analysed = stack.enter_context(closing(analyzer.frames(_until(newest, stop_s), images=True, live=True)))
+        speed = _Speed()
+        for frame in analysed:
+            latency_s = speed.add(clock(), newest.arrived_s)
             if table is not None:
                 table.append(frame, newest.n_dropped)
-            median, slow = np.percentile(latencies_s, (50, 95))
-            elapsed_s = ends_s[-1] - ends_s[0]
-            figures = LiveFigures(
-                n_frames=n_frames,
-                n_dropped=newest.n_dropped,
-                fps=(len(ends_s) - 1) / elapsed_s if elapsed_s > 0 else 0.0,
-                latency_p50_s=float(median),
-                latency_p95_s=float(slow),
-            )
             yield LiveFrame(
                 source=reader.info.name,
                 frame=frame,
-                latency_s=latencies_s[-1],
-                figures=figures,
+                latency_s=latency_s,
+                statistics=speed.statistics(newest.n_dropped),
                 thresholds=thresholds,
             )
 
 
+class _Speed:
+    """Times of the last frames."""
+
+    def __init__(self) -> None:
+        self._n_frames = 0
+        self._ends_s: deque[float] = deque(maxlen=_RECENT)
+        self._latencies_s: deque[float] = deque(maxlen=_RECENT)
+
+    def add(self, now_s: float, arrived_s: float) -> float:
+        """Count a frame that is analysed now; its latency in seconds."""
+        self._n_frames += 1
+        self._ends_s.append(now_s)
+        self._latencies_s.append(now_s - arrived_s)
+        return self._latencies_s[-1]
+
+    def statistics(self, n_dropped: int) -> LiveStatistics:
+        """Statistics of the last frames."""
+        median, slow = np.percentile(self._latencies_s, (50, 95))
+        elapsed_s = self._ends_s[-1] - self._ends_s[0]
+        return LiveStatistics(
+            n_frames=self._n_frames,
+            n_dropped=n_dropped,
+            fps=(len(self._ends_s) - 1) / elapsed_s if elapsed_s > 0 else 0.0,
+            latency_p50_s=float(median),
+            latency_p95_s=float(slow),
+        )
+
+
 class NewestFrame:
-    """Reads frames in a thread and gives out the newest alone; a context manager to iterate once.
+    """Reads frames in a thread and gives only the newest; a context manager to iterate once.
 
     Args:
-        frames: read in the thread, which ends with the iteration at the next frame.
-        clock: seconds that never go back.
+        frames: Frames that the thread reads; it ends with the iteration, at the next frame.
+        clock: Monotonic clock in seconds.
 
     Attributes:
-        n_dropped: frames that were replaced before anybody asked.
-        arrived_s: on the clock, when the frame given out last had come.
+        n_dropped: Number of frames that a newer one replaced before they were taken.
+        arrived_s: Time on the clock at which the frame taken last arrived.
     """
 
     def __init__(self, frames: Iterable[VideoFrame], clock: Clock = time.monotonic) -> None:
@@ -245,7 +284,7 @@ class NewestFrame:
     ) -> None:
         with self._changed:
             self._ended = True
-        # A camera that hangs in the middle of a picture cannot be waited for.
+        # A camera that hangs in the middle of a frame cannot be waited for.
         self._thread.join(_JOIN_S)
 
     def __iter__(self) -> Iterator[VideoFrame]:
@@ -279,7 +318,7 @@ class NewestFrame:
 
 
 def _open_source(source: str | os.PathLike[str] | FrameSource) -> tuple[FrameSource, bool]:
-    """What to read, and whether it must be slowed down to its own pace."""
+    """The opened source, and whether it is a file, which must be slowed down to its own pace."""
     if not isinstance(source, (str, os.PathLike)):
         return source, False
     found = find_inputs([source])

@@ -11,7 +11,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from mien.affect import Analyzer
-from mien.core import Frame, InputError, VideoOptions
+from mien.core import AnalyzerConfig, Frame, InputError, VideoOptions
 from mien.media import DecodeReport, FrameSource, MediaInput, VideoFrame, VideoInfo, load_image, open_camera, open_video
 from mien.results import table_schema, thresholds_metadata
 
@@ -51,11 +51,13 @@ SMOOTHING_KEY = "smoothing"
 """Key of a table's metadata under which the settings of its smoothing are."""
 
 _ADAPTIVE_KEY = "adaptive"
+_MIN_QUALITY_KEY = "min_quality"
 
 
-def temporal_metadata(video: VideoOptions) -> dict[str, str]:
-    """Metadata of a table whose rows are smoothed or interpolated; empty where they are neither."""
-    settings = {SMOOTHING_KEY: video.smooth, _ADAPTIVE_KEY: video.adaptive}
+def settings_metadata(analyzer: AnalyzerConfig, video: VideoOptions) -> dict[str, str]:
+    """Metadata of a table whose rows are smoothed, interpolated or without affect below a quality; else empty."""
+    quality = f"{analyzer.min_quality:g}" if analyzer.min_quality else None
+    settings = {SMOOTHING_KEY: video.smooth, _ADAPTIVE_KEY: video.adaptive, _MIN_QUALITY_KEY: quality}
     return {key: str(value) for key, value in settings.items() if value is not None}
 
 
@@ -159,9 +161,7 @@ class VideoRun:
         is_camera = self.info.path is None
         wanted = wanted_frames(self._source, video) if is_camera else self._source
         is_empty = True
-        with closing(
-            analyzer.frames(wanted, images=images, smooth=video.smooth, adaptive=video.adaptive)
-        ) as frames:
+        with closing(analyzer.frames(wanted, images=images, smooth=video.smooth, adaptive=video.adaptive)) as frames:
             for frame in frames:
                 is_empty = False
                 yield frame

@@ -12,7 +12,7 @@ from typing import Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
-from mien.core import ConfigError, FaceSelector, Frame, OutputError
+from mien.core import ConfigError, FaceSelector, Frame, OutputError, Outputs
 from mien.media import (
     SAVE_SUFFIXES,
     VIDEO_SAVE_SUFFIXES,
@@ -155,6 +155,13 @@ class Drawing:
     path: Path
     anonymous: bool
     choice: FaceSelector = _EVERYBODY
+
+    @classmethod
+    def of(cls, outputs: Outputs, choice: FaceSelector = _EVERYBODY) -> Drawing | None:
+        """The overlay of a run's outputs; None without one."""
+        if outputs.overlay is None:
+            return None
+        return cls(path=Path(outputs.overlay), anonymous=outputs.anonymous, choice=choice)
 
     def check(self, media: MediaInput) -> None:
         """Refuse, before any work is done, what cannot be drawn.

@@ -20,6 +20,7 @@ WORK_KEY = "work_sha256"
 
 _MANIFESTS = "*.parquet.manifest.json"
 
+
 def work_digest(rows: Mapping[str, Any], bundle_sha256: str, input_sha256: str) -> str:
     """SHA-256 over everything that decides the rows of an input.
 

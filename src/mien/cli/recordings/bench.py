@@ -1,46 +1,41 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``mien bench``."""
+"""``mien bench``: speed of every stage on this machine."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from mien.cli.field_options import field_options
+from mien.core import AnalyzerConfig
+
 if TYPE_CHECKING:
-    from mien.pipeline.bench import BenchReport
+    from mien.pipeline import BenchReport
 
 
-@click.command(short_help="How fast every stage is on this machine.")
+@click.command(short_help="Speed of every stage on this machine.")
 @click.argument("clip", type=click.Path(path_type=Path))
-@click.option("--repeats", type=click.IntRange(min=1), default=3, show_default=True)
-@click.option("--model", default="mien-light", show_default=True, help="Name or folder of a bundle.")
 @click.option(
-    "--landmark-model", default="mien-points", show_default=True, help="A landmark net, or its folder; or none."
+    "--repeats",
+    type=click.IntRange(min=1),
+    default=3,
+    show_default=True,
+    metavar="N",
+    help="Number of repetitions; medians are reported.",
 )
-@click.option("--runtime", default="onnxruntime", show_default=True, help="onnxruntime, or openvino (extra).")
-@click.option("--threads", type=click.IntRange(min=1), help="Of each model. [default: all cores]")
-@click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
-def bench(
-    clip: Path,
-    repeats: int,
-    model: str,
-    landmark_model: str,
-    runtime: str,
-    threads: int | None,
-    as_json: bool,
-) -> None:
-    """Measure decoding, faces, the affect net and the whole way on CLIP, side by side in one run.
+@field_options(AnalyzerConfig, only=("model", "landmark_model", "runtime", "threads"))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON in place of a table.")
+def bench(clip: Path, repeats: int, as_json: bool, **options: Any) -> None:
+    """Measure decoding, faces, the affect network and the whole command on CLIP, side by side in one run.
 
     Some ten seconds of video are enough; the memory is that of `mien analyze` on the clip.
     """
-    from mien.pipeline.bench import bench as measure
+    from mien import pipeline
 
-    report = measure(
-        clip, repeats=repeats, model=model, landmark_model=landmark_model, runtime=runtime, threads=threads
-    )
+    report = pipeline.bench(clip, repeats=repeats, **options)
     if as_json:
         click.echo(json.dumps(report.to_json(), indent=1))
     else:
@@ -50,7 +45,7 @@ def bench(
 def _print(report: BenchReport, repeats: int) -> None:
     click.echo(
         f"{report.clip}: {report.n_frames} frames of {report.width} x {report.height}, "
-        f"{report.faces_per_frame:.2f} faces a frame, one scan in {1 / report.scans_per_frame:.0f} frames"
+        f"{report.faces_per_frame:.2f} faces per frame, one scan in {1 / report.scans_per_frame:.0f} frames"
     )
     click.echo(f"{report.machine}; {report.versions}; {report.bundle}; medians of {repeats}")
     for stage in report.stages:

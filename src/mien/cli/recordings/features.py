@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``mien features``."""
+"""``mien features``: embeddings and raw scores of faces or sound to shards."""
 
 from __future__ import annotations
 
@@ -7,52 +7,39 @@ from typing import Any
 
 import click
 
-from mien.cli.main import INTERRUPTED, exit_code
-from mien.core import MienError
+from mien.cli.field_options import field_options
+from mien.cli.main import INTERRUPTED, exit_code, result_code
+from mien.core import AnalyzerConfig, FeatureOptions, MienError, VideoOptions
 
 
 @click.command(short_help="Embeddings and raw scores of every frame, to train heads on.")
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option("--out", required=True, metavar="DIR", help="Folder of the Parquet shards; an interrupted run goes on.")
-@click.option("--model", default="mien-light", show_default=True, metavar="NAME", help="A bundle, or its folder.")
-@click.option("--crops", is_flag=True, help="INPUT are folders of faces cut out already: <track>/00001.jpg.")
+@field_options(FeatureOptions)
+@field_options(VideoOptions, only=("every",))
+@field_options(AnalyzerConfig, without=("min_quality",))
 @click.option(
-    "--audio", metavar="NAME", help="The sound instead of faces: egemaps (extra: audio), or onnx=FILE of your own."
-)
-@click.option("--float16", is_flag=True, help="Half precision: half the room.")
-@click.option("--every", type=click.IntRange(min=1), default=1, metavar="N", help="Each n-th frame only.")
-@click.option("--faces", default="all", show_default=True, metavar="WHICH", help="all, largest, or track=ID.")
-@click.option(
-    "--detector", default="mtcnn", show_default=True, metavar="NAME", help="mtcnn, or yunet=FILE.onnx of your own."
-)
-@click.option(
-    "--landmark-model",
-    default="mien-points",
+    "--log",
+    type=click.Choice(["text", "json"]),
+    default="text",
     show_default=True,
-    metavar="NAME",
-    help="A landmark net, its folder, or none.",
+    help="Form of messages on standard error: text, or one JSON object per line for programs.",
 )
-@click.option(
-    "--runtime", default="onnxruntime", show_default=True, metavar="NAME", help="onnxruntime, or openvino (extra)."
-)
-@click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Of each model. [default: all cores]")
-@click.option("--log", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def features(inputs: tuple[str, ...], out: str, log: str, **options: Any) -> int:
     """Write the embedding and the raw scores of every face to Parquet shards.
 
-    Videos and photos go through the face detector, crops are read as they stand. Run the same command again after an
-    interruption or a kill: it goes on after the last row that is safe.
+    Videos and photos go through the face detector, crops are used whole. Run the same command again after an
+    interruption or a crash: it goes on after the last row that is safe.
 
     \b
     Exit codes: 0 all done; 1 some inputs or frames could not be read; 2 wrong
-    usage; 3 nothing could be read or written; 4 a model is missing or damaged;
-    5 an extra is not installed; 130 interrupted.
+    usage; 3 nothing could be read or written; 4 a model is missing, damaged
+    or of the wrong kind; 5 an extra is not installed; 130 interrupted.
     """  # noqa: D301 - \b is click's mark for text that it must not rewrap
     from dataclasses import asdict
 
     from mien.cli.progress import counted, create_view
-    from mien.pipeline import Note, extract_features
-    from mien.pipeline.feature_extraction.extraction import FeatureEvent
+    from mien.pipeline import FeatureEvent, Note, extract_features
     from mien.results import InputFailure, SourceRecord
 
     view = create_view(log)
@@ -85,4 +72,4 @@ def features(inputs: tuple[str, ...], out: str, log: str, **options: Any) -> int
             n_rows=result.n_rows,
             n_rows_new=new,
         )
-    return result.exit_code
+    return result_code(any_done=bool(result.records), complete=result.complete)

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``mien live``: the camera in the terminal, or on a page of this machine."""
+"""``mien live``: shows a camera in the terminal, or on a page of this machine."""
 
 from __future__ import annotations
 
 import time
 from contextlib import ExitStack, closing
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -24,10 +23,10 @@ _BAR_WIDTH = 12
 
 
 class LiveView(Protocol):
-    """Shows answers."""
+    """Shows analysed frames."""
 
-    def show(self, answer: LiveFrame) -> None:
-        """Show one."""
+    def show(self, frame: LiveFrame) -> None:
+        """Show one frame."""
 
     def __enter__(self) -> Self: ...
 
@@ -37,24 +36,24 @@ class LiveView(Protocol):
 
 
 def create_text_view(console: Console | None = None) -> LiveView:
-    """The view that suits where the output goes; standard error if ``console`` is None."""
+    """The view for the kind of output; standard error if ``console`` is None."""
     console = console or Console(stderr=True)
     return TerminalView(console) if console.is_terminal else LineView()
 
 
 class TerminalView:
-    """A table with a line per face, redrawn in place."""
+    """A table with one line per face, redrawn in place."""
 
     def __init__(self, console: Console) -> None:
         self._live = Live(console=console, refresh_per_second=_REFRESHES_HZ, transient=True)
         self._next_s = 0.0
 
-    def show(self, answer: LiveFrame) -> None:
-        """Show an answer, unless the last one was a moment ago: nobody reads faster."""
+    def show(self, frame: LiveFrame) -> None:
+        """Show a frame, unless the last one was a moment ago: nobody reads faster."""
         now_s = time.monotonic()
         if now_s >= self._next_s:
             self._next_s = now_s + 1 / _REFRESHES_HZ
-            self._live.update(face_table(answer))
+            self._live.update(face_table(frame))
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -67,18 +66,18 @@ class TerminalView:
 
 
 class LineView:
-    """A line a second on standard error."""
+    """One line per second on standard error."""
 
     def __init__(self) -> None:
         self._next_s = 0.0
 
-    def show(self, answer: LiveFrame) -> None:
+    def show(self, frame: LiveFrame) -> None:
         """Write a line, unless the last one was written a moment ago."""
         now_s = time.monotonic()
         if now_s >= self._next_s:
             self._next_s = now_s + 1
-            tops = ", ".join(top or "-" for top in answer.frame.faces.top_expressions()) or "no face"
-            click.echo(f"{answer.frame.time_s:8.2f} s  {tops}  ({figures_line(answer.figures)})", err=True)
+            tops = ", ".join(top or "-" for top in frame.frame.faces.top_expressions()) or "no face"
+            click.echo(f"{frame.frame.time_s:8.2f} s  {tops}  ({statistics_line(frame.statistics)})", err=True)
 
     def __enter__(self) -> Self:
         return self
@@ -89,19 +88,19 @@ class LineView:
         pass
 
 
-def figures_line(figures: LiveFigures) -> str:
-    """How well the answers keep up, in a line."""
-    latency = f"{figures.latency_p50_s * 1000:.0f} ms, 95 %: {figures.latency_p95_s * 1000:.0f} ms"
-    return f"{figures.fps:.1f} answers/s, latency {latency}, {figures.n_dropped} frames dropped"
+def statistics_line(statistics: LiveStatistics) -> str:
+    """Speed of a live run in one line."""
+    latency = f"{statistics.latency_p50_s * 1000:.0f} ms, 95 %: {statistics.latency_p95_s * 1000:.0f} ms"
+    return f"{statistics.fps:.1f} frames/s, latency {latency}, {statistics.n_dropped} frames dropped"
 
 
-def face_table(answer: LiveFrame) -> Table:
-    """The faces of an answer as rich shows them."""
-    table = Table(title=answer.source, caption=figures_line(answer.figures), title_justify="left", min_width=70)
+def face_table(frame: LiveFrame) -> Table:
+    """Table of the faces of a frame for the terminal."""
+    table = Table(title=frame.source, caption=statistics_line(frame.statistics), title_justify="left", min_width=70)
     for name in ("track", "expression", "", "valence", "arousal", "action units"):
         table.add_column(name, no_wrap=name != "action units")
-    faces = answer.frame.faces
-    present = faces.present_action_units(answer.thresholds)
+    faces = frame.frame.faces
+    present = faces.present_action_units(frame.thresholds)
     for face, top, units in zip(faces, faces.top_expressions(), present, strict=True):
         probability = float(np.nanmax(face.expression)) if top is not None else 0.0
         table.add_row(
@@ -119,61 +118,52 @@ def face_table(answer: LiveFrame) -> Table:
 
 @click.command(short_help="Watch a camera: in the terminal, or on a page of this machine.")
 @click.argument("source", default="0", metavar="[CAMERA_OR_VIDEO]")
-@click.option("--page", is_flag=True, help="Show pictures and figures on a page that only this machine can open.")
+@click.option("--page", is_flag=True, help="Show images and numbers on a web page that only this machine can open.")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="Of the page. [default: a free one]"
+    "--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="Port of the page. [default: a free one]"
 )
 @click.option("--anonymous", is_flag=True, help="Make faces unrecognisable on the page.")
-@click.option("--out", type=click.Path(path_type=Path), metavar="TABLE", help="Write the answers into a table as well.")
-@click.option("--to", "stop_s", type=float, metavar="SECONDS", help="End after so many seconds. [default: Ctrl-C]")
-@click.option("--faces", default="all", show_default=True, metavar="WHICH", help="all, or largest (of each frame).")
-@click.option("--model", default="mien-light", show_default=True, metavar="NAME", help="A bundle, or its folder.")
-@click.option("--detector", default="mtcnn", show_default=True, metavar="NAME", help="mtcnn, or yunet=FILE.onnx.")
-@click.option(
-    "--landmark-model",
-    default="mien-points",
-    show_default=True,
-    metavar="NAME",
-    help="A landmark net, its folder, or none.",
+@field_options(
+    Outputs,
+    only=("table", "landmarks"),
+    help_texts={"table": "Table (.parquet, .csv, .jsonl) to write the predictions into; none if not given."},
 )
-@click.option("--runtime", default="onnxruntime", show_default=True, metavar="NAME", help="Or openvino (extra).")
-@click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Of each model. [default: all cores]")
-def live(source: str, page: bool, port: int, anonymous: bool, out: Path | None, **options: Any) -> int:
+@field_options(
+    VideoOptions, only=("stop_s",), help_texts={"stop_s": "Time in seconds after which to stop; at Ctrl-C if not given."}
+)
+@field_options(AnalyzerConfig)
+def live(source: str, page: bool, port: int, anonymous: bool, **options: Any) -> int:
     """Watch a camera (its number) or a video at its own pace, until Ctrl-C.
 
-    Frames that come while another one is being read are dropped, so that what is shown is never old. The latency is
-    from the arrival of a picture to its answer. Nothing is stored unless --out names a table, and nothing leaves this
-    machine.
+    Frames that come while another one is being analysed are dropped, so that what is shown is never old. The latency is
+    the time from the arrival of a frame to its predictions. Nothing is stored unless --out names a table, and nothing
+    leaves this machine.
     """
     from mien import pipeline
     from mien.cli.live_page import LivePage
     from mien.cli.recordings.live import create_text_view
 
     if anonymous and not page:
-        raise click.UsageError("--anonymous is about pictures; add --page")
-    figures = None
+        raise click.UsageError("--anonymous is about images; add --page")
+    statistics = None
     code = 0
     with sigterm_as_interrupt(), ExitStack() as stack:
-        answers = stack.enter_context(closing(pipeline.live(source, out=out, **options)))
+        frames = stack.enter_context(closing(pipeline.live(source, **options)))
         try:
             views: list[Any] = []
-            for answer in answers:
+            for frame in frames:
                 if not views:  # only now is it certain that there is something to see
                     views.append(stack.enter_context(create_text_view()))
                     if page:
                         views.append(stack.enter_context(LivePage(port, anonymous=anonymous)))
                         click.echo(f"open {views[-1].url} in a browser of this machine; Ctrl-C ends it", err=True)
-                figures = answer.figures
+                statistics = frame.statistics
                 for view in views:
-                    view.show(answer)
+                    view.show(frame)
         except KeyboardInterrupt:
             code = INTERRUPTED
-    if figures is not None:
-        click.echo(
-            f"{figures.n_frames} frames answered, {figures.n_dropped} dropped; "
-            f"latency {figures.latency_p50_s * 1000:.0f} ms, 95 %: {figures.latency_p95_s * 1000:.0f} ms",
-            err=True,
-        )
-        if out is not None:
-            click.echo(f"wrote {out}", err=True)
+    if statistics is not None:
+        click.echo(f"{statistics.n_frames} frames analysed; {statistics_line(statistics)}", err=True)
+        if options["table"] is not None:
+            click.echo(f"wrote {options['table']}", err=True)
     return code

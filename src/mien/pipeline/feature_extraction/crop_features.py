@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Official crops to vectors: folders ``<track>/00001.jpg`` in which every picture is one face already."""
+"""Extracts vectors of cropped faces: folders ``<track>/00001.jpg`` in which every image is one face."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class CropExtractor:
     """An `Extractor` of crops, with neither detection nor alignment.
 
     Args:
-        bundle: makes the vectors.
-        float16: whether they are halved.
-        every: of the frame numbers, take the multiples of this one only.
+        bundle: Bundle that gives the vectors.
+        float16: Whether vectors are stored in half precision.
+        every: Only crops whose number is a multiple of this one are used.
     """
 
     def __init__(self, bundle: Bundle, *, float16: bool, every: int) -> None:
@@ -43,10 +43,10 @@ class CropExtractor:
         )
 
     def find(self, inputs: Sequence[str]) -> tuple[list[FeatureSource], list[InputFailure]]:
-        """Every folder with crops in the named ones or one below; its name is the track's.
+        """Every folder with crops among the inputs or one level below; its name is the track's.
 
         Raises:
-            ConfigError: two folders stand for one track.
+            ConfigError: Two folders stand for one track.
         """
         found: dict[str, FeatureSource] = {}
         failures = []
@@ -64,14 +64,14 @@ class CropExtractor:
                     )
         return list(found.values()), failures
 
-    def read(self, source: FeatureSource, after: int) -> CropVectors:
-        """Begin with a track; crops up to number ``after`` are not opened."""
+    def open(self, source: FeatureSource, after: int) -> CropVectors:
+        """Open a track; crops up to number ``after`` are passed over."""
         files = [(number, name) for number, name in crop_files(source.path) if number % self._every == 0]
         return CropVectors(self._bundle, self._faces, source, files, after)
 
 
 class CropVectors:
-    """One track; see `VectorRun`."""
+    """A `VectorRun` of one track."""
 
     messages: tuple[str, ...] = ()
 
@@ -86,10 +86,10 @@ class CropVectors:
         self.n_frames = len(files) - len(self._files)
 
     def vectors(self) -> Generator[FrameVectors, None, None]:
-        """One row per crop; reading the pictures overlaps with the net."""
+        """One row per crop; reading the images overlaps with the network."""
         with closing(prefetch(self._batches(), _BATCHES_WAITING)) as stacks:
             for stack in stacks:
-                yield from self._answers(stack)
+                yield from self._run(stack)
 
     def _batches(self) -> Iterator[list[_Crop]]:
         return batched(map(self._load, self._files), _CROPS_A_BATCH)
@@ -101,7 +101,7 @@ class CropVectors:
         except InputError as error:
             return _Crop(number, None, str(error))
 
-    def _answers(self, crops: list[_Crop]) -> Iterator[FrameVectors]:
+    def _run(self, crops: list[_Crop]) -> Iterator[FrameVectors]:
         pixels = [crop.pixels for crop in crops if crop.pixels is not None]
         outputs = self._bundle.run(np.stack(pixels)) if pixels else {}
         name, row = self._source.name, 0
@@ -117,7 +117,7 @@ class CropVectors:
 
 @dataclass(frozen=True, eq=False)
 class _Crop:
-    """One picture, fit for the net, or why there is none."""
+    """One image in the size of the network's input, or why there is none."""
 
     number: int
     pixels: npt.NDArray[np.uint8] | None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`extract_features`: embeddings and raw scores of every frame to shards, resumable at any point."""
+"""Extracts embeddings and raw scores of every frame into shards, resumable at any point."""
 
 from __future__ import annotations
 
@@ -8,11 +8,20 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mien.affect import Analyzer, create_audio_encoder
-from mien.core import ConfigError, InputError
-from mien.faces import DEFAULT_LANDMARK_MODEL
-from mien.inference import DEFAULT_BUNDLE, load_bundle
+from mien.core import (
+    AnalyzerConfig,
+    ConfigError,
+    FeatureOptions,
+    InputError,
+    VideoOptions,
+    options_json,
+    refuse_unused,
+    with_shortcuts,
+)
+from mien.inference import load_bundle
 from mien.pipeline.feature_extraction.crop_features import CropExtractor
 from mien.pipeline.feature_extraction.feature_source import Extractor, FeatureSource
 from mien.pipeline.feature_extraction.video_features import SoundExtractor, VideoExtractor
@@ -21,19 +30,19 @@ from mien.results import ROWS_PER_SHARD, FeatureWriter, InputFailure, SourceReco
 
 PathName = str | os.PathLike[str]
 FeatureEvent = SourceRecord | InputFailure | Note
-"""An input is done, an input or a frame could not be read, or something else worth saying; sent as it happens."""
+"""An input is done, an input or a frame could not be read, or a note for the user; sent as it happens."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FeaturesResult:
-    """What became of an extraction.
+    """Shards, records and failures of an extraction.
 
     Attributes:
-        folder: of the shards.
-        n_rows: vectors in it, those of earlier runs included.
-        n_rows_found: vectors of earlier runs.
-        records: inputs that are done, those of earlier runs included.
-        failures: inputs and single frames that could not be read.
+        folder: Folder of the shards.
+        n_rows: Number of vectors in it, those of earlier runs included.
+        n_rows_found: Number of vectors of earlier runs.
+        records: Inputs that are done, those of earlier runs included.
+        failures: Inputs and single frames that could not be read.
     """
 
     folder: Path
@@ -43,90 +52,79 @@ class FeaturesResult:
     failures: tuple[InputFailure, ...]
 
     @property
-    def exit_code(self) -> int:
-        """Of the command line: 0 all done, 1 something could not be read, 3 nothing could."""
-        if not self.records:
-            return 3
-        return 1 if self.failures else 0
+    def complete(self) -> bool:
+        """Whether every input and frame could be read."""
+        return not self.failures
 
 
 def extract_features(
     inputs: Sequence[PathName] | PathName,
     out: PathName,
     *,
-    model: str | Path = DEFAULT_BUNDLE,
-    crops: bool = False,
-    audio: str | None = None,
-    float16: bool = False,
-    every: int = 1,
-    faces: str = "all",
-    detector: str = "mtcnn",
-    landmark_model: str | Path = DEFAULT_LANDMARK_MODEL,
-    runtime: str = "onnxruntime",
-    threads: int | None = None,
+    analyzer: AnalyzerConfig | None = None,
+    video: VideoOptions | None = None,
+    features: FeatureOptions | None = None,
     rows_per_shard: int = ROWS_PER_SHARD,
     on_progress: Callable[[Progress], None] | None = None,
     on_event: Callable[[FeatureEvent], None] | None = None,
+    **shortcuts: Any,
 ) -> FeaturesResult:
     """Extract the embedding and the raw scores of every face.
 
-    After a kill, the same call goes on after the last row that is safe; inputs that are done are passed over. Memory
+    After a crash, the same call goes on after the last row that is safe; inputs that are done are passed over. Memory
     does not grow with the number of frames.
 
     Args:
-        inputs: files, folders or glob patterns; with ``crops``, folders of tracks or single tracks.
-        out: folder of the shards.
-        model: name or folder of a bundle that gives an embedding.
-        crops: whether the inputs are folders ``<track>/00001.jpg`` of faces that are cut out already.
-        audio: instead of faces, encode the sound of the inputs: ``"egemaps"`` or ``"onnx=FILE"``. Of the options
-            below only ``float16`` and ``rows_per_shard`` then have a meaning.
-        float16: store half precision: half the room, about three digits.
-        every: each n-th frame of videos; of crops, those whose number is a multiple.
-        faces: as for `mien.analyze`; has no meaning for crops.
-        detector: as for `mien.analyze`; has no meaning for crops.
-        landmark_model: as for `mien.analyze`; has no meaning for crops.
-        runtime: as for `mien.analyze`.
-        threads: of each model; None for every core.
-        rows_per_shard: vectors after which a shard is closed.
-        on_progress: called after every frame.
-        on_event: called with records, failures and notes.
+        inputs: Files, folders or glob patterns; with ``crops``, folders of tracks or single tracks.
+        out: Folder of the shards.
+        analyzer: Models and how they run; the bundle must give an embedding. Crops need no detector and no landmark
+            model, sound needs none of the models.
+        video: Which frames (``every``; of crops, those whose number is a multiple); the other fields are refused.
+        features: What the vectors are: of faces, of crops or of sound.
+        rows_per_shard: Number of vectors after which a shard is closed.
+        on_progress: Called after every frame.
+        on_event: Called with records, failures and notes.
+        **shortcuts: Fields of the three options by name, such as ``float16=True``.
 
     Raises:
-        ConfigError: the arguments make no sense, or the folder holds vectors that were made otherwise.
-        InputError: a shard in the folder is damaged.
-        OutputError: the folder cannot be written.
-        ModelError: the model is missing, damaged or of an unknown version.
+        ConfigError: The options make no sense together, or the folder holds vectors that were made otherwise.
+        InputError: A shard in the folder is damaged.
+        OutputError: The folder cannot be written.
+        ModelError: The model is missing, damaged or of an unknown version.
+        TypeError: No options have a field of that name.
     """
     names = [os.fspath(name) for name in ([inputs] if isinstance(inputs, (str, os.PathLike)) else inputs)]
     if not names:
         raise ConfigError("no input given; name files, folders or glob patterns")
-    if every < 1:
-        raise ConfigError(f"every must be at least 1, got {every}")
-    if crops and audio is not None:
-        raise ConfigError("crops have no sound; extract the audio of the films into another folder")
-    if audio is not None:
-        extractor: Extractor = SoundExtractor(create_audio_encoder(audio), float16=float16)
-    elif crops:
-        bundle = load_bundle(model, runtime=runtime, threads=threads)
-        extractor = CropExtractor(bundle, float16=float16, every=every)
-    else:
-        analyzer = Analyzer(
-            model, detector=detector, landmark_model=landmark_model, runtime=runtime, threads=threads, faces=faces
-        )
-        settings: dict[str, object] = {
-            "faces": faces,
-            "detector": detector,
-            "landmark_model": analyzer.landmark_bundle and analyzer.landmark_bundle.digest,
-        }
-        extractor = VideoExtractor(analyzer, float16=float16, every=every, settings=settings)
+    config, frames, vectors = with_shortcuts(
+        shortcuts, analyzer or AnalyzerConfig(), video or VideoOptions(), features or FeatureOptions()
+    )
+    refuse_unused(frames, ("every",), "the extraction of features")
+    if config.min_quality:
+        raise ConfigError("vectors have no quality; leave min_quality out, and choose rows by quality from a table")
     return run_extraction(
-        extractor,
+        _create_extractor(config, frames, vectors),
         names,
         Path(out),
         rows_per_shard=rows_per_shard,
         on_progress=on_progress or (lambda _: None),
         on_event=on_event or (lambda _: None),
     )
+
+
+def _create_extractor(config: AnalyzerConfig, video: VideoOptions, features: FeatureOptions) -> Extractor:
+    if features.audio is not None:
+        return SoundExtractor(create_audio_encoder(features.audio), float16=features.float16)
+    if features.crops:
+        bundle = load_bundle(config.model, runtime=config.runtime, threads=config.threads)
+        return CropExtractor(bundle, float16=features.float16, every=video.every)
+    analyzer = Analyzer(config)
+    settings: dict[str, object] = {
+        "faces": config.faces,
+        "detector": options_json(config)["detector"],
+        "landmark_model": analyzer.landmark_bundle and analyzer.landmark_bundle.digest,
+    }
+    return VideoExtractor(analyzer, float16=features.float16, video=video, settings=settings)
 
 
 def run_extraction(
@@ -148,14 +146,14 @@ def run_extraction(
         on_event(failures[-1])
 
     with FeatureWriter(out, extractor.info, rows_per_shard=rows_per_shard) as writer:
-        _tell_earlier(writer, sources, on_event)
+        _report_earlier(writer, sources, on_event)
         waiting = [source for source in sources if not writer.is_done(source.name)]
         for number, source in enumerate(waiting):
-            reading = extractor.read(source, writer.last_frame(source.name))
+            run = extractor.open(source, writer.last_frame(source.name))
             n_before = writer.n_rows
             cut_off: tuple[str, ...] = ()
             try:
-                with closing(reading.vectors()) as frames:
+                with closing(run.vectors()) as frames:
                     for vectors in frames:
                         writer.append(vectors)
                         if vectors.failure:
@@ -165,20 +163,20 @@ def run_extraction(
                                 source=source.name,
                                 number=number,
                                 n_inputs=len(waiting),
-                                n_frames=reading.n_frames,
-                                n_frames_expected=reading.n_expected,
+                                n_frames=run.n_frames,
+                                n_frames_expected=run.n_expected,
                                 n_faces=writer.n_rows - n_before,
                             )
                         )
             except InputError as error:
                 fail(source.name, str(error))
-                if not reading.n_frames:
+                if not run.n_frames:
                     continue  # nothing came of it: the next run tries again
                 cut_off = (f"the rest could not be read: {error}",)
             # The writer also knows the frames that a run before this one lost.
             n_lost = sum(name == source.name for name, _, _ in writer.failures)
             lost = (f"{n_lost} frames could not be read",) if n_lost else ()
-            on_event(writer.finish(source.name, n_frames=reading.n_frames, messages=reading.messages + lost + cut_off))
+            on_event(writer.finish(source.name, n_frames=run.n_frames, messages=run.messages + lost + cut_off))
     return FeaturesResult(
         folder=out,
         n_rows=writer.n_rows,
@@ -188,9 +186,9 @@ def run_extraction(
     )
 
 
-def _tell_earlier(
-    writer: FeatureWriter, sources: Sequence[FeatureSource], tell: Callable[[FeatureEvent], None]
+def _report_earlier(
+    writer: FeatureWriter, sources: Sequence[FeatureSource], emit: Callable[[FeatureEvent], None]
 ) -> None:
     n_done = sum(writer.is_done(source.name) for source in sources)
     if writer.n_rows_found:
-        tell(Note(f"{writer.n_rows_found} rows are here already; {n_done} of {len(sources)} inputs are done"))
+        emit(Note(f"{writer.n_rows_found} rows are here already; {n_done} of {len(sources)} inputs are done"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `extract_features` asks of whoever turns an input into vectors."""
+"""Ports of `extract_features`: an extractor of vectors, its inputs, and the form of vectors in shards."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class FeatureSource:
-    """One input.
+    """One input of an extraction.
 
     Attributes:
-        name: its name in the shards.
-        path: of the file, or of the folder of crops.
+        name: Name of the input in the shards.
+        path: Path of the file, or of the folder of crops.
     """
 
     name: str
@@ -32,25 +32,25 @@ class FeatureSource:
 
 
 class VectorRun(Protocol):
-    """One input on its way."""
+    """Vectors of one opened input."""
 
     @property
     def n_expected(self) -> int | None:
-        """Frames to expect, None if unknown."""
+        """Number of frames to expect; None if unknown."""
 
     @property
     def n_frames(self) -> int:
-        """Frames looked at so far, those of earlier runs included."""
+        """Number of frames processed so far, those of earlier runs included."""
 
     @property
     def messages(self) -> tuple[str, ...]:
-        """What was lost so far in other ways than single frames, in sentences."""
+        """Losses so far other than single frames, one sentence each."""
 
     def vectors(self) -> Generator[FrameVectors, None, None]:
-        """The frames in rising order, also those without a face.
+        """The frames in ascending order, also those without a face.
 
         Raises:
-            InputError: the input cannot be read, or not further.
+            InputError: The input cannot be read, or not to its end.
         """
 
 
@@ -59,27 +59,27 @@ class Extractor(Protocol):
 
     @property
     def info(self) -> FeatureInfo:
-        """What the vectors are."""
+        """Description of the vectors."""
 
     def find(self, inputs: Sequence[str]) -> tuple[list[FeatureSource], list[InputFailure]]:
-        """The inputs that names stand for, in order, and the names that nothing answers to."""
+        """The inputs that names stand for, in order, and a failure for every name without a file."""
 
-    def read(self, source: FeatureSource, after: int) -> VectorRun:
-        """Begin with an input.
+    def open(self, source: FeatureSource, after: int) -> VectorRun:
+        """Open an input.
 
         Args:
-            source: from `find`.
-            after: the last frame that is wanted no more, -1 for none.
+            source: One of the inputs of `find`.
+            after: Number of the last frame that an earlier run has stored; -1 for none.
         """
 
 
 @dataclass(frozen=True)
 class FaceVectors:
-    """Brings the outputs of a bundle into the form of the shards.
+    """Converts the outputs of a bundle into vectors of shards.
 
     Attributes:
-        spec: of the bundle.
-        n_features: length of its embedding.
+        spec: Description of the bundle.
+        n_features: Length of its embedding.
     """
 
     spec: ModelSpec
@@ -87,7 +87,7 @@ class FaceVectors:
 
     @classmethod
     def of(cls, bundle: Bundle) -> FaceVectors:
-        """For a bundle, which is run once to see how long its embedding is."""
+        """The converter of a bundle, which is run once for the length of its embedding."""
         spec = bundle.spec
         if not spec.features:
             return cls(spec, 0)
@@ -96,10 +96,10 @@ class FaceVectors:
         return cls(spec, bundle.run(blank)[spec.features].shape[1])
 
     def info(self, digest: str, *, float16: bool, settings: Mapping[str, Any]) -> FeatureInfo:
-        """What the shards say of the vectors.
+        """Description of the vectors in the shards.
 
         Raises:
-            ConfigError: the bundle gives no embedding.
+            ConfigError: The bundle gives no embedding.
         """
         return FeatureInfo(
             made_by=self.spec.name,
@@ -113,7 +113,7 @@ class FaceVectors:
     def frame(
         self, outputs: Mapping[str, Floats], *, source: str, frame: int, time_s: float, tracks: npt.NDArray[np.int64]
     ) -> FrameVectors:
-        """The vectors of one frame; without a face, ``outputs`` is empty."""
+        """Vectors of one frame; ``outputs`` is empty where the frame has no face."""
         n_scores = sum(len(task.labels) for task in self.spec.tasks)
         features, scores = np.empty((0, self.n_features), np.float32), np.empty((0, n_scores), np.float32)
         if outputs:
@@ -122,7 +122,7 @@ class FaceVectors:
         return FrameVectors(source=source, frame=frame, time_s=time_s, tracks=tracks, features=features, scores=scores)
 
     def failed(self, source: str, frame: int, reason: str) -> FrameVectors:
-        """A frame that could not be read."""
+        """Record of a frame that could not be read."""
         n_scores = sum(len(task.labels) for task in self.spec.tasks)
         return FrameVectors(
             source=source,

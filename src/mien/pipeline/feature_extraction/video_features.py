@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Videos, photos and sound to feature vectors: faces are found, tracked and aligned as `mien analyze` does it."""
+"""Extracts vectors of videos, photos and sound; faces are found, tracked and aligned as in `mien analyze`."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.affect import Analyzer, AudioEncoder, align_audio
-from mien.core import InputError
+from mien.core import InputError, VideoOptions
 from mien.datasets import base_video
 from mien.media import MediaInput, audio_blocks, find_inputs, load_image, open_video
 from mien.pipeline.feature_extraction.feature_source import FaceVectors, FeatureSource
-from mien.pipeline.media_run import Selection
+from mien.pipeline.media_run import n_frames_expected
 from mien.results import FeatureArrays, FeatureInfo, FrameVectors, InputFailure
 
 
 class VideoExtractor:
-    """An `Extractor` of everything that may show faces.
+    """An `Extractor` of videos and photos.
 
     Args:
-        analyzer: finds the faces and makes the vectors.
-        float16: whether they are halved.
-        every: take each n-th frame of videos only.
-        settings: of the analyzer, for the shards.
+        analyzer: Finds the faces and gives their vectors.
+        float16: Whether vectors are stored in half precision.
+        video: Frames of videos to use.
+        settings: Settings of the analyzer, for the shards.
     """
 
-    def __init__(self, analyzer: Analyzer, *, float16: bool, every: int, settings: dict[str, object]) -> None:
+    def __init__(self, analyzer: Analyzer, *, float16: bool, video: VideoOptions, settings: dict[str, object]) -> None:
         self._analyzer = analyzer
         self._faces = FaceVectors.of(analyzer.bundle)
-        self._selection = Selection(every=every)
+        self._video = video
         self._kinds: dict[Path, MediaInput] = {}
         self.info: FeatureInfo = self._faces.info(
-            analyzer.bundle_digest, float16=float16, settings={"crops": False, "every": every, **settings}
+            analyzer.bundle_digest, float16=float16, settings={"crops": False, "every": video.every, **settings}
         )
 
     def find(self, inputs: Sequence[str]) -> tuple[list[FeatureSource], list[InputFailure]]:
-        """Files, folders and patterns; a camera has no frames that could be read again after a kill."""
+        """Files of names, folders and patterns; a camera is refused, since its frames are gone after a crash."""
         failures: list[InputFailure] = []
         found: dict[Path, MediaInput] = {}
         for name in inputs:
@@ -54,15 +54,15 @@ class VideoExtractor:
         self._kinds = {media.path: media for media in found.values() if media.path is not None}
         return sources, failures
 
-    def read(self, source: FeatureSource, after: int) -> ImageVectors | VideoVectors:
-        """Begin with a file. A video is followed from its start, since its tracks depend on all that came before."""
+    def open(self, source: FeatureSource, after: int) -> ImageVectors | VideoVectors:
+        """Open a file. A video is tracked from its start, since tracks depend on all frames before."""
         if self._kinds[source.path].kind == "image":
             return ImageVectors(self._analyzer, self._faces, source)
-        return VideoVectors(self._analyzer, self._faces, source, self._selection, after)
+        return VideoVectors(self._analyzer, self._faces, source, self._video, after)
 
 
 class ImageVectors:
-    """A photo: one frame; see `VectorRun`."""
+    """A `VectorRun` of a photo, which is one frame."""
 
     n_expected: int | None = 1
     messages: tuple[str, ...] = ()
@@ -81,24 +81,24 @@ class ImageVectors:
 
 
 class VideoVectors:
-    """A video; see `VectorRun`."""
+    """A `VectorRun` of a video."""
 
     def __init__(
-        self, analyzer: Analyzer, faces: FaceVectors, source: FeatureSource, selection: Selection, after: int
+        self, analyzer: Analyzer, faces: FaceVectors, source: FeatureSource, video: VideoOptions, after: int
     ) -> None:
         self._analyzer = analyzer
         self._faces = faces
         self._source = source
-        self._selection = selection
+        self._video = video
         self._after = after
         self.n_expected: int | None = None
         self.n_frames = 0
         self.messages: tuple[str, ...] = ()
 
     def vectors(self) -> Generator[FrameVectors, None, None]:
-        """The frames; those up to ``after`` are followed but not given out."""
-        with open_video(self._source.path, every=self._selection.every) as video:
-            self.n_expected = self._selection.n_expected(video.info)
+        """The frames; those up to ``after`` are tracked but not given."""
+        with open_video(self._source.path, every=self._video.every) as video:
+            self.n_expected = n_frames_expected(self._video, video.info)
             try:
                 with closing(self._analyzer.raw_frames(video)) as frames:
                     for raw in frames:
@@ -119,8 +119,8 @@ class SoundExtractor:
     """An `Extractor` of the sound of files; a frame is a step of the encoder.
 
     Args:
-        encoder: makes the vectors.
-        float16: whether they are halved.
+        encoder: Encoder that gives the vectors.
+        float16: Whether vectors are stored in half precision.
     """
 
     def __init__(self, encoder: AudioEncoder, *, float16: bool) -> None:
@@ -134,26 +134,26 @@ class SoundExtractor:
         )
 
     def find(self, inputs: Sequence[str]) -> tuple[list[FeatureSource], list[InputFailure]]:
-        """Files, folders and patterns; a sound file must be named itself."""
+        """Files of names, folders and patterns; a sound file must be named itself."""
         failures: list[InputFailure] = []
         found: dict[object, FeatureSource] = {}
         for name in inputs:
             try:
                 for media in find_inputs([name]):
                     if media.kind != "video" or media.path is None:
-                        raise InputError(f"{media.name}: has no sound; name films")
+                        raise InputError(f"{media.name}: has no sound; name videos")
                     found.setdefault(media.path.resolve(), FeatureSource(media.name, media.path))
             except InputError as error:
                 failures.append(InputFailure(path=name, reason=str(error)))
         return list(found.values()), failures
 
-    def read(self, source: FeatureSource, after: int) -> SoundVectors:
-        """Begin with a file. It is encoded from its start, since blocks depend on those before."""
+    def open(self, source: FeatureSource, after: int) -> SoundVectors:
+        """Open a file. It is encoded from its start, since blocks depend on those before."""
         return SoundVectors(self._encoder, source, after)
 
 
 class SoundVectors:
-    """One file; see `VectorRun`."""
+    """A `VectorRun` of the sound of one file."""
 
     n_expected: int | None = None
 
@@ -165,11 +165,11 @@ class SoundVectors:
 
     @property
     def messages(self) -> tuple[str, ...]:
-        """Whether the sound is too short."""
+        """A sentence where the sound is too short."""
         return () if self.n_frames else ("its sound is too short for a single step",)
 
     def vectors(self) -> Generator[FrameVectors, None, None]:
-        """One step at a time; those up to ``after`` are not given out."""
+        """One step at a time; those up to ``after`` are not given."""
         blank = np.empty((1, 0), np.float32)
         with closing(audio_blocks(self._source.path)) as blocks:
             for times_s, vectors in self._encoder.encode(blocks):
@@ -187,18 +187,18 @@ class SoundVectors:
 
 
 def sound_of_frames(sound: FeatureArrays, track: str, n_frames: int) -> npt.NDArray[np.floating]:
-    """The vector of sound for each frame of a video; tracks of one video (``X``, ``X_left``, ``X_right``) share it.
+    """Vector of the sound for each frame of a video; tracks of one video (``X``, ``X_left``, ``X_right``) share it.
 
     Args:
-        sound: of an extraction of sound; a source is recognised by its file name without ending.
-        track: name of a track or a video.
-        n_frames: of the video, not of the track.
+        sound: Vectors of an extraction of sound; a source is recognised by its file name without ending.
+        track: Name of a track or a video.
+        n_frames: Number of frames of the video, not of the track.
 
     Returns:
         (n_frames, D).
 
     Raises:
-        InputError: there is no sound of that video, or of several of one name.
+        InputError: There is no sound of that video, or sound of several videos of one name.
     """
     wanted = base_video(track)
     names = [name for name in sound.sources if _stem(name) == wanted]

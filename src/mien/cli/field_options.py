@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Builds options of the command line from the fields of the options dataclasses in `mien.core`."""
+
+from __future__ import annotations
+
+import os
+import typing
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import Field, fields
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+import click
+
+from mien.core import option_info
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def field_options(
+    *kinds: type,
+    only: Collection[str] = (),
+    without: Collection[str] = (),
+    required: Collection[str] = (),
+    help_texts: Mapping[str, str] = MappingProxyType({}),
+) -> Callable[[Command], Command]:
+    """A decorator that gives a command one option per field; their values arrive as keywords of the field's name.
+
+    Args:
+        *kinds: Options classes, in the order of the help.
+        only: Names of the fields to offer; empty for all.
+        without: Names of the fields to leave out.
+        required: Names of the fields that must be given.
+        help_texts: Field name -> help text of this command, where the general one does not fit.
+    """
+    chosen = [
+        (one, typing.get_type_hints(kind)[one.name])
+        for kind in kinds
+        for one in fields(kind)
+        if (not only or one.name in only) and one.name not in without
+    ]
+
+    def decorate(command: Command) -> Command:
+        for one, hint in reversed(chosen):  # the last decorator comes first in the help
+            help_text = help_texts.get(one.name, option_info(one).help)
+            command = _option(one, hint, help_text, required=one.name in required)(command)
+        return command
+
+    return decorate
+
+
+def _option(one: Field[Any], hint: Any, help_text: str, *, required: bool) -> Callable[[Command], Command]:
+    info = option_info(one)
+    if hint is bool:
+        is_pair = "/" in info.flag
+        return click.option(
+            info.flag, one.name, is_flag=True, default=one.default, show_default=is_pair, help=help_text
+        )
+    return click.option(
+        info.flag,
+        one.name,
+        type=_type(hint, info.minimum, info.maximum),
+        default=one.default,
+        show_default=one.default is not None,
+        required=required,
+        metavar=info.metavar,
+        help=help_text,
+    )
+
+
+def _type(hint: Any, minimum: float | None, maximum: float | None) -> Any:
+    """The click type of a field's annotation."""
+    kinds = {hint, *typing.get_args(hint)}
+    if int in kinds:
+        low, high = (None if limit is None else int(limit) for limit in (minimum, maximum))
+        return click.IntRange(low, high)
+    if float in kinds:
+        return click.FloatRange(minimum, maximum)
+    if os.PathLike in {typing.get_origin(kind) for kind in kinds}:
+        return click.Path()  # text, since a slash at the end means a folder; the type lets shells complete names
+    return str
