@@ -32,7 +32,7 @@ from mien import __version__
 from mien.core import MissingExtraError
 from mien.inference import RUNTIMES, create_session, find_bundle, load_spec, machine_name
 from mien.media import save_image
-from mien.pipeline.bench import bench
+from mien.pipeline import bench
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from mien.core import DIMENSIONS, EXPRESSIONS
 from mien.datasets import FaceSamples, load_ferplus
 from mien.evaluation.face_crops import decode_pictures
 from mien.inference import Bundle, load_bundle
-from mien.pipeline.feature_extraction.feature_source import FaceVectors
+from mien.pipeline import FaceVectors
 from mien.results import FeatureInfo
 
 Floats = npt.NDArray[np.float32]

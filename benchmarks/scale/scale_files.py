@@ -61,8 +61,8 @@ def measure_files(n_clips: int) -> None:
             before = time.perf_counter()
             result = mien.analyze(block, Path(name) / "tables", threads=1)
             seconds["all"] += time.perf_counter() - before - loading
-            if result.exit_code:
-                raise SystemExit(f"analyze ended with {result.exit_code}")
+            if not result.complete:
+                raise SystemExit(f"analyze failed on {[failure.path for failure in result.failures]}")
     overhead = (seconds["all"] - seconds["faces"]) / n_clips
     print(f"{n_clips} clips of one second: {1000 * overhead:.1f} ms per file beyond the analysis of its faces ", end="")
     print(f"({seconds['faces']:.1f} s for faces, {seconds['all']:.1f} s with tables and records, wall clock)")

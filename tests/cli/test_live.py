@@ -20,7 +20,7 @@ from rich.console import Console
 from mien.cli.live_page import LivePage
 from mien.cli.recordings.live import create_text_view, face_table
 from mien.core import Faces, Frame, OutputError
-from mien.pipeline import LiveFigures, LiveFrame
+from mien.pipeline import LiveFrame, LiveStatistics
 from mien.results import read_table
 
 
@@ -36,15 +36,15 @@ def answer(n_faces: int = 1) -> LiveFrame:
         action_unit_labels=("AU12",),
     )
     frame = Frame(index=3, time_s=0.12, faces=faces, image=np.full((80, 100, 3), 90, np.uint8))
-    figures = LiveFigures(n_frames=4, n_dropped=2, fps=25.0, latency_p50_s=0.011, latency_p95_s=0.02)
-    return LiveFrame(source="camera [0]", frame=frame, latency_s=0.012, figures=figures, thresholds={"AU12": 0.2})
+    statistics = LiveStatistics(n_frames=4, n_dropped=2, fps=25.0, latency_p50_s=0.011, latency_p95_s=0.02)
+    return LiveFrame(source="camera [0]", frame=frame, latency_s=0.012, statistics=statistics, thresholds={"AU12": 0.2})
 
 
 def test_a_video_in_a_pipe(mien: Any, clip: Path, tmp_path: Path) -> None:
     ended = mien("live", clip, "--out", tmp_path / "t.csv", "--threads", 1)
     assert ended.code == 0
     assert "happiness" in ended.err
-    assert "frames answered" in ended.err
+    assert "frames analysed" in ended.err
     assert ended.err.rstrip().endswith(f"wrote {tmp_path / 't.csv'}")
     assert read_table(tmp_path / "t.csv").num_rows > 0
 
@@ -84,7 +84,7 @@ def test_a_polite_end_leaves_a_table(clip: Path, tmp_path: Path, kind: signal.Si
     first = process.stderr.readline()
     process.send_signal(kind)
     rest = process.communicate(timeout=300)[1]
-    assert "answers/s" in first
+    assert "frames/s" in first
     assert process.returncode in (130, 0), rest  # 0: the short clip was over before the signal came
     assert f"wrote {table}" in rest
     assert read_table(table).num_rows > 0
@@ -102,7 +102,7 @@ def test_the_terminal_view() -> None:
     assert "+0.50" in text
     assert "AU12" in text
     assert "no face" in text
-    assert "25.0 answers/s, latency 11 ms, 95 %: 20 ms, 2 frames dropped" in text
+    assert "25.0 frames/s, latency 11 ms, 95 %: 20 ms, 2 frames dropped" in text
 
 
 def get(page: LivePage, path: str, **headers: str) -> http.client.HTTPResponse:
@@ -117,7 +117,7 @@ def test_the_page_shows_the_latest_answer() -> None:
         html = get(page, "/").read().decode()
         assert "<title>mien live</title>" in html
         assert "http" not in html.replace("SPDX", ""), "the page may load nothing from elsewhere"
-        events = get(page, "/figures")
+        events = get(page, "/statistics")
         assert events.headers["Content-Type"] == "text/event-stream"
         facts = json.loads(events.readline().removeprefix(b"data: "))
         assert (facts["frame"], facts["n_dropped"], facts["latency_p95_s"]) == (3, 2, 0.02)

@@ -25,7 +25,7 @@ def start(inputs: Path, out: Path) -> int:
         result = run_extraction(
             EXTRACTOR, [str(inputs)], out, rows_per_shard=3, on_progress=lambda _: None, on_event=lambda _: None
         )
-        os._exit(result.exit_code)
+        os._exit(0 if result.complete else 1)
     return child
 
 

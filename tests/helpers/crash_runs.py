@@ -24,7 +24,7 @@ def start(inputs: Path, out: Path) -> int:
     child = os.fork()
     if child == 0:
         result = mien.analyze(inputs, out, threads=1)
-        os._exit(result.exit_code)
+        os._exit(0 if result.complete else 1)
     return child
 
 

@@ -12,7 +12,7 @@ from mien.cli.live_page import facts
 from mien.cli.recordings.live import face_table
 from mien.core import Faces, Frame
 from mien.media.drawing import lay_out_panels
-from mien.pipeline import LiveFigures, LiveFrame
+from mien.pipeline import LiveFrame, LiveStatistics
 from mien.pipeline.postprocessing.convert import convert_to_openface
 from mien.pipeline.postprocessing.report import write_report
 from mien.pipeline.postprocessing.summarize import summarize_files
@@ -75,8 +75,8 @@ def test_openface(table: Path, tmp_path: Path, straight: bool) -> None:
 
 
 def test_the_live_views() -> None:
-    figures = LiveFigures(n_frames=1, n_dropped=0, fps=1.0, latency_p50_s=0.1, latency_p95_s=0.1)
+    statistics = LiveStatistics(n_frames=1, n_dropped=0, fps=1.0, latency_p50_s=0.1, latency_p95_s=0.1)
     frame = Frame(index=0, time_s=0.0, faces=FACE, image=np.zeros((240, 320, 3), np.uint8))
-    answer = LiveFrame(source="0", frame=frame, latency_s=0.1, figures=figures, thresholds=THRESHOLDS)
+    answer = LiveFrame(source="0", frame=frame, latency_s=0.1, statistics=statistics, thresholds=THRESHOLDS)
     assert facts(answer)["faces"][0]["present"] == ("AU04",)
     assert list(face_table(answer).columns[-1].cells) == ["AU04"]

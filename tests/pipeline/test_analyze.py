@@ -17,6 +17,7 @@ from mien.pipeline import Progress, TableWritten, analyze
 from mien.pipeline.postprocessing.smooth import smooth_file
 from mien.results import InputRecord, read_table, table_metadata
 from tests.helpers.face_clips import FPS, N_FRAMES, manifest, times_of, write_clip, write_photo
+from tests.helpers.run_results import code_of
 
 
 def column(table: Path, name: str) -> list[Any]:
@@ -27,7 +28,7 @@ def column(table: Path, name: str) -> list[Any]:
 def test_a_photo(photo: Path, tmp_path: Path) -> None:
     table = tmp_path / "photo.parquet"
     result = analyze(photo, table)
-    assert (result.exit_code, result.tables, result.failures) == (0, (table,), ())
+    assert (code_of(result), result.tables, result.failures) == (0, (table,), ())
     rows = read_table(table).to_pylist()
     assert len(rows) == 1
     assert rows[0]["success"] is True
@@ -39,7 +40,7 @@ def test_a_photo(photo: Path, tmp_path: Path) -> None:
 
 def test_a_video_has_a_row_per_frame_at_its_time(clip: Path, tmp_path: Path) -> None:
     table = tmp_path / "clip.csv"
-    assert analyze([clip], table).exit_code == 0
+    assert code_of(analyze([clip], table)) == 0
     assert column(table, "frame") == list(range(N_FRAMES))
     assert column(table, "time_s") == pytest.approx([index / FPS for index in range(N_FRAMES)])
     assert set(column(table, "track_id")) == {0}
@@ -63,7 +64,7 @@ def test_a_folder_into_one_table(tmp_path: Path, face: np.ndarray, clip: Path) -
         write_photo(folder / name, face)
     table = tmp_path / "Tabelle für alle.jsonl"
     result = analyze([folder, clip], table)
-    assert result.exit_code == 0
+    assert code_of(result) == 0
     sources = column(table, "source")
     assert sources[:2] == [str(folder / "b.png"), str(folder / "sub folder" / "a.jpg")]
     assert sources[2:] == [str(clip)] * N_FRAMES
@@ -80,7 +81,7 @@ def test_no_face_is_one_row_without_success(tmp_path: Path) -> None:
     photo = write_photo(tmp_path / "sky.png", np.full((90, 120, 3), 200, np.uint8))
     table = tmp_path / "sky.parquet"
     result = analyze(photo, table)
-    assert result.exit_code == 0
+    assert code_of(result) == 0
     rows = read_table(table).to_pylist()
     assert [row["success"] for row in rows] == [False]
     given = {name for name, value in rows[0].items() if value is not None}
@@ -89,7 +90,7 @@ def test_no_face_is_one_row_without_success(tmp_path: Path) -> None:
 
 def test_one_pixel(tmp_path: Path) -> None:
     photo = write_photo(tmp_path / "dot.png", np.zeros((1, 1, 3), np.uint8))
-    assert analyze(photo, tmp_path / "dot.csv").exit_code == 0
+    assert code_of(analyze(photo, tmp_path / "dot.csv")) == 0
     assert column(tmp_path / "dot.csv", "success") == [False]
 
 
@@ -152,7 +153,7 @@ def test_who_is_not_chosen_is_hidden_too(two_people: Path, tmp_path: Path) -> No
 
 
 def test_landmarks_lie_in_the_face(photo: Path, tmp_path: Path) -> None:
-    table = tmp_path / "points.parquet"
+    table = tmp_path / "landmarks.parquet"
     analyze(photo, table, landmarks=True)
     row = read_table(table).to_pylist()[0]
     xs, ys = ([row[f"lm_{axis}{k:02d}"] for k in range(68)] for axis in "xy")
@@ -161,9 +162,9 @@ def test_landmarks_lie_in_the_face(photo: Path, tmp_path: Path) -> None:
     assert abs(row["yaw_rad"]) < 0.5
 
 
-def test_without_a_landmark_net_the_detectors_five_points(photo: Path, tmp_path: Path) -> None:
-    table = tmp_path / "points.parquet"
-    analyze(photo, table, landmarks=True, points="none")
+def test_without_a_landmark_net_the_detectors_five_keypoints(photo: Path, tmp_path: Path) -> None:
+    table = tmp_path / "landmarks.parquet"
+    analyze(photo, table, landmarks=True, landmark_model="none")
     row = read_table(table).to_pylist()[0]
     xs, ys = ([row[f"lm_{axis}{k:02d}"] for k in range(5)] for axis in "xy")
     assert "lm_x05" not in row
@@ -183,7 +184,7 @@ def test_every_and_ranges_keep_true_numbers_and_times(clip: Path, tmp_path: Path
 def test_smoothing_while_reading_is_smoothing_the_table(clip: Path, tmp_path: Path) -> None:
     raw, live, after = (tmp_path / f"{name}.parquet" for name in ("raw", "live", "after"))
     analyze(clip, raw)
-    assert analyze(clip, live, smooth="expr=3,va=2,au=1").exit_code == 0
+    assert code_of(analyze(clip, live, smooth="expr=3,va=2,au=1")) == 0
     smooth_file(raw, after, Smoothing(expr=3, va=2, au=1))
     for name in ("expression_happiness", "arousal", "AU12"):
         assert column(live, name) == pytest.approx(column(after, name), abs=2e-3)
@@ -315,7 +316,7 @@ def test_the_door_leads_here(photo: Path, tmp_path: Path) -> None:
 def test_a_real_clip(shared_data: Path, tmp_path: Path) -> None:
     table = tmp_path / "clip.parquet"
     result = analyze(shared_data / "video" / "single_face.mp4", table, stop_s=1.0)
-    assert result.exit_code == 0
+    assert code_of(result) == 0
     assert set(column(table, "track_id")) == {0}
     assert all(column(table, "success"))
     times = column(table, "time_s")
@@ -325,12 +326,12 @@ def test_a_real_clip(shared_data: Path, tmp_path: Path) -> None:
 
 def test_a_clip_without_faces(shared_data: Path, tmp_path: Path) -> None:
     table = tmp_path / "clip.parquet"
-    assert analyze(shared_data / "video" / "no_face.mp4", table, every=10).exit_code == 0
+    assert code_of(analyze(shared_data / "video" / "no_face.mp4", table, every=10)) == 0
     assert set(column(table, "success")) == {False}
 
 
 def test_a_second_run_replaces_the_first(face: np.ndarray, tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "clip.mp4", face, 5)
     for _ in range(2):
-        assert analyze(clip, tmp_path / "t.csv", overlay=tmp_path / "o.mp4").exit_code == 0
+        assert code_of(analyze(clip, tmp_path / "t.csv", overlay=tmp_path / "o.mp4")) == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "o.mp4", "t.csv", "t.csv.manifest.json"]

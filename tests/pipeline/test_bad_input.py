@@ -20,6 +20,7 @@ from mien.pipeline import analyze
 from mien.pipeline import table_run as run
 from mien.results import TableWriter, read_table
 from tests.helpers.face_clips import N_FRAMES, manifest, write_clip, write_photo
+from tests.helpers.run_results import code_of
 
 
 class Good(NamedTuple):
@@ -109,7 +110,7 @@ def test_one_bad_input_does_not_stop_the_others(
     make(bad, Good(photo.read_bytes(), clip.read_bytes()))
     table = tmp_path / "out" / "all.parquet"
     result = analyze([photo, bad, clip], table)
-    assert result.exit_code == 1
+    assert code_of(result) == 1
     assert [failure.path for failure in result.failures] == [str(bad)]
     assert result.failures[0].reason.startswith(str(bad))
     assert read_table(table)["source"].to_pylist() == [str(photo)] + [str(clip)] * N_FRAMES
@@ -124,7 +125,7 @@ def test_a_bad_input_alone_gives_no_table(
     bad = tmp_path / name
     make(bad, Good(photo.read_bytes(), clip.read_bytes()))
     result = analyze(bad, tmp_path / "out" / "folder")
-    assert result.exit_code == 3
+    assert code_of(result) == 3
     assert (result.tables, result.inputs, len(result.failures)) == ((), (), 1)
     assert [path.name for path in (tmp_path / "out").rglob("*") if path.is_file()] == ["failures.csv"]
     assert re.search(reason, result.failures[0].reason)
@@ -133,18 +134,18 @@ def test_a_bad_input_alone_gives_no_table(
 def test_names_that_do_not_exist(photo: Path, tmp_path: Path) -> None:
     gone = tmp_path / "gone.jpg"
     alone = analyze(gone, tmp_path / "t.csv")
-    assert alone.exit_code == 3
+    assert code_of(alone) == 3
     assert alone.failures[0].reason == f"{gone}: no such file or folder; check the name"
-    assert analyze([gone, photo, tmp_path / "*.mkv"], tmp_path / "t.csv").exit_code == 1
+    assert code_of(analyze([gone, photo, tmp_path / "*.mkv"], tmp_path / "t.csv")) == 1
 
 
 def test_a_failed_run_leaves_an_older_table_as_it_was(tmp_path: Path, photo: Path) -> None:
     table = tmp_path / "t.csv"
     analyze(photo, table)
     before = table.read_bytes(), manifest(table)
-    assert analyze(tmp_path / "gone.jpg", table).exit_code == 3
+    assert code_of(analyze(tmp_path / "gone.jpg", table)) == 3
     photo.write_bytes(b"")
-    assert analyze(photo, table).exit_code == 3
+    assert code_of(analyze(photo, table)) == 3
     assert (table.read_bytes(), manifest(table)) == before
 
 
@@ -163,7 +164,7 @@ def damaged_clip(tmp_path: Path, face: np.ndarray) -> Path:
 def test_a_damaged_middle_gives_the_rows_around_it(damaged_clip: Path, tmp_path: Path) -> None:
     table = tmp_path / "t.parquet"
     result = analyze(damaged_clip, table)
-    assert result.exit_code == 1
+    assert code_of(result) == 1
     assert result.failures == ()
     record = manifest(table)["inputs"][0]
     frames = read_table(table)["frame"].to_pylist()
@@ -182,15 +183,15 @@ def test_a_damaged_real_clip(shared_data: Path, tmp_path: Path) -> None:
     clip = tmp_path / "clip.mp4"
     clip.write_bytes(data)
     result = analyze(clip, tmp_path / "t.parquet", every=10)
-    assert result.exit_code == 1
+    assert code_of(result) == 1
     assert result.inputs[0].n_frames_lost > 0
     assert result.inputs[0].n_rows >= 20
 
 
 def test_a_range_without_frames_is_said(clip: Path, tmp_path: Path) -> None:
     result = analyze(clip, tmp_path / "t.csv", start_s=60, overlay=tmp_path / "o.mp4")
-    assert result.exit_code == 3
-    reason = f"{clip}: shows nothing from 60 s on (it lasts 0.80 s); choose another range"
+    assert code_of(result) == 3
+    reason = f"{clip}: has no frame from 60 s on (it lasts 0.80 s); choose another range"
     assert [failure.reason for failure in result.failures] == [reason]
     assert [path for path in tmp_path.iterdir() if path.is_file()] == []
 
@@ -204,7 +205,7 @@ def test_a_file_that_vanishes_after_it_was_listed(
 
     monkeypatch.setattr(run, "TableWriter", write)
     result = analyze([photo, clip], tmp_path / "t.csv")
-    assert result.exit_code == 1
+    assert code_of(result) == 1
     assert [failure.path for failure in result.failures] == [str(photo)]
     assert result.inputs[0].n_rows == N_FRAMES
 
@@ -223,7 +224,7 @@ def test_a_source_that_breaks_keeps_its_rows_and_overlay(
     monkeypatch.setattr(VideoReader, "__iter__", broken)
     table, overlay = tmp_path / "t.csv", tmp_path / "o.mp4"
     result = analyze(clip, table, overlay=overlay)
-    assert result.exit_code == 1
+    assert code_of(result) == 1
     assert [failure.reason for failure in result.failures] == [f"{clip}: the drive is gone"]
     assert read_table(table)["frame"].to_pylist() == list(range(13))
     assert overlay.stat().st_size > 0
@@ -236,7 +237,7 @@ def test_names_that_are_not_utf8(tmp_path: Path, photo: Path) -> None:
     except OSError:
         pytest.skip("this file system takes UTF-8 names only")
     table = tmp_path / "t.parquet"
-    assert analyze(strange, table).exit_code == 0
+    assert code_of(analyze(strange, table)) == 0
     assert read_table(table)["source"].to_pylist() == [f"{tmp_path}/caf\\udce9.jpg"]
 
 
@@ -244,6 +245,6 @@ def test_a_folder_with_a_bad_file(photo: Path, tmp_path: Path) -> None:
     write_photo(photo.with_name("other.png"), np.zeros((40, 40, 3), np.uint8))
     photo.with_name("empty.jpg").write_bytes(b"")
     result = analyze(photo.parent, tmp_path / "t.csv")
-    assert result.exit_code == 1
+    assert code_of(result) == 1
     assert [Path(failure.path).name for failure in result.failures] == ["empty.jpg"]
     assert len(result.inputs) == 2

@@ -15,6 +15,7 @@ from mien.core import ConfigError, InputError
 from mien.media import save_image
 from mien.pipeline import Progress, extract_features
 from mien.results import open_features
+from tests.helpers.run_results import code_of
 
 N_KILLS = 10
 
@@ -39,7 +40,7 @@ def keys(folder: Path) -> list[tuple[str, int, int]]:
 
 def test_crops_give_what_the_analyzer_gives(crops: Path, tmp_path: Path) -> None:
     result = extract_features(crops, tmp_path / "out", crops=True, threads=1)
-    assert result.exit_code == 1
+    assert code_of(result) == 1
     assert [failure.path for failure in result.failures] == ["b"]
     assert "00004.jpg" in result.failures[0].reason
     assert [(record.source, record.n_frames, record.n_rows) for record in result.records] == [
@@ -55,7 +56,7 @@ def test_crops_give_what_the_analyzer_gives(crops: Path, tmp_path: Path) -> None
     np.testing.assert_allclose(found.features[:8], faces.features, atol=1e-4)
     task = analyzer.spec.task("valence_arousal")
     assert task is not None
-    values = activate(found.confidence[:8, stored.info.scores_of("valence_arousal")], task)
+    values = activate(found.scores[:8, stored.info.scores_of("valence_arousal")], task)
     np.testing.assert_allclose(values, np.stack([faces.valence, faces.arousal], axis=1), atol=1e-5)
     assert stored.info.digest == analyzer.bundle_digest
 
@@ -69,9 +70,9 @@ def test_a_second_run_adds_nothing(crops: Path, tmp_path: Path) -> None:
 
 def test_what_reads_the_points_is_part_of_what_the_vectors_are(face: np.ndarray, tmp_path: Path) -> None:
     save_image(tmp_path / "photo.png", np.ascontiguousarray(face))
-    extract_features(tmp_path / "photo.png", tmp_path / "out", points="none", threads=1)
-    assert open_features(tmp_path / "out").info.settings["points"] is None
-    with pytest.raises(ConfigError, match="points"):
+    extract_features(tmp_path / "photo.png", tmp_path / "out", landmark_model="none", threads=1)
+    assert open_features(tmp_path / "out").info.settings["landmark_model"] is None
+    with pytest.raises(ConfigError, match="landmark_model"):
         extract_features(tmp_path / "photo.png", tmp_path / "out", threads=1)
 
 
@@ -144,9 +145,9 @@ def test_a_resumed_run_still_tells_what_was_lost_before(crops: Path, tmp_path: P
 
 def test_photos_and_what_cannot_be_read(photo: Path, tmp_path: Path) -> None:
     result = extract_features([photo, tmp_path / "nothing.mp4"], tmp_path / "out", threads=1)
-    assert (result.n_rows, result.exit_code, len(result.failures)) == (1, 1, 1)
+    assert (result.n_rows, code_of(result), len(result.failures)) == (1, 1, 1)
     nothing = extract_features(tmp_path / "nothing.mp4", tmp_path / "empty", threads=1)
-    assert nothing.exit_code == 3
+    assert code_of(nothing) == 3
     with pytest.raises(InputError, match="no feature vectors here"):
         open_features(tmp_path / "empty")
 

@@ -12,14 +12,16 @@ from mien.pipeline import extract_features
 from mien.pipeline.feature_extraction.extraction import run_extraction
 from mien.pipeline.feature_extraction.video_features import SoundExtractor, sound_of_frames
 from mien.results import open_features
+from tests.helpers.run_results import code_of
 
 
 def extract(clips: Path, out: Path) -> int:
     """Exit code of the extraction by the fake encoder."""
     extractor = SoundExtractor(FakeAudioEncoder(), float16=False)
-    return run_extraction(
+    result = run_extraction(
         extractor, [str(clips)], out, rows_per_shard=20, on_progress=lambda _: None, on_event=lambda _: None
-    ).exit_code
+    )
+    return code_of(result)
 
 
 def test_real_speech(shared_data: Path, tmp_path: Path) -> None:
@@ -38,7 +40,7 @@ def test_real_speech(shared_data: Path, tmp_path: Path) -> None:
         sound_of_frames(sound, "nobody", 75)
 
 
-def test_a_film_without_sound(shared_data: Path, tmp_path: Path) -> None:
+def test_a_video_without_sound(shared_data: Path, tmp_path: Path) -> None:
     assert extract(shared_data / "video" / "webcam_talk.mp4", tmp_path) == 3
 
 

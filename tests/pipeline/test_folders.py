@@ -16,6 +16,7 @@ from mien.pipeline import RunResult, TablesSkipped
 from mien.pipeline import table_run as run
 from mien.results import RunManifest, locked_folder, manifest_path, read_table
 from tests.helpers.face_clips import N_FRAMES, write_clip, write_photo
+from tests.helpers.run_results import code_of
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ def test_a_second_run_skips_what_is_finished(photos: Path, tmp_path: Path) -> No
     assert told == [TablesSkipped(first.tables, 3)]
     assert made(out) == before
     assert second.skipped == second.tables == first.tables
-    assert (second.inputs, second.exit_code) == (first.inputs, 0)
+    assert (second.inputs, code_of(second)) == (first.inputs, 0)
     assert sorted(path.name for path in out.iterdir()) == sorted(
         [*before, *(f"{name}.manifest.json" for name in before)]
     )
@@ -188,18 +189,18 @@ def test_failures_are_listed_until_they_are_mended(photos: Path, tmp_path: Path,
     bad, gone = photos / "bad.png", tmp_path / "gone.png"
     bad.write_bytes(b"")
     result = analyze([photos, gone], out)
-    assert result.exit_code == 1
+    assert code_of(result) == 1
     reasons = [[failure.path, "InputError", failure.reason] for failure in result.failures]
     assert failures(out) == [["source", "error", "message"], *reasons]
     assert {row[0] for row in reasons} == {str(bad), str(gone)}
     again = analyze(photos, out)
-    assert (again.exit_code, len(again.skipped)) == (1, 3)
+    assert (code_of(again), len(again.skipped)) == (1, 3)
     assert [row[0] for row in failures(out)[1:]] == [str(bad)]
     other = write_photo(tmp_path / "other.png", face)
-    assert analyze(other, out).exit_code == 0
+    assert code_of(analyze(other, out)) == 0
     assert [row[0] for row in failures(out)[1:]] == [str(bad)], "a run over other inputs forgot what is still true"
     write_photo(bad, face)
-    assert analyze(photos, out).exit_code == 0
+    assert code_of(analyze(photos, out)) == 0
     assert not (out / "failures.csv").exists()
 
 
@@ -210,13 +211,13 @@ def test_a_file_read_in_part_is_listed_and_stays_listed_when_it_is_skipped(
     (tmp_path / "cut.mkv").write_bytes(whole[: len(whole) * 2 // 3])
     out = tmp_path / "out"
     first = analyze([clip, tmp_path / "cut.mkv"], out)
-    assert first.exit_code == 1
+    assert code_of(first) == 1
     assert not first.inputs[1].complete
     (row,) = failures(out)[1:]
     assert row[:2] == [str(tmp_path / "cut.mkv"), "PartlyDecoded"]
     assert "cut off" in row[2]
     second = analyze([clip, tmp_path / "cut.mkv"], out)
-    assert (len(second.skipped), second.exit_code) == (2, 1)
+    assert (len(second.skipped), code_of(second)) == (2, 1)
     assert failures(out)[1:] == [row]
 
 
@@ -232,7 +233,7 @@ def test_two_runs_over_one_folder(photos: Path, tmp_path: Path) -> None:
     with locked_folder(out), pytest.raises(OutputError, match="is being written by another run; wait for it"):
         analyze(photos, out)
     assert not out.exists()
-    assert analyze(photos, out).exit_code == 0
+    assert code_of(analyze(photos, out)) == 0
 
 
 def test_wrong_models_leave_no_folder(photos: Path, tmp_path: Path) -> None:
@@ -247,7 +248,7 @@ def test_several_workers_do_the_same_in_the_same_order(photos: Path, clip: Path,
     alone = analyze(inputs, tmp_path / "alone")
     told: list[Any] = []
     together = analyze(inputs, tmp_path / "together", workers=2, on_progress=told.append)
-    assert together.exit_code == alone.exit_code == 1
+    assert code_of(together) == code_of(alone) == 1
     assert [table.name for table in together.tables] == [table.name for table in alone.tables]
     assert together.inputs == alone.inputs
     assert together.failures == alone.failures
@@ -261,7 +262,7 @@ def test_several_workers_do_the_same_in_the_same_order(photos: Path, clip: Path,
 def test_a_lost_worker_is_a_failure_of_its_file(photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     result = analyze(photos, out, engine=FakeEngine({1: "the process died"}))
-    assert result.exit_code == 1
+    assert code_of(result) == 1
     bad = str(photos / "one" / "b.png")
     assert failures(out)[1:] == [[bad, "JobError", f"{bad}: the process died"]]
     assert len(result.tables) == 2
@@ -279,7 +280,7 @@ def test_an_error_of_mien_on_one_file_does_not_stop_the_others(
 
     monkeypatch.setattr(run, "open_run", broken)
     result = analyze(photos, tmp_path / "out")
-    assert result.exit_code == 1
+    assert code_of(result) == 1
     assert [failure.error for failure in result.failures] == ["ZeroDivisionError"]
     assert "please report it: a bug" in result.failures[0].reason
     with pytest.raises(ZeroDivisionError):
@@ -298,4 +299,4 @@ def test_a_place_that_cannot_be_written_stops_the_run(photos: Path, tmp_path: Pa
 def test_workers_need_a_folder(photos: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="several workers cannot share one table; give a folder"):
         analyze(photos, tmp_path / "all.csv", workers=2)
-    assert analyze(photos / "a.png", tmp_path / "one.csv", workers=2).exit_code == 0
+    assert code_of(analyze(photos / "a.png", tmp_path / "one.csv", workers=2)) == 0

@@ -194,9 +194,9 @@ def test_a_read_only_place(face: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         out.mkdir(mode=0o555)
         folder.become_nobody()
         with pytest.raises(OutputError, match=r"cannot write .*t\.csv: Permission denied; check"):
-            analyze(photo, out / "t.csv", points="none")
+            analyze(photo, out / "t.csv", landmark_model="none")
         with pytest.raises(OutputError, match=r"new/t\.csv: Permission denied"):
-            analyze(photo, out / "new" / "t.csv", points="none")
+            analyze(photo, out / "new" / "t.csv", landmark_model="none")
 
 
 class _Folder:

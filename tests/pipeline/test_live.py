@@ -112,7 +112,7 @@ def test_a_camera_is_answered_and_written(face: np.ndarray, tmp_path: Path) -> N
     assert {answer.source for answer in answers} == {"camera 7"}
     assert all(len(answer.frame.faces) == 1 and answer.frame.image is not None for answer in answers)
     assert all(answer.latency_s > 0 for answer in answers)
-    last = answers[-1].figures
+    last = answers[-1].statistics
     assert (last.n_frames, last.n_dropped) == (5, 0)
     assert 0 < last.latency_p50_s <= last.latency_p95_s <= max(answer.latency_s for answer in answers)
     assert read_table(table)["frame"].to_pylist() == list(range(5))
@@ -123,11 +123,11 @@ def test_a_camera_is_answered_and_written(face: np.ndarray, tmp_path: Path) -> N
 def test_a_fast_camera_is_dropped_from_and_the_manifest_says_so(face: np.ndarray, tmp_path: Path) -> None:
     camera = FakeCamera(face, 400, wait=lambda _: time.sleep(0.001))
     answers = list(live(camera, out=tmp_path / "live.csv", threads=1))
-    n_dropped = answers[-1].figures.n_dropped
+    n_dropped = answers[-1].statistics.n_dropped
     assert n_dropped > 0
     assert len(answers) + n_dropped == 400
     (message,) = RunManifest.load(tmp_path / "live.csv").inputs[0].messages
-    assert message == f"{n_dropped} frames came while others were being read and were dropped"
+    assert message == f"{n_dropped} frames came while others were being analysed and were dropped"
 
 
 def test_closing_early_leaves_a_table(face: np.ndarray, tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_a_video_runs_at_its_own_pace(clip: Path) -> None:
     elapsed_s = time.monotonic() - before
     assert elapsed_s >= (N_FRAMES - 1) / FPS
     assert answers[-1].frame.index == N_FRAMES - 1, "the newest frame is never dropped"
-    assert len(answers) + answers[-1].figures.n_dropped == N_FRAMES
+    assert len(answers) + answers[-1].statistics.n_dropped == N_FRAMES
 
 
 def test_a_range_ends_it(clip: Path) -> None:

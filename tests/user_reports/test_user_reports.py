@@ -25,6 +25,7 @@ from mien.core import ACTION_UNITS, InputError, ModelError
 from mien.inference import DEFAULT_BUNDLE, find_bundle, load_bundle, load_spec, model_card
 from mien.media import VideoWriter, save_image
 from mien.results import describe_columns, read_table
+from tests.helpers.run_results import code_of
 
 Image = npt.NDArray[np.uint8]
 ROOT = Path(__file__).resolve().parents[2]
@@ -163,7 +164,7 @@ def test_report_10_pixels_are_never_guessed(
 def test_report_11_frames_without_a_face_stay_as_rows(face: Image, tmp_path: Path) -> None:
     blank = np.full_like(face, 90)
     clip = write(tmp_path / "clip.mp4", [face] * 6 + [blank] * 6)
-    assert mien.analyze(clip, tmp_path / "t.parquet").exit_code == 0
+    assert code_of(mien.analyze(clip, tmp_path / "t.parquet")) == 0
     table = read_table(tmp_path / "t.parquet")
     assert sorted(set(table["frame"].to_pylist())) == list(range(12))
     without = [row for row in table.to_pylist() if not row["success"]]
@@ -178,7 +179,7 @@ def test_report_12_one_bad_file_neither_stops_a_folder_nor_hides(face: Image, tm
     (folder / "b.mp4").write_bytes(b"not a video")
     write(folder / "c.mp4", [face] * 4)
     result = mien.analyze([folder / "a.mp4", folder / "b.mp4", folder / "c.mp4"], tmp_path / "out")
-    assert result.exit_code == 1
+    assert code_of(result) == 1
     assert [Path(failure.path).name for failure in result.failures] == ["b.mp4"]
     assert len(result.tables) == 2
 

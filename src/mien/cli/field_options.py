@@ -75,7 +75,7 @@ def _type(hint: Any, minimum: float | None, maximum: float | None) -> Any:
         low, high = (None if limit is None else int(limit) for limit in (minimum, maximum))
         return click.IntRange(low, high)
     if float in kinds:
-        return click.FloatRange(minimum, maximum)
+        return float if minimum is None and maximum is None else click.FloatRange(minimum, maximum)
     if os.PathLike in {typing.get_origin(kind) for kind in kinds}:
         return click.Path()  # text, since a slash at the end means a folder; the type lets shells complete names
     return str

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``mien live --page``: pictures and figures for a browser of this machine, from the standard library's server."""
+"""Serves the page of ``mien live --page``: images and numbers for a browser of this machine."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ _SAFETY = {
 
 
 class LivePage:
-    """A page at `url` that shows the latest answer; a context manager.
+    """A page at `url` that shows the latest analysed frame; a context manager.
 
     Args:
-        port: 0 for any that is free.
-        anonymous: whether faces are made unrecognisable in the pictures.
+        port: Number of the port; 0 for any that is free.
+        anonymous: Whether faces are made unrecognisable in the images.
 
     Raises:
-        OutputError: the port is taken.
+        OutputError: The port is taken.
     """
 
     def __init__(self, port: int = 0, *, anonymous: bool = False) -> None:
         self._anonymous = anonymous
         self._changed = threading.Condition()
-        self._answer: LiveFrame | None = None
+        self._frame: LiveFrame | None = None
         self._number = 0
         self._picture: tuple[int, bytes] = (0, b"")
         self._drawing = threading.Lock()
@@ -64,7 +64,7 @@ class LivePage:
 
     @property
     def port(self) -> int:
-        """Where the page is on this machine."""
+        """Number of the port that the page is served on."""
         return int(self._server.server_address[1])
 
     @property
@@ -72,28 +72,28 @@ class LivePage:
         """Address for a browser of this machine."""
         return f"http://{_HOST}:{self.port}/"
 
-    def show(self, answer: LiveFrame) -> None:
-        """Show an answer to everyone who watches."""
+    def show(self, frame: LiveFrame) -> None:
+        """Show a frame in every open browser."""
         with self._changed:
-            self._answer = answer
+            self._frame = frame
             self._number += 1
             self._changed.notify_all()
 
     def after(self, number: int) -> tuple[int, LiveFrame] | None:
-        """The latest answer and its number, once that is above ``number``; None when the page is closed."""
+        """The latest frame and its number, once that is above ``number``; None when the page is closed."""
         with self._changed:
-            while not self._closed and (self._number <= number or self._answer is None):
+            while not self._closed and (self._number <= number or self._frame is None):
                 self._changed.wait(_WAIT_S)
-            return None if self._closed or self._answer is None else (self._number, self._answer)
+            return None if self._closed or self._frame is None else (self._number, self._frame)
 
-    def picture(self, number: int, answer: LiveFrame) -> bytes:
-        """The answer drawn, as a JPEG; drawn once, however many watch, and never if nobody does."""
+    def picture(self, number: int, live_frame: LiveFrame) -> bytes:
+        """The frame with its faces drawn, as a JPEG; drawn once for all browsers, and never without one."""
         with self._drawing:
-            if self._picture[0] != number and answer.frame.image is not None:
+            if self._picture[0] != number and live_frame.frame.image is not None:
                 drawn = draw_faces(
-                    answer.frame.image,
-                    answer.frame.faces,
-                    thresholds=answer.thresholds,
+                    live_frame.frame.image,
+                    live_frame.frame.faces,
+                    thresholds=live_frame.thresholds,
                     anonymous=self._anonymous,
                 )
                 self._picture = number, encode_jpeg(drawn)
@@ -115,14 +115,14 @@ class LivePage:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Predictions a browser: the page, its pictures, its figures."""
+    """Answers a browser: the page, its images, its numbers."""
 
     live_page: LivePage
 
     def do_GET(self) -> None:
         """One request; streams last until either side ends."""
         page = self.live_page
-        # A page of another site could have its own name lead here; a browser then says that name.
+        # A page of another site could make its own name point here; the browser then sends that name.
         if self.headers.get("Host") not in (f"{_HOST}:{page.port}", f"localhost:{page.port}"):
             self.send_error(HTTPStatus.FORBIDDEN)
             return
@@ -133,8 +133,8 @@ class _Handler(BaseHTTPRequestHandler):
                     self.wfile.write(resources.files("mien.cli").joinpath("live.html").read_bytes())
                 case "/pictures":
                     self._pictures()
-                case "/figures":
-                    self._figures()
+                case "/statistics":
+                    self._statistics()
                 case _:
                     self.send_error(HTTPStatus.NOT_FOUND)
         except (BrokenPipeError, ConnectionResetError):
@@ -150,36 +150,36 @@ class _Handler(BaseHTTPRequestHandler):
         self._head(f"multipart/x-mixed-replace; boundary={_BOUNDARY}")
         number = 0
         while (latest := self.live_page.after(number)) is not None:
-            number, answer = latest
-            picture = self.live_page.picture(number, answer)
+            number, live_frame = latest
+            picture = self.live_page.picture(number, live_frame)
             head = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"
             self.wfile.write(head.encode() + picture + b"\r\n")
 
-    def _figures(self) -> None:
+    def _statistics(self) -> None:
         self._head("text/event-stream")
         number = 0
         while (latest := self.live_page.after(number)) is not None:
-            number, answer = latest
-            self.wfile.write(f"data: {json.dumps(facts(answer))}\n\n".encode())
+            number, live_frame = latest
+            self.wfile.write(f"data: {json.dumps(facts(live_frame))}\n\n".encode())
         self.wfile.write(b"event: end\ndata: {}\n\n")
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the standard library's name
         """Nothing: a line per request would drown the terminal."""
 
 
-def facts(answer: LiveFrame) -> dict[str, Any]:
-    """An answer as JSON; what is not known is null."""
-    figures, faces = answer.figures, answer.frame.faces
+def facts(live_frame: LiveFrame) -> dict[str, Any]:
+    """A frame as JSON values; unknown numbers are null."""
+    statistics, faces = live_frame.statistics, live_frame.frame.faces
     return {
-        "source": answer.source,
-        "frame": answer.frame.index,
-        "time_s": answer.frame.time_s,
-        "latency_s": answer.latency_s,
-        "latency_p50_s": figures.latency_p50_s,
-        "latency_p95_s": figures.latency_p95_s,
-        "fps": figures.fps,
-        "n_frames": figures.n_frames,
-        "n_dropped": figures.n_dropped,
+        "source": live_frame.source,
+        "frame": live_frame.frame.index,
+        "time_s": live_frame.frame.time_s,
+        "latency_s": live_frame.latency_s,
+        "latency_p50_s": statistics.latency_p50_s,
+        "latency_p95_s": statistics.latency_p95_s,
+        "fps": statistics.fps,
+        "n_frames": statistics.n_frames,
+        "n_dropped": statistics.n_dropped,
         "faces": [
             {
                 "track_id": int(face.track_ids[0]),
@@ -191,7 +191,7 @@ def facts(answer: LiveFrame) -> dict[str, Any]:
                 "present": units,
             }
             for face, top, units in zip(
-                faces, faces.top_expressions(), faces.present_action_units(answer.thresholds), strict=True
+                faces, faces.top_expressions(), faces.present_action_units(live_frame.thresholds), strict=True
             )
         ],
     }

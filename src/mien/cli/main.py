@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ``mien`` command, its table of subcommands, and the boundary where errors become exit codes."""
+"""Defines the ``mien`` command and its subcommands, and turns errors into exit codes."""
 
 from __future__ import annotations
 
+import difflib
 import os
 import sys
 from importlib import import_module
@@ -30,35 +31,43 @@ EXIT_CODES: MappingProxyType[type[MienError], int] = MappingProxyType(
 
 INTERRUPTED = 130
 
-# name -> (module:attribute, line for the listing); a command's module is imported when it is called.
-COMMANDS = MappingProxyType(
-    {
-        "analyze": ("mien.cli.recordings.analyze:analyze", "Photos, videos or a camera to a table of affect."),
-        "bench": ("mien.cli.recordings.bench:bench", "How fast every stage is on this machine."),
-        "blend": ("mien.cli.research.blend:blend", "Search the weights of several systems on labelled data."),
-        "compound": ("mien.cli.recordings.compound:compound", "Compound expressions of a table of affect, zero-shot."),
-        "convert": ("mien.cli.recordings.convert:convert", "A table in another format, or in OpenFace's columns."),
-        "data": ("mien.cli.research.data:data", "List the data sets that mien reads, or check a copy of one."),
-        "evaluate": ("mien.cli.research.evaluate:evaluate", "Measure a bundle by a named protocol."),
-        "export": ("mien.cli.research.export:export", "Write a smaller variant of a bundle, measured (extra: train)."),
-        "features": (
-            "mien.cli.recordings.features:features",
-            "Embeddings and raw scores of every frame, to train heads on.",
-        ),
-        "import": ("mien.cli.research.models:import_", "Make a bundle of weights that others publish (extra: import)."),
-        "live": ("mien.cli.recordings.live:live", "Watch a camera: in the terminal, or on a page of this machine."),
-        "models": ("mien.cli.research.models:models", "List the bundles, or show what one says of itself."),
-        "report": ("mien.cli.recordings.report:report", "A page with timelines, key frames and a summary of tables."),
-        "smooth": ("mien.cli.recordings.smooth:smooth", "Smooth a table of affect over time."),
-        "submit": ("mien.cli.research.submit:submit", "Write or check a challenge submission."),
-        "summarize": (
-            "mien.cli.recordings.summarize:summarize",
-            "Coverage, means, shares, base rates and events of tables.",
-        ),
-        "tracks": ("mien.cli.recordings.tracks:tracks", "List the tracks of a table, and name persons."),
-        "train": ("mien.cli.research.train:train", "Train a recipe and write a measured bundle (extra: train)."),
-    }
+# name -> (module:attribute, line of the list); a command's module is imported when it is called.
+_RECORDINGS = {
+    "analyze": ("mien.cli.recordings.analyze:analyze", "Photos, videos or a camera to a table of affect."),
+    "live": ("mien.cli.recordings.live:live", "Watch a camera: in the terminal, or on a page of this machine."),
+    "summarize": (
+        "mien.cli.recordings.summarize:summarize",
+        "Coverage, means, shares, base rates and events of tables.",
+    ),
+    "report": ("mien.cli.recordings.report:report", "A page with timelines, key frames and a summary of tables."),
+    "smooth": ("mien.cli.recordings.smooth:smooth", "Smooth a table of affect over time."),
+    "tracks": ("mien.cli.recordings.tracks:tracks", "List the tracks of a table, and name persons."),
+    "compound": ("mien.cli.recordings.compound:compound", "Compound expressions of a table of affect, zero-shot."),
+    "convert": ("mien.cli.recordings.convert:convert", "A table in another format, or in OpenFace's columns."),
+    "bench": ("mien.cli.recordings.bench:bench", "Speed of every stage on this machine."),
+}
+_RESEARCH = {
+    "models": ("mien.cli.research.models:models", "List the bundles, or show the description of one."),
+    "data": ("mien.cli.research.data:data", "List the data sets that mien reads, or check a copy of one."),
+    "features": (
+        "mien.cli.recordings.features:features",
+        "Embeddings and raw scores of every frame, to train heads on.",
+    ),
+    "train": ("mien.cli.research.train:train", "Train a recipe and write a measured bundle (extra: train)."),
+    "evaluate": ("mien.cli.research.evaluate:evaluate", "Measure a bundle by a named protocol."),
+    "blend": ("mien.cli.research.blend:blend", "Search the weights of several models on labelled data."),
+    "submit": ("mien.cli.research.submit:submit", "Write or check a challenge submission."),
+    "export": ("mien.cli.research.export:export", "Write a smaller variant of a bundle, measured (extra: train)."),
+    "import": ("mien.cli.research.models:import_", "Make a bundle of published weights (extra: import)."),
+}
+
+GROUPS: MappingProxyType[str, dict[str, tuple[str, str]]] = MappingProxyType(
+    {"Recordings": _RECORDINGS, "Research": _RESEARCH}
 )
+"""Heading of the help -> its commands, in the order of the work."""
+
+COMMANDS: MappingProxyType[str, tuple[str, str]] = MappingProxyType({**_RECORDINGS, **_RESEARCH})
+"""Name of a command -> where it is, and its line in the help."""
 
 
 class _LazyGroup(click.Group):
@@ -76,22 +85,32 @@ class _LazyGroup(click.Group):
             raise TypeError(f"{COMMANDS[cmd_name][0]} is no command")
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            ctx.fail(f"no such command {args[0]!r}" + (f"; did you mean {near[0]}?" if near else ""))
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+        width = max(map(len, COMMANDS))
+        for heading, commands in GROUPS.items():
+            with formatter.section(heading):
+                formatter.write_dl([(name.ljust(width), summary) for name, (_, summary) in commands.items()])
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="mien")
 def mien() -> None:
-    """Reads facial affect in the wild: expression, valence, arousal and action units of every face.
+    """Predicts facial affect: expression, valence, arousal and action units of every face.
 
     Works offline. Shows what faces do, not what people feel.
     """
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Run the command line and exit with the code of the contract."""
+    """Run the command line and exit with one of the documented codes."""
     try:
         code = mien.main(arguments, prog_name="mien", standalone_mode=False)
     except click.ClickException as error:
@@ -101,7 +120,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         click.echo("interrupted", err=True)
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
-        # Whoever read our output has seen enough (``mien models | head -1``). Python would complain again at its end.
+        # The reader of the output has closed it (``mien models | head -1``). Python would complain again at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except MienError as error:
@@ -111,5 +130,12 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 
 def exit_code(error: MienError) -> int:
-    """The exit code of an error: its own class's, or that of the nearest parent in the table; 1 if there is none."""
+    """Exit code of an error: that of its class, or of the nearest parent in `EXIT_CODES`; 1 if there is none."""
     return next((EXIT_CODES[kind] for kind in type(error).__mro__ if kind in EXIT_CODES), 1)
+
+
+def result_code(*, any_done: bool, complete: bool) -> int:
+    """Exit code of a run: 0 all done, 1 some inputs failed or were read in part, 3 none could be read."""
+    if not any_done:
+        return 3
+    return 0 if complete else 1

@@ -14,9 +14,11 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from mien.cli.field_options import field_options
 from mien.cli.main import INTERRUPTED
-from mien.jobs import sigterm_as_interrupt
-from mien.pipeline import LiveFigures, LiveFrame
+from mien.core import AnalyzerConfig, Outputs, VideoOptions
+from mien.jobs.signals import sigterm_as_interrupt
+from mien.pipeline import LiveFrame, LiveStatistics
 
 _REFRESHES_HZ = 8
 _BAR_WIDTH = 12
@@ -129,7 +131,9 @@ def face_table(frame: LiveFrame) -> Table:
     help_texts={"table": "Table (.parquet, .csv, .jsonl) to write the predictions into; none if not given."},
 )
 @field_options(
-    VideoOptions, only=("stop_s",), help_texts={"stop_s": "Time in seconds after which to stop; at Ctrl-C if not given."}
+    VideoOptions,
+    only=("stop_s",),
+    help_texts={"stop_s": "Time in seconds after which to stop; at Ctrl-C if not given."},
 )
 @field_options(AnalyzerConfig)
 def live(source: str, page: bool, port: int, anonymous: bool, **options: Any) -> int:

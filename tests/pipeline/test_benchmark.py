@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from mien.core import ConfigError, InputError, MienError
-from mien.pipeline.bench import BenchReport, bench
-from mien.pipeline.bench_stages import BenchSettings, EndToEnd
+from mien.core import AnalyzerConfig, ConfigError, InputError, MienError
+from mien.pipeline.bench_stages import EndToEnd
+from mien.pipeline.benchmark import BenchReport, bench
 from tests.helpers.face_clips import N_FRAMES, write_clip
 
 
@@ -34,8 +34,8 @@ def test_every_stage_is_measured(report: BenchReport) -> None:
         assert (stage.to_decoding is None) == (stage.unit != "frames")
     # Faces are counted where faces are what is worked on: one a frame here, and the first is read when it was found.
     counts = {stage.name: stage.n for stage in report.stages}
-    assert counts["align, cut and judge quality"] == N_FRAMES
-    assert counts["read 68 points and pose"] >= N_FRAMES
+    assert counts["align, crop and estimate quality"] == N_FRAMES
+    assert counts["predict 68 landmarks and pose"] >= N_FRAMES
 
 
 def test_the_command_is_worked_by_another_process(report: BenchReport) -> None:
@@ -64,7 +64,7 @@ def test_without_a_face_the_stages_of_faces_are_left_out(tmp_path: Path) -> None
 
 
 def test_without_a_landmark_net(clip: Path) -> None:
-    report = bench(clip, repeats=1, threads=1, points="none")
+    report = bench(clip, repeats=1, threads=1, landmark_model="none")
     assert not any("68" in stage.name for stage in report.stages)
     assert report.faces_per_frame == 1
 
@@ -77,7 +77,7 @@ def test_what_cannot_be_measured(tmp_path: Path, clip: Path) -> None:
 
 
 def test_a_command_that_fails_says_why(clip: Path) -> None:
-    settings = BenchSettings(clip=clip, model="no-such-bundle", points="none", runtime="onnxruntime", threads=None)
-    _, command = EndToEnd(settings, N_FRAMES).works()
+    config = AnalyzerConfig(model="no-such-bundle", landmark_model="none")
+    _, command = EndToEnd(clip, config, N_FRAMES).stages()
     with pytest.raises(MienError, match="no-such-bundle"):
         command.run()
