@@ -45,16 +45,8 @@ from mien.core.model_spec import (
     TaskSpec,
     TrainingSource,
 )
-from mien.core.options import (
-    DEFAULT_BUNDLE,
-    DEFAULT_LANDMARK_MODEL,
-    NO_LANDMARK_MODEL,
-    AnalyzerConfig,
-    FeatureOptions,
-    JobOptions,
+from mien.core.option_fields import (
     OptionInfo,
-    Outputs,
-    VideoOptions,
     option,
     option_info,
     options_json,
@@ -62,6 +54,16 @@ from mien.core.options import (
     refuse_unused,
     row_options,
     with_shortcuts,
+)
+from mien.core.options import (
+    DEFAULT_BUNDLE,
+    DEFAULT_LANDMARK_MODEL,
+    NO_LANDMARK_MODEL,
+    AnalyzerConfig,
+    FeatureOptions,
+    JobOptions,
+    Outputs,
+    VideoOptions,
 )
 from mien.core.pose import pose_angles, rotation_matrices
 from mien.core.registry import Registry

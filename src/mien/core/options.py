@@ -7,18 +7,14 @@ shortcuts of the Python functions, the run manifest and resume read these fields
 
 from __future__ import annotations
 
-import difflib
-import inspect
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import Field, dataclass, field, fields, is_dataclass, replace
-from numbers import Real
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar, TypeVarTuple
+from typing import Any
 
 from mien.core.errors import ConfigError
 from mien.core.faces import FaceSelector
-from mien.core.typed import read_typed
+from mien.core.option_fields import CheckedOptions, described, option
 
 DEFAULT_BUNDLE = "mien-light"
 """Name of the affect bundle that is used where none is named."""
@@ -29,81 +25,10 @@ DEFAULT_LANDMARK_MODEL = "mien-points"
 NO_LANDMARK_MODEL = "none"
 """Stands for no landmark model: faces keep the detector's five keypoints."""
 
-Options = TypeVar("Options")
-Kinds = TypeVarTuple("Kinds")
-_INFO = "option"
 
-
+@described
 @dataclass(frozen=True, kw_only=True)
-class OptionInfo:
-    """Description of one field of an options class.
-
-    Attributes:
-        help: One sentence that says what the option does, with its unit.
-        flag: Name on the command line, such as ``--from``; ``--frames/--no-frames`` for a switch with both forms.
-        metavar: Placeholder of the value in help texts; empty for a switch.
-        minimum: Smallest number that is allowed; None for no limit.
-        maximum: Largest number that is allowed; None for no limit.
-        changes_rows: Whether rows of a table depend on the option; resume analyses an input again where one differs.
-    """
-
-    help: str
-    flag: str
-    metavar: str = ""
-    minimum: float | None = None
-    maximum: float | None = None
-    changes_rows: bool = True
-
-
-def option(help_text: str, flag: str, *, formerly: tuple[str, ...] = (), **facts: Any) -> dict[str, Any]:
-    """Metadata of a field of an options class.
-
-    Args:
-        help_text: One sentence that says what the option does, with its unit.
-        flag: Name on the command line, such as ``--from``.
-        formerly: Names of the field in manifests of earlier versions.
-        **facts: Further attributes of `OptionInfo`.
-
-    Examples:
-        >>> option("Analyse only every N-th frame.", "--every", metavar="N")["option"].metavar
-        'N'
-    """
-    return {_INFO: OptionInfo(help=help_text, flag=flag, **facts), "formerly": formerly}
-
-
-def option_info(one: Field[Any]) -> OptionInfo:
-    """The description of a field of an options class."""
-    info = one.metadata[_INFO]
-    if not isinstance(info, OptionInfo):
-        raise TypeError(f"{one.name} was not made by option()")
-    return info
-
-
-def _described(kind: type[Options]) -> type[Options]:
-    """Add the help text of every field to the docstring of an options class."""
-    lines = [f"    {one.name}: {option_info(one).help}" for one in fields(kind)]  # type: ignore[arg-type]
-    kind.__doc__ = "\n".join([inspect.cleandoc(kind.__doc__ or ""), "", "Attributes:", *lines])
-    return kind
-
-
-class _Checked:
-    """Base of the options classes: numbers are checked against the limits of their fields."""
-
-    def __post_init__(self) -> None:
-        for one in fields(self):  # type: ignore[arg-type]  # every subclass is a dataclass
-            info, value = option_info(one), getattr(self, one.name)
-            if value is None or (info.minimum is None and info.maximum is None):
-                continue
-            low = float("-inf") if info.minimum is None else info.minimum
-            high = float("inf") if info.maximum is None else info.maximum
-            if isinstance(value, bool) or not isinstance(value, Real) or not low <= float(value) <= high:
-                limits = f"at least {low:g}" if info.maximum is None else f"from {low:g} to {high:g}"
-                raise ConfigError(f"{one.name} must be {limits}, got {value!r}")
-
-
-@_described
-@dataclass(frozen=True, kw_only=True)
-class AnalyzerConfig(_Checked):
+class AnalyzerConfig(CheckedOptions):
     """Models of an analyzer and how they run.
 
     ``detector`` and ``landmark_model`` may also be objects with the methods of `mien.faces.FaceDetector` and
@@ -186,9 +111,9 @@ class AnalyzerConfig(_Checked):
         return not all(isinstance(one, (str, os.PathLike)) for one in (self.detector, self.landmark_model))
 
 
-@_described
+@described
 @dataclass(frozen=True, kw_only=True)
-class VideoOptions(_Checked):
+class VideoOptions(CheckedOptions):
     """Frames of a video to analyse, and how predictions change over time.
 
     ``smooth`` and ``adaptive`` may also be `mien.affect.Smoothing` and `mien.affect.AdaptiveRate`.
@@ -246,9 +171,9 @@ class VideoOptions(_Checked):
             raise ConfigError(f"the range from {start_s:g} s to {stop_s:g} s is empty; stop_s must be above start_s")
 
 
-@_described
+@described
 @dataclass(frozen=True, kw_only=True)
-class Outputs(_Checked):
+class Outputs(CheckedOptions):
     """Files that a run writes.
 
     Raises:
@@ -313,9 +238,9 @@ class Outputs(_Checked):
             raise ConfigError("anonymous changes the overlay; name a file for it")
 
 
-@_described
+@described
 @dataclass(frozen=True, kw_only=True)
-class JobOptions(_Checked):
+class JobOptions(CheckedOptions):
     """Processes that share the inputs of a run.
 
     ``engine`` may also be an object with the methods of `mien.jobs.Engine`, whose own number of workers then counts.
@@ -346,9 +271,9 @@ class JobOptions(_Checked):
     )
 
 
-@_described
+@described
 @dataclass(frozen=True, kw_only=True)
-class FeatureOptions(_Checked):
+class FeatureOptions(CheckedOptions):
     """Vectors that `mien.pipeline.extract_features` stores.
 
     Raises:
@@ -378,106 +303,3 @@ class FeatureOptions(_Checked):
         super().__post_init__()
         if self.crops and self.audio is not None:
             raise ConfigError("crops have no sound; extract the sound of the videos into another folder")
-
-
-def with_shortcuts(shortcuts: Mapping[str, Any], *options: *Kinds) -> tuple[*Kinds]:
-    """Options with keyword shortcuts put in; each keyword goes to the options that have a field of its name.
-
-    Args:
-        shortcuts: Field name -> value.
-        *options: Instances of options classes.
-
-    Returns:
-        The options in the same order.
-
-    Raises:
-        TypeError: No options have a field of that name.
-        ConfigError: A value is refused.
-
-    Examples:
-        >>> with_shortcuts({"every": 2, "threads": 1}, AnalyzerConfig(), VideoOptions())[1].every
-        2
-        >>> with_shortcuts({"evry": 2}, VideoOptions())
-        Traceback (most recent call last):
-            ...
-        TypeError: unknown option 'evry'; did you mean 'every'?
-    """
-    given: tuple[Any, ...] = options
-    names = [{one.name for one in fields(each)} for each in given]
-    known = set().union(*names)
-    for name in shortcuts:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known))}"
-            raise TypeError(f"unknown option {name!r}; {hint}")
-    changed: Any = tuple(
-        replace(each, **{name: value for name, value in shortcuts.items() if name in has})
-        for each, has in zip(given, names, strict=True)
-    )
-    return changed  # type: ignore[no-any-return]  # the same classes in the same order
-
-
-def refuse_unused(options: object, used: tuple[str, ...], user: str) -> None:
-    """Refuse options that a function would ignore.
-
-    Args:
-        options: Instance of an options class.
-        used: Names of the fields that have an effect.
-        user: Name of the function, for the message.
-
-    Raises:
-        ConfigError: Another field differs from its default.
-    """
-    for one, value in _values(options):
-        if one.name not in used and value != one.default:
-            raise ConfigError(f"{user} has no use for {one.name}={value!r}; leave it out")
-
-
-def options_json(*options: object) -> dict[str, Any]:
-    """Field name -> value that JSON can hold, as the run manifest stores options.
-
-    Settings such as `mien.affect.Smoothing` become their text, other objects the name of their class.
-
-    Examples:
-        >>> options_json(JobOptions(workers=2))
-        {'workers': 2, 'engine': 'local'}
-    """
-    return {one.name: _plain(value) for each in options for one, value in _values(each)}
-
-
-def row_options(*options: object) -> dict[str, Any]:
-    """The part of `options_json` that rows of a table depend on."""
-    return {
-        one.name: _plain(value) for each in options for one, value in _values(each) if option_info(one).changes_rows
-    }
-
-
-def read_options(kind: type[Options], arguments: Mapping[str, Any]) -> Options:
-    """Options as the ``arguments`` of a run manifest hold them, also under the names of earlier versions.
-
-    Args:
-        kind: Options class.
-        arguments: Field name -> JSON value; names of other options are passed over.
-
-    Raises:
-        ConfigError: A value is not of its field's type or is refused.
-
-    Examples:
-        >>> read_options(AnalyzerConfig, {"points": "none", "every": 2}).landmark_model
-        'none'
-    """
-    names = {name for one in fields(kind) for name in (one.name, *one.metadata["formerly"])}  # type: ignore[arg-type]
-    return read_typed(kind, {name: arguments[name] for name in arguments if name in names}, "the arguments of the run")
-
-
-def _values(options: object) -> Iterator[tuple[Field[Any], Any]]:
-    for one in fields(options):  # type: ignore[arg-type]  # options are dataclasses
-        yield one, getattr(options, one.name)
-
-
-def _plain(value: Any) -> Any:
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    return str(value) if is_dataclass(value) else type(value).__name__
