@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from mien._version import __version__
 
 if TYPE_CHECKING:
-    from mien.affect import Analyzer
+    from mien.affect import Analyzer, Smoothing
     from mien.core import (
         ACTION_UNITS,
         EXPRESSIONS,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
         VideoOptions,
     )
     from mien.inference import list_bundles
-    from mien.pipeline import RunResult, analyze, live
+    from mien.pipeline import RunResult, analyze, live, summarize, write_report
     from mien.results import read_table
 
 __all__ = [
@@ -55,22 +55,28 @@ __all__ = [
     "OutputError",
     "Outputs",
     "RunResult",
+    "Smoothing",
     "VideoOptions",
     "__version__",
     "analyze",
     "list_bundles",
     "live",
     "read_table",
+    "summarize",
+    "write_report",
 ]
 
 # Loading OpenCV, ONNX Runtime, PyArrow and PyAV takes longer than a door may: names open their package when used.
 _HOMES = {
     "Analyzer": "mien.affect",
     "RunResult": "mien.pipeline",
+    "Smoothing": "mien.affect",
     "analyze": "mien.pipeline",
     "list_bundles": "mien.inference",
     "live": "mien.pipeline",
     "read_table": "mien.results",
+    "summarize": "mien.pipeline",
+    "write_report": "mien.pipeline",
 }
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mien.pipeline.postprocessing.person_baseline import Calibration, calibrate_file, calibrate_table
     from mien.pipeline.postprocessing.report import write_report
     from mien.pipeline.postprocessing.smooth import smooth_file, smooth_table
-    from mien.pipeline.postprocessing.summarize import SummaryResult, summarize_files
+    from mien.pipeline.postprocessing.summarize import SummaryResult, bundle_thresholds, summarize, summarize_files
     from mien.pipeline.postprocessing.tracks import TrackList, name_persons_in_file, tracks_of_file, write_thumbnails
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "TrackList",
     "analyze",
     "bench",
+    "bundle_thresholds",
     "calibrate_file",
     "calibrate_table",
     "compound_file",
@@ -54,6 +55,7 @@ __all__ = [
     "smooth_file",
     "smooth_table",
     "sound_of_frames",
+    "summarize",
     "summarize_files",
     "tracks_of_file",
     "write_report",
@@ -82,6 +84,8 @@ _HOMES = {
     "smooth_file": "postprocessing.smooth",
     "smooth_table": "postprocessing.smooth",
     "SummaryResult": "postprocessing.summarize",
+    "bundle_thresholds": "postprocessing.summarize",
+    "summarize": "postprocessing.summarize",
     "summarize_files": "postprocessing.summarize",
     "TrackList": "postprocessing.tracks",
     "name_persons_in_file": "postprocessing.tracks",

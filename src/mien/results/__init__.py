@@ -15,7 +15,7 @@ from mien.results.openface.openface_reader import read_openface
 from mien.results.openface.openface_writer import OpenFacePlan, write_openface, write_openface_files
 from mien.results.reports.html_report import render_report
 from mien.results.reports.report_content import Moment
-from mien.results.summaries.summary import Summary, summarize
+from mien.results.summaries.summary import Summary, summarize_table
 from mien.results.table_reader import iter_pieces, read_table
 from mien.results.tables.manifest import (
     FAILURES_NAME,
@@ -112,7 +112,7 @@ __all__ = [
     "recover",
     "render_report",
     "save_table",
-    "summarize",
+    "summarize_table",
     "table_metadata",
     "table_schema",
     "thresholds_metadata",

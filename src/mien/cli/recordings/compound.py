@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``mien compound``."""
+"""The command ``mien compound``."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import click
 
 @click.command(short_help="Compound expressions of a table of affect, zero-shot.")
 @click.argument("table", type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="The new table (.parquet, .csv, .jsonl).")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Path of the new table (.parquet, .csv, .jsonl).")
 @click.option(
     "--half-width",
     type=click.IntRange(min=0),
     default=50,
     show_default=True,
     metavar="D",
-    help="Of the box mean over time, in frames each side; 0 for none.",
+    help="Half-width of the box mean over time, in frames; 0 for none.",
 )
 def compound(table: Path, out: Path, half_width: int) -> None:
-    """The compound expression of every frame of an affect table: fearfully surprised, sadly angry and so on.
+    """Write the compound expression of every frame of an affect table: fearfully surprised, sadly angry and so on.
 
     Zero-shot: the mean of the probabilities of two basic expressions, of the strongest face of each frame, smoothed
-    over time. No compound expression was ever learned, and each frame gets one of the seven.
+    over time. No compound expression was in the training data, and each frame gets one of the seven.
     """
-    from mien.pipeline.postprocessing.compound_table import compound_file
+    from mien.pipeline import compound_file
 
     n_frames, n_empty = compound_file(table, out, half_width=half_width)
     click.echo(f"wrote {out}: {n_frames} frames" + (f", {n_empty} of sources without a face" if n_empty else ""))

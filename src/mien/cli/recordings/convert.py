@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``mien convert``."""
+"""The command ``mien convert``."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import click
 
 # OpenFace's own flags.
 _GROUPS = {
-    "2Dfp": "OpenFace: 2-D landmarks (where the table has 68).",
-    "3Dfp": "OpenFace: 3-D landmarks, which stay empty.",
-    "pdmparams": "OpenFace: shape parameters, which stay empty.",
-    "pose": "OpenFace: head pose; its position stays empty.",
-    "aus": "OpenFace: action units.",
-    "gaze": "OpenFace: gaze and eyes, which stay empty.",
+    "2Dfp": "OpenFace's columns of 2-D landmarks (where the table has 68).",
+    "3Dfp": "OpenFace's columns of 3-D landmarks, which stay empty.",
+    "pdmparams": "OpenFace's columns of shape parameters, which stay empty.",
+    "pose": "OpenFace's columns of head pose; the position stays empty.",
+    "aus": "OpenFace's columns of action units.",
+    "gaze": "OpenFace's columns of gaze and eyes, which stay empty.",
 }
 
 
@@ -32,23 +32,24 @@ def _parameter(group: str) -> str:
 
 @click.command(short_help="A table in another format, or in OpenFace's columns.")
 @click.argument("table", type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="The new file; for OpenFace or a folder.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Path of the new file; for OpenFace's columns also a folder.")
 @click.option(
     "--to",
     type=click.Choice(["mien", "openface"]),
     default="mien",
     show_default=True,
-    help="mien: the ending chooses .parquet, .csv or .jsonl.",
+    help="Columns of the new file; for mien's, the ending chooses .parquet, .csv or .jsonl.",
 )
-@click.option("--faces", default="all", show_default=True, metavar="WHICH", help="largest, track=ID or person=NAME.")
+@click.option("--faces", default="all", show_default=True, metavar="WHICH", help="Faces to keep: all, largest, track=ID or person=NAME.")
 @_group_flags
 def convert(table: Path, out: Path, to: str, faces: str, **flags: bool) -> None:
-    """Write TABLE, mien's or an OpenFace CSV (2.0 to 2.2), in another format, or one person's rows of it.
+    """Write TABLE, mien's or an OpenFace CSV (2.0 to 2.2), in another format, or the rows of one person in it.
 
-    With --faces every frame keeps one row. OpenFace's columns come all, as from OpenFace itself, unless its flags
-    (--aus, --pose ...) choose some. What mien does not measure stays empty; a file beside it (.about.json) says what.
+    With --faces every frame keeps one row. All of OpenFace's columns are written, as by OpenFace itself, unless its
+    flags (--aus, --pose ...) choose some. Columns that mien has no values for stay empty; a file beside the CSV
+    (.about.json) lists them.
     """
-    from mien.pipeline.postprocessing.convert import convert_file, convert_to_openface
+    from mien.pipeline import convert_file, convert_to_openface
 
     groups = [name for name in _GROUPS if flags[_parameter(name)]]
     if to == "openface":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``mien report``; the words of a run are in `mien.cli.progress`."""
+"""The command ``mien report``."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ import click
 
 @click.command(short_help="A page with timelines, key frames and a summary of tables.")
 @click.argument("tables", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="TABLE...")
-@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="FILE.html", help="The page.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="FILE.html", help="Path of the page.")
 @click.option(
     "--video",
     "videos",
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="For key frames: where an analysed file is now, if it was moved. May be repeated.",
+    help="Path of an analysed file that was moved, for key frames. May be repeated.",
 )
-@click.option("--no-frames", is_flag=True, help="Leave every face out.")
+@click.option("--no-frames", is_flag=True, help="Leave out all images of faces.")
 def report(tables: tuple[Path, ...], out: Path, videos: tuple[Path, ...], *, no_frames: bool) -> None:
     """Write one page that shows affect tables in any browser, offline: timelines to zoom, key frames, a summary.
 
-    The page holds everything and loads nothing. Small pictures of faces come from the analysed files where these are
-    still at hand; --no-frames leaves them out.
+    The page holds everything and loads nothing. Small images of faces come from the analysed files where these still
+    exist; --no-frames leaves them out.
     """
-    from mien.pipeline.postprocessing.report import write_report
+    from mien.pipeline import write_report
 
     for note in write_report(tables, out, videos=videos, frames=not no_frames):
         click.echo(f"note: {note}", err=True)

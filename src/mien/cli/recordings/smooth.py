@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``mien smooth``."""
+"""The command ``mien smooth``."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ import click
 
 @click.command(short_help="Smooth a table of affect over time.")
 @click.argument("table", type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="The new table (.parquet, .csv, .jsonl).")
-@click.option("--expr", type=click.IntRange(min=0), default=0, metavar="D", help="Frames each side for expressions.")
-@click.option("--va", type=click.IntRange(min=0), default=0, metavar="D", help="The same for valence and arousal.")
-@click.option("--au", type=click.IntRange(min=0), default=0, metavar="D", help="The same for action units.")
-@click.option("--kernel", type=click.Choice(["mean", "median", "gaussian"]), default="mean", show_default=True)
-@click.option("--sigma", type=float, default=1e5, show_default=True, help="Of the gaussian kernel, in frames squared.")
-@click.option("--causal", is_flag=True, help="Use no later frame.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Path of the new table (.parquet, .csv, .jsonl).")
+@click.option("--expr", type=click.IntRange(min=0), default=0, metavar="D", show_default=True,
+    help="Half-width for expressions, in frames; 0 for no smoothing.")
+@click.option("--va", type=click.IntRange(min=0), default=0, metavar="D", show_default=True,
+    help="Half-width for valence and arousal, in frames.")
+@click.option("--au", type=click.IntRange(min=0), default=0, metavar="D", show_default=True,
+    help="Half-width for action units, in frames.")
+@click.option("--kernel", type=click.Choice(["mean", "median", "gaussian"]), default="mean", show_default=True, help="Weights of the frames.")
+@click.option("--sigma", type=float, default=1e5, show_default=True, help="Width of the gaussian kernel, in frames squared.")
+@click.option("--causal", is_flag=True, help="Use the frame itself and earlier frames only.")
 @click.option(
     "--baseline",
     type=click.Choice(["person"]),
@@ -36,17 +39,15 @@ def smooth(
 ) -> None:
     """Smooth every track of an affect table on its own, and decide the top expression again.
 
-    Good half-widths for videos: --expr 50 --va 50 --au 3. Frames in which a face was lost count as interpolated; no
-    row is added for them. --baseline person works with or without smoothing: it takes each person (or track that is
-    nobody's) from the median of its neutral-looking frames.
+    Good half-widths for videos: --expr 50 --va 50 --au 3. Frames in which a face was lost are interpolated; no row is
+    added for them. --baseline person works with or without smoothing: it subtracts the median of the neutral-looking
+    frames of each person, or of each track that has no person.
     """
     from mien.affect import Smoothing
-    from mien.pipeline.postprocessing.smooth import smooth_file
+    from mien.pipeline import calibrate_file, smooth_file
 
     settings = Smoothing(expr=expr, va=va, au=au, kernel=kernel, sigma=sigma, causal=causal)
     if baseline is not None:
-        from mien.pipeline.postprocessing.person_baseline import calibrate_file
-
         done = calibrate_file(table, out, settings)
         for source, name, n_neutral in done.untouched:
             click.echo(

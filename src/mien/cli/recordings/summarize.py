@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``mien summarize``, and the summary as a table for the terminal."""
+"""The command ``mien summarize``, and a summary as a table for the terminal."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from mien.cli.main import EXIT_CODES
+from mien.core import InputError
+
 _MAX_LINES = 60
 _TOP_EXPRESSIONS = 3
 _TOP_UNITS = 3
@@ -20,14 +23,14 @@ _LEAST_SHARE = 0.05
 
 
 def summary_view(windows: pa.Table, *, windowed: bool) -> Table:
-    """The first lines of a summary.
+    """The first lines of a summary as a table for the terminal.
 
     Args:
-        windows: of `mien.results.Summary`.
-        windowed: whether there may be several windows, so that their times are worth a column.
+        windows: Table of windows of a `mien.results.Summary`.
+        windowed: Whether there may be several windows, so that the table shows their times.
     """
     hidden = windows.num_rows - _MAX_LINES
-    caption = f"{hidden} more lines: --out FILE has them all" if hidden > 0 else None
+    caption = f"{hidden} more lines: --out FILE writes all of them" if hidden > 0 else None
     view = Table(caption=caption, header_style="bold", pad_edge=False, box=SIMPLE_HEAD)
     view.add_column("source", overflow="fold", min_width=12)
     view.add_column("face", no_wrap=True)
@@ -52,7 +55,7 @@ def summary_view(windows: pa.Table, *, windowed: bool) -> Table:
             _expressions(row),
             _units(row),
         ]
-        view.add_row(*map(Text, cells))  # file names may look like rich's markup: nothing is interpreted
+        view.add_row(*map(Text, cells))  # plain text: file names may look like rich's markup
     return view
 
 
@@ -101,42 +104,43 @@ def _largest(row: Mapping[str, Any], ending: str, n: int) -> list[tuple[str, flo
     "--out",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Every number: a row per source, face and window (.csv, .parquet, .jsonl).",
+    help="New table with every value: a row per source, face and time window (.csv, .parquet, .jsonl).",
 )
 @click.option(
     "--events",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Onset, offset, peak and duration of every event of an action unit or expression.",
+    help="New table with onset, offset, peak and duration of every event of an action unit or expression.",
 )
 @click.option(
     "--transitions",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="How often which expression gave way to which.",
+    help="New table with the number of changes from each expression to each other one.",
 )
-@click.option("--window", "window_s", type=float, metavar="SECONDS", help="A row per so many seconds. [default: all]")
+@click.option("--window", "window_s", type=float, metavar="SECONDS", help="Length of the time windows in seconds. [default: one window over everything]")
 def summarize(
     tables: tuple[Path, ...], out: Path | None, events: Path | None, transitions: Path | None, window_s: float | None
 ) -> int:
-    """Say in short what affect tables hold: per file, face and time window.
+    """Summarise affect tables per file, face and time window.
 
-    The terminal shows the essentials; --out has every number. Shares are of time, not of rows. docs/summaries.md
-    defines each of them.
+    The terminal shows the essentials; --out writes every value. Shares are shares of time, not of rows.
+    docs/summaries.md defines every column.
     """
     from rich.console import Console
 
-    from mien.cli.recordings.summarize import summary_view
-    from mien.pipeline.postprocessing.summarize import summarize_files
+    from mien.pipeline import summarize_files
 
     result = summarize_files(tables, out=out, events=events, transitions=transitions, window_s=window_s)
     console = Console()
     if not console.is_terminal:
-        console = Console(width=160)  # a pipe has no edge at which names would have to be cut
+        console = Console(width=160)  # a pipe has no edge that would cut names
     if result.summary.windows.num_rows:
         console.print(summary_view(result.summary.windows, windowed=window_s is not None))
     for failure in result.failures:
         click.echo(f"failed: {failure.reason}", err=True)
     for path in result.written:
         click.echo(f"wrote {path}", err=True)
-    return result.exit_code
+    if not result.failures:
+        return 0
+    return 1 if len(result.failures) < len(tables) else EXIT_CODES[InputError]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``mien tracks``."""
+"""The command ``mien tracks``."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from mien.pipeline.postprocessing.tracks import TrackList
+    from mien.pipeline import TrackList
 
 
 @click.command(short_help="List the tracks of a table, and name persons.")
 @click.argument("table", type=click.Path(path_type=Path))
-@click.option("--merge", multiple=True, metavar="ID,...=NAME", help="These tracks are NAME. May be given again.")
-@click.option("--out", type=click.Path(path_type=Path), help="The new table with the column person.")
-@click.option("--source", metavar="NAME", help="Whose tracks --merge means, where the table has several sources.")
-@click.option("--thumbnails", type=click.Path(path_type=Path), metavar="DIR", help="A strip of faces for each track.")
-@click.option("--video", type=click.Path(path_type=Path), help="Where the input is now. [default: where it was]")
+@click.option("--merge", multiple=True, metavar="ID,...=NAME", help="Give these tracks the name NAME. May be repeated.")
+@click.option("--out", type=click.Path(path_type=Path), help="Path of the new table with the column person.")
+@click.option("--source", metavar="NAME", help="Source of the tracks of --merge, where the table has several sources.")
+@click.option("--thumbnails", type=click.Path(path_type=Path), metavar="DIR", help="Folder for a strip of faces of each track.")
+@click.option("--video", type=click.Path(path_type=Path), help="Path of the analysed file. [default: the path in the table]")
 def tracks(
     table: Path,
     merge: tuple[str, ...],
@@ -30,24 +30,25 @@ def tracks(
 ) -> None:
     """List when, where and how large each track of TABLE is seen.
 
-    A track follows a face and knows nothing of identity: a person who comes back has a new one. Look (--thumbnails),
-    then say who is who: --merge 1,3=patient --merge 2=interviewer --out NEW. Track numbers stay as they are.
+    A track follows a face and not an identity: a person who comes back has a new track. Look at the faces
+    (--thumbnails), then name persons: --merge 1,3=patient --merge 2=interviewer --out NEW. Track numbers stay as they
+    are.
     """
-    from mien.pipeline.postprocessing.tracks import name_persons_in_file, tracks_of_file, write_thumbnails
+    from mien.pipeline import name_persons_in_file, tracks_of_file, write_thumbnails
 
     if bool(merge) != bool(out):
         raise click.UsageError("--merge and --out go together: the table itself is never changed")
     if source is not None and not merge:
-        raise click.UsageError("--source says whose tracks --merge means")
+        raise click.UsageError("--source names the source of the tracks of --merge")
     if video is not None and thumbnails is None:
-        raise click.UsageError("--video is where --thumbnails takes the faces from")
+        raise click.UsageError("--video is the file from which --thumbnails takes the faces")
     found = tracks_of_file(table) if out is None else name_persons_in_file(table, out, _persons(merge), source=source)
     for line in _lines(found):
         click.echo(line)
-    for swap in found.swaps:
+    for switch in found.id_switches:
         click.echo(
-            f"note: {swap.source}: tracks {swap.track_ids[0]} and {swap.track_ids[1]} change sides between"
-            f" {swap.first_s:.2f} and {swap.last_s:.2f} s; look whether people moved or tracks were mistaken",
+            f"note: {switch.source}: tracks {switch.track_ids[0]} and {switch.track_ids[1]} change sides between"
+            f" {switch.first_s:.2f} and {switch.last_s:.2f} s; check whether people moved or tracks were mistaken",
             err=True,
         )
     if out is not None:
@@ -69,7 +70,7 @@ def _persons(merge: tuple[str, ...]) -> dict[str, list[int]]:
 
 def _lines(found: TrackList) -> list[str]:
     if not found.tracks:
-        return ["no tracks: nobody was followed"]
+        return ["no tracks: the table holds no face that is followed over time"]
     several = len({track.source for track in found.tracks}) > 1
     head = ["track", "person", "from s", "to s", "frames", "coverage", "face px", "place px"]
     rows = [[*(["source"] if several else []), *head]]

@@ -3,53 +3,60 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mien.affect import compound_timeline
 from mien.core import COMPOUND_EXPRESSIONS, EXPRESSIONS, ConfigError, InputError
 from mien.pipeline.media_run import SMOOTHING_KEY
 from mien.results import format_of, read_table, save_table, table_metadata
-from mien.results.tables import arrow_compute as pc
+
+PathName = str | os.PathLike[str]
 
 
-def compound_file(path: Path, out: Path, *, half_width: int) -> tuple[int, int]:
-    """Read an affect table and write the compound expression of each of its frames.
+def compound_file(path: PathName, out: PathName, *, half_width: int = 50) -> tuple[int, int]:
+    """Reads an affect table and writes the compound expression of each of its frames.
 
     Args:
-        path: a table that mien wrote.
-        out: the new table; its ending chooses the format.
-        half_width: of the box mean over time, in frames.
+        path: Path of the table.
+        out: Path of the new table; its ending chooses the format.
+        half_width: Half-width of the box mean over time, in frames; 0 for none.
 
     Returns:
-        Frames written, and how many of them belong to sources in which no face was found.
+        Number of frames written, and how many of them belong to sources in which no face was found.
 
     Raises:
-        ConfigError: an ending is unknown.
-        InputError: the table cannot be read, is smoothed already, or lacks a basic expression.
-        OutputError: the new table cannot be written.
+        ConfigError: An ending is unknown.
+        InputError: The table cannot be read, is smoothed already, or lacks a basic expression.
+        OutputError: The new table cannot be written.
     """
-    format_of(out)  # refuses an unknown ending before the work
+    format_of(Path(out))  # refuse an unknown ending before the work
     table = read_table(path)
     try:
         found = compound_table(table, half_width=half_width)
     except (ConfigError, InputError) as error:
         raise InputError(f"{path}: {error}") from error
-    save_table(out, found)
+    save_table(Path(out), found)
     return len(found), found["compound"].null_count
 
 
 def compound_table(table: pa.Table, *, half_width: int = 50) -> pa.Table:
     """``source, frame, time_s, compound, compound_<name>`` for every frame of every source, in order.
 
-    A score is the mean of two probabilities, in [0, .5]; see `mien.affect.compound_timeline`. Frames without a face
+    A score is the mean of two probabilities, in [0, 0.5]; see `mien.affect.compound_timeline`. Frames without a face
     are interpolated; in a source without any face everything is null.
 
+    Args:
+        table: Affect table.
+        half_width: Half-width of the box mean over time, in frames; 0 for none.
+
     Raises:
-        ConfigError: a basic expression is missing in the bundle.
-        InputError: the table is smoothed already and would be smoothed again.
+        ConfigError: A basic expression is missing in the bundle.
+        InputError: The table is smoothed already and would be smoothed again.
     """
     if half_width and SMOOTHING_KEY in table_metadata(table.schema):
         raise InputError("the table is smoothed already; choose half-width 0, or take the original")

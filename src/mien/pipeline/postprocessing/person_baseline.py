@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A table with action units, valence and arousal measured from each person's own face at rest."""
+"""Affect tables with action units, valence and arousal relative to each person's own face at rest."""
 
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from mien.results import (
     with_table_metadata,
 )
 
+PathName = str | os.PathLike[str]
+
 _METADATA_KEY = "baseline"
 
 _Subject = tuple[str, str]  # source; person or "track 3"
@@ -32,54 +35,56 @@ _Subject = tuple[str, str]  # source; person or "track 3"
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """What became of each person, or track that is nobody's.
+    """The outcome for each person, and for each track that has no person.
 
     Attributes:
-        calibrated: source and name of those whose face at rest is known.
-        untouched: of the others, whose values stay as they were, with their number of neutral-looking rows.
+        calibrated: ``(source, name)`` of persons and tracks with a known face at rest.
+        untouched: ``(source, name, n_neutral)`` of the others, whose values stay as they were, with their number of
+            neutral-looking rows.
     """
 
     calibrated: tuple[tuple[str, str], ...]
     untouched: tuple[tuple[str, str, int], ...]
 
 
-def calibrate_file(path: Path, out: Path, settings: Smoothing) -> Calibration:
-    """Read a table, smooth it where that is asked for, subtract resting levels and write it.
+def calibrate_file(path: PathName, out: PathName, settings: Smoothing | None = None) -> Calibration:
+    """Reads a table, smooths it if settings are given, subtracts resting levels and writes it.
 
     Args:
-        path: a table.
-        out: the new one; its ending chooses the format.
-        settings: smoothing; half-widths of 0 leave values as they are.
+        path: Path of the table.
+        out: Path of the new table; its ending chooses the format.
+        settings: Smoothing over time; None, or half-widths of 0, for none.
 
     Raises:
-        ConfigError: an ending is unknown.
-        InputError: the table cannot be read, is calibrated already, or lacks what is needed.
-        OutputError: the new table cannot be written.
+        ConfigError: An ending is unknown.
+        InputError: The table cannot be read, is calibrated already, or lacks a column that is needed.
+        OutputError: The new table cannot be written.
     """
-    format_of(out)  # a wrong ending is said before the work
+    settings = settings or Smoothing()
+    format_of(Path(out))  # refuse an unknown ending before the work
     table = read_table(path)
     try:
-        # Rest is judged on what was measured: smoothing would carry expressions into the frames around them.
+        # Rest is judged on unsmoothed values: smoothing would carry expressions into the frames around them.
         smoothed = smooth_table(table, settings)[0] if settings.expr or settings.va or settings.au else table
         result, calibration = calibrate_table(smoothed, measured=table)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    save_table(out, result)
+    save_table(Path(out), result)
     return calibration
 
 
 def calibrate_table(table: pa.Table, *, measured: pa.Table | None = None) -> tuple[pa.Table, Calibration]:
     """The table with resting levels subtracted from action units, valence and arousal.
 
-    The level is the median over the neutral-looking frames of a person (or of a track that nobody was named) within
-    one source. Action units are limited to 0 to 1 and valence and arousal to -1 to 1 afterwards. Expressions stay.
+    The level is the median over the neutral-looking frames of a person (or of a track that has no person) within one
+    source. Action units are limited to 0 to 1 and valence and arousal to -1 to 1 afterwards. Expressions stay.
 
     Args:
-        table: what is changed.
-        measured: the same rows before smoothing, from which the levels are taken; ``table`` itself if None.
+        table: Affect table to change.
+        measured: Table of the same rows before smoothing, from which the levels are taken; ``table`` itself if None.
 
     Raises:
-        InputError: the table is calibrated already, nobody is followed in it, or it has no probability of neutral.
+        InputError: The table is calibrated already, has no tracks, or has no probability of neutral.
     """
     reference = table if measured is None else measured
     if _METADATA_KEY in table_metadata(table.schema):
@@ -87,9 +92,9 @@ def calibrate_table(table: pa.Table, *, measured: pa.Table | None = None) -> tup
     groups, subjects = _subjects(table)
     neutral = column_numbers(reference["expression_neutral"])
     if not subjects:
-        raise InputError("nobody is followed in this table, so nobody has a baseline; photos have none")
+        raise InputError("the table has no tracks, so nobody has a baseline; photos have none")
     if np.isnan(neutral).all():
-        raise InputError("the table has no probability of neutral, without which a face at rest cannot be told")
+        raise InputError("the table has no probability of neutral, without which a face at rest is not known")
     units = [name for name in action_unit_columns(table.schema) if table[name].null_count < len(table)]
     limits = dict.fromkeys(units, (0.0, 1.0)) | dict.fromkeys(DIMENSIONS, (-1.0, 1.0))
     baseline = resting_levels(groups, neutral, _matrix(reference, list(limits)), len(subjects))
@@ -129,7 +134,7 @@ def calibrate_table(table: pa.Table, *, measured: pa.Table | None = None) -> tup
 
 
 def _subjects(table: pa.Table) -> tuple[npt.NDArray[np.intp], list[_Subject]]:
-    """Whose row each is, -1 for nobody's, and who they are, by first appearance."""
+    """The number of each row's person or track, -1 for none, and the persons and tracks by first appearance."""
     tracks = table["track_id"].fill_null(-1).to_pylist()
     names = table[PERSON_COLUMN.name].to_pylist() if PERSON_COLUMN.name in table.schema.names else [None] * len(table)
     numbers: dict[_Subject, int] = {}

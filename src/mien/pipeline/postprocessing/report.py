@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The report of tables as a file, with key frames cut from the media that they were read from."""
+"""Reports of tables as HTML files, with key frames cut from the media that were analysed."""
 
 from __future__ import annotations
 
@@ -15,36 +15,39 @@ from mien.media import find_inputs, jpeg_thumbnail, load_image, open_video
 from mien.pipeline.postprocessing.summarize import bundle_thresholds
 from mien.results import Moment, RunManifest, atomic_write, hash_file, output_errors, render_report
 
+PathName = str | os.PathLike[str]
+
 _FACE_SIDE_PX, _PHOTO_SIDE_PX = 160, 300
 _TIME_SLACK_S = 1e-3
 
 
 def write_report(
-    tables: Sequence[str | os.PathLike[str]],
-    out: str | os.PathLike[str],
+    tables: Sequence[PathName] | PathName,
+    out: PathName,
     *,
-    videos: Sequence[str | os.PathLike[str]] = (),
+    videos: Sequence[PathName] = (),
     frames: bool = True,
 ) -> tuple[str, ...]:
-    """Write the report of affect tables as one self-contained page.
+    """Writes the report of affect tables as one self-contained page.
 
     Args:
-        tables: affect tables, at least one.
-        out: the page, ``.html`` or ``.htm``. Missing folders are created.
-        videos: where the analysed files are now, if they are not where the tables say. They are matched by name, and
-            a single one with a table of a single source whatever its name.
-        frames: whether small pictures of faces are part of the page.
+        tables: Path of an affect table, or several of them.
+        out: Path of the page, ``.html`` or ``.htm``. Missing folders are created.
+        videos: Paths of the analysed files, if they are not where the tables say. They are matched by name, and a
+            single one with a table of a single source whatever its name.
+        frames: Whether small images of faces are part of the page.
 
     Returns:
-        Notes for the user, such as of files whose key frames could not be had.
+        Notes for the user, such as that key frames of a file are missing.
 
     Raises:
-        ConfigError: there is no table, an ending is unknown, a video fits no source, or frames are both given and
-            unwanted.
-        InputError: a table cannot be read.
-        OutputError: the page cannot be written.
+        ConfigError: There is no table, an ending is unknown, a video fits no source, or videos are given although
+            ``frames`` is false.
+        InputError: A table cannot be read.
+        OutputError: The page cannot be written.
     """
-    paths, page = [Path(table) for table in tables], Path(out)
+    paths = [Path(table) for table in ([tables] if isinstance(tables, (str, os.PathLike)) else tables)]
+    page = Path(out)
     if not paths:
         raise ConfigError("a report needs at least one table")
     check_report_name(page)
@@ -61,22 +64,22 @@ def write_report(
     return () if pictures is None else tuple(pictures.notes)
 
 
-def check_report_name(page: str | os.PathLike[str]) -> None:
-    """Refuse, before any work is done, a name that is not that of a page.
+def check_report_name(page: PathName) -> None:
+    """Refuses, before any work is done, a path that does not name a page.
 
     Raises:
-        ConfigError: it does not end in ``.html`` or ``.htm``.
+        ConfigError: The path does not end in ``.html`` or ``.htm``.
     """
     if Path(page).suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"{os.fspath(page)} must end in .html; a report is a page")
 
 
 class _KeyFrames:
-    """Cuts pictures of moments out of the media; `mien.results.reports.report_content.Pictures`.
+    """Cuts images of moments out of the media, for `mien.results.render_report`.
 
     Args:
-        tables: whose manifests tell the digests of the inputs.
-        videos: files to use instead of the sources' own names.
+        tables: Tables, whose manifests hold the digests of the inputs.
+        videos: Files to use in place of the sources' own names.
     """
 
     def __init__(self, tables: Sequence[Path], videos: Sequence[Path]) -> None:
@@ -87,7 +90,7 @@ class _KeyFrames:
         self._checked: dict[str, Path | None] = {}
 
     def __call__(self, source: str, moments: Sequence[Moment]) -> Mapping[Moment, bytes]:
-        """Pictures of the moments of a source; none, and a note, where the file is gone or is another one."""
+        """Images of the moments of a source; none, and a note, where the file is gone or is another one."""
         if source not in self._checked:
             self._checked[source] = self._find(source)
         path = self._checked[source]
@@ -101,10 +104,10 @@ class _KeyFrames:
             return {}
 
     def check_all_used(self) -> None:
-        """Refuse a video that was given for nothing.
+        """Refuses a video that has no use.
 
         Raises:
-            ConfigError: it fits no source.
+            ConfigError: A video fits no source.
         """
         for video in self._videos:
             if video not in self._used:
@@ -146,12 +149,12 @@ def _thumbnail(image: npt.NDArray[np.uint8], moment: Moment) -> bytes:
 
 
 def _digests(tables: Sequence[Path]) -> dict[str, str]:
-    """Source -> SHA-256, as far as manifests tell."""
+    """Source -> SHA-256, for the sources of tables with a manifest."""
     digests: dict[str, str] = {}
     for table in tables:
         try:
             manifest = RunManifest.load(table)
         except InputError:
-            continue  # the report itself says that there is none
+            continue  # the report itself notes that there is none
         digests |= {record.path: record.sha256 for record in manifest.inputs if record.sha256 is not None}
     return digests

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Smooth an affect table: every track on its own, on probabilities, then decide again."""
+"""Affect tables smoothed over time: each track on its own, on probabilities, before the top expression is decided."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mien.affect import Smoothing, smooth_tracks
 from mien.core import DIMENSIONS, ConfigError, InputError
@@ -23,44 +25,49 @@ from mien.results import (
     table_metadata,
     with_table_metadata,
 )
-from mien.results.tables import arrow_compute as pc
+
+PathName = str | os.PathLike[str]
 
 
-def smooth_file(path: Path, out: Path, settings: Smoothing) -> int:
-    """Read an affect table, smooth it and write it, possibly in another format.
+def smooth_file(path: PathName, out: PathName, settings: Smoothing) -> int:
+    """Reads an affect table, smooths it and writes it, possibly in another format.
 
     The rows stay the same, one for one. A frame in which a face was lost has no row of that track: it counts in the
     filter, interpolated, but no row is added for it.
 
     Args:
-        path: a table that mien wrote.
-        out: the new table; its ending chooses the format. It may be the same file.
-        settings: half-widths in frames, and the kernel.
+        path: Path of the table.
+        out: Path of the new table; its ending chooses the format. It may be the same file.
+        settings: Half-widths in frames, and the kernel.
 
     Returns:
-        The number of tracks that were smoothed.
+        Number of tracks that were smoothed.
 
     Raises:
-        ConfigError: an ending is unknown, or nothing is to be smoothed.
-        InputError: the table cannot be read, or is smoothed already.
-        OutputError: the new table cannot be written.
+        ConfigError: An ending is unknown, or every half-width is 0.
+        InputError: The table cannot be read, or is smoothed already.
+        OutputError: The new table cannot be written.
     """
-    format_of(out)  # a wrong ending is said before the work
+    format_of(Path(out))  # refuse an unknown ending before the work
     table = read_table(path)
     try:
         smoothed, n_tracks = smooth_table(table, settings)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    save_table(out, smoothed)
+    save_table(Path(out), smoothed)
     return n_tracks
 
 
 def smooth_table(table: pa.Table, settings: Smoothing) -> tuple[pa.Table, int]:
     """The table with smoothed probabilities, values and top expression, and the number of tracks.
 
+    Args:
+        table: Affect table.
+        settings: Half-widths in frames, and the kernel.
+
     Raises:
-        ConfigError: every half-width is 0.
-        InputError: a track has two rows of one frame, or the table says that it is smoothed.
+        ConfigError: Every half-width is 0.
+        InputError: A track has two rows of one frame, or the table is smoothed already.
     """
     Smoothing.of(settings)  # refuses settings that would change nothing
     about = table_metadata(table.schema)
@@ -76,7 +83,7 @@ def smooth_table(table: pa.Table, settings: Smoothing) -> tuple[pa.Table, int]:
     frames = table["frame"].to_numpy()
     columns = {name: table[name] for name in names}
     for half_width, group in tasks:
-        # Classes that the bundle does not have are null throughout and stay so.
+        # Classes that the bundle does not have are null in every row and stay null.
         measured = [name for name in group if table[name].null_count < len(table)]
         if not half_width or not measured:
             continue
@@ -94,7 +101,7 @@ def smooth_table(table: pa.Table, settings: Smoothing) -> tuple[pa.Table, int]:
 
 
 def _track_numbers(table: pa.Table) -> tuple[npt.NDArray[np.int64], int]:
-    """One number per track over all sources, -1 for rows that belong to none, and how many tracks there are."""
+    """One number per track over all sources, -1 for rows without a track, and the number of tracks."""
     sources = table["source"].combine_chunks()
     source = np.asarray(pc.index_in(sources, value_set=pc.unique(sources)), dtype=np.int64)
     track = table["track_id"].fill_null(-1).to_numpy()
@@ -107,7 +114,7 @@ def _track_numbers(table: pa.Table) -> tuple[npt.NDArray[np.int64], int]:
 
 
 def _top(names: Sequence[str], probabilities: npt.NDArray[np.float64]) -> pa.Array:
-    """The most probable expression of each row, null where nothing is known."""
+    """The most probable expression of each row, null where no probability is known."""
     labels = pa.array([name.removeprefix("expression_") for name in names])
     unknown = np.isnan(probabilities).all(axis=1)
     best = np.where(np.isnan(probabilities), -np.inf, probabilities).argmax(axis=1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Summaries of tables on disk: several tables into one summary, a bad one among them a failure and no more."""
+"""Summaries of tables with the thresholds of their bundles; a table that cannot be read is a failure among others."""
 
 from __future__ import annotations
 
@@ -12,61 +12,75 @@ import pyarrow as pa
 
 from mien.core import ConfigError, InputError, ModelError
 from mien.inference import find_bundle, load_spec
-from mien.results import InputFailure, RunManifest, Summary, format_of, hash_file, save_table, summarize
+from mien.results import InputFailure, RunManifest, Summary, format_of, hash_file, save_table, summarize_table
+
+PathName = str | os.PathLike[str]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class SummaryResult:
-    """What became of `summarize_files`.
+    """The outcome of `summarize_files`.
 
     Attributes:
-        summary: of all tables together; each of its tables begins with a column ``table``.
-        written: files that were written.
-        failures: tables that could not be summarised.
+        summary: Summary of all tables together; each of its tables begins with a column ``table``.
+        written: Files that were written.
+        failures: One failure per table that could not be summarised.
     """
 
     summary: Summary
     written: tuple[Path, ...]
     failures: tuple[InputFailure, ...]
 
-    @property
-    def exit_code(self) -> int:
-        """Of the command line: 0 all done, 1 some tables failed, 3 all of them."""
-        if not self.failures:
-            return 0
-        return 1 if self.summary.windows.num_columns else 3
+
+def summarize(table: pa.Table | PathName, *, window_s: float | None = None) -> Summary:
+    """Summarises one affect table; ``docs/summaries.md`` defines every column.
+
+    Action units count as present by the thresholds that the table keeps, else by those of the bundle that its manifest
+    names, else from 0.5.
+
+    Args:
+        table: Table from `mien.read_table`, or the path of one.
+        window_s: Length of the time windows in seconds, counted from second 0 of each source; None for one window.
+
+    Raises:
+        ConfigError: The window is not longer than 0 s, or the ending is unknown.
+        InputError: The table cannot be read, or its rows have no clear time.
+    """
+    if isinstance(table, pa.Table):
+        return summarize_table(table, window_s=window_s)
+    return summarize_table(Path(table), window_s=window_s, thresholds=bundle_thresholds(table))
 
 
 def summarize_files(
-    tables: Sequence[str | os.PathLike[str]],
+    tables: Sequence[PathName],
     *,
-    out: Path | None = None,
-    events: Path | None = None,
-    transitions: Path | None = None,
+    out: PathName | None = None,
+    events: PathName | None = None,
+    transitions: PathName | None = None,
     window_s: float | None = None,
 ) -> SummaryResult:
-    """Summarise tables and write what was asked for.
+    """Summarises tables and writes the summary to files.
 
     Args:
-        tables: affect tables.
-        out: for the summary of windows; the ending chooses the format, as for the others.
-        events: for the events.
-        transitions: for the transitions between expressions.
-        window_s: see `mien.results.summarize`.
+        tables: Paths of affect tables.
+        out: Path for the summary per source, face and window; the ending chooses the format, as for the others.
+        events: Path for the events.
+        transitions: Path for the transitions between expressions.
+        window_s: Length of the time windows in seconds, as for `summarize`.
 
     Raises:
-        ConfigError: an ending is unknown, two outputs or a table and an output have one name, or the window makes no
-            sense; nothing was read.
-        OutputError: a file cannot be written.
+        ConfigError: An ending is unknown, two outputs or a table and an output have one name, or the window is not
+            longer than 0 s; nothing was read.
+        OutputError: A file cannot be written.
     """
     wanted = {"windows": out, "events": events, "transitions": transitions}
-    outputs = {name: path for name, path in wanted.items() if path is not None}
+    outputs = {name: Path(path) for name, path in wanted.items() if path is not None}
     _check_outputs([Path(table) for table in tables], list(outputs.values()))
     parts: list[tuple[str, Summary]] = []
     failures: list[InputFailure] = []
     for table in map(Path, tables):
         try:
-            parts.append((str(table), summarize(table, window_s=window_s, thresholds=bundle_thresholds(table))))
+            parts.append((str(table), summarize(table, window_s=window_s)))
         except InputError as error:
             failures.append(InputFailure(path=str(table), reason=str(error)))
     summary = Summary(**{name: _joined(parts, name) for name in ("windows", "events", "transitions")})
@@ -76,18 +90,18 @@ def summarize_files(
     return SummaryResult(summary=summary, written=tuple(outputs.values()) if parts else (), failures=tuple(failures))
 
 
-def bundle_thresholds(table: Path) -> dict[str, float]:
-    """The action-unit thresholds of the bundle that a table's manifest names, if that very bundle is installed.
+def bundle_thresholds(table: PathName) -> dict[str, float]:
+    """Action unit -> threshold of the bundle that a table's manifest names, if that very bundle is installed.
 
-    Text formats have no room for them; with their manifest a CSV gives the same numbers as a Parquet file.
+    Text formats keep no thresholds; with its manifest a CSV gives the same summary as a Parquet file.
     """
     try:
-        manifest = RunManifest.load(table)
+        manifest = RunManifest.load(Path(table))
         if hash_file(find_bundle(manifest.bundle_name) / "model.json") != manifest.bundle_sha256:
             return {}
         return load_spec(manifest.bundle_name).action_unit_thresholds
     except (InputError, ModelError):
-        return {}  # no manifest, or a bundle that is not here: the documented default holds
+        return {}  # no manifest, or a bundle that is not installed: the documented default holds
 
 
 def _check_outputs(tables: Sequence[Path], outputs: Sequence[Path]) -> None:
@@ -107,5 +121,5 @@ def _joined(parts: Sequence[tuple[str, Summary]], name: str) -> pa.Table:
         table = getattr(summary, name)
         column = pa.array([path] * len(table), pa.string())
         tables.append(table.add_column(0, pa.field("table", pa.string()), column))
-    # Tables of different bundles have different columns: those that one lacks are null there.
+    # Tables of different bundles have different columns: a column that a table lacks is null there.
     return pa.concat_tables(tables, promote_options="default") if tables else pa.table({})

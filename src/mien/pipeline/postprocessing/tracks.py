@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tracks of a table by name and face: naming persons into a new table, and thumbnails from the video."""
+"""Tracks of a table: listed, named as persons in a new table, and shown as strips of faces from the video."""
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from mien.results import (
     track_numbers,
 )
 
+PathName = str | os.PathLike[str]
 Image = npt.NDArray[np.uint8]
 
 _SIDE_PX = 128
@@ -35,60 +37,76 @@ _MARGIN = 0.25  # share of the box on each side
 
 @dataclass(frozen=True, kw_only=True)
 class TrackList:
-    """What a table knows of its tracks.
+    """The tracks of a table.
 
     Attributes:
-        tracks: all of them.
-        swaps: pairs that change sides.
+        tracks: All tracks, by source and number.
+        id_switches: Pairs of tracks that change sides, and may be one another's.
     """
 
     tracks: tuple[Track, ...]
-    swaps: tuple[PossibleIdSwitch, ...]
+    id_switches: tuple[PossibleIdSwitch, ...]
 
 
-def tracks_of_file(path: Path) -> TrackList:
-    """List the tracks of a table.
+def tracks_of_file(path: PathName) -> TrackList:
+    """The tracks of a table.
+
+    Args:
+        path: Path of the table.
 
     Raises:
-        InputError: the table cannot be read.
+        ConfigError: The ending is unknown.
+        InputError: The table cannot be read.
     """
     table = read_table(path)
-    return TrackList(tracks=list_tracks(table), swaps=list_possible_id_switches(table))
+    return TrackList(tracks=list_tracks(table), id_switches=list_possible_id_switches(table))
 
 
 def name_persons_in_file(
-    path: Path, out: Path, persons: Mapping[str, Sequence[int]], *, source: str | None = None
+    path: PathName, out: PathName, persons: Mapping[str, Sequence[int]], *, source: str | None = None
 ) -> TrackList:
-    """Write a new table with the column ``person``.
+    """Writes a new table with the column ``person``.
+
+    Args:
+        path: Path of the table.
+        out: Path of the new table; its ending chooses the format.
+        persons: Name -> numbers of the tracks of that person.
+        source: Source of the tracks; needed where the table has several sources.
+
+    Returns:
+        The tracks of the new table.
 
     Raises:
-        ConfigError: the names do not fit the tracks, see `name_persons`, or the new table would replace the old one.
-        InputError: the table cannot be read.
-        OutputError: the new one cannot be written.
+        ConfigError: The names do not fit the tracks, see `mien.results.name_persons`, or the new table would replace
+            the old one.
+        InputError: The table cannot be read.
+        OutputError: The new table cannot be written.
     """
+    path, out = Path(path), Path(out)
     if out.exists() and path.exists() and out.samefile(path):
         raise ConfigError(f"{out}: the new table would replace the old one; choose another name")
     table = name_persons(read_table(path), persons, source=source)
     save_table(out, table)
-    return TrackList(tracks=list_tracks(table), swaps=list_possible_id_switches(table))
+    return TrackList(tracks=list_tracks(table), id_switches=list_possible_id_switches(table))
 
 
-def write_thumbnails(path: Path, folder: Path, *, video: Path | None = None) -> tuple[Path, ...]:
-    """Write a strip of faces, from its beginning to its end, for every track.
+def write_thumbnails(path: PathName, folder: PathName, *, video: PathName | None = None) -> tuple[Path, ...]:
+    """Writes a strip of faces, from its beginning to its end, for every track.
 
     Args:
-        path: the table.
-        folder: gets ``<source>-track-<ID>.jpg``; created if need be.
-        video: where the input is now; None where the table says. For tables of one source.
+        path: Path of the table.
+        folder: Folder for ``<source>-track-<ID>.jpg``; created if it does not exist.
+        video: Path of the analysed file, for tables of one source; None for the path that the table names.
 
     Returns:
-        The strips, one for each track that is shown.
+        Paths of the strips, one for each track that is shown.
 
     Raises:
         ConfigError: ``video`` is given and the table has several sources.
-        InputError: the table or the video cannot be read.
-        OutputError: the folder cannot be written.
+        InputError: The table or the video cannot be read.
+        OutputError: The folder cannot be written.
     """
+    folder = Path(folder)
     table = read_table(path)
     tracks = list_tracks(table)
     sources = list(dict.fromkeys(track.source for track in tracks))
@@ -101,7 +119,7 @@ def write_thumbnails(path: Path, folder: Path, *, video: Path | None = None) -> 
     written = []
     for source in sources:
         strips: dict[int, list[Image]] = defaultdict(list)
-        for track_id, face in _faces(video or Path(source), _wanted(table, source)):
+        for track_id, face in _faces(Path(source if video is None else video), _wanted(table, source)):
             strips[track_id].append(face)
         for track_id, faces in sorted(strips.items()):
             written.append(folder / f"{Path(source).stem}-track-{track_id}.jpg")
@@ -110,7 +128,7 @@ def write_thumbnails(path: Path, folder: Path, *, video: Path | None = None) -> 
 
 
 def _wanted(table: pa.Table, source: str) -> dict[int, list[tuple[int, npt.NDArray[np.float64]]]]:
-    """Frame -> tracks and boxes to show: a few rows of each track, spread over its time."""
+    """Frame -> tracks and boxes to show: a few rows of each track, evenly over its time."""
     here = np.flatnonzero(np.array(table["source"].to_pylist(), dtype=object) == source)
     tracks, frames = track_numbers(table)[here], table["frame"].to_numpy()[here]
     boxes = np.stack([column_numbers(table[name]) for name in ("x0", "y0", "x1", "y1")], axis=1)[here]
@@ -126,20 +144,20 @@ def _wanted(table: pa.Table, source: str) -> dict[int, list[tuple[int, npt.NDArr
 def _faces(
     video: Path, wanted: Mapping[int, Sequence[tuple[int, npt.NDArray[np.float64]]]]
 ) -> Iterator[tuple[int, Image]]:
-    """The wanted faces in order of their frames."""
+    """The wanted faces in the order of their frames."""
     (media,) = find_inputs([video])
     if media.kind == "image":
-        pictures = iter([(0, load_image(video))])
+        images = iter([(0, load_image(video))])
     elif media.path is None:
-        raise InputError(f"{video}: a camera's pictures are gone; there is nothing to show")
+        raise InputError(f"{video}: images of a camera are not kept; there is nothing to show")
     else:
-        pictures = _pictures(video, max(wanted, default=-1))
-    for index, picture in pictures:
+        images = _images(video, max(wanted, default=-1))
+    for index, image in images:
         for track_id, box in wanted.get(index, ()):
-            yield track_id, _thumbnail(picture, box)
+            yield track_id, _thumbnail(image, box)
 
 
-def _pictures(video: Path, last: int) -> Iterator[tuple[int, Image]]:
+def _images(video: Path, last: int) -> Iterator[tuple[int, Image]]:
     with open_video(video) as frames:
         for frame in frames:
             yield frame.index, frame.image
@@ -147,15 +165,15 @@ def _pictures(video: Path, last: int) -> Iterator[tuple[int, Image]]:
                 return
 
 
-def _thumbnail(picture: Image, box: npt.NDArray[np.float64]) -> Image:
-    """The square around a box, black where it leaves the picture."""
+def _thumbnail(image: Image, box: npt.NDArray[np.float64]) -> Image:
+    """The square around a box, black where it leaves the image."""
     x0, y0, x1, y1 = box
     half = max(x1 - x0, y1 - y0) * (0.5 + _MARGIN)
     centre_x, centre_y = (x0 + x1) / 2, (y0 + y1) / 2
     steps = (np.arange(_SIDE_PX) + 0.5) / _SIDE_PX * 2 - 1
     columns, rows = (np.floor(centre + half * steps).astype(int) for centre in (centre_x, centre_y))
-    height, width = picture.shape[:2]
-    face = picture[np.clip(rows, 0, height - 1)[:, None], np.clip(columns, 0, width - 1)[None]]
+    height, width = image.shape[:2]
+    face = image[np.clip(rows, 0, height - 1)[:, None], np.clip(columns, 0, width - 1)[None]]
     outside = ((rows < 0) | (rows >= height))[:, None] | ((columns < 0) | (columns >= width))[None]
     face[outside] = 0
     return np.ascontiguousarray(face)

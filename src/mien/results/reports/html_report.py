@@ -30,7 +30,7 @@ def render_report(
     Args:
         tables: affect tables, at least one; their manifests are read where they lie beside them.
         pictures: gives key frames; None leaves every face out.
-        thresholds: gives, for a table, what `mien.results.summarize` takes as such.
+        thresholds: gives, for a table, what `mien.results.summarize_table` takes as such.
 
     Raises:
         ConfigError: an ending is unknown.

@@ -365,7 +365,7 @@ def _share(on: npt.NDArray[np.bool_], weights: Floats, known: npt.NDArray[np.boo
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Summary:
-    """The three tables of `summarize`; with pandas installed each has ``to_pandas()``.
+    """The three tables of `summarize_table`; with pandas installed each has ``to_pandas()``.
 
     Attributes:
         windows: one row per source, face (and all faces of the source) and time window.
@@ -378,7 +378,7 @@ class Summary:
     transitions: pa.Table
 
 
-def summarize(
+def summarize_table(
     table: pa.Table | str | Path, *, window_s: float | None = None, thresholds: Mapping[str, float] | None = None
 ) -> Summary:
     """Summarise an affect table; ``docs/summaries.md`` defines every number and shows how to repeat it.
