@@ -92,7 +92,7 @@ def test_naming_writes_a_new_table(mien, table: Path, tmp_path: Path) -> None:
         (["--merge", "1,2=p", "--out", "n.csv"], "'p' cannot be tracks 1, 2: they are two faces in 1 frames (0)"),
         (["--merge", "1=p", "--out", "t.parquet"], "would replace the old one"),
         (["--merge", "1=p", "--out", "n.csv", "--source", "b"], "no source 'b'"),
-        (["--source", "a.mp4"], "whose tracks"),
+        (["--source", "a.mp4"], "names the source of the tracks of --merge"),
         (["--video", "a.mp4"], "--thumbnails"),
     ],
 )
@@ -105,7 +105,10 @@ def test_wrong_usage(mien, table: Path, monkeypatch, arguments: list[str], messa
 
 
 def test_a_table_without_tracks(mien, tmp_path: Path) -> None:
-    assert mien("tracks", write_table(tmp_path / "t.csv", {"a": [{}]})).out == "no tracks: nobody was followed\n"
+    assert (
+        mien("tracks", write_table(tmp_path / "t.csv", {"a": [{}]})).out
+        == "no tracks: the table holds no face that is followed over time\n"
+    )
 
 
 def test_thumbnails_show_the_face(mien, clip: Path, tmp_path: Path) -> None:

@@ -12,10 +12,7 @@ from mien.cli.live_page import facts
 from mien.cli.recordings.live import face_table
 from mien.core import Faces, Frame
 from mien.media.drawing import lay_out_panels
-from mien.pipeline import LiveFrame, LiveStatistics
-from mien.pipeline.postprocessing.convert import convert_to_openface
-from mien.pipeline.postprocessing.report import write_report
-from mien.pipeline.postprocessing.summarize import summarize_files
+from mien.pipeline import LiveFrame, LiveStatistics, convert_to_openface, summarize_files, write_report
 from mien.results import TableWriter, read_table, table_schema, thresholds_metadata, write_openface
 
 UNITS = ("AU04", "AU12")

@@ -8,8 +8,7 @@ import pytest
 
 from mien.affect import Smoothing, compound_expressions
 from mien.core import COMPOUND_EXPRESSIONS, EXPRESSIONS, Faces, Frame, InputError
-from mien.pipeline.postprocessing.compound_table import compound_file, compound_table
-from mien.pipeline.postprocessing.smooth import smooth_file
+from mien.pipeline import compound_file, compound_table, smooth_file
 from mien.results import TableWriter, read_table, table_schema
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``mien smooth --baseline person``: whose rest is known is measured from it, others stay and are named."""
+"""Baselines of persons: a known face at rest is subtracted, other persons stay as they are and are named."""
 
 import json
 from pathlib import Path
@@ -7,12 +7,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from click.testing import CliRunner
 
 from mien.affect import Smoothing
-from mien.cli.recordings.smooth import smooth
 from mien.core import Faces, Frame, InputError
-from mien.pipeline.postprocessing.person_baseline import calibrate_file, calibrate_table
+from mien.pipeline import calibrate_file, calibrate_table
 from mien.results import TableWriter, name_persons, read_table, save_table, table_metadata, table_schema
 
 LABELS, UNITS = ("neutral", "happiness"), ("AU04", "AU12")
@@ -86,7 +84,7 @@ def test_refusals(table: Path, tmp_path: Path) -> None:
     rows = read_table(table)
     nobody = rows.filter(rows["track_id"].is_null())
     save_table(tmp_path / "nobody.csv", nobody)
-    with pytest.raises(InputError, match=r"nobody\.csv: nobody is followed"):
+    with pytest.raises(InputError, match=r"nobody\.csv: the table has no tracks"):
         calibrate_file(tmp_path / "nobody.csv", tmp_path / "d.parquet", Smoothing())
     place = rows.schema.get_field_index("expression_neutral")
     without = rows.set_column(place, rows.schema.field(place), pa.nulls(len(rows), pa.float32()))
@@ -95,10 +93,6 @@ def test_refusals(table: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "d.parquet").exists()
 
 
-def test_command_line(table: Path, tmp_path: Path) -> None:
-    out = tmp_path / "c.csv"
-    result = CliRunner().invoke(smooth, [str(table), "--out", str(out), "--baseline", "person"])
-    assert result.exit_code == 0
-    assert "note: a.mp4: track 2 looks neutral in 0 frames, too few; its values stay as they were" in result.output
-    assert f"wrote {out}: baseline of 1 subtracted" in result.output
-    assert values(read_table(out), "AU12", 0)[-1] == pytest.approx(0.85)
+def test_smoothing_is_optional(table: Path, tmp_path: Path) -> None:
+    assert calibrate_file(str(table), str(tmp_path / "c.csv")) == calibrate_file(table, tmp_path / "d.csv", Smoothing())
+    assert (tmp_path / "c.csv").read_bytes() == (tmp_path / "d.csv").read_bytes()

@@ -14,7 +14,7 @@ import pytest
 
 import mien
 from mien.core import EXPRESSIONS, ConfigError, Faces, Frame, InputError
-from mien.pipeline.postprocessing.report import write_report
+from mien.pipeline import write_report
 from mien.results import TableWriter, read_table, table_schema
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)

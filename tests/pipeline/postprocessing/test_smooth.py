@@ -5,12 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
 from mien.affect import Smoothing, box_mean, fill_gaps
-from mien.cli.recordings.smooth import smooth
 from mien.core import ConfigError, Faces, Frame, InputError
-from mien.pipeline.postprocessing.smooth import smooth_file
+from mien.pipeline import smooth_file
 from mien.results import TableWriter, read_table, table_metadata, table_schema
 
 LABELS, UNITS = ("neutral", "happiness", "fear"), ("AU01", "AU12")
@@ -114,11 +112,3 @@ def test_a_face_twice_in_a_frame_names_the_table(tmp_path: Path) -> None:
         writer.append("a.mp4", Frame(index=0, time_s=0.0, faces=_faces([2, 2], np.random.default_rng(0))))
     with pytest.raises(InputError, match=r"twice\.parquet.*two rows of frame 0"):
         smooth_file(path, tmp_path / "out.parquet", Smoothing(va=1))
-
-
-def test_command_line(table: Path, tmp_path: Path) -> None:
-    out = tmp_path / "smooth.csv"
-    result = CliRunner().invoke(smooth, [str(table), "--out", str(out), "--expr", "50", "--va", "50", "--au", "3"])
-    assert result.exit_code == 0
-    assert "3 tracks" in result.output
-    assert read_table(out).num_rows == read_table(table).num_rows

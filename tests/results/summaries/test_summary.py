@@ -149,7 +149,9 @@ def test_events_say_when_how_long_and_how_strong(make_table: MakeTable) -> None:
     course = [0.1, 0.1, 0.6, 0.9, 0.4, 0.3, 0.1, 0.7]
     frames = [(index / 10, faces((0, "neutral", 0, value))) for index, value in enumerate(course)]
     first, second = (
-        event for event in summarize_table(make_table({"a.mp4": frames})).events.to_pylist() if event["signal"] == "AU12"
+        event
+        for event in summarize_table(make_table({"a.mp4": frames})).events.to_pylist()
+        if event["signal"] == "AU12"
     )
     assert (first["onset_s"], first["offset_s"], first["peak_s"]) == pytest.approx((0.2, 0.5, 0.3))
     assert first["duration_s"] == pytest.approx(0.3)

@@ -10,7 +10,9 @@ import click
 
 @click.command(short_help="Compound expressions of a table of affect, zero-shot.")
 @click.argument("table", type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Path of the new table (.parquet, .csv, .jsonl).")
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), help="Path of the new table (.parquet, .csv, .jsonl)."
+)
 @click.option(
     "--half-width",
     type=click.IntRange(min=0),

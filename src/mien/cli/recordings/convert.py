@@ -32,7 +32,12 @@ def _parameter(group: str) -> str:
 
 @click.command(short_help="A table in another format, or in OpenFace's columns.")
 @click.argument("table", type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Path of the new file; for OpenFace's columns also a folder.")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Path of the new file; for OpenFace's columns also a folder.",
+)
 @click.option(
     "--to",
     type=click.Choice(["mien", "openface"]),
@@ -40,7 +45,13 @@ def _parameter(group: str) -> str:
     show_default=True,
     help="Columns of the new file; for mien's, the ending chooses .parquet, .csv or .jsonl.",
 )
-@click.option("--faces", default="all", show_default=True, metavar="WHICH", help="Faces to keep: all, largest, track=ID or person=NAME.")
+@click.option(
+    "--faces",
+    default="all",
+    show_default=True,
+    metavar="WHICH",
+    help="Faces to keep: all, largest, track=ID or person=NAME.",
+)
 @_group_flags
 def convert(table: Path, out: Path, to: str, faces: str, **flags: bool) -> None:
     """Write TABLE, mien's or an OpenFace CSV (2.0 to 2.2), in another format, or the rows of one person in it.

@@ -10,15 +10,43 @@ import click
 
 @click.command(short_help="Smooth a table of affect over time.")
 @click.argument("table", type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Path of the new table (.parquet, .csv, .jsonl).")
-@click.option("--expr", type=click.IntRange(min=0), default=0, metavar="D", show_default=True,
-    help="Half-width for expressions, in frames; 0 for no smoothing.")
-@click.option("--va", type=click.IntRange(min=0), default=0, metavar="D", show_default=True,
-    help="Half-width for valence and arousal, in frames.")
-@click.option("--au", type=click.IntRange(min=0), default=0, metavar="D", show_default=True,
-    help="Half-width for action units, in frames.")
-@click.option("--kernel", type=click.Choice(["mean", "median", "gaussian"]), default="mean", show_default=True, help="Weights of the frames.")
-@click.option("--sigma", type=float, default=1e5, show_default=True, help="Width of the gaussian kernel, in frames squared.")
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), help="Path of the new table (.parquet, .csv, .jsonl)."
+)
+@click.option(
+    "--expr",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="D",
+    show_default=True,
+    help="Half-width for expressions, in frames; 0 for no smoothing.",
+)
+@click.option(
+    "--va",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="D",
+    show_default=True,
+    help="Half-width for valence and arousal, in frames.",
+)
+@click.option(
+    "--au",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="D",
+    show_default=True,
+    help="Half-width for action units, in frames.",
+)
+@click.option(
+    "--kernel",
+    type=click.Choice(["mean", "median", "gaussian"]),
+    default="mean",
+    show_default=True,
+    help="Weights of the frames.",
+)
+@click.option(
+    "--sigma", type=float, default=1e5, show_default=True, help="Width of the gaussian kernel, in frames squared."
+)
 @click.option("--causal", is_flag=True, help="Use the frame itself and earlier frames only.")
 @click.option(
     "--baseline",

@@ -13,8 +13,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from mien.cli.main import EXIT_CODES
-from mien.core import InputError
+from mien.cli.main import result_code
 
 _MAX_LINES = 60
 _TOP_EXPRESSIONS = 3
@@ -118,7 +117,13 @@ def _largest(row: Mapping[str, Any], ending: str, n: int) -> list[tuple[str, flo
     metavar="FILE",
     help="New table with the number of changes from each expression to each other one.",
 )
-@click.option("--window", "window_s", type=float, metavar="SECONDS", help="Length of the time windows in seconds. [default: one window over everything]")
+@click.option(
+    "--window",
+    "window_s",
+    type=float,
+    metavar="SECONDS",
+    help="Length of the time windows in seconds. [default: one window over everything]",
+)
 def summarize(
     tables: tuple[Path, ...], out: Path | None, events: Path | None, transitions: Path | None, window_s: float | None
 ) -> int:
@@ -141,6 +146,4 @@ def summarize(
         click.echo(f"failed: {failure.reason}", err=True)
     for path in result.written:
         click.echo(f"wrote {path}", err=True)
-    if not result.failures:
-        return 0
-    return 1 if len(result.failures) < len(tables) else EXIT_CODES[InputError]
+    return result_code(any_done=len(result.failures) < len(tables), complete=not result.failures)

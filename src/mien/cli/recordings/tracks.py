@@ -18,8 +18,12 @@ if TYPE_CHECKING:
 @click.option("--merge", multiple=True, metavar="ID,...=NAME", help="Give these tracks the name NAME. May be repeated.")
 @click.option("--out", type=click.Path(path_type=Path), help="Path of the new table with the column person.")
 @click.option("--source", metavar="NAME", help="Source of the tracks of --merge, where the table has several sources.")
-@click.option("--thumbnails", type=click.Path(path_type=Path), metavar="DIR", help="Folder for a strip of faces of each track.")
-@click.option("--video", type=click.Path(path_type=Path), help="Path of the analysed file. [default: the path in the table]")
+@click.option(
+    "--thumbnails", type=click.Path(path_type=Path), metavar="DIR", help="Folder for a strip of faces of each track."
+)
+@click.option(
+    "--video", type=click.Path(path_type=Path), help="Path of the analysed file. [default: the path in the table]"
+)
 def tracks(
     table: Path,
     merge: tuple[str, ...],
