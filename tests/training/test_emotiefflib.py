@@ -129,7 +129,7 @@ def test_the_card_tells_where_the_weights_come_from(mtl: Path, tmp_path: Path) -
 
 def test_a_checkpoint_chosen_on_another_set_says_so(tmp_path: Path) -> None:
     path = published(tmp_path / "a.onnx", EMOTIEFFLIB["enet_b0_8_best_afew"])
-    assert "chosen on AFEW" in model_card(import_emotiefflib(path, "enet_b0_8_best_afew", tmp_path / "bundle"))
+    assert "selected on AFEW" in model_card(import_emotiefflib(path, "enet_b0_8_best_afew", tmp_path / "bundle"))
 
 
 def drop_last(model: onnx.ModelProto) -> None:
@@ -164,8 +164,8 @@ def old(model: onnx.ModelProto) -> None:
     [
         (drop_last, "expected a matrix"),
         (second_output, "one input and one output, got 1 and 2"),
-        (external, "weights lie in another file"),
-        (taken_name, "cannot be cut into tasks"),
+        (external, "weights are in another file"),
+        (taken_name, "cannot be split into tasks"),
         (bytes_for_pixels, "expected float32 crops"),
         (old, "opset 9 is older"),
     ],

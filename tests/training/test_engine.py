@@ -198,7 +198,7 @@ def test_a_backbone_starts_from_another_recipes_checkpoint(tmp_path: Path) -> No
     weights = load_result(tmp_path / CHECKPOINT)
     for key, value in network.backbone.state_dict().items():
         assert torch.equal(value, weights[f"backbone.{key}"])
-    with pytest.raises(ConfigError, match="is no file"):
+    with pytest.raises(ConfigError, match="is not a file"):
         AffectNetwork(
             dataclasses.replace(recipe, model=dataclasses.replace(model, start="nowhere.pt")),
             create_samples(8, recipe).labels,

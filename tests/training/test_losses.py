@@ -152,7 +152,7 @@ def test_task_weights() -> None:
         ("no_such_loss", {}, "no loss is named"),
         ("ccc", {"form": "D"}, "A, B or C"),
         ("soft_cross_entropy", {"class_weights": "median"}, "'max', 'mean' or 'total'"),
-        ("bce", {"gamma": 2.0}, "does not take these options"),
+        ("bce", {"gamma": 2.0}, "does not accept these options"),
     ],
 )
 def test_slips_are_named(name: str, options: dict[str, str], message: str) -> None:

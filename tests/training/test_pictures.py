@@ -58,10 +58,10 @@ def test_damaged_pictures_are_left_out_and_named(tmp_path: Path, caplog: pytest.
     pictures = Pictures.of(["good", "empty", "cut"], [PNG, b"", PNG[:20]], "gray")
     cached = cache_pictures(pictures, tmp_path, 64)
     assert cached.readable.tolist() == [True, False, False]
-    assert "2 of 3 pictures cannot be decoded, the first is empty" in caplog.text
+    assert "2 of 3 images cannot be decoded, the first is empty" in caplog.text
     with pytest.raises(DatasetError, match="cut could not be decoded"):
         _ = cached[2]
-    with pytest.raises(DatasetError, match="none of 1 pictures"):
+    with pytest.raises(DatasetError, match="none of 1 images"):
         cache_pictures(Pictures.of("x", [b"no picture"], "gray"), tmp_path, 64)
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OutputError, match="--cache"):

@@ -171,7 +171,7 @@ def test_a_variant_without_data_is_a_whole_bundle_without_figures(bundle: Path, 
     assert spec.name == "small-fp16"
     assert spec.sha256 == hashlib.sha256((tmp_path / "half" / "model.onnx").read_bytes()).hexdigest()
     assert spec.metrics == ()
-    assert "answers move by at most" in spec.provenance
+    assert "predictions change by at most" in spec.provenance
     assert spec.tasks == load_spec(bundle).tasks
     assert not report.recommended  # nothing was measured
     assert set(load_bundle(tmp_path / "half").run(crops(3)[..., 0])) == set(OUTPUTS)
@@ -252,7 +252,7 @@ def test_a_landmark_net_has_variants_too(tmp_path: Path) -> None:
 
 def test_a_landmark_net_sees_in_calibration_what_it_sees_at_work(shared_data: Path) -> None:
     origin = load_bundle("mien-points", threads=1)
-    shown = variants.POINTS.crops(origin, shared_data, 24)
+    shown = variants.LANDMARKS.crops(origin, shared_data, 24)
     assert shown.shape == (24, origin.spec.input.size_px, origin.spec.input.size_px)
     believed = 1 / (1 + np.exp(-origin.run(shown)[origin.spec.task("face").output]))
     assert (believed > 0.5).mean() > 0.9

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sources of feature vectors: shards of `mien features` matched to labels, and NumPy files."""
+"""Reads training vectors from shards of `mien features`, matched to labels, and from NumPy files."""
 
 from __future__ import annotations
 
@@ -13,29 +13,30 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.affect import clip_sequences, clip_statistics
-from mien.core import ConfigError, DatasetError, InputError
+from mien.core import Bools, ConfigError, DatasetError, Floats, Indices, InputError
 from mien.datasets import ClipSamples, FrameSamples
 from mien.results import FeatureArrays, FeatureInfo, FeatureSet, open_features
-from mien.training.data.feature_vectors import Rows, StoredVectors, Vectors
+from mien.training.data.feature_vectors import StoredVectors, Vectors
 from mien.training.data.training_set import TrainingSet
 from mien.training.recipes.recipe import Recipe
 from mien.training.recipes.settings import SourceSettings, VectorSettings
 
 logger = logging.getLogger(__name__)
 
-Bools = npt.NDArray[np.bool_]
-
 
 def fit_recipe(recipe: Recipe, data: Path) -> tuple[Recipe, tuple[FeatureInfo, ...]]:
-    """The recipe with the lengths that the stored vectors have, and what made each of its stretches.
+    """Set the lengths of the stored vectors in a recipe.
 
     Args:
-        recipe: with ``[[model.vectors]]``.
-        data: folder of the data sets.
+        recipe: Recipe with ``[[model.vectors]]``.
+        data: Folder of the data sets.
+
+    Returns:
+        The recipe with the lengths, and the description of the vectors of each stretch.
 
     Raises:
-        ConfigError: the vectors of the sources were made by different bundles.
-        DatasetError: there are none, or none of a part.
+        ConfigError: The vectors of the sources come from different bundles.
+        DatasetError: There are no vectors, or none of a requested part.
     """
     made: list[FeatureInfo] = []
     stretches: list[VectorSettings] = []
@@ -43,7 +44,9 @@ def fit_recipe(recipe: Recipe, data: Path) -> tuple[Recipe, tuple[FeatureInfo, .
         folders = [_folder(data / source.folder, wanted) for source in (*recipe.data.sources, *recipe.data.valid)]
         infos = {folder: _open(folder).info for folder in dict.fromkeys(folders)}
         if len({info.digest for info in infos.values()}) > 1:
-            raise ConfigError(f"{', '.join(map(str, infos))}: made by different bundles; extract all with one")
+            raise ConfigError(
+                f"{', '.join(map(str, infos))}: their vectors come from different bundles; extract all with one bundle"
+            )
         info = infos[folders[0]]
         n = _length(info, wanted, folders[0])
         if n != wanted.n:
@@ -54,38 +57,40 @@ def fit_recipe(recipe: Recipe, data: Path) -> tuple[Recipe, tuple[FeatureInfo, .
 
 
 def stored_inputs(samples: FrameSamples | ClipSamples, folder: Path, recipe: Recipe) -> tuple[Vectors, Bools]:
-    """The vectors of labelled rows that have any.
+    """Find the stored vectors of labelled rows.
 
     Args:
-        samples: N labelled frames, or clips.
-        folder: of the source.
-        recipe: that says which vectors.
+        samples: N labelled frames or clips.
+        folder: Folder of the source.
+        recipe: Recipe whose ``[[model.vectors]]`` select the vectors.
 
     Returns:
-        (M, D) vectors of the M rows that have one in every stretch, and (N,) which rows these are.
+        (M, D) vectors of the M rows with a vector in every stretch, and a mask (N,) of these rows.
 
     Raises:
-        DatasetError: there are no vectors in the folder, or none of these samples, or they are not of crops.
+        DatasetError: The folder has no vectors, none of these samples, or vectors that are not of official crops.
     """
     model = recipe.model
     sets = [(wanted, _open(_folder(folder, wanted))) for wanted in model.vectors]
     for wanted, stored in sets:
         if _length(stored.info, wanted, stored.folder) != wanted.n:
-            raise DatasetError(f"{stored.folder}: the {wanted.part} have not the length {wanted.n} of the recipe")
+            raise DatasetError(f"{stored.folder}: the {wanted.part} do not have the length {wanted.n} of the recipe")
     if isinstance(samples, ClipSamples):
         return _of_clips(samples, sets, recipe)
     if model.clip != "frames":
-        raise DatasetError(f"{samples.dataset} has labels of frames; {recipe.name} looks at whole clips")
+        raise DatasetError(f"{samples.dataset} has labels of frames; {recipe.name} needs labels of whole clips")
     return _of_frames(samples, sets)
 
 
 def _of_frames(samples: FrameSamples, sets: list[tuple[VectorSettings, FeatureSet]]) -> tuple[Vectors, Bools]:
-    stretches: list[tuple[npt.NDArray[np.floating], Rows]] = []
+    stretches: list[tuple[Floats, Indices]] = []
     found = np.ones(len(samples), dtype=bool)
-    opened: dict[Path, tuple[FeatureArrays, Rows]] = {}
+    opened: dict[Path, tuple[FeatureArrays, Indices]] = {}
     for wanted, stored in sets:
         if not stored.info.settings.get("crops"):
-            raise DatasetError(f"{stored.folder}: not of official crops; extract them with mien features --crops")
+            raise DatasetError(
+                f"{stored.folder}: the vectors are not of official crops; extract them with mien features --crops"
+            )
         if stored.folder not in opened:
             arrays = stored.mapped()
             opened[stored.folder] = arrays, _rows_of_frames(samples, arrays)
@@ -96,8 +101,8 @@ def _of_frames(samples: FrameSamples, sets: list[tuple[VectorSettings, FeatureSe
     return StoredVectors(tuple((values, rows[found]) for values, rows in stretches)), found
 
 
-def _rows_of_frames(samples: FrameSamples, arrays: FeatureArrays) -> Rows:
-    """(N,) the stored row of each labelled frame, -1 where there is none."""
+def _rows_of_frames(samples: FrameSamples, arrays: FeatureArrays) -> Indices:
+    """Stored row (N,) of each labelled frame, -1 without one."""
     number = {track: index for index, track in enumerate(samples.tracks)}
     track = np.array([number.get(source, -1) for source in arrays.sources], np.int64)
     known = track[arrays.source_index] << 32 | np.asarray(arrays.frame)
@@ -121,7 +126,7 @@ def _of_clips(
         clip = np.array([number.get(Path(source).stem, -1) for source in arrays.sources], np.int64)[arrays.source_index]
         rows = np.flatnonzero(clip >= 0)
         values = getattr(arrays, wanted.part)
-        # Clips of the other splits stay out, of which a copy would be made otherwise.
+        # Rows are copied only if there are clips of other splits.
         own = values if len(rows) == len(clip) else values[rows]
         columns = clip[rows], arrays.frame[rows], own
         if model.clip == "sequence":
@@ -140,7 +145,7 @@ def _check_any(
 ) -> None:
     if not found.any():
         folders = ", ".join(str(stored.folder) for _, stored in sets)
-        raise DatasetError(f"{folders}: no vector of any row of {samples.dataset} {samples.split}; extract its folder")
+        raise DatasetError(f"{folders}: no row of {samples.dataset} {samples.split} has a vector; extract its folder")
 
 
 def _folder(folder: Path, wanted: VectorSettings) -> Path:
@@ -166,27 +171,27 @@ _INPUTS = "inputs.npy"
 
 
 def load_vectors(source: SourceSettings, folder: Path, recipe: Recipe) -> TrainingSet:
-    """``<split>/inputs.npy`` (N, D) float16 or float32, ``<split>/<task>.npy`` (N, L), and ``labels.json``.
+    """Load ``<split>/inputs.npy`` (N, D) float16 or float32, ``<split>/<task>.npy`` (N, L) and ``labels.json``.
 
-    ``labels.json`` maps each task to its L names. Unknown labels are NaN. ``<split>/groups.npy`` (N,) text names the
-    video or person of each row; without it every row is its own. The vectors stay on disk.
+    ``labels.json`` maps each task to its L names. Unknown labels are NaN. ``<split>/groups.npy`` (N,) contains the name
+    of the video or person of each row; without it every row is its own group. The vectors stay on disk.
 
     Raises:
-        DatasetError: a file is missing or does not fit.
+        DatasetError: A file is missing or does not fit.
     """
-    place = folder / source.split
-    inputs = _load(place / _INPUTS, mapped=True)
+    split = folder / source.split
+    inputs = _load(split / _INPUTS, mapped=True)
     if inputs.ndim != 2 or inputs.shape[1] != recipe.model.n_vector:
-        raise DatasetError(f"{place / _INPUTS} has shape {inputs.shape}, the recipe wants (N, {recipe.model.n_vector})")
+        raise DatasetError(f"{split / _INPUTS} has shape {inputs.shape}, the recipe needs (N, {recipe.model.n_vector})")
     labels = _read_labels(folder / _LABELS)
-    tasks = [task for task in labels if (place / f"{task}.npy").is_file()]
-    targets = {task: np.asarray(_load(place / f"{task}.npy"), dtype=np.float32) for task in tasks}
+    tasks = [task for task in labels if (split / f"{task}.npy").is_file()]
+    targets = {task: np.asarray(_load(split / f"{task}.npy"), dtype=np.float32) for task in tasks}
     for task, values in targets.items():
         if values.shape != (len(inputs), len(labels[task])):
             raise DatasetError(
-                f"{place / f'{task}.npy'} has shape {values.shape}, expected {(len(inputs), len(labels[task]))}"
+                f"{split / f'{task}.npy'} has shape {values.shape}, expected {(len(inputs), len(labels[task]))}"
             )
-    groups = place / "groups.npy"
+    groups = split / "groups.npy"
     names = map(str, _load(groups) if groups.is_file() else range(len(inputs)))
     return TrainingSet(
         groups=tuple(names),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows of feature vectors that stay where they are, on the disk, until a batch asks for them."""
+"""`StoredVectors`, feature vectors that stay on disk until a batch reads them."""
 
 from __future__ import annotations
 
@@ -8,63 +8,60 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
-from mien.core import ConfigError
+from mien.core import ConfigError, Floats, Indices
 
 if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
-Rows = npt.NDArray[np.intp]
-
 
 @dataclass(frozen=True, eq=False)
 class StoredVectors:
-    """N vectors side by side out of one or more arrays, such as features and scores of the same frames.
+    """N vectors concatenated from the rows of one or more arrays, such as features and scores of the same frames.
 
     Attributes:
-        stretches: (M, n) arrays, which may be memory-mapped, each with the (N,) rows of it that are meant.
+        stretches: Arrays (M, n), which may be memory-mapped, each with its selected rows (N,).
     """
 
-    stretches: tuple[tuple[npt.NDArray[np.floating], Rows], ...]
+    stretches: tuple[tuple[Floats, Indices], ...]
 
     def __post_init__(self) -> None:
         lengths = {len(rows) for _, rows in self.stretches}
         if len(lengths) != 1:
-            raise ConfigError(f"stretches of vectors need as many rows each, got {sorted(lengths)}")
+            raise ConfigError(f"all stretches of vectors need the same number of rows, got {sorted(lengths)}")
 
     def __len__(self) -> int:
         return len(self.stretches[0][1])
 
     @property
     def shape(self) -> tuple[int, int]:
-        """N and D, the lengths of all stretches together."""
+        """Number of vectors N and their length D, the sum over all stretches."""
         return len(self), sum(values.shape[1] for values, _ in self.stretches)
 
-    def __getitem__(self, rows: Rows) -> npt.NDArray[np.floating]:
-        """(B, D) vectors of some rows, in half precision where they are stored so."""
+    def __getitem__(self, rows: Indices) -> Floats:
+        """Read (B, D) vectors of some rows, in the stored precision."""
         parts = [values[own[rows]] for values, own in self.stretches]
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
-    def take(self, rows: Rows) -> StoredVectors:
-        """Some rows, in that order; nothing is read."""
+    def take(self, rows: Indices) -> StoredVectors:
+        """Select rows, in the given order, without reading them."""
         return StoredVectors(tuple((values, own[rows]) for values, own in self.stretches))
 
 
-Vectors = npt.NDArray[np.floating] | StoredVectors
-"""(N, D) numbers that `is_vectors` tells from pictures."""
+Vectors = Floats | StoredVectors
+"""Feature vectors (N, D), which `is_vectors` distinguishes from images."""
 
 
 def is_vectors(inputs: object) -> TypeIs[Vectors]:
-    """Whether inputs are vectors rather than pictures."""
+    """Whether inputs are feature vectors and not images."""
     return isinstance(inputs, (np.ndarray, StoredVectors))
 
 
 def join_vectors(parts: Sequence[Vectors]) -> Vectors:
-    """The rows of several sets, in order; those of one array that stays on the disk stay there.
+    """Concatenate the rows of several sets; rows of the same stored array stay on disk.
 
     Raises:
-        ConfigError: the vectors have different lengths.
+        ConfigError: The vectors have different lengths.
     """
     widths = sorted({part.shape[1] for part in parts})
     if len(widths) != 1:

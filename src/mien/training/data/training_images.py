@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training images wherever they are kept, and their memory-mapped cache of decoded pixels."""
+"""Training images from files, encoded bytes or arrays, and a memory-mapped cache of their decoded pixels."""
 
 from __future__ import annotations
 
@@ -13,41 +13,40 @@ from typing import Any, Protocol
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from mien.core import DatasetError, InputError, OutputError
+from mien.core import Bools, DatasetError, Float32, Indices, InputError, Int64, OutputError
+from mien.core import Image as Image  # also imported from here by the target providers
 from mien.faces import to_colour
 from mien.media import cut_box, decode_image, load_image
 
-Image = npt.NDArray[np.uint8]
 Origin = bytes | str | Image
-"""An encoded picture, the path of a file, or pixels (H, W)."""
+"""Source of an image: encoded bytes, the path of a file, or grayscale pixels (H, W)."""
 
 
 class PictureReader(Protocol):
-    """N pictures, decoded one at a time."""
+    """Interface of N images that are decoded one at a time."""
 
     def __len__(self) -> int: ...
 
     def __getitem__(self, row: int) -> Image:
-        """(H, W) uint8 for gray, (H, W, 3) RGB for colour."""
+        """Decode one image: (H, W) uint8 for grayscale, (H, W, 3) uint8 RGB for colour."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Pictures:
-    """N pictures as they are kept; each is decoded when it is asked for.
+    """N images with their sources; each is decoded on access.
 
     Attributes:
-        names: N names, for messages.
-        origins: where each comes from.
+        names: N names for messages.
+        origins: Source of each image.
         colour: ``"gray"`` or ``"rgb"``.
-        boxes: (N, 4) xyxy in pixels, the part that is shown; NaN rows show the whole picture.
+        boxes: (N, 4) visible part xyxy in pixels; NaN for the whole image.
     """
 
     names: tuple[str, ...]
     origins: tuple[Origin, ...]
     colour: str
-    boxes: npt.NDArray[np.float32]
+    boxes: Float32
 
     @classmethod
     def of(
@@ -55,9 +54,9 @@ class Pictures:
         names: Sequence[str],
         origins: Sequence[Origin],
         colour: str,
-        boxes: npt.NDArray[np.float32] | None = None,
+        boxes: Float32 | None = None,
     ) -> Pictures:
-        """The same from any sequences; whole pictures unless boxes are given."""
+        """Create from any sequences; ``boxes`` None selects whole images."""
         if boxes is None:
             boxes = np.full((len(names), 4), np.nan, dtype=np.float32)
         return cls(names=tuple(names), origins=tuple(origins), colour=colour, boxes=boxes)
@@ -66,10 +65,10 @@ class Pictures:
         return len(self.origins)
 
     def __getitem__(self, row: int) -> Image:
-        """Decode one.
+        """Decode one image.
 
         Raises:
-            DatasetError: it is missing or damaged; the message names it.
+            DatasetError: The image is missing or damaged; the message contains its name.
         """
         origin = self.origins[row]
         try:
@@ -83,8 +82,8 @@ class Pictures:
             raise DatasetError(f"{self.names[row]}: {error}") from error
         return cut_box(picture, self.boxes[row])
 
-    def take(self, rows: npt.NDArray[np.intp]) -> Pictures:
-        """The chosen rows, in that order."""
+    def take(self, rows: Indices) -> Pictures:
+        """Select rows, in the given order."""
         return replace(
             self,
             names=tuple(self.names[row] for row in rows),
@@ -93,10 +92,10 @@ class Pictures:
         )
 
     def digest(self) -> str:
-        """SHA-256 that changes with any picture: of the bytes where they are at hand, of path, size and time for files.
+        """SHA-256 of all images: of encoded bytes and arrays, and of path, size and modification time of files.
 
         Raises:
-            DatasetError: a file is missing.
+            DatasetError: A file is missing.
         """
         total = hashlib.sha256(f"{self.colour} {len(self)}\n".encode())
         for name, origin in zip(self.names, self.origins, strict=True):
@@ -109,7 +108,7 @@ class Pictures:
 
 
 def join_pictures(parts: Sequence[Pictures]) -> Pictures:
-    """All pictures of several sets of one colour, in order."""
+    """Concatenate sets of images of one colour."""
     return Pictures(
         names=sum((part.names for part in parts), ()),
         origins=sum((part.origins for part in parts), ()),
@@ -121,10 +120,10 @@ def join_pictures(parts: Sequence[Pictures]) -> Pictures:
 def _decode(data: bytes, colour: str, name: str) -> Image:
     if colour != "gray":
         return decode_image(data, name=name)
-    # The luma that a JPEG file holds already, in half the time.
+    # OpenCV returns the luma of a JPEG file without colour conversion, in half the time.
     picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE) if data else None
     if picture is None:
-        raise InputError(f"{name} is no image that OpenCV can read")
+        raise InputError(f"{name} is not an image that OpenCV can read")
     return np.asarray(picture, dtype=np.uint8)
 
 
@@ -143,20 +142,20 @@ _LAYOUT = 1
 
 @dataclass(frozen=True, eq=False)
 class CachedPictures:
-    """N decoded pictures; a damaged one is an error when it is asked for.
+    """N decoded images; accessing a damaged one raises.
 
     Attributes:
-        names: for messages.
-        pixels: all pictures, one after the other; memory-mapped.
-        index: (N, 4) int64: offset into ``pixels``, height, width, channels; a height of 0 could not be decoded.
+        names: N names for messages.
+        pixels: Pixels of all images, concatenated; memory-mapped.
+        index: (N, 4) int64 of offset in ``pixels``, height, width and channels; height 0 for a damaged image.
     """
 
     names: tuple[str, ...]
-    pixels: npt.NDArray[np.uint8]
-    index: npt.NDArray[np.int64]
+    pixels: Image
+    index: Int64
 
     def __getstate__(self) -> tuple[Any, ...]:
-        """For another process: where the pixels are, not a copy of them."""
+        """Pickle the path of the pixels and not a copy of them."""
         return self.names, getattr(self.pixels, "filename", None) or self.pixels, self.index
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
@@ -170,10 +169,10 @@ class CachedPictures:
         return len(self.index)
 
     def __getitem__(self, row: int) -> Image:
-        """(H, W) or (H, W, 3), read-only.
+        """Read one image: (H, W) or (H, W, 3) uint8, read-only.
 
         Raises:
-            DatasetError: the picture could not be decoded when the cache was made.
+            DatasetError: The image could not be decoded when the cache was written.
         """
         offset, height, width, channels = self.index[row].tolist()
         if not height:
@@ -182,33 +181,33 @@ class CachedPictures:
         return self.pixels[offset : offset + height * width * channels].reshape(shape)
 
     @property
-    def readable(self) -> npt.NDArray[np.bool_]:
-        """(N,) pictures that are there."""
+    def readable(self) -> Bools:
+        """Mask (N,) of the images that could be decoded."""
         return self.index[:, 1] > 0
 
 
 def default_cache_folder() -> Path:
-    """``$XDG_CACHE_HOME/mien`` or ``~/.cache/mien``; never the checkout."""
+    """Default folder of the cache, ``$XDG_CACHE_HOME/mien/pictures`` or ``~/.cache/mien/pictures``."""
     root = os.environ.get("XDG_CACHE_HOME")
     return (Path(root) if root else Path.home() / ".cache") / "mien" / "pictures"
 
 
 def cached_side_px(input_px: int) -> int:
-    """The longer side that a network's pictures keep: twice its input, as alignment and zoom may show a part only."""
+    """Longer side of cached images in pixels: twice the input, since alignment and zoom may show only a part."""
     return 2 * max(input_px, 128)
 
 
 def cache_pictures(pictures: Pictures, folder: Path, max_side_px: int) -> CachedPictures:
-    """The decoded copy of these pictures; made once, found again by their content.
+    """Decode images once and cache their pixels by content.
 
     Args:
-        pictures: to decode. Damaged ones are counted, logged and left out.
-        folder: of all caches.
-        max_side_px: larger pictures are shrunk to it by area.
+        pictures: Images to decode. Damaged ones are counted, logged and left out.
+        folder: Folder of all caches.
+        max_side_px: Maximum side in pixels; larger images are reduced by area averaging.
 
     Raises:
-        OutputError: the folder cannot be written.
-        DatasetError: no picture at all can be decoded.
+        OutputError: The folder cannot be written.
+        DatasetError: None of the images can be decoded.
     """
     key = hashlib.sha256(f"{_LAYOUT} {max_side_px} {pictures.digest()}".encode()).hexdigest()[:32]
     pixels, index = folder / f"{key}.u8", folder / f"{key}.npy"
@@ -221,17 +220,17 @@ def cache_pictures(pictures: Pictures, folder: Path, max_side_px: int) -> Cached
     entries = np.load(index, allow_pickle=False)
     n_bad = int((entries[:, 1] == 0).sum())
     if n_bad == len(entries):
-        raise DatasetError(f"none of {n_bad} pictures can be decoded, the first is {pictures.names[0]}")
+        raise DatasetError(f"none of {n_bad} images can be decoded, the first is {pictures.names[0]}")
     if n_bad:
         first = pictures.names[int((entries[:, 1] == 0).argmax())]
-        logger.warning("%d of %d pictures cannot be decoded, the first is %s; left out", n_bad, len(entries), first)
+        logger.warning("%d of %d images cannot be decoded, the first is %s; left out", n_bad, len(entries), first)
     return CachedPictures(pictures.names, np.memmap(pixels, dtype=np.uint8, mode="r"), entries)
 
 
 def _write(pictures: Pictures, pixels: Path, index: Path, max_side_px: int) -> None:
-    """Both files; the index comes last, so that a half-written cache is none."""
+    """Write pixels and then the index, without which a cache does not exist."""
     entries = np.zeros((len(pictures), 4), dtype=np.int64)
-    draft = pixels.with_suffix(f".{os.getpid()}.tmp")  # several processes may make the same cache
+    draft = pixels.with_suffix(f".{os.getpid()}.tmp")  # several processes may write the same cache
     offset = 0
     try:
         with draft.open("wb") as file:

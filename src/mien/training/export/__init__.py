@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a trained network to a bundle: calibration, ONNX, quantized variants, cards."""
+"""Exports trained networks to bundles: calibration, ONNX, quantized variants and model cards."""

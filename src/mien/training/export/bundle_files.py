@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writing the two files of a bundle. Needs no torch, so that importing foreign weights does not either."""
+"""Writes the files of bundles and heads, without torch, so that importing published weights does not need it."""
 
 from __future__ import annotations
 
@@ -10,30 +10,40 @@ from mien.core import HeadSpec, ModelSpec, OutputError
 
 
 def write_bundle(folder: Path, graph: bytes, spec: ModelSpec) -> None:
-    """Write ``model.onnx`` and ``model.json``; the description comes last, so that a half-written bundle is none.
+    """Write ``model.onnx`` and then ``model.json``, without which a folder is not a bundle.
+
+    Args:
+        folder: Folder of the bundle, which is created.
+        graph: ONNX model with its weights.
+        spec: Description of the model.
 
     Raises:
-        OutputError: the folder cannot be made or written to.
+        OutputError: The folder cannot be created or written.
     """
     _write_graph(folder, "model", graph)
     write_spec(folder, spec)
 
 
 def write_head(folder: Path, graph: bytes, spec: HeadSpec) -> None:
-    """Write ``head.onnx`` and ``head.json`` of a head over clips, in the same order.
+    """Write ``head.onnx`` and then ``head.json`` of a head over clips.
+
+    Args:
+        folder: Folder of the head, which is created.
+        graph: ONNX model with its weights.
+        spec: Description of the head.
 
     Raises:
-        OutputError: the folder cannot be made or written to.
+        OutputError: The folder cannot be created or written.
     """
     _write_graph(folder, "head", graph)
     _write_json(folder / "head.json", spec)
 
 
 def write_spec(folder: Path, spec: ModelSpec) -> None:
-    """Write ``model.json`` alone, for example with new figures.
+    """Write only ``model.json``, for example with new metrics.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: The file cannot be written.
     """
     _write_json(folder / "model.json", spec)
 

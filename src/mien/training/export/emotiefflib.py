@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bundles from the ONNX files that EmotiEffLib (HSEmotion) publishes. Needs onnx, not torch."""
+"""Converts the ONNX files of EmotiEffLib (HSEmotion) to bundles; needs onnx but not torch."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ from mien.core import (
 from mien.inference import create_session
 from mien.training.export.bundle_files import write_bundle
 
-# From this opset on, Slice takes its bounds as inputs.
+# First opset whose Slice has its bounds as inputs.
 _OPSET = 10
 
 
 @dataclass(frozen=True, eq=False)
 class ClassifierGraph:
-    """A graph from one batch of crops (N, C, H, W) to one table of scores (N, K) by a last matrix over D features.
+    """Graph from crops (N, C, H, W) to scores (N, K) whose last operation is a matrix over D features.
 
     Attributes:
-        model: as it was read.
-        label: what messages call it.
-        input_name: of the crops.
-        input_shape: (C, H, W); 0 where the graph leaves it open.
-        scores_name: of the output.
-        features_name: of the tensor before the last matrix.
-        n_features: D.
-        n_scores: K.
+        model: ONNX model as read.
+        label: Name of the file in messages.
+        input_name: Name of the input.
+        input_shape: Shape (C, H, W) of a crop; 0 for a dynamic side.
+        scores_name: Name of the output.
+        features_name: Name of the tensor before the last matrix.
+        n_features: Number of features D.
+        n_scores: Number of scores K.
     """
 
     model: onnx.ModelProto
@@ -59,20 +59,20 @@ class ClassifierGraph:
     n_scores: int
 
     def cut(self, columns: Mapping[str, tuple[int, int]], features: str) -> bytes:
-        """The graph with any number of crops as input and with other outputs.
+        """Create a graph with a dynamic batch size and one output per task.
 
         Args:
-            columns: new output -> (start, stop) of its columns in the scores.
-            features: new name of the features (N, D), which become an output as well.
+            columns: Columns (start, stop) of the scores for each new output.
+            features: Name of the new output of features (N, D).
 
         Raises:
-            ModelError: the graph is not valid afterwards, for example because it uses a new name already.
+            ModelError: The new graph is invalid, for example because a new name exists already.
         """
         model = onnx.ModelProto()
         model.CopyFrom(self.model)
         graph = model.graph
         del graph.output[:]
-        del graph.value_info[:]  # sizes that were noted for another number of crops
+        del graph.value_info[:]  # shapes for another batch size
         _free_batch(next(value for value in graph.input if value.name == self.input_name))
         for name, (start, stop) in columns.items():
             bounds = []
@@ -86,15 +86,15 @@ class ClassifierGraph:
         try:
             onnx.checker.check_model(model)
         except onnx.checker.ValidationError as error:
-            raise ModelError(f"{self.label}: the graph cannot be cut into tasks: {error}") from error
+            raise ModelError(f"{self.label}: the graph cannot be split into tasks: {error}") from error
         return bytes(model.SerializeToString())
 
 
 def read_classifier(path: Path) -> ClassifierGraph:
-    """Read an ONNX file that holds a classifier with its weights.
+    """Read an ONNX file of a classifier with its weights.
 
     Raises:
-        ModelError: the file cannot be read, is no ONNX file, keeps its weights elsewhere, or is another kind of graph.
+        ModelError: The file cannot be read, is not ONNX, has external weights, or is another kind of graph.
     """
     try:
         content = path.read_bytes()
@@ -103,11 +103,11 @@ def read_classifier(path: Path) -> ClassifierGraph:
     try:
         model = onnx.ModelProto.FromString(content)
     except DecodeError as error:
-        raise ModelError(f"{path}: not an ONNX file, or only a part of one ({error}); fetch it again") from error
+        raise ModelError(f"{path}: not an ONNX file, or a truncated one ({error}); download it again") from error
     if not model.graph.node:  # an empty file is a valid message without content
-        raise ModelError(f"{path}: an ONNX file without a graph; fetch it again")
+        raise ModelError(f"{path}: an ONNX file without a graph; download it again")
     if any(tensor.data_location == TensorProto.EXTERNAL for tensor in model.graph.initializer):
-        raise ModelError(f"{path}: its weights lie in another file; save it as one file")
+        raise ModelError(f"{path}: its weights are in another file; save it as one file")
     opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
     if opset < _OPSET:
         raise ModelError(f"{path}: opset {opset} is older than {_OPSET}; export it again")
@@ -124,7 +124,7 @@ def _classifier(model: onnx.ModelProto, label: str) -> ClassifierGraph:
     tensor = crops.type.tensor_type
     sides = [side.dim_value for side in tensor.shape.dim]
     if tensor.elem_type != TensorProto.FLOAT or len(sides) != 4:
-        raise ModelError(f"{label}: expected float32 crops (N, C, H, W), got shape {tuple(sides)} (0: open)")
+        raise ModelError(f"{label}: expected float32 crops (N, C, H, W), got shape {tuple(sides)} (0: dynamic)")
     last = next((node for node in graph.node if scores in node.output), None)
     if last is None or last.op_type != "Gemm" or len(last.input) < 2 or last.input[1] not in weights:
         kind = "nothing" if last is None else last.op_type
@@ -161,8 +161,8 @@ _MAX_PARITY_GAP = 1e-4
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _HALVES = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
-# [choice] The nets were taught on square boxes of faces without any alignment. These are the median places of the five
-# points in the boxes of mien's own detector (79 faces), made symmetric and the box widened to a square.
+# [choice] The networks were trained on square face boxes without alignment. These are the median positions of the five
+# keypoints in the boxes of mien's own detector (79 faces), symmetrized, in the box extended to a square.
 _TEMPLATE = ((0.327, 0.395), (0.673, 0.395), (0.5, 0.595), (0.344, 0.747), (0.656, 0.747))
 
 _AFFECTNET_FACES = 287_651
@@ -170,15 +170,15 @@ _AFFECTNET_FACES = 287_651
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedNet:
-    """What must be known of one published file.
+    """Facts about one published file.
 
     Attributes:
-        size_px: side of the crops.
-        normalisation: mean and standard deviation per channel on the 0-to-1 scale.
-        classes: name of the class order.
-        affect: whether two linear columns, valence and arousal, follow the classes.
-        n_features: length of the penultimate vector; any of several where the cards do not say which.
-        chosen_on: the data set that this checkpoint was selected on, where it is not AffectNet's own validation part.
+        size_px: Side of the crops in pixels.
+        normalisation: Mean and standard deviation per channel on the scale 0 to 1.
+        classes: Name of the class order.
+        affect: Whether two linear columns, valence and arousal, follow the classes.
+        n_features: Length of the penultimate vector; several alternatives if the publication does not state it.
+        chosen_on: Data set on which this checkpoint was selected; empty for the validation split of AffectNet.
     """
 
     size_px: int = 224
@@ -190,12 +190,12 @@ class PublishedNet:
 
     @property
     def n_classes(self) -> int:
-        """8, or 7 without contempt."""
+        """Number of classes, 8 or 7 (without contempt)."""
         return len(EXPRESSION_ORDERS[self.classes])
 
     @property
     def n_scores(self) -> int:
-        """Columns of the published output."""
+        """Number of columns of the published output."""
         return self.n_classes + (len(DIMENSIONS) if self.affect else 0)
 
 
@@ -207,28 +207,28 @@ EMOTIEFFLIB: MappingProxyType[str, PublishedNet] = MappingProxyType(
         "enet_b2_7": PublishedNet(size_px=260, classes="hse_7", n_features=(1408,)),
         "enet_b2_8": PublishedNet(size_px=260, n_features=(1408,)),
         "mbf_va_mtl": PublishedNet(size_px=112, normalisation=_HALVES, affect=True, n_features=(512,)),
-        # Size xxs, xs or s: the file tells.
+        # Size xxs, xs or s, which the file determines.
         "mobilevit_va_mtl": PublishedNet(affect=True, n_features=(320, 384, 640)),
     }
 )
-"""Published name -> `PublishedNet`. Source: Savchenko, ECCVW 2022 and CVPRW 2024, and the library's public code."""
+"""`PublishedNet` by published name. Source: Savchenko, ECCVW 2022 and CVPRW 2024, and the library's public code."""
 
 
 def import_emotiefflib(file: Path, name: str, out: Path) -> ModelSpec:
-    """Make a bundle of a file that EmotiEffLib publishes.
+    """Create a bundle from a published file of EmotiEffLib.
 
-    The graph is cut, not changed: its eight (or seven) logits, valence and arousal, and the penultimate vector become
-    outputs of their own, and the result is compared with the file on random crops before it is written.
+    The graph is only split: its eight (or seven) logits, valence and arousal, and the penultimate vector become
+    separate outputs. The result is compared with the file on random crops before it is written.
 
     Args:
-        file: the published ``.onnx`` file.
-        name: the published name, one of `EMOTIEFFLIB`.
-        out: folder of the new bundle.
+        file: Published ``.onnx`` file.
+        name: Published name, one of `EMOTIEFFLIB`.
+        out: Folder of the new bundle.
 
     Raises:
-        ConfigError: the name is unknown.
-        ModelError: the file is not the network of that name.
-        OutputError: the bundle cannot be written.
+        ConfigError: The name is unknown.
+        ModelError: The file is not the network of that name.
+        OutputError: The bundle cannot be written.
     """
     if name not in EMOTIEFFLIB:
         raise ConfigError(f"EmotiEffLib publishes no ONNX file named {name!r}; choose from {', '.join(EMOTIEFFLIB)}")
@@ -245,7 +245,9 @@ def import_emotiefflib(file: Path, name: str, out: Path) -> ModelSpec:
 def _check(classifier: ClassifierGraph, net: PublishedNet, name: str) -> None:
     expected = (3, net.size_px, net.size_px)
     if any(got not in (0, want) for got, want in zip(classifier.input_shape, expected, strict=True)):
-        raise ModelError(f"{classifier.label}: {name} takes crops {expected}, this graph {classifier.input_shape}")
+        raise ModelError(
+            f"{classifier.label}: {name} takes crops {expected}, this graph takes {classifier.input_shape}"
+        )
     if classifier.n_scores != net.n_scores or classifier.n_features not in net.n_features:
         raise ModelError(
             f"{classifier.label}: {name} has {net.n_scores} scores over {' or '.join(map(str, net.n_features))} "
@@ -254,19 +256,19 @@ def _check(classifier: ClassifierGraph, net: PublishedNet, name: str) -> None:
 
 
 def _parity_gap(file: Path, classifier: ClassifierGraph, graph: bytes, names: tuple[str, ...], size_px: int) -> float:
-    """Largest difference between the file's scores, one crop at a time, and the cut graph's on the same crops at once.
+    """Largest difference between the scores of the file, crop by crop, and of the split graph, in one batch.
 
     Raises:
-        ModelError: it exceeds 1e-4, or one of the graphs does not run.
+        ModelError: The difference exceeds 1e-4, or one of the graphs does not run.
     """
     crops = np.random.default_rng(0).standard_normal((3, 3, size_px, size_px)).astype(np.float32)
     published = create_session(file)
     one_by_one = [published.run({classifier.input_name: crop[None]})[classifier.scores_name] for crop in crops]
-    together = create_session(graph).run({classifier.input_name: crops})
-    scores = np.concatenate([together[name] for name in names], axis=1)
+    batched = create_session(graph).run({classifier.input_name: crops})
+    scores = np.concatenate([batched[name] for name in names], axis=1)
     gap = float(np.abs(scores - np.concatenate(one_by_one)).max())
     if not gap <= _MAX_PARITY_GAP:
-        raise ModelError(f"{file}: cut into tasks it differs by {gap:.2e}, more than {_MAX_PARITY_GAP:.0e}")
+        raise ModelError(f"{file}: split into tasks it differs by {gap:.2e}, more than {_MAX_PARITY_GAP:.0e}")
     return gap
 
 
@@ -293,12 +295,12 @@ def _describe(
         tasks=_tasks(net),
         features=_FEATURES,
         weights_notice=(
-            "The weights are those of EmotiEffLib (HSEmotion, A. Savchenko; code under Apache-2.0), taught on "
+            "The weights are those of EmotiEffLib (HSEmotion, A. Savchenko; code under Apache-2.0), trained on "
             "AffectNet, which its owners give out for research only: check its terms before commercial use."
         ),
         training_sources=_sources(net),
         provenance=(
-            f"by its authors; cut into tasks by mien {__version__} from {file.name} (SHA-256 {digest}); "
+            f"by its authors; split into tasks by mien {__version__} from {file.name} (SHA-256 {digest}); "
             f"parity with that file {gap:.1e}"
         ),
         limitations=_limitations(net),
@@ -324,14 +326,14 @@ def _tasks(net: PublishedNet) -> tuple[TaskSpec, ...]:
         activation="identity",
         low=-1.0,
         high=1.0,
-        unit="AffectNet's scale from -1 to 1; a linear output that is cut off at both ends",
+        unit="AffectNet's scale from -1 to 1; a linear output that is clipped at both ends",
     )
     return expression, affect
 
 
 def _sources(net: PublishedNet) -> tuple[TrainingSource, ...]:
     role = "expression" + (", valence and arousal" if net.affect else "")
-    chosen = f"; this checkpoint was chosen on {net.chosen_on}" if net.chosen_on else ""
+    chosen = f"; this checkpoint was selected on {net.chosen_on}" if net.chosen_on else ""
     return (
         TrainingSource(name="VGGFace2", role="start weights: identity", n=0, licence="research; see its owners' terms"),
         TrainingSource(
@@ -342,16 +344,16 @@ def _sources(net: PublishedNet) -> tuple[TrainingSource, ...]:
 
 def _limitations(net: PublishedNet) -> tuple[str, ...]:
     limits = [
-        "It sees facial movements and guesses what an annotator would call them; it does not see feelings.",
+        "It predicts how an annotator would label facial movements; it does not measure feelings.",
         "Not for decisions about people: hiring, policing, schooling, insurance, diagnosis.",
-        "The crop is mien's choice: the authors cut boxes of a detector and stretched them to a square, mien aligns by "
-        "five points without stretching.",
-        "Its probabilities are not calibrated, and mien has not measured it: run mien evaluate on your data.",
+        "The crop is mien's choice: the authors stretched the boxes of a detector to a square, mien aligns by five "
+        "keypoints without stretching.",
+        "Its probabilities are not calibrated, and mien has not evaluated it: run mien evaluate on your data.",
     ]
     if net.affect:
         limits.append(
-            "The graph's valence and arousal are linear and not bounded; mien cuts them off at -1 and 1. Heads that "
-            "are taught on scores take the raw ten columns (Bundle.run), as the published ones do."
+            "The graph's valence and arousal are linear and not bounded; mien clips them at -1 and 1. Heads that "
+            "are trained on scores use the raw ten columns (Bundle.run), as the published ones do."
         )
     if net.classes == "hse_7":
         limits.append("It has no class contempt; that column stays empty.")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a trained network to ONNX: calibration, export, merging a head into a frozen bundle, parity checks."""
+"""Exports networks to ONNX: calibration, export, merging a head into a frozen bundle, and parity checks."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from mien.core import (
     Activation,
     ConfigError,
     CropSpec,
+    Float32,
     InputSpec,
     ModelError,
     ModelSpec,
@@ -39,17 +40,15 @@ from mien.training.recipes.settings import CalibrationSettings, ModelSettings
 
 logger = logging.getLogger(__name__)
 
-Floats = npt.NDArray[np.float32]
-
 GRAPH_INPUT, _FEATURES = "crops", "features"
 MAX_PARITY_GAP = 1e-4
 OPSET = 18
-_MIN_CALIBRATION_ROWS = 50  # fewer would fit chance
+_MIN_CALIBRATION_ROWS = 50  # fewer would fit noise
 
 
 _OUTPUT_NAMES = {"expression": "expression_logits", "action_units": "action_unit_logits"}
 
-# task -> activation by the runtime, lowest and highest value after it, what the value is
+# Activation in the runtime, lowest and highest value after it, and meaning of the value, by task.
 _MEANINGS: dict[str, tuple[Activation, float, float, str]] = {
     "expression": ("softmax", 0.0, 1.0, "probability that most raters would choose this expression"),
     "valence_arousal": ("identity", -1.0, 1.0, "mean rating on a scale from -1 to 1"),
@@ -58,16 +57,16 @@ _MEANINGS: dict[str, tuple[Activation, float, float, str]] = {
 
 
 def output_names(network: AffectNetwork) -> tuple[str, ...]:
-    """Names of the graph's outputs: one per task in order, then the features."""
+    """Names of the outputs of the graph: one per task in order, then the features."""
     return (*(_OUTPUT_NAMES.get(task, task) for task in network.tasks), _FEATURES)
 
 
 def export_onnx(network: AffectNetwork, size_px: int) -> bytes:
-    """The graph with its weights inside, for any number N of faces.
+    """Export an affect network to ONNX, with its weights and a dynamic batch size.
 
     Args:
-        network: on the CPU.
-        size_px: side of its crops (N, S, S, C); for a network of vectors (N, D) this is D.
+        network: Network on the CPU.
+        size_px: Side S of its crops (N, S, S, C), or the length D of its vectors (N, D).
     """
     shape = (2, size_px, size_px, network.n_channels) if network.has_pixels else (2, size_px)
     example = torch.zeros(shape, dtype=torch.uint8 if network.has_pixels else torch.float32)
@@ -75,12 +74,12 @@ def export_onnx(network: AffectNetwork, size_px: int) -> bytes:
 
 
 def to_onnx(network: nn.Module, example: Tensor, outputs: Sequence[str]) -> bytes:
-    """The graph of any network that takes one batch, for any number of rows, with its weights inside.
+    """Export a network with one input to ONNX, with its weights and a dynamic batch size.
 
     Args:
-        network: on the CPU.
-        example: two rows of its input.
-        outputs: names for what it returns, in order.
+        network: Network on the CPU.
+        example: Two rows of its input.
+        outputs: Names of its outputs, in order.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
@@ -100,7 +99,7 @@ def to_onnx(network: nn.Module, example: Tensor, outputs: Sequence[str]) -> byte
 
 
 def strip_debug_info(model: onnx.ModelProto) -> bytes:
-    """A model without what the exporter notes for debugging: source paths of the machine that trained it."""
+    """Serialize a model without the exporter's debug information, which contains paths of the training machine."""
     del model.metadata_props[:]
     del model.graph.metadata_props[:]
     for part in (*model.graph.node, *model.graph.input, *model.graph.output, *model.graph.value_info):
@@ -115,10 +114,10 @@ def strip_debug_info(model: onnx.ModelProto) -> bytes:
 def parity_gap(
     network: nn.Module, graph: bytes, inputs: npt.NDArray[np.generic], outputs: Sequence[str] | None = None
 ) -> float:
-    """`runtime_gap`, if it is small enough for a bundle that is given to users.
+    """`runtime_gap`, checked against the limit for bundles.
 
     Raises:
-        ModelError: it exceeds 1e-4.
+        ModelError: The gap exceeds 1e-4.
     """
     gap = runtime_gap(network, graph, inputs, outputs)
     if not gap <= MAX_PARITY_GAP:
@@ -132,10 +131,10 @@ def runtime_gap(
     """Largest absolute difference between torch and the runtime over all outputs for the same inputs.
 
     Args:
-        network: on the CPU.
-        graph: exported from it.
+        network: Network on the CPU.
+        graph: ONNX model that was exported from it.
         inputs: (N, S, S, C) uint8 crops or (N, D) float32 vectors.
-        outputs: names of what the network returns, in order; those of an `AffectNetwork` unless given.
+        outputs: Names of the outputs of the network, in order; None for those of an `AffectNetwork`.
     """
     names = output_names(cast(AffectNetwork, network)) if outputs is None else outputs
     session = create_session(graph)
@@ -146,13 +145,13 @@ def runtime_gap(
 
 
 def fit_temperature(logits: npt.NDArray[np.floating], labels: npt.NDArray[np.integer]) -> float:
-    """The temperature T at which softmax(logits / T) has the least negative log-likelihood of the labels.
+    """Temperature T that minimizes the negative log-likelihood of the labels under softmax(logits / T).
 
-    Held against single labels, the confidence becomes the chance of being right; held against shares of votes it would
-    become the share of raters who agree, which is lower.
+    With single labels the calibrated confidence is the probability that the prediction is correct; with shares of
+    votes it would be the share of raters who agree, which is lower.
 
     Args:
-        logits: (N, C).
+        logits: (N, C) logits.
         labels: (N,) classes.
 
     Source: Guo et al., ICML 2017.
@@ -169,12 +168,13 @@ def fit_temperature(logits: npt.NDArray[np.floating], labels: npt.NDArray[np.int
     return float(np.exp(minimize_scalar(negative_log_likelihood, bounds=(-2.0, 2.0), method="bounded").x))
 
 
-def fit_thresholds(probabilities: Floats, targets: Floats) -> tuple[float, ...]:
-    """Per action unit, the threshold with the best F1 on the faces whose target is known.
+def fit_thresholds(probabilities: Float32, targets: Float32) -> tuple[float, ...]:
+    """Threshold of each action unit with the best F1 on the faces whose target is known.
 
     Args:
         probabilities: (N, A) probabilities.
-        targets: (N, A) probabilities in [0, 1]; present from .5 on, NaN where unknown. A unit that no face knows keeps .5.
+        targets: (N, A) probabilities in [0, 1], present from 0.5, NaN where unknown. A unit without a known target gets
+            0.5.
     """
     thresholds: list[float] = []
     for column in range(probabilities.shape[1]):
@@ -188,16 +188,16 @@ def fit_thresholds(probabilities: Floats, targets: Floats) -> tuple[float, ...]:
 
 
 def describe(recipe: Recipe, version: str, graph: bytes, labels: Mapping[str, tuple[str, ...]]) -> ModelSpec:
-    """The spec of an exported network of pixels, before calibration and measurement.
+    """Create the spec of an exported network of pixels, before calibration and evaluation.
 
     Args:
-        recipe: that it was trained by.
-        version: of the weights.
-        graph: exported.
-        labels: task -> names of its outputs.
+        recipe: Recipe of the training.
+        version: Version of the weights.
+        graph: Exported ONNX model.
+        labels: Names of the outputs of each task.
 
     Raises:
-        ConfigError: a bundle cannot hold one of the tasks.
+        ConfigError: A bundle does not support one of the tasks.
     """
     model = recipe.model
     return ModelSpec(
@@ -215,7 +215,7 @@ def describe(recipe: Recipe, version: str, graph: bytes, labels: Mapping[str, tu
 
 def _describe_task(task: str, labels: tuple[str, ...]) -> TaskSpec:
     if task not in _MEANINGS:
-        raise ConfigError(f"a bundle has {sorted(_MEANINGS)}; {task!r} has no place in it")
+        raise ConfigError(f"a bundle supports {sorted(_MEANINGS)}, not {task!r}")
     activation, low, high, unit = _MEANINGS[task]
     return TaskSpec(
         task=cast("TaskName", task),
@@ -230,19 +230,22 @@ def _describe_task(task: str, labels: tuple[str, ...]) -> TaskSpec:
 
 def calibrate(
     spec: ModelSpec,
-    outputs: Mapping[str, Floats],
-    targets: Mapping[str, Floats],
+    outputs: Mapping[str, Float32],
+    targets: Mapping[str, Float32],
     settings: CalibrationSettings,
     inferred: tuple[str, ...] = (),
 ) -> ModelSpec:
-    """The spec with a temperature for expressions and thresholds for action units, where 50 or more faces can say.
+    """Fit a temperature for expressions and thresholds for action units, each on at least 50 faces.
 
     Args:
-        spec: of the bundle.
-        outputs: the graph's raw outputs for faces that it was not taught.
-        targets: task -> (N, L) labels of those faces, NaN where unknown; the expression is the one with most votes.
-        settings: what is fitted.
-        inferred: action units that were taught by inference from others.
+        spec: Spec of the bundle.
+        outputs: Raw outputs of the graph for held-out faces.
+        targets: Labels (N, L) of these faces by task, NaN where unknown; the expression with most votes counts.
+        settings: Settings that select what is fitted.
+        inferred: Action units whose training labels were inferred from other units.
+
+    Returns:
+        The spec with temperature and thresholds.
     """
     tasks = []
     for task in spec.tasks:
@@ -266,42 +269,44 @@ _BACKBONE, _HEAD = "backbone/", "head/"
 
 
 def merge_graphs(backbone: Bundle, head: bytes, names: tuple[str, ...], model: ModelSettings) -> bytes:
-    """The graph of a bundle with a head behind its features and raw scores.
+    """Merge a head into the graph of the bundle whose features and raw scores are its inputs.
 
     Args:
-        backbone: the frozen bundle.
-        head: graph of a network of vectors, as `export_onnx` writes it.
-        names: of the head's outputs that the merged graph gives; the features follow.
-        model: that says which stretches the head's vector has.
+        backbone: Frozen bundle.
+        head: ONNX model of a network of vectors, as `export_onnx` creates it.
+        names: Outputs of the head that the merged graph has; the features follow.
+        model: Settings with the stretches of the head's vector.
 
     Raises:
-        ConfigError: the bundle lacks what the head sees.
-        ModelError: the two graphs do not fit.
+        ConfigError: The bundle lacks an input of the head.
+        ModelError: The two graphs do not fit together.
     """
-    below = compose.add_prefix(_modern((backbone.folder / "model.onnx").read_bytes()), _BACKBONE, rename_inputs=False)
-    above = compose.add_prefix(_modern(head), _HEAD)
-    seen = _stretches(backbone.spec, model)
+    bundle_graph = compose.add_prefix(
+        _converted((backbone.folder / "model.onnx").read_bytes()), _BACKBONE, rename_inputs=False
+    )
+    head_graph = compose.add_prefix(_converted(head), _HEAD)
+    inputs = _stretches(backbone.spec, model)
     outer = {name: f"{_HEAD}{name}" for name in names}
     outer[backbone.spec.features] = _BACKBONE + backbone.spec.features
     nodes = [
-        *below.graph.node,
-        helper.make_node("Concat", [_BACKBONE + name for name in seen], [_HEAD + GRAPH_INPUT], axis=1),
-        *above.graph.node,
+        *bundle_graph.graph.node,
+        helper.make_node("Concat", [_BACKBONE + name for name in inputs], [_HEAD + GRAPH_INPUT], axis=1),
+        *head_graph.graph.node,
         *(helper.make_node("Identity", [inner], [name]) for name, inner in outer.items()),
     ]
     graph = helper.make_graph(
         nodes,
         "backbone and head",
-        list(below.graph.input),
+        list(bundle_graph.graph.input),
         [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n_faces", None]) for name in outer],
-        initializer=[*below.graph.initializer, *above.graph.initializer],
+        initializer=[*bundle_graph.graph.initializer, *head_graph.graph.initializer],
     )
-    imports = {own.domain: own for own in (*below.opset_import, *above.opset_import)}
+    imports = {own.domain: own for own in (*bundle_graph.opset_import, *head_graph.opset_import)}
     merged = helper.make_model(
         graph,
         opset_imports=list(imports.values()),
-        functions=[*below.functions, *above.functions],
-        ir_version=max(below.ir_version, above.ir_version),
+        functions=[*bundle_graph.functions, *head_graph.functions],
+        ir_version=max(bundle_graph.ir_version, head_graph.ir_version),
     )
     try:
         onnx.checker.check_model(merged, full_check=True)
@@ -313,12 +318,20 @@ def merge_graphs(backbone: Bundle, head: bytes, names: tuple[str, ...], model: M
 def merged_parity_gap(
     backbone: Bundle, network: AffectNetwork, graph: bytes, names: tuple[str, ...], model: ModelSettings, n: int = 8
 ) -> float:
-    """Largest absolute difference between the merged graph and torch over the frozen bundle's own vectors.
+    """Largest absolute difference between the merged graph and torch over vectors of the frozen bundle.
 
-    Measured on pictures of noise, of which no two are alike: they reach every part of both graphs.
+    The inputs are random images, which differ enough to exercise both graphs.
+
+    Args:
+        backbone: Frozen bundle.
+        network: Head on the CPU.
+        graph: Merged ONNX model.
+        names: Outputs of the head in the merged graph.
+        model: Settings with the stretches of the head's vector.
+        n: Number of random images.
 
     Raises:
-        ModelError: it exceeds 1e-4.
+        ModelError: The gap exceeds 1e-4.
     """
     spec = backbone.spec.input
     shape = (n, spec.size_px, spec.size_px) if spec.n_channels == 1 else (n, spec.size_px, spec.size_px, 3)
@@ -333,25 +346,23 @@ def merged_parity_gap(
     return gap
 
 
-def stretch_vectors(
-    spec: ModelSpec, outputs: Mapping[str, npt.NDArray[np.float32]], model: ModelSettings
-) -> npt.NDArray[np.float32]:
-    """(N, D) what a head sees of a bundle's outputs."""
+def stretch_vectors(spec: ModelSpec, outputs: Mapping[str, Float32], model: ModelSettings) -> Float32:
+    """Concatenate the outputs of a bundle to the input vectors (N, D) of a head."""
     return np.concatenate([outputs[name] for name in _stretches(spec, model)], axis=1)
 
 
 def _stretches(spec: ModelSpec, model: ModelSettings) -> list[str]:
-    """Outputs of the bundle in the order of the head's vector."""
+    """Names of the outputs of the bundle in the order of the head's vector."""
     if model.clip != "frames":
-        raise ConfigError("a head over whole clips cannot stand behind a bundle, which sees single faces")
+        raise ConfigError("a head over whole clips cannot be merged into a bundle, whose inputs are single faces")
     if not spec.features:
-        raise ConfigError(f"{spec.name} gives no features; choose a bundle with an embedding")
+        raise ConfigError(f"{spec.name} has no features; choose a bundle with an embedding")
     parts = {"features": [spec.features], "scores": [task.output for task in spec.tasks]}
     return [name for stretch in model.vectors for name in parts[stretch.part]]
 
 
-def _modern(graph: bytes) -> onnx.ModelProto:
-    """The graph in the operator set that heads are exported with."""
+def _converted(graph: bytes) -> onnx.ModelProto:
+    """The model, converted to the opset in which heads are exported."""
     model = onnx.load_from_string(graph)
     own = next(each.version for each in model.opset_import if not each.domain)
     return model if own == OPSET else version_converter.convert_version(model, OPSET)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Smaller graphs from a float32 graph: weights in half precision, or static 8-bit integers."""
+"""Converts float32 graphs to smaller ones, with half-precision weights or static 8-bit integers."""
 
 from __future__ import annotations
 
@@ -20,31 +20,34 @@ from onnxruntime.quantization import (  # type: ignore[import-untyped]  # ships 
     quantize_static,
 )
 
-from mien.core import ModelError
+from mien.core import Float32, ModelError
 from mien.inference import create_session
 
-# Shorter constants (biases, normalisation, shapes) weigh nothing and are worth their full precision.
-_FEWEST_HALVED = 1024
+# Shorter constants (biases, normalisation, shapes) are small and keep their full precision.
+_MIN_HALVED = 1024
 
-# Beyond this a half is infinite.
-_LARGEST_HALF = float(np.finfo(np.float16).max)
+# Larger values are infinite in float16.
+_MAX_HALF = float(np.finfo(np.float16).max)
 
-# The first convolutions have few channels, so that they cost little, and every later error begins there.
-_KEPT_FLOAT = 3
+# The first convolutions have few channels and cost little time, and their errors propagate to all others.
+_N_KEPT_FLOAT = 3
 
-# Everything between the normalised crop and the embedding. The heads stay in float32: they are small, and their
-# outputs are the answers.
+# Operations between the normalised crop and the embedding. The heads stay in float32: they are small, and their
+# outputs are the predictions.
 _QUANTIZED = ("Conv", "Clip", "Relu", "Add")
 
 
 def halve_weights(graph: bytes) -> bytes:
-    """The graph with its weights stored as float16, and widened when it is loaded: half the size, the same speed.
+    """Store the weights of a graph as float16: half the size at the same speed.
 
-    Arithmetic stays float32, because CPU runtimes have hardly any half-precision kernels and would convert to and fro
-    around each operation. A runtime folds the widening into its constants when it loads the graph.
+    Arithmetic stays float32, since CPU runtimes have few half-precision kernels and would convert around each
+    operation. The runtime converts the weights back to float32 when it loads the graph.
+
+    Args:
+        graph: Float32 ONNX model.
 
     Raises:
-        ModelError: the graph is no float32 graph.
+        ModelError: The graph is not a float32 graph.
     """
     model = _float_model(graph)
     widened = []
@@ -52,7 +55,7 @@ def halve_weights(graph: bytes) -> bytes:
         if tensor.data_type != TensorProto.FLOAT:
             continue
         values = numpy_helper.to_array(tensor)
-        if values.size < _FEWEST_HALVED or np.abs(values).max() > _LARGEST_HALF:
+        if values.size < _MIN_HALVED or np.abs(values).max() > _MAX_HALF:
             continue
         name = tensor.name
         tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}_half"))
@@ -66,24 +69,24 @@ def halve_weights(graph: bytes) -> bytes:
 def quantize_int8(
     graph: bytes, input_name: str, batches: Sequence[npt.NDArray[Any]], corrected: Sequence[str] = ()
 ) -> bytes:
-    """The graph with 8-bit weights (one scale a channel) and activations (one scale a tensor) between float32 ends.
+    """Quantize a graph to 8-bit weights (one scale per channel) and activations (one scale per tensor).
 
-    The convolutions nearest to the crop stay float32, too. QDQ form: each other operation stands between a
-    DequantizeLinear and a QuantizeLinear, which runtimes fuse. The range of each activation is the smallest and largest
-    value that the calibration crops cause. Weights use all eight bits: with seven the outputs err twice as much. The
-    price is that x86 processors without VNNI may saturate.
+    Heads and first convolutions stay float32. The format is QDQ: each other operation is between a DequantizeLinear
+    and a QuantizeLinear, which runtimes fuse. The range of each activation is the minimum and maximum over the
+    calibration crops. Weights use all eight bits, since seven bits double the error of the outputs; on x86 processors
+    without VNNI sums may therefore saturate.
 
-    Rounding moves the mean of each output, and a class whose logit sinks by a little loses all faces near its border:
-    the corrected outputs are moved back by the mean of what they lost on the calibration crops.
+    Rounding shifts the mean of each output, and a small shift of a logit changes the class of all faces near its
+    decision boundary: the mean shift of the corrected outputs on the calibration crops is added back.
 
     Args:
-        graph: float32.
-        input_name: of its input.
-        batches: calibration crops as the graph takes them.
-        corrected: outputs (N, K) whose means are kept.
+        graph: Float32 ONNX model.
+        input_name: Name of its input.
+        batches: Calibration crops as inputs of the graph.
+        corrected: Names of outputs (N, K) whose means are corrected.
 
     Raises:
-        ModelError: the graph is no float32 graph.
+        ModelError: The graph is not a float32 graph.
     """
     model = _float_model(graph)
     with tempfile.TemporaryDirectory() as folder:
@@ -94,7 +97,7 @@ def quantize_int8(
             _Crops(input_name, batches),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=list(_QUANTIZED),
-            nodes_to_exclude=[*_behind_uint8(model), *_first_convolutions(model)],
+            nodes_to_exclude=[*_index_additions(model), *_first_convolutions(model)],
             per_channel=True,
             reduce_range=False,
             activation_type=QuantType.QUInt8,
@@ -111,16 +114,16 @@ def quantize_int8(
 
 def _means(
     graph: bytes, input_name: str, batches: Sequence[npt.NDArray[Any]], outputs: Sequence[str]
-) -> dict[str, npt.NDArray[np.float32]]:
-    """Mean over all crops of each output (N, K)."""
+) -> dict[str, Float32]:
+    """Mean (K,) over all crops of each output (N, K)."""
     if not outputs:
         return {}
     session = create_session(graph, threads=1)
-    answers = [session.run({input_name: batch}) for batch in batches]
-    return {name: np.concatenate([answer[name] for answer in answers]).mean(axis=0) for name in outputs}
+    outputs_of_batches = [session.run({input_name: batch}) for batch in batches]
+    return {name: np.concatenate([batch[name] for batch in outputs_of_batches]).mean(axis=0) for name in outputs}
 
 
-def _shift_output(model: onnx.ModelProto, name: str, shift: npt.NDArray[np.float32]) -> None:
+def _shift_output(model: onnx.ModelProto, name: str, shift: Float32) -> None:
     """Add a constant (K,) to an output (N, K)."""
     inner = f"{name}_before_shift"
     for node in model.graph.node:
@@ -133,7 +136,7 @@ def _shift_output(model: onnx.ModelProto, name: str, shift: npt.NDArray[np.float
 
 
 class _Crops(CalibrationDataReader):  # type: ignore[misc]  # its base has no types
-    """Hands the calibration crops to the quantizer."""
+    """Calibration crops for the quantizer."""
 
     def __init__(self, input_name: str, batches: Sequence[npt.NDArray[Any]]) -> None:
         self._feeds: Iterator[dict[str, npt.NDArray[Any]]] = iter([{input_name: batch} for batch in batches])
@@ -142,16 +145,16 @@ class _Crops(CalibrationDataReader):  # type: ignore[misc]  # its base has no ty
         return next(self._feeds, None)
 
 
-def _behind_uint8(model: onnx.ModelProto) -> list[str]:
-    """Names of Add nodes that compute with shapes and indices rather than with faces."""
+def _index_additions(model: onnx.ModelProto) -> list[str]:
+    """Names of Add nodes that compute shapes and indices and not activations."""
     integers = {t.name for t in model.graph.initializer if t.data_type in (TensorProto.INT64, TensorProto.INT32)}
     return [node.name for node in model.graph.node if node.op_type == "Add" and integers & set(node.input)]
 
 
 def _first_convolutions(model: onnx.ModelProto) -> list[str]:
-    """Names of the convolutions nearest to the crop, where there are many more."""
+    """Names of the first convolutions, if there are many more."""
     names = [node.name for node in model.graph.node if node.op_type == "Conv"]
-    return names[:_KEPT_FLOAT] if len(names) > 2 * _KEPT_FLOAT else []
+    return names[:_N_KEPT_FLOAT] if len(names) > 2 * _N_KEPT_FLOAT else []
 
 
 def _float_model(graph: bytes) -> onnx.ModelProto:
@@ -159,12 +162,12 @@ def _float_model(graph: bytes) -> onnx.ModelProto:
     kinds = {tensor.data_type for tensor in model.graph.initializer}
     quantized = any(node.op_type in ("QuantizeLinear", "DequantizeLinear") for node in model.graph.node)
     if TensorProto.FLOAT16 in kinds or quantized:
-        raise ModelError("the graph is a smaller variant already; start from the float32 bundle")
+        raise ModelError("the graph is already a smaller variant; start from the float32 bundle")
     return model
 
 
 def _checked(model: onnx.ModelProto) -> bytes:
-    """The model as bytes, if ONNX finds it well formed."""
+    """Serialize a model after validation."""
     try:
         onnx.checker.check_model(model)
     except onnx.checker.ValidationError as error:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Smaller variants of a finished bundle, each with its measured loss against the original."""
+"""Exports smaller variants of a bundle and compares their metrics with the original."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from mien.affect import Analyzer, activate
-from mien.core import ConfigError, MetricValue, ModelError, ModelSpec
+from mien.core import ConfigError, Image, MetricValue, ModelError, ModelSpec
 from mien.datasets import load_held_out, load_landmark_faces
 from mien.evaluation import Report, evaluate
 from mien.faces import LandmarkNet, keypoints_of, load_landmark_net, resize_face, to_colour
@@ -24,18 +23,16 @@ from mien.media import decode_image
 from mien.training.export.bundle_files import write_bundle, write_spec
 from mien.training.export.quantize import halve_weights, quantize_int8
 
-Image = npt.NDArray[np.uint8]
-
 
 @dataclass(frozen=True, kw_only=True)
 class VariantBenchmark:
-    """How variants of one kind of bundle are judged.
+    """Data, protocols and metrics by which variants of one kind of bundle are evaluated.
 
     Attributes:
-        crops: n crops as the bundle takes them, of faces below a data folder.
-        load: a bundle's folder to what the protocols measure.
-        protocols: names in `mien.evaluation.PROTOCOLS`.
-        acceptance_metrics: measures that the verdict rests on.
+        crops: Function of a bundle, a data folder and n that returns n crops as inputs of the bundle.
+        load: Function that loads the subject of the protocols from the folder of a bundle.
+        protocols: Names in `mien.evaluation.PROTOCOLS`.
+        acceptance_metrics: Names of the metrics that decide whether a variant is recommended.
     """
 
     crops: Callable[[Bundle, Path, int], Image]
@@ -44,43 +41,43 @@ class VariantBenchmark:
     acceptance_metrics: tuple[str, ...]
 
     def measure(self, folder: Path, data: Path) -> list[Report]:
-        """Every protocol of the bundle in a folder."""
+        """Evaluate the bundle in a folder by every protocol."""
         return [evaluate(name, self.load(folder), data) for name in self.protocols]
 
 
 def benchmark_for(spec: ModelSpec) -> VariantBenchmark:
-    """The benchmark of landmark nets for a bundle that gives points, else that of affect."""
-    return POINTS if spec.task("landmarks") else AFFECT
+    """The benchmark of landmark models for a bundle with landmarks, otherwise that of affect models."""
+    return LANDMARKS if spec.task("landmarks") else AFFECT
 
 
-def metric_sign(measure: str) -> float:
-    """What one unit of a measure is metric_sign: 1, or -1 of an error; of one in degrees, what that is in radians."""
-    if "degrees" in measure:
+def metric_sign(name: str) -> float:
+    """Factor that turns a metric into a gain: 1, or -1 for an error; degrees are converted to radians."""
+    if "degrees" in name:
         return -np.pi / 180
-    return -1.0 if "error" in measure else 1.0
+    return -1.0 if "error" in name else 1.0
 
 
 def _held_out_crops(bundle: Bundle, data: Path, n: int) -> Image:
-    """FER+ training faces that were set aside, as `Analyzer.crops` prepares them."""
-    taken = bundle.spec.input
+    """Held-out FER+ training faces, prepared as by `Analyzer.crops`."""
+    own = bundle.spec.input
     samples = load_held_out(data, n)
     faces = [
-        resize_face(decode_image(image, name=name), taken.size_px)
+        resize_face(decode_image(image, name=name), own.size_px)
         for name, image in zip(samples.names, samples.images, strict=True)
     ]
-    return to_colour(np.stack(faces), taken.colour)
+    return to_colour(np.stack(faces), own.colour)
 
 
-def _about_points(bundle: Bundle, data: Path, n: int) -> Image:
-    """Faces of the open training sets, each cut about the teacher's landmarks as `LandmarkNet` cuts them."""
+def _landmark_crops(bundle: Bundle, data: Path, n: int) -> Image:
+    """Faces of the open training sets, cropped around the teacher's landmarks as by `LandmarkNet`."""
     net = load_landmark_net(bundle.folder)
     faces = load_landmark_faces(data, "train")
     faces = faces.take(np.random.default_rng(0).permutation(len(faces))[:n])
     crops = []
-    for name, encoded, points in zip(faces.names, faces.images, faces.landmarks, strict=True):
-        picture = decode_image(encoded, name=name)
-        places = points[None].astype(np.float64) * picture.shape[1::-1] - 0.5
-        crops.append(net.crops(picture, keypoints_of(places).astype(np.float32)))
+    for name, encoded, landmarks in zip(faces.names, faces.images, faces.landmarks, strict=True):
+        image = decode_image(encoded, name=name)
+        landmarks_px = landmarks[None].astype(np.float64) * image.shape[1::-1] - 0.5
+        crops.append(net.crops(image, keypoints_of(landmarks_px).astype(np.float32)))
     return np.concatenate(crops)
 
 
@@ -102,14 +99,14 @@ AFFECT = VariantBenchmark(
     ),
 )
 
-POINTS = VariantBenchmark(
-    crops=_about_points,
+LANDMARKS = VariantBenchmark(
+    crops=_landmark_crops,
     load=load_landmark_net,
     protocols=("landmarks",),
     acceptance_metrics=tuple(
-        f"{measure}: {people}"
+        f"{metric}: {people}"
         for people in ("FairFace val", "LFW test people")
-        for measure in (
+        for metric in (
             "landmark error, first pass",
             "landmark error, followed",
             "rotation error in degrees, followed",
@@ -126,14 +123,14 @@ logger = logging.getLogger(__name__)
 
 VARIANTS = ("fp16", "int8")
 
-# A variant is recommended where no acceptance figure is worse by this much: .3 points.
-_MOST_LOSS = 0.003
+# A variant is recommended if no acceptance metric is worse by this much (0.3 percentage points).
+_MAX_LOSS = 0.003
 
-# Faces that set the ranges of the activations, and others that say how far the answers move.
+# Number of faces for calibration, and of other faces for the comparison of predictions.
 _N_CALIBRATION, _N_PARITY = 128, 256
 _BATCH = 16
 
-# Half-precision weights move probabilities by less than .01; more means that the graph is broken.
+# Half-precision weights change probabilities by less than 0.01; a larger change means that the graph is broken.
 _MAX_HALF_GAP = 0.02
 
 _REPEATS = 15
@@ -141,12 +138,12 @@ _REPEATS = 15
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """One measure of a variant beside that of its origin.
+    """One metric of a variant and of its original.
 
     Attributes:
-        metric: of the variant.
-        origin: value of the float32 bundle, measured in the same run.
-        accepted_on: whether the recommendation rests on it.
+        metric: Metric of the variant.
+        origin: Value for the float32 bundle, from the same run.
+        accepted_on: Whether the recommendation depends on this metric.
     """
 
     metric: MetricValue
@@ -155,22 +152,22 @@ class Comparison:
 
     @property
     def loss(self) -> float:
-        """How much worse the variant is, of angles in radians; below 0 where it is better."""
+        """How much worse the variant is, angles in radians; negative if it is better."""
         return metric_sign(self.metric.name) * (self.origin - self.metric.value)
 
 
 @dataclass(frozen=True, kw_only=True)
 class VariantReport:
-    """What `export_variant` made and measured.
+    """Result of `export_variant`.
 
     Attributes:
-        spec: of the new bundle.
-        size: bytes of the new graph over bytes of the old.
-        cpu_time: CPU time a face over that of the origin, 16 faces a call, runs taking turns.
-        largest_move: largest absolute difference of any answer, each in its own unit, on faces that calibrated
-            nothing.
-        same_expression: share of these faces with the same top expression; None where the bundle gives none.
-        comparisons: empty where no data were given.
+        spec: Spec of the new bundle.
+        size: File size of the new graph relative to the original.
+        cpu_time: CPU time per face relative to the original, with 16 faces per call in alternating runs.
+        largest_move: Largest absolute difference of any prediction, in its own unit, on faces that are not used for
+            calibration.
+        same_expression: Share of these faces with the same top expression; None if the bundle has no expressions.
+        comparisons: Metrics of the variant and of its original; empty without data.
     """
 
     spec: ModelSpec
@@ -182,30 +179,31 @@ class VariantReport:
 
     @property
     def recommended(self) -> bool:
-        """Whether it was measured and no acceptance figure is worse by .3 points or more."""
+        """Whether acceptance metrics exist and none is worse by 0.3 percentage points or more."""
         accepted_on = [c for c in self.comparisons if c.accepted_on]
-        return bool(accepted_on) and all(c.loss < _MOST_LOSS for c in accepted_on)
+        return bool(accepted_on) and all(c.loss < _MAX_LOSS for c in accepted_on)
 
 
 def export_variant(model: str | Path, variant: str, out: Path, data: Path | None = None) -> VariantReport:
-    """Write a smaller variant of a bundle, and measure what it lost.
+    """Write a smaller variant of a bundle and compare its metrics with the original.
 
     Args:
-        model: name or folder of a float32 bundle.
-        variant: one of `VARIANTS`.
-        out: folder of the new bundle.
-        data: folder of the open face sets (layout: docs/training.md); calibrates int8 and measures both. Without it
-            only fp16 can be made, and carries no figures.
+        model: Name or folder of a float32 bundle.
+        variant: One of `VARIANTS`.
+        out: Folder of the new bundle.
+        data: Folder of the open face sets (layout: docs/training.md), for the calibration of int8 and the metrics of
+            both bundles. Without it only fp16 is possible, without metrics.
 
     Raises:
-        ConfigError: the variant is unknown, int8 has no data, or ``out`` is the bundle's own folder.
-        DatasetError: the data are incomplete.
-        ModelError: the bundle cannot be read, is a variant itself, or the new graph's answers are off.
+        ConfigError: The variant is unknown, int8 has no data, or ``out`` is the folder of the bundle itself.
+        DatasetError: The data are incomplete.
+        ModelError: The bundle cannot be read or is a variant itself, or the predictions of the new graph differ too
+            much.
     """
     if variant not in VARIANTS:
         raise ConfigError(f"a variant is one of {VARIANTS}, got {variant!r}")
     if variant == "int8" and data is None:
-        raise ConfigError("int8 is calibrated on real faces: say where they are with --data")
+        raise ConfigError("int8 is calibrated on real faces: name their folder with --data")
     origin = load_bundle(model, threads=1)
     if out.resolve() == origin.folder.resolve():
         raise ConfigError(f"{out} is the bundle itself; choose another folder")
@@ -223,9 +221,9 @@ def export_variant(model: str | Path, variant: str, out: Path, data: Path | None
     new = load_bundle(out, threads=1)
     move, same = _parity(origin, new, crops[_N_CALIBRATION:])
     if variant == "fp16" and not move <= _MAX_HALF_GAP:
-        raise ModelError(f"{out}: half-precision weights moved an answer by {move:.3f}, more than {_MAX_HALF_GAP}")
-    faces = "faces" if data else "pictures of noise"
-    stated = f"{variant} variant: answers move by at most {move:.4f} on {_N_PARITY} {faces}"
+        raise ModelError(f"{out}: half-precision weights changed a prediction by {move:.3f}, more than {_MAX_HALF_GAP}")
+    faces = "faces" if data else "random images"
+    stated = f"{variant} variant: predictions change by at most {move:.4f} on {_N_PARITY} {faces}"
     if same is not None:
         stated += f", {same:.1%} keep their top expression"
     spec = dataclasses.replace(spec, provenance="; ".join(part for part in (origin.spec.provenance, stated) if part))
@@ -255,14 +253,14 @@ def _convert(variant: str, graph: bytes, spec: ModelSpec, crops: Image) -> bytes
 
 
 def _noise(spec: ModelSpec) -> Image:
-    """In place of faces where there are no data."""
+    """Random images, used without data."""
     n, size = _N_CALIBRATION + _N_PARITY, spec.input.size_px
-    pictures = np.random.default_rng(0).integers(0, 256, (n, size, size, 3), dtype=np.uint8)
-    return to_colour(pictures, spec.input.colour)
+    images = np.random.default_rng(0).integers(0, 256, (n, size, size, 3), dtype=np.uint8)
+    return to_colour(images, spec.input.colour)
 
 
 def _parity(origin: Bundle, new: Bundle, crops: Image) -> tuple[float, float | None]:
-    """The largest move of any decoded answer, and the share of faces that keep their top expression."""
+    """Largest change of any decoded prediction, and the share of faces that keep their top expression."""
     before, after = origin.run(crops), new.run(crops)
     moves: list[float] = []
     same = None
@@ -275,7 +273,7 @@ def _parity(origin: Bundle, new: Bundle, crops: Image) -> tuple[float, float | N
 
 
 def _cpu_time_ratio(origin: Bundle, new: Bundle, crops: Image) -> float:
-    """Median ratio of the CPU time of both, measured in turns, so that a busy machine slows both alike."""
+    """Median ratio of the CPU times of alternating runs, so that other load affects both bundles equally."""
 
     def seconds(run: Callable[[Image], object]) -> float:
         started = time.process_time()
@@ -287,8 +285,8 @@ def _cpu_time_ratio(origin: Bundle, new: Bundle, crops: Image) -> float:
 
 
 def _compare(benchmark: VariantBenchmark, origin: Bundle, out: Path, data: Path) -> tuple[Comparison, ...]:
-    """Every measure of both bundles by the same protocols in the same run."""
-    logger.info("measuring %s", ", ".join(benchmark.protocols))
+    """Every metric of both bundles by the same protocols in the same run."""
+    logger.info("evaluating %s", ", ".join(benchmark.protocols))
     comparisons = []
     for old, new in zip(benchmark.measure(origin.folder, data), benchmark.measure(out, data), strict=True):
         value = {m.name: m.value for m in old.metrics}
@@ -302,17 +300,17 @@ def _compare(benchmark: VariantBenchmark, origin: Bundle, out: Path, data: Path)
 
 
 def _with_verdict(report: VariantReport, origin: str) -> ModelSpec:
-    """The spec with its figures and a sentence that says whether to use the variant."""
+    """The spec with its metrics and a sentence that recommends the variant or not."""
     worst = max((c for c in report.comparisons if c.accepted_on), key=lambda c: c.loss)
     verdict = "recommended" if report.recommended else "not recommended"
     sentence = (
-        f"Against {origin} the worst loss of a acceptance figure is {100 * worst.loss:.2f} points "
-        f"({worst.metric.name}, {worst.metric.data}); {verdict} (less than .30 is asked for)."
+        f"Compared with {origin}, the worst loss of an acceptance metric is {100 * worst.loss:.2f} points "
+        f"({worst.metric.name}, {worst.metric.data}); {verdict} (less than 0.30 is required)."
     )
     limitations = (*report.spec.limitations, sentence)
     if report.spec.name.endswith("int8"):
         limitations += (
-            "Measured where 8-bit sums have 32 bits (VNNI); on x86 without it they may saturate: measure there.",
+            "Evaluated with 32-bit sums of 8-bit products (VNNI); x86 without VNNI may saturate: evaluate it there.",
         )
     return dataclasses.replace(
         report.spec, metrics=tuple(c.metric for c in report.comparisons), limitations=limitations

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Losses of partially labelled samples, and the table of named losses."""
+"""Losses for partially labelled samples, and their registry."""

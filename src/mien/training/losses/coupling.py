@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an expression tells of action units and the reverse: co-annotation of labels and distribution matching.
+"""Coupling of expressions and action units: co-annotation of labels and distribution matching.
 
-Source: Kollias et al., arXiv 2105.03790 and 2401.01219; the table is the psychological one of these papers, the
+Source: Kollias et al., arXiv 2105.03790 and 2401.01219; the relation is the one from psychology in these papers, the
 details are a reconstruction from their abstracts.
 """
 
@@ -11,12 +11,11 @@ from collections.abc import Sequence
 from types import MappingProxyType
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-Floats = npt.NDArray[np.float32]
+from mien.core import Float32
 
 RELATED_UNITS = MappingProxyType(
     {
@@ -28,30 +27,30 @@ RELATED_UNITS = MappingProxyType(
         "disgust": {"AU09": 1.0, "AU10": 1.0, "AU17": 1.0, "AU04": 0.31, "AU24": 0.26},
     }
 )
-"""Expression -> action unit -> share of people who use it then; prototypical ones have 1."""
+"""Share of people who show an action unit with an expression, by expression and unit; prototypical units have 1."""
 
 
-def relation(expressions: Sequence[str], units: Sequence[str]) -> Floats:
-    """The table (E, A) restricted to these labels; a row of zeros says nothing of that expression."""
+def relation(expressions: Sequence[str], units: Sequence[str]) -> Float32:
+    """Relation (E, A) of these labels; the row of an expression without known units is zero."""
     table = [[RELATED_UNITS.get(name, {}).get(unit, 0.0) for unit in units] for name in expressions]
     return np.array(table, dtype=np.float32).reshape(len(expressions), len(units))
 
 
-def co_annotate(expression: Floats, units: Floats, table: Floats, *, soft: bool) -> tuple[Floats, Floats]:
-    """Fill unknown labels of each task from the known ones of the other; known ones stay.
+def co_annotate(expression: Float32, units: Float32, table: Float32, *, soft: bool) -> tuple[Float32, Float32]:
+    """Fill unknown labels of each task from the known labels of the other; known labels stay.
 
     Hard: the prototypical units of the labelled expression become present; an image with all units of exactly one
-    expression gets that expression. Soft: units get their weight; the expression becomes the softmax of each
-    expression's share of matched unit weights.
+    expression gets that expression. Soft: units get their weight in the relation; the expression becomes the softmax
+    of each expression's share of matched unit weights.
 
     Args:
         expression: (N, E) shares, NaN where unknown.
         units: (N, A) probabilities, NaN where unknown.
         table: (E, A) from `relation`.
-        soft: which of the two.
+        soft: Whether to fill in weights and not only prototypical labels.
 
     Returns:
-        Both, as new arrays.
+        New arrays of the expression (N, E) and of the units (N, A).
     """
     named = np.asarray(~np.isnan(expression).any(axis=1))
     weights = table if soft else np.where(table == 1.0, 1.0, np.nan)
@@ -75,16 +74,16 @@ def co_annotate(expression: Floats, units: Floats, table: Floats, *, soft: bool)
 
 
 def matching_loss(expression_logits: Tensor, unit_logits: Tensor, table: Tensor) -> Tensor:
-    """How far the two heads' predictions disagree with what each implies of the other, on every row.
+    """Loss between the predictions of each head and those that the other head implies, over all rows.
 
-    Units implied by the predicted expressions: q_k = sum_e p(e) w(e, k), for expressions that the table knows; the
-    expression implied by the predicted units: the softmax of each one's share of matched unit weights. The loss is the
-    binary cross-entropy of the units to q plus the cross-entropy of the expression to its implied distribution, both
-    over what the table knows. The implied side is taken as given, so neither head can please the other by giving up.
+    Units implied by the predicted expressions: q_k = sum_e p(e) w(e, k); expression implied by the predicted units:
+    the softmax of each expression's share of matched unit weights. The loss is the binary cross-entropy of the units
+    to q plus the cross-entropy of the expression to its implied distribution, both over the labels in the relation.
+    No gradient flows into the implied side, so that neither head degrades to match the other.
 
     Args:
-        expression_logits: (N, E).
-        unit_logits: (N, A).
+        expression_logits: (N, E) logits.
+        unit_logits: (N, A) logits.
         table: (E, A) from `relation`.
     """
     known_expressions, known_units = table.sum(dim=1) > 0, table.sum(dim=0) > 0
@@ -101,5 +100,5 @@ def matching_loss(expression_logits: Tensor, unit_logits: Tensor, table: Tensor)
 
 
 def relation_tensor(expressions: Sequence[str], units: Sequence[str]) -> Tensor:
-    """`relation` for torch."""
+    """`relation` as a tensor."""
     return torch.from_numpy(relation(expressions, units))

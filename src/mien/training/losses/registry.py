@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Named losses: what a recipe writes, bound to the counts of the labels that teach."""
+"""Registry of losses, which are bound to the label counts of the training set."""
 
 from __future__ import annotations
 
@@ -9,28 +9,25 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from mien.core import ConfigError, Registry
+from mien.core import ConfigError, Float32, Registry
 from mien.training.losses import task_losses as losses
 from mien.training.recipes.settings import HeadSettings, LossSettings
 
-Floats = npt.NDArray[np.float32]
-
 Loss = Callable[[Tensor, Tensor], Tensor]
-"""Outputs (N, L) and targets (N, L) with NaN for unknown, to a scalar."""
+"""Function of outputs (N, L) and targets (N, L), NaN where unknown, that returns a scalar."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NamedLoss:
-    """One line of the table of losses.
+    """One entry of the registry of losses.
 
     Attributes:
-        name: what recipes write.
-        target: ``"module:function"`` of the labels (N, L) that teach and the recipe's options; it returns a `Loss`.
-        summary: one line for the docs.
+        name: Name in a recipe.
+        target: ``"module:function"`` of the training labels (N, L) and the recipe's options that returns a `Loss`.
+        summary: One-line description for the docs.
     """
 
     name: str
@@ -51,7 +48,7 @@ LOSSES = Registry(
         NamedLoss(
             name="top_cross_entropy",
             target=f"{_HERE}:bind_top_cross_entropy",
-            summary="cross-entropy to the class with the largest share alone; options as above",
+            summary="cross-entropy to the class with the largest share; options as above",
         ),
         NamedLoss(
             name="focal", target=f"{_HERE}:bind_focal", summary="focal cross-entropy; `gamma`, `class_weights` as above"
@@ -60,83 +57,85 @@ LOSSES = Registry(
         NamedLoss(name="pearson", target=f"{_HERE}:bind_pearson", summary="1 - Pearson's r; `column_weights`"),
         NamedLoss(name="squared_error", target=f"{_HERE}:bind_squared_error", summary="mean squared error"),
         NamedLoss(
-            name="bce", target=f"{_HERE}:bind_bce", summary="binary cross-entropy, the mean of every column's mean"
+            name="bce",
+            target=f"{_HERE}:bind_bce",
+            summary="binary cross-entropy, averaged over the means of all columns",
         ),
         NamedLoss(
             name="weighted_bce",
             target=f"{_HERE}:bind_weighted_bce",
-            summary="binary cross-entropy with total / (2 positives) and total / (2 negatives) of each column",
+            summary="binary cross-entropy with weights total / (2 positives) and total / (2 negatives) per column",
         ),
         NamedLoss(
             name="asymmetric",
             target=f"{_HERE}:bind_asymmetric",
-            summary="asymmetric loss of rare positives; `gamma_positive`, `gamma_negative`, `margin`",
+            summary="asymmetric loss for rare positives; `gamma_positive`, `gamma_negative`, `margin`",
         ),
     ),
 )
-"""Name -> `NamedLoss`."""
+"""Registry of `NamedLoss` by name."""
 
 
-def create_loss(settings: LossSettings, targets: Floats) -> Loss:
-    """The loss that a recipe names.
+def create_loss(settings: LossSettings, targets: Float32) -> Loss:
+    """Create the loss of a recipe.
 
     Args:
-        settings: its name and options.
-        targets: (N, L) labels that teach, NaN where unknown; weights are counted on them.
+        settings: Name and options of the loss.
+        targets: (N, L) training labels, NaN where unknown, from which weights are counted.
 
     Raises:
-        ConfigError: the name or an option is unknown.
+        ConfigError: The name or an option is unknown.
     """
     bind: Callable[..., Loss] = LOSSES.load(settings.name)
     try:
         return bind(targets, **settings.options)
     except TypeError as error:
-        raise ConfigError(f"loss {settings.name} does not take these options: {error}") from error
+        raise ConfigError(f"loss {settings.name} does not accept these options: {error}") from error
 
 
-def bind_cross_entropy(targets: Floats, *, class_weights: str = "", label_smoothing: float = 0.0) -> Loss:
-    """`losses.soft_cross_entropy` with the weights of these labels."""
+def bind_cross_entropy(targets: Float32, *, class_weights: str = "", label_smoothing: float = 0.0) -> Loss:
+    """Bind `task_losses.soft_cross_entropy` to the class weights of these labels."""
     weights = _class_weights(targets, class_weights)
     return _Bound(losses.soft_cross_entropy, weights=weights, label_smoothing=float(label_smoothing))
 
 
-def bind_top_cross_entropy(targets: Floats, *, class_weights: str = "", label_smoothing: float = 0.0) -> Loss:
-    """`losses.top_cross_entropy` with the weights of these labels."""
+def bind_top_cross_entropy(targets: Float32, *, class_weights: str = "", label_smoothing: float = 0.0) -> Loss:
+    """Bind `task_losses.top_cross_entropy` to the class weights of these labels."""
     weights = _class_weights(targets, class_weights)
     return _Bound(losses.top_cross_entropy, weights=weights, label_smoothing=float(label_smoothing))
 
 
-def bind_focal(targets: Floats, *, class_weights: str = "", gamma: float = 2.0) -> Loss:
-    """`losses.focal_loss` with the weights of these labels."""
+def bind_focal(targets: Float32, *, class_weights: str = "", gamma: float = 2.0) -> Loss:
+    """Bind `task_losses.focal_loss` to the class weights of these labels."""
     return _Bound(losses.focal_loss, weights=_class_weights(targets, class_weights), gamma=float(gamma))
 
 
-def bind_ccc(targets: Floats, *, form: str = "A") -> Loss:  # noqa: ARG001 - every binding takes the labels
-    """`losses.ccc_loss`."""
+def bind_ccc(targets: Float32, *, form: str = "A") -> Loss:  # noqa: ARG001 - all bind functions have this parameter
+    """Bind `task_losses.ccc_loss`."""
     if form not in ("A", "B", "C"):
         raise ConfigError(f"the form of the CCC loss is A, B or C, got {form!r}")
     return partial(losses.ccc_loss, form=form)
 
 
-def bind_pearson(targets: Floats, *, column_weights: tuple[float, ...] = ()) -> Loss:
-    """`losses.pearson_loss`."""
+def bind_pearson(targets: Float32, *, column_weights: tuple[float, ...] = ()) -> Loss:
+    """Bind `task_losses.pearson_loss`."""
     if column_weights and len(column_weights) != targets.shape[1]:
         raise ConfigError(f"{targets.shape[1]} columns and {len(column_weights)} column_weights")
     return partial(losses.pearson_loss, column_weights=column_weights)
 
 
-def bind_squared_error(targets: Floats) -> Loss:  # noqa: ARG001 - every binding takes the labels
-    """`losses.squared_error`."""
+def bind_squared_error(targets: Float32) -> Loss:  # noqa: ARG001 - all bind functions have this parameter
+    """Bind `task_losses.squared_error`."""
     return losses.squared_error
 
 
-def bind_bce(targets: Floats) -> Loss:  # noqa: ARG001 - every binding takes the labels
-    """`losses.partial_bce`."""
+def bind_bce(targets: Float32) -> Loss:  # noqa: ARG001 - all bind functions have this parameter
+    """Bind `task_losses.partial_bce`."""
     return losses.partial_bce
 
 
-def bind_weighted_bce(targets: Floats) -> Loss:
-    """`losses.weighted_bce` with the positives and negatives of these labels; a column without either weighs 1."""
+def bind_weighted_bce(targets: Float32) -> Loss:
+    """Bind `task_losses.weighted_bce` to the positives and negatives of these labels; 1 for a column without either."""
     known = ~np.isnan(targets)
     total = known.sum(axis=0).astype(np.float64)
     positives = np.nansum(targets, axis=0, dtype=np.float64)
@@ -148,13 +147,13 @@ def bind_weighted_bce(targets: Floats) -> Loss:
 
 
 def bind_asymmetric(
-    targets: Floats,  # noqa: ARG001 - every binding takes the labels
+    targets: Float32,  # noqa: ARG001 - all bind functions have this parameter
     *,
     gamma_positive: float = 0.0,
     gamma_negative: float = 4.0,
     margin: float = 0.05,
 ) -> Loss:
-    """`losses.asymmetric_loss`."""
+    """Bind `task_losses.asymmetric_loss`."""
     return partial(
         losses.asymmetric_loss,
         gamma_positive=float(gamma_positive),
@@ -163,12 +162,14 @@ def bind_asymmetric(
     )
 
 
-def task_weights(settings: Mapping[str, LossSettings], targets: Mapping[str, Floats], balance: str) -> dict[str, float]:
-    """The lambda of each task: the recipe's, times max_n / n_t with ``balance`` ``"rows"``.
+def task_weights(
+    settings: Mapping[str, LossSettings], targets: Mapping[str, Float32], balance: str
+) -> dict[str, float]:
+    """Weight (lambda) of each task: that of the recipe, times max_n / n_t if ``balance`` is ``"rows"``.
 
     Args:
-        settings: task -> loss.
-        targets: task -> (N, L) labels that teach; n_t counts rows with a known entry.
+        settings: Loss of each task.
+        targets: Training labels (N, L) of each task; n_t counts the rows with a known entry.
         balance: ``"fixed"`` or ``"rows"``.
     """
     n_rows = {task: int((~np.isnan(targets[task])).any(axis=1).sum()) for task in settings}
@@ -180,12 +181,12 @@ def task_weights(settings: Mapping[str, LossSettings], targets: Mapping[str, Flo
 
 
 def kernel_penalty(head: nn.Module, settings: HeadSettings) -> Tensor:
-    """The head's ``l2`` times the sum of its squared kernels, biases left out."""
+    """``l2`` of the head times the sum of its squared kernels, without biases."""
     return settings.l2 * torch.stack([(p**2).sum() for p in head.parameters() if p.ndim > 1]).sum()
 
 
 class _Bound:
-    """A loss with tensors of its own, which follow the outputs to their device."""
+    """Loss with tensor options, which are moved to the device of the outputs."""
 
     def __init__(self, function: Callable[..., Tensor], **options: Any) -> None:
         self._function, self._options = function, options
@@ -195,7 +196,7 @@ class _Bound:
         return self._function(outputs, targets, **options)
 
 
-def _class_weights(targets: Floats, convention: str) -> Tensor | None:
+def _class_weights(targets: Float32, convention: str) -> Tensor | None:
     if not convention:
         return None
     if convention not in ("max", "mean", "total"):

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Networks: backbones, named heads, and the module that joins them."""
+"""Networks: backbones, heads, and the module that combines them."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Named heads: from features to the outputs of one task. Linear, MLP, recurrent and graph heads."""
+"""Registry of heads, which map features to the outputs of one task: linear, MLP, recurrent and graph heads."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Ta
 
 @dataclass(frozen=True, kw_only=True)
 class Head:
-    """One line of the table of heads.
+    """One entry of the registry of heads.
 
     Attributes:
-        name: what recipes write as ``kind``.
+        name: Value of ``kind`` in a recipe.
         target: ``"module:function"`` of (n_inputs, n_outputs, settings) that returns a module from (N, n_inputs) to
             (N, n_outputs).
-        summary: one line for the docs.
+        summary: One-line description for the docs.
     """
 
     name: str
@@ -38,66 +38,70 @@ HEADS = Registry(
     "head",
     (
         Head(name="linear", target=f"{_HERE}:linear_head", summary="one dense layer"),
-        Head(name="mlp", target=f"{_HERE}:mlp_head", summary="dense layers of the widths in `hidden`, then one more"),
+        Head(
+            name="mlp",
+            target=f"{_HERE}:mlp_head",
+            summary="dense layers with the widths in `hidden` and an output layer",
+        ),
         Head(
             name="bounded",
             target=f"{_HERE}:bounded_head",
-            summary="as linear, or as mlp where `hidden` is given, with a tanh behind: values in [-1, 1]",
+            summary="linear, or mlp if `hidden` is given, followed by a tanh: values in [-1, 1]",
         ),
         Head(
             name="intensity",
             target=f"{_HERE}:intensity_head",
-            summary="the same with a sigmoid behind: intensities in [0, 1]",
+            summary="linear, or mlp if `hidden` is given, followed by a sigmoid: intensities in [0, 1]",
         ),
         Head(
             name="recurrent",
-            target="mien.training.models.heads:recurrent_head",
-            summary="a GRU over the `steps` of a sequence, one layer for each width in `hidden`, then intensities",
+            target=f"{_HERE}:recurrent_head",
+            summary="GRU over the `steps` of a sequence, one layer per width in `hidden`; intensities in [0, 1]",
         ),
         Head(
             name="unit_graph",
-            target="mien.training.models.heads:unit_graph_head",
-            summary="a graph of action units whose nodes have the width in `hidden`, as MCAN's",
+            target=f"{_HERE}:unit_graph_head",
+            summary="graph of action units whose nodes have the width in `hidden`, as in MCAN",
         ),
         Head(
             name="attending",
-            target="mien.training.models.heads:attending_head",
-            summary="dense logits refined by attention to `steps` nodes, as MCAN's; `after = ['action_units nodes']`",
+            target=f"{_HERE}:attending_head",
+            summary="dense logits refined by attention to `steps` nodes, as in MCAN; `after = ['action_units nodes']`",
         ),
         Head(
             name="normalized",
-            target="mien.training.models.heads:normalized_head",
-            summary="one dense layer, batch normalisation and a tanh, as MCAN's",
+            target=f"{_HERE}:normalized_head",
+            summary="one dense layer, batch normalisation and a tanh, as in MCAN",
         ),
     ),
 )
-"""Name -> `Head`."""
+"""Registry of `Head` by name."""
 
 
 class BoundedLinear(nn.Linear):
-    """A dense layer and a tanh."""
+    """Dense layer with a tanh and small initial weights."""
 
     def reset_parameters(self) -> None:
-        """Small random weights: at the flat ends of the tanh nothing is learnt, least of all from a CCC."""
+        """Initialize with small random weights, since a saturated tanh has no gradient, above all under a CCC loss."""
         super().reset_parameters()
         with torch.no_grad():
             self.weight.mul_(_SMALL_START)
             self.bias.zero_()
 
     def forward(self, features: Tensor) -> Tensor:
-        """(N, n_inputs) to (N, n_outputs) in [-1, 1]."""
+        """Map (N, n_inputs) to (N, n_outputs) in [-1, 1]."""
         return torch.tanh(super().forward(features))
 
 
 def linear_head(n_inputs: int, n_outputs: int, settings: HeadSettings) -> nn.Module:
-    """One dense layer."""
+    """Create one dense layer."""
     if settings.hidden:
-        raise ConfigError("a linear head has no hidden layers; kind = 'mlp' has")
+        raise ConfigError("a linear head has no hidden layers; use kind = 'mlp'")
     return nn.Linear(n_inputs, n_outputs)
 
 
 def mlp_head(n_inputs: int, n_outputs: int, settings: HeadSettings) -> nn.Module:
-    """Dense layers with an activation, and dropout where asked for, between them."""
+    """Create dense layers with an activation and, if ``drop_rate`` is set, dropout between them."""
     if not settings.hidden:
         raise ConfigError("an mlp head needs hidden widths, for example hidden = [128]")
     if settings.activation not in _ACTIVATIONS:
@@ -112,43 +116,49 @@ def mlp_head(n_inputs: int, n_outputs: int, settings: HeadSettings) -> nn.Module
 
 
 def bounded_head(n_inputs: int, n_outputs: int, settings: HeadSettings) -> nn.Module:
-    """Outputs in [-1, 1]."""
+    """Create a head with outputs in [-1, 1]."""
     if settings.hidden:
         return nn.Sequential(mlp_head(n_inputs, n_outputs, settings), nn.Tanh())
     return BoundedLinear(n_inputs, n_outputs)
 
 
 def intensity_head(n_inputs: int, n_outputs: int, settings: HeadSettings) -> nn.Module:
-    """Outputs in [0, 1]."""
+    """Create a head with outputs in [0, 1]."""
     head = mlp_head if settings.hidden else linear_head
     return nn.Sequential(head(n_inputs, n_outputs, settings), nn.Sigmoid())
 
 
 def create_head(n_features: int, n_outputs: int, settings: HeadSettings, widths: dict[str, int]) -> nn.Module:
-    """The head of one task; `head_inputs` cuts what it is fed.
+    """Create the head of one task; `head_inputs` selects its inputs.
 
     Args:
-        n_features: width of the shared features.
-        n_outputs: labels of the task.
-        settings: of the head.
-        widths: outputs of the tasks whose heads come first.
+        n_features: Number of shared features.
+        n_outputs: Number of labels of the task.
+        settings: Settings of the head.
+        widths: Number of outputs of each task whose head comes earlier.
 
     Raises:
-        ConfigError: the kind is unknown, ``columns`` are not among the features, or a task in ``after`` comes later.
+        ConfigError: The kind is unknown, ``columns`` are out of range, or a task in ``after`` comes later.
     """
     width = len(range(n_features)[_columns(settings)])
     if not width:
-        raise ConfigError(f"columns {settings.columns} are none of {n_features} features")
+        raise ConfigError(f"columns {settings.columns} are not within {n_features} features")
     missing = [task for task in settings.after if task not in widths]
     if missing:
-        raise ConfigError(f"a head stands after {missing}, which have no head before it")
+        raise ConfigError(f"a head comes after {missing}, which have no head before it")
     width += sum(widths[task] for task in settings.after)
     head: nn.Module = HEADS.load(settings.kind)(width, n_outputs, settings)
     return head
 
 
 def head_inputs(features: Tensor, settings: HeadSettings, outputs: dict[str, Tensor]) -> Tensor:
-    """What a head sees: its columns of (N, D) features, then the outputs of earlier heads that it asks for."""
+    """Concatenate the inputs of a head: its columns of the features and the outputs of the tasks in ``after``.
+
+    Args:
+        features: (N, D) shared features.
+        settings: Settings of the head.
+        outputs: Outputs (N, L) of earlier heads by task.
+    """
     parts = [features[:, _columns(settings)] if settings.columns else features]
     parts += [outputs[task] for task in settings.after]
     return torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
@@ -162,13 +172,13 @@ def _columns(settings: HeadSettings) -> slice:
 
 
 class RecurrentHead(nn.Module):
-    """Gated recurrent layers over T steps, and intensities from the last layer's last state.
+    """GRU layers over T steps, and intensities from the last state of the last layer.
 
     Args:
-        n_inputs: T D, step after step.
-        n_outputs: intensities.
-        steps: T.
-        widths: of the layers.
+        n_inputs: Number of inputs T D, step after step.
+        n_outputs: Number of intensities.
+        steps: Number of steps T.
+        widths: Width of each layer.
     """
 
     def __init__(self, n_inputs: int, n_outputs: int, steps: int, widths: tuple[int, ...]) -> None:
@@ -180,7 +190,7 @@ class RecurrentHead(nn.Module):
         self.last = nn.Linear(widths[-1], n_outputs)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """(N, T D) to (N, n_outputs) in [0, 1]."""
+        """Map (N, T D) to (N, n_outputs) in [0, 1]."""
         series = inputs.reshape(-1, self._steps, self._n_values).unbind(dim=1)
         for cell, width in zip(self.cells, self._widths, strict=True):
             state = torch.zeros_like(inputs[:, :1]).expand(-1, width)
@@ -193,10 +203,10 @@ class RecurrentHead(nn.Module):
 
 
 def recurrent_head(n_inputs: int, n_outputs: int, settings: HeadSettings) -> nn.Module:
-    """A `RecurrentHead` over ``steps``.
+    """Create a `RecurrentHead` over ``steps``.
 
     Raises:
-        ConfigError: there are no widths, or the vector is no whole number of steps.
+        ConfigError: There are no widths, or the number of inputs is not a multiple of ``steps``.
     """
     if not settings.hidden or settings.steps < 1 or n_inputs % settings.steps:
         raise ConfigError(
@@ -211,16 +221,17 @@ _FIRST_SCALE = 10.0
 
 
 class UnitGraphHead(nn.Module):
-    """One node per action unit; nodes exchange messages with their nearest and are held against learnt centres.
+    """Graph with one node per action unit; nodes exchange messages and are compared with learned centres.
 
-    A node's neighbours are the 4 nodes whose centres are most like it (cosine). [choice] Messages are a dense layer of
-    the neighbours' mean, added to a dense layer of the node itself, normalised over the batch, ReLU, with a residual;
-    the logit is the cosine with the node's own centre times a learnt scale, plus a learnt shift.
+    The neighbours of a node are the 4 nodes whose centres are most similar to it (cosine). [choice] A message is a
+    dense layer of the neighbours' mean, added to a dense layer of the node itself, with batch normalisation, ReLU and
+    a residual connection; the logit is the cosine similarity to the node's own centre times a learned scale, plus a
+    learned shift.
 
     Args:
-        n_inputs: D.
-        n_units: K.
-        width: W of a node.
+        n_inputs: Number of features D.
+        n_units: Number of action units K.
+        width: Width W of a node.
     """
 
     def __init__(self, n_inputs: int, n_units: int, width: int) -> None:
@@ -234,34 +245,34 @@ class UnitGraphHead(nn.Module):
         self.shift = nn.Parameter(torch.zeros(n_units))
 
     def nodes(self, features: Tensor) -> Tensor:
-        """(N, D) to (N, K, W)."""
+        """Map features (N, D) to nodes (N, K, W)."""
         first = self.project(features).reshape(-1, self.n_units, self.width)
-        likeness = functional.normalize(first, dim=2) @ functional.normalize(self.centres, dim=1).T
-        nearest = likeness.topk(min(_N_NEIGHBOURS, self.n_units), dim=2).indices
+        similarity = functional.normalize(first, dim=2) @ functional.normalize(self.centres, dim=1).T
+        nearest = similarity.topk(min(_N_NEIGHBOURS, self.n_units), dim=2).indices
         share = functional.one_hot(nearest, self.n_units).to(first.dtype).mean(dim=2)
         nodes: Tensor = first + torch.relu(self.norm(self.own(first) + self.message(share @ first)))
         return nodes
 
     def classify(self, nodes: Tensor) -> Tensor:
-        """(N, K, W) to logits (N, K)."""
-        likeness = (functional.normalize(nodes, dim=2) * functional.normalize(self.centres, dim=1)).sum(dim=2)
-        return likeness * self.scale + self.shift
+        """Map nodes (N, K, W) to logits (N, K)."""
+        similarity = (functional.normalize(nodes, dim=2) * functional.normalize(self.centres, dim=1)).sum(dim=2)
+        return similarity * self.scale + self.shift
 
     def forward(self, features: Tensor) -> Tensor:
-        """(N, D) to logits (N, K)."""
+        """Map features (N, D) to logits (N, K)."""
         return self.classify(self.nodes(features))
 
 
 class AttendingHead(nn.Module):
-    """Dense logits, refined by what additive attention draws from the nodes of a `UnitGraphHead`.
+    """Dense logits, refined by additive attention to the nodes of a `UnitGraphHead`.
 
-    [choice] The refinement is a dense layer of the attended mean of the nodes, added to the logits.
+    [choice] The refinement is a dense layer of the attention-weighted mean of the nodes, added to the logits.
 
     Args:
-        n_features: D.
-        n_outputs: C.
-        n_nodes: K.
-        width: W of a node, and of the attention.
+        n_features: Number of features D.
+        n_outputs: Number of classes C.
+        n_nodes: Number of nodes K.
+        width: Width W of a node and of the attention.
     """
 
     def __init__(self, n_features: int, n_outputs: int, n_nodes: int, width: int) -> None:
@@ -273,7 +284,7 @@ class AttendingHead(nn.Module):
         self.refine = nn.Linear(width, n_outputs, bias=False)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """(N, D + K W), features and then nodes, to logits (N, C)."""
+        """Map (N, D + K W), features followed by nodes, to logits (N, C)."""
         features, flat = inputs[:, : self._split], inputs[:, self._split :]
         nodes = flat.reshape(-1, self._n_nodes, self._width)
         weight = self.score(torch.tanh(self.query(nodes) + self.key(features)[:, None])).softmax(dim=1)
@@ -282,12 +293,12 @@ class AttendingHead(nn.Module):
 
 
 def unit_graph_head(n_inputs: int, n_outputs: int, settings: HeadSettings) -> nn.Module:
-    """A `UnitGraphHead` whose nodes have the one width in ``hidden``."""
+    """Create a `UnitGraphHead` whose nodes have the single width in ``hidden``."""
     return UnitGraphHead(n_inputs, n_outputs, _width(settings))
 
 
 def attending_head(n_inputs: int, n_outputs: int, settings: HeadSettings) -> nn.Module:
-    """An `AttendingHead` over ``steps`` nodes of the one width in ``hidden``."""
+    """Create an `AttendingHead` over ``steps`` nodes of the single width in ``hidden``."""
     width = _width(settings)
     n_features = n_inputs - settings.steps * width
     if settings.steps < 1 or n_features < 1:
@@ -296,14 +307,14 @@ def attending_head(n_inputs: int, n_outputs: int, settings: HeadSettings) -> nn.
 
 
 def normalized_head(n_inputs: int, n_outputs: int, settings: HeadSettings) -> nn.Module:
-    """A dense layer, batch normalisation and a tanh: outputs in [-1, 1]."""
+    """Create a dense layer, batch normalisation and a tanh, with outputs in [-1, 1]."""
     if settings.hidden:
         raise ConfigError("a normalized head has no hidden layers")
-    # No bias: the normalisation would take it away again.
+    # Without a bias, which the normalisation would remove.
     return nn.Sequential(nn.Linear(n_inputs, n_outputs, bias=False), nn.BatchNorm1d(n_outputs), nn.Tanh())
 
 
 def _width(settings: HeadSettings) -> int:
     if len(settings.hidden) != 1:
-        raise ConfigError(f"a {settings.kind} head has one hidden width, got {list(settings.hidden)}")
+        raise ConfigError(f"a {settings.kind} head needs exactly one hidden width, got {list(settings.hidden)}")
     return settings.hidden[0]

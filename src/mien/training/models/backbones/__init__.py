@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Backbones by one interface: pixels (N, C, H, W) to features (N, ``num_features``)."""
+"""Backbones with one interface: pixels (N, C, H, W) to features (N, ``num_features``)."""
 
 from mien.training.models.backbones.registry import BACKBONES, Backbone, create_backbone
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the face-recognition backbones of the MobileFaceNet family are built of."""
+"""Building blocks of the MobileFaceNet family of backbones."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from torch import Tensor, nn
 
 from mien.core import ConfigError
 
-# 112 px pass four strides of 2 and leave a 7 x 7 map.
+# Four strides of 2 reduce 112 px to a 7 x 7 map.
 _STRIDE = 16
 
 
 class ConvBlock(nn.Sequential):
-    """A convolution without bias, batch normalisation and, unless it is linear, one PReLU slope per channel.
+    """Convolution without bias, batch normalisation and, unless it is linear, PReLU with one slope per channel.
 
     Args:
-        n_in: channels of the input.
-        n_out: channels of the output.
-        kernel: side of the kernel, or (height, width).
-        stride: in both directions.
-        padding: on all sides; by default what keeps the size at stride 1, for odd kernels.
-        groups: of the convolution; as many as channels make it depthwise.
-        linear: whether the PReLU is left out.
+        n_in: Number of input channels.
+        n_out: Number of output channels.
+        kernel: Side of the kernel, or (height, width).
+        stride: Stride in both directions.
+        padding: Padding on all sides; None keeps the size at stride 1 for odd kernels.
+        groups: Number of groups; as many as channels for a depthwise convolution.
+        linear: Whether to omit the PReLU.
     """
 
     def __init__(
@@ -45,14 +45,14 @@ class ConvBlock(nn.Sequential):
 
 
 class Bottleneck(nn.Module):
-    """1x1 up to ``n_inner`` channels, a spatial layer among them, linear 1x1 down to ``n_out``.
+    """Inverted bottleneck: 1x1 to ``n_inner`` channels, a spatial layer, linear 1x1 to ``n_out`` channels.
 
     Args:
-        n_in: channels of the input.
-        n_out: channels of the output.
-        n_inner: channels in between.
-        spatial: maps (N, ``n_inner``, H, W) to the same or, with a stride, half the height and width.
-        residual: whether the input is added to the output; channels and size must then agree.
+        n_in: Number of input channels.
+        n_out: Number of output channels.
+        n_inner: Number of channels of the spatial layer.
+        spatial: Module from (N, ``n_inner``, H, W) to the same size or, with a stride, half the height and width.
+        residual: Whether to add the input to the output; channels and size must then agree.
     """
 
     def __init__(self, n_in: int, n_out: int, n_inner: int, spatial: nn.Module, *, residual: bool = False) -> None:
@@ -63,16 +63,16 @@ class Bottleneck(nn.Module):
         self.residual = residual
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, ``n_in``, H, W) to (N, ``n_out``, H', W')."""
+        """Map (N, ``n_in``, H, W) to (N, ``n_out``, H', W')."""
         y: Tensor = self.project(self.spatial(self.expand(x)))
         return x + y if self.residual else y
 
 
 def final_side(size_px: int) -> int:
-    """Side of the last feature map: 7 for crops of 112 px.
+    """Side of the last feature map, for example 7 for crops of 112 px.
 
     Raises:
-        ConfigError: the side of the crop is no positive multiple of 16, so that the last layer would not fit.
+        ConfigError: The side of the crop is not a positive multiple of 16.
     """
     if size_px < _STRIDE or size_px % _STRIDE:
         raise ConfigError(f"this backbone takes crops whose side is a multiple of {_STRIDE} px, got {size_px}")
@@ -80,7 +80,7 @@ def final_side(size_px: int) -> int:
 
 
 def init_kaiming(module: nn.Module) -> None:
-    """Kaiming normal (fan-out) for convolutions and matrices, as in He et al., ICCV 2015; zeros for their biases."""
+    """Initialize convolutions and matrices with Kaiming normal (fan-out; He et al., ICCV 2015), biases with zeros."""
     for part in module.modules():
         if isinstance(part, (nn.Conv2d, nn.Linear)):
             nn.init.kaiming_normal_(part.weight, mode="fan_out")

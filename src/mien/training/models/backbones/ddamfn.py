@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""DDAMFN: mixed depthwise kernels and coordinate attention, then attention heads that must look at different places.
+"""DDAMFN: mixed depthwise kernels with coordinate attention, and attention heads that attend to different regions.
 
 Source: Zhang, Zhang, Zhang, Wang, "A Dual-Direction Attention Mixed Feature Network for Facial Expression
 Recognition", Electronics 12(17):3595, 2023.
@@ -17,7 +17,7 @@ from mien.training.models.backbones.blocks import Bottleneck, ConvBlock, final_s
 
 _SQUEEZE = 32
 
-# Kernel side -> share of the channels, of a stage's first block (which halves the map) and of its other blocks.
+# (kernel side, share of the channels) of the first block of a stage, which halves the map, and of its other blocks.
 _WIDE_HALF: tuple[tuple[int, float], ...] = ((3, 0.5), (5, 0.25), (7, 0.25))
 _MOSTLY_3: tuple[tuple[int, float], ...] = ((3, 0.75), (5, 0.25))
 _THIRDS: tuple[tuple[int, float], ...] = ((3, 1 / 3), (5, 1 / 3), (7, 1 / 3))
@@ -25,13 +25,13 @@ _QUARTERS: tuple[tuple[int, float], ...] = ((3, 0.25), (5, 0.25), (7, 0.25), (9,
 
 
 class MixedDepthwise(nn.Module):
-    """Depthwise convolutions with a kernel of its own for each group of channels.
+    """Depthwise convolution whose groups of channels have different kernel sizes.
 
     Args:
-        n_channels: of input and output.
-        kernels: pairs of kernel side and share of the channels.
-        stride: in both directions.
-        norm_act: whether batch normalisation and PReLU follow. The authors' code declares both and never calls them;
+        n_channels: Number of input and output channels.
+        kernels: Pairs of kernel side and share of the channels.
+        stride: Stride in both directions.
+        norm_act: Whether to add batch normalisation and PReLU. The authors' code declares both but never calls them;
             weights trained with it need False.
     """
 
@@ -47,14 +47,14 @@ class MixedDepthwise(nn.Module):
         self.after = nn.Sequential(nn.BatchNorm2d(n_channels), nn.PReLU(n_channels)) if norm_act else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, ``n_channels``, H, W) to the same, or half the height and width at stride 2."""
+        """Map (N, ``n_channels``, H, W) to the same size, or half the height and width at stride 2."""
         pieces = zip(self.parts, x.split(self.sizes, dim=1), strict=True)
         y: Tensor = self.after(torch.cat([part(piece) for part, piece in pieces], dim=1))
         return y
 
 
 class _DirectionGates(nn.Module):
-    """One gate per row and one per column from their descriptions: squeeze, h-swish, two sigmoids multiplied.
+    """Product of one gate per row and one per column, each a sigmoid of squeezed row and column features.
 
     Source: Hou et al., "Coordinate Attention", CVPR 2021.
     """
@@ -67,29 +67,29 @@ class _DirectionGates(nn.Module):
         self.column_gate = nn.Conv2d(n_squeezed, n_channels, 1)
 
     def forward(self, rows: Tensor, columns: Tensor) -> Tensor:
-        """(N, C, H, 1) and (N, C, 1, W) to gates (N, C, H, W) in (0, 1)."""
+        """Map (N, C, H, 1) and (N, C, 1, W) to gates (N, C, H, W) in (0, 1)."""
         height = rows.shape[2]
         squeezed: Tensor = self.squeeze(torch.cat([rows, columns.transpose(2, 3)], dim=2))
-        of_rows: Tensor = self.row_gate(squeezed[:, :, :height])
-        of_columns: Tensor = self.column_gate(squeezed[:, :, height:].transpose(2, 3))
-        return of_rows.sigmoid() * of_columns.sigmoid()
+        row_gates: Tensor = self.row_gate(squeezed[:, :, :height])
+        column_gates: Tensor = self.column_gate(squeezed[:, :, height:].transpose(2, 3))
+        return row_gates.sigmoid() * column_gates.sigmoid()
 
 
 class CoordinateAttention(nn.Module):
-    """Gates that come from the means of rows and columns, applied to the map itself."""
+    """Gates from the means of rows and columns, applied to the map itself."""
 
     def __init__(self, n_channels: int) -> None:
         super().__init__()
         self.gates = _DirectionGates(n_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to the same."""
+        """Map (N, C, H, W) to the same size."""
         gates: Tensor = self.gates(x.mean(3, keepdim=True), x.mean(2, keepdim=True))
         return x * gates
 
 
 class AttentionHead(nn.Module):
-    """Gates that come from learned sums of rows and columns (linear depthwise 1xS and Sx1) of an SxS map."""
+    """Gates from learned sums of the rows and columns (linear depthwise 1xS and Sx1) of an SxS map."""
 
     def __init__(self, n_channels: int, side: int) -> None:
         super().__init__()
@@ -98,32 +98,32 @@ class AttentionHead(nn.Module):
         self.gates = _DirectionGates(n_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, S, S) to gates (N, C, S, S) in (0, 1)."""
+        """Map (N, C, S, S) to gates (N, C, S, S) in (0, 1)."""
         gates: Tensor = self.gates(self.rows(x), self.columns(x))
         return gates
 
-    def init_apart(self) -> None:
-        """Let the gates of a fresh head spread over (0, 1), so that two heads look at different places from the start.
+    def init_spread(self) -> None:
+        """Initialize the gates with a wide spread over (0, 1), so that heads attend to different regions.
 
-        [choice] With fan-out weights all gates are near .25. `attention_diversity_loss` is then near 750, and its
-        gradient on the shared layers 28 times that of the labels: heads part within the first steps, but by one
-        direction in which the features of all faces then lie, and nothing is learnt of their differences.
+        [choice] With fan-out weights all gates are near 0.25. `attention_diversity_loss` is then near 750, and its
+        gradient on the shared layers is 28 times that of the labels: the heads diverge within the first steps, but
+        along one direction that is the same for all faces, and the features then do not distinguish faces.
         """
         for gate in (self.gates.row_gate, self.gates.column_gate):
             nn.init.kaiming_normal_(gate.weight, mode="fan_in")
 
 
 class DDAMFN(nn.Module):
-    """Pixels (N, C, S, S) to (N, 512).
+    """Backbone from pixels (N, C, S, S) to features (N, 512).
 
     Args:
-        in_channels: 1 for gray, 3 for colour.
-        size_px: side of the crops, a multiple of 16; 112 as published.
-        n_heads: attention heads; the strongest gate of each place and channel wins.
-        norm_act: see `MixedDepthwise`; False is the published network.
+        in_channels: Number of channels, 1 for grayscale, 3 for colour.
+        size_px: Side of the crops in pixels, a multiple of 16; 112 as published.
+        n_heads: Number of attention heads; the maximum of their gates is applied.
+        norm_act: Whether mixed kernels are normalised, see `MixedDepthwise`; False as published.
 
     Raises:
-        ConfigError: ``size_px`` is no multiple of 16.
+        ConfigError: ``size_px`` is not a multiple of 16.
     """
 
     num_features = 512
@@ -159,19 +159,19 @@ class DDAMFN(nn.Module):
         )
         init_kaiming(self)
         for head in heads:
-            head.init_apart()
+            head.init_spread()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalised float pixels (N, C, S, S) to features (N, 512)."""
+        """Map normalised float pixels (N, C, S, S) to features (N, 512)."""
         return self.forward_with_attention(x)[0]
 
     def forward_with_penalty(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The features and `attention_diversity_loss` of the heads, which the paper adds with the weight 0.1."""
+        """Compute the features and the `attention_diversity_loss` of the heads, which the paper weights by 0.1."""
         features, gates = self.forward_with_attention(x)
         return features, attention_diversity_loss(gates)
 
     def forward_with_attention(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """The features and every head's gates (N, 512, S / 16, S / 16), for `attention_diversity_loss`."""
+        """Compute the features and the gates (N, 512, S / 16, S / 16) of every head."""
         shared: Tensor = self.mixed_feature_net(x)
         gates = tuple(head(shared) for head in self.heads)
         features: Tensor = self.embed(shared * torch.stack(gates).amax(0))
@@ -179,11 +179,11 @@ class DDAMFN(nn.Module):
 
 
 def attention_diversity_loss(gates: Sequence[Tensor], eps: float = 1e-8) -> Tensor:
-    """Pairs of heads / (sum of their mean squared differences + eps): large where heads look at the same places.
+    """Number of head pairs / (sum of their mean squared differences + eps); large for heads with similar gates.
 
     Args:
-        gates: one tensor a head, all of one shape; fewer than two heads cost nothing.
-        eps: keeps identical heads finite.
+        gates: One tensor per head, all of one shape; with fewer than two heads the loss is 0.
+        eps: Constant that keeps the loss of identical heads finite.
     """
     differences = [(one - other).square().mean() for one, other in itertools.combinations(gates, 2)]
     if not differences:
@@ -192,6 +192,6 @@ def attention_diversity_loss(gates: Sequence[Tensor], eps: float = 1e-8) -> Tens
 
 
 def _split(n_channels: int, shares: Sequence[float]) -> list[int]:
-    """Even numbers of channels in these shares; the first takes what is left over: 512 in thirds is 172 + 170 + 170."""
+    """Even numbers of channels in these shares; the first gets the rest: 512 in thirds is 172 + 170 + 170."""
     others = [2 * int(n_channels * share / 2) for share in shares[1:]]
     return [n_channels - sum(others), *others]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The plain expression CNN of the 2020 Aff-Wild2 expression track."""
+"""`ExpressionCNN`, the plain CNN of the 2020 Aff-Wild2 expression track."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from torch import Tensor, nn
 
 from mien.training.models.backbones.blocks import final_side
 
-# Keras' defaults, with which the net was published; torch counts momentum the other way round.
+# Keras' defaults, as published; torch defines momentum as 1 - Keras' momentum.
 _EPS, _MOMENTUM = 1e-3, 0.01
 
 
 class ExpressionCNN(nn.Module):
-    """Gray pixels (N, C, S, S) to (N, 256): factorised 3x3 convolutions, then two dense layers.
+    """Backbone from grayscale pixels (N, C, S, S) to features (N, 256): factorised 3x3 convolutions, two dense layers.
 
-    With a 7-way classifier it has 4,062,535 parameters as Keras counts them, 3,456 of them moving statistics.
-    Source: Anas, Rehman, Ong, arXiv 2010.01301. Published on gray crops of 48 px without any scaling of 0..255.
+    With a 7-way classifier it has 4,062,535 parameters by Keras' count, which includes 3,456 moving statistics.
+    Source: Anas, Rehman, Ong, arXiv 2010.01301. Published for grayscale crops of 48 px with values 0 to 255, unscaled.
 
     Args:
-        in_channels: 1 as published.
-        size_px: side of the crops, a multiple of 16; the dense layers are bound to it.
-        dropout: after every stage and dense layer.
+        in_channels: Number of channels, 1 as published.
+        size_px: Side of the crops in pixels, a multiple of 16; the dense layers depend on it.
+        dropout: Dropout rate after every stage and dense layer.
 
     Raises:
-        ConfigError: ``size_px`` is no multiple of 16.
+        ConfigError: ``size_px`` is not a multiple of 16.
     """
 
     num_features = 256
@@ -43,16 +43,16 @@ class ExpressionCNN(nn.Module):
         for part in self.layers:
             if isinstance(part, (nn.Conv2d, nn.Linear)):
                 nn.init.xavier_uniform_(part.weight)  # Keras' default
-                nn.init.zeros_(part.bias)  # type: ignore[arg-type]  # none of these layers lacks its bias
+                nn.init.zeros_(part.bias)  # type: ignore[arg-type]  # every one of these layers has a bias
 
     def forward(self, x: Tensor) -> Tensor:
-        """Float pixels (N, C, S, S) to features (N, 256), all of them >= 0."""
+        """Map float pixels (N, C, S, S) to features (N, 256), all at least 0."""
         features: Tensor = self.layers(x)
         return features
 
 
 def _stage(n_in: int, n_out: int, dropout: float) -> list[nn.Module]:
-    """A 3x1 and a 1x3 convolution with nothing between them make one factorised 3x3; then the map is halved."""
+    """A factorised 3x3 convolution (3x1, then 1x3, without an activation between them) that halves the map."""
     return [
         nn.Conv2d(n_in, n_out, (3, 1), padding="same"),
         nn.Conv2d(n_out, n_out, (1, 3), padding="same"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""MobileFaceNet at scale 2: a face-recognition net with a learned 7x7 depthwise layer instead of average pooling."""
+"""`MobileFaceNet` at scale 2, which has a learned 7x7 depthwise layer in place of average pooling."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from mien.training.models.backbones.blocks import Bottleneck, ConvBlock, final_s
 
 
 class MobileFaceNet(nn.Module):
-    """Pixels (N, C, S, S) to (N, 512).
+    """Backbone from pixels (N, C, S, S) to features (N, 512).
 
-    Its parameters at 112 px number 2,059,520. Source: Chen et al., "MobileFaceNets", CCBR 2018, arXiv 1804.07573,
-    widened twice as in the MT-EmotiMobileFaceNet of Savchenko, ECCVW 2022.
+    It has 2,059,520 parameters at 112 px. Source: Chen et al., "MobileFaceNets", CCBR 2018, arXiv 1804.07573, with
+    doubled width as in the MT-EmotiMobileFaceNet of Savchenko, ECCVW 2022.
 
     Args:
-        in_channels: 1 for gray, 3 for colour.
-        size_px: side of the crops, a multiple of 16; the last layer spans the whole map that is left of it.
-        scale: multiplies the channels of the first layers.
+        in_channels: Number of channels, 1 for grayscale, 3 for colour.
+        size_px: Side of the crops in pixels, a multiple of 16; the last depthwise layer spans the final map.
+        scale: Factor of the channels of the first layers.
 
     Raises:
-        ConfigError: ``size_px`` is no multiple of 16.
+        ConfigError: ``size_px`` is not a multiple of 16.
     """
 
     num_features = 512
@@ -31,7 +31,7 @@ class MobileFaceNet(nn.Module):
         narrow, wide = 64 * scale, 128 * scale
         self.layers = nn.Sequential(
             ConvBlock(in_channels, narrow, 3, stride=2),
-            ConvBlock(narrow, narrow, 3, groups=64),  # two channels a group at scale 2, not depthwise
+            ConvBlock(narrow, narrow, 3, groups=64),  # two channels per group at scale 2, not depthwise
             _depthwise(narrow, narrow, narrow, stride=2),
             *(_depthwise(narrow, narrow, narrow, residual=True) for _ in range(4)),
             _depthwise(narrow, wide, wide, stride=2),
@@ -47,7 +47,7 @@ class MobileFaceNet(nn.Module):
         init_kaiming(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalised float pixels (N, C, S, S) to features (N, 512)."""
+        """Map normalised float pixels (N, C, S, S) to features (N, 512)."""
         features: Tensor = self.layers(x)
         return features
 

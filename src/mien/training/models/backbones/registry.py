@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The table of mien's own backbones, and the one door to them and to timm's."""
+"""Registry of mien's own backbones, and `create_backbone`, which creates them and those of timm."""
 
 from __future__ import annotations
 
@@ -14,22 +14,21 @@ if TYPE_CHECKING:
     from torch import nn
 
 Option = bool | int | float | str
-"""What the constructor of a backbone may be told in a recipe."""
+"""Type of a constructor argument of a backbone in a recipe."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Backbone:
-    """One line of the table.
+    """One entry of the registry of backbones.
 
     Attributes:
-        name: what recipes write.
-        target: ``"module:class"`` of a `torch.nn.Module`. It is built with ``in_channels`` (1 or 3) and the options of
-            the recipe, has ``num_features`` (int), and maps normalised float pixels (N, C, H, W) to
-            (N, ``num_features``). One with a loss of its own also has ``forward_with_penalty``, which returns the
-            features and that loss as a scalar; a recipe weighs it with ``[model] penalty``.
-        source: paper or page that it follows.
-        sized: whether a layer spans the whole map, so that the network is built for crops of one size, its option
-            ``size_px``.
+        name: Name in a recipe.
+        target: ``"module:class"`` of a `torch.nn.Module`. It is created with ``in_channels`` (1 or 3) and the options
+            of the recipe, has ``num_features`` (int), and maps normalised float pixels (N, C, H, W) to
+            (N, ``num_features``). One with its own loss also has ``forward_with_penalty``, which returns the features
+            and that loss as a scalar; ``[model] penalty`` of a recipe is its weight.
+        source: Paper or page of the architecture.
+        sized: Whether the network depends on the size of its crops and has the option ``size_px``.
     """
 
     name: str
@@ -61,25 +60,25 @@ BACKBONES: Registry[Backbone] = Registry(
         ),
     ),
 )
-"""Name -> `Backbone`, mien's own. Every other name is one of timm's models."""
+"""Registry of mien's own `Backbone` by name. Every other name is a model of timm."""
 
 
 def create_backbone(
     name: str, *, in_channels: int = 3, size_px: int | None = None, options: Mapping[str, Option] | None = None
 ) -> nn.Module:
-    """Build a backbone with random weights; nothing is downloaded.
+    """Create a backbone with random weights; nothing is downloaded.
 
     Args:
-        name: one of `BACKBONES`, or else a model name of timm.
-        in_channels: 1 for gray, 3 for colour.
-        size_px: side of the crops, for a backbone that is built for one size; None for the published one.
-        options: further keyword arguments of the backbone's constructor, for example ``drop_path_rate``.
+        name: Name in `BACKBONES`, or a model name of timm.
+        in_channels: Number of channels, 1 for grayscale, 3 for colour.
+        size_px: Side of the crops in pixels, for a backbone that depends on it; None for the published size.
+        options: Further keyword arguments of the constructor, for example ``drop_path_rate``.
 
     Returns:
-        A module with ``num_features``; its forward pass takes (N, C, H, W) float and gives (N, ``num_features``).
+        A module with ``num_features`` that maps float (N, C, H, W) to (N, ``num_features``).
 
     Raises:
-        ConfigError: the name is unknown, or the backbone does not take one of the options.
+        ConfigError: The name is unknown, or the backbone does not accept one of the options.
     """
     settings = dict(options or {})
     try:
@@ -90,9 +89,9 @@ def create_backbone(
         else:
             module = _create_timm(name, in_channels, settings)
     except TypeError as error:
-        raise ConfigError(f"backbone {name} does not take these options: {error}") from error
+        raise ConfigError(f"backbone {name} does not accept these options: {error}") from error
     if not isinstance(getattr(module, "num_features", None), int):
-        raise ConfigError(f"backbone {name} does not say its num_features")
+        raise ConfigError(f"backbone {name} has no attribute num_features")
     return module
 
 
@@ -101,24 +100,24 @@ def _create_timm(name: str, in_channels: int, options: dict[str, Any]) -> nn.Mod
 
     if not timm.is_model(name):
         near = difflib.get_close_matches(name, [*BACKBONES, *timm.list_models()], cutoff=0.5)
-        hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "timm.list_models() lists what there is"
-        raise ConfigError(f"no backbone is named {name!r}, neither here nor in timm; {hint}")
+        hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "timm.list_models() lists all names"
+        raise ConfigError(f"neither mien nor timm has a backbone named {name!r}; {hint}")
     module: Any = timm.create_model(name, pretrained=False, in_chans=in_channels, num_classes=0, **options)
-    # Some timm models widen the pooled features once more (MobileNetV3, GhostNet); without a classifier that is what
-    # comes out.
+    # Some timm models (MobileNetV3, GhostNet) have one more layer after pooling, whose width is that of the output
+    # without a classifier.
     module.num_features = int(getattr(module, "head_hidden_size", None) or module.num_features)
-    built: nn.Module = module
-    _zero_init_se_gates(built)
-    return built
+    backbone: nn.Module = module
+    _zero_init_se_gates(backbone)
+    return backbone
 
 
 def _zero_init_se_gates(module: nn.Module) -> None:
-    """Let every squeeze-and-excite gate of a fresh network of the EfficientNet family begin at one half for all faces.
+    """Initialize every squeeze-and-excite gate of the EfficientNet family with 0.5 for all inputs.
 
-    timm's random gates favour faces of strong contrast, block after block: after the 23 blocks of an untrained B2 the
-    strongest of 64 faces had 20 times the features of the median one (7 times with equal gates). Most faces then teach
-    nothing, and the few strong ones reach values at which 32-bit rounding alone makes torch and the runtime differ by
-    1e-4. The published networks do not start from random weights, so nothing of theirs is changed.
+    timm's random gates amplify faces with high contrast in every block: after the 23 blocks of an untrained B2 the
+    largest features of 64 faces were 20 times the median (7 times with equal gates). Most faces then contribute little
+    to training, and the largest values are so large that float32 rounding alone makes torch and the runtime differ by
+    1e-4. Published networks do not start from random weights and are not affected.
     """
     from torch.nn import init
 
