@@ -51,7 +51,7 @@ def _print(report: VariantReport, out: Path) -> None:
                 click.echo(line)
     said = (
         f"{report.spec.name} in {out}: {report.size:.2f} of the size, {report.cpu_time:.2f} of the CPU time a face; "
-        f"answers move by at most {report.largest_move:.4f}"
+        f"predictions change by at most {report.largest_move:.4f}"
     )
     kept = report.same_expression
     click.echo(said if kept is None else f"{said}, {kept:.1%} keep their top expression")
