@@ -181,7 +181,7 @@ def test_a_frame_without_an_answer_is_named(videos: tuple[Path, Path]) -> None:
     data, predictions = videos
     lines = [line for line in predictions.read_text().splitlines() if "b/00004" not in line]
     predictions.write_text("\n".join(lines))
-    with pytest.raises(InputError, match=r"va\.txt has no answer for 1 .*b/00004\.jpg"):
+    with pytest.raises(InputError, match=r"va\.txt has no prediction for 1 .*b/00004\.jpg"):
         challenges.evaluate_va(PredictionFile(predictions), data)
     predictions.write_text("\n".join([*lines, lines[-1]]))
     with pytest.raises(InputError, match="listed before"):

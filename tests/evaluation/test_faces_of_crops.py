@@ -42,10 +42,10 @@ def run(*arguments: object) -> str:
 def test_the_same_answers_as_frame_by_frame(data: Path, analyzer: Analyzer) -> None:
     samples = load_dataset("affwild2-va", data, "valid")
     tables = TablePredictor([BundleOnCropFolder(analyzer, data / "cropped_aligned")])
-    got = tables.of_frames(PREDICTION_FORMATS["va"], samples)
+    got = tables.predict_frames(PREDICTION_FORMATS["va"], samples)
     for track, rows in samples.track_rows():
         if (data / "cropped_aligned" / track).is_dir():
-            expected = BundleOnCrops(analyzer).of_frames(PREDICTION_FORMATS["va"], samples)
+            expected = BundleOnCrops(analyzer).predict_frames(PREDICTION_FORMATS["va"], samples)
             np.testing.assert_allclose(got[rows], expected[rows], atol=1e-6)
     assert tables.name == "mien-light"
 
@@ -53,7 +53,7 @@ def test_the_same_answers_as_frame_by_frame(data: Path, analyzer: Analyzer) -> N
 def test_a_track_without_crops_has_no_face(data: Path, analyzer: Analyzer) -> None:
     """Its neighbour's faces are not its own, whatever the name."""
     model = BundleOnCropFolder(analyzer, data / "cropped_aligned")
-    videos = model.videos(["valence", "AU12"], of_frames=True)
+    videos = model.videos(["valence", "AU12"], per_frame=True)
     tracks = list(videos)
     assert len(videos[tracks[0]].frames)
     assert not len(videos[f"{tracks[0]}_right"].frames)
@@ -100,9 +100,9 @@ def test_the_bundles_own_smoothing(data: Path, tmp_path: Path) -> None:
 def test_thresholds_of_the_bundle(analyzer: Analyzer) -> None:
     task = analyzer.spec.task("action_units")
     assert task is not None
-    form = PREDICTION_FORMATS["au-2020"]  # units that the default bundle has
-    limits = own_thresholds(analyzer.spec, form)
-    assert limits == tuple(task.thresholds[task.labels.index(entry.name)] for entry in form.entries)
+    task_format = PREDICTION_FORMATS["au-2020"]  # units that the default bundle has
+    limits = own_thresholds(analyzer.spec, task_format)
+    assert limits == tuple(task.thresholds[task.labels.index(entry.name)] for entry in task_format.fields)
     with pytest.raises(ConfigError, match="no thresholds for AU23"):
         own_thresholds(analyzer.spec, PREDICTION_FORMATS["au"])
     with pytest.raises(ConfigError, match="no action units"):

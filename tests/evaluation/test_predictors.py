@@ -48,7 +48,7 @@ class _FrameNumberAnalyzer:
 def test_frames_without_a_crop_are_interpolated_and_tracks_without_any_are_zero(tmp_path: Path) -> None:
     create_example("affwild2-va", tmp_path)
     samples = load_dataset("affwild2-va", tmp_path, "train")
-    values = BundleOnCrops(_FrameNumberAnalyzer()).of_frames(PREDICTION_FORMATS["va"], samples)
+    values = BundleOnCrops(_FrameNumberAnalyzer()).predict_frames(PREDICTION_FORMATS["va"], samples)
     track = samples.track_index == samples.tracks.index("1-30-640x360")
     # Crops 1, 3 and 4 of four frames are there.
     assert values[track, 0] == pytest.approx([0.1, 0.2, 0.3, 0.4], abs=1e-6)
@@ -59,7 +59,7 @@ def test_frames_without_a_crop_are_interpolated_and_tracks_without_any_are_zero(
 def test_multi_task_answers_have_the_columns_of_the_form(tmp_path: Path) -> None:
     create_example("affwild2-mtl", tmp_path)
     samples = load_dataset("affwild2-mtl", tmp_path, "valid")
-    values = BundleOnCrops(_FrameNumberAnalyzer()).of_frames(PREDICTION_FORMATS["mtl"], samples)
+    values = BundleOnCrops(_FrameNumberAnalyzer()).predict_frames(PREDICTION_FORMATS["mtl"], samples)
     # AU1 and AU12 (at the threshold) are present, AU25 is not, and the other units are unknown to the bundle.
     expected = [0.3, -0.3, 1, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0]
     assert values[0] == pytest.approx(expected, abs=1e-6)
@@ -68,7 +68,7 @@ def test_multi_task_answers_have_the_columns_of_the_form(tmp_path: Path) -> None
 def test_pitfall_18_contempt_is_no_other(tmp_path: Path) -> None:
     create_example("affwild2-expr", tmp_path)
     samples = load_dataset("affwild2-expr", tmp_path, "valid")
-    values = BundleOnCrops(_FrameNumberAnalyzer("contempt")).of_frames(PREDICTION_FORMATS["expr"], samples)
+    values = BundleOnCrops(_FrameNumberAnalyzer("contempt")).predict_frames(PREDICTION_FORMATS["expr"], samples)
     assert samples.expression_labels.index("other") not in values[:, 0]
 
 
@@ -104,7 +104,7 @@ def test_affectnet_images_are_cut_to_the_face_box_of_the_csv(tmp_path: Path) -> 
         if line.startswith("392"):
             csv.write_text(csv.read_text().replace(line, line.replace("b.jpg", "b.png")))
     samples = load_dataset("affectnet", tmp_path, "train")
-    values = BundleOnCrops(_BrightnessAnalyzer()).of_images(PREDICTION_FORMATS["affectnet"], samples)
+    values = BundleOnCrops(_BrightnessAnalyzer()).predict_images(PREDICTION_FORMATS["affectnet"], samples)
     seen = [samples.expression_labels[column] for column in values.argmax(axis=1)]
     # The last row has no box and is seen whole.
     assert seen == ["neutral", "happiness", "neutral", "neutral"]

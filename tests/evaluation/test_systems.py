@@ -70,7 +70,7 @@ def test_pitfall_12_left_and_right_are_the_sides_of_one_raw_video(tmp_path: Path
     tables = _tables(tmp_path / "tables", {"v": [*two, *alone], "w": two})
     data = _va_tree(tmp_path, {"v_left": [0] * 4, "v_right": [0] * 4, "w": [0] * 3, "w_right": [0] * 3})
     samples = load_affwild2_va(data, "valid")
-    got = TablePredictor([tables]).of_frames(PREDICTION_FORMATS["va"], samples)[:, 0]
+    got = TablePredictor([tables]).predict_frames(PREDICTION_FORMATS["va"], samples)[:, 0]
     own = {track: got[rows] for track, rows in samples.track_rows()}
     assert own["v_left"] == pytest.approx([0, -0.1, -0.2, -0.2], abs=1e-6)
     assert own["v_right"] == pytest.approx([0, 0.1, 0.2, 0.7], abs=1e-6)
@@ -82,7 +82,7 @@ def test_pitfall_12_left_and_right_are_the_sides_of_one_raw_video(tmp_path: Path
 def test_pitfall_13_lists_may_be_a_frame_longer_or_shorter_than_the_video(n_listed: int, tmp_path: Path) -> None:
     tables = _tables(tmp_path / "tables", {"v": [_faces([0.1 * i]) for i in range(4)]})
     samples = load_affwild2_va(_va_tree(tmp_path, {"v": [0] * n_listed}), "valid")
-    got = TablePredictor([tables]).of_frames(PREDICTION_FORMATS["va"], samples)[:, 0]
+    got = TablePredictor([tables]).predict_frames(PREDICTION_FORMATS["va"], samples)[:, 0]
     assert got == pytest.approx([0, 0.1, 0.2, 0.3, 0.3][:n_listed], abs=1e-6)
 
 

@@ -54,8 +54,8 @@ def evaluate(
         raise ConfigError(f"{protocol} evaluates {' or '.join(record.splits)}, not the split {chosen!r}")
     given: Any
     if record.subject == "predictions":
-        form, crops = PREDICTION_FORMATS[protocol], find_crops(folder, None)
-        given = create_predictor(subject, form, features=features, crops=crops, post_processing=post_processing)
+        task_format, crops = PREDICTION_FORMATS[protocol], find_crops(folder, None)
+        given = create_predictor(subject, task_format, features=features, crops=crops, post_processing=post_processing)
     else:
         post = post_processing or PostProcessing()
         if post.decides or post.weights or features:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the answers of an evaluation come from: a file, or a bundle that looks at the data set's crops."""
+"""Predictors of evaluations: files of predictions, and bundles on the crops of a data set."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from mien.datasets.track_files import frame_columns
 from mien.evaluation.challenge.predictions import KEY, Predictions, read_predictions
 from mien.evaluation.challenge.submission_formats import SubmissionFormat
 from mien.media import cut_box, load_image
+from mien.metrics import OFFICIAL_THRESHOLD
 from mien.results import hash_file
 
 Floats = npt.NDArray[np.float64]
@@ -29,31 +30,31 @@ _CROPS_A_BATCH = 64
 
 
 class Predictor(Protocol):
-    """What an evaluation asks of whoever answers."""
+    """The interface of predictors: (N, F) predictions, one column per field of the format."""
 
     @property
     def name(self) -> str:
-        """Of the file or bundle."""
+        """Name of the file or bundle."""
 
     @property
     def digest(self) -> str:
         """SHA-256 of the file or bundle."""
 
-    def of_frames(self, form: SubmissionFormat, samples: FrameSamples) -> Floats:
-        """(N, entries) answers for the rows of the samples."""
+    def predict_frames(self, task_format: SubmissionFormat, samples: FrameSamples) -> Floats:
+        """Predictions for every frame of the samples."""
 
-    def of_images(self, form: SubmissionFormat, samples: ImageSamples) -> Floats:
-        """(N, entries) answers for the images."""
+    def predict_images(self, task_format: SubmissionFormat, samples: ImageSamples) -> Floats:
+        """Predictions for every image of the samples."""
 
-    def of_clips(self, form: SubmissionFormat, samples: ClipSamples) -> Floats:
-        """(N, entries) answers for the videos."""
+    def predict_clips(self, task_format: SubmissionFormat, samples: ClipSamples) -> Floats:
+        """Predictions for every clip of the samples."""
 
 
 class PredictionFile:
-    """Predictions from a file in the form of the task's submissions; it may hold more rows than are asked for.
+    """A predictor from a file in the format of the task's submissions; surplus rows are ignored.
 
     Args:
-        path: of the file.
+        path: File of predictions.
     """
 
     def __init__(self, path: Path) -> None:
@@ -69,15 +70,15 @@ class PredictionFile:
         """SHA-256 of the file."""
         return hash_file(self._path)
 
-    def of_frames(self, form: SubmissionFormat, samples: FrameSamples) -> Floats:
+    def predict_frames(self, task_format: SubmissionFormat, samples: FrameSamples) -> Floats:
         """Predictions by video and frame number.
 
         Raises:
-            InputError: the file is not in this form, or a frame has no row or several.
+            InputError: The file does not have this format, or a frame has no row or several.
         """
-        answers = read_predictions(form, self._path)
+        predictions = read_predictions(task_format, self._path)
         try:
-            columns = frame_columns(answers.table, None)
+            columns = frame_columns(predictions.table, None)
         except AnnotationError as error:
             raise InputError(str(error)) from error
         number = {track: index for index, track in enumerate(samples.tracks)}
@@ -88,56 +89,57 @@ class PredictionFile:
         place = np.minimum(np.searchsorted(known[order], wanted), len(known) - 1)
         rows = order[place]
         self._check(known[rows] != wanted, samples.image_location)
-        return answers.values[rows]
+        return predictions.values[rows]
 
-    def of_images(self, form: SubmissionFormat, samples: ImageSamples) -> Floats:
+    def predict_images(self, task_format: SubmissionFormat, samples: ImageSamples) -> Floats:
         """Predictions by image name as the data set writes it.
 
         Raises:
-            InputError: the file is not in this form, or an image has no row or several.
+            InputError: The file does not have this format, or an image has no row or several.
         """
-        return self._by_name(form, samples.names)
+        return self._by_name(task_format, samples.names)
 
-    def of_clips(self, form: SubmissionFormat, samples: ClipSamples) -> Floats:
-        """Predictions by the name of the video, which is text: ``00001`` is not 1.
+    def predict_clips(self, task_format: SubmissionFormat, samples: ClipSamples) -> Floats:
+        """Predictions by the name of the clip, which is text: ``00001`` is not 1.
 
         Raises:
-            InputError: the file is not in this form, or a video has no row or several.
+            InputError: The file does not have this format, or a clip has no row or several.
         """
-        return self._by_name(form, samples.names)
+        return self._by_name(task_format, samples.names)
 
-    def _by_name(self, form: SubmissionFormat, names: Sequence[str]) -> Floats:
-        answers: Predictions = read_predictions(form, self._path)
-        if pc.count_distinct(answers.names).as_py() < len(answers):
-            raise InputError(f"{self._path} names a row twice; keep one answer for each {KEY}")
-        rows = pc.index_in(pa.array(names, pa.string()), value_set=answers.names)
+    def _by_name(self, task_format: SubmissionFormat, names: Sequence[str]) -> Floats:
+        predictions: Predictions = read_predictions(task_format, self._path)
+        if pc.count_distinct(predictions.names).as_py() < len(predictions):
+            raise InputError(f"{self._path} names a row twice; keep one row for each {KEY}")
+        rows = pc.index_in(pa.array(names, pa.string()), value_set=predictions.names)
         self._check(np.asarray(rows.is_null()), lambda row: names[row])
-        chosen: Floats = answers.values[rows.to_numpy()]
+        chosen: Floats = predictions.values[rows.to_numpy()]
         return chosen
 
     def _check(self, missing: npt.NDArray[np.bool_], name_of: Naming) -> None:
         if missing.any():
             first = name_of(int(missing.argmax()))
             raise InputError(
-                f"{self._path} has no answer for {int(missing.sum())} annotated rows, the first is {first};"
-                " fill in frames without a face too (mien submit does)"
+                f"{self._path} has no prediction for {int(missing.sum())} annotated rows, the first is {first};"
+                " fill in frames without a face, too (mien submit does)"
             )
 
 
 class Naming(Protocol):
-    """Row number to the name of the row."""
+    """A function from row number to the name of the row."""
 
     def __call__(self, row: int, /) -> str:
-        """The name."""
+        """Name of the row."""
 
 
 class BundleOnCrops:
-    """Predictions of a bundle that looks at the data set's own crops, frame by frame and unsmoothed.
+    """A predictor from a bundle on the data set's own crops, frame by frame and without smoothing.
 
-    Frames without a crop are interpolated within their track. Action units count as present from .5.
+    Frames without a crop are interpolated within their track. Action units count as present from
+    `mien.metrics.OFFICIAL_THRESHOLD` on; `TablePredictor` takes other thresholds.
 
     Args:
-        analyzer: with the bundle.
+        analyzer: Analyzer of the bundle.
     """
 
     def __init__(self, analyzer: Analyzer) -> None:
@@ -153,62 +155,68 @@ class BundleOnCrops:
         """SHA-256 of the bundle."""
         return self._analyzer.bundle_digest
 
-    def of_frames(self, form: SubmissionFormat, samples: FrameSamples) -> Floats:
-        """Predictions to every frame of the tracks.
+    def predict_frames(self, task_format: SubmissionFormat, samples: FrameSamples) -> Floats:
+        """Predictions for every frame of the tracks.
 
         Raises:
-            ConfigError: the samples have no crops, or the bundle lacks what the task asks for.
-            InputError: a crop cannot be read.
+            ConfigError: The samples have no crops, or the bundle lacks what the task needs.
+            InputError: A crop cannot be read.
         """
         labels = samples.expression_labels, samples.action_unit_labels
-        result = np.zeros((len(samples), len(form.entries)))
+        result = np.zeros((len(samples), len(task_format.fields)))
         for _, rows in samples.track_rows():
-            shown = rows[samples.has_image[rows]]
-            if not len(shown):
+            with_crop = rows[samples.has_image[rows]]
+            if not len(with_crop):
                 continue
-            raw = self._raw(form, labels, [samples.image_path(int(row)) for row in shown])
-            dense = fill_gaps(samples.frame[shown], raw, samples.frame[rows])
-            result[rows] = _decided(form, dense)
+            raw = self._raw(task_format, labels, [samples.image_path(int(row)) for row in with_crop])
+            dense = fill_gaps(samples.frame[with_crop], raw, samples.frame[rows])
+            result[rows] = _decode(task_format, dense)
         return result
 
-    def of_images(self, form: SubmissionFormat, samples: ImageSamples) -> Floats:
-        """Predictions to every image: cut to its face box where the annotations give one, else as it stands.
+    def predict_images(self, task_format: SubmissionFormat, samples: ImageSamples) -> Floats:
+        """Predictions for every image, cut to its face box if the annotations give one, else whole.
 
         Raises:
-            ConfigError: the set has no image files, or the bundle lacks what the task asks for.
-            InputError: an image cannot be read.
+            ConfigError: The set has no image files, or the bundle lacks what the task needs.
+            InputError: An image cannot be read.
         """
         labels = samples.expression_labels, ()
-        raw = self._raw(form, labels, (_picture(samples, row) for row in range(len(samples))))
-        return raw if form.name == "affectnet" else _decided(form, raw)
+        raw = self._raw(task_format, labels, (_picture(samples, row) for row in range(len(samples))))
+        return raw if task_format.name == "affectnet" else _decode(task_format, raw)
 
-    def of_clips(self, form: SubmissionFormat, samples: ClipSamples) -> Floats:
-        """Refused: nothing that comes with mien was trained for intensities of whole videos.
+    def predict_clips(self, task_format: SubmissionFormat, samples: ClipSamples) -> Floats:
+        """Refused: a bundle predicts single frames, not intensities of whole clips.
 
         Raises:
-            ConfigError: always.
+            ConfigError: Always.
         """
         raise ConfigError(
-            f"no trained weights for {form.name} ({samples.dataset}) come with mien, and a bundle reads single frames;"
-            " train a head (see docs/heads.md) and name it with --head, or pass answers with --predictions FILE"
+            f"no trained weights for {task_format.name} ({samples.dataset}) come with mien, and a bundle predicts"
+            " single frames; train a head (see docs/heads.md) and name it with --head, or a file with --predictions"
         )
 
     def _raw(
-        self, form: SubmissionFormat, labels: tuple[tuple[str, ...], tuple[str, ...]], pictures: Iterable[Picture]
+        self,
+        task_format: SubmissionFormat,
+        labels: tuple[tuple[str, ...], tuple[str, ...]],
+        pictures: Iterable[Picture],
     ) -> Floats:
-        """Scores before any decision: valence and arousal, one column per class, one per action unit."""
-        parts = [self._scores(form, labels, batch) for batch in _batches(pictures)]
+        """Scores that are not yet decoded: valence and arousal, one column per class, one per action unit."""
+        parts = [self._scores(task_format, labels, batch) for batch in _batches(pictures)]
         return np.concatenate(parts)
 
     def _scores(
-        self, form: SubmissionFormat, labels: tuple[tuple[str, ...], tuple[str, ...]], pictures: Sequence[Picture]
+        self,
+        task_format: SubmissionFormat,
+        labels: tuple[tuple[str, ...], tuple[str, ...]],
+        pictures: Sequence[Picture],
     ) -> Floats:
         faces = self._analyzer.crops(pictures)
         expressions, units = labels
         columns: list[npt.NDArray[np.floating]] = []
-        if form.name in ("va", "mtl"):
+        if task_format.name in ("va", "mtl"):
             columns += [faces.valence[:, None], faces.arousal[:, None]]
-        if form.name == "ce":
+        if task_format.name == "ce":
             columns.append(compound_scores(faces.expression, faces.expression_labels))
         elif expressions:
             columns.append(_by_label(faces.expression, faces.expression_labels, expressions))
@@ -217,22 +225,22 @@ class BundleOnCrops:
         return np.concatenate(columns, axis=1).astype(np.float64)
 
 
-def _decided(form: SubmissionFormat, raw: Floats) -> Floats:
-    """Entries of the form from raw columns: values, the highest class, units at .5."""
-    n_values = sum(not entry.whole for entry in form.entries)
-    n_units = sum(entry.whole and entry.name != "expression" for entry in form.entries)
+def _decode(task_format: SubmissionFormat, raw: Floats) -> Floats:
+    """Fields of the format from raw columns: values, the class with the highest score, units by threshold."""
+    n_values = sum(not field.whole for field in task_format.fields)
+    n_units = sum(field.whole and field.name != "expression" for field in task_format.fields)
     parts = [raw[:, :n_values]]
-    if any(entry.name == "expression" for entry in form.entries):
+    if any(field.name == "expression" for field in task_format.fields):
         parts.append(raw[:, n_values : raw.shape[1] - n_units].argmax(axis=1)[:, None])
     if n_units:
-        parts.append((raw[:, raw.shape[1] - n_units :] >= 0.5).astype(np.float64))
+        parts.append((raw[:, raw.shape[1] - n_units :] >= OFFICIAL_THRESHOLD).astype(np.float64))
     return np.concatenate(parts, axis=1)
 
 
 def _by_label(values: npt.NDArray[np.float32], labels: Sequence[str], wanted: Sequence[str]) -> Floats:
-    """Columns by name; 0 for a label that the bundle does not have, which therefore is never the answer."""
+    """Columns by name; 0 for a label that the bundle does not have, so that it is never predicted."""
     if not any(label in labels for label in wanted):
-        raise ConfigError(f"the bundle knows none of {', '.join(wanted)}")
+        raise ConfigError(f"the bundle has none of {', '.join(wanted)}")
     result = np.zeros((len(values), len(wanted)))
     for column, label in enumerate(wanted):
         if label in labels:

@@ -69,7 +69,7 @@ def load_landmarks(subject: Any, purpose: str) -> LandmarkNet:
 
 def create_predictor(
     subject: Any,
-    form: SubmissionFormat,
+    task_format: SubmissionFormat,
     *,
     features: Sequence[str | Path] = (),
     crops: Path | None = None,
@@ -80,7 +80,7 @@ def create_predictor(
     Args:
         subject: A file of predictions; a folder of affect tables, or several to blend; a folder of a head over clips,
             or several; a bundle (name, folder or analyzer); a predictor, which is returned unchanged.
-        form: Format of the task.
+        task_format: Format of the task.
         features: Folders of feature shards that heads read.
         crops: Folder of official crops for a bundle that is smoothed or thresholded.
         post_processing: Smoothing, thresholds and weights; None for none.
@@ -97,11 +97,11 @@ def create_predictor(
         return loaded
     paths = _paths(subject)
     if paths and (paths[0] / "head.json").is_file():
-        return _heads(paths, form, features, post)
+        return _heads(paths, task_format, features, post)
     if features:
         raise ConfigError("features are for heads over clips; name the folder of a head")
     if paths and paths[0].is_dir() and not (paths[0] / "model.json").is_file():
-        return TablePredictor(paths, smoothing=post.filter(), thresholds=post.limits(form), weights=post.weights)
+        return TablePredictor(paths, smoothing=post.filter(), thresholds=post.limits(task_format), weights=post.weights)
     if len(paths) > 1:
         raise ConfigError("several predictions are blended only where each is a folder of affect tables or of a head")
     if paths and not (paths[0] / "model.json").is_file():
@@ -109,12 +109,12 @@ def create_predictor(
         return PredictionFile(paths[0])
     if post.weights:
         raise ConfigError("weights are for several models; one bundle has none")
-    return _bundle(load_affect(subject, form.name), form, crops, post)
+    return _bundle(load_affect(subject, task_format.name), task_format, crops, post)
 
 
 def kind_of(subject: Any) -> SubjectKind | None:
     """The kind of a loaded subject, by its methods; None for names, paths and everything else."""
-    methods: dict[str, SubjectKind] = {"of_frames": "predictions", "read": "landmarks", "crops": "affect"}
+    methods: dict[str, SubjectKind] = {"predict_frames": "predictions", "read": "landmarks", "crops": "affect"}
     return next((kind for method, kind in methods.items() if callable(getattr(subject, method, None))), None)
 
 
@@ -133,9 +133,9 @@ def _paths(subject: Any) -> list[Path]:
 
 
 def _heads(
-    paths: Sequence[Path], form: SubmissionFormat, features: Sequence[str | Path], post: PostProcessing
+    paths: Sequence[Path], task_format: SubmissionFormat, features: Sequence[str | Path], post: PostProcessing
 ) -> HeadsOnFeatures:
-    if form.name not in INTENSITY_LABELS:
+    if task_format.name not in INTENSITY_LABELS:
         raise ConfigError(
             f"heads over clips are for {' and '.join(INTENSITY_LABELS)}; a head over frames is part of a bundle"
         )
@@ -144,24 +144,27 @@ def _heads(
     return HeadsOnFeatures(paths, features, weights=post.weights)
 
 
-def _bundle(analyzer: Analyzer, form: SubmissionFormat, crops: Path | None, post: PostProcessing) -> Predictor:
+def _bundle(analyzer: Analyzer, task_format: SubmissionFormat, crops: Path | None, post: PostProcessing) -> Predictor:
     if not post.decides:
         return BundleOnCrops(analyzer)
     if crops is None:
         raise ConfigError(
-            f"smoothing and thresholds of a bundle need the official crops of a challenge; {form.name} has none here"
+            f"smoothing and thresholds of a bundle need the official crops of a challenge; {task_format.name} has none"
+            " here"
         )
-    return bundle_on_crops(analyzer, form, crops, post)
+    return bundle_on_crops(analyzer, task_format, crops, post)
 
 
-def bundle_on_crops(analyzer: Analyzer, form: SubmissionFormat, crops: Path, post: PostProcessing) -> TablePredictor:
+def bundle_on_crops(
+    analyzer: Analyzer, task_format: SubmissionFormat, crops: Path, post: PostProcessing
+) -> TablePredictor:
     """A bundle on a folder of crops, smoothed and thresholded.
 
     Raises:
-        ConfigError: The settings do not fit the form or the bundle.
+        ConfigError: The settings do not fit the format or the bundle.
         InputError: There is no such folder.
     """
-    filters, limits = post.filter(analyzer.spec), post.limits(form, analyzer.spec)
+    filters, limits = post.filter(analyzer.spec), post.limits(task_format, analyzer.spec)
     return TablePredictor([BundleOnCropFolder(analyzer, crops)], smoothing=filters, thresholds=limits)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is chosen on validation data: action unit thresholds, weights of a blend, one of several models."""
+"""Searches on validation data: action unit thresholds, weights of a blend, one of several models."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from mien.evaluation.challenge.submission_formats import (
     edition_format,
 )
 from mien.evaluation.predictors import PredictionFile
-from mien.metrics import LabelCounts, p_au, p_expr, p_va, pearson
+from mien.metrics import OFFICIAL_THRESHOLD, LabelCounts, p_au, p_expr, p_va, pearson
 
-# From .5 outwards, so that of equal scores the threshold nearest to .5 wins.
+# From 0.5 outwards, so that among equal scores the threshold nearest to 0.5 wins.
 _GRID = tuple(sorted((step / 10 for step in range(1, 10)), key=lambda threshold: (abs(threshold - 0.5), threshold)))
 
 
 @dataclass(frozen=True, kw_only=True)
 class ThresholdSearch:
-    """What a search found for A action units.
+    """Result of a threshold search for A action units.
 
-    The tuned figures were chosen on the data that they are measured on; the official ones are those at .5.
+    The tuned F1 scores were chosen on the data that they are measured on; the official ones are those at 0.5.
 
     Attributes:
-        thresholds: A probabilities in .1, .2, .. .9, from which a unit counts as present.
-        f1: A scores at these thresholds.
-        f1_at_half: A scores at .5.
+        thresholds: (A,) probabilities in 0.1, 0.2, ..., 0.9, from which a unit counts as present.
+        f1: (A,) F1 scores at these thresholds.
+        f1_at_half: (A,) F1 scores at 0.5.
     """
 
     thresholds: tuple[float, ...]
@@ -47,7 +47,7 @@ class ThresholdSearch:
 
     @property
     def mean_f1(self) -> float:
-        """P_AU with the tuned thresholds."""
+        """P_AU at the tuned thresholds."""
         return float(np.mean(self.f1))
 
     @property
@@ -57,14 +57,22 @@ class ThresholdSearch:
 
 
 def search_thresholds(targets: npt.ArrayLike, probabilities: npt.ArrayLike) -> ThresholdSearch:
-    """For each action unit, the threshold in steps of .1 with the highest F1 of "present" (probability >= threshold).
+    """Search the threshold with the highest F1 of "present" (probability >= threshold) for each action unit.
 
     Args:
         targets: (N, A) zeros and ones, valid rows only.
-        probabilities: (N, A) in [0, 1].
+        probabilities: (N, A) probabilities in [0, 1].
+
+    Returns:
+        Thresholds in steps of 0.1.
 
     Raises:
-        ConfigError: shapes do not fit, there is no row, or a target is neither 0 nor 1.
+        ConfigError: The shapes do not fit, there is no row, or a target is neither 0 nor 1.
+
+    Examples:
+        >>> found = search_thresholds([[1], [1], [0]], [[0.35], [0.45], [0.2]])
+        >>> found.thresholds, found.mean_f1, found.mean_f1_at_half
+        ((0.3,), 1.0, 0.0)
     """
     probabilities = np.asarray(probabilities, dtype=np.float64)
     if probabilities.ndim != 2 or probabilities.shape != np.shape(targets) or not len(probabilities):
@@ -86,57 +94,57 @@ _FRAME_SETS = {"va": "affwild2-va", "expr": "affwild2-expr", "au": "affwild2-au"
 _CLIP_SETS = ("emi", "eri")
 
 TUNABLE = (*_FRAME_SETS, *_CLIP_SETS)
-"""Protocols whose models can be blended by a weight search."""
+"""Protocols for which `search_weights` finds the weights of a blend."""
 
 
-def search_thresholds_of(task: str, data: Path, tables: TablePredictor, split: str = "valid") -> ThresholdSearch:
-    """One threshold per action unit on the labelled frames of a split, the figure at .5 beside it.
+def search_thresholds_of(task: str, data: str | Path, tables: TablePredictor, split: str = "valid") -> ThresholdSearch:
+    """Search one threshold per action unit on the labelled frames of a split, beside the F1 at 0.5.
 
     Args:
         task: ``"au"`` or ``"mtl"``.
-        data: folder of the data set.
-        tables: of a model, or of several and their weights.
-        split: of the data set.
+        data: Folder of the data set.
+        tables: Predictor from the tables of one model, or of several and their weights.
+        split: Split of the data set.
 
     Raises:
-        ConfigError: the task has no action units.
-        AnnotationError: the data set is malformed.
-        InputError: a table cannot be read, or a video is in none.
+        ConfigError: The task has no action units.
+        AnnotationError: The data set is malformed.
+        InputError: A table cannot be read, or a video is in none.
     """
-    samples, form = _frames(task, data, split)
-    part = next((part for part in tables.parts(form) if part.task == "au"), None)
-    if part is None:
+    samples, task_format = _frames(task, data, split)
+    decoder = next((each for each in tables.decoders(task_format) if each.task == "au"), None)
+    if decoder is None:
         raise ConfigError(f"{task} has no action units; thresholds are searched for au and mtl")
     valid = samples.valid_action_units
-    return search_thresholds(samples.action_units[valid], tables.scores(form, part, samples)[valid])
+    return search_thresholds(samples.action_units[valid], tables.scores(task_format, decoder, samples)[valid])
 
 
 def search_weights(
     task: str,
-    data: Path,
-    models: Sequence[Path],
+    data: str | Path,
+    models: Sequence[str | Path],
     *,
     split: str = "valid",
-    smoothing: Smoothing | None = None,
+    smoothing: Smoothing | str | None = None,
 ) -> dict[str, BlendSearch]:
-    """The weights in steps of .1 with the best score, for each task of the protocol or each emotion of whole videos.
+    """Search the weights with the best score, for each task of the protocol or each emotion of whole clips.
 
-    The order is that of `TablePredictor`: interpolated, blended, smoothed, decided, scored over the whole split.
+    The order is that of `TablePredictor`: interpolated, blended, smoothed, decoded, scored over the whole split.
 
     Args:
-        task: in `TUNABLE`.
-        data: folder of the data set.
-        models: 2 or more: folders of affect tables, or for ``emi`` and ``eri`` files of answers.
-        split: of the data set.
-        smoothing: of the blend.
+        task: Name in `TUNABLE`.
+        data: Folder of the data set.
+        models: Two or more folders of affect tables; for ``emi`` and ``eri`` files of predictions.
+        split: Split of the data set.
+        smoothing: Filter over the blended frames; settings, their text, or None for none.
 
     Returns:
-        ``"va"``, ``"expr"``, ``"au"`` or the name of an emotion -> what the search found.
+        ``"va"``, ``"expr"``, ``"au"`` or the name of an emotion -> result of the search, in steps of 0.1.
 
     Raises:
-        ConfigError: the task is unknown, or there are fewer than two models.
-        AnnotationError: the data set is malformed.
-        InputError: predictions cannot be read or do not cover the data set.
+        ConfigError: The task is unknown, or there are fewer than two models.
+        AnnotationError: The data set is malformed.
+        InputError: Predictions cannot be read or do not cover the data set.
     """
     if task not in TUNABLE:
         raise ConfigError(f"weights are searched for {', '.join(TUNABLE)}, not for {task!r}")
@@ -146,51 +154,57 @@ def search_weights(
         if smoothing is not None:
             raise ConfigError(f"{task} has one row per video; there is nothing to smooth")
         return _search_emotions(task, data, models, split)
-    samples, form = _frames(task, data, split)
-    predictor_of = partial(TablePredictor, models, smoothing=smoothing)
+    samples, task_format = _frames(task, data, split)
+    predictor_of = partial(TablePredictor, models, smoothing=Smoothing.of(smoothing))
     equal = predictor_of()
-    loaded = equal.load(form)
+    loaded = equal.load(task_format)
     found: dict[str, BlendSearch] = {}
-    for part in equal.parts(form):
+    for decoder in equal.decoders(task_format):
 
-        def score(weights: Floats, part: TaskDecoder = part) -> float:
-            blended = predictor_of(weights={part.task: weights.tolist()})
-            return _score(part.task, samples, blended.scores(form, part, samples, loaded=loaded))
+        def score(weights: Floats, decoder: TaskDecoder = decoder) -> float:
+            blended = predictor_of(weights={decoder.task: weights.tolist()})
+            return _score(decoder.task, samples, blended.scores(task_format, decoder, samples, loaded=loaded))
 
-        # The filter waits for the blend and runs over all frames, so weights are searched, not arrays: those of one
-        # model alone, blended, are the weights themselves.
-        found[part.task] = search_blend(list(np.eye(len(models))), score)
+        # The filter needs the blended frames of all tracks, so the search runs over weights in place of arrays: the
+        # blend of unit vectors is the weights themselves.
+        found[decoder.task] = search_blend(list(np.eye(len(models))), score)
     return found
 
 
 def choose_compound_model(
-    data: Path, models: Sequence[Path], *, smoothing: Smoothing | None = None
+    data: str | Path, models: Sequence[str | Path], *, smoothing: Smoothing | str | None = None
 ) -> dict[str, float]:
     """Kullback-Leibler divergence of each model's compound expressions from published frequencies, best first.
 
-    Needs no labels: the frames of the official list of C-EXPR-DB are enough.
+    No labels are needed, only the frames of the official list of C-EXPR-DB.
 
     Args:
-        data: folder of C-EXPR-DB.
-        models: folders of affect tables.
-        smoothing: before the decision.
+        data: Folder of C-EXPR-DB.
+        models: Folders of affect tables.
+        smoothing: Filter before the decision; settings, their text, or None for none.
+
+    Returns:
+        Folder of a model -> divergence in nats, in ascending order.
 
     Raises:
-        ConfigError: two folders have one name.
-        AnnotationError: the list is malformed.
-        InputError: a table cannot be read, or a video is in none.
+        ConfigError: Two folders have one name.
+        AnnotationError: The list is malformed.
+        InputError: A table cannot be read, or a video is in none.
     """
+    filters = Smoothing.of(smoothing)
     samples = cast("FrameSamples", load_dataset("cexpr", data, "test"))
-    form = PREDICTION_FORMATS["ce"]
+    task_format = PREDICTION_FORMATS["ce"]
     classes = {
-        str(folder): TablePredictor([folder], smoothing=smoothing).of_frames(form, samples)[:, 0].astype(np.intp)
+        str(folder): TablePredictor([folder], smoothing=filters)
+        .predict_frames(task_format, samples)[:, 0]
+        .astype(np.intp)
         for folder in models
     }
     divergences = choose_by_frequencies(classes)[1]
     return dict(sorted(divergences.items(), key=lambda item: item[1]))
 
 
-def _frames(task: str, data: Path, split: str) -> tuple[FrameSamples, SubmissionFormat]:
+def _frames(task: str, data: str | Path, split: str) -> tuple[FrameSamples, SubmissionFormat]:
     if task not in _FRAME_SETS:
         raise ConfigError(f"{task!r} is none of {', '.join(_FRAME_SETS)}")
     samples = cast("FrameSamples", load_dataset(_FRAME_SETS[task], data, split))
@@ -198,19 +212,19 @@ def _frames(task: str, data: Path, split: str) -> tuple[FrameSamples, Submission
 
 
 def _score(task: str, samples: FrameSamples, values: Floats) -> float:
-    """The challenge's score of one task; action units are decided at .5."""
+    """The challenge's score of one task; action units are present from the official threshold on."""
     if task == "va":
         return p_va(samples.valence_arousal, values, samples.valid_valence_arousal)
     if task == "expr":
         n_classes = len(samples.expression_labels)
         return p_expr(samples.expression, values.argmax(axis=1), samples.valid_expression, n_classes=n_classes)
-    return p_au(samples.action_units, (values >= 0.5).astype(np.int8), samples.valid_action_units)
+    return p_au(samples.action_units, (values >= OFFICIAL_THRESHOLD).astype(np.int8), samples.valid_action_units)
 
 
-def _search_emotions(task: str, data: Path, models: Sequence[Path], split: str) -> dict[str, BlendSearch]:
+def _search_emotions(task: str, data: str | Path, models: Sequence[str | Path], split: str) -> dict[str, BlendSearch]:
     samples = cast("ClipSamples", load_dataset(task, data, split))
     valid = samples.valid_intensities
-    values = [PredictionFile(path).of_clips(PREDICTION_FORMATS[task], samples)[valid] for path in models]
+    values = [PredictionFile(Path(path)).predict_clips(PREDICTION_FORMATS[task], samples)[valid] for path in models]
     truth = samples.intensities[valid]
     found = search_blend_per_column(values, lambda column, own: pearson(own, truth[:, column]))
     return dict(zip(samples.labels, found, strict=True))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Heads over whole clips as answers: one or several on stored vectors, blended emotion by emotion."""
+"""`HeadsOnFeatures`: heads over clips on stored vectors, blended for each emotion."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ Floats = npt.NDArray[np.float64]
 
 
 class HeadsOnFeatures:
-    """A predictor: heads that `mien train` wrote for whole clips, on the shards that `mien features` wrote.
+    """A predictor from heads over clips, on the feature shards that `mien features` wrote.
 
     Args:
-        heads: folders.
-        features: folders of the shards; each head finds its own by what made them.
-        weights: emotion -> one share per head, or the task's name for all emotions that are not named; equal ones
-            without. A head that has no vector of a clip, as no face was found, leaves its share to the others.
+        heads: Folders of the heads.
+        features: Folders of the shards; each head takes those of the net that it was trained on.
+        weights: Emotion, or the name of the task for all other emotions -> one weight per head; None for equal ones.
+            If a head has no vector of a clip, as no face was found, its weight goes to the others.
 
     Raises:
-        ConfigError: there is no head, or the weights do not fit.
-        ModelError: a head is damaged.
-        InputError: a folder holds no shards.
+        ConfigError: There is no head, or the weights do not fit.
+        ModelError: A head is damaged.
+        InputError: A folder holds no shards.
     """
 
     def __init__(
@@ -46,10 +46,10 @@ class HeadsOnFeatures:
             raise ConfigError("at least one head and one folder of features are needed")
         self._heads: tuple[Head, ...] = tuple(load_head(folder) for folder in heads)
         self._features = tuple(open_features(folder) for folder in features)
-        self._weights = {name: np.asarray(shares, np.float64) for name, shares in (weights or {}).items()}
-        for name, shares in self._weights.items():
-            if shares.shape != (len(self._heads),) or (shares < 0).any() or abs(shares.sum() - 1) > 1e-9:
-                raise ConfigError(f"{name}: {len(self._heads)} heads need as many shares >= 0 that sum to 1")
+        self._weights = {name: np.asarray(values, np.float64) for name, values in (weights or {}).items()}
+        for name, values in self._weights.items():
+            if values.shape != (len(self._heads),) or (values < 0).any() or abs(values.sum() - 1) > 1e-9:
+                raise ConfigError(f"{name}: {len(self._heads)} heads need as many weights >= 0 that sum to 1")
 
     @property
     def name(self) -> str:
@@ -58,59 +58,63 @@ class HeadsOnFeatures:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over those of the heads."""
+        """SHA-256 over the digests of the heads."""
         return hashlib.sha256("".join(head.spec.sha256 for head in self._heads).encode()).hexdigest()
 
-    def of_frames(self, form: SubmissionFormat, samples: FrameSamples) -> Floats:
-        """Refused: a clip has one answer.
+    def predict_frames(self, task_format: SubmissionFormat, samples: FrameSamples) -> Floats:
+        """Refused: a head over clips predicts no frames and no images.
 
         Raises:
-            ConfigError: always.
+            ConfigError: Always.
         """
-        raise ConfigError(f"{self.name} answers whole clips, not {form.name} of {samples.dataset}")
+        raise ConfigError(f"{self.name} predicts whole clips, not {task_format.name} of {samples.dataset}")
 
-    def of_images(self, form: SubmissionFormat, samples: ImageSamples) -> Floats:
-        """Refused: a clip has one answer.
+    def predict_images(self, task_format: SubmissionFormat, samples: ImageSamples) -> Floats:
+        """Refused: a head over clips predicts no frames and no images.
 
         Raises:
-            ConfigError: always.
+            ConfigError: Always.
         """
-        raise ConfigError(f"{self.name} answers whole clips, not {form.name} of {samples.dataset}")
+        raise ConfigError(f"{self.name} predicts whole clips, not {task_format.name} of {samples.dataset}")
 
-    def of_clips(self, form: SubmissionFormat, samples: ClipSamples) -> Floats:
-        """Predictions to the clips of a data set; see `of_names`."""
-        return self.of_names(form, samples.names)
+    def predict_clips(self, task_format: SubmissionFormat, samples: ClipSamples) -> Floats:
+        """(N, F) intensities of the clips of a data set; see `predict_names`."""
+        return self.predict_names(task_format, samples.names)
 
-    def of_names(self, form: SubmissionFormat, names: Sequence[str]) -> Floats:
-        """(N, entries) intensities of clips by their names, which are the file names of the shards without ending.
+    def predict_names(self, task_format: SubmissionFormat, names: Sequence[str]) -> Floats:
+        """(N, F) intensities of clips by name: the file name of a source in the shards, without its suffix.
 
         Raises:
-            ConfigError: the form is not of clips, or a weight is of no emotion of it.
-            ModelError: a head is of another task, or there are no vectors of what it was trained on.
-            InputError: a clip has no vector for any head.
+            ConfigError: The format is not of clips, or a weight is for none of its emotions.
+            ModelError: A head is for another task, or there are no vectors of the net that it was trained on.
+            InputError: A clip has no vector for any head.
         """
-        labels = INTENSITY_LABELS.get(form.name)
+        labels = INTENSITY_LABELS.get(task_format.name)
         if labels is None:
-            raise ConfigError(f"heads over clips answer {', '.join(INTENSITY_LABELS)}, not {form.name}")
-        strange = sorted(set(self._weights) - {form.name, *labels})
-        if strange:
-            raise ConfigError(f"weights of {strange} are of no emotion of {form.name}: {', '.join(labels)}")
+            raise ConfigError(f"heads over clips predict {', '.join(INTENSITY_LABELS)}, not {task_format.name}")
+        unknown = sorted(set(self._weights) - {task_format.name, *labels})
+        if unknown:
+            raise ConfigError(f"weights for {unknown} fit no emotion of {task_format.name}: {', '.join(labels)}")
         vectors = self._vectors(names)
-        answers = np.stack([IntensityReader(form.name, head)(vectors, n_clips=len(names)) for head in self._heads])
-        known: npt.NDArray[np.bool_] = np.asarray(np.isfinite(answers).all(axis=2))
+        intensities = np.stack(
+            [IntensityReader(task_format.name, head)(vectors, n_clips=len(names)) for head in self._heads]
+        )
+        known: npt.NDArray[np.bool_] = np.asarray(np.isfinite(intensities).all(axis=2))
         if not known.any(axis=0).all():
             row = int((~known.any(axis=0)).argmax())
             raise InputError(f"{int((~known.any(axis=0)).sum())} clips have no vector, the first is {names[row]}")
-        columns = [self._blend(answers[:, :, k], known, label, form.name) for k, label in enumerate(labels)]
+        columns = [self._blend(intensities[:, :, k], known, label, task_format.name) for k, label in enumerate(labels)]
         return np.stack(columns, axis=1)
 
-    def _blend(self, answers: npt.NDArray[np.floating], known: npt.NDArray[np.bool_], label: str, task: str) -> Floats:
+    def _blend(
+        self, intensities: npt.NDArray[np.floating], known: npt.NDArray[np.bool_], label: str, task: str
+    ) -> Floats:
         equal = np.full(len(self._heads), 1 / len(self._heads))
-        shares = self._weights.get(label, self._weights.get(task, equal))
-        weight = shares[:, None] * known
-        # Where the heads that have a say are all without a vector, those that have one decide.
+        weights = self._weights.get(label, self._weights.get(task, equal))
+        weight = weights[:, None] * known
+        # If no head with a weight above 0 has a vector, all heads that have one count alike.
         weight = np.where(weight.sum(axis=0) > 0, weight, known)
-        return np.asarray((weight * np.nan_to_num(answers)).sum(axis=0) / weight.sum(axis=0), dtype=np.float64)
+        return np.asarray((weight * np.nan_to_num(intensities)).sum(axis=0) / weight.sum(axis=0), dtype=np.float64)
 
     def _vectors(self, names: Sequence[str]) -> list[ClipVectors]:
         number = {name: index for index, name in enumerate(names)}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A bundle that looks at folders of official crops, as the challenges see it: in place of affect tables."""
+"""A bundle on folders of official crops, as a model of `TablePredictor` in place of affect tables."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _CROPS_A_BATCH = 64
 
 
 class BundleOnCropFolder:
-    """A system of `TablePredictor`: a bundle and a folder ``<track>/00001.jpg``, or of single pictures.
+    """A model of `TablePredictor`: a bundle and a folder of crops, ``<track>/00001.jpg``, or of single images.
 
     Args:
-        analyzer: with the bundle.
-        folder: of the crops.
+        analyzer: Analyzer of the bundle.
+        folder: Folder of the crops.
 
     Raises:
-        InputError: there is no such folder.
+        InputError: There is no such folder.
     """
 
     def __init__(self, analyzer: Analyzer, folder: Path) -> None:
@@ -41,19 +41,19 @@ class BundleOnCropFolder:
         return self._analyzer.spec.name
 
     def digests(self) -> Iterator[str]:
-        """That of the bundle."""
+        """SHA-256 of the bundle."""
         yield self._analyzer.bundle_digest
 
-    def videos(self, columns: Sequence[str], *, of_frames: bool) -> Mapping[str, VideoScores]:
-        """Track -> its faces, looked at when they are asked for; a track without a crop has none."""
-        return _CropVideos(self._analyzer, self.folder, columns, of_frames=of_frames)
+    def videos(self, columns: Sequence[str], *, per_frame: bool) -> Mapping[str, VideoScores]:
+        """Track -> its scores, predicted at first use; a track without a crop has no row."""
+        return _CropVideos(self._analyzer, self.folder, columns, per_frame=per_frame)
 
-    def absent(self, columns: Sequence[str], videos: Mapping[str, VideoScores]) -> tuple[str, ...]:  # noqa: ARG002 - tables need them
-        """Columns that the bundle does not give."""
-        return tuple(name for name in columns if name not in self._given)
+    def missing(self, columns: Sequence[str], videos: Mapping[str, VideoScores]) -> tuple[str, ...]:  # noqa: ARG002 - tables need the videos
+        """Columns that the bundle does not predict."""
+        return tuple(name for name in columns if name not in self._predicted)
 
     @property
-    def _given(self) -> frozenset[str]:
+    def _predicted(self) -> frozenset[str]:
         empty = Faces.empty(self._analyzer.expression_labels, self._analyzer.action_unit_labels)
         names = [*_columns(empty)]
         if self._analyzer.spec.task("valence_arousal") is None:
@@ -62,18 +62,18 @@ class BundleOnCropFolder:
 
 
 class _CropVideos(Mapping[str, VideoScores]):
-    def __init__(self, analyzer: Analyzer, folder: Path, columns: Sequence[str], *, of_frames: bool) -> None:
-        self._analyzer, self._folder, self._columns, self._of_frames = analyzer, folder, columns, of_frames
-        self._seen: dict[str, VideoScores] = {}
+    def __init__(self, analyzer: Analyzer, folder: Path, columns: Sequence[str], *, per_frame: bool) -> None:
+        self._analyzer, self._folder, self._columns, self._per_frame = analyzer, folder, columns, per_frame
+        self._scores: dict[str, VideoScores] = {}
 
     def __contains__(self, track: object) -> bool:
-        # A track whose folder is missing had no face in any frame, which is no other track's business.
+        # A track without a folder had no face in any frame; the faces of other tracks do not replace it.
         return isinstance(track, str)
 
     def __getitem__(self, track: str) -> VideoScores:
-        if track not in self._seen:
-            self._seen[track] = self._look(track)
-        return self._seen[track]
+        if track not in self._scores:
+            self._scores[track] = self._predict(track)
+        return self._scores[track]
 
     def __iter__(self) -> Iterator[str]:
         return (path.name for path in sorted(self._folder.iterdir()))
@@ -81,30 +81,30 @@ class _CropVideos(Mapping[str, VideoScores]):
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
-    def _look(self, track: str) -> VideoScores:
+    def _predict(self, track: str) -> VideoScores:
         files = self._files(track)
         batches = iter(files)
         parts: list[Faces] = []
         while batch := list(itertools.islice(batches, _CROPS_A_BATCH)):
             parts.append(self._analyzer.crops([path for _, path in batch]))
         values = [_columns(part) for part in parts]
-        nothing = np.full(len(files), np.nan)
+        unknown = np.full(len(files), np.nan)
         columns = {
-            name: np.concatenate([part[name] for part in values]) if values and name in values[0] else nothing
+            name: np.concatenate([part[name] for part in values]) if values and name in values[0] else unknown
             for name in self._columns
         }
         frames = np.array([number for number, _ in files], np.int64)
-        return VideoScores.of(frames, columns, np.full(len(files), -1, np.int64), nothing, nothing)
+        return VideoScores.of(frames, columns, np.full(len(files), -1, np.int64), unknown, unknown)
 
     def _files(self, track: str) -> list[tuple[int, Path]]:
         place = self._folder / track
-        if self._of_frames:
+        if self._per_frame:
             return [(number, place / name) for number, name in crop_files(place)]
         return [(1, place)] if place.is_file() else []
 
 
 def _columns(faces: Faces) -> dict[str, npt.NDArray[np.float64]]:
-    """The columns of an affect table."""
+    """Columns of an affect table."""
     columns = {f"expression_{label}": faces.expression[:, i] for i, label in enumerate(faces.expression_labels)}
     columns |= {label: faces.action_units[:, i] for i, label in enumerate(faces.action_unit_labels)}
     columns |= {"valence": faces.valence, "arousal": faces.arousal}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Affect of one or several models as answers: laid out on all frames, blended, smoothed, decided."""
+"""`TablePredictor`: scores of one or several models, interpolated, blended, smoothed and decoded."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mien.core import ConfigError, InputError
 from mien.datasets import ClipSamples, FrameSamples, ImageSamples
 from mien.evaluation.challenge.crop_scores import BundleOnCropFolder
 from mien.evaluation.challenge.submission_formats import SubmissionFormat, TaskDecoder, task_decoders
-from mien.evaluation.challenge.table_scores import VideoScores, faces_of_track, load_faces, table_files
+from mien.evaluation.challenge.table_scores import VideoScores, load_video_scores, table_files, track_faces
 from mien.results import hash_file
 
 Floats = npt.NDArray[np.float64]
@@ -27,20 +27,20 @@ TASKS = ("va", "expr", "au")
 
 
 class TablePredictor:
-    """A predictor: what `mien analyze` wrote about the videos (or the official crops) of a data set, or bundles.
+    """A predictor from affect tables of the videos (or the official crops) of a data set, or from bundles on crops.
 
-    The values of a track are interpolated over all frames of its list, the last one repeated where the list is longer
-    and the rest cut where it is shorter; several models are blended there; then the filter runs, and what is asked
-    for is decided last.
+    The scores of a track are interpolated over all frames of its list (the last one is repeated if the list is longer
+    than the video, surplus frames are dropped if it is shorter), blended over the models, smoothed, and decoded last.
 
     Args:
-        models: one for each: a folder of tables, or a `BundleOnCropFolder`.
-        smoothing: of the dense frames. Leave it out for tables that are smoothed already.
-        thresholds: one probability per action unit; empty for .5 throughout.
-        weights: task (``"va"``, ``"expr"``, ``"au"``) -> one share per model; equal ones where a task is left out.
+        models: Folder of tables or `BundleOnCropFolder`, one per model.
+        smoothing: Filter over the interpolated frames; None for none, as for tables that are smoothed already.
+        thresholds: One probability per action unit, from which it counts as present; empty for
+            `mien.metrics.OFFICIAL_THRESHOLD` throughout.
+        weights: Task (``"va"``, ``"expr"``, ``"au"``) -> one weight per model; equal ones for the other tasks.
 
     Raises:
-        ConfigError: there is no model.
+        ConfigError: There is no model, or a weight is for an unknown task.
     """
 
     def __init__(
@@ -63,106 +63,111 @@ class TablePredictor:
 
     @property
     def name(self) -> str:
-        """The folders and bundles."""
+        """Names of the folders and bundles."""
         return " + ".join(model.name for model in self._models)
 
     @property
     def digest(self) -> str:
-        """SHA-256 over those of all tables and bundles."""
+        """SHA-256 over the digests of all tables and bundles."""
         return hashlib.sha256(
             "".join(digest for model in self._models for digest in model.digests()).encode()
         ).hexdigest()
 
     @property
-    def n_systems(self) -> int:
-        """Systems that are blended."""
+    def n_models(self) -> int:
+        """Number of models."""
         return len(self._models)
 
-    def of_frames(self, form: SubmissionFormat, samples: FrameSamples) -> Floats:
-        """Predictions to every frame of the tracks; see `faces_of_track` for tracks that share a video.
+    def predict_frames(self, task_format: SubmissionFormat, samples: FrameSamples) -> Floats:
+        """(N, F) predictions for every frame of the tracks; see `track_faces` for tracks that share a video.
 
         Raises:
-            ConfigError: tables do not hold what the form asks for.
-            InputError: a table cannot be read, or a video is in none.
+            ConfigError: The tables do not hold what the format needs.
+            InputError: A table cannot be read, or a video is in none.
         """
-        return np.concatenate([part.decode(self.scores(form, part, samples)) for part in self.parts(form)], axis=1)
+        decoders = self.decoders(task_format)
+        return np.concatenate([each.decode(self.scores(task_format, each, samples)) for each in decoders], axis=1)
 
-    def of_images(self, form: SubmissionFormat, samples: ImageSamples) -> Floats:
-        """Predictions to images, found by file name.
+    def predict_images(self, task_format: SubmissionFormat, samples: ImageSamples) -> Floats:
+        """(N, F) predictions for images, which are found by file name.
 
         Raises:
-            ConfigError: as for `of_frames`.
-            InputError: a table cannot be read, or an image is in none.
+            ConfigError: As for `predict_frames`.
+            InputError: A table cannot be read, or an image is in none.
         """
-        loaded = self.load(form)
+        loaded, decoders = self.load(task_format), self.decoders(task_format)
         one = np.ones(1, dtype=np.int64)
         names = [PurePath(name).name for name in samples.names]
-        rows = [[part.decode(self.video(part, loaded, name, one)) for part in self.parts(form)] for name in names]
+        rows = [[each.decode(self.track_scores(each, loaded, name, one)) for each in decoders] for name in names]
         return np.concatenate([np.concatenate(row, axis=1) for row in rows])
 
-    def of_clips(self, form: SubmissionFormat, samples: ClipSamples) -> Floats:
-        """Refused: tables hold frames, no intensities of whole videos.
+    def predict_clips(self, task_format: SubmissionFormat, samples: ClipSamples) -> Floats:
+        """Refused: tables hold frames, not intensities of whole videos.
 
         Raises:
-            ConfigError: always.
+            ConfigError: Always.
         """
-        raise ConfigError(f"affect tables do not answer {form.name} of {samples.dataset}; give a file of answers")
+        raise ConfigError(
+            f"affect tables hold no predictions of {task_format.name} for {samples.dataset}; give a file of predictions"
+        )
 
-    def parts(self, form: SubmissionFormat) -> tuple[TaskDecoder, ...]:
-        """The tasks of the form with the settings of this predictor."""
-        return task_decoders(form, self._smoothing, self._thresholds)
+    def decoders(self, task_format: SubmissionFormat) -> tuple[TaskDecoder, ...]:
+        """The decoders of the format's tasks with the settings of this predictor."""
+        return task_decoders(task_format, self._smoothing, self._thresholds)
 
     def scores(
         self,
-        form: SubmissionFormat,
-        part: TaskDecoder,
+        task_format: SubmissionFormat,
+        decoder: TaskDecoder,
         samples: FrameSamples,
         *,
         loaded: list[LoadedTables] | None = None,
     ) -> Floats:
-        """(N, C) blended and smoothed scores of one task, before any decision."""
-        tables = loaded or self.load(form)
+        """(N, C) blended and smoothed scores of one task, not yet decoded.
+
+        Raises:
+            InputError: A table cannot be read, a video is in none, or the samples have no row.
+        """
+        tables = loaded or self.load(task_format)
         result: Floats | None = None
         for track, rows in samples.track_rows():
             if not len(rows):
                 continue
-            own = self.video(part, tables, track, samples.frame[rows], other_tracks=samples.tracks)
+            own = self.track_scores(decoder, tables, track, samples.frame[rows], other_tracks=samples.tracks)
             result = np.zeros((len(samples), own.shape[1])) if result is None else result
             result[rows] = own
         if result is None:
-            raise InputError(f"{samples.dataset}, {samples.split} has no row to answer")
+            raise InputError(f"{samples.dataset}, {samples.split} has no row to predict")
         return result
 
-    def load(self, form: SubmissionFormat) -> list[LoadedTables]:
-        """The tables of every model, with the columns that the form needs."""
-        columns = [column for part in self.parts(form) for column in part.columns]
-        return [LoadedTables(model, columns, of_frames=form.of_frames) for model in self._models]
+    def load(self, task_format: SubmissionFormat) -> list[LoadedTables]:
+        """The tables of every model, with the columns that the format needs."""
+        columns = [column for each in self.decoders(task_format) for column in each.columns]
+        return [LoadedTables(model, columns, per_frame=task_format.per_frame) for model in self._models]
 
-    def video(
+    def track_scores(
         self,
-        part: TaskDecoder,
+        decoder: TaskDecoder,
         loaded: Sequence[LoadedTables],
         track: str,
         frames: Frames,
         *,
         other_tracks: Sequence[str] = (),
     ) -> Floats:
-        """(T, C) scores of one track in the given frames (from 1); zeros where it has no face at all.
+        """(T, C) scores of one track in the given frames (from 1); zeros if the track has no face at all.
 
         Raises:
-            InputError: no table of a model has the video.
+            InputError: No table of a model has the video.
         """
-        models = [tables.interpolated(part, track, int(frames.max()), other_tracks) for tables in loaded]
-        longest = max(len(interpolated) for interpolated in models)
-        # One model may have seen faces in later frames than another: the last value is repeated.
-        level = [
-            np.pad(interpolated, ((0, longest - len(interpolated)), (0, 0)), mode="edge") for interpolated in models
-        ]
-        interpolated = blend(level, self._shares(part.task))
-        return (self._smoothing.filter(interpolated, part.width) if part.width else interpolated)[frames - 1]
+        models = [tables.interpolated(decoder, track, int(frames.max()), other_tracks) for tables in loaded]
+        longest = max(len(scores) for scores in models)
+        # One model may have found faces in later frames than another: the last value is repeated.
+        level = [np.pad(scores, ((0, longest - len(scores)), (0, 0)), mode="edge") for scores in models]
+        blended = blend(level, self._weights_of(decoder.task))
+        return (self._smoothing.filter(blended, decoder.width) if decoder.width else blended)[frames - 1]
 
-    def _shares(self, task: str) -> Sequence[float]:
-        return self._weights.get(task) or [1 / self.n_systems] * self.n_systems
+    def _weights_of(self, task: str) -> Sequence[float]:
+        return self._weights.get(task) or [1 / self.n_models] * self.n_models
 
 
 class TableFolder:
@@ -180,58 +185,59 @@ class TableFolder:
         """SHA-256 of each table."""
         return map(hash_file, table_files(self.folder))
 
-    def videos(self, columns: Sequence[str], *, of_frames: bool) -> Mapping[str, VideoScores]:
-        """Video -> its faces; see `load_faces`."""
-        return load_faces(self.folder, columns, of_frames=of_frames)
+    def videos(self, columns: Sequence[str], *, per_frame: bool) -> Mapping[str, VideoScores]:
+        """Video -> its scores; see `load_video_scores`."""
+        return load_video_scores(self.folder, columns, per_frame=per_frame)
 
-    def absent(self, columns: Sequence[str], videos: Mapping[str, VideoScores]) -> tuple[str, ...]:
-        """Columns that no table measured."""
+    def missing(self, columns: Sequence[str], videos: Mapping[str, VideoScores]) -> tuple[str, ...]:
+        """Columns that have no value in any table."""
         return tuple(name for name in columns if not any(np.isfinite(v.columns[name]).any() for v in videos.values()))
 
 
 class LoadedTables:
-    """The faces of one model.
+    """The scores of one model.
 
     Args:
-        model: that has them.
-        columns: that are needed.
-        of_frames: False for lists of single pictures.
+        model: Model whose tables are read.
+        columns: Names of the table columns that are needed.
+        per_frame: False for lists of single images.
 
     Attributes:
-        absent: columns that no table measured; they count as 0 throughout.
+        missing: Columns that have no value in any table; they count as 0 throughout.
 
     Raises:
-        InputError: as for `load_faces`.
+        InputError: As for `load_video_scores`.
     """
 
-    def __init__(self, model: TableFolder | BundleOnCropFolder, columns: Sequence[str], *, of_frames: bool) -> None:
-        self._system = model
+    def __init__(self, model: TableFolder | BundleOnCropFolder, columns: Sequence[str], *, per_frame: bool) -> None:
+        self._model = model
         self._interpolated: dict[tuple[str, str, int], Floats] = {}
-        self._videos = model.videos(columns, of_frames=of_frames)
-        self.absent = model.absent(columns, self._videos)
+        self._videos = model.videos(columns, per_frame=per_frame)
+        self.missing = model.missing(columns, self._videos)
 
-    def faces(self, track: str, other_tracks: Sequence[str]) -> VideoScores:
-        """The faces of one track, with 0 in the columns that no table has.
+    def scores(self, track: str, other_tracks: Sequence[str]) -> VideoScores:
+        """Scores of one track, with 0 in the missing columns.
 
         Raises:
-            InputError: no table has its video.
+            InputError: No table has its video.
         """
-        faces = faces_of_track(track, self._videos, other_tracks)
-        if faces is None:
-            raise InputError(f"{self._system.folder}: no table has the video {track} of the list; analyse it too")
-        return faces.with_zeros(self.absent)
+        scores = track_faces(track, self._videos, other_tracks)
+        if scores is None:
+            raise InputError(f"{self._model.folder}: no table has the video {track} of the list; analyse it too")
+        return scores.with_zeros(self.missing)
 
-    def interpolated(self, part: TaskDecoder, track: str, n_frames: int, other_tracks: Sequence[str]) -> Floats:
-        """(T, C) scores on the frames 1 to T: all that the list asks for, and all that have a face; kept."""
-        key = part.task, track, n_frames
+    def interpolated(self, decoder: TaskDecoder, track: str, n_frames: int, other_tracks: Sequence[str]) -> Floats:
+        """(T, C) scores of one task on the frames 1 to T: all that the list names and all with a face; cached."""
+        key = decoder.task, track, n_frames
         if key not in self._interpolated:
-            self._interpolated[key] = self._laid_out(part, track, n_frames, other_tracks)
+            self._interpolated[key] = self._interpolate(decoder, track, n_frames, other_tracks)
         return self._interpolated[key]
 
-    def _laid_out(self, part: TaskDecoder, track: str, n_frames: int, other_tracks: Sequence[str]) -> Floats:
-        frames, values = self.faces(track, other_tracks).measured(part.columns, main_only=part.scores is None)
-        if part.scores is not None:
-            values = part.scores(values)
+    def _interpolate(self, decoder: TaskDecoder, track: str, n_frames: int, other_tracks: Sequence[str]) -> Floats:
+        scores = self.scores(track, other_tracks)
+        frames, values = scores.known_rows(decoder.columns, main_only=decoder.scores is None)
+        if decoder.scores is not None:
+            values = decoder.scores(values)
         if not len(frames):
             return np.zeros((n_frames, values.shape[1]))
         # The main face is alone in its frame, so this changes something only where all faces count.

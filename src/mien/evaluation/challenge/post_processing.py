@@ -31,6 +31,8 @@ class PostProcessing:
         True
         >>> PostProcessing(weights={"va": (0.7, 0.3)}).decides
         False
+        >>> PostProcessing(smoothing="va=50").filter().va
+        50
     """
 
     smoothing: Smoothing | str | None = None
@@ -53,8 +55,8 @@ class PostProcessing:
         """
         return Smoothing.of(self.smoothing, spec)
 
-    def limits(self, form: SubmissionFormat, spec: ModelSpec | None = None) -> tuple[float, ...]:
-        """One threshold per action unit of a form; empty for the official one.
+    def limits(self, task_format: SubmissionFormat, spec: ModelSpec | None = None) -> tuple[float, ...]:
+        """One threshold per action unit of a format; empty for the official one.
 
         Raises:
             ConfigError: The bundle's own are asked for, and there is no bundle, or it lacks one of them.
@@ -62,22 +64,22 @@ class PostProcessing:
         if self.thresholds == OWN:
             if spec is None:
                 raise ConfigError("tables and files have no thresholds of their own; give numbers")
-            return own_thresholds(spec, form)
+            return own_thresholds(spec, task_format)
         return tuple(float(threshold) for threshold in self.thresholds)
 
 
-def own_thresholds(spec: ModelSpec, form: SubmissionFormat) -> tuple[float, ...]:
-    """The bundle's thresholds of the action units that a form asks for.
+def own_thresholds(spec: ModelSpec, task_format: SubmissionFormat) -> tuple[float, ...]:
+    """The bundle's thresholds of the action units that a format asks for.
 
     Raises:
-        ConfigError: The bundle has no threshold for one of them, or the form asks for no action unit.
+        ConfigError: The bundle has no threshold for one of them, or the format asks for no action unit.
     """
-    units = [entry.name for entry in form.entries if entry.name in ACTION_UNITS]
+    units = [entry.name for entry in task_format.fields if entry.name in ACTION_UNITS]
     task = spec.task("action_units")
     known = dict(zip(task.labels, task.thresholds, strict=False)) if task else {}
     missing = [unit for unit in units if unit not in known]
     if not units:
-        raise ConfigError(f"{form.name} has no action units; leave out the thresholds")
+        raise ConfigError(f"{task_format.name} has no action units; leave out the thresholds")
     if missing:
         raise ConfigError(f"{spec.name} has no thresholds for {', '.join(missing)}; give numbers, or leave 0.5")
     return tuple(known[unit] for unit in units)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files of answers: reading them strictly, writing them, and checking one against the official list."""
+"""Files of predictions: strict reading, writing, and validation against the official list."""
 
 from __future__ import annotations
 
@@ -19,66 +19,68 @@ from mien.evaluation.challenge.submission_formats import SubmissionFormat
 from mien.results import atomic_write, output_errors
 
 KEY = "image"
-"""Name of the first column of a table that `read_predictions` gives, whatever the file's header calls it."""
+"""Name of the first column in tables of `read_predictions`, for every name in the file's header."""
 
-# First names of a list's header; a list without a header would lose its first row without a word.
+# First fields of a list's header; without this check, a list without a header would lose its first row silently.
 _LIST_HEADERS = ("image", "image_location", "filename", "file_id")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Predictions:
-    """The rows of a file of answers, every value checked.
+    """The rows of a file of predictions, every value checked.
 
     Attributes:
-        form: of the file.
-        table: the rows as read, with lines for messages.
-        values: (N, entries) float64.
+        task_format: Format of the file.
+        table: Rows as read, with line numbers for messages.
+        values: (N, F) float64 values, one column per field of the format.
     """
 
-    form: SubmissionFormat
+    task_format: SubmissionFormat
     table: Table
     values: npt.NDArray[np.float64]
 
     @property
     def names(self) -> pa.Array:
-        """N names of rows."""
+        """(N,) names of the rows."""
         return self.table.texts(KEY)
 
     def __len__(self) -> int:
         return len(self.values)
 
 
-def read_predictions(form: SubmissionFormat, path: Path) -> Predictions:
-    """Read a file of answers.
+def read_predictions(task_format: SubmissionFormat, path: Path) -> Predictions:
+    """Read a file of predictions.
 
     Raises:
-        InputError: the file cannot be read, its header is not the form's, or a row has too many or too few fields or
-            a value that the form does not allow; with line and field.
+        InputError: The file cannot be read, its header is not the format's, or a row has too many or too few fields or
+            a value that the format does not allow; with line and field.
     """
     try:
         document = load_document(path)
         header = ",".join(document.header())
-        if header != form.header_line:
-            raise AnnotationError(path, f"the header must be {form.header_line!r}, not {header!r}", line=1)
-        fields = [Field(KEY, "text"), *(Field(entry.name) for entry in form.entries)]
+        if header != task_format.header_line:
+            raise AnnotationError(path, f"the header must be {task_format.header_line!r}, not {header!r}", line=1)
+        fields = [Field(KEY, "text"), *(Field(field.name) for field in task_format.fields)]
         table = read_rows(document, fields)
-        for entry in form.entries:
-            values = table.columns[entry.name]
-            if entry.whole:
-                table.classes(entry.name, low=int(entry.low), high=int(entry.high))
+        for field in task_format.fields:
+            values = table.columns[field.name]
+            if field.whole:
+                table.classes(field.name, low=int(field.low), high=int(field.high))
             else:
-                outside = (values < entry.low) | (values > entry.high)
-                table.refuse(outside, entry.name, f"is not in [{entry.low:g}, {entry.high:g}]")
+                outside = (values < field.low) | (values > field.high)
+                table.refuse(outside, field.name, f"is not in [{field.low:g}, {field.high:g}]")
     except AnnotationError as error:
         raise InputError(str(error)) from error
-    return Predictions(form=form, table=table, values=table.numbers([entry.name for entry in form.entries]))
+    return Predictions(
+        task_format=task_format, table=table, values=table.numbers([field.name for field in task_format.fields])
+    )
 
 
 def read_list(path: Path) -> pa.Array:
     """The names of an official list, in order: the first field of every line below the header.
 
     Raises:
-        InputError: the list cannot be read, has no header or no rows, or names a row twice.
+        InputError: The list cannot be read, has no header or no rows, or names a row twice.
     """
     try:
         document = load_document(path)
@@ -97,59 +99,63 @@ def read_list(path: Path) -> pa.Array:
     return names
 
 
-def write_predictions(form: SubmissionFormat, names: pa.Array, values: npt.NDArray[np.floating], path: Path) -> None:
-    """Write a file of answers.
+def write_predictions(
+    task_format: SubmissionFormat, names: pa.Array, values: npt.NDArray[np.floating], path: Path
+) -> None:
+    """Write a file of predictions.
 
     Args:
-        form: of the file.
-        names: N names of rows, in the order of the official list.
-        values: (N, entries) within the ranges of the form.
-        path: of the file; an older one is replaced only when the new one is complete.
+        task_format: Format of the file.
+        names: (N,) names of the rows, in the order of the official list.
+        values: (N, F) values within the ranges of the format.
+        path: File to write; an older one is replaced by an atomic write.
 
     Raises:
-        ConfigError: the values do not fit the form.
-        OutputError: the file cannot be written.
+        ConfigError: The values do not fit the format.
+        OutputError: The file cannot be written.
     """
-    if values.shape != (len(names), len(form.entries)):
-        raise ConfigError(f"{len(names)} rows of {len(form.entries)} entries are needed, got {values.shape}")
+    if values.shape != (len(names), len(task_format.fields)):
+        raise ConfigError(f"{len(names)} rows of {len(task_format.fields)} fields are needed, got {values.shape}")
     columns = [names]
-    for entry, column in zip(form.entries, values.T, strict=True):
-        allowed = (column >= entry.low) & (column <= entry.high) & (not entry.whole or column == np.floor(column))
+    for field, column in zip(task_format.fields, values.T, strict=True):
+        allowed = (column >= field.low) & (column <= field.high) & (not field.whole or column == np.floor(column))
         if not allowed.all():
             row = int((~allowed).argmax())
-            raise ConfigError(f"{entry.name} of {names[row]} is {column[row]}, which the form of {form.name} refuses")
-        columns.append(pa.array(column.astype(np.int64 if entry.whole else np.float32)))
-    table = pa.table(columns, names=[KEY, *(entry.name for entry in form.entries)])
+            raise ConfigError(
+                f"{field.name} of {names[row]} is {column[row]}, which the format of {task_format.name} does not allow"
+            )
+        columns.append(pa.array(column.astype(np.int64 if field.whole else np.float32)))
+    table = pa.table(columns, names=[KEY, *(field.name for field in task_format.fields)])
     options = pacsv.WriteOptions(include_header=False, quoting_style="none")
     with output_errors(path, "choose a folder with room that you may write"):
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as file:
-            file.write(form.header_line.encode() + b"\n")
+            file.write(task_format.header_line.encode() + b"\n")
             pacsv.write_csv(table, file, options)
 
 
-def validate_predictions(form: SubmissionFormat, path: Path, list_path: Path) -> int:
-    """Check a finished file against the official list: header, fields, ranges, classes, names, order and count.
+def validate_predictions(task_format: SubmissionFormat, path: Path, list_path: Path) -> int:
+    """Check a finished file against the official list: header, fields, ranges, classes, names, order, number of rows.
 
     Returns:
         The number of rows.
 
     Raises:
-        InputError: the first thing that is wrong, with its line.
+        InputError: The first fault, with its line.
     """
-    answers, listed = read_predictions(form, path), read_list(list_path)
-    n = min(len(answers), len(listed))
-    differs = np.asarray(pc.not_equal(answers.names.slice(0, n), listed.slice(0, n)))
+    predictions, listed = read_predictions(task_format, path), read_list(list_path)
+    n = min(len(predictions), len(listed))
+    differs = np.asarray(pc.not_equal(predictions.names.slice(0, n), listed.slice(0, n)))
     if differs.any():
         row = int(differs.argmax())
         raise InputError(
-            f"{path}, line {row + 2}: {answers.names[row]} where the list has {listed[row]}; keep the list's order,"
+            f"{path}, line {row + 2}: {predictions.names[row]} where the list has {listed[row]}; keep the list's order,"
             " one row for each of its rows"
         )
-    if len(answers) != len(listed):
+    if len(predictions) != len(listed):
         place = f"{path}, line {n + 2}"
-        problem = "rows beyond the list's" if len(answers) > n else "ends before the list does"
-        raise InputError(f"{place}: {problem}; it has {len(answers)} rows, the list has {len(listed)}")
+        problem = "rows beyond the list's" if len(predictions) > n else "ends before the list does"
+        raise InputError(f"{place}: {problem}; it has {len(predictions)} rows, the list has {len(listed)}")
     return n
 
 

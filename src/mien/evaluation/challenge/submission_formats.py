@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The formats of challenge submissions, and how each task's fields are decoded from an affect table."""
+"""The formats of challenge submissions, and the decoders from scores to the fields of each task."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from mien.core import (
     EXPRESSION_ORDERS,
     ConfigError,
 )
+from mien.metrics import OFFICIAL_THRESHOLD
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,10 @@ class SubmissionField:
     """One field of a row after the row's name.
 
     Attributes:
-        name: for messages and look-up.
-        low: smallest value.
-        high: largest value.
-        whole: whether it is a class or a yes-or-no, so that fractions are refused.
+        name: Name of the field: a label, or ``"expression"``.
+        low: Smallest value that is allowed.
+        high: Largest value that is allowed.
+        whole: Whether the field is a class or a binary label, so that fractions are not allowed.
     """
 
     name: str
@@ -44,26 +45,33 @@ class SubmissionField:
 
 @dataclass(frozen=True, kw_only=True)
 class SubmissionFormat:
-    """How the answers to one task are written.
+    """The file format of the predictions of one task.
 
     Attributes:
-        name: of the task.
-        key: header of the first field, which names the row.
-        header: names of the header after the key. They need not match the entries: the header of the expression
+        name: Name of the task.
+        key: Header of the first field, which names the row.
+        header: Names of the header after the key. They need not match the fields: the header of the expression
             challenge names eight classes, its rows hold one number.
-        entries: fields of a row after its name.
-        of_frames: whether rows are named ``video/00001.jpg``, with frames counted from 1.
+        fields: Fields of a row after its name.
+        per_frame: Whether rows are named ``video/00001.jpg``, with frames numbered from 1.
+
+    Examples:
+        >>> task_format = submission_format("va")
+        >>> task_format.header_line
+        'image_location,valence,arousal'
+        >>> [(field.name, field.low, field.high) for field in task_format.fields]
+        [('valence', -1, 1), ('arousal', -1, 1)]
     """
 
     name: str
     key: str
     header: tuple[str, ...]
-    entries: tuple[SubmissionField, ...]
-    of_frames: bool = True
+    fields: tuple[SubmissionField, ...]
+    per_frame: bool = True
 
     @property
     def header_line(self) -> str:
-        """The first line of a file."""
+        """First line of a file."""
         return ",".join((self.key, *self.header))
 
 
@@ -76,7 +84,7 @@ def _titled(labels: Sequence[str], *, between: str = " ") -> tuple[str, ...]:
 
 
 def _unit_names(labels: Sequence[str]) -> tuple[str, ...]:
-    """``AU01`` is spelled ``AU1`` in official headers."""
+    """Official spelling of action units: ``AU1`` for ``AU01``."""
     return tuple(f"AU{int(label[2:])}" for label in labels)
 
 
@@ -88,69 +96,79 @@ _AFFECTNET = EXPRESSION_ORDERS["affectnet"]
 
 SUBMISSIONS = MappingProxyType(
     {
-        form.name: form
-        for form in (
-            SubmissionFormat(name="va", key="image_location", header=("valence", "arousal"), entries=_VA),
-            SubmissionFormat(name="expr", key="image_location", header=_titled(_EXPR_8), entries=(_class(8),)),
-            SubmissionFormat(name="au", key="image_location", header=_unit_names(ACTION_UNITS_12), entries=_AU_12),
+        task_format.name: task_format
+        for task_format in (
+            SubmissionFormat(name="va", key="image_location", header=("valence", "arousal"), fields=_VA),
+            SubmissionFormat(name="expr", key="image_location", header=_titled(_EXPR_8), fields=(_class(8),)),
+            SubmissionFormat(name="au", key="image_location", header=_unit_names(ACTION_UNITS_12), fields=_AU_12),
             SubmissionFormat(
                 name="mtl",
                 key="image",
                 header=("valence", "arousal", "expression", "aus"),
-                entries=(*_VA, _class(8), *_AU_12),
+                fields=(*_VA, _class(8), *_AU_12),
             ),
-            SubmissionFormat(name="lsd", key="image", header=("expression",), entries=(_class(6),), of_frames=False),
+            SubmissionFormat(name="lsd", key="image", header=("expression",), fields=(_class(6),), per_frame=False),
             SubmissionFormat(
                 name="ce",
                 key="image_location",
                 header=_titled(COMPOUND_EXPRESSIONS, between="_"),
-                entries=(_class(7),),
+                fields=(_class(7),),
             ),
             SubmissionFormat(
                 name="emi",
                 key="Filename",
                 header=_titled(EMI_EMOTIONS),
-                entries=tuple(SubmissionField(label, 0, 1) for label in EMI_EMOTIONS),
-                of_frames=False,
+                fields=tuple(SubmissionField(label, 0, 1) for label in EMI_EMOTIONS),
+                per_frame=False,
             ),
         )
     }
 )
-"""Task -> the official form of its submissions."""
+"""Task -> official format of its submissions."""
 
 PREDICTION_FORMATS = MappingProxyType(
     {
         **SUBMISSIONS,
         **{
-            form.name: form
-            for form in (
-                SubmissionFormat(name="expr-2020", key="image_location", header=_titled(_EXPR_7), entries=(_class(7),)),
+            task_format.name: task_format
+            for task_format in (
+                SubmissionFormat(name="expr-2020", key="image_location", header=_titled(_EXPR_7), fields=(_class(7),)),
                 SubmissionFormat(
-                    name="au-2020", key="image_location", header=_unit_names(ACTION_UNITS_8), entries=_AU_8
+                    name="au-2020", key="image_location", header=_unit_names(ACTION_UNITS_8), fields=_AU_8
                 ),
                 SubmissionFormat(
                     name="eri",
                     key="File_ID",
                     header=_titled(ERI_EMOTIONS),
-                    entries=tuple(SubmissionField(label, 0, 1) for label in ERI_EMOTIONS),
-                    of_frames=False,
+                    fields=tuple(SubmissionField(label, 0, 1) for label in ERI_EMOTIONS),
+                    per_frame=False,
                 ),
                 SubmissionFormat(
                     name="affectnet",
                     key="image",
                     header=_AFFECTNET,
-                    entries=tuple(SubmissionField(label, -math.inf, math.inf) for label in _AFFECTNET),
-                    of_frames=False,
+                    fields=tuple(SubmissionField(label, -math.inf, math.inf) for label in _AFFECTNET),
+                    per_frame=False,
                 ),
             )
         },
     }
 )
-"""Every form that an evaluation reads: the official ones, older editions, and two of mien's own (eri, affectnet)."""
+"""Task -> format of predictions: the official ones, older editions, and two that mien defines (eri, affectnet)."""
 
 
 def edition_format(task: str, expressions: Sequence[str], units: Sequence[str]) -> SubmissionFormat:
-    """The form of a frame task for the edition whose labels these are: 7 expressions or 8 action units are of 2020."""
+    """Format of a frame task for the edition with these labels: 7 expressions or 8 action units belong to 2020.
+
+    Args:
+        task: Name in `PREDICTION_FORMATS`.
+        expressions: Expression labels of the data set.
+        units: Action unit labels of the data set.
+
+    Examples:
+        >>> edition_format("au", (), ACTION_UNITS_8).name
+        'au-2020'
+    """
     if task == "expr" and tuple(expressions) == _EXPR_7:
         return PREDICTION_FORMATS["expr-2020"]
     if task == "au" and tuple(units) == ACTION_UNITS_8:
@@ -159,10 +177,14 @@ def edition_format(task: str, expressions: Sequence[str], units: Sequence[str]) 
 
 
 def submission_format(task: str) -> SubmissionFormat:
-    """The official form of a task.
+    """The official format of a task.
 
     Raises:
-        ConfigError: there is none of that name.
+        ConfigError: No challenge has that name.
+
+    Examples:
+        >>> len(submission_format("mtl").fields)
+        15
     """
     if task not in SUBMISSIONS:
         near = difflib.get_close_matches(task, SUBMISSIONS, cutoff=0.5)
@@ -174,7 +196,7 @@ Floats = npt.NDArray[np.float64]
 
 _CANONICAL = EXPRESSION_ORDERS["canonical"]
 
-# Form -> classes of its field "expression", in the order of its numbers.
+# Format -> classes of its field "expression", in the order of its numbers.
 _CLASSES = MappingProxyType(
     {
         "expr": EXPRESSION_ORDERS["affwild2_8"],
@@ -187,14 +209,15 @@ _CLASSES = MappingProxyType(
 
 @dataclass(frozen=True, kw_only=True)
 class TaskDecoder:
-    """One task of a form.
+    """The decoder of one task of a format, from table columns to fields.
 
     Attributes:
-        task: ``"va"``, ``"expr"`` (compound ones too) or ``"au"``.
-        columns: of the tables.
-        width: half-width of the filter, in frames.
-        decode: scores (T, C) to entries of the form (T, entries).
-        scores: columns of a face to scores; given where all faces of a frame count, None where the main one does.
+        task: ``"va"``, ``"expr"`` (compound expressions, too) or ``"au"``.
+        columns: Names of the table columns that are needed.
+        width: Half-width of the filter, in frames; 0 for none.
+        decode: Function from scores (T, C) to fields (T, F).
+        scores: Function from columns (N, K) to scores (N, C), for tasks in which all faces of a frame count; None for
+            tasks in which the main face counts and the columns are the scores.
     """
 
     task: str
@@ -205,27 +228,35 @@ class TaskDecoder:
 
 
 def task_decoders(
-    form: SubmissionFormat, smoothing: Smoothing, thresholds: Sequence[float] = ()
+    task_format: SubmissionFormat, smoothing: Smoothing, thresholds: Sequence[float] = ()
 ) -> tuple[TaskDecoder, ...]:
-    """The tasks of a form, in the order of its fields.
+    """The decoders of a format's tasks, in the order of its fields.
 
     Args:
-        form: one that affect tables can fill.
-        smoothing: half-widths of the tasks.
-        thresholds: one probability per action unit from which it counts as present; empty for .5 throughout.
+        task_format: Format that affect tables can fill.
+        smoothing: Half-widths of the filters.
+        thresholds: One probability per action unit, from which it counts as present; empty for `OFFICIAL_THRESHOLD`
+            throughout.
 
     Raises:
-        ConfigError: no affect table holds what the form asks for, or the thresholds do not fit it.
+        ConfigError: No affect table holds what the format needs, or the thresholds do not fit it.
+
+    Examples:
+        >>> [decoder.task for decoder in task_decoders(submission_format("mtl"), Smoothing(va=50))]
+        ['va', 'expr', 'au']
+        >>> units = task_decoders(submission_format("au"), Smoothing(), thresholds=[0.4] * 12)[0]
+        >>> units.decode(np.full((1, 12), 0.4))[0, :3].tolist()
+        [1.0, 1.0, 1.0]
     """
-    parts: list[TaskDecoder] = []
-    names = [entry.name for entry in form.entries]
+    decoders: list[TaskDecoder] = []
+    names = [field.name for field in task_format.fields]
     units = tuple(name for name in names if name.startswith("AU"))
     if names[:2] == list(DIMENSIONS):
-        parts.append(
+        decoders.append(
             TaskDecoder(task="va", columns=DIMENSIONS, width=smoothing.va, decode=lambda v: np.clip(v, -1.0, 1.0))
         )
-    if form.name == "ce":
-        parts.append(
+    if task_format.name == "ce":
+        decoders.append(
             TaskDecoder(
                 task="expr",
                 columns=_expressions(_CANONICAL),
@@ -234,21 +265,21 @@ def task_decoders(
                 scores=lambda rows: compound_scores(rows, _CANONICAL),
             )
         )
-    elif form.name in _CLASSES:
-        columns = _expressions(_CLASSES[form.name])
-        parts.append(TaskDecoder(task="expr", columns=columns, width=smoothing.expr, decode=_highest))
+    elif task_format.name in _CLASSES:
+        columns = _expressions(_CLASSES[task_format.name])
+        decoders.append(TaskDecoder(task="expr", columns=columns, width=smoothing.expr, decode=_highest))
     if units:
-        limits = np.asarray(thresholds if len(thresholds) else [0.5] * len(units), dtype=np.float64)
+        limits = np.asarray(thresholds if len(thresholds) else [OFFICIAL_THRESHOLD] * len(units), dtype=np.float64)
         if limits.shape != (len(units),):
             raise ConfigError(f"there are {len(units)} action units, got {len(limits)} thresholds")
-        parts.append(
+        decoders.append(
             TaskDecoder(task="au", columns=units, width=smoothing.au, decode=lambda v: (v >= limits).astype(float))
         )
     elif len(thresholds):
-        raise ConfigError(f"{form.name} has no action units; leave out the thresholds")
-    if not parts:
-        raise ConfigError(f"affect tables do not hold what {form.name} asks for; give a file of answers")
-    return tuple(parts)
+        raise ConfigError(f"{task_format.name} has no action units; leave out the thresholds")
+    if not decoders:
+        raise ConfigError(f"affect tables do not hold what {task_format.name} needs; give a file of predictions")
+    return tuple(decoders)
 
 
 def _expressions(labels: Sequence[str]) -> tuple[str, ...]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Submissions: from affect tables (or files of intensities) to one row for each row of the official list."""
+"""Submissions: predictions for every row of the official list, from tables, bundles, heads or files."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ _FRAME = re.compile(r"(?P<video>.+)/(?P<frame>\d+)\.jpg")
 
 @dataclass(frozen=True, kw_only=True)
 class Submission:
-    """What was written.
+    """Summary of a submission that was written.
 
     Attributes:
-        n_rows: rows, as many as the list has.
-        n_filled: rows whose frame has no face; they are interpolated or copied within their video.
-        without_face: videos without any face, whose rows hold the first class, 0 or "absent".
-        messages: what the user should know, in sentences.
+        n_rows: Number of rows, as in the list.
+        n_filled: Number of rows whose frame has no face; they are interpolated or copied within their video.
+        without_face: Videos without any face, whose rows hold the first class, 0 or "absent".
+        messages: Notes for the user, in sentences.
     """
 
     n_rows: int
@@ -84,20 +84,20 @@ def write_submission(
             post = PostProcessing(smoothing="va=50", weights={"va": (0.7, 0.3)})
             write_submission("va", ["tables/a", "tables/b"], "list.txt", "va.txt", post_processing=post)
     """
-    form, listed, target = submission_format(task), Path(list_path), Path(out)
+    task_format, listed, target = submission_format(task), Path(list_path), Path(out)
     names = read_list(listed)
-    predictor = _predictor(form, subject, None if crops is None else Path(crops), features, post_processing)
+    predictor = _predictor(task_format, subject, None if crops is None else Path(crops), features, post_processing)
     if isinstance(predictor, TablePredictor):
-        values, report = _from_tables(form, predictor, names)
+        values, report = _from_tables(task_format, predictor, names)
     else:
         values = (
-            _intensities(form, predictor, names)
+            _intensities(task_format, predictor, names)
             if isinstance(predictor, Path)
-            else predictor.of_names(form, names.to_pylist())
+            else predictor.predict_names(task_format, names.to_pylist())
         )
         report = Submission(n_rows=len(names), n_filled=0, without_face=(), messages=())
-    write_predictions(form, names, values, target)
-    validate_predictions(form, target, listed)
+    write_predictions(task_format, names, values, target)
+    validate_predictions(task_format, target, listed)
     return report
 
 
@@ -115,7 +115,7 @@ def validate_submission(task: str, path: str | Path, list_path: str | Path) -> i
 
 
 def _predictor(
-    form: SubmissionFormat,
+    task_format: SubmissionFormat,
     subject: Any,
     crops: Path | None,
     features: Sequence[str | Path],
@@ -124,19 +124,20 @@ def _predictor(
     """What fills the list: tables or a bundle, heads, or the folder of CSV files of ``emi``."""
     post = post_processing or PostProcessing()
     if isinstance(subject, BundleOnCropFolder):
-        return TablePredictor([subject], smoothing=post.filter(), thresholds=post.limits(form))
+        return TablePredictor([subject], smoothing=post.filter(), thresholds=post.limits(task_format))
     if crops is not None:
         if post.weights or features:
             raise ConfigError("one bundle on crops has no weights and no features; leave them out")
-        return bundle_on_crops(load_affect(subject, form.name), form, crops, post)
-    if form.name == "emi" and (folder := _csv_folder(subject)) is not None:
+        return bundle_on_crops(load_affect(subject, task_format.name), task_format, crops, post)
+    if task_format.name == "emi" and (folder := _csv_folder(subject)) is not None:
         if post.decides or post.weights or features:
             raise ConfigError("a folder of CSV files takes no further option; blend such files with mien blend")
         return folder
-    predictor = create_predictor(subject, form, features=features, post_processing=post)
+    predictor = create_predictor(subject, task_format, features=features, post_processing=post)
     if not isinstance(predictor, (TablePredictor, HeadsOnFeatures)):
         raise ConfigError(
-            f"a submission for {form.name} needs folders of affect tables, folders of heads, or a bundle and its crops"
+            f"a submission for {task_format.name} needs folders of affect tables, folders of heads, or a bundle and"
+            " its crops"
         )
     return predictor
 
@@ -149,20 +150,23 @@ def _csv_folder(subject: Any) -> Path | None:
     return None
 
 
-def _from_tables(form: SubmissionFormat, models: TablePredictor, names: pa.Array) -> tuple[Floats, Submission]:
-    parts, loaded = models.parts(form), models.load(form)
-    absent = [name for name in loaded[0].absent if all(name in tables.absent for tables in loaded)]
-    messages = [f"{column} is given by no model; it counts as 0 throughout" for column in absent]
-    values = np.zeros((len(names), len(form.entries)))
-    listed = _listed(form, names)
+def _from_tables(task_format: SubmissionFormat, models: TablePredictor, names: pa.Array) -> tuple[Floats, Submission]:
+    decoders, loaded = models.decoders(task_format), models.load(task_format)
+    missing = [name for name in loaded[0].missing if all(name in tables.missing for tables in loaded)]
+    messages = [f"no model predicts {column}; it counts as 0 throughout" for column in missing]
+    values = np.zeros((len(names), len(task_format.fields)))
+    listed = _listed(task_format, names)
     other_tracks = [video for video, _, _ in listed]
     n_filled, without_face = 0, []
     for video, rows, frames in listed:
-        scores = (part.decode(models.video(part, loaded, video, frames, other_tracks=other_tracks)) for part in parts)
-        values[rows] = np.concatenate(list(scores), axis=1)
-        seen = np.unique(np.concatenate([tables.faces(video, other_tracks).frames for tables in loaded]))
-        n_filled += int((~np.isin(frames, seen)).sum())
-        if not len(seen):
+        decoded = [
+            each.decode(models.track_scores(each, loaded, video, frames, other_tracks=other_tracks))
+            for each in decoders
+        ]
+        values[rows] = np.concatenate(decoded, axis=1)
+        with_face = np.unique(np.concatenate([tables.scores(video, other_tracks).frames for tables in loaded]))
+        n_filled += int((~np.isin(frames, with_face)).sum())
+        if not len(with_face):
             without_face.append(video)
     if without_face:
         messages.append(f"no face at all in {', '.join(without_face)}: class 0, value 0 and absent units were written")
@@ -172,16 +176,18 @@ def _from_tables(form: SubmissionFormat, models: TablePredictor, names: pa.Array
     return values, report
 
 
-def _listed(form: SubmissionFormat, names: pa.Array) -> list[tuple[str, npt.NDArray[np.intp], npt.NDArray[np.int64]]]:
+def _listed(
+    task_format: SubmissionFormat, names: pa.Array
+) -> list[tuple[str, npt.NDArray[np.intp], npt.NDArray[np.int64]]]:
     """Each video of the list, its rows, and their frames."""
-    if not form.of_frames:
+    if not task_format.per_frame:
         texts = names.to_pylist()
         return [(name, np.array([row]), np.array([1])) for row, name in enumerate(texts)]
     parts = pc.extract_regex(names, f"^{_FRAME.pattern}$".replace(r"\d", "[0-9]"))
     bad = np.asarray(parts.is_null())
     if bad.any():
         row = int(bad.argmax())
-        raise InputError(f"line {row + 2} of the list: {names[row]} is not of the form video/00001.jpg")
+        raise InputError(f"line {row + 2} of the list: {names[row]} does not have the form video/00001.jpg")
     frames = pc.cast(parts.field("frame"), pa.int64()).to_numpy()
     coded = parts.field("video").dictionary_encode()
     index = coded.indices.to_numpy()
@@ -192,15 +198,15 @@ def _listed(form: SubmissionFormat, names: pa.Array) -> list[tuple[str, npt.NDAr
     return [(video, rows, frames[rows]) for video, rows in zip(videos, members, strict=True)]
 
 
-def _intensities(form: SubmissionFormat, folder: Path, names: pa.Array) -> Floats:
-    """The rows of the list from files of the form."""
+def _intensities(task_format: SubmissionFormat, folder: Path, names: pa.Array) -> Floats:
+    """The rows of the list, from files in the format of the submission."""
     paths = sorted(folder.glob("*.csv"))
     if not paths:
-        raise InputError(f"{folder} holds no CSV files with the header {form.header_line!r}")
-    parts = [read_predictions(form, path) for path in paths]
+        raise InputError(f"{folder} holds no CSV files with the header {task_format.header_line!r}")
+    parts = [read_predictions(task_format, path) for path in paths]
     known = pa.concat_arrays([part.names for part in parts])
     if pc.count_distinct(known).as_py() < len(known):
-        raise InputError(f"{folder}: a video is there twice; keep one row for each")
+        raise InputError(f"{folder}: a video has two rows; keep one")
     rows = pc.index_in(names, value_set=known)
     if rows.null_count:
         missing = names.filter(rows.is_null())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Affect tables as the challenges see them: videos by name, frames from 1, one face or all of a frame."""
+"""Scores of affect tables by video, with frames numbered from 1 as in the challenges."""
 
 from __future__ import annotations
 
@@ -22,16 +22,29 @@ _PICTURES = (".jpg", ".jpeg", ".png")
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class VideoScores:
-    """The faces that were found in one video, or in one folder of crops.
+    """Scores of the faces in one video, or in one folder of crops.
 
     Attributes:
-        frames: (N,) counted from 1.
-        columns: name -> (N,) values of the table; NaN where not measured.
-        tracks: (N,) as in the table, -1 where nothing was tracked.
-        centre_x: (N,) of the box, in pixels.
-        area: (N,) of the box, in square pixels.
-        main: (N,) whether the row is the main face of its frame: that of the track with most rows, or of the next
-            one where that is lost; among equals the largest.
+        frames: (N,) frame numbers, from 1.
+        columns: Name of a table column -> (N,) values; NaN where unknown.
+        tracks: (N,) track numbers of the table, -1 without tracking.
+        centre_x: (N,) horizontal centre of the box, in pixels.
+        area: (N,) area of the box, in square pixels.
+        main: (N,) whether the row is the main face of its frame: the face of the track with most rows in the video,
+            else of the track with next most; the largest among equals.
+
+    Examples:
+        Of two faces in frame 1, the one whose track has more rows is the main face:
+
+        >>> scores = VideoScores.of(
+        ...     frames=np.array([1, 1, 2]), columns={"valence": np.array([0.1, 0.9, 0.2])}, tracks=np.array([4, 7, 4]),
+        ...     centre_x=np.array([10.0, 80.0, 11.0]), area=np.array([50.0, 90.0, 50.0]),
+        ... )
+        >>> scores.main.tolist()
+        [True, False, True]
+        >>> frames, values = scores.known_rows(["valence"], main_only=True)
+        >>> frames.tolist(), values[:, 0].tolist()
+        ([1, 2], [0.1, 0.2])
     """
 
     frames: npt.NDArray[np.int64]
@@ -50,18 +63,18 @@ class VideoScores:
         centre_x: Floats,
         area: Floats,
     ) -> VideoScores:
-        """Faces with the main one of each frame chosen."""
+        """Scores with the main face of each frame chosen."""
         main = _main_faces(frames, tracks, area)
         return cls(frames=frames, columns=columns, tracks=tracks, centre_x=centre_x, area=area, main=main)
 
     def with_zeros(self, names: Sequence[str]) -> VideoScores:
-        """The same faces with 0 in these columns."""
+        """The same rows with 0 in these columns."""
         return replace(self, columns=self.columns | {name: np.zeros(len(self.frames)) for name in names})
 
     def side(self, *, left: bool) -> VideoScores:
-        """The faces in one part of the picture, with a main face of their own.
+        """The faces on one side of the image, with a main face of their own.
 
-        The border is the median, over the frames with several faces, of the middle between the two largest. A video
+        The border is the median, over the frames with several faces, of the midpoint between the two largest. A video
         that never shows two faces at once has no border, and all its faces stay.
         """
         order = np.lexsort((-np.nan_to_num(self.area), self.frames))
@@ -74,42 +87,42 @@ class VideoScores:
         columns = {name: column[rows] for name, column in self.columns.items()}
         return VideoScores.of(self.frames[rows], columns, self.tracks[rows], self.centre_x[rows], self.area[rows])
 
-    def measured(self, names: Sequence[str], *, main_only: bool) -> tuple[npt.NDArray[np.int64], Floats]:
-        """Frames and (M, len(names)) values of the rows in which all the columns were measured."""
+    def known_rows(self, names: Sequence[str], *, main_only: bool) -> tuple[npt.NDArray[np.int64], Floats]:
+        """Frames (M,) and values (M, len(names)) of the rows in which all these columns are known."""
         values = np.stack([self.columns[name] for name in names], axis=1)
         rows = np.isfinite(values).all(axis=1) & (self.main if main_only else True)
         order = np.argsort(self.frames[rows], kind="stable")
         return self.frames[rows][order], values[rows][order]
 
 
-def load_faces(folder: Path, columns: Sequence[str], *, of_frames: bool) -> dict[str, VideoScores]:
-    """The faces of every video in the tables of a folder.
+def load_video_scores(folder: Path, columns: Sequence[str], *, per_frame: bool) -> dict[str, VideoScores]:
+    """Scores of every video in the tables of a folder.
 
-    A table's source ``.../video7.mp4`` is the video ``video7`` and its frame i is frame i + 1 of the challenge. A
+    A table's source ``.../video7.mp4`` is the video ``video7``, and its frame i is frame i + 1 of the challenge. A
     source ``.../video7_left/00012.jpg``, an official crop, is frame 12 of ``video7_left``.
 
     Args:
-        folder: with tables that mien wrote, smoothed or not.
-        columns: of the tables to keep; those that a table lacks are NaN.
-        of_frames: False for lists of single pictures: each is a "video" of one frame, named by its file with ending.
+        folder: Folder of tables that mien wrote, smoothed or not.
+        columns: Names of the columns to keep; columns that a table lacks are NaN.
+        per_frame: False for lists of single images: each is a "video" of one frame, named by its file name.
 
     Raises:
-        InputError: there is no table, one cannot be read, or a video is in two.
+        InputError: There is no table, a table cannot be read, or a video is in two tables.
     """
     videos: dict[str, VideoScores] = {}
     for path in table_files(folder):
-        for video, faces in _read(path, columns, of_frames=of_frames).items():
+        for video, scores in _read(path, columns, per_frame=per_frame).items():
             if video in videos:
                 raise InputError(f"{path}: the video {video} is in another table of {folder} too; keep one of them")
-            videos[video] = faces
+            videos[video] = scores
     return videos
 
 
 def table_files(folder: Path) -> list[Path]:
-    """The tables in a folder, by name.
+    """The tables in a folder, sorted by name.
 
     Raises:
-        InputError: there is none.
+        InputError: There is none.
     """
     paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in TABLE_ENDINGS)
     if not paths:
@@ -117,17 +130,17 @@ def table_files(folder: Path) -> list[Path]:
     return paths
 
 
-def faces_of_track(track: str, videos: Mapping[str, VideoScores], other_tracks: Sequence[str]) -> VideoScores | None:
-    """The faces of a track of Aff-Wild2, None where its video was not analysed.
+def track_faces(track: str, videos: Mapping[str, VideoScores], other_tracks: Sequence[str]) -> VideoScores | None:
+    """Scores of a track of Aff-Wild2; None if its video was not analysed.
 
-    Tables of official crops name the track itself. Of a raw video ``X`` that shows two annotated people, ``X_left``
-    and ``X_right`` are the faces on that side of the picture, and ``X`` is the other one where only one of the two is
-    in the list; alone, ``X`` is the main face.
+    Tables of official crops name the track itself. In a raw video ``X`` that shows two annotated people, ``X_left``
+    and ``X_right`` are the faces on that side of the image, and ``X`` is the other person if only one of the two is in
+    the list; without either, ``X`` is the main face.
 
     Args:
-        track: its name.
-        videos: by name.
-        other_tracks: all tracks of the list.
+        track: Name of the track.
+        videos: Name of a video -> its scores.
+        other_tracks: Names of all tracks of the list.
     """
     video = base_video(track)
     if track != video:
@@ -142,10 +155,10 @@ def faces_of_track(track: str, videos: Mapping[str, VideoScores], other_tracks: 
     return videos[video].side(left=others == ["right"])
 
 
-def _read(path: Path, columns: Sequence[str], *, of_frames: bool) -> dict[str, VideoScores]:
+def _read(path: Path, columns: Sequence[str], *, per_frame: bool) -> dict[str, VideoScores]:
     table = read_table(path)
     sources = table["source"].combine_chunks().dictionary_encode()
-    places = [_place(source, of_frames=of_frames) for source in sources.dictionary.to_pylist()]
+    places = [_place(source, per_frame=per_frame) for source in sources.dictionary.to_pylist()]
     names = sorted({video for video, _ in places})
     number = {video: index for index, video in enumerate(names)}
     source_video = np.array([number[video] for video, _ in places], dtype=np.int64)
@@ -169,10 +182,10 @@ def _read(path: Path, columns: Sequence[str], *, of_frames: bool) -> dict[str, V
     return videos
 
 
-def _place(source: str, *, of_frames: bool) -> tuple[str, int | None]:
-    """The video of a source, and the frame (from 1) where its name gives one."""
+def _place(source: str, *, per_frame: bool) -> tuple[str, int | None]:
+    """The video of a source, and the frame (from 1) if the source names one."""
     path = PurePath(source.replace("\\", "/"))
-    if not of_frames:
+    if not per_frame:
         return path.name, 1
     if path.stem.isdecimal() and path.suffix.lower() in _PICTURES and path.parent.name:
         return path.parent.name, int(path.stem)
@@ -180,7 +193,7 @@ def _place(source: str, *, of_frames: bool) -> tuple[str, int | None]:
 
 
 def _main_faces(frames: npt.NDArray[np.int64], tracks: npt.NDArray[np.int64], areas: Floats) -> npt.NDArray[np.bool_]:
-    """One row of each frame."""
+    """(N,) whether a row is the main face of its frame: one row per frame."""
     _, index, counts = np.unique(tracks, return_inverse=True, return_counts=True)
     length = np.where(tracks >= 0, counts[index] if len(tracks) else 0, 0)
     order = np.lexsort((-np.nan_to_num(areas), -length, frames))

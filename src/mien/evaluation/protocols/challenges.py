@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Protocols of the ABAW challenges and AffectNet, each a function of a predictor, a data folder and a split.
 
-Frames of all videos are concatenated and scored once; intervals come from resampling whole videos, a video's tracks
-together. Rows without a valid label are left out, task by task, and counted.
+A metric is computed once over the concatenated frames of all videos; intervals come from resampling whole videos, all
+tracks of a video together. Rows without a valid label are left out, task by task, and counted.
 """
 
 from __future__ import annotations
@@ -16,21 +16,22 @@ import numpy.typing as npt
 
 from mien.datasets import ClipSamples, FrameSamples, ImageSamples, base_video, load_dataset
 from mien.evaluation.challenge.submission_formats import PREDICTION_FORMATS, edition_format
-from mien.evaluation.evaluation_report import (
-    LabelledRows,
-    Report,
-    Score,
-    action_unit_scores,
-    expression_scores,
-    fg2020_action_unit_score,
-    fg2020_expression_score,
-    intensity_scores,
-    sum_score,
-    va_scores,
-)
+from mien.evaluation.evaluation_report import Report
 from mien.evaluation.predictors import Floats, Predictor
+from mien.evaluation.protocols.challenge_metrics import (
+    GroupMetric,
+    LabelledRows,
+    expression_metrics,
+    fg2020_expression_metric,
+    fg2020_unit_metric,
+    intensity_metrics,
+    sum_metric,
+    unit_metrics,
+    va_metrics,
+)
 
 Bools = npt.NDArray[np.bool_]
+Labels = npt.NDArray[np.generic]
 
 _WITH_CROP = ", frames with a crop"
 
@@ -38,61 +39,61 @@ _WITH_CROP = ", frames with a crop"
 def evaluate_va(subject: Predictor, data: Path, split: str = "valid") -> Report:
     """Aff-Wild2 valence and arousal: P_VA and both CCC."""
     samples = cast("FrameSamples", load_dataset("affwild2-va", data, split))
-    values = subject.of_frames(PREDICTION_FORMATS["va"], samples)
+    values = subject.predict_frames(PREDICTION_FORMATS["va"], samples)
     rows = _FrameRows(samples)
-    scores = [*va_scores(rows.scored(samples.valence_arousal, values, samples.valid_valence_arousal))]
-    scores += [
-        va_scores(rows.scored(samples.valence_arousal, values, valid, _WITH_CROP))[0]
+    metrics = [*va_metrics(rows.labelled(samples.valence_arousal, values, samples.valid_valence_arousal))]
+    metrics += [
+        va_metrics(rows.labelled(samples.valence_arousal, values, valid, _WITH_CROP))[0]
         for valid in rows.with_crop(samples.valid_valence_arousal)
     ]
-    return _report("va", samples, subject, {"valence and arousal": samples.valid_valence_arousal}, scores)
+    return _report("va", samples, subject, {"valence and arousal": samples.valid_valence_arousal}, metrics)
 
 
 def evaluate_expr(subject: Predictor, data: Path, split: str = "valid") -> Report:
     """Aff-Wild2 expressions: macro F1 over all classes of the edition; the FG2020 score for seven."""
     samples = cast("FrameSamples", load_dataset("affwild2-expr", data, split))
     seven = len(samples.expression_labels) == 7
-    values = subject.of_frames(edition_format("expr", samples.expression_labels, ()), samples)[:, 0]
+    values = subject.predict_frames(edition_format("expr", samples.expression_labels, ()), samples)[:, 0]
     rows = _FrameRows(samples)
-    scored = rows.scored(samples.expression, values, samples.valid_expression)
-    scores = [*expression_scores(scored, samples.expression_labels)]
+    labelled = rows.labelled(samples.expression, values, samples.valid_expression)
+    metrics = [*expression_metrics(labelled, samples.expression_labels)]
     if seven:
-        scores.append(fg2020_expression_score(scored))
+        metrics.append(fg2020_expression_metric(labelled))
     for valid in rows.with_crop(samples.valid_expression):
-        shown = rows.scored(samples.expression, values, valid, _WITH_CROP)
-        scores += expression_scores(shown, samples.expression_labels)[:2]
-    return _report("expr", samples, subject, {"expression": samples.valid_expression}, scores)
+        with_crop = rows.labelled(samples.expression, values, valid, _WITH_CROP)
+        metrics += expression_metrics(with_crop, samples.expression_labels)[:2]
+    return _report("expr", samples, subject, {"expression": samples.valid_expression}, metrics)
 
 
 def evaluate_au(subject: Predictor, data: Path, split: str = "valid") -> Report:
     """Aff-Wild2 action units: mean F1 over all units of the edition; the FG2020 score for eight."""
     samples = cast("FrameSamples", load_dataset("affwild2-au", data, split))
     eight = len(samples.action_unit_labels) == 8
-    values = subject.of_frames(edition_format("au", (), samples.action_unit_labels), samples)
+    values = subject.predict_frames(edition_format("au", (), samples.action_unit_labels), samples)
     rows = _FrameRows(samples)
-    scored = rows.scored(samples.action_units, values, samples.valid_action_units)
-    scores = [*action_unit_scores(scored, samples.action_unit_labels)]
+    labelled = rows.labelled(samples.action_units, values, samples.valid_action_units)
+    metrics = [*unit_metrics(labelled, samples.action_unit_labels)]
     if eight:
-        scores.append(fg2020_action_unit_score(scored))
-    scores += [
-        action_unit_scores(rows.scored(samples.action_units, values, valid, _WITH_CROP), samples.action_unit_labels)[0]
+        metrics.append(fg2020_unit_metric(labelled))
+    metrics += [
+        unit_metrics(rows.labelled(samples.action_units, values, valid, _WITH_CROP), samples.action_unit_labels)[0]
         for valid in rows.with_crop(samples.valid_action_units)
     ]
-    return _report("au", samples, subject, {"action units": samples.valid_action_units}, scores)
+    return _report("au", samples, subject, {"action units": samples.valid_action_units}, metrics)
 
 
 def evaluate_mtl(subject: Predictor, data: Path, split: str = "valid") -> Report:
     """s-Aff-Wild2: P_MTL and its three parts, each on its own valid rows."""
     samples = cast("FrameSamples", load_dataset("affwild2-mtl", data, split))
-    values = subject.of_frames(PREDICTION_FORMATS["mtl"], samples)
+    values = subject.predict_frames(PREDICTION_FORMATS["mtl"], samples)
     rows = _FrameRows(samples)
     parts = (
-        va_scores(rows.scored(samples.valence_arousal, values[:, :2], samples.valid_valence_arousal)),
-        expression_scores(
-            rows.scored(samples.expression, values[:, 2], samples.valid_expression), samples.expression_labels
+        va_metrics(rows.labelled(samples.valence_arousal, values[:, :2], samples.valid_valence_arousal)),
+        expression_metrics(
+            rows.labelled(samples.expression, values[:, 2], samples.valid_expression), samples.expression_labels
         ),
-        action_unit_scores(
-            rows.scored(samples.action_units, values[:, 3:], samples.valid_action_units), samples.action_unit_labels
+        unit_metrics(
+            rows.labelled(samples.action_units, values[:, 3:], samples.valid_action_units), samples.action_unit_labels
         ),
     )
     masks = {
@@ -100,47 +101,47 @@ def evaluate_mtl(subject: Predictor, data: Path, split: str = "valid") -> Report
         "expression": samples.valid_expression,
         "action units": samples.valid_action_units,
     }
-    total = sum_score("P_MTL", [part[0] for part in parts])
-    return _report("mtl", samples, subject, masks, [total, *(score for part in parts for score in part)])
+    total = sum_metric("P_MTL", [part[0] for part in parts])
+    return _report("mtl", samples, subject, masks, [total, *(metric for part in parts for metric in part)])
 
 
 def evaluate_ce(subject: Predictor, data: Path, split: str = "train") -> Report:
-    """Compound expressions: macro F1 over seven classes, on a re-annotation, as the challenge gives no labels."""
+    """Compound expressions: macro F1 over seven classes on a re-annotation, as the challenge publishes no labels."""
     samples = cast("FrameSamples", load_dataset("cexpr", data, split))
-    values = subject.of_frames(PREDICTION_FORMATS["ce"], samples)[:, 0]
+    values = subject.predict_frames(PREDICTION_FORMATS["ce"], samples)[:, 0]
     labels = samples.expression_labels[:7]
     # Some re-annotations have an eighth class, "other", which the challenge does not score.
     valid = samples.valid_expression & (samples.expression < len(labels))
     rows = _FrameRows(samples)
-    scores = expression_scores(rows.scored(samples.expression, values, valid), labels, title="macro F1")
-    return _report("ce", samples, subject, {"compound expression": valid}, scores)
+    metrics = expression_metrics(rows.labelled(samples.expression, values, valid), labels, title="macro F1")
+    return _report("ce", samples, subject, {"compound expression": valid}, metrics)
 
 
 def evaluate_lsd(subject: Predictor, data: Path, split: str = "valid") -> Report:
-    """Learning from synthetic data: macro F1 over six expressions; each image is drawn by itself."""
+    """Learning from synthetic data: macro F1 over six expressions; intervals by resampling images."""
     samples = cast("ImageSamples", load_dataset("lsd", data, split))
-    values = subject.of_images(PREDICTION_FORMATS["lsd"], samples)[:, 0]
-    scored = _scored_alone(samples.expression, values, samples.valid_expression)
-    scores = expression_scores(scored, samples.expression_labels, title="macro F1")
-    return _report("lsd", samples, subject, {"expression": samples.valid_expression}, scores)
+    values = subject.predict_images(PREDICTION_FORMATS["lsd"], samples)[:, 0]
+    labelled = _single_rows(samples.expression, values, samples.valid_expression)
+    metrics = expression_metrics(labelled, samples.expression_labels, title="macro F1")
+    return _report("lsd", samples, subject, {"expression": samples.valid_expression}, metrics)
 
 
 def evaluate_affectnet(subject: Predictor, data: Path, split: str = "valid") -> Report:
-    """AffectNet: accuracy over eight classes, and over seven by leaving out contempt, images and column."""
+    """AffectNet: accuracy over eight classes, and over seven without the images and the column of contempt."""
     release = "affectnet-npy" if (data / "val_set").is_dir() else "affectnet"
     samples = cast("ImageSamples", load_dataset(release, data, split))
-    values = subject.of_images(PREDICTION_FORMATS["affectnet"], samples)
+    values = subject.predict_images(PREDICTION_FORMATS["affectnet"], samples)
     contempt = samples.expression_labels.index("contempt")
     valid, n_classes = samples.valid_expression, len(samples.expression_labels)
-    eight = _scored_alone(samples.expression, values.argmax(axis=1), valid).class_counts(n_classes)
+    eight = _single_rows(samples.expression, values.argmax(axis=1), valid).class_counts(n_classes)
     others = np.where(np.arange(n_classes) == contempt, -np.inf, values)
     rows = valid & (samples.expression != contempt)
-    seven = _scored_alone(samples.expression, others.argmax(axis=1), rows).class_counts(n_classes)
-    scores = (
-        Score("accuracy, 8 classes", int(valid.sum()), lambda w: eight.pooled(w).accuracy, int(valid.sum())),
-        Score("accuracy, 7 classes", int(rows.sum()), lambda w: seven.pooled(w).accuracy, int(rows.sum())),
+    seven = _single_rows(samples.expression, others.argmax(axis=1), rows).class_counts(n_classes)
+    metrics = (
+        GroupMetric("accuracy, 8 classes", int(valid.sum()), lambda w: eight.pooled(w).accuracy, int(valid.sum())),
+        GroupMetric("accuracy, 7 classes", int(rows.sum()), lambda w: seven.pooled(w).accuracy, int(rows.sum())),
     )
-    return _report("affectnet", samples, subject, {"expression": valid}, scores)
+    return _report("affectnet", samples, subject, {"expression": valid}, metrics)
 
 
 def evaluate_emi(subject: Predictor, data: Path, split: str = "valid") -> Report:
@@ -155,14 +156,14 @@ def evaluate_eri(subject: Predictor, data: Path, split: str = "valid") -> Report
 
 def _evaluate_clips(name: str, subject: Predictor, data: Path, split: str) -> Report:
     samples = cast("ClipSamples", load_dataset(name, data, split))
-    values = subject.of_clips(PREDICTION_FORMATS[name], samples)
-    scored = _scored_alone(samples.intensities, values, samples.valid_intensities)
+    values = subject.predict_clips(PREDICTION_FORMATS[name], samples)
+    labelled = _single_rows(samples.intensities, values, samples.valid_intensities)
     masks = {"intensities": samples.valid_intensities}
-    return _report(name, samples, subject, masks, intensity_scores(scored, samples.labels))
+    return _report(name, samples, subject, masks, intensity_metrics(labelled, samples.labels))
 
 
 class _FrameRows:
-    """Picks the labelled rows of frame samples, with the video of each."""
+    """The labelled rows of frame samples, with the video of each."""
 
     def __init__(self, samples: FrameSamples) -> None:
         self._samples = samples
@@ -170,26 +171,30 @@ class _FrameRows:
         self._n_videos = len(videos)
         self._video = of_track.astype(np.int32)[samples.track_index]
 
-    def scored(self, truth: npt.NDArray[np.generic], guess: Floats, valid: Bools, where: str = "") -> LabelledRows:
+    def labelled(
+        self, truth: npt.NDArray[np.generic], predicted: Floats, valid: Bools, subset: str = ""
+    ) -> LabelledRows:
         return LabelledRows(
             truth=truth[valid],
-            guess=guess[valid],
+            predicted=predicted[valid],
             groups=self._video[valid],
             n_groups=self._n_videos,
-            where=where,
+            subset=subset,
         )
 
     def with_crop(self, valid: Bools) -> Sequence[Bools]:
-        """The valid rows that have a crop, which is what many notebooks score; none if nothing would differ."""
-        shown = valid & self._samples.has_image
-        differs = self._samples.crops is not None and shown.any() and not np.array_equal(shown, valid)
-        return [shown] if differs else []
+        """The valid rows that have a crop, which many notebooks evaluate; empty if these are all valid rows."""
+        rows = valid & self._samples.has_image
+        differs = self._samples.crops is not None and rows.any() and not np.array_equal(rows, valid)
+        return [rows] if differs else []
 
 
-def _scored_alone(truth: npt.NDArray[np.generic], guess: Floats | npt.NDArray[np.intp], valid: Bools) -> LabelledRows:
+def _single_rows(
+    truth: npt.NDArray[np.generic], predicted: Floats | npt.NDArray[np.intp], valid: Bools
+) -> LabelledRows:
     """The valid rows, each a group of its own."""
     n = int(valid.sum())
-    return LabelledRows(truth=truth[valid], guess=guess[valid], groups=np.arange(n), n_groups=n)
+    return LabelledRows(truth=truth[valid], predicted=predicted[valid], groups=np.arange(n), n_groups=n)
 
 
 def _report(
@@ -197,7 +202,7 @@ def _report(
     samples: FrameSamples | ImageSamples | ClipSamples,
     predictor: Predictor,
     masks: dict[str, Bools],
-    scores: Sequence[Score],
+    metrics: Sequence[GroupMetric],
 ) -> Report:
     return Report(
         protocol=name,
@@ -206,5 +211,5 @@ def _report(
         digest=predictor.digest,
         n_rows=len(samples),
         dropped={f"without valid {task}": int((~valid).sum()) for task, valid in masks.items()},
-        metrics=tuple(score.measured() for score in scores),
+        metrics=tuple(each.bootstrap() for each in metrics),
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Protocols on FER+ faces: every task of a bundle, and the sum of the tasks as the challenges form it."""
+"""Protocols on FER+ faces: every task of a bundle, and the sum of the tasks as the challenges compute it."""
 
 from __future__ import annotations
 
