@@ -3,16 +3,15 @@
 
     python -m benchmarks quality --data DATA
 
-Writes ``src/mien/faces/quality.json`` (the coefficients) and the charts ``docs/quality-accuracy.svg`` and
+Writes the coefficients into the bundle's ``model.json`` and the charts ``docs/quality-accuracy.svg`` and
 ``docs/quality-risk.svg``; prints the figures of docs/quality.md.
 """
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,12 +24,13 @@ from benchmarks.line_chart import unit_line_chart
 from benchmarks.machine import today
 from benchmarks.page import measured_by
 from mien.affect import Analyzer, cut_faces
+from mien.core import DEFAULT_BUNDLE, QualitySpec
 from mien.datasets import load_ferplus, load_held_out, load_lfw
 from mien.evaluation.protocols.quality_ranking import HELD, DegradedPredictions, confidence_scores, predict_degraded
-from mien.faces import SIGNALS, Detections, QualityModel, keypoints_of, load_quality_model, quality_signals
-from mien.faces.quality import DEFAULT_QUALITY
+from mien.faces import SIGNALS, Detections, face_quality, keypoints_of
 from mien.inference import machine_name
 from mien.metrics import aurc, risk_coverage, roc_auc
+from mien.training.export.bundle_files import write_spec
 
 _NAME = "quality"
 _N_HELD_OUT = 1500  # FER+ training faces that the default recipe holds out: its bundle was not trained on them
@@ -38,31 +38,30 @@ _COPIES = 3
 _N_BINS = 10
 
 
-def fit(predictions: DegradedPredictions, bundle: str, command: str) -> QualityModel:
+def fit(predictions: DegradedPredictions, command: str) -> QualitySpec:
     """Fit a logistic model that predicts from the signals whether a prediction is correct.
 
     Args:
-        predictions: of the bundle on degraded faces.
-        bundle: name of the bundle.
-        command: that repeats the fit.
+        predictions: Predictions of a bundle on degraded faces.
+        command: Command that repeats the fit.
     """
     mean, deviation = predictions.signals.mean(axis=0), predictions.signals.std(axis=0)
     standardized = np.clip((predictions.signals - mean) / deviation, -3, 3)
     model = LogisticRegression(C=1.0, max_iter=1000).fit(standardized, predictions.correct)
-
-    def named(values: npt.NDArray[np.floating]) -> dict[str, float]:
-        return {name: round(float(value), 5) for name, value in zip(SIGNALS, values, strict=True)}
-
-    return QualityModel(
+    return QualitySpec(
         intercept=round(float(model.intercept_[0]), 5),
-        weights=named(model.coef_[0]),
-        mean=named(mean),
-        deviation=named(deviation),
-        bundle=bundle,
-        faces=f"{_COPIES} x {_N_HELD_OUT} FER+ training faces set aside, LFW training people; degraded",
+        signals=SIGNALS,
+        weights=_rounded(model.coef_[0]),
+        mean=_rounded(mean),
+        deviation=_rounded(deviation),
+        data=f"{_COPIES} x {_N_HELD_OUT} FER+ training faces held out, LFW training people; degraded",
         n=len(predictions.correct),
         command=command,
     )
+
+
+def _rounded(values: npt.NDArray[np.floating]) -> tuple[float, ...]:
+    return tuple(round(float(value), 5) for value in values)
 
 
 def binned(quality: npt.NDArray[np.floating], correct: npt.NDArray[np.bool_]) -> list[tuple[float, float]]:
@@ -76,10 +75,10 @@ def cost_ms(analyzer: Analyzer, n_faces: int = 8, n_calls: int = 200) -> float:
     image = pictures.astronaut()
     face = analyzer.image(image)[[0] * n_faces]
     found = Detections(face.boxes, face.confidence, keypoints_of(face.landmarks))
-    crops, model = cut_faces(image, found, analyzer.spec), load_quality_model()
+    crops, model = cut_faces(image, found, analyzer.spec), analyzer.quality_model
     start = time.process_time()
     for _ in range(n_calls):
-        model(quality_signals(image.shape[:2], found, crops))
+        face_quality(model, image.shape[:2], found, crops)
     return (time.process_time() - start) * 1000 / n_calls / n_faces
 
 
@@ -87,16 +86,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Fit the model, write its coefficients and charts, and print its figures."""
     parser = create_parser(_NAME, __doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of the open face sets")
-    data = parser.parse_args(arguments).data
-    analyzer = Analyzer(threads=1)
+    parser.add_argument("--model", default=DEFAULT_BUNDLE, help="bundle that the model is fitted to and written into")
+    options = parser.parse_args(arguments)
+    data, analyzer = options.data, Analyzer(options.model, threads=1)
     held_out = load_held_out(data, _N_HELD_OUT)
     held_out = held_out.take(np.isfinite(held_out.expression).all(axis=1))
     degraded = [predict_degraded(analyzer, held_out, seed=100 + copy) for copy in range(_COPIES)]
     degraded.append(predict_degraded(analyzer, load_lfw(data, "train"), seed=99))
-    model = fit(DegradedPredictions.concatenated(degraded), analyzer.spec.name, f"{command_of(_NAME)} --data DATA")
-    content = {name: dict(value) if isinstance(value, Mapping) else value for name, value in asdict(model).items()}
-    DEFAULT_QUALITY.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    load_quality_model.cache_clear()
+    model = fit(DegradedPredictions.concatenated(degraded), f"{command_of(_NAME)} --data DATA")
+    write_spec(analyzer.bundle.folder, replace(analyzer.spec, quality=model))
+    analyzer = Analyzer(analyzer.bundle.folder, threads=1)
     sets = {
         "FER+ valid": predict_degraded(analyzer, load_ferplus(data, "valid"), seed=1),
         "LFW test people": predict_degraded(analyzer, load_lfw(data, "test"), seed=2),
@@ -111,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "FER+ valid, degraded: error of the faces that are kept", "share of faces kept", "error", risks
     )
     (ROOT / "docs/quality-risk.svg").write_text(chart, encoding="utf-8")
-    print(f"fitted to {model.n} faces: {dict(model.weights)}")
+    print(f"fitted to {model.n} faces: {dict(zip(model.signals, model.weights, strict=True))}")
     print(f"{cost_ms(analyzer, 1):.3f} ms for one face, {cost_ms(analyzer):.3f} ms per face for eight")
     print(measured_by(_NAME, machine=machine_name(), date=today()))
     for name, of in sets.items():

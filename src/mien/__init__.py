@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""mien reads facial affect in the wild: expression, valence, arousal and action units for every face.
+"""mien predicts facial affect in the wild: expression, valence, arousal and action units of every face.
 
-import mien
+Examples:
+    >>> import mien
+    >>> import numpy as np
+    >>> analyzer = mien.Analyzer(threads=1)
+    >>> faces = analyzer.image(np.zeros((90, 120, 3), np.uint8))  # or a path, or a PIL image
+    >>> len(faces), faces.expression_labels[:2]
+    (0, ('neutral', 'happiness'))
 
-analyzer = mien.Analyzer()
-faces = analyzer.image("photo.jpg")
-for frame in analyzer.video("clip.mp4"):
-...
-mien.analyze(["clips/"], out="results/")
+Videos give their frames one by one, ``for frame in analyzer.video("clip.mp4")``, and
+``mien.analyze(["clips/"], out="results/")`` writes tables.
 """
 
 from importlib import import_module
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
         VideoOptions,
     )
     from mien.inference import list_bundles
+    from mien.media import draw_faces, load_image
     from mien.pipeline import RunResult, analyze, live, summarize, write_report
     from mien.results import read_table
 
@@ -59,21 +63,25 @@ __all__ = [
     "VideoOptions",
     "__version__",
     "analyze",
+    "draw_faces",
     "list_bundles",
     "live",
+    "load_image",
     "read_table",
     "summarize",
     "write_report",
 ]
 
-# Loading OpenCV, ONNX Runtime, PyArrow and PyAV takes longer than a door may: names open their package when used.
+# OpenCV, ONNX Runtime, PyArrow and PyAV take long to import: a name imports its package when it is first used.
 _HOMES = {
     "Analyzer": "mien.affect",
     "RunResult": "mien.pipeline",
     "Smoothing": "mien.affect",
     "analyze": "mien.pipeline",
+    "draw_faces": "mien.media",
     "list_bundles": "mien.inference",
     "live": "mien.pipeline",
+    "load_image": "mien.media",
     "read_table": "mien.results",
     "summarize": "mien.pipeline",
     "write_report": "mien.pipeline",

@@ -2,7 +2,9 @@
 """`Analyzer` with the models that are shipped, on a real face."""
 
 import gc
+import json
 import os
+import shutil
 import threading
 import weakref
 from collections.abc import Iterator
@@ -18,6 +20,7 @@ from PIL import Image as Pil
 from mien.affect import Analyzer, Smoothing, smooth_tracks
 from mien.affect.analyzer import opencv_on_one_thread
 from mien.core import ACTION_UNITS, EXPRESSIONS, AnalyzerConfig, ConfigError, Faces, InputError, ModelError
+from mien.inference import find_bundle
 from mien.media import VideoFrame, open_video
 from tests.helpers.face_clips import FPS, N_FRAMES, close_up, write_clip
 
@@ -295,7 +298,7 @@ def test_batches_of_frames_do_not_change_results(
     clip: Path, analyzer: Analyzer, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = list(analyzer.video(clip))
-    monkeypatch.setattr("mien.affect.analyzer._FRAMES_A_BATCH", size)
+    monkeypatch.setattr("mien.affect.analyzer._FRAMES_PER_BATCH", size)
     for one, other in zip(analyzer.video(clip), expected, strict=True):
         np.testing.assert_array_equal(one.faces.boxes, other.faces.boxes)
         np.testing.assert_array_equal(one.faces.track_ids, other.faces.track_ids)
@@ -407,6 +410,57 @@ def test_a_config_and_shortcuts_build_the_same_analyzer() -> None:
     config = AnalyzerConfig(threads=1, faces="largest", landmark_model=None)
     assert Analyzer(config).config == Analyzer(threads=1, faces="largest", landmark_model="none").config == config
     assert Analyzer(config, faces="all").config == AnalyzerConfig(threads=1, landmark_model=None)
+
+
+def test_a_bundle_of_landmarks_is_refused_by_name_and_by_folder() -> None:
+    for model in ("mien-points", find_bundle("mien-points")):
+        with pytest.raises(ModelError, match=r"mien-points predicts landmarks, .* affect is needed; name mien-light"):
+            Analyzer(model)
+    with pytest.raises(ModelError, match=r"mien-light predicts affect, .* landmarks is needed; name mien-points"):
+        Analyzer(landmark_model="mien-light")
+
+
+def write_variant(folder: Path, **changes: object) -> Path:
+    """A copy of the default bundle with another description."""
+    shutil.copytree(find_bundle("mien-light"), folder)
+    content = json.loads((folder / "model.json").read_text("utf-8"))
+    (folder / "model.json").write_text(json.dumps(content | changes), "utf-8")
+    return folder
+
+
+def test_without_a_quality_model_quality_is_nan_and_affect_stays(
+    tmp_path: Path, analyzer: Analyzer, face: Image, clip: Path
+) -> None:
+    folder = write_variant(tmp_path / "plain", quality=None)
+    plain = Analyzer(folder, threads=1)
+    assert plain.quality_model is None
+    assert analyzer.quality_model is not None
+    faces = plain.image(face)
+    assert np.isnan(faces.quality).tolist() == [True]
+    assert analyzer.image(face).quality[0] > 0.5
+    assert_same(faces, analyzer.image(face), rtol=0, atol=0)
+    for one, other in zip(plain.video(clip, adaptive="4,1"), analyzer.video(clip, adaptive="4,1"), strict=True):
+        assert_same(one.faces, other.faces, rtol=0, atol=0)
+    with pytest.raises(ConfigError, match=r"min_quality=0\.5 needs a quality model, .* mien-light has none"):
+        Analyzer(folder, min_quality=0.5)
+
+
+def test_given_crops_are_read_as_the_bundle_says(tmp_path: Path, analyzer: Analyzer, face: Image) -> None:
+    crop = {"template": analyzer.spec.crop.template, "shrink": "area", "given": "aligned"}
+    folder = write_variant(tmp_path / "aligned", crop=crop)
+    whole, aligned = Analyzer(threads=1, features=True), Analyzer(folder, threads=1, features=True)
+    head, no_face = np.ascontiguousarray(face[40:200, 20:190]), np.full((80, 60, 3), 127, np.uint8)
+    photo, resized, cut = whole.image(face), whole.crops([head, no_face]), aligned.crops([head, no_face])
+
+    def distance(one: Faces) -> float:
+        return float(np.linalg.norm(one.features[0] - photo.features[0]))
+
+    # At its own landmarks a crop gives nearly what the photo gives; resized it gives something else.
+    assert distance(cut) < 0.3 * distance(resized)
+    assert_same(cut[1], resized[1], rtol=0, atol=0)
+    np.testing.assert_array_equal(cut.boxes, resized.boxes)
+    without = Analyzer(folder, threads=1, landmark_model=None)
+    assert_same(without.crops([head]), resized[0], rtol=0, atol=0)
 
 
 def test_an_object_that_is_no_detector() -> None:

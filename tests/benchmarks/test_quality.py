@@ -6,14 +6,14 @@ import pytest
 
 from benchmarks.quality import binned, fit
 from mien.evaluation.protocols.quality_ranking import DegradedPredictions
-from mien.faces import SIGNALS
+from mien.faces import SIGNALS, QualityModel
 
 
 def test_the_fit_finds_the_signal_that_counts() -> None:
     rng = np.random.default_rng(0)
     signals = rng.normal(3, 2, (4000, len(SIGNALS))).astype(np.float32)
-    chance = 1 / (1 + np.exp(-(1 + (signals[:, 4] - 3) / 2 * -2)))
-    correct = rng.random(4000) < chance
+    probability = 1 / (1 + np.exp(-(1 + (signals[:, 4] - 3) / 2 * -2)))
+    correct = rng.random(4000) < probability
     nothing = np.zeros(4000, np.float32)
     predictions = DegradedPredictions(
         kinds=np.full(4000, "none"),
@@ -24,11 +24,12 @@ def test_the_fit_finds_the_signal_that_counts() -> None:
         confidence=nothing,
         correct=correct,
     )
-    model = fit(predictions, "bundle", "command")
-    assert model.weights["turn"] == pytest.approx(-2, abs=0.25)
-    assert all(abs(model.weights[name]) < 0.15 for name in SIGNALS if name != "turn")
-    assert model.intercept == pytest.approx(1, abs=0.15)
-    np.testing.assert_allclose(model(signals).mean(), correct.mean(), atol=0.005)
+    spec = fit(predictions, "command")
+    weights = dict(zip(spec.signals, spec.weights, strict=True))
+    assert weights["turn"] == pytest.approx(-2, abs=0.25)
+    assert all(abs(weights[name]) < 0.15 for name in SIGNALS if name != "turn")
+    assert spec.intercept == pytest.approx(1, abs=0.15)
+    np.testing.assert_allclose(QualityModel(spec)(signals).mean(), correct.mean(), atol=0.005)
 
 
 def test_tenths_go_from_worst_to_best() -> None:

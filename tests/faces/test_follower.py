@@ -52,7 +52,7 @@ def test_detector_rests_on_followed_faces() -> None:
     assert script.follow(FaceFollower(fake, scan_every_s=0.5)) == [[0]] * 50
     # Frames 0, 13, 26 and 39: half a second is 12.5 frames.
     assert fake.n_detections == 4
-    assert fake.n_looks == 49
+    assert fake.n_refinements == 49
 
 
 def test_most_scans_are_searches_while_all_is_well() -> None:

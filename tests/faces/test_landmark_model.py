@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The landmark net that comes with mien: its points, its signs, and what it takes for a face."""
+"""The landmark network that comes with mien: its landmarks, the signs of its pose, and its confidence."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +16,7 @@ from mien.faces import (
     FaceFollower,
     LandmarkNet,
     create_landmark_model,
+    find_keypoints,
     keypoints_of,
     load_landmark_net,
     refine_landmarks,
@@ -35,20 +36,21 @@ def net() -> LandmarkNet:
     return load_landmark_net()
 
 
-def test_points_lie_on_the_face(net: LandmarkNet, astronaut: Image) -> None:
+def test_landmarks_lie_on_the_face(net: LandmarkNet, astronaut: Image) -> None:
     seen = net.read(astronaut, FIVE)
     assert seen.confidence[0] > 0.9
     np.testing.assert_allclose(seen.keypoints, FIVE, atol=6)
     np.testing.assert_allclose(keypoints_of(seen.landmarks), seen.keypoints, atol=1e-3)
-    points = seen.landmarks[0]
-    assert points[8, 1] == points[:17, 1].max()  # the chin is the lowest of the jaw
-    assert points[19, 1] < points[37, 1] < points[41, 1] < points[33, 1] < points[62, 1]  # from brow to mouth
-    assert (seen.boxes[0, :2] <= points.min(axis=0)).all()
-    assert (seen.boxes[0, 2:] >= points.max(axis=0)).all()
+    landmarks = seen.landmarks[0]
+    assert landmarks[8, 1] == landmarks[:17, 1].max()  # the chin is the lowest of the jaw
+    downwards = landmarks[[19, 37, 41, 33, 62], 1]  # from brow to mouth
+    assert (np.diff(downwards) > 0).all()
+    assert (seen.boxes[0, :2] <= landmarks.min(axis=0)).all()
+    assert (seen.boxes[0, 2:] >= landmarks.max(axis=0)).all()
     assert (seen.eyes_open > 0.5).all()
 
 
-def test_rough_places_give_the_same_points(net: LandmarkNet, astronaut: Image) -> None:
+def test_rough_places_give_the_same_landmarks(net: LandmarkNet, astronaut: Image) -> None:
     expected = net.read(astronaut, FIVE).landmarks
     for moved in (FIVE + 6, FIVE - np.array([7, 0]), (FIVE - FIVE.mean(axis=1)) * 1.2 + FIVE.mean(axis=1)):
         np.testing.assert_allclose(net.read(astronaut, moved.astype(np.float32)).landmarks, expected, atol=5)
@@ -59,7 +61,7 @@ def test_gray_and_colour_are_the_same(net: LandmarkNet, astronaut: Image) -> Non
     np.testing.assert_allclose(net.read(gray, FIVE).landmarks, net.read(astronaut, FIVE).landmarks, atol=1)
 
 
-def test_its_crops_are_what_it_reads(net: LandmarkNet, astronaut: Image) -> None:
+def test_its_crops_are_its_input(net: LandmarkNet, astronaut: Image) -> None:
     spec = net.bundle.spec
     twice = np.concatenate([FIVE, FIVE + 9])
     crops = net.crops(astronaut, twice)
@@ -73,7 +75,7 @@ def test_its_crops_are_what_it_reads(net: LandmarkNet, astronaut: Image) -> None
         net.crops(np.zeros((4, 4, 7), np.uint8), FIVE)
 
 
-def test_a_turned_picture_turns_points_and_roll(net: LandmarkNet, astronaut: Image) -> None:
+def test_a_turned_image_turns_landmarks_and_roll(net: LandmarkNet, astronaut: Image) -> None:
     upright = net.read(astronaut, FIVE)
     matrix = cv2.getRotationMatrix2D((224, 124), -25, 1)  # clockwise: the crown goes to the image's right
     turned = np.asarray(cv2.warpAffine(astronaut, matrix, (512, 512)), np.uint8)
@@ -103,7 +105,7 @@ def test_signs_of_pose_on_a_turned_head(net: LandmarkNet, shared_data: Path, ang
     assert sign * np.degrees(seen.pose_rad[0, angle]) > 10
 
 
-def test_what_is_no_face_is_not_believed(net: LandmarkNet, astronaut: Image) -> None:
+def test_what_is_no_face_has_low_confidence(net: LandmarkNet, astronaut: Image) -> None:
     sky, suit = FIVE - np.array([180, 60]), FIVE + np.array([30, 250])
     assert net.read(astronaut, np.concatenate([sky, suit]).astype(np.float32)).confidence.max() < 0.5
     assert net.read(np.full((90, 90, 3), 127, np.uint8), FIVE / 4).confidence[0] < 0.5
@@ -113,7 +115,7 @@ def test_no_place_is_no_face(net: LandmarkNet, astronaut: Image) -> None:
     assert len(net.read(astronaut, np.empty((0, 5, 2), np.float32))) == 0
 
 
-def test_photo_keeps_box_and_score_of_the_detector(net: LandmarkNet, astronaut: Image) -> None:
+def test_a_photo_keeps_box_and_confidence_of_the_detector(net: LandmarkNet, astronaut: Image) -> None:
     boxes = np.array([[180, 65, 268, 175], [0, 0, 60, 60]], np.float32)  # the second one is the sky
     found = Detections(boxes, np.array([0.9, 0.8], np.float32), np.concatenate([FIVE, FIVE / 5]))
     both = refine_landmarks(net, astronaut, found)
@@ -140,7 +142,7 @@ def astronaut_at(first: Image) -> Callable[[Image], Detections]:
     return lambda image: known if image is first or np.array_equal(image, first) else Detections.empty()
 
 
-def test_the_detector_rests_while_the_points_follow(net: LandmarkNet, astronaut: Image) -> None:
+def test_the_detector_rests_while_the_landmark_model_tracks(net: LandmarkNet, astronaut: Image) -> None:
     frames = moving(astronaut, 24)
     detector = FakeDetector(astronaut_at(frames[0]))
     follower = FaceFollower(detector, net, scan_every_s=100)
@@ -154,22 +156,22 @@ def test_the_detector_rests_while_the_points_follow(net: LandmarkNet, astronaut:
     assert detector.n_detections == 1
 
 
-def test_points_lose_a_face_that_vanishes(net: LandmarkNet, astronaut: Image) -> None:
+def test_the_landmark_model_loses_a_face_that_vanishes(net: LandmarkNet, astronaut: Image) -> None:
     frames = moving(astronaut, 24)[:5] + [np.full((240, 260, 3), 90, np.uint8)] * 5
     follower = FaceFollower(FakeDetector(astronaut_at(frames[0])), net)
     numbers = [follower.update(frame, index / 25)[1].tolist() for index, frame in enumerate(frames)]
     assert numbers == [[0]] * 5 + [[]] * 5
 
 
-def test_who_reads_points(net: LandmarkNet) -> None:
+def test_landmark_models_by_name_and_object(net: LandmarkNet) -> None:
     assert create_landmark_model(None) is None
     assert create_landmark_model("none") is None
     assert create_landmark_model(net) is net
     with pytest.raises(ConfigError, match="read"):
         create_landmark_model(42)  # type: ignore[arg-type]  # what a caller without a type checker may do
-    with pytest.raises(ModelError, match="no landmark net"):
+    with pytest.raises(ModelError, match="mien-light predicts affect, and a bundle that predicts landmarks is needed"):
         create_landmark_model(DEFAULT_BUNDLE)
-    with pytest.raises(ModelError, match="no bundle of that name"):
+    with pytest.raises(ModelError, match=r"no bundle of that name .*did you mean 'mien-points'"):
         create_landmark_model("mien-point")
 
 
@@ -180,5 +182,14 @@ def test_wrong_pictures(net: LandmarkNet, astronaut: Image) -> None:
 
 
 def test_an_affect_bundle_is_no_landmark_net() -> None:
-    with pytest.raises(ModelError, match="landmarks"):
+    with pytest.raises(ModelError, match="no landmark network: it has no task 'landmarks'"):
         LandmarkNet(load_bundle(DEFAULT_BUNDLE, threads=1))
+
+
+def test_keypoints_of_a_cropped_face(net: LandmarkNet, astronaut: Image) -> None:
+    template = net.bundle.spec.crop.template
+    crop = np.ascontiguousarray(astronaut[50:190, 150:290])
+    found = find_keypoints(net, crop, template)
+    assert found is not None
+    np.testing.assert_allclose(found, FIVE[0] - (150, 50), atol=6)
+    assert find_keypoints(net, np.full((90, 70, 3), 127, np.uint8), template) is None

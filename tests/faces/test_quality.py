@@ -1,27 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-import json
-from dataclasses import asdict
-from pathlib import Path
-
 import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from mien.core import ConfigError, ModelError
-from mien.faces import (
-    SIGNALS,
-    Detections,
-    QualityModel,
-    align_faces,
-    load_quality_model,
-    quality_signals,
-)
+from mien.core import ConfigError, ModelError, QualitySpec
+from mien.faces import SIGNALS, Detections, QualityModel, align_faces, face_quality, quality_signals
+from mien.inference import load_spec
 
 Image = npt.NDArray[np.uint8]
 TEMPLATE = ((0.320, 0.385), (0.680, 0.385), (0.500, 0.578), (0.352, 0.768), (0.648, 0.768))
 FRONTAL = np.array([[100, 100], [140, 100], [120, 121], [104, 142], [136, 142]], np.float32)
 ASTRONAUT = np.array([[204, 110], [242, 112], [224, 138], [204, 153], [240, 155]], np.float32)
+
+
+def fitted() -> QualityModel:
+    spec = load_spec("mien-light").quality
+    assert spec
+    return QualityModel(spec)
 
 
 def measured(image: Image, points: npt.NDArray[np.float32], score: float = 0.99) -> dict[str, float]:
@@ -32,7 +28,7 @@ def measured(image: Image, points: npt.NDArray[np.float32], score: float = 0.99)
 
 def quality(image: Image, points: npt.NDArray[np.float32] = ASTRONAUT, score: float = 0.99) -> float:
     signals = np.array([list(measured(image, points, score).values())], np.float32)
-    return float(load_quality_model()(signals)[0])
+    return float(fitted()(signals)[0])
 
 
 @pytest.fixture
@@ -103,7 +99,7 @@ def test_gray_and_colour_crops_are_measured_alike(astronaut: Image) -> None:
 def test_no_face_has_no_signals_and_no_quality() -> None:
     signals = quality_signals((10, 10), Detections.empty(), np.empty((0, 112, 112), np.uint8))
     assert signals.shape == (0, len(SIGNALS))
-    assert load_quality_model()(signals).shape == (0,)
+    assert fitted()(signals).shape == (0,)
 
 
 def test_crops_of_other_faces_are_refused() -> None:
@@ -111,32 +107,45 @@ def test_crops_of_other_faces_are_refused() -> None:
         quality_signals((10, 10), Detections.empty(), np.empty((2, 112, 112), np.uint8))
 
 
+def made_up(**changes: object) -> QualitySpec:
+    n = len(SIGNALS)
+    content: dict[str, object] = {
+        "intercept": 0.5,
+        "signals": SIGNALS,
+        "weights": (2.0, *[0.0] * (n - 1)),
+        "mean": (1.0,) * n,
+        "deviation": (1.0,) * n,
+        "data": "",
+        "n": 1,
+        "command": "",
+    }
+    return QualitySpec(**(content | changes))  # type: ignore[arg-type]  # keyword table of a test
+
+
 def test_the_logistic_formula_and_its_bounds() -> None:
-    zeros, ones = dict.fromkeys(SIGNALS, 0.0), dict.fromkeys(SIGNALS, 1.0)
-    model = QualityModel(
-        intercept=0.5, weights=zeros | {"size": 2.0}, mean=ones, deviation=ones, bundle="", faces="", n=1, command=""
-    )
     signals = np.zeros((4, len(SIGNALS)), np.float32)
     signals[:, 0] = [1, 2, 100, np.nan]
     expected = [1 / (1 + np.exp(-0.5)), 1 / (1 + np.exp(-2.5)), 1 / (1 + np.exp(-6.5)), np.nan]
-    np.testing.assert_allclose(model(signals), expected, rtol=1e-5)
+    np.testing.assert_allclose(QualityModel(made_up())(signals), expected, rtol=1e-5)
 
 
-def test_a_damaged_model_says_so(tmp_path: Path) -> None:
-    path = tmp_path / "quality.json"
-    with pytest.raises(ModelError, match="install mien again"):
-        load_quality_model(path)
-    content = {name: dict(value) if isinstance(value, dict) else value for name, value in asdict(fitted()).items()}
-    content["weights"].pop("size")
-    path.write_text(json.dumps(content))
-    with pytest.raises(ModelError, match="weights must name the signals"):
-        load_quality_model(path)
-    content = asdict(fitted())
-    content["deviation"]["size"] = 0.0
-    path.with_name("flat.json").write_text(json.dumps(content))
-    with pytest.raises(ModelError, match="above 0"):
-        load_quality_model(path.with_name("flat.json"))
+def test_signals_are_found_by_name_and_some_may_be_absent() -> None:
+    signals = np.random.default_rng(0).normal(size=(5, len(SIGNALS))).astype(np.float32)
+    changes = {"weights": (1.5, -0.7), "mean": (0.1, 0.2), "deviation": (2.0, 3.0)}
+    model = QualityModel(made_up(signals=("doubt", "size"), **changes))
+    logits = 0.5 + 1.5 * (signals[:, 8] - 0.1) / 2 - 0.7 * (signals[:, 0] - 0.2) / 3
+    np.testing.assert_allclose(model(signals), 1 / (1 + np.exp(-logits)), rtol=1e-5)
 
 
-def fitted() -> QualityModel:
-    return load_quality_model()
+def test_an_unknown_signal_is_refused() -> None:
+    one = {"weights": (1.0,), "mean": (0.0,), "deviation": (1.0,)}
+    with pytest.raises(ModelError, match=r"unknown signals \['glare'\]; update mien"):
+        QualityModel(made_up(signals=("glare",), **one))
+
+
+def test_without_a_model_quality_is_nan(astronaut: Image) -> None:
+    faces = Detections(np.zeros((1, 4)), np.array([0.9]), ASTRONAUT[None])
+    crops = align_faces(astronaut, ASTRONAUT[None], TEMPLATE, 112)
+    assert np.isnan(face_quality(None, (512, 512), faces, crops)).tolist() == [True]
+    expected = fitted()(quality_signals((512, 512), faces, crops))
+    assert face_quality(fitted(), (512, 512), faces, crops) == pytest.approx(expected, abs=0)

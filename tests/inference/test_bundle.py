@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from mien.core import InputSpec, ModelError
-from mien.inference import Bundle, find_bundle, list_bundles, load_bundle, load_spec, prepare
+from mien.inference import Bundle, bundle_digest, find_bundle, list_bundles, load_bundle, load_spec, prepare
 
 
 @pytest.fixture
@@ -163,6 +163,27 @@ def test_a_graph_without_what_the_description_names(folder: Path, change: Callab
     edit(folder, change)
     with pytest.raises(ModelError, match=r"copy: the graph has inputs .* model\.json names"):
         load_bundle(folder)
+
+
+@pytest.mark.parametrize("load", [load_bundle, load_spec, bundle_digest])
+def test_the_kind_is_checked_before_the_graph(folder: Path, load: Callable[..., Any]) -> None:
+    (folder / "model.onnx").unlink()
+    with pytest.raises(ModelError, match=r"^mien-light predicts affect, .* landmarks is needed; name mien-points or"):
+        load(folder, kind="landmarks")
+    with pytest.raises(ModelError, match=r"^mien-points predicts landmarks, .* affect is needed; name mien-light or"):
+        load("mien-points", kind="affect")
+
+
+def test_names_of_another_kind_are_neither_listed_nor_suggested() -> None:
+    assert list_bundles("affect") == ["mien-light"]
+    assert list_bundles("landmarks") == ["mien-points"]
+    assert set(list_bundles()) == {"mien-light", "mien-points"}
+    with pytest.raises(ModelError, match="did you mean 'mien-points'"):
+        find_bundle("mien-point")
+    with pytest.raises(ModelError, match="did you mean 'mien-light'"):
+        find_bundle("mien-point", kind="affect")
+    with pytest.raises(ModelError, match=r"installed bundles: mien-points$"):
+        find_bundle("zzz", kind="landmarks")
 
 
 def test_a_name_that_is_almost_right() -> None:

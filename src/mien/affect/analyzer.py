@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`Analyzer`: images, crops and videos in, `Faces` out."""
+"""`Analyzer`: the affect of the faces in images, crops and videos."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from mien.affect.adaptive import AdaptiveRate
 from mien.affect.inference_stage import (
@@ -35,7 +34,9 @@ from mien.core import (
     Faces,
     FaceSelector,
     Frame,
+    Image,
     InputError,
+    Int64,
     ModelSpec,
     with_shortcuts,
 )
@@ -44,11 +45,11 @@ from mien.faces import (
     FaceDetector,
     FaceFollower,
     LandmarkNet,
+    QualityModel,
     create_detector,
     create_landmark_model,
-    load_quality_model,
+    face_quality,
     parse_detector,
-    quality_signals,
     refine_landmarks,
 )
 from mien.faces.detector import N_KEYPOINTS, N_LANDMARKS
@@ -63,9 +64,9 @@ _n_threads = 0
 
 @contextmanager
 def opencv_on_one_thread() -> Iterator[None]:
-    """Have OpenCV work in the thread that calls it, in the whole process, until the last one has left.
+    """Let OpenCV work in the calling thread only, in the whole process, until the last user has left.
 
-    Its helpers wait for the next small picture by spinning, and take the cores from the nets meanwhile.
+    Its worker threads wait for the next small image by spinning, which takes cores from the networks.
     """
     global _n_inside, _n_threads
     with _lock:
@@ -82,17 +83,15 @@ def opencv_on_one_thread() -> Iterator[None]:
                 cv2.setNumThreads(_n_threads)
 
 
-Image = npt.NDArray[np.uint8]
-
-# Long side of the copy that the detector sees. On it a face needs 20 px.
+# Long side of the copy that the detector searches. On it a face needs 20 px.
 _STILL_SIDE_PX, _MOVING_SIDE_PX = 1280, 640
 
-# Frames whose faces go through the affect net together: more are no faster.
-_FRAMES_A_BATCH = 8
-# Batches that are worked on at a time, where there are cores for them: each holds its frames.
-_MOST_BATCHES = 4
+# Frames whose faces go through the affect network together: more are no faster.
+_FRAMES_PER_BATCH = 8
+# Batches that are processed at the same time, where there are cores for them: each holds its frames.
+_MAX_BATCHES = 4
 # Frames that may wait between two stages. Decoded ones hold their pixels; found faces are small, and enough of them
-# keep the affect net busy while the detector searches a whole frame.
+# keep the affect network busy while the detector searches a whole frame.
 _DECODED_WAITING = 4
 _FOUND_WAITING = 12
 
@@ -107,10 +106,17 @@ class Analyzer:
             objects with the methods of `mien.faces.FaceDetector` and `mien.faces.LandmarkModel`.
 
     Raises:
-        ConfigError: An option is out of range or names something unknown.
-        ModelError: A model is missing, damaged or of an unknown version.
+        ConfigError: An option is out of range or names something unknown, or ``min_quality`` is set for a bundle
+            without a quality model.
+        ModelError: A model is missing, damaged, of an unknown version or of another kind.
         MissingExtraError: The runtime is not installed.
         TypeError: `AnalyzerConfig` has no field of that name.
+
+    Examples:
+        >>> analyzer = Analyzer(threads=1)
+        >>> faces = analyzer.image(np.zeros((90, 120, 3), np.uint8))
+        >>> len(faces), faces.expression.shape
+        (0, (0, 8))
     """
 
     def __init__(
@@ -120,67 +126,79 @@ class Analyzer:
         (config,) = with_shortcuts(shortcuts, given)
         self._config = config
         self._choice = FaceSelector.for_media(config.faces)
-        self._bundle = load_bundle(config.model, runtime=config.runtime, threads=config.threads)
-        self._decoder = Decoder(self._bundle.spec, keep_features=features)
-        self._reader = create_landmark_model(config.landmark_model, runtime=config.runtime)
+        self._bundle = load_bundle(config.model, kind="affect", runtime=config.runtime, threads=config.threads)
+        spec = self._bundle.spec
+        if config.min_quality > 0 and spec.quality is None:
+            raise ConfigError(
+                f"min_quality={config.min_quality:g} needs a quality model, and the bundle {spec.name} has none; "
+                "leave min_quality out"
+            )
+        self._quality_model = None if spec.quality is None else QualityModel(spec.quality)
+        self._decoder = Decoder(spec, keep_features=features)
+        self._landmark_model = create_landmark_model(config.landmark_model, runtime=config.runtime)
         self._affect_inference = AffectInference(decoder=self._decoder, min_quality=config.min_quality)
-        # Errors come now and not at the first image: an unknown name, a bad file, an object that cannot detect.
+        # Unknown names, bad files and objects that cannot detect are errors now and not at the first image.
         if not isinstance(config.detector, str) or parse_detector(config.detector)[1]:
             self._create_detector(_MOVING_SIDE_PX)
 
     @property
     def config(self) -> AnalyzerConfig:
-        """The options that the analyzer was made with."""
+        """Options of the analyzer."""
         return self._config
 
     @cached_property
     def _still_detector(self) -> FaceDetector:
-        """Finds faces in photos, where small ones in a crowd count."""
+        """Detector for photos, in which small faces in a crowd count."""
         return self._create_detector(_STILL_SIDE_PX)
 
     @cached_property
     def _moving_detector(self) -> FaceDetector:
-        """Finds faces in videos, where speed counts."""
+        """Detector for videos, in which speed counts."""
         return self._create_detector(_MOVING_SIDE_PX)
 
     def _create_detector(self, max_side_px: int) -> FaceDetector:
         if not isinstance(self._config.detector, str):
             return create_detector(self._config.detector)
         name, model = parse_detector(self._config.detector)
-        threads = {} if model else {"threads": self._config.threads}  # OpenCV runs a model of the user's
+        threads = {} if model else {"threads": self._config.threads}  # OpenCV runs the user's model file
         return create_detector(name, max_side_px=max_side_px, **model, **threads)
 
     @cached_property
     def _moving_bundle(self) -> Bundle:
-        """For videos, one thread to a batch: threads with batches of their own do not wait for each other."""
+        """The bundle on one thread, for videos: threads that process separate batches do not wait for each other."""
         if self._config.threads == 1:
             return self._bundle
         return load_bundle(self._bundle.folder, runtime=self._config.runtime, threads=1)
 
     @property
     def spec(self) -> ModelSpec:
-        """What the bundle says of itself: labels, units, thresholds, what it was taught by."""
+        """Description of the affect bundle: labels, units, thresholds, training data."""
         return self._bundle.spec
 
     @property
     def bundle(self) -> Bundle:
-        """The model itself."""
+        """The affect bundle."""
         return self._bundle
 
     @property
     def bundle_digest(self) -> str:
-        """SHA-256 that stands for the bundle's description and weights."""
+        """SHA-256 that identifies the description and weights of the affect bundle."""
         return self._bundle.digest
 
     @property
     def landmark_bundle(self) -> Bundle | None:
-        """The landmark net; None where nobody or an object of the caller's reads points."""
-        return self._reader.bundle if isinstance(self._reader, LandmarkNet) else None
+        """The landmark bundle; None without a landmark model or where it is an object of the caller's."""
+        return self._landmark_model.bundle if isinstance(self._landmark_model, LandmarkNet) else None
+
+    @property
+    def quality_model(self) -> QualityModel | None:
+        """Quality model of the affect bundle; None where it has none."""
+        return self._quality_model
 
     @property
     def n_landmarks(self) -> int:
-        """Number of points of each face that a table keeps: 68 landmarks, or 5 keypoints without a landmark model."""
-        return N_KEYPOINTS if self._reader is None else N_LANDMARKS
+        """Number of landmarks per face in tables: 68, or the 5 keypoints without a landmark model."""
+        return N_KEYPOINTS if self._landmark_model is None else N_LANDMARKS
 
     @property
     def expression_labels(self) -> tuple[str, ...]:
@@ -196,32 +214,33 @@ class Analyzer:
         """All faces of one image.
 
         Args:
-            image: a path, an (H, W, 3) uint8 RGB array, an (H, W) gray one, or a PIL image.
+            image: Path, (H, W, 3) uint8 RGB array, (H, W) uint8 gray array, or PIL image.
 
         Returns:
             N >= 0 faces; boxes and landmarks in pixels of the upright image.
 
         Raises:
-            InputError: the image cannot be read or is no image, or a track is wanted, of which an image has none.
+            InputError: The image cannot be read or is no image, or ``faces`` selects a track, which images do not have.
         """
         self._choice.check_photo(os.fspath(image) if isinstance(image, (str, os.PathLike)) else "the image")
         pixels = load_image(image) if isinstance(image, (str, os.PathLike)) else as_rgb(image)
         return self._affect_inference.faces([self._found(pixels, self._detected(pixels))], self._bundle)[0]
 
     def crops(self, images: Sequence[Any]) -> Faces:
-        """Faces that are already cropped: each image is one face and is looked at as it stands.
+        """Affect of faces that are already cropped: each image is one face.
 
-        No detection and no alignment take place; crops that frame the face from the brow to the chin with little
-        around it fit the default bundle best.
+        No detection takes place. The bundle says how an image is read (``spec.crop.given``): ``"whole"`` resizes it;
+        ``"aligned"`` cuts it again at the keypoints that the landmark model sees in it, and resizes it where that
+        model sees no face. Crops from the brow to the chin with a small margin fit the default bundle best.
 
         Args:
-            images: paths, arrays (H, W, 3) RGB or (H, W) gray uint8, or PIL images, of any sizes.
+            images: Paths, arrays (H, W, 3) RGB or (H, W) gray uint8, or PIL images, of any sizes.
 
         Returns:
             As many faces as images, in order; ``boxes`` cover the whole image, ``confidence`` is NaN.
 
         Raises:
-            InputError: an image cannot be read; the message says which. Or a single image was given instead of a list.
+            InputError: An image cannot be read; the message says which. Or a single image was given instead of a list.
         """
         if isinstance(images, (str, os.PathLike)) or (
             isinstance(images, np.ndarray) and (images.ndim < 3 or (images.ndim == 3 and images.shape[2] in (1, 3, 4)))
@@ -231,7 +250,7 @@ class Analyzer:
         for index, image in enumerate(images):
             named = f"crop {index}"
             pixels = load_image(image) if isinstance(image, (str, os.PathLike)) else as_rgb(image, name=named)
-            cut.append(fit_crop(pixels, self.spec))
+            cut.append(fit_crop(pixels, self.spec, self._landmark_model))
             boxes.append((0, 0, pixels.shape[1], pixels.shape[0]))
         if not cut:
             return Faces.empty(self.expression_labels, self.action_unit_labels)
@@ -251,25 +270,26 @@ class Analyzer:
         """The frames of a video with their faces, one by one, in bounded memory.
 
         Args:
-            path: of the video.
-            start_s: leave out what is shown before.
-            stop_s: leave out what is shown from here on.
-            every: analyse each n-th frame only.
-            images: whether the frames carry their pixels.
-            smooth: half-widths in frames, such as ``"expr=50,va=50,au=3"``. The windows reach ahead, so a frame comes
-                as many frames late, and up to a second more where its face is lost; with ``images`` the pixels of
-                those frames are held too. ``"va=50,causal=true"`` uses no later frame and delays nothing;
-                ``"bundle"`` is what the bundle names.
-            adaptive: such as ``"25,5,1"``: read sure stretches of a track in few frames and interpolate between them,
-                see `AdaptiveRate`. Faces are found and followed in every frame all the same.
+            path: Path of the video.
+            start_s: Time in seconds at which to start; the beginning if None.
+            stop_s: Time in seconds at which to stop; the end if None.
+            every: Stride: only every n-th frame is analysed.
+            images: Whether the frames carry their pixels.
+            smooth: Half-widths in frames, such as ``"expr=50,va=50,au=3"``. The windows reach into the future, so a
+                frame comes as many frames late, and up to a second more while its face is lost; with ``images`` the
+                pixels of those frames are held, too. ``"va=50,causal=true"`` uses no later frame and delays nothing;
+                ``"bundle"`` stands for the smoothing that the bundle recommends.
+            adaptive: Strides such as ``"25,5,1"``: affect is predicted in few frames of a stretch of a track where it
+                is certain, and interpolated between them, see `AdaptiveRate`. Faces are detected and tracked in every
+                frame.
 
         Yields:
             Every analysed frame in order, also those without a face. ``track_ids`` stay with a face through short
             losses and end at cuts.
 
         Raises:
-            ConfigError: ``smooth`` or ``adaptive`` has an unknown setting, or the bundle names none.
-            InputError: the video cannot be opened, or nothing of it can be decoded.
+            ConfigError: ``smooth`` or ``adaptive`` has an unknown setting, or the bundle recommends no smoothing.
+            InputError: The video cannot be opened, or nothing of it can be decoded.
         """
         settings, rate = Smoothing.of(smooth, self.spec), AdaptiveRate.of(adaptive)
         with open_video(path, start_s=start_s, stop_s=stop_s, every=every) as frames:
@@ -284,34 +304,34 @@ class Analyzer:
         smooth: Smoothing | str | None = None,
         adaptive: AdaptiveRate | str | None = None,
     ) -> Generator[Frame, None, None]:
-        """The same for frames from anywhere: a camera, or a video that the caller has opened.
+        """Like `video`, for frames from any source: a camera, or a video that the caller has opened.
 
-        Reading, finding faces and the affect net overlap in three threads; order and timestamps are kept.
+        Decoding, face detection and the affect network overlap in three threads; order and timestamps are kept.
 
         Args:
-            frames: in order.
-            images: whether the frames carry their pixels.
-            live: answer each frame before the next is asked for, so that none is old by the time of its answer. That
-                is slower over all: nothing overlaps.
-            smooth: as `video` takes it; only causal settings suit what is live.
-            adaptive: as `video` takes it.
+            frames: Frames in order of time.
+            images: Whether the frames carry their pixels.
+            live: Whether each frame is analysed before the next is requested, so that results have no delay. Without
+                overlap this is slower in total.
+            smooth: Smoothing as for `video`; live frames need causal settings.
+            adaptive: Strides as for `video`.
 
         Raises:
-            ConfigError: what is live cannot have an adaptive rate, which looks ahead.
+            ConfigError: Live frames cannot have an adaptive rate, which needs later frames.
         """
         settings, rate = Smoothing.of(smooth, self.spec), AdaptiveRate.of(adaptive)
         if live and rate is not None:
-            raise ConfigError("an adaptive rate looks ahead; leave it out, or take every n-th frame of what is live")
+            raise ConfigError("an adaptive rate needs later frames; leave it out, or analyse every n-th live frame")
         with closing(self._analyzed(frames, images=images, live=live, rate=rate)) as analyzed:
             yield from analyzed if settings is None else smooth_frames(analyzed, settings)
 
     def _analyzed(
         self, frames: Iterable[VideoFrame], *, images: bool, live: bool, rate: AdaptiveRate | None
     ) -> Generator[Frame, None, None]:
-        size = _FRAMES_A_BATCH if rate is None else rate.strides[0]
+        size = _FRAMES_PER_BATCH if rate is None else rate.strides[0]
         bundle = self._bundle if live else self._moving_bundle
 
-        def read(batch: Sequence[DetectedFrame]) -> list[Frame]:
+        def predict(batch: Sequence[DetectedFrame]) -> list[Frame]:
             faces = self._affect_inference.faces([one.found for one in batch], bundle, rate)
             return [
                 Frame(index=one.index, time_s=one.time_s, faces=own, image=one.image)
@@ -320,20 +340,20 @@ class Analyzer:
 
         with (
             closing(self._in_batches(frames, images=images, live=live, size=size)) as seen,
-            closing(map_in_order(seen, read, 1 if live else self._n_workers)) as answered,
+            closing(map_in_order(seen, predict, 1 if live else self._n_workers)) as done,
         ):
-            for batch in answered:
+            for batch in done:
                 yield from batch
 
     @property
     def _n_workers(self) -> int:
-        """Batches to work on at a time."""
-        return min(self._config.threads or usable_cores(), _MOST_BATCHES)
+        """Number of batches that are processed at the same time."""
+        return min(self._config.threads or usable_cores(), _MAX_BATCHES)
 
     def _in_batches(
-        self, frames: Iterable[VideoFrame], *, images: bool, live: bool, size: int = _FRAMES_A_BATCH
+        self, frames: Iterable[VideoFrame], *, images: bool, live: bool, size: int = _FRAMES_PER_BATCH
     ) -> Generator[list[DetectedFrame], None, None]:
-        """Frames with their faces; while they are worked on, one thread decodes and another looks for faces."""
+        """Frames with their faces; one thread decodes and another detects while the caller processes them."""
         if live:
             with opencv_on_one_thread(), closing(self._follow(frames, images=images)) as followed:
                 yield from ([one] for one in followed)
@@ -346,14 +366,14 @@ class Analyzer:
             yield from batched(followed, size)
 
     def raw_image(self, image: Image) -> RawFrame:
-        """The bare outputs of the net for the faces of an (H, W, 3) RGB image."""
+        """Raw outputs of the affect network for the faces of an (H, W, 3) RGB image."""
         found = self._found(image, self._detected(image))
         return RawFrame(index=0, time_s=0.0, track_ids=found.track_ids, outputs=raw_outputs([found], self._bundle)[0])
 
     def raw_frames(self, frames: Iterable[VideoFrame]) -> Generator[RawFrame, None, None]:
-        """The bare outputs of the net for the same frames: what heads are trained on."""
+        """Raw outputs of the affect network for the faces of frames: the inputs of clip heads."""
 
-        def read(batch: Sequence[DetectedFrame]) -> list[RawFrame]:
+        def predict(batch: Sequence[DetectedFrame]) -> list[RawFrame]:
             outputs = raw_outputs([one.found for one in batch], self._moving_bundle)
             return [
                 RawFrame(index=one.index, time_s=one.time_s, track_ids=one.found.track_ids, outputs=own)
@@ -362,13 +382,13 @@ class Analyzer:
 
         with (
             closing(self._in_batches(frames, images=False, live=False)) as seen,
-            closing(map_in_order(seen, read, self._n_workers)) as answered,
+            closing(map_in_order(seen, predict, self._n_workers)) as done,
         ):
-            for batch in answered:
+            for batch in done:
                 yield from batch
 
     def _follow(self, frames: Iterable[VideoFrame], *, images: bool) -> Generator[DetectedFrame, None, None]:
-        follower = FaceFollower(self._moving_detector, self._reader)
+        follower = FaceFollower(self._moving_detector, self._landmark_model)
         in_gray = self.spec.input.colour == "gray"
         for frame in frames:
             detections, track_ids = follower.follow(frame)
@@ -376,19 +396,19 @@ class Analyzer:
             yield DetectedFrame(frame.index, frame.time_s, found, frame.image if images else None)
 
     def _detected(self, image: Image) -> Detections:
-        """The faces of a photo."""
+        """The faces of a photo, with landmarks if there is a landmark model."""
         found = self._still_detector.detect(image)
-        return found if self._reader is None else refine_landmarks(self._reader, image, found)
+        if self._landmark_model is None:
+            return found
+        return refine_landmarks(self._landmark_model, image, found)
 
-    def _found(
-        self, image: Image, detections: Detections, track_ids: npt.NDArray[np.int64] | None = None
-    ) -> AlignedFaces:
-        """The faces that were asked for, and their crops as the bundle wants them."""
+    def _found(self, image: Image, detections: Detections, track_ids: Int64 | None = None) -> AlignedFaces:
+        """The selected faces, and their crops as the bundle reads them."""
         if track_ids is None:
             track_ids = np.full(len(detections), -1, dtype=np.int64)
         wanted = self._choice.rows(detections.boxes, track_ids)
         if len(wanted) < len(detections):
             detections, track_ids = detections[wanted], track_ids[wanted]
         crops = cut_faces(image, detections, self.spec)
-        quality = load_quality_model()(quality_signals(image.shape[:2], detections, crops))
+        quality = face_quality(self._quality_model, (image.shape[0], image.shape[1]), detections, crops)
         return AlignedFaces(detections, track_ids, crops, quality)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The inference stage of `Analyzer`: aligned crops through the affect network, decoded to `Faces`."""
+"""The inference stage of `Analyzer`: crops through the affect network, decoded to `Faces`."""
 
 from __future__ import annotations
 
@@ -8,52 +8,49 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from mien.affect.adaptive import AdaptiveRate, read_adaptively
-from mien.core import EXPRESSIONS, Faces, ModelSpec, TaskSpec
-from mien.faces import Detections, align_faces, resize_face, to_colour
+from mien.core import EXPRESSIONS, Faces, Float32, Image, Indices, Int64, ModelSpec, TaskSpec
+from mien.faces import Detections, LandmarkModel, align_faces, find_keypoints, resize_face, to_colour
 from mien.inference import Bundle
-
-Image = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class RawFrame:
-    """What the net says of the N >= 0 faces of one frame, before any activation.
+    """Raw outputs of the affect network for the N >= 0 faces of one frame, before any activation.
 
     Attributes:
-        index: as `mien.core.Frame.index`.
-        time_s: as `mien.core.Frame.time_s`.
-        track_ids: (N,) int64.
-        outputs: output name -> (N, ...) float32; empty where there is no face.
+        index: Position of the frame, see `mien.core.Frame`.
+        time_s: Presentation time of the frame in seconds, see `mien.core.Frame`.
+        track_ids: (N,) int64 track numbers.
+        outputs: Output name -> (N, ...) float32; empty where there is no face.
     """
 
     index: int
     time_s: float
-    track_ids: npt.NDArray[np.int64]
-    outputs: Mapping[str, npt.NDArray[np.float32]]
+    track_ids: Int64
+    outputs: Mapping[str, Float32]
 
 
 class AlignedFaces(NamedTuple):
-    """The faces of one image on their way through the stages.
+    """The faces of one image between the face stage and the affect stage.
 
     Attributes:
         detections: N >= 0 faces.
-        track_ids: (N,), -1 where nothing is tracked.
-        crops: (N, S, S) or (N, S, S, 3) uint8, as the bundle wants them.
-        quality: (N,) in [0, 1].
+        track_ids: (N,) track numbers, -1 where nothing is tracked.
+        crops: (N, S, S) or (N, S, S, 3) uint8 input of the affect network.
+        quality: (N,) in [0, 1], or NaN.
     """
 
     detections: Detections
-    track_ids: npt.NDArray[np.int64]
+    track_ids: Int64
     crops: Image
-    quality: npt.NDArray[np.float32]
+    quality: Float32
 
 
 @dataclass(frozen=True, eq=False)
 class DetectedFrame:
-    """A frame whose faces are found; its pixels only where somebody wants them."""
+    """A frame whose faces are detected; it holds its pixels only on request."""
 
     index: int
     time_s: float
@@ -62,23 +59,37 @@ class DetectedFrame:
 
 
 def rows_of(batch: Sequence[AlignedFaces]) -> list[slice]:
-    """Where the faces of each image stand among those of all."""
+    """Rows of each image's faces in the concatenation of the batch."""
     stops = np.cumsum([len(found.detections) for found in batch]).tolist()
     return [slice(start, stop) for start, stop in zip([0, *stops[:-1]], stops, strict=True)]
 
 
-def fit_crop(image: Image, spec: ModelSpec) -> Image:
-    """An image that is one face as a bundle wants it: (S, S) for gray input, else (S, S, 3), uint8."""
+def fit_crop(image: Image, spec: ModelSpec, landmark_model: LandmarkModel | None = None) -> Image:
+    """Input of a bundle's network for an image that is one face, read as ``spec.crop.given`` says.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        spec: Description of the bundle.
+        landmark_model: Landmark model for bundles that read given crops aligned; None reads them whole.
+
+    Returns:
+        (S, S) for gray input, else (S, S, 3), uint8.
+    """
+    if spec.crop.given == "aligned" and landmark_model is not None:
+        keypoints = find_keypoints(landmark_model, image, spec.crop.template)
+        if keypoints is not None:
+            crop = align_faces(image, keypoints[None], spec.crop.template, spec.input.size_px)[0]
+            return to_colour(crop, spec.input.colour)
     return to_colour(resize_face(image, spec.input.size_px, spec.crop.shrink), spec.input.colour)
 
 
 def cut_faces(image: Image, detections: Detections, spec: ModelSpec) -> Image:
-    """The crops of found faces as a bundle wants them.
+    """Input of a bundle's network for the faces of an image, aligned.
 
     Args:
-        image: (H, W, 3) RGB, or (H, W) for a bundle that reads gray.
+        image: (H, W, 3) RGB, or (H, W) for a bundle with gray input.
         detections: N >= 0 faces of the image.
-        spec: of the bundle.
+        spec: Description of the bundle.
 
     Returns:
         (N, S, S) for gray input, else (N, S, S, 3), uint8.
@@ -87,11 +98,17 @@ def cut_faces(image: Image, detections: Detections, spec: ModelSpec) -> Image:
     return crops if image.ndim == 2 else to_colour(crops, spec.input.colour)
 
 
-Floats = npt.NDArray[np.float32]
+def activate(raw: Float32, task: TaskSpec) -> Float32:
+    """The values of a task (N, L) from its raw outputs (N, L): temperature, activation, range.
 
-
-def activate(raw: Floats, task: TaskSpec) -> Floats:
-    """The values of a task (N, L) from its raw outputs (N, L): temperature, activation, range."""
+    Examples:
+        >>> task = TaskSpec(
+        ...     task="expression", output="e", labels=("neutral", "happiness"), activation="softmax", low=0.0, high=1.0,
+        ...     unit="probability", temperature=2.0,
+        ... )
+        >>> activate(np.log(np.array([[1, 9]], np.float32)), task).round(2).tolist()
+        [[0.25, 0.75]]
+    """
     scaled = raw.astype(np.float32) / np.float32(task.temperature)
     if task.activation == "softmax":
         shifted = np.exp(scaled - scaled.max(axis=1, keepdims=True))
@@ -108,8 +125,14 @@ class Decoder:
     Expressions come out in canonical order whatever the order of the graph; classes that are not canonical follow.
 
     Attributes:
-        spec: of the bundle.
-        keep_features: whether the embedding is passed on.
+        spec: Description of the bundle.
+        keep_features: Whether the result holds the embedding.
+
+    Examples:
+        >>> from mien.inference import load_spec
+        >>> decoder = Decoder(load_spec("mien-light"))
+        >>> decoder.expression_labels[:2], decoder.action_unit_labels[:2]
+        (('neutral', 'happiness'), ('AU01', 'AU02'))
     """
 
     spec: ModelSpec
@@ -130,7 +153,7 @@ class Decoder:
         task = self.spec.task("action_units")
         return tuple(sorted(task.labels)) if task else ()
 
-    def __call__(self, outputs: dict[str, Floats]) -> dict[str, Any]:
+    def __call__(self, outputs: dict[str, Float32]) -> dict[str, Any]:
         """Keyword arguments of `Faces` for N >= 1 faces."""
         fields: dict[str, Any] = {
             "expression_labels": self.expression_labels,
@@ -148,8 +171,8 @@ class Decoder:
         return fields
 
 
-def raw_outputs(batch: Sequence[AlignedFaces], bundle: Bundle) -> list[dict[str, Floats]]:
-    """The outputs for the faces of several images in one call of the net, by image; empty without a face."""
+def raw_outputs(batch: Sequence[AlignedFaces], bundle: Bundle) -> list[dict[str, Float32]]:
+    """Raw outputs for the faces of several images from one run of the network, by image; empty without a face."""
     outputs = bundle.run(np.concatenate([found.crops for found in batch]))
     return [
         {name: values[rows] for name, values in outputs.items()} if rows.start < rows.stop else {}
@@ -159,36 +182,36 @@ def raw_outputs(batch: Sequence[AlignedFaces], bundle: Bundle) -> list[dict[str,
 
 @dataclass(frozen=True, kw_only=True)
 class AffectInference:
-    """Reads found faces. Safe to share between threads.
+    """Predicts the affect of detected faces. Safe to share between threads.
 
     Attributes:
-        decoder: of the bundle.
-        min_quality: below it affect is left out.
+        decoder: Decoder of the bundle.
+        min_quality: Quality in [0, 1] below which a face gets no affect; a quality of NaN is never below.
     """
 
     decoder: Decoder
     min_quality: float
 
     def faces(self, batch: Sequence[AlignedFaces], bundle: Bundle, rate: AdaptiveRate | None = None) -> list[Faces]:
-        """Affect of the faces of several images; with a rate, of all from readings of some.
+        """Affect of the faces of several images; with a rate, predicted for some and interpolated for the others.
 
         Args:
-            batch: images in order; with a rate, a stretch of a video.
-            bundle: that the decoder belongs to.
-            rate: how sparsely to read.
+            batch: Images in order; with a rate, a stretch of a video.
+            bundle: Bundle that the decoder belongs to.
+            rate: Adaptive rate, or None to predict every face.
         """
         crops = np.concatenate([found.crops for found in batch])
         if rate is None or not len(crops):
             outputs = bundle.run(crops)
-            read = self.decoder(outputs) if outputs else {}
+            predicted = self.decoder(outputs) if outputs else {}
         else:
-            read = self._read_adaptively(batch, crops, bundle, rate)
+            predicted = self._predict_adaptively(batch, crops, bundle, rate)
         return [
-            self._of_image(found, {name: _part(value, rows) for name, value in read.items()})
+            self._of_image(found, {name: _part(value, rows) for name, value in predicted.items()})
             for found, rows in zip(batch, rows_of(batch), strict=True)
         ]
 
-    def _of_image(self, found: AlignedFaces, read: dict[str, Any]) -> Faces:
+    def _of_image(self, found: AlignedFaces, predicted: dict[str, Any]) -> Faces:
         seen = found.detections
         if not len(seen):
             return Faces.empty(self.decoder.expression_labels, self.decoder.action_unit_labels)
@@ -201,12 +224,12 @@ class AffectInference:
             eyes_open=seen.eyes_open,
             track_ids=found.track_ids,
             quality=found.quality,
-            **read,
+            **predicted,
         )
         return faces.without_affect(found.quality < self.min_quality)
 
-    def _read_adaptively(
-        self, batch: Sequence[AlignedFaces], crops: npt.NDArray[np.uint8], bundle: Bundle, rate: AdaptiveRate
+    def _predict_adaptively(
+        self, batch: Sequence[AlignedFaces], crops: Image, bundle: Bundle, rate: AdaptiveRate
     ) -> dict[str, Any]:
         """Keyword arguments of `Faces` as the decoder gives them, for all faces of a stretch of a video."""
         places = np.repeat(np.arange(len(batch)), [len(found.track_ids) for found in batch])
@@ -216,15 +239,15 @@ class AffectInference:
             "action_unit_labels": self.decoder.action_unit_labels,
         }
 
-        def read(rows: npt.NDArray[np.intp]) -> dict[str, Floats]:
+        def predict(rows: Indices) -> dict[str, Float32]:
             values = self.decoder(bundle.run(crops[rows]))
             return {name: values[name] for name in values.keys() - labels.keys()}
 
         track_ids = np.concatenate([found.track_ids for found in batch])
-        values, _ = read_adaptively(rate, places, track_ids, quality >= self.min_quality, read)
+        values, _ = read_adaptively(rate, places, track_ids, ~(quality < self.min_quality), predict)
         return {**labels, **values}
 
 
 def _part(value: Any, rows: slice) -> Any:
-    """The rows of an array; labels as they are."""
+    """Rows of an array; labels unchanged."""
     return value[rows] if isinstance(value, np.ndarray) else value

@@ -9,6 +9,8 @@ Examples:
     photo.jpg: the file is empty
 """
 
+from __future__ import annotations
+
 
 class MienError(Exception):
     """Base of every error that mien raises on purpose."""
@@ -55,3 +57,7 @@ class MissingExtraError(MienError):
         super().__init__(f"{package} is not installed; run: pip install 'mien[{extra}]'")
         self.package = package
         self.extra = extra
+
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str]]:
+        """Pickled form: an exception is otherwise rebuilt from its message alone, which fails in worker processes."""
+        return type(self), (self.package, self.extra)

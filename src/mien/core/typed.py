@@ -88,13 +88,14 @@ def check_choices(instance: object) -> None:
         mien.core.errors.ConfigError: name must be one of 'mean', 'median', got 'mode'
     """
     for name, annotation in _annotations(type(instance)).items():
-        value = getattr(instance, name)
+        value, kinds = getattr(instance, name), typing.get_args(annotation)
+        if typing.get_origin(annotation) in (types.UnionType, typing.Union) and kinds[1:] == (type(None),):
+            annotation = kinds[0] if value is not None else None
         if typing.get_origin(annotation) is Literal:
             _choice(typing.get_args(annotation), value, name)
-        elif typing.get_origin(annotation) is tuple and isinstance(value, tuple):
-            item = typing.get_args(annotation)[0]
-            for one in value if typing.get_origin(item) is Literal else ():
-                _choice(typing.get_args(item), one, name)
+        elif typing.get_origin(annotation) is tuple and typing.get_origin(kinds[0]) is Literal:
+            for item in value:
+                _choice(typing.get_args(kinds[0]), item, name)
 
 
 def _annotations(kind: Any) -> dict[str, Any]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds, aligns and follows faces."""
+"""Detects, aligns and tracks faces."""
 
 from mien.core import DEFAULT_LANDMARK_MODEL, NO_LANDMARK_MODEL
 from mien.faces.alignment import align_faces, keypoints_of, resize_face, similarity_transform, to_colour, warp_face
@@ -18,10 +18,11 @@ from mien.faces.follower import FaceFollower
 from mien.faces.landmark_model import (
     LandmarkNet,
     create_landmark_model,
+    find_keypoints,
     load_landmark_net,
     refine_landmarks,
 )
-from mien.faces.quality import SIGNALS, QualityModel, load_quality_model, quality_signals
+from mien.faces.quality import SIGNALS, QualityModel, face_quality, quality_signals
 from mien.faces.scene_changes import CutDetector
 from mien.faces.tracker import MAX_LOST_S, Tracker
 
@@ -45,9 +46,10 @@ __all__ = [
     "align_faces",
     "create_detector",
     "create_landmark_model",
+    "face_quality",
+    "find_keypoints",
     "keypoints_of",
     "load_landmark_net",
-    "load_quality_model",
     "parse_detector",
     "quality_signals",
     "refine_landmarks",

@@ -1,19 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From an image and five points to the crop that a model was taught on. Runtime and workshop both call this."""
+"""Alignment: from an image and five keypoints to the crop that a network takes, in training and at run time."""
 
 import math
 from collections.abc import Sequence
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from mien.core import ConfigError
+from mien.core import ConfigError, Float64, Floats, Image
 
-Points = npt.NDArray[np.floating]
-Image = npt.NDArray[np.uint8]
-
-# 300-W indices whose means are the five points: eye at the image's left, eye at its right, nose tip, mouth corners.
+# 300-W indices whose means are the five keypoints: eye at the image's left, eye at its right, nose tip, mouth corners.
 _FIVE_OF_68 = (slice(36, 42), slice(42, 48), slice(30, 31), slice(48, 49), slice(54, 55))
 _MEANS = np.zeros((5, 68))
 for _row, _part in zip(_MEANS, _FIVE_OF_68, strict=True):
@@ -23,12 +19,20 @@ for _row, _part in zip(_MEANS, _FIVE_OF_68, strict=True):
 _MAX_SHRINK = 2.0
 
 
-def keypoints_of(landmarks: Points) -> Points:
-    """The five alignment points (..., 5, 2) of 68 landmarks in 300-W order (..., 68, 2)."""
+def keypoints_of(landmarks: Floats) -> Floats:
+    """The five alignment keypoints (..., 5, 2) of 68 landmarks in 300-W order (..., 68, 2).
+
+    Examples:
+        >>> landmarks = np.zeros((68, 2))
+        >>> landmarks[36:42] = 30, 40  # the eye at the image's left
+        >>> landmarks[30] = 50, 60  # the tip of the nose
+        >>> keypoints_of(landmarks).round(6).tolist()
+        [[30.0, 40.0], [0.0, 0.0], [50.0, 60.0], [0.0, 0.0], [0.0, 0.0]]
+    """
     return np.asarray(_MEANS @ landmarks)
 
 
-def similarity_transform(source: Points, target: Points) -> npt.NDArray[np.float64]:
+def similarity_transform(source: Floats, target: Floats) -> Float64:
     """The rotation, uniform scale and shift that bring ``source`` closest to ``target`` (least squares).
 
     Args:
@@ -40,6 +44,11 @@ def similarity_transform(source: Points, target: Points) -> npt.NDArray[np.float
         is zero where all source points coincide.
 
     Source: Umeyama, IEEE TPAMI 13(4), 1991, in its closed form for two dimensions.
+
+    Examples:
+        >>> square = np.array([[0, 0], [2, 0], [2, 2], [0, 2]])
+        >>> similarity_transform(square, 3 * square[:, ::-1] * (-1, 1) + (10, 20)).tolist()
+        [[0.0, -3.0, 10.0], [3.0, 0.0, 20.0]]
     """
     source, target = np.asarray(source, dtype=np.float64), np.asarray(target, dtype=np.float64)
     n_points = source.shape[-2]
@@ -59,17 +68,25 @@ def similarity_transform(source: Points, target: Points) -> npt.NDArray[np.float
     return matrix
 
 
-def align_faces(image: Image, keypoints: Points, template: Sequence[Sequence[float]], size: int) -> Image:
-    """Cut every face out of an image so that its five points come as close as can be to the template.
+def align_faces(image: Image, keypoints: Floats, template: Sequence[Sequence[float]], size: int) -> Image:
+    """Cut every face out of an image so that its five keypoints come as close as possible to the template.
 
     Args:
         image: (H, W) or (H, W, C) uint8.
         keypoints: (N, 5, 2) pixels in the image.
-        template: 5 points as fractions of the crop's side.
-        size: side of the crop in pixels.
+        template: Five keypoints as fractions of the crop's side.
+        size: Side of the crop in pixels.
 
     Returns:
-        (N, size, size) or (N, size, size, C) uint8. What lies outside the image repeats its border.
+        (N, size, size) or (N, size, size, C) uint8. Pixels outside the image repeat its border.
+
+    Examples:
+        >>> image = np.arange(100 * 100, dtype=np.uint8).reshape(100, 100)
+        >>> template = ((0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8))
+        >>> keypoints = np.array(template) * 40 - 0.5 + (20, 30)  # a face of 40 px at (20, 30)
+        >>> crop = align_faces(image, keypoints[None], template, 40)[0]
+        >>> np.array_equal(crop, image[30:70, 20:60])
+        True
     """
     template_px = np.asarray(template, dtype=np.float64) * size - 0.5
     crops = np.empty((len(keypoints), size, size, *image.shape[2:]), dtype=np.uint8)
@@ -78,8 +95,15 @@ def align_faces(image: Image, keypoints: Points, template: Sequence[Sequence[flo
     return crops
 
 
-def warp_face(image: Image, matrix: npt.NDArray[np.float64], size: int, out: Image | None = None) -> Image:
-    """Sample a (size, size) crop through a similarity matrix (source to crop), without aliasing when it shrinks."""
+def warp_face(image: Image, matrix: Float64, size: int, out: Image | None = None) -> Image:
+    """Sample a (size, size) crop through a similarity matrix (image to crop), without aliasing when it shrinks.
+
+    Args:
+        image: (H, W) or (H, W, C) uint8.
+        matrix: (2, 3) similarity from pixels of the image to pixels of the crop.
+        size: Side of the crop in pixels.
+        out: Array that receives the crop; None for a new one.
+    """
     shrink = 1.0 / max(float(np.hypot(matrix[0, 0], matrix[1, 0])), 1e-6)
     if shrink > _MAX_SHRINK:
         image, matrix = _shrink_region(image, matrix, size, shrink)
@@ -89,10 +113,8 @@ def warp_face(image: Image, matrix: npt.NDArray[np.float64], size: int, out: Ima
     )
 
 
-def _shrink_region(
-    image: Image, matrix: npt.NDArray[np.float64], size: int, shrink: float
-) -> tuple[Image, npt.NDArray[np.float64]]:
-    """The part of the image that a crop sees, averaged down to at most 1.5 of the crop's resolution, and its matrix."""
+def _shrink_region(image: Image, matrix: Float64, size: int, shrink: float) -> tuple[Image, Float64]:
+    """The region of the image under a crop, averaged down to at most 1.5 of the crop's resolution, and its matrix."""
     height, width = image.shape[:2]
     step = int(shrink)  # whole blocks of pixels are averaged twenty times as fast as fractions of them
     inverse = cv2.invertAffineTransform(matrix).tolist()
@@ -101,7 +123,7 @@ def _shrink_region(
     region = image[y0 : y0 + step * new_height, x0 : x0 + step * new_width]
     small = cv2.resize(region, (new_width, new_height), interpolation=cv2.INTER_AREA)
     scale = np.array([region.shape[1] / new_width, region.shape[0] / new_height])
-    # A pixel centre p of the small image lies at (p + .5) * scale - .5 + origin in the full one.
+    # A pixel centre p of the small image lies at (p + 0.5) * scale - 0.5 + origin in the full one.
     moved = matrix.copy()
     moved[:, :2] = matrix[:, :2] * scale
     moved[:, 2] = matrix[:, :2] @ (0.5 * scale - 0.5 + (x0, y0)) + matrix[:, 2]
@@ -109,7 +131,7 @@ def _shrink_region(
 
 
 def _blocks(row: Sequence[float], size: int, margin: float, length: int, step: int) -> tuple[int, int]:
-    """First pixel of ``length`` that a crop sees along one axis of the image, and how many blocks of ``step``.
+    """First pixel of ``length`` under a crop along one axis of the image, and number of blocks of ``step``.
 
     At least one block, which is smaller where the image is.
     """
@@ -122,15 +144,20 @@ def _blocks(row: Sequence[float], size: int, margin: float, length: int, step: i
 
 
 def resize_face(image: Image, size: int, shrink: str = "area") -> Image:
-    """A face that is already cropped, brought to (size, size) as it stands: no alignment, no aspect keeping.
+    """A face that is already cropped, resized to (size, size) without alignment; the aspect ratio is not kept.
 
     Args:
         image: (H, W) or (H, W, C) uint8.
-        size: side of the result in pixels.
-        shrink: how larger images become smaller, see `mien.core.CropSpec`.
+        size: Side of the result in pixels.
+        shrink: Filter for larger images, see `mien.core.CropSpec`.
 
     Raises:
-        ConfigError: the image is neither (H, W) nor (H, W, C).
+        ConfigError: The image is neither (H, W) nor (H, W, C).
+
+    Examples:
+        >>> checkers = np.tile(np.array([[0, 200], [200, 0]], np.uint8), (4, 4))
+        >>> np.unique(resize_face(checkers, 4)).tolist()
+        [100]
     """
     if image.ndim not in (2, 3):
         raise ConfigError(f"a crop must have 2 or 3 dimensions, got shape {image.shape}")
@@ -140,7 +167,21 @@ def resize_face(image: Image, size: int, shrink: str = "area") -> Image:
 
 
 def to_colour(crops: Image, colour: str) -> Image:
-    """RGB crops (..., S, S, 3) as a model wants them: "rgb", "bgr", or "gray" (..., S, S) by BT.601 luma."""
+    """RGB crops (..., S, S, 3) in the channel order of a network.
+
+    Args:
+        crops: (..., S, S, 3) uint8 RGB.
+        colour: ``"rgb"``, ``"bgr"``, or ``"gray"``, which gives (..., S, S) by BT.601 luma.
+
+    Raises:
+        ConfigError: The colour is none of these.
+
+    Examples:
+        >>> red = np.zeros((1, 2, 2, 3), np.uint8)
+        >>> red[..., 0] = 255
+        >>> to_colour(red, "bgr")[0, 0, 0].tolist(), to_colour(red, "gray")[0].tolist()
+        ([0, 0, 255], [[76, 76], [76, 76]])
+    """
     if colour == "rgb":
         return crops
     if colour == "bgr":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The detector port: what every face detector takes and returns, the table of detectors, and fakes for tests."""
+"""The detector port: interfaces of detectors and landmark models, the table of detectors, and fakes for tests."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ from typing import Any, Protocol, runtime_checkable
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from mien.core import ConfigError, InputError, Registry
+from mien.core import Bools, ConfigError, Float32, Image, Indices, InputError, Registry
 from mien.faces.boxes import Boxes, iou
 
-Image = npt.NDArray[np.uint8]
-Index = slice | npt.NDArray[np.bool_] | npt.NDArray[np.intp] | list[int]
+Index = slice | Bools | Indices | list[int]
 
 N_KEYPOINTS = 5
 N_LANDMARKS = 68
@@ -36,9 +34,9 @@ _FILL: Any = None
 
 @dataclass(frozen=True, eq=False)
 class Detections:
-    """The N >= 0 faces that were found in one image, as read-only float32 arrays.
+    """The N >= 0 faces detected in one image, as read-only float32 arrays.
 
-    What a detector does not give (the last three, most often) is NaN.
+    Arrays that a detector does not give (most often the last three) are NaN.
 
     Attributes:
         boxes: (N, 4) xyxy in pixels of the image; may leave the image.
@@ -46,16 +44,23 @@ class Detections:
         keypoints: (N, 5, 2) pixels: eye at the image's left, eye at its right, nose tip, mouth corner at the
             image's left, mouth corner at its right.
         landmarks: (N, 68, 2) pixels in 300-W order.
-        pose_rad: (N, 3) pitch, yaw, roll (`mien.core.rotation_matrices` says what they mean).
+        pose_rad: (N, 3) pitch, yaw, roll in radians (see `mien.core.rotation_matrices`).
         eyes_open: (N, 2) in [0, 1], 1 for wide open, of the eye at the image's left and the one at its right.
+
+    Examples:
+        >>> found = Detections(np.array([[10, 10, 50, 60]]), np.array([0.9]), np.full((1, 5, 2), 30))
+        >>> len(found), np.isnan(found.landmarks).all()
+        (1, np.True_)
+        >>> len(found[found.confidence > 0.95])
+        0
     """
 
-    boxes: npt.NDArray[np.float32]
-    confidence: npt.NDArray[np.float32]
-    keypoints: npt.NDArray[np.float32]
-    landmarks: npt.NDArray[np.float32] = _FILL
-    pose_rad: npt.NDArray[np.float32] = _FILL
-    eyes_open: npt.NDArray[np.float32] = _FILL
+    boxes: Float32
+    confidence: Float32
+    keypoints: Float32
+    landmarks: Float32 = _FILL
+    pose_rad: Float32 = _FILL
+    eyes_open: Float32 = _FILL
 
     def __post_init__(self) -> None:
         n_faces = len(self.boxes)
@@ -77,7 +82,7 @@ class Detections:
         return len(self.boxes)
 
     def __getitem__(self, index: Index) -> Detections:
-        """The chosen faces, in the order of the index."""
+        """The selected faces, in the order of the index."""
         return Detections(*(getattr(self, name)[index] for name in _SHAPES))
 
     @classmethod
@@ -90,65 +95,65 @@ class Detections:
 
 @runtime_checkable
 class FaceDetector(Protocol):
-    """Finds faces in an image."""
+    """Detects faces in an image."""
 
     def detect(self, image: Image) -> Detections:
-        """Every face in the image, best score first.
+        """Every face in the image, in descending order of confidence.
 
         Args:
             image: (H, W, 3) uint8 RGB.
 
         Raises:
-            InputError: the array is not such an image.
+            InputError: The array is not such an image.
         """
 
 
 @runtime_checkable
 class RefiningDetector(FaceDetector, Protocol):
-    """A detector that can also look again, cheaply, at places where it expects a face."""
+    """A detector that can also verify faces at expected places, at a fraction of the cost of a detection."""
 
-    def refine(self, image: Image, boxes: npt.NDArray[np.float32]) -> Detections:
-        """What is in each of these boxes: row i answers box i, and a low score says that there is no face.
+    def refine(self, image: Image, boxes: Float32) -> Detections:
+        """The face in each of these boxes: row i belongs to box i, and low confidence means that there is no face.
 
         Args:
             image: (H, W, 3) uint8 RGB.
-            boxes: (N, 4) float32, xyxy in pixels, each about one face; an offset of a fifth of the side is fine.
+            boxes: (N, 4) float32 xyxy in pixels, each about one face, with an offset of up to a fifth of its side.
 
         Raises:
-            InputError: the array is not such an image.
+            InputError: The array is not such an image.
         """
 
 
 @runtime_checkable
 class SearchingDetector(RefiningDetector, Protocol):
-    """A detector that can also look for new faces cheaply while it knows of others."""
+    """A detector that can also search for new faces at lower cost while others are known."""
 
-    def search(self, image: Image, known: npt.NDArray[np.float32]) -> Detections:
-        """The faces in an image, best score first: of the new ones those that are not too small.
+    def search(self, image: Image, known: Float32) -> Detections:
+        """The faces in an image, in descending order of confidence; small new ones may be missing.
 
         Args:
             image: (H, W, 3) uint8 RGB.
-            known: (N, 4) float32, xyxy in pixels, each about one face that was seen a moment ago. Where there still is
-                one, however small, it is among the answers.
+            known: (N, 4) float32 xyxy in pixels, each about one face of the previous frame. A face that is still there
+                is in the result, whatever its size.
 
         Raises:
-            InputError: the array is not such an image.
+            InputError: The array is not such an image.
         """
 
 
 @runtime_checkable
 class LandmarkModel(Protocol):
-    """Reads a face whose rough place is known: its points, its pose, and whether it is a face at all."""
+    """Predicts landmarks, pose and confidence of faces whose approximate place is known."""
 
-    def read(self, image: Image, keypoints: npt.NDArray[np.float32]) -> Detections:
-        """What is seen at each place: row i answers place i, and a low score says that there is no face.
+    def read(self, image: Image, keypoints: Float32) -> Detections:
+        """The face at each place: row i belongs to place i, and low confidence means that there is no face.
 
         Args:
             image: (H, W, 3) RGB or (H, W) gray, uint8.
-            keypoints: (N, 5, 2) pixels, five points each where a face was a moment ago or where a detector sees it.
+            keypoints: (N, 5, 2) pixels, five approximate keypoints per place, from the previous frame or a detector.
 
         Raises:
-            InputError: the array is not such an image.
+            InputError: The array is not such an image.
         """
 
 
@@ -157,10 +162,11 @@ class DetectorInfo:
     """One line of the table of detectors.
 
     Attributes:
-        name: what callers write.
-        target: ``"module:function"``, which takes the detector's own keyword arguments and returns a `FaceDetector`.
-        summary: one line for listings.
-        needs_model: whether the user must name a model file (``model=PATH``).
+        name: Name that callers use.
+        target: Factory as ``"module:function"``; it takes the detector's own keyword arguments and returns a
+            `FaceDetector`.
+        summary: One line for listings.
+        needs_model: Whether the user must name a model file (``model=PATH``).
         licence: SPDX identifier of the model's licence.
     """
 
@@ -177,7 +183,7 @@ DETECTORS = Registry(
         DetectorInfo(
             name="mtcnn",
             target="mien.faces.mtcnn:create_mtcnn",
-            summary="MTCNN cascade (Zhang et al. 2016); installed with mien; re-reads followed faces cheaply",
+            summary="MTCNN cascade (Zhang et al. 2016); installed with mien; verifies tracked faces at low cost",
             needs_model=False,
             licence="MIT",
         ),
@@ -194,10 +200,17 @@ DETECTORS = Registry(
 
 
 def parse_detector(text: str) -> tuple[str, dict[str, str]]:
-    """What people write for a detector, ``NAME`` or ``NAME=FILE``, as a name and its ``model`` option.
+    """Name and ``model`` option of a detector that is written as ``NAME`` or ``NAME=FILE``.
 
     Raises:
-        ConfigError: the name is unknown, or a file is missing where one is needed or given where none is.
+        ConfigError: The name is unknown, or a file is missing where one is needed or given where none is.
+
+    Examples:
+        >>> parse_detector("mtcnn"), parse_detector("yunet=face.onnx")
+        (('mtcnn', {}), ('yunet', {'model': 'face.onnx'}))
+        >>> parse_detector("yunet")
+        Traceback (most recent call last):
+        mien.core.errors.ConfigError: the detector yunet needs a model of your own: write yunet=FILE.onnx
     """
     name, separator, file = text.partition("=")
     if DETECTORS[name].needs_model:
@@ -210,16 +223,21 @@ def parse_detector(text: str) -> tuple[str, dict[str, str]]:
 
 
 def create_detector(detector: str | FaceDetector = "mtcnn", **options: Any) -> FaceDetector:
-    """A detector by name with its options, or the given object as it is.
+    """A detector by name with its options, or the given object unchanged.
 
     Args:
-        detector: a name in `DETECTORS`, or any object with ``detect``.
-        options: keyword arguments of the named detector: see `mien.faces.mtcnn.create_mtcnn` and
+        detector: Name in `DETECTORS`, or any object with the method ``detect``.
+        options: Keyword arguments of the named detector: see `mien.faces.mtcnn.create_mtcnn` and
             `mien.faces.yunet.create_yunet`.
 
     Raises:
-        ConfigError: the name or an option is unknown, or options were given with an object.
-        ModelError: the detector's model is missing or damaged.
+        ConfigError: The name or an option is unknown, or options were given with an object.
+        ModelError: The detector's model is missing or damaged.
+
+    Examples:
+        >>> detector = create_detector("mtcnn", min_face_px=40, threads=1)
+        >>> len(detector.detect(np.zeros((90, 120, 3), np.uint8)))
+        0
     """
     if not isinstance(detector, str):
         if options:
@@ -239,20 +257,20 @@ def create_detector(detector: str | FaceDetector = "mtcnn", **options: Any) -> F
 
 
 def require_rgb(image: Image) -> None:
-    """Check that an array is an image as detectors take it.
+    """Check that an array is a colour image.
 
     Raises:
-        InputError: it is not (H, W, 3) uint8 with H, W >= 1.
+        InputError: The array is not (H, W, 3) uint8 with H, W >= 1.
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
         raise InputError(f"expected a (H, W, 3) uint8 RGB image, got {image.shape} {image.dtype}")
 
 
-def require_picture(image: Image) -> None:
+def require_image(image: Image) -> None:
     """Check that an array is an image in colour or gray.
 
     Raises:
-        InputError: it is neither (H, W, 3) nor (H, W) uint8 with H, W >= 1.
+        InputError: The array is neither (H, W, 3) nor (H, W) uint8 with H, W >= 1.
     """
     if image.ndim != 2:
         require_rgb(image)
@@ -261,7 +279,13 @@ def require_picture(image: Image) -> None:
 
 
 def capped(image: Image, max_side_px: int) -> tuple[Image, float]:
-    """The image, shrunk if its longer side is above the cap, and by what factor in (0, 1] (of the longer side)."""
+    """The image, shrunk if its longer side is above the cap, and the factor in (0, 1] of its longer side.
+
+    Examples:
+        >>> copy, factor = capped(np.zeros((300, 600, 3), np.uint8), 200)
+        >>> copy.shape, round(factor, 3)
+        ((100, 200, 3), 0.333)
+    """
     height, width = image.shape[:2]
     shrink = min(1.0, max_side_px / max(height, width))
     if shrink == 1.0:
@@ -270,74 +294,88 @@ def capped(image: Image, max_side_px: int) -> tuple[Image, float]:
 
 
 def resized(image: Image, shape: tuple[int, int]) -> Image:
-    """The image at another (height, width), each new pixel the mean of those it covers."""
+    """The image at another (height, width); each new pixel is the mean of those it covers."""
     return np.asarray(cv2.resize(image, shape[::-1], interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def faces_at(boxes: Boxes, scores: list[float] | None = None) -> Detections:
-    """Detections with these (N, 4) boxes, landmarks where a face has them, and scores of 0.99 unless given."""
+def faces_at(boxes: Boxes, confidence: list[float] | None = None) -> Detections:
+    """Detections for tests: these (N, 4) boxes, keypoints in proportion, and a confidence of 0.99 unless given."""
     boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
     places = np.array([[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.8], [0.65, 0.8]], np.float32)
     keypoints = boxes[:, None, :2] + places * (boxes[:, 2:] - boxes[:, :2])[:, None]
-    return Detections(boxes, np.array([0.99] * len(boxes) if scores is None else scores, np.float32), keypoints)
+    return Detections(boxes, np.array([0.99] * len(boxes) if confidence is None else confidence, np.float32), keypoints)
 
 
 class FakeDetector:
-    """A `mien.faces.FaceDetector` that answers with a function of the image.
+    """A `mien.faces.FaceDetector` for tests that detects what a function of the image returns.
+
+    Args:
+        faces: Function from the image to its faces.
 
     Attributes:
-        n_detections: full detections so far.
+        n_detections: Number of detections so far.
     """
 
-    def __init__(self, answer: Callable[[Image], Detections]) -> None:
-        self._answer = answer
+    def __init__(self, faces: Callable[[Image], Detections]) -> None:
+        self._faces = faces
         self.n_detections = 0
 
     def detect(self, image: Image) -> Detections:
-        """The answer to this image."""
+        """The faces of this image."""
         self.n_detections += 1
-        return self._answer(image)
+        return self._faces(image)
 
 
 class FakeRefiningDetector(FakeDetector):
-    """A `mien.faces.RefiningDetector`: in each box it sees the face of the answer that overlaps it most, if one does.
+    """A `mien.faces.RefiningDetector` for tests: in each box it sees the face that overlaps it most, if one does.
+
+    Args:
+        faces: Function from the image to its faces.
 
     Attributes:
-        n_looks: second looks so far.
+        n_refinements: Number of calls of ``refine`` so far.
     """
 
-    def __init__(self, answer: Callable[[Image], Detections]) -> None:
-        super().__init__(answer)
-        self.n_looks = 0
+    def __init__(self, faces: Callable[[Image], Detections]) -> None:
+        super().__init__(faces)
+        self.n_refinements = 0
 
     def refine(self, image: Image, boxes: Boxes) -> Detections:
-        """One row for each box; score 0 and the box itself where there is no face."""
-        self.n_looks += 1
-        faces = self._answer(image)
-        seen, scores = np.array(boxes, np.float32), np.zeros(len(boxes), np.float32)
+        """One row for each box; confidence 0 and the box itself where there is no face."""
+        self.n_refinements += 1
+        faces = self._faces(image)
+        seen, confidence = np.array(boxes, np.float32), np.zeros(len(boxes), np.float32)
         keypoints = np.zeros((len(boxes), N_KEYPOINTS, 2), np.float32)
         overlaps = iou(boxes, faces.boxes)
         for row in np.flatnonzero(overlaps.any(axis=1)):
             face = int(overlaps[row].argmax())
-            seen[row], scores[row], keypoints[row] = faces.boxes[face], faces.confidence[face], faces.keypoints[face]
-        return Detections(seen, scores, keypoints)
+            seen[row], confidence[row], keypoints[row] = (
+                faces.boxes[face],
+                faces.confidence[face],
+                faces.keypoints[face],
+            )
+        return Detections(seen, confidence, keypoints)
 
 
 class FakeSearchingDetector(FakeRefiningDetector):
-    """A `mien.faces.SearchingDetector`: a search misses new faces that are narrower than ``smallest_px``.
+    """A `mien.faces.SearchingDetector` for tests: a search misses new faces that are narrower than ``smallest_px``.
+
+    Args:
+        faces: Function from the image to its faces.
+        smallest_px: Width in pixels from which a search finds new faces.
 
     Attributes:
-        n_searches: searches so far.
+        n_searches: Number of searches so far.
     """
 
-    def __init__(self, answer: Callable[[Image], Detections], smallest_px: float = 0) -> None:
-        super().__init__(answer)
+    def __init__(self, faces: Callable[[Image], Detections], smallest_px: float = 0) -> None:
+        super().__init__(faces)
         self._smallest_px = smallest_px
         self.n_searches = 0
 
     def search(self, image: Image, known: Boxes) -> Detections:
-        """The answer's faces that are wide enough or overlap a known one."""
+        """The faces that are wide enough or overlap a known one."""
         self.n_searches += 1
-        faces = self._answer(image)
+        faces = self._faces(image)
         wide = faces.boxes[:, 2] - faces.boxes[:, 0] >= self._smallest_px
         return faces[wide | iou(faces.boxes, known).any(axis=1)]

@@ -1,19 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`FaceFollower`: faces and their track numbers through a video, with the detector at rest where that is safe."""
+"""`FaceFollower`: tracks the faces of a video and runs the detector only where it is needed."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
-import numpy.typing as npt
 
-from mien.core import ConfigError
+from mien.core import ConfigError, Float32, Image, Int64
 from mien.faces.boxes import Boxes
 from mien.faces.detector import (
     Detections,
     FaceDetector,
-    Image,
     LandmarkModel,
     RefiningDetector,
     SearchingDetector,
@@ -24,46 +22,55 @@ from mien.faces.scene_changes import CutDetector, StaticScene, Thumbnail, thumbn
 from mien.faces.tracker import Tracker
 from mien.media import VideoFrame
 
-# While a face is lost, or none is known, scans come this often: a scan of each frame would halve the speed of a video
-# for a face that is seen a tenth of a second earlier.
+# While a face is lost, or none is known, frames are scanned this often: scanning each frame would halve the speed to
+# find a face a tenth of a second earlier.
 _SEARCH_EVERY_S = 0.1
-# A detector that can search makes only one of so many scans a full detection, while nobody is missing.
-_SCANS_A_DETECTION = 4
-# Before a camera that stands still, where nothing but known faces moves, so many scans are one.
-_STILL_SCANS = 8
+# With a detector that can search, one of so many scans is a full detection, while no face is missing.
+_SCANS_PER_DETECTION = 4
+# In a static scene, where nothing but known faces moves, one of so many scans takes place.
+_STATIC_SCANS = 8
 
 
 class FaceFollower:
-    """Follows the faces of one video; make a new one for the next.
+    """Tracks the faces of one video; use a new one for each video.
 
-    A detector that can look again cheaply (`mien.faces.RefiningDetector`) searches the whole frame only on the first
-    frame of a shot, on the frame after a new face, when a face is lost and every ``scan_every_s``; in between it looks
-    again at each followed face. Any other detector runs on every frame.
+    A detector that can refine boxes (`mien.faces.RefiningDetector`) scans the whole frame only on the first frame of a
+    shot, on the frame after a new face, when a face is lost and every ``scan_every_s``; in between it refines the box
+    of each tracked face. Any other detector runs on every frame.
 
-    With one that can also search cheaply (`mien.faces.SearchingDetector`), small new faces are looked for more seldom:
-    three of four of these scans are searches, and so are those for a lost face within ``scan_every_s`` of the last full
-    detection.
+    With a detector that can also search (`mien.faces.SearchingDetector`), three of four of these scans are searches,
+    and so are those for a lost face within ``scan_every_s`` of the last full detection; small new faces are then found
+    later.
 
-    Where nothing has changed since the last of these scans but what is at the known faces, none is made, for up to
-    eight of them: a face that comes changes the picture.
+    Where nothing outside the known faces has changed since the last scan, up to eight scans are left out, since a new
+    face would change the image.
 
-    With a reader, faces are followed by their points instead: it reads each face where it should be now, and the
-    detector only searches.
+    A landmark model takes the place of the refinement: it predicts the landmarks of each face at its expected place,
+    and the detector only scans.
 
     Args:
-        detector: what finds the faces.
-        reader: what reads followed and found faces; None leaves that to the detector.
-        scan_every_s: longest time in seconds of the video between two scans of the whole frame.
-        max_lost_s: how long a face may be unseen and still keep its number, in seconds of the video.
+        detector: Face detector.
+        landmark_model: Landmark model for tracked and new faces; None leaves them to the detector.
+        scan_every_s: Longest time in seconds of the video between two scans of the whole frame.
+        max_lost_s: Longest time in seconds of the video that a face may be lost and keep its track number.
 
     Raises:
-        ConfigError: a time is negative.
+        ConfigError: A time is negative.
+
+    Examples:
+        >>> from mien.faces.detector import FakeDetector, faces_at
+        >>> follower = FaceFollower(FakeDetector(lambda image: faces_at([[10, 10, 30, 30]])))
+        >>> for time_s in (0.0, 0.04):
+        ...     found, track_ids = follower.update(np.zeros((72, 128, 3), np.uint8), time_s)
+        ...     print(len(found), track_ids.tolist())
+        1 [0]
+        1 [0]
     """
 
     def __init__(
         self,
         detector: FaceDetector,
-        reader: LandmarkModel | None = None,
+        landmark_model: LandmarkModel | None = None,
         *,
         scan_every_s: float = 0.5,
         max_lost_s: float = 1.0,
@@ -73,75 +80,75 @@ class FaceFollower:
         self._detector = detector
         self._refiner = detector if isinstance(detector, RefiningDetector) else None
         self._searcher = detector if isinstance(detector, SearchingDetector) else None
-        self._reader = reader
+        self._landmark_model = landmark_model
         self._scan_every_s = scan_every_s
         self._cuts, self._static_scene = CutDetector(), StaticScene()
         self._tracker = Tracker(max_lost_s=max_lost_s)
         self._scanned_s = self._detected_s = self._checked_s = self._time_s = -math.inf
 
-    def update(self, image: Image, time_s: float) -> tuple[Detections, npt.NDArray[np.int64]]:
-        """The faces of the next picture; see `follow`.
+    def update(self, image: Image, time_s: float) -> tuple[Detections, Int64]:
+        """The faces of the next image; see `follow`.
 
         Args:
             image: (H, W, 3) uint8 RGB.
-            time_s: presentation time of the frame in seconds; one before the last frame's counts as the last frame's.
+            time_s: Presentation time of the frame in seconds; an earlier time than the last frame's counts as that.
 
         Raises:
-            ConfigError: the time is not a number.
-            InputError: the array is not an image.
+            ConfigError: The time is not a number.
+            InputError: The array is not an image.
         """
         require_rgb(image)
         return self.follow(VideoFrame(index=0, time_s=time_s, image=image))
 
-    def follow(self, frame: VideoFrame) -> tuple[Detections, npt.NDArray[np.int64]]:
-        """The faces of the next frame. With a reader, its colours are made only where the detector searches.
+    def follow(self, frame: VideoFrame) -> tuple[Detections, Int64]:
+        """The faces of the next frame. With a landmark model, colours are decoded only for the detector's scans.
 
         Args:
-            frame: with its time; one before the last frame's counts as the last frame's.
+            frame: Next frame; an earlier time than the last frame's counts as that.
 
         Returns:
-            The faces that are seen in this frame, and (N,) their track numbers: ascending, from 0 on in the order in
-            which faces appear, never used for a second face. A cut ends all tracks.
+            The faces in this frame, and (N,) their track numbers: ascending, from 0 on in the order in which faces
+            appear, never used for a second face. A cut ends all tracks.
 
         Raises:
-            ConfigError: the time is not a number.
+            ConfigError: The time is not a number.
         """
         time_s = frame.time_s
         if math.isnan(time_s):
             raise ConfigError("a frame's time must be a number of seconds, got nan")
         time_s = self._time_s = max(time_s, self._time_s)
-        picture = frame.image if self._reader is None else frame.gray
-        thumbnail = thumbnail_of(picture)
+        image = frame.image if self._landmark_model is None else frame.gray
+        thumbnail = thumbnail_of(image)
         if self._cuts.take(thumbnail):
             self._tracker.end_shot()
             self._static_scene.reset()
             self._scanned_s = self._detected_s = self._checked_s = -math.inf
         expected = self._tracker.begin(time_s)
-        if self._reader is None and self._refiner is None:
+        if self._landmark_model is None and self._refiner is None:
             self._tracker.scan(self._detector.detect(frame.image))
             return self._tracker.faces()
-        unsettled = self._tracker.any_unsettled
-        face_gone = len(expected) > 0 and self._tracker.refine(self._look(frame, expected))
-        width_height = np.array(picture.shape[1::-1] * 2, np.float32)
-        if unsettled or face_gone or self._scan_is_due(time_s, thumbnail, width_height):
-            self._tracker.scan(self._scan(frame, expected, whole=unsettled or face_gone))
+        unconfirmed = self._tracker.any_unconfirmed
+        face_gone = len(expected) > 0 and self._tracker.refine(self._refine(frame, expected))
+        width_height = np.array(image.shape[1::-1] * 2, np.float32)
+        if unconfirmed or face_gone or self._scan_is_due(time_s, thumbnail, width_height):
+            self._tracker.scan(self._scan(frame, expected, whole=unconfirmed or face_gone))
             self._scanned_s = self._checked_s = time_s
-            self._read_found(frame)
+            self._add_landmarks(frame)
             self._static_scene.remember(thumbnail, self._tracker.seen_boxes() / width_height)
         return self._tracker.faces()
 
-    def _look(self, frame: VideoFrame, expected: Boxes) -> Detections:
-        """What is where each living track should be now."""
-        if self._reader is not None:
-            return self._reader.read(frame.gray, self._tracker.expected_keypoints())
+    def _refine(self, frame: VideoFrame, expected: Boxes) -> Detections:
+        """The face at the expected place of each live track."""
+        if self._landmark_model is not None:
+            return self._landmark_model.read(frame.gray, self._tracker.expected_keypoints())
         if self._refiner is not None:
             return self._refiner.refine(frame.image, expected)
         return Detections.empty()
 
     def _scan(self, frame: VideoFrame, expected: Boxes, *, whole: bool) -> Detections:
-        """The faces of the whole frame, or without small new ones where that is soon enough."""
-        detections_apart = 1 if self._searching else _SCANS_A_DETECTION
-        wait_s = detections_apart * self._scan_every_s
+        """The faces of the whole frame; without small new ones where a search is enough."""
+        scans = 1 if self._searching else _SCANS_PER_DETECTION
+        wait_s = scans * self._scan_every_s
         if whole or self._searcher is None or self._time_s - self._detected_s >= wait_s:
             self._detected_s = self._time_s
             return self._detector.detect(frame.image)
@@ -152,24 +159,23 @@ class FaceFollower:
         """Whether no face is known, or one is missing."""
         return len(self._tracker) == 0 or self._tracker.any_lost
 
-    def _read_found(self, frame: VideoFrame) -> None:
-        """Read the faces that only the detector has seen, so that every face of a frame is measured alike."""
-        unread = self._tracker.without_landmarks()
-        if self._reader is None or not len(unread):
+    def _add_landmarks(self, frame: VideoFrame) -> None:
+        """Predict the landmarks of the faces that only the detector has seen."""
+        tracks = self._tracker.without_landmarks()
+        if self._landmark_model is None or not len(tracks):
             return
-        seen = self._tracker.expected_keypoints()[unread]
-        faces = self._reader.read(frame.gray, seen)
-        believed = faces.confidence >= MIN_CONFIDENCE
-        self._tracker.set_landmarks(unread[believed], faces[believed])
+        faces = self._landmark_model.read(frame.gray, self._tracker.expected_keypoints()[tracks])
+        accepted = faces.confidence >= MIN_CONFIDENCE
+        self._tracker.set_landmarks(tracks[accepted], faces[accepted])
 
-    def _scan_is_due(self, time_s: float, thumbnail: Thumbnail, width_height: npt.NDArray[np.float32]) -> bool:
-        """Whether the last scan is too long ago for what is known of this frame."""
+    def _scan_is_due(self, time_s: float, thumbnail: Thumbnail, width_height: Float32) -> bool:
+        """Whether the last scan is too long ago, given what is known of this frame."""
         every_s = min(_SEARCH_EVERY_S, self._scan_every_s) if self._searching else self._scan_every_s
         if time_s - self._checked_s < every_s:
             return False
         self._checked_s = time_s
-        if time_s - self._scanned_s >= _STILL_SCANS * every_s:
+        if time_s - self._scanned_s >= _STATIC_SCANS * every_s:
             return True
-        if self._tracker.any_lost:  # it may come out from behind a known face
+        if self._tracker.any_lost:  # the lost face may reappear from behind a known one
             return True
         return not self._static_scene.unchanged(thumbnail, self._tracker.seen_boxes() / width_height)

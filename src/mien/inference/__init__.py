@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the graphs: the runtime port, its table of runtimes, and a fake for tests."""
+"""Loads and verifies bundles and runs their graphs: the runtime port, the table of runtimes, and a fake for tests."""
 
 from mien.core import DEFAULT_BUNDLE
 from mien.inference.bundle import (

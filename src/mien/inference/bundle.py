@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bundles and clip heads: folders with an ONNX graph and a JSON file, checked before they run."""
+"""Bundles and clip heads: folders with an ONNX graph and its JSON description, verified before they run."""
 
 from __future__ import annotations
 
@@ -14,10 +14,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mien.core import DEFAULT_BUNDLE, ConfigError, HeadSpec, InputSpec, ModelError, ModelSpec
+from mien.core import (
+    DEFAULT_BUNDLE,
+    BundleKind,
+    ConfigError,
+    Float32,
+    HeadSpec,
+    Image,
+    InputSpec,
+    ModelError,
+    ModelSpec,
+)
 from mien.inference.runtime import Session, create_session
 
-# Faces a call: larger batches are no faster on a CPU and only cost memory.
+# Faces per call: larger batches are no faster on a CPU and only cost memory.
 _MAX_BATCH = 16
 
 
@@ -26,10 +36,16 @@ class Bundle:
     """A verified model that is ready to run.
 
     Attributes:
-        spec: what goes in and what comes out.
-        digest: SHA-256 of ``model.json``; because that file holds the SHA-256 of the graph, it stands for both.
-        session: runs the graph.
-        folder: where it was read from.
+        spec: Description of inputs and outputs.
+        digest: SHA-256 of ``model.json``; because that file holds the SHA-256 of the graph, it identifies both.
+        session: Session that runs the graph.
+        folder: Folder that the bundle was read from.
+
+    Examples:
+        >>> bundle = load_bundle("mien-light", threads=1)
+        >>> outputs = bundle.run(np.zeros((2, 80, 80), np.uint8))
+        >>> outputs["expression_logits"].shape
+        (2, 8)
     """
 
     spec: ModelSpec
@@ -37,14 +53,14 @@ class Bundle:
     session: Session
     folder: Path
 
-    def run(self, crops: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[np.float32]]:
+    def run(self, crops: Image) -> dict[str, Float32]:
         """Every output of the graph for N crops, before activations.
 
         Args:
             crops: (N, S, S) for gray or (N, S, S, 3) uint8 in the spec's channel order and size.
 
         Raises:
-            ModelError: the crops do not fit the spec, or the graph lacks an output that the spec names.
+            ModelError: The crops do not fit the spec, or the graph lacks an output that the spec names.
         """
         spec = self.spec.input
         expected = (spec.size_px, spec.size_px) if spec.n_channels == 1 else (spec.size_px, spec.size_px, 3)
@@ -58,8 +74,17 @@ class Bundle:
         return {name: np.concatenate([part[name] for part in parts]) for name in names} if parts else {}
 
 
-def prepare(crops: npt.NDArray[np.uint8], spec: InputSpec) -> npt.NDArray[Any]:
-    """Crops (N, S, S) or (N, S, S, 3) as the graph wants them: channels, layout, dtype, normalisation."""
+def prepare(crops: Image, spec: InputSpec) -> npt.NDArray[Any]:
+    """Crops (N, S, S) or (N, S, S, 3) as the graph's input: channels, layout, dtype, normalisation.
+
+    Examples:
+        >>> spec = InputSpec(
+        ...     name="x", size_px=4, colour="gray", layout="NCHW", dtype="float32", mean=(100.0,), std=(50.0,)
+        ... )
+        >>> batch = prepare(np.full((2, 4, 4), 200, np.uint8), spec)
+        >>> batch.shape, batch.max().item()
+        ((2, 1, 4, 4), 2.0)
+    """
     batch: npt.NDArray[Any] = crops[..., None] if crops.ndim == 3 else crops
     if spec.dtype == "float32":
         batch = (batch.astype(np.float32) - np.array(spec.mean, np.float32)) / np.array(spec.std, np.float32)
@@ -69,21 +94,31 @@ def prepare(crops: npt.NDArray[np.uint8], spec: InputSpec) -> npt.NDArray[Any]:
 
 
 def load_bundle(
-    name_or_path: str | Path = DEFAULT_BUNDLE, *, runtime: str = "onnxruntime", threads: int | None = None
+    name_or_path: str | Path = DEFAULT_BUNDLE,
+    *,
+    kind: BundleKind | None = None,
+    runtime: str = "onnxruntime",
+    threads: int | None = None,
 ) -> Bundle:
-    """Verify a bundle and make it ready.
+    """Verify a bundle and load it into a session.
 
     Args:
-        name_or_path: the name of a bundle that comes with mien, or a folder.
-        runtime: which library runs the graph, see `mien.inference.RUNTIMES`.
-        threads: of that library; None lets it use the cores this process may use.
+        name_or_path: Name of a bundle that is installed with mien, or a folder.
+        kind: Kind that the bundle must have; None for any.
+        runtime: Name of the library that runs the graph, see `mien.inference.RUNTIMES`.
+        threads: Number of threads of that library; None for all cores that this process may use.
 
     Raises:
-        ModelError: the bundle is missing, its checksum or version is wrong, or the graph does not fit its spec.
-        MissingExtraError: the runtime is not installed.
+        ModelError: The bundle is missing or of another kind, its checksum or version is wrong, or the graph does not
+            fit its description.
+        MissingExtraError: The runtime is not installed.
+
+    Examples:
+        >>> load_bundle("mien-points", kind="landmarks", threads=1).spec.task("head_pose").labels
+        ('pitch', 'yaw', 'roll')
     """
-    folder = find_bundle(name_or_path)
-    description, spec = _read_spec(folder)
+    folder = find_bundle(name_or_path, kind=kind)
+    description, spec = _read_spec(folder, kind)
     graph = read_bytes(folder / "model.onnx")
     found = hashlib.sha256(graph).hexdigest()
     if found != spec.sha256:
@@ -101,46 +136,87 @@ def load_bundle(
     return Bundle(spec, _digest(description), session, folder)
 
 
-def load_spec(name_or_path: str | Path = DEFAULT_BUNDLE) -> ModelSpec:
-    """Read what a bundle says of itself, without its graph.
+def load_spec(name_or_path: str | Path = DEFAULT_BUNDLE, *, kind: BundleKind | None = None) -> ModelSpec:
+    """The description of a bundle, without its graph.
+
+    Args:
+        name_or_path: Name of a bundle that is installed with mien, or a folder.
+        kind: Kind that the bundle must have; None for any.
 
     Raises:
-        ModelError: the bundle is missing or its description is damaged or of another version.
+        ModelError: The bundle is missing or of another kind, or its description is damaged or of another version.
+
+    Examples:
+        >>> load_spec("mien-light").input.size_px
+        80
+        >>> load_spec("mien-points", kind="affect")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        mien.core.errors.ModelError: mien-points predicts landmarks, and a bundle that predicts affect is needed; ...
     """
-    return _read_spec(find_bundle(name_or_path))[1]
+    return _read_spec(find_bundle(name_or_path, kind=kind), kind)[1]
 
 
-def bundle_digest(name_or_path: str | Path = DEFAULT_BUNDLE) -> str:
+def bundle_digest(name_or_path: str | Path = DEFAULT_BUNDLE, *, kind: BundleKind | None = None) -> str:
     """`Bundle.digest` of a bundle, without loading its graph.
 
+    Args:
+        name_or_path: Name of a bundle that is installed with mien, or a folder.
+        kind: Kind that the bundle must have; None for any.
+
     Raises:
-        ModelError: the bundle is missing or its description is damaged or of another version.
+        ModelError: The bundle is missing or of another kind, or its description is damaged or of another version.
+
+    Examples:
+        >>> bundle_digest("mien-light") == load_bundle("mien-light", threads=1).digest
+        True
     """
-    return _digest(_read_spec(find_bundle(name_or_path))[0])
+    return _digest(_read_spec(find_bundle(name_or_path, kind=kind), kind)[0])
 
 
-def list_bundles() -> list[str]:
-    """Names of the bundles that come with mien."""
+def list_bundles(kind: BundleKind | None = None) -> list[str]:
+    """Names of the bundles that are installed with mien.
+
+    Args:
+        kind: Kind of the bundles; None for all of them.
+
+    Examples:
+        >>> list_bundles()
+        ['mien-light', 'mien-points']
+        >>> list_bundles("landmarks")
+        ['mien-points']
+    """
     folder = _bundled()
     if not folder.is_dir():
         return []
-    return sorted(entry.name for entry in folder.iterdir() if (entry / "model.json").is_file())
+    names = sorted(entry.name for entry in folder.iterdir() if (entry / "model.json").is_file())
+    return [name for name in names if kind is None or _read_spec(folder / name)[1].kind == kind]
 
 
-def find_bundle(name_or_path: str | Path) -> Path:
+def find_bundle(name_or_path: str | Path, *, kind: BundleKind | None = None) -> Path:
     """The folder of a bundle.
 
+    Args:
+        name_or_path: Name of a bundle that is installed with mien, or a folder.
+        kind: Kind of the names that the error message suggests; None for any.
+
     Raises:
-        ModelError: there is none; the message lists near names.
+        ModelError: There is none; the message suggests similar names.
+
+    Examples:
+        >>> find_bundle("mien-light").name
+        'mien-light'
+        >>> find_bundle("mien-lite")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        mien.core.errors.ModelError: mien-lite: no bundle of that name ...; did you mean 'mien-light'?
     """
-    names = list_bundles()
-    if str(name_or_path) in names:
+    if str(name_or_path) in list_bundles():
         return _bundled() / str(name_or_path)
     folder = Path(name_or_path)
     if (folder / "model.json").is_file():
         return folder
-    near = difflib.get_close_matches(str(name_or_path), names)
-    hint = f"did you mean {near[0]!r}?" if near else f"bundles here: {names}"
+    names = list_bundles(kind)
+    near = difflib.get_close_matches(str(name_or_path), names, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"installed bundles: {', '.join(names)}"
     raise ModelError(f"{name_or_path}: no bundle of that name and no folder with model.json; {hint}")
 
 
@@ -150,14 +226,21 @@ def _bundled() -> Path:
         return package / "bundles"
 
 
-def _read_spec(folder: Path) -> tuple[bytes, ModelSpec]:
+def _read_spec(folder: Path, kind: BundleKind | None = None) -> tuple[bytes, ModelSpec]:
+    """The bytes of a description and its content, which must be of that kind."""
     description = read_bytes(folder / "model.json")
     try:
-        return description, ModelSpec.from_json(json.loads(description))
+        spec = ModelSpec.from_json(json.loads(description))
     except ValueError as error:
         raise ModelError(f"{folder / 'model.json'}: not JSON ({error})") from error
     except (ModelError, ConfigError) as error:
         raise ModelError(f"{folder}: {error}") from error
+    if kind is not None and spec.kind != kind:
+        raise ModelError(
+            f"{spec.name} predicts {spec.kind}, and a bundle that predicts {kind} is needed; "
+            f"name {' or '.join(list_bundles(kind))} or the folder of another one"
+        )
+    return description, spec
 
 
 def _digest(description: bytes) -> str:
@@ -168,7 +251,7 @@ def read_bytes(path: Path) -> bytes:
     """The content of a model's file.
 
     Raises:
-        ModelError: it cannot be read.
+        ModelError: The file cannot be read.
     """
     try:
         return path.read_bytes()
@@ -178,41 +261,52 @@ def read_bytes(path: Path) -> bytes:
 
 @dataclass(frozen=True, eq=False)
 class Head:
-    """A verified head that is ready to run.
+    """A verified clip head that is ready to run.
 
     Attributes:
-        spec: what goes in and what comes out.
-        session: runs the graph.
+        spec: Description of inputs and outputs.
+        session: Session that runs the graph.
     """
 
     spec: HeadSpec
     session: Session
 
-    def run(self, vectors: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    def run(self, vectors: npt.ArrayLike) -> Float32:
         """(N, labels) outputs for (N, D) vectors.
 
         Raises:
-            ModelError: the vectors do not fit the spec.
+            ModelError: The vectors do not fit the spec.
         """
         fed = np.asarray(vectors, np.float32)
         if fed.ndim != 2 or fed.shape[1] != self.spec.n_inputs:
             raise ModelError(f"{self.spec.name} takes vectors (N, {self.spec.n_inputs}), got {fed.shape}")
-        answer: npt.NDArray[np.float32] = self.session.run({self.spec.input: fed})[self.spec.output]
-        if answer.shape != (len(fed), len(self.spec.labels)):
-            raise ModelError(f"{self.spec.name} gives {answer.shape} for its {len(self.spec.labels)} labels")
-        return answer
+        values: Float32 = self.session.run({self.spec.input: fed})[self.spec.output]
+        if values.shape != (len(fed), len(self.spec.labels)):
+            raise ModelError(f"{self.spec.name} gives {values.shape} for its {len(self.spec.labels)} labels")
+        return values
 
 
 def load_head(folder: str | Path, *, runtime: str = "onnxruntime", threads: int | None = None) -> Head:
-    """Verify a head and make it ready.
+    """Verify a clip head and load it into a session.
+
+    Args:
+        folder: Folder with ``head.json`` and ``head.onnx``.
+        runtime: Name of the library that runs the graph, see `mien.inference.RUNTIMES`.
+        threads: Number of threads of that library; None for all cores that this process may use.
 
     Raises:
-        ModelError: it is missing, its checksum or version is wrong, or the graph does not fit its spec.
-        MissingExtraError: the runtime is not installed.
+        ModelError: The head is missing, its checksum or version is wrong, or the graph does not fit its description.
+        MissingExtraError: The runtime is not installed.
+
+    Examples:
+        >>> load_head("no/such/head")
+        Traceback (most recent call last):
+        mien.core.errors.ModelError: no/such/head/head.json: cannot be read (No such file or directory)
     """
     place = Path(folder)
+    description = read_bytes(place / "head.json")
     try:
-        spec = HeadSpec.from_json(json.loads(read_bytes(place / "head.json")))
+        spec = HeadSpec.from_json(json.loads(description))
     except ValueError as error:
         raise ModelError(f"{place / 'head.json'}: not JSON ({error})") from error
     except ModelError as error:

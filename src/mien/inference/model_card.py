@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The model card: what a bundle says of itself, as Markdown that also reads well on a terminal."""
+"""The model card: the description of a bundle as Markdown that also reads well on a terminal."""
 
 from __future__ import annotations
 
@@ -9,17 +9,28 @@ _MAX_LISTED = 40
 
 
 def model_card(spec: ModelSpec) -> str:
-    """Everything in the spec that a person should know before trusting a number."""
+    """What a user should know before trusting the predictions of a bundle: inputs, outputs, data, metrics, limits.
+
+    Args:
+        spec: Description of the bundle.
+
+    Examples:
+        >>> from mien.inference import load_spec
+        >>> card = model_card(load_spec("mien-light"))
+        >>> print(card.splitlines()[0])
+        # mien-light, version 1
+    """
     lines = [
         f"# {spec.name}, version {spec.version}",
         "",
         spec.weights_notice,
-        f"The code is {spec.code_licence}. Made: {spec.provenance or 'not stated'}. Recipe: {spec.recipe or 'not stated'}.",
+        f"The code is {spec.code_licence}. Provenance: {spec.provenance or 'not stated'}. "
+        f"Recipe: {spec.recipe or 'not stated'}.",
         "",
-        "## In and out",
+        "## Input and output",
         "",
-        f"Input: {spec.input.size_px} x {spec.input.size_px} px {spec.input.colour} crops, aligned by five points. "
-        f"SHA-256 of the weights: `{spec.sha256}`.",
+        f"Input: {spec.input.size_px} x {spec.input.size_px} px {spec.input.colour} crops, aligned by five keypoints; "
+        f"{_GIVEN[spec.crop.given]}. SHA-256 of the weights: `{spec.sha256}`.",
         "",
         "| task | labels | range | unit |",
         "|---|---|---|---|",
@@ -31,21 +42,23 @@ def model_card(spec: ModelSpec) -> str:
         if task.thresholds:
             pairs = zip(task.labels, task.thresholds, strict=True)
             chosen = ", ".join(f"{label} {threshold:g}" for label, threshold in pairs)
-            lines += ["", f"Thresholds of {task.task} with the best F1 on faces set aside: {chosen}."]
+            lines += ["", f"Thresholds of {task.task} with the best F1 on held-out faces: {chosen}."]
         if task.inferred:
             inferred = ", ".join(task.inferred)
-            lines += ["", f"Implied by other actions, not observed by the teacher: {inferred}."]
-    lines += ["", "## Taught by", "", "| source | n | what for | licence |", "|---|---|---|---|"]
+            lines += ["", f"Inferred from other actions, not observed by the teacher: {inferred}."]
+    if spec.kind == "affect":
+        lines += ["", _quality(spec)]
+    lines += ["", "## Training data", "", "| source | n | role | licence |", "|---|---|---|---|"]
     lines += [
         f"| {source.name} | {source.n or '-'} | {source.role} | {source.licence} |" for source in spec.training_sources
     ]
     lines += [
         "",
-        "## Measured",
+        "## Metrics",
         "",
-        "On faces that neither taught nor tuned the weights; 95 % bootstrap intervals."
+        "On faces that the weights were neither trained nor tuned on; 95 % bootstrap intervals."
         if spec.metrics
-        else "Not yet: `mien evaluate` measures it on data of yours.",
+        else "None yet: `mien evaluate` computes them on your data.",
     ]
     for command in dict.fromkeys(metric.command for metric in spec.metrics):
         metrics = [metric for metric in spec.metrics if metric.command == command]
@@ -53,12 +66,24 @@ def model_card(spec: ModelSpec) -> str:
             "",
             f"{metrics[0].data}, by `{command}`:",
             "",
-            "| measure | value | interval | n |",
+            "| metric | value | interval | n |",
             "|---|---|---|---|",
         ]
-        lines += [f"| {f.name} | {f.value:.3f} | {f.low:.3f} to {f.high:.3f} | {f.n} |" for f in metrics]
-    lines += ["", "## Limits", "", *(f"- {limit}" for limit in spec.limitations), ""]
+        lines += [f"| {m.name} | {m.value:.3f} | {m.low:.3f} to {m.high:.3f} | {m.n} |" for m in metrics]
+    lines += ["", "## Limitations", "", *(f"- {limitation}" for limitation in spec.limitations), ""]
     return "\n".join(lines)
+
+
+_GIVEN = {
+    "whole": "faces that are already cropped are resized",
+    "aligned": "faces that are already cropped are aligned again by the landmark model",
+}
+
+
+def _quality(spec: ModelSpec) -> str:
+    if spec.quality is None:
+        return "There is no quality model for these weights: the quality of faces is unknown (NaN)."
+    return f"The quality of faces comes from a model that was fitted on {spec.quality.n} faces: {spec.quality.data}."
 
 
 def _labels(task: TaskSpec) -> str:

@@ -19,7 +19,7 @@ _SWITCH = "ORT_DISABLE_TELEMETRY"
 
 @contextmanager
 def _telemetry_off() -> Iterator[None]:
-    """The environment as ONNX Runtime must find it, and afterwards as it was."""
+    """Set the environment variable that disables telemetry, and restore it afterwards."""
     before = os.environ.get(_SWITCH)
     os.environ[_SWITCH] = "1"
     try:
@@ -32,7 +32,7 @@ def _telemetry_off() -> Iterator[None]:
 
 
 # Since 1.32 the import alone leaves a device number and a store of events in the user's home, to be sent by native
-# code, which no audit hook sees; what can be called afterwards comes too late.
+# code, which no audit hook sees; functions that can be called after the import come too late.
 with _telemetry_off():
     import onnxruntime  # type: ignore[import-untyped]  # ships no types
     from onnxruntime.capi import onnxruntime_pybind11_state  # type: ignore[import-untyped]  # ships no types
@@ -79,10 +79,14 @@ class OnnxRuntimeSession:
 
 
 def load_session(model: Path | bytes, threads: int) -> Session:
-    """A session on the CPU, quiet and without telemetry.
+    """A session on the CPU, without log output and telemetry.
+
+    Args:
+        model: Path of an ``.onnx`` file, or its content.
+        threads: Number of intra-op threads.
 
     Raises:
-        ModelError: the model is damaged, or uses what this version of ONNX Runtime cannot do.
+        ModelError: The model is damaged, or uses an operator that this version of ONNX Runtime does not have.
     """
     onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()

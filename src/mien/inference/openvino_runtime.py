@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sessions of OpenVINO, an optional runtime."""
+"""Sessions of OpenVINO, an optional runtime, imported with its telemetry off."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ class OpenVinoSession:
 
     def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
         """Every output of the graph by name; see `mien.inference.Session.run`."""
-        # OpenVINO would read a missing input as zeros, or as what the last call left there.
+        # OpenVINO would take a missing input as zeros, or as the values of the last call.
         if set(inputs) != set(self.input_names):
             raise ModelError(f"{self._label}: takes the inputs {list(self.input_names)}, got {list(inputs)}")
         try:
-            answer = self._request().infer(dict(inputs), share_inputs=False)
+            outputs = self._request().infer(dict(inputs), share_inputs=False)
         except (RuntimeError, TypeError) as error:
             raise ModelError(f"{self._label}: OpenVINO cannot run it on these inputs: {error}") from error
-        return {name: np.asarray(answer[index]) for index, name in enumerate(self.output_names)}
+        return {name: np.asarray(outputs[index]) for index, name in enumerate(self.output_names)}
 
     def _request(self) -> Any:
-        """This thread's own request: requests keep state, and a compiled model has only one by itself."""
+        """The request of the calling thread: requests keep state, and a compiled model has only one."""
         request = getattr(self._per_thread, "request", None)
         if request is None:
             request = self._per_thread.request = self._compiled.create_infer_request()
@@ -52,9 +52,13 @@ class OpenVinoSession:
 def load_session(model: Path | bytes, threads: int) -> Session:
     """A session on the CPU, in float32 and without telemetry.
 
+    Args:
+        model: Path of an ``.onnx`` file, or its content.
+        threads: Number of inference threads.
+
     Raises:
         MissingExtraError: OpenVINO is not installed.
-        ModelError: the model is damaged, or uses what this version of OpenVINO cannot do.
+        ModelError: The model is damaged, or uses an operator that this version of OpenVINO does not have.
     """
     try:
         with _without_telemetry():
@@ -64,7 +68,7 @@ def load_session(model: Path | bytes, threads: int) -> Session:
     settings = {
         "INFERENCE_NUM_THREADS": threads,
         "PERFORMANCE_HINT": "LATENCY",
-        # Newer processors would otherwise compute in bfloat16, and a score would depend on the machine.
+        # Newer processors would otherwise compute in bfloat16, and results would depend on the machine.
         "INFERENCE_PRECISION_HINT": "f32",
     }
     core = _core(openvino)
@@ -80,11 +84,11 @@ def load_session(model: Path | bytes, threads: int) -> Session:
 
 @cache
 def _core(openvino: Any) -> Any:
-    """The one core of this process.
+    """The single core object of this process.
 
-    Each core gives the thread that creates it another signal stack, and its end gives back the one that it
-    found. Two cores that end in the order of their creation leave a freed stack behind: the next signal, a
-    Ctrl-C, is then a segmentation fault.
+    Each core gives the thread that creates it another signal stack and restores the previous one when it is
+    destroyed. Two cores that are destroyed in the order of their creation leave a freed stack behind: the next
+    signal, such as Ctrl-C, is then a segmentation fault.
     """
     return openvino.Core()
 
@@ -93,7 +97,7 @@ def _core(openvino: Any) -> Any:
 def _without_telemetry() -> Iterator[None]:
     """Hide OpenVINO's telemetry package while OpenVINO is imported: the import itself would send an event.
 
-    OpenVINO then takes the stub that it carries for machines without that package.
+    OpenVINO then uses its stub for machines without that package.
     """
     absent = object()
     before = sys.modules.get(_TELEMETRY, absent)

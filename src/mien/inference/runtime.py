@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The runtime port: sessions that execute ONNX graphs, the table of runtimes, machine facts, and a fake for tests."""
+"""The runtime port: sessions that run ONNX graphs, the table of runtimes, machine facts, and a fake for tests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mien.core import ConfigError, ModelError, Registry
 
 @runtime_checkable
 class Session(Protocol):
-    """A loaded graph. Safe to call from several threads; results are the caller's own arrays."""
+    """A loaded graph. Safe to call from several threads; each call returns new arrays."""
 
     @property
     def input_names(self) -> tuple[str, ...]:
@@ -32,10 +32,10 @@ class Session(Protocol):
         """Every output of the graph by name.
 
         Args:
-            inputs: one array for each of ``input_names``, of the dtype and shape that the graph declares.
+            inputs: One array for each of ``input_names``, of the dtype and shape that the graph declares.
 
         Raises:
-            ModelError: the graph refuses these inputs, or fails on them.
+            ModelError: The graph refuses these inputs, or fails on them.
         """
 
 
@@ -44,9 +44,9 @@ class Runtime:
     """One line of the table of runtimes.
 
     Attributes:
-        name: what callers write.
-        target: ``"module:function"``, a function of the model (path or bytes) and the number of threads.
-        summary: one line for listings.
+        name: Name that callers use.
+        target: Factory as ``"module:function"``, a function of the model (path or bytes) and the number of threads.
+        summary: One line for listings.
     """
 
     name: str
@@ -76,14 +76,23 @@ def create_session(model: Path | bytes, *, runtime: str = "onnxruntime", threads
     """A session that runs an ONNX model on the CPU.
 
     Args:
-        model: path of an ``.onnx`` file, or its content.
-        runtime: a name in `RUNTIMES`.
-        threads: threads that one operator may use; by default as many as this process may run on.
+        model: Path of an ``.onnx`` file, or its content.
+        runtime: Name in `RUNTIMES`.
+        threads: Number of intra-op threads; None for all cores that this process may use.
 
     Raises:
-        ConfigError: the runtime is unknown, or ``threads`` is below 1.
-        MissingExtraError: the runtime is not installed.
-        ModelError: the model is missing, damaged or beyond this runtime.
+        ConfigError: The runtime is unknown, or ``threads`` is below 1.
+        MissingExtraError: The runtime is not installed.
+        ModelError: The model is missing, damaged or beyond this runtime.
+
+    Examples:
+        >>> from mien.inference import find_bundle
+        >>> session = create_session(find_bundle("mien-light") / "model.onnx", threads=1)
+        >>> session.input_names
+        ('crops',)
+        >>> create_session(b"", runtime="onnxruntim")
+        Traceback (most recent call last):
+        mien.core.errors.ConfigError: no runtime is named 'onnxruntim'; did you mean 'onnxruntime'?
     """
     load = RUNTIMES.load(runtime)
     if threads is not None and threads < 1:
@@ -95,7 +104,12 @@ def create_session(model: Path | bytes, *, runtime: str = "onnxruntime", threads
 
 
 def usable_cores() -> int:
-    """Cores that this process may run on; fewer than the machine has inside a container or under ``taskset``."""
+    """Number of cores that this process may use; fewer than the machine has in a container or under ``taskset``.
+
+    Examples:
+        >>> usable_cores() >= 1
+        True
+    """
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     # Windows and macOS: os.process_cpu_count exists from Python 3.13 on.
@@ -104,17 +118,17 @@ def usable_cores() -> int:
 
 
 def model_label(model: Path | bytes) -> str:
-    """What to call the model in an error message."""
+    """Name of the model in error messages."""
     return str(model) if isinstance(model, Path) else f"model of {len(model)} bytes"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Memory:
-    """Memory of a process that lies in RAM, shared libraries included.
+    """Resident memory of a process, shared libraries included.
 
     Attributes:
-        resident_mb: now, in 10^6 bytes.
-        peak_mb: the most since the process began, in 10^6 bytes.
+        resident_mb: Current size in 10^6 bytes.
+        peak_mb: Largest size since the process began, in 10^6 bytes.
     """
 
     resident_mb: float
@@ -122,7 +136,12 @@ class Memory:
 
 
 def machine_name() -> str:
-    """For example ``"AMD EPYC 7B13, 2 cores usable, Linux x86_64"``."""
+    """Processor, usable cores and system, for example ``"AMD EPYC 7B13, 2 cores usable, Linux x86_64"``.
+
+    Examples:
+        >>> f"{usable_cores()} cores usable" in machine_name()
+        True
+    """
     return f"{_processor()}, {usable_cores()} cores usable, {platform.system()} {platform.machine()}"
 
 
@@ -130,23 +149,23 @@ def process_memory(pid: int | None = None) -> Memory | None:
     """Memory of a process as Linux counts it.
 
     Args:
-        pid: of the process; None for this one.
+        pid: Number of the process; None for the current one.
 
     Returns:
-        None where the process is over, or the system does not tell.
+        The memory; None where the process has ended or the system is not Linux.
     """
     try:
         status = Path(f"/proc/{'self' if pid is None else pid}/status").read_text("utf-8")
     except OSError:
         return None
     kib = {name: int(value) for name, value in re.findall(r"^(VmRSS|VmHWM):\s+(\d+) kB$", status, re.MULTILINE)}
-    if len(kib) < 2:  # a process that is over, but not yet collected, has no memory
+    if len(kib) < 2:  # a process that has ended, but is not yet collected, has no memory
         return None
     return Memory(resident_mb=kib["VmRSS"] * 1024 / 1e6, peak_mb=kib["VmHWM"] * 1024 / 1e6)
 
 
 def _processor() -> str:
-    """The processor's name where the system tells it."""
+    """Name of the processor, where the system gives it."""
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
     except OSError:
@@ -160,35 +179,43 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 
 
 class FakeSession:
-    """A `mien.inference.Session` that answers with a function and remembers what it was asked.
+    """A `mien.inference.Session` for tests that computes its outputs with a function and records its inputs.
 
     Args:
-        answer: from the inputs by name to the outputs by name.
-        input_names: what the graph would take.
-        output_names: what the graph would give; ``answer`` must return exactly these.
+        function: Function from the inputs by name to the outputs by name.
+        input_names: Names of the inputs.
+        output_names: Names of the outputs; ``function`` must return exactly these.
 
     Attributes:
-        calls: the inputs of every run so far, oldest first.
+        calls: Inputs of every run so far, oldest first.
+
+    Examples:
+        >>> import numpy as np
+        >>> session = FakeSession(lambda inputs: {"y": inputs["x"] + 1}, input_names=("x",), output_names=("y",))
+        >>> session.run({"x": np.arange(3)})["y"].tolist()
+        [1, 2, 3]
+        >>> len(session.calls)
+        1
     """
 
     def __init__(
-        self, answer: Callable[[Arrays], Arrays], *, input_names: tuple[str, ...], output_names: tuple[str, ...]
+        self, function: Callable[[Arrays], Arrays], *, input_names: tuple[str, ...], output_names: tuple[str, ...]
     ) -> None:
-        self._answer = answer
+        self._function = function
         self.input_names = input_names
         self.output_names = output_names
         self.calls: list[dict[str, npt.NDArray[Any]]] = []
 
     def run(self, inputs: Arrays) -> dict[str, npt.NDArray[Any]]:
-        """The answer to these inputs.
+        """The outputs for these inputs.
 
         Raises:
-            ValueError: the caller's input names, or the answer's output names, are not the declared ones.
+            ValueError: The names of the inputs or outputs are not the declared ones.
         """
         if set(inputs) != set(self.input_names):
             raise ValueError(f"expected the inputs {self.input_names}, got {tuple(inputs)}")
         self.calls.append(dict(inputs))
-        outputs = dict(self._answer(inputs))
+        outputs = dict(self._function(inputs))
         if set(outputs) != set(self.output_names):
             raise ValueError(f"expected the outputs {self.output_names}, got {tuple(outputs)}")
         return outputs

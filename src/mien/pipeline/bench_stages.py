@@ -27,8 +27,7 @@ from mien.faces import (
     SearchingDetector,
     create_detector,
     create_landmark_model,
-    load_quality_model,
-    quality_signals,
+    face_quality,
 )
 from mien.inference import Memory, process_memory
 from mien.media import VideoFrame, VideoInfo, open_video
@@ -166,14 +165,14 @@ class BenchData:
 
     def _affect(self) -> Iterator[BenchStage]:
         spec, bundle = self.analyzer.spec, self.analyzer.bundle
-        decode, quality_of = Decoder(spec), load_quality_model()
+        decode, model = Decoder(spec), self.analyzer.quality_model
         pictures = [frame.gray if self._in_gray else frame.image for frame in self._frames]
 
         def cut() -> list[Any]:
             crops = []
             for picture, found in zip(pictures, self._found, strict=True):
                 crops.append(cut_faces(picture, found, spec))
-                quality_of(quality_signals(picture.shape[:2], found, crops[-1]))
+                face_quality(model, picture.shape[:2], found, crops[-1])
             return crops
 
         crops = np.concatenate(cut())

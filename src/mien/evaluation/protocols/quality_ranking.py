@@ -25,7 +25,7 @@ from mien.evaluation.face_crops import (
     expression_probabilities,
     with_keypoints,
 )
-from mien.faces import Detections, LandmarkModel, load_landmark_net, load_quality_model, quality_signals
+from mien.faces import Detections, LandmarkModel, load_landmark_net, quality_signals
 from mien.metrics import aurc, risk_coverage, roc_auc
 
 Image = npt.NDArray[np.uint8]
@@ -100,13 +100,13 @@ def predict_degraded(analyzer: Analyzer, samples: FaceSamples, *, seed: int) -> 
         signals.append(quality_signals(shown.shape[:2], face, crop)[0])
         scores.append(face.confidence[0])
         crops.append(crop[0])
-    probabilities = expression_probabilities(analyzer.crops(crops))
+    probabilities, model = expression_probabilities(analyzer.crops(crops)), analyzer.quality_model
     features = np.array(signals, np.float32).reshape(len(crops), -1)
     return DegradedPredictions(
         kinds=np.array(kinds, dtype=np.str_),
         names=np.array(samples.names, dtype=np.str_),
         signals=features,
-        quality=load_quality_model()(features),
+        quality=np.full(len(crops), np.nan, np.float32) if model is None else model(features),
         scores=np.array(scores, np.float32),
         confidence=probabilities.max(axis=1),
         correct=probabilities.argmax(axis=1) == targets,

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from mien.core import MIRRORED_LANDMARKS, pose_angles, rotation_matrices
+from mien.core import MIRRORED_LANDMARKS, Image, pose_angles, rotation_matrices
 from mien.datasets import FERPLUS_TEMPLATE, LandmarkFaces
-from mien.faces.alignment import Image, keypoints_of, similarity_transform
+from mien.faces import keypoints_of, similarity_transform
 from mien.training.data.batch_loader import occlude, relight, resized
 from mien.training.data.training_images import PictureReader, Pictures, cache_pictures
 from mien.training.losses.landmark_losses import Targets
