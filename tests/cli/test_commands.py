@@ -21,7 +21,7 @@ def test_models_lists_what_is_shipped(mien) -> None:
 def test_show_is_a_model_card(mien) -> None:
     ended = mien("models", "show", "mien-light")
     assert ended.code == 0
-    for heading in ("mien-light", "Measured", "Limits"):
+    for heading in ("mien-light", "Training data", "Metrics", "Limitations"):
         assert heading in ended.out
     assert "valence" in ended.out
 
