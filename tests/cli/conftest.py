@@ -8,7 +8,7 @@ import pytest
 
 from mien.cli import main
 
-from ..pipeline.conftest import clip, encoded_clip, face, photo  # noqa: TID252 - tests have no absolute name
+from tests.pipeline.conftest import clip, encoded_clip, face, photo
 
 __all__ = ["clip", "encoded_clip", "face", "photo"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mien.cli import main as command_line
-from mien.cli.main import COMMANDS, EXIT_CODES, exit_code
+from mien.cli.main import COMMANDS, EXIT_CODES, GROUPS, exit_code, result_code
 from mien.core import ConfigError, InputError, MienError, MissingExtraError, ModelError, OutputError
 
 
@@ -55,6 +55,35 @@ def test_version(mien) -> None:
     from mien import __version__
 
     assert mien("--version").out.split()[-1] == __version__
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("analyse", "no such command 'analyse'; did you mean analyze?"),
+        ("sumarize", "no such command 'sumarize'; did you mean summarize?"),
+        ("xyzzy", "no such command 'xyzzy'\n"),
+    ],
+)
+def test_an_unknown_command_names_a_near_one(mien, name: str, message: str) -> None:
+    ended = mien(name)
+    assert ended.code == 2
+    assert message in ended.err
+
+
+def test_commands_are_grouped_by_who_uses_them_in_a_stable_order(mien) -> None:
+    lines = mien("--help").out.splitlines()
+    for heading, commands in GROUPS.items():
+        start = lines.index(f"{heading}:") + 1
+        assert [line.split()[0] for line in lines[start : start + len(commands)]] == list(commands)
+    assert [name for commands in GROUPS.values() for name in commands] == list(COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("any_done", "complete", "code"), [(True, True, 0), (True, False, 1), (False, False, 3), (False, True, 3)]
+)
+def test_the_codes_of_results(any_done: bool, complete: bool, code: int) -> None:
+    assert result_code(any_done=any_done, complete=complete) == code
 
 
 @pytest.mark.parametrize("arguments", [("analyse",), ("analyze", "--nonsense"), ("--nonsense",)])

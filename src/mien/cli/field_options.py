@@ -56,12 +56,13 @@ def _option(one: Field[Any], hint: Any, help_text: str, *, required: bool) -> Ca
         return click.option(
             info.flag, one.name, is_flag=True, default=one.default, show_default=is_pair, help=help_text
         )
+    # click takes a default of None for a value that is given, and then requires nothing.
+    default = {} if one.default is None else {"default": one.default, "show_default": True}
     return click.option(
         info.flag,
         one.name,
         type=_type(hint, info.minimum, info.maximum),
-        default=one.default,
-        show_default=one.default is not None,
+        **default,
         required=required,
         metavar=info.metavar,
         help=help_text,

@@ -241,7 +241,7 @@ class EndToEnd:
         """Raise `MienError` where the command fails."""
         with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as output:
             command = [sys.executable, "-P", "-m", "mien", "analyze", os.fspath(self._clip)]
-            command += ["--out", f"{folder}/table.parquet", *_flags(self._config)]
+            command += ["--out", f"{folder}/table.parquet", *command_line_options(self._config)]
             process = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
             try:
                 while process.poll() is None:
@@ -288,8 +288,8 @@ class CallRecorder:
         return SimpleNamespace(**{name: replay for name in _MODEL_METHODS if hasattr(model, name)})
 
 
-def _flags(config: AnalyzerConfig) -> list[str]:
-    """Options of the command line for everything that differs from the defaults."""
+def command_line_options(config: AnalyzerConfig) -> list[str]:
+    """Options of the command line for every field that differs from its default."""
     changed = [one for one in fields(config) if getattr(config, one.name) != one.default]
     return [text for one in changed for text in (option_info(one).flag, str(getattr(config, one.name)))]
 

@@ -1,18 +1,42 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sound to shards, on real speech."""
+"""Vectors of videos and of their sound."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mien.affect import FakeAudioEncoder
-from mien.core import ConfigError, InputError
+from mien.affect import Analyzer, FakeAudioEncoder
+from mien.core import InputError
 from mien.pipeline import extract_features
 from mien.pipeline.feature_extraction.extraction import run_extraction
 from mien.pipeline.feature_extraction.video_features import SoundExtractor, sound_of_frames
 from mien.results import open_features
 from tests.helpers.run_results import code_of
+from tests.helpers.vector_keys import keys
+
+
+def test_a_clip_interrupted_between_two_frames(clip: Path, tmp_path: Path) -> None:
+    analyzer = Analyzer(threads=1)
+    whole = extract_features(clip, tmp_path / "whole", threads=1)
+    n_told = 0
+
+    def stop(_: object) -> None:
+        nonlocal n_told
+        n_told += 1
+        if n_told == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        extract_features(clip, tmp_path / "cut", threads=1, on_progress=stop)
+    resumed = extract_features(clip, tmp_path / "cut", threads=1)
+    assert resumed.n_rows_found == 4
+    assert keys(tmp_path / "cut") == keys(tmp_path / "whole")
+    assert resumed.records == whole.records
+    rows, frames = open_features(tmp_path / "whole").load(), list(analyzer.video(clip))
+    assert rows.time_s.tolist() == [frame.time_s for frame in frames]
+    assert rows.track.tolist() == [int(frame.faces.track_ids[0]) for frame in frames]
+    np.testing.assert_allclose(open_features(tmp_path / "cut").load().features, rows.features, atol=1e-4)
 
 
 def extract(clips: Path, out: Path) -> int:
@@ -42,8 +66,3 @@ def test_real_speech(shared_data: Path, tmp_path: Path) -> None:
 
 def test_a_video_without_sound(shared_data: Path, tmp_path: Path) -> None:
     assert extract(shared_data / "video" / "webcam_talk.mp4", tmp_path) == 3
-
-
-def test_crops_have_no_sound(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="crops have no sound"):
-        extract_features(tmp_path, tmp_path, crops=True, audio="egemaps")

@@ -267,7 +267,7 @@ def test_rows_of_a_killed_run_are_announced(mien, photo: Path, tmp_path: Path) -
     killed = TableWriter(table, table_schema())
     killed.append("clip.mp4", Frame(index=0, time_s=0.0, faces=Faces.empty()))
     killed.flush()
-    killed._store.release()  # what the system does when a process is killed
+    killed._spool.release()  # what the system does when a process is killed
     ended = mien("analyze", photo, "--out", table)
     assert ended.code == 0
     saved = tmp_path / "t.recovered.csv"

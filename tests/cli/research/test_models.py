@@ -1,10 +1,39 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``mien import``."""
+"""``mien models`` and ``mien import``."""
 
+import json
 import sys
 from pathlib import Path
 
 import pytest
+
+from mien.core import ModelSpec
+
+
+def test_models_lists_what_is_shipped(mien) -> None:
+    ended = mien("models")
+    assert ended.code == 0
+    assert "mien-light" in ended.out
+    assert "expression (8)" in ended.out
+
+
+def test_show_is_a_model_card(mien) -> None:
+    ended = mien("models", "show", "mien-light")
+    assert ended.code == 0
+    for heading in ("mien-light", "Training data", "Metrics", "Limitations"):
+        assert heading in ended.out
+    assert "valence" in ended.out
+
+
+def test_show_as_json_reads_back(mien) -> None:
+    spec = ModelSpec.from_json(json.loads(mien("models", "show", "--json").out))
+    assert spec.name == "mien-light"
+
+
+def test_show_something_unknown(mien, tmp_path: Path) -> None:
+    ended = mien("models", "show", tmp_path / "bundle")
+    assert ended.code == 4
+    assert str(tmp_path / "bundle") in ended.err
 
 
 def test_a_file_that_is_not_there(mien, tmp_path: Path) -> None:

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``mien export``."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def test_exporting_without_the_extra(mien, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("mien.training")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    ended = mien("export", "--model", "mien-light", "--variant", "fp16", "--out", tmp_path / "bundle")
+    assert ended.code == 5
+    assert ended.err.endswith("is not installed; run: pip install 'mien[train]'\n")
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_export_names_its_variants(mien, tmp_path: Path) -> None:
+    ended = mien("export", "--model", "mien-light", "--variant", "int4", "--out", tmp_path / "bundle")
+    assert ended.code == 2
+    assert "int8" in ended.err

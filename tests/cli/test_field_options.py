@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from mien.cli.field_options import field_options
+from mien.core import AnalyzerConfig, FeatureOptions, JobOptions, Outputs, VideoOptions, option_info
+
+KINDS = (AnalyzerConfig, VideoOptions, Outputs, JobOptions, FeatureOptions)
+
+
+def command(*kinds: type, **settings: Any) -> click.Command:
+    @click.command()
+    @field_options(*kinds, **settings)
+    def run(**options: Any) -> None:
+        click.echo(repr(options))
+
+    return run
+
+
+def values(run: click.Command, *arguments: str) -> dict[str, Any]:
+    done = CliRunner().invoke(run, arguments)
+    assert done.exit_code == 0, done.output
+    given: dict[str, Any] = eval(done.output)
+    return given
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_arguments_every_field_has_its_default(kind: type) -> None:
+    assert kind(**values(command(kind))) == kind()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_field_has_its_flag_help_and_metavar(kind: type) -> None:
+    params = {param.name: param for param in command(kind).params}
+    assert list(params) == [one.name for one in fields(kind)], "not in the order of the fields"
+    for one in fields(kind):
+        param, info = params[one.name], option_info(one)
+        assert isinstance(param, click.Option)
+        assert info.flag == "/".join((*param.opts, *param.secondary_opts))
+        assert param.help == info.help
+        assert (param.metavar or "") == info.metavar
+
+
+def test_values_have_the_types_of_their_fields() -> None:
+    given = values(
+        command(*KINDS),
+        *("--from", "1.5", "--every", "2", "--threads", "3", "--landmarks", "--no-frames", "--out", "results/"),
+    )
+    assert (given["start_s"], given["every"], given["threads"]) == (1.5, 2, 3)
+    assert (given["landmarks"], given["report_frames"]) == (True, False)
+    assert given["table"] == "results/", "a slash at the end means a folder"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--every", "0"], "0 is not in the range x>=1"),
+        (["--threads", "x"], "'x' is not a valid integer"),
+        (["--min-quality", "2"], "2.0 is not in the range 0<=x<=1"),
+        (["--from", "soon"], "'soon' is not a valid float"),
+    ],
+)
+def test_wrong_values_are_refused_at_once(arguments: list[str], message: str) -> None:
+    done = CliRunner().invoke(command(*KINDS), arguments)
+    assert done.exit_code == 2
+    assert message in done.output
+
+
+def test_a_choice_of_fields() -> None:
+    assert set(values(command(AnalyzerConfig, only=("model", "threads")))) == {"model", "threads"}
+    assert "threads" not in values(command(AnalyzerConfig, without=("threads",)))
+
+
+def test_a_required_field_has_no_default() -> None:
+    done = CliRunner().invoke(command(Outputs, required=("table",)), [])
+    assert done.exit_code == 2
+    assert "Missing option '--out'" in done.output
+
+
+def test_another_help_text_for_one_command() -> None:
+    shown = CliRunner().invoke(command(VideoOptions, help_texts={"stop_s": "End of the show."}), ["--help"]).output
+    assert "End of the show." in shown
+    assert "[default: 1; x>=1]" in " ".join(shown.split())
