@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import pytest
 
 from mien.cli import main
-
 from tests.pipeline.conftest import clip, encoded_clip, face, photo
 
 __all__ = ["clip", "encoded_clip", "face", "photo"]

@@ -57,7 +57,7 @@ def _option(one: Field[Any], hint: Any, help_text: str, *, required: bool) -> Ca
             info.flag, one.name, is_flag=True, default=one.default, show_default=is_pair, help=help_text
         )
     # click takes a default of None for a value that is given, and then requires nothing.
-    default = {} if one.default is None else {"default": one.default, "show_default": True}
+    default: dict[str, Any] = {} if one.default is None else {"default": one.default, "show_default": True}
     return click.option(
         info.flag,
         one.name,
