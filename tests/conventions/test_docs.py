@@ -4,6 +4,7 @@
 import contextlib
 import io
 import re
+from importlib import import_module
 from pathlib import Path
 
 import click
@@ -123,10 +124,78 @@ def test_newest_version_of_the_changelog_is_this_one() -> None:
     assert kinds <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
 
 
-def test_touch_lists_name_what_exists() -> None:
+def touch_lists() -> dict[str, str]:
+    """What CONTRIBUTING names as a thing to add -> the places to touch."""
     section = re.search(r"^## Touch lists$(.*?)(?=^## |\Z)", PAGES["CONTRIBUTING.md"].text, re.MULTILINE | re.DOTALL)
     assert section
-    paths = [text for text in re.findall(r"`([^`]+)`", section[1]) if "/" in text]
-    assert len(paths) > 10
-    missing = [path for path in paths if not any(ROOT.glob(re.sub(r"<\w+>", "*", path)))]
-    assert missing == []
+    return dict(re.findall(r"^\| (an? [^|]+|a [^|]+) \| (.+) \|$", section[1], re.MULTILINE))
+
+
+def test_touch_lists_name_what_exists() -> None:
+    missing = {}
+    for thing, places in touch_lists().items():
+        paths = [text for text in re.findall(r"`([^`]+)`", places) if "/" in text]
+        assert paths or "`pyproject.toml`" in places, thing
+        lost = [path for path in paths if not any(ROOT.glob(re.sub(r"<\w+>", "*", path).rstrip("/")))]
+        missing |= {thing: lost} if lost else {}
+    assert missing == {}
+
+
+def test_touch_lists_cover_every_table_of_records() -> None:
+    """A table of records (`mien.core.Registry`) is where something is added, so a touch list names its module."""
+    tables = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "src").rglob("*.py")
+        if re.search(r"^[A-Z_]+(: [^=]+)? = Registry\(", path.read_text("utf-8"), re.MULTILINE)
+    }
+    assert len(tables) > 8
+    listed = " ".join(touch_lists().values())
+    assert {table for table in tables if f"`{table}`" not in listed} == set()
+
+
+def test_records_are_added_where_touch_lists_say() -> None:
+    for thing, places in touch_lists().items():
+        for path in re.findall(r"one record in `(src/[^`]+)`", places):
+            assert "Registry(" in (ROOT / path).read_text("utf-8"), (thing, path)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_paths_lead_somewhere(name: str) -> None:
+    paths = re.findall(r"`((?:src|tests|benchmarks|docs)/[^`\s*<>]+)`", PAGES[name].text)
+    if name == "docs/how-a-frame-flows.md":
+        paths += [f"src/mien/{path}" for path in re.findall(r"`(\w+/[\w/]+\.py|\w+/)`", PAGES[name].text)]
+        assert len(paths) > 20
+    if name == "CHANGELOG.md":  # history names what is gone
+        return
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+METADATA_KEYS = {"mien.baseline"}
+"""Names in the metadata of tables, which are no names of Python."""
+
+
+def resolve(dotted: str) -> object:
+    """What a dotted name such as ``mien.affect.Smoothing.parse`` stands for."""
+    names = dotted.split(".")
+    found: object = import_module(names[0])
+    for position, name in enumerate(names[1:], start=2):
+        if not hasattr(found, name):
+            import_module(".".join(names[:position]))
+        found = getattr(found, name)
+    return found
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_names_of_the_package_exist(name: str) -> None:
+    if name == "CHANGELOG.md":
+        return
+    unknown = []
+    for dotted in sorted(set(re.findall(r"`(mien(?:\.\w+)+)[`(]", PAGES[name].text)) - METADATA_KEYS):
+        try:
+            resolve(dotted)
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] == "mien":
+                unknown.append(dotted)
+        except (AttributeError, MissingExtraError) as error:
+            unknown += [dotted] if isinstance(error, AttributeError) else []
+    assert unknown == []
