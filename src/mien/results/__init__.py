@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Affect tables and feature vectors on disk: written so that a kill loses nothing, read back, and the run manifest."""
+"""Affect tables and feature vectors on disk: safe from crashes, read back, summarised and reported."""
 
 from mien.results.features.feature_shards import FeatureArrays, FeatureInfo, FeatureSet, SourceRecord, open_features
 from mien.results.features.feature_writer import ROWS_PER_SHARD, FeatureWriter, FrameVectors

@@ -19,11 +19,11 @@ def output_errors(path: Path, advice: str) -> Iterator[None]:
     """Turns an operating system error into an `OutputError` that names the file.
 
     Args:
-        path: what is being written.
-        advice: what the reader of the message can do, without a full stop.
+        path: Path of the file that is written.
+        advice: Advice for the user, without a full stop.
 
     Raises:
-        OutputError: the block raised an `OSError`.
+        OutputError: The block raised an `OSError`.
     """
     try:
         yield
@@ -38,10 +38,10 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     If the block raises, nothing stays behind and an older file of that name is untouched.
 
     Args:
-        path: the final name; its folder must exist.
+        path: Final path; its folder must exist.
 
     Raises:
-        OSError: as the operating system says.
+        OSError: As the operating system reports.
     """
     draft = path.with_name(path.name + ".tmp")
     try:
@@ -57,7 +57,7 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Makes renames in a folder survive a power cut, where the system can do that (Windows has no such call)."""
+    """Makes renames in a folder survive a power cut, where the system supports it (Windows has no such call)."""
     if os.name != "posix":
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -80,7 +80,7 @@ else:
 
 
 _BUSY = frozenset({errno.EACCES, errno.EAGAIN})
-# Some network file systems know no locks; a table there is worth more than the protection.
+# Some network file systems have no locks; there a table is written without protection.
 _UNSUPPORTED = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
 
 
@@ -89,40 +89,40 @@ _FOLDER_LOCK = ".mien.lock"
 
 @contextmanager
 def locked_folder(folder: Path) -> Iterator[None]:
-    """Keep other runs out of a folder of tables, which is created if need be; one that stays empty is removed again.
+    """Keeps other runs out of a folder of tables. A missing folder is created, and removed again if it stays empty.
 
     Raises:
-        OutputError: another run holds the lock, or the folder cannot be made or written to.
+        OutputError: Another run holds the lock, or the folder cannot be made or written to.
     """
     with output_errors(folder, "check that the folder may be written to, or choose another one"):
         created = not folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / _FOLDER_LOCK
         lock = acquire_lock(path, folder)
-        while not _is_at(lock, path):  # it was deleted by the run before us in the moment between opening and locking
+        while not _is_at(lock, path):  # the previous run deleted it between opening and locking
             lock.close()
             lock = acquire_lock(path, folder)
     try:
         yield
     finally:
-        with suppress(OSError):  # Windows deletes no open file: there it stays, and does no harm
+        with suppress(OSError):  # Windows deletes no open file: it stays there and does no harm
             path.unlink()
         lock.close()
         if created:
-            with suppress(OSError):  # it holds something by now
+            with suppress(OSError):  # it is not empty
                 folder.rmdir()
 
 
 def acquire_lock(path: Path, table: Path) -> BinaryIO:
-    """Locks a file, which is created if need be; closing the returned file frees the lock.
+    """Locks a file, which is created if it does not exist; closing the returned file frees the lock.
 
     Args:
-        path: the lock file.
-        table: what the lock guards, for the message.
+        path: Path of the lock file.
+        table: Path of what the lock guards, for the message.
 
     Raises:
-        OutputError: another writer holds the lock.
-        OSError: the lock file cannot be opened or locked.
+        OutputError: Another writer holds the lock.
+        OSError: The lock file cannot be opened or locked.
     """
     file = path.open("ab")
     try:

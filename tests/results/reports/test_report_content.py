@@ -67,7 +67,7 @@ def test_moments_are_the_peaks_of_expressions(tmp_path: Path) -> None:
     assert [(moment.frame, moment.label) for moment in moments] == [(0, "fear 0.86"), (1, "anger 0.86")]
     assert moments[0].box == (0, 0, 9, 9)
     assert len(content.key_moments(recording, recording.subjects[0], 1)) == 1
-    whole = content.whole_picture(recording)
+    whole = content.whole_image(recording)
     assert (whole.frame, whole.box) == (0, None)
 
 
@@ -87,7 +87,7 @@ def test_what_the_manifest_says_of_a_table(tmp_path: Path) -> None:
 
 
 def test_pictures_are_asked_for_and_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(content, "_MAX_PICTURES", 3)
+    monkeypatch.setattr(content, "_MAX_IMAGES", 3)
     asked: list[tuple[str, int]] = []
 
     def pictures(source: str, moments: Sequence[Moment]) -> Mapping[Moment, bytes]:

@@ -53,15 +53,15 @@ def write_report(
     check_report_name(page)
     if videos and not frames:
         raise ConfigError("videos are for key frames; leave them out, or let the report have frames")
-    pictures = _KeyFrames(paths, [Path(video) for video in videos]) if frames else None
-    html = render_report(paths, pictures=pictures, thresholds=bundle_thresholds)
-    if pictures is not None:
-        pictures.check_all_used()
+    images = _KeyFrames(paths, [Path(video) for video in videos]) if frames else None
+    html = render_report(paths, images=images, thresholds=bundle_thresholds)
+    if images is not None:
+        images.check_all_used()
     with output_errors(page, "choose a folder with room that you may write"):
         page.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(page) as file:
             file.write(html.encode())
-    return () if pictures is None else tuple(pictures.notes)
+    return () if images is None else tuple(images.notes)
 
 
 def check_report_name(page: PathName) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Feature vectors on disk: Parquet shards, what each says of itself, and reading them back."""
+"""Feature vectors on disk: Parquet shards with metadata, and how they are read back."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ _PATTERN = "shard-*.parquet"
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureInfo:
-    """What the vectors of a folder are; the same in each of its shards.
+    """The description of the vectors of a folder, the same in each of its shards.
 
     Attributes:
-        made_by: name of the bundle or the audio encoder.
+        made_by: Name of the bundle or the audio encoder.
         digest: SHA-256 of the bundle's description, or of the encoder's model.
         n_features: D, length of the embedding.
         score_names: K names ``task.label`` of the raw scores: logits, and values before they are clipped.
-        dtype: of the vectors, ``"float32"`` or ``"float16"``.
-        settings: of the extraction, such as which frames; any JSON values.
+        dtype: Type of the vectors, ``"float32"`` or ``"float16"``.
+        settings: Settings of the extraction, such as which frames; any JSON values.
     """
 
     made_by: str
@@ -75,7 +75,7 @@ class FeatureInfo:
         """The columns of a task among the scores.
 
         Raises:
-            ConfigError: the vectors have no scores of it.
+            ConfigError: The vectors have no scores of it.
         """
         rows = [row for row, name in enumerate(self.score_names) if name.partition(".")[0] == task]
         if not rows:
@@ -89,10 +89,10 @@ class SourceRecord:
     """An input that was read to its end.
 
     Attributes:
-        source: as in the column.
-        n_frames: frames or steps that were looked at.
-        n_rows: vectors of it.
-        messages: what was lost, in sentences.
+        source: Name of the input, as in the column ``source``.
+        n_frames: Number of frames or time steps that were read.
+        n_rows: Number of vectors of the input.
+        messages: Sentences about lost frames.
     """
 
     source: str
@@ -103,12 +103,12 @@ class SourceRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class Position:
-    """How far an input has come that is not at its end.
+    """The progress of an input that is not at its end.
 
     Attributes:
-        source: as in the column.
-        frame: the last one that is safe, with or without a face.
-        n_rows: vectors of the input so far.
+        source: Name of the input, as in the column ``source``.
+        frame: Number of the last frame that is safe, with or without a face.
+        n_rows: Number of vectors of the input so far.
     """
 
     source: str
@@ -118,12 +118,12 @@ class Position:
 
 @dataclass(frozen=True, kw_only=True)
 class ShardProgress:
-    """What one shard tells beside its rows.
+    """The metadata of one shard about the progress of its run.
 
     Attributes:
-        done: inputs that ended in it.
-        positions: inputs that have begun and are not at their end, those of earlier shards included.
-        failures: ``(source, frame, reason)`` of single frames that could not be read.
+        done: Inputs that ended in the shard.
+        positions: Inputs that have begun and are not at their end, those of earlier shards included.
+        failures: Triples ``(source, frame, reason)`` of single frames that could not be read.
     """
 
     done: tuple[SourceRecord, ...] = ()
@@ -133,13 +133,13 @@ class ShardProgress:
 
 @dataclass(frozen=True, kw_only=True)
 class Shard:
-    """One file and what it says of itself.
+    """One file of vectors and its metadata.
 
     Attributes:
-        path: of the file.
-        n_rows: in it.
-        info: of the vectors.
-        progress: of the run that wrote it.
+        path: Path of the file.
+        n_rows: Number of rows.
+        info: Description of the vectors.
+        progress: Progress of the run that wrote the shard.
     """
 
     path: Path
@@ -149,12 +149,17 @@ class Shard:
 
 
 def shard_path(folder: Path, number: int) -> Path:
-    """Where shard ``number``, from 0, is or will be."""
+    """The path of shard ``number``, counted from 0, whether it exists or not.
+
+    Examples:
+        >>> shard_path(Path("vectors"), 3).name
+        'shard-00003.parquet'
+    """
     return folder / f"shard-{number:05d}.parquet"
 
 
 def shard_schema(info: FeatureInfo, progress: ShardProgress) -> pa.Schema:
-    """The columns, with everything that a shard says of itself as metadata."""
+    """The columns of a shard, with its description and progress as metadata."""
     content = {"version": FEATURES_VERSION, "mien": __version__, "info": asdict(info), "progress": asdict(progress)}
     # ASCII: a file name that is not UTF-8 (lone surrogates) becomes an escape and reads back unchanged.
     return info.schema.with_metadata({_KEY: json.dumps(content).encode("ascii")})
@@ -164,7 +169,7 @@ def list_shards(folder: Path) -> tuple[Shard, ...]:
     """The shards of a folder in order; none where there is no such folder.
 
     Raises:
-        InputError: a shard is missing among the others, damaged, not mien's or of a newer version, or the shards hold
+        InputError: A shard is missing among the others, damaged, not mien's or of a newer version, or the shards hold
             different kinds of vectors.
     """
     paths = sorted(folder.glob(_PATTERN))
@@ -224,8 +229,8 @@ class FeatureArrays:
     Attributes:
         sources: S names.
         source_index: (N,) int32 into ``sources``.
-        frame: (N,) int64; of crops the number in the file name, which starts at 1, of videos counted from 0.
-        time_s: (N,) float64, NaN where nothing tells.
+        frame: (N,) int64; for crops the number in the file name, which starts at 1; for videos counted from 0.
+        time_s: (N,) float64, NaN where unknown.
         track: (N,) int64, -1 where nothing is tracked.
         features: (N, D) float32 or float16.
         scores: (N, K) of the same type, raw; the folder's `FeatureInfo` names the columns.
@@ -243,7 +248,7 @@ class FeatureArrays:
         return len(self.frame)
 
     def rows_of(self, source: str) -> npt.NDArray[np.intp]:
-        """The rows of one input; none where it has none."""
+        """The row indices of one input; empty if it has no rows."""
         if source not in self.sources:
             return np.empty(0, np.intp)
         return np.flatnonzero(self.source_index == self.sources.index(source))
@@ -251,12 +256,12 @@ class FeatureArrays:
 
 @dataclass(frozen=True)
 class FeatureSet:
-    """A folder that `mien features` wrote; made by `open_features`.
+    """A folder of vectors that `mien features` wrote; `open_features` makes it.
 
     Attributes:
-        folder: of the shards.
-        info: what the vectors are.
-        shards: in order.
+        folder: Folder of the shards.
+        info: Description of the vectors.
+        shards: Shards in order.
     """
 
     folder: Path
@@ -268,14 +273,14 @@ class FeatureSet:
 
     @property
     def records(self) -> tuple[SourceRecord, ...]:
-        """The inputs that were read to their end."""
+        """Records of the inputs that were read to their end."""
         return tuple(record for shard in self.shards for record in shard.progress.done)
 
     def stream(self) -> Iterator[FeatureArrays]:
         """All rows, one shard at a time: memory holds one.
 
         Raises:
-            InputError: a shard is damaged or gone.
+            InputError: A shard is damaged or gone.
         """
         for shard in self.shards:
             try:
@@ -285,7 +290,7 @@ class FeatureSet:
             yield _arrays(table, self.info)
 
     def load(self) -> FeatureArrays:
-        """All rows in memory; for sets that fit."""
+        """All rows in memory, for folders that fit."""
         parts = list(self.stream())
         sources = tuple(dict.fromkeys(name for part in parts for name in part.sources))
         number = {name: index for index, name in enumerate(sources)}
@@ -296,17 +301,17 @@ class FeatureSet:
         return FeatureArrays(sources=sources, source_index=np.concatenate(renumbered), **columns)
 
     def mapped(self, cache: Path | None = None) -> FeatureArrays:
-        """All rows as arrays that stay on the disk and are read where they are touched, for training.
+        """All rows as memory-mapped arrays, for training.
 
         The first call copies the shards into ``.npy`` files, which later calls open as long as the shards are the
         same.
 
         Args:
-            cache: where to; ``arrays`` beside the shards if None. It takes as much room as the shards.
+            cache: Folder for the copies; ``arrays`` beside the shards if None. It takes as much space as the shards.
 
         Raises:
-            InputError: a shard is damaged.
-            OutputError: the copies cannot be written.
+            InputError: A shard is damaged.
+            OutputError: The copies cannot be written.
         """
         place = self.folder / "arrays" if cache is None else cache
         mark = place / _MARK
@@ -323,7 +328,7 @@ class FeatureSet:
         return FeatureArrays(sources=tuple(sources), **columns)
 
     def _key(self) -> str:
-        """Changes when a shard does."""
+        """A digest that changes whenever a shard changes."""
         stats = [
             (shard.path.name, shard.n_rows, (at := shard.path.stat()).st_size, at.st_mtime_ns) for shard in self.shards
         ]
@@ -361,7 +366,7 @@ def open_features(folder: str | Path) -> FeatureSet:
     """A folder of feature vectors, checked but not read.
 
     Raises:
-        InputError: there are no shards, or one of them is missing or damaged.
+        InputError: There are no shards, or one of them is missing or damaged.
     """
     shards = list_shards(Path(folder))
     if not shards:
@@ -393,7 +398,7 @@ def _arrays(table: pa.Table, info: FeatureInfo) -> FeatureArrays:
 
 
 def _read_mark(mark: Path, key: str) -> list[str] | None:
-    """The names of the inputs in the copies; None where there are none of these very shards."""
+    """The names of the inputs in the copies; None without copies of exactly these shards."""
     try:
         content = json.loads(mark.read_bytes())
         return list(content["sources"]) if content["key"] == key else None

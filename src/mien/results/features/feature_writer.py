@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`FeatureWriter`: vectors go into shards as they come, and a run that was killed goes on after its last row."""
+"""`FeatureWriter`: vectors go into shards as they come, and a run that crashed resumes after its last safe row."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ from mien.results.files import acquire_lock, atomic_write, output_errors
 Floats = npt.NDArray[np.floating]
 
 ROWS_PER_SHARD = 8192
-"""Rows after which a shard is closed: 40 MB of 1290-d float32, and what a kill can cost at most."""
+"""Number of rows after which a shard is closed: 40 MB of 1290-d float32, and the most that a crash can lose."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FrameVectors:
-    """The vectors of the N >= 0 faces of one frame, or why the frame has none.
+    """The vectors of the N >= 0 faces of one frame, or the reason why the frame could not be read.
 
     Attributes:
-        source: the input's name.
-        frame: its number, rising within an input.
-        time_s: seconds since the start; NaN where nothing tells (crops).
+        source: Name of the input.
+        frame: Number of the frame, rising within an input.
+        time_s: Time since the start in seconds; NaN where unknown (crops).
         tracks: (N,) int64, -1 where nothing is tracked.
         features: (N, D).
         scores: (N, K).
-        failure: why the frame could not be read; empty if it could.
+        failure: Reason why the frame could not be read; empty if it could.
     """
 
     source: str
@@ -59,18 +59,18 @@ class FrameVectors:
 
 @dataclass(kw_only=True)
 class _Pending:
-    """What is not on the disk yet, and where it goes on from.
+    """The entries that are not on the disk yet, and the state of the shards before them.
 
     A flush replaces the object in one assignment, so that an interrupt can neither lose rows nor double them: a shard
-    that was written but not yet ticked off is written once more under the same number.
+    that was written but not yet counted is written once more under the same number.
 
     Attributes:
-        number: the shard that the entries will become.
-        n_rows_safe: rows in the shards before it.
-        positions: at the end of those.
-        failures: of those.
-        entries: what will be in the shard.
-        n_rows: rows among them.
+        number: Number of the shard that the entries will become.
+        n_rows_safe: Number of rows in the shards before it.
+        positions: Positions at the end of those shards.
+        failures: Failures in those shards.
+        entries: Entries of the shard.
+        n_rows: Number of rows of the entries.
     """
 
     number: int
@@ -88,19 +88,19 @@ class FeatureWriter:
     safe that was appended. Memory holds one shard and does not grow with the number of rows.
 
     Args:
-        folder: is created; shards of an earlier run with the same ``info`` are continued.
-        info: what the vectors are.
-        rows_per_shard: at least 1.
+        folder: Folder of the shards, created if missing; shards of an earlier run with the same ``info`` are continued.
+        info: Description of the vectors.
+        rows_per_shard: Number of rows after which a shard is closed, at least 1.
 
     Attributes:
-        folder: of the shards.
-        records: of the inputs that are done, those of earlier runs first.
-        n_rows_found: rows of earlier runs.
+        folder: Folder of the shards.
+        records: Records of the inputs that are done, those of earlier runs first.
+        n_rows_found: Number of rows of earlier runs.
 
     Raises:
-        ConfigError: the folder holds other vectors, or ``rows_per_shard`` is below 1.
-        InputError: a shard of an earlier run is damaged.
-        OutputError: the folder cannot be written, or another run is writing there.
+        ConfigError: The folder holds other vectors, or ``rows_per_shard`` is below 1.
+        InputError: A shard of an earlier run is damaged.
+        OutputError: The folder cannot be written, or another run is writing there.
     """
 
     def __init__(self, folder: str | Path, info: FeatureInfo, *, rows_per_shard: int = ROWS_PER_SHARD) -> None:
@@ -115,9 +115,9 @@ class FeatureWriter:
         try:
             shards = list_shards(self.folder)
             if shards and shards[0].info != info:
+                differences = _differences(shards[0].info, info)
                 raise ConfigError(
-                    f"{self.folder} holds vectors that were made otherwise ({_differences(shards[0].info, info)}); "
-                    "choose another folder"
+                    f"{self.folder} holds vectors of other settings ({differences}); choose another folder"
                 )
         except BaseException:
             self._lock.close()
@@ -133,12 +133,12 @@ class FeatureWriter:
 
     @property
     def n_rows(self) -> int:
-        """Rows of the folder, those of earlier runs included."""
+        """Number of rows of the folder, those of earlier runs included."""
         return self._pending.n_rows_safe + self._pending.n_rows
 
     @property
     def failures(self) -> tuple[tuple[str, int, str], ...]:
-        """``(source, frame, reason)`` of frames that could not be read, those of earlier runs first."""
+        """Triples ``(source, frame, reason)`` of frames that could not be read, those of earlier runs first."""
         return self._pending.failures + self._progress().failures
 
     def is_done(self, source: str) -> bool:
@@ -146,16 +146,16 @@ class FeatureWriter:
         return any(record.source == source for record in self.records)
 
     def last_frame(self, source: str) -> int:
-        """The last frame of an input that is safe on the disk or waits to be, -1 before the first."""
+        """Number of the last frame of an input that is safe on the disk or waiting, -1 before the first."""
         position = self._position(source)
         return -1 if position is None else position.frame
 
     def append(self, vectors: FrameVectors) -> None:
-        """Add a frame; its input goes on until `finish`.
+        """Adds a frame; its input continues until `finish`.
 
         Raises:
-            ConfigError: the vectors have other lengths than ``info`` says.
-            OutputError: a shard cannot be written; its rows stay queued.
+            ConfigError: The vectors have other lengths than those of ``info``.
+            OutputError: A shard cannot be written; its rows stay queued.
         """
         n, wanted = len(vectors), (self._info.n_features, len(self._info.score_names))
         if (vectors.features.shape, vectors.scores.shape) != ((n, wanted[0]), (n, wanted[1])):
@@ -175,12 +175,12 @@ class FeatureWriter:
             self.flush()
 
     def finish(self, source: str, *, n_frames: int, messages: tuple[str, ...] = ()) -> SourceRecord:
-        """Say that an input is at its end; its record becomes safe with the next shard.
+        """Ends an input; its record becomes safe with the next shard.
 
         Args:
-            source: the input.
-            n_frames: frames that were looked at, those of earlier runs included.
-            messages: what was lost, in sentences.
+            source: Name of the input.
+            n_frames: Number of frames that were read, those of earlier runs included.
+            messages: Sentences about lost frames.
         """
         position = self._position(source)
         n_rows = 0 if position is None else position.n_rows
@@ -190,10 +190,10 @@ class FeatureWriter:
         return record
 
     def flush(self) -> None:
-        """Write what waits as a shard; nothing if nothing waits.
+        """Writes the waiting entries as a shard; does nothing without entries.
 
         Raises:
-            OutputError: the disk is full or the folder cannot be written.
+            OutputError: The disk is full or the folder cannot be written.
         """
         pending, progress = self._pending, self._progress()
         if not pending.entries:
@@ -202,7 +202,7 @@ class FeatureWriter:
         table = _table(frames, self._info).replace_schema_metadata(shard_schema(self._info, progress).metadata)
         path = shard_path(self.folder, pending.number)
         with (
-            output_errors(path, "what was written before is safe; make room and run again"),
+            output_errors(path, "everything written before is safe; make room and run again"),
             atomic_write(path) as file,
         ):
             # Vectors neither compress nor repeat: trying to costs time on both ways.
@@ -226,7 +226,7 @@ class FeatureWriter:
             self._lock.close()
 
     def _progress(self) -> ShardProgress:
-        """What the next shard will tell."""
+        """The progress that the next shard will hold."""
         done: list[SourceRecord] = []
         failures: list[tuple[str, int, str]] = []
         positions = {position.source: position for position in self._pending.positions}

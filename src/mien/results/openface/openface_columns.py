@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OpenFace 2.2's CSV columns, and how its numbers relate to mien's.
+"""OpenFace 2.2's CSV columns, and its values converted to mien's and back.
 
 The format is described at https://github.com/TadasBaltrusaitis/OpenFace/wiki/Output-Format.
 """
@@ -18,9 +18,9 @@ from mien.core import ConfigError, pose_angles, rotation_matrices
 Floats = npt.NDArray[np.float64]
 Layout = Literal["sequence", "image"]
 
-N_POINTS = 68
+N_LANDMARKS = 68
 ABOUT_SUFFIX = ".about.json"
-"""Ending, after the CSV's own, of the file that says what the columns of a CSV by mien hold."""
+"""Ending, after the CSV's own, of the file that describes the columns of a CSV that mien wrote."""
 
 MAX_INTENSITY = 5.0
 _ONSET = 1.0  # FACS intensity A, a trace
@@ -46,8 +46,8 @@ GROUPS: MappingProxyType[str, tuple[str, ...]] = MappingProxyType(
             *_points("eye_lmk_", "xyXYZ", 56),
         ),
         "pose": (*(f"pose_T{axis}" for axis in "xyz"), *(f"pose_R{axis}" for axis in "xyz")),
-        "2Dfp": tuple(_points("", "xy", N_POINTS)),
-        "3Dfp": tuple(_points("", "XYZ", N_POINTS)),
+        "2Dfp": tuple(_points("", "xy", N_LANDMARKS)),
+        "3Dfp": tuple(_points("", "XYZ", N_LANDMARKS)),
         "pdmparams": ("p_scale", "p_rx", "p_ry", "p_rz", "p_tx", "p_ty", *(f"p_{k}" for k in range(34))),
         "aus": (*(f"AU{k:02d}_r" for k in _INTENSITIES), *(f"AU{k:02d}_c" for k in _PRESENCES)),
     }
@@ -59,11 +59,11 @@ def openface_header(layout: Layout, groups: Collection[str] = ()) -> tuple[str, 
     """The columns of a file, in OpenFace's order.
 
     Args:
-        layout: ``"sequence"`` (its FeatureExtraction) or ``"image"`` (its FaceLandmarkImg).
-        groups: some of `GROUPS`; none means all, as with OpenFace's flags.
+        layout: Kind of file, ``"sequence"`` (FeatureExtraction) or ``"image"`` (FaceLandmarkImg).
+        groups: Names from `GROUPS`; none means all, as with OpenFace's flags.
 
     Raises:
-        ConfigError: a group is unknown.
+        ConfigError: A group is unknown.
     """
     unknown = sorted(set(groups) - set(GROUPS))
     if unknown:
@@ -75,24 +75,28 @@ def openface_header(layout: Layout, groups: Collection[str] = ()) -> tuple[str, 
 def to_intensity(probability: npt.ArrayLike, threshold: float) -> Floats:
     """A probability stretched to OpenFace's scale of intensities: 0 to 0, the threshold to 1, certainty to 5.
 
-    It grows with the probability and is at least 1 where the action unit counts as present. It is no measurement of
+    It grows with the probability and is at least 1 where the action unit counts as present. It does not measure
     intensity: a faint but clear action and a strong one may both be certain.
 
     Args:
         probability: (...) in [0, 1]; NaN stays NaN.
-        threshold: probability from which the action unit counts as present, between 0 and 1.
+        threshold: Probability from which the action unit counts as present, between 0 and 1.
 
     Raises:
-        ConfigError: the threshold is not between 0 and 1.
+        ConfigError: The threshold is not between 0 and 1.
     """
     return np.interp(np.asarray(probability, np.float64), _knots(threshold), (0.0, _ONSET, MAX_INTENSITY))
 
 
 def from_intensity(intensity: npt.ArrayLike, threshold: float) -> Floats:
-    """`to_intensity` undone; intensities beyond 0 to 5 are taken for the nearest of these.
+    """The inverse of `to_intensity`; intensities outside 0 to 5 are clipped.
+
+    Args:
+        intensity: (...) in [0, 5]; NaN stays NaN.
+        threshold: Probability from which the action unit counts as present, between 0 and 1.
 
     Raises:
-        ConfigError: the threshold is not between 0 and 1.
+        ConfigError: The threshold is not between 0 and 1.
     """
     return np.interp(np.asarray(intensity, np.float64), (0.0, _ONSET, MAX_INTENSITY), _knots(threshold))
 
@@ -117,7 +121,12 @@ def to_openface_pose(pose_rad: npt.ArrayLike) -> Floats:
 
 
 def from_openface_pose(angles_rad: npt.ArrayLike) -> Floats:
-    """Mien's pitch, yaw, roll (N, 3) in radians of OpenFace's Rx, Ry, Rz (N, 3); `to_openface_pose` undone."""
+    """Mien's pitch, yaw, roll (N, 3) in radians of OpenFace's Rx, Ry, Rz (N, 3); the inverse of `to_openface_pose`.
+
+    Examples:
+        >>> from_openface_pose([[-0.2, 0.0, 0.1]]).round(6).tolist()  # +pitch lifts the nose
+        [[0.2, 0.0, 0.1]]
+    """
     around_x, around_y, around_z = np.moveaxis(np.asarray(angles_rad, np.float64), -1, 0)
     (cx, sx), (cy, sy), (cz, sz) = ((np.cos(a), np.sin(a)) for a in (around_x, around_y, around_z))
     rows = (

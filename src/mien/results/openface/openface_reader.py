@@ -17,7 +17,7 @@ import pyarrow.csv as pacsv
 from mien.core import DEFAULT_THRESHOLD, InputError
 from mien.results.openface.openface_columns import (
     ABOUT_SUFFIX,
-    N_POINTS,
+    N_LANDMARKS,
     from_intensity,
     from_openface_pose,
 )
@@ -33,7 +33,14 @@ _POSE = ("pose_Rx", "pose_Ry", "pose_Rz")
 
 
 def is_openface_header(line: str) -> bool:
-    """Whether the first line of a CSV is that of an OpenFace file, whichever groups of columns it has."""
+    """Whether the first line of a CSV is that of an OpenFace file, with any groups of columns.
+
+    Examples:
+        >>> is_openface_header("frame, face_id, timestamp, confidence, success")
+        True
+        >>> is_openface_header("source,frame,time_s")
+        False
+    """
     names = _names(line)
     return {"frame", "timestamp", "confidence", "success"} <= set(names) or names[:2] == ["face", "confidence"]
 
@@ -42,20 +49,20 @@ def read_openface(path: str | Path) -> pa.Table:
     """Reads an OpenFace CSV as an affect table.
 
     Frames count from 0, angles turn to mien's signs, 2-D landmarks become ``lm_x00 ...`` and their extent the box.
-    ``AU12_r`` becomes ``AU12`` on mien's scale by `from_intensity`: 1 (a trace) reads as the threshold (.5 unless mien
-    wrote the file) and 5 as 1; it is a scale, not a probability that anyone calibrated. ``AU28``, of which OpenFace
-    knows the presence alone, is 0 or 1. Every other column that holds a number keeps OpenFace's name, ``AU12_c``
-    among them. Rows without success hold nothing, whatever OpenFace wrote there; there is one for a frame without any
-    face. Expressions, valence and arousal are null.
+    ``AU12_r`` becomes ``AU12`` on mien's scale by `from_intensity`: 1 (a trace) becomes the threshold (0.5 unless
+    mien wrote the file) and 5 becomes 1; it is a scale, not a calibrated probability. ``AU28``, for which OpenFace
+    gives presence alone, is 0 or 1. Every other column that holds a number keeps OpenFace's name, ``AU12_c``
+    among them. Rows without success are null, whatever OpenFace wrote there; a frame without any face has
+    one such row. Expressions, valence and arousal are null.
 
     Args:
-        path: the file. Blanks in the header and missing columns are no matter.
+        path: Path of the file. Blanks in the header and missing columns are accepted.
 
     Returns:
-        The table; its source is the file's stem, or what mien noted beside the file.
+        The table; its source is the file's stem, or the source that mien noted beside the file.
 
     Raises:
-        InputError: the file cannot be read, is damaged or is no OpenFace CSV.
+        InputError: The file cannot be read, is damaged or is no OpenFace CSV.
     """
     path = Path(path)
     try:
@@ -92,14 +99,16 @@ def _decode(content: bytes, names: Sequence[str]) -> Columns:
 
 
 def _about(path: Path) -> Mapping[str, Any]:
-    """What mien noted beside a file that it wrote; nothing for a file of OpenFace's own."""
+    """The notes that mien wrote beside its own file; empty for a file of OpenFace."""
     about_path = path.with_name(path.name + ABOUT_SUFFIX)
     if not about_path.exists():
         return {}
     try:
         about = json.loads(about_path.read_bytes())
     except (OSError, ValueError) as error:
-        raise InputError(f"{about_path} cannot be read ({error}); without it the scale of AUs is unknown") from error
+        raise InputError(
+            f"{about_path} cannot be read ({error}); without it the scale of its action units is unknown"
+        ) from error
     if not isinstance(about, dict):
         raise InputError(f"{about_path} is damaged: it is no JSON object; write the CSV again")
     return about
@@ -108,10 +117,10 @@ def _about(path: Path) -> Mapping[str, Any]:
 def _affect_table(content: Columns, source: str, thresholds: Mapping[str, float]) -> pa.Table:
     is_image = "frame" not in content
     if is_image and not len(content["face"]):
-        content = {name: np.full(1, np.nan) for name in content} | {"success": np.zeros(1)}  # nobody in the picture
+        content = {name: np.full(1, np.nan) for name in content} | {"success": np.zeros(1)}  # a photo without a face
     frame = np.zeros(len(content["confidence"])) if is_image else content["frame"]
     success = np.nan_to_num(content.get("success", np.ones(len(frame)))) > 0
-    kept = _one_row_of_nobody(frame, success)
+    kept = _one_row_without_face(frame, success)
     frame, success = frame[kept], success[kept]
     time_s = np.zeros(len(frame)) if is_image else content["timestamp"][kept]
     content = {name: np.where(success, values[kept], np.nan) for name, values in content.items()}
@@ -121,7 +130,7 @@ def _affect_table(content: Columns, source: str, thresholds: Mapping[str, float]
     schema = table_schema(
         expression_labels=(),
         action_unit_labels=tuple(units),
-        n_landmarks=N_POINTS if "lm_x00" in values else 0,
+        n_landmarks=N_LANDMARKS if "lm_x00" in values else 0,
         metadata={"read_from": "OpenFace CSV", **thresholds_metadata(thresholds)},
     )
     arrays: dict[str, pa.Array] = {
@@ -149,16 +158,16 @@ def _geometry(content: Columns) -> Columns:
     if set(_POSE) <= content.keys():
         pose = from_openface_pose(np.stack([content[name] for name in _POSE], axis=-1))
         values |= {f"{name}_rad": pose[:, i] for i, name in enumerate(("pitch", "yaw", "roll"))}
-    names = {axis: [f"{axis}_{k}" for k in range(N_POINTS)] for axis in "xy"}
+    names = {axis: [f"{axis}_{k}" for k in range(N_LANDMARKS)] for axis in "xy"}
     if {*names["x"], *names["y"]} <= content.keys() and not np.isnan(content["x_0"]).all():
         for axis in "xy":
-            points = np.stack([content[name] for name in names[axis]])
-            values |= {f"lm_{axis}{k:02d}": points[k] for k in range(N_POINTS)}
-            values |= {f"{axis}0": points.min(axis=0), f"{axis}1": points.max(axis=0)}
+            landmarks = np.stack([content[name] for name in names[axis]])
+            values |= {f"lm_{axis}{k:02d}": landmarks[k] for k in range(N_LANDMARKS)}
+            values |= {f"{axis}0": landmarks.min(axis=0), f"{axis}1": landmarks.max(axis=0)}
     return values
 
 
-def _one_row_of_nobody(frame: npt.NDArray[np.float64], success: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
+def _one_row_without_face(frame: npt.NDArray[np.float64], success: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
     """Rows to keep, in order: every face, and the first row of each frame in which none was found."""
     failed = np.flatnonzero(~success & ~np.isin(frame, frame[success]))
     first = failed[np.unique(frame[failed], return_index=True)[1]]
@@ -166,7 +175,7 @@ def _one_row_of_nobody(frame: npt.NDArray[np.float64], success: npt.NDArray[np.b
 
 
 def _action_units(content: Columns, thresholds: Mapping[str, float]) -> Columns:
-    """Action units on mien's scale, in the order of the file; those without any number are left out."""
+    """Action units on mien's scale, in the order of the file; columns without any number are left out."""
     labels = dict.fromkeys(match[1] for name in content if (match := re.fullmatch(r"(AU\d+)_[rc]", name)))
     units = {}
     for label in labels:
@@ -179,8 +188,8 @@ def _action_units(content: Columns, thresholds: Mapping[str, float]) -> Columns:
 
 
 def _further(content: Columns, units: Columns) -> list[str]:
-    """Columns that stay under OpenFace's names because mien has none for them."""
-    points = {f"{axis}_{k}" for axis in "xy" for k in range(N_POINTS)}
-    known = {"frame", "face", "face_id", "timestamp", "confidence", "success", *_POSE, *points}
+    """Columns that keep OpenFace's names because mien has no columns for them."""
+    landmarks = {f"{axis}_{k}" for axis in "xy" for k in range(N_LANDMARKS)}
+    known = {"frame", "face", "face_id", "timestamp", "confidence", "success", *_POSE, *landmarks}
     known |= {f"{label}_r" for label in units}
     return [name for name, values in content.items() if name not in known and not np.isnan(values).all()]

@@ -20,7 +20,7 @@ from mien.core import ConfigError, InputError
 from mien.results.files import atomic_write, output_errors
 from mien.results.openface.openface_columns import (
     ABOUT_SUFFIX,
-    N_POINTS,
+    N_LANDMARKS,
     openface_header,
     to_intensity,
     to_openface_pose,
@@ -42,7 +42,7 @@ _MEANINGS = MappingProxyType(
         "AUxx_c": "1 where the probability reaches the action unit's threshold",
         "pose_Rx, pose_Ry, pose_Rz": "radians, R = Rx Ry Rz: + lowers the nose, + turns it to the image's left, "
         "+ tilts the crown to the image's right",
-        "x_0 ... y_67": "pixels of the upright picture",
+        "x_0 ... y_67": "pixels of the upright image",
     }
 )
 _NOT_IN_THIS_FORMAT = "valence, arousal, expressions, face boxes, quality, persons, and action units without a column"
@@ -261,9 +261,9 @@ def _derived(table: pa.Table, thresholds: Mapping[str, float]) -> dict[str, pa.A
     angles = [column_numbers(table[name]) for name in ("pitch_rad", "yaw_rad", "roll_rad")]
     for axis, values in zip("xyz", to_openface_pose(np.stack(angles, axis=-1)).T, strict=True):
         columns[f"pose_R{axis}"] = pa.array(values, from_pandas=True)
-    if f"lm_x{N_POINTS - 1:02d}" in table.schema.names:
+    if f"lm_x{N_LANDMARKS - 1:02d}" in table.schema.names:
         for axis in "xy":
-            columns |= {f"{axis}_{k}": table[f"lm_{axis}{k:02d}"].combine_chunks() for k in range(N_POINTS)}
+            columns |= {f"{axis}_{k}": table[f"lm_{axis}{k:02d}"].combine_chunks() for k in range(N_LANDMARKS)}
     return columns
 
 

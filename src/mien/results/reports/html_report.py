@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The report: one page that holds everything it shows and asks no network for anything."""
+"""Reports as one HTML page that holds everything it shows and loads nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 
 from mien._version import __version__
-from mien.results.reports.report_content import Pictures, ReportContent, manifest_facts
+from mien.results.reports.report_content import ImagesOf, ReportContent, manifest_facts
 from mien.results.summaries.summary import iter_recordings
 from mien.results.table_reader import count_rows
 
@@ -19,24 +19,24 @@ _SCRIPTS = ("series.js", "charts.js", "app.js")
 def render_report(
     tables: Sequence[Path],
     *,
-    pictures: Pictures | None = None,
+    images: ImagesOf | None = None,
     thresholds: Callable[[Path], Mapping[str, float]] | None = None,
 ) -> str:
     """The report of tables as one HTML page.
 
-    Of long recordings, neighbouring rows are united to points so that the page stays small; it says how many, and the
-    lowest and highest values stay visible.
+    Neighbouring rows of long recordings are merged into points so that the page stays small; it tells how many, and
+    the lowest and highest values stay visible.
 
     Args:
-        tables: affect tables, at least one; their manifests are read where they lie beside them.
-        pictures: gives key frames; None leaves every face out.
-        thresholds: gives, for a table, what `mien.results.summarize_table` takes as such.
+        tables: Paths of affect tables, at least one; a manifest beside a table is read as well.
+        images: Function that gives key frames; None leaves out all images of faces.
+        thresholds: Function that gives the thresholds of a table's bundle, as for `mien.results.summarize_table`.
 
     Raises:
-        ConfigError: an ending is unknown.
-        InputError: a table or its manifest cannot be read, or it is not clear when its rows were.
+        ConfigError: An ending is unknown.
+        InputError: A table or its manifest cannot be read, or its rows have no clear time.
     """
-    content = ReportContent(sum(map(count_rows, tables)), pictures)
+    content = ReportContent(sum(map(count_rows, tables)), images)
     for table in tables:
         known = thresholds(table) if thresholds is not None else {}
         for recording in iter_recordings(table):
@@ -45,7 +45,7 @@ def render_report(
     values = {
         **content.values(),
         "title": tables[0].name + more,
-        "subtitle": f"Facial affect as mien {__version__} read it. This page is complete: nothing is loaded or sent.",
+        "subtitle": f"Facial affect by mien {__version__}. This page is complete: nothing is loaded or sent.",
         "facts": [manifest_facts(table) for table in tables],
     }
     return _page(values)

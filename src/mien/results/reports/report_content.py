@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a report shows, gathered recording by recording into plain values for the page's JSON."""
+"""The contents of a report, gathered recording by recording into plain values for the page's JSON."""
 
 from __future__ import annotations
 
@@ -26,12 +26,22 @@ _MAX_FAILURES = 10
 
 
 def coverage_text(row: Mapping[str, Any]) -> str:
-    """``83 % of frames``."""
+    """The share of frames with the face, as text.
+
+    Examples:
+        >>> coverage_text({"coverage": 0.834})
+        '83%'
+    """
     return _percent(row["coverage"])
 
 
 def mean_text(row: Mapping[str, Any], name: str) -> str:
-    """``+0.08 ± 0.52``: mean and standard deviation of valence or arousal."""
+    """Mean and standard deviation of valence or arousal, as text.
+
+    Examples:
+        >>> mean_text({"valence_mean": 0.081, "valence_sd": 0.524}, "valence")
+        '+0.08 ± 0.52'
+    """
     mean, sd = row.get(f"{name}_mean"), row.get(f"{name}_sd")
     if mean is None:
         return _UNKNOWN
@@ -39,7 +49,12 @@ def mean_text(row: Mapping[str, Any], name: str) -> str:
 
 
 def most_text(row: Mapping[str, Any]) -> str:
-    """``happiness 52 %``: the expression that was shown longest."""
+    """The expression that was shown longest and its share of time, as text.
+
+    Examples:
+        >>> most_text({"expression_fear_share": 0.3, "expression_happiness_share": 0.52})
+        'happiness 52%'
+    """
     return next(iter(_largest(row, "_share")), _UNKNOWN)
 
 
@@ -47,7 +62,7 @@ def face_table(windows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     """The summary of one recording as a table of texts, a row per face.
 
     Args:
-        windows: rows of `mien.results.Summary.windows` of one source and one window.
+        windows: Rows of `mien.results.Summary.windows` of one source and one window.
     """
     header = ["face", "in view", "valence", "arousal", "expressions, share of time", "action units, base rate (events)"]
     rows = []
@@ -62,13 +77,13 @@ def face_table(windows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
 
 
 def still_lines(recording: Recording) -> list[str]:
-    """What is to be read in a photo, a line per face."""
+    """The predictions for a photo, a line per face."""
     faces = recording.table.filter(recording.table["success"]).to_pylist()
     lines = []
     for face in faces[:_MAX_STILL_LINES]:
         top = face["expression"]
-        chance = face.get(f"expression_{top}")
-        text = "face" if top is None else top if chance is None else f"{top} {chance:.2f}"
+        probability = face.get(f"expression_{top}")
+        text = "face" if top is None else top if probability is None else f"{top} {probability:.2f}"
         if face["valence"] is not None and face["arousal"] is not None:
             text += f" (V {_signed(face['valence'])}, A {_signed(face['arousal'])})"
         lines.append(text)
@@ -79,14 +94,14 @@ def still_lines(recording: Recording) -> list[str]:
 
 
 def manifest_facts(table: Path) -> list[tuple[str, str]]:
-    """What a table's manifest says of its making; without a manifest, that there is none.
+    """Names and values of the facts in a table's manifest; without a manifest, a note that there is none.
 
     Raises:
-        InputError: the manifest is damaged.
+        InputError: The manifest is damaged.
     """
     facts = [("table", str(table))]
     if not manifest_path(table).exists():
-        return [*facts, ("manifest", "none beside the table: how it was made is not known")]
+        return [*facts, ("manifest", "none beside the table: how the table was made is not known")]
     manifest = RunManifest.load(table)
     facts += [
         ("made by", f"mien {manifest.mien_version}, {manifest.finished:%Y-%m-%d %H:%M} UTC"),
@@ -134,30 +149,29 @@ def _signed(value: float) -> str:
 
 
 MISSING = 255
-"""The byte that stands for an unknown value; 0 to 250 stand for 0 to 1."""
+"""Byte for an unknown value; 0 to 250 stand for 0 to 1."""
 
 _FULL = 250
 _FRAMES_PER_BIN = 4  # or uneven steps would leave stretches without any
 
 
 def pack_face(recording: Recording, subject: Subject, rows_per_point: int) -> dict[str, Any]:
-    """The points of one face for the page's JSON.
+    """The time series of one face for the page's JSON.
 
-    Rows are united within pieces only, never across a gap. A united point keeps the lowest and highest valence and
-    arousal and the highest probability of every expression and action unit beside the means, so that nothing short is
-    lost from sight.
+    Rows are merged within pieces only, never across a gap. A merged point keeps the lowest and highest valence and
+    arousal and the highest probability of every action unit beside the means, so that short events stay visible.
 
     Args:
-        recording: one source.
-        subject: one of its followed faces.
-        rows_per_point: rows that become one point, at least 1.
+        recording: Recording of one source.
+        subject: Face of the recording that is followed over time.
+        rows_per_point: Number of rows that become one point, at least 1.
 
     Returns:
         ``begin_s``, ``end_s`` (little-endian float32), ``breaks`` (bytes, 1 where a piece begins) and ``values``
         (bytes, channel by channel), each as base64, with the names of the ``channels`` and ``n_points``.
     """
     rows, first, breaks = _points(recording.pieces(recording.rows_of(subject)), rows_per_point)
-    channels = _channels(recording, rows, first, united=rows_per_point > 1)
+    channels = _channels(recording, rows, first, merged=rows_per_point > 1)
     last = np.append(first[1:], len(rows)) - 1
     begin_s = recording.row_time_s[rows[first]]
     end_s = recording.row_time_s[rows[last]] + recording.row_hold_s[rows[last]]
@@ -172,7 +186,7 @@ def pack_face(recording: Recording, subject: Subject, rows_per_point: int) -> di
 
 
 def pack_coverage(recording: Recording, n_bins: int) -> str:
-    """Share of frames with a face in equal stretches of the recording, one byte each, as base64; unknown: no frame."""
+    """Share of frames with a face in equal stretches of time, one byte each, as base64; `MISSING` for no frame."""
     n_bins = max(1, min(n_bins, len(recording.frame_time_s) // _FRAMES_PER_BIN))
     span = max(recording.end_s - recording.frame_time_s[0], 1e-9)
     bins = np.minimum(((recording.frame_time_s - recording.frame_time_s[0]) / span * n_bins).astype(int), n_bins - 1)
@@ -198,14 +212,14 @@ def _points(
 
 
 def _channels(
-    recording: Recording, rows: npt.NDArray[np.intp], first: npt.NDArray[np.intp], *, united: bool
+    recording: Recording, rows: npt.NDArray[np.intp], first: npt.NDArray[np.intp], *, merged: bool
 ) -> dict[str, Floats]:
     schema = recording.table.schema
     channels: dict[str, Floats] = {}
     for name in DIMENSIONS:
         values = (recording.numbers(name)[rows] + 1) / 2
         channels[name] = _mean(values, first)
-        if united:
+        if merged:
             channels[f"{name}_low"] = np.fmin.reduceat(values, first)
             channels[f"{name}_high"] = np.fmax.reduceat(values, first)
     for name in expression_columns(schema):
@@ -213,7 +227,7 @@ def _channels(
             continue  # a class that the bundle does not have
         channels[name.removeprefix("expression_")] = _mean(recording.numbers(name)[rows], first)
     for name in action_unit_columns(schema):
-        channels[f"{name}_high" if united else name] = np.fmax.reduceat(recording.numbers(name)[rows], first)
+        channels[f"{name}_high" if merged else name] = np.fmax.reduceat(recording.numbers(name)[rows], first)
     return channels
 
 
@@ -241,13 +255,13 @@ _BOX = ("x0", "y0", "x1", "y1")
 
 @dataclass(frozen=True, kw_only=True)
 class Moment:
-    """A frame to show.
+    """A frame of which the report shows an image.
 
     Attributes:
-        frame: its number in the stream.
-        time_s: its time.
-        box: xyxy in pixels of the face to show; None for the whole picture.
-        label: what is to be seen.
+        frame: Number of the frame in the stream.
+        time_s: Time of the frame in seconds.
+        box: Box xyxy in pixels of the face to show; None for the whole image.
+        label: Caption, such as the expression and its probability.
     """
 
     frame: int
@@ -256,18 +270,18 @@ class Moment:
     label: str
 
 
-Pictures = Callable[[str, Sequence[Moment]], Mapping[Moment, bytes]]
-"""Gives the JPEG files of moments of a source; moments that cannot be shown are left out."""
+ImagesOf = Callable[[str, Sequence[Moment]], Mapping[Moment, bytes]]
+"""Function that gives the JPEG files of moments of a source; moments without an image are left out."""
 
 
 def key_moments(recording: Recording, subject: Subject, most: int) -> list[Moment]:
-    """The moments in which a face showed each of its expressions most, in order of time.
+    """The moments with the highest probability of each expression of a face, in order of time.
 
     Args:
-        recording: one source.
-        subject: one of its faces.
-        most: how many to choose at most. A face that never shows an expression with half of the probability gets
-            the one in which it was found most surely.
+        recording: Recording of one source.
+        subject: Face of the recording.
+        most: Highest number of moments. A face whose expressions never reach a probability of 0.5 gets the moment with
+            the highest detector confidence.
     """
     rows = recording.rows_of(subject)
     box = np.stack([recording.numbers(name)[rows] for name in _BOX], axis=1)
@@ -287,7 +301,7 @@ def key_moments(recording: Recording, subject: Subject, most: int) -> list[Momen
     return [_moment(recording, row, label) for _, row, label in chosen]
 
 
-def whole_picture(recording: Recording) -> Moment:
+def whole_image(recording: Recording) -> Moment:
     """The first frame as a whole, for a photo."""
     frame = int(recording.table["frame"][0].as_py())
     return Moment(frame=frame, time_s=float(recording.frame_time_s[0]), box=None, label="photo")
@@ -307,36 +321,36 @@ def _moment(recording: Recording, row: int, label: str) -> Moment:
 _MAX_POINTS = 24_000
 _MAX_FACES = 40  # of one recording: a street scene has thousands of tracks
 _MAX_STILLS = 60
-_MAX_PICTURES = 120
-_PICTURES_OF_LEADERS, _N_LEADERS = 6, 4
+_MAX_IMAGES = 120
+_IMAGES_OF_LEADERS, _N_LEADERS = 6, 4
 _COVERAGE_BINS = 800
 # For labels that a bundle of its own adds to the canonical ones.
 _SPARE_COLOURS = ("#7f4f24", "#4d4d4d", "#8e6bbf", "#2f6f4f")
 
 
 class ReportContent:
-    """Gathers recordings.
+    """Gathers the contents of a report, one recording after the other.
 
     Args:
-        n_rows: rows of all recordings that will come; decides how many become one point.
-        pictures: gives key frames; None for a report without faces.
+        n_rows: Number of rows of all recordings together; it decides how many become one point.
+        images: Function that gives key frames; None for a report without images of faces.
     """
 
-    def __init__(self, n_rows: int, pictures: Pictures | None) -> None:
+    def __init__(self, n_rows: int, images: ImagesOf | None) -> None:
         self._n_rows = n_rows
         self._rows_per_point = max(1, -(-n_rows // _MAX_POINTS))
-        self._pictures = pictures
+        self._images = images
         self._sources: list[dict[str, Any]] = []
         self._expressions: list[str] = []
         self._units: list[str] = []
-        self._n_pictures = 0
+        self._n_images = 0
         self._n_stills = 0
 
     def add(self, recording: Recording, thresholds: Mapping[str, float]) -> None:
-        """Take what the page shows of a recording, or of a photo, which is one of a single frame.
+        """Adds a recording, or a photo, which is a recording of a single frame.
 
         Args:
-            recording: one source.
+            recording: Recording of one source.
             thresholds: Thresholds of the bundle, for a table that keeps none.
         """
         schema = recording.table.schema
@@ -353,7 +367,7 @@ class ReportContent:
             self._sources.append(self._still(recording))
 
     def values(self) -> dict[str, Any]:
-        """Everything gathered, for JSON."""
+        """All contents as plain values for JSON."""
         spare = iter(_SPARE_COLOURS * len(self._expressions))
         return {
             "sources": self._sources,
@@ -399,7 +413,7 @@ class ReportContent:
         }
 
     def _face(self, recording: Recording, subject: Subject, row: Mapping[str, Any], number: int) -> dict[str, Any]:
-        most = _PICTURES_OF_LEADERS if number < _N_LEADERS else 1
+        most = _IMAGES_OF_LEADERS if number < _N_LEADERS else 1
         return {
             "name": subject.name,
             "coverage": coverage_text(row),
@@ -411,7 +425,7 @@ class ReportContent:
         }
 
     def _still(self, recording: Recording) -> dict[str, Any]:
-        shown = self._shown(recording.source, [whole_picture(recording)])
+        shown = self._shown(recording.source, [whole_image(recording)])
         return {
             "name": Path(recording.source).name,
             "still": True,
@@ -420,10 +434,10 @@ class ReportContent:
         }
 
     def _shown(self, source: str, moments: Sequence[Moment]) -> list[dict[str, Any]]:
-        if self._pictures is None or not moments:
+        if self._images is None or not moments:
             return []
-        found = self._pictures(source, moments[: _MAX_PICTURES - self._n_pictures])
-        self._n_pictures += len(found)
+        found = self._images(source, moments[: _MAX_IMAGES - self._n_images])
+        self._n_images += len(found)
         return [
             {
                 "time_s": moment.time_s,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Events: stretches in which a signal is on, by hysteresis, and the expressions that follow one another."""
+"""Events (stretches in which a signal is on, by hysteresis) and the expressions that follow one another."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from mien.core import DEFAULT_THRESHOLD
 from mien.results.tables.recording import Floats, Recording, Subject
 
 LOW_SHARE = 0.75
-"""A signal that is on stays on down to this share of its threshold, so that a flicker around it is one event."""
+"""Share of its threshold down to which a signal that is on stays on, so that a flicker around it is one event."""
 
 SWITCH_MARGIN = 0.1
-"""An expression gives way only to one that is more probable by at least this much."""
+"""Smallest difference of probabilities by which another expression must lead to replace the current one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,19 +24,20 @@ class Event:
     """One stretch in which an action unit or an expression of a face is on.
 
     Attributes:
-        source: name of the recording.
-        subject: whose face.
-        kind: ``"action_unit"`` or ``"expression"``.
-        signal: ``"AU12"``, ``"happiness"``, ...
-        onset_s: time of the first frame.
-        offset_s: end of the last frame.
-        peak_s: time of the first frame with the highest probability.
-        peak: that probability.
-        mean: of the probability over the event's frames.
-        n_frames: the event's frames in which the face was seen.
-        onset_seen: whether the face was in view, with the signal off, right before; if not, it may have begun earlier.
-        offset_seen: the same for the end.
-        threshold: the probability that begins an event.
+        source: Name of the recording.
+        subject: Track or person with the event.
+        kind: Kind of signal, ``"action_unit"`` or ``"expression"``.
+        signal: Name of the signal, such as ``"AU12"`` or ``"happiness"``.
+        onset_s: Time of the first frame in seconds.
+        offset_s: End of the last frame in seconds.
+        peak_s: Time in seconds of the first frame with the highest probability.
+        peak: Highest probability.
+        mean: Mean probability over the event's frames.
+        n_frames: Number of the event's frames with the face in view.
+        onset_seen: Whether the face was in view, with the signal off, right before; if not, the event may have begun
+            earlier.
+        offset_seen: Whether the face was in view, with the signal off, right after.
+        threshold: Probability that begins an event.
     """
 
     source: str
@@ -64,7 +65,11 @@ def is_on(values: Floats, threshold: float) -> npt.NDArray[np.bool_]:
 
     Args:
         values: (N,) without NaN, in order of time.
-        threshold: of the signal.
+        threshold: Threshold of the signal.
+
+    Examples:
+        >>> is_on(np.array([0.4, 0.5, 0.4, 0.3]), 0.5).tolist()
+        [False, True, True, False]
     """
     decided = (values >= threshold) | (values < LOW_SHARE * threshold)
     last = np.maximum.accumulate(np.where(decided, np.arange(len(values)), -1))
@@ -75,9 +80,9 @@ def find_events(recording: Recording, signals: Mapping[str, str], thresholds: Ma
     """Every event of every followed face, by face, then signal, then time.
 
     Args:
-        recording: one source.
-        signals: column -> kind, for example ``{"AU12": "action_unit", "expression_happiness": "expression"}``.
-        thresholds: column -> threshold; `DEFAULT_THRESHOLD` for the others.
+        recording: Recording of one source.
+        signals: Column -> kind, for example ``{"AU12": "action_unit", "expression_happiness": "expression"}``.
+        thresholds: Column -> threshold; `mien.core.DEFAULT_THRESHOLD` for columns that are not named.
     """
     for subject in recording.followed():
         rows = recording.rows_of(subject)
@@ -85,21 +90,40 @@ def find_events(recording: Recording, signals: Mapping[str, str], thresholds: Ma
             values = recording.numbers(column)
             threshold = thresholds.get(column, DEFAULT_THRESHOLD)
             for piece in recording.pieces(rows[np.isfinite(values[rows])]):
-                on = is_on(values[piece], threshold)
-                for first, stop in _runs(on):
-                    yield _event(recording, subject, kind, column, values, piece, first, stop, threshold)
+                for first, stop in _runs(is_on(values[piece], threshold)):
+                    during = piece[first:stop]
+                    highest = during[values[during].argmax()]
+                    yield Event(
+                        source=recording.source,
+                        subject=subject,
+                        kind=kind,
+                        signal=column.removeprefix("expression_"),
+                        onset_s=float(recording.row_time_s[during[0]]),
+                        offset_s=float(recording.row_time_s[during[-1]] + recording.row_hold_s[during[-1]]),
+                        peak_s=float(recording.row_time_s[highest]),
+                        peak=float(values[highest]),
+                        mean=float(values[during].mean()),
+                        n_frames=len(during),
+                        onset_seen=first > 0,
+                        offset_seen=stop < len(piece),
+                        threshold=threshold,
+                    )
 
 
 def expression_states(probabilities: Floats) -> npt.NDArray[np.intp]:
-    """The expression that a face shows, held until another one is clearly more probable.
+    """The expression of a face over time, held until another one is clearly more probable.
 
     Args:
         probabilities: (N, E) probabilities in [0, 1], in order of time; NaN for classes that the bundle does not have,
             at least one number in each row.
 
     Returns:
-        (N,) index of the expression: the most probable one at first, and whenever it leads the one that was held by
-        at least `SWITCH_MARGIN`.
+        (N,) index of the expression: the most probable one at first, and later whenever another one leads the current
+        one by at least `SWITCH_MARGIN`.
+
+    Examples:
+        >>> expression_states(np.array([[0.6, 0.4], [0.47, 0.53], [0.4, 0.6]])).tolist()
+        [0, 0, 1]
     """
     known = np.where(np.isnan(probabilities), -np.inf, probabilities)
     top = known.argmax(axis=1)
@@ -117,33 +141,3 @@ def _runs(on: npt.NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
     edges = np.flatnonzero(np.diff(np.concatenate([[False], on, [False]]).astype(np.int8)))
     for first, stop in edges.reshape(-1, 2):
         yield int(first), int(stop)
-
-
-def _event(
-    recording: Recording,
-    subject: Subject,
-    kind: str,
-    column: str,
-    values: Floats,
-    piece: npt.NDArray[np.intp],
-    first: int,
-    stop: int,
-    threshold: float,
-) -> Event:
-    rows = piece[first:stop]
-    highest = rows[values[rows].argmax()]
-    return Event(
-        source=recording.source,
-        subject=subject,
-        kind=kind,
-        signal=column.removeprefix("expression_"),
-        onset_s=float(recording.row_time_s[rows[0]]),
-        offset_s=float(recording.row_time_s[rows[-1]] + recording.row_hold_s[rows[-1]]),
-        peak_s=float(recording.row_time_s[highest]),
-        peak=float(values[highest]),
-        mean=float(values[rows].mean()),
-        n_frames=len(rows),
-        onset_seen=first > 0,
-        offset_seen=stop < len(piece),
-        threshold=threshold,
-    )

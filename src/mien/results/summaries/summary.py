@@ -31,7 +31,7 @@ from mien.results.tables.schema import (
 )
 
 PERCENTILES = (5, 25, 50, 75, 95)
-"""Of valence and arousal."""
+"""Percentiles of valence and arousal in a summary."""
 
 
 def _text(name: str, meaning: str) -> Column:
@@ -64,18 +64,18 @@ _HEAD = (
         type=pa.string(),
         unit="",
         range="source, person, track, untracked",
-        meaning="Whose rows: all faces of the source, a named person, a track, or faces that were not tracked.",
+        meaning="Faces of the row: all of the source, those of a named person, a track, or faces without a track.",
     ),
     *_WHO[1:],
     _WINDOW,
-    _real("start_s", "s", "any", "Begin of the window; of the first frame where there is only one window."),
+    _real("start_s", "s", "any", "Begin of the window; time of the first frame where there is only one window."),
     _real("end_s", "s", "> start_s", "End of the window, or of the source if that comes first."),
-    _whole("n_frames", "Frames of the source in the window.", "frames"),
-    _whole("n_face_frames", "Frames of the window in which the face (source: any face) was found.", "frames"),
+    _whole("n_frames", "Number of frames of the source in the window.", "frames"),
+    _whole("n_face_frames", "Number of frames of the window in which the face (source: any face) was found.", "frames"),
     _real("coverage", "1", "[0, 1]", "n_face_frames / n_frames; null in a window without a frame."),
-    _whole("n_faces", "Rows with a face.", "rows"),
+    _whole("n_faces", "Number of rows with a face.", "rows"),
     _real("face_s", "s", ">= 0", "Time that those rows stand for."),
-    _real("unseen_s", "s", ">= 0", "Time in gaps between frames, of which the table knows nothing."),
+    _real("unseen_s", "s", ">= 0", "Time in gaps between frames, for which the table has no rows."),
     _real("confidence_mean", "1", "[0, 1]", "Mean of the detector's confidence."),
     _real("quality_mean", "1", "[0, 1]", "Mean quality."),
 )
@@ -87,12 +87,12 @@ EVENT_COLUMNS = (
     ),
     _text("signal", "AU12, happiness, ..."),
     _real("onset_s", "s", "any", "Time of the first frame of the event."),
-    _real("offset_s", "s", "> onset_s", "End of its last frame."),
+    _real("offset_s", "s", "> onset_s", "End of the last frame of the event."),
     _real("duration_s", "s", ">= 0", "offset_s - onset_s."),
     _real("peak_s", "s", "any", "Time of the first frame with the highest probability."),
-    _real("peak", "1", "[0, 1]", "That probability."),
+    _real("peak", "1", "[0, 1]", "The highest probability of the event."),
     _real("mean", "1", "[0, 1]", "Mean probability over the event's frames."),
-    _whole("n_frames", "Frames of the event in which the face was found.", "frames"),
+    _whole("n_frames", "Number of frames of the event in which the face was found.", "frames"),
     _flag("onset_seen", "Whether the face was in view right before, with the signal off."),
     _flag("offset_seen", "Whether the face was in view right after, with the signal off."),
     _real("threshold", "1", "(0, 1]", "The probability that begins an event."),
@@ -101,9 +101,9 @@ EVENT_COLUMNS = (
 TRANSITION_COLUMNS = (
     *_WHO,
     _WINDOW,
-    _text("from_expression", "The expression before."),
-    _text("to_expression", "The expression after."),
-    _whole("n", "How often the one gave way to the other.", ""),
+    _text("from_expression", "The expression before the change."),
+    _text("to_expression", "The expression after the change."),
+    _whole("n", "Number of changes from the one to the other.", ""),
 )
 
 
@@ -111,14 +111,14 @@ def summary_columns(schema: pa.Schema) -> tuple[Column, ...]:
     """The columns of the summary of a table.
 
     Args:
-        schema: of the affect table.
+        schema: Schema of the affect table.
     """
     return (
         *_HEAD,
         *(column for dimension in DIMENSIONS for column in _dimension(dimension)),
         *(column for name in expression_columns(schema) for column in _signal(name, name, "share")),
         *(column for name in action_unit_columns(schema) for column in _signal(name, name, "rate")),
-        _whole("n_transitions", "Changes of the expression that is held; null where nothing is tracked."),
+        _whole("n_transitions", "Number of changes of the current expression; null where nothing is tracked."),
     )
 
 
@@ -150,8 +150,10 @@ def _signal(name: str, what: str, share: str) -> tuple[Column, ...]:
     )
     return (
         _real(f"{name}_{share}", "1", "[0, 1]", meaning),
-        _whole(f"{name}_events", f"Events of {what} that begin in the window; null where nothing is tracked."),
-        _real(f"{name}_event_s", "s", "> 0", "Their mean duration; null without an event."),
+        _whole(
+            f"{name}_events", f"Number of events of {what} that begin in the window; null where nothing is tracked."
+        ),
+        _real(f"{name}_event_s", "s", "> 0", "Mean duration of those events; null without an event."),
     )
 
 
@@ -168,11 +170,11 @@ _EVERYONE = None  # stands for all faces of a source
 
 
 class SourceSummary:
-    """What a summary says of one recording.
+    """The summary of one recording.
 
     Args:
-        recording: one source.
-        window_s: length of the windows in seconds; None for one over everything.
+        recording: Recording of one source.
+        window_s: Length of the time windows in seconds; None for one window over everything.
         thresholds: Thresholds of the bundle, for a table that keeps none.
 
     Attributes:
@@ -265,7 +267,7 @@ class SourceSummary:
     def _rows_of(
         self, scope: str, subject: Subject | None, rows: Rows, span: npt.NDArray[np.int64]
     ) -> Iterator[dict[str, Any]]:
-        """One row per window of a span, those in which the face is absent included."""
+        """One row per window of a span, windows without the face included."""
         who = vars(subject) if subject is not None else vars(UNTRACKED)
         row_window = self._row_window[rows]
         for window in range(int(span[0]), int(span[-1]) + 1):
@@ -276,7 +278,7 @@ class SourceSummary:
                 **who,
                 "window": window,
                 **self._coverage(window, rows[start:stop]),
-                **self._measures(rows[start:stop]),
+                **self._means(rows[start:stop]),
                 **self._counts(window, subject),
             }
 
@@ -300,23 +302,23 @@ class SourceSummary:
             "unseen_s": float(unseen_s[first:stop].sum()),
         }
 
-    def _measures(self, rows: Rows) -> dict[str, Any]:
-        measures: dict[str, Any] = {
+    def _means(self, rows: Rows) -> dict[str, Any]:
+        values_of: dict[str, Any] = {
             f"{name}_mean": _mean(self._columns[name][rows]) for name in ("confidence", "quality")
         }
         for name in DIMENSIONS:
-            measures |= _distribution(name, self._columns[name][rows])
+            values_of |= _distribution(name, self._columns[name][rows])
         weights = self._recording.row_hold_s[rows]
         if not weights.any():
             weights = np.ones(len(rows))  # photos have no duration: each face counts alike
         top = self._top[rows]
         has_top = np.array([label is not None for label in top], dtype=np.bool_)
         for name in self._expressions:
-            measures[f"{name}_share"] = _share(top == name.removeprefix("expression_"), weights, has_top)
+            values_of[f"{name}_share"] = _share(top == name.removeprefix("expression_"), weights, has_top)
         for name in self._units:
             values = self._columns[name][rows]
-            measures[f"{name}_rate"] = _share(values >= self.thresholds[name], weights, np.isfinite(values))
-        return measures
+            values_of[f"{name}_rate"] = _share(values >= self.thresholds[name], weights, np.isfinite(values))
+        return values_of
 
     def _counts(self, window: int, subject: Subject | None) -> dict[str, Any]:
         if subject == UNTRACKED or not any(True for _ in self._recording.followed()):
@@ -368,9 +370,10 @@ class Summary:
     """The three tables of `summarize_table`; with pandas installed each has ``to_pandas()``.
 
     Attributes:
-        windows: one row per source, face (and all faces of the source) and time window.
-        events: one row per stretch in which an action unit or an expression was on.
-        transitions: one row per source, face, window and ordered pair of expressions that followed one another.
+        windows: Table with one row per source, face (and all faces of the source) and time window.
+        events: Table with one row per stretch in which an action unit or an expression was on.
+        transitions: Table with one row per source, face, window and ordered pair of expressions that followed one
+            another.
     """
 
     windows: pa.Table
@@ -381,17 +384,17 @@ class Summary:
 def summarize_table(
     table: pa.Table | str | Path, *, window_s: float | None = None, thresholds: Mapping[str, float] | None = None
 ) -> Summary:
-    """Summarise an affect table; ``docs/summaries.md`` defines every number and shows how to repeat it.
+    """Summarises an affect table; ``docs/summaries.md`` defines every column and shows how to repeat it.
 
     Args:
-        table: from `mien.read_table`, or the path of a table; of a Parquet file only one source at a time is read.
-        window_s: length of the windows in seconds, counted from second 0 of each source; None for a single window.
+        table: Table from `mien.read_table`, or the path of one; a Parquet file is read one source at a time.
+        window_s: Length of the time windows in seconds, counted from second 0 of each source; None for one window.
         thresholds: Action unit -> probability from which it counts as present, for tables that keep no thresholds of
             their bundle (text formats); 0.5 for units that are named nowhere.
 
     Raises:
-        ConfigError: the window is not longer than 0 s, or the ending is unknown.
-        InputError: the table cannot be read, or it is not clear when its rows were.
+        ConfigError: The window is not longer than 0 s, or the ending is unknown.
+        InputError: The table cannot be read, or its rows have no clear time.
     """
     if window_s is not None and not 0 < window_s < float("inf"):
         raise ConfigError(f"a window must be longer than 0 s, got {window_s}")
@@ -413,11 +416,11 @@ def summarize_table(
 
 
 def iter_recordings(table: pa.Table | str | Path) -> Iterator[Recording]:
-    """Every source of a table on its own clock; of a Parquet file one at a time is in memory.
+    """Every source of a table on its own clock; a Parquet file is read one source at a time.
 
     Raises:
-        ConfigError: the ending is unknown.
-        InputError: the table cannot be read, or it is not clear when its rows were.
+        ConfigError: The ending is unknown.
+        InputError: The table cannot be read, or its rows have no clear time.
     """
     for source, rows in iter_sources(table):
         yield Recording.from_table(source, rows)

@@ -26,19 +26,19 @@ _READABLE_VERSIONS = (1, MANIFEST_VERSION)
 
 @dataclass(frozen=True, kw_only=True)
 class InputRecord:
-    """What became of one input.
+    """The outcome of one input.
 
     Attributes:
-        path: the input as the caller named it.
-        kind: ``"image"``, ``"video"`` or ``"camera"``.
-        sha256: hex digest of the file; None for a camera.
-        size_bytes: of the file; None for a camera.
-        n_frames_decoded: frames that were read.
-        n_frames_lost: frames that the file promised but that could not be decoded.
-        n_rows: rows written to the table.
-        n_faces: faces among them.
-        messages: anything the user should know, one sentence each.
-        complete: False where the file is cut off, so that it is not even known how many frames are missing.
+        path: Path of the input as the caller gave it.
+        kind: Kind of input, ``"image"``, ``"video"`` or ``"camera"``.
+        sha256: SHA-256 of the file, hexadecimal; None for a camera.
+        size_bytes: Size of the file; None for a camera.
+        n_frames_decoded: Number of frames that were decoded.
+        n_frames_lost: Number of frames that the file promised but that could not be decoded.
+        n_rows: Number of rows written to the table.
+        n_faces: Number of rows with a face.
+        messages: Sentences for the user.
+        complete: False where the file is cut off, so that the number of missing frames is not known.
     """
 
     path: str
@@ -54,18 +54,18 @@ class InputRecord:
 
     @property
     def whole(self) -> bool:
-        """Whether everything that the input holds was read."""
+        """Whether every frame of the input was read."""
         return self.complete and not self.n_frames_lost
 
 
 @dataclass(frozen=True, kw_only=True)
 class InputFailure:
-    """An input that gave no rows, or not all.
+    """An input that gave no rows, or not all of them.
 
     Attributes:
-        path: the input as the caller named it.
-        reason: why, in a sentence for the user.
-        error: class of the error.
+        path: Path of the input as the caller gave it.
+        reason: Reason in a sentence for the user.
+        error: Class name of the error.
     """
 
     path: str
@@ -75,19 +75,19 @@ class InputFailure:
 
 @dataclass(frozen=True, kw_only=True)
 class RunManifest:
-    """Everything needed to say where a table comes from, and to make it again.
+    """The provenance of a table: everything that is needed to make it again.
 
     Attributes:
-        bundle_name: the model bundle.
-        bundle_sha256: hex digest of its weights.
-        arguments: the run's arguments by name; any JSON values.
-        started: when the run began, with a time zone.
-        finished: when it ended, with a time zone.
-        inputs: one record per input that was read, in order.
-        failures: one record per input that could not be read.
-        mien_version: of the mien that made the table.
-        schema_version: of the table.
-        stopped: whether the run was interrupted, so that the table ends early.
+        bundle_name: Name of the model bundle.
+        bundle_sha256: SHA-256 of the bundle's description, hexadecimal.
+        arguments: Arguments of the run by name; any JSON values.
+        started: Time at which the run began, with a time zone.
+        finished: Time at which the run ended, with a time zone.
+        inputs: One record per input that was read, in order.
+        failures: One record per input that could not be read.
+        mien_version: Version of mien that made the table.
+        schema_version: Version of the table's columns.
+        stopped: Whether the run was interrupted, so that the table ends early.
     """
 
     bundle_name: str
@@ -110,14 +110,14 @@ class RunManifest:
         """Writes the manifest beside a table, replacing an older one in one step.
 
         Args:
-            table: the table that the manifest describes.
+            table: Path of the table that the manifest describes.
 
         Returns:
             The manifest's path, see `manifest_path`.
 
         Raises:
-            ConfigError: ``arguments`` holds something that JSON cannot say.
-            OutputError: the place cannot be written.
+            ConfigError: ``arguments`` holds a value that JSON cannot store.
+            OutputError: The place cannot be written.
         """
         path = manifest_path(table)
         values = {"manifest_version": MANIFEST_VERSION, **asdict(self)}
@@ -136,10 +136,10 @@ class RunManifest:
         """Reads the manifest of a table.
 
         Args:
-            table: the table, not the manifest.
+            table: Path of the table, not of the manifest.
 
         Raises:
-            InputError: there is none, it is damaged, or a newer mien wrote it.
+            InputError: There is no manifest, it is damaged, or a newer mien wrote it.
         """
         path = manifest_path(table)
         try:
@@ -160,16 +160,21 @@ class RunManifest:
 
 
 def manifest_path(table: str | Path) -> Path:
-    """Where the manifest of a table is: ``<table>.manifest.json``."""
+    """The path of the manifest of a table: ``<table>.manifest.json``.
+
+    Examples:
+        >>> manifest_path("results/clip.parquet").name
+        'clip.parquet.manifest.json'
+    """
     table = Path(table)
     return table.with_name(table.name + ".manifest.json")
 
 
 def hash_file(path: str | Path) -> str:
-    """SHA-256 of a file as hexadecimal text, read piece by piece.
+    """SHA-256 of a file, hexadecimal; the file is read piece by piece.
 
     Raises:
-        InputError: the file cannot be read.
+        InputError: The file cannot be read.
     """
     try:
         with Path(path).open("rb") as file:
@@ -187,22 +192,22 @@ def _to_iso(moment: datetime) -> str:
 
 
 FAILURES_NAME = "failures.csv"
-"""Name of the file in a folder of tables."""
+"""Name of the list of failures in a folder of tables."""
 
 PARTLY_DECODED = "PartlyDecoded"
-"""In the column ``error`` where there is a table, but not of everything that the input holds."""
+"""Value of the column ``error`` for an input with a table that lacks some of its frames."""
 
 _HEADER = ("source", "error", "message")
 
 
 @dataclass(frozen=True)
 class FailureRow:
-    """One line of the file.
+    """One line of ``failures.csv``.
 
     Attributes:
-        source: the input as the caller named it.
-        error: class of the error, or `PARTLY_DECODED`.
-        message: why, for people.
+        source: Path of the input as the caller gave it.
+        error: Class name of the error, or `PARTLY_DECODED`.
+        message: Reason in a sentence for the user.
     """
 
     source: str
@@ -211,7 +216,16 @@ class FailureRow:
 
 
 def failure_rows(failures: Iterable[InputFailure], records: Iterable[InputRecord]) -> list[FailureRow]:
-    """What there is to say of the inputs of a run; one row for an input that failed and gave some rows before."""
+    """The rows for the inputs of a run; an input that failed after some rows has one.
+
+    Args:
+        failures: Inputs that could not be read, or not to their end.
+        records: Inputs that gave rows.
+
+    Examples:
+        >>> failure_rows([InputFailure(path="a.mp4", reason="a.mp4: is empty")], [])
+        [FailureRow(source='a.mp4', error='InputError', message='a.mp4: is empty')]
+    """
     rows = {failure.path: FailureRow(failure.path, failure.error, failure.reason) for failure in failures}
     for record in records:
         if not record.whole and record.path not in rows:
@@ -222,10 +236,10 @@ def failure_rows(failures: Iterable[InputFailure], records: Iterable[InputRecord
 
 
 def read_failures(folder: Path) -> list[FailureRow]:
-    """The rows of the file in a folder; none if there is no such file.
+    """The rows of ``failures.csv`` in a folder; empty if there is no such file.
 
     Raises:
-        OutputError: a file of that name is not mien's, so that it must not be replaced, or cannot be read.
+        OutputError: A file of that name is not mien's, so that it must not be replaced, or cannot be read.
     """
     path = folder / FAILURES_NAME
     try:
@@ -241,20 +255,20 @@ def read_failures(folder: Path) -> list[FailureRow]:
 
 
 def update_failures(folder: Path, new: Iterable[FailureRow], done: Collection[str]) -> Path | None:
-    """Bring the file up to date after a run; without rows it is removed.
+    """Updates ``failures.csv`` after a run; a file without rows is removed.
 
-    Rows of earlier runs stay where they are still true: the input was not part of this run and is still there.
+    Rows of earlier runs stay while they are true: the input was not part of this run and still exists.
 
     Args:
-        folder: of the tables.
-        new: what this run says.
-        done: the inputs that this run has dealt with, well or badly, as the caller named them.
+        folder: Folder of the tables.
+        new: Rows of this run.
+        done: Inputs of this run, failed or not, as the caller gave them.
 
     Returns:
-        The file's path; None if there is nothing to tell.
+        Path of the file; None if there are no rows.
 
     Raises:
-        OutputError: it cannot be written, or a file of that name is not mien's.
+        OutputError: The file cannot be written, or a file of that name is not mien's.
     """
     path = folder / FAILURES_NAME
     older = [row for row in read_failures(folder) if row.source not in done and Path(row.source).exists()]

@@ -20,18 +20,17 @@ _KEPT_WITHOUT_FACE = ("source", "frame", "time_s")
 
 
 def name_persons(table: pa.Table, persons: Mapping[str, Sequence[int]], *, source: str | None = None) -> pa.Table:
-    """The table with the column ``person``: tracks get names, tracks of one name are one person.
+    """The table with the column ``person``: tracks get names, and tracks of one name are one person.
 
-    Rows, their order and ``track_id`` stay as they are. A track that is not named keeps the name that it had, null if
-    it had none.
+    Rows, their order and ``track_id`` stay as they are. A track that is not named here keeps the name that it had.
 
     Args:
-        table: an affect table.
-        persons: name -> tracks.
-        source: whose tracks are meant; needed where the table has several sources.
+        table: Affect table.
+        persons: Name -> numbers of the tracks of that person.
+        source: Source of the tracks; needed where the table has several sources.
 
     Raises:
-        ConfigError: a track is unknown or named twice, a name is empty, or a person would have two faces in one frame.
+        ConfigError: A track is unknown or named twice, a name is empty, or a person would have two faces in one frame.
     """
     sources = pc.unique(table["source"]).to_pylist()
     if source is None and len(sources) > 1:
@@ -42,16 +41,16 @@ def name_persons(table: pa.Table, persons: Mapping[str, Sequence[int]], *, sourc
     tracks = track_numbers(table)
     known = np.unique(tracks[here & (tracks >= 0)]).tolist()
     names = np.array(_persons(table), dtype=object)
-    taken: dict[int, str] = {}
+    named: dict[int, str] = {}
     for person, members in persons.items():
         if not person.strip():
             raise ConfigError("a person needs a name, such as patient")
         for track in members:
             if track not in known:
                 raise ConfigError(f"there is no track {track} to call {person!r}; there are {_some(known)}")
-            if track in taken:
-                raise ConfigError(f"track {track} cannot be both {taken[track]!r} and {person!r}")
-            taken[track] = person
+            if track in named:
+                raise ConfigError(f"track {track} cannot be both {named[track]!r} and {person!r}")
+            named[track] = person
             names[here & (tracks == track)] = person
     _refuse_two_at_once(table, names)
     column = pa.array(names.tolist(), pa.string())
@@ -61,21 +60,21 @@ def name_persons(table: pa.Table, persons: Mapping[str, Sequence[int]], *, sourc
 
 
 def choose_faces(table: pa.Table, choice: FaceSelector) -> pa.Table:
-    """The rows of the wanted faces; a frame in which none of them is seen keeps one row without a face.
+    """The rows of the chosen faces; a frame without any of them keeps one row without a face.
 
     Args:
-        table: an affect table.
-        choice: whom. ``"largest"`` is decided anew in each frame.
+        table: Affect table.
+        choice: Choice of faces. ``"largest"`` is decided in each frame.
 
     Raises:
-        ConfigError: nobody in the table answers to the choice.
+        ConfigError: No face in the table matches the choice.
     """
     if choice.rule == "all":
         return table
     wanted = _wanted(table, choice)
-    moments = frame_keys(table)
-    missed = np.flatnonzero(~np.isin(moments, moments[wanted]))
-    blank = missed[np.unique(moments[missed], return_index=True)[1]]
+    keys = frame_keys(table)
+    missed = np.flatnonzero(~np.isin(keys, keys[wanted]))
+    blank = missed[np.unique(keys[missed], return_index=True)[1]]
     rows = np.sort(np.concatenate([np.flatnonzero(wanted), blank]))
     is_blank = pa.array(np.isin(rows, blank))
     chosen = table.take(pa.array(rows))
@@ -124,19 +123,19 @@ def _largest(table: pa.Table) -> npt.NDArray[np.bool_]:
     """The row with the largest box of each frame with a face; the first where no box is known."""
     x0, y0, x1, y1 = (np.nan_to_num(table[name].to_numpy()) for name in ("x0", "y0", "x1", "y1"))
     faces = np.flatnonzero(_mask(table["success"]))
-    area, moments = ((x1 - x0) * (y1 - y0))[faces], frame_keys(table)[faces]
-    order = np.lexsort((-area, moments))
-    first = np.unique(moments[order], return_index=True)[1]
+    area, keys = ((x1 - x0) * (y1 - y0))[faces], frame_keys(table)[faces]
+    order = np.lexsort((-area, keys))
+    first = np.unique(keys[order], return_index=True)[1]
     wanted = np.zeros(len(table), dtype=bool)
     wanted[faces[order[first]]] = True
     return wanted
 
 
 def _refuse_two_at_once(table: pa.Table, names: npt.NDArray[np.object_]) -> None:
-    moments, tracks, frames = frame_keys(table), track_numbers(table), table["frame"].to_numpy()
+    keys, tracks, frames = frame_keys(table), track_numbers(table), table["frame"].to_numpy()
     for person in sorted({name for name in names if name is not None}):
         rows = np.flatnonzero(names == person)
-        _, first, counts = np.unique(moments[rows], return_index=True, return_counts=True)
+        _, first, counts = np.unique(keys[rows], return_index=True, return_counts=True)
         twice = np.sort(frames[rows[first[counts > 1]]]).tolist()
         if twice:
             members = np.unique(tracks[rows]).tolist()
@@ -166,7 +165,7 @@ def _some(names: Sequence[object]) -> str:
 
 Floats = npt.NDArray[np.float64]
 
-# Over so many rows at each end the place is averaged: a single box jitters.
+# Number of boxes at each end over which the place is averaged: a single box jitters.
 _PLACE_ROWS = 10
 
 
@@ -175,20 +174,20 @@ class Track:
     """One track of one source.
 
     Attributes:
-        source: the input.
-        track_id: its number there.
-        person: whom a user has named it, None if nobody.
-        first_frame: where it begins.
-        last_frame: where it ends.
-        first_s: when it begins.
-        last_s: when it ends.
-        n_rows: frames in which it is seen.
-        coverage: share of the table's frames from its first to its last in which it is seen, in (0, 1].
-        width_px: mean width of its boxes, NaN where the table has none.
-        height_px: mean height.
-        confidence: mean of the detector's.
-        place_first_px: (x, y) of the mean centre of its first boxes.
-        place_last_px: the same of its last ones.
+        source: Name of the input.
+        track_id: Number of the track within the source.
+        person: Name that a user gave to the track, None without one.
+        first_frame: Number of its first frame.
+        last_frame: Number of its last frame.
+        first_s: Time of its first frame in seconds.
+        last_s: Time of its last frame in seconds.
+        n_rows: Number of frames in which it is seen.
+        coverage: Share of the table's frames between its first and its last in which it is seen, in (0, 1].
+        width_px: Mean width of its boxes, NaN where the table has no boxes.
+        height_px: Mean height of its boxes, NaN where the table has no boxes.
+        confidence: Mean confidence of the detector.
+        place_first_px: Mean centre (x, y) of its first boxes.
+        place_last_px: Mean centre (x, y) of its last boxes.
     """
 
     source: str
@@ -209,13 +208,13 @@ class Track:
 
 @dataclass(frozen=True, kw_only=True)
 class PossibleIdSwitch:
-    """Two tracks that stand the other way round at the end of their common time than at its beginning.
+    """Two tracks whose left-right order at the end of their common time differs from that at its beginning.
 
     Attributes:
-        source: the input.
-        track_ids: the two.
-        first_s: their first common frame.
-        last_s: their last common frame.
+        source: Name of the input.
+        track_ids: Numbers of the two tracks.
+        first_s: Time of their first common frame in seconds.
+        last_s: Time of their last common frame in seconds.
     """
 
     source: str
@@ -225,8 +224,8 @@ class PossibleIdSwitch:
 
 
 def list_tracks(table: pa.Table) -> tuple[Track, ...]:
-    """Every track, by source and number; rows that belong to none are passed over."""
-    moments = frame_keys(table)
+    """Every track, by source and number; rows without a track are ignored."""
+    keys = frame_keys(table)
     frame, time_s = table["frame"].to_numpy(), table["time_s"].to_numpy()
     boxes = _boxes(table)
     confidence = column_numbers(table["confidence"])
@@ -235,8 +234,8 @@ def list_tracks(table: pa.Table) -> tuple[Track, ...]:
     for source, track_id, rows in _members(table):
         first, last = rows[0], rows[-1]
         size, centres = boxes[rows, 2:] - boxes[rows, :2], (boxes[rows, 2:] + boxes[rows, :2]) / 2
-        # Moments of a source are numbered on end: their distance counts the table's frames between.
-        n_frames = int(moments[last] - moments[first]) + 1
+        # Frames of a source are numbered without gaps: the difference counts the table's frames between.
+        n_frames = int(keys[last] - keys[first]) + 1
         tracks.append(
             Track(
                 source=source,
@@ -247,7 +246,7 @@ def list_tracks(table: pa.Table) -> tuple[Track, ...]:
                 first_s=float(time_s[first]),
                 last_s=float(time_s[last]),
                 n_rows=len(rows),
-                coverage=len(np.unique(moments[rows])) / n_frames,
+                coverage=len(np.unique(keys[rows])) / n_frames,
                 width_px=float(size[:, 0].mean()),
                 height_px=float(size[:, 1].mean()),
                 confidence=float(confidence[rows].mean()),
@@ -261,34 +260,34 @@ def list_tracks(table: pa.Table) -> tuple[Track, ...]:
 def list_possible_id_switches(table: pa.Table) -> tuple[PossibleIdSwitch, ...]:
     """Pairs of tracks that change sides while both are seen.
 
-    Either two people have changed places, or the tracker has mistaken one for the other; the table cannot tell which.
-    Nothing is corrected: whoever names persons should look there.
+    Either two people have changed places, or the tracker has mistaken one for the other; the table does not show
+    which. Nothing is corrected: check these tracks before you name persons.
     """
-    moments, time_s, boxes = frame_keys(table), table["time_s"].to_numpy(), _boxes(table)
+    keys, time_s, boxes = frame_keys(table), table["time_s"].to_numpy(), _boxes(table)
     middle = (boxes[:, 0] + boxes[:, 2]) / 2
-    swaps = []
+    switches = []
     for (source, a, rows_a), (other, b, rows_b) in combinations(_members(table), 2):
-        if source != other or moments[rows_a[-1]] < moments[rows_b[0]] or moments[rows_b[-1]] < moments[rows_a[0]]:
+        if source != other or keys[rows_a[-1]] < keys[rows_b[0]] or keys[rows_b[-1]] < keys[rows_a[0]]:
             continue
-        _, at_a, at_b = np.intersect1d(moments[rows_a], moments[rows_b], return_indices=True)
+        _, at_a, at_b = np.intersect1d(keys[rows_a], keys[rows_b], return_indices=True)
         if len(at_a) < 2:
             continue
         side = middle[rows_a[at_a]] - middle[rows_b[at_b]]
         n = min(_PLACE_ROWS, len(side) // 2)
         if side[:n].mean() * side[-n:].mean() < 0:
             first, last = (float(time_s[rows_a[at_a[k]]]) for k in (0, -1))
-            swaps.append(PossibleIdSwitch(source=source, track_ids=(a, b), first_s=first, last_s=last))
-    return tuple(swaps)
+            switches.append(PossibleIdSwitch(source=source, track_ids=(a, b), first_s=first, last_s=last))
+    return tuple(switches)
 
 
 def _members(table: pa.Table) -> Iterator[tuple[str, int, npt.NDArray[np.intp]]]:
     """Source, number and rows, by frame, of every track."""
-    moments, tracks = frame_keys(table), track_numbers(table)
+    keys, tracks = frame_keys(table), track_numbers(table)
     for source in pc.unique(table["source"]).to_pylist():
         here = np.flatnonzero(np.asarray(pc.equal(table["source"], source).to_numpy()) & (tracks >= 0))
         for track_id in np.unique(tracks[here]).tolist():
             rows = here[tracks[here] == track_id]
-            yield source, track_id, rows[np.argsort(moments[rows], kind="stable")]
+            yield source, track_id, rows[np.argsort(keys[rows], kind="stable")]
 
 
 def _boxes(table: pa.Table) -> Floats:

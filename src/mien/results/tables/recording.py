@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rows of one source on its own clock: how long each frame stands for, and which rows follow one another."""
+"""The rows of one source on its own clock: the time that each frame stands for, and the rows of each face."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from mien.core import InputError
 from mien.results.tables.schema import column_numbers
 
 MIN_GAP_S = 0.5
-"""A hole in the timestamps that is shorter than this is never a gap."""
+"""Shortest hole in the timestamps that can be a gap, in seconds."""
 
 GAP_STEPS = 3.0
-"""A hole of up to so many typical steps between frames is no gap either: with ``--every 30`` a step is a second."""
+"""Number of typical steps between frames up to which a hole is no gap: with ``--every 30`` a step is a second."""
 
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Subject:
-    """Whom rows belong to.
+    """The track or person that rows belong to.
 
     Attributes:
-        track_id: of a tracked face; None for a person and for untracked faces.
-        person: the name that someone gave to one or more tracks; None without.
+        track_id: Number of the track; None for a person and for untracked faces.
+        person: Name that a user gave to one or more tracks; None without one.
     """
 
     track_id: int | None
@@ -38,7 +38,12 @@ class Subject:
 
     @property
     def name(self) -> str:
-        """For people: the person, ``track 3``, or ``untracked``."""
+        """The name for display: that of the person, ``track 3``, or ``untracked``.
+
+        Examples:
+            >>> Subject(3).name, Subject(None, "patient").name
+            ('track 3', 'patient')
+        """
         if self.person is not None:
             return self.person
         return "untracked" if self.track_id is None else f"track {self.track_id}"
@@ -52,18 +57,18 @@ class Recording:
     """One source of an affect table.
 
     A frame stands for the time until the next frame of the source, but at most for `gap_s`; the last frame stands for
-    the typical step. What lies beyond is time of which nothing is known. `gap_s` is the larger of `MIN_GAP_S` and
+    the typical step. Time beyond that is unknown. `gap_s` is the larger of `MIN_GAP_S` and
     `GAP_STEPS` typical (median) steps.
 
     Attributes:
-        source: its name.
-        table: its rows, in order of time.
+        source: Name of the source.
+        table: Rows of the source, in order of time.
         frame_time_s: (F,) seconds, the time of every frame, increasing.
         hold_s: (F,) seconds that each frame stands for; 0 for a lone frame such as a photo.
-        gap_s: the longest time that a frame can stand for.
+        gap_s: Longest time that a frame can stand for, in seconds.
         frame_of_row: (R,) index into ``frame_time_s``.
         has_face: (R,) whether the row holds a face.
-        subjects: everyone in it, those with most rows first; untracked faces last.
+        subjects: Tracks and persons, those with most rows first; untracked faces last.
         subject_of_row: (R,) index into ``subjects``; -1 for a frame without a face.
     """
 
@@ -79,14 +84,14 @@ class Recording:
 
     @classmethod
     def from_table(cls, source: str, table: pa.Table) -> Recording:
-        """Put the rows of one source on its clock.
+        """Puts the rows of one source on its clock.
 
         Args:
-            source: its name.
-            table: its rows, at least one, with contract types.
+            source: Name of the source.
+            table: Rows of the source, at least one, with contract types.
 
         Raises:
-            InputError: a row has no frame or no time, or one frame has two times.
+            InputError: A row has no frame or no time, or one frame has two times.
         """
         for name in ("frame", "time_s", "success"):
             if table[name].null_count:
@@ -120,7 +125,7 @@ class Recording:
 
     @property
     def end_s(self) -> float:
-        """When the last frame ends."""
+        """End of the last frame in seconds."""
         return float(self.frame_time_s[-1] + self.hold_s[-1])
 
     @cached_property
@@ -148,7 +153,7 @@ class Recording:
         return (subject for subject in self.subjects if subject != UNTRACKED)
 
     def pieces(self, rows: npt.NDArray[np.intp]) -> list[npt.NDArray[np.intp]]:
-        """Rows of one subject cut where the next one comes more than `gap_s` later."""
+        """The rows of one subject, cut where the next row comes more than `gap_s` later."""
         if not len(rows):
             return []
         cuts = np.flatnonzero(np.diff(self.row_time_s[rows]) > self.gap_s) + 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From frames to rows: many frames become one Arrow record batch by whole-column operations."""
+"""Frames encoded as rows: many frames become one Arrow record batch by whole-column operations."""
 
 from __future__ import annotations
 
@@ -16,33 +16,36 @@ from mien.results.tables.table_formats import boolean_column, numeric_column, te
 SourcedFrame = tuple[str, Frame]
 """A frame and the name of the input that it comes from."""
 
-# Number of points per face in a table -> the array of `Faces` that holds them.
-_POINTS = {0: "", 5: "keypoints", 68: "landmarks"}
+# Number of landmarks per face in a table -> the array of `Faces` that holds them.
+_LANDMARK_ARRAYS = {0: "", 5: "keypoints", 68: "landmarks"}
 
 
 class RowEncoder:
     """Turns frames into record batches of one schema.
 
     A frame with N > 0 faces gives N rows. A frame without a face gives one row with ``success = false`` in which
-    everything but ``source``, ``frame`` and ``time_s`` is null: where nothing was found nothing has a confidence, and
-    a 0 there would pull down every mean. What is not finite in `Faces` (NaN: not measured) is null too.
+    everything but ``source``, ``frame`` and ``time_s`` is null: a confidence of 0 there would pull down every mean.
+    Values of `Faces` that are not finite (NaN: unknown) are null too.
 
     Args:
-        schema: from `mien.results.table_schema`.
+        schema: Schema from `mien.results.table_schema`.
 
     Raises:
-        ConfigError: the schema does not come from `table_schema`.
+        ConfigError: The schema does not come from `table_schema`.
     """
 
     def __init__(self, schema: pa.Schema) -> None:
         self.schema = schema
         self._layout = Layout.from_schema(schema)
-        if self._layout.n_landmarks not in _POINTS:
+        if self._layout.n_landmarks not in _LANDMARK_ARRAYS:
             raise ConfigError(f"a table has 0, 5 or 68 landmarks per face, not {self._layout.n_landmarks}")
         self._no_faces = Faces.empty(self._layout.expression_labels, self._layout.action_unit_labels)
 
     def check(self, faces: Faces) -> None:
         """Refuses faces that do not fit the table, before they are queued.
+
+        Args:
+            faces: Faces of one frame.
 
         Raises:
             ConfigError: Labels differ from the schema's.
@@ -58,7 +61,7 @@ class RowEncoder:
         """All rows of the frames, in their order. The frames must have passed `check`.
 
         Args:
-            frames: any number of frames, possibly of several sources.
+            frames: Frames with the names of their sources, any number of them.
         """
         counts = np.array([len(frame.faces) for _, frame in frames], dtype=np.intp)
         frame_of_row = np.repeat(np.arange(len(frames), dtype=np.int64), np.maximum(counts, 1))
@@ -75,14 +78,14 @@ class RowEncoder:
             "success": boolean_column(success),
             "expression": self._top_expression(faces, success),
         }
-        for name, values in self._measurements(faces).items():
+        for name, values in self._values(faces).items():
             rows = np.full(len(success), np.nan, dtype=np.float32)
             rows[success] = values
             columns[name] = _nullable(rows)
         nulls = pa.nulls(len(success), pa.float32())
         return pa.record_batch([columns.get(name, nulls) for name in self.schema.names], schema=self.schema)
 
-    def _measurements(self, faces: Sequence[Faces]) -> dict[str, npt.NDArray[np.float32]]:
+    def _values(self, faces: Sequence[Faces]) -> dict[str, npt.NDArray[np.float32]]:
         """Every float column, one value per face."""
         n_landmarks = self._layout.n_landmarks
         groups: list[tuple[Sequence[str], npt.NDArray[np.float32]]] = [
@@ -92,17 +95,17 @@ class RowEncoder:
             (self._layout.action_unit_labels, _joined(faces, "action_units")),
         ]
         if n_landmarks:
-            points = _joined(faces, _POINTS[n_landmarks])
+            landmarks = _joined(faces, _LANDMARK_ARRAYS[n_landmarks])
             for i, axis in enumerate("xy"):
-                groups.append(([f"lm_{axis}{k:02d}" for k in range(n_landmarks)], points[:, :, i]))
+                groups.append(([f"lm_{axis}{k:02d}" for k in range(n_landmarks)], landmarks[:, :, i]))
             groups.append((EYE_COLUMNS, _joined(faces, "eyes_open")))
-        measured = {
+        values = {
             "confidence": _joined(faces, "confidence"),
             **{name: _joined(faces, name) for name in ("quality", "valence", "arousal")},
         }
         for names, matrix in groups:
-            measured |= {name: matrix[:, i] for i, name in enumerate(names)}
-        return measured
+            values |= {name: matrix[:, i] for i, name in enumerate(names)}
+        return values
 
     def _top_expression(self, faces: Sequence[Faces], success: npt.NDArray[np.bool_]) -> pa.Array:
         labels = self._layout.expression_labels
@@ -133,5 +136,5 @@ def _nullable(values: npt.NDArray[np.floating]) -> pa.Array:
 
 
 def _utf8(source: str) -> str:
-    """A name that every format can hold: bytes of a file name that are not UTF-8 show as escapes."""
+    """The name as valid UTF-8: bytes of a file name that are not UTF-8 become escapes."""
     return source.encode("utf-8", "backslashreplace").decode("utf-8")

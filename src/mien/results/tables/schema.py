@@ -19,7 +19,7 @@ from mien._version import __version__
 from mien.core import ACTION_UNITS, DEFAULT_THRESHOLD, EXPRESSIONS, ConfigError, InputError
 
 SCHEMA_VERSION = 1
-"""Version of the column contract; a reader refuses tables of a higher one."""
+"""Version of the column contract; tables of a higher version are refused."""
 
 T = TypeVar("T")
 
@@ -37,14 +37,14 @@ _OWN_KEYS = ("schema_version", "version", "expression_labels", "action_unit_labe
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """What a reader of the table must know about one column.
+    """The description of one column.
 
     Attributes:
-        name: the column's name in every format.
+        name: Name of the column in every format.
         type: Arrow type.
-        unit: unit of the values, ``"1"`` for pure numbers and empty for names and flags.
-        range: the values that can occur, in words or as an interval.
-        meaning: one sentence.
+        unit: Unit of the values, ``"1"`` for pure numbers and empty for names and flags.
+        range: Range of the values, in words or as an interval.
+        meaning: Meaning in one sentence.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Column:
 
     @classmethod
     def from_field(cls, field: pa.Field) -> Column:
-        """Reads the metadata back; empty strings for a column that is not mien's."""
+        """The description that the metadata of a field hold; empty strings for a column that is not mien's."""
         about = {key.decode(): value.decode() for key, value in (field.metadata or {}).items()}
         texts = {key: about.get(key, "") for key in ("unit", "range", "meaning")}
         return cls(name=field.name, type=field.type, **texts)
@@ -72,7 +72,7 @@ def _real(name: str, unit: str, range_: str, meaning: str) -> Column:
 
 
 _HEAD = (
-    Column(name="source", type=pa.string(), unit="", range="any text", meaning="The input as the caller named it."),
+    Column(name="source", type=pa.string(), unit="", range="any text", meaning="The input as the caller gave it."),
     Column(name="frame", type=pa.int64(), unit="frames", range=">= 0", meaning="Position in the stream, from 0."),
     Column(
         name="time_s",
@@ -99,7 +99,7 @@ _HEAD = (
         "confidence",
         "1",
         "[0, 1]",
-        "Of the detector, or of the landmark net where it follows the face; null where nothing was found.",
+        "Confidence of the detector, or of the landmark net where it follows the face; null where nothing was found.",
     ),
     _real("x0", "px", "any", "Left edge of the face box in the image as shown; may lie outside the image."),
     _real("y0", "px", "any", "Top edge of the face box in the image as shown; may lie outside the image."),
@@ -108,7 +108,7 @@ _HEAD = (
     _real("pitch_rad", "rad", "[-pi, pi]", "Head rotation, seen by the viewer: positive lifts the nose."),
     _real("yaw_rad", "rad", "[-pi, pi]", "Head rotation, seen by the viewer: positive turns the nose to the right."),
     _real("roll_rad", "rad", "[-pi, pi]", "Head rotation, seen by the viewer: positive tilts the crown to the right."),
-    _real("quality", "1", "[0, 1]", "The chance that the expression is read rightly from such a picture."),
+    _real("quality", "1", "[0, 1]", "Probability that the predicted expression is right for an image of this quality."),
     Column(
         name="expression",
         type=pa.string(),
@@ -122,7 +122,7 @@ PERSON_COLUMN = Column(
     type=pa.string(),
     unit="",
     range="any text",
-    meaning="Whom a user has named this track, see `mien tracks`; null where nobody was named.",
+    meaning="Name that a user gave to the track, see `mien tracks`; null without one.",
 )
 """The column that naming persons adds after ``track_id``."""
 
@@ -136,7 +136,7 @@ _EYES = tuple(
         f"eye_open_image_{side}",
         "1",
         "[0, 1]",
-        f"How wide the eye at the image's {side} is open, 0 closed to 1 wide; null without a landmark net.",
+        f"Openness of the eye at the image's {side}, 0 closed to 1 wide open; null without a landmark net.",
     )
     for side in ("left", "right")
 )
@@ -169,12 +169,12 @@ REQUIRED_COLUMNS = tuple(_FIXED)
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """Which of the bundle-dependent columns a table has.
+    """The bundle-dependent columns of a table.
 
     Attributes:
-        expression_labels: the bundle's expressions, in its order.
-        action_unit_labels: the bundle's action units, in its order.
-        n_landmarks: landmarks per face that get columns; 0 for none.
+        expression_labels: Expressions of the bundle, in its order.
+        action_unit_labels: Action units of the bundle, in its order.
+        n_landmarks: Number of landmarks per face with columns; 0 for none.
     """
 
     expression_labels: tuple[str, ...]
@@ -186,7 +186,7 @@ class Layout:
         """Reads the layout that `table_schema` stored.
 
         Raises:
-            ConfigError: the schema does not come from `table_schema`.
+            ConfigError: The schema does not come from `table_schema`.
         """
         about = table_metadata(schema)
         missing = [key for key in _OWN_KEYS if key not in about]
@@ -214,14 +214,14 @@ def table_schema(
     Parquet, CSV and JSON Lines and ``frame.filter(like="lm_x")`` is a matrix.
 
     Args:
-        expression_labels: the bundle's expressions; canonical ones that are not among them stay null in every row.
-        action_unit_labels: the bundle's action units, such as ``"AU12"``.
-        n_landmarks: landmarks per face to write, 0 for none; with them go the columns `EYE_COLUMNS`.
-        metadata: facts about the run for the file, such as ``bundle_name``, ``bundle_sha256``, ``stream_offset_s``.
+        expression_labels: Expressions of the bundle; canonical ones that are not among them are null in every row.
+        action_unit_labels: Action units of the bundle, such as ``"AU12"``.
+        n_landmarks: Number of landmarks per face, 0 for none; `EYE_COLUMNS` go with them.
+        metadata: Facts about the run for the file, such as ``bundle_name``, ``bundle_sha256``, ``stream_offset_s``.
             The schema version, mien's version and the labels are added.
 
     Raises:
-        ConfigError: labels repeat or clash with other columns, ``n_landmarks`` is not in 0..99, or ``metadata``
+        ConfigError: Labels repeat or clash with other columns, ``n_landmarks`` is not in 0..99, or ``metadata``
             uses a reserved key.
     """
     if not 0 <= n_landmarks <= 99:
@@ -274,7 +274,12 @@ def with_current_keys(values: Mapping[str, T]) -> dict[str, T]:
 
 
 def with_table_metadata(schema: pa.Schema, facts: Mapping[str, str]) -> pa.Schema:
-    """The schema with further facts for `table_metadata`."""
+    """The schema with further facts for `table_metadata`.
+
+    Examples:
+        >>> table_metadata(with_table_metadata(table_schema(), {"smoothing": "va=50"}))["smoothing"]
+        'va=50'
+    """
     own = {f"{_PREFIX}{key}".encode(): text.encode() for key, text in facts.items()}
     return schema.with_metadata({**(schema.metadata or {}), **own})
 
@@ -283,7 +288,7 @@ def describe_columns(schema: pa.Schema | None = None) -> Iterator[Column]:
     """Name, unit, range and meaning of every column, for documentation.
 
     Args:
-        schema: the table to describe; by default one with every action unit that mien knows and no landmarks.
+        schema: Schema of the table; by default one with every action unit that mien knows and no landmarks.
     """
     if schema is None:
         schema = table_schema(action_unit_labels=tuple(ACTION_UNITS))
@@ -291,7 +296,7 @@ def describe_columns(schema: pa.Schema | None = None) -> Iterator[Column]:
 
 
 def action_unit_columns(schema: pa.Schema) -> list[str]:
-    """The action units of a table: those of its bundle or, where a text format says nothing of it, by their names."""
+    """The action units of a table: those of its bundle or, in text formats, the columns with such names."""
     try:
         return list(Layout.from_schema(schema).action_unit_labels)
     except ConfigError:
@@ -338,19 +343,35 @@ def thresholds_metadata(thresholds: Mapping[str, float]) -> dict[str, str]:
 
 
 def column_numbers(column: pa.ChunkedArray) -> npt.NDArray[np.float64]:
-    """A column as float64, NaN where it is null."""
+    """A column as float64, NaN where it is null.
+
+    Examples:
+        >>> column_numbers(pa.chunked_array([[1, None]])).tolist()
+        [1.0, nan]
+    """
     return np.asarray(column.cast(pa.float64()).to_numpy(), dtype=np.float64)
 
 
 def expression_columns(schema: pa.Schema) -> list[str]:
-    """The columns of expression probabilities, in the order of the table."""
+    """The columns of expression probabilities, in the order of the table.
+
+    Examples:
+        >>> expression_columns(table_schema())[:2]
+        ['expression_neutral', 'expression_happiness']
+    """
     return [name for name in schema.names if name.startswith("expression_")]
 
 
 def column_named(name: str) -> Column | None:
-    """The column that a name stands for in the contract; None if the contract knows no such name.
+    """The column of the contract with this name; None if the contract has no such column.
 
-    It lets formats that store no types (CSV, JSON Lines) be read back with the right ones.
+    With it, formats that store no types (CSV, JSON Lines) are read back with the right ones.
+
+    Examples:
+        >>> column_named("AU12").range
+        '[0, 1]'
+        >>> column_named("note") is None
+        True
     """
     if name in _FIXED:
         return _FIXED[name]

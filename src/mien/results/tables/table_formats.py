@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""File formats of tables: which ending means which, Arrow columns from NumPy, and record batches to bytes."""
+"""File formats of tables: endings, Arrow columns from NumPy arrays, and record batches encoded as bytes."""
 
 from __future__ import annotations
 
@@ -71,10 +71,14 @@ ROWS_PER_JSON_PIECE = 2_048
 
 
 def format_of(path: Path) -> str:
-    """The format that a file's ending stands for: ``"parquet"``, ``"csv"`` or ``"jsonl"``.
+    """The format of a file by its ending: ``"parquet"``, ``"csv"`` or ``"jsonl"``.
 
     Raises:
-        ConfigError: the ending is none of `TABLE_ENDINGS`.
+        ConfigError: The ending is none of `TABLE_ENDINGS`.
+
+    Examples:
+        >>> format_of(Path("clip.NDJSON"))
+        'jsonl'
     """
     name = TABLE_ENDINGS.get(path.suffix.lower())
     if name is None:
@@ -91,16 +95,16 @@ def write_batches(file: BinaryIO, format_name: str, schema: pa.Schema, batches: 
     and ``null`` in JSON Lines. Text files are UTF-8.
 
     Args:
-        file: open for writing.
-        format_name: from `format_of`.
-        schema: of every batch; a table without rows has it too.
-        batches: the rows.
+        file: File open for writing.
+        format_name: Name of the format, as `format_of` gives it.
+        schema: Schema of every batch, and of a table without rows.
+        batches: Rows of the table.
     """
     _ENCODERS[format_name](file, schema, _grouped(batches, schema))
 
 
 def _grouped(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
-    """The same rows in larger pieces: parts are small, and one Parquet row group per part would be slow to read."""
+    """The same rows in larger pieces: one Parquet row group per small part would be slow to read."""
     group: list[pa.RecordBatch] = []
     n_rows = 0
     for batch in batches:
@@ -157,15 +161,15 @@ _ENCODERS: MappingProxyType[str, Callable[[BinaryIO, pa.Schema, Iterable[pa.Tabl
 
 
 def save_table(path: Path, table: pa.Table) -> None:
-    """Write a table; an older file of that name stays until the new one is complete. Missing folders are created.
+    """Writes a table; an older file of that name stays until the new one is complete. Missing folders are created.
 
     Args:
-        path: the file; its ending chooses the format.
-        table: columns of plain types.
+        path: Path of the file; its ending chooses the format.
+        table: Table with columns of plain types.
 
     Raises:
-        ConfigError: the ending is unknown.
-        OutputError: the place cannot be written.
+        ConfigError: The ending is unknown.
+        OutputError: The place cannot be written.
     """
     format_name = format_of(path)
     with output_errors(path, "choose a folder with room that you may write"):

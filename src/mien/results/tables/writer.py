@@ -130,9 +130,13 @@ class TableWriter:
     def append(self, source: str | Path, frame: Frame) -> None:
         """Adds the rows of one frame: one per face, or a single ``success = false`` row. The image is not kept.
 
+        Args:
+            source: Name of the input.
+            frame: Frame with its faces.
+
         Raises:
-            ConfigError: the faces have other labels or landmarks than the table, or the writer is closed.
-            OutputError: a flush failed; the frame is queued all the same and goes out with the next flush.
+            ConfigError: The faces have other labels than the table, or the writer is closed.
+            OutputError: A flush failed; the frame stays queued and is written with the next flush.
         """
         if self._closed:
             raise ConfigError(f"{self.path} is finished; open a new writer to write more rows")
@@ -147,7 +151,7 @@ class TableWriter:
         """Makes every row so far safe on the disk.
 
         Raises:
-            OutputError: the disk is full or the folder cannot be written; the rows stay queued.
+            OutputError: The disk is full or the folder cannot be written; the rows stay queued.
         """
         pending = self._pending
         if pending.frames:
@@ -163,7 +167,7 @@ class TableWriter:
         """Finishes the table and removes the parts. Closing twice does nothing.
 
         Raises:
-            OutputError: the table cannot be written. What was flushed is safe; close again once there is room, or
+            OutputError: The table cannot be written. What was flushed is safe; close again once there is room, or
                 let the next run recover it.
         """
         if self._closed:
