@@ -34,11 +34,11 @@ def test_the_page_shows_the_latest_live_frame() -> None:
         assert (face["top"], face["valence"], face["arousal"]) == ("happiness", 0.5, None)
         assert face["expression"] == {"neutral": 0.25, "happiness": 0.75}
         assert face["present"] == ["AU12"], "as the bundle's threshold of 0.2 says"
-        pictures = get(page, "/pictures")
-        head = [pictures.readline() for _ in range(4)]
+        images = get(page, "/images")
+        head = [images.readline() for _ in range(4)]
         length = int(head[2].split()[1])
-        picture = cv2.imdecode(np.frombuffer(pictures.read(length), np.uint8), cv2.IMREAD_COLOR)
-        assert picture.shape == (80, 100, 3)
+        image = cv2.imdecode(np.frombuffer(images.read(length), np.uint8), cv2.IMREAD_COLOR)
+        assert image.shape == (80, 100, 3)
         assert get(page, "/secret").status == 404
     assert not [thread for thread in threading.enumerate() if thread.name == "mien-page"]
 

@@ -2,7 +2,7 @@
 """Faces to affect: decoding of model outputs, the `Analyzer`, and what follows over time and from several systems."""
 
 from mien.affect.adaptive import AdaptiveRate, read_adaptively
-from mien.affect.analyzer import Analyzer
+from mien.affect.analyzer import Analyzer, opencv_on_one_thread
 from mien.affect.audio.encoders import (
     AUDIO_ENCODERS,
     AudioEncoder,
@@ -88,6 +88,7 @@ __all__ = [
     "frequency_divergence",
     "gaussian_mean",
     "hold_through_gaps",
+    "opencv_on_one_thread",
     "read_adaptively",
     "resting_levels",
     "search_blend",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a run shows itself on a terminal; apart from the other views because its library takes a while to load."""
+"""Shows a run on a terminal with progress bars; apart from the other views because rich takes a while to load."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from rich.console import Console
 from mien.pipeline import Progress
 
 _NAME_WIDTH = 40
-_LAST_WORDS = ("failure", "input")  # events after which an input shows no more progress
+_FINAL_EVENTS = ("failure", "input")  # events after which an input shows no more progress
 
 
 @dataclass
 class _InputBar:
-    """The bar of an input in work.
+    """The bar of one input.
 
     Attributes:
-        task: in rich's list.
-        started_s: when it was first seen, on the monotonic clock.
-        share: of the input that is done, 0 to 1.
+        task: Identifier of the bar in rich's list.
+        started_s: Time at which the input was first seen, on the monotonic clock.
+        share: Share of the input that is done, from 0 to 1.
     """
 
     task: bars.TaskID
@@ -33,12 +33,12 @@ class _InputBar:
 
 
 class BarView:
-    """Plain lines for events, and bars with rate and remaining time under them. A `RunView`.
+    """A `RunView` with plain lines for events, and bars with rate and remaining time under them.
 
-    There is a bar for every input in work, and where there are several inputs, one for the whole run.
+    There is a bar for every input that is being analysed, and where there are several inputs, one for the whole run.
 
     Args:
-        console: a terminal; standard error if None.
+        console: A terminal; standard error if None.
     """
 
     def __init__(self, console: Console | None = None) -> None:
@@ -76,9 +76,9 @@ class BarView:
             self._bar.update(self._whole, completed=progress.n_inputs_done + begun, facts=facts)
 
     def say(self, event: str, message: str, **facts: Any) -> None:
-        """Print the message; an input that is through loses its bar."""
+        """Print the message; an input that is finished loses its bar."""
         self._console.print(message, markup=False, highlight=False, soft_wrap=True)
-        bar = self._inputs.pop(facts.get("path", ""), None) if event in _LAST_WORDS else None
+        bar = self._inputs.pop(facts.get("path", ""), None) if event in _FINAL_EVENTS else None
         if bar is not None:
             self._bar.remove_task(bar.task)
 

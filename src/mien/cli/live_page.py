@@ -47,7 +47,7 @@ class LivePage:
         self._changed = threading.Condition()
         self._frame: LiveFrame | None = None
         self._number = 0
-        self._picture: tuple[int, bytes] = (0, b"")
+        self._image: tuple[int, bytes] = (0, b"")
         self._drawing = threading.Lock()
         self._closed = False
         page = self
@@ -86,18 +86,18 @@ class LivePage:
                 self._changed.wait(_WAIT_S)
             return None if self._closed or self._frame is None else (self._number, self._frame)
 
-    def picture(self, number: int, live_frame: LiveFrame) -> bytes:
+    def image(self, number: int, live_frame: LiveFrame) -> bytes:
         """The frame with its faces drawn, as a JPEG; drawn once for all browsers, and never without one."""
         with self._drawing:
-            if self._picture[0] != number and live_frame.frame.image is not None:
+            if self._image[0] != number and live_frame.frame.image is not None:
                 drawn = draw_faces(
                     live_frame.frame.image,
                     live_frame.frame.faces,
                     thresholds=live_frame.thresholds,
                     anonymous=self._anonymous,
                 )
-                self._picture = number, encode_jpeg(drawn)
-            return self._picture[1]
+                self._image = number, encode_jpeg(drawn)
+            return self._image[1]
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -131,8 +131,8 @@ class _Handler(BaseHTTPRequestHandler):
                 case "/":
                     self._head("text/html; charset=utf-8")
                     self.wfile.write(resources.files("mien.cli").joinpath("live.html").read_bytes())
-                case "/pictures":
-                    self._pictures()
+                case "/images":
+                    self._images()
                 case "/statistics":
                     self._statistics()
                 case _:
@@ -146,14 +146,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
 
-    def _pictures(self) -> None:
+    def _images(self) -> None:
         self._head(f"multipart/x-mixed-replace; boundary={_BOUNDARY}")
         number = 0
         while (latest := self.live_page.after(number)) is not None:
             number, live_frame = latest
-            picture = self.live_page.picture(number, live_frame)
-            head = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"
-            self.wfile.write(head.encode() + picture + b"\r\n")
+            image = self.live_page.image(number, live_frame)
+            head = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(image)}\r\n\r\n"
+            self.wfile.write(head.encode() + image + b"\r\n")
 
     def _statistics(self) -> None:
         self._head("text/event-stream")

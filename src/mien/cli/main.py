@@ -120,7 +120,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         click.echo("interrupted", err=True)
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
-        # The reader of the output has closed it (``mien models | head -1``). Python would complain again at its end.
+        # The other end of the pipe is closed (``mien models | head -1``). Python would complain again at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except MienError as error:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a run reports itself on standard error: lines for people, JSON lines for programs."""
+"""Shows the progress and events of a run on standard error: lines for people, JSON lines for programs."""
 
 from __future__ import annotations
 
@@ -20,13 +20,19 @@ _SECONDS_BETWEEN_LINES = 1.0
 
 
 class RunView(Protocol):
-    """Takes progress and events."""
+    """A view of a run, which takes progress and events."""
 
     def progress(self, progress: Progress) -> None:
         """Show progress."""
 
     def say(self, event: str, message: str, **facts: Any) -> None:
-        """Show an event: ``message`` for people, ``facts`` for programs."""
+        """Show an event.
+
+        Args:
+            event: Name of the event.
+            message: One sentence for people.
+            **facts: JSON values for programs.
+        """
 
     def __enter__(self) -> Self: ...
 
@@ -36,7 +42,7 @@ class RunView(Protocol):
 
 
 class JsonView:
-    """One JSON object a line: ``progress`` at most once a second, and one for every event."""
+    """One JSON object per line: one for every event, and ``progress`` at most once per second."""
 
     def __init__(self) -> None:
         self._next_s = 0.0
@@ -66,10 +72,10 @@ class JsonView:
 
 
 class PlainView:
-    """A line for every event, and no progress: where nobody watches, in a pipe or a file."""
+    """One line per event and no progress, for a pipe or a file."""
 
     def progress(self, progress: Progress) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def say(self, event: str, message: str, **facts: Any) -> None:  # noqa: ARG002 - the port names them
         """Print the message."""
@@ -95,12 +101,12 @@ def create_view(log: str) -> RunView:
     return BarView()
 
 
-# A damaged video has one remark per damaged place; people need to see that there are many, not all of them.
+# A damaged video has one remark per damaged place; people need their number, not each of them.
 _REMARKS_SHOWN = 3
 
 
 def reporter(view: RunView) -> Callable[[Event], None]:
-    """What shows every event of a run in ``view``."""
+    """A callback that shows every event of a run in ``view``."""
 
     def report(event: Event) -> None:
         match event:
@@ -138,5 +144,5 @@ def _say_input(view: RunView, record: InputRecord) -> None:
 
 
 def counted(n: int, noun: str) -> str:
-    """``1 face``, ``2 faces``."""
+    """A number with its noun: ``1 face``, ``2 faces``."""
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

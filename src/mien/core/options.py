@@ -197,7 +197,7 @@ class Outputs(CheckedOptions):
     overlay: str | os.PathLike[str] | None = field(
         default=None,
         metadata=option(
-            "Video, or picture of a photo, with all results drawn; for a single input.",
+            "Video, or image of a photo, with all results drawn; for a single input.",
             "--overlay",
             metavar="FILE",
             changes_rows=False,

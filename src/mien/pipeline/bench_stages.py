@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stages that `bench` measures, each as work that can be repeated on the same data."""
+"""Prepares the stages that `bench` times, each as work that can be repeated on the same data."""
 
 from __future__ import annotations
 
@@ -166,13 +166,13 @@ class BenchData:
     def _affect(self) -> Iterator[BenchStage]:
         spec, bundle = self.analyzer.spec, self.analyzer.bundle
         decode, model = Decoder(spec), self.analyzer.quality_model
-        pictures = [frame.gray if self._in_gray else frame.image for frame in self._frames]
+        images = [frame.gray if self._in_gray else frame.image for frame in self._frames]
 
         def cut() -> list[Any]:
             crops = []
-            for picture, found in zip(pictures, self._found, strict=True):
-                crops.append(cut_faces(picture, found, spec))
-                face_quality(model, picture.shape[:2], found, crops[-1])
+            for image, found in zip(images, self._found, strict=True):
+                crops.append(cut_faces(image, found, spec))
+                face_quality(model, image.shape[:2], found, crops[-1])
             return crops
 
         crops = np.concatenate(cut())

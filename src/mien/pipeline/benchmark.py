@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mien._version import __version__
-from mien.affect.analyzer import opencv_on_one_thread
+from mien.affect import opencv_on_one_thread
 from mien.core import AnalyzerConfig, ConfigError, refuse_unused, with_shortcuts
 from mien.inference import Memory, machine_name
 from mien.pipeline.bench_stages import BenchData, BenchStage, EndToEnd

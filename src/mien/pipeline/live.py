@@ -202,12 +202,12 @@ def _live(
 ) -> Generator[LiveFrame, None, None]:
     with ExitStack() as stack:
         # The camera first: that it is missing should not take the seconds that models take to load.
-        reader, is_file = _open_source(source)
-        stack.callback(reader.close)
+        opened, is_file = _open_source(source)
+        stack.callback(opened.close)
         analyzer = Analyzer(config)
-        table = None if outputs.table is None else stack.enter_context(LiveTable(outputs, analyzer, reader))
+        table = None if outputs.table is None else stack.enter_context(LiveTable(outputs, analyzer, opened))
         thresholds = analyzer.spec.action_unit_thresholds
-        frames = _paced(reader, clock) if is_file else reader
+        frames = _paced(opened, clock) if is_file else opened
         newest = stack.enter_context(NewestFrame(frames, clock))
         analysed = stack.enter_context(closing(analyzer.frames(_until(newest, stop_s), images=True, live=True)))
         speed = _Speed()
@@ -216,7 +216,7 @@ def _live(
             if table is not None:
                 table.append(frame, newest.n_dropped)
             yield LiveFrame(
-                source=reader.info.name,
+                source=opened.info.name,
                 frame=frame,
                 latency_s=latency_s,
                 statistics=speed.statistics(newest.n_dropped),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The picture or video with everything drawn on it."""
+"""Writes an overlay: the image or video with all results drawn."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from mien.media import (
     save_image,
 )
 
-# Where the source does not tell; it only steers the bit rate.
+# For sources without a frame rate; it only affects the bit rate.
 _FALLBACK_FPS = 30.0
-_EVERYBODY = FaceSelector()
+_ALL_FACES = FaceSelector()
 
 
 class Overlay(Protocol):
-    """Takes analysed frames with their images, in order."""
+    """An output that takes analysed frames with their images, in order."""
 
     def write(self, frame: Frame) -> None:
-        """Draw one."""
+        """Draw one frame."""
 
     def __enter__(self) -> Self: ...
 
@@ -45,11 +45,11 @@ class Overlay(Protocol):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Painter:
-    """Draws the readings of the chosen faces, over heads that are hidden where that was asked for.
+    """Draws the results of the chosen faces, and hides heads on request.
 
     Attributes:
-        choice: whose readings are drawn.
-        heads: which heads are hidden, None for none.
+        choice: Faces whose results are drawn.
+        heads: Heads that are hidden; None to hide none.
         thresholds: Action unit -> probability from which it counts as present.
     """
 
@@ -58,7 +58,7 @@ class Painter:
     thresholds: Mapping[str, float]
 
     def __call__(self, image: npt.NDArray[np.uint8], frame: Frame) -> npt.NDArray[np.uint8]:
-        """The picture of a frame with everything drawn."""
+        """The image of a frame with all results drawn."""
         if self.heads is not None:
             image = anonymize_faces(image, self.heads.update(frame.faces, frame.time_s))
         return draw_faces(image, self.choice.of(frame.faces), thresholds=self.thresholds)
@@ -68,7 +68,7 @@ class NoOverlay:
     """Draws nothing."""
 
     def write(self, frame: Frame) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def __enter__(self) -> Self:
         return self
@@ -80,11 +80,11 @@ class NoOverlay:
 
 
 class ImageOverlay(NoOverlay):
-    """One drawn picture; the place is written when the frame comes.
+    """An overlay of a photo; the file is written when the frame comes.
 
     Args:
-        path: the picture, of an ending in `mien.media.SAVE_SUFFIXES`.
-        painter: draws on the frame.
+        path: Path of the image, with an ending in `mien.media.SAVE_SUFFIXES`.
+        painter: Draws on the frame.
     """
 
     def __init__(self, path: Path, painter: Painter) -> None:
@@ -92,26 +92,26 @@ class ImageOverlay(NoOverlay):
         self._painter = painter
 
     def write(self, frame: Frame) -> None:
-        """Draw the faces and save the picture.
+        """Draw the faces and save the image.
 
         Raises:
-            OutputError: the place cannot be written.
+            OutputError: The file cannot be written.
         """
         if frame.image is not None:
             save_image(self._path, self._painter(frame.image, frame))
 
 
 class VideoOverlay:
-    """A drawn video that shows its first picture at 0 s and the others as far apart as the source does.
+    """An overlay of a video; its first frame is at 0 s and the others as far apart as in the source.
 
     Args:
-        path: the video.
-        info: of the source.
-        every: the share of frames that will come, for the bit rate.
-        painter: draws on the frames.
+        path: Path of the video.
+        info: Facts about the source.
+        every: Stride of the frames that will come, for the bit rate.
+        painter: Draws on the frames.
 
     Raises:
-        OutputError: the ending is not that of a video, or the place cannot be written.
+        OutputError: The ending is not that of a video, or the file cannot be written.
     """
 
     def __init__(self, path: Path, info: VideoInfo, painter: Painter, *, every: int) -> None:
@@ -121,15 +121,15 @@ class VideoOverlay:
         self._start_s: float | None = None
 
     def write(self, frame: Frame) -> None:
-        """Draw the faces and append the picture.
+        """Draw the faces and append the frame.
 
         Raises:
-            OutputError: the disk is full or the file cannot be written.
+            OutputError: The disk is full or the file cannot be written.
         """
         if frame.image is None:
             return
         if self._start_s is None:
-            self._start_s = frame.time_s  # a part of a video must not begin with minutes of nothing
+            self._start_s = frame.time_s  # an overlay of a later part must not begin with minutes of nothing
         self._writer.write(self._painter(frame.image, frame), frame.time_s - self._start_s)
 
     def __enter__(self) -> Self:
@@ -144,30 +144,30 @@ class VideoOverlay:
 
 @dataclass(frozen=True, kw_only=True)
 class Drawing:
-    """The overlay that was asked for.
+    """Settings of the overlay of a run.
 
     Attributes:
-        path: of the picture or video.
-        anonymous: whether faces are made unrecognisable, all of them, also those that were not chosen.
-        choice: whose readings are drawn.
+        path: Path of the image or video.
+        anonymous: Whether all faces are made unrecognisable, also those that were not chosen.
+        choice: Faces whose results are drawn.
     """
 
     path: Path
     anonymous: bool
-    choice: FaceSelector = _EVERYBODY
+    choice: FaceSelector = _ALL_FACES
 
     @classmethod
-    def of(cls, outputs: Outputs, choice: FaceSelector = _EVERYBODY) -> Drawing | None:
+    def of(cls, outputs: Outputs, choice: FaceSelector = _ALL_FACES) -> Drawing | None:
         """The overlay of a run's outputs; None without one."""
         if outputs.overlay is None:
             return None
         return cls(path=Path(outputs.overlay), anonymous=outputs.anonymous, choice=choice)
 
     def check(self, media: MediaInput) -> None:
-        """Refuse, before any work is done, what cannot be drawn.
+        """Refuse an overlay that cannot be written, before any work is done.
 
         Raises:
-            ConfigError: the ending does not fit the input, or the overlay would replace the input.
+            ConfigError: The ending does not fit the input, or the overlay would replace the input.
         """
         kind = "image" if media.kind == "image" else "video"
         endings = SAVE_SUFFIXES if kind == "image" else VIDEO_SAVE_SUFFIXES
@@ -185,11 +185,11 @@ class Drawing:
 
         Args:
             info: Facts about the video; None for an image.
-            every: Each how many-th frame of the source will come.
+            every: Stride of the frames that will come.
             thresholds: Action unit -> probability from which it counts as present.
 
         Raises:
-            OutputError: the place cannot be written.
+            OutputError: The file cannot be written.
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which inputs go into which table, decided before any of them is opened."""
+"""Plans a run: finds the inputs and gives each its table, before any of them is opened."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ PathName = str | os.PathLike[str]
 
 @dataclass(frozen=True)
 class TablePlan:
-    """One table and what goes into it, in order.
+    """One table and its inputs, in order.
 
     Attributes:
-        table: its path.
-        inputs: at least one.
-        first_number: of its inputs among those of the run.
-        failures: names that should have gone into it but that nothing answered to.
+        table: Path of the table.
+        inputs: Inputs of the table, at least one.
+        first_number: Number of its first input among the inputs of the run, from 0.
+        failures: Names of the table's inputs that no file has.
     """
 
     table: Path
@@ -40,13 +40,13 @@ class TablePlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """A whole run.
+    """Tables of a whole run.
 
     Attributes:
-        tables: at least one input each.
-        failures: names that nothing answered to.
-        folder: where the tables go; None where all goes into one table.
-        earlier: tables that are in that folder already.
+        tables: Tables with at least one input each.
+        failures: Names that no file has.
+        folder: Folder of the tables; None where all inputs go into one table.
+        earlier: Tables that are in that folder already.
     """
 
     tables: tuple[TablePlan, ...]
@@ -56,25 +56,25 @@ class Plan:
 
     @property
     def inputs(self) -> tuple[MediaInput, ...]:
-        """All inputs in order."""
+        """All inputs, in order."""
         return tuple(media for table in self.tables for media in table.inputs)
 
     @property
     def n_named(self) -> int:
-        """Inputs found and names that nothing answered to."""
+        """Number of inputs found and of names that no file has."""
         return len(self.inputs) + len(self.failures)
 
 
 def make_plan(patterns: Sequence[PathName], out: PathName) -> Plan:
     """Resolve inputs and outputs.
 
-    ``out`` with a table's ending is one table for everything (its column ``source`` tells inputs apart). An existing
-    folder, a name that ends with ``/`` and a name without ending are a folder with one Parquet table per input, named
-    after the input. An input that has a table there from an earlier run keeps its name, and no other input gets it as
-    long as that input exists. Nothing is created yet.
+    ``out`` with a table's ending is one table for all inputs, with the name of each in its column ``source``. An
+    existing folder, a name that ends with ``/`` and a name without ending are a folder with one Parquet table per
+    input, named after the input. An input that has a table there from an earlier run keeps its name, and no other
+    input gets it as long as that input exists. Nothing is created yet.
 
     Raises:
-        ConfigError: no input was named, or ``out`` has the ending of something else.
+        ConfigError: No input was named, or ``out`` has an ending that is not that of a table.
     """
     if not patterns:
         raise ConfigError("no input given; name files, folders, glob patterns or a camera number")
@@ -108,9 +108,7 @@ def _is_folder(out: PathName) -> bool:
     if path.is_dir() or name.endswith(("/", os.sep)) or not path.suffix:
         return True
     if path.suffix.lower() not in TABLE_ENDINGS:
-        raise ConfigError(
-            f"{name}: a table ends in one of {', '.join(TABLE_ENDINGS)}; if this shall be a folder, write {name}/"
-        )
+        raise ConfigError(f"{name}: a table ends in one of {', '.join(TABLE_ENDINGS)}; for a folder, write {name}/")
     return False
 
 
@@ -118,9 +116,9 @@ def _table_names(inputs: Sequence[MediaInput], kept: Mapping[int, str], in_use: 
     """A file name per input: its stem where that is unique in this run, else with its ending, then with its folders.
 
     Args:
-        inputs: of the run.
-        kept: names that are settled, by the number of the input.
-        in_use: further names that nothing else may get.
+        inputs: Inputs of the run.
+        kept: Number of an input -> name of the table that it has already.
+        in_use: Further names that no other input may get.
     """
     spellings = [_spellings(media) for media in inputs]
     n_uses = [Counter(map(_key, level)) for level in zip(*spellings, strict=True)]
@@ -154,5 +152,5 @@ def _spellings(media: MediaInput) -> tuple[str, str, str, str]:
 
 
 def _key(name: str) -> str:
-    """What file systems that fold case or compose characters take for the same name."""
+    """A key that is equal for names that a file system may take for the same, by case or composed characters."""
     return unicodedata.normalize("NFC", name).casefold()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds the tables of earlier runs in a folder, and tells whether they would come out the same again."""
+"""Finds the tables of earlier runs in a folder, and decides whether a new run would write the same rows."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class ResumeIndex:
     def finished(
         self, table: Path, media: MediaInput, rows: Mapping[str, Any], bundle_sha256: str
     ) -> RunManifest | None:
-        """The manifest of a table that would come out the same again; None if there is work to do.
+        """The manifest of a table whose rows this run would write again; None if there is work to do.
 
         Args:
             table: Path of the input's table.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Events of a run as frozen records, and the record of what a run has done so far."""
+"""Defines the events of a run, and collects what a run has done so far."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from mien.results import InputFailure, InputRecord
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """How far a run has come; sent after every frame.
+    """Progress of a run; sent after every frame.
 
     Attributes:
-        source: name of the input.
-        number: of the input, from 0.
-        n_inputs: of the run.
-        n_frames: frames of this input analysed so far.
-        n_frames_expected: as its container promises for the options of the run, None if unknown.
-        n_faces: faces found in this input so far.
-        n_inputs_done: inputs of the run that are through, well or badly, those of earlier runs included.
+        source: Name of the input.
+        number: Number of the input, from 0.
+        n_inputs: Number of inputs of the run.
+        n_frames: Number of frames of this input analysed so far.
+        n_frames_expected: Number of frames to analyse, from the container and the options; None if unknown.
+        n_faces: Number of faces found in this input so far.
+        n_inputs_done: Number of inputs that are finished or have failed, those of earlier runs included.
     """
 
     source: str
@@ -39,14 +39,22 @@ class Progress:
 
 @dataclass(frozen=True)
 class Note:
-    """Something that the user should know and that belongs to no single input, such as rows that were rescued."""
+    """A message for the user that belongs to no single input, such as that rows of a crashed run were saved.
+
+    Attributes:
+        message: One sentence.
+    """
 
     message: str
 
 
 @dataclass(frozen=True)
 class TableWritten:
-    """A table and its manifest are complete."""
+    """A table and its manifest are complete.
+
+    Attributes:
+        table: Path of the table.
+    """
 
     table: Path
 
@@ -56,8 +64,8 @@ class TablesSkipped:
     """Tables that an earlier run has finished from the same files with the same settings; sent once, before the work.
 
     Attributes:
-        tables: their paths.
-        n_inputs: inputs in the run, for comparison.
+        tables: Paths of the tables.
+        n_inputs: Number of inputs of the run.
     """
 
     tables: tuple[Path, ...]
@@ -66,7 +74,11 @@ class TablesSkipped:
 
 @dataclass(frozen=True)
 class FailuresListed:
-    """The list of failures of a folder is up to date, and there are some."""
+    """The list of failures of a folder is up to date and not empty.
+
+    Attributes:
+        path: Path of the list.
+    """
 
     path: Path
 
@@ -77,18 +89,18 @@ Event = InputRecord | InputFailure | Note | TableWritten | TablesSkipped | Failu
 
 @dataclass(eq=False, kw_only=True)
 class RunProgress:
-    """Remembers every event and passes it on.
+    """Collects the events of a run and passes them on.
 
     Attributes:
-        n_inputs: of the run, names without an answer included.
-        on_progress: called after every frame.
-        on_event: called with everything that is added here.
-        tables: complete tables.
-        skipped: those of them that an earlier run had finished.
-        records: of the inputs that gave rows.
-        failures: of the inputs that could not be read, or not to their end.
-        notes: anything else.
-        done: names of the inputs that are through, well or badly, in this run or before.
+        n_inputs: Number of inputs of the run, names without a file included.
+        on_progress: Called after every frame.
+        on_event: Called with every event.
+        tables: Complete tables.
+        skipped: Tables among them that an earlier run had finished.
+        records: Records of the inputs that gave rows.
+        failures: Failures of the inputs that could not be read, or not to their end.
+        notes: Messages that belong to no single input.
+        done: Names of the inputs that are finished or have failed, in this run or before.
     """
 
     n_inputs: int
@@ -102,7 +114,7 @@ class RunProgress:
     done: set[str] = field(default_factory=set)
 
     def add(self, event: Event) -> None:
-        """Remember an event and pass it on."""
+        """Keep an event and pass it on."""
         match event:
             case InputRecord():
                 self.record(event)
@@ -119,15 +131,19 @@ class RunProgress:
         self.on_event(event)
 
     def record(self, record: InputRecord) -> None:
-        """Count an input as done, without a word: it may have been done by an earlier run."""
+        """Count an input as done without an event, since an earlier run may have done it."""
         self.records.append(record)
         self.done.add(record.path)
 
     def handle(self, plans: list[TablePlan], event: JobEvent) -> None:
-        """Take what a worker says about one of the tables.
+        """Handle an event of a job that writes one of the tables.
+
+        Args:
+            plans: Tables of the jobs, in order.
+            event: Event of one job.
 
         Raises:
-            Exception: an error that is not about this input alone, or that there is no other table to go on with.
+            Exception: An error that is not about this input alone, or that leaves no other table to go on with.
         """
         match event:
             case Message(message=Progress() as progress):

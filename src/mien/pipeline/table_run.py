@@ -138,7 +138,7 @@ class _TableRun:
         return stopped_by
 
     def _work_key(self) -> dict[str, str]:
-        """Digest of what decides the rows of a lone file; empty where no digest can tell.
+        """Digest of what decides the rows of a lone file; empty where there is no such digest.
 
         That is so for several inputs in a table, for cameras, and where a model is an object.
 
@@ -170,7 +170,7 @@ class _TableRun:
         try:
             if media.kind == "image":
                 self._choice.check_photo(media.name)
-            # Before anything is decoded: after Ctrl-C nobody wants to wait for it, and the file may be gone by then.
+            # Before anything is decoded: after Ctrl-C it would delay the end, and the file may be gone by then.
             sha256, size_bytes = self._fingerprint(media)
             opened = open_run(media, self._settings.video) if lone is None else nullcontext(lone)
             with opened as run, self._overlay(run.info) as overlay:

@@ -51,7 +51,7 @@ class TerminalView:
         self._next_s = 0.0
 
     def show(self, frame: LiveFrame) -> None:
-        """Show a frame, unless the last one was a moment ago: nobody reads faster."""
+        """Show a frame, unless the last one was a moment ago."""
         now_s = time.monotonic()
         if now_s >= self._next_s:
             self._next_s = now_s + 1 / _REFRESHES_HZ
