@@ -4,7 +4,7 @@
     python -m benchmarks quality --data DATA
 
 Writes the coefficients into the bundle's ``model.json`` and the charts ``docs/quality-accuracy.svg`` and
-``docs/quality-risk.svg``; prints the figures of docs/quality.md.
+``docs/quality-risk.svg``; prints the numbers of docs/quality.md.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def cost_ms(analyzer: Analyzer, n_faces: int = 8, n_calls: int = 200) -> float:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Fit the model, write its coefficients and charts, and print its figures."""
+    """Fit the model, write its coefficients and charts, and print its metrics."""
     parser = create_parser(_NAME, __doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of the open face sets")
     parser.add_argument("--model", default=DEFAULT_BUNDLE, help="bundle that the model is fitted to and written into")

@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 COMMON_SIZE_PX = 224
 """Input side of the network that `export_common_network` writes."""
 
-NETS = {"affect": "mien-light", "68 points and pose": "mien-points"}
+NETS = {"affect": "mien-light", "68 landmarks and pose": "mien-points"}
 _THREADS = (1, 2)
 _N_CLASSES = 8
 
@@ -123,13 +123,13 @@ def _variant(name: str, bundle: str, variant: str, work: Path, data: Path) -> Lo
 
 
 def _loss(name: str, variant: str, report: VariantReport) -> Loss:
-    worst = max((c for c in report.comparisons if c.decisive), key=lambda c: c.loss)
+    worst = max((c for c in report.comparisons if c.accepted_on), key=lambda c: c.loss)
     return Loss(
         net=name,
         precision=variant,
         size=round(report.size, 2),
-        measure=worst.figure.measure,
-        data=worst.figure.data,
+        measure=worst.metric.name,
+        data=worst.metric.data,
         points=round(100 * worst.loss, 2),
         accepted=report.recommended,
     )

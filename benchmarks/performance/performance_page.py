@@ -54,7 +54,7 @@ def write_performance_page(parts: Mapping[str, Part], root: Path) -> None:
 
 
 def with_table(readme: str, parts: Mapping[str, Part]) -> str:
-    """The text of README.md with these figures between its two marks.
+    """The text of README.md with these numbers between its two marks.
 
     Raises:
         ValueError: a mark is missing.
@@ -65,12 +65,12 @@ def with_table(readme: str, parts: Mapping[str, Part]) -> str:
 def page(parts: Mapping[str, Part]) -> Iterator[str]:
     """The lines of the page."""
     yield from (
-        "# How fast it is",
+        "# Performance",
         "",
         notice(NAME, edit="benchmarks/performance/performance_page.py"),
         "",
-        "Every figure was measured by one command on one machine, side by side with its peers: only ratios carry over",
-        "to other machines. `mien bench CLIP` measures yours. The raw figures are in `docs/performance.json`.",
+        "All numbers come from one command on one machine, in turns with other tools: only ratios are comparable",
+        "between machines. `mien bench CLIP` measures yours. The raw numbers are in `docs/performance.json`.",
         "",
         "## Targets",
         "",
@@ -174,7 +174,7 @@ def _shares(part: Part, stages: Part | None, measured: Mapping[str, float]) -> I
     if stages is None:
         return
     faces, scans = stages["faces_per_frame"], stages["scans_per_frame"]
-    per_frame = {"MTCNN, whole frame": scans, "68 points and pose": faces, "affect": faces}
+    per_frame = {"MTCNN, whole frame": scans, "68 landmarks and pose": faces, "affect": faces}
     work = {net["name"]: net["mflop"] * per_frame[net["name"]] for net in part["nets"]}
     moved = sum(net["moved_mb"] * per_frame[net["name"]] for net in part["nets"]) + part["frame_mb"]
     spent = {name: measured[name] * times for name, times in per_frame.items() if name in measured}
@@ -202,8 +202,8 @@ def _measured_ms(stages: Part | None) -> dict[str, float]:
         return {}
     names = {
         "MTCNN, whole frame": "search a whole",
-        "68 points and pose": "read 68",
-        "affect": "affect net and its answers, batch 16",
+        "68 landmarks and pose": "predict 68",
+        "affect": "affect network and decoding, batch 16",
     }
     known = {name: _ms(stages, beginning) for name, beginning in names.items()}
     return {name: ms for name, ms in known.items() if ms}

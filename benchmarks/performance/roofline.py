@@ -72,7 +72,7 @@ def measure_roofline(clip: Path) -> Roofline:
     return Roofline(
         nets=(
             _scan(images),
-            _bundle("68 points and pose", "mien-points"),
+            _bundle("68 landmarks and pose", "mien-points"),
             _bundle("affect", "mien-light"),
         ),
         gflops=peak["gflops"],

@@ -82,8 +82,8 @@ def _affect(stages: Mapping[str, Any] | None) -> Target:
 
 
 def _points(nets: Mapping[str, Any] | None) -> Target:
-    goal = f"68 points and pose of a face, one core: {_POINTS_MS:g} ms"
-    way = {"net": "68 points and pose", "precision": "fp32", "runtime": "onnxruntime", "threads": 1, "batch": 1}
+    goal = f"68 landmarks and pose of a face, one core: {_POINTS_MS:g} ms"
+    way = {"net": "68 landmarks and pose", "precision": "fp32", "runtime": "onnxruntime", "threads": 1, "batch": 1}
     ms = next((s["ms"] for s in (nets or {}).get("speeds", ()) if way.items() <= s.items()), None)
     return Target(goal, f"{ms:.2f} ms", ms < _POINTS_MS) if ms else Target(goal)
 

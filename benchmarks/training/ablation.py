@@ -199,7 +199,7 @@ def ablation_page(plan: Plan, work: Path) -> list[str]:
         "",
         pages.notice(_NAME, edit="benchmarks/training/ablation.toml"),
         "",
-        f"Variants of `{plan.tables['name']}` under one smaller budget, so the figures lie below those of the",
+        f"Variants of `{plan.tables['name']}` under one smaller budget, so the values are below those of the",
         "[model card](model-card.md). Higher is better except for ECE and flips.",
         "",
     ]
@@ -215,9 +215,9 @@ def ablation_page(plan: Plan, work: Path) -> list[str]:
     lines += [f"- {name}: {m.low:.3f} to {m.high:.3f}, n = {m.n}" for name, m in first.items() if m]
     lines += [
         "",
-        "## What moved what",
+        "## Differences",
         "",
-        "Difference of the means over seeds, for the figures whose every seed lies outside that interval and outside",
+        "Difference of the means over seeds, for the metrics whose every seed is outside that interval and outside",
         f"the range of the first row's {len(base)} seeds. Other differences are not distinguishable from chance; from",
         "one seed, a small difference is a hint.",
         "",
