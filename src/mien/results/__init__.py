@@ -1,62 +1,71 @@
 # SPDX-License-Identifier: Apache-2.0
 """Affect tables and feature vectors on disk: safe from crashes, read back, summarised and reported."""
 
-from mien.results.features.feature_shards import FeatureArrays, FeatureInfo, FeatureSet, SourceRecord, open_features
-from mien.results.features.feature_writer import ROWS_PER_SHARD, FeatureWriter, FrameVectors
+from mien.results.features import (
+    ROWS_PER_SHARD,
+    FeatureArrays,
+    FeatureInfo,
+    FeatureSet,
+    FeatureWriter,
+    FrameVectors,
+    SourceRecord,
+    open_features,
+)
 from mien.results.files import atomic_write, locked_folder, output_errors
-from mien.results.openface.openface_columns import (
+from mien.results.openface import (
+    OpenFacePlan,
     from_intensity,
     from_openface_pose,
     openface_header,
+    read_openface,
     to_intensity,
     to_openface_pose,
+    write_openface,
+    write_openface_files,
 )
-from mien.results.openface.openface_reader import read_openface
-from mien.results.openface.openface_writer import OpenFacePlan, write_openface, write_openface_files
-from mien.results.reports.html_report import render_report
-from mien.results.reports.report_content import Moment
-from mien.results.summaries.summary import Summary, summarize_table
+from mien.results.reports import Moment, render_report
+from mien.results.summaries import Summary, summarize_table
 from mien.results.table_reader import iter_pieces, read_table
-from mien.results.tables.manifest import (
+from mien.results.tables import (
     FAILURES_NAME,
+    PERSON_COLUMN,
+    SCHEMA_VERSION,
+    TABLE_ENDINGS,
+    Column,
     FailureRow,
     InputFailure,
     InputRecord,
-    RunManifest,
-    failure_rows,
-    hash_file,
-    manifest_path,
-    read_failures,
-    update_failures,
-)
-from mien.results.tables.persons import (
     PossibleIdSwitch,
+    Recovery,
+    RunManifest,
+    TableFacts,
+    TableWriter,
     Track,
-    choose_faces,
-    list_possible_id_switches,
-    list_tracks,
-    name_persons,
-    track_numbers,
-)
-from mien.results.tables.schema import (
-    PERSON_COLUMN,
-    SCHEMA_VERSION,
-    Column,
     action_unit_columns,
     action_unit_thresholds,
+    choose_faces,
     column_numbers,
     describe_columns,
     expression_columns,
+    failure_rows,
+    format_of,
+    hash_file,
+    list_possible_id_switches,
+    list_tracks,
+    manifest_path,
+    name_persons,
     presence_thresholds,
+    read_facts,
+    read_failures,
+    recover,
+    save_table,
     table_metadata,
     table_schema,
     thresholds_metadata,
+    track_numbers,
+    update_failures,
     with_table_metadata,
 )
-from mien.results.tables.spool import Recovery, recover
-from mien.results.tables.table_decoder import TableFacts, read_facts
-from mien.results.tables.table_formats import TABLE_ENDINGS, format_of, save_table
-from mien.results.tables.writer import TableWriter
 
 __all__ = [
     "FAILURES_NAME",

@@ -1,2 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The HTML report of tables: one file that needs no network."""
+"""HTML reports of affect tables, each one file that loads nothing."""
+
+from mien.results.reports.html_report import render_report
+from mien.results.reports.report_content import Moment
+
+__all__ = [
+    "Moment",
+    "render_report",
+]

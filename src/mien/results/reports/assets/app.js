@@ -1,4 +1,4 @@
-// The page: which recording and face, which stretch of time, and what the pointer is at.
+// The page: the chosen recording and face, the visible stretch of time, and the values under the pointer.
 "use strict";
 
 const byId = (id) => document.getElementById(id);

@@ -73,7 +73,7 @@ function runs(cells, known) {
 const at = (x, y) => `${x.toFixed(1)} ${y.toFixed(1)}`;
 
 function bandPath(run, x, upper, lower) {
-  // To the end of the last cell, so that a single frame is a bar and not nothing.
+  // To the end of the last cell, so that a single frame is a visible bar.
   const there = run.flatMap((cell) => [at(x(cell.begin), upper(cell)), at(x(cell.end), upper(cell))]);
   const back = [...run].reverse().flatMap((cell) => [at(x(cell.end), lower(cell)), at(x(cell.begin), lower(cell))]);
   return `M${there.join("L")}L${back.join("L")}Z`;

@@ -1,4 +1,4 @@
-// What the page was given: points of every face, packed as base64, and how they are read at any zoom.
+// The data of the page: points of every face, packed as base64, and their values at any zoom.
 "use strict";
 
 const DATA = JSON.parse(document.getElementById("data").textContent);
@@ -40,7 +40,7 @@ class Series {
     return low && time <= this.end[low - 1] + 1e-3 ? low - 1 : -1;
   }
 
-  /** Points between two times, united so that there are at most about ``n``: [{from, to, begin, end, breaks}]. */
+  /** Points between two times, merged so that there are at most about ``n``: [{from, to, begin, end, breaks}]. */
   cells(from, to, n) {
     let first = 0, stop = this.length;
     while (first < stop && this.end[first] < from) first += 1;
