@@ -22,7 +22,7 @@ from benchmarks import ROOT, create_parser
 from benchmarks.machine import today
 from benchmarks.page import measured_by, notice, table, write_page
 from mien import __version__
-from mien.affect import AdaptiveRate, Analyzer, read_adaptively
+from mien.affect import AdaptiveRate, Analyzer, predict_adaptively
 from mien.core import Frame
 from mien.inference import machine_name
 from mien.metrics import ccc
@@ -88,7 +88,7 @@ class FullAnalysis:
             rows = np.flatnonzero((self.frames >= stretch) & (self.frames < stretch + rate.strides[0]))
             if not len(rows):
                 continue
-            values, was_read = read_adaptively(
+            values, was_read = predict_adaptively(
                 rate,
                 self.frames[rows],
                 self.track_ids[rows],

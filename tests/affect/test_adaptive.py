@@ -5,7 +5,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from mien.affect import AdaptiveRate, Analyzer, read_adaptively
+from mien.affect import AdaptiveRate, Analyzer, predict_adaptively
 from mien.core import ConfigError
 from mien.media import VideoFrame
 from tests.helpers.face_clips import FPS, close_up
@@ -36,7 +36,7 @@ def run(
     may = np.broadcast_to(np.asarray(usable, np.bool_), values.shape)
     settings = AdaptiveRate.of(rate)
     assert settings is not None
-    columns, was_read = read_adaptively(settings, np.arange(len(values)), numbers, may, reader(values, asked))
+    columns, was_read = predict_adaptively(settings, np.arange(len(values)), numbers, may, reader(values, asked))
     return columns, was_read, asked
 
 
@@ -108,5 +108,5 @@ def test_an_analyzer_answers_for_every_frame_and_abstains_where_told(astronaut: 
 
 
 def test_what_is_live_cannot_look_ahead() -> None:
-    with pytest.raises(ConfigError, match="looks ahead"):
+    with pytest.raises(ConfigError, match="needs later frames"):
         next(Analyzer(threads=1).frames([], live=True, adaptive="25,5,1"))

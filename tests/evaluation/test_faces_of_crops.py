@@ -87,7 +87,7 @@ def test_the_bundles_own_smoothing(data: Path, tmp_path: Path) -> None:
     bundle = smoothing_bundle(tmp_path / "bundle")
     spec = Analyzer(bundle).spec
     assert Smoothing.of("bundle", spec) == Smoothing(va=2)
-    with pytest.raises(ConfigError, match="names no smoothing"):
+    with pytest.raises(ConfigError, match="recommends no smoothing"):
         Smoothing.of("bundle", dataclasses.replace(spec, smoothing=""))
 
     def p_va(*options: str) -> float:

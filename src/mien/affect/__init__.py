@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faces to affect: decoding of model outputs, the `Analyzer`, and what follows over time and from several systems."""
+"""From faces to affect: decoding of network outputs, the `Analyzer`, temporal processing and model ensembles."""
 
-from mien.affect.adaptive import AdaptiveRate, read_adaptively
+from mien.affect.adaptive import AdaptiveRate, predict_adaptively
 from mien.affect.analyzer import Analyzer, opencv_on_one_thread
 from mien.affect.audio.encoders import (
     AUDIO_ENCODERS,
@@ -23,7 +23,7 @@ from mien.affect.temporal.baseline import MIN_NEUTRAL_ROWS, NEUTRAL_FROM, Baseli
 from mien.affect.temporal.clip_intensity import (
     STATISTICS,
     ClipVectors,
-    IntensityReader,
+    IntensityPredictor,
     clip_sequences,
     clip_statistics,
 )
@@ -40,6 +40,7 @@ from mien.affect.temporal.compound import (
 from mien.affect.temporal.frame_smoothing import smooth_frames
 from mien.affect.temporal.smoothing import (
     KERNELS,
+    Kernel,
     Smoothing,
     box_mean,
     box_median,
@@ -65,7 +66,8 @@ __all__ = [
     "ClipVectors",
     "Decoder",
     "FakeAudioEncoder",
-    "IntensityReader",
+    "IntensityPredictor",
+    "Kernel",
     "RawFrame",
     "Smoothing",
     "activate",
@@ -89,7 +91,7 @@ __all__ = [
     "gaussian_mean",
     "hold_through_gaps",
     "opencv_on_one_thread",
-    "read_adaptively",
+    "predict_adaptively",
     "resting_levels",
     "search_blend",
     "search_blend_per_column",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Adaptive frame rate: a sure stretch of a track is read in a few frames, an unsure one in more, down to all."""
+"""Adaptive frame rate: affect is predicted in few frames where it is certain, and interpolated between them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
 from mien.affect.temporal.smoothing import fill_gaps
-from mien.core import ConfigError
+from mien.core import Bools, ConfigError, Float32, Indices, Int64
 
-Rows = npt.NDArray[np.intp]
-Values = Mapping[str, npt.NDArray[np.float32]]
+Values = Mapping[str, Float32]
 
 STRIDES = (25, 5, 1)
 CONFIDENCE = 0.8
@@ -22,18 +20,26 @@ CONFIDENCE = 0.8
 
 @dataclass(frozen=True, kw_only=True)
 class AdaptiveRate:
-    """How sparsely faces are read.
+    """Strides of an adaptive frame rate.
 
-    A track is cut into stretches of as many frames as the first stride. Each is read at its first frame, every so many
-    frames, and its last; where the mean of the expression probabilities that were read does not put ``confidence`` on
-    one expression, it is read at the next stride. The frames between are interpolated.
+    A track is cut into segments of as many frames as the first stride. In each segment, affect is predicted in the
+    first frame, in frames one stride apart, and in the last frame. Where the mean of the predicted expression
+    probabilities gives less than ``confidence`` to every expression, the segment is predicted again at the next stride.
+    The frames between are interpolated.
 
     Attributes:
-        strides: frames from one reading to the next, falling to 1.
-        confidence: mean probability of the top expression that ends the reading.
+        strides: Distances in frames between two predictions, falling to 1.
+        confidence: Mean probability of the top expression that is enough, above 0 and at most 1.
 
     Source: Savchenko, Facial Expression Recognition with Adaptive Frame Rate based on Multiple Testing Correction,
     ICML 2023. There thresholds of each stride come from labelled videos; here one is given.
+
+    Examples:
+        >>> str(AdaptiveRate())
+        '25,5,1@0.8'
+        >>> AdaptiveRate(strides=(5, 25))
+        Traceback (most recent call last):
+        mien.core.errors.ConfigError: strides must fall to 1, such as 25,5,1; got 5,25
     """
 
     strides: tuple[int, ...] = STRIDES
@@ -47,15 +53,19 @@ class AdaptiveRate:
             raise ConfigError(f"confidence must be above 0 and at most 1, got {self.confidence}")
 
     def __str__(self) -> str:
-        """The settings as `of` reads them."""
+        """The settings as text that `of` reads."""
         return f"{','.join(map(str, self.strides))}@{self.confidence:g}"
 
     @classmethod
     def of(cls, settings: AdaptiveRate | str | None) -> AdaptiveRate | None:
-        """Settings from what users pass: themselves, text such as ``"25,5,1"`` or ``"25,5,1@0.9"``, or None.
+        """Settings from text such as ``"25,5,1"`` or ``"25,5,1@0.9"``; settings and None are returned unchanged.
 
         Raises:
-            ConfigError: the text is no such settings.
+            ConfigError: The text has another form.
+
+        Examples:
+            >>> AdaptiveRate.of("10,1@0.9")
+            AdaptiveRate(strides=(10, 1), confidence=0.9)
         """
         if not isinstance(settings, str):
             return settings
@@ -69,28 +79,36 @@ class AdaptiveRate:
             raise ConfigError(f"an adaptive rate is written as 25,5,1 or 25,5,1@0.9, got {settings!r}") from error
 
 
-def read_adaptively(
+def predict_adaptively(
     rate: AdaptiveRate,
-    frames: npt.NDArray[np.int64],
-    track_ids: npt.NDArray[np.int64],
-    usable: npt.NDArray[np.bool_],
-    read: Callable[[Rows], Values],
-) -> tuple[dict[str, npt.NDArray[np.float32]], npt.NDArray[np.bool_]]:
-    """Values of all faces of one stretch of a video from readings of some.
+    frames: Int64,
+    track_ids: Int64,
+    usable: Bools,
+    predict: Callable[[Indices], Values],
+) -> tuple[dict[str, Float32], Bools]:
+    """Values of all faces of one segment of a video, from predictions for some of them.
 
     Args:
-        rate: how sparsely.
-        frames: (N,) ascending, the frame of each face.
-        track_ids: (N,); faces without a track (-1) are read.
-        usable: (N,) whether a face may be read; the others stay NaN and tell nothing of their neighbours.
-        read: name -> values (M, ...) of M chosen faces; ``"expression"`` must be among the names. Called once for
-            each stride at most.
+        rate: Strides.
+        frames: (N,) frame number of each face, ascending.
+        track_ids: (N,) track numbers; faces without a track (-1) are always predicted.
+        usable: (N,) whether a face may be predicted; the others stay NaN and do not influence their neighbours.
+        predict: Function from M rows to name -> values (M, ...); ``"expression"`` must be among the names. Called at
+            most once per stride.
 
     Returns:
-        Name -> (N, ...) float32, and (N,) whether a face was read. Nothing (an empty dict) if no face is usable.
+        Name -> (N, ...) float32, and (N,) whether a face was predicted. An empty dict if no face is usable.
+
+    Examples:
+        >>> frames, ids = np.arange(5), np.zeros(5, np.int64)
+        >>> def predict(rows):
+        ...     return {"expression": np.float32([[0.9, 0.1]] * len(rows)), "valence": np.float32(rows / 4)}
+        >>> values, predicted = predict_adaptively(AdaptiveRate(strides=(4, 1)), frames, ids, ids == 0, predict)
+        >>> values["valence"].tolist(), predicted.tolist()
+        ([0.0, 0.25, 0.5, 0.75, 1.0], [True, False, False, False, True])
     """
-    columns: dict[str, npt.NDArray[np.float32]] = {}
-    was_read = np.zeros(len(frames), dtype=np.bool_)
+    columns: dict[str, Float32] = {}
+    predicted = np.zeros(len(frames), dtype=np.bool_)
     tracks = [
         np.flatnonzero(usable & (track_ids == number)) for number in np.unique(track_ids[usable & (track_ids >= 0)])
     ]
@@ -98,25 +116,25 @@ def read_adaptively(
     pending = tracks
     for stride in rate.strides:
         wanted = np.concatenate([wanted, *(_sparse(frames, track, stride) for track in pending)]).astype(np.intp)
-        rows = wanted[~was_read[wanted]]
+        rows = wanted[~predicted[wanted]]
         if len(rows):
-            for name, values in read(rows).items():
+            for name, values in predict(rows).items():
                 columns.setdefault(name, np.full((len(frames), *values.shape[1:]), np.nan, np.float32))[rows] = values
-            was_read[rows] = True
-        pending = [track for track in pending if _mean_top(columns, track[was_read[track]]) < rate.confidence]
+            predicted[rows] = True
+        pending = [track for track in pending if _mean_top(columns, track[predicted[track]]) < rate.confidence]
         wanted = np.empty(0, dtype=np.intp)
     for track in tracks:
-        _interpolate(columns, frames, track, was_read)
-    return columns, was_read
+        _interpolate(columns, frames, track, predicted)
+    return columns, predicted
 
 
-def _mean_top(columns: Values, rows: Rows) -> float:
-    """How much probability these faces put on their common top expression."""
+def _mean_top(columns: Values, rows: Indices) -> float:
+    """Mean probability of the top expression of these faces."""
     return float(columns["expression"][rows].mean(axis=0).max())
 
 
-def _sparse(frames: npt.NDArray[np.int64], track: Rows, stride: int) -> Rows:
-    """The first face of a track, the next that is at least a stride later, and so on, and the last."""
+def _sparse(frames: Int64, track: Indices, stride: int) -> Indices:
+    """Rows of a track at least one stride apart, from the first on, and the last row."""
     if stride == 1:
         return track
     chosen = [0]
@@ -126,9 +144,9 @@ def _sparse(frames: npt.NDArray[np.int64], track: Rows, stride: int) -> Rows:
     return np.asarray(track[np.unique([*chosen, len(track) - 1])])
 
 
-def _interpolate(columns: Values, frames: npt.NDArray[np.int64], track: Rows, was_read: npt.NDArray[np.bool_]) -> None:
-    """Fill what was not read of a track, in place."""
-    known, missing = track[was_read[track]], track[~was_read[track]]
+def _interpolate(columns: Values, frames: Int64, track: Indices, predicted: Bools) -> None:
+    """Interpolate the rows of a track that were not predicted, in place."""
+    known, missing = track[predicted[track]], track[~predicted[track]]
     if not len(missing):
         return
     for values in columns.values():

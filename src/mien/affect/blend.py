@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Several models into one: weighted means with a weight search, and the confidence filter."""
+"""Ensembles: weighted means of several models with a weight search, and the confidence filter."""
 
 from __future__ import annotations
 
@@ -10,21 +10,19 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mien.core import ConfigError, columns_by_name
-
-Floats = npt.NDArray[np.float64]
+from mien.core import ConfigError, Float64, Indices, columns_by_name
 
 _STEPS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
 class BlendSearch:
-    """What a weight search found. It was chosen on the data that it is scored on: say so beside the number.
+    """Result of a weight search. The weights are selected on the data that they are scored on: report that, too.
 
     Attributes:
-        weights: of the models, summing to 1; among equal scores those nearest to equal weights.
-        score: of these weights.
-        tried: every (weights, score), from all weight on the last model to all on the first.
+        weights: Weights of the models, summing to 1; among equal scores those nearest to equal weights.
+        score: Score of these weights.
+        tried: Every (weights, score), from all weight on the last model to all on the first.
     """
 
     weights: tuple[float, ...]
@@ -32,17 +30,21 @@ class BlendSearch:
     tried: tuple[tuple[tuple[float, ...], float], ...]
 
 
-def blend(models: Sequence[npt.ArrayLike], weights: Sequence[float]) -> Floats:
+def blend(models: Sequence[npt.ArrayLike], weights: Sequence[float]) -> Float64:
     """Weighted mean of the models' probabilities, values or logits of the same classes.
 
     Blend first, then smooth, then decide.
 
     Args:
-        models: arrays of one common shape.
-        weights: one number >= 0 per model, summing to 1.
+        models: Arrays of one common shape.
+        weights: One number >= 0 per model, summing to 1.
 
     Raises:
-        ConfigError: shapes differ, or the weights do not fit.
+        ConfigError: Shapes differ, or the weights do not fit.
+
+    Examples:
+        >>> blend([[0.0, 1.0], [0.5, 0.5]], (0.5, 0.5)).tolist()
+        [0.25, 0.75]
     """
     arrays = _alike(models)
     shares = np.asarray(weights, dtype=np.float64)
@@ -54,23 +56,28 @@ def blend(models: Sequence[npt.ArrayLike], weights: Sequence[float]) -> Floats:
     return total
 
 
-def search_blend(models: Sequence[npt.ArrayLike], score: Callable[[Floats], float]) -> BlendSearch:
-    """The weights in steps of .1 with the best score.
+def search_blend(models: Sequence[npt.ArrayLike], score: Callable[[Float64], float]) -> BlendSearch:
+    """The weights in steps of 0.1 with the best score.
 
     Args:
-        models: 2 or more arrays of one common shape. The number of trials grows quickly: 11 for two, 66 for three,
-            286 for four.
-        score: of a blend, higher is better; it may smooth and decide. NaN never wins.
+        models: At least two arrays of one common shape. The number of trials grows quickly: 11 for two models, 66 for
+            three, 286 for four.
+        score: Score of a blend, higher is better; it may smooth and decide. NaN never wins.
 
     Raises:
-        ConfigError: fewer than two models, shapes differ, or no blend has a score.
+        ConfigError: There are fewer than two models, shapes differ, or no blend has a score.
+
+    Examples:
+        >>> found = search_blend([[0.0, 1.0], [1.0, 0.0]], score=lambda blended: -abs(blended[0] - 0.3))
+        >>> found.weights
+        (0.7, 0.3)
     """
     arrays = _alike(models)
     if len(arrays) < 2:
         raise ConfigError("a blend needs at least two models")
     tried = tuple((weights, float(score(blend(arrays, weights)))) for weights in _grid(len(arrays)))
     if all(np.isnan(value) for _, value in tried):
-        raise ConfigError("no blend has a score; the measure is undefined on these data")
+        raise ConfigError("no blend has a score; the metric is undefined on these data")
 
     def merit(trial: tuple[tuple[float, ...], float]) -> tuple[float, float]:
         weights, value = trial
@@ -81,19 +88,25 @@ def search_blend(models: Sequence[npt.ArrayLike], score: Callable[[Floats], floa
 
 
 def search_blend_per_column(
-    models: Sequence[npt.ArrayLike], score: Callable[[int, Floats], float]
+    models: Sequence[npt.ArrayLike], score: Callable[[int, Float64], float]
 ) -> tuple[BlendSearch, ...]:
-    """Weights of their own for each column, such as each emotion of the EMI challenge.
+    """Separate weights for each column, such as each emotion of the EMI challenge.
 
     Args:
-        models: 2 or more (N, K) arrays.
-        score: of column k, given k and the (N,) blend of that column; higher is better.
+        models: At least two (N, K) arrays.
+        score: Score of column k, given k and the (N,) blend of that column; higher is better.
 
     Returns:
         K searches; ``blend_per_column`` applies them.
 
     Raises:
-        ConfigError: as for `search_blend`.
+        ConfigError: As for `search_blend`.
+
+    Examples:
+        >>> first, second = [[0.0, 1.0]], [[1.0, 0.0]]
+        >>> searches = search_blend_per_column([first, second], score=lambda column, blended: blended[0])
+        >>> [search.weights for search in searches]
+        [(0.0, 1.0), (1.0, 0.0)]
     """
     arrays = _alike(models)
     if arrays[0].ndim != 2:
@@ -105,11 +118,19 @@ def search_blend_per_column(
     return tuple(searched(column) for column in range(arrays[0].shape[1]))
 
 
-def blend_per_column(models: Sequence[npt.ArrayLike], weights: Sequence[Sequence[float]]) -> Floats:
-    """Blend with one list of weights per column.
+def blend_per_column(models: Sequence[npt.ArrayLike], weights: Sequence[Sequence[float]]) -> Float64:
+    """Weighted mean of (N, K) arrays with separate weights for each column.
+
+    Args:
+        models: Arrays (N, K) of one common shape.
+        weights: For each of the K columns one number >= 0 per model, summing to 1.
 
     Raises:
-        ConfigError: shapes or numbers of weights do not fit.
+        ConfigError: Shapes or numbers of weights do not fit.
+
+    Examples:
+        >>> blend_per_column([[[0.0, 1.0]], [[1.0, 0.0]]], [(0.5, 0.5), (1.0, 0.0)]).tolist()
+        [[0.5, 1.0]]
     """
     arrays = _alike(models)
     if arrays[0].ndim != 2 or arrays[0].shape[1] != len(weights):
@@ -124,24 +145,30 @@ def confidence_filter(
     trained: npt.ArrayLike,
     trained_labels: Sequence[str],
     threshold: float,
-) -> npt.NDArray[np.intp]:
-    """Decide by a confident pretrained model where it is sure, by the trained one elsewhere.
+) -> Indices:
+    """Decisions of a confident pretrained model where it is certain, of the trained one elsewhere.
 
-    The pretrained model answers only with the classes that both know; its probabilities of these are taken as they
-    are, not renormalised. Smooth them before. Source: the expression entry of Savchenko at the 8th ABAW.
+    The pretrained model decides among the classes that both models know; its probabilities of these are used without
+    renormalisation. Smooth them before. Source: the expression entry of Savchenko at the 8th ABAW.
 
     Args:
         confident: (N, E) smoothed probabilities of the pretrained model.
-        confident_labels: E names.
+        confident_labels: Names of the E classes.
         trained: (N, C) probabilities of the trained model.
-        trained_labels: C names.
-        threshold: the pretrained model decides where its highest shared probability is above; .7 to .9.
+        trained_labels: Names of the C classes.
+        threshold: Highest shared probability above which the pretrained model decides; 0.7 to 0.9.
 
     Returns:
         (N,) indices into ``trained_labels``.
 
     Raises:
-        ConfigError: shapes do not fit, or no label is shared.
+        ConfigError: Shapes do not fit, or no label is shared.
+
+    Examples:
+        >>> confident, trained = [[0.9, 0.1], [0.6, 0.4]], [[0.2, 0.8], [0.2, 0.8]]
+        >>> labels = ("neutral", "happiness")
+        >>> confidence_filter(confident, labels, trained, labels, threshold=0.8).tolist()
+        [0, 1]
     """
     sure, own = np.asarray(confident, dtype=np.float64), np.asarray(trained, dtype=np.float64)
     shared = [label for label in trained_labels if label in confident_labels]
@@ -150,12 +177,12 @@ def confidence_filter(
     if sure.shape != (len(sure), len(confident_labels)) or own.shape != (len(sure), len(trained_labels)):
         raise ConfigError(f"probabilities of shape {sure.shape} and {own.shape} do not fit their labels")
     sure = sure[:, columns_by_name(confident_labels, shared)]
-    answer = columns_by_name(trained_labels, shared)[sure.argmax(axis=1)]
-    decided = np.where(sure.max(axis=1) > threshold, answer, own.argmax(axis=1))
+    certain = columns_by_name(trained_labels, shared)[sure.argmax(axis=1)]
+    decided = np.where(sure.max(axis=1) > threshold, certain, own.argmax(axis=1))
     return np.asarray(decided, dtype=np.intp)
 
 
-def _alike(models: Sequence[npt.ArrayLike]) -> list[Floats]:
+def _alike(models: Sequence[npt.ArrayLike]) -> list[Float64]:
     arrays = [np.asarray(model, dtype=np.float64) for model in models]
     shapes = sorted({array.shape for array in arrays})
     if len(shapes) != 1:
@@ -163,8 +190,8 @@ def _alike(models: Sequence[npt.ArrayLike]) -> list[Floats]:
     return arrays
 
 
-def _grid(n_systems: int) -> Iterator[tuple[float, ...]]:
-    """All weights that are multiples of .1 and sum to 1."""
-    for parts in itertools.product(range(_STEPS + 1), repeat=n_systems - 1):
+def _grid(n_models: int) -> Iterator[tuple[float, ...]]:
+    """All weights that are multiples of 0.1 and sum to 1."""
+    for parts in itertools.product(range(_STEPS + 1), repeat=n_models - 1):
         if sum(parts) <= _STEPS:
             yield (*(part / _STEPS for part in parts), (_STEPS - sum(parts)) / _STEPS)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mien.affect.adaptive import AdaptiveRate, read_adaptively
+from mien.affect.adaptive import AdaptiveRate, predict_adaptively
 from mien.core import EXPRESSIONS, Faces, Float32, Image, Indices, Int64, ModelSpec, TaskSpec
 from mien.faces import Detections, LandmarkModel, align_faces, find_keypoints, resize_face, to_colour
 from mien.inference import Bundle
@@ -244,7 +244,7 @@ class AffectInference:
             return {name: values[name] for name in values.keys() - labels.keys()}
 
         track_ids = np.concatenate([found.track_ids for found in batch])
-        values, _ = read_adaptively(rate, places, track_ids, ~(quality < self.min_quality), predict)
+        values, _ = predict_adaptively(rate, places, track_ids, ~(quality < self.min_quality), predict)
         return {**labels, **values}
 
 

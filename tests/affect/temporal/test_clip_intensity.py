@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mien.affect import ClipVectors, IntensityReader, clip_statistics
+from mien.affect import ClipVectors, IntensityPredictor, clip_statistics
 from mien.core import INTENSITY_LABELS, ConfigError, HeadInput, HeadSpec, ModelError
 from mien.datasets import EMI_EMOTIONS, ERI_EMOTIONS
 from mien.inference import FakeSession, Head, load_head
@@ -46,7 +46,7 @@ def vectors(n: int, digest: str, part: str) -> ClipVectors:
 @pytest.mark.parametrize("task", INTENSITY_LABELS)
 def test_without_weights_there_is_no_answer(task: str) -> None:
     with pytest.raises(ModelError, match=f"no trained weights for {task}"):
-        IntensityReader(task)
+        IntensityPredictor(task)
 
 
 def test_labels_are_those_of_the_data_sets() -> None:
@@ -55,7 +55,7 @@ def test_labels_are_those_of_the_data_sets() -> None:
 
 def test_a_head_sees_statistics_in_its_order() -> None:
     scores, speech = vectors(2, "n", "scores"), vectors(3, "s", "features")
-    found = IntensityReader("emi", head())([speech, scores], n_clips=3)
+    found = IntensityPredictor("emi", head())([speech, scores], n_clips=3)
     expected = clip_statistics(scores.clips, scores.frames, scores.values, n_clips=3, every=5)[:, :6]
     np.testing.assert_allclose(found, expected, rtol=1e-6)
     assert np.isnan(found[1]).all()
@@ -63,14 +63,14 @@ def test_a_head_sees_statistics_in_its_order() -> None:
 
 def test_vectors_of_another_model() -> None:
     with pytest.raises(ModelError, match="trained on the features of speech"):
-        IntensityReader("emi", head())([vectors(2, "n", "scores"), vectors(3, "x", "features")], n_clips=3)
+        IntensityPredictor("emi", head())([vectors(2, "n", "scores"), vectors(3, "x", "features")], n_clips=3)
 
 
 def test_a_head_of_another_task() -> None:
     with pytest.raises(ModelError, match="trained for emi, not for eri"):
-        IntensityReader("eri", head())
+        IntensityPredictor("eri", head())
     with pytest.raises(ConfigError, match="task must be one of"):
-        IntensityReader("emy", head())
+        IntensityPredictor("emy", head())
 
 
 def write_head(folder: Path) -> HeadSpec:
@@ -98,7 +98,7 @@ def test_a_head_on_disk(tmp_path: Path) -> None:
     loaded = load_head(tmp_path)
     assert loaded.spec == spec
     scores, speech = vectors(2, "n", "scores"), vectors(3, "s", "features")
-    found = IntensityReader("emi", tmp_path)([scores, speech], n_clips=3)
+    found = IntensityPredictor("emi", tmp_path)([scores, speech], n_clips=3)
     assert ((found[[0, 2]] > 0.5) & (found[[0, 2]] < 1)).all()
     with pytest.raises(ModelError, match=r"takes vectors \(N, 20\)"):
         loaded.run(np.zeros((2, 19)))

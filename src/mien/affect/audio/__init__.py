@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sound to vectors: the port of audio encoders, eGeMAPS, and a user's speech model."""
+"""Audio encoders: the port, eGeMAPS, and speech models that the user provides."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""eGeMAPS by openSMILE (extra ``audio``)."""
+"""eGeMAPS descriptors by openSMILE (extra ``audio``)."""
 
 from __future__ import annotations
 
@@ -7,15 +7,11 @@ from collections.abc import Generator, Iterable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from mien.core import ConfigError, MissingExtraError
-
-Samples = npt.NDArray[np.float32]
-Floats = npt.NDArray[np.float32]
+from mien.core import ConfigError, Float32, Float64, MissingExtraError
 
 _RATE_HZ = 16_000
-_MIN_SAMPLES = 1600  # openSMILE gives nothing for less than its longest window of 60 ms
+_MIN_SAMPLES = 1600  # openSMILE gives no step for less than its longest window of 60 ms
 
 
 class EGemaps:
@@ -26,8 +22,8 @@ class EGemaps:
     than a tenth of a second is left out.
 
     Args:
-        smile: an ``opensmile.Smile`` of low-level descriptors.
-        version: of the library.
+        smile: An ``opensmile.Smile`` of low-level descriptors.
+        version: Version of openSMILE.
     """
 
     name = "egemaps"
@@ -38,8 +34,8 @@ class EGemaps:
         self.labels: tuple[str, ...] = tuple(smile.feature_names)
         self.n_features = len(self.labels)
 
-    def encode(self, blocks: Iterable[Samples]) -> Generator[tuple[npt.NDArray[np.float64], Floats], None, None]:
-        """See `mien.affect.AudioEncoder.encode`."""
+    def encode(self, blocks: Iterable[Float32]) -> Generator[tuple[Float64, Float32], None, None]:
+        """The descriptors of a stream, block by block; see `mien.affect.AudioEncoder.encode`."""
         start_s = 0.0
         for block in blocks:
             if len(block) >= _MIN_SAMPLES:
@@ -50,11 +46,14 @@ class EGemaps:
 
 
 def create_egemaps(value: str | None) -> EGemaps:
-    """The encoder for the table of encoders.
+    """The encoder ``egemaps`` of the table of encoders.
+
+    Args:
+        value: Text behind ``=``, which must be absent.
 
     Raises:
-        ConfigError: something stands behind the name.
-        MissingExtraError: openSMILE is not installed.
+        ConfigError: A text follows the name.
+        MissingExtraError: The package openSMILE is not installed.
     """
     if value is not None:
         raise ConfigError(f"egemaps takes no file, got {value!r}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A user's speech model (wav2vec2, HuBERT and their like) in ONNX Runtime, block by block."""
+"""Speech models of the user (wav2vec2, HuBERT and similar) in ONNX Runtime, block by block."""
 
 from __future__ import annotations
 
@@ -8,13 +8,9 @@ from collections.abc import Generator, Iterable
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from mien.core import ConfigError, ModelError
+from mien.core import ConfigError, Float32, Float64, ModelError
 from mien.inference import Session, create_session
-
-Samples = npt.NDArray[np.float32]
-Floats = npt.NDArray[np.float32]
 
 _RATE_HZ = 16_000
 _TINY = 1e-7
@@ -23,18 +19,18 @@ _TINY = 1e-7
 class OnnxAudio:
     """An `AudioEncoder` over an ONNX graph from (1, n) samples to (1, T, D) vectors, n free.
 
-    The graph is asked for how far its steps are apart (its stride) and how many samples one needs. A block begins
-    where the steps of the one before ended, so the steps are as many, and at the same times, as if all were done at
-    once; what a transformer sees of its neighbourhood ends at the block. Each block is brought to mean 0 and variance
-    1, as the feature extractors of wav2vec2-base and HuBERT do.
+    The distance of the steps (stride) and the number of samples of one step (receptive field) are determined by trial
+    runs. A block begins where the steps of the one before ended, so steps have the same number and times as in a single
+    run; the context of a transformer ends at the block. Each block is normalised to mean 0 and variance 1, as the
+    feature extractors of wav2vec2-base and HuBERT do.
 
     Args:
-        session: runs the graph.
-        digest: of the graph.
-        normalize: whether blocks are normalised.
+        session: Session that runs the graph.
+        digest: SHA-256 of the graph.
+        normalize: Whether blocks are normalised.
 
     Raises:
-        ModelError: the graph has another form.
+        ModelError: The graph has another form.
     """
 
     name = "onnx"
@@ -53,8 +49,8 @@ class OnnxAudio:
         self.stride = round(_RATE_HZ / (len(two) - len(one)))
         self.field = self._shortest(len(one)) - (len(one) - 1) * self.stride
 
-    def encode(self, blocks: Iterable[Samples]) -> Generator[tuple[npt.NDArray[np.float64], Floats], None, None]:
-        """See `mien.affect.AudioEncoder.encode`; sound that is too short for a single step gives none."""
+    def encode(self, blocks: Iterable[Float32]) -> Generator[tuple[Float64, Float32], None, None]:
+        """The vectors of a stream, see `mien.affect.AudioEncoder.encode`; sound too short for one step gives none."""
         left, n_steps = np.empty(0, np.float32), 0
         for block in blocks:
             left = np.concatenate([left, block])
@@ -65,18 +61,18 @@ class OnnxAudio:
             yield steps * (self.stride / _RATE_HZ), vectors
             left, n_steps = left[len(vectors) * self.stride :], n_steps + len(vectors)
 
-    def _run(self, samples: Samples) -> Floats:
+    def _run(self, samples: Float32) -> Float32:
         if self._normalize:
             samples = (samples - samples.mean()) / np.sqrt(samples.var() + np.float32(_TINY))
-        answer = self._session.run({self._input: samples[None].astype(np.float32)})[self._output]
-        if answer.ndim != 3 or answer.shape[0] != 1:
+        states = self._session.run({self._input: samples[None].astype(np.float32)})[self._output]
+        if states.ndim != 3 or states.shape[0] != 1:
             raise ModelError(
-                f"a speech model gives (1, steps, D), this one {answer.shape}; name the hidden states first"
+                f"a speech model gives (1, steps, D), this one {states.shape}; name the hidden states first"
             )
-        return np.asarray(answer[0], np.float32)
+        return np.asarray(states[0], np.float32)
 
     def _shortest(self, n_steps: int) -> int:
-        """The fewest samples that still give so many steps: one more than the most that give fewer."""
+        """Smallest number of samples that gives so many steps."""
         low, high = _RATE_HZ - self.stride, _RATE_HZ
         while high - low > 1:
             middle = (low + high) // 2
@@ -88,11 +84,14 @@ class OnnxAudio:
 
 
 def create_onnx_audio(value: str | None) -> OnnxAudio:
-    """The encoder for the table of encoders.
+    """The encoder ``onnx`` of the table of encoders.
+
+    Args:
+        value: Path of the ONNX file.
 
     Raises:
-        ConfigError: no file was named.
-        ModelError: it is missing, damaged or no speech model.
+        ConfigError: No file was named.
+        ModelError: The file is missing, damaged or no speech model.
     """
     if value is None:
         raise ConfigError("name the model: onnx=FILE")
@@ -101,7 +100,7 @@ def create_onnx_audio(value: str | None) -> OnnxAudio:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror}); check the path") from error
-    # From its path and not from its bytes: large models keep their weights in a file beside them.
+    # The session gets the path and not the bytes: large models keep their weights in a file beside them.
     try:
         return OnnxAudio(create_session(path), digest)
     except ModelError as error:

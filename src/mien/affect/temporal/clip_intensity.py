@@ -10,35 +10,47 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from mien.core import INTENSITY_LABELS, ConfigError, HeadInput, ModelError
+from mien.core import (
+    INTENSITY_LABELS,
+    ConfigError,
+    Float32,
+    Float64,
+    Floats,
+    HeadInput,
+    Indices,
+    Integers,
+    ModelError,
+)
 from mien.inference import Head, load_head
 
-Floats = npt.NDArray[np.float64]
-
 STATISTICS = ("mean", "std", "min", "max")
-"""In the order in which `clip_statistics` lays them one after the other."""
+"""Statistics of a clip, in the order of the columns of `clip_statistics`."""
 
 
 def clip_statistics(
     clips: npt.ArrayLike, frames: npt.ArrayLike, values: npt.ArrayLike, *, n_clips: int, every: int = 1
-) -> Floats:
+) -> Float64:
     """Mean, standard deviation, minimum and maximum of each column over each clip.
 
     Ten scores become 40 numbers, 768 numbers of an audio model 3072. The standard deviation is that of the
-    population. Recipe 2b of Savchenko's entry to the 6th ABAW takes every 5th frame of the pictures.
+    population. Recipe 2b of Savchenko's entry to the 6th ABAW uses every 5th frame of the video.
 
     Args:
         clips: (N,) number of each row's clip, from 0.
         frames: (N,) number of each row's frame.
-        values: (N, D); half precision is widened first.
-        n_clips: C.
-        every: only rows whose frame is a multiple of this count.
+        values: (N, D); half precision is converted to double first.
+        n_clips: Number C of clips.
+        every: Stride: only rows whose frame is a multiple are used.
 
     Returns:
-        (C, 4 D): all means, then all standard deviations, minima, maxima. NaN where a clip has no row that counts.
+        (C, 4 D): all means, then all standard deviations, minima, maxima. NaN where a clip has no such row.
 
     Raises:
-        ConfigError: shapes do not fit, a clip is out of range, or ``every`` is below 1.
+        ConfigError: Shapes do not fit, a clip is out of range, or ``every`` is below 1.
+
+    Examples:
+        >>> clip_statistics([0, 0, 1], [0, 1, 0], [[1.0], [3.0], [5.0]], n_clips=2).tolist()
+        [[2.0, 1.0, 1.0, 3.0], [5.0, 0.0, 5.0, 5.0]]
     """
     rows = np.asarray(values)
     result = np.full((n_clips, 4, rows.shape[-1]), np.nan)
@@ -49,14 +61,14 @@ def clip_statistics(
 
 
 def rows_of_clips(
-    clips: npt.ArrayLike, frames: npt.ArrayLike, values: npt.NDArray[np.floating], *, n_clips: int, every: int
-) -> Iterator[tuple[int, npt.NDArray[np.intp]]]:
-    """Each clip that has rows that count, and these rows in their order.
+    clips: npt.ArrayLike, frames: npt.ArrayLike, values: Floats, *, n_clips: int, every: int
+) -> Iterator[tuple[int, Indices]]:
+    """Each clip with rows whose frame is a multiple of ``every``, and these rows in order.
 
-    Clip by clip, so that a memory-mapped array of millions of rows need never be in memory as a whole.
+    Iteration by clip keeps a memory-mapped array of millions of rows out of memory.
 
     Raises:
-        ConfigError: as for `clip_statistics`.
+        ConfigError: As for `clip_statistics`.
     """
     number, frame = np.asarray(clips), np.asarray(frames)
     if values.ndim != 2 or number.shape != values.shape[:1] or frame.shape != number.shape:
@@ -74,25 +86,30 @@ def rows_of_clips(
 
 def clip_sequences(
     clips: npt.ArrayLike, frames: npt.ArrayLike, values: npt.ArrayLike, *, n_clips: int, n_steps: int, every: int = 1
-) -> Floats:
+) -> Float64:
     """The middle rows of each clip, in the order of their frames, one after the other.
 
-    A longer clip is trimmed by as much at both ends (the odd row at the end), a shorter one repeats its last row, as
-    the entry of Oh et al. to the 5th ABAW does (arXiv 2303.09240). Choose ``every`` so that the rows span the clip.
+    A longer clip is trimmed equally at both ends (the odd row at the end), a shorter one repeats its last row, as in
+    the entry of Oh et al. to the 5th ABAW (arXiv 2303.09240). Choose ``every`` so that the rows span the clip.
 
     Args:
         clips: (N,) number of each row's clip, from 0.
-        frames: (N,) number of each row's frame; of several rows of one frame the first counts.
-        values: (N, D); half precision is widened first.
-        n_clips: C.
-        n_steps: T, rows of a sequence.
-        every: only rows whose frame is a multiple of this count.
+        frames: (N,) number of each row's frame; of several rows of one frame the first is used.
+        values: (N, D); half precision is converted to double first.
+        n_clips: Number C of clips.
+        n_steps: Number T of rows of a sequence.
+        every: Stride: only rows whose frame is a multiple are used.
 
     Returns:
-        (C, T D): step after step. NaN where a clip has no row that counts.
+        (C, T D): step after step. NaN where a clip has no such row.
 
     Raises:
-        ConfigError: shapes do not fit, a clip is out of range, or ``n_steps`` or ``every`` is below 1.
+        ConfigError: Shapes do not fit, a clip is out of range, or ``n_steps`` or ``every`` is below 1.
+
+    Examples:
+        >>> clips, frames, values = [0] * 4 + [1], [0, 1, 2, 3, 0], [[1.0], [2.0], [3.0], [4.0], [9.0]]
+        >>> clip_sequences(clips, frames, values, n_clips=2, n_steps=2).tolist()
+        [[2.0, 3.0], [9.0, 9.0]]
     """
     if n_steps < 1:
         raise ConfigError(f"n_steps must be at least 1, got {n_steps}")
@@ -107,16 +124,13 @@ def clip_sequences(
     return result.reshape(n_clips, -1)
 
 
-Floats32 = npt.NDArray[np.float32]
-
-
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ClipVectors:
     """The vectors of one kind for C clips.
 
     Attributes:
-        digest: of the bundle or audio encoder that gave them, as the shards of `mien features` tell it.
-        part: ``"features"`` or ``"scores"``.
+        digest: SHA-256 of the bundle or audio encoder that gave them, as stored in the shards of `mien features`.
+        part: Part of the shards, ``"features"`` or ``"scores"``.
         clips: (N,) number of each row's clip, from 0.
         frames: (N,) number of each row's frame or step.
         values: (N, D).
@@ -124,21 +138,21 @@ class ClipVectors:
 
     digest: str
     part: str
-    clips: npt.NDArray[np.integer]
-    frames: npt.NDArray[np.integer]
-    values: npt.NDArray[np.floating]
+    clips: Integers
+    frames: Integers
+    values: Floats
 
 
-class IntensityReader:
-    """Reads the intensities of clips.
+class IntensityPredictor:
+    """Predicts the intensities of clips.
 
     Args:
         task: ``"emi"`` or ``"eri"``.
-        head: folder of a head trained for it, or a loaded one.
+        head: Folder of a head that was trained for the task, or a loaded one.
 
     Raises:
-        ConfigError: the task is unknown.
-        ModelError: no head was given (mien has no weights of its own), or it is damaged or of another task.
+        ConfigError: The task is unknown.
+        ModelError: No head was given (mien has no weights of its own), or it is damaged or of another task.
     """
 
     def __init__(self, task: str, head: str | Path | Head | None = None) -> None:
@@ -146,7 +160,7 @@ class IntensityReader:
             raise ConfigError(f"task must be one of {tuple(INTENSITY_LABELS)}, got {task!r}")
         if head is None:
             raise ModelError(
-                f"no trained weights for {task} come with mien, and without them every answer would be noise; "
+                f"no trained weights for {task} come with mien, and without them every prediction would be noise; "
                 "train a head on the data set and give its folder as head"
             )
         self._head = head if isinstance(head, Head) else load_head(head)
@@ -154,33 +168,33 @@ class IntensityReader:
             raise ModelError(f"the head {self._head.spec.name} was trained for {self._head.spec.task}, not for {task}")
         self.labels = self._head.spec.labels
 
-    def __call__(self, vectors: Sequence[ClipVectors], *, n_clips: int) -> Floats32:
+    def __call__(self, vectors: Sequence[ClipVectors], *, n_clips: int) -> Float32:
         """Intensities of C clips.
 
         Args:
-            vectors: one for each input of the head, in any order.
-            n_clips: C.
+            vectors: Vectors for each input of the head, in any order.
+            n_clips: Number C of clips.
 
         Returns:
             (C, labels) in [0, 1]; NaN for a clip of which an input has no row.
 
         Raises:
-            ModelError: an input is missing or comes from another model than the head was trained on.
-            ConfigError: the arrays do not fit each other.
+            ModelError: An input is missing or comes from another model than the head was trained on.
+            ConfigError: The arrays do not fit each other.
         """
         parts = []
         for wanted in self._head.spec.inputs:
             own = _find(wanted, vectors)
-            parts.append(_stretch(wanted, own, n_clips))
+            parts.append(_section(wanted, own, n_clips))
         fed = np.concatenate(parts, axis=1)
         usable = ~np.isnan(fed).any(axis=1)
-        answer = np.full((n_clips, len(self.labels)), np.nan, np.float32)
+        intensities = np.full((n_clips, len(self.labels)), np.nan, np.float32)
         if usable.any():
-            answer[usable] = np.clip(self._head.run(fed[usable]), 0, 1)
-        return answer
+            intensities[usable] = np.clip(self._head.run(fed[usable]), 0, 1)
+        return intensities
 
 
-def _stretch(wanted: HeadInput, own: ClipVectors, n_clips: int) -> npt.NDArray[np.float64]:
+def _section(wanted: HeadInput, own: ClipVectors, n_clips: int) -> Float64:
     columns = own.clips, own.frames, own.values
     if wanted.steps:
         return clip_sequences(*columns, n_clips=n_clips, n_steps=wanted.steps, every=wanted.every)

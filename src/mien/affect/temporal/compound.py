@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compound expressions from basic ones without any training for them (zero-shot)."""
+"""Compound expressions from basic ones without training for them (zero-shot)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.affect.temporal.smoothing import box_mean, fill_gaps
-from mien.core import ConfigError, columns_by_name
-
-Floats = npt.NDArray[np.float64]
+from mien.core import ConfigError, Float64, Indices, Integers, columns_by_name
 
 COMPOUND_PAIRS = (
     ("fear", "surprise"),
@@ -25,23 +23,30 @@ COMPOUND_PAIRS = (
 """The seven compounds of C-EXPR-DB in its order: fearfully surprised, happily surprised, ... as pairs of basics."""
 
 COMPOUND_COUNTS = (14445, 24915, 10780, 10637, 10535, 10112, 8878)
-"""Frames of each compound in the training part, as its authors published them."""
+"""Number of frames of each compound in the training split, as its authors published them."""
 
 
-def compound_scores(expression: npt.ArrayLike, labels: Sequence[str]) -> Floats:
+def compound_scores(expression: npt.ArrayLike, labels: Sequence[str]) -> Float64:
     """The score of each compound: the arithmetic mean of the probabilities of its two basic expressions.
 
     The arithmetic mean came closer to the known frequencies than the geometric and the harmonic one.
 
     Args:
         expression: (N, E) probabilities, after one softmax; logits are refused.
-        labels: E names; the six basic emotions must be among them.
+        labels: Names of the E expressions; the six basic emotions must be among them.
 
     Returns:
-        (N, 7), in [0, .5].
+        (N, 7) scores in [0, 0.5].
 
     Raises:
-        ConfigError: the rows are no probabilities, or a basic emotion is missing.
+        ConfigError: The rows are no probabilities, or a basic emotion is missing.
+
+    Examples:
+        >>> from mien.core import EXPRESSIONS
+        >>> row = dict.fromkeys(EXPRESSIONS, 0.0) | {"happiness": 0.25, "surprise": 0.75}
+        >>> scores = compound_scores([list(row.values())], EXPRESSIONS)
+        >>> COMPOUND_PAIRS[scores[0].argmax()], scores.max().item()
+        (('happiness', 'surprise'), 0.5)
     """
     probabilities = np.asarray(expression, dtype=np.float64)
     if probabilities.ndim != 2 or probabilities.shape[1] != len(labels):
@@ -53,7 +58,7 @@ def compound_scores(expression: npt.ArrayLike, labels: Sequence[str]) -> Floats:
     return np.asarray(0.5 * (probabilities[:, first] + probabilities[:, second]))
 
 
-def strongest_per_frame(frames: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[npt.NDArray[np.integer], Floats]:
+def strongest_per_frame(frames: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[Integers, Float64]:
     """The maximum over the faces of each frame, class by class.
 
     Args:
@@ -64,7 +69,12 @@ def strongest_per_frame(frames: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[n
         The (F,) frames with a face, ascending, and (F, C).
 
     Raises:
-        ConfigError: there is no face, or the shapes do not fit.
+        ConfigError: There is no face, or the shapes do not fit.
+
+    Examples:
+        >>> frames, strongest = strongest_per_frame([4, 3, 4], [[0.1, 0.9], [0.5, 0.5], [0.3, 0.2]])
+        >>> frames.tolist(), strongest.tolist()
+        ([3, 4], [[0.5, 0.5], [0.3, 0.9]])
     """
     number, values = np.asarray(frames), np.asarray(scores, dtype=np.float64)
     if values.ndim != 2 or number.shape != values.shape[:1] or not len(number):
@@ -81,7 +91,7 @@ def compound_expressions(
     timeline: npt.ArrayLike,
     *,
     half_width: int = 50,
-) -> npt.NDArray[np.intp]:
+) -> Indices:
     """The compound expression of each frame of one video.
 
     All faces of a frame count, class by class with the strongest; frames without a face are interpolated; a box mean
@@ -90,15 +100,20 @@ def compound_expressions(
     Args:
         frames: (N,) the frame of each face.
         expression: (N, E) probabilities of each face.
-        labels: E names.
-        timeline: (T,) consecutive frames to answer for.
-        half_width: of the box mean, in frames; 10, 50 and 100 are in use.
+        labels: Names of the E expressions.
+        timeline: (T,) consecutive frames of the result.
+        half_width: Half-width of the box mean, in frames; 10, 50 and 100 are in use.
 
     Returns:
         (T,) indices into `COMPOUND_PAIRS`.
 
     Raises:
-        ConfigError: as for `compound_scores` and `strongest_per_frame`, or the timeline has holes.
+        ConfigError: As for `compound_scores` and `strongest_per_frame`, or the timeline has gaps.
+
+    Examples:
+        >>> labels = ("surprise", "sadness", "anger", "disgust", "fear", "happiness")
+        >>> compound_expressions([0, 4], [[0.6, 0.4, 0, 0, 0, 0]] * 2, labels, range(5), half_width=1).tolist()
+        [2, 2, 2, 2, 2]
     """
     scores = compound_timeline(frames, expression, labels, timeline, half_width=half_width)
     return np.asarray(scores.argmax(axis=1), dtype=np.intp)
@@ -111,14 +126,14 @@ def compound_timeline(
     timeline: npt.ArrayLike,
     *,
     half_width: int = 50,
-) -> Floats:
+) -> Float64:
     """The scores that `compound_expressions` decides by.
 
     Returns:
-        (T, 7), in [0, .5]: means of two probabilities, not probabilities themselves.
+        (T, 7) in [0, 0.5]: means of two probabilities, not probabilities themselves.
 
     Raises:
-        ConfigError: as for `compound_expressions`.
+        ConfigError: As for `compound_expressions`.
     """
     wanted = np.asarray(timeline)
     if (np.diff(wanted) != 1).any():
@@ -132,10 +147,16 @@ def frequency_divergence(classes: npt.ArrayLike, expected_counts: Sequence[float
 
     Args:
         classes: (N,) class indices.
-        expected_counts: known count of each class, all > 0.
+        expected_counts: Known count of each class, all > 0.
 
     Raises:
-        ConfigError: there is no prediction, or a class is out of range.
+        ConfigError: There is no prediction, or a class is out of range.
+
+    Examples:
+        >>> frequency_divergence([0, 1, 0, 1], expected_counts=(50, 50))
+        0.0
+        >>> round(frequency_divergence([0, 0, 0, 0], expected_counts=(50, 50)), 3)
+        0.693
     """
     found, counts = np.asarray(classes), np.asarray(expected_counts, dtype=np.float64)
     if not found.size or found.min() < 0 or found.max() >= len(counts):
@@ -148,17 +169,21 @@ def frequency_divergence(classes: npt.ArrayLike, expected_counts: Sequence[float
 def choose_by_frequencies(
     candidates: Mapping[str, npt.ArrayLike], expected_counts: Sequence[float] = COMPOUND_COUNTS
 ) -> tuple[str, dict[str, float]]:
-    """The system whose predicted classes are closest to the known frequencies; it needs no labels.
+    """The model whose predicted classes are closest to the known frequencies; it needs no labels.
 
     Args:
-        candidates: name -> (N,) class indices.
-        expected_counts: known count of each class.
+        candidates: Name -> (N,) class indices.
+        expected_counts: Known count of each class.
 
     Returns:
         The best name, and the divergence of every candidate.
 
     Raises:
-        ConfigError: there is no candidate, or as for `frequency_divergence`.
+        ConfigError: There is no candidate, or as for `frequency_divergence`.
+
+    Examples:
+        >>> choose_by_frequencies({"flat": [0, 0, 0, 0], "even": [0, 1, 0, 1]}, expected_counts=(50, 50))[0]
+        'even'
     """
     if not candidates:
         raise ConfigError("there is no candidate to choose from")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`smooth_frames`: the filters of `smooth_tracks` over a video while it is read."""
+"""`smooth_frames`: the filters of `smooth_tracks` on the frames of a video while it is decoded."""
 
 from __future__ import annotations
 
@@ -8,30 +8,29 @@ from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 
-from mien.affect.temporal.smoothing import Floats, Smoothing, fill_gaps, hold_through_gaps
-from mien.core import Faces, Frame
+from mien.affect.temporal.smoothing import Smoothing, fill_gaps, hold_through_gaps
+from mien.core import Faces, Float64, Frame, Int64
 from mien.faces import MAX_LOST_S
 
 
 def smooth_frames(
     frames: Iterable[Frame], settings: Smoothing, *, max_lost_s: float = MAX_LOST_S
 ) -> Generator[Frame, None, None]:
-    """Smooth the faces of a stream, each track on its own, in memory that does not grow with the video.
+    """Smooth the faces of a stream, each track separately, in memory that does not grow with the video.
 
-    Gives what `smooth_tracks` gives on the whole video. The price of a window that reaches ahead is delay: a frame is
-    held back until the frames of its window have come, and while a face of it is lost in that window, until the face
-    is back or given up. Causal settings hold nothing back.
+    The result equals that of `smooth_tracks` on the whole video. A window that reaches into the future costs delay: a
+    frame is held back until the frames of its window have come, and while a face of it is lost in that window, until
+    the face is back or its track has ended. Causal settings hold nothing back.
 
     Args:
-        frames: by rising index; those that were skipped or lost are interpolated like lost faces.
-        settings: half-widths in frames, and the kernel.
-        max_lost_s: a face that was away for longer starts a new track; the tracker's own patience.
+        frames: Frames in ascending order of index; skipped or lost ones are interpolated like lost faces.
+        settings: Half-widths in frames, and the filter.
+        max_lost_s: Longest time in seconds that a face may be lost before a new track starts, as in the tracker.
 
     Yields:
         The same frames, as many and in order. ``top_expressions`` follows the smoothed probabilities. Where
-        ``frames`` raises an error, what was held back comes before it.
+        ``frames`` raises an error, the frames that were held back come before it.
     """
     stream = _Stream(settings, max_lost_s)
     try:
@@ -47,14 +46,14 @@ def smooth_frames(
 
 @dataclass(eq=False)
 class _Track:
-    """What one face showed lately: numbers of frames, and values by task."""
+    """Recent values of one face: numbers of frames, and values by task."""
 
     frames: deque[int] = field(default_factory=deque)
-    values: deque[tuple[Floats, ...]] = field(default_factory=deque)
+    values: deque[tuple[Float64, ...]] = field(default_factory=deque)
     seen_s: float = 0.0
 
-    def forget_before(self, frame: int) -> None:
-        """Drop what no window from ``frame`` on needs; the row that is held or interpolated from there stays."""
+    def drop_before(self, frame: int) -> None:
+        """Drop the rows that no window from ``frame`` on needs; the last row before it stays for interpolation."""
         while len(self.frames) > 1 and self.frames[1] <= frame:
             self.frames.popleft()
             self.values.popleft()
@@ -74,9 +73,9 @@ class _Stream:
         self._waiting: deque[tuple[Frame, list[_Track | None]]] = deque()
 
     def add(self, frame: Frame) -> None:
-        """Take the next frame."""
+        """Add the next frame."""
         self._newest = frame
-        self._tracks = {number: track for number, track in self._tracks.items() if not self._given_up(track)}
+        self._tracks = {number: track for number, track in self._tracks.items() if not self._ended(track)}
         tracks: list[_Track | None] = []
         for row, number in enumerate(frame.faces.track_ids.tolist()):
             track = self._tracks.setdefault(number, _Track()) if number >= 0 else None
@@ -94,11 +93,11 @@ class _Stream:
         frame, tracks = self._waiting[0]
         stop = frame.index + self._ahead
         return self._newest.index >= stop and all(
-            track is None or track.frames[-1] >= stop or self._given_up(track) for track in tracks
+            track is None or track.frames[-1] >= stop or self._ended(track) for track in tracks
         )
 
     def take(self) -> Frame:
-        """The first frame, smoothed by what has come so far."""
+        """The first frame, smoothed with the frames so far."""
         frame, tracks = self._waiting.popleft()
         if not any(tracks):
             return frame
@@ -109,15 +108,15 @@ class _Stream:
         return replace(frame, faces=_with_values(frame.faces, rows))
 
     def rest(self) -> Generator[Frame, None, None]:
-        """All frames that still wait, when no further one will come."""
+        """All frames that still wait, at the end of the stream."""
         while self._waiting:
             yield self.take()
 
-    def _given_up(self, track: _Track) -> bool:
+    def _ended(self, track: _Track) -> bool:
         return self._newest is not None and self._newest.time_s - track.seen_s > self._max_lost_s
 
-    def _smoothed(self, track: _Track, frame: int) -> tuple[Floats, ...]:
-        track.forget_before(frame - self._behind)
+    def _smoothed(self, track: _Track, frame: int) -> tuple[Float64, ...]:
+        track.drop_before(frame - self._behind)
         numbers = np.array(track.frames)
         own = int(np.searchsorted(numbers, frame))
         tasks = zip(*track.values, strict=True)
@@ -126,7 +125,7 @@ class _Stream:
             for values, width in zip(tasks, self._widths, strict=True)
         )
 
-    def _filtered(self, numbers: npt.NDArray[np.int64], values: Floats, own: int, width: int) -> Floats:
+    def _filtered(self, numbers: Int64, values: Float64, own: int, width: int) -> Float64:
         """One task of one face in the frame ``numbers[own]``; rows that are not finite count as lost."""
         known = np.asarray(np.isfinite(values).all(axis=1))
         if not width or not known[own]:
@@ -140,12 +139,12 @@ class _Stream:
         return np.asarray(self._settings.filter(window, len(window))[frame - timeline[0]])
 
 
-def _values(faces: Faces, row: int) -> tuple[Floats, ...]:
+def _values(faces: Faces, row: int) -> tuple[Float64, ...]:
     """Expression, valence and arousal, and action units of one face, in the order of the widths."""
     va = np.array([faces.valence[row], faces.arousal[row]], dtype=np.float64)
     return faces.expression[row].astype(np.float64), va, faces.action_units[row].astype(np.float64)
 
 
-def _with_values(faces: Faces, rows: Sequence[tuple[Floats, ...]]) -> Faces:
+def _with_values(faces: Faces, rows: Sequence[tuple[Float64, ...]]) -> Faces:
     expression, va, units = (np.stack(column) for column in zip(*rows, strict=True))
     return replace(faces, expression=expression, valence=va[:, 0], arousal=va[:, 1], action_units=units)

@@ -1,27 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Temporal filters of tracks: pure functions of one track, settings, and smoothing of many tracks at once."""
+"""Temporal smoothing: filters of one track, settings, and smoothing of many tracks at once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from mien.core import ConfigError, ModelSpec
+from mien.core import ConfigError, Float64, Indices, Integers, ModelSpec, check_choices
 
-Floats = npt.NDArray[np.float64]
-Frames = npt.NDArray[np.integer]
-
-_MEDIAN_NUMBERS_A_BLOCK = 4_000_000
+_MEDIAN_NUMBERS_PER_BLOCK = 4_000_000
 _MAX_TIMELINE = 20_000_000
 
 
-def fill_gaps(frames: npt.ArrayLike, values: npt.ArrayLike, timeline: npt.ArrayLike) -> Floats:
-    """The values of one track on every frame of a timeline.
+def fill_gaps(frames: npt.ArrayLike, values: npt.ArrayLike, timeline: npt.ArrayLike) -> Float64:
+    """The values of one track on every frame of a timeline, with gaps interpolated.
 
-    Between two known frames the value is interpolated linearly: for t between a (earlier) and b (later) it is
+    Between two known frames the interpolation is linear: for t between a (earlier) and b (later) the value is
     ``w value_a + (1 - w) value_b`` with ``w = 1 - (t - a) / (b - a)``. Frames before the first known one copy the
     first value, frames after the last one copy the last.
 
@@ -34,7 +32,11 @@ def fill_gaps(frames: npt.ArrayLike, values: npt.ArrayLike, timeline: npt.ArrayL
         (T, D).
 
     Raises:
-        ConfigError: shapes do not fit, the frames do not ascend, or there is none.
+        ConfigError: Shapes do not fit, the frames do not ascend, or there is none.
+
+    Examples:
+        >>> fill_gaps([2, 4], [[1.0], [3.0]], [1, 2, 3, 4, 5]).ravel().tolist()
+        [1.0, 1.0, 2.0, 3.0, 3.0]
     """
     known, rows = _track(frames, values)
     wanted = np.asarray(timeline)
@@ -46,32 +48,50 @@ def fill_gaps(frames: npt.ArrayLike, values: npt.ArrayLike, timeline: npt.ArrayL
     return np.asarray(weight * rows[earlier] + (1.0 - weight) * rows[later])
 
 
-def hold_through_gaps(frames: npt.ArrayLike, values: npt.ArrayLike, timeline: npt.ArrayLike) -> Floats:
-    """Like `fill_gaps` without looking ahead: a lost frame repeats the last value before it.
+def hold_through_gaps(frames: npt.ArrayLike, values: npt.ArrayLike, timeline: npt.ArrayLike) -> Float64:
+    """Like `fill_gaps` without later frames: a missing frame repeats the last value before it.
+
+    Args:
+        frames: (N,) strictly ascending frame numbers, N >= 1.
+        values: (N, D) finite numbers.
+        timeline: (T,) frame numbers to fill, in any order.
+
+    Returns:
+        (T, D).
 
     Raises:
-        ConfigError: as for `fill_gaps`, or the timeline begins before the first known frame.
+        ConfigError: As for `fill_gaps`, or the timeline begins before the first known frame.
+
+    Examples:
+        >>> hold_through_gaps([2, 4], [[1.0], [3.0]], [2, 3, 4, 5]).ravel().tolist()
+        [1.0, 1.0, 3.0, 3.0]
     """
     known, rows = _track(frames, values)
     position = np.searchsorted(known, np.asarray(timeline), side="right") - 1
     if (position < 0).any():
-        raise ConfigError(f"nothing is known before frame {known[0]}; begin the timeline there")
+        raise ConfigError(f"the first known frame is {known[0]}; begin the timeline there")
     return np.asarray(rows[position])
 
 
-def box_mean(values: npt.ArrayLike, half_width: int, *, causal: bool = False) -> Floats:
+def box_mean(values: npt.ArrayLike, half_width: int, *, causal: bool = False) -> Float64:
     """Mean over the frames i - d to i + d, clipped at the ends: the window shrinks, nothing is padded.
 
     Args:
         values: (T, D) or (T,) on consecutive frames.
-        half_width: d >= 0, frames on each side; the window has up to 2 d + 1.
-        causal: only the frames i - d to i.
+        half_width: Number d >= 0 of frames on each side; the window has up to 2 d + 1.
+        causal: Whether the window is the frames i - d to i only.
 
     Returns:
         The shape of ``values``, in float64.
 
     Raises:
-        ConfigError: the half-width is negative.
+        ConfigError: The half-width is negative.
+
+    Examples:
+        >>> box_mean([0, 0, 9, 0, 0], half_width=1).tolist()
+        [0.0, 3.0, 3.0, 3.0, 0.0]
+        >>> box_mean([0, 0, 9, 0, 0], half_width=1, causal=True).tolist()
+        [0.0, 0.0, 4.5, 4.5, 0.0]
     """
     series = np.asarray(values, dtype=np.float64)
     start, stop = _windows(len(series), half_width, causal=causal)
@@ -81,11 +101,23 @@ def box_mean(values: npt.ArrayLike, half_width: int, *, causal: bool = False) ->
     return np.asarray((sums[stop] - sums[start]) / taps)
 
 
-def box_median(values: npt.ArrayLike, half_width: int, *, causal: bool = False) -> Floats:
+def box_median(values: npt.ArrayLike, half_width: int, *, causal: bool = False) -> Float64:
     """The median over the window of `box_mean`; NaN where the window holds one.
 
+    Args:
+        values: (T, D) or (T,) on consecutive frames.
+        half_width: Number d >= 0 of frames on each side.
+        causal: Whether the window is the frames i - d to i only.
+
+    Returns:
+        The shape of ``values``, in float64.
+
     Raises:
-        ConfigError: the half-width is negative.
+        ConfigError: The half-width is negative.
+
+    Examples:
+        >>> box_median([0, 0, 9, 0, 4], half_width=1).tolist()
+        [0.0, 0.0, 0.0, 4.0, 2.0]
     """
     series = np.asarray(values, dtype=np.float64)
     start, stop = _windows(len(series), half_width, causal=causal)
@@ -96,14 +128,14 @@ def box_median(values: npt.ArrayLike, half_width: int, *, causal: bool = False) 
         result[row] = np.median(series[start[row] : stop[row]], axis=0)
     if len(whole):
         windows = np.lib.stride_tricks.sliding_window_view(series, size, axis=0)
-        step = max(1, _MEDIAN_NUMBERS_A_BLOCK // (size * max(1, series[0].size)))
+        step = max(1, _MEDIAN_NUMBERS_PER_BLOCK // (size * max(1, series[0].size)))
         for first in range(0, len(windows), step):
             block = _medians(windows[first : first + step])
             result[whole[0] + first : whole[0] + first + len(block)] = block
     return result
 
 
-def _medians(windows: Floats) -> Floats:
+def _medians(windows: Float64) -> Float64:
     """Medians along the last axis.
 
     `numpy.median` selects several places at once to find NaN, which takes eight times as long as selecting one.
@@ -113,30 +145,34 @@ def _medians(windows: Floats) -> Floats:
     medians = parted[..., middle]
     if windows.shape[-1] % 2 == 0:
         medians = (parted[..., :middle].max(axis=-1) + medians) / 2
-    # NaN is sorted to the end, so only what lies behind the middle can be one.
+    # NaN is sorted to the end, so only values from the middle on can be NaN.
     return np.where(np.isnan(parted[..., middle:]).any(axis=-1), np.nan, medians)
 
 
 def gaussian_mean(
     values: npt.ArrayLike, frames: npt.ArrayLike, half_width: int, sigma: float, *, causal: bool = False
-) -> Floats:
+) -> Float64:
     """Weighted mean of the rows i - d to i + d with weights ``exp(-(f_j - f_i)^2 / sigma)`` that sum to 1.
 
-    The window counts rows and the weights true frame numbers, so a list of some frames may be smoothed as it is. Note
-    that sigma divides the squared distance: it is a variance times two, in frames squared.
+    The window counts rows and the weights use frame numbers, so rows of selected frames need no gaps filled. Note that
+    sigma divides the squared distance: it is twice a variance, in frames squared.
 
     Args:
         values: (T, D) or (T,).
         frames: (T,) frame numbers.
-        half_width: d >= 0, rows on each side.
-        sigma: > 0.
-        causal: only the rows i - d to i.
+        half_width: Number d >= 0 of rows on each side.
+        sigma: Divisor > 0 of the squared distance, in frames squared.
+        causal: Whether the window is the rows i - d to i only.
 
     Returns:
         The shape of ``values``, in float64.
 
     Raises:
-        ConfigError: the half-width is negative, sigma is not positive, or the lengths differ.
+        ConfigError: The half-width is negative, sigma is not positive, or the lengths differ.
+
+    Examples:
+        >>> gaussian_mean([0, 9, 0], frames=[0, 1, 2], half_width=1, sigma=1e9).round(3).tolist()
+        [4.5, 3.0, 4.5]
     """
     series, times = np.asarray(values, dtype=np.float64), np.asarray(frames, dtype=np.float64)
     if times.shape != series.shape[:1]:
@@ -157,11 +193,18 @@ def gaussian_mean(
     return np.asarray(total / weights.reshape(column))
 
 
-def timeline_of(frames: Frames) -> Frames:
+def timeline_of(frames: Integers) -> Integers:
     """Every frame from the first to the last.
 
+    Args:
+        frames: (N,) ascending frame numbers, N >= 1.
+
     Raises:
-        ConfigError: the span is beyond any video, which shows that these are no frame numbers.
+        ConfigError: The span is longer than any video, so these are no frame numbers.
+
+    Examples:
+        >>> timeline_of(np.array([3, 6])).tolist()
+        [3, 4, 5, 6]
     """
     first, last = int(frames[0]), int(frames[-1])
     if last - first >= _MAX_TIMELINE:
@@ -169,7 +212,7 @@ def timeline_of(frames: Frames) -> Frames:
     return np.arange(first, last + 1)
 
 
-def _windows(n: int, half_width: int, *, causal: bool) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+def _windows(n: int, half_width: int, *, causal: bool) -> tuple[Indices, Indices]:
     """First row and end of the window of each row."""
     if half_width < 0:
         raise ConfigError(f"the half-width of a filter must be at least 0, got {half_width}")
@@ -177,7 +220,7 @@ def _windows(n: int, half_width: int, *, causal: bool) -> tuple[npt.NDArray[np.i
     return np.maximum(rows - half_width, 0), np.minimum(rows + (0 if causal else half_width) + 1, n)
 
 
-def _track(frames: npt.ArrayLike, values: npt.ArrayLike) -> tuple[Frames, Floats]:
+def _track(frames: npt.ArrayLike, values: npt.ArrayLike) -> tuple[Integers, Float64]:
     known, rows = np.asarray(frames), np.asarray(values, dtype=np.float64)
     if known.ndim != 1 or rows.ndim != 2 or len(known) != len(rows) or not len(known):
         raise ConfigError(f"a track has N >= 1 frames and (N, D) values, got {known.shape} and {rows.shape}")
@@ -186,60 +229,78 @@ def _track(frames: npt.ArrayLike, values: npt.ArrayLike) -> tuple[Frames, Floats
     return known, rows
 
 
-KERNELS = ("mean", "median", "gaussian")
+Kernel = Literal["mean", "median", "gaussian"]
 """Names of the filters: `box_mean`, `box_median`, `gaussian_mean`."""
 
+KERNELS: tuple[str, ...] = get_args(Kernel)
+"""Names of the filters."""
+
 OWN = "bundle"
-"""What users write for the smoothing that a bundle names."""
+"""Text that stands for the smoothing that a bundle recommends."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Smoothing:
-    """How each task is smoothed. A half-width of 0 leaves its task alone.
+    """Settings of temporal smoothing. A half-width of 0 leaves its task unchanged.
 
     Attributes:
-        expr: half-width for expression probabilities, in frames; 50 is best on Aff-Wild2.
-        va: half-width for valence and arousal; 50, or 10 on lists of some frames.
-        au: half-width for action unit probabilities; 3 to 5.
-        kernel: one of `KERNELS`.
-        sigma: of the Gaussian-like kernel, in frames squared.
-        causal: use no later frame; a lost frame then repeats the last value instead of being interpolated.
+        expr: Half-width for expression probabilities, in frames; 50 is best on Aff-Wild2.
+        va: Half-width for valence and arousal, in frames; 50, or 10 on lists of selected frames.
+        au: Half-width for action unit probabilities, in frames; 3 to 5.
+        kernel: Name of the filter.
+        sigma: Divisor of the squared distance in the Gaussian filter, in frames squared.
+        causal: Whether no later frame is used; a lost frame then repeats the last value instead of being interpolated.
+
+    Examples:
+        >>> Smoothing.parse("expr=50,va=10").va
+        10
+        >>> str(Smoothing(au=3))
+        'expr=0,va=0,au=3,kernel=mean,sigma=100000.0,causal=false'
+        >>> Smoothing(kernel="mode")
+        Traceback (most recent call last):
+        mien.core.errors.ConfigError: kernel must be one of 'mean', 'median', 'gaussian', got 'mode'
     """
 
     expr: int = 0
     va: int = 0
     au: int = 0
-    kernel: str = "mean"
+    kernel: Kernel = "mean"
     sigma: float = 1e5
     causal: bool = False
 
     def __post_init__(self) -> None:
+        check_choices(self)
         if min(self.expr, self.va, self.au) < 0:
             raise ConfigError(f"half-widths must be at least 0, got expr={self.expr}, va={self.va}, au={self.au}")
-        if self.kernel not in KERNELS:
-            raise ConfigError(f"kernel must be one of {', '.join(KERNELS)}, got {self.kernel!r}")
         if not self.sigma > 0:
             raise ConfigError(f"sigma must be positive, got {self.sigma}")
 
     def __str__(self) -> str:
-        """The settings as `parse` reads them."""
+        """The settings as text that `parse` reads."""
         values = vars(self) | {"causal": str(self.causal).lower()}
         return ",".join(f"{name}={value}" for name, value in values.items())
 
     @classmethod
     def of(cls, settings: Smoothing | str | None, spec: ModelSpec | None = None) -> Smoothing | None:
-        """Settings from what users pass: themselves, text for `parse`, or None for no smoothing at all.
+        """Settings from text for `parse`; settings and None (for no smoothing) are returned unchanged.
 
         Args:
-            settings: ``"bundle"`` stands for what the bundle's description names.
-            spec: that description.
+            settings: Settings or text; ``"bundle"`` stands for the smoothing that the bundle recommends.
+            spec: Description of the bundle.
 
         Raises:
-            ConfigError: as for `parse`, or every half-width is 0, or the bundle names no smoothing.
+            ConfigError: As for `parse`, or every half-width is 0, or the bundle recommends no smoothing.
+
+        Examples:
+            >>> Smoothing.of("au=3").au
+            3
+            >>> Smoothing.of("kernel=median")
+            Traceback (most recent call last):
+            mien.core.errors.ConfigError: nothing is to be smoothed; give a half-width for expr, va or au
         """
         if settings == OWN and spec is not None:
             if not spec.smoothing:
-                raise ConfigError(f"{spec.name} names no smoothing of its own; give settings such as expr=50,va=50")
+                raise ConfigError(f"{spec.name} recommends no smoothing; give settings such as expr=50,va=50")
             settings = spec.smoothing
         chosen = cls.parse(settings) if isinstance(settings, str) else settings
         if chosen is not None and not (chosen.expr or chosen.va or chosen.au):
@@ -251,7 +312,7 @@ class Smoothing:
         """Settings from text such as ``expr=50,va=50,au=3`` or ``expr=50,va=10,kernel=gaussian,sigma=1e5``.
 
         Raises:
-            ConfigError: a setting is unknown, given twice or has no such value.
+            ConfigError: A setting is unknown, given twice or has an invalid value.
         """
         known = {field.name: type(field.default) for field in fields(cls)}
         values: dict[str, int | float | bool | str] = {}
@@ -262,8 +323,8 @@ class Smoothing:
             values[name] = _setting(name, value, known[name])
         return cls(**values)  # type: ignore[arg-type]  # each value has the type of its field by _setting
 
-    def filter(self, values: Floats, half_width: int) -> Floats:
-        """One track on consecutive frames, (T, D), through the kernel."""
+    def filter(self, values: Float64, half_width: int) -> Float64:
+        """The filtered values (T, D) of one track on consecutive frames."""
         if self.kernel == "mean":
             return box_mean(values, half_width, causal=self.causal)
         if self.kernel == "median":
@@ -273,25 +334,30 @@ class Smoothing:
 
 def smooth_tracks(
     tracks: npt.ArrayLike, frames: npt.ArrayLike, values: npt.ArrayLike, half_width: int, settings: Smoothing
-) -> Floats:
-    """Smooth the rows of many tracks, each track on its own and on all frames of its span.
+) -> Float64:
+    """Smooth the rows of many tracks, each track separately and on all frames of its span.
 
-    A face that was lost for some frames has no rows there: each track is first laid out on every frame from its first
-    to its last and filled, then filtered, then read at its own rows. Rows of other tracks never mix in, however close
-    they stand in the table. Rows that are not finite count as lost and stay as they are.
+    A face that was lost for some frames has no rows there: each track is first interpolated on every frame from its
+    first to its last, then filtered, then sampled at its own rows. Rows of other tracks have no influence, whatever
+    their place in the table. Rows that are not finite count as lost and stay unchanged.
 
     Args:
-        tracks: (N,) integers, one per track over all videos; rows with a negative number are returned as they are.
-        frames: (N,) frame numbers; the rows may stand in any order.
+        tracks: (N,) track numbers, unique over all videos; rows with a negative number are returned unchanged.
+        frames: (N,) frame numbers; the rows may be in any order.
         values: (N, D).
-        half_width: of the kernel, in frames.
-        settings: the kernel.
+        half_width: Half-width of the filter, in frames.
+        settings: Settings of the filter.
 
     Returns:
         (N, D) float64 in the order of the rows.
 
     Raises:
-        ConfigError: shapes do not fit, or a track has two rows of one frame.
+        ConfigError: Shapes do not fit, or a track has two rows of one frame.
+
+    Examples:
+        >>> tracks, frames = [0, 0, 0, 1], [1, 2, 3, 2]
+        >>> smooth_tracks(tracks, frames, [[0.0], [9.0], [0.0], [5.0]], 1, Smoothing()).ravel().tolist()
+        [4.5, 3.0, 4.5, 5.0]
     """
     track, frame, rows = np.asarray(tracks), np.asarray(frames), np.array(values, dtype=np.float64)
     if rows.ndim != 2 or track.shape != rows.shape[:1] or frame.shape != track.shape:
@@ -308,10 +374,8 @@ def smooth_tracks(
     return rows
 
 
-def _members(
-    track: npt.NDArray[np.integer], frame: npt.NDArray[np.integer], usable: npt.NDArray[np.intp]
-) -> Iterator[npt.NDArray[np.intp]]:
-    """The rows of each track in order of their frames."""
+def _members(track: Integers, frame: Integers, usable: Indices) -> Iterator[Indices]:
+    """Rows of each track in order of their frames."""
     order = usable[np.lexsort((frame[usable], track[usable]))]
     same_track = track[order[1:]] == track[order[:-1]]
     twice = np.flatnonzero(same_track & (frame[order[1:]] == frame[order[:-1]]))

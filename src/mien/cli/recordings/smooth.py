@@ -4,8 +4,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from mien.affect import Kernel
 
 
 @click.command(short_help="Smooth a table of affect over time.")
@@ -59,7 +63,7 @@ def smooth(
     expr: int,
     va: int,
     au: int,
-    kernel: str,
+    kernel: Kernel,
     sigma: float,
     *,
     causal: bool,

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from mien.affect import ClipVectors, IntensityReader
+from mien.affect import ClipVectors, IntensityPredictor
 from mien.core import INTENSITY_LABELS, ConfigError, InputError
 from mien.datasets import ClipSamples, FrameSamples, ImageSamples
 from mien.evaluation.challenge.submission_formats import SubmissionFormat
@@ -97,7 +97,7 @@ class HeadsOnFeatures:
             raise ConfigError(f"weights for {unknown} fit no emotion of {task_format.name}: {', '.join(labels)}")
         vectors = self._vectors(names)
         intensities = np.stack(
-            [IntensityReader(task_format.name, head)(vectors, n_clips=len(names)) for head in self._heads]
+            [IntensityPredictor(task_format.name, head)(vectors, n_clips=len(names)) for head in self._heads]
         )
         known: npt.NDArray[np.bool_] = np.asarray(np.isfinite(intensities).all(axis=2))
         if not known.any(axis=0).all():

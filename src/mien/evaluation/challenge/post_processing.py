@@ -51,7 +51,7 @@ class PostProcessing:
             spec: Description of the bundle that ``"bundle"`` stands for; None where tables hold the scores.
 
         Raises:
-            ConfigError: The text is malformed, nothing is smoothed, or the bundle names no smoothing.
+            ConfigError: The text is malformed, nothing is smoothed, or the bundle recommends no smoothing.
         """
         return Smoothing.of(self.smoothing, spec)
 
