@@ -19,8 +19,8 @@ _INTRODUCTION = """\
 
 <!-- Written by `make docs-train` from mien.training.recipes.settings; change it there. -->
 
-A recipe is a TOML file. An unknown key, a missing one or one of a wrong type is an error that names its place. Keys
-without a default must be given. How a training goes is told in [training.md](training.md).
+A recipe is a TOML file. An unknown key, a missing key or a value of a wrong type is an error that names its place. Keys
+without a default are required. [training.md](training.md) describes training.
 """
 
 _TABLES = {

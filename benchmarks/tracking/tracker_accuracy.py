@@ -34,12 +34,12 @@ _NAME = "tracking"
 _N_CASTS = 4  # every scene is rendered with as many different sets of faces
 _N_FACES = 5
 _INTRODUCTION = """\
-# How well faces are followed
+# Accuracy of face tracking
 
 {notice}
 
 `mien` follows faces by motion, landmarks and overlap, never by identity: a face that was absent for more than a
-second, or on the other side of a cut, comes back under a new number ([who is who](persons.md) puts names to numbers).
+second, or on the other side of a cut, comes back under a new number ([you name the persons](persons.md)).
 
 The landmark model runs on known faces in every frame. New faces are searched for on the first frame of a shot, each
 tenth of a second while no face is known or one is missing, and otherwise each half second: of these searches every
