@@ -21,7 +21,7 @@ def _samples(**columns: object) -> FrameSamples:
     return FrameSamples(**{**given, **columns})  # type: ignore[arg-type] # a test may leave out or replace any column
 
 
-def test_columns_that_nobody_gave_are_unknown() -> None:
+def test_columns_that_are_not_given_are_unknown() -> None:
     samples = _samples()
     assert np.isnan(samples.valence_arousal).all()
     assert (samples.expression == -1).all()

@@ -70,7 +70,7 @@ def test_blanks_are_allowed_only_where_they_are() -> None:
         read_rows(_document("a,b\n1,nan\n2,3"), fields)
 
 
-def test_columns_that_nobody_asked_for_may_hold_anything() -> None:
+def test_columns_that_are_not_asked_for_may_hold_anything() -> None:
     table = read_named(_document('x,a,x,\n"1,2",3,?,\n,4,,'), [Field("a")])
     assert table.numbers(("a",))[:, 0].tolist() == [3, 4]
 

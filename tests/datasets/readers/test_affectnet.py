@@ -54,11 +54,11 @@ def test_affectnet_arrays_of_anything_else_are_refused(value: np.ndarray, words:
 
 
 @pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"\x93NUMPY\x01\x00\x76\x00{'descr': '<U1'", b"not an array"])
-def test_a_damaged_affectnet_array_is_left_out_where_somebody_listens(content: bytes, tmp_path: Path) -> None:
+def test_a_damaged_affectnet_array_is_left_out_where_problems_are_collected(content: bytes, tmp_path: Path) -> None:
     create_example("affectnet-npy", tmp_path)
     path = tmp_path / "train_set/annotations/12_aro.npy"
     path.write_bytes(content)
-    heard: list[AnnotationError] = []
-    samples = load_affectnet_npy(tmp_path, "train", on_problem=heard.append)
-    assert [problem.path for problem in heard] == [path]
+    problems: list[AnnotationError] = []
+    samples = load_affectnet_npy(tmp_path, "train", on_problem=problems.append)
+    assert [problem.path for problem in problems] == [path]
     assert samples.names == ("0.jpg",)

@@ -84,23 +84,23 @@ def test_files_of_the_operating_system_are_no_tracks(tmp_path: Path) -> None:
     assert samples.n_crop_frames.tolist() == [3]
 
 
-def test_a_bad_file_is_left_out_where_somebody_listens(tmp_path: Path) -> None:
+def test_a_bad_file_is_left_out_where_problems_are_collected(tmp_path: Path) -> None:
     create_example("affwild2-va", tmp_path)
     bad = tmp_path / "VA_Estimation_Challenge/Train_Set/1-30-640x360.txt"
     bad.write_text("valence,arousal\n0.1,7\n")
-    heard: list[AnnotationError] = []
-    samples = load_affwild2_va(tmp_path, "train", on_problem=heard.append)
+    problems: list[AnnotationError] = []
+    samples = load_affwild2_va(tmp_path, "train", on_problem=problems.append)
     assert samples.tracks == ("1-30-640x360_left",)
-    assert [(problem.path, problem.line, problem.field) for problem in heard] == [(bad, 2, 2)]
+    assert [(problem.path, problem.line, problem.field) for problem in problems] == [(bad, 2, 2)]
 
 
 def test_a_split_of_bad_files_only_is_no_split(tmp_path: Path) -> None:
     create_example("affwild2-va", tmp_path)
-    heard: list[AnnotationError] = []
+    problems: list[AnnotationError] = []
     (tmp_path / "VA_Estimation_Challenge/Validation_Set/video59.txt").write_text("")
     with pytest.raises(AnnotationError, match="none of its 1 annotation files"):
-        load_affwild2_va(tmp_path, "valid", on_problem=heard.append)
-    assert [problem.reason for problem in heard] == ["is empty"]
+        load_affwild2_va(tmp_path, "valid", on_problem=problems.append)
+    assert [problem.reason for problem in problems] == ["is empty"]
 
 
 def test_the_list_keeps_its_order_and_its_frame_numbers(tmp_path: Path) -> None:
