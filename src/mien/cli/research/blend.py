@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``mien blend``."""
+"""``mien blend``: searches the weights of a blend of models."""
 
 from __future__ import annotations
 
@@ -10,25 +10,28 @@ from pathlib import Path
 import click
 
 
-@click.command(short_help="Search the weights of several systems on labelled data.")
-@click.argument("task")
-@click.option("--data", required=True, type=click.Path(path_type=Path), help="Folder of the data set.")
+@click.command(short_help="Search the weights of several models on labelled data.")
+@click.argument("task", metavar="TASK")
+@click.option("--data", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder of the data set.")
 @click.option(
     "--predictions",
     "models",
     required=True,
     multiple=True,
     type=click.Path(path_type=Path),
-    help="One system: a folder of affect tables (emi, eri: a file of answers). Give it twice or more.",
+    metavar="PATH",
+    help="Folder of affect tables of one model (emi, eri: file of predictions); give two or more.",
 )
-@click.option("--smooth", metavar="SETTINGS", help="Of the blend, such as expr=50,va=50,au=3.")
-@click.option("--split", default="valid", show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="JSON with every weight that was tried.")
+@click.option(
+    "--smooth", metavar="SETTINGS", help="Half-widths in frames of the smoothing, such as expr=50,va=50,au=3."
+)
+@click.option("--split", default="valid", show_default=True, metavar="NAME", help="Split: train, valid or test.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON with every weight that was tried.")
 def blend(task: str, data: Path, models: tuple[Path, ...], smooth: str | None, split: str, *, as_json: bool) -> None:
-    """Search the weights of a blend of 2 or more systems for TASK (va, expr, au, mtl, emi, eri, ce).
+    """Search the weights of a blend of two or more models for TASK (va, expr, au, mtl, emi, eri, ce).
 
-    Weights go in steps of .1, for each part of mtl and each emotion of emi and eri on its own. For ce, which has no
-    public labels, it lists the systems by how close their classes come to published frequencies.
+    Weights have steps of 0.1, for each task of mtl and each emotion of emi and eri on its own. For ce, which has no
+    public labels, it lists the models by the distance of their class frequencies from the published ones.
     """
     from mien.affect import Smoothing
     from mien.evaluation.tuning import choose_compound_model, search_weights

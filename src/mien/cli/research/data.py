@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``mien data``."""
+"""``mien data``: lists the data sets, and checks a copy of one."""
 
 from __future__ import annotations
 
@@ -18,25 +18,26 @@ _MOST_PROBLEMS = 50
 @click.group(invoke_without_command=True, short_help="List the data sets that mien reads, or check a copy of one.")
 @click.pass_context
 def data(ctx: click.Context) -> None:
-    """List the data sets that mien reads; ``mien data check NAME PATH`` says whether a copy is whole."""
+    """List the data sets that mien reads; ``mien data check NAME PATH`` checks whether a copy is complete."""
     if ctx.invoked_subcommand is not None:
         return
     from mien.datasets import DATASETS
 
     for name in DATASETS:
         record = DATASETS[name]
-        click.echo(f"{name}  {record.title}; ask: {record.owner}")
+        click.echo(f"{name}  {record.title}; owner: {record.owner}")
 
 
-@data.command(short_help="Is a data set folder complete and well formed?")
+@data.command(short_help="Check that a data set folder is complete and well formed.")
 @click.argument("name")
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Everything that was found, every problem included.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON with every count and every problem.")
 def check(name: str, path: Path, as_json: bool) -> int:
     """Read the data set NAME in the folder PATH; count what is there and name what is missing or malformed.
 
     \b
-    Exit codes: 0 whole and well formed; 1 something is missing or malformed; 2 unknown name; 3 no such folder.
+    Exit codes: 0 complete and well formed; 1 something is missing or malformed;
+    2 unknown name; 3 no such folder.
     """  # noqa: D301 - \b is click's mark for text that it must not rewrap
     from mien.datasets import check_dataset
 
@@ -60,7 +61,7 @@ def _print(report: CheckReport) -> None:
     hidden = len(report.problems) - _MOST_PROBLEMS
     if hidden > 0:
         click.echo(f"... and {hidden} more; --json lists all")
-    verdict = "whole and well formed" if report.complete else f"{len(report.problems)} problems"
+    verdict = "complete and well formed" if report.complete else f"{len(report.problems)} problems"
     click.echo(f"{report.name} in {report.folder}: {verdict}")
 
 

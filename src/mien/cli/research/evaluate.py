@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mien.cli.options import parse_thresholds, parse_weights
+from mien.cli.research.number_lists import parse_thresholds, parse_weights
 
 if TYPE_CHECKING:
     from mien.evaluation import PostProcessing, Report, ThresholdSearch

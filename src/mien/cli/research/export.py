@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``mien export``."""
+"""``mien export``: writes a smaller variant of a bundle."""
 
 from __future__ import annotations
 
@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Write a smaller variant of a bundle, with its measured loss (extra: train).")
 @click.option("--model", required=True, metavar="NAME", help="Bundle that the variant is made from, or its folder.")
-@click.option("--variant", required=True, type=click.Choice(["fp16", "int8"]), help="Which kind.")
+@click.option("--variant", required=True, type=click.Choice(["fp16", "int8"]), help="Kind of the variant, see above.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the new bundle.")
 @click.option(
-    "--data", type=click.Path(path_type=Path), help="Folder of the open face sets: calibrates int8, measures the loss."
+    "--data",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder of the open face sets, to calibrate int8 and to measure the loss.",
 )
 def export(model: str, variant: str, out: Path, data: Path | None) -> None:
-    """Write a variant of BUNDLE (a name or a folder) and say what it lost.
+    """Write a variant of a bundle, and measure what it lost.
 
     \b
     fp16: weights stored in half precision, arithmetic in float32; half the size, the same speed
@@ -49,15 +52,17 @@ def _print(report: VariantReport, out: Path) -> None:
                 mark = " *" if c.accepted_on else ""
                 line = f"{c.metric.name:{width}}  {c.metric.value:.4f}   {c.origin:.4f}   {100 * c.loss:+.2f}{mark}"
                 click.echo(line)
-    said = (
-        f"{report.spec.name} in {out}: {report.size:.2f} of the size, {report.cpu_time:.2f} of the CPU time a face; "
+    summary = (
+        f"{report.spec.name} in {out}: {report.size:.2f} of the size, {report.cpu_time:.2f} of the CPU time per face; "
         f"predictions change by at most {report.largest_move:.4f}"
     )
     kept = report.same_expression
-    click.echo(said if kept is None else f"{said}, {kept:.1%} keep their top expression")
+    click.echo(summary if kept is None else f"{summary}, {kept:.1%} keep their top expression")
     if not report.comparisons:
         click.echo("its loss was not measured: give --data")
     else:
         click.echo(
-            "recommended" if report.recommended else "not recommended: a figure marked * is worse by .30 or more"
+            "recommended"
+            if report.recommended
+            else "not recommended: a metric marked * is worse by 0.30 points or more"
         )

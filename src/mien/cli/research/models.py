@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``mien models`` and ``mien import``."""
+"""``mien models`` and ``mien import``: lists, shows and makes bundles."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import click
 from mien.core import ConfigError, MissingExtraError
 
 
-@click.group(invoke_without_command=True, short_help="List the bundles, or show what one says of itself.")
+@click.group(invoke_without_command=True, short_help="List the bundles, or show the description of one.")
 @click.pass_context
 def models(ctx: click.Context) -> None:
-    """List the bundles that come with mien; ``mien models show NAME`` tells everything about one."""
+    """List the bundles that come with mien; ``mien models show NAME`` shows the model card of one."""
     if ctx.invoked_subcommand is not None:
         return
     from mien.inference import list_bundles, load_spec
@@ -25,9 +25,9 @@ def models(ctx: click.Context) -> None:
         click.echo(f"{name}  version {spec.version}, {spec.input.size_px} px {spec.input.colour}: {tasks}")
 
 
-@models.command(short_help="Everything that a bundle says of itself.")
+@models.command(short_help="Show the model card of a bundle.")
 @click.argument("model", default="mien-light")
-@click.option("--json", "as_json", is_flag=True, help="The content of model.json.")
+@click.option("--json", "as_json", is_flag=True, help="Print the content of model.json.")
 def show(model: str, as_json: bool) -> None:
     """Show the model card of a bundle, by name or folder."""
     from mien.inference import load_spec, model_card
@@ -36,14 +36,18 @@ def show(model: str, as_json: bool) -> None:
     click.echo(json.dumps(spec.to_json(), indent=1, ensure_ascii=False) if as_json else model_card(spec))
 
 
-@click.group("import", short_help="Make a bundle of weights that others publish (extra: import).")
+@click.group("import", short_help="Make a bundle of published weights (extra: import).")
 def import_() -> None:
-    """Make a bundle of weights that others publish."""
+    """Make a bundle of weights that their authors publish."""
 
 
-@import_.command(short_help="From an ONNX file of EmotiEffLib (HSEmotion).")
+@import_.command(short_help="Make a bundle of an ONNX file of EmotiEffLib (HSEmotion).")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--name", help="The published name, for example enet_b0_8_va_mtl. [default: FILE without its ending]")
+@click.option(
+    "--name",
+    metavar="NAME",
+    help="Published name of the weights, such as enet_b0_8_va_mtl. [default: FILE without its ending]",
+)
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the new bundle.")
 def emotiefflib(file: Path, name: str | None, out: Path) -> None:
     """Make a bundle of FILE, an .onnx file that EmotiEffLib publishes.
@@ -62,4 +66,4 @@ def emotiefflib(file: Path, name: str | None, out: Path) -> None:
     spec = import_emotiefflib(file, name or file.stem, out)
     tasks = ", ".join(f"{task.task} ({len(task.labels)})" for task in spec.tasks)
     click.echo(f"{out}: {spec.name}, {spec.input.size_px} px {spec.input.colour}: {tasks}")
-    click.echo(f"mien models show {out} says what it is; use it with: mien analyze clip.mp4 --out t.csv --model {out}")
+    click.echo(f"mien models show {out} describes it; use it with: mien analyze clip.mp4 --out t.csv --model {out}")

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from mien.cli.options import parse_thresholds, parse_weights
+from mien.cli.research.number_lists import parse_thresholds, parse_weights
 
 
 @click.command(short_help="Write or check a challenge submission.")
