@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from mien.core import Bools, Integers
 from mien.datasets.text_files import AnnotationError
 
-Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int32]
 
 CROP_FOLDERS = ("cropped_aligned", "cropped")
@@ -85,7 +85,7 @@ def find_videos(folder: str | Path) -> dict[str, Path]:
 
 
 def match_crops(
-    crops: Path | None, tracks: Sequence[str], track_index: npt.NDArray[np.integer], frame: npt.NDArray[np.integer]
+    crops: Path | None, tracks: Sequence[str], track_index: Integers, frame: Integers
 ) -> tuple[Bools, Ints]:
     """Match rows with the crops in a folder; only names are listed, no file is opened.
 

@@ -10,14 +10,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from mien.core import ConfigError
+from mien.core import Bools, ConfigError, Float32, Indices
 from mien.datasets.crop_folders import base_video, crop_name
 from mien.datasets.samples import (
     NOT_GIVEN,
     UNKNOWN,
-    Bools,
     Column,
-    Floats,
     RowColumns,
     SplitCounts,
     class_counts,
@@ -65,7 +63,7 @@ class FrameSamples(RowColumns):
     tracks: tuple[str, ...]
     track_index: npt.NDArray[np.int32]
     frame: npt.NDArray[np.int32]
-    valence_arousal: Floats = NOT_GIVEN
+    valence_arousal: Float32 = NOT_GIVEN
     expression: npt.NDArray[np.int8] = NOT_GIVEN
     action_units: npt.NDArray[np.int8] = NOT_GIVEN
     expression_labels: tuple[str, ...] = ()
@@ -121,7 +119,7 @@ class FrameSamples(RowColumns):
         """Name of a row in lists and submissions: ``video/00001.jpg``."""
         return f"{self.tracks[self.track_index[row]]}/{crop_name(int(self.frame[row]))}"
 
-    def track_rows(self) -> Iterator[tuple[str, npt.NDArray[np.intp]]]:
+    def track_rows(self) -> Iterator[tuple[str, Indices]]:
         """Each track and its rows by rising frame number; temporal filters must not cross tracks."""
         order = np.lexsort((self.frame, self.track_index))
         bounds = np.searchsorted(self.track_index[order], np.arange(len(self.tracks) + 1))

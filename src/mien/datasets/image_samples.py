@@ -12,13 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from mien.core import ConfigError
+from mien.core import Bools, ConfigError, Float32, Int64
 from mien.datasets.samples import (
     NOT_GIVEN,
     UNKNOWN,
-    Bools,
     Column,
-    Floats,
     RowColumns,
     SplitCounts,
     class_counts,
@@ -66,9 +64,9 @@ class ImageSamples(RowColumns):
     names: tuple[str, ...]
     expression: npt.NDArray[np.int8] = NOT_GIVEN
     expression_labels: tuple[str, ...] = ()
-    valence_arousal: Floats = NOT_GIVEN
-    boxes: Floats = NOT_GIVEN
-    votes: npt.NDArray[np.int64] = NOT_GIVEN
+    valence_arousal: Float32 = NOT_GIVEN
+    boxes: Float32 = NOT_GIVEN
+    votes: Int64 = NOT_GIVEN
     vote_labels: tuple[str, ...] = ()
     pixels: pa.Array | None = None
     has_image: Bools = NOT_GIVEN

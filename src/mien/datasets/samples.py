@@ -12,10 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from mien.core import ConfigError, DatasetError
-
-Bools = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float32]
+from mien.core import Bools, ConfigError, DatasetError, Float32, Indices, Integers
 
 NOT_GIVEN: Any = None
 """Default of a column; `freeze_columns` replaces it before a caller can see it."""
@@ -49,7 +46,7 @@ class RowColumns:
         return replace(self, **{name: _take(getattr(self, name), chosen) for name in self.row_columns})
 
 
-def _take(column: Any, chosen: npt.NDArray[np.intp]) -> Any:
+def _take(column: Any, chosen: Indices) -> Any:
     if column is None:
         return None
     if isinstance(column, tuple):
@@ -125,7 +122,7 @@ class Samples(Protocol):
         """Sentences about known oddities of the set that are not problems."""
 
 
-def class_counts(labels: Sequence[str], indices: npt.NDArray[np.integer]) -> dict[str, int]:
+def class_counts(labels: Sequence[str], indices: Integers) -> dict[str, int]:
     """Label -> number of rows with its index; negative indices are unlabelled rows.
 
     Examples:
@@ -172,11 +169,11 @@ class FaceSamples(RowColumns):
 
     names: tuple[str, ...]
     images: tuple[bytes, ...]
-    expression: Floats
-    valence_arousal: Floats
-    action_units: Floats
+    expression: Float32
+    valence_arousal: Float32
+    action_units: Float32
     action_unit_labels: tuple[str, ...]
-    keypoints: Floats
+    keypoints: Float32
 
     def __post_init__(self) -> None:
         n = len(self.names)
@@ -208,9 +205,9 @@ class LandmarkFaces(RowColumns):
     names: tuple[str, ...]
     images: tuple[bytes, ...]
     source: npt.NDArray[np.str_]
-    landmarks: Floats
-    pose_rad: Floats
-    eyes_open: Floats
+    landmarks: Float32
+    pose_rad: Float32
+    eyes_open: Float32
 
     def __post_init__(self) -> None:
         n = len(self.names)
@@ -279,7 +276,7 @@ class ClipSamples(RowColumns):
     dataset: str
     split: str
     names: tuple[str, ...]
-    intensities: Floats
+    intensities: Float32
     labels: tuple[str, ...]
     videos: tuple[Path | None, ...]
     videos_found: bool

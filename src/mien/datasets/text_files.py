@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
-from mien.core import DIMENSIONS, EXPRESSIONS, DatasetError
+from mien.core import DIMENSIONS, EXPRESSIONS, Bools, DatasetError, Float32, Float64, Int64
 from mien.datasets.samples import UNKNOWN
 
 
@@ -161,9 +161,6 @@ def _may_have_blank_line(content: bytes) -> bool:
     return content[:1].isspace() or b"\n\n" in content or b"\n " in content or b"\n\t" in content
 
 
-Doubles = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
-
 _BLOCK_BYTES = 1 << 22
 _PIECE_LINES = 4096
 
@@ -213,7 +210,7 @@ class Table:
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
 
-    def numbers(self, names: Sequence[str]) -> Doubles:
+    def numbers(self, names: Sequence[str]) -> Float64:
         """(N, len(names)) float64 values of several number columns."""
         return np.stack([self.columns[name] for name in names], axis=1)
 
@@ -239,7 +236,7 @@ class Table:
         value = split_line(self.document.line(line), delimiter=self.delimiter, quoted=True)[position].strip()
         raise AnnotationError(self.document.path, f"{name} {value!r} {reason}", line=line, field=position + 1)
 
-    def classes(self, name: str, *, low: int, high: int) -> npt.NDArray[np.int64]:
+    def classes(self, name: str, *, low: int, high: int) -> Int64:
         """Column of whole numbers in [low, high]; ``3.0`` counts as 3.
 
         Raises:
@@ -404,7 +401,7 @@ def _shape(fields: Sequence[Field], delimiter: str) -> str:
     return delimiter.join(names if len(names) <= 6 else [*names[:4], "...", names[-1]])
 
 
-def read_ratings(table: Table, *, not_rated: float) -> npt.NDArray[np.float32]:
+def read_ratings(table: Table, *, not_rated: float) -> Float32:
     """Columns ``valence`` and ``arousal`` as (N, 2); both are NaN in a row where either is ``not_rated``.
 
     Raises:
@@ -428,7 +425,7 @@ def read_action_units(table: Table, labels: tuple[str, ...]) -> npt.NDArray[np.i
     return np.stack([table.classes(label, low=UNKNOWN, high=1) for label in labels], axis=1).astype(np.int8)
 
 
-def plurality(votes: npt.NDArray[np.int64]) -> npt.NDArray[np.int8]:
+def plurality(votes: Int64) -> npt.NDArray[np.int8]:
     """Expression with most votes in each row, ties to the first; `UNKNOWN` where another column has most votes.
 
     Args:
@@ -442,7 +439,7 @@ def plurality(votes: npt.NDArray[np.int64]) -> npt.NDArray[np.int8]:
     return np.where(top < len(EXPRESSIONS), top, UNKNOWN).astype(np.int8)
 
 
-def majority(votes: npt.NDArray[np.int64]) -> npt.NDArray[np.int8]:
+def majority(votes: Int64) -> npt.NDArray[np.int8]:
     """Expression of each row by the official FER+ rule, else `UNKNOWN`.
 
     Single votes are dropped; the winner needs more than half of the rest.

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mien.core import Bools, Float64
 from mien.datasets.crop_folders import match_crops
 from mien.datasets.frame_samples import FrameSamples
 from mien.datasets.samples import UNKNOWN
@@ -236,11 +237,11 @@ def frame_columns(table: Table, crops: Path | None) -> dict[str, Any]:
     }
 
 
-def _numbers(texts: pa.Array) -> npt.NDArray[np.float64]:
+def _numbers(texts: pa.Array) -> Float64:
     return np.asarray(pc.cast(texts, pa.float64()).to_numpy())
 
 
-def _repeats(track_index: npt.NDArray[np.int32], frame: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+def _repeats(track_index: npt.NDArray[np.int32], frame: npt.NDArray[np.int32]) -> Bools:
     """(N,) whether the track and frame of a row occurred in an earlier row."""
     keys = track_index.astype(np.int64) << 32 | frame
     first = np.unique(keys, return_index=True)[1]

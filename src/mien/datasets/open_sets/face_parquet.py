@@ -15,8 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mien.core import EXPRESSIONS
-from mien.datasets.samples import Floats
+from mien.core import EXPRESSIONS, Bools, Float32, Float64, Indices, Int64
 from mien.datasets.text_files import AnnotationError
 
 VOTES = (*EXPRESSIONS, "unknown", "not_a_face")
@@ -59,10 +58,10 @@ class TeacherOutputs:
         landmarks: (N, 68, 2) in 300-W order, fractions of the picture's width and height; values may leave [0, 1].
     """
 
-    found: npt.NDArray[np.bool_]
-    blendshapes: Floats
+    found: Bools
+    blendshapes: Float32
     blendshape_names: tuple[str, ...]
-    landmarks: Floats
+    landmarks: Float32
 
 
 def picture_file(folder: str | Path, name: str, split: str) -> Path:
@@ -119,12 +118,12 @@ def load_pictures(path: str | Path) -> Pictures:
     return Pictures(tuple(table["name"].to_pylist()), tuple(table["image"].to_pylist()))
 
 
-def load_votes(path: str | Path) -> npt.NDArray[np.int64]:
+def load_votes(path: str | Path) -> Int64:
     """FER+ votes (N, 10) in the order of `VOTES`, about ten votes per face."""
     return _matrix(_read(Path(path), VOTES), VOTES).astype(np.int64)
 
 
-def load_ratings(path: str | Path) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+def load_ratings(path: str | Path) -> tuple[Int64, Float64, Int64]:
     """Votes (N, 8), mean valence and arousal (N, 2) in [-1, 1], and the image set (N,) of a set with many raters.
 
     Raises:
@@ -189,7 +188,7 @@ def load_teacher(path: str | Path, names: tuple[str, ...]) -> TeacherOutputs:
     )
 
 
-def load_poses(path: str | Path, names: tuple[str, ...]) -> Floats:
+def load_poses(path: str | Path, names: tuple[str, ...]) -> Float32:
     """The teacher's head rotations (N, 3, 3) for exactly these pictures, NaN where it found no face.
 
     The axes are x to the image's right, y up and z towards the viewer, as in `mien.core.rotation_matrices`.
@@ -202,7 +201,7 @@ def load_poses(path: str | Path, names: tuple[str, ...]) -> Floats:
     return _lists(table["matrix"], 16)[_rows_of(names, table, path)].reshape(-1, 4, 4)[:, :3, :3]
 
 
-def _rows_of(names: tuple[str, ...], table: pa.Table, path: Path) -> npt.NDArray[np.intp]:
+def _rows_of(names: tuple[str, ...], table: pa.Table, path: Path) -> Indices:
     """Row number of each picture."""
     row_of = {name: row for row, name in enumerate(table["name"].to_pylist())}
     missing = [name for name in names if name not in row_of]
@@ -224,11 +223,11 @@ def _read(path: Path, columns: tuple[str, ...]) -> pa.Table:
         raise AnnotationError(path, f"not a Parquet file ({error})") from error
 
 
-def _matrix(table: pa.Table, columns: tuple[str, ...]) -> npt.NDArray[np.float64]:
+def _matrix(table: pa.Table, columns: tuple[str, ...]) -> Float64:
     return np.stack([table[name].to_numpy() for name in columns], axis=1).astype(np.float64)
 
 
-def _lists(column: pa.ChunkedArray, width: int) -> Floats:
+def _lists(column: pa.ChunkedArray, width: int) -> Float32:
     """Convert a column of lists of one length to (N, width), with NaN where the list is missing."""
     values = np.full((len(column), width), np.nan, dtype=np.float32)
     present = column.is_valid().to_numpy()

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from mien.core import EXPRESSIONS, pose_angles
+from mien.core import EXPRESSIONS, Bools, Float32, Indices, pose_angles
 from mien.datasets.open_sets.face_parquet import (
     load_emotions,
     load_names,
@@ -23,7 +22,7 @@ from mien.datasets.open_sets.face_parquet import (
     teacher_file,
 )
 from mien.datasets.open_sets.weak_labels import AU_RULES, AffectMap, action_unit_probabilities, expression_shares
-from mien.datasets.samples import FaceSamples, Floats, LandmarkFaces, concatenate
+from mien.datasets.samples import FaceSamples, LandmarkFaces, concatenate
 from mien.datasets.text_files import AnnotationError
 from mien.faces import keypoints_of
 
@@ -45,7 +44,7 @@ class OpenFaces:
     """
 
     train: FaceSamples
-    voted: npt.NDArray[np.bool_]
+    voted: Bools
     calibration: FaceSamples
 
 
@@ -78,7 +77,7 @@ def load_held_out(folder: str | Path, n: int) -> FaceSamples:
     return ferplus.take(_hold_out(ferplus, n))
 
 
-def _hold_out(ferplus: FaceSamples, n: int) -> npt.NDArray[np.intp]:
+def _hold_out(ferplus: FaceSamples, n: int) -> Indices:
     """Rows in an order that added rows do not change."""
     return np.argsort([_hash(name) for name in ferplus.names])[:n]
 
@@ -141,7 +140,7 @@ def load_lfw(folder: str | Path, split: str) -> FaceSamples:
     return samples.take(_lfw_rows(samples.names, split))
 
 
-def _lfw_rows(names: tuple[str, ...], split: str) -> npt.NDArray[np.bool_]:
+def _lfw_rows(names: tuple[str, ...], split: str) -> Bools:
     in_test = np.array([is_test_person(name) for name in names], dtype=bool)
     return in_test if split == "test" else ~in_test
 
@@ -167,9 +166,7 @@ def person(name: str) -> str:
     return stem.rstrip("0123456789").rstrip("_- ").lower()
 
 
-def _with_teacher(
-    folder: str | Path, name: str, split: str, expression: npt.NDArray[np.float32], affect: npt.NDArray[np.float32]
-) -> FaceSamples:
+def _with_teacher(folder: str | Path, name: str, split: str, expression: Float32, affect: Float32) -> FaceSamples:
     pictures = load_pictures(picture_file(folder, name, split))
     outputs = load_teacher(teacher_file(folder, name, split), pictures.names)
     return FaceSamples(
@@ -227,7 +224,7 @@ def _with_landmarks(folder: Path, name: str, split: str) -> LandmarkFaces:
     return faces.take(found & _lfw_rows(pictures.names, split) if name == "lfw" else found)
 
 
-def _eyes_open(blendshapes: Floats, names: tuple[str, ...], path: Path) -> Floats:
+def _eyes_open(blendshapes: Float32, names: tuple[str, ...], path: Path) -> Float32:
     try:
         # The teacher names the subject's sides: the right eye is the one at the image's left.
         return 1 - blendshapes[:, [names.index("eyeBlinkRight"), names.index("eyeBlinkLeft")]]

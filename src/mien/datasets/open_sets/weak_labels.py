@@ -7,12 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from mien.core import EXPRESSIONS
+from mien.core import EXPRESSIONS, Float32, Float64, Floats, Integers
 from mien.datasets.open_sets.face_parquet import TeacherOutputs
-
-Doubles = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,12 +29,12 @@ class AffectMap:
         [[1.0, 0.0], [-1.0, 0.0]]
     """
 
-    centre: Doubles
-    weights: Doubles
-    mean: Doubles
+    centre: Float64
+    weights: Float64
+    mean: Float64
 
     @classmethod
-    def fit(cls, shares: Doubles, ratings: Doubles, ridge: float = 0.1) -> AffectMap:
+    def fit(cls, shares: Float64, ratings: Float64, ridge: float = 0.1) -> AffectMap:
         """Fit the map.
 
         Args:
@@ -51,18 +48,18 @@ class AffectMap:
         gram = moved.T @ moved + ridge * np.eye(moved.shape[1])
         return cls(centre, np.linalg.solve(gram, moved.T @ (ratings - mean)), mean)
 
-    def __call__(self, shares: npt.NDArray[np.floating]) -> Doubles:
+    def __call__(self, shares: Floats) -> Float64:
         """Valence and arousal (N, 2) of vote shares or expression probabilities (N, 8)."""
         return np.clip((_quadratic(shares) - self.centre) @ self.weights + self.mean, -1.0, 1.0)
 
 
-def _quadratic(shares: npt.NDArray[np.floating]) -> Doubles:
+def _quadratic(shares: Floats) -> Float64:
     shares = np.asarray(shares, dtype=np.float64)
     first, second = np.triu_indices(shares.shape[1])
     return np.concatenate([shares, shares[:, first] * shares[:, second]], axis=1)
 
 
-def expression_shares(votes: npt.NDArray[np.integer]) -> npt.NDArray[np.float32]:
+def expression_shares(votes: Integers) -> Float32:
     """Soft expression targets (N, 8) of FER+ votes (N, 10), NaN where "unknown" or "not a face" has most votes.
 
     Single votes are noise and are dropped, as the FER+ authors do; the rest is normalised over the eight expressions.
@@ -98,12 +95,12 @@ class AuRule:
         [0.0, 1.0]
     """
 
-    signal: Callable[[Evidence], Doubles]
+    signal: Callable[[Evidence], Float64]
     low: float
     high: float
     observed: bool = True
 
-    def __call__(self, evidence: Evidence) -> Doubles:
+    def __call__(self, evidence: Evidence) -> Float64:
         """Probability (N,) that the action unit is present."""
         share = (self.signal(evidence) - self.low) / (self.high - self.low)
         return np.asarray(np.clip(share, 0.0, 1.0), dtype=np.float64)
@@ -115,14 +112,14 @@ class Evidence:
 
     teacher: TeacherOutputs
 
-    def shape(self, name: str) -> Doubles:
+    def shape(self, name: str) -> Float64:
         """(N,) activation of a blendshape in [0, 1]; the mean of both sides where it has sides."""
         names = self.teacher.blendshape_names
         columns = [names.index(side) for side in (name, f"{name}Left", f"{name}Right") if side in names]
-        mean: Doubles = self.teacher.blendshapes[:, columns].astype(np.float64).mean(axis=1)
+        mean: Float64 = self.teacher.blendshapes[:, columns].astype(np.float64).mean(axis=1)
         return mean
 
-    def lip_gap(self) -> Doubles:
+    def lip_gap(self) -> Float64:
         """(N,) height of the opening between the inner lips, in eye distances."""
         landmarks = self.teacher.landmarks.astype(np.float64)
         eyes = np.linalg.norm(landmarks[:, 36:42].mean(axis=1) - landmarks[:, 42:48].mean(axis=1), axis=1)
@@ -151,7 +148,7 @@ AU_RULES: dict[str, AuRule] = {
 }
 
 
-def action_unit_probabilities(teacher: TeacherOutputs, expression: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+def action_unit_probabilities(teacher: TeacherOutputs, expression: Floats) -> Float32:
     """Pseudo-labels (N, A) of `AU_RULES` in [0, 1], NaN where the teacher found no face or contradicts annotators.
 
     The teacher confuses a crying mouth with a smile. Where annotators see sadness, anger, disgust or fear and hardly

@@ -8,9 +8,8 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from mien.core import EXPRESSION_ORDERS
+from mien.core import EXPRESSION_ORDERS, Float32
 from mien.datasets.image_samples import ImageSamples, match_images
 from mien.datasets.samples import UNKNOWN
 from mien.datasets.text_files import (
@@ -131,7 +130,7 @@ def load_affectnet_npy(folder: str | Path, split: str, *, on_problem: OnProblem 
     )
 
 
-def _boxes(table: Table) -> npt.NDArray[np.float32]:
+def _boxes(table: Table) -> Float32:
     """Boxes xyxy from x, y, width and height; NaN where the width is negative, which marks a missing box."""
     boxes = table.numbers(("face_x", "face_y", "face_width", "face_height"))
     boxes[:, 2:] += np.where(boxes[:, 2:3] < 0, np.nan, boxes[:, :2])
