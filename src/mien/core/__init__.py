@@ -63,6 +63,7 @@ from mien.core.options import (
     FeatureOptions,
     JobOptions,
     Outputs,
+    PathName,
     VideoOptions,
 )
 from mien.core.pose import pose_angles, rotation_matrices
@@ -124,6 +125,7 @@ __all__ = [
     "OptionInfo",
     "OutputError",
     "Outputs",
+    "PathName",
     "QualitySpec",
     "Registry",
     "TaskName",

@@ -16,6 +16,9 @@ from mien.core.errors import ConfigError
 from mien.core.faces import FaceSelector
 from mien.core.option_fields import CheckedOptions, described, option
 
+PathName = str | os.PathLike[str]
+"""Path of a file or a folder."""
+
 DEFAULT_BUNDLE = "mien-light"
 """Name of the affect bundle that is used where none is named."""
 
@@ -184,7 +187,7 @@ class Outputs(CheckedOptions):
         True
     """
 
-    table: str | os.PathLike[str] | None = field(
+    table: PathName | None = field(
         default=None,
         metadata=option(
             "Table for all inputs (.parquet, .csv, .jsonl), or folder that gets one table per input.",
@@ -194,7 +197,7 @@ class Outputs(CheckedOptions):
             changes_rows=False,
         ),
     )
-    overlay: str | os.PathLike[str] | None = field(
+    overlay: PathName | None = field(
         default=None,
         metadata=option(
             "Video, or image of a photo, with all results drawn; for a single input.",
@@ -207,7 +210,7 @@ class Outputs(CheckedOptions):
         default=False,
         metadata=option("Make faces unrecognisable in the overlay.", "--overlay-anonymous", changes_rows=False),
     )
-    report: str | os.PathLike[str] | None = field(
+    report: PathName | None = field(
         default=None,
         metadata=option(
             "HTML page with timelines, key frames and a summary of all inputs.",
@@ -219,7 +222,7 @@ class Outputs(CheckedOptions):
     report_frames: bool = field(
         default=True, metadata=option("Show images of faces in the report.", "--frames/--no-frames", changes_rows=False)
     )
-    openface: str | os.PathLike[str] | None = field(
+    openface: PathName | None = field(
         default=None,
         metadata=option(
             "The same results in the columns of OpenFace 2.2: a .csv for a single input, or a folder.",

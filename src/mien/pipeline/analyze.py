@@ -17,6 +17,7 @@ from mien.core import (
     ConfigError,
     JobOptions,
     Outputs,
+    PathName,
     VideoOptions,
     options_json,
     row_options,
@@ -40,8 +41,6 @@ from mien.results import (
     read_failures,
     update_failures,
 )
-
-PathName = str | os.PathLike[str]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 from mien._version import __version__
 from mien.affect import opencv_on_one_thread
-from mien.core import AnalyzerConfig, ConfigError, refuse_unused, with_shortcuts
+from mien.core import AnalyzerConfig, ConfigError, PathName, refuse_unused, with_shortcuts
 from mien.inference import Memory, machine_name
 from mien.pipeline.bench_stages import BenchData, BenchStage, EndToEnd
 
@@ -92,7 +92,7 @@ class BenchReport:
 
 
 def bench(
-    clip: str | os.PathLike[str],
+    clip: PathName,
     *,
     repeats: int = 3,
     analyzer: AnalyzerConfig | None = None,

@@ -23,6 +23,7 @@ from mien.core import (
     ConfigError,
     Frame,
     Outputs,
+    PathName,
     VideoOptions,
     options_json,
     refuse_unused,
@@ -151,8 +152,8 @@ class LiveFrame:
 
 
 def live(
-    source: str | os.PathLike[str] | FrameSource = "0",
-    out: str | os.PathLike[str] | None = None,
+    source: PathName | FrameSource = "0",
+    out: PathName | None = None,
     *,
     analyzer: AnalyzerConfig | None = None,
     video: VideoOptions | None = None,
@@ -194,7 +195,7 @@ def live(
 
 
 def _live(
-    source: str | os.PathLike[str] | FrameSource,
+    source: PathName | FrameSource,
     config: AnalyzerConfig,
     stop_s: float | None,
     outputs: Outputs,
@@ -317,7 +318,7 @@ class NewestFrame:
                 self._changed.notify_all()
 
 
-def _open_source(source: str | os.PathLike[str] | FrameSource) -> tuple[FrameSource, bool]:
+def _open_source(source: PathName | FrameSource) -> tuple[FrameSource, bool]:
     """The opened source, and whether it is a file, which must be slowed down to its own pace."""
     if not isinstance(source, (str, os.PathLike)):
         return source, False

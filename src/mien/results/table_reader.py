@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -11,14 +10,14 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mien.core import InputError
+from mien.core import InputError, PathName
 from mien.results.openface.openface_reader import is_openface_header, read_openface
 from mien.results.tables import arrow_compute as pc
 from mien.results.tables.table_decoder import decode_pieces, decode_table, read_facts, reading_errors, restored
 from mien.results.tables.table_formats import format_of
 
 
-def read_table(path: str | os.PathLike[str]) -> pa.Table:
+def read_table(path: PathName) -> pa.Table:
     """Reads an affect table.
 
     Columns of the contract get their contract types and descriptions whatever the format; further columns, such as a
@@ -42,7 +41,7 @@ def read_table(path: str | os.PathLike[str]) -> pa.Table:
         return decode_table(file, format_name)
 
 
-def iter_pieces(path: str | os.PathLike[str]) -> Iterator[pa.Table]:
+def iter_pieces(path: PathName) -> Iterator[pa.Table]:
     """The rows of a table in pieces of bounded size, in order; at least one piece.
 
     An OpenFace CSV, and a text file with columns of a user's own, come as one piece.

@@ -16,6 +16,7 @@ from mien.core import (
     ConfigError,
     FeatureOptions,
     InputError,
+    PathName,
     VideoOptions,
     options_json,
     refuse_unused,
@@ -28,7 +29,6 @@ from mien.pipeline.feature_extraction.video_features import SoundExtractor, Vide
 from mien.pipeline.run_progress import Note, Progress
 from mien.results import ROWS_PER_SHARD, FeatureWriter, InputFailure, SourceRecord
 
-PathName = str | os.PathLike[str]
 FeatureEvent = SourceRecord | InputFailure | Note
 """An input is done, an input or a frame could not be read, or a note for the user; sent as it happens."""
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mien.affect import compound_timeline
-from mien.core import COMPOUND_EXPRESSIONS, EXPRESSIONS, ConfigError, InputError
+from mien.core import COMPOUND_EXPRESSIONS, EXPRESSIONS, ConfigError, InputError, PathName
 from mien.pipeline.media_run import SMOOTHING_KEY
 from mien.results import format_of, read_table, save_table, table_metadata
-
-PathName = str | os.PathLike[str]
 
 
 def compound_file(path: PathName, out: PathName, *, half_width: int = 50) -> tuple[int, int]:

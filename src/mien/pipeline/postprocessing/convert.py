@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from mien.core import ConfigError, FaceSelector
+from mien.core import ConfigError, FaceSelector, PathName
 from mien.pipeline.postprocessing.summarize import bundle_thresholds
 from mien.results import (
     OpenFacePlan,
@@ -24,8 +23,6 @@ from mien.results import (
     write_openface,
     write_openface_files,
 )
-
-PathName = str | os.PathLike[str]
 
 
 @dataclass(frozen=True, kw_only=True)

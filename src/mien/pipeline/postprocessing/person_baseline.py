@@ -4,16 +4,14 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from mien.affect import MIN_NEUTRAL_ROWS, NEUTRAL_FROM, Smoothing, resting_levels, subtract_levels
-from mien.core import DIMENSIONS, InputError
+from mien.core import DIMENSIONS, Float64, Indices, InputError, PathName
 from mien.pipeline.postprocessing.smooth import smooth_table
 from mien.results import (
     PERSON_COLUMN,
@@ -25,8 +23,6 @@ from mien.results import (
     table_metadata,
     with_table_metadata,
 )
-
-PathName = str | os.PathLike[str]
 
 _METADATA_KEY = "baseline"
 
@@ -133,7 +129,7 @@ def calibrate_table(table: pa.Table, *, measured: pa.Table | None = None) -> tup
     )
 
 
-def _subjects(table: pa.Table) -> tuple[npt.NDArray[np.intp], list[_Subject]]:
+def _subjects(table: pa.Table) -> tuple[Indices, list[_Subject]]:
     """The number of each row's person or track, -1 for none, and the persons and tracks by first appearance."""
     tracks = table["track_id"].fill_null(-1).to_pylist()
     names = table[PERSON_COLUMN.name].to_pylist() if PERSON_COLUMN.name in table.schema.names else [None] * len(table)
@@ -145,5 +141,5 @@ def _subjects(table: pa.Table) -> tuple[npt.NDArray[np.intp], list[_Subject]]:
     return np.array(groups, dtype=np.intp), list(numbers)
 
 
-def _matrix(table: pa.Table, names: list[str]) -> npt.NDArray[np.float64]:
+def _matrix(table: pa.Table, names: list[str]) -> Float64:
     return np.stack([column_numbers(table[name]) for name in names], axis=1)

@@ -7,15 +7,10 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
-from mien.core import ConfigError, InputError
+from mien.core import ConfigError, Image, InputError, PathName
 from mien.media import find_inputs, jpeg_thumbnail, load_image, open_video
 from mien.pipeline.postprocessing.summarize import bundle_thresholds
 from mien.results import Moment, RunManifest, atomic_write, hash_file, output_errors, render_report
-
-PathName = str | os.PathLike[str]
 
 _FACE_SIDE_PX, _PHOTO_SIDE_PX = 160, 300
 _TIME_SLACK_S = 1e-3
@@ -144,7 +139,7 @@ class _KeyFrames:
         return found
 
 
-def _thumbnail(image: npt.NDArray[np.uint8], moment: Moment) -> bytes:
+def _thumbnail(image: Image, moment: Moment) -> bytes:
     return jpeg_thumbnail(image, moment.box, _PHOTO_SIDE_PX if moment.box is None else _FACE_SIDE_PX)
 
 

@@ -3,17 +3,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from mien.affect import Smoothing, smooth_tracks
-from mien.core import DIMENSIONS, ConfigError, InputError
+from mien.core import DIMENSIONS, ConfigError, Float64, InputError, Int64, PathName
 from mien.pipeline.media_run import SMOOTHING_KEY
 from mien.results import (
     action_unit_columns,
@@ -25,8 +23,6 @@ from mien.results import (
     table_metadata,
     with_table_metadata,
 )
-
-PathName = str | os.PathLike[str]
 
 
 def smooth_file(path: PathName, out: PathName, settings: Smoothing) -> int:
@@ -100,7 +96,7 @@ def smooth_table(table: pa.Table, settings: Smoothing) -> tuple[pa.Table, int]:
     return pa.Table.from_arrays([columns[name] for name in names], schema=schema), n_tracks
 
 
-def _track_numbers(table: pa.Table) -> tuple[npt.NDArray[np.int64], int]:
+def _track_numbers(table: pa.Table) -> tuple[Int64, int]:
     """One number per track over all sources, -1 for rows without a track, and the number of tracks."""
     sources = table["source"].combine_chunks()
     source = np.asarray(pc.index_in(sources, value_set=pc.unique(sources)), dtype=np.int64)
@@ -113,7 +109,7 @@ def _track_numbers(table: pa.Table) -> tuple[npt.NDArray[np.int64], int]:
     return result, len(pairs)
 
 
-def _top(names: Sequence[str], probabilities: npt.NDArray[np.float64]) -> pa.Array:
+def _top(names: Sequence[str], probabilities: Float64) -> pa.Array:
     """The most probable expression of each row, null where no probability is known."""
     labels = pa.array([name.removeprefix("expression_") for name in names])
     unknown = np.isnan(probabilities).all(axis=1)

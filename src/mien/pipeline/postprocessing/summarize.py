@@ -3,18 +3,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 
-from mien.core import ConfigError, InputError, ModelError
+from mien.core import ConfigError, InputError, ModelError, PathName
 from mien.inference import find_bundle, load_spec
 from mien.results import InputFailure, RunManifest, Summary, format_of, hash_file, save_table, summarize_table
-
-PathName = str | os.PathLike[str]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -3,17 +3,15 @@
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from mien.core import ConfigError, InputError, OutputError
+from mien.core import ConfigError, Float64, Image, InputError, OutputError, PathName
 from mien.media import find_inputs, load_image, open_video, save_image
 from mien.results import (
     PossibleIdSwitch,
@@ -26,9 +24,6 @@ from mien.results import (
     save_table,
     track_numbers,
 )
-
-PathName = str | os.PathLike[str]
-Image = npt.NDArray[np.uint8]
 
 _SIDE_PX = 128
 _FACES_A_STRIP = 4
@@ -127,12 +122,12 @@ def write_thumbnails(path: PathName, folder: PathName, *, video: PathName | None
     return tuple(written)
 
 
-def _wanted(table: pa.Table, source: str) -> dict[int, list[tuple[int, npt.NDArray[np.float64]]]]:
+def _wanted(table: pa.Table, source: str) -> dict[int, list[tuple[int, Float64]]]:
     """Frame -> tracks and boxes to show: a few rows of each track, evenly over its time."""
     here = np.flatnonzero(np.array(table["source"].to_pylist(), dtype=object) == source)
     tracks, frames = track_numbers(table)[here], table["frame"].to_numpy()[here]
     boxes = np.stack([column_numbers(table[name]) for name in ("x0", "y0", "x1", "y1")], axis=1)[here]
-    wanted: dict[int, list[tuple[int, npt.NDArray[np.float64]]]] = defaultdict(list)
+    wanted: dict[int, list[tuple[int, Float64]]] = defaultdict(list)
     for track_id in np.unique(tracks[tracks >= 0]).tolist():
         rows = np.flatnonzero((tracks == track_id) & np.isfinite(boxes).all(axis=1))
         parts = (part for part in np.array_split(rows, _FACES_A_STRIP) if len(part))
@@ -141,9 +136,7 @@ def _wanted(table: pa.Table, source: str) -> dict[int, list[tuple[int, npt.NDArr
     return wanted
 
 
-def _faces(
-    video: Path, wanted: Mapping[int, Sequence[tuple[int, npt.NDArray[np.float64]]]]
-) -> Iterator[tuple[int, Image]]:
+def _faces(video: Path, wanted: Mapping[int, Sequence[tuple[int, Float64]]]) -> Iterator[tuple[int, Image]]:
     """The wanted faces in the order of their frames."""
     (media,) = find_inputs([video])
     if media.kind == "image":
@@ -165,7 +158,7 @@ def _images(video: Path, last: int) -> Iterator[tuple[int, Image]]:
                 return
 
 
-def _thumbnail(image: Image, box: npt.NDArray[np.float64]) -> Image:
+def _thumbnail(image: Image, box: Float64) -> Image:
     """The square around a box, black where it leaves the image."""
     x0, y0, x1, y1 = box
     half = max(x1 - x0, y1 - y0) * (0.5 + _MARGIN)

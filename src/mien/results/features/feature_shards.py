@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mien._version import __version__
-from mien.core import ConfigError, InputError
+from mien.core import ConfigError, Float64, Floats, Indices, InputError, Int64
 from mien.results.files import atomic_write, output_errors
 from mien.results.tables.schema import with_current_keys
 
@@ -238,16 +238,16 @@ class FeatureArrays:
 
     sources: tuple[str, ...]
     source_index: npt.NDArray[np.int32]
-    frame: npt.NDArray[np.int64]
-    time_s: npt.NDArray[np.float64]
-    track: npt.NDArray[np.int64]
-    features: npt.NDArray[np.floating]
-    scores: npt.NDArray[np.floating]
+    frame: Int64
+    time_s: Float64
+    track: Int64
+    features: Floats
+    scores: Floats
 
     def __len__(self) -> int:
         return len(self.frame)
 
-    def rows_of(self, source: str) -> npt.NDArray[np.intp]:
+    def rows_of(self, source: str) -> Indices:
         """The row indices of one input; empty if it has no rows."""
         if source not in self.sources:
             return np.empty(0, np.intp)
@@ -378,12 +378,12 @@ def _arrays(table: pa.Table, info: FeatureInfo) -> FeatureArrays:
     table = table.combine_chunks()
     source = table["source"].combine_chunks().dictionary_encode()
 
-    def vectors(name: str, length: int) -> npt.NDArray[np.floating]:
+    def vectors(name: str, length: int) -> Floats:
         if not length:
             return np.empty((len(table), 0), info.dtype)
         chunks = [chunk.flatten().to_numpy() for chunk in table[name].chunks]
         flat = chunks[0] if len(chunks) == 1 else np.concatenate([np.empty(0, info.dtype), *chunks])
-        values: npt.NDArray[np.floating] = flat.reshape(-1, length)
+        values: Floats = flat.reshape(-1, length)
         return values
 
     return FeatureArrays(

@@ -9,11 +9,10 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mien.core import ConfigError
+from mien.core import ConfigError, Floats, Int64
 from mien.results.features.feature_shards import (
     FeatureInfo,
     Position,
@@ -24,8 +23,6 @@ from mien.results.features.feature_shards import (
     shard_schema,
 )
 from mien.results.files import acquire_lock, atomic_write, output_errors
-
-Floats = npt.NDArray[np.floating]
 
 ROWS_PER_SHARD = 8192
 """Number of rows after which a shard is closed: 40 MB of 1290-d float32, and the most that a crash can lose."""
@@ -48,7 +45,7 @@ class FrameVectors:
     source: str
     frame: int
     time_s: float
-    tracks: npt.NDArray[np.int64]
+    tracks: Int64
     features: Floats
     scores: Floats
     failure: str = ""

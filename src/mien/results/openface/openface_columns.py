@@ -13,9 +13,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from mien.core import ConfigError, pose_angles, rotation_matrices
+from mien.core import ConfigError, Float64, pose_angles, rotation_matrices
 
-Floats = npt.NDArray[np.float64]
 Layout = Literal["sequence", "image"]
 
 N_LANDMARKS = 68
@@ -72,7 +71,7 @@ def openface_header(layout: Layout, groups: Collection[str] = ()) -> tuple[str, 
     return (*_HEADS[layout], *(column for columns in chosen for column in columns))
 
 
-def to_intensity(probability: npt.ArrayLike, threshold: float) -> Floats:
+def to_intensity(probability: npt.ArrayLike, threshold: float) -> Float64:
     """A probability stretched to OpenFace's scale of intensities: 0 to 0, the threshold to 1, certainty to 5.
 
     It grows with the probability and is at least 1 where the action unit counts as present. It does not measure
@@ -88,7 +87,7 @@ def to_intensity(probability: npt.ArrayLike, threshold: float) -> Floats:
     return np.interp(np.asarray(probability, np.float64), _knots(threshold), (0.0, _ONSET, MAX_INTENSITY))
 
 
-def from_intensity(intensity: npt.ArrayLike, threshold: float) -> Floats:
+def from_intensity(intensity: npt.ArrayLike, threshold: float) -> Float64:
     """The inverse of `to_intensity`; intensities outside 0 to 5 are clipped.
 
     Args:
@@ -107,7 +106,7 @@ def _knots(threshold: float) -> tuple[float, float, float]:
     return 0.0, threshold, 1.0
 
 
-def to_openface_pose(pose_rad: npt.ArrayLike) -> Floats:
+def to_openface_pose(pose_rad: npt.ArrayLike) -> Float64:
     """OpenFace's Rx, Ry, Rz (N, 3) in radians of mien's pitch, yaw, roll (N, 3).
 
     OpenFace composes R = Rx Ry Rz on axes to the image's right, down, and away from the camera: +Rx lowers the nose,
@@ -120,7 +119,7 @@ def to_openface_pose(pose_rad: npt.ArrayLike) -> Floats:
     return np.stack([around_x, around_y, around_z], axis=-1)
 
 
-def from_openface_pose(angles_rad: npt.ArrayLike) -> Floats:
+def from_openface_pose(angles_rad: npt.ArrayLike) -> Float64:
     """Mien's pitch, yaw, roll (N, 3) in radians of OpenFace's Rx, Ry, Rz (N, 3); the inverse of `to_openface_pose`.
 
     Examples:

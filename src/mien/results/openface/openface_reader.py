@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from mien.core import DEFAULT_THRESHOLD, InputError
+from mien.core import DEFAULT_THRESHOLD, Bools, Float64, Indices, InputError
 from mien.results.openface.openface_columns import (
     ABOUT_SUFFIX,
     N_LANDMARKS,
@@ -23,7 +22,7 @@ from mien.results.openface.openface_columns import (
 )
 from mien.results.tables.schema import table_schema, thresholds_metadata
 
-Columns = dict[str, npt.NDArray[np.float64]]
+Columns = dict[str, Float64]
 
 # What C and C++ libraries print for a number that is none; OpenFace pads its values with blanks.
 _NOT_A_NUMBER = [
@@ -167,7 +166,7 @@ def _geometry(content: Columns) -> Columns:
     return values
 
 
-def _one_row_without_face(frame: npt.NDArray[np.float64], success: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
+def _one_row_without_face(frame: Float64, success: Bools) -> Indices:
     """Rows to keep, in order: every face, and the first row of each frame in which none was found."""
     failed = np.flatnonzero(~success & ~np.isin(frame, frame[success]))
     first = failed[np.unique(frame[failed], return_index=True)[1]]

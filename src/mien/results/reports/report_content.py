@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mien.core import ACTION_UNITS, DIMENSIONS, EXPRESSION_COLOURS
+from mien.core import ACTION_UNITS, DIMENSIONS, EXPRESSION_COLOURS, Float64, Indices
 from mien.results.summaries.summary import SourceSummary
 from mien.results.tables.manifest import RunManifest, manifest_path
-from mien.results.tables.recording import Floats, Recording, Subject
+from mien.results.tables.recording import Recording, Subject
 from mien.results.tables.schema import action_unit_columns, expression_columns
 
 _UNKNOWN = "\N{EN DASH}"
@@ -198,9 +198,7 @@ def pack_coverage(recording: Recording, n_bins: int) -> str:
     return _text(_codes(shares))
 
 
-def _points(
-    pieces: Sequence[npt.NDArray[np.intp]], rows_per_point: int
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.uint8]]:
+def _points(pieces: Sequence[Indices], rows_per_point: int) -> tuple[Indices, Indices, npt.NDArray[np.uint8]]:
     """All rows, the position of each point's first row among them, and whether a piece begins there."""
     starts, breaks, n_before = [], [], 0
     for piece in pieces:
@@ -211,11 +209,9 @@ def _points(
     return np.concatenate(pieces), np.concatenate(starts), np.concatenate(breaks)
 
 
-def _channels(
-    recording: Recording, rows: npt.NDArray[np.intp], first: npt.NDArray[np.intp], *, merged: bool
-) -> dict[str, Floats]:
+def _channels(recording: Recording, rows: Indices, first: Indices, *, merged: bool) -> dict[str, Float64]:
     schema = recording.table.schema
-    channels: dict[str, Floats] = {}
+    channels: dict[str, Float64] = {}
     for name in DIMENSIONS:
         values = (recording.numbers(name)[rows] + 1) / 2
         channels[name] = _mean(values, first)
@@ -231,16 +227,16 @@ def _channels(
     return channels
 
 
-def _mean(values: Floats, first: npt.NDArray[np.intp]) -> Floats:
+def _mean(values: Float64, first: Indices) -> Float64:
     known = np.isfinite(values)
     n_known = np.add.reduceat(known.astype(np.float64), first)
     sums = np.add.reduceat(np.where(known, values, 0.0), first)
-    means: Floats = np.full(len(first), np.nan)
+    means: Float64 = np.full(len(first), np.nan)
     np.divide(sums, n_known, out=means, where=n_known > 0)
     return means
 
 
-def _codes(shares: Floats) -> npt.NDArray[np.uint8]:
+def _codes(shares: Float64) -> npt.NDArray[np.uint8]:
     known = np.isfinite(shares)
     return np.where(known, np.rint(np.clip(np.where(known, shares, 0), 0, 1) * _FULL), MISSING).astype(np.uint8)
 

@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from mien.core import DEFAULT_THRESHOLD
-from mien.results.tables.recording import Floats, Recording, Subject
+from mien.core import DEFAULT_THRESHOLD, Bools, Float64, Indices
+from mien.results.tables.recording import Recording, Subject
 
 LOW_SHARE = 0.75
 """Share of its threshold down to which a signal that is on stays on, so that a flicker around it is one event."""
@@ -60,7 +59,7 @@ class Event:
         return self.offset_s - self.onset_s
 
 
-def is_on(values: Floats, threshold: float) -> npt.NDArray[np.bool_]:
+def is_on(values: Float64, threshold: float) -> Bools:
     """A Schmitt trigger: on from ``threshold``, off below `LOW_SHARE` of it, else as before; off at the start.
 
     Args:
@@ -110,7 +109,7 @@ def find_events(recording: Recording, signals: Mapping[str, str], thresholds: Ma
                     )
 
 
-def expression_states(probabilities: Floats) -> npt.NDArray[np.intp]:
+def expression_states(probabilities: Float64) -> Indices:
     """The expression of a face over time, held until another one is clearly more probable.
 
     Args:
@@ -136,7 +135,7 @@ def expression_states(probabilities: Floats) -> npt.NDArray[np.intp]:
     return states
 
 
-def _runs(on: npt.NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
+def _runs(on: Bools) -> Iterator[tuple[int, int]]:
     """First index and the one after the last of every run of true values."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], on, [False]]).astype(np.int8)))
     for first, stop in edges.reshape(-1, 2):

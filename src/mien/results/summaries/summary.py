@@ -11,17 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from mien.core import DIMENSIONS, ConfigError
+from mien.core import DIMENSIONS, Bools, ConfigError, Float64, Indices, Int64
 from mien.results.summaries.episodes import (
     Event,
     expression_states,
     find_events,
 )
 from mien.results.table_reader import iter_sources
-from mien.results.tables.recording import UNTRACKED, Floats, Recording, Subject
+from mien.results.tables.recording import UNTRACKED, Recording, Subject
 from mien.results.tables.schema import (
     Column,
     action_unit_columns,
@@ -165,7 +164,7 @@ EVENT_SCHEMA = _arrow(EVENT_COLUMNS)
 TRANSITION_SCHEMA = _arrow(TRANSITION_COLUMNS)
 
 
-Rows = npt.NDArray[np.intp]
+Rows = Indices
 _EVERYONE = None  # stands for all faces of a source
 
 
@@ -238,7 +237,7 @@ class SourceSummary:
         if not labels:
             return found
         probabilities = np.stack([self._columns[name] for name in self._expressions], axis=1)
-        known: npt.NDArray[np.bool_] = np.asarray(np.isfinite(probabilities).any(axis=1))
+        known: Bools = np.asarray(np.isfinite(probabilities).any(axis=1))
         for subject in recording.followed():
             rows = recording.rows_of(subject)
             for piece in recording.pieces(rows[known[rows]]):
@@ -258,15 +257,13 @@ class SourceSummary:
                 durations[whose, window, event.signal].append(event.duration_s)
         return durations
 
-    def _window_of(self, time_s: Floats) -> npt.NDArray[np.int64]:
+    def _window_of(self, time_s: Float64) -> Int64:
         if self._window_s is None:
             return np.zeros(len(time_s), dtype=np.int64)
-        window: npt.NDArray[np.int64] = np.floor(time_s / self._window_s).astype(np.int64)
+        window: Int64 = np.floor(time_s / self._window_s).astype(np.int64)
         return window
 
-    def _rows_of(
-        self, scope: str, subject: Subject | None, rows: Rows, span: npt.NDArray[np.int64]
-    ) -> Iterator[dict[str, Any]]:
+    def _rows_of(self, scope: str, subject: Subject | None, rows: Rows, span: Int64) -> Iterator[dict[str, Any]]:
         """One row per window of a span, windows without the face included."""
         who = vars(subject) if subject is not None else vars(UNTRACKED)
         row_window = self._row_window[rows]
@@ -345,12 +342,12 @@ def _scope(subject: Subject) -> str:
     return "untracked" if subject == UNTRACKED else "track"
 
 
-def _mean(values: Floats) -> float | None:
+def _mean(values: Float64) -> float | None:
     known = values[np.isfinite(values)]
     return float(known.mean()) if len(known) else None
 
 
-def _distribution(name: str, values: Floats) -> dict[str, float | None]:
+def _distribution(name: str, values: Float64) -> dict[str, float | None]:
     known = values[np.isfinite(values)]
     row: dict[str, float | None] = {f"{name}_mean": _mean(values)}
     row[f"{name}_sd"] = float(known.std(ddof=1)) if len(known) > 1 else None
@@ -360,7 +357,7 @@ def _distribution(name: str, values: Floats) -> dict[str, float | None]:
     return row
 
 
-def _share(on: npt.NDArray[np.bool_], weights: Floats, known: npt.NDArray[np.bool_]) -> float | None:
+def _share(on: Bools, weights: Float64, known: Bools) -> float | None:
     total = float(weights[known].sum())
     return float(weights[known & on].sum()) / total if total else None
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from mien.core import ConfigError, FaceSelector
+from mien.core import Bools, ConfigError, FaceSelector, Float64, Indices, Int64
 from mien.results.tables import arrow_compute as pc
 from mien.results.tables.schema import PERSON_COLUMN, column_numbers
 
@@ -88,12 +88,12 @@ def choose_faces(table: pa.Table, choice: FaceSelector) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=chosen.schema)
 
 
-def track_numbers(table: pa.Table) -> npt.NDArray[np.int64]:
+def track_numbers(table: pa.Table) -> Int64:
     """Track of each row, -1 for rows that belong to none."""
     return np.asarray(table["track_id"].fill_null(-1).to_numpy(), dtype=np.int64)
 
 
-def frame_keys(table: pa.Table) -> npt.NDArray[np.int64]:
+def frame_keys(table: pa.Table) -> Int64:
     """One number for each frame of each source, ascending with source (by first appearance) and frame."""
     sources = table["source"].combine_chunks()
     source = np.asarray(pc.index_in(sources, value_set=pc.unique(sources)), dtype=np.int64)
@@ -101,7 +101,7 @@ def frame_keys(table: pa.Table) -> npt.NDArray[np.int64]:
     return np.asarray(np.unique(pairs, axis=0, return_inverse=True)[1]).reshape(-1)
 
 
-def _wanted(table: pa.Table, choice: FaceSelector) -> npt.NDArray[np.bool_]:
+def _wanted(table: pa.Table, choice: FaceSelector) -> Bools:
     if choice.rule == "largest":
         return _largest(table)
     if choice.rule == "track":
@@ -119,7 +119,7 @@ def _wanted(table: pa.Table, choice: FaceSelector) -> npt.NDArray[np.bool_]:
     return np.asarray(wanted, dtype=bool)
 
 
-def _largest(table: pa.Table) -> npt.NDArray[np.bool_]:
+def _largest(table: pa.Table) -> Bools:
     """The row with the largest box of each frame with a face; the first where no box is known."""
     x0, y0, x1, y1 = (np.nan_to_num(table[name].to_numpy()) for name in ("x0", "y0", "x1", "y1"))
     faces = np.flatnonzero(_mask(table["success"]))
@@ -152,7 +152,7 @@ def _persons(table: pa.Table) -> list[str | None]:
     return names
 
 
-def _mask(column: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
+def _mask(column: pa.ChunkedArray) -> Bools:
     return np.asarray(column.to_numpy(), dtype=bool)
 
 
@@ -162,8 +162,6 @@ def _some(names: Sequence[object]) -> str:
         return "none"
     return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN} more"
 
-
-Floats = npt.NDArray[np.float64]
 
 # Number of boxes at each end over which the place is averaged: a single box jitters.
 _PLACE_ROWS = 10
@@ -280,7 +278,7 @@ def list_possible_id_switches(table: pa.Table) -> tuple[PossibleIdSwitch, ...]:
     return tuple(switches)
 
 
-def _members(table: pa.Table) -> Iterator[tuple[str, int, npt.NDArray[np.intp]]]:
+def _members(table: pa.Table) -> Iterator[tuple[str, int, Indices]]:
     """Source, number and rows, by frame, of every track."""
     keys, tracks = frame_keys(table), track_numbers(table)
     for source in pc.unique(table["source"]).to_pylist():
@@ -290,10 +288,10 @@ def _members(table: pa.Table) -> Iterator[tuple[str, int, npt.NDArray[np.intp]]]
             yield source, track_id, rows[np.argsort(keys[rows], kind="stable")]
 
 
-def _boxes(table: pa.Table) -> Floats:
+def _boxes(table: pa.Table) -> Float64:
     return np.stack([column_numbers(table[name]) for name in ("x0", "y0", "x1", "y1")], axis=1)
 
 
-def _place(centres: Floats) -> tuple[float, float]:
+def _place(centres: Float64) -> tuple[float, float]:
     x, y = centres.mean(axis=0)
     return float(x), float(y)

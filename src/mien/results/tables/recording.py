@@ -9,10 +9,9 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from mien.core import InputError
+from mien.core import Bools, Float64, Indices, InputError
 from mien.results.tables.schema import column_numbers
 
 MIN_GAP_S = 0.5
@@ -20,8 +19,6 @@ MIN_GAP_S = 0.5
 
 GAP_STEPS = 3.0
 """Number of typical steps between frames up to which a hole is no gap: with ``--every 30`` a step is a second."""
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -74,13 +71,13 @@ class Recording:
 
     source: str
     table: pa.Table
-    frame_time_s: Floats
-    hold_s: Floats
+    frame_time_s: Float64
+    hold_s: Float64
     gap_s: float
-    frame_of_row: npt.NDArray[np.intp]
-    has_face: npt.NDArray[np.bool_]
+    frame_of_row: Indices
+    has_face: Bools
     subjects: tuple[Subject, ...]
-    subject_of_row: npt.NDArray[np.intp]
+    subject_of_row: Indices
 
     @classmethod
     def from_table(cls, source: str, table: pa.Table) -> Recording:
@@ -129,22 +126,22 @@ class Recording:
         return float(self.frame_time_s[-1] + self.hold_s[-1])
 
     @cached_property
-    def row_time_s(self) -> Floats:
+    def row_time_s(self) -> Float64:
         """(R,) seconds, the time of every row."""
         return self.frame_time_s[self.frame_of_row]
 
     @cached_property
-    def row_hold_s(self) -> Floats:
+    def row_hold_s(self) -> Float64:
         """(R,) seconds that every row stands for."""
         return self.hold_s[self.frame_of_row]
 
-    def numbers(self, name: str) -> Floats:
+    def numbers(self, name: str) -> Float64:
         """(R,) a column as numbers, NaN where it is null; all NaN if the table has no such column."""
         if name not in self.table.schema.names:
             return np.full(len(self.table), np.nan)
         return column_numbers(self.table[name])
 
-    def rows_of(self, subject: Subject) -> npt.NDArray[np.intp]:
+    def rows_of(self, subject: Subject) -> Indices:
         """Indices of a subject's rows, in order of time."""
         return np.flatnonzero(self.subject_of_row == self.subjects.index(subject))
 
@@ -152,7 +149,7 @@ class Recording:
         """The subjects whose rows follow one another in time: all but the untracked."""
         return (subject for subject in self.subjects if subject != UNTRACKED)
 
-    def pieces(self, rows: npt.NDArray[np.intp]) -> list[npt.NDArray[np.intp]]:
+    def pieces(self, rows: Indices) -> list[Indices]:
         """The rows of one subject, cut where the next row comes more than `gap_s` later."""
         if not len(rows):
             return []
@@ -160,7 +157,7 @@ class Recording:
         return np.split(rows, cuts)
 
 
-def _holds(frame_time_s: Floats) -> tuple[Floats, float]:
+def _holds(frame_time_s: Float64) -> tuple[Float64, float]:
     if len(frame_time_s) == 1:
         return np.zeros(1), MIN_GAP_S
     steps = np.diff(frame_time_s)
@@ -169,7 +166,7 @@ def _holds(frame_time_s: Floats) -> tuple[Floats, float]:
     return np.minimum(np.append(steps, typical), gap_s), gap_s
 
 
-def _subjects(table: pa.Table, has_face: npt.NDArray[np.bool_]) -> tuple[tuple[Subject, ...], npt.NDArray[np.intp]]:
+def _subjects(table: pa.Table, has_face: Bools) -> tuple[tuple[Subject, ...], Indices]:
     track_ids = table["track_id"].fill_null(-1).to_numpy()
     persons: list[Any] = table["person"].to_pylist() if "person" in table.schema.names else [None] * len(table)
     of_row = [

@@ -6,10 +6,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from mien.core import ConfigError, Faces, Frame
+from mien.core import Bools, ConfigError, Faces, Float32, Floats, Frame
 from mien.results.tables.schema import EYE_COLUMNS, Layout
 from mien.results.tables.table_formats import boolean_column, numeric_column, text_column
 
@@ -85,10 +84,10 @@ class RowEncoder:
         nulls = pa.nulls(len(success), pa.float32())
         return pa.record_batch([columns.get(name, nulls) for name in self.schema.names], schema=self.schema)
 
-    def _values(self, faces: Sequence[Faces]) -> dict[str, npt.NDArray[np.float32]]:
+    def _values(self, faces: Sequence[Faces]) -> dict[str, Float32]:
         """Every float column, one value per face."""
         n_landmarks = self._layout.n_landmarks
-        groups: list[tuple[Sequence[str], npt.NDArray[np.float32]]] = [
+        groups: list[tuple[Sequence[str], Float32]] = [
             (("x0", "y0", "x1", "y1"), _joined(faces, "boxes")),
             (("pitch_rad", "yaw_rad", "roll_rad"), _joined(faces, "pose_rad")),
             ([f"expression_{label}" for label in self._layout.expression_labels], _joined(faces, "expression")),
@@ -107,7 +106,7 @@ class RowEncoder:
             values |= {name: matrix[:, i] for i, name in enumerate(names)}
         return values
 
-    def _top_expression(self, faces: Sequence[Faces], success: npt.NDArray[np.bool_]) -> pa.Array:
+    def _top_expression(self, faces: Sequence[Faces], success: Bools) -> pa.Array:
         labels = self._layout.expression_labels
         if not labels:
             return pa.nulls(len(success), pa.string())
@@ -120,18 +119,18 @@ class RowEncoder:
         return text_column(labels, best, unknown)
 
 
-def _joined(faces: Sequence[Faces], name: str) -> npt.NDArray[np.float32]:
-    joined: npt.NDArray[np.float32] = np.concatenate([getattr(each, name) for each in faces])
+def _joined(faces: Sequence[Faces], name: str) -> Float32:
+    joined: Float32 = np.concatenate([getattr(each, name) for each in faces])
     return joined
 
 
-def _track_ids(faces: Sequence[Faces], success: npt.NDArray[np.bool_]) -> pa.Array:
+def _track_ids(faces: Sequence[Faces], success: Bools) -> pa.Array:
     rows = np.full(len(success), -1, dtype=np.int64)
     rows[success] = np.concatenate([each.track_ids for each in faces])
     return numeric_column(rows, rows < 0)
 
 
-def _nullable(values: npt.NDArray[np.floating]) -> pa.Array:
+def _nullable(values: Floats) -> pa.Array:
     return numeric_column(values, ~np.isfinite(values))
 
 

@@ -12,11 +12,10 @@ from types import MappingProxyType
 from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from mien._version import __version__
-from mien.core import ACTION_UNITS, DEFAULT_THRESHOLD, EXPRESSIONS, ConfigError, InputError
+from mien.core import ACTION_UNITS, DEFAULT_THRESHOLD, EXPRESSIONS, ConfigError, Float64, InputError
 
 SCHEMA_VERSION = 1
 """Version of the column contract; tables of a higher version are refused."""
@@ -342,7 +341,7 @@ def thresholds_metadata(thresholds: Mapping[str, float]) -> dict[str, str]:
     return {_THRESHOLDS_KEY: json.dumps(dict(thresholds))} if thresholds else {}
 
 
-def column_numbers(column: pa.ChunkedArray) -> npt.NDArray[np.float64]:
+def column_numbers(column: pa.ChunkedArray) -> Float64:
     """A column as float64, NaN where it is null.
 
     Examples:

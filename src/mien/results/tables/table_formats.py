@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from mien.core import ConfigError
+from mien.core import Bools, ConfigError, Int64
 from mien.results.files import atomic_write, output_errors
 from mien.results.tables import arrow_compute as pc
 
@@ -28,7 +28,7 @@ _DATA_TYPES = {
 }
 
 
-def numeric_column(values: npt.NDArray[np.generic], absent: npt.NDArray[np.bool_] | None = None) -> pa.Array:
+def numeric_column(values: npt.NDArray[np.generic], absent: Bools | None = None) -> pa.Array:
     """float32, float64 or int64 values (N,) as an Arrow array of that type, null where absent (N,)."""
     values = np.ascontiguousarray(values)
     data = pa.py_buffer(values)
@@ -38,14 +38,12 @@ def numeric_column(values: npt.NDArray[np.generic], absent: npt.NDArray[np.bool_
     return pa.Array.from_buffers(_DATA_TYPES[values.dtype], len(values), [present, data], int(absent.sum()))
 
 
-def boolean_column(values: npt.NDArray[np.bool_]) -> pa.Array:
+def boolean_column(values: Bools) -> pa.Array:
     """Truth values (N,) as an Arrow array without nulls."""
     return pa.Array.from_buffers(pa.bool_(), len(values), [None, _bits(values)], 0)
 
 
-def text_column(
-    values: Sequence[str], rows: npt.NDArray[np.int64], absent: npt.NDArray[np.bool_] | None = None
-) -> pa.Array:
+def text_column(values: Sequence[str], rows: Int64, absent: Bools | None = None) -> pa.Array:
     """``values[row]`` of every row (N,) as an Arrow array of strings, null where absent (N,)."""
     encoded = [value.encode("utf-8") for value in values]
     present = np.ones(len(rows), dtype=bool) if absent is None else ~absent
@@ -57,7 +55,7 @@ def text_column(
     return pa.StringArray.from_buffers(len(rows), pa.py_buffer(stops), pa.py_buffer(text), known, n_absent)
 
 
-def _bits(values: npt.NDArray[np.bool_]) -> pa.Buffer:
+def _bits(values: Bools) -> pa.Buffer:
     return pa.py_buffer(np.packbits(values, bitorder="little"))
 
 
