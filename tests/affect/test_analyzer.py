@@ -2,9 +2,7 @@
 """`Analyzer` with the models that are shipped, on a real face."""
 
 import gc
-import json
 import os
-import shutil
 import threading
 import weakref
 from collections.abc import Iterator
@@ -22,6 +20,7 @@ from mien.affect.analyzer import opencv_on_one_thread
 from mien.core import ACTION_UNITS, EXPRESSIONS, AnalyzerConfig, ConfigError, Faces, InputError, ModelError
 from mien.inference import find_bundle
 from mien.media import VideoFrame, open_video
+from tests.helpers.bundle_variants import write_aligned, write_variant
 from tests.helpers.face_clips import FPS, N_FRAMES, close_up, write_clip
 
 Image = npt.NDArray[np.uint8]
@@ -420,14 +419,6 @@ def test_a_bundle_of_landmarks_is_refused_by_name_and_by_folder() -> None:
         Analyzer(landmark_model="mien-light")
 
 
-def write_variant(folder: Path, **changes: object) -> Path:
-    """A copy of the default bundle with another description."""
-    shutil.copytree(find_bundle("mien-light"), folder)
-    content = json.loads((folder / "model.json").read_text("utf-8"))
-    (folder / "model.json").write_text(json.dumps(content | changes), "utf-8")
-    return folder
-
-
 def test_without_a_quality_model_quality_is_nan_and_affect_stays(
     tmp_path: Path, analyzer: Analyzer, face: Image, clip: Path
 ) -> None:
@@ -445,9 +436,8 @@ def test_without_a_quality_model_quality_is_nan_and_affect_stays(
         Analyzer(folder, min_quality=0.5)
 
 
-def test_given_crops_are_read_as_the_bundle_says(tmp_path: Path, analyzer: Analyzer, face: Image) -> None:
-    crop = {"template": analyzer.spec.crop.template, "shrink": "area", "given": "aligned"}
-    folder = write_variant(tmp_path / "aligned", crop=crop)
+def test_given_crops_are_read_as_the_bundle_says(tmp_path: Path, face: Image) -> None:
+    folder = write_aligned(tmp_path / "aligned")
     whole, aligned = Analyzer(threads=1, features=True), Analyzer(folder, threads=1, features=True)
     head, no_face = np.ascontiguousarray(face[40:200, 20:190]), np.full((80, 60, 3), 127, np.uint8)
     photo, resized, cut = whole.image(face), whole.crops([head, no_face]), aligned.crops([head, no_face])

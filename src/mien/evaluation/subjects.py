@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from mien.affect import Analyzer
-from mien.core import INTENSITY_LABELS, ConfigError, ModelError, ModelSpec
+from mien.core import INTENSITY_LABELS, BundleKind, ConfigError, ModelError
 from mien.evaluation.challenge.clip_head_predictions import HeadsOnFeatures
 from mien.evaluation.challenge.crop_scores import BundleOnCropFolder
 from mien.evaluation.challenge.ensembles import TablePredictor
@@ -17,7 +17,7 @@ from mien.evaluation.challenge.submission_formats import SubmissionFormat
 from mien.evaluation.predictors import BundleOnCrops, PredictionFile, Predictor
 from mien.evaluation.protocols.registry import SubjectKind
 from mien.faces import DEFAULT_LANDMARK_MODEL, LandmarkNet, load_landmark_net
-from mien.inference import DEFAULT_BUNDLE, list_bundles, load_spec
+from mien.inference import DEFAULT_BUNDLE, list_bundles
 
 Subject: TypeAlias = str | Path | Analyzer | LandmarkNet | Predictor | Sequence[str | Path] | None
 """A bundle (name, folder or loaded), predictions (file, folder of tables or of a head, several folders, loaded), or
@@ -40,7 +40,6 @@ def load_affect(subject: Any, purpose: str, *, landmark_model: str | Path | None
     """
     if isinstance(subject, (str, Path)) or subject is None:
         model = DEFAULT_BUNDLE if subject is None else subject
-        _check_kind(load_spec(model), "affect", purpose)
         return Analyzer(model, landmark_model=landmark_model or DEFAULT_LANDMARK_MODEL)
     _check_loaded(subject, "affect", purpose)
     analyzer: Analyzer = subject
@@ -60,7 +59,6 @@ def load_landmarks(subject: Any, purpose: str) -> LandmarkNet:
     """
     if isinstance(subject, (str, Path)) or subject is None:
         model = DEFAULT_LANDMARK_MODEL if subject is None else subject
-        _check_kind(load_spec(model), "landmarks", purpose)
         return load_landmark_net(model)
     _check_loaded(subject, "landmarks", purpose)
     net: LandmarkNet = subject
@@ -173,26 +171,12 @@ def _refuse(post: PostProcessing, features: Sequence[str | Path], reason: str) -
         raise ConfigError(f"{reason}; leave out smoothing, thresholds, weights and features")
 
 
-def _check_loaded(subject: Any, wanted: SubjectKind, purpose: str) -> None:
+def _check_loaded(subject: Any, wanted: BundleKind, purpose: str) -> None:
     kind = kind_of(subject)
     if kind == wanted:
         return
+    fits = ", ".join(list_bundles(wanted))
     if kind is None or kind == "predictions":
         given = "predictions" if kind or isinstance(subject, Sequence) else type(subject).__name__
-        raise ConfigError(f"{purpose} evaluates {_KINDS[wanted]}, not {given}; name one of {', '.join(_fits(wanted))}")
-    raise ModelError(f"{purpose} needs {_KINDS[wanted]}, not {_KINDS[kind]}; choose from {', '.join(_fits(wanted))}")
-
-
-def _check_kind(spec: ModelSpec, wanted: SubjectKind, purpose: str) -> None:
-    kind = _spec_kind(spec)
-    if kind != wanted:
-        fits = ", ".join(_fits(wanted)) or "none comes with mien"
-        raise ModelError(f"{purpose} needs {_KINDS[wanted]}; {spec.name} is {_KINDS[kind]}: choose from {fits}")
-
-
-def _spec_kind(spec: ModelSpec) -> SubjectKind:
-    return "landmarks" if spec.task("landmarks") else "affect"
-
-
-def _fits(wanted: SubjectKind) -> list[str]:
-    return [name for name in list_bundles() if _spec_kind(load_spec(name)) == wanted]
+        raise ConfigError(f"{purpose} evaluates {_KINDS[wanted]}, not {given}; name one of {fits}")
+    raise ModelError(f"{purpose} needs {_KINDS[wanted]}, not {_KINDS[kind]}; choose from {fits}")

@@ -161,7 +161,7 @@ def _with_settings(video: VideoOptions, analyzer: AnalyzerConfig) -> VideoOption
         ConfigError: A text is no such settings.
         ModelError: The bundle's own smoothing is wanted, and the bundle is missing or damaged.
     """
-    spec = load_spec(analyzer.model) if video.smooth == "bundle" else None
+    spec = load_spec(analyzer.model, kind="affect") if video.smooth == "bundle" else None
     return replace(video, smooth=Smoothing.of(video.smooth, spec), adaptive=AdaptiveRate.of(video.adaptive))
 
 
@@ -177,7 +177,7 @@ def _model_digests(analyzer: AnalyzerConfig) -> dict[str, str | None]:
         digests["detector_sha256"] = hash_file(weights) if Path(weights).is_file() else None
     landmark_model = analyzer.landmark_model
     if isinstance(landmark_model, (str, Path)) and landmark_model != NO_LANDMARK_MODEL:
-        digests["landmark_model_sha256"] = bundle_digest(landmark_model)
+        digests["landmark_model_sha256"] = bundle_digest(landmark_model, kind="landmarks")
     return digests
 
 
@@ -213,7 +213,7 @@ def _run_tables(plan: Plan, settings: RunSettings, engine: Engine, progress: Run
         progress.add(failure)
     todo = list(plan.tables)
     if plan.folder is not None and settings.outputs.overlay is None:
-        todo = _unfinished(plan, settings.rows, bundle_digest(settings.analyzer.model), progress)
+        todo = _unfinished(plan, settings.rows, bundle_digest(settings.analyzer.model, kind="affect"), progress)
     if not todo:
         return
     engine = LocalEngine() if plan.folder is None else engine

@@ -122,7 +122,7 @@ def _load_backbone(bundle: str | Path | None, made: tuple[FeatureInfo, ...]) -> 
     if len(digests) > 1:
         names = ", ".join(dict.fromkeys(info.made_by for info in made))
         raise ConfigError(f"the vectors come from several bundles ({names}); one bundle can hold one of them")
-    found = load_bundle(bundle or made[0].made_by)
+    found = load_bundle(bundle or made[0].made_by, kind="affect")
     if found.digest not in digests:
         raise ConfigError(
             f"{found.folder} has digest {found.digest[:12]}, the vectors were made by {made[0].made_by} "

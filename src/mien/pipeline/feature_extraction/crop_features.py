@@ -3,17 +3,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from mien.affect import fit_crop
-from mien.core import ConfigError, InputError
+from mien.core import ConfigError, Image, InputError
 from mien.datasets import crop_files
+from mien.faces import LandmarkModel
 from mien.inference import Bundle
 from mien.jobs import batched, prefetch
 from mien.media import load_image
@@ -26,16 +27,20 @@ _NO_TRACK = np.array([-1], np.int64)
 
 
 class CropExtractor:
-    """An `Extractor` of crops, with neither detection nor alignment.
+    """An `Extractor` of crops, which are read as the bundle says (``spec.crop.given``), without detection.
 
     Args:
         bundle: Bundle that gives the vectors.
+        landmark_model: Landmark model for a bundle that reads given crops aligned; None reads them whole.
         float16: Whether vectors are stored in half precision.
         every: Only crops whose number is a multiple of this one are used.
     """
 
-    def __init__(self, bundle: Bundle, *, float16: bool, every: int) -> None:
+    def __init__(
+        self, bundle: Bundle, landmark_model: LandmarkModel | None = None, *, float16: bool, every: int
+    ) -> None:
         self._bundle = bundle
+        self._fit = partial(fit_crop, spec=bundle.spec, landmark_model=landmark_model)
         self._faces = FaceVectors.of(bundle)
         self._every = every
         self.info: FeatureInfo = self._faces.info(
@@ -67,7 +72,7 @@ class CropExtractor:
     def open(self, source: FeatureSource, after: int) -> CropVectors:
         """Open a track; crops up to number ``after`` are passed over."""
         files = [(number, name) for number, name in crop_files(source.path) if number % self._every == 0]
-        return CropVectors(self._bundle, self._faces, source, files, after)
+        return CropVectors(self._bundle, self._faces, self._fit, source, files, after)
 
 
 class CropVectors:
@@ -76,10 +81,17 @@ class CropVectors:
     messages: tuple[str, ...] = ()
 
     def __init__(
-        self, bundle: Bundle, faces: FaceVectors, source: FeatureSource, files: list[tuple[int, str]], after: int
+        self,
+        bundle: Bundle,
+        faces: FaceVectors,
+        fit: Callable[[Image], Image],
+        source: FeatureSource,
+        files: list[tuple[int, str]],
+        after: int,
     ) -> None:
         self._bundle = bundle
         self._faces = faces
+        self._fit = fit
         self._source = source
         self._files = [(number, name) for number, name in files if number > after]
         self.n_expected: int | None = len(files)
@@ -97,7 +109,7 @@ class CropVectors:
     def _load(self, file: tuple[int, str]) -> _Crop:
         number, name = file
         try:
-            return _Crop(number, fit_crop(load_image(self._source.path / name), self._faces.spec), "")
+            return _Crop(number, self._fit(load_image(self._source.path / name)), "")
         except InputError as error:
             return _Crop(number, None, str(error))
 
@@ -120,7 +132,7 @@ class _Crop:
     """One image in the size of the network's input, or why there is none."""
 
     number: int
-    pixels: npt.NDArray[np.uint8] | None
+    pixels: Image | None
     failure: str
 
 

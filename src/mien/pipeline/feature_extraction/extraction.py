@@ -22,6 +22,7 @@ from mien.core import (
     refuse_unused,
     with_shortcuts,
 )
+from mien.faces import create_landmark_model
 from mien.inference import load_bundle
 from mien.pipeline.feature_extraction.crop_features import CropExtractor
 from mien.pipeline.feature_extraction.feature_source import Extractor, FeatureSource
@@ -116,8 +117,10 @@ def _create_extractor(config: AnalyzerConfig, video: VideoOptions, features: Fea
     if features.audio is not None:
         return SoundExtractor(create_audio_encoder(features.audio), float16=features.float16)
     if features.crops:
-        bundle = load_bundle(config.model, runtime=config.runtime, threads=config.threads)
-        return CropExtractor(bundle, float16=features.float16, every=video.every)
+        bundle = load_bundle(config.model, kind="affect", runtime=config.runtime, threads=config.threads)
+        given = bundle.spec.crop.given
+        model = create_landmark_model(config.landmark_model, runtime=config.runtime) if given == "aligned" else None
+        return CropExtractor(bundle, model, float16=features.float16, every=video.every)
     analyzer = Analyzer(config)
     settings: dict[str, object] = {
         "faces": config.faces,

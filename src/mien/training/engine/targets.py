@@ -107,7 +107,7 @@ def _kept_answers(samples: TrainingSet, teacher: TeacherSettings, recipe: Recipe
 
 
 def _ask_bundle(samples: TrainingSet, teacher: TeacherSettings, recipe: Recipe) -> Predictions:
-    bundle = load_bundle(teacher.path)
+    bundle = load_bundle(teacher.path, kind="affect")
     spec = bundle.spec
     pictures = _pictures(samples, teacher)
     parts: list[dict[str, Floats]] = []
