@@ -1,71 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures from bytes, files and tables; the cache of decoded ones; what augmentation does to them."""
-
-from pathlib import Path
+"""Augmentation of training crops."""
 
 import cv2
 import numpy as np
 import pytest
 
-from mien.core import DatasetError, OutputError
 from mien.datasets import FERPLUS_TEMPLATE
 from mien.faces import align_faces, resize_face
 from mien.training.data.batch_loader import CropSampler, ferplus_style_copy, mix_rectangle
-from mien.training.data.training_images import Pictures, cache_pictures
 from mien.training.recipes.settings import AugmentationSettings
 
 RNG = np.random.default_rng(0)
 GRAY = RNG.integers(0, 255, (20, 30), dtype=np.uint8)
-PNG = cv2.imencode(".png", GRAY)[1].tobytes()
-
-
-def test_one_picture_kept_three_ways(tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(PNG)
-    for colour, expected in (("gray", GRAY), ("rgb", np.repeat(GRAY[..., None], 3, axis=2))):
-        pictures = Pictures.of("abc", [PNG, str(tmp_path / "a.png"), GRAY], colour)
-        for row in range(3):
-            np.testing.assert_array_equal(pictures[row], expected)
-
-
-def test_the_cache_holds_the_same_pixels_and_is_found_again(tmp_path: Path) -> None:
-    colour = cv2.imencode(".png", RNG.integers(0, 255, (40, 20, 3), dtype=np.uint8))[1].tobytes()
-    pictures = Pictures.of("ab", [PNG, colour], "rgb")
-    cached = cache_pictures(pictures, tmp_path / "cache", 64)
-    for row in range(2):
-        np.testing.assert_array_equal(cached[row], pictures[row])
-    files = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").iterdir()}
-    cache_pictures(pictures, tmp_path / "cache", 64)
-    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").iterdir()} == files
-    assert cache_pictures(pictures, tmp_path / "cache", 10)[1].shape == (10, 5, 3)  # another key, shrunk
-    assert len(list((tmp_path / "cache").iterdir())) == 4
-    with pytest.raises(ValueError, match="read-only"):
-        cached[0][0, 0] = 0
-
-
-def test_a_changed_file_has_another_key(tmp_path: Path) -> None:
-    path = tmp_path / "a.png"
-    path.write_bytes(PNG)
-    pictures = Pictures.of("a", [str(path)], "gray")
-    before = pictures.digest()
-    path.write_bytes(cv2.imencode(".png", 255 - GRAY)[1].tobytes())
-    assert pictures.digest() != before
-    path.unlink()
-    with pytest.raises(DatasetError, match=r"a\.png cannot be read"):
-        pictures.digest()
-
-
-def test_damaged_pictures_are_left_out_and_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    pictures = Pictures.of(["good", "empty", "cut"], [PNG, b"", PNG[:20]], "gray")
-    cached = cache_pictures(pictures, tmp_path, 64)
-    assert cached.readable.tolist() == [True, False, False]
-    assert "2 of 3 images cannot be decoded, the first is empty" in caplog.text
-    with pytest.raises(DatasetError, match="cut could not be decoded"):
-        _ = cached[2]
-    with pytest.raises(DatasetError, match="none of 1 images"):
-        cache_pictures(Pictures.of("x", [b"no picture"], "gray"), tmp_path, 64)
-    (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(OutputError, match="--cache"):
-        cache_pictures(pictures, tmp_path / "file", 32)
 
 
 def test_without_augmentation_a_crop_is_the_runtimes() -> None:

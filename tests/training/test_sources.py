@@ -135,7 +135,7 @@ def test_vectors_teach_heads_from_disk(tmp_path: Path) -> None:
     assert isinstance(samples.inputs, np.memmap)
     Trainer(recipe, samples, tmp_path / "work").run()
     wrong = dataclasses.replace(recipe, model=dataclasses.replace(recipe.model, n_inputs=13))
-    with pytest.raises(DatasetError, match=r"wants \(N, 13\)"):
+    with pytest.raises(DatasetError, match=r"needs \(N, 13\)"):
         load_source(data.sources[0], tmp_path / "data", wrong)
     (tmp_path / "data/labels.json").write_text("[]")
     with pytest.raises(DatasetError, match=r"labels\.json"):

@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("torch", reason="the workshop is an extra: pip install 'mien[train]'")
+pytest.importorskip("torch", reason="needs the extra train: pip install 'mien[train]'")
 
 from mien.training.export.onnx_export import fit_temperature, fit_thresholds
 

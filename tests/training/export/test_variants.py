@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("onnx", reason="the workshop is an extra: pip install 'mien[train]'")
+pytest.importorskip("onnx", reason="needs the extra train: pip install 'mien[train]'")
 
 import onnx
 from onnx import TensorProto, helper, numpy_helper

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The networks of the papers: published sizes to the parameter, and every part of them learns."""
+"""Backbones of the papers: exact parameter counts, feature sizes, gradients in every parameter, memorisation."""
 
 from typing import Any, NamedTuple
 
@@ -7,13 +7,12 @@ import cv2
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="the workshop is an extra: pip install 'mien[train]'")
+torch = pytest.importorskip("torch", reason="needs the extra train: pip install 'mien[train]'")
 
 from torch import Tensor, nn  # noqa: E402 - needs torch
 
 from mien.core import ConfigError  # noqa: E402 - needs torch
 from mien.training.models.backbones import create_backbone  # noqa: E402 - needs torch
-from mien.training.models.backbones.ddamfn import DDAMFN, MixedDepthwise, attention_diversity_loss  # noqa: E402 - needs torch
 
 pytestmark = pytest.mark.filterwarnings("default")  # torch and timm warn about themselves
 
@@ -72,17 +71,6 @@ def test_published_parameter_counts(name: str, in_channels: int, n_outputs: int,
     assert n_parameters(backbone) + classifier == published
 
 
-def test_moving_statistics_of_the_2020_cnn() -> None:
-    backbone = create_backbone("expression_cnn", in_channels=1)
-    statistics = [value for name, value in backbone.named_buffers() if "running" in name]
-    assert sum(value.numel() for value in statistics) == 3_456
-
-
-def test_ddamfn_is_as_large_as_printed() -> None:
-    """The paper prints 4.11 M parameters for two heads; BN and PReLU that its code never calls are not among ours."""
-    assert round((n_parameters(create_backbone("ddamfn")) + 513 * 8) / 1e6, 2) == 4.11
-
-
 @pytest.mark.parametrize("net", NETS, ids=lambda net: net.name)
 def test_features_of_the_published_size(net: Net) -> None:
     backbone = create_backbone(net.name, in_channels=net.in_channels).eval()
@@ -97,7 +85,7 @@ def test_the_gradient_reaches_every_parameter(net: Net) -> None:
     backbone = small(net).train()
     crops = torch.randn(6, net.in_channels, net.small_px, net.small_px)
     unreached = {name for name, _ in backbone.named_parameters()}
-    for _ in range(2):  # residual branches of some nets begin at zero, so that the first step cannot look into them
+    for _ in range(2):  # residual branches of some networks start at zero, without a gradient in the first step
         features = backbone(crops)
         (features * torch.randn(features.shape)).sum().backward()
         unreached -= {name for name, p in backbone.named_parameters() if p.grad is not None and p.grad.any()}
@@ -128,59 +116,6 @@ def test_squeeze_and_excite_reduces_by_16() -> None:
     assert [len(stage) for stage in blocks] == [3, 4, 6, 3]
     for width, stage in zip((256, 512, 1024, 2048), blocks, strict=True):
         assert {(block.se.fc1.in_channels, block.se.fc1.out_channels) for block in stage} == {(width, width // 16)}
-
-
-@pytest.mark.parametrize("norm_act", [False, True])
-def test_mixed_kernels_keep_their_channels(*, norm_act: bool) -> None:
-    """Each channel is filtered on its own, by the kernel of its group."""
-    layer = MixedDepthwise(8, ((3, 0.5), (5, 0.25), (7, 0.25)), norm_act=norm_act).eval()
-    one = torch.zeros(1, 8, 9, 9)
-    one[0, :, 4, 4] = 1
-    extent = (layer(one)[0].abs() > 0).sum((1, 2))
-    assert extent.tolist() == [9] * 4 + [25] * 2 + [49] * 2
-    assert len(list(layer.parameters())) == (6 if norm_act else 3)
-
-
-def test_normalisation_after_mixed_kernels_is_a_choice() -> None:
-    net = next(net for net in NETS if net.name == "ddamfn")
-    n_inner = 128 + 9 * 128 + 256 + 16 * 256 + 1024 + 6 * 512
-    # Batch normalisation has two parameters a channel, PReLU one.
-    assert n_parameters(small(net, norm_act=True)) - n_parameters(small(net)) == 3 * n_inner
-
-
-def test_features_are_the_same_with_and_without_attention() -> None:
-    backbone = DDAMFN(size_px=32, n_heads=3).eval()
-    crops = torch.randn(2, 3, 32, 32)
-    features, gates = backbone.forward_with_attention(crops)
-    torch.testing.assert_close(backbone(crops), features)
-    same, penalty = backbone.forward_with_penalty(crops)
-    torch.testing.assert_close(same, features)
-    torch.testing.assert_close(penalty, attention_diversity_loss(gates))
-    assert [tuple(gate.shape) for gate in gates] == [(2, 512, 2, 2)] * 3
-    assert all(bool(((gate > 0) & (gate < 1)).all()) for gate in gates)
-
-
-def test_attention_diversity_by_hand() -> None:
-    heads = torch.tensor([0.0, 0.5, 1.0])[:, None].expand(3, 4)
-    # Mean squared differences .25, 1 and .25: three pairs over their sum.
-    assert float(attention_diversity_loss(list(heads), eps=0)) == pytest.approx(3 / 1.5)
-    assert float(attention_diversity_loss([heads[0], heads[0]])) == pytest.approx(1e8)
-    assert float(attention_diversity_loss([heads[0]])) == 0
-
-
-@pytest.mark.parametrize("size_px", [48, 112])
-def test_fresh_heads_look_at_different_places(size_px: int) -> None:
-    """Else the penalty of a network from scratch would drown the labels: 750 with gates all near .25."""
-    torch.manual_seed(0)
-    _, penalty = DDAMFN(size_px=size_px).train().forward_with_penalty(torch.randn(8, 3, size_px, size_px))
-    assert 5 < penalty.item() < 50
-
-
-def test_attention_diversity_pushes_heads_apart() -> None:
-    gates = [torch.full((2, 3), 0.4, requires_grad=True), torch.full((2, 3), 0.6)]
-    attention_diversity_loss(gates).backward()
-    assert gates[0].grad is not None
-    assert bool((gates[0].grad > 0).all())  # descending lowers it, away from the other head
 
 
 def faces(n: int, net: Net, size_px: int, face: np.ndarray) -> tuple[Tensor, Tensor]:

@@ -3,7 +3,7 @@
 
 import pytest
 
-torch = pytest.importorskip("torch", reason="the workshop is an extra: pip install 'mien[train]'")
+torch = pytest.importorskip("torch", reason="needs the extra train: pip install 'mien[train]'")
 
 from mien.core import ConfigError  # noqa: E402 - needs torch
 from mien.training.models.backbones import BACKBONES, create_backbone  # noqa: E402 - needs torch

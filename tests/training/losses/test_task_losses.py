@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Losses against metrics, closed forms and each other."""
+
 import math
 
 import numpy as np
 import pytest
 
-from mien.core import ConfigError
 from mien.metrics import ccc, pearson
-from mien.training.recipes.settings import LossSettings
 
-torch = pytest.importorskip("torch", reason="the workshop is an extra: pip install 'mien[train]'")
+torch = pytest.importorskip("torch", reason="needs the extra train: pip install 'mien[train]'")
 
-from mien.training.losses import registry as objectives  # noqa: E402 - needs torch
 from mien.training.losses import task_losses as losses  # noqa: E402 - needs torch
 
 NAN = math.nan
@@ -51,6 +50,13 @@ def test_smoothing_and_weights_apply_to_every_class_of_the_soft_target() -> None
     torch.testing.assert_close(got, expected)
 
 
+def test_top_cross_entropy_is_that_of_the_most_voted_class() -> None:
+    logits = torch.tensor([[1.0, 0.0, -1.0], [0.5, 2.0, 0.0], [3.0, 3.0, 3.0]])
+    shares = torch.tensor([[0.5, 0.4, 0.1], [0.5, 0.5, 0.0], [torch.nan] * 3])
+    expected = torch.nn.functional.cross_entropy(logits[:2], torch.tensor([0, 0]))  # the first of equals
+    torch.testing.assert_close(losses.top_cross_entropy(logits, shares), expected)
+
+
 @pytest.mark.parametrize(
     ("convention", "expected"), [("max", [1.0, 3.0, 6.0]), ("mean", [5 / 9, 5 / 3, 10 / 3]), ("total", [5 / 3, 5, 10])]
 )
@@ -58,21 +64,6 @@ def test_class_weights(convention: str, expected: list[float]) -> None:
     got = losses.class_weights(torch.tensor([9.0, 3.0, 1.5]) * 10 / 9, convention)
     # counts 10, 3.33, 1.67: mean 5, total 15
     np.testing.assert_allclose(got, np.array(expected) * (1 if convention == "max" else 0.9), rtol=1e-5)
-
-
-def test_weighted_bce_is_the_product_form() -> None:
-    targets = np.array([[1, 0], [0, 0], [0, 1], [0, NAN]], np.float32)
-    loss = objectives.create_loss(LossSettings(name="weighted_bce"), targets)
-    logits = torch.tensor([[0.3, -1.0], [2.0, 0.1], [-0.7, 0.4], [0.0, 5.0]])
-    positive, negative = [4 / 2, 3 / 2], [4 / 6, 3 / 4]
-    terms = []
-    for row in range(4):
-        for column in range(2):
-            y = targets[row, column]
-            if not math.isnan(y):
-                p = 1 / (1 + math.exp(-float(logits[row, column])))
-                terms.append(-(positive[column] * y * math.log(p) + negative[column] * (1 - y) * math.log(1 - p)))
-    assert float(loss(logits, torch.from_numpy(targets))) == pytest.approx(sum(terms) / 7, abs=1e-6)
 
 
 def test_focal_and_asymmetric_without_focus_are_cross_entropy() -> None:
@@ -106,62 +97,17 @@ def test_partial_bce_averages_columns_over_their_known_entries() -> None:
     assert float(losses.partial_bce(logits, targets)) == pytest.approx(expected, abs=1e-6)
 
 
-def create(name: str) -> objectives.Loss:
-    labels = np.array([[1, 0], [0, 1], [0.5, 0.5]], np.float32)
-    return objectives.create_loss(LossSettings(name=name), labels)
+def test_weighted_bce_of_a_soft_target() -> None:
+    logits, targets = torch.tensor([[0.7, -0.2]]), torch.tensor([[0.3, NAN]])
+    p = 1 / (1 + math.exp(-0.7))
+    got = losses.weighted_bce(logits, targets, positive=torch.tensor([3.0, 1.0]), negative=torch.tensor([0.6, 1.0]))
+    assert float(got) == pytest.approx(-(3.0 * 0.3 * math.log(p) + 0.6 * 0.7 * math.log(1 - p)), abs=1e-6)
 
 
-@pytest.mark.parametrize("name", list(objectives.LOSSES))
-def test_unknown_rows_change_nothing(name: str) -> None:
-    """Pitfall 7: rows are selected; a masked product would move CCC and cross-entropy."""
-    torch.manual_seed(0)
-    outputs, shares = torch.randn(6, 2), torch.softmax(torch.randn(6, 2), 1)
-    with_holes = shares.clone()
-    with_holes[4:] = NAN
-    assert create(name)(outputs, with_holes) == create(name)(outputs[:4], shares[:4])
+def test_squared_error_counts_known_entries() -> None:
+    got = losses.squared_error(torch.tensor([[1.0, 2.0], [3.0, 0.0]]), torch.tensor([[0.0, NAN], [1.0, 0.0]]))
+    assert float(got) == pytest.approx((1 + 4 + 0) / 3)
 
 
-@pytest.mark.parametrize("name", list(objectives.LOSSES))
-def test_nothing_known_is_a_zero_with_a_gradient(name: str) -> None:
-    outputs = torch.randn(3, 2, requires_grad=True)
-    value = create(name)(outputs, torch.full((3, 2), NAN))
-    value.backward()
-    assert float(value.detach()) == 0
-    assert outputs.grad is not None
-    assert not outputs.grad.any()
-
-
-@pytest.mark.parametrize("name", list(objectives.LOSSES))
-def test_constant_outputs_have_a_finite_gradient(name: str) -> None:
-    outputs = torch.zeros(4, 2, requires_grad=True)
-    create(name)(outputs, torch.softmax(torch.randn(4, 2), 1)).backward()
-    assert outputs.grad is not None
-    assert torch.isfinite(outputs.grad).all()
-
-
-def test_task_weights() -> None:
-    settings = {"a": LossSettings(name="bce"), "b": LossSettings(name="bce", weight=0.5)}
-    rows = {"a": np.ones((8, 1), np.float32), "b": np.where(np.arange(8)[:, None] < 2, 1, NAN).astype(np.float32)}
-    assert objectives.task_weights(settings, rows, "fixed") == {"a": 1.0, "b": 0.5}
-    assert objectives.task_weights(settings, rows, "rows") == {"a": 1.0, "b": 2.0}
-
-
-@pytest.mark.parametrize(
-    ("name", "options", "message"),
-    [
-        ("no_such_loss", {}, "no loss is named"),
-        ("ccc", {"form": "D"}, "A, B or C"),
-        ("soft_cross_entropy", {"class_weights": "median"}, "'max', 'mean' or 'total'"),
-        ("bce", {"gamma": 2.0}, "does not accept these options"),
-    ],
-)
-def test_slips_are_named(name: str, options: dict[str, str], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        objectives.create_loss(LossSettings(name=name, options=options), np.ones((3, 2), np.float32))
-
-
-def test_top_cross_entropy_is_that_of_the_most_voted_class() -> None:
-    logits = torch.tensor([[1.0, 0.0, -1.0], [0.5, 2.0, 0.0], [3.0, 3.0, 3.0]])
-    shares = torch.tensor([[0.5, 0.4, 0.1], [0.5, 0.5, 0.0], [torch.nan] * 3])
-    expected = torch.nn.functional.cross_entropy(logits[:2], torch.tensor([0, 0]))  # the first of equals
-    torch.testing.assert_close(losses.top_cross_entropy(logits, shares), expected)
+def test_known_rows_have_no_nan() -> None:
+    assert losses.known_rows(torch.tensor([[1.0, 2.0], [NAN, 0.0], [NAN, NAN]])).tolist() == [True, False, False]

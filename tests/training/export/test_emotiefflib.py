@@ -240,7 +240,7 @@ def test_a_folder_that_is_a_file(mtl: Path, tmp_path: Path) -> None:
 )
 def test_the_real_architectures(name: str, backbone: str, tmp_path: Path, astronaut: np.ndarray) -> None:
     """Exported as the authors did: opset 11, by tracing."""
-    torch = pytest.importorskip("torch", reason="the workshop is an extra: pip install 'mien[train]'")
+    torch = pytest.importorskip("torch", reason="needs the extra train: pip install 'mien[train]'")
     from timm.layers import set_fused_attn
 
     from mien.training.models.backbones import create_backbone
