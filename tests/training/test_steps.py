@@ -16,7 +16,6 @@ from mien.training.data.batch_loader import BatchLoader, cutmix, mixup, sample_e
 from mien.training.engine.optimization import create_optimizer, learning_rate, sharpness_aware_step  # noqa: E402
 from mien.training.engine.targets import add_teacher, blend  # noqa: E402 - needs torch
 from mien.training.engine.trainer import CHECKPOINT, Trainer  # noqa: E402 - needs torch
-from mien.training.losses.coupling import co_annotate, matching_loss, relation  # noqa: E402 - needs torch
 from mien.training.models.network import AffectNetwork  # noqa: E402 - needs torch
 from mien.training.recipes.settings import CouplingSettings, OptimizerSettings, StageSettings, TeacherSettings  # noqa: E402  # noqa: E402 - needs torch
 from tests.helpers.synthetic_data import create_recipe, create_samples, create_vector_recipe  # noqa: E402 - needs torch
@@ -120,35 +119,6 @@ def test_blocks_near_the_input_learn_slower() -> None:
     assert share_of[id(names["backbone.conv_stem.weight"])] < share_of[id(names["backbone.conv_head.weight"])] <= 0.05
     assert all(group["weight_decay"] == (0.01 if group["params"][0].ndim > 1 else 0.0) for group in groups)
     assert sum(len(group["params"]) for group in groups) == len(names)
-
-
-EXPRESSIONS, UNITS = ("neutral", "happiness", "surprise"), ("AU01", "AU02", "AU06", "AU12", "AU25", "AU26")
-
-
-def test_co_annotation_fills_only_what_is_unknown() -> None:
-    table = relation(EXPRESSIONS, UNITS)
-    expression = np.array([[0, 1, 0], [np.nan] * 3, [1, 0, 0]], np.float32)
-    units = np.array([[np.nan, np.nan, np.nan, 0, np.nan, np.nan], [1, 1, 0, 0, 1, 1], [np.nan] * 6], np.float32)
-    filled, completed = co_annotate(expression, units, table, soft=False)
-    assert filled[1].tolist() == [0, 0, 1]  # all units of surprise are there
-    np.testing.assert_array_equal(completed[0], [np.nan, np.nan, np.nan, 0, 1, np.nan])  # AU12 was known to be absent
-    assert np.isnan(completed[2]).all()  # neutral says nothing
-    filled, completed = co_annotate(expression, units, table, soft=True)
-    assert completed[0, 2] == pytest.approx(0.51)
-    assert filled[1].sum() == pytest.approx(1)
-    assert filled[1].argmax() == 2
-    assert filled[1, 0] == 0
-
-
-def test_matching_is_least_where_the_heads_agree() -> None:
-    table = torch.from_numpy(relation(EXPRESSIONS, UNITS))
-    happy = torch.tensor([[-9.0, 9.0, -9.0]])
-    smile, gasp = torch.tensor([[-9.0, -9, 0, 9, 9, -9]]), torch.tensor([[9.0, 9, -9, -9, 9, 9]])
-    assert matching_loss(happy, smile, table) < 0.5 * matching_loss(happy, gasp, table)
-    logits = happy.clone().requires_grad_()
-    matching_loss(logits, gasp, table).backward()
-    assert logits.grad is not None
-    assert logits.grad[0, 1] > logits.grad[0, 2]  # descending moves from happiness to surprise
 
 
 def test_coupling_and_teachers_take_part(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_boxes_select_a_part_and_travel_with_their_rows() -> None:
 
 def test_a_damaged_image_names_itself() -> None:
     images = Pictures.of(["good", "bad"], [PNG, b"no image"], "rgb")
-    with pytest.raises(DatasetError, match="bad: .*not an image"):
+    with pytest.raises(DatasetError, match=r"bad: .*not an image"):
         _ = images[1]
 
 

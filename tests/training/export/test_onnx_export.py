@@ -1,12 +1,38 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calibration by known answers."""
+"""Calibration with known results, export of small networks, and heads that are merged into a bundle."""
+
+import dataclasses
+import hashlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-pytest.importorskip("torch", reason="needs the extra train: pip install 'mien[train]'")
+torch = pytest.importorskip("torch", reason="needs the extra train: pip install 'mien[train]'")
+onnx = pytest.importorskip("onnx", reason="needs the extra train: pip install 'mien[train]'")
 
-from mien.training.export.onnx_export import fit_temperature, fit_thresholds
+from mien.core import ConfigError, ModelError  # noqa: E402 - needs torch
+from mien.inference import create_session, load_bundle  # noqa: E402 - needs torch
+from mien.training.export.bundle_files import write_bundle  # noqa: E402 - needs torch
+from mien.training.export.onnx_export import (  # noqa: E402 - needs torch
+    OPSET,
+    calibrate,
+    describe,
+    fit_temperature,
+    fit_thresholds,
+    merge_graphs,
+    parity_gap,
+    runtime_gap,
+    stretch_vectors,
+    to_onnx,
+)
+from mien.training.recipes.settings import CalibrationSettings, ModelSettings, VectorSettings  # noqa: E402 - needs torch
+from tests.helpers.small_graphs import noise_crops, small_graph, small_spec  # noqa: E402 - needs torch
+from tests.helpers.synthetic_data import create_recipe  # noqa: E402 - needs torch
+
+pytestmark = pytest.mark.filterwarnings("default")  # the exporter warns about itself
+
+NAN = np.nan
 
 
 def test_temperature_undoes_a_known_scale() -> None:
@@ -24,3 +50,106 @@ def test_thresholds_have_the_best_f1_and_unknown_targets_stay_out() -> None:
     assert fit_thresholds(probabilities, targets) == (0.2,)
     assert fit_thresholds(probabilities, np.ones((4, 1), np.float32)) == (0.1,)
     assert fit_thresholds(probabilities, np.full((4, 1), np.nan, np.float32)) == (0.5,)
+
+
+class TwoOutputs(torch.nn.Module):
+    """A dense layer and its tanh."""
+
+    def __init__(self, n_inputs: int, n_outputs: int) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.layer = torch.nn.Linear(n_inputs, n_outputs)
+
+    def forward(self, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        values = self.layer(inputs)
+        return values, torch.tanh(values)
+
+
+def test_an_exported_graph_takes_any_number_of_rows_and_hides_the_machine() -> None:
+    network = TwoOutputs(3, 2)
+    graph = to_onnx(network, torch.zeros(2, 3), ["values", "bounded"])
+    model = onnx.load_from_string(graph)
+    assert [own.version for own in model.opset_import if not own.domain] == [OPSET]
+    assert not model.metadata_props
+    assert not any(node.doc_string or node.metadata_props for node in model.graph.node)
+    assert str(Path(__file__).parent).encode() not in graph
+    inputs = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+    assert set(create_session(graph).run({"crops": inputs})) == {"values", "bounded"}
+    assert parity_gap(network, graph, inputs, ["values", "bounded"]) < 1e-5
+    with torch.no_grad():
+        network.layer.bias += 0.5
+    assert runtime_gap(network, graph, inputs, ["values", "bounded"]) == pytest.approx(0.5, abs=1e-5)
+    with pytest.raises(ModelError, match=r"differs from the network by 5.00e-01, more than 1e-04"):
+        parity_gap(network, graph, inputs, ["values", "bounded"])
+
+
+def test_a_spec_describes_the_tasks_of_a_recipe() -> None:
+    recipe = create_recipe()
+    labels = {
+        "expression": ("neutral", "happiness"),
+        "valence_arousal": ("valence", "arousal"),
+        "action_units": ("AU12",),
+    }
+    spec = describe(recipe, "1", b"graph", labels)
+    assert spec.sha256 == hashlib.sha256(b"graph").hexdigest()
+    assert {task.task: task.activation for task in spec.tasks} == {
+        "expression": "softmax",
+        "valence_arousal": "identity",
+        "action_units": "sigmoid",
+    }
+    assert [task.output for task in spec.tasks] == ["expression_logits", "valence_arousal", "action_unit_logits"]
+    heads = {"emi": recipe.heads["expression"]}
+    with pytest.raises(ConfigError, match=r"a bundle supports .*, not 'emi'"):
+        describe(
+            dataclasses.replace(recipe, heads=heads, losses={"emi": recipe.losses["expression"]}),
+            "1",
+            b"graph",
+            {"emi": ("a",)},
+        )
+
+
+def test_calibration_needs_50_faces() -> None:
+    spec = small_spec(small_graph())
+    rng = np.random.default_rng(0)
+    classes = rng.integers(0, 8, 60)
+    logits = np.eye(8, dtype=np.float32)[classes] * 2 + rng.normal(0, 1, (60, 8)).astype(np.float32)
+    outputs = {
+        "expression_logits": logits,
+        "valence_arousal": np.zeros((60, 2), np.float32),
+        "action_unit_logits": rng.normal(0, 1, (60, 2)).astype(np.float32),
+    }
+    targets = {
+        "expression": np.eye(8, dtype=np.float32)[classes],
+        "action_units": rng.integers(0, 2, (60, 2)).astype(np.float32),
+    }
+    fitted = calibrate(spec, outputs, targets, CalibrationSettings(), inferred=("AU12", "AU99"))
+    expression, affect, units = fitted.tasks
+    assert expression.temperature == pytest.approx(fit_temperature(logits, classes), abs=1e-4)
+    assert affect == spec.tasks[1]
+    assert len(units.thresholds) == 2
+    assert units.inferred == ("AU12",)
+    few = {name: values[:40] for name, values in outputs.items()}
+    unfitted = calibrate(spec, few, {task: values[:40] for task, values in targets.items()}, CalibrationSettings())
+    assert unfitted == spec
+
+
+def test_a_merged_graph_runs_the_head_on_features_and_scores(tmp_path: Path) -> None:
+    graph = small_graph()
+    write_bundle(tmp_path, graph, small_spec(graph))
+    bundle = load_bundle(tmp_path, threads=1)
+    features, scores = VectorSettings(part="features", n=32), VectorSettings(part="scores", n=12)
+    model = ModelSettings(backbone="", vectors=(features, scores))
+    head = TwoOutputs(44, 3)
+    merged = merge_graphs(bundle, to_onnx(head, torch.zeros(2, 44), ["raw", "bounded"]), ("raw", "bounded"), model)
+    crops = noise_crops(5)
+    vectors = stretch_vectors(bundle.spec, bundle.run(crops[..., 0]), model)
+    assert vectors.shape == (5, 44)
+    with torch.inference_mode():
+        raw, bounded = (output.numpy() for output in head(torch.from_numpy(vectors)))
+    outputs = create_session(merged).run({"crops": crops})
+    assert set(outputs) == {"raw", "bounded", "features"}
+    np.testing.assert_allclose(outputs["raw"], raw, atol=1e-5)
+    np.testing.assert_allclose(outputs["bounded"], bounded, atol=1e-5)
+    np.testing.assert_allclose(outputs["features"], vectors[:, :32], atol=1e-6)
+    with pytest.raises(ConfigError, match="cannot be merged into a bundle"):
+        merge_graphs(bundle, graph, ("raw",), dataclasses.replace(model, clip="statistics"))

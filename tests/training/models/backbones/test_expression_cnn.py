@@ -35,4 +35,4 @@ def test_convolutions_start_as_in_keras() -> None:
     torch.manual_seed(0)
     first = ExpressionCNN().layers[0]
     assert not first.bias.any()
-    assert float(first.weight.abs().max()) <= (6 / (3 * 1 + 3 * 64)) ** 0.5
+    assert float(first.weight.detach().abs().max()) <= (6 / (3 * 1 + 3 * 64)) ** 0.5

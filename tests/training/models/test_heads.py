@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Heads: shapes and ranges of all, recurrence, graph and attention, and settings that do not fit."""
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the extra train: pip install 'mien[train]'")
+
+from torch import nn  # noqa: E402 - needs torch
+from torch.nn import functional  # noqa: E402 - needs torch
+
+from mien.core import ConfigError  # noqa: E402 - needs torch
+from mien.training.models.heads import (  # noqa: E402 - needs torch
+    HEADS,
+    AttendingHead,
+    BoundedLinear,
+    RecurrentHead,
+    UnitGraphHead,
+    create_head,
+    head_inputs,
+)
+from mien.training.recipes.settings import HeadSettings  # noqa: E402 - needs torch
+
+# Settings with which each kind maps 12 inputs to 3 outputs, and the range of its outputs.
+KINDS = {
+    "linear": ({}, None),
+    "mlp": ({"hidden": (5, 4)}, None),
+    "bounded": ({}, (-1, 1)),
+    "intensity": ({}, (0, 1)),
+    "recurrent": ({"hidden": (5, 4), "steps": 4}, (0, 1)),
+    "unit_graph": ({"hidden": (4,)}, None),
+    "attending": ({"hidden": (4,), "steps": 2}, None),
+    "normalized": ({}, (-1, 1)),
+}
+
+
+@pytest.mark.parametrize("kind", list(HEADS))
+def test_every_kind_maps_inputs_to_outputs_within_its_range(kind: str) -> None:
+    options, bounds = KINDS[kind]
+    torch.manual_seed(0)
+    head = create_head(12, 3, HeadSettings(kind=kind, **options), {})
+    outputs = head(50 * torch.randn(64, 12))
+    assert outputs.shape == (64, 3)
+    assert outputs.std() > 0
+    if bounds is not None:
+        assert bounds[0] <= outputs.min() < outputs.max() <= bounds[1]
+    else:
+        assert outputs.abs().max() > 1
+
+
+@pytest.mark.parametrize("kind", list(HEADS))
+def test_the_gradient_reaches_every_parameter(kind: str) -> None:
+    torch.manual_seed(0)
+    head = create_head(12, 3, HeadSettings(kind=kind, **KINDS[kind][0]), {})
+    (head(torch.randn(16, 12)) * torch.randn(16, 3)).sum().backward()
+    assert [name for name, p in head.named_parameters() if p.grad is None or not p.grad.any()] == []
+
+
+@pytest.mark.parametrize("kind", ["bounded", "intensity"])
+def test_hidden_widths_become_dense_layers(kind: str) -> None:
+    head = create_head(6, 2, HeadSettings(kind=kind, hidden=(5, 4), activation="gelu", drop_rate=0.5), {})
+    dense = [(part.in_features, part.out_features) for part in head.modules() if isinstance(part, nn.Linear)]
+    assert dense == [(6, 5), (5, 4), (4, 2)]
+    assert sum(isinstance(part, nn.Dropout) for part in head.modules()) == 2
+    assert sum(isinstance(part, nn.GELU) for part in head.modules()) == 2
+
+
+def test_a_bounded_layer_starts_near_zero() -> None:
+    torch.manual_seed(0)
+    layer, plain = BoundedLinear(64, 2), nn.Linear(64, 2)
+    assert not layer.bias.any()
+    assert layer.weight.abs().max() < 0.2 * plain.weight.abs().max()
+
+
+def test_recurrence_is_that_of_a_gru() -> None:
+    torch.manual_seed(0)
+    head, gru = RecurrentHead(5 * 3, 2, steps=5, widths=(4, 6)), nn.GRU(3, 4, batch_first=True)
+    second = nn.GRU(4, 6, batch_first=True)
+    for cell, layer in zip(head.cells, (gru, second), strict=True):
+        layer.load_state_dict({f"{name}_l0": value for name, value in cell.state_dict().items()})
+    inputs = torch.randn(7, 15)
+    states, _ = second(gru(inputs.reshape(7, 5, 3))[0])
+    torch.testing.assert_close(head(inputs), torch.sigmoid(head.last(states[:, -1])))
+
+
+def test_graph_nodes_receive_messages_from_their_most_similar_neighbours() -> None:
+    torch.manual_seed(0)
+    head = UnitGraphHead(6, 5, 3).eval()
+    features = torch.randn(2, 6)
+    nodes = head.nodes(features)
+    first = head.project(features).reshape(2, 5, 3)
+    expected = torch.empty_like(nodes)
+    for row in range(2):
+        for unit in range(5):
+            similarity = functional.cosine_similarity(first[row, unit][None], head.centres)
+            mean = first[row, similarity.topk(4).indices].mean(dim=0)
+            message = head.own(first[row, unit]) + head.message(mean)
+            # Batch normalisation of an untrained network in evaluation mode divides by sqrt(1 + eps).
+            expected[row, unit] = first[row, unit] + torch.relu(message / (1 + head.norm.eps) ** 0.5)
+    torch.testing.assert_close(nodes, expected)
+    cosine = functional.cosine_similarity(nodes, head.centres[None], dim=2)
+    torch.testing.assert_close(head(features), cosine * head.scale + head.shift)
+
+
+def test_attention_refines_dense_logits_by_a_mean_of_nodes() -> None:
+    torch.manual_seed(0)
+    head = AttendingHead(4, 3, n_nodes=2, width=5)
+    features, node = torch.randn(6, 4), torch.randn(6, 5)
+    same = head(torch.cat([features, node, node], dim=1))
+    torch.testing.assert_close(same, head.dense(features) + head.refine(node))  # the mean of equal nodes
+    with torch.no_grad():
+        head.refine.weight.zero_()
+    torch.testing.assert_close(head(torch.randn(6, 14)).shape, torch.Size([6, 3]))
+    torch.testing.assert_close(head(torch.cat([features, torch.randn(6, 10)], dim=1)), head.dense(features))
+
+
+def test_a_head_sees_its_columns_and_the_outputs_of_earlier_heads() -> None:
+    settings = HeadSettings(columns=(2, 5), after=("expression",))
+    features, outputs = torch.arange(12.0).reshape(2, 6), {"expression": torch.ones(2, 2)}
+    inputs = head_inputs(features, settings, outputs)
+    assert inputs.tolist() == [[2, 3, 4, 1, 1], [8, 9, 10, 1, 1]]
+    assert create_head(6, 1, settings, {"expression": 2}).in_features == 5
+    to_the_end = HeadSettings(columns=(4, 0))
+    assert head_inputs(features, to_the_end, {}).tolist() == [[4, 5], [10, 11]]
+    assert head_inputs(features, HeadSettings(), {}) is features
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"kind": "no_such_head"}, "no head is named 'no_such_head'"),
+        ({"kind": "linear", "hidden": (3,)}, "a linear head has no hidden layers"),
+        ({"kind": "mlp"}, "an mlp head needs hidden widths"),
+        ({"kind": "recurrent", "hidden": (3,), "steps": 5}, "steps that divide its input of 12"),
+        ({"kind": "recurrent", "steps": 4}, "a recurrent head needs hidden widths"),
+        ({"kind": "unit_graph", "hidden": (3, 4)}, "a unit_graph head needs exactly one hidden width"),
+        ({"kind": "attending", "hidden": (4,), "steps": 3}, "do not fit into 12 inputs"),
+        ({"kind": "normalized", "hidden": (4,)}, "a normalized head has no hidden layers"),
+        ({"columns": (12, 20)}, r"columns \(12, 20\) are not within 12 features"),
+        ({"after": ("valence_arousal",)}, "which have no head before it"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        create_head(12, 3, HeadSettings(**settings), {})

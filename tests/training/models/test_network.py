@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Networks of the papers with their published sizes, normalisation of pixels, and initial weights."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the extra train: pip install 'mien[train]'")
+
+from mien.core import DIMENSIONS, EXPRESSION_ORDERS, ConfigError  # noqa: E402 - needs torch
+from mien.training import load_recipe  # noqa: E402 - needs torch
+from mien.training.models.backbones import create_backbone  # noqa: E402 - needs torch
+from mien.training.models.network import AffectNetwork, load_start  # noqa: E402 - needs torch
+from mien.training.recipes.settings import HeadSettings, ModelSettings  # noqa: E402 - needs torch
+from tests.helpers.synthetic_data import create_recipe, create_samples, create_vector_recipe  # noqa: E402 - needs torch
+
+pytestmark = pytest.mark.filterwarnings("default")  # torch and timm warn about themselves
+
+AU_8 = ("AU01", "AU02", "AU04", "AU06", "AU12", "AU15", "AU20", "AU25")
+
+
+def build(name: str) -> AffectNetwork:
+    recipe = load_recipe(name)
+    labels = {
+        "expression": EXPRESSION_ORDERS[recipe.data.expressions],
+        "valence_arousal": DIMENSIONS,
+        "action_units": AU_8,
+    }
+    return AffectNetwork(recipe, labels).eval()
+
+
+@pytest.mark.parametrize(
+    ("name", "published"),
+    [
+        ("emotieffnet-b0", 4_017_796),
+        ("emotieffnet-b2", 7_712_266),
+        ("mt-emotieffnet", 4_020_358),
+        ("mt-emotimobilefacenet", 2_064_650),
+        ("expr-cnn-2020", 4_062_535 - 3_456),  # Keras counts the moving statistics too
+    ],
+)
+def test_parameters_of_backbone_and_heads(name: str, published: int) -> None:
+    assert sum(parameter.numel() for parameter in build(name).parameters()) == published
+
+
+@pytest.mark.parametrize(
+    ("name", "n_features", "n_scores"),
+    [
+        ("ddamfn", 512, 8),
+        ("emotieffnet-b0", 1280, 8),  # 1288 side by side
+        ("emotieffnet-b2", 1408, 8),
+        ("expr-cnn-2020", 256, 7),
+        ("mobilenet", 1024, 7),
+        ("mt-ddamfn", 512, 10),  # 522
+        ("mt-emotieffnet", 1280, 10),  # 1290
+        ("mt-emotimobilefacenet", 512, 10),  # 522
+        ("mt-emotimobilevit", 640, 10),
+        ("mtanet", 2048, 17),
+    ],
+)
+def test_as_a_frozen_feature_extractor(name: str, n_features: int, n_scores: int) -> None:
+    network, settings = build(name), load_recipe(name).model
+    size, n_channels = settings.input_px, settings.n_channels
+    with torch.inference_mode():
+        *scores, features = network(torch.zeros((1, size, size, n_channels), dtype=torch.uint8))
+    assert features.shape == (1, n_features)
+    assert sum(score.shape[1] for score in scores) == n_scores
+
+
+def test_pixels_are_normalised_inside_the_network() -> None:
+    model = ModelSettings(
+        backbone="mobilefacenet", input_px=32, colour="rgb", mean=(10.0, 20.0, 30.0), std=(2.0, 4.0, 5.0)
+    )
+    recipe = create_recipe(model=model)
+    labels = create_samples(8, recipe).labels
+    network = AffectNetwork(recipe, labels).eval()
+    crops = torch.randint(0, 256, (2, 32, 32, 3), dtype=torch.uint8)
+    pixels = (crops.float() - torch.tensor([10.0, 20.0, 30.0])) / torch.tensor([2.0, 4.0, 5.0])
+    with torch.inference_mode():
+        expected = network.backbone(pixels.permute(0, 3, 1, 2))
+        torch.testing.assert_close(network.embed(crops), expected)
+        *outputs, features = network(crops)
+    torch.testing.assert_close(features, expected)
+    assert [output.shape[1] for output in outputs] == [8, 2, len(labels["action_units"])]
+    assert network.tasks == ("expression", "valence_arousal", "action_units")
+    assert not any("pixel" in name for name in network.state_dict()), "the recipe defines the normalisation"
+
+
+def test_vectors_pass_to_the_heads_unchanged() -> None:
+    recipe = create_vector_recipe()
+    network = AffectNetwork(recipe, create_samples(8, recipe).labels)
+    assert not network.has_pixels
+    vectors = torch.randn(3, 12, dtype=torch.float64)
+    torch.testing.assert_close(network(vectors)[-1], vectors.float())
+
+
+def test_dropout_acts_on_heads_and_not_on_features() -> None:
+    recipe = create_vector_recipe(model=ModelSettings(backbone="", n_inputs=12, drop_rate=0.5))
+    network = AffectNetwork(recipe, create_samples(8, recipe).labels).train()
+    vectors = torch.randn(3, 12)
+    first, second = network(vectors), network(vectors)
+    assert not torch.equal(first[0], second[0])
+    torch.testing.assert_close(first[-1], second[-1])
+
+
+def test_a_penalty_is_computed_in_training_only() -> None:
+    model = ModelSettings(backbone="ddamfn", input_px=32, colour="rgb", mean=(0.0,) * 3, std=(255.0,) * 3, penalty=0.1)
+    recipe = create_recipe(model=model)
+    network = AffectNetwork(recipe, create_samples(8, recipe).labels).eval()
+    crops = torch.randint(0, 256, (2, 32, 32, 3), dtype=torch.uint8)
+    network(crops)
+    assert network.penalty is None
+    network.train()(crops)
+    assert network.penalty is not None
+    assert float(network.penalty.detach()) > 0
+    without = dataclasses.replace(recipe, model=dataclasses.replace(model, backbone="mobilefacenet"))
+    with pytest.raises(ConfigError, match="backbone mobilefacenet has no penalty"):
+        AffectNetwork(without, create_samples(8, recipe).labels)
+
+
+def test_a_task_without_labels_is_refused() -> None:
+    recipe = create_vector_recipe()
+    with pytest.raises(ConfigError, match=r"\[heads.action_units\]: the data have no labels"):
+        AffectNetwork(recipe, {"expression": ("a", "b"), "valence_arousal": DIMENSIONS})
+
+
+def test_initial_weights_must_exist_and_fit(tmp_path: Path) -> None:
+    backbone = create_backbone("mobilefacenet", size_px=32)
+    before = {name: value.clone() for name, value in backbone.state_dict().items()}
+    load_start(backbone, "mobilefacenet", "scratch")
+    assert all(torch.equal(value, before[name]) for name, value in backbone.state_dict().items())
+    with pytest.raises(ConfigError, match="available for efficientnet_lite0 only, not for mobilefacenet"):
+        load_start(backbone, "mobilefacenet", "imagenet")
+    with pytest.raises(ConfigError, match="is not a file"):
+        load_start(backbone, "mobilefacenet", str(tmp_path / "absent.pt"))
+
+
+def test_heads_follow_the_heads_that_they_need() -> None:
+    heads = {"expression": HeadSettings(), "valence_arousal": HeadSettings(kind="bounded", after=("expression",))}
+    recipe = create_vector_recipe(
+        heads=heads, losses={task: create_recipe().losses[task] for task in ("expression", "valence_arousal")}
+    )
+    network = AffectNetwork(recipe, create_samples(8, recipe).labels)
+    assert network.get_submodule("valence_arousal").in_features == 12 + 8
