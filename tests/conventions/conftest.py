@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the house tests look at: the files of this repository."""
+"""Fixtures of the convention tests: the files of this repository."""
 
 from pathlib import Path
 

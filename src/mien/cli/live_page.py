@@ -115,7 +115,7 @@ class LivePage:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Answers a browser: the page, its images, its numbers."""
+    """HTTP handler of the page, its images and its numbers."""
 
     live_page: LivePage
 

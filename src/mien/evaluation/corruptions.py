@@ -26,7 +26,7 @@ def degrade(picture: Image, rng: np.random.Generator) -> tuple[Image, Matrix, st
 
     Args:
         picture: (H, W, 3) RGB, filled by one face.
-        rng: decides what is done and how much.
+        rng: Random generator that chooses the corruptions and their strength.
 
     Returns:
         (H', W', 3) RGB; the (2, 3) matrix M that takes a place p of the picture to ``M[:, :2] @ p + M[:, 2]``; and

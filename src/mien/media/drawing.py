@@ -118,7 +118,7 @@ class Panel:
 
     Attributes:
         title: First line of text.
-        lines: lines under it, beside the plane.
+        lines: Lines of text under the title, beside the plane.
         dot: Valence and arousal in [-1, 1]; None if unknown, then the plane is omitted.
         line_px: Height of a line of text.
         width: Width of the whole panel.

@@ -40,7 +40,7 @@ class Timeline:
         start_pts: Timestamp of the start of the stream; None takes the timestamp of the first frame.
         step_s: Typical seconds between frames, used for frames without a timestamp.
         ordered: Whether packets carry presentation timestamps. False for AVI, whose timestamps follow the decoding
-            order: lost frames are then only counted, at the end of the stream or at an error of the decoder.
+            order; lost frames are then only counted, at the end of the stream or at an error of the decoder.
         all_shown: Whether every packet gives a frame. False for VP8, where only reported errors count as lost.
 
     Examples:

@@ -34,9 +34,9 @@ def tracks(
 ) -> None:
     """List when, where and how large each track of TABLE is seen.
 
-    A track follows a face and not an identity: a person who comes back has a new track. Look at the faces
-    (--thumbnails), then name persons: --merge 1,3=patient --merge 2=interviewer --out NEW. Track numbers stay as they
-    are.
+    A track follows a face and not an identity: a person who comes back has a new track. Check the faces
+    (--thumbnails), then name persons: --merge 1,3=patient --merge 2=interviewer --out NEW. Track numbers do not
+    change.
     """
     from mien.pipeline import name_persons_in_file, tracks_of_file, write_thumbnails
 
