@@ -87,7 +87,7 @@ def test_the_codes_of_results(any_done: bool, complete: bool, code: int) -> None
 
 
 @pytest.mark.parametrize("arguments", [("analyse",), ("analyze", "--nonsense"), ("--nonsense",)])
-def test_wrong_usage_is_2_and_points_to_help(mien, arguments: tuple[str, ...]) -> None:
+def test_wrong_usage_is_2_and_names_the_help(mien, arguments: tuple[str, ...]) -> None:
     ended = mien(*arguments)
     assert ended.code == 2
     assert "--help" in ended.err

@@ -49,20 +49,20 @@ def test_only_what_was_asked_for_is_written(clip: Path, folders: tuple[Path, Pat
     assert {path: path.read_bytes() for path in clip.parent.iterdir()} == before
 
 
-@pytest.mark.skipif(os.name != "posix", reason="kill -9 is POSIX")
-def test_after_a_kill_the_next_run_leaves_no_picture(clip: Path, folders: tuple[Path, Path]) -> None:
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX")
+def test_after_a_crash_the_next_run_leaves_no_image(clip: Path, folders: tuple[Path, Path]) -> None:
     from tests.helpers.face_clips import write_loop
 
     out, temporary = folders
     long = write_loop(clip.with_name("long.mp4"), clip, 200)
     arguments = ["--out", out / "t.parquet", "--overlay", out / "o.mp4", "--overlay-anonymous", "--threads", "1"]
-    killed = start(temporary, "analyze", long, *arguments)
+    crashed = start(temporary, "analyze", long, *arguments)
     deadline = time.monotonic() + 60
-    while not list(out.glob(".o.*.part.mp4")) and killed.poll() is None and time.monotonic() < deadline:
+    while not list(out.glob(".o.*.part.mp4")) and crashed.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
-    killed.send_signal(signal.SIGKILL)
-    killed.communicate()
-    assert killed.returncode == -signal.SIGKILL
+    crashed.send_signal(signal.SIGKILL)
+    crashed.communicate()
+    assert crashed.returncode == -signal.SIGKILL
     assert len(list(out.glob(".o.*.part.mp4"))) == 1
     done = start(temporary, "analyze", clip, *arguments)
     done.communicate()

@@ -213,7 +213,7 @@ def test_an_overlay_of_a_photo(photo: Path, tmp_path: Path, face: np.ndarray, an
     drawn, before = load_image(overlay).astype(int), load_image(photo).astype(int)
     assert drawn.shape == face.shape
     eyes = slice(95, 115), slice(95, 145)
-    # Half of the pixels and more: points and axes are drawn on a few.
+    # Half of the pixels and more: landmarks and axes are drawn on a few.
     assert bool(np.median(np.abs(drawn - before)[eyes]) > 8) is anonymous
 
 
@@ -262,22 +262,22 @@ def test_threads_reach_every_model(photo: Path, tmp_path: Path, monkeypatch: pyt
     assert seen == [1, 1, 1, 1, 1]
 
 
-def test_what_happens_is_told_as_it_happens(photo: Path, clip: Path, tmp_path: Path) -> None:
-    told: list[Any] = []
-    result = analyze([photo, clip], tmp_path, on_progress=told.append, on_event=told.append)
-    kinds = [type(each) for each in told]
+def test_events_come_as_they_happen(photo: Path, clip: Path, tmp_path: Path) -> None:
+    events: list[Any] = []
+    result = analyze([photo, clip], tmp_path, on_progress=events.append, on_event=events.append)
+    kinds = [type(each) for each in events]
     assert kinds == [Progress, InputRecord, TableWritten, *[Progress] * N_FRAMES, InputRecord, TableWritten]
-    assert [each.source for each in told[3:-2]] == [str(clip)] * N_FRAMES
-    assert (told[-3].number, told[-3].n_inputs, told[-3].n_frames, told[-3].n_frames_expected) == (1, 2, 20, 20)
-    assert tuple(each for each in told if isinstance(each, InputRecord)) == result.inputs
+    assert [each.source for each in events[3:-2]] == [str(clip)] * N_FRAMES
+    assert (events[-3].number, events[-3].n_inputs, events[-3].n_frames, events[-3].n_frames_expected) == (1, 2, 20, 20)
+    assert tuple(each for each in events if isinstance(each, InputRecord)) == result.inputs
 
 
 class FakeCapture:
-    """What OpenCV gives for a camera: the same picture again and again, blue first."""
+    """What OpenCV gives for a camera: the same image again and again, blue first."""
 
-    def __init__(self, image: np.ndarray, n_pictures: int) -> None:
+    def __init__(self, image: np.ndarray, n_images: int) -> None:
         self._image = image[..., ::-1]
-        self._n_left = n_pictures
+        self._n_left = n_images
         self.released = False
 
     def isOpened(self) -> bool:  # noqa: N802 - OpenCV's name

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Folders of tables: what is skipped, what is made anew, what is listed as failed, with one worker and with several."""
+"""Folders of tables: what is skipped, analysed again or listed as failed, with one worker and with several."""
 
 import csv
 import os
@@ -49,7 +49,7 @@ def analyze(*arguments: Any, **options: Any) -> RunResult:
     return mien.analyze(*arguments, **{"threads": 1, **options})
 
 
-def made(out: Path) -> dict[str, int]:
+def written_at(out: Path) -> dict[str, int]:
     """When each table was written."""
     return {path.name: path.stat().st_mtime_ns for path in out.glob("*.parquet")}
 
@@ -62,12 +62,12 @@ def failures(out: Path) -> list[list[str]]:
 def test_a_second_run_skips_what_is_finished(photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     first = analyze(photos, out)
-    before = made(out)
+    before = written_at(out)
     assert set(before) == {"a.parquet", "one_b.png.parquet", "two_b.png.parquet"}
-    told: list[Any] = []
-    second = analyze(photos, out, on_event=told.append)
-    assert told == [TablesSkipped(first.tables, 3)]
-    assert made(out) == before
+    events: list[Any] = []
+    second = analyze(photos, out, on_event=events.append)
+    assert events == [TablesSkipped(first.tables, 3)]
+    assert written_at(out) == before
     assert second.skipped == second.tables == first.tables
     assert (second.inputs, code_of(second)) == (first.inputs, 0)
     assert sorted(path.name for path in out.iterdir()) == sorted(
@@ -83,7 +83,7 @@ def harm_input(photos: Path, _: Path) -> None:
 def touch_same_size(photos: Path, _: Path) -> None:
     photo = photos / "a.png"
     data = bytearray(photo.read_bytes())
-    data[-1] ^= 1  # in the checksum of the last chunk, which nobody reads
+    data[-1] ^= 1  # in the checksum of the last chunk, which no decoder checks
     photo.write_bytes(data)
 
 
@@ -105,13 +105,13 @@ def harm_manifest(_: Path, out: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [harm_input, touch_same_size, harm_table, lose_table, lose_manifest, harm_manifest])
-def test_what_changed_is_made_anew_and_nothing_else(change: Any, photos: Path, tmp_path: Path) -> None:
+def test_what_changed_is_analysed_again_and_nothing_else(change: Any, photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     analyze(photos, out)
-    before = made(out)
+    before = written_at(out)
     change(photos, out)
     result = analyze(photos, out)
-    after = made(out)
+    after = written_at(out)
     assert [path.name for path in result.skipped] == ["one_b.png.parquet", "two_b.png.parquet"]
     assert {name for name in after if after[name] != before.get(name)} == {"a.parquet"}
     assert read_table(out / "a.parquet").num_rows == 1
@@ -119,13 +119,17 @@ def test_what_changed_is_made_anew_and_nothing_else(change: Any, photos: Path, t
 
 
 @pytest.mark.parametrize("options", [{"landmarks": True}, {"faces": "largest"}, {"every": 2}])
-def test_other_settings_make_everything_anew(options: dict[str, Any], photos: Path, tmp_path: Path) -> None:
+def test_with_other_settings_everything_is_analysed_again(
+    options: dict[str, Any], photos: Path, tmp_path: Path
+) -> None:
     analyze(photos, tmp_path / "out")
     assert analyze(photos, tmp_path / "out", **options).skipped == ()
     assert len(analyze(photos, tmp_path / "out", **options).skipped) == 3
 
 
-def test_another_version_makes_everything_anew(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_another_version_everything_is_analysed_again(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     analyze(photos, tmp_path / "out")
     monkeypatch.setattr("mien.pipeline.resume.__version__", "99")
     assert analyze(photos, tmp_path / "out").skipped == ()
@@ -162,7 +166,7 @@ def test_another_input_never_takes_the_place_of_a_table(photos: Path, tmp_path: 
     analyze(photos / "a.png", out)
     other = write_photo(tmp_path / "elsewhere" / "a.png", face)
     analyze(other, out)
-    assert set(made(out)) == {"a.parquet", "a.png.parquet"}
+    assert set(written_at(out)) == {"a.parquet", "a.png.parquet"}
     (photos / "a.png").unlink()
     third = write_photo(tmp_path / "third" / "a.png", face)
     assert [path.name for path in analyze(third, out).tables] == ["a.parquet"]
@@ -246,16 +250,16 @@ def test_several_workers_do_the_same_in_the_same_order(photos: Path, clip: Path,
     (photos / "bad.png").write_bytes(b"")
     inputs = [photos, clip]
     alone = analyze(inputs, tmp_path / "alone")
-    told: list[Any] = []
-    together = analyze(inputs, tmp_path / "together", workers=2, on_progress=told.append)
+    events: list[Any] = []
+    together = analyze(inputs, tmp_path / "together", workers=2, on_progress=events.append)
     assert code_of(together) == code_of(alone) == 1
     assert [table.name for table in together.tables] == [table.name for table in alone.tables]
     assert together.inputs == alone.inputs
     assert together.failures == alone.failures
     for table in alone.tables:
         assert read_table(tmp_path / "together" / table.name).equals(read_table(table))
-    assert {each.number for each in told} == {0, 2, 3, 4}
-    assert (told[-1].n_inputs, max(each.n_inputs_done for each in told)) == (5, 4)
+    assert {each.number for each in events} == {0, 2, 3, 4}
+    assert (events[-1].n_inputs, max(each.n_inputs_done for each in events)) == (5, 4)
     assert len(analyze(inputs, tmp_path / "alone", workers=2).skipped) == 4, "the number of workers changes no row"
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs that end before their time: Ctrl-C, kill, full disk, read-only place. Finished rows survive all of them."""
+"""Runs that end before their time: Ctrl-C, SIGKILL, full disk, read-only place. Finished rows survive all of them."""
 
 import contextlib
 import json
@@ -103,7 +103,7 @@ def wait_for(found: Any, process: subprocess.Popen[str]) -> None:
 
 
 @needs_posix
-def test_a_kill_loses_no_finished_row_and_the_next_run_saves_them(endless: Path, clip: Path, tmp_path: Path) -> None:
+def test_a_crash_loses_no_finished_row_and_the_next_run_saves_them(endless: Path, clip: Path, tmp_path: Path) -> None:
     table = tmp_path / "t.parquet"
     process = start(endless, "--out", table)
     wait_for(lambda: list(Path(f"{table}.parts").glob("part-*.arrow")), process)
@@ -192,7 +192,7 @@ def test_a_read_only_place(face: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         photo = write_photo(folder.path / "photo.png", face)
         out = folder.path / "out"
         out.mkdir(mode=0o555)
-        folder.become_nobody()
+        folder.drop_root()
         with pytest.raises(OutputError, match=r"cannot write .*t\.csv: Permission denied; check"):
             analyze(photo, out / "t.csv", landmark_model="none")
         with pytest.raises(OutputError, match=r"new/t\.csv: Permission denied"):
@@ -200,14 +200,14 @@ def test_a_read_only_place(face: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class _Folder:
-    """A temporary folder that is deleted whoever we have become."""
+    """A temporary folder that is deleted under any user."""
 
     def __init__(self) -> None:
         self.path = Path(tempfile.mkdtemp())
         self.path.chmod(0o755)
         self._user = os.geteuid()
 
-    def become_nobody(self) -> None:
+    def drop_root(self) -> None:
         if self._user == 0:
             os.seteuid(65534)
 

@@ -20,7 +20,7 @@ from tests.helpers.face_clips import FPS, N_FRAMES
 
 
 class FakeCamera:
-    """A `FrameSource` of a camera that gives a picture whenever it is told to.
+    """A `FrameSource` of a camera that gives a frame on request.
 
     Attributes:
         closed: whether it was let go.
@@ -99,22 +99,22 @@ def test_leaving_early_ends_the_thread() -> None:
     assert not [thread for thread in threading.enumerate() if thread.name == "mien-live"]
 
 
-def test_a_camera_is_answered_and_written(face: np.ndarray, tmp_path: Path) -> None:
-    answered = threading.Semaphore(1)
-    camera = FakeCamera(face, 5, wait=lambda _: answered.acquire(timeout=60))
+def test_a_camera_is_analysed_and_written(face: np.ndarray, tmp_path: Path) -> None:
+    analysed = threading.Semaphore(1)
+    camera = FakeCamera(face, 5, wait=lambda _: analysed.acquire(timeout=60))
     table = tmp_path / "live.parquet"
-    answers = []
-    for answer in live(camera, out=table, threads=1):
-        answers.append(answer)
-        answered.release()
+    results = []
+    for result in live(camera, out=table, threads=1):
+        results.append(result)
+        analysed.release()
     assert camera.closed
-    assert [answer.frame.index for answer in answers] == list(range(5))
-    assert {answer.source for answer in answers} == {"camera 7"}
-    assert all(len(answer.frame.faces) == 1 and answer.frame.image is not None for answer in answers)
-    assert all(answer.latency_s > 0 for answer in answers)
-    last = answers[-1].statistics
+    assert [result.frame.index for result in results] == list(range(5))
+    assert {result.source for result in results} == {"camera 7"}
+    assert all(len(result.frame.faces) == 1 and result.frame.image is not None for result in results)
+    assert all(result.latency_s > 0 for result in results)
+    last = results[-1].statistics
     assert (last.n_frames, last.n_dropped) == (5, 0)
-    assert 0 < last.latency_p50_s <= last.latency_p95_s <= max(answer.latency_s for answer in answers)
+    assert 0 < last.latency_p50_s <= last.latency_p95_s <= max(result.latency_s for result in results)
     assert read_table(table)["frame"].to_pylist() == list(range(5))
     record = RunManifest.load(table).inputs[0]
     assert (record.path, record.kind, record.n_rows, record.n_faces) == ("camera 7", "camera", 5, 5)
@@ -122,20 +122,20 @@ def test_a_camera_is_answered_and_written(face: np.ndarray, tmp_path: Path) -> N
 
 def test_a_fast_camera_is_dropped_from_and_the_manifest_says_so(face: np.ndarray, tmp_path: Path) -> None:
     camera = FakeCamera(face, 400, wait=lambda _: time.sleep(0.001))
-    answers = list(live(camera, out=tmp_path / "live.csv", threads=1))
-    n_dropped = answers[-1].statistics.n_dropped
+    results = list(live(camera, out=tmp_path / "live.csv", threads=1))
+    n_dropped = results[-1].statistics.n_dropped
     assert n_dropped > 0
-    assert len(answers) + n_dropped == 400
+    assert len(results) + n_dropped == 400
     (message,) = RunManifest.load(tmp_path / "live.csv").inputs[0].messages
     assert message == f"{n_dropped} frames came while others were being analysed and were dropped"
 
 
 def test_closing_early_leaves_a_table(face: np.ndarray, tmp_path: Path) -> None:
     camera = FakeCamera(face, 10**6, wait=lambda _: time.sleep(0.005))
-    answers = live(camera, out=tmp_path / "live.csv", threads=1)
-    next(answers)
-    next(answers)
-    answers.close()
+    results = live(camera, out=tmp_path / "live.csv", threads=1)
+    next(results)
+    next(results)
+    results.close()
     assert camera.closed
     assert read_table(tmp_path / "live.csv").num_rows == 2
     assert RunManifest.load(tmp_path / "live.csv").inputs[0].n_rows == 2
@@ -143,15 +143,15 @@ def test_closing_early_leaves_a_table(face: np.ndarray, tmp_path: Path) -> None:
 
 def test_a_video_runs_at_its_own_pace(clip: Path) -> None:
     before = time.monotonic()
-    answers = list(live(clip, threads=1))
+    results = list(live(clip, threads=1))
     elapsed_s = time.monotonic() - before
     assert elapsed_s >= (N_FRAMES - 1) / FPS
-    assert answers[-1].frame.index == N_FRAMES - 1, "the newest frame is never dropped"
-    assert len(answers) + answers[-1].statistics.n_dropped == N_FRAMES
+    assert results[-1].frame.index == N_FRAMES - 1, "the newest frame is never dropped"
+    assert len(results) + results[-1].statistics.n_dropped == N_FRAMES
 
 
 def test_a_range_ends_it(clip: Path) -> None:
-    assert all(answer.frame.time_s < 0.2 for answer in live(clip, stop_s=0.2, threads=1))
+    assert all(result.frame.time_s < 0.2 for result in live(clip, stop_s=0.2, threads=1))
 
 
 @pytest.mark.parametrize("which", ["photo", "folder"])
@@ -161,16 +161,16 @@ def test_what_is_neither_camera_nor_video(which: str, photo: Path, clip: Path) -
         next(live_function(source))
 
 
-def test_frames_answered_at_once_are_the_same(clip: Path) -> None:
+def test_frames_analysed_at_once_are_the_same(clip: Path) -> None:
     from mien.affect import Analyzer
     from mien.media import open_video
 
     analyzer = Analyzer(threads=1)
-    answers = []
+    results = []
     for at_once in (False, True):
         with open_video(clip) as video:
-            answers.append(list(analyzer.frames(video, live=at_once)))
-    for batched, single in zip(*answers, strict=True):
+            results.append(list(analyzer.frames(video, live=at_once)))
+    for batched, single in zip(*results, strict=True):
         assert isinstance(single, Frame)
         assert isinstance(single.faces, Faces)
         np.testing.assert_allclose(single.faces.expression, batched.faces.expression, atol=1e-5)

@@ -34,8 +34,8 @@ class Tolerance:
 # The same crops go to the net in other company: only the order of its float32 sums may change, by some last bits
 # (6e-8 of 1) that some hundred layers of sums carry to less than this.
 BATCHES = Tolerance(probability=1e-5, pixel=0, radian=0)
-# With other threads the detector's sums change too, and with them the first points of a face by about 1e-5 px. A crop
-# is pixels, though: where one of them was about to round to the next gray level it does so, and that can be seen.
+# With other threads the detector's sums change too, and with them the first landmarks of a face by about 1e-5 px. The
+# pixels of a crop are rounded, though, so that one of them may change by a gray level, which is visible.
 THREADS = Tolerance(probability=2e-3, pixel=0.02, radian=1e-3)
 
 
@@ -86,7 +86,7 @@ def test_threads(clip: Path, expected: pa.Table, tmp_path: Path, threads: int) -
 def test_faces_a_batch_and_frames_that_wait(
     clip: Path, expected: pa.Table, tmp_path: Path, batch: int, waiting: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mien.affect.analyzer._FRAMES_A_BATCH", batch)
+    monkeypatch.setattr("mien.affect.analyzer._FRAMES_PER_BATCH", batch)
     monkeypatch.setattr("mien.affect.analyzer._DECODED_WAITING", waiting)
     monkeypatch.setattr("mien.affect.analyzer._FOUND_WAITING", waiting)
     assert list(differences(analyzed(clip, tmp_path / "table.parquet"), expected, BATCHES)) == []

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What users of other tools suffer from, one test each. docs/faq.md answers every pain with a link to its test here.
+"""Common reports of users of other tools, one test each; docs/faq.md links every answer to its test here.
 
-A pain that a larger test keeps solved elsewhere has its short form here and names the larger one.
+A report that a larger test covers elsewhere has a short form here, and names the larger test.
 """
 
 from __future__ import annotations
@@ -38,20 +38,20 @@ def analyzer() -> mien.Analyzer:
 
 @pytest.fixture(scope="module")
 def face(astronaut: Image) -> Image:
-    """A (96, 96, 3) smiling face with some room around it."""
+    """A (96, 96, 3) smiling face with a margin."""
     return np.asarray(cv2.resize(astronaut[0:240, 110:350], (96, 96), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def write(path: Path, pictures: list[Image], times: list[float] | None = None) -> Path:
-    height, width = pictures[0].shape[:2]
+def write(path: Path, images: list[Image], times: list[float] | None = None) -> Path:
+    height, width = images[0].shape[:2]
     with VideoWriter(path, width, height, fps=25, threads=1) as writer:
-        for index, picture in enumerate(pictures):
-            writer.write(picture, index / 25 if times is None else times[index])
+        for index, image in enumerate(images):
+            writer.write(image, index / 25 if times is None else times[index])
     return path
 
 
 def test_report_01_installs_rot() -> None:
-    """No pin from above that a new major would break, few packages. see tests/conventions/test_install.py."""
+    """Few packages, and no upper pin that a new major version would break; see tests/conventions/test_install.py."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     assert len(project["dependencies"]) <= 10
     for requirement in project["dependencies"]:
@@ -62,13 +62,13 @@ def test_report_01_installs_rot() -> None:
 
 
 def test_report_02_ids_of_several_faces_are_stable(analyzer: mien.Analyzer, face: Image, tmp_path: Path) -> None:
-    pictures = []
+    images = []
     for step in range(12):
-        picture = np.full((120, 320, 3), 128, np.uint8)
-        picture[10 : 10 + 96, 5 + 2 * step : 101 + 2 * step] = face
-        picture[10 : 10 + 96, 215 - 2 * step : 311 - 2 * step] = face[:, ::-1]
-        pictures.append(picture)
-    seen = [frame.faces for frame in analyzer.video(write(tmp_path / "two.mp4", pictures))]
+        image = np.full((120, 320, 3), 128, np.uint8)
+        image[10 : 10 + 96, 5 + 2 * step : 101 + 2 * step] = face
+        image[10 : 10 + 96, 215 - 2 * step : 311 - 2 * step] = face[:, ::-1]
+        images.append(image)
+    seen = [frame.faces for frame in analyzer.video(write(tmp_path / "two.mp4", images))]
     assert [faces.track_ids.tolist() for faces in seen] == [[0, 1]] * 12
     left_first = [bool(faces.boxes[0, 0] < faces.boxes[1, 0]) for faces in seen]
     assert len(set(left_first)) == 1  # a number stays with its face
@@ -81,7 +81,7 @@ def test_report_03_slow_video_without_batching(face: Image, tmp_path: Path, monk
     run = Bundle.run
 
     def counted(bundle: Bundle, crops: Image) -> dict[str, npt.NDArray[np.float32]]:
-        if bundle.spec.name == DEFAULT_BUNDLE:  # not the net that reads the points
+        if bundle.spec.name == DEFAULT_BUNDLE:  # not the landmark network
             batches.append(len(crops))
         return run(bundle, crops)
 
@@ -89,11 +89,11 @@ def test_report_03_slow_video_without_batching(face: Image, tmp_path: Path, monk
     clip = write(tmp_path / "clip.mp4", [np.roll(face, step, axis=1) for step in range(16)])
     frames = list(mien.Analyzer(threads=1).video(clip))
     assert sum(batches) == sum(len(frame.faces) for frame in frames) > 8
-    assert max(batches) > 1  # faces of several frames go through the net together
+    assert max(batches) > 1  # faces of several frames share a batch
 
 
 def test_report_04_memory_grows_with_the_video(analyzer: mien.Analyzer, face: Image, tmp_path: Path) -> None:
-    """Frames that were given out are let go of. tests/pipeline has the run of 5,000 frames (slow)."""
+    """Frames are not kept after use; tests/pipeline has a run of 5,000 frames (slow)."""
     clip = write(tmp_path / "clip.mp4", [np.roll(face, step, axis=1) for step in range(60)])
     given_out = [weakref.ref(frame.faces) for frame in analyzer.video(clip)]
     gc.collect()
@@ -102,7 +102,7 @@ def test_report_04_memory_grows_with_the_video(analyzer: mien.Analyzer, face: Im
 
 
 def test_report_05_weights_are_verified_and_never_downloaded(tmp_path: Path) -> None:
-    """tests/conventions/test_offline.py refuses every socket."""
+    """See tests/conventions/test_offline.py, which refuses every socket."""
     shipped = find_bundle(DEFAULT_BUNDLE)
     assert load_bundle(shipped, threads=1).spec.sha256
     graph = bytearray((shipped / "model.onnx").read_bytes())
@@ -139,14 +139,14 @@ def test_report_08_the_licence_is_clear() -> None:
     assert all(source.name in card for source in spec.training_sources)
 
 
-def test_report_09_the_training_code_comes_along() -> None:
+def test_report_09_the_training_code_is_included() -> None:
     """Every recipe is trained for two steps and exported in tests/training."""
     folder = ROOT / "src/mien/training/recipes"
     assert any(path.stem == load_spec().recipe for path in folder.glob("*.toml"))
 
 
 @pytest.mark.parametrize(
-    ("picture", "words"),
+    ("image", "words"),
     [
         (np.zeros((64, 64, 3), np.float32), "uint8"),  # 0 to 1 or 0 to 255?
         (np.zeros((3, 64, 64), np.uint8), "shape"),  # channels first
@@ -155,10 +155,10 @@ def test_report_09_the_training_code_comes_along() -> None:
     ids=["floats", "channels first", "two channels"],
 )
 def test_report_10_pixels_are_never_guessed(
-    analyzer: mien.Analyzer, picture: npt.NDArray[np.generic], words: str
+    analyzer: mien.Analyzer, image: npt.NDArray[np.generic], words: str
 ) -> None:
     with pytest.raises(InputError, match=words):
-        analyzer.image(picture)
+        analyzer.image(image)
 
 
 def test_report_11_frames_without_a_face_stay_as_rows(face: Image, tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ def test_report_13_a_missing_webcam_is_a_clear_error(tmp_path: Path, capfd: pyte
 
 
 def test_report_14_no_heavy_framework_is_loaded() -> None:
-    """tests/conventions/test_import_weight.py has the whole list."""
+    """See tests/conventions/test_import_weight.py for the whole list."""
     code = (
         "import sys, mien; mien.Analyzer(threads=1); print({'torch', 'tensorflow', 'timm', 'keras'} & set(sys.modules))"
     )
@@ -201,7 +201,7 @@ def test_report_14_no_heavy_framework_is_loaded() -> None:
 
 
 def test_report_16_not_always_sad_or_neutral(analyzer: mien.Analyzer, shared_data: Path) -> None:
-    """The share of sadness and neutral that it sees in FER+ faces is the share that raters saw."""
+    """Predicted shares of sadness and neutral in FER+ faces match the votes of its raters."""
     import pyarrow.parquet as pq
 
     table = pq.read_table(shared_data / "ferplus/valid.parquet").slice(0, 400)
@@ -222,7 +222,7 @@ def test_report_18_arrays_are_taken(analyzer: mien.Analyzer, astronaut: Image, t
 
 
 def test_report_19_nothing_is_sent_home(tmp_path: Path, astronaut: Image) -> None:
-    """tests/conventions/test_offline.py does the same for every command and both runtimes."""
+    """See tests/conventions/test_offline.py for every command and both runtimes."""
     photo = tmp_path / "photo.png"
     save_image(photo, astronaut)
     code = (
@@ -241,9 +241,7 @@ def test_report_20_times_are_the_files_own(analyzer: mien.Analyzer, face: Image,
     assert [frame.time_s for frame in analyzer.video(clip)] == pytest.approx(times, abs=1e-3)
 
 
-def test_report_20_rotated_pictures_are_turned_upright(
-    analyzer: mien.Analyzer, astronaut: Image, tmp_path: Path
-) -> None:
+def test_report_20_rotated_images_are_turned_upright(analyzer: mien.Analyzer, astronaut: Image, tmp_path: Path) -> None:
     from PIL import Image as PillowImage
 
     path = tmp_path / "phone.jpg"

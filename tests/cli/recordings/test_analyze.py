@@ -259,15 +259,15 @@ def test_a_pipe_gets_no_bar(mien, clip: Path, tmp_path: Path) -> None:
     assert len(ended.err.splitlines()) == 2
 
 
-def test_rows_of_a_killed_run_are_announced(mien, photo: Path, tmp_path: Path) -> None:
+def test_rows_of_a_crashed_run_are_announced(mien, photo: Path, tmp_path: Path) -> None:
     from mien.core import Faces, Frame
     from mien.results import TableWriter, table_schema
 
     table = tmp_path / "t.csv"
-    killed = TableWriter(table, table_schema())
-    killed.append("clip.mp4", Frame(index=0, time_s=0.0, faces=Faces.empty()))
-    killed.flush()
-    killed._spool.release()  # what the system does when a process is killed
+    crashed = TableWriter(table, table_schema())
+    crashed.append("clip.mp4", Frame(index=0, time_s=0.0, faces=Faces.empty()))
+    crashed.flush()
+    crashed._spool.release()  # what the system does when a process crashes
     ended = mien("analyze", photo, "--out", table)
     assert ended.code == 0
     saved = tmp_path / "t.recovered.csv"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Extraction that is interrupted, resumed and killed: no vector is lost or doubled."""
+"""Extraction that is interrupted, resumed and crashed: no vector is lost or doubled."""
 
 import os
 import random
@@ -17,7 +17,7 @@ from mien.results import open_features
 from tests.helpers.run_results import code_of
 from tests.helpers.vector_keys import keys
 
-N_KILLS = 10
+N_CRASHES = 10
 
 
 def test_a_second_run_adds_nothing(crops: Path, tmp_path: Path) -> None:
@@ -27,7 +27,7 @@ def test_a_second_run_adds_nothing(crops: Path, tmp_path: Path) -> None:
     assert len(set(keys(tmp_path / "out"))) == 16
 
 
-def test_what_reads_the_points_is_part_of_what_the_vectors_are(face: np.ndarray, tmp_path: Path) -> None:
+def test_the_landmark_model_is_part_of_the_description(face: np.ndarray, tmp_path: Path) -> None:
     save_image(tmp_path / "photo.png", np.ascontiguousarray(face))
     extract_features(tmp_path / "photo.png", tmp_path / "out", landmark_model="none", threads=1)
     assert open_features(tmp_path / "out").info.settings["landmark_model"] is None
@@ -72,15 +72,15 @@ def test_photos_and_what_cannot_be_read(photo: Path, tmp_path: Path) -> None:
         open_features(tmp_path / "empty")
 
 
-@pytest.mark.skipif(os.name != "posix", reason="kill -9 and fork are POSIX")
-def test_random_kills_lose_and_double_no_row(crops: Path, tmp_path: Path) -> None:
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL and fork are POSIX")
+def test_random_crashes_lose_and_double_no_row(crops: Path, tmp_path: Path) -> None:
     script = Path(__file__).resolve().parents[2] / "helpers/crash_features.py"
     seed = random.randrange(2**32)
     print(f"seed {seed}")
-    command = [sys.executable, script, crops, tmp_path, N_KILLS, seed]
+    command = [sys.executable, script, crops, tmp_path, N_CRASHES, seed]
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) >= N_KILLS
+    assert int(done.stdout) >= N_CRASHES
     reference = open_features(tmp_path / "reference")
     expected = reference.load()
     for folder in tmp_path.iterdir():

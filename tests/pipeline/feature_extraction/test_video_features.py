@@ -19,12 +19,12 @@ from tests.helpers.vector_keys import keys
 def test_a_clip_interrupted_between_two_frames(clip: Path, tmp_path: Path) -> None:
     analyzer = Analyzer(threads=1)
     whole = extract_features(clip, tmp_path / "whole", threads=1)
-    n_told = 0
+    n_calls = 0
 
     def stop(_: object) -> None:
-        nonlocal n_told
-        n_told += 1
-        if n_told == 4:
+        nonlocal n_calls
+        n_calls += 1
+        if n_calls == 4:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -60,8 +60,8 @@ def test_real_speech(shared_data: Path, tmp_path: Path) -> None:
     of_frames = sound_of_frames(sound, "grid_brbk7n", 75)
     np.testing.assert_array_equal(of_frames, sound_of_frames(sound, "grid_brbk7n_left", 75))
     np.testing.assert_array_equal(of_frames[:, 1], loudness[[int(i * len(rows) / 75) for i in range(75)]])
-    with pytest.raises(InputError, match="nobody"):
-        sound_of_frames(sound, "nobody", 75)
+    with pytest.raises(InputError, match="unknown"):
+        sound_of_frames(sound, "unknown", 75)
 
 
 def test_a_video_without_sound(shared_data: Path, tmp_path: Path) -> None:

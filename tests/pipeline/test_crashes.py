@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A folder of tables after ``kill -9`` at any moment: the next run finishes it, no row lost, none doubled."""
+"""A folder of tables after SIGKILL at any moment: the next run finishes it, no row lost, none doubled."""
 
 import os
 import random
@@ -14,9 +14,9 @@ import pytest
 from mien.results import RunManifest, read_table
 from tests.helpers.face_clips import write_clip, write_photo
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="kill -9 and fork are POSIX")
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="SIGKILL and fork are POSIX")
 
-N_KILLS = 20
+N_CRASHES = 20
 
 
 @pytest.fixture
@@ -40,22 +40,22 @@ def assert_same_tables(found: Path, reference: Path) -> None:
         assert RunManifest.load(found / name).inputs == RunManifest.load(reference / name).inputs
 
 
-def test_random_kills_lose_and_double_no_row(inputs: Path, tmp_path: Path) -> None:
+def test_random_crashes_lose_and_double_no_row(inputs: Path, tmp_path: Path) -> None:
     place = tmp_path / "out"
     script = Path(__file__).resolve().parents[1] / "helpers/crash_runs.py"
     seed = random.randrange(2**32)
     print(f"seed {seed}")
-    command = [sys.executable, script, inputs, place, str(N_KILLS), str(seed)]
+    command = [sys.executable, script, inputs, place, str(N_CRASHES), str(seed)]
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) >= N_KILLS
+    assert int(done.stdout) >= N_CRASHES
     rounds = [folder for folder in place.iterdir() if folder.name != "reference"]
     for folder in rounds:
         assert_same_tables(folder, place / "reference")
 
 
 @pytest.mark.slow
-def test_random_kills_of_the_command_with_workers(inputs: Path, tmp_path: Path) -> None:
+def test_random_crashes_of_the_command_with_workers(inputs: Path, tmp_path: Path) -> None:
     def start(out: Path) -> "subprocess.Popen[bytes]":
         command = [sys.executable, "-m", "mien", "analyze", str(inputs), "--out", str(out), "--workers", "2"]
         return subprocess.Popen([*command, "--threads", "1"], stderr=subprocess.DEVNULL)
@@ -63,8 +63,8 @@ def test_random_kills_of_the_command_with_workers(inputs: Path, tmp_path: Path) 
     before = time.monotonic()
     assert start(tmp_path / "reference").wait() == 0
     duration_s = time.monotonic() - before
-    n_killed = n_rounds = 0
-    while n_killed < N_KILLS:
+    n_crashes = n_rounds = 0
+    while n_crashes < N_CRASHES:
         process = start(tmp_path / str(n_rounds))
         try:
             assert process.wait(random.uniform(0.3, 1) * duration_s) == 0
@@ -72,6 +72,6 @@ def test_random_kills_of_the_command_with_workers(inputs: Path, tmp_path: Path) 
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-            n_killed += 1
+            n_crashes += 1
     for number in range(n_rounds):
         assert_same_tables(tmp_path / str(number), tmp_path / "reference")
