@@ -47,7 +47,7 @@ def write_report(
         raise ConfigError("a report needs at least one table")
     check_report_name(page)
     if videos and not frames:
-        raise ConfigError("videos are for key frames; leave them out, or let the report have frames")
+        raise ConfigError("videos are for key frames; leave them out, or write the report with frames")
     images = _KeyFrames(paths, [Path(video) for video in videos]) if frames else None
     html = render_report(paths, images=images, thresholds=bundle_thresholds)
     if images is not None:

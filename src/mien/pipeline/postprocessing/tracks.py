@@ -106,7 +106,9 @@ def write_thumbnails(path: PathName, folder: PathName, *, video: PathName | None
     tracks = list_tracks(table)
     sources = list(dict.fromkeys(track.source for track in tracks))
     if video is not None and len(sources) > 1:
-        raise ConfigError(f"{path} has {len(sources)} sources; leave out the video, each is looked for where it was")
+        raise ConfigError(
+            f"{path} has {len(sources)} sources; leave out the video; each source is read from its own path"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

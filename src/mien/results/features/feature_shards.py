@@ -21,7 +21,7 @@ from mien.results.files import atomic_write, output_errors
 from mien.results.tables.schema import with_current_keys
 
 FEATURES_VERSION = 1
-"""Version of the shards' layout; a reader refuses a higher one."""
+"""Version of the shards' layout; shards of a higher version are refused."""
 
 _KEY = b"mien.features"
 _PATTERN = "shard-*.parquet"

@@ -263,7 +263,7 @@ def table_metadata(schema: pa.Schema) -> dict[str, str]:
 
 
 def with_current_keys(values: Mapping[str, T]) -> dict[str, T]:
-    """The same values with the current name of every key that files of earlier versions call otherwise.
+    """The same values under the current name of every key that earlier versions of mien named differently.
 
     Examples:
         >>> with_current_keys({"points": "none", "every": 2})
