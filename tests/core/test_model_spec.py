@@ -45,7 +45,7 @@ def test_round_trip_through_json() -> None:
         (("input", "size_px"), 0, "size_px must be positive"),
         (("input", "colour"), "cmyk", "colour must be one of"),
         (("input", "dtype"), "float32", "needs 1 means"),
-        (("crop", "template"), [[0, 0]], "5 points"),
+        (("crop", "template"), [[0, 0]], "5 keypoints"),
         (("crop", "template"), "x", "must be a list"),
         (("tasks", 0, "activation"), "relu", "activation must be one of"),
         (("tasks", 0, "labels"), [], "distinct labels"),

@@ -136,7 +136,7 @@ def test_a_missing_key(folder: Path, key: str) -> None:
         (lambda spec: spec["input"].update(size_px=True), "size_px must be int, got True"),
         (lambda spec: spec["input"].update(colour="hsv"), "colour must be one of"),
         (lambda spec: spec["input"].update(mean=[1.0]), "means and stds"),
-        (lambda spec: spec["crop"]["template"].pop(), "must have 5|has 5 points"),
+        (lambda spec: spec["crop"]["template"].pop(), "must have 5|has 5 keypoints"),
         (lambda spec: spec["tasks"][0].update(labels=["a", "a"]), "distinct labels"),
         (lambda spec: spec["tasks"][0].update(activation="tanh"), "activation must be one of"),
         (lambda spec: spec["tasks"][0].update(temperature=0.0), "temperature"),

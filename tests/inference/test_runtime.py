@@ -9,7 +9,7 @@ import numpy as np
 import psutil
 import pytest
 
-from mien.core import ConfigError, MissingExtraError, ModelError
+from mien.core import ConfigError, ModelError
 from mien.inference import RUNTIMES, FakeSession, Session, create_session, machine_name, process_memory, usable_cores
 
 BLOCK_NETWORK = """
@@ -106,12 +106,6 @@ def test_unknown_runtime_lists_near_matches(onet: Path) -> None:
 def test_threads_below_one(onet: Path) -> None:
     with pytest.raises(ConfigError, match="threads"):
         create_session(onet, threads=0)
-
-
-def test_absent_extra_is_named(onet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "openvino", None)
-    with pytest.raises(MissingExtraError, match=r"mien\[openvino\]"):
-        create_session(onet, runtime="openvino")
 
 
 def test_nothing_is_sent(onet: Path, runtime: str) -> None:

@@ -101,8 +101,8 @@ class CropSpec:
 
     def __post_init__(self) -> None:
         check_choices(self)
-        if len(self.template) != 5 or any(len(point) != 2 for point in self.template):
-            raise ConfigError(f"a template has 5 points (x, y), got {self.template}")
+        if len(self.template) != 5 or any(len(place) != 2 for place in self.template):
+            raise ConfigError(f"a template has 5 keypoints (x, y), got {self.template}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -169,10 +169,10 @@ class MtcnnDetector:
         if not len(boxes):
             return Detections.empty()
         corners = np.rint(geometry.squares(boxes)).astype(np.int32)
-        shifts, points, probabilities = _run(self._nets.refine, _crops(image, corners, _ONET_PX))
+        shifts, places, probabilities = _run(self._nets.refine, _crops(image, corners, _ONET_PX))
         windows = corners.astype(np.float32)
         origin, size = windows[:, None, :2], (windows[:, 2:] - windows[:, :2])[:, None]
-        keypoints = origin + points.reshape(-1, 2, 5).transpose(0, 2, 1) * size
+        keypoints = origin + places.reshape(-1, 2, 5).transpose(0, 2, 1) * size
         return Detections(geometry.shifted(windows, shifts), probabilities[:, 1], keypoints)
 
     def _scan(self, image: Image, known: Float32, *, coarser: float) -> Detections:

@@ -22,7 +22,7 @@ _NOISE_GRAY = 1.0
 # Position of the nose of a frontal face on the way from the eyes to the mouth.
 _NOSE_FRONTAL = 0.5
 # Grid on the part of a face that crops show, in eye-to-mouth distances from the middle of the eyes; the real axis
-# points down the face.
+# goes down the face.
 _GRID = np.add.outer(np.linspace(-1.0, 1.6, 8), -1j * np.linspace(-1.3, 1.3, 8)).ravel()
 _SURE = 1e-4
 
