@@ -1,10 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
+"""AUC, concordant pairs and risk over coverage against scikit-learn and plain loops."""
+
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: Apache-2.0
+import itertools
+
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
 from mien.core import ConfigError
-from mien.metrics import concordant_pairs, roc_auc
+from mien.metrics import aurc, concordant_pairs, risk_coverage, roc_auc
 
 
 @pytest.mark.parametrize("decimals", [1, 6])
@@ -35,3 +41,31 @@ def test_one_kind_of_rows_has_no_auc() -> None:
 def test_wrong_input_is_refused(targets: list[float], scores: list[float]) -> None:
     with pytest.raises(ConfigError):
         roc_auc(targets, scores)
+
+
+def test_risks_are_those_of_the_k_most_confident() -> None:
+    rng = np.random.default_rng(0)
+    correct, confidence = rng.random(50) < 0.7, rng.random(50)
+    expected = [1 - correct[np.argsort(-confidence)[: k + 1]].mean() for k in range(50)]
+    np.testing.assert_allclose(risk_coverage(correct, confidence), expected, atol=1e-12)
+    assert aurc(correct, confidence) == pytest.approx(np.mean(expected), abs=1e-12)
+
+
+def test_equal_confidence_is_the_mean_over_all_orders() -> None:
+    correct, confidence = [1, 0, 1, 0, 1], [3, 2, 2, 2, 1]
+    orders = [[0, *middle, 4] for middle in itertools.permutations([1, 2, 3])]
+    wrong = 1 - np.array(correct)
+    expected = np.mean([np.cumsum(wrong[order]) / np.arange(1, 6) for order in orders], axis=0)
+    np.testing.assert_allclose(risk_coverage(correct, confidence), expected, atol=1e-12)
+
+
+def test_a_constant_confidence_has_the_error_everywhere() -> None:
+    assert aurc([1, 1, 0, 1], np.zeros(4)) == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize(
+    ("correct", "confidence"), [([], []), ([1, 0], [0.5]), ([0.3, 1], [0.5, 0.5]), ([1, 0], [0.5, np.nan])]
+)
+def test_confidences_that_do_not_fit_are_refused(correct: list[float], confidence: list[float]) -> None:
+    with pytest.raises(ConfigError):
+        aurc(correct, confidence)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measures as pure functions of arrays; each says its divisor, its averaging and what empty means."""
+"""Metrics as pure functions of arrays, with mergeable counts and moments; each states its divisor and averaging."""
 
 from mien.metrics.abaw import (
     OFFICIAL_THRESHOLD,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Agreement of real-valued series: CCC and Pearson correlation, and the mergeable `Moments` behind them."""
+"""CCC and Pearson correlation of real-valued series, and the mergeable `Moments` behind them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mien.metrics.counts import Codes, Weights, checked_codes, count_groups, gro
 
 Floats = npt.NDArray[np.float64]
 
-# What weighted sums of squares lose by cancellation; a smaller rest is the spread of a constant series.
+# Relative error of weighted sums of squares by cancellation; a smaller rest is the variance of a constant series.
 _ROUNDING = 1e-13
 
 
@@ -21,17 +21,22 @@ _ROUNDING = 1e-13
 class Moments:
     """Population moments of K pairs of series, for one set of rows or for each of G groups of rows.
 
-    Rows may arrive in any chunks: ``Moments.of(a, b) + Moments.of(c, d)`` is ``Moments.of`` of all rows, up to
-    rounding. Moments are merged with the method of Chan, Golub and LeVeque (1979), so that neither long series nor
-    means far from 0 cost digits, and a constant series keeps a spread of exactly 0.
+    Moments of chunks of rows can be added: ``Moments.of(a, b) + Moments.of(c, d)`` equals ``Moments.of`` of all rows,
+    up to rounding. They are merged with the method of Chan, Golub and LeVeque (1979), so that neither long series nor
+    means far from 0 cost digits, and a constant series keeps a variance of exactly 0.
 
     Attributes:
-        n: () or (G,) rows.
-        mean_x: (K,) or (G, K); 0 where there is no row.
-        mean_y: like ``mean_x``.
-        ss_x: sum of squared deviations from ``mean_x``, like ``mean_x``.
-        ss_y: the same for y.
-        ss_xy: sum of products of deviations.
+        n: () or (G,) number of rows.
+        mean_x: (K,) or (G, K) mean of x; 0 where there is no row.
+        mean_y: Mean of y, like ``mean_x``.
+        ss_x: Sum of squared deviations from ``mean_x``, like ``mean_x``.
+        ss_y: Sum of squared deviations from ``mean_y``, like ``mean_x``.
+        ss_xy: Sum of products of the deviations, like ``mean_x``.
+
+    Examples:
+        >>> first, second = Moments.of([0.1, 0.2], [0.1, 0.3]), Moments.of([0.6], [0.4])
+        >>> float((first + second).ccc[0].round(4)) == round(ccc([0.1, 0.2, 0.6], [0.1, 0.3, 0.4]), 4)
+        True
     """
 
     n: Floats
@@ -49,12 +54,18 @@ class Moments:
 
         Args:
             x: (N, K) finite numbers, or (N,) for one pair.
-            y: like ``x``.
-            groups: (N,) the group of each row as an integer from 0, for moments per group.
-            n_groups: G; some groups may have no row.
+            y: Values like ``x``.
+            groups: (N,) group of each row, an integer from 0, for moments per group; None for one set of rows.
+            n_groups: Number of groups G; some may have no row. None for one more than the highest group.
 
         Raises:
-            ConfigError: the shapes do not fit, a value is not finite, or a group number is out of range.
+            ConfigError: The shapes do not fit, a value is not finite, or a group number is out of range.
+
+        Examples:
+            >>> Moments.of([1, 2, 3], [2, 4, 9]).mean_y.tolist()
+            [5.0]
+            >>> Moments.of([1, 2, 3], [2, 4, 9], groups=np.array([0, 0, 1])).n.tolist()
+            [2.0, 1.0]
         """
         a, b = _columns(x, "x"), _columns(y, "y")
         if a.shape != b.shape:
@@ -95,10 +106,15 @@ class Moments:
         """Moments of all rows together, each group counted as often as its weight says.
 
         Args:
-            weights: (R, G) whole numbers >= 0; ones are everything once, counts of drawn groups a bootstrap sample.
+            weights: (R, G) whole numbers >= 0: ones to count every group once, or the draws of bootstrap samples.
 
         Returns:
             Moments of R sets of rows.
+
+        Examples:
+            >>> per_video = Moments.of([1, 2, 3], [2, 4, 9], groups=np.array([0, 0, 1]))
+            >>> per_video.pooled(np.array([[1.0, 1.0], [2.0, 0.0]])).n.tolist()
+            [3.0, 4.0]
         """
         n = weights @ self.n
         per_row = 1 / np.maximum(n, 1)[:, None]
@@ -110,7 +126,7 @@ class Moments:
         ss_x, ss_y = size_x - n[:, None] * mean_x**2, size_y - n[:, None] * mean_y**2
         flat_x, flat_y = ss_x <= _ROUNDING * size_x, ss_y <= _ROUNDING * size_y
         ss_xy = weights @ (self.ss_xy + rows * x * y) - n[:, None] * mean_x * mean_y
-        # Two constants are the same only to the last digit, which the two origins may have taken: any group has it.
+        # Equal constants are equal to the last digit only in the group means, before the origins are subtracted.
         flat, drawn = flat_x & flat_y, ((weights > 0) & (self.n > 0)).argmax(axis=1)
         return Moments(
             n=n,
@@ -123,7 +139,7 @@ class Moments:
 
     @property
     def ccc(self) -> Floats:
-        """Concordance of each pair, in [-1, 1]; 0 if one series is constant, NaN if both are the same constant."""
+        """CCC of each pair, in [-1, 1]; 0 if one series is constant, NaN if both are the same constant."""
         spread = self.ss_x + self.ss_y + _as_column(self.n) * (self.mean_x - self.mean_y) ** 2
         return _ratio(2 * self.ss_xy, spread)
 
@@ -153,7 +169,7 @@ def _columns(values: npt.ArrayLike, name: str) -> Floats:
 
 def _centred(values: Floats, codes: Codes, n: Floats) -> tuple[Floats, Floats]:
     """Mean of each group, and the deviation of each row from the mean of its group."""
-    # Measured from a value of its own, a constant group has deviations of exactly 0; its rounded mean would leave some.
+    # Relative to its first value, a constant group has deviations of exactly 0; relative to a rounded mean it has not.
     first = np.zeros((len(n), values.shape[1]))
     first[codes[::-1]] = values[::-1]
     shifted = values - first[codes]
@@ -162,7 +178,7 @@ def _centred(values: Floats, codes: Codes, n: Floats) -> tuple[Floats, Floats]:
 
 
 def _origin(means: Floats, n: Floats) -> Floats:
-    """A point amid the data, from which pooled sums of squares lose few digits."""
+    """A value within the data, relative to which pooled sums of squares lose few digits."""
     filled = np.flatnonzero(n)
     return means[filled[0]] if len(filled) else np.zeros(means.shape[1:])
 
@@ -186,7 +202,13 @@ def ccc(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
     Source: Lin, Biometrics 45(1), 1989.
 
     Raises:
-        ConfigError: the series differ in length, are empty, not one-dimensional or not finite.
+        ConfigError: The series differ in length, are empty, not one-dimensional or not finite.
+
+    Examples:
+        >>> ccc([0.1, 0.2, 0.3], [0.1, 0.2, 0.3])
+        1.0
+        >>> round(ccc([0.1, 0.2, 0.3], [0.2, 0.3, 0.4]), 4)  # correlated, but shifted
+        0.5714
     """
     return float(_pair(x, y).ccc[0])
 
@@ -195,23 +217,31 @@ def pearson(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
     """Pearson correlation of two series, in [-1, 1]; NaN if one of them is constant.
 
     Raises:
-        ConfigError: the series differ in length, are empty, not one-dimensional or not finite.
+        ConfigError: The series differ in length, are empty, not one-dimensional or not finite.
+
+    Examples:
+        >>> round(pearson([0.1, 0.2, 0.3], [0.2, 0.3, 0.4]), 6)
+        1.0
     """
     return float(_pair(x, y).pearson[0])
 
 
 def mean_pearson(targets: npt.ArrayLike, predictions: npt.ArrayLike) -> float:
-    """Mean over columns of the Pearson correlation over rows: the measure of the EMI and ERI challenges.
+    """Mean over columns of the Pearson correlation over rows: the metric of the EMI and ERI challenges.
 
     Args:
-        targets: (N, K), one row per video.
-        predictions: (N, K).
+        targets: (N, K) intensities, one row per video.
+        predictions: (N, K) predicted intensities.
 
     Returns:
         A number in [-1, 1]; NaN if a column is constant, because no correlation is defined for it.
 
     Raises:
-        ConfigError: the shapes differ, there is no row, or a value is not finite.
+        ConfigError: The shapes differ, there is no row, or a value is not finite.
+
+    Examples:
+        >>> round(mean_pearson([[0.0, 0.9], [0.5, 0.1], [1.0, 0.4]], [[0.1, 0.8], [0.4, 0.2], [0.7, 0.5]]), 6)
+        0.994872
     """
     if np.ndim(targets) != 2 or not len(np.asarray(targets)):
         raise ConfigError(f"targets must be (N, K) with N >= 1, got {np.shape(targets)}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""F1 scores with fixed label sets, and calibration error."""
+"""F1 and accuracy with fixed label sets, and calibration error."""
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,11 @@ def f1_per_class(targets: npt.ArrayLike, predictions: npt.ArrayLike, n_classes: 
     """F1 of each class 0..n_classes-1; 0 for a class that occurs in neither targets nor predictions.
 
     Raises:
-        ConfigError: lengths differ, there is no row, or a label lies outside 0..n_classes-1.
+        ConfigError: The lengths differ, there is no row, or a label lies outside 0..n_classes-1.
+
+    Examples:
+        >>> f1_per_class([0, 0, 1], [0, 1, 1], n_classes=3).round(3).tolist()
+        [0.667, 0.667, 0.0]
     """
     if not np.size(targets):
         raise ConfigError("at least one row is needed")
@@ -22,12 +26,16 @@ def f1_per_class(targets: npt.ArrayLike, predictions: npt.ArrayLike, n_classes: 
 def macro_f1(targets: npt.ArrayLike, predictions: npt.ArrayLike, n_classes: int) -> float:
     """Mean F1 over a fixed number of classes, in [0, 1].
 
-    Absent classes count as 0: the competitions fix the label set, whereas scikit-learn's default drops them.
+    Absent classes count as 0, because the challenges fix the label set; scikit-learn's default drops them.
 
     Args:
-        targets: N labels in 0..n_classes-1.
-        predictions: N labels in 0..n_classes-1.
-        n_classes: 8 for ABAW expressions, 6 for LSD, 7 for compound expressions.
+        targets: (N,) labels in 0..n_classes-1.
+        predictions: (N,) labels in 0..n_classes-1.
+        n_classes: Number of classes: 8 for ABAW expressions, 6 for LSD, 7 for compound expressions.
+
+    Examples:
+        >>> round(macro_f1([0, 0, 1], [0, 1, 1], n_classes=3), 3)
+        0.444
     """
     return float(f1_per_class(targets, predictions, n_classes).mean())
 
@@ -36,23 +44,31 @@ def binary_f1(targets: npt.ArrayLike, predictions: npt.ArrayLike) -> float:
     """F1 of the positive class, in [0, 1]; 0 where it is neither present nor predicted.
 
     Args:
-        targets: booleans, or zeros and ones.
-        predictions: decisions, likewise; probabilities are refused.
+        targets: Booleans, or zeros and ones.
+        predictions: Booleans, or zeros and ones; probabilities are not allowed.
 
     Raises:
-        ConfigError: sizes differ, there is no row, or a value is neither 0 nor 1.
+        ConfigError: The sizes differ, there is no row, or a value is neither 0 nor 1.
+
+    Examples:
+        >>> binary_f1([1, 1, 0], [1, 0, 0])
+        0.6666666666666666
     """
-    true, guess = flags(targets), flags(predictions)
-    if true.shape != guess.shape or not true.size:
-        raise ConfigError(f"two label arrays of one common size >= 1 are needed, got {true.shape} and {guess.shape}")
-    return float(LabelCounts.of_flags(true.reshape(-1, 1), guess.reshape(-1, 1)).f1[0])
+    true, predicted = flags(targets), flags(predictions)
+    if true.shape != predicted.shape or not true.size:
+        raise ConfigError(f"two label arrays of one size >= 1 are needed, got {true.shape} and {predicted.shape}")
+    return float(LabelCounts.of_flags(true.reshape(-1, 1), predicted.reshape(-1, 1)).f1[0])
 
 
 def accuracy(targets: npt.ArrayLike, predictions: npt.ArrayLike, n_classes: int) -> float:
-    """Share of rows whose predicted class is the true one, in [0, 1].
+    """Fraction of rows whose predicted class is the true one, in [0, 1].
 
     Raises:
-        ConfigError: lengths differ, there is no row, or a label lies outside 0..n_classes-1.
+        ConfigError: The lengths differ, there is no row, or a label lies outside 0..n_classes-1.
+
+    Examples:
+        >>> accuracy([0, 2, 1, 1], [0, 2, 1, 0], n_classes=3)
+        0.75
     """
     if not np.size(targets):
         raise ConfigError("at least one row is needed")
@@ -62,16 +78,21 @@ def accuracy(targets: npt.ArrayLike, predictions: npt.ArrayLike, n_classes: int)
 def accuracy_excluding(targets: npt.ArrayLike, scores: npt.ArrayLike, dropped: int) -> float:
     """Accuracy of a C-class model on the rows and among the columns of the other C - 1 classes.
 
-    AffectNet's 7-class figure of an 8-class model is this with contempt dropped: images of contempt are left out, and
-    contempt cannot be answered.
+    AffectNet's 7-class accuracy of an 8-class model is this with contempt dropped: images of contempt are left out, and
+    contempt cannot be predicted.
 
     Args:
         targets: (N,) labels in 0..C-1.
-        scores: (N, C) probabilities or logits; the highest is the answer.
-        dropped: the class to leave out.
+        scores: (N, C) probabilities or logits; the class with the highest one is predicted.
+        dropped: Class to leave out.
 
     Raises:
-        ConfigError: shapes do not fit, no row is left, or a label lies outside 0..C-1.
+        ConfigError: The shapes do not fit, no row is left, or a label lies outside 0..C-1.
+
+    Examples:
+        >>> scores = [[0.2, 0.1, 0.7], [0.1, 0.8, 0.1], [0.3, 0.3, 0.4]]
+        >>> accuracy_excluding([0, 1, 2], scores, dropped=2)
+        1.0
     """
     true, values = np.asarray(targets), np.array(scores, dtype=np.float64)
     if values.ndim != 2 or true.shape != values.shape[:1] or not 0 <= dropped < values.shape[1]:
@@ -89,9 +110,16 @@ def expected_calibration_error(targets: npt.ArrayLike, probabilities: npt.ArrayL
     Source: Guo et al., ICML 2017.
 
     Args:
-        targets: N labels.
-        probabilities: (N, C), rows sum to 1.
-        n_bins: number of bins over [0, 1].
+        targets: (N,) labels in 0..C-1.
+        probabilities: (N, C) probabilities; rows sum to 1.
+        n_bins: Number of bins over [0, 1].
+
+    Examples:
+        >>> probabilities = [[0.8, 0.2]] * 10
+        >>> round(expected_calibration_error([0] * 8 + [1] * 2, probabilities), 6)
+        0.0
+        >>> round(expected_calibration_error([0] * 10, probabilities), 6)
+        0.2
     """
     true, probabilities = np.asarray(targets), np.asarray(probabilities, dtype=np.float64)
     if probabilities.ndim != 2 or len(true) != len(probabilities) or not len(true):

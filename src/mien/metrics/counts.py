@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`LabelCounts`, mergeable counts behind F1 and accuracy; sums and bootstrap samples of groups of rows."""
+"""`LabelCounts`, the mergeable counts behind F1 and accuracy; sums and bootstrap samples of groups of rows."""
 
 from __future__ import annotations
 
@@ -21,15 +21,19 @@ def group_sums(values: npt.NDArray[np.float64], groups: Codes, n_groups: int | N
     """Sum of the rows of each group.
 
     Args:
-        values: (N, K).
-        groups: (N,) the group of each row as an integer from 0.
-        n_groups: G; by default one more than the highest number.
+        values: (N, K) numbers.
+        groups: (N,) group of each row, an integer from 0.
+        n_groups: Number of groups G; None for one more than the highest group.
 
     Returns:
-        (G, K), 0 for groups without a row.
+        (G, K) sums, 0 for groups without a row.
 
     Raises:
-        ConfigError: the numbers do not fit.
+        ConfigError: The group numbers do not fit.
+
+    Examples:
+        >>> group_sums(np.array([[1.0], [2.0], [4.0]]), np.array([0, 2, 0])).tolist()
+        [[5.0], [0.0], [2.0]]
     """
     codes = checked_codes(groups, len(values), n_groups)
     n = count_groups(codes, n_groups)
@@ -37,10 +41,10 @@ def group_sums(values: npt.NDArray[np.float64], groups: Codes, n_groups: int | N
 
 
 def checked_codes(groups: Codes, n_rows: int, n_groups: int | None) -> Codes:
-    """The group numbers, if there is one in range for each row.
+    """The group numbers, checked: one in range for each row.
 
     Raises:
-        ConfigError: there is not.
+        ConfigError: The shape, the type or the range does not fit.
     """
     codes = np.asarray(groups)
     if codes.shape != (n_rows,) or not np.issubdtype(codes.dtype, np.integer):
@@ -51,25 +55,31 @@ def checked_codes(groups: Codes, n_rows: int, n_groups: int | None) -> Codes:
 
 
 def count_groups(codes: Codes, n_groups: int | None) -> int:
-    """G as given, or one more than the highest number."""
+    """Number of groups: as given, or one more than the highest group number."""
     if n_groups is not None:
         return n_groups
     return int(codes.max()) + 1 if len(codes) else 0
 
 
 def bootstrap_weights(n_groups: int, n_resamples: int, *, seed: int = 0) -> Iterator[Weights]:
-    """How often each group is drawn in each bootstrap sample, in blocks of samples that need little memory.
+    """Number of times that each group is drawn in each bootstrap sample, in blocks that need little memory.
 
     Args:
-        n_groups: G >= 1; each sample draws G groups with replacement.
-        n_resamples: samples over all blocks.
-        seed: of the draws; the same seed gives the same samples.
+        n_groups: Number of groups G >= 1; each sample draws G groups with replacement.
+        n_resamples: Number of samples over all blocks.
+        seed: Seed of the draws; the same seed gives the same samples.
 
     Yields:
         (R, G) counts that sum to G in each row.
 
     Raises:
-        ConfigError: there is no group.
+        ConfigError: There is no group.
+
+    Examples:
+        >>> [block.shape for block in bootstrap_weights(3, 1000)]
+        [(1000, 3)]
+        >>> next(bootstrap_weights(3, 2)).sum(axis=1).tolist()
+        [3.0, 3.0]
     """
     if n_groups < 1:
         raise ConfigError("a bootstrap needs at least one group of rows")
@@ -87,16 +97,21 @@ Bools = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class LabelCounts:
-    """Counts for C classes (or C yes-or-no labels), for one set of rows or for each of G groups of rows.
+    """Counts for C classes (or C binary labels), for one set of rows or for each of G groups of rows.
 
-    All are whole numbers, so rows that arrive in any chunks give exactly the same measures.
+    All are whole numbers, so counts of chunks of rows add up to exactly the same metrics.
 
     Attributes:
-        hits: (C,) or (G, C) rows that have the label and were given it.
-        targets: rows that have the label.
-        predictions: rows that were given the label.
-        right: () or (G,) decisions that were right; for yes-or-no labels over all of them, a right "no" included.
-        decisions: () or (G,) decisions: rows for classes, rows times C for yes-or-no labels.
+        hits: (C,) or (G, C) number of rows with the label that are predicted to have it.
+        targets: Number of rows with the label, like ``hits``.
+        predictions: Number of rows that are predicted to have the label, like ``hits``.
+        right: () or (G,) number of right decisions; for binary labels over all labels, true negatives included.
+        decisions: () or (G,) number of decisions: rows for classes, rows times C for binary labels.
+
+    Examples:
+        >>> first, second = LabelCounts.of_classes([0, 1], [0, 0], 2), LabelCounts.of_classes([1], [1], 2)
+        >>> (first + second).f1.round(3).tolist(), round(float((first + second).accuracy), 3)
+        ([0.667, 0.667], 0.667)
     """
 
     hits: Floats
@@ -120,28 +135,32 @@ class LabelCounts:
         Args:
             targets: (N,) integers.
             predictions: (N,) integers.
-            n_classes: C, fixed by the protocol and not by what happens to occur.
-            groups: (N,) the group of each row as an integer from 0, for counts per group.
-            n_groups: G; some groups may have no row.
+            n_classes: Number of classes C, fixed by the protocol and not by the classes that occur.
+            groups: (N,) group of each row, an integer from 0, for counts per group; None for one set of rows.
+            n_groups: Number of groups G; some may have no row. None for one more than the highest group.
 
         Raises:
-            ConfigError: lengths differ, a label lies outside the classes, or a group number is out of range.
+            ConfigError: The lengths differ, a label lies outside the classes, or a group number is out of range.
+
+        Examples:
+            >>> LabelCounts.of_classes([0, 1, 1], [0, 1, 0], 3).hits.tolist()
+            [1.0, 1.0, 0.0]
         """
-        true, guess = _labels(targets, n_classes), _labels(predictions, n_classes)
-        if true.shape != guess.shape:
-            raise ConfigError(f"two label lists of one common length are needed, got {true.shape} and {guess.shape}")
+        true, predicted = _labels(targets, n_classes), _labels(predictions, n_classes)
+        if true.shape != predicted.shape:
+            raise ConfigError(f"two label lists of one length are needed, got {true.shape} and {predicted.shape}")
         codes, size = _grouping(groups, n_groups, len(true))
 
         def table(labels: npt.NDArray[np.integer], rows: Codes) -> Floats:
             counts = np.bincount(rows * n_classes + labels, minlength=size * n_classes)
             return counts.reshape(size, n_classes).astype(np.float64)
 
-        hit = true == guess
+        hit = true == predicted
         hits, all_targets = table(true[hit], codes[hit]), table(true, codes)
         per_group = cls(
             hits=hits,
             targets=all_targets,
-            predictions=table(guess, codes),
+            predictions=table(predicted, codes),
             right=hits.sum(axis=1),
             decisions=all_targets.sum(axis=1),
         )
@@ -156,20 +175,25 @@ class LabelCounts:
         groups: Codes | None = None,
         n_groups: int | None = None,
     ) -> LabelCounts:
-        """Counts of N rows of C independent yes-or-no labels, such as action units.
+        """Counts of N rows of C independent binary labels, such as action units.
 
         Args:
-            targets: (N, C) booleans or zeros and ones.
-            predictions: (N, C) decisions, likewise; probabilities are refused, compare them with a threshold first.
-            groups: (N,) the group of each row as an integer from 0, for counts per group.
-            n_groups: G; some groups may have no row.
+            targets: (N, C) booleans, or zeros and ones.
+            predictions: (N, C) booleans, or zeros and ones; compare probabilities with a threshold first.
+            groups: (N,) group of each row, an integer from 0, for counts per group; None for one set of rows.
+            n_groups: Number of groups G; some may have no row. None for one more than the highest group.
 
         Raises:
-            ConfigError: shapes differ, a value is neither 0 nor 1, or a group number is out of range.
+            ConfigError: The shapes differ, a value is neither 0 nor 1, or a group number is out of range.
+
+        Examples:
+            >>> counts = LabelCounts.of_flags([[1, 0], [1, 1]], [[1, 0], [0, 1]])
+            >>> counts.f1.round(3).tolist(), float(counts.accuracy)
+            ([0.667, 1.0], 0.75)
         """
-        true, guess = flags(targets), flags(predictions)
-        if true.ndim != 2 or true.shape != guess.shape:
-            raise ConfigError(f"two (N, C) arrays of one common shape are needed, got {true.shape} and {guess.shape}")
+        true, predicted = flags(targets), flags(predictions)
+        if true.ndim != 2 or true.shape != predicted.shape:
+            raise ConfigError(f"two (N, C) arrays of one shape are needed, got {true.shape} and {predicted.shape}")
         codes, size = _grouping(groups, n_groups, len(true))
 
         def table(chosen: Bools) -> Floats:
@@ -178,10 +202,10 @@ class LabelCounts:
 
         rows = np.bincount(codes, minlength=size).astype(np.float64)
         per_group = cls(
-            hits=table(true & guess),
+            hits=table(true & predicted),
             targets=table(true),
-            predictions=table(guess),
-            right=table(true == guess).sum(axis=1),
+            predictions=table(predicted),
+            right=table(true == predicted).sum(axis=1),
             decisions=rows * true.shape[1],
         )
         return per_group if groups is not None else per_group._only()
@@ -200,10 +224,15 @@ class LabelCounts:
         """Counts of all rows together, each group counted as often as its weight says.
 
         Args:
-            weights: (R, G) whole numbers >= 0; ones are everything once, counts of drawn groups a bootstrap sample.
+            weights: (R, G) whole numbers >= 0: ones to count every group once, or the draws of bootstrap samples.
 
         Returns:
             Counts of R sets of rows.
+
+        Examples:
+            >>> per_video = LabelCounts.of_classes([0, 1, 1], [0, 1, 0], 2, groups=np.array([0, 0, 1]))
+            >>> per_video.pooled(np.ones((1, 2))).accuracy.round(3).tolist()
+            [0.667]
         """
         return LabelCounts(
             hits=weights @ self.hits,
@@ -221,12 +250,12 @@ class LabelCounts:
 
     @property
     def macro_f1(self) -> Floats:
-        """Mean of `f1` over all C labels, those that do not occur included."""
+        """Mean of `f1` over all C labels, including those that do not occur."""
         return np.asarray(self.f1.mean(axis=-1))
 
     @property
     def accuracy(self) -> Floats:
-        """Right decisions by decisions, in [0, 1]; NaN where there is none."""
+        """Fraction of right decisions, in [0, 1]; NaN without a decision."""
         result = np.full(self.decisions.shape, np.nan)
         np.divide(self.right, self.decisions, out=result, where=self.decisions > 0)
         return result
@@ -245,11 +274,15 @@ def flags(values: npt.ArrayLike) -> Bools:
     """Zeros and ones as booleans.
 
     Raises:
-        ConfigError: a value is neither, such as a probability or a mark for "not annotated".
+        ConfigError: A value is neither, such as a probability or a code for "not annotated".
+
+    Examples:
+        >>> flags([1, 0, 1]).tolist()
+        [True, False, True]
     """
     array = np.asarray(values)
     if array.dtype != np.bool_ and not np.isin(array, (0, 1)).all():
-        raise ConfigError("yes-or-no labels must be 0 or 1; compare probabilities with a threshold first")
+        raise ConfigError("binary labels must be 0 or 1; compare probabilities with a threshold first")
     return array.astype(bool)
 
 

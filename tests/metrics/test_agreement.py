@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Accumulators give the number of all rows at once, however the rows were cut into chunks or groups."""
+"""`ccc`, `pearson` and `Moments` against references and over any chunks and groups."""
 
 import itertools
 import math
@@ -11,11 +11,15 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from mien.core import ConfigError
-from mien.metrics import LabelCounts, Moments, bootstrap_weights, ccc, macro_f1, p_au, pearson
+from mien.metrics import (
+    Moments,
+    ccc,
+    mean_pearson,
+    pearson,
+)
 
 VALUES = st.floats(-1, 1, allow_subnormal=False).map(lambda v: round(v, 3))
 SERIES = st.lists(st.tuples(VALUES, VALUES, st.integers(0, 4)), min_size=1, max_size=60)
-LABELS = st.lists(st.tuples(st.integers(0, 7), st.integers(0, 7), st.integers(0, 4)), min_size=1, max_size=60)
 CUTS = st.lists(st.integers(0, 60), max_size=6).map(sorted)
 
 
@@ -40,17 +44,6 @@ def test_any_chunking_gives_the_same_ccc_and_pearson(rows: list[tuple[float, flo
     assert _same(float(merged.pearson[0]), pearson(x, y))
 
 
-@given(LABELS, CUTS)
-def test_any_chunking_gives_exactly_the_same_f1(rows: list[tuple[int, int, int]], cuts: list[int]) -> None:
-    true, guess, _ = (np.array(column) for column in zip(*rows, strict=True))
-    first, *rest = _chunks(len(true), cuts)
-    merged = LabelCounts.of_classes(true[first], guess[first], 8)
-    for chunk in rest:
-        merged = merged + LabelCounts.of_classes(true[chunk], guess[chunk], 8)
-    assert float(merged.macro_f1) == macro_f1(true, guess, 8)
-    assert float(merged.accuracy) == (true == guess).mean()
-
-
 @given(SERIES)
 def test_pooled_groups_are_all_rows(rows: list[tuple[float, float, int]]) -> None:
     x, y, groups = (np.array(column) for column in zip(*rows, strict=True))
@@ -68,16 +61,6 @@ def test_weights_repeat_whole_groups(rows: list[tuple[float, float, int]], repea
     assert pooled.n[0] == len(index)
     if len(index):
         assert _same(float(pooled.ccc[0, 0]), ccc(x[index], y[index]))
-
-
-def test_pooled_label_counts_repeat_whole_groups() -> None:
-    rng = np.random.default_rng(0)
-    true, guess, groups = rng.integers(0, 2, (50, 12)), rng.integers(0, 2, (50, 12)), rng.integers(0, 4, 50)
-    repeats = np.array([2, 0, 1, 3])
-    index = np.repeat(np.arange(50), repeats[groups])
-    pooled = LabelCounts.of_flags(true, guess, groups=groups, n_groups=4).pooled(repeats[None].astype(float))
-    assert pooled.macro_f1[0] == pytest.approx(p_au(true[index], guess[index]), abs=1e-15)
-    assert pooled.accuracy[0] == pytest.approx((true[index] == guess[index]).mean(), abs=1e-15)
 
 
 def test_far_from_zero_no_digits_are_lost() -> None:
@@ -104,36 +87,43 @@ def test_a_constant_series_has_no_spread_at_all(constant: float) -> None:
     assert math.isnan(ccc(flat, flat))
 
 
-def test_empty_groups_change_nothing() -> None:
-    x, y = np.array([0.1, 0.4, -0.2, 0.8]), np.array([0.0, 0.5, -0.1, 0.6])
-    sparse = Moments.of(x, y, groups=np.array([3, 3, 5, 5]), n_groups=9)
-    assert sparse.n.tolist() == [0, 0, 0, 2, 0, 2, 0, 0, 0]
-    assert sparse.pooled(np.ones((1, 9))).ccc[0, 0] == pytest.approx(0.9239130434782609, abs=1e-12)
+X, Y = [0.1, 0.4, -0.2, 0.8], [0.0, 0.5, -0.1, 0.6]
 
 
-def test_bootstrap_samples_draw_as_many_groups_as_there_are() -> None:
-    blocks = list(bootstrap_weights(3, 5, seed=1))
-    weights = np.concatenate(blocks)
-    assert weights.shape == (5, 3)
-    assert weights.sum(axis=1).tolist() == [3] * 5
-    assert np.array_equal(weights, np.concatenate(list(bootstrap_weights(3, 5, seed=1))))
-    assert not np.array_equal(weights, np.concatenate(list(bootstrap_weights(3, 5, seed=2))))
+def test_ccc_has_population_moments() -> None:
+    assert ccc(X, Y) == pytest.approx(0.9239130434782609, abs=1e-12)
 
 
-def test_bootstrap_weights_are_those_of_independent_draws() -> None:
-    weights = np.concatenate(list(bootstrap_weights(4, 40_000)))
-    assert weights.mean(axis=0) == pytest.approx([1] * 4, abs=0.03)
-    assert weights.var(axis=0) == pytest.approx([0.75] * 4, abs=0.03)
+def test_pearson_golden_value_and_reference() -> None:
+    assert pearson(X, Y) == pytest.approx(0.9442695958926463, abs=1e-12)
+    assert pearson(X, Y) == pytest.approx(stats.pearsonr(X, Y).statistic, abs=1e-12)
 
 
-def test_what_cannot_be_scored_is_refused() -> None:
-    with pytest.raises(ConfigError, match="row 1"):
-        Moments.of([0.1, math.nan], [0.1, 0.2])
-    with pytest.raises(ConfigError, match="common shape"):
-        Moments.of([0.1, 0.3], [0.1])
-    with pytest.raises(ConfigError, match="group numbers"):
-        Moments.of([0.1, 0.3], [0.1, 0.2], groups=np.array([0, 2]), n_groups=2)
-    with pytest.raises(ConfigError, match="integers"):
-        LabelCounts.of_classes([0.5], [1.0], 8)
-    with pytest.raises(ConfigError, match="at least one group"):
-        next(bootstrap_weights(0, 1))
+def test_ccc_is_computed_once_over_all_videos() -> None:
+    targets = [0.1, 0.2, 0.3, -0.5, -0.4, -0.6]
+    predictions = [0.2, 0.2, 0.4, -0.4, -0.5, -0.5]
+    assert ccc(predictions, targets) == pytest.approx(0.9693251533742332, abs=1e-12)
+    per_video = (ccc(predictions[:3], targets[:3]) + ccc(predictions[3:], targets[3:])) / 2
+    assert per_video == pytest.approx(0.33333333333333337, abs=1e-12)
+
+
+def test_constant_series() -> None:
+    assert ccc([0.5, 0.5], [0.1, 0.3]) == 0
+    assert math.isnan(ccc([0.5, 0.5], [0.5, 0.5]))
+    assert math.isnan(pearson([0.5, 0.5], [0.1, 0.3]))
+
+
+@pytest.mark.parametrize("measure", [ccc, pearson])
+@pytest.mark.parametrize(("x", "y"), [([], []), ([1.0], [1.0, 2.0]), ([[1.0]], [[1.0]])])
+def test_series_must_fit(measure: object, x: object, y: object) -> None:
+    with pytest.raises(ConfigError, match="common length"):
+        measure(x, y)  # type: ignore[operator]
+
+
+def test_mean_pearson_of_videos_agrees_with_scipy() -> None:
+    rng = np.random.default_rng(6)
+    true, predicted = rng.uniform(size=(20, 6)), rng.uniform(size=(20, 6))
+    expected = np.mean([stats.pearsonr(true[:, k], predicted[:, k]).statistic for k in range(6)])
+    assert mean_pearson(true, predicted) == pytest.approx(expected, abs=1e-12)
+    predicted[:, 2] = 0.1
+    assert math.isnan(mean_pearson(true, predicted))
