@@ -1,6 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line for tests of what a command decides."""
+"""Data sets that several protocols share."""
 
-from tests.cli.conftest import mien
+from pathlib import Path
 
-__all__ = ["mien"]
+import pytest
+
+from tests.helpers.open_face_sets import write_open_sets
+
+
+@pytest.fixture(scope="session")
+def open_sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with small FER+, FairFace and LFW; see `tests.helpers.open_face_sets`."""
+    return write_open_sets(tmp_path_factory.mktemp("open_sets"))

@@ -262,14 +262,14 @@ def test_heads_are_evaluated_and_submitted(tmp_path: Path) -> None:
         mien, ["submit", "emi", "--list", str(listed), *given, *given, *shares, "--out", str(out)]
     )
     assert done.exit_code == 0, done.output
-    alone = HeadsOnFeatures([head], [shards]).of_names(PREDICTION_FORMATS["emi"], names)
+    alone = HeadsOnFeatures([head], [shards]).predict_names(PREDICTION_FORMATS["emi"], names)
     written = np.loadtxt(out, delimiter=",", skiprows=1, usecols=range(1, 7), ndmin=2)
     np.testing.assert_allclose(written, alone, atol=1e-6)  # the same head twice, whatever the shares
     with pytest.raises(InputError, match="1 clips have no vector, the first is ghost"):
-        HeadsOnFeatures([head], [shards]).of_names(PREDICTION_FORMATS["emi"], [*names, "ghost"])
+        HeadsOnFeatures([head], [shards]).predict_names(PREDICTION_FORMATS["emi"], [*names, "ghost"])
     with pytest.raises(ConfigError, match="no emotion of emi"):
-        HeadsOnFeatures([head], [shards], weights={"fear": [1.0]}).of_names(PREDICTION_FORMATS["emi"], names)
-    with pytest.raises(ConfigError, match="as many shares"):
+        HeadsOnFeatures([head], [shards], weights={"fear": [1.0]}).predict_names(PREDICTION_FORMATS["emi"], names)
+    with pytest.raises(ConfigError, match="as many weights"):
         HeadsOnFeatures([head], [shards], weights={"emi": [0.5, 0.5]})
     done = CliRunner().invoke(mien, ["evaluate", "va", "--data", str(tmp_path), *given])
     assert isinstance(done.exception, ConfigError)

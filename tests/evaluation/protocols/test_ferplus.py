@@ -1,12 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
+"""FER+: every task, and the sum of the tasks."""
+
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mien.affect import Analyzer
+from mien.core import ConfigError
 from mien.datasets import load_votes, majority, plurality
-from mien.evaluation import PROTOCOLS, bootstrap_metric
+from mien.evaluation import evaluate
+from mien.evaluation.protocols.ferplus import evaluate_ferplus_mtl
+from tests.helpers.open_face_sets import ExpressionOnlyAnalyzer, FlatFaceAnalyzer, metrics_by_name
+
+
+def test_p_mtl_is_the_sum_of_its_parts(open_sets: Path) -> None:
+    report = evaluate_ferplus_mtl(FlatFaceAnalyzer(), open_sets)
+    metrics = metrics_by_name(report)
+    assert metrics["P_MTL"].value == pytest.approx(sum(metrics[name].value for name in ("P_VA", "P_EXPR", "P_AU")))
+    assert metrics["P_EXPR"].value == pytest.approx(2 / 8)  # both expressions that occur, of eight
+    votes = evaluate("ferplus", FlatFaceAnalyzer(), open_sets)
+    by = metrics_by_name(votes)
+    assert metrics["P_AU"].value == by["mean AU F1 against the teacher"].value
+    assert metrics["P_VA"].value == pytest.approx((by["CCC valence"].value + by["CCC arousal"].value) / 2)
+    assert metrics["P_MTL"].low < metrics["P_MTL"].value < metrics["P_MTL"].high
+    with pytest.raises(ConfigError, match="does not have all three tasks"):
+        evaluate_ferplus_mtl(ExpressionOnlyAnalyzer(), open_sets)
 
 
 def test_rules_for_the_target() -> None:
@@ -29,33 +48,10 @@ def test_the_rules_give_the_published_counts(shared_data: Path) -> None:
     assert (majority(votes) >= 0).sum() == 3191
 
 
-def test_interval_of_a_mean_agrees_with_theory() -> None:
-    hits = np.arange(400) < 300
-    result = bootstrap_metric("accuracy", 400, lambda rows: float(hits[rows].mean()))
-    assert result.value == 0.75
-    expected = 1.96 * np.sqrt(0.75 * 0.25 / 400)
-    assert result.high - result.value == pytest.approx(expected, rel=0.2)
-    assert result.value - result.low == pytest.approx(expected, rel=0.2)
-
-
-def test_whole_groups_are_drawn() -> None:
-    """Rows of one person say the same: ten people give the interval of ten, not of a thousand rows."""
-    groups = np.repeat(np.arange(10), 100)
-    hits = groups < 5
-    alone = bootstrap_metric("accuracy", 1000, lambda rows: float(hits[rows].mean()))
-    together = bootstrap_metric("accuracy", 1000, lambda rows: float(hits[rows].mean()), groups=groups)
-    assert together.high - together.low > 5 * (alone.high - alone.low)
-
-
-@pytest.mark.parametrize("name", sorted(PROTOCOLS))
-def test_every_protocol_names_a_function(name: str) -> None:
-    assert callable(PROTOCOLS.load(name))
-
-
 def test_the_default_bundle_keeps_the_level_of_its_card(shared_data: Path) -> None:
-    """The figures in the bundle are those that its protocol gives."""
+    """The metrics in the bundle are those that its protocol gives."""
     analyzer = Analyzer()
-    report = PROTOCOLS.load("ferplus")(analyzer, shared_data)
+    report = evaluate("ferplus", analyzer, shared_data)
     stored = {metric.name: metric for metric in analyzer.spec.metrics if metric.data == report.data}
     assert {m.name for m in report.metrics} == set(stored)
     for got in report.metrics:

@@ -1,26 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Protocols on example trees of every data set: what is dropped, joined, concatenated and resampled."""
+"""The challenges on example trees: rows that are dropped, joined, concatenated and resampled."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
-from mien.cli.research.evaluate import evaluate
 from mien.core import EXPRESSION_ORDERS, DatasetError, InputError, MetricValue
+
+# SPDX-License-Identifier: Apache-2.0
 from mien.datasets import create_example, load_dataset
-from mien.evaluation import PROTOCOLS, Report, bootstrap_group_metric, bootstrap_metric
+from mien.evaluation import Report
 from mien.evaluation.challenge.submission_formats import PREDICTION_FORMATS
 from mien.evaluation.predictors import PredictionFile
 from mien.evaluation.protocols import challenges
-from mien.metrics import Moments, ccc, macro_f1
+from mien.metrics import ccc, macro_f1
 
 UNITS = "1,0,0,1,0,0,1,0,0,0,1,0"
-CHALLENGES = sorted(name for name in PROTOCOLS if PROTOCOLS[name].subject == "predictions")
 
 
 def _write(path: Path, form: str, rows: list[str]) -> Path:
@@ -36,7 +34,7 @@ def _va_tree(folder: Path, videos: dict[str, list[tuple[float, float]]]) -> None
 
 
 def _value(report: Report, name: str) -> MetricValue:
-    return next(measure for measure in report.metrics if measure.name == name)
+    return next(metric for metric in report.metrics if metric.name == name)
 
 
 @pytest.fixture
@@ -46,8 +44,8 @@ def videos(tmp_path: Path) -> tuple[Path, Path]:
         tmp_path,
         {"b": [(0.1, 0.1), (0.2, 0.2), (-5, 0.9), (0.3, 0.3)], "a": [(-0.5, -0.5), (-0.4, -0.4), (-0.6, -0.6)]},
     )
-    guesses = {"a": [-0.4, -0.5, -0.5], "b": [0.2, 0.2, 0.77, 0.4], "unlisted": [0.0]}
-    rows = [f"{name}/{i:05d}.jpg,{v},{v}" for name, own in guesses.items() for i, v in enumerate(own, start=1)]
+    predictions_of = {"a": [-0.4, -0.5, -0.5], "b": [0.2, 0.2, 0.77, 0.4], "unlisted": [0.0]}
+    rows = [f"{name}/{i:05d}.jpg,{v},{v}" for name, own in predictions_of.items() for i, v in enumerate(own, start=1)]
     return tmp_path, _write(tmp_path / "va.txt", "va", rows[::-1])
 
 
@@ -140,15 +138,15 @@ def test_pitfall_14_and_16_clips_are_matched_by_text(name: str, tmp_path: Path) 
     samples = load_dataset(name, tmp_path, "train")
     n_labels = len(samples.labels)
     rng = np.random.default_rng(0)
-    guess = rng.uniform(size=(len(samples), n_labels)).round(3)
-    rows = [f"{clip}," + ",".join(map(str, row)) for clip, row in zip(samples.names, guess, strict=True)]
+    predicted = rng.uniform(size=(len(samples), n_labels)).round(3)
+    rows = [f"{clip}," + ",".join(map(str, row)) for clip, row in zip(samples.names, predicted, strict=True)]
     report = {"emi": challenges.evaluate_emi, "eri": challenges.evaluate_eri}[name](
         PredictionFile(_write(tmp_path / "p.csv", name, rows)), tmp_path, "train"
     )
     assert report.n_rows == len(samples)
     first = _value(report, f"Pearson {samples.labels[1]}")
     if len(samples) > 1:
-        expected = stats.pearsonr(samples.intensities[:, 1].astype(float), guess[:, 1]).statistic
+        expected = stats.pearsonr(samples.intensities[:, 1].astype(float), predicted[:, 1]).statistic
         assert first.value == pytest.approx(expected, abs=1e-7)
     else:
         assert np.isnan(first.value)
@@ -177,7 +175,7 @@ def test_editions_of_2020_have_their_own_scores(tmp_path: Path) -> None:
     assert _value(report, "FG2020 expression score").value == pytest.approx(0.67 * 2 / 7 + 0.33 * 2 / 3)
 
 
-def test_a_frame_without_an_answer_is_named(videos: tuple[Path, Path]) -> None:
+def test_a_frame_without_a_prediction_is_named(videos: tuple[Path, Path]) -> None:
     data, predictions = videos
     lines = [line for line in predictions.read_text().splitlines() if "b/00004" not in line]
     predictions.write_text("\n".join(lines))
@@ -193,38 +191,3 @@ def test_a_split_without_labels_is_an_error(tmp_path: Path) -> None:
     rows = [f"video20/{i:05d}.jpg,0,0,0,{UNITS}" for i in (1, 2)]
     with pytest.raises(DatasetError, match="annotations"):
         challenges.evaluate_mtl(PredictionFile(_write(tmp_path / "p.csv", "mtl", rows)), tmp_path, "test")
-
-
-def test_measure_groups_agrees_with_drawing_the_rows() -> None:
-    rng = np.random.default_rng(0)
-    groups = np.repeat(np.arange(12), rng.integers(3, 30, 12))
-    x = rng.normal(size=len(groups)) + groups / 6
-    y = 0.6 * x + rng.normal(size=len(groups))
-    moments = Moments.of(x, y, groups=groups)
-    quick = bootstrap_group_metric("CCC", len(x), lambda w: moments.pooled(w).ccc[:, 0], 12)
-    slow = bootstrap_metric("CCC", len(x), lambda rows: ccc(x[rows], y[rows]), groups=groups)
-    assert quick.value == pytest.approx(slow.value, abs=1e-12)
-    # The same estimator with other random draws: the ends agree up to the noise of 1000 resamples.
-    assert quick.low == pytest.approx(slow.low, abs=0.04)
-    assert quick.high == pytest.approx(slow.high, abs=0.04)
-
-
-@pytest.mark.parametrize("name", CHALLENGES)
-def test_every_protocol_can_be_loaded_and_has_a_form(name: str) -> None:
-    assert callable(PROTOCOLS.load(name))
-    assert name in PREDICTION_FORMATS
-
-
-def test_command_line_prints_a_table_or_json(videos: tuple[Path, Path], mien) -> None:
-    data, predictions = videos
-    arguments = ["va", "--data", str(data), "--predictions", str(predictions)]
-    result = CliRunner().invoke(evaluate, arguments)
-    assert result.exit_code == 0, result.output
-    assert "1 without valid valence and arousal" in result.output
-    assert "P_VA" in result.output
-    report = json.loads(CliRunner().invoke(evaluate, [*arguments, "--json"]).output)
-    assert report["command"].startswith("mien evaluate va --data")
-    assert len(report["digest"]) == 64
-    assert report["metrics"][0]["n"] == 6
-    assert mien("evaluate", *arguments, "--model", "mien-light").code == 2
-    assert mien("evaluate", "lfw", *arguments[1:]).code == 2

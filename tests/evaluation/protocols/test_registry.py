@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table of protocols."""
+
+from pathlib import Path
+
+import pytest
+
+from mien.core import DatasetError
+from mien.evaluation import PROTOCOLS
+from mien.evaluation.challenge.submission_formats import PREDICTION_FORMATS
+from tests.helpers.open_face_sets import FlatFaceAnalyzer
+
+
+@pytest.mark.parametrize("name", ["flip-rate", "au-teacher", "fairness", "reliability"])
+def test_absent_data_are_named(name: str, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="no such file"):
+        PROTOCOLS.load(name)(FlatFaceAnalyzer(), tmp_path)
+
+
+CHALLENGES = sorted(name for name in PROTOCOLS if PROTOCOLS[name].subject == "predictions")
+
+
+@pytest.mark.parametrize("name", CHALLENGES)
+def test_every_challenge_has_a_format(name: str) -> None:
+    assert callable(PROTOCOLS.load(name))
+    assert name in PREDICTION_FORMATS
+
+
+@pytest.mark.parametrize("name", sorted(PROTOCOLS))
+def test_every_protocol_names_a_function(name: str) -> None:
+    assert callable(PROTOCOLS.load(name))
