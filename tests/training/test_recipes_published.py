@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The recipes of the papers: their published schedules, and choices that are not published."""
 
+import re
+from pathlib import Path
+
 import pytest
 
-pytest.importorskip("torch", reason="the workshop is an extra: pip install 'mien[train]'")
+pytest.importorskip("torch", reason="needs the extra train: pip install 'mien[train]'")
 
-from mien.training import load_recipe
+import mien.training
+from mien.training import list_recipes, load_recipe
 
 
 @pytest.mark.parametrize("name", ["emotieffnet-b0", "emotieffnet-b2", "mt-emotieffnet", "mt-ddamfn"])
@@ -21,9 +25,82 @@ def test_the_head_first_schedule_of_the_affectnet_runs(name: str) -> None:
     assert head.batch == whole.batch == {"emotieffnet-b0": 64}.get(name, 48)
 
 
-def test_what_is_our_choice_is_marked() -> None:
-    from importlib import resources
+# Keys of each recipe that its source leaves open; "whole" where a sentence at the top of the file marks several.
+CHOICES = {
+    "ddamfn": ("whole", "model.start", "model.template"),
+    "emi-hubert": ("whole",),
+    "emi-text": ("whole", "model.clip"),
+    "emotieffnet-b0": ("model.start", "model.template"),
+    "emotieffnet-b2": ("model.start", "model.template", "stages.1.batch"),
+    "eri-sequence": (
+        "model.vectors",
+        "heads.eri.hidden",
+        "losses.eri.name",
+        "optimizer.name",
+        "stages.1.epochs",
+        "stages.1.batch",
+        "stages.1.peak_lr",
+    ),
+    "eri-statistics": ("model.vectors",),
+    "expr-cnn-2020": ("data.sources", "model.template", "stages.1.schedule"),
+    "hse-mtl-joint": ("losses.action_units.name", "losses.expression.options"),
+    "hse-va": ("stages.1.best_by",),
+    "mcan": ("losses.action_units.name", "losses.expression.options", "optimizer.sam_rho", "stages.3"),
+    "mien-light": ("whole",),
+    "mien-points": ("whole",),
+    "mobilenet": ("model.mean", "model.template"),
+    "mt-ddamfn": ("model.start", "model.template"),
+    "mt-emotieffnet": ("model.start", "model.template"),
+    "mt-emotimobilefacenet": ("model.template",),
+    "mt-emotimobilevit": ("model.backbone", "model.template"),
+    "mtanet": ("whole",),
+}
 
-    folder = resources.files("mien.training") / "recipes"
-    for name in ("ddamfn", "emotieffnet-b0", "expr-cnn-2020", "mobilenet", "mt-emotimobilevit", "mtanet"):
-        assert "[choice]" in (folder / f"{name}.toml").read_text("utf-8")
+
+def marked_choices(text: str) -> tuple[str, ...]:
+    """Keys and sections of a recipe that a comment beside or directly above them marks with ``[choice]``."""
+    section, n_stages, above, found = "", 0, "", []
+    for line in text.splitlines():
+        header, key = re.match(r"\[+([\w. ]+)\]", line), re.match(r"(\w+)\s*=", line)
+        if header:
+            n_stages += header[1] == "stages"
+            section = header[1].replace("stages", f"stages.{n_stages}", 1)
+        place = f"{section}.{key[1]}" if key and section else "whole" if key else section
+        if (header or key) and "[choice]" in above.replace("[choice] marks", "") + line.partition("#")[2]:
+            found.append(place)
+        above = above + line if line.startswith("#") else ""
+    return tuple(found)
+
+
+@pytest.mark.parametrize("name", list_recipes())
+def test_every_choice_of_ours_is_marked_and_nothing_else(name: str) -> None:
+    text = (Path(mien.training.__file__).parent / f"recipes/{name}.toml").read_text("utf-8")
+    assert marked_choices(text) == CHOICES.get(name, ())
+    # No source aligns by keypoints, so the crop template of every published network is a choice.
+    if load_recipe(name).published and re.search(r"^template\s*=", text, re.MULTILINE):
+        assert {"model.template", "whole"} & set(CHOICES[name])
+
+
+def test_marks_are_found_beside_and_above() -> None:
+    text = """# [choice] marks what the source leaves open.
+name = "x"
+
+[model]
+# Published: other weights.
+start = "scratch"  # [choice] of ours
+size = 1
+# [choice] of these three
+# as well
+[[stages]]
+epochs = 1
+
+[[stages]]
+epochs = 2 # [choice]
+"""
+    assert marked_choices(text) == ("model.start", "stages.1", "stages.2.epochs")
+    assert marked_choices(text.replace("[choice] marks", "[choice]: marks")) == (
+        "whole",
+        "model.start",
+        "stages.1",
+        "stages.2.epochs",
+    )
