@@ -9,10 +9,10 @@ from dataclasses import MISSING, fields
 
 from mien.core import Registry
 from mien.training import Recipe, schedule_settings, settings
+from mien.training.data.sources import SOURCES
+from mien.training.losses.registry import LOSSES
 from mien.training.models.backbones import BACKBONES
 from mien.training.models.heads import HEADS
-from mien.training.losses.registry import LOSSES
-from mien.training.data.sources import SOURCES
 
 _INTRODUCTION = """\
 # Keys of a recipe

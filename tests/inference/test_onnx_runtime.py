@@ -52,7 +52,5 @@ def test_a_session_has_its_threads_and_does_not_spin(monkeypatch: pytest.MonkeyP
 
 
 def test_a_file_that_is_no_model_says_what_to_do() -> None:
-    with pytest.raises(
-        ModelError, match=r"model of 3 bytes: not a model that ONNX Runtime .* can load"
-    ):
+    with pytest.raises(ModelError, match=r"model of 3 bytes: not a model that ONNX Runtime .* can load"):
         onnx_runtime.load_session(b"abc", threads=1)

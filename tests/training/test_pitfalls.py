@@ -22,9 +22,7 @@ def test_pitfall_the_old_and_the_new_name_of_a_backbone_are_one_network() -> Non
     pytest.importorskip("timm", reason="needs the extra train: pip install 'mien[train]'")
     from mien.training.models.backbones import create_backbone
 
-    plain = create_backbone(
-        "tf_efficientnet_b0"
-    ).state_dict()  # as in the recipes
+    plain = create_backbone("tf_efficientnet_b0").state_dict()  # as in the recipes
     with pytest.warns(UserWarning, match="deprecated"):
         old = create_backbone("tf_efficientnet_b0_ns").state_dict()
     new = create_backbone("tf_efficientnet_b0.ns_jft_in1k").state_dict()
