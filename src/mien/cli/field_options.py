@@ -16,6 +16,15 @@ from mien.core import option_info
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+log_option = click.option(
+    "--log",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Form of messages on standard error: text, or one JSON object per line for programs.",
+)
+"""Decorator of commands that report progress and events."""
+
 
 def field_options(
     *kinds: type,

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from mien.cli.field_options import field_options
+from mien.cli.field_options import field_options, log_option
 from mien.cli.main import INTERRUPTED, exit_code, result_code
 from mien.core import AnalyzerConfig, JobOptions, MienError, Outputs, VideoOptions
 from mien.jobs.signals import sigterm_as_interrupt
@@ -16,13 +16,7 @@ from mien.jobs.signals import sigterm_as_interrupt
 @click.command(short_help="Photos, videos or a camera to a table of affect.")
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @field_options(Outputs, VideoOptions, AnalyzerConfig, JobOptions, required=("table",))
-@click.option(
-    "--log",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="Form of messages on standard error: text, or one JSON object per line for programs.",
-)
+@log_option
 def analyze(inputs: tuple[str, ...], log: str, **options: Any) -> int:
     """Analyse photos, videos, folders, globs or a camera (its number) into a table with one row per face and frame.
 

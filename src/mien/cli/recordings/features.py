@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from mien.cli.field_options import field_options
+from mien.cli.field_options import field_options, log_option
 from mien.cli.main import INTERRUPTED, exit_code, result_code
 from mien.core import AnalyzerConfig, FeatureOptions, MienError, VideoOptions
 
@@ -18,13 +18,7 @@ from mien.core import AnalyzerConfig, FeatureOptions, MienError, VideoOptions
 @field_options(FeatureOptions)
 @field_options(VideoOptions, only=("every",))
 @field_options(AnalyzerConfig, without=("min_quality",))
-@click.option(
-    "--log",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="Form of messages on standard error: text, or one JSON object per line for programs.",
-)
+@log_option
 def features(inputs: tuple[str, ...], out: str, log: str, **options: Any) -> int:
     """Write the embedding and the raw scores of every face to Parquet shards.
 
