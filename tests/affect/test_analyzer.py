@@ -449,6 +449,7 @@ def test_given_crops_are_read_as_the_bundle_says(tmp_path: Path, face: Image) ->
     assert distance(cut) < 0.3 * distance(resized)
     assert_same(cut[1], resized[1], rtol=0, atol=0)
     np.testing.assert_array_equal(cut.boxes, resized.boxes)
+    assert_same(aligned.crops([head], aligned=True), resized[0], rtol=0, atol=0)
     without = Analyzer(folder, threads=1, landmark_model=None)
     assert_same(without.crops([head]), resized[0], rtol=0, atol=0)
 

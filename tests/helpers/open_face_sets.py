@@ -57,8 +57,10 @@ class FlatFaceAnalyzer:
 
     def __init__(self, *, sees_brow: bool = True, blind_when_small: bool = False) -> None:
         self._sees_brow, self._blind_when_small = sees_brow, blind_when_small
+        self.aligned_calls: list[bool] = []
 
-    def crops(self, images: Sequence[Any]) -> Faces:
+    def crops(self, images: Sequence[Any], *, aligned: bool = False) -> Faces:
+        self.aligned_calls.append(aligned)
         n = len(images)
         happy = np.array([image[-10:].mean() > 150 for image in images])
         brow = np.array([image[:10].mean() > 150 for image in images])
@@ -111,9 +113,9 @@ def _every_shape() -> list[str]:
 class ExpressionOnlyAnalyzer(FlatFaceAnalyzer):
     """The same without valence and arousal."""
 
-    def crops(self, images: Sequence[Any]) -> Faces:
+    def crops(self, images: Sequence[Any], *, aligned: bool = False) -> Faces:
         unknown = np.full(len(images), np.nan)
-        return dataclasses.replace(super().crops(images), valence=unknown, arousal=unknown)
+        return dataclasses.replace(super().crops(images, aligned=aligned), valence=unknown, arousal=unknown)
 
 
 def write_open_sets(folder: Path) -> Path:

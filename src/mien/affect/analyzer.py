@@ -226,7 +226,7 @@ class Analyzer:
         pixels = load_image(image) if isinstance(image, (str, os.PathLike)) else as_rgb(image)
         return self._affect_inference.faces([self._found(pixels, self._detected(pixels))], self._bundle)[0]
 
-    def crops(self, images: Sequence[Any]) -> Faces:
+    def crops(self, images: Sequence[Any], *, aligned: bool = False) -> Faces:
         """Affect of faces that are already cropped: each image is one face.
 
         No detection takes place. The bundle says how an image is read (``spec.crop.given``): ``"whole"`` resizes it;
@@ -235,6 +235,7 @@ class Analyzer:
 
         Args:
             images: Paths, arrays (H, W, 3) RGB or (H, W) gray uint8, or PIL images, of any sizes.
+            aligned: Whether the images are aligned by the bundle's template already; they are then read whole.
 
         Returns:
             As many faces as images, in order; ``boxes`` cover the whole image, ``confidence`` is NaN.
@@ -250,7 +251,7 @@ class Analyzer:
         for index, image in enumerate(images):
             named = f"crop {index}"
             pixels = load_image(image) if isinstance(image, (str, os.PathLike)) else as_rgb(image, name=named)
-            cut.append(fit_crop(pixels, self.spec, self._landmark_model))
+            cut.append(fit_crop(pixels, self.spec, None if aligned else self._landmark_model))
             boxes.append((0, 0, pixels.shape[1], pixels.shape[0]))
         if not cut:
             return Faces.empty(self.expression_labels, self.action_unit_labels)

@@ -10,8 +10,10 @@ from tests.helpers.open_face_sets import FlatFaceAnalyzer, metrics_by_name
 
 
 def test_nothing_flips_without_colour_and_size(open_sets: Path) -> None:
-    report = evaluate_flip_rate(FlatFaceAnalyzer(), open_sets)
+    analyzer = FlatFaceAnalyzer()
+    report = evaluate_flip_rate(analyzer, open_sets)
     metrics = metrics_by_name(report)
+    assert sorted(analyzer.aligned_calls) == [False, False, True, True]  # two views, each sharp and small
     assert metrics["flip rate, aligned"].value == 0
     assert metrics["flip rate, aligned"].n == 235
     assert metrics["flip rate, whole image"].n == 240

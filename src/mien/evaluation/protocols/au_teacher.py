@@ -71,7 +71,7 @@ class ExpressionBaseline:
             DatasetError: The data are incomplete.
         """
         samples = with_keypoints(load_held_out(data, _N_HELD_OUT))
-        probabilities = expression_probabilities(analyzer.crops(align_samples(samples, analyzer.spec)[0]))
+        probabilities = expression_probabilities(analyzer.crops(align_samples(samples, analyzer.spec)[0], aligned=True))
         return cls.fit(probabilities, samples.action_units, tuple(AU_RULES))
 
     def __call__(self, probabilities: npt.ArrayLike, label: str) -> Floats:
@@ -186,7 +186,7 @@ def implied_by_expression(report: Report) -> tuple[str, ...]:
 def _predict(
     name: str, analyzer: Analyzer, samples: FaceSamples, groups: npt.NDArray[np.str_], baseline: ExpressionBaseline
 ) -> _Predictions:
-    faces = analyzer.crops(align_samples(samples, analyzer.spec)[0])
+    faces = analyzer.crops(align_samples(samples, analyzer.spec)[0], aligned=True)
     labels = tuple(label for label in faces.action_unit_labels if label in samples.action_unit_labels)
     own = [faces.action_unit_labels.index(label) for label in labels]
     probabilities = expression_probabilities(faces)

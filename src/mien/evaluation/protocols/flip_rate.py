@@ -63,7 +63,7 @@ def evaluate_flip_rate(subject: Analyzer, data: Path, split: str = "valid") -> R
 def view_aligned(analyzer: Analyzer, samples: FaceSamples) -> TwoViews:
     """Both views of faces whose keypoints are known; the small one is aligned at 48 px, the size of FER+."""
     sharp, small = align_samples(samples, analyzer.spec)
-    return TwoViews(analyzer.crops(sharp), analyzer.crops(small))
+    return TwoViews(analyzer.crops(sharp, aligned=True), analyzer.crops(small, aligned=True))
 
 
 def _view_whole(analyzer: Analyzer, samples: FaceSamples) -> TwoViews:

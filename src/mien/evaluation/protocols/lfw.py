@@ -57,7 +57,7 @@ def evaluate_lfw_chain(subject: Analyzer, data: Path, split: str = "test") -> Re
     everyone = load_lfw(data, split)
     samples = with_keypoints(everyone)
     sharp, _ = align_samples(samples, subject.spec)
-    at_teacher = expression_probabilities(subject.crops(sharp))
+    at_teacher = expression_probabilities(subject.crops(sharp, aligned=True))
     own = np.stack([_main_face(subject.image(picture)) for picture in decode_pictures(samples)])
     found = np.asarray(np.isfinite(own).all(axis=1), dtype=np.bool_)
     targets = samples.expression.argmax(axis=1)

@@ -100,7 +100,7 @@ def predict_degraded(analyzer: Analyzer, samples: FaceSamples, *, seed: int) -> 
         signals.append(quality_signals(shown.shape[:2], face, crop)[0])
         scores.append(face.confidence[0])
         crops.append(crop[0])
-    probabilities, model = expression_probabilities(analyzer.crops(crops)), analyzer.quality_model
+    probabilities, model = expression_probabilities(analyzer.crops(crops, aligned=True)), analyzer.quality_model
     features = np.array(signals, np.float32).reshape(len(crops), -1)
     return DegradedPredictions(
         kinds=np.array(kinds, dtype=np.str_),
