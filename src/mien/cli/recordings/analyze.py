@@ -10,7 +10,7 @@ import click
 from mien.cli.field_options import field_options, log_option
 from mien.cli.main import INTERRUPTED, exit_code, result_code
 from mien.core import AnalyzerConfig, JobOptions, MienError, Outputs, VideoOptions
-from mien.jobs.signals import sigterm_as_interrupt
+from mien.jobs import sigterm_as_interrupt
 
 
 @click.command(short_help="Photos, videos or a camera to a table of affect.")

@@ -17,7 +17,7 @@ from rich.table import Table
 from mien.cli.field_options import field_options
 from mien.cli.main import INTERRUPTED
 from mien.core import AnalyzerConfig, Outputs, VideoOptions
-from mien.jobs.signals import sigterm_as_interrupt
+from mien.jobs import sigterm_as_interrupt
 from mien.pipeline import LiveFrame, LiveStatistics
 
 _REFRESHES_HZ = 8
