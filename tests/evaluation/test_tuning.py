@@ -16,7 +16,7 @@ from mien.evaluation import (
     search_weights,
 )
 from mien.evaluation.protocols import challenges
-from tests.helpers.affect_tables import table_faces, write_tables, write_va_tree
+from tests.helpers.scored_tables import table_faces, write_tables, write_va_tree
 
 
 @pytest.fixture

@@ -1,47 +1,52 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Affect tables of given faces, and Aff-Wild2 annotations that fit them."""
+"""Small affect tables whose summaries can be counted by hand."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from mien.core import EXPRESSIONS, Faces, Frame
-from mien.datasets import ACTION_UNITS_12
 from mien.results import TableWriter, table_schema
 
+UNITS = ("AU01", "AU12")
 
-def table_faces(va: Sequence[float], *, x: Sequence[float] = (), units: Sequence[float] = ()) -> Faces:
-    """Faces whose valence and arousal are one number each, side by side where ``x`` says."""
-    n = len(va)
-    left = np.array(x or [0.0] * n)
-    boxes = np.stack([left, np.zeros(n), left + 40, np.full(n, 40.0)], axis=1)
+Row = Mapping[str, Any]
+"""A row of a table or of a summary, by the names of its columns."""
+
+
+def faces(*readings: tuple[int, str, float, float]) -> Faces:
+    """Faces of (track, expression, valence, AU12)."""
+    n = len(readings)
+    expression = np.full((n, len(EXPRESSIONS)), 0.02)
+    for index, (_, label, _, _) in enumerate(readings):
+        expression[index, EXPRESSIONS.index(label)] = 0.86
     return Faces(
-        boxes=boxes,
-        track_ids=np.arange(n),
-        valence=np.array(va),
-        arousal=np.array(va),
-        expression=np.full((n, 8), 1 / 8),
-        action_units=np.tile(np.array(units or [0.5] * 12), (n, 1)),
+        boxes=np.tile(np.float32([0, 0, 9, 9]), (n, 1)),
+        confidence=np.full(n, 0.9),
+        track_ids=[reading[0] for reading in readings],
+        expression=expression,
+        valence=[reading[2] for reading in readings],
+        arousal=np.zeros(n),
+        action_units=[[0.1, reading[3]] for reading in readings],
         expression_labels=EXPRESSIONS,
-        action_unit_labels=ACTION_UNITS_12,
+        action_unit_labels=UNITS,
     )
 
 
-def write_tables(folder: Path, videos: Mapping[str, Sequence[Faces]]) -> Path:
-    """A folder with one table per video, one `Faces` per frame."""
-    folder.mkdir(exist_ok=True)
-    for video, frames in videos.items():
-        with TableWriter(folder / f"{video}.parquet", table_schema(action_unit_labels=ACTION_UNITS_12)) as writer:
-            for index, faces in enumerate(frames):
-                writer.append(f"batch1/{video}.mp4", Frame(index=index, time_s=index / 30, faces=faces))
-    return folder
+NOBODY = Faces.empty(EXPRESSIONS, UNITS)
 
 
-def write_va_tree(folder: Path, tracks: Mapping[str, Sequence[float]]) -> Path:
-    """Aff-Wild2 annotations of the validation set: valence and arousal are the same number in each frame."""
-    place = folder / "VA_Estimation_Challenge" / "Validation_Set"
-    place.mkdir(parents=True)
-    for name, values in tracks.items():
-        (place / f"{name}.txt").write_text("valence,arousal\n" + "".join(f"{v},{v}\n" for v in values))
-    return folder
+def steady(n: int, fps: float, reading: tuple[int, str, float, float]) -> list[tuple[float, Faces]]:
+    """The same face in n frames: (time_s, Faces) each."""
+    return [(index / fps, faces(reading)) for index in range(n)]
+
+
+def write_frames(path: Path, sources: Mapping[str, list[tuple[float, Faces]]], **metadata: str) -> Path:
+    """A table of ``{"a.mp4": [(time_s, Faces), ...]}``."""
+    with TableWriter(path, table_schema(action_unit_labels=UNITS, metadata=metadata)) as writer:
+        for source, frames in sources.items():
+            for index, (time_s, found) in enumerate(frames):
+                writer.append(source, Frame(index=index, time_s=time_s, faces=found))
+    return path

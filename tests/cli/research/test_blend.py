@@ -16,7 +16,7 @@ from mien.evaluation import (
     choose_compound_model,
     search_weights,
 )
-from tests.helpers.affect_tables import table_faces, write_tables, write_va_tree
+from tests.helpers.scored_tables import table_faces, write_tables, write_va_tree
 
 
 @pytest.fixture

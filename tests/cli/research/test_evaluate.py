@@ -19,7 +19,7 @@ from mien.evaluation import (
 )
 from mien.evaluation.challenge.submission_formats import PREDICTION_FORMATS
 from mien.metrics import p_va
-from tests.helpers.affect_tables import table_faces, write_tables, write_va_tree
+from tests.helpers.scored_tables import table_faces, write_tables, write_va_tree
 
 AU_HEADER = "AU1,AU2,AU4,AU6,AU7,AU10,AU12,AU15,AU23,AU24,AU25,AU26"
 

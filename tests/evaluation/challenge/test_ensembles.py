@@ -12,7 +12,7 @@ from mien.evaluation import (
     TablePredictor,
 )
 from mien.evaluation.protocols import challenges
-from tests.helpers.affect_tables import table_faces, write_tables, write_va_tree
+from tests.helpers.scored_tables import table_faces, write_tables, write_va_tree
 
 
 @pytest.mark.parametrize("n_listed", [3, 4, 5])

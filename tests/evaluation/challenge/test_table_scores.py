@@ -10,7 +10,7 @@ from mien.evaluation import (
     PREDICTION_FORMATS,
     TablePredictor,
 )
-from tests.helpers.affect_tables import table_faces, write_tables, write_va_tree
+from tests.helpers.scored_tables import table_faces, write_tables, write_va_tree
 
 
 def test_pitfall_12_left_and_right_are_the_sides_of_one_raw_video(tmp_path: Path) -> None:
