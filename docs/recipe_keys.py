@@ -8,16 +8,17 @@ from collections.abc import Iterator
 from dataclasses import MISSING, fields
 
 from mien.core import Registry
-from mien.training import Recipe, schedule_settings, settings
-from mien.training.data.sources import SOURCES
+from mien.training import SOURCES, Recipe
+from mien.training.engine.targets import TARGETS
 from mien.training.losses.registry import LOSSES
 from mien.training.models.backbones import BACKBONES
 from mien.training.models.heads import HEADS
+from mien.training.recipes import schedule_settings, settings, target_settings
 
 _INTRODUCTION = """\
 # Keys of a recipe
 
-<!-- Written by `make docs-train` from mien.training.recipes.settings; change it there. -->
+<!-- Written by `make docs-train` from mien.training.recipes; change it there. -->
 
 A recipe is a TOML file. An unknown key, a missing key or a value of a wrong type is an error that names its place. Keys
 without a default are required. [training.md](training.md) describes training.
@@ -34,12 +35,21 @@ _TABLES = {
     "[optimizer], [stages.optimizer]": schedule_settings.OptimizerSettings,
     "[augmentation]": settings.AugmentationSettings,
     "[coupling]": settings.CouplingSettings,
-    "[[teachers]]": settings.TeacherSettings,
+    '[[targets]], [[stages.targets]] with name = "auxiliary_rows"': target_settings.AuxiliaryRowsSettings,
+    '[[targets]], [[stages.targets]] with name = "pseudo_labels"': target_settings.PseudoLabelSettings,
+    '[[targets]], [[stages.targets]] with name = "self_distillation"': target_settings.SelfDistillationSettings,
+    '[[targets]], [[stages.targets]] with name = "teacher"': target_settings.TeacherSettings,
+    '[[targets]], [[stages.targets]] with name = "co_annotation"': target_settings.CoAnnotationSettings,
     "[calibration]": settings.CalibrationSettings,
     "[[published]]": settings.PublishedSettings,
 }
 
-_NAMES: dict[str, Registry[typing.Any]] = {"Sources": SOURCES, "Heads": HEADS, "Losses": LOSSES}
+_NAMES: dict[str, Registry[typing.Any]] = {
+    "Sources": SOURCES,
+    "Heads": HEADS,
+    "Losses": LOSSES,
+    "Target providers": TARGETS,
+}
 
 
 def meanings(kind: type) -> dict[str, str]:
@@ -68,6 +78,8 @@ def lines() -> Iterator[str]:
 
 
 def _type(text: str) -> str:
+    if text.startswith("Literal"):
+        return "`str`"
     if "Settings" in text:
         return "table" if "tuple" not in text else "tables"
     return f"`{text}`".replace("|", "\\|")

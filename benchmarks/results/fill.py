@@ -26,7 +26,7 @@ from benchmarks.results.results_page import NAME, results_page
 from benchmarks.results.train_row import count_rows, digest, row_folder, train_row
 from mien.core import ConfigError, DatasetError, MienError, OutputError
 from mien.results import output_errors
-from mien.training.run import ComputeSettings
+from mien.training import ComputeSettings
 
 logger = logging.getLogger(__name__)
 

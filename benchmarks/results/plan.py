@@ -8,18 +8,17 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from mien.core import ConfigError
+from mien.training import Recipe, list_recipes, load_recipe
 from mien.training.models.backbones.registry import Option
-from mien.training.recipes.recipe import Recipe, list_recipes, load_recipe
+from mien.training.recipes.schedule_settings import OptimizerSettings, StageSettings
 from mien.training.recipes.settings import (
     AugmentationSettings,
     DataSettings,
     HeadSettings,
     LossSettings,
     ModelSettings,
-    OptimizerSettings,
     PublishedSettings,
     SourceSettings,
-    StageSettings,
 )
 
 
@@ -172,7 +171,7 @@ def under_budget(row: Row, budget: Budget, n_rows: int) -> Recipe:
     epochs, _ = budget.epochs(n_rows)
     return Recipe(
         name=trained_name(row, budget),
-        data=DataSettings(sources=(SourceSettings(name="open-faces", split="ferplus-train"),)),
+        data=DataSettings(sources=(SourceSettings(name="open-ferplus"),)),
         model=dataclasses.replace(row.recipe.model, input_px=budget.size_px, start=row.start),
         heads=dict(_HEADS),
         losses=dict(_LOSSES),

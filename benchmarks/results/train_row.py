@@ -16,6 +16,7 @@ import torch
 from benchmarks.machine import today
 from benchmarks.results.plan import Budget, Row, under_budget
 from benchmarks.results.records import Trained
+from mien.training import ComputeSettings
 from mien.training.data.batch_loader import clean_inputs
 from mien.training.data.sources import hold_out, load_source
 from mien.training.data.training_images import cached_side_px, default_cache_folder
@@ -23,8 +24,8 @@ from mien.training.engine.trainer import CHECKPOINT, Trainer
 from mien.training.export.bundle_files import write_bundle
 from mien.training.export.card_content import create_card
 from mien.training.export.onnx_export import describe, export_onnx, runtime_gap
+from mien.training.picture_training import evaluate_bundle
 from mien.training.recipes.recipe import Recipe
-from mien.training.run import ComputeSettings, measure_bundle
 
 logger = logging.getLogger(__name__)
 
@@ -115,7 +116,7 @@ def train_row(row: Row, budget: Budget, n_rows: int, data: Path, work: Path, mac
     graph = export_onnx(network, budget.size_px)
     # A gap above the bound for bundles is a result too, which the page reports: the graph is what is measured.
     gap = runtime_gap(network, graph, clean_inputs(train_set, recipe, np.arange(min(_N_PARITY, len(train_set)))))
-    card = create_card([(source, train_set)])
+    card = create_card(train_set)
     provenance = f"{today()}, torch {torch.__version__}"
     spec = dataclasses.replace(
         describe(recipe, "1", graph, train_set.labels),
@@ -125,7 +126,7 @@ def train_row(row: Row, budget: Budget, n_rows: int, data: Path, work: Path, mac
         limitations=(*recipe.limitations, *card.limitations),
     )
     write_bundle(folder / "bundle", graph, spec)
-    spec = measure_bundle(folder / "bundle", data, spec, PROTOCOLS)
+    spec = evaluate_bundle(folder / "bundle", data, spec, PROTOCOLS)
     return Trained(
         digest=digest(recipe, n_rows),
         images=epochs * n_shown,

@@ -135,11 +135,13 @@ def _change(tables: dict[str, Any], way: list[str], value: object, where: str) -
 
 
 def _reach(tables: dict[str, Any], way: list[str], where: str) -> list[dict[str, Any]]:
-    """The tables at the end of a path; ``*`` stands for each entry of a list. Absent tables are created."""
+    """The tables at the end of a path; ``*`` stands for each entry of a list, a number for one. Absent ones appear."""
     found: list[Any] = [tables]
     for step in way:
         if step == "*":
             found = [entry for entries in found for entry in entries]
+        elif step.isdigit():
+            found = [entries[int(step)] for entries in found]
         else:
             found = [entry.setdefault(step, {}) for entry in found]
     if not found or not all(isinstance(table, dict) for table in found):

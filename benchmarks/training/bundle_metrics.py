@@ -69,8 +69,8 @@ def add_study_options(parser: argparse.ArgumentParser) -> None:
 
 def create_trainers(threads: int | None) -> tuple[Train, Pretrain]:
     """The training functions of mien with a number of threads, and the logging of their progress."""
-    from mien.training.run import ComputeSettings, train_bundle, train_network
+    from mien.training import ComputeSettings, train_bundle, train_network
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     compute = ComputeSettings(threads=threads)
-    return functools.partial(train_bundle, machine=compute), functools.partial(train_network, machine=compute)
+    return functools.partial(train_bundle, compute=compute), functools.partial(train_network, compute=compute)

@@ -56,9 +56,7 @@ def one_epoch(recipe: Recipe, size_px: int) -> Recipe:
         recipe.stages[0],
         epochs=1,
         size_px=size_px,
-        auxiliary_rows=0,
-        labelled_auxiliary_rows=0,
-        pseudo_label_auxiliary=False,
+        targets=(),
     )
     return replace(recipe, stages=(stage,))
 

@@ -1,33 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Made-up faces and recipes cut short, for tests that train."""
+"""Synthetic faces and shortened recipes, for tests that train."""
 
 import dataclasses
+from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
-from mien.core import ACTION_UNITS_12, DIMENSIONS, EXPRESSION_ORDERS, INTENSITY_LABELS
-from mien.datasets import AU_RULES, FERPLUS_TEMPLATE
+from mien.core import ACTION_UNITS_12, DIMENSIONS, EXPRESSION_ORDERS, INTENSITY_LABELS, LANDMARK_COLUMNS
+from mien.datasets import AU_RULES, FERPLUS_TEMPLATE, LandmarkFaces
+from mien.faces import keypoints_of
 from mien.training.data.training_images import Pictures
 from mien.training.data.training_set import TrainingSet
 from mien.training.recipes.recipe import Recipe
-from mien.training.recipes.settings import (
-    DataSettings,
-    HeadSettings,
-    LossSettings,
-    ModelSettings,
-    SourceSettings,
-    StageSettings,
-)
+from mien.training.recipes.schedule_settings import StageSettings
+from mien.training.recipes.settings import DataSettings, HeadSettings, LossSettings, ModelSettings, SourceSettings
+from mien.training.recipes.target_settings import AuxiliaryRowsSettings, TargetSettings
 
 UNITS = tuple(AU_RULES)
 
 
 def create_recipe(**changes: object) -> Recipe:
-    """A light net of three heads and one stage of one epoch; any field may be another."""
+    """A light network of three heads and one stage of one epoch; any field may be another."""
     fields: dict[str, object] = {
         "name": "made-up",
-        "data": DataSettings(sources=(SourceSettings(name="open-faces"),)),
+        "data": DataSettings(sources=(SourceSettings(name="open-ferplus"),)),
         "model": ModelSettings(backbone="mobilenetv3_small_050", input_px=32),
         "heads": {
             "expression": HeadSettings(),
@@ -59,18 +57,24 @@ def shortened(recipe: Recipe, size_px: int = 32, epochs: int = 1) -> Recipe:
             stage,
             epochs=epochs,
             size_px=0,
-            teacher_px=0,
             batch=8,
-            auxiliary_rows=min(stage.auxiliary_rows, 4),
-            labelled_auxiliary_rows=0,
+            targets=tuple(_shortened_targets(settings) for settings in stage.targets),
         )
         for stage in recipe.stages
     ]
     return dataclasses.replace(recipe, model=model, stages=tuple(stages))
 
 
+def _shortened_targets(settings: TargetSettings) -> TargetSettings:
+    if isinstance(settings, AuxiliaryRowsSettings):
+        return dataclasses.replace(settings, n=4, n_labelled=0)
+    return dataclasses.replace(settings, size_px=0) if hasattr(settings, "size_px") else settings
+
+
 def create_samples(n: int, recipe: Recipe, seed: int = 0) -> TrainingSet:
-    """Noise with labels for the recipe's tasks, a third of each unknown, the last four rows secondary."""
+    """Noise with labels for the recipe's tasks, a third of each unknown, the last four rows auxiliary."""
+    if "landmarks" in recipe.tasks:
+        return create_landmark_samples(n, seed)
     rng = np.random.default_rng([n, seed])
     labels = {
         "expression": EXPRESSION_ORDERS[recipe.data.expressions],
@@ -83,9 +87,9 @@ def create_samples(n: int, recipe: Recipe, seed: int = 0) -> TrainingSet:
     affect = rng.uniform(-1, 1, (n, 2)).astype(np.float32)
     units = rng.integers(0, 2, (n, len(labels["action_units"]))).astype(np.float32)
     units[rng.random(units.shape) < 0.3] = np.nan
-    units[::3] = rng.integers(0, 2, units[::3].shape)  # some rows know all of them, as some measures need
-    landmarks = np.tile(np.array(FERPLUS_TEMPLATE, np.float32), (n, 1, 1))
-    landmarks[::4] = np.nan
+    units[::3] = rng.integers(0, 2, units[::3].shape)  # some rows know all of them, as some metrics need
+    keypoints = np.tile(np.array(FERPLUS_TEMPLATE, np.float32), (n, 1, 1))
+    keypoints[::4] = np.nan
     targets = {"expression": expression, "valence_arousal": affect, "action_units": units}
     targets |= {task: rng.random((n, len(names)), dtype=np.float32) for task, names in INTENSITY_LABELS.items()}
     names = [f"face {row}" for row in range(n)]
@@ -94,14 +98,68 @@ def create_samples(n: int, recipe: Recipe, seed: int = 0) -> TrainingSet:
         inputs=_inputs(n, recipe, names, rng),
         targets={task: targets[task] for task in recipe.tasks},
         labels={task: labels[task] for task in recipe.tasks},
-        keypoints=landmarks,
+        keypoints=keypoints,
         primary=np.arange(n) < n - 4,
     )
 
 
-def _inputs(n: int, recipe: Recipe, names: list[str], rng: np.random.Generator) -> object:
+def _inputs(n: int, recipe: Recipe, names: list[str], rng: np.random.Generator) -> Any:
     if not recipe.model.backbone:
         return rng.normal(size=(n, recipe.model.n_vector)).astype(np.float32)
-    pictures = rng.integers(0, 255, (n, 48, 48, 3), dtype=np.uint8)
-    encoded = [cv2.imencode(".png", picture)[1].tobytes() for picture in pictures]
-    return Pictures.of(names, encoded, recipe.model.colour)
+    return Pictures.of(names, encoded(rng.integers(0, 255, (n, 48, 48, 3), dtype=np.uint8)), recipe.model.colour)
+
+
+def encoded(pictures: npt.NDArray[np.uint8]) -> list[bytes]:
+    """N pictures as PNG files."""
+    return [cv2.imencode(".png", picture)[1].tobytes() for picture in pictures]
+
+
+def face_landmarks() -> npt.NDArray[np.float64]:
+    """(68, 2) fractions: a face of circles and lines that equals its mirror image."""
+    t = np.linspace(np.pi, 0, 17)
+    jaw = np.stack([0.5 + 0.3 * np.cos(t), 0.5 + 0.35 * np.sin(t)], 1)
+    brows = np.stack([np.r_[0.27:0.43:5j, 0.57:0.73:5j], np.full(10, 0.3)], 1)
+    bridge = np.stack([np.full(4, 0.5), np.r_[0.4:0.55:4j]], 1)
+    nose = np.concatenate([bridge, np.stack([np.r_[0.45:0.55:5j], np.full(5, 0.6)], 1)])
+    eye = np.array([[-0.05, 0], [-0.02, -0.02], [0.02, -0.02], [0.05, 0], [0.02, 0.02], [-0.02, 0.02]])
+    angles = np.pi - np.arange(12) * np.pi / 6
+    outer = np.stack([0.5 + 0.12 * np.cos(angles), 0.72 - 0.05 * np.sin(angles)], 1)
+    angles = np.pi - np.arange(8) * np.pi / 4
+    inner = np.stack([0.5 + 0.09 * np.cos(angles), 0.72 - 0.02 * np.sin(angles)], 1)
+    return np.concatenate([jaw, brows, nose, eye + np.array([0.35, 0.4]), eye + np.array([0.65, 0.4]), outer, inner])
+
+
+def create_landmark_faces(n: int, seed: int = 0) -> LandmarkFaces:
+    """N different gray pictures of 80 px with the same landmarks."""
+    rng = np.random.default_rng(seed)
+    return LandmarkFaces(
+        names=tuple(f"{row}" for row in range(n)),
+        images=tuple(encoded(rng.integers(0, 255, (n, 80, 80), dtype=np.uint8))),
+        source=np.full(n, "made-up"),
+        landmarks=np.repeat(face_landmarks()[None], n, axis=0).astype(np.float32),
+        pose_rad=rng.normal(0, 0.2, (n, 3)).astype(np.float32),
+        eyes_open=rng.uniform(0, 1, (n, 2)).astype(np.float32),
+    )
+
+
+def create_landmark_samples(n: int, seed: int = 0) -> TrainingSet:
+    """The same faces as a training set."""
+    faces = create_landmark_faces(n, seed)
+    return TrainingSet(
+        groups=faces.names,
+        inputs=Pictures.of(faces.names, faces.images, "gray"),
+        targets={
+            "landmarks": faces.landmarks.reshape(n, -1),
+            "pose": faces.pose_rad,
+            "eyes": faces.eyes_open,
+            "face": np.ones((n, 1), np.float32),
+        },
+        labels={
+            "landmarks": LANDMARK_COLUMNS,
+            "pose": ("pitch", "yaw", "roll"),
+            "eyes": ("image_left", "image_right"),
+            "face": ("face",),
+        },
+        keypoints=keypoints_of(faces.landmarks).astype(np.float32),
+        primary=np.ones(n, dtype=bool),
+    )

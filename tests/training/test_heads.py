@@ -177,7 +177,7 @@ def test_a_refit_and_vectors_of_another_bundle(tmp_path: Path) -> None:
     assert spec.metrics == ()  # the set that would measure it has taught it
     assert spec.smoothing == "va=50"
     with pytest.raises(ConfigError, match="the vectors were made by mien-light"):
-        train_head(load_recipe("hse-va"), tmp_path, tmp_path / "b", tmp_path / "w", bundle=tmp_path / "bundle")
+        train_head(load_recipe("hse-va"), tmp_path, tmp_path / "b", tmp_path / "w", model=tmp_path / "bundle")
 
 
 def test_missing_vectors_and_vectors_of_nothing_labelled(tmp_path: Path) -> None:

@@ -19,8 +19,8 @@ def read_typed(kind: type[Instance], content: object, where: str) -> Instance:
     """An instance of a dataclass from parsed JSON or TOML.
 
     Supported annotations are bool, int, float (which accepts whole numbers), str, ``Literal``, tuples,
-    ``Mapping[str, X]``, dataclasses, and unions of these and None. A field with metadata ``formerly`` also reads its
-    old names.
+    ``Mapping[str, X]``, dataclasses, and unions of these and None. In a union of dataclasses the key ``name`` selects
+    the one whose field ``name`` has that default. A field with metadata ``formerly`` also reads its old names.
 
     Args:
         kind: Dataclass whose annotations say what each key may hold.
@@ -129,6 +129,8 @@ def _value(expected: Any, value: Any, where: str) -> Any:
             raise ConfigError(f"{where} must be a table, got {value!r}")
         return {key: _value(kinds[1], item, f"{where}: {key}") for key, item in value.items()}
     if origin in (types.UnionType, typing.Union):
+        if len(kinds) > 1 and all(is_dataclass(kind) for kind in kinds):
+            return read_typed(_named_kind(kinds, value, where), value, where)
         return _one_of_several(kinds, value, where)
     if expected is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
@@ -142,6 +144,15 @@ def _choice(allowed: tuple[Any, ...], value: Any, where: str) -> Any:
     if not any(type(value) is type(one) and value == one for one in allowed):
         raise ConfigError(f"{where} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
     return value
+
+
+def _named_kind(kinds: tuple[Any, ...], value: Any, where: str) -> type[Any]:
+    """The dataclass of a union whose field ``name`` has the value's ``name`` as default."""
+    own = {str(field.default): kind for kind in kinds for field in fields(kind) if field.name == "name"}
+    name = value.get("name") if isinstance(value, Mapping) else None
+    if name not in own:
+        raise ConfigError(f"{where}: name must be one of {sorted(own)}, got {name!r}")
+    return typing.cast(type[Any], own[name])
 
 
 def _tuple(kinds: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:

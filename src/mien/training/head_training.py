@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Heads on stored vectors: trained, and exported together with the frozen bundle that made the vectors."""
+"""Trains heads on stored vectors and exports them together with the frozen bundle that made the vectors."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from mien.results import FeatureInfo
 from mien.training.data.batch_loader import clean_inputs
 from mien.training.data.feature_sources import fit_recipe
 from mien.training.data.sources import TrainingData
+from mien.training.engine.compute import ComputeSettings
 from mien.training.engine.trainer import Trainer
 from mien.training.export.bundle_files import write_bundle, write_head
 from mien.training.export.onnx_export import (
@@ -30,16 +31,15 @@ from mien.training.export.onnx_export import (
     output_names,
     parity_gap,
 )
-from mien.training.recipes.recipe import Recipe
-from mien.training.run import (
-    ComputeSettings,
+from mien.training.picture_training import (
+    evaluate_bundle,
     is_refit,
-    measure_bundle,
     provenance,
     run_graph,
     selection_caveats,
     train_network,
 )
+from mien.training.recipes.recipe import Recipe
 
 logger = logging.getLogger(__name__)
 
@@ -52,61 +52,61 @@ def train_head(
     data: Path,
     out: Path,
     work: Path,
-    machine: ComputeSettings | None = None,
-    bundle: str | Path | None = None,
+    compute: ComputeSettings | None = None,
+    model: str | Path | None = None,
 ) -> ModelSpec | HeadSpec | None:
     """Train a recipe of stored vectors.
 
-    A head over frames becomes one bundle with the frozen net that made the vectors: crops in, the head's answers out.
-    A head over clips becomes a folder for `mien.inference.load_head`.
+    A head over frames becomes one bundle with the frozen network that made the vectors: crops in, the head's
+    predictions out. A head over clips becomes a folder for `mien.inference.load_head`.
 
     Args:
-        recipe: with ``[[model.vectors]]``; their lengths follow the stored ones.
-        data: folder of the data sets, with the shards below it.
-        out: folder of the new bundle or head.
-        work: folder for checkpoints; an interrupted training goes on from there.
-        machine: devices and threads.
-        bundle: name or folder of the bundle that made the vectors; None for the name in the shards.
+        recipe: Recipe with ``[[model.vectors]]``; their lengths follow the stored ones.
+        data: Folder of the data sets, with the shards below it.
+        out: Folder of the new bundle or head.
+        work: Folder for checkpoints; an interrupted training resumes from there.
+        compute: Devices and threads.
+        model: Name or folder of the bundle that made the vectors; None for the name in the shards.
 
     Returns:
-        What was written; None in the further processes of a training on several devices.
+        The description of the bundle or head; None in the further processes of a training on several devices.
 
     Raises:
-        ConfigError: the recipe does not fit the data, or the bundle did not make the vectors.
-        DatasetError: labels or vectors are missing.
-        ModelError: the bundle is missing, or the exported graph and the network disagree.
+        ConfigError: The recipe does not fit the data, or the bundle did not make the vectors.
+        DatasetError: Labels or vectors are missing.
+        ModelError: The bundle is missing, or the exported graph and the network disagree.
     """
-    machine = machine or ComputeSettings()
+    compute = compute or ComputeSettings()
     if not recipe.model.vectors:
-        raise ConfigError(f"{recipe.name} has no [[model.vectors]]: nothing tells what made the vectors of its bundle")
+        raise ConfigError(f"{recipe.name} has no [[model.vectors]]: the bundle that made its vectors is unknown")
     recipe, made = fit_recipe(recipe, data)
     over_clips = recipe.model.clip != "frames"
-    # Before hours of training: is the frozen net at hand?
-    backbone = None if over_clips else _load_backbone(bundle, made)
-    trainer, training_data = train_network(recipe, data, work, machine)
+    # Loaded before hours of training, so that a missing bundle is an error now.
+    backbone = None if over_clips else _load_backbone(model, made)
+    trainer, training_data = train_network(recipe, data, work, compute)
     if not trainer.fabric.is_global_zero:
         return None
     graph = export_onnx(trainer.result.cpu(), recipe.model.n_vector)
     checked = clean_inputs(training_data.train_set, recipe, np.arange(min(_N_PARITY, len(training_data.train_set))))
     gap = parity_gap(trainer.result, graph, checked)
     if backbone is None:
-        return _write_clip_head(out, graph, made, _Trained(recipe, trainer, training_data, gap, machine))
-    trained = _Trained(recipe, trainer, training_data, gap, machine)
+        return _write_clip_head(out, graph, made, _Trained(recipe, trainer, training_data, gap, compute))
+    trained = _Trained(recipe, trainer, training_data, gap, compute)
     spec = _write_merged(out, graph, backbone, trained)
     has_crops = any((data / name).is_dir() for name in _CROP_FOLDERS)
     protocols = training_data.card.protocols if has_crops and not is_refit(recipe) else ()
-    return measure_bundle(out, data, spec, protocols)
+    return evaluate_bundle(out, data, spec, protocols)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Trained:
-    """What the cards are written from."""
+    """A trained head and everything that its card is written from."""
 
     recipe: Recipe
     trainer: Trainer
     training_data: TrainingData
     gap: float
-    machine: ComputeSettings
+    compute: ComputeSettings
 
     @property
     def limitations(self) -> tuple[str, ...]:
@@ -117,12 +117,12 @@ class _Trained:
         )
 
 
-def _load_backbone(bundle: str | Path | None, made: tuple[FeatureInfo, ...]) -> Bundle:
+def _load_backbone(model: str | Path | None, made: tuple[FeatureInfo, ...]) -> Bundle:
     digests = {info.digest for info in made}
     if len(digests) > 1:
         names = ", ".join(dict.fromkeys(info.made_by for info in made))
         raise ConfigError(f"the vectors come from several bundles ({names}); one bundle can hold one of them")
-    found = load_bundle(bundle or made[0].made_by, kind="affect")
+    found = load_bundle(model or made[0].made_by, kind="affect")
     if found.digest not in digests:
         raise ConfigError(
             f"{found.folder} has digest {found.digest[:12]}, the vectors were made by {made[0].made_by} "
@@ -155,7 +155,7 @@ def _write_merged(out: Path, head: bytes, backbone: Bundle, trained: _Trained) -
             dict.fromkeys(text for text in (base.weights_notice, training_data.card.notice) if text)
         ),
         training_sources=(*base.training_sources, *training_data.card.training_sources),
-        provenance=f"{provenance(recipe, trained.trainer, max(gap, trained.gap), trained.machine)}; "
+        provenance=f"{provenance(recipe, trained.trainer, max(gap, trained.gap), trained.compute)}; "
         f"on the frozen features of {base.name} {backbone.digest[:12]}",
         limitations=tuple(dict.fromkeys((*base.limitations, *trained.limitations))),
     )
@@ -191,7 +191,7 @@ def _write_clip_head(out: Path, graph: bytes, made: tuple[FeatureInfo, ...], tra
         training_sources=training_data.card.training_sources,
         limitations=trained.limitations,
         recipe=recipe.name,
-        provenance=provenance(recipe, trained.trainer, trained.gap, trained.machine),
+        provenance=provenance(recipe, trained.trainer, trained.gap, trained.compute),
     )
     write_head(out, graph, spec)
     return spec

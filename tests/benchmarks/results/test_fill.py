@@ -13,7 +13,7 @@ from benchmarks.results.plan import BUDGET, Budget, Row, list_rows
 from benchmarks.results.records import Record, Trained, load_records
 from benchmarks.results.train_row import MEASURES
 from mien.core import ConfigError, DatasetError
-from mien.training.run import ComputeSettings
+from mien.training import ComputeSettings
 from tests.helpers.results_rows import N_ROWS, trained
 
 pytestmark = pytest.mark.filterwarnings("default")  # torch and its exporter warn about themselves

@@ -12,6 +12,7 @@ from mien.core import ConfigError, MetricValue, ModelSpec
 from mien.inference import load_spec
 from mien.training import Recipe
 from mien.training.export.bundle_files import write_bundle
+from mien.training.recipes.target_settings import CoAnnotationSettings
 
 
 def test_every_row_is_a_recipe_of_its_own() -> None:
@@ -24,9 +25,14 @@ def test_every_row_is_a_recipe_of_its_own() -> None:
     assert recipes["48-px"].model.input_px == 48
     assert recipes["plurality"].losses["expression"].name == "top_cross_entropy"
     assert "action_units" not in recipes["no-action-units"].tasks
-    assert not any(stage.pseudo_label_auxiliary for stage in recipes["no-distillation"].stages)
-    assert recipes["co-annotation"].coupling.co_annotation == "soft"
-    assert recipes["base"].coupling.co_annotation == "none"
+    named = {
+        row: [[target.name for target in stage.targets] for stage in recipe.stages] for row, recipe in recipes.items()
+    }
+    assert named["base"] == [["auxiliary_rows"], ["auxiliary_rows", "pseudo_labels"]]
+    assert named["no-distillation"] == [["auxiliary_rows"], ["auxiliary_rows"]]
+    assert named["only-voted"] == [[], []]
+    assert recipes["co-annotation"].targets == (CoAnnotationSettings(soft=True),)
+    assert recipes["base"].targets == ()
     budgets = {sum(stage.epochs for stage in recipe.stages) for recipe in recipes.values()}
     assert len(budgets) == 1  # one budget for all
 

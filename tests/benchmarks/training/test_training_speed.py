@@ -39,4 +39,4 @@ def test_the_plain_loop_has_the_same_losses(tmp_path: Path) -> None:
 
 def test_an_epoch_at_one_size_of_voted_faces() -> None:
     (stage,) = speed.one_epoch(load_recipe("mien-light"), 112).stages
-    assert (stage.epochs, stage.size_px, stage.auxiliary_rows, stage.labelled_auxiliary_rows) == (1, 112, 0, 0)
+    assert (stage.epochs, stage.size_px, stage.targets) == (1, 112, ())

@@ -17,16 +17,24 @@ from mien.training.losses import registry  # noqa: E402 - needs torch
 NAN = math.nan
 
 
+REPEATS = {"landmark_distance": 68}
+"""Loss -> how often it has two columns, where not once."""
+
+
 def create(name: str) -> registry.Loss:
     labels = np.array([[1, 0], [0, 1], [0.5, 0.5]], np.float32)
-    return registry.create_loss(LossSettings(name=name), labels)
+    return registry.create_loss(LossSettings(name=name), np.tile(labels, REPEATS.get(name, 1)))
+
+
+def n_columns(name: str) -> int:
+    return 2 * REPEATS.get(name, 1)
 
 
 @pytest.mark.parametrize("name", list(registry.LOSSES))
 def test_unknown_rows_change_nothing(name: str) -> None:
     """Pitfall 7: rows are selected; a masked product would move CCC and cross-entropy."""
     torch.manual_seed(0)
-    outputs, shares = torch.randn(6, 2), torch.softmax(torch.randn(6, 2), 1)
+    outputs, shares = torch.randn(6, n_columns(name)), torch.softmax(torch.randn(6, n_columns(name)), 1)
     with_holes = shares.clone()
     with_holes[4:] = NAN
     assert create(name)(outputs, with_holes) == create(name)(outputs[:4], shares[:4])
@@ -34,8 +42,8 @@ def test_unknown_rows_change_nothing(name: str) -> None:
 
 @pytest.mark.parametrize("name", list(registry.LOSSES))
 def test_nothing_known_is_a_zero_with_a_gradient(name: str) -> None:
-    outputs = torch.randn(3, 2, requires_grad=True)
-    value = create(name)(outputs, torch.full((3, 2), NAN))
+    outputs = torch.randn(3, n_columns(name), requires_grad=True)
+    value = create(name)(outputs, torch.full((3, n_columns(name)), NAN))
     value.backward()
     assert float(value.detach()) == 0
     assert outputs.grad is not None
@@ -44,8 +52,8 @@ def test_nothing_known_is_a_zero_with_a_gradient(name: str) -> None:
 
 @pytest.mark.parametrize("name", list(registry.LOSSES))
 def test_constant_outputs_have_a_finite_gradient(name: str) -> None:
-    outputs = torch.zeros(4, 2, requires_grad=True)
-    create(name)(outputs, torch.softmax(torch.randn(4, 2), 1)).backward()
+    outputs = torch.zeros(4, n_columns(name), requires_grad=True)
+    create(name)(outputs, torch.softmax(torch.randn(4, n_columns(name)), 1)).backward()
     assert outputs.grad is not None
     assert torch.isfinite(outputs.grad).all()
 
@@ -77,6 +85,7 @@ def test_task_weights() -> None:
     [
         ("no_such_loss", {}, "no loss is named"),
         ("ccc", {"form": "D"}, "A, B or C"),
+        ("landmark_distance", {}, "136 columns"),
         ("soft_cross_entropy", {"class_weights": "median"}, "'max', 'mean' or 'total'"),
         ("bce", {"gamma": 2.0}, "does not accept these options"),
     ],
@@ -88,7 +97,7 @@ def test_unknown_names_and_options_are_refused(name: str, options: dict[str, str
 
 @pytest.mark.parametrize("name", list(registry.LOSSES))
 def test_a_better_prediction_has_a_lower_loss(name: str) -> None:
-    shares = torch.tensor([[0.9, 0.1], [0.2, 0.8], [0.4, 0.6], [0.7, 0.3]])
+    shares = torch.tensor([[0.9, 0.1], [0.2, 0.8], [0.4, 0.6], [0.7, 0.3]]).repeat(1, REPEATS.get(name, 1))
     right, wrong = torch.logit(shares), -torch.logit(shares)
     assert create(name)(right, shares) < create(name)(wrong, shares)
 

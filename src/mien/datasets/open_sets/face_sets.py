@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -192,20 +193,26 @@ _LANDMARK_SETS = {
 }
 
 
-def load_landmark_faces(folder: str | Path, split: str) -> LandmarkFaces:
+def load_landmark_faces(
+    folder: str | Path, split: str, names: Sequence[str] = ("ferplus", "fairface", "lfw")
+) -> LandmarkFaces:
     """Faces with the teacher's landmarks, head pose and eye opening.
 
     Args:
         folder: Folder that holds all open sets (layout: docs/training.md).
         split: ``"train"`` (FER+ train, FairFace train, the training persons of LFW) or ``"test"`` (FairFace valid,
             the test persons of LFW); no person of LFW is in both.
+        names: Names of the sets to read.
 
     Raises:
-        AnnotationError: A file is missing or malformed, or the split is unknown.
+        AnnotationError: A file is missing or malformed, the split is unknown, or it has none of the sets.
     """
     if split not in _LANDMARK_SETS:
         raise AnnotationError(Path(folder), f"the landmark faces have the splits train, test, not {split!r}")
-    return concatenate([_with_landmarks(Path(folder), name, part) for name, part in _LANDMARK_SETS[split]])
+    chosen = [(name, part) for name, part in _LANDMARK_SETS[split] if name in names]
+    if not chosen:
+        raise AnnotationError(Path(folder), f"the split {split} of the landmark faces has no set of {', '.join(names)}")
+    return concatenate([_with_landmarks(Path(folder), name, part) for name, part in chosen])
 
 
 def _with_landmarks(folder: Path, name: str, split: str) -> LandmarkFaces:

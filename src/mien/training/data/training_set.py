@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`TrainingSet`: pictures or feature vectors with any subset of labels, as the engine wants them."""
+"""`TrainingSet`: pictures or feature vectors with any subset of labels, the one sample type of the engine."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from mien.core import ConfigError, DatasetError
 from mien.training.data.feature_vectors import StoredVectors, Vectors, is_vectors, join_vectors
+from mien.training.data.source_records import SourceRecord
 from mien.training.data.training_images import PictureReader, Pictures, cache_pictures, join_pictures
 
 Floats = npt.NDArray[np.float32]
@@ -24,15 +25,18 @@ Inputs = PictureReader | Vectors
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class TrainingSet:
-    """N samples. An unknown label is NaN; a task whose whole row is NaN is not taught by that sample.
+    """N samples. An unknown label is NaN; a sample whose whole row of a task is NaN has no label of it.
 
     Attributes:
-        groups: N names of what must not be shared between parts of a split: a video, a person, or the sample itself.
-        inputs: what the network is fed.
-        targets: task -> (N, L): shares of classes that sum to 1, valence and arousal in [-1, 1], probabilities in [0, 1].
-        labels: task -> L names.
-        keypoints: (N, 5, 2) alignment points as fractions of the picture's width and height, NaN where unknown.
-        primary: (N,) rows of which every epoch draws; the others come by ``auxiliary_rows`` and ``labelled_auxiliary_rows`` of a stage.
+        groups: N names of what must not be shared between splits: a video, a person, or the sample itself.
+        inputs: Pictures or vectors of the N samples.
+        targets: Task -> (N, L): shares of classes that sum to 1, valence and arousal in [-1, 1], probabilities in
+            [0, 1], landmarks as fractions of the picture's width and height, angles in radians.
+        labels: Task -> L names.
+        keypoints: (N, 5, 2) keypoints as fractions of the picture's width and height, NaN where unknown.
+        primary: (N,) rows that every epoch draws; a target provider may draw the others, which are auxiliary.
+        records: Facts about the sets that the rows come from.
+        record: (N,) index into ``records``; zeros unless given.
     """
 
     groups: tuple[str, ...]
@@ -41,11 +45,20 @@ class TrainingSet:
     labels: Mapping[str, tuple[str, ...]]
     keypoints: Floats
     primary: Bools
+    records: tuple[SourceRecord, ...] = ()
+    record: Rows = field(default_factory=lambda: np.empty(0, dtype=np.intp))
 
     def __post_init__(self) -> None:
         n = len(self.groups)
-        shapes = {"inputs": (n,), "keypoints": (n, 5, 2), "primary": (n,)}
-        got = {"inputs": (len(self.inputs),), "keypoints": self.keypoints.shape, "primary": self.primary.shape}
+        if not len(self.record):
+            object.__setattr__(self, "record", np.zeros(n, dtype=np.intp))
+        shapes = {"inputs": (n,), "keypoints": (n, 5, 2), "primary": (n,), "record": (n,)}
+        got = {
+            "inputs": (len(self.inputs),),
+            "keypoints": self.keypoints.shape,
+            "primary": self.primary.shape,
+            "record": self.record.shape,
+        }
         for task, names in self.labels.items():
             shapes[task], got[task] = (n, len(names)), self.targets[task].shape
         wrong = {name: (shapes[name], got[name]) for name in shapes if shapes[name] != got[name]}
@@ -70,10 +83,11 @@ class TrainingSet:
             targets={task: values[chosen] for task, values in self.targets.items()},
             keypoints=self.keypoints[chosen],
             primary=self.primary[chosen],
+            record=self.record[chosen],
         )
 
     def cached(self, folder: Path, max_side_px: int) -> TrainingSet:
-        """The same with its pictures decoded into a cache file; samples whose picture is damaged are left out."""
+        """The same set with its pictures decoded into a cache file, without samples whose picture is damaged."""
         if not isinstance(self.inputs, Pictures):
             return self
         cached = cache_pictures(self.inputs, folder, max_side_px)
@@ -86,8 +100,8 @@ class ChosenPictures:
     """Some rows of other pictures.
 
     Attributes:
-        whole: all of them.
-        rows: (N,) into ``whole``.
+        whole: All pictures.
+        rows: (N,) indices into ``whole``.
     """
 
     whole: PictureReader
@@ -115,11 +129,11 @@ def join_sets(parts: Sequence[TrainingSet]) -> TrainingSet:
     """The rows of several sets, in order. A task that a set lacks is unknown there.
 
     Raises:
-        ConfigError: two sets name the labels of a task differently.
-        DatasetError: pictures and vectors are mixed, or there is no set.
+        ConfigError: Two sets name the labels of a task differently.
+        DatasetError: Pictures and vectors are mixed, or there is no set.
     """
     if not parts:
-        raise DatasetError("there is nothing to learn from")
+        raise DatasetError("there is no set to train on")
     if len(parts) == 1:
         return parts[0]
     labels: dict[str, tuple[str, ...]] = {}
@@ -133,6 +147,7 @@ def join_sets(parts: Sequence[TrainingSet]) -> TrainingSet:
         )
         for task, names in labels.items()
     }
+    records = tuple(dict.fromkeys(record for part in parts for record in part.records))
     return TrainingSet(
         groups=sum((part.groups for part in parts), ()),
         inputs=_join_inputs([part.inputs for part in parts]),
@@ -140,7 +155,15 @@ def join_sets(parts: Sequence[TrainingSet]) -> TrainingSet:
         labels=labels,
         keypoints=np.concatenate([part.keypoints for part in parts]),
         primary=np.concatenate([part.primary for part in parts]),
+        records=records,
+        record=np.concatenate([_joined_record(part, records) for part in parts]),
     )
+
+
+def _joined_record(part: TrainingSet, records: tuple[SourceRecord, ...]) -> Rows:
+    """(N,) index of each row's record among the records of all sets."""
+    places = np.array([records.index(record) for record in part.records] or [0], dtype=np.intp)
+    return places[part.record]
 
 
 def _join_inputs(parts: Sequence[Inputs]) -> Inputs:

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The training loop: stages, checkpoints, optimisation, validation, targets from teachers."""
+"""The training engine: stages, checkpoints, optimisation, validation, target providers."""

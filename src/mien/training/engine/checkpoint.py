@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checkpoints: one file a run, replaced as a whole, from which a killed training goes on as if nothing had happened."""
+"""Checkpoints: one file a run, replaced atomically, from which an interrupted training resumes exactly."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ from torch import Tensor
 
 from mien.core import ConfigError
 from mien.results import atomic_write, output_errors
-from mien.training.recipes.settings import StageSettings
+from mien.training.recipes.schedule_settings import StageSettings
 
-_LAYOUT = 2
+_LAYOUT = 3
 
 State = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a training stands.
+    """Position of a training.
 
     Attributes:
-        stage: from 0.
-        epoch: of the stage, from 0.
-        step: of the epoch that comes next.
-        sums: loss name -> sum over the epoch's steps so far.
-        seconds: spent training so far.
-        top: highest value so far of what the stage watches, its sign turned for a loss; None before the first epoch.
-        stale: epochs since it rose, or since the learning rate fell.
-        lr_share: of the peak, to which plateaus have brought the learning rate.
+        stage: Number of the stage, from 0.
+        epoch: Number of the epoch in the stage, from 0.
+        step: Number of the next step in the epoch, from 0.
+        sums: Loss name -> sum over the epoch's steps so far.
+        seconds: Time spent training so far.
+        top: Highest value so far of the metric that the stage watches, its sign turned for a loss; None before the
+            first epoch.
+        stale: Number of epochs since it rose, or since the learning rate was lowered.
+        lr_share: Share of the peak learning rate that plateaus have left.
     """
 
     stage: int = 0
@@ -45,11 +46,19 @@ class Progress:
     lr_share: float = 1.0
 
     def after(self, value: float, stage: StageSettings) -> Progress:
-        """The same once an epoch of a ``"plateau"`` schedule was measured.
+        """The progress after an epoch of a ``"plateau"`` schedule.
 
         Args:
-            value: what the stage watches, higher is better.
-            stage: its patience, factor and lowest share.
+            value: Value of the metric that the stage watches, higher is better.
+            stage: Stage with its patience, factor and lowest share.
+
+        Examples:
+            >>> stage = StageSettings(epochs=9, peak_lr=1.0, schedule="plateau", patience=2, factor=0.5)
+            >>> progress = Progress()
+            >>> for value in (0.5, 0.4, 0.4):
+            ...     progress = progress.after(value, stage)
+            >>> progress.top, progress.lr_share
+            (0.5, 0.5)
         """
         if self.top is None or value > self.top:
             return replace(self, top=value, stale=0)
@@ -60,16 +69,16 @@ class Progress:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Checkpoint:
-    """Everything that a training needs to go on.
+    """Everything that a training needs to resume.
 
     Attributes:
-        recipe: the recipe as JSON.
-        labels: task -> names of the network's outputs.
-        progress: where it stood.
-        network: state of the network.
-        average: state of the averaged network; None without one.
-        optimizer: state of the optimiser.
-        best: measure and weights of the stage's best epoch so far; None where the last one is kept.
+        recipe: Recipe as JSON.
+        labels: Task -> names of the network's outputs.
+        progress: Position of the training.
+        network: State of the network.
+        average: State of the averaged network; None without one.
+        optimizer: State of the optimiser.
+        best: Metric and weights of the stage's best epoch so far; None where the last one is kept.
     """
 
     recipe: str
@@ -82,10 +91,10 @@ class Checkpoint:
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write it; an interruption leaves the older one.
+    """Write a checkpoint; an interruption leaves the older one.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: The file cannot be written.
     """
     content = {"layout": _LAYOUT, **vars(checkpoint), "progress": vars(checkpoint.progress)}
     with output_errors(path, "free some space or choose another folder with --work"), atomic_write(path) as file:
@@ -93,10 +102,10 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Read it.
+    """Read a checkpoint.
 
     Raises:
-        ConfigError: it is no checkpoint of this version.
+        ConfigError: The file is no checkpoint of this version.
     """
     content = _read(path)
     progress = Progress(**content.pop("progress"))
@@ -105,10 +114,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 
 def load_result(path: Path) -> dict[str, Tensor]:
-    """The weights that a training had come to: averaged ones where it averages.
+    """The weights of a checkpoint: the averaged ones where the training averages.
 
     Raises:
-        ConfigError: it is no checkpoint of this version.
+        ConfigError: The file is no checkpoint of this version.
     """
     content = _read(path)
     if content["average"] is None:
@@ -122,7 +131,7 @@ def _read(path: Path) -> State:
     try:
         content: State = torch.load(path, weights_only=True, map_location="cpu")
     except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
-        raise ConfigError(f"{path} is no checkpoint that can be read ({error}); remove it to start anew") from error
+        raise ConfigError(f"{path} is no checkpoint that can be read ({error}); remove it to start again") from error
     if content.get("layout") != _LAYOUT:
         raise ConfigError(f"{path} is a checkpoint of another version of mien; remove it or choose another folder")
     return content

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a training runs: devices, processes and precision (Lightning Fabric), and memory kept between steps."""
+"""Where a training runs: threads, devices, processes, precision, seeds, and memory that is kept between steps."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ import logging
 import os
 import platform
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mien.core import ConfigError
@@ -18,6 +22,42 @@ if TYPE_CHECKING:
 _PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed"}
 
 
+@dataclass(frozen=True, kw_only=True)
+class ComputeSettings:
+    """Where and how fast a training runs; it changes the result by rounding only.
+
+    Attributes:
+        threads: Number of torch's threads; None for torch's default.
+        cache: Folder of decoded pictures; None for `default_cache_folder`.
+        devices: Number of devices, with one process each.
+        accelerator: ``"cpu"``, ``"gpu"``, ``"mps"`` or ``"auto"``.
+        precision: ``"fp32"``, or ``"bf16"`` for mixed precision where the hardware has it.
+
+    Examples:
+        >>> ComputeSettings(threads=2).precision
+        'fp32'
+    """
+
+    threads: int | None = None
+    cache: Path | None = None
+    devices: int = 1
+    accelerator: str = "cpu"
+    precision: str = "fp32"
+
+    def prepare(self) -> Fabric:
+        """Set torch's threads, have the process keep freed memory, and open the devices for a trainer.
+
+        Raises:
+            ConfigError: The precision is unknown, or the machine has no such devices.
+        """
+        if self.threads is not None:
+            import torch
+
+            torch.set_num_threads(self.threads)
+        keep_freed_memory()
+        return create_fabric(devices=self.devices, accelerator=self.accelerator, precision=self.precision)
+
+
 def create_fabric(*, devices: int = 1, accelerator: str = "cpu", precision: str = "fp32") -> Fabric:
     """Devices for a `Trainer`; no loggers, no telemetry.
 
@@ -25,12 +65,12 @@ def create_fabric(*, devices: int = 1, accelerator: str = "cpu", precision: str 
     that many times as large, and every process computes its losses on its own share of it.
 
     Args:
-        devices: how many, one process each.
+        devices: Number of devices, with one process each.
         accelerator: ``"cpu"``, ``"gpu"``, ``"mps"`` or ``"auto"``.
         precision: ``"fp32"``, or ``"bf16"`` for mixed precision where the hardware has it.
 
     Raises:
-        ConfigError: the precision is unknown, or the machine has no such devices.
+        ConfigError: The precision is unknown, or the machine has no such devices.
     """
     from lightning.fabric import Fabric
 
@@ -55,25 +95,40 @@ def create_fabric(*, devices: int = 1, accelerator: str = "cpu", precision: str 
     return fabric
 
 
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seed torch's random numbers on the CPU within the block; afterwards their earlier state is back."""
+    import torch
+
+    state = torch.get_rng_state()
+    torch.default_generator.manual_seed(seed)
+    try:
+        yield
+    finally:
+        torch.set_rng_state(state)
+
+
 # Numbers of malloc.h.
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 _TOP_PAD = 256 * 1024 * 1024
 
-_OWN_WISHES = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_", "MALLOC_MMAP_MAX_", "MALLOC_MMAP_THRESHOLD_")
+_ALLOCATOR_VARIABLES = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_", "MALLOC_MMAP_MAX_", "MALLOC_MMAP_THRESHOLD_")
 
 
 def keep_freed_memory() -> bool:
     """Have the C library keep what tensors free, for the rest of the process.
 
-    By default glibc maps each large block anew and gives it back as soon as it is free, so at every step the system
-    clears the pages of all activations again. A training asks for the same blocks at every step: with them kept, a
-    light network learns half as fast again on a CPU, for some more memory at the peak (docs/training.md has both).
+    By default glibc maps each large block again and gives it back as soon as it is free, so the system clears the
+    pages of all activations at every step. A training asks for the same blocks at every step: with them kept, a light
+    network trains half as fast again on a CPU, for some more memory at the peak (docs/training.md has both).
 
     Returns:
-        Whether it was done: with glibc, unless the environment says how its allocator shall do.
+        Whether it was done: with glibc, unless the environment configures its allocator.
     """
-    told = any(name in os.environ for name in _OWN_WISHES) or "malloc" in os.environ.get("GLIBC_TUNABLES", "")
-    if told or platform.libc_ver()[0] != "glibc":
+    configured = any(name in os.environ for name in _ALLOCATOR_VARIABLES) or "malloc" in os.environ.get(
+        "GLIBC_TUNABLES", ""
+    )
+    if configured or platform.libc_ver()[0] != "glibc":
         return False
     mallopt = ctypes.CDLL(None).mallopt
     return bool(mallopt(_M_MMAP_MAX, 0) and mallopt(_M_TRIM_THRESHOLD, -1) and mallopt(_M_TOP_PAD, _TOP_PAD))

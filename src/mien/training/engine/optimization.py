@@ -11,13 +11,18 @@ import torch
 from torch import Tensor, nn
 
 from mien.training.models.network import AffectNetwork
-from mien.training.recipes.settings import OptimizerSettings, StageSettings
+from mien.training.recipes.schedule_settings import OptimizerSettings, StageSettings
 
 
 def create_optimizer(network: AffectNetwork, settings: OptimizerSettings, lr: float) -> torch.optim.Optimizer:
-    """An optimiser of all parameters that learn (``requires_grad``).
+    """An optimiser of all trained parameters (``requires_grad``).
 
-    Every group has ``scale``, the share of the learning rate that it gets.
+    Every group has ``scale``, its share of the learning rate.
+
+    Args:
+        network: Network to train.
+        settings: Name and options of the optimiser.
+        lr: Learning rate of the heads.
     """
     groups = _parameter_groups(network, settings)
     for group in groups:
@@ -28,22 +33,27 @@ def create_optimizer(network: AffectNetwork, settings: OptimizerSettings, lr: fl
 
 
 def learning_rate(stage: StageSettings, progress: float) -> float:
-    """The schedule's share of ``peak_lr``; what plateaus take off it depends on the validation, not on time.
+    """Learning rate as a share of ``peak_lr``, apart from plateaus, which depend on the validation.
 
     Args:
-        stage: that says which schedule.
-        progress: of the stage, in [0, 1).
+        stage: Stage with a schedule.
+        progress: Progress of the stage in [0, 1).
+
+    Examples:
+        >>> stage = StageSettings(epochs=1, peak_lr=1.0, schedule="one_cycle", warmup=0.2)
+        >>> [round(learning_rate(stage, progress), 3) for progress in (0.0, 0.1, 0.2, 0.6, 1.0)]
+        [0.05, 0.525, 1.0, 0.505, 0.01]
     """
     if progress < stage.warmup:
         return 0.05 + 0.95 * progress / stage.warmup
     if stage.schedule in ("constant", "plateau"):
         return 1.0
     wave = 0.5 * (1 + math.cos(math.pi * (progress - stage.warmup) / (1 - stage.warmup)))
-    return 0.01 + 0.99 * wave if stage.schedule == "one_cycle" else wave
+    return stage.final_share + (1 - stage.final_share) * wave if stage.schedule == "one_cycle" else wave
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
-    """Give every group its share."""
+    """Give every group its share of the learning rate."""
     for group in optimizer.param_groups:
         group["lr"] = lr * group["scale"]
 
@@ -59,9 +69,9 @@ def sharpness_aware_step(
     statistics see both passes, as in the published trainings.
 
     Args:
-        parameters: that learn.
-        backward: clears the gradients, runs forward and backward, and returns the losses.
-        rho: radius.
+        parameters: Trained parameters.
+        backward: Function that clears the gradients, runs forward and backward, and returns the losses.
+        rho: Radius.
 
     Returns:
         The losses of the first pass, at w.
@@ -100,7 +110,7 @@ def _parameter_groups(network: AffectNetwork, settings: OptimizerSettings) -> li
 
 
 def _shares(network: AffectNetwork, settings: OptimizerSettings) -> dict[str, float]:
-    """Parameter name -> its share of the learning rate.
+    """Parameter name -> share of the learning rate.
 
     Blocks of the backbone are its direct children, those of a list or sequence counted one by one, in order.
     """

@@ -8,6 +8,7 @@ import json
 import logging
 import math
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,15 +24,15 @@ from mien.jobs import prefetch
 from mien.training.data.batch_loader import Batch, BatchLoader
 from mien.training.data.training_set import TrainingSet
 from mien.training.engine.checkpoint import Checkpoint, Progress, load_checkpoint, save_checkpoint
-from mien.training.engine.compute import create_fabric
+from mien.training.engine.compute import create_fabric, seeded
 from mien.training.engine.optimization import create_optimizer, learning_rate, set_learning_rate, sharpness_aware_step
-from mien.training.engine.targets import add_teacher, pseudo_label_auxiliary, self_distill
-from mien.training.engine.validation import measures, raw_outputs
-from mien.training.losses.coupling import co_annotate, matching_loss, relation, relation_tensor
+from mien.training.engine.targets import StageContext, TargetProvider, create_providers, provide_targets
+from mien.training.engine.validation import raw_outputs, validation_metrics
+from mien.training.losses.coupling import matching_loss, relation_tensor
 from mien.training.losses.registry import create_loss, kernel_penalty, task_weights
 from mien.training.models.network import AffectNetwork
 from mien.training.recipes.recipe import Recipe
-from mien.training.recipes.settings import StageSettings
+from mien.training.recipes.schedule_settings import StageSettings
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -39,24 +40,34 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Floats = npt.NDArray[np.float32]
+Tensors = tuple[Tensor, ...] | list[Tensor]
+Averaging = Callable[[Tensors, Tensors, Tensor | int], None]
 
 CHECKPOINT = "checkpoint.pt"
+"""Name of the file in the checkpoint folder."""
+
 _BATCHES_AHEAD = 4
 _SAVE_EVERY_S = 600.0
 
 
 class Trainer:
-    """Runs a recipe.
+    """Trains a recipe.
 
     Args:
-        recipe: what to do.
-        train_set: what to learn from.
-        folder: for checkpoints; an interrupted run goes on from the last one.
-        valid: what epochs are selected on; needed where a stage keeps its best one.
-        fabric: devices and processes; None for this process on one device.
+        recipe: Recipe to train. Its seed decides the first weights; the global random state is left unchanged.
+        train_set: Samples to train on.
+        folder: Folder for checkpoints; an interrupted training resumes from the last one.
+        valid: Samples to select epochs on; needed where a stage keeps its best one.
+        fabric: Devices and processes; None for this process on one device.
 
     Raises:
-        ConfigError: the recipe and the data do not fit.
+        ConfigError: The recipe and the data do not fit.
+
+    Attributes:
+        network: Network that is trained.
+        average: Averaged network; None where the recipe does not average.
+        progress: Position of the training.
+        selected: Stage -> metric of its best epoch, for stages that keep it.
     """
 
     def __init__(
@@ -68,16 +79,16 @@ class Trainer:
         valid: TrainingSet | None = None,
         fabric: Fabric | None = None,
     ) -> None:
-        torch.manual_seed(recipe.seed)
         self.recipe, self.train_set, self.folder = recipe, train_set, folder
         self.fabric = fabric or create_fabric()
-        self.network = AffectNetwork(recipe, train_set.labels).to(self.fabric.device)
+        with seeded(recipe.seed):
+            network = AffectNetwork(recipe, train_set.labels)
+        self.network = network.to(self.fabric.device)
         if self.network.has_pixels:
             self.network = self.network.to(memory_format=torch.channels_last)
         self.average: AveragedModel | None = None
         if recipe.ema_decay:
-            averaging = get_ema_multi_avg_fn(recipe.ema_decay)
-            self.average = AveragedModel(self.network, multi_avg_fn=averaging, use_buffers=True)
+            self.average = AveragedModel(self.network, multi_avg_fn=_averaging(recipe), use_buffers=True)
         self.progress = Progress()
         self.selected: dict[int, float] = {}
         self._valid = valid
@@ -97,7 +108,7 @@ class Trainer:
 
     @property
     def seconds(self) -> float:
-        """Time spent training, interruptions left out."""
+        """Time spent training, without interruptions."""
         return self.progress.seconds
 
     def run(self) -> AffectNetwork:
@@ -112,12 +123,14 @@ class Trainer:
     def _run_stage(self, number: int, optimizer_state: dict[str, object] | None) -> None:
         stage = self.recipe.stages[number]
         settings = stage.optimizer or self.recipe.optimizer
-        _set_learning(self.network, stage, self.recipe)
-        maker = BatchLoader(
+        _set_trainable(self.network, stage, self.recipe)
+        providers = create_providers(self.recipe.stage_targets(number))
+        loader = BatchLoader(
             self.train_set,
-            self._stage_targets(number),
+            self._stage_targets(number, providers),
             self.recipe,
             number,
+            extra_rows=[provider.rows for provider in providers],
             rank=self.fabric.global_rank,
             n_processes=self.fabric.world_size,
         )
@@ -125,7 +138,7 @@ class Trainer:
         if optimizer_state is not None:
             optimizer.load_state_dict(optimizer_state)
         module, wrapped = self.fabric.setup(self.network, optimizer)
-        loop = _Loop(self, number, maker, module, wrapped)
+        loop = _Loop(self, number, loader, module, wrapped)
         while self.progress.stage == number and self.progress.epoch < stage.epochs:
             loop.run_epoch()
         if self._best is not None:
@@ -137,7 +150,7 @@ class Trainer:
         self.progress = Progress(stage=number + 1, seconds=self.progress.seconds)
 
     def losses(self, module: nn.Module, batch: Batch, stage: StageSettings) -> dict[str, Tensor]:
-        """Weighted terms of the loss of one batch; their sum is what is minimised."""
+        """Weighted terms of the loss of one batch; their sum is minimised."""
         outputs = dict(zip(self.recipe.tasks, module(batch.inputs.to(self.fabric.device)), strict=False))
         terms = {}
         for task in stage.tasks or self.recipe.tasks:
@@ -153,26 +166,26 @@ class Trainer:
         return terms
 
     def end_epoch(self, number: int) -> None:
-        """Measure the epoch where a stage keeps its best one or waits for a plateau."""
+        """Evaluate the epoch where a stage keeps its best one or waits for a plateau."""
         stage = self.recipe.stages[number]
         if not stage.is_validated:
             return
         if self._valid is None:
             raise ConfigError(f"stage {number + 1} watches {stage.best_by!r}, which needs a validation set")
-        found = self.measure(self._valid)
+        found = self.evaluate(self._valid)
         if stage.best_by not in found:
-            raise ConfigError(f"no measure is named {stage.best_by!r}; the validation set gives {sorted(found)}")
+            raise ConfigError(f"no metric is named {stage.best_by!r}; the validation set gives {sorted(found)}")
         value = found[stage.best_by]
         sign = -1 if stage.best_by.endswith("loss") else 1
         if stage.schedule == "plateau":
             self.progress = self.progress.after(sign * value, stage)
         if stage.keep == "best" and (self._best is None or sign * value > sign * self._best[0]):
             self._best = value, {key: tensor.clone() for key, tensor in self.result.state_dict().items()}
-        logger.info("validation: %s", ", ".join(f"{name} {score:.4f}" for name, score in found.items()))
+        logger.info("validation: %s", ", ".join(f"{name} {metric:.4f}" for name, metric in found.items()))
 
-    def measure(self, samples: TrainingSet) -> dict[str, float]:
-        """The result's `measures` on a set."""
-        return measures(
+    def evaluate(self, samples: TrainingSet) -> dict[str, float]:
+        """The result's `validation_metrics` on a set."""
+        return validation_metrics(
             raw_outputs(self.result, samples, self.recipe), _used(samples, self.recipe), self._losses, self._weights
         )
 
@@ -203,49 +216,27 @@ class Trainer:
             self.average.load_state_dict(checkpoint.average)
         self.progress, self._best = checkpoint.progress, checkpoint.best
         place = self.progress
-        logger.info("going on with stage %d, epoch %d, step %d", place.stage + 1, place.epoch + 1, place.step)
+        logger.info("resuming at stage %d, epoch %d, step %d", place.stage + 1, place.epoch + 1, place.step)
         return checkpoint
 
     def _own_text(self) -> str:
         return json.dumps(dataclasses.asdict(self.recipe))
 
-    def _stage_targets(self, number: int) -> dict[str, Floats]:
-        """Labels of a stage; what networks add is computed by one process, the others read its files."""
+    def _stage_targets(self, number: int, providers: tuple[TargetProvider, ...]) -> dict[str, Floats]:
+        """Targets of a stage; predictions of networks are computed by one process, the others read its files."""
+        context = StageContext(
+            samples=self.train_set, recipe=self.recipe, stage=number, network=self.result, folder=self.folder
+        )
         if self.fabric.is_global_zero:
-            targets = self._taught(number)
+            targets = provide_targets(providers, self._targets, context)
         self.fabric.barrier()
-        return targets if self.fabric.is_global_zero else self._taught(number)
-
-    def _taught(self, number: int) -> dict[str, Floats]:
-        stage = self.recipe.stages[number]
-        targets = {task: values.copy() for task, values in self._targets.items()}
-        for teacher in self.recipe.teachers:
-            targets = add_teacher(targets, self.train_set, teacher, self.recipe, self.folder)
-        if stage.pseudo_label_auxiliary:
-            kept = self.folder / f"distilled-{number}.npz"
-            targets = pseudo_label_auxiliary(targets, self.result, self.train_set, self.recipe, stage, kept)
-        if stage.self_distillation:
-            kept = self.folder / f"self-taught-{number}.npz"
-            targets = self_distill(targets, self.result, self.train_set, self.recipe, stage, kept)
-        coupling = self.recipe.coupling.co_annotation
-        if coupling != "none":
-            labels = self.train_set.labels
-            targets["expression"], targets["action_units"] = co_annotate(
-                targets["expression"],
-                targets["action_units"],
-                relation(labels["expression"], labels["action_units"]),
-                soft=coupling == "soft",
-            )
-        return targets
+        return targets if self.fabric.is_global_zero else provide_targets(providers, self._targets, context)
 
     def _relation_table(self) -> Tensor | None:
-        coupling = self.recipe.coupling
-        if coupling.co_annotation == "none" and not coupling.matching:
+        if not self.recipe.coupling.matching:
             return None
         if not {"expression", "action_units"} <= set(self.recipe.tasks):
             raise ConfigError("[coupling] needs an expression and an action_units head")
-        if not coupling.matching:
-            return None
         labels = self.train_set.labels
         return relation_tensor(labels["expression"], labels["action_units"]).to(self.fabric.device)
 
@@ -257,11 +248,11 @@ class _Loop:
         self,
         trainer: Trainer,
         number: int,
-        maker: BatchLoader,
+        loader: BatchLoader,
         module: nn.Module,
         optimizer: torch.optim.Optimizer,
     ) -> None:
-        self._trainer, self._number, self._loader = trainer, number, maker
+        self._trainer, self._number, self._loader = trainer, number, loader
         self._module, self._optimizer = module, optimizer
         self._stage = trainer.recipe.stages[number]
         self._settings = self._stage.optimizer or trainer.recipe.optimizer
@@ -271,7 +262,7 @@ class _Loop:
         trainer, progress = self._trainer, self._trainer.progress
         rows = self._loader.rows(progress.epoch)
         if not rows:
-            raise MienError(f"stage {self._number + 1} draws no rows: nothing has a label of its tasks")
+            raise MienError(f"stage {self._number + 1} draws no rows: no row has a label of its tasks")
         started = saved = time.monotonic()
         before, sums = progress.seconds, dict(progress.sums)
         _set_training(trainer.network, self._stage)
@@ -314,13 +305,13 @@ class _Loop:
             trainer.fabric.backward(torch.stack(list(terms.values())).sum())
             return terms
 
-        learning = [p for p in trainer.network.parameters() if p.requires_grad]
+        trained = [p for p in trainer.network.parameters() if p.requires_grad]
         if self._settings.sam_rho:
-            terms = sharpness_aware_step(learning, backward, self._settings.sam_rho)
+            terms = sharpness_aware_step(trained, backward, self._settings.sam_rho)
         else:
             terms = backward()
         if self._settings.clip_norm:
-            nn.utils.clip_grad_norm_(learning, self._settings.clip_norm)
+            nn.utils.clip_grad_norm_(trained, self._settings.clip_norm)
         self._optimizer.step()
         if trainer.average is not None:
             trainer.average.update_parameters(trainer.network)
@@ -331,15 +322,15 @@ class _Loop:
 
 
 def _used(samples: TrainingSet, recipe: Recipe) -> dict[str, Floats]:
-    """Task -> labels, for the recipe's tasks."""
+    """Task -> targets, for the recipe's tasks."""
     missing = sorted(set(recipe.tasks) - set(samples.targets))
     if missing:
         raise ConfigError(f"the data give no labels for {missing}; they give {sorted(samples.targets)}")
     return {task: samples.targets[task] for task in recipe.tasks}
 
 
-def _set_learning(network: AffectNetwork, stage: StageSettings, recipe: Recipe) -> None:
-    """Let learn what the stage trains, and nothing else."""
+def _set_trainable(network: AffectNetwork, stage: StageSettings, recipe: Recipe) -> None:
+    """Require gradients for what the stage trains, and for nothing else."""
     idle = set(recipe.tasks) - set(stage.tasks or recipe.tasks)
     for name, parameter in network.named_parameters():
         part = name.partition(".")[0]
@@ -347,9 +338,21 @@ def _set_learning(network: AffectNetwork, stage: StageSettings, recipe: Recipe) 
 
 
 def _set_training(network: AffectNetwork, stage: StageSettings) -> None:
-    """Training mode; a frozen backbone and heads that do not learn keep their statistics."""
+    """Training mode; a frozen backbone and heads that are not trained keep their statistics."""
     network.train()
     for task in set(network.tasks) - set(stage.tasks or network.tasks):
         network.get_submodule(task).eval()
     if stage.freeze_backbone and network.has_pixels:
         network.get_submodule("backbone").eval()
+
+
+def _averaging(recipe: Recipe) -> Averaging:
+    """The exponential moving average of a recipe, which may start with a low decay."""
+
+    def update(averaged: Tensors, current: Tensors, n_averaged: Tensor | int) -> None:
+        decay = recipe.ema_decay
+        if recipe.ema_warmup:
+            decay = min(decay, (1 + float(n_averaged)) / (10 + float(n_averaged)))
+        get_ema_multi_avg_fn(decay)(averaged, current, n_averaged)
+
+    return update

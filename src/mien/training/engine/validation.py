@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a network answers to whole sets, and how good that is: for selecting epochs, self-distillation, calibrating."""
+"""Predictions of a network for whole sets and their metrics, for selecting epochs, distillation and calibration."""
 
 from __future__ import annotations
 
@@ -25,9 +25,16 @@ _BATCH = 128
 def raw_outputs(
     network: AffectNetwork, samples: TrainingSet, recipe: Recipe, rows: Rows | None = None
 ) -> dict[str, Floats]:
-    """Task -> raw outputs (N, L) of the network for clean inputs, without any augmentation.
+    """Raw outputs of the network for clean inputs, without any augmentation.
 
-    The network is left in evaluation mode.
+    Args:
+        network: Network on any device; it is left in evaluation mode.
+        samples: Set of N samples.
+        recipe: Recipe of the network.
+        rows: (M,) rows of the set; None for all N.
+
+    Returns:
+        Task -> (M, L) raw outputs.
     """
     network.eval()
     device = next(network.parameters()).device
@@ -43,23 +50,23 @@ def raw_outputs(
     }
 
 
-def measures(
+def validation_metrics(
     outputs: Mapping[str, Floats],
     targets: Mapping[str, Floats],
     losses: Mapping[str, Loss],
     weights: Mapping[str, float],
 ) -> dict[str, float]:
-    """Measures over the whole set, each task on its own known rows.
+    """Metrics over a whole set, each task on its own known rows.
 
     ``"loss"`` is the weighted sum of the tasks' losses; ``"TASK loss"`` each one. For expressions also
     ``"expression accuracy"`` and ``"expression macro F1"``, for valence and arousal ``"P_VA"``, for action units
-    ``"P_AU"`` (mean F1 at .5), for any other task its ``"TASK Pearson"``; ``"P_MTL"`` where all three are there.
+    ``"P_AU"`` (mean F1 at 0.5), for any other task its ``"TASK Pearson"``; ``"P_MTL"`` where all three are there.
 
     Args:
-        outputs: task -> (N, L) raw outputs.
-        targets: task -> (N, L), NaN where unknown.
-        losses: task -> loss.
-        weights: task -> lambda.
+        outputs: Task -> (N, L) raw outputs.
+        targets: Task -> (N, L) targets, NaN where unknown.
+        losses: Task -> loss.
+        weights: Task -> weight of the loss.
     """
     found: dict[str, float] = {}
     for task, values in outputs.items():
@@ -68,7 +75,7 @@ def measures(
         known = ~np.isnan(truth).any(axis=1)
         if not known.any():
             continue
-        found |= _task_measures(task, values[known], truth[known])
+        found |= _task_metrics(task, values[known], truth[known])
     found["loss"] = sum(weights[task] * found[f"{task} loss"] for task in outputs)
     parts = [found.get(name) for name in ("P_VA", "expression macro F1", "P_AU")]
     if None not in parts:
@@ -76,12 +83,12 @@ def measures(
     return found
 
 
-def _task_measures(task: str, values: Floats, truth: Floats) -> dict[str, float]:
+def _task_metrics(task: str, values: Floats, truth: Floats) -> dict[str, float]:
     if task == "expression":
-        guess, label = values.argmax(axis=1), truth.argmax(axis=1)
+        predicted, label = values.argmax(axis=1), truth.argmax(axis=1)
         return {
-            "expression accuracy": float((guess == label).mean()),
-            "expression macro F1": macro_f1(label, guess, values.shape[1]),
+            "expression accuracy": float((predicted == label).mean()),
+            "expression macro F1": macro_f1(label, predicted, values.shape[1]),
         }
     if task == "action_units":
         return {"P_AU": float(LabelCounts.of_flags(truth >= 0.5, values >= 0).macro_f1)}

@@ -1,45 +1,44 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a bundle says of its training: data sets, licences, known failures, and who measures it."""
+"""What a bundle says about its training data: sources, licences, measured ranges, rare classes and weak labels."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mien.core import TrainingSource
-from mien.datasets import AU_RULES, DATASETS
-from mien.training.data.training_set import TrainingSet
-from mien.training.recipes.settings import SourceSettings
+import numpy as np
 
-_RESEARCH = "images collected from the web for research; "
+from mien.core import INTENSITY_LABELS, TrainingSource
+from mien.training.data.source_records import LabelOrigin, SourceRecord
+from mien.training.data.training_set import TrainingSet
 
 _LIMITS = (
     "It sees facial movements and guesses what a group of raters would call them; it does not see feelings.",
     "Not for decisions about people: hiring, policing, schooling, insurance, diagnosis.",
 )
+_PICTURE_LIMIT = "Profiles, small faces, strong blur and covered mouths make every number less accurate."
+_AFFECT_TASKS = {"expression", "valence_arousal", "action_units", *INTENSITY_LABELS}
 
-# Protocols of mien.evaluation that measure on the set's own validation part.
-_PROTOCOLS = {
-    "open-faces": ("ferplus", "lfw", "flip-rate"),
-    "affectnet": ("affectnet",),
-    "affwild2-va": ("va",),
-    "affwild2-expr": ("expr",),
-    "affwild2-au": ("au",),
-    "affwild2-mtl": ("mtl",),
-    "lsd": ("lsd",),
-}
+# Tasks of continuous values -> unit of the values in a sentence.
+_RANGED_TASKS = {"valence_arousal": "", "pose": " rad", **dict.fromkeys(INTENSITY_LABELS, "")}
+_FULL_RANGE = {"valence_arousal": (-1.0, 1.0), **dict.fromkeys(INTENSITY_LABELS, (0.0, 1.0))}
+_RANGE_QUANTILES = (0.005, 0.995)
+_NEARLY_FULL = 0.95  # share of the full range from which it is not worth a sentence
+
+_RARE_TASKS = ("expression", "action_units")
+_RARE_SHARE = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """What goes into `mien.core.ModelSpec` besides the graph.
+    """What goes into `mien.core.ModelSpec` about the training data.
 
     Attributes:
-        notice: what a user must check before using the weights.
-        training_sources: data sets, with the rows that were learnt from.
-        limitations: known failures, in sentences.
-        inferred: action units that were taught by inference from others.
-        protocols: names in `mien.evaluation.PROTOCOLS`.
+        notice: What a user must check before using the weights.
+        training_sources: Data sets with the number of rows that were trained on, and what their labels rest on.
+        limitations: Known limitations, in sentences.
+        inferred: Action units whose labels were inferred from others.
+        protocols: Names in `mien.evaluation.PROTOCOLS`.
     """
 
     notice: str
@@ -49,85 +48,96 @@ class Card:
     protocols: tuple[str, ...] = ()
 
 
-def create_card(sources: Sequence[tuple[SourceSettings, TrainingSet]]) -> Card:
-    """The card of a network that these sets teach."""
-    cards = [
-        _open_faces(found) if source.name == "open-faces" else _research_set(source, found) for source, found in sources
-    ]
+def create_card(samples: TrainingSet) -> Card:
+    """The card of a network that is trained on these samples: every fact is theirs or their records'."""
+    counts = [int((samples.record == number).sum()) for number in range(len(samples.records))]
+    used = [(record, n) for record, n in zip(samples.records, counts, strict=True) if n]
+    weak = [labels for record, _ in used for labels in record.weak]
+    limits = _LIMITS if _AFFECT_TASKS & set(samples.targets) else _LIMITS[1:]
     return Card(
-        notice=" ".join(dict.fromkeys(card.notice for card in cards)),
-        training_sources=sum((card.training_sources for card in cards), ()),
-        limitations=tuple(dict.fromkeys(limit for card in cards for limit in card.limitations)),
-        inferred=tuple(dict.fromkeys(unit for card in cards for unit in card.inferred)),
-        protocols=tuple(dict.fromkeys(name for card in cards for name in card.protocols)),
+        notice=_notice([record for record, _ in used]),
+        training_sources=(*_sets(samples, used), *_label_origins(used)),
+        limitations=tuple(
+            dict.fromkeys(
+                (
+                    *limits,
+                    *(labels.sentence for labels in weak),
+                    *_ranges(samples),
+                    *_rare(samples),
+                    *_pictures(samples),
+                )
+            )
+        ),
+        inferred=tuple(dict.fromkeys(name for labels in weak for name in labels.inferred)),
+        protocols=tuple(dict.fromkeys(name for record, _ in used for name in record.protocols)),
     )
 
 
-def _research_set(source: SourceSettings, found: TrainingSet) -> Card:
-    title, terms = source.name, "the user's own data"
-    if source.name in DATASETS:
-        record = DATASETS[source.name]
-        title, terms = record.title, f"as granted by its owners ({record.owner})"
-    return Card(
-        notice=f"Taught on {title}: the terms of its owners decide who may use the weights, and for what.",
-        training_sources=(
-            TrainingSource(name=f"{title}, {source.split}", role=", ".join(found.labels), n=len(found), licence=terms),
-        ),
-        limitations=_LIMITS,
-        protocols=_PROTOCOLS.get(source.name, ()),
-    )
+def _notice(records: list[SourceRecord]) -> str:
+    public = [record for record in records if record.terms == "licence"]
+    owned = [record for record in records if record.terms == "owners"]
+    sentences = []
+    if public:
+        sets = ", ".join(f"{record.title} ({record.licence})" for record in public)
+        sentences.append(f"Trained on {sets}: check their terms before commercial use.")
+    if owned:
+        sets = " and ".join(record.title for record in owned)
+        sentences.append(f"Trained on {sets}: the terms of the owners decide who may use the weights, and for what.")
+    return " ".join(sentences)
 
 
-def _open_faces(found: TrainingSet) -> Card:
-    n_voted = int(found.primary.sum())
-    n_lfw = int((found.known("expression") & ~found.primary).sum())
-    return Card(
-        notice=(
-            "Taught on images collected for research (FER2013, LFW) and on CC BY 4.0 images (FairFace): "
-            "check their terms before commercial use."
-        ),
-        training_sources=(
-            TrainingSource(
-                name="FER+ (FER2013) train",
-                role="expression votes, mapped valence and arousal, action-unit pseudo-labels",
-                n=n_voted,
-                licence=_RESEARCH + "labels MIT",
-            ),
-            TrainingSource(
-                name="FairFace train",
-                role="action-unit pseudo-labels; own predictions on gray 48-px copies as expression targets",
-                n=len(found) - n_voted - n_lfw,
-                licence="CC BY 4.0",
-            ),
-            TrainingSource(
-                name="LFW expression, training people",
-                role="noisy expression labels beside own predictions, action-unit pseudo-labels",
-                n=n_lfw,
-                licence=_RESEARCH + "collection Apache-2.0",
-            ),
-            TrainingSource(
-                name="AffectNetC25, random images",
-                role="ratings for the map from votes to valence and arousal (no pixels)",
-                n=800,
-                licence="published by its authors",
-            ),
-            TrainingSource(
-                name="MediaPipe Face Landmarker",
-                role="teacher of action units and alignment points",
-                n=len(found),
-                licence="Apache-2.0",
-            ),
-        ),
-        limitations=(
-            *_LIMITS,
-            "Valence and arousal were mapped from votes: valence stays within about [-.66, .57], arousal within "
-            "[-.56, .74]; extremes cannot be reached.",
-            "Disgust, fear and contempt were rare in the training data and are often missed.",
-            "Action units are pseudo-labels of a landmark model, not of FACS coders; AU06 is inferred from the smile "
-            "and the eye squint together; AU09, AU14 and AU23 are not given.",
-            "AU15, AU17, AU20 and AU24 agree little with the teacher (F1 below .5): read them as hints.",
-            "Profiles, faces below about 30 px, strong blur and covered mouths make every number worse.",
-        ),
-        inferred=tuple(name for name, rule in AU_RULES.items() if not rule.observed),
-        protocols=_PROTOCOLS["open-faces"],
-    )
+def _sets(samples: TrainingSet, used: list[tuple[SourceRecord, int]]) -> Iterator[TrainingSource]:
+    for record, n in used:
+        role = record.role or ", ".join(samples.labels)
+        yield TrainingSource(name=record.title, role=role, n=n, licence=record.licence)
+
+
+def _label_origins(used: list[tuple[SourceRecord, int]]) -> Iterator[TrainingSource]:
+    """Models and data sets behind the labels; one that labelled every row of its sets counts their rows."""
+    rows: dict[LabelOrigin, int] = {}
+    for record, n in used:
+        for origin in record.origins:
+            rows[origin] = rows.get(origin, 0) + n
+    for origin, n in rows.items():
+        yield TrainingSource(name=origin.name, role=origin.role, n=origin.n or n, licence=origin.licence)
+
+
+def _ranges(samples: TrainingSet) -> Iterator[str]:
+    """One sentence per task of continuous values whose training targets leave a part of the range out."""
+    for task, unit in _RANGED_TASKS.items():
+        values = samples.targets.get(task)
+        if values is None or not samples.known(task).any():
+            continue
+        low, high = np.nanquantile(values.astype(np.float64), _RANGE_QUANTILES, axis=0)
+        if task in _FULL_RANGE:
+            least, most = _FULL_RANGE[task]
+            if ((high - low) >= _NEARLY_FULL * (most - least)).all():
+                continue
+        parts = ", ".join(
+            f"{name} within [{first:.2f}, {last:.2f}]{unit}"
+            for name, first, last in zip(samples.labels[task], low, high, strict=True)
+        )
+        yield f"99 % of the training targets have {parts}; values beyond were hardly seen in training."
+
+
+def _rare(samples: TrainingSet) -> Iterator[str]:
+    """One sentence per task with classes that are rare among the known training targets."""
+    for task in _RARE_TASKS:
+        values = samples.targets.get(task)
+        if values is None or not samples.known(task).any():
+            continue
+        known = ~np.isnan(values)
+        counts = known.sum(axis=0)
+        shares = np.where(known, values, 0).sum(axis=0, dtype=np.float64) / np.maximum(counts, 1)
+        rare = [
+            f"{name} ({share:.1%})"
+            for name, share, count in zip(samples.labels[task], shares, counts, strict=True)
+            if count and share < _RARE_SHARE
+        ]
+        if rare:
+            kind = task.replace("_", " ")
+            yield f"Rare among the training targets for {kind}, so expect misses: {', '.join(rare)}."
+
+
+def _pictures(samples: TrainingSet) -> tuple[str, ...]:
+    return () if isinstance(samples.inputs, np.ndarray) else (_PICTURE_LIMIT,)

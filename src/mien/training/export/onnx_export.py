@@ -46,19 +46,34 @@ OPSET = 18
 _MIN_CALIBRATION_ROWS = 50  # fewer would fit noise
 
 
-_OUTPUT_NAMES = {"expression": "expression_logits", "action_units": "action_unit_logits"}
+_OUTPUT_NAMES = {
+    "expression": "expression_logits",
+    "action_units": "action_unit_logits",
+    "landmarks": "points",
+    "pose": "pose_rad",
+    "eyes": "eyes_logits",
+    "face": "face_logit",
+}
+
+# Task of a recipe -> name of the task in a bundle, where the two differ.
+_BUNDLE_TASKS = {"pose": "head_pose", "eyes": "eyes_open"}
 
 # Activation in the runtime, lowest and highest value after it, and meaning of the value, by task.
 _MEANINGS: dict[str, tuple[Activation, float, float, str]] = {
     "expression": ("softmax", 0.0, 1.0, "probability that most raters would choose this expression"),
     "valence_arousal": ("identity", -1.0, 1.0, "mean rating on a scale from -1 to 1"),
     "action_units": ("sigmoid", 0.0, 1.0, "probability that the action is visible"),
+    "landmarks": ("identity", -1.0, 2.0, "fraction of the crop's side"),
+    "pose": ("identity", -3.1416, 3.1416, "radians, as seen in the crop"),
+    "eyes": ("sigmoid", 0.0, 1.0, "1 is wide open, 0 closed"),
+    "face": ("sigmoid", 0.0, 1.0, "probability that the crop shows a face where it should be"),
 }
 
 
 def output_names(network: AffectNetwork) -> tuple[str, ...]:
-    """Names of the outputs of the graph: one per task in order, then the features."""
-    return (*(_OUTPUT_NAMES.get(task, task) for task in network.tasks), _FEATURES)
+    """Names of the outputs of the graph: one per task in order, then the features if the network outputs them."""
+    names = tuple(_OUTPUT_NAMES.get(task, task) for task in network.tasks)
+    return (*names, _FEATURES) if network.gives_features else names
 
 
 def export_onnx(network: AffectNetwork, size_px: int) -> bytes:
@@ -208,7 +223,7 @@ def describe(recipe: Recipe, version: str, graph: bytes, labels: Mapping[str, tu
         input=InputSpec(name=GRAPH_INPUT, size_px=model.input_px, colour=model.colour, layout="NHWC", dtype="uint8"),
         crop=CropSpec(template=model.template),
         tasks=tuple(_describe_task(task, labels[task]) for task in recipe.tasks),
-        features=_FEATURES,
+        features=_FEATURES if model.features else "",
         recipe=recipe.name,
     )
 
@@ -218,7 +233,7 @@ def _describe_task(task: str, labels: tuple[str, ...]) -> TaskSpec:
         raise ConfigError(f"a bundle supports {sorted(_MEANINGS)}, not {task!r}")
     activation, low, high, unit = _MEANINGS[task]
     return TaskSpec(
-        task=cast("TaskName", task),
+        task=cast("TaskName", _BUNDLE_TASKS.get(task, task)),
         output=_OUTPUT_NAMES.get(task, task),
         labels=labels,
         activation=activation,

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from mien.core import ConfigError, Float32, Registry
+from mien.training.losses import landmark_losses
 from mien.training.losses import task_losses as losses
 from mien.training.recipes.settings import HeadSettings, LossSettings
 
@@ -36,6 +37,7 @@ class NamedLoss:
 
 
 _HERE = "mien.training.losses.registry"
+_LANDMARK_COLUMNS = 2 * 68
 
 LOSSES = Registry(
     "loss",
@@ -70,6 +72,16 @@ LOSSES = Registry(
             name="asymmetric",
             target=f"{_HERE}:bind_asymmetric",
             summary="asymmetric loss for rare positives; `gamma_positive`, `gamma_negative`, `margin`",
+        ),
+        NamedLoss(
+            name="landmark_distance",
+            target=f"{_HERE}:bind_landmark_distance",
+            summary="mean distance of 68 landmarks in eye distances",
+        ),
+        NamedLoss(
+            name="smooth_l1",
+            target=f"{_HERE}:bind_smooth_l1",
+            summary="mean absolute difference, below `beta` by its square",
         ),
     ),
 )
@@ -160,6 +172,18 @@ def bind_asymmetric(
         gamma_negative=float(gamma_negative),
         margin=float(margin),
     )
+
+
+def bind_landmark_distance(targets: Float32) -> Loss:
+    """`landmark_losses.landmark_distance`."""
+    if targets.shape[1] != _LANDMARK_COLUMNS:
+        raise ConfigError(f"landmark_distance needs {_LANDMARK_COLUMNS} columns, x and y of 68, got {targets.shape[1]}")
+    return landmark_losses.landmark_distance
+
+
+def bind_smooth_l1(targets: Float32, *, beta: float = 1.0) -> Loss:  # noqa: ARG001 - every binding takes the labels
+    """`landmark_losses.smooth_l1`."""
+    return partial(landmark_losses.smooth_l1, beta=float(beta))
 
 
 def task_weights(

@@ -73,6 +73,16 @@ HEADS = Registry(
             target=f"{_HERE}:normalized_head",
             summary="one dense layer, batch normalisation and a tanh, as in MCAN",
         ),
+        Head(
+            name="scaled",
+            target="mien.training.models.scaled_heads:scaled_head",
+            summary="one dense layer times `unit`",
+        ),
+        Head(
+            name="offset",
+            target="mien.training.models.scaled_heads:offset_head",
+            summary="the last columns, moved by `unit` times a dense layer of the others",
+        ),
     ),
 )
 """Registry of `Head` by name."""

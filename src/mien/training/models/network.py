@@ -30,6 +30,7 @@ class AffectNetwork(nn.Module):
         tasks: Names of the outputs, in order.
         has_pixels: Whether the input is crops and not vectors.
         n_channels: Number of channels of the crops.
+        gives_features: Whether the features follow the outputs of the tasks.
         penalty: Loss of the backbone in the last training step; None if the recipe has no penalty.
     """
 
@@ -41,6 +42,7 @@ class AffectNetwork(nn.Module):
         settings = recipe.model
         self.tasks = recipe.tasks
         self.has_pixels, self.n_channels = bool(settings.backbone), settings.n_channels
+        self.gives_features = settings.features
         self.penalty: Tensor | None = None
         self._penalized = settings.penalty > 0
         self._settings = {task: _with_columns(head, recipe) for task, head in recipe.heads.items()}
@@ -71,7 +73,7 @@ class AffectNetwork(nn.Module):
                 widths[f"{task} nodes"] = module.n_units * module.width
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:
-        """Compute one output (N, L) per task in order, then the features (N, D) before dropout."""
+        """Compute one output (N, L) per task in order, then, if asked for, the features (N, D) before dropout."""
         features: Tensor = self.embed(inputs)
         dropped = self.dropout(features)
         outputs: dict[str, Tensor] = {}
@@ -83,7 +85,8 @@ class AffectNetwork(nn.Module):
                 outputs[task] = head.classify(nodes)
             else:
                 outputs[task] = head(inputs_of_head)
-        return (*(outputs[task] for task in self.tasks), features)
+        values = tuple(outputs[task] for task in self.tasks)
+        return (*values, features) if self.gives_features else values
 
     def embed(self, inputs: Tensor) -> Tensor:
         """Compute the features (N, D) that the heads share."""

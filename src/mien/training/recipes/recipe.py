@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
+from typing import Literal
 
 from mien.affect import Smoothing
-from mien.core import ConfigError, read_typed
+from mien.core import ConfigError, check_choices, read_typed
 from mien.training.models.backbones.registry import BACKBONES
+from mien.training.recipes.schedule_settings import OptimizerSettings, StageSettings
 from mien.training.recipes.settings import (
     AugmentationSettings,
     CalibrationSettings,
@@ -20,11 +22,11 @@ from mien.training.recipes.settings import (
     HeadSettings,
     LossSettings,
     ModelSettings,
-    OptimizerSettings,
     PublishedSettings,
-    StageSettings,
-    TeacherSettings,
 )
+from mien.training.recipes.target_settings import TargetSettings
+
+_PLACED_TASKS = {"landmarks", "pose", "eyes", "face"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,26 +34,29 @@ class Recipe:
     """A training. The tables of the TOML file are its attributes.
 
     Attributes:
-        name: of the recipe and of the bundle.
-        data: what is learnt from.
-        heads: task -> head; their order is the order of the outputs.
-        losses: task -> loss, for every head.
-        stages: run one after the other on the same weights.
-        model: input and backbone.
-        optimizer: of every stage that has none of its own.
-        augmentation: of the crops.
-        coupling: of expressions and action units.
-        teachers: whose answers become targets.
-        calibration: after training.
-        task_balance: ``"fixed"`` takes the losses' weights as they are, ``"rows"`` multiplies each by
+        name: Name of the recipe and of the bundle.
+        data: Sets to train on, to select on and to calibrate on.
+        heads: Task -> head; their order is the order of the outputs.
+        losses: Task -> loss, for every head.
+        stages: Stages, run one after the other on the same weights.
+        model: Input and backbone.
+        optimizer: Optimiser of every stage that has none of its own.
+        augmentation: Random changes of training pictures.
+        coupling: Losses between expressions and action units.
+        targets: Target providers of every stage, applied in order after the stage's own.
+        calibration: What is fitted after training.
+        task_balance: ``"fixed"`` uses the losses' weights unchanged; ``"rows"`` multiplies each by
             (rows of the task with most labels) / (rows of this task).
-        class_balance: rows are drawn with a chance proportional to (frequency of their top expression) **
-            -class_balance; 0 shows every row once an epoch.
-        ema_decay: of the averaged weights that are kept; 0 keeps the weights themselves.
-        seed: of everything random.
-        limitations: what the card must say of how this recipe came about, in sentences.
-        smoothing: of a video's answers, such as ``"expr=50,va=50"``; the bundle keeps it for ``smooth="bundle"``.
-        published: figures of the source that this recipe follows, none of them measured by mien.
+        class_balance: Exponent b in [0, 1]: rows are drawn with a probability proportional to (frequency of their top
+            expression) ** -b; 0 shows every row once an epoch.
+        ema_decay: Decay of the averaged weights that are kept; 0 keeps the weights themselves.
+        ema_warmup: Whether the average starts with a low decay, (1 + n) / (10 + n) after n steps, so that it soon
+            forgets the first weights.
+        seed: Seed of everything random.
+        limitations: What the card must say about this recipe, in sentences.
+        smoothing: Smoothing of a video's predictions, such as ``"expr=50,va=50"``; the bundle keeps it for
+            ``smooth="bundle"``.
+        published: Metrics of the publication that this recipe follows, none of them measured by mien.
     """
 
     name: str
@@ -63,11 +68,12 @@ class Recipe:
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
     augmentation: AugmentationSettings = field(default_factory=AugmentationSettings)
     coupling: CouplingSettings = field(default_factory=CouplingSettings)
-    teachers: tuple[TeacherSettings, ...] = ()
+    targets: tuple[TargetSettings, ...] = ()
     calibration: CalibrationSettings = field(default_factory=CalibrationSettings)
-    task_balance: str = "fixed"
+    task_balance: Literal["fixed", "rows"] = "fixed"
     class_balance: float = 0.0
     ema_decay: float = 0.0
+    ema_warmup: bool = False
     seed: int = 1
     limitations: tuple[str, ...] = ()
     smoothing: str = ""
@@ -78,8 +84,9 @@ class Recipe:
             raise ConfigError("at least one [[stages]] and one [heads.TASK] are needed")
         if set(self.heads) != set(self.losses):
             raise ConfigError(f"heads {sorted(self.heads)} and losses {sorted(self.losses)} must be of the same tasks")
-        if self.task_balance not in ("fixed", "rows"):
-            raise ConfigError(f"task_balance must be 'fixed' or 'rows', got {self.task_balance!r}")
+        check_choices(self)
+        if not 0 <= self.ema_decay < 1:
+            raise ConfigError(f"ema_decay must be in [0, 1), got {self.ema_decay}")
         Smoothing.of(self.smoothing or None)  # refused now and not after the training
         for number, stage in enumerate(self.stages, start=1):
             strange = sorted(set(stage.tasks) - set(self.heads))
@@ -90,14 +97,19 @@ class Recipe:
                     f"stage {number} watches {stage.best_by!r} of every epoch, which needs [[data.valid]]"
                 )
         self._check_sizes()
+        self._check_crops()
 
     @property
     def tasks(self) -> tuple[str, ...]:
         """Tasks in the order of the outputs."""
         return tuple(self.heads)
 
+    def stage_targets(self, number: int) -> tuple[TargetSettings, ...]:
+        """Target providers of a stage: the stage's own, then those of the recipe."""
+        return (*self.stages[number].targets, *self.targets)
+
     def _check_sizes(self) -> None:
-        """A backbone that is built for one size of crops sees no other."""
+        """A backbone that is built for one size of crops gets no other."""
         name, size_px = self.model.backbone, self.model.input_px
         if name not in BACKBONES or not BACKBONES[name].sized:
             return
@@ -108,8 +120,20 @@ class Recipe:
                 f"have {sorted(others - {size_px}, key=str)}"
             )
 
+    def _check_crops(self) -> None:
+        """Only loose crops know where they cut the picture, which targets with a place need."""
+        if self.model.crop == "loose":
+            if self.model.colour != "gray":
+                raise ConfigError("crop = 'loose' needs colour = 'gray'")
+            return
+        placed = sorted(_PLACED_TASKS & set(self.heads))
+        if placed:
+            raise ConfigError(f"heads {placed} need [model] crop = 'loose'")
+        if self.augmentation.no_face or self.augmentation.squeeze:
+            raise ConfigError("[augmentation] no_face and squeeze need [model] crop = 'loose'")
+
     def refit(self) -> Recipe:
-        """The recipe that learns from training and validation sets for the published number of epochs.
+        """The recipe that trains on training and validation sets for the published number of epochs.
 
         Nothing is left to select on, so every stage keeps its last epoch, and one that would wait for a plateau keeps
         its learning rate.
@@ -128,7 +152,12 @@ class Recipe:
 
 
 def list_recipes() -> list[str]:
-    """Names of the recipes that come with mien."""
+    """Names of the recipes that come with mien.
+
+    Examples:
+        >>> {"mien-light", "mien-points"} <= set(list_recipes())
+        True
+    """
     folder = resources.files("mien.training") / "recipes"
     return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
 
@@ -136,8 +165,12 @@ def list_recipes() -> list[str]:
 def load_recipe(name_or_path: str | Path) -> Recipe:
     """Read a recipe by name or from a TOML file.
 
+    Examples:
+        >>> load_recipe("mien-light").tasks
+        ('expression', 'valence_arousal', 'action_units')
+
     Raises:
-        ConfigError: there is no such recipe, or it has an unknown, missing or wrongly typed key.
+        ConfigError: There is no such recipe, or it has an unknown, missing or wrongly typed key.
     """
     if str(name_or_path) in list_recipes():
         content = (resources.files("mien.training") / "recipes" / f"{name_or_path}.toml").read_bytes()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a recipe may contain, table by table, as typed data."""
+"""Settings of a recipe's data, model, heads, losses, augmentation and calibration, as typed tables."""
 
 from __future__ import annotations
 
@@ -11,126 +11,7 @@ from mien.core import EXPRESSION_ORDERS, ConfigError, check_choices
 from mien.datasets import FERPLUS_TEMPLATE
 from mien.training.models.backbones.registry import Option
 
-
-@dataclass(frozen=True, kw_only=True)
-class OptimizerSettings:
-    """``[optimizer]``, or ``[stages.optimizer]`` for one stage.
-
-    Attributes:
-        name: ``"adam"``, ``"adamw"`` or ``"sgd"``.
-        weight_decay: on kernels and matrices only; decoupled for adamw.
-        momentum: of sgd.
-        sam_rho: radius of sharpness-aware minimisation around it (Foret et al., ICLR 2021); 0 switches it off.
-        clip_norm: the gradient's norm is cut here; 0 cuts nothing.
-        backbone_lr: learning rate of the backbone, as a share of the heads'.
-        layer_decay: each block of the backbone learns this much slower than the next one; 1 for all alike.
-    """
-
-    name: str = "adamw"
-    weight_decay: float = 0.0
-    momentum: float = 0.9
-    sam_rho: float = 0.0
-    clip_norm: float = 0.0
-    backbone_lr: float = 1.0
-    layer_decay: float = 1.0
-
-    def __post_init__(self) -> None:
-        one_of("name", self.name, ("adam", "adamw", "sgd"))
-
-
-@dataclass(frozen=True, kw_only=True)
-class StageSettings:
-    """``[[stages]]``: some epochs with one learning-rate schedule, on the weights of the stage before.
-
-    Attributes:
-        epochs: passes over the drawn rows.
-        refit_epochs: passes of a refit, which learns from training and validation sets together; 0 for ``epochs``.
-        batch: rows a step.
-        peak_lr: highest learning rate.
-        schedule: ``"constant"``, ``"cosine"`` (down to 0), ``"one_cycle"`` (up in ``warmup``, then a cosine down to
-            a hundredth) or ``"plateau"`` (times ``factor`` after ``patience`` epochs without a gain of ``best_by`` on
-            the validation sets, down to ``lowest``; Keras' ReduceLROnPlateau).
-        warmup: share of the steps that warm up.
-        patience: epochs without a gain, for ``"plateau"``.
-        factor: of the learning rate then.
-        lowest: share of ``peak_lr`` below which it does not fall.
-        size_px: side of the crops; 0 for the model's ``input_px``.
-        tasks: those that learn; empty for all. Rows that have none of their labels are not drawn.
-        freeze_backbone: whether only heads learn.
-        auxiliary_rows: rows an epoch from secondary sets (those whose expressions nobody voted on).
-        labelled_auxiliary_rows: rows an epoch from those of them that have one, noisy, expression label.
-        pseudo_label_auxiliary: whether secondary rows get the expression and affect that the weights so far see in their own gray
-            48-px copies, their home ground.
-        label_weight: of a label of their own beside what the weights see.
-        self_distillation: share of the averaged network's own answer in the expression targets of primary rows: ten
-            raters are few, and what the network has learnt from all faces smooths their noise.
-        teacher_px: side of the crops that the network answers for both; 0 for the model's ``input_px``. A network that
-            learnt at a larger size before knows more there.
-        mixup: both parameters of the Beta distribution of mixing shares; 0 mixes nothing (Zhang et al., ICLR 2018).
-        cutmix: the same, for a rectangle of another face pasted in (Yun et al., ICCV 2019).
-        keep: ``"last"`` epoch, or the ``"best"`` by ``best_by`` on the validation sets.
-        best_by: a measure of `mien.training.engine.validation`, for example ``"loss"`` or ``"expression accuracy"``.
-        optimizer: in place of the recipe's.
-    """
-
-    epochs: int
-    peak_lr: float
-    refit_epochs: int = 0
-    batch: int = 64
-    schedule: str = "constant"
-    warmup: float = 0.0
-    patience: int = 10
-    factor: float = 0.5
-    lowest: float = 0.0
-    size_px: int = 0
-    tasks: tuple[str, ...] = ()
-    freeze_backbone: bool = False
-    auxiliary_rows: int = 0
-    labelled_auxiliary_rows: int = 0
-    pseudo_label_auxiliary: bool = False
-    label_weight: float = 0.5
-    self_distillation: float = 0.0
-    teacher_px: int = 0
-    mixup: float = 0.0
-    cutmix: float = 0.0
-    keep: str = "last"
-    best_by: str = "loss"
-    optimizer: OptimizerSettings | None = None
-
-    @property
-    def is_validated(self) -> bool:
-        """Whether every epoch is measured on the validation sets."""
-        return self.keep == "best" or self.schedule == "plateau"
-
-    def __post_init__(self) -> None:
-        one_of("schedule", self.schedule, ("constant", "cosine", "one_cycle", "plateau"))
-        one_of("keep", self.keep, ("last", "best"))
-        if self.epochs < 1 or self.batch < 1:
-            raise ConfigError(f"epochs and batch must be positive, got {self.epochs} and {self.batch}")
-        if not 0 <= self.label_weight <= 1 or not 0 <= self.self_distillation <= 1:
-            raise ConfigError(
-                f"label_weight and self_distillation must be in [0, 1], got {self.label_weight} and {self.self_distillation}"
-            )
-        if not 0 <= self.warmup < 1:
-            raise ConfigError(f"warmup must be in [0, 1), got {self.warmup}")
-        if self.patience < 1 or not 0 < self.factor < 1 or not 0 <= self.lowest <= 1:
-            raise ConfigError(
-                "patience must be positive, factor in (0, 1) and lowest in [0, 1], "
-                f"got {self.patience}, {self.factor} and {self.lowest}"
-            )
-
-
-def one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    """Refuse a word that a key does not know.
-
-    Raises:
-        ConfigError: ``value`` is not among ``allowed``.
-    """
-    if value not in allowed:
-        raise ConfigError(f"{name} must be one of {allowed}, got {value!r}")
-
-
-# What heads see of stored vectors -> how many numbers each number of a stretch becomes; a sequence: one for each step.
+# Input of heads on stored vectors -> columns per column of a stretch; a sequence has one for each step.
 _CLIPS = {"frames": 1, "statistics": 4, "sequence": 1}
 
 
@@ -139,26 +20,36 @@ class SourceSettings:
     """``[[data.sources]]`` and ``[[data.valid]]``: one set to read.
 
     Attributes:
-        name: in the table of sources, for example ``"open-faces"`` or ``"affwild2-mtl"``.
-        split: of that set.
-        folder: below the folder that ``--data`` names; empty is that folder itself.
+        name: Name in the table of sources, such as ``"open-ferplus"`` or ``"affwild2-mtl"``.
+        split: ``"train"``, ``"valid"`` or ``"test"``.
+        folder: Folder below the one that ``--data`` names; empty for that folder itself.
+        primary: Whether every epoch draws the source's rows; else they are auxiliary rows, which target providers draw.
+        epoch_share: Share in [0, 1] of the source's rows that an epoch draws, other rows every time: small pictures
+            say less about where exactly a landmark is.
     """
 
     name: str
-    split: str = "train"
+    split: Literal["train", "valid", "test"] = "train"
     folder: str = ""
+    primary: bool = True
+    epoch_share: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+        if not 0 <= self.epoch_share <= 1:
+            raise ConfigError(f"epoch_share must be in [0, 1], got {self.epoch_share}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataSettings:
-    """``[data]``: what is learnt from.
+    """``[data]``: the sets to train on, to select on and to calibrate on.
 
     Attributes:
-        sources: sets to learn from; their rows are joined, and a label that a set does not give is unknown there.
-        valid: sets to select weights on, and to calibrate on where ``calibration_rows`` is 0. A refit learns from them.
-        expressions: name of the class order of the expression head, one of `mien.core.EXPRESSION_ORDERS`.
-        calibration_rows: rows of the sources, chosen by a hash of their group, that are set aside for temperature
-            and thresholds.
+        sources: Sets to train on; their rows are joined, and a label that a set does not have is unknown there.
+        valid: Sets to select weights on, and to calibrate on where ``calibration_rows`` is 0. A refit trains on them.
+        expressions: Class order of the expression head, one of `mien.core.EXPRESSION_ORDERS`.
+        calibration_rows: Number of rows of the sources, chosen by a hash of their group, that are held out for
+            temperature and thresholds.
     """
 
     sources: tuple[SourceSettings, ...]
@@ -175,13 +66,13 @@ class DataSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class VectorSettings:
-    """``[[model.vectors]]``: a stretch of the vector that heads see, out of shards that `mien features` wrote.
+    """``[[model.vectors]]``: a stretch of the input vector, from shards that `mien features` wrote.
 
     Attributes:
         part: ``"features"`` or ``"scores"`` (logits, and values before they are clipped).
-        n: its published length. Shards of another bundle bring their own: what a head sees follows them.
-        folder: of the shards, below the folder of the source.
-        every: of clips, take the frames whose number is a multiple of this one only.
+        n: Published length. The length in the shards replaces it.
+        folder: Folder of the shards, below the folder of the source.
+        every: Interval of the frames of a clip that are used: those whose number is a multiple of it.
     """
 
     part: Literal["features", "scores"]
@@ -200,27 +91,31 @@ class ModelSettings:
     """``[model]``: from the input to the features that the heads share.
 
     Attributes:
-        backbone: name for `create_backbone`; empty where the input is feature vectors already.
-        vectors: stretches of stored vectors, side by side, in place of a backbone.
-        clip: what heads see of stored vectors: ``"frames"`` one by one; of a whole clip its ``"statistics"`` (mean,
+        backbone: Name for `create_backbone`; empty where the input is feature vectors already.
+        vectors: Stretches of stored vectors, side by side, in place of a backbone.
+        clip: Input of heads on stored vectors: ``"frames"`` one by one; of a whole clip its ``"statistics"`` (mean,
             standard deviation, minimum and maximum, see `mien.affect.clip_statistics`) or a ``"sequence"``.
-        n_steps: length of a sequence, see `mien.affect.clip_sequences`.
-        options: further arguments of the backbone.
+        n_steps: Number of steps of a sequence, see `mien.affect.clip_sequences`.
+        options: Further arguments of the backbone.
         start: ``"scratch"``; ``"imagenet"`` (for efficientnet_lite0, from the package that carries its weights); or
-            the path of a checkpoint of another recipe, whose backbone is taken.
-        input_px: side of the input of the exported bundle.
+            the path of a checkpoint of another recipe, whose backbone is used.
+        input_px: Side of the input of the exported bundle.
         colour: ``"gray"`` or ``"rgb"``.
-        mean: subtracted from pixels on the 0-to-255 scale, one number or one per channel.
-        std: pixels are divided by it then.
-        template: 5 alignment points (x, y) as fractions of the crop's side, in the order of `mien.core.CropSpec`.
-        n_inputs: length of the vectors of the source ``vectors``, where there is no backbone.
-        drop_rate: dropout between features and heads.
-        penalty: weight of what the backbone itself adds to the loss, for one that has `forward_with_penalty`.
+        mean: Numbers to subtract from pixels on the 0-to-255 scale, one or one per channel.
+        std: Numbers to divide by after that.
+        template: Five keypoints (x, y) as fractions of the crop's side, in the order of `mien.core.CropSpec`.
+        crop: ``"face"``: crops that are aligned or show the whole picture, as `mien.training.data.augmentation` draws
+            them; ``"loose"``: crops around the keypoints as `mien.training.data.loose_crops` draws them, with room
+            about the face. Heads for landmarks, pose and eyes need loose ones.
+        features: Whether the exported graph also outputs the features that the heads share.
+        n_inputs: Length of the vectors of the source ``vectors``, where there is no backbone.
+        drop_rate: Dropout between features and heads.
+        penalty: Weight of the backbone's own loss, for a backbone with `forward_with_penalty`.
     """
 
     backbone: str = "efficientnet_lite0"
     vectors: tuple[VectorSettings, ...] = ()
-    clip: str = "frames"
+    clip: Literal["frames", "statistics", "sequence"] = "frames"
     n_steps: int = 0
     options: Mapping[str, Option] = field(default_factory=dict)
     start: str = "scratch"
@@ -229,6 +124,8 @@ class ModelSettings:
     mean: tuple[float, ...] = (127.5,)
     std: tuple[float, ...] = (127.5,)
     template: tuple[tuple[float, float], ...] = FERPLUS_TEMPLATE
+    crop: Literal["face", "loose"] = "face"
+    features: bool = True
     n_inputs: int = 0
     drop_rate: float = 0.0
     penalty: float = 0.0
@@ -237,7 +134,6 @@ class ModelSettings:
         check_choices(self)
         if sum(map(bool, (self.backbone, self.n_inputs, self.vectors))) != 1:
             raise ConfigError("a model has either a backbone, or vectors, or n_inputs")
-        one_of("clip", self.clip, tuple(_CLIPS))
         if (self.n_steps > 0) != (self.clip == "sequence"):
             raise ConfigError(f"n_steps is for clip = 'sequence', got {self.n_steps} for {self.clip!r}")
         if any(len(values) not in (1, self.n_channels) for values in (self.mean, self.std)):
@@ -250,14 +146,25 @@ class ModelSettings:
 
     @property
     def n_vector(self) -> int:
-        """Length of the vector that the network is fed; 0 where it is fed pictures."""
+        """Length of the input vectors; 0 where the input is pictures.
+
+        Examples:
+            >>> stretch = VectorSettings(part="features", n=1280)
+            >>> ModelSettings(backbone="", vectors=(stretch,), clip="statistics").n_vector
+            5120
+        """
         return self.n_inputs + sum(self._length(stretch) for stretch in self.vectors)
 
     def columns_of(self, part: str) -> tuple[int, int]:
         """First column and end of the stretch that holds a part of the stored vectors.
 
+        Examples:
+            >>> stretches = (VectorSettings(part="features", n=1280), VectorSettings(part="scores", n=10))
+            >>> ModelSettings(backbone="", vectors=stretches).columns_of("scores")
+            (1280, 1290)
+
         Raises:
-            ConfigError: no stretch does, or several do.
+            ConfigError: No stretch does, or several do.
         """
         places, start = [], 0
         for stretch in self.vectors:
@@ -278,18 +185,20 @@ class HeadSettings:
     """``[heads.TASK]``: from features to one task's outputs.
 
     Attributes:
-        kind: name in `mien.training.models.heads.HEADS`.
-        columns: of the features that the head sees: [first, end], the end left out, counted from the end where
+        kind: Name in `mien.training.models.heads.HEADS`.
+        columns: Columns of the features that the head gets: [first, end], the end left out, counted from the end where
             negative; an end of 0 is the end itself, and empty means all.
-        sees: the part of stored vectors that it sees, ``"features"`` or ``"scores"``; empty for all. In place of
-            ``columns``, whatever the bundle's lengths are.
-        after: tasks whose outputs are appended to what the head sees; their heads must come first. ``"TASK nodes"``
+        sees: Part of stored vectors that the head gets, ``"features"`` or ``"scores"``; empty for all. In place of
+            ``columns``, independent of the bundle's lengths.
+        after: Tasks whose outputs are appended to the head's input; their heads must come first. ``"TASK nodes"``
             are the nodes of a graph.
-        hidden: widths of the layers before the last, for kinds that have them.
-        steps: of the sequence that a recurrent head is fed; nodes that an attending one looks at.
-        activation: between these layers: ``"relu"``, ``"gelu"``, ``"silu"`` or ``"tanh"``.
-        drop_rate: dropout after each hidden layer.
-        l2: the sum of the squared kernels times this is added to the loss, as Keras does.
+        hidden: Widths of the layers before the last, for kinds that have them.
+        steps: Number of steps of a recurrent head's sequence, or of the nodes of an attending head.
+        unit: Factor of the outputs of kinds ``"scaled"`` and ``"offset"``, so that a step of the optimiser moves them
+            by a sensible amount.
+        activation: Activation between layers: ``"relu"``, ``"gelu"``, ``"silu"`` or ``"tanh"``.
+        drop_rate: Dropout after each hidden layer.
+        l2: Factor of the sum of the squared kernels in the loss, as Keras has it.
     """
 
     kind: str = "linear"
@@ -298,6 +207,7 @@ class HeadSettings:
     after: tuple[str, ...] = ()
     hidden: tuple[int, ...] = ()
     steps: int = 0
+    unit: float = 1.0
     activation: str = "relu"
     drop_rate: float = 0.0
     l2: float = 0.0
@@ -311,12 +221,12 @@ class HeadSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class LossSettings:
-    """``[losses.TASK]``: what the task's outputs are held against its labels with.
+    """``[losses.TASK]``: the loss between a task's outputs and its labels.
 
     Attributes:
-        name: in `mien.training.losses.registry.LOSSES`.
-        weight: lambda of the task in the sum.
-        options: further arguments of the loss, for example ``label_smoothing``.
+        name: Name in `mien.training.losses.registry.LOSSES`.
+        weight: Weight of the task in the sum.
+        options: Further arguments of the loss, such as ``label_smoothing``.
     """
 
     name: str
@@ -326,64 +236,42 @@ class LossSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class CouplingSettings:
-    """``[coupling]``: what expressions and action units tell of each other.
+    """``[coupling]``: losses between expressions and action units.
 
-    Source: distribution matching and co-annotation, Kollias et al., arXiv 2105.03790 and 2401.01219; the details are a
-    reconstruction.
+    Source: distribution matching, Kollias et al., arXiv 2105.03790 and 2401.01219; the details are a reconstruction.
 
     Attributes:
-        co_annotation: ``"none"``, ``"hard"`` (an expression's action units become present where unknown) or ``"soft"``
-            (they get their weight in the table).
-        matching: weight of the loss between predicted action units and those that the predicted expressions imply,
+        matching: Weight of the loss between predicted action units and those that the predicted expressions imply,
             and the reverse.
     """
 
-    co_annotation: str = "none"
     matching: float = 0.0
-
-    def __post_init__(self) -> None:
-        one_of("co_annotation", self.co_annotation, ("none", "hard", "soft"))
-
-
-@dataclass(frozen=True, kw_only=True)
-class TeacherSettings:
-    """``[[teachers]]``: a trained network whose answers become targets.
-
-    Attributes:
-        path: folder of a bundle, or name of one that comes with mien.
-        weight: share of its answer where the task has a label already; an unknown label becomes the answer.
-        temperature: its expression logits are divided by it before the softmax.
-        tasks: whose answers are taken; empty for all that both have.
-    """
-
-    path: str
-    weight: float = 0.5
-    temperature: float = 1.0
-    tasks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentationSettings:
-    """``[augmentation]``: what is done to faces while they teach. Shares are probabilities, 0 leaves a thing out.
+    """``[augmentation]``: random changes of training pictures. Shares are probabilities; 0 leaves a change out.
 
     Attributes:
-        aligned: share of crops that are aligned by the picture's points, where those are known; the others show the
-            picture as it stands, as `Analyzer.crops` does.
-        point_noise: standard deviation of each point in eye distances: a detector's points are noisy.
-        flip: share that is mirrored.
-        low_resolution: share that is brought down to 28 to 72 px first.
-        rotation_deg: standard deviation of the rotation, cut at three of them.
-        zoom: largest logarithm of the zoom.
-        shift: largest shift as a share of the side.
-        occlusion: share of which a part is covered: hands and cups, masks, sunglasses.
-        blur: share that is blurred.
-        gamma: largest logarithm of the gamma.
-        contrast: largest loss of contrast, as a logarithm; the largest gain is two thirds of it.
-        brightness: largest shift of brightness, 1 being white.
-        noise: share with sensor noise.
-        saturation: largest relative change of saturation (colour only).
-        hue: largest shift of hue, 1 being the full circle (colour only).
-        grayscale: share that loses its colour (colour only).
+        aligned: Share of crops that are aligned by the picture's keypoints, where those are known; the others show the
+            whole picture, as `Analyzer.crops` does. Loose crops always follow the keypoints.
+        point_noise: Standard deviation of each keypoint in eye distances: a detector's keypoints are noisy.
+        flip: Share of mirrored crops.
+        low_resolution: Share of pictures that are reduced to 28 to 72 px (24 to 72 px for loose crops) first.
+        rotation_deg: Standard deviation of the rotation, clipped at 3 of them (3.5 for loose crops).
+        zoom: Largest logarithm of the zoom.
+        shift: Largest shift as a share of the side.
+        squeeze: Share of loose crops that are squeezed and sheared a little: other faces than those at hand.
+        no_face: Share of loose crops that miss the face; only the task ``face`` has a target there.
+        occlusion: Share of crops with a covered part: hands and cups, masks, sunglasses.
+        blur: Share of blurred crops.
+        gamma: Largest logarithm of the gamma.
+        contrast: Largest loss of contrast, as a logarithm; the largest gain is two thirds of it.
+        brightness: Largest shift of brightness, 1 being white.
+        noise: Share of crops with sensor noise.
+        saturation: Largest relative change of saturation (colour only).
+        hue: Largest shift of hue, 1 being the full circle (colour only).
+        grayscale: Share of crops that lose their colour (colour only).
     """
 
     aligned: float = 0.0
@@ -393,6 +281,8 @@ class AugmentationSettings:
     rotation_deg: float = 0.0
     zoom: float = 0.0
     shift: float = 0.0
+    squeeze: float = 0.0
+    no_face: float = 0.0
     occlusion: float = 0.0
     blur: float = 0.0
     gamma: float = 0.0
@@ -406,11 +296,11 @@ class AugmentationSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class CalibrationSettings:
-    """``[calibration]``: what is fitted after training, on rows that taught nothing.
+    """``[calibration]``: what is fitted after training, on held-out rows.
 
     Attributes:
-        temperature: whether expression logits get a temperature, so that confidence is the chance of being right.
-        thresholds: whether action units get thresholds of highest F1.
+        temperature: Whether expression logits get a temperature, so that confidence is the probability of being right.
+        thresholds: Whether action units get the thresholds of highest F1.
     """
 
     temperature: bool = True
@@ -419,12 +309,12 @@ class CalibrationSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedSettings:
-    """``[[published]]``: one figure of the source that a recipe follows, to stand beside what mien measures.
+    """``[[published]]``: one metric of the publication that a recipe follows, to compare with what mien measures.
 
     Attributes:
-        measure: for example ``"accuracy"``.
-        value: as printed there.
-        data: data set and part, of which the figure cannot be torn: ``"AffectNet validation, 8 classes"``.
+        measure: Name of the metric, such as ``"accuracy"``.
+        value: Value as printed there.
+        data: Data set and split of the value, such as ``"AffectNet validation, 8 classes"``.
     """
 
     measure: str

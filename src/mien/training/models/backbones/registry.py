@@ -53,6 +53,12 @@ BACKBONES: Registry[Backbone] = Registry(
             sized=True,
         ),
         Backbone(
+            name="landmark_maps",
+            target="mien.training.models.backbones.landmark_maps:LandmarkMaps",
+            source="mien's own; loose crops of any multiple of 16 px, 192 features and 68 mean places",
+            sized=True,
+        ),
+        Backbone(
             name="mobilefacenet",
             target="mien.training.models.backbones.mobilefacenet:MobileFaceNet",
             source="Chen et al., arXiv 1804.07573, at scale 2; 112 px, 512 features",

@@ -1,14 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Recipes are read as typed settings; every slip in a file is named with its place."""
+
+import dataclasses
 from pathlib import Path
 
 import pytest
 
-from mien.core import ConfigError
-from mien.training import list_recipes, load_recipe
+from mien.core import ConfigError, read_typed
+from mien.training import Recipe, list_recipes, load_recipe
+from mien.training.recipes.target_settings import (
+    AuxiliaryRowsSettings,
+    CoAnnotationSettings,
+    SelfDistillationSettings,
+)
 
 HEAD = """
 [data]
-sources = [{ name = "open-faces" }]
+sources = [{ name = "open-ferplus" }]
 [heads.expression]
 [losses.expression]
 name = "soft_cross_entropy"
@@ -36,6 +44,23 @@ def test_every_recipe_reads(name: str) -> None:
         ('name = "x"\n' + HEAD + STAGE + 'tasks = ["gaze"]\n', "stage 1 trains"),
         ('name = "x"\n' + HEAD + STAGE + 'keep = "best"\n', r"needs \[\[data.valid\]\]"),
         ('name = "x"\n' + HEAD + STAGE + 'schedule = "steps"\n', "schedule must be one of"),
+        ('name = "x"\n' + HEAD + STAGE + "final_share = 2.0\n", "final_share"),
+        ('name = "x"\nema_decay = 1.0\n' + HEAD + STAGE, "ema_decay must be in"),
+        (
+            'name = "x"\n' + HEAD + STAGE + 'targets = [{ name = "gift" }]\n',
+            r"targets\[0\]: name must be one of .*'teacher'",
+        ),
+        ('name = "x"\n' + HEAD + STAGE + 'targets = [{ name = "teacher" }]\n', r"\['path'\] are missing"),
+        (
+            'name = "x"\n' + HEAD + STAGE + 'targets = [{ name = "pseudo_labels", label_weight = 1.5 }]\n',
+            "label_weight",
+        ),
+        (
+            'name = "x"\n' + HEAD.replace("expression", "pose") + STAGE,
+            r"heads \['pose'\] need \[model\] crop = 'loose'",
+        ),
+        ('name = "x"\n[augmentation]\nno_face = 0.1\n' + HEAD + STAGE, "no_face and squeeze need"),
+        ('name = "x"\n[model]\ncrop = "loose"\ncolour = "rgb"\n' + HEAD + STAGE, "needs colour = 'gray'"),
         (
             'name = "x"\n[model]\nbackbone = "ddamfn"\n' + HEAD + STAGE + "size_px = 64\n",
             r"input_px is 112.*have \[64\]",
@@ -76,3 +101,16 @@ def test_a_refit_has_the_published_epochs(tmp_path: Path) -> None:
 def test_an_unknown_recipe_lists_those_here() -> None:
     with pytest.raises(ConfigError, match="mien-light"):
         load_recipe("no-such-recipe")
+
+
+def test_targets_of_the_stage_come_before_those_of_the_recipe(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    stage = STAGE + 'targets = [{ name = "auxiliary_rows", n = 5 }, { name = "self_distillation", weight = 0.3 }]\n'
+    path.write_text('name = "x"\ntargets = [{ name = "co_annotation", soft = true }]\n' + HEAD + stage)
+    recipe = load_recipe(path)
+    assert recipe.stage_targets(0) == (
+        AuxiliaryRowsSettings(n=5),
+        SelfDistillationSettings(weight=0.3),
+        CoAnnotationSettings(soft=True),
+    )
+    assert read_typed(Recipe, dataclasses.asdict(recipe), "again") == recipe  # as in a checkpoint

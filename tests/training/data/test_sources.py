@@ -13,18 +13,18 @@ pytest.importorskip("lightning", reason="the workshop is an extra: pip install '
 
 from mien.core import ConfigError, DatasetError
 from mien.datasets import create_example
+from mien.training import ComputeSettings, train_network
 from mien.training.data.sources import SOURCES, hold_out, load_source, load_training_data
 from mien.training.engine.trainer import Trainer
 from mien.training.recipes.recipe import Recipe
+from mien.training.recipes.schedule_settings import StageSettings
 from mien.training.recipes.settings import (
     DataSettings,
     HeadSettings,
     LossSettings,
     ModelSettings,
     SourceSettings,
-    StageSettings,
 )
-from mien.training.run import ComputeSettings, train_network
 from tests.helpers.synthetic_data import create_recipe, create_samples, create_vector_recipe
 
 pytestmark = pytest.mark.filterwarnings("default")  # torch warns about itself
@@ -152,16 +152,3 @@ def test_slips_are_named(tmp_path: Path) -> None:
     bare = dataclasses.replace(samples, targets={}, labels={})
     with pytest.raises(ConfigError, match="no labels"):
         Trainer(create_recipe(), bare, tmp_path)
-
-
-def test_traits_are_a_pretext(shared_data: Path) -> None:
-    recipe = create_recipe()
-    found = load_source(SourceSettings(name="fairface-traits", split="valid"), shared_data, recipe)
-    assert {task: len(names) for task, names in found.labels.items()} == {"age": 9, "gender": 2, "race": 7}
-    assert found.labels["gender"] == ("Female", "Male")
-    for values in found.targets.values():
-        np.testing.assert_array_equal(values.sum(axis=1), 1)
-        assert values.sum(axis=0).min() >= 1  # every value is somebody's
-    assert found.primary.all()
-    with pytest.raises(ConfigError, match="splits"):
-        load_source(SourceSettings(name="fairface-traits", split="test"), shared_data, recipe)

@@ -17,7 +17,8 @@ from mien.training.data.training_set import TrainingSet
 from mien.training.engine.checkpoint import Progress
 from mien.training.engine.trainer import Trainer
 from mien.training.recipes.recipe import Recipe
-from mien.training.recipes.settings import DataSettings, SourceSettings, StageSettings
+from mien.training.recipes.schedule_settings import StageSettings
+from mien.training.recipes.settings import DataSettings, SourceSettings
 from tests.helpers.synthetic_data import create_samples, create_vector_recipe
 
 pytestmark = pytest.mark.filterwarnings("default")  # torch warns about itself
@@ -50,7 +51,7 @@ class Scripted(Trainer):
         super().__init__(recipe, samples, folder, valid=samples)
         self.rates: list[float] = []
 
-    def measure(self, samples: TrainingSet) -> dict[str, float]:
+    def evaluate(self, samples: TrainingSet) -> dict[str, float]:
         del samples
         return {"expression accuracy": self.values[self.progress.epoch]}
 

@@ -12,22 +12,27 @@ pytest.importorskip("lightning", reason="the workshop is an extra: pip install '
 
 import torch
 
+from mien.affect import Analyzer
 from mien.core import ConfigError, ModelError
-from mien.training import list_recipes, load_recipe
+from mien.faces import keypoints_of, load_landmark_net
+from mien.inference import load_spec
+from mien.training import Recipe, list_recipes, load_recipe
 from mien.training.data.batch_loader import clean_inputs
 from mien.training.engine.checkpoint import load_result
 from mien.training.engine.trainer import CHECKPOINT, Trainer
 from mien.training.export.bundle_files import write_bundle
 from mien.training.export.onnx_export import describe, export_onnx, parity_gap
 from mien.training.models.network import AffectNetwork
-from mien.training.recipes.settings import HeadSettings, OptimizerSettings, StageSettings
-from tests.helpers.synthetic_data import create_recipe, create_samples, create_vector_recipe, shortened
+from mien.training.recipes.schedule_settings import OptimizerSettings, StageSettings
+from mien.training.recipes.settings import HeadSettings
+from mien.training.recipes.target_settings import AuxiliaryRowsSettings, PseudoLabelSettings, SelfDistillationSettings
+from tests.helpers.synthetic_data import create_recipe, create_samples, create_vector_recipe, face_landmarks, shortened
 
 pytestmark = pytest.mark.filterwarnings("default")  # torch and its exporter warn about themselves
 
 
 # An export takes seconds of a quick core for these, ten to twenty for the others.
-_QUICKLY_EXPORTED = ("expr-cnn-2020", "mien-light")
+_QUICKLY_EXPORTED = ("expr-cnn-2020", "mien-light", "mien-points")
 
 
 def two_steps(name: str, folder: Path) -> Trainer:
@@ -65,13 +70,25 @@ def test_export_and_parity(name: str, tmp_path: Path) -> None:
         parity_gap(network, graph, inputs)
     if recipe.model.backbone:
         write_bundle(tmp_path / "bundle", graph, describe(recipe, "1", graph, samples.labels))
-        from mien.affect import Analyzer
+        check_bundle(tmp_path / "bundle", recipe)
 
-        assert len(Analyzer(tmp_path / "bundle").crops([np.zeros((50, 40, 3), np.uint8)])) == 1
+
+def check_bundle(folder: Path, recipe: Recipe) -> None:
+    """The bundle loads where users would use it, and predicts."""
+    if "landmarks" not in recipe.tasks:
+        assert len(Analyzer(folder).crops([np.zeros((50, 40, 3), np.uint8)])) == 1
+        return
+    net = load_landmark_net(folder)
+    keypoints = keypoints_of(face_landmarks() * 90)[None].astype(np.float32)
+    assert net.read(np.zeros((90, 90), np.uint8), keypoints).landmarks.shape == (1, 68, 2)
+    assert [task.task for task in net.bundle.spec.tasks] == ["landmarks", "head_pose", "eyes_open", "face"]
+    shipped = load_spec("mien-points")
+    assert [task.output for task in net.bundle.spec.tasks] == [task.output for task in shipped.tasks]
+    assert net.bundle.spec.crop.template == shipped.crop.template
 
 
 class Stopped(Trainer):
-    """A trainer that is killed after so many saves."""
+    """A trainer that stops after some saves, as a crash would."""
 
     saves_left = 2
 
@@ -98,10 +115,12 @@ def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(
             epochs=2,
             peak_lr=1e-3,
             batch=6,
-            pseudo_label_auxiliary=True,
-            self_distillation=0.3,
+            targets=(
+                AuxiliaryRowsSettings(n=4),
+                PseudoLabelSettings(copy_px=24),
+                SelfDistillationSettings(weight=0.3),
+            ),
             mixup=0.2,
-            auxiliary_rows=4,
         ),
     )
     recipe = create_recipe(stages=stages, ema_decay=0.9, class_balance=0.2)
@@ -157,12 +176,12 @@ def test_the_best_epoch_is_kept_and_said_to_be_selected(tmp_path: Path) -> None:
     class Watched(Trainer):
         def end_epoch(self, number: int) -> None:
             super().end_epoch(number)
-            seen.append(self.measure(valid)["expression accuracy"])
+            seen.append(self.evaluate(valid)["expression accuracy"])
 
     trainer = Watched(recipe, samples, tmp_path, valid=valid)
     trainer.run()
     assert len(set(seen)) > 1
-    assert trainer.measure(valid)["expression accuracy"] == max(seen) == trainer.selected[0]
+    assert trainer.evaluate(valid)["expression accuracy"] == max(seen) == trainer.selected[0]
     refit = recipe.refit()
     assert refit.stages[0].keep == "last"
     assert refit.data.sources == source + source
@@ -181,10 +200,10 @@ def test_learning_lowers_the_loss_and_l2_shrinks_kernels(tmp_path: Path) -> None
         # The largest of the first eight numbers names the class, so there is something to learn.
         samples.targets["expression"][:] = np.eye(8)[samples.inputs[:, :8].argmax(axis=1)]
         trainer = Trainer(recipe, samples, tmp_path / str(number))
-        before = trainer.measure(samples)["loss"]
+        before = trainer.evaluate(samples)["loss"]
         trainer.run()
         if not l2:
-            assert trainer.measure(samples)["loss"] < 0.5 * before
+            assert trainer.evaluate(samples)["loss"] < 0.5 * before
         norms.append(sum(float((p.detach() ** 2).sum()) for p in trainer.result.parameters() if p.ndim > 1))
     assert norms[1] < 0.5 * norms[0]
 

@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A third of a million weights: 68 points, pose, eye openness and confidence from a loose gray crop.
+"""A third of a million weights for a loose gray crop: an embedding, and mean places under one map per landmark.
 
-[choice] throughout: inverted residuals (Sandler et al., CVPR 2018) down to a sixteenth of the size. Each point is the
-mean place under a map of its own at an eighth of the size (the integral of Sun et al., ECCV 2018), moved by what one
-vector of the whole crop says: a filter per channel over the last map, so that places are kept (Chen et al.,
+[choice] throughout: inverted residuals (Sandler et al., CVPR 2018) down to a sixteenth of the size. Each landmark is
+the mean place under a map of its own at an eighth of the size (the integral of Sun et al., ECCV 2018); heads move it by
+what one vector of the whole crop says: a filter per channel over the last map, so that places are kept (Chen et al.,
 MobileFaceNets, 2018).
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-N_POINTS = 68
+from mien.core import ConfigError
+
+N_LANDMARKS = 68
 
 # Plain convolutions down to a quarter, where inverted residuals would cost most; then (expansion, channels, repeats,
 # stride) of these.
@@ -25,38 +25,31 @@ _EMBEDDING = 192
 _MAP_CHANNELS = 48
 _MAP_STRIDE, _LAST_STRIDE = 8, 16
 
-# What one unit of the last layer is worth. Adam moves every weight by about the learning rate, whatever the units: with
-# fractions of the side as they are, one step shook the points by a sixth of an eye distance.
-_POINTS_UNIT, _POSE_UNIT_RAD = 0.04, 0.2
 
-
-class LandmarkOutputs(NamedTuple):
-    """What one pass gives for N crops.
-
-    Attributes:
-        points: (N, 136) x and y of the 68 points in turn, fractions of the crop's side.
-        pose_rad: (N, 3).
-        eyes_open: (N, 2) logits.
-        face: (N, 1) logit.
-    """
-
-    points: Tensor
-    pose_rad: Tensor
-    eyes_open: Tensor
-    face: Tensor
-
-
-class LandmarkNetwork(nn.Module):
-    """Gray uint8 crops (N, S, S, 1) to a `LandmarkOutputs`.
+class LandmarkMaps(nn.Module):
+    """Normalised pixels (N, C, S, S) to (N, 328): 192 features, then x and y of 68 places as fractions of the side.
 
     Args:
-        size_px: side of the crops, a multiple of 16.
+        in_channels: Number C of channels.
+        size_px: Side S of the crops, a multiple of 16 from 32 on.
+
+    Raises:
+        ConfigError: The side does not fit.
     """
 
-    def __init__(self, size_px: int) -> None:
+    cells: Tensor
+    num_features = _EMBEDDING + 2 * N_LANDMARKS
+
+    def __init__(self, in_channels: int = 3, size_px: int = 96) -> None:
         super().__init__()
+        if size_px < 2 * _LAST_STRIDE or size_px % _LAST_STRIDE:
+            raise ConfigError(
+                f"input_px of landmark_maps must be a multiple of {_LAST_STRIDE} from {2 * _LAST_STRIDE} on, "
+                f"got {size_px}"
+            )
+        self.size_px = size_px
         layers: list[nn.Module] = []
-        width = 1
+        width = in_channels
         for channels in _STEM:
             layers.append(_convolution(width, channels, kernel=3, stride=2))
             width = channels
@@ -74,7 +67,7 @@ class LandmarkNetwork(nn.Module):
         self.maps = nn.Sequential(
             nn.ReLU(inplace=True),
             _convolution(_MAP_CHANNELS, _MAP_CHANNELS, kernel=3, stride=1, groups=_MAP_CHANNELS),
-            nn.Conv2d(_MAP_CHANNELS, N_POINTS, 1),
+            nn.Conv2d(_MAP_CHANNELS, N_LANDMARKS, 1),
         )
         self.register_buffer("cells", _cell_centres(size_px // _MAP_STRIDE))
         self.places = nn.Sequential(
@@ -83,18 +76,15 @@ class LandmarkNetwork(nn.Module):
             nn.BatchNorm2d(_EMBEDDING),
             nn.Flatten(),
         )
-        self.heads = nn.Linear(_EMBEDDING, 2 * N_POINTS + 3 + 2 + 1)
 
-    def forward(self, crops: Tensor) -> LandmarkOutputs:
-        """Normalise and read: points from maps and vector, the rest from the vector."""
-        pixels = (crops.permute(0, 3, 1, 2).to(torch.float32) - 127.0) / 128.0
-        middle = self.trunk(pixels.contiguous(memory_format=torch.channels_last))
+    def forward(self, pixels: Tensor) -> Tensor:
+        """The embedding of the last map, then the mean places under the landmarks' maps."""
+        middle = self.trunk(pixels)
         last = self.last_stage(middle)
-        moves, pose, eyes, face = self.heads(self.places(last)).split([2 * N_POINTS, 3, 2, 1], dim=1)
+        embedding = self.places(last)
         wide = functional.interpolate(self.coarse(last), scale_factor=_LAST_STRIDE / _MAP_STRIDE, mode="nearest")
         shares = self.maps(wide + self.fine(middle)).flatten(2).softmax(dim=-1)
-        points = (shares @ self.cells).flatten(1) + _POINTS_UNIT * moves
-        return LandmarkOutputs(points, _POSE_UNIT_RAD * pose, eyes, face)
+        return torch.cat([embedding, (shares @ self.cells).flatten(1)], dim=1)
 
 
 def _cell_centres(side: int) -> Tensor:

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The open face sets as training sets, for affect and for landmarks, with the records for their cards."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from mien.core import DIMENSIONS, EXPRESSION_ORDERS, EXPRESSIONS, LANDMARK_COLUMNS, ConfigError
+from mien.datasets import (
+    AU_RULES,
+    FaceSamples,
+    LandmarkFaces,
+    load_fairface,
+    load_ferplus,
+    load_landmark_faces,
+    load_lfw,
+    load_traits,
+    picture_file,
+)
+from mien.faces import keypoints_of
+from mien.training.data.source_records import LabelOrigin, SourceRecord, WeakLabels
+from mien.training.data.training_images import Pictures
+from mien.training.data.training_set import TrainingSet
+from mien.training.recipes.recipe import Recipe
+from mien.training.recipes.settings import SourceSettings
+
+_WEB = "images collected from the web for research; "
+_MEDIAPIPE = LabelOrigin(
+    name="MediaPipe Face Landmarker", role="teacher of action units and keypoints", licence="Apache-2.0"
+)
+_RATINGS = LabelOrigin(
+    name="AffectNetC25, random images",
+    role="ratings for the map from votes to valence and arousal (no pixels)",
+    licence="published by its authors",
+    n=800,
+)
+_PSEUDO_UNITS = WeakLabels(
+    task="action_units",
+    sentence="Action units are pseudo-labels of a landmark model (MediaPipe Face Landmarker), not of FACS coders: AU06 "
+    "is inferred from the smile and the eye squint together; AU09, AU14 and AU23 are not given.",
+    inferred=tuple(name for name, rule in AU_RULES.items() if not rule.observed),
+)
+_MAPPED_AFFECT = WeakLabels(
+    task="valence_arousal",
+    sentence="Valence and arousal were mapped from expression votes, not rated.",
+)
+_NOISY_EXPRESSION = WeakLabels(
+    task="expression", sentence="Expression labels of LFW are single and noisy; its people vote on nothing."
+)
+_PSEUDO_LANDMARKS = WeakLabels(
+    task="landmarks",
+    sentence="Landmarks, pose and eye openness are predictions of a landmark model (MediaPipe Face Landmarker), not "
+    "measurements of people; pictures in which it found no face were not used.",
+)
+
+FERPLUS = SourceRecord(
+    title="FER+ (FER2013)",
+    role="expression votes, mapped valence and arousal, action-unit pseudo-labels",
+    licence=_WEB + "labels MIT",
+    terms="licence",
+    weak=(_MAPPED_AFFECT, _PSEUDO_UNITS),
+    origins=(_RATINGS, _MEDIAPIPE),
+    protocols=("ferplus", "lfw", "flip-rate"),
+)
+"""FER+ with what the open sets say about its faces."""
+
+FAIRFACE = SourceRecord(
+    title="FairFace",
+    role="action-unit pseudo-labels",
+    licence="CC BY 4.0",
+    terms="licence",
+    weak=(_PSEUDO_UNITS,),
+    origins=(_MEDIAPIPE,),
+)
+"""FairFace, whose faces have no expression labels."""
+
+LFW = SourceRecord(
+    title="LFW expression",
+    role="noisy expression labels, action-unit pseudo-labels",
+    licence=_WEB + "collection Apache-2.0",
+    terms="licence",
+    weak=(_NOISY_EXPRESSION, _PSEUDO_UNITS),
+    origins=(_MEDIAPIPE,),
+)
+"""LFW with a single expression label per picture."""
+
+
+def load_open_ferplus(source: SourceSettings, folder: Path, recipe: Recipe) -> TrainingSet:
+    """FER+ of ``"train"`` or ``"valid"``: shares of votes, mapped valence and arousal, pseudo action units.
+
+    The folder's layout: docs/training.md.
+    """
+    _check(source, recipe, ("train", "valid"))
+    return _of_faces(load_ferplus(folder, source.split), recipe, _with_split(FERPLUS, source.split))
+
+
+def load_open_fairface(source: SourceSettings, folder: Path, recipe: Recipe) -> TrainingSet:
+    """FairFace of ``"train"`` or ``"valid"``: pseudo action units."""
+    _check(source, recipe, ("train", "valid"))
+    return _of_faces(load_fairface(folder, source.split), recipe, _with_split(FAIRFACE, source.split))
+
+
+def load_open_lfw(source: SourceSettings, folder: Path, recipe: Recipe) -> TrainingSet:
+    """LFW's ``"train"`` people: one noisy expression label per picture, pseudo action units."""
+    _check(source, recipe, ("train",))
+    return _of_faces(load_lfw(folder, "train"), recipe, replace(LFW, title=f"{LFW.title}, training people"))
+
+
+def load_fairface_traits(source: SourceSettings, folder: Path, recipe: Recipe) -> TrainingSet:
+    """FairFace with the annotators' age, gender and race of each face: a pretext for start weights.
+
+    The splits are ``"train"`` and ``"valid"``. Values are in alphabetical order.
+    """
+    _check_split(source, ("train", "valid"))
+    found = _of_faces(load_fairface(folder, source.split), recipe, _with_split(FAIRFACE, source.split))
+    targets, labels = {}, {}
+    for name, values in load_traits(picture_file(folder, "fairface", source.split), ("age", "gender", "race")).items():
+        known, column = np.unique(values, return_inverse=True)
+        labels[name] = tuple(known.tolist())
+        targets[name] = np.eye(len(known), dtype=np.float32)[column]
+    record = replace(found.records[0], role="age, gender and race", weak=(), origins=())
+    return replace(found, targets=targets, labels=labels, records=(record,))
+
+
+# Source -> name of its set among the landmark faces, and its record.
+_LANDMARK_SETS = {
+    "landmarks-ferplus": ("ferplus", FERPLUS),
+    "landmarks-fairface": ("fairface", FAIRFACE),
+    "landmarks-lfw": ("lfw", LFW),
+}
+
+
+def load_open_landmarks(source: SourceSettings, folder: Path, recipe: Recipe) -> TrainingSet:
+    """One open set with a landmark teacher's landmarks, pose and eye openness; ``"train"`` or ``"test"`` people."""
+    del recipe
+    _check_split(source, ("train", "test"))
+    name, record = _LANDMARK_SETS[source.name]
+    found = landmark_set(load_landmark_faces(folder, source.split, names=(name,)))
+    origin = replace(_MEDIAPIPE, role="teacher of landmarks, pose and eye openness")
+    record = replace(
+        _with_split(record, source.split),
+        role="pictures",
+        weak=(_PSEUDO_LANDMARKS,),
+        origins=(origin,),
+        protocols=("landmarks",),
+    )
+    return replace(found, records=(record,))
+
+
+def landmark_set(faces: LandmarkFaces) -> TrainingSet:
+    """Faces with landmarks as a training set of the tasks landmarks, pose, eyes and face."""
+    n = len(faces)
+    return TrainingSet(
+        groups=faces.names,
+        inputs=Pictures.of(faces.names, faces.images, "gray"),
+        targets={
+            "landmarks": np.asarray(faces.landmarks, np.float32).reshape(n, -1),
+            "pose": faces.pose_rad,
+            "eyes": faces.eyes_open,
+            "face": np.ones((n, 1), np.float32),
+        },
+        labels={
+            "landmarks": LANDMARK_COLUMNS,
+            "pose": ("pitch", "yaw", "roll"),
+            "eyes": ("image_left", "image_right"),
+            "face": ("face",),
+        },
+        keypoints=keypoints_of(faces.landmarks).astype(np.float32),
+        primary=np.ones(n, dtype=bool),
+    )
+
+
+def _of_faces(samples: FaceSamples, recipe: Recipe, record: SourceRecord) -> TrainingSet:
+    return TrainingSet(
+        groups=samples.names,
+        inputs=Pictures.of(samples.names, samples.images, recipe.model.colour),
+        targets={
+            "expression": samples.expression,
+            "valence_arousal": samples.valence_arousal,
+            "action_units": samples.action_units,
+        },
+        labels={
+            "expression": EXPRESSIONS,
+            "valence_arousal": DIMENSIONS,
+            "action_units": samples.action_unit_labels,
+        },
+        keypoints=samples.keypoints,
+        primary=np.ones(len(samples), dtype=bool),
+        records=(record,),
+    )
+
+
+def _with_split(record: SourceRecord, split: str) -> SourceRecord:
+    return replace(record, title=f"{record.title} {split}")
+
+
+def _check(source: SourceSettings, recipe: Recipe, splits: tuple[str, ...]) -> None:
+    _check_split(source, splits)
+    if EXPRESSION_ORDERS[recipe.data.expressions] != EXPRESSIONS:
+        raise ConfigError(f"{source.name} has the canonical expressions; set [data] expressions = 'canonical'")
+
+
+def _check_split(source: SourceSettings, splits: tuple[str, ...]) -> None:
+    if source.split not in splits:
+        raise ConfigError(f"{source.name} has the splits {' and '.join(splits)}, not {source.split!r}")

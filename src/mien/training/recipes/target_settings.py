@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings of the target providers that a recipe may name in ``[[targets]]`` and ``[[stages.targets]]``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from mien.core import ConfigError, check_choices
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuxiliaryRowsSettings:
+    """Rows of auxiliary sets that every epoch draws beside the primary rows.
+
+    Attributes:
+        n: Number of auxiliary rows per epoch, with or without a label of ``task``.
+        n_labelled: Number of auxiliary rows per epoch that are drawn in addition among those with a label of ``task``.
+        task: Task whose labels ``n_labelled`` is about.
+        name: Name in the table of target providers.
+    """
+
+    n: int = 0
+    n_labelled: int = 0
+    task: str = "expression"
+    name: Literal["auxiliary_rows"] = "auxiliary_rows"
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+        if self.n < 0 or self.n_labelled < 0 or not self.n + self.n_labelled:
+            raise ConfigError(f"n and n_labelled must be 0 or more, one of them more, got {self.n}, {self.n_labelled}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PseudoLabelSettings:
+    """Predictions of the network so far as targets of auxiliary rows.
+
+    Attributes:
+        label_weight: Share in [0, 1] of a row's own label in its target; a row without a label gets the prediction.
+        size_px: Side of the crops that the network predicts for; 0 for the model's ``input_px``. A network that was
+            trained at a larger size before is more accurate there.
+        copy_px: Longer side of the gray copies that the network predicts for, in place of the pictures: low-quality
+            pictures may be its home ground. 0 for the pictures themselves.
+        tasks: Tasks whose targets are replaced; those without a head are skipped.
+        name: Name in the table of target providers.
+    """
+
+    label_weight: float = 0.5
+    size_px: int = 0
+    copy_px: int = 0
+    tasks: tuple[str, ...] = ("expression", "valence_arousal")
+    name: Literal["pseudo_labels"] = "pseudo_labels"
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+        _check_share("label_weight", self.label_weight)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelfDistillationSettings:
+    """Predictions of the network so far as a share of the targets of primary rows: they smooth the noise of labels.
+
+    Attributes:
+        weight: Share in [0, 1] of the prediction in the target; a row without a label gets the prediction.
+        size_px: Side of the crops that the network predicts for; 0 for the model's ``input_px``.
+        copy_px: Longer side of the gray copies that the network predicts for; 0 for the pictures themselves.
+        tasks: Tasks whose targets are blended; those without a head are skipped.
+        name: Name in the table of target providers.
+    """
+
+    weight: float
+    size_px: int = 0
+    copy_px: int = 0
+    tasks: tuple[str, ...] = ("expression",)
+    name: Literal["self_distillation"] = "self_distillation"
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+        _check_share("weight", self.weight)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeacherSettings:
+    """Predictions of a trained network as targets.
+
+    Attributes:
+        path: Folder of a bundle, name of a bundle that comes with mien, or checkpoint file of another recipe.
+        weight: Share in [0, 1] of the prediction where the task has a label; a row without a label gets the prediction.
+        temperature: Divisor of the teacher's expression logits before the softmax.
+        tasks: Tasks whose predictions are used; empty for all that both networks have.
+        name: Name in the table of target providers.
+    """
+
+    path: str
+    weight: float = 0.5
+    temperature: float = 1.0
+    tasks: tuple[str, ...] = ()
+    name: Literal["teacher"] = "teacher"
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+        _check_share("weight", self.weight)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoAnnotationSettings:
+    """Expressions and action units that imply each other as targets where one of the two is unknown.
+
+    Source: Kollias et al., arXiv 2105.03790 and 2401.01219; the details are a reconstruction.
+
+    Attributes:
+        soft: Whether an implied action unit gets its weight in the table as target; else 1.
+        name: Name in the table of target providers.
+    """
+
+    soft: bool = False
+    name: Literal["co_annotation"] = "co_annotation"
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+
+
+TargetSettings: TypeAlias = (
+    AuxiliaryRowsSettings | PseudoLabelSettings | SelfDistillationSettings | TeacherSettings | CoAnnotationSettings
+)
+"""Settings of one target provider; ``name`` says of which."""
+
+
+def _check_share(key: str, value: float) -> None:
+    if not 0 <= value <= 1:
+        raise ConfigError(f"{key} must be in [0, 1], got {value}")

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The open face sets as training sets, with the records of their cards; real data where they are at hand."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="an extra: pip install 'mien[train]'")
+
+from mien.core import ConfigError
+from mien.training import load_recipe, load_source
+from mien.training.data import open_sources
+from mien.training.recipes.settings import SourceSettings
+from tests.helpers.synthetic_data import create_landmark_faces, create_recipe
+
+
+def test_traits_are_a_pretext(shared_data: Path) -> None:
+    recipe = create_recipe()
+    found = load_source(SourceSettings(name="fairface-traits", split="valid"), shared_data, recipe)
+    assert {task: len(names) for task, names in found.labels.items()} == {"age": 9, "gender": 2, "race": 7}
+    assert found.labels["gender"] == ("Female", "Male")
+    for values in found.targets.values():
+        np.testing.assert_array_equal(values.sum(axis=1), 1)
+        assert values.sum(axis=0).min() >= 1  # every value occurs
+    assert found.primary.all()
+    assert found.records[0].weak == ()
+    with pytest.raises(ConfigError, match="splits train and valid, not 'test'"):
+        load_source(SourceSettings(name="fairface-traits", split="test"), shared_data, recipe)
+
+
+def test_sets_are_primary_as_the_recipe_says(shared_data: Path) -> None:
+    recipe = load_recipe("mien-light")
+    lfw = load_source(recipe.data.sources[2], shared_data, recipe)
+    assert not lfw.primary.any()
+    assert lfw.known("expression").all()
+    assert not lfw.known("valence_arousal").any()
+    assert lfw.records[0].title == "LFW expression, training people"
+    other = dataclasses.replace(recipe, data=dataclasses.replace(recipe.data, expressions="hse_8"))
+    with pytest.raises(ConfigError, match="canonical expressions"):
+        load_source(recipe.data.sources[2], shared_data, other)
+
+
+def test_landmarks_of_one_set_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked = []
+
+    def load(folder: Path, split: str, names: tuple[str, ...]) -> object:
+        asked.append((folder, split, names))
+        return create_landmark_faces(6)
+
+    monkeypatch.setattr(open_sources, "load_landmark_faces", load)
+    recipe = load_recipe("mien-points")
+    found = load_source(recipe.data.sources[0], tmp_path, recipe)
+    assert asked == [(tmp_path, "train", ("ferplus",))]
+    assert {task: values.shape[1] for task, values in found.targets.items()} == {
+        "landmarks": 136, "pose": 3, "eyes": 2, "face": 1,
+    }  # fmt: skip
+    assert (found.records[0].epoch_share, found.records[0].protocols) == (0.4, ("landmarks",))
+    np.testing.assert_allclose(found.keypoints[0, 2], found.targets["landmarks"][0].reshape(68, 2)[30], atol=0.1)
+    with pytest.raises(ConfigError, match="splits train and test, not 'valid'"):
+        load_source(SourceSettings(name="landmarks-lfw", split="valid"), tmp_path, recipe)
+
+
+def test_every_open_source_gives_the_tasks_of_a_recipe() -> None:
+    for record in (open_sources.FERPLUS, open_sources.FAIRFACE, open_sources.LFW):
+        assert record.terms == "licence"
+        assert record.licence
+    assert open_sources.FERPLUS.protocols == ("ferplus", "lfw", "flip-rate")
+    assert {name for weak in open_sources.FAIRFACE.weak for name in weak.inferred} == {"AU06"}

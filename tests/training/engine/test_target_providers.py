@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Target providers: which rows they draw, how much predictions count, at which size, and what is kept in files."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="an extra: pip install 'mien[train]'")
+pytest.importorskip("lightning", reason="an extra: pip install 'mien[train]'")
+
+import torch
+from torch import Tensor
+
+from mien.core import ConfigError
+from mien.training.data.training_set import TrainingSet
+from mien.training.engine.target_providers import gray_copy, load_network
+from mien.training.engine.targets import StageContext, create_providers, provide_targets
+from mien.training.engine.trainer import CHECKPOINT, Trainer
+from mien.training.models.network import AffectNetwork
+from mien.training.recipes.recipe import Recipe
+from mien.training.recipes.settings import CouplingSettings
+from mien.training.recipes.target_settings import (
+    AuxiliaryRowsSettings,
+    CoAnnotationSettings,
+    PseudoLabelSettings,
+    SelfDistillationSettings,
+    TargetSettings,
+    TeacherSettings,
+)
+from tests.helpers.synthetic_data import create_recipe, create_samples, create_vector_recipe
+
+pytestmark = pytest.mark.filterwarnings("default")  # torch warns about itself
+
+
+class Watched(AffectNetwork):
+    """Remembers the sides of its inputs."""
+
+    sides: set[int]
+
+    def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        self.sides = {*getattr(self, "sides", set()), inputs.shape[1]}
+        return tuple(super().forward(inputs))
+
+
+def context_of(recipe: Recipe, samples: TrainingSet, folder: Path) -> StageContext:
+    torch.manual_seed(0)
+    network = Watched(recipe, samples.labels)
+    return StageContext(samples=samples, recipe=recipe, stage=0, network=network, folder=folder)
+
+
+def provided(context: StageContext, *settings: TargetSettings) -> dict[str, np.ndarray]:
+    return provide_targets(create_providers(settings), dict(context.samples.targets), context)
+
+
+@pytest.mark.parametrize(("share", "size_px"), [(0.0, 0), (0.7, 48), (1.0, 64)])
+@pytest.mark.parametrize("copy_px", [0, 24])
+def test_shares_and_sizes_of_predictions(share: float, size_px: int, copy_px: int, tmp_path: Path) -> None:
+    recipe = create_recipe()
+    context = context_of(recipe, create_samples(20, recipe), tmp_path)
+    after = provided(
+        context,
+        PseudoLabelSettings(label_weight=share, size_px=size_px, copy_px=copy_px),
+        SelfDistillationSettings(weight=1 - share, size_px=size_px, copy_px=copy_px),
+    )["expression"]
+    assert context.network.sides == {size_px or recipe.model.input_px}
+    before = context.samples.targets["expression"]
+    known = ~np.isnan(before).any(axis=1)
+    assert not known.all()
+    assert not np.isnan(after).any()  # an unknown label becomes the prediction
+    with (
+        np.load(tmp_path / "pseudo_labels-0.npz") as auxiliary,
+        np.load(tmp_path / "self_distillation-0.npz") as primary,
+    ):
+        seen = np.concatenate([primary["expression"], auxiliary["expression"]])  # auxiliary rows are the last
+    # The label keeps the same share in both kinds of rows here.
+    np.testing.assert_allclose(after[known], share * before[known] + (1 - share) * seen[known], atol=1e-6)
+    np.testing.assert_allclose(after[~known], seen[~known], atol=1e-6)
+
+
+def test_predictions_of_copies_are_others_and_are_kept(tmp_path: Path) -> None:
+    recipe = create_recipe()
+    samples = create_samples(20, recipe)
+    found = []
+    for name, copy_px in (("whole", 0), ("copies", 12)):
+        (tmp_path / name).mkdir()
+        context = context_of(recipe, samples, tmp_path / name)
+        found.append(provided(context, PseudoLabelSettings(copy_px=copy_px)))
+        again = dataclasses.replace(context, network=AffectNetwork(recipe, samples.labels))  # other weights
+        np.testing.assert_array_equal(
+            provided(again, PseudoLabelSettings(copy_px=copy_px))["expression"][-4:], found[-1]["expression"][-4:]
+        )
+    assert not np.allclose(found[0]["expression"][-4:], found[1]["expression"][-4:])
+    np.testing.assert_array_equal(found[0]["expression"][:-4], samples.targets["expression"][:-4])
+    assert not np.isnan(found[0]["valence_arousal"]).any()
+    np.testing.assert_array_equal(found[0]["action_units"], samples.targets["action_units"])  # not among its tasks
+
+
+def test_auxiliary_rows_are_drawn_without_replacement() -> None:
+    recipe = create_vector_recipe()
+    samples = create_samples(30, recipe)
+    rng = np.random.default_rng(0)
+    (provider,) = create_providers([AuxiliaryRowsSettings(n=3)])
+    rows = provider.rows(samples, rng)
+    assert len(set(rows)) == 3
+    assert set(rows) <= {26, 27, 28, 29}
+    (provider,) = create_providers([AuxiliaryRowsSettings(n=2, n_labelled=9)])
+    rows = provider.rows(samples, rng)
+    labelled = {row for row in (26, 27, 28, 29) if samples.known("expression")[row]}
+    assert set(rows[2:]) == labelled  # all that there are
+    (provider,) = create_providers([AuxiliaryRowsSettings(n_labelled=1, task="gaze")])
+    with pytest.raises(ConfigError, match="'gaze': the data have no such task"):
+        provider.rows(samples, rng)
+
+
+def test_a_teacher_and_co_annotation_take_part(tmp_path: Path) -> None:
+    teacher_recipe = create_vector_recipe()
+    samples = create_samples(24, teacher_recipe)
+    Trainer(teacher_recipe, samples, tmp_path / "teacher").run()
+    teacher = TeacherSettings(path=str(tmp_path / "teacher" / CHECKPOINT), weight=0.25, temperature=2.0)
+    blended = provided(context_of(teacher_recipe, samples, tmp_path), teacher)
+    known = samples.known("expression")
+    assert not np.isnan(blended["expression"]).any()
+    np.testing.assert_allclose(blended["expression"].sum(axis=1), 1, atol=1e-5)
+    predicted = (blended["expression"][known] - 0.75 * samples.targets["expression"][known]) / 0.25
+    np.testing.assert_allclose(predicted.sum(axis=1), 1, atol=1e-4)
+    recipe = create_vector_recipe(
+        targets=(teacher, CoAnnotationSettings(soft=True)),
+        coupling=CouplingSettings(matching=1.0),
+        task_balance="rows",
+    )
+    sums = []
+
+    class Noting(Trainer):
+        def end_epoch(self, number: int) -> None:
+            super().end_epoch(number)
+            sums.append(self.progress.sums)
+
+    Noting(recipe, samples, tmp_path / "student").run()
+    assert {"expression", "valence_arousal", "action_units", "matching"} == set(sums[0])
+    alone = {"expression": recipe.heads["expression"]}, {"expression": recipe.losses["expression"]}
+    recipe = dataclasses.replace(recipe, heads=alone[0], losses=alone[1])
+    with pytest.raises(ConfigError, match="needs an expression and an action_units head"):
+        Trainer(recipe, samples, tmp_path)
+    with pytest.raises(ConfigError, match="co_annotation needs an expression and an action_units head"):
+        provide_targets(
+            create_providers([CoAnnotationSettings()]),
+            {"expression": blended["expression"]},
+            context_of(teacher_recipe, samples, tmp_path),
+        )
+
+
+def test_co_annotation_fills_unknown_units(tmp_path: Path) -> None:
+    recipe = create_vector_recipe()
+    samples = create_samples(24, recipe)
+    filled = provided(context_of(recipe, samples, tmp_path), CoAnnotationSettings())["action_units"]
+    before = samples.targets["action_units"]
+    known = ~np.isnan(before)
+    np.testing.assert_array_equal(filled[known], before[known])
+    assert np.isnan(filled).sum() < np.isnan(before).sum()
+
+
+def test_a_bundle_is_a_teacher_of_pictures(tmp_path: Path) -> None:
+    recipe = create_recipe()
+    context = context_of(recipe, create_samples(6, recipe), tmp_path)
+    blended = provided(context, TeacherSettings(path="mien-light"))
+    assert not np.isnan(blended["expression"]).any()
+    assert len(list(tmp_path.glob("teacher-*.npz"))) == 1  # computed once, kept
+    vectors = create_vector_recipe()
+    other = context_of(vectors, create_samples(6, vectors), tmp_path / "other")
+    with pytest.raises(ConfigError, match="takes pictures; this recipe trains on vectors"):
+        provided(other, TeacherSettings(path="mien-light"))
+    with pytest.raises(ConfigError, match="not \\['gaze'\\]"):
+        provided(
+            dataclasses.replace(
+                context,
+                samples=dataclasses.replace(
+                    context.samples, targets={**context.samples.targets, "gaze": np.zeros((6, 2))}
+                ),
+            ),
+            TeacherSettings(path="mien-light", tasks=("gaze",)),
+        )
+
+
+def test_the_network_of_a_checkpoint_has_its_recipe(tmp_path: Path) -> None:
+    recipe = create_vector_recipe(ema_decay=0.5, targets=(CoAnnotationSettings(),))
+    samples = create_samples(24, recipe)
+    trained = Trainer(recipe, samples, tmp_path).run()
+    network, own, labels = load_network(tmp_path / CHECKPOINT)
+    assert (own, labels) == (recipe, dict(samples.labels))
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, trained.state_dict()[name])
+
+
+def test_gray_copies_keep_their_channels() -> None:
+    colour = np.random.default_rng(0).integers(0, 255, (96, 60, 3), dtype=np.uint8)
+    copy = gray_copy(colour, 48)
+    assert copy.shape == (48, 30, 3)
+    assert (copy[..., 0] == copy[..., 2]).all()
+    small = colour[:40, :40, 0]
+    assert gray_copy(small, 48) is small
