@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mien.core import AnalyzerConfig, Outputs, VideoOptions
+from mien.core import AnalyzerConfig, ConfigError, Outputs, VideoOptions
 from mien.faces import Detections, create_detector
 from mien.jobs import FakeEngine
 from mien.pipeline import RunResult, analyze
@@ -108,6 +108,15 @@ def test_a_detector_may_be_an_object_and_is_never_taken_for_another(tmp_path: Pa
     assert RunManifest.load(table).arguments["detector"] == "CentreDetector"
     assert WORK_KEY not in metadata(table)
     assert run_with(CentreDetector(), clip, tmp_path / "out").skipped == ()
+
+
+def test_an_object_that_cannot_reach_other_processes_is_refused(photo: Path, clip: Path, tmp_path: Path) -> None:
+    class LocalDetector(CentreDetector):
+        pass
+
+    with pytest.raises(ConfigError, match="several workers need models that can be pickled"):
+        analyze([photo, clip], tmp_path / "out", detector=LocalDetector(), workers=2, **OPTIONS)
+    assert not (tmp_path / "out").exists()
 
 
 def test_settings_travel_to_other_processes() -> None:

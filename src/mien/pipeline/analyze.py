@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -134,6 +135,7 @@ def _run(
     video = _with_settings(video, analyzer)
     digests = _model_digests(analyzer)
     engine = create_engine(jobs.engine, workers=jobs.workers)
+    _check_objects(analyzer, engine)
     plan = _checked_plan(names, outputs, engine)
     settings = RunSettings(
         analyzer=analyzer,
@@ -179,6 +181,22 @@ def _model_digests(analyzer: AnalyzerConfig) -> dict[str, str | None]:
     if isinstance(landmark_model, (str, Path)) and landmark_model != NO_LANDMARK_MODEL:
         digests["landmark_model_sha256"] = bundle_digest(landmark_model, kind="landmarks")
     return digests
+
+
+def _check_objects(analyzer: AnalyzerConfig, engine: Engine) -> None:
+    """Refuse models that cannot reach the processes of several workers.
+
+    Raises:
+        ConfigError: A detector or landmark model is an object that cannot be pickled.
+    """
+    if engine.n_workers == 1 or not analyzer.holds_objects:
+        return
+    try:
+        pickle.dumps(analyzer)
+    except (AttributeError, TypeError, pickle.PicklingError) as error:
+        raise ConfigError(
+            f"several workers need models that can be pickled ({error}); define their class in a module"
+        ) from error
 
 
 def _checked_plan(names: Sequence[str], outputs: Outputs, engine: Engine) -> Plan:
