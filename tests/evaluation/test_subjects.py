@@ -123,7 +123,7 @@ def test_a_file_takes_no_settings(post: PostProcessing, tmp_path: Path) -> None:
 def test_settings_that_do_not_fit(folders: list[Path], analyzer: Analyzer, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="features are for heads"):
         create_predictor(folders, VA, features=[tmp_path])
-    with pytest.raises(ConfigError, match="have no thresholds of their own"):
+    with pytest.raises(ConfigError, match="for tables give numbers"):
         create_predictor(folders, VA, post_processing=PostProcessing(thresholds="bundle"))
     with pytest.raises(ConfigError, match="one bundle has none"):
         create_predictor(analyzer, VA, post_processing=PostProcessing(weights={"va": (1.0,)}))
