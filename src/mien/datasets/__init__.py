@@ -29,14 +29,12 @@ if TYPE_CHECKING:
     )
     from mien.datasets.open_sets.face_sets import (
         FERPLUS_TEMPLATE,
-        OpenFaces,
         affect_map,
         load_fairface,
         load_ferplus,
         load_held_out,
         load_landmark_faces,
         load_lfw,
-        load_open_faces,
         person,
     )
     from mien.datasets.open_sets.open_samples import (
@@ -60,8 +58,8 @@ if TYPE_CHECKING:
     from mien.datasets.readers.lsd import load_lsd
     from mien.datasets.readers.rafdb import load_rafdb
     from mien.datasets.samples import UNKNOWN, ClipSamples, FaceSamples, LandmarkFaces, concatenate
-    from mien.datasets.text_files import Document, Field, Table, load_document, majority, plurality, read_rows
-    from mien.datasets.track_files import frame_columns, load_frame_list
+    from mien.datasets.text_files import majority, plurality
+    from mien.datasets.track_files import load_frame_list
 
 __all__ = [
     "ACTION_UNITS_8",
@@ -80,18 +78,14 @@ __all__ = [
     "CheckReport",
     "ClipSamples",
     "DataSet",
-    "Document",
     "FaceSamples",
-    "Field",
     "FrameSamples",
     "ImageSamples",
     "LandmarkFaces",
     "OnProblem",
-    "OpenFaces",
     "Pictures",
     "Samples",
     "SplitCounts",
-    "Table",
     "TeacherOutputs",
     "action_unit_probabilities",
     "affect_map",
@@ -103,7 +97,6 @@ __all__ = [
     "expression_shares",
     "find_crops",
     "find_videos",
-    "frame_columns",
     "load_affectnet",
     "load_affectnet_c25",
     "load_affectnet_npy",
@@ -113,7 +106,6 @@ __all__ = [
     "load_affwild2_va",
     "load_cexpr",
     "load_dataset",
-    "load_document",
     "load_emi",
     "load_emotions",
     "load_eri",
@@ -126,7 +118,6 @@ __all__ = [
     "load_landmark_faces",
     "load_lfw",
     "load_lsd",
-    "load_open_faces",
     "load_open_fairface",
     "load_open_ferplus",
     "load_open_lfw",
@@ -140,7 +131,6 @@ __all__ = [
     "person",
     "picture_file",
     "plurality",
-    "read_rows",
 ]
 
 # Module -> names that it provides on first use.
@@ -168,13 +158,11 @@ _LAZY = MappingProxyType(
         ),
         "open_sets.face_sets": (
             "FERPLUS_TEMPLATE",
-            "OpenFaces",
             "affect_map",
             "load_fairface",
             "load_ferplus",
             "load_landmark_faces",
             "load_lfw",
-            "load_open_faces",
             "load_held_out",
             "person",
         ),
@@ -220,18 +208,10 @@ _LAZY = MappingProxyType(
             "concatenate",
         ),
         "text_files": (
-            "Document",
-            "Field",
-            "Table",
-            "load_document",
             "majority",
             "plurality",
-            "read_rows",
         ),
-        "track_files": (
-            "frame_columns",
-            "load_frame_list",
-        ),
+        "track_files": ("load_frame_list",),
     }
 )
 

@@ -13,7 +13,6 @@ from mien.datasets import (
     load_held_out,
     load_landmark_faces,
     load_lfw,
-    load_open_faces,
     load_open_lfw,
     person,
 )
@@ -43,13 +42,13 @@ def test_no_person_is_in_both_splits_of_lfw(shared_data: Path) -> None:
     assert load_open_lfw(shared_data, "test").names == parts[1].names  # both readers divide the photos alike
 
 
-def test_calibration_faces_are_held_out(shared_data: Path) -> None:
-    faces = load_open_faces(shared_data, calibration_rows=100)
-    assert len(faces.calibration) == 100
-    assert not set(faces.calibration.names) & set(faces.train.names)
-    assert faces.voted.sum() + 100 == len(load_ferplus(shared_data, "train"))
-    assert np.isnan(faces.train.valence_arousal[~faces.voted]).all()
-    assert load_held_out(shared_data, 40).names == faces.calibration.names[:40]
+def test_held_out_faces_are_ferplus_faces_in_a_fixed_order(shared_data: Path) -> None:
+    held_out = load_held_out(shared_data, 100)
+    assert len(set(held_out.names)) == 100
+    assert load_held_out(shared_data, 40).names == held_out.names[:40]
+    ferplus = load_ferplus(shared_data, "train")
+    assert set(held_out.names) <= set(ferplus.names)
+    assert list(held_out.names) != [name for name in ferplus.names if name in set(held_out.names)]  # not in file order
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@
 import dataclasses
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ pytest.importorskip("torch", reason="the workshop is an extra: pip install 'mien
 pytest.importorskip("lightning", reason="the workshop is an extra: pip install 'mien[train]'")
 
 from mien.core import ConfigError, DatasetError
-from mien.datasets import create_example
+from mien.datasets import create_example, expression_shares, load_held_out, load_votes, picture_file
+from mien.datasets.open_sets.face_parquet import load_names
 from mien.training import ComputeSettings, train_network
 from mien.training.data.sources import SOURCES, hold_out, load_source, load_training_data
 from mien.training.engine.trainer import Trainer
@@ -103,6 +105,15 @@ def test_rows_set_aside_share_no_group_and_survive_reordering() -> None:
     assert held_out.sum() == 8
     back = grouped.take(np.arange(39, -1, -1))
     assert hold_out(back, 6).tolist() == held_out[::-1].tolist()
+
+
+def test_protocols_take_the_faces_that_training_holds_out(shared_data: Path) -> None:
+    names = load_names(picture_file(shared_data, "ferplus", "train"))
+    usable = ~np.isnan(expression_shares(load_votes(picture_file(shared_data, "ferplus", "train")))).any(axis=1)
+    groups = tuple(np.array(names)[usable])
+    samples = SimpleNamespace(groups=groups, primary=np.ones(len(groups), dtype=bool))
+    held_out = hold_out(samples, 200)  # type: ignore[arg-type] # it needs no images
+    assert set(np.array(groups)[held_out]) == set(load_held_out(shared_data, 200).names)
 
 
 def test_sources_are_joined(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def clip_statistics(
     """Mean, standard deviation, minimum and maximum of each column over each clip.
 
     Ten scores become 40 numbers, 768 numbers of an audio model 3072. The standard deviation is that of the
-    population. Recipe 2b of Savchenko's entry to the 6th ABAW uses every 5th frame of the video.
+    population. Savchenko's entry to the 6th ABAW uses every 5th frame of the video.
 
     Args:
         clips: (N,) number of each row's clip, from 0.

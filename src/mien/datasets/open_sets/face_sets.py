@@ -5,12 +5,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from mien.core import EXPRESSIONS, Bools, Float32, Indices, pose_angles
+from mien.core import EXPRESSIONS, Bools, Float32, pose_angles
 from mien.datasets.open_sets.face_parquet import (
     load_emotions,
     load_names,
@@ -34,53 +33,20 @@ _TEST_SHARE_LFW = 0.25
 _RATINGS_SET = 2  # the map is fitted on the random images and reported on the confusing ones
 
 
-@dataclass(frozen=True)
-class OpenFaces:
-    """Faces that the default recipe trains and calibrates on.
+def load_held_out(folder: str | Path, n: int) -> FaceSamples:
+    """The first n FER+ training faces in the order in which training holds faces out for calibration.
 
-    Attributes:
-        train: FER+ train, FairFace train and the training persons of LFW.
-        voted: (N,) True for the FER+ rows of ``train``.
-        calibration: FER+ training faces that are held out of ``train``.
-    """
-
-    train: FaceSamples
-    voted: Bools
-    calibration: FaceSamples
-
-
-def load_open_faces(folder: str | Path, calibration_rows: int) -> OpenFaces:
-    """Read the training faces of all open sets and hold some FER+ faces out for calibration.
+    The order is that of a hash of the names, so it does not depend on the order or number of rows.
 
     Args:
         folder: Folder that holds all open sets (layout: docs/training.md).
-        calibration_rows: Number of FER+ training faces to hold out.
+        n: Number of faces, at most the ``calibration_rows`` of the recipe for faces that were not trained on.
 
     Raises:
         AnnotationError: A file is missing or malformed.
     """
     ferplus = load_ferplus(folder, "train")
-    held_out = _hold_out(ferplus, calibration_rows)
-    trained = np.ones(len(ferplus), dtype=bool)
-    trained[held_out] = False
-    voted = ferplus.take(trained)
-    train = concatenate([voted, load_fairface(folder, "train"), load_lfw(folder, "train")])
-    return OpenFaces(train, np.arange(len(train)) < len(voted), ferplus.take(held_out))
-
-
-def load_held_out(folder: str | Path, n: int) -> FaceSamples:
-    """The first n FER+ training faces that `load_open_faces` holds out.
-
-    Raises:
-        AnnotationError: A file is missing or malformed.
-    """
-    ferplus = load_ferplus(folder, "train")
-    return ferplus.take(_hold_out(ferplus, n))
-
-
-def _hold_out(ferplus: FaceSamples, n: int) -> Indices:
-    """Rows in an order that added rows do not change."""
-    return np.argsort([_hash(name) for name in ferplus.names])[:n]
+    return ferplus.take(np.argsort([_hash(name) for name in ferplus.names])[:n])
 
 
 def affect_map(folder: str | Path) -> AffectMap:
