@@ -51,7 +51,6 @@ class FlatFaceAnalyzer:
         name="flat",
         input=InputSpec(name="x", size_px=96, colour="rgb", layout="NHWC", dtype="uint8"),
         crop=CropSpec(template=FERPLUS_TEMPLATE),
-        task=lambda _: None,
         action_unit_thresholds={},
     )
 

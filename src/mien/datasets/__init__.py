@@ -58,8 +58,8 @@ if TYPE_CHECKING:
     from mien.datasets.readers.lsd import load_lsd
     from mien.datasets.readers.rafdb import load_rafdb
     from mien.datasets.samples import UNKNOWN, ClipSamples, FaceSamples, LandmarkFaces, concatenate
-    from mien.datasets.text_files import majority, plurality
-    from mien.datasets.track_files import load_frame_list
+    from mien.datasets.text_files import Document, Field, Table, load_document, majority, plurality, read_rows
+    from mien.datasets.track_files import frame_columns, load_frame_list
 
 __all__ = [
     "ACTION_UNITS_8",
@@ -78,7 +78,9 @@ __all__ = [
     "CheckReport",
     "ClipSamples",
     "DataSet",
+    "Document",
     "FaceSamples",
+    "Field",
     "FrameSamples",
     "ImageSamples",
     "LandmarkFaces",
@@ -86,6 +88,7 @@ __all__ = [
     "Pictures",
     "Samples",
     "SplitCounts",
+    "Table",
     "TeacherOutputs",
     "action_unit_probabilities",
     "affect_map",
@@ -97,6 +100,7 @@ __all__ = [
     "expression_shares",
     "find_crops",
     "find_videos",
+    "frame_columns",
     "load_affectnet",
     "load_affectnet_c25",
     "load_affectnet_npy",
@@ -106,6 +110,7 @@ __all__ = [
     "load_affwild2_va",
     "load_cexpr",
     "load_dataset",
+    "load_document",
     "load_emi",
     "load_emotions",
     "load_eri",
@@ -131,6 +136,7 @@ __all__ = [
     "person",
     "picture_file",
     "plurality",
+    "read_rows",
 ]
 
 # Module -> names that it provides on first use.
@@ -208,10 +214,18 @@ _LAZY = MappingProxyType(
             "concatenate",
         ),
         "text_files": (
+            "Document",
+            "Field",
+            "Table",
+            "load_document",
             "majority",
             "plurality",
+            "read_rows",
         ),
-        "track_files": ("load_frame_list",),
+        "track_files": (
+            "frame_columns",
+            "load_frame_list",
+        ),
     }
 )
 

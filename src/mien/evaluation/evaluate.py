@@ -47,11 +47,22 @@ def evaluate(
         ModelError: A bundle or head is missing, damaged or of a kind that the protocol cannot use.
         DatasetError: The data set is incomplete or malformed.
         InputError: Predictions cannot be read or do not cover the data set.
+
+    Examples:
+        ``evaluate("va", ["tables/a", "tables/b"], "Aff-Wild2")`` blends the tables of two models;
+        ``evaluate("ferplus", "mien-light", "data").metrics`` are the metrics of a bundle. A bundle of the wrong kind is
+        an error:
+
+        >>> evaluate("ferplus", "mien-points", "data")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        mien.core.errors.ModelError: mien-points predicts landmarks, and a bundle that predicts affect is needed; ...
     """
     record, folder = PROTOCOLS[protocol], Path(data)
     chosen = split or record.split
     if record.splits and chosen not in record.splits:
         raise ConfigError(f"{protocol} evaluates {' or '.join(record.splits)}, not the split {chosen!r}")
+    if landmark_model is not None and record.subject != "affect":
+        raise ConfigError(f"{protocol} takes no landmark model beside its subject")
     given: Any
     if record.subject == "predictions":
         task_format, crops = PREDICTION_FORMATS[protocol], find_crops(folder, None)

@@ -15,8 +15,7 @@ import pyarrow.compute as pc
 
 from mien.affect import Analyzer, compound_scores, fill_gaps
 from mien.core import ConfigError, InputError
-from mien.datasets import AnnotationError, ClipSamples, FrameSamples, ImageSamples
-from mien.datasets.track_files import frame_columns
+from mien.datasets import AnnotationError, ClipSamples, FrameSamples, ImageSamples, frame_columns
 from mien.evaluation.challenge.predictions import KEY, Predictions, read_predictions
 from mien.evaluation.challenge.submission_formats import SubmissionFormat
 from mien.media import cut_box, load_image

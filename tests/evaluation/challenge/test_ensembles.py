@@ -3,10 +3,12 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from mien.affect import Smoothing, box_mean
 from mien.core import ConfigError, InputError
-from mien.datasets import load_affwild2_va
+from mien.datasets import create_example, load_affwild2_va, load_dataset
 from mien.evaluation import (
     PREDICTION_FORMATS,
     TablePredictor,
@@ -29,3 +31,42 @@ def test_a_video_that_nobody_analysed_is_named(tmp_path: Path) -> None:
         challenges.evaluate_va(TablePredictor([tables]), write_va_tree(tmp_path, {"x_left": [0.1]}))
     with pytest.raises(ConfigError, match="at least one folder"):
         TablePredictor([])
+
+
+def test_models_of_different_length_are_blended_with_their_last_value(tmp_path: Path) -> None:
+    long = write_tables(tmp_path / "long", {"v": [table_faces([va]) for va in (0.0, 0.4, 0.8)]})
+    short = write_tables(tmp_path / "short", {"v": [table_faces([0.2])]})
+    samples = load_affwild2_va(write_va_tree(tmp_path, {"v": [0] * 3}), "valid")
+    equal = TablePredictor([long, short]).predict_frames(PREDICTION_FORMATS["va"], samples)[:, 0]
+    assert equal == pytest.approx([0.1, 0.3, 0.5], abs=1e-6)
+    weighted = TablePredictor([long, short], weights={"va": (0.75, 0.25)})
+    assert weighted.predict_frames(PREDICTION_FORMATS["va"], samples)[:, 0] == pytest.approx(
+        [0.05, 0.35, 0.65], abs=1e-6
+    )
+    assert weighted.digest != TablePredictor([short, long]).digest
+
+
+def test_a_lost_face_is_interpolated_before_smoothing(tmp_path: Path) -> None:
+    nobody = table_faces([0.0])[:0]
+    tables = write_tables(tmp_path / "tables", {"v": [table_faces([0.0]), nobody, nobody, table_faces([0.9])]})
+    samples = load_affwild2_va(write_va_tree(tmp_path, {"v": [0] * 4}), "valid")
+    dense = np.array([0.0, 0.3, 0.6, 0.9])
+    got = TablePredictor([tables]).predict_frames(PREDICTION_FORMATS["va"], samples)[:, 0]
+    assert got == pytest.approx(dense, abs=1e-6)
+    smooth = TablePredictor([tables], smoothing=Smoothing(va=1)).predict_frames(PREDICTION_FORMATS["va"], samples)[:, 0]
+    assert smooth == pytest.approx(box_mean(dense[:, None], 1)[:, 0], abs=1e-6)
+
+
+def test_a_track_without_any_face_is_zero(tmp_path: Path) -> None:
+    tables = write_tables(tmp_path / "tables", {"v": [table_faces([0.0])[:0]] * 2})
+    samples = load_affwild2_va(write_va_tree(tmp_path, {"v": [0] * 2}), "valid")
+    assert TablePredictor([tables]).predict_frames(PREDICTION_FORMATS["va"], samples).tolist() == [[0, 0], [0, 0]]
+
+
+def test_what_tables_do_not_predict(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="weights are for va, expr, au, not for pose"):
+        TablePredictor([tmp_path], weights={"pose": (1.0,)})
+    create_example("emi", tmp_path)
+    samples = load_dataset("emi", tmp_path, "train")
+    with pytest.raises(ConfigError, match="affect tables hold no predictions of emi"):
+        TablePredictor([tmp_path]).predict_clips(PREDICTION_FORMATS["emi"], samples)

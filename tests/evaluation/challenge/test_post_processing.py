@@ -7,12 +7,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from mien.affect import Analyzer, Smoothing
-from mien.cli.main import mien
 from mien.core import ConfigError
-from mien.evaluation import PREDICTION_FORMATS, own_thresholds
+from mien.evaluation import PREDICTION_FORMATS, PostProcessing, evaluate, own_thresholds
 from mien.inference import find_bundle
 from tests.helpers.submission_data import (
     write_crops,
@@ -29,12 +27,6 @@ def crops_data(tmp_path: Path) -> Path:
     return write_crops(tmp_path)
 
 
-def run(*arguments: object) -> str:
-    done = CliRunner().invoke(mien, list(map(str, arguments)))
-    assert done.exit_code == 0, done.output
-    return done.output
-
-
 def smoothing_bundle(folder: Path) -> Path:
     """The default bundle with a smoothing of its own."""
     shutil.copytree(find_bundle("mien-light"), folder)
@@ -44,24 +36,37 @@ def smoothing_bundle(folder: Path) -> Path:
 
 
 def test_the_bundles_own_smoothing(crops_data: Path, tmp_path: Path) -> None:
-    bundle = smoothing_bundle(tmp_path / "bundle")
-    spec = Analyzer(bundle).spec
-    assert Smoothing.of("bundle", spec) == Smoothing(va=2)
+    analyzer = Analyzer(smoothing_bundle(tmp_path / "bundle"), threads=1)
+    own, none = PostProcessing(smoothing="bundle"), dataclasses.replace(analyzer.spec, smoothing="")
+    assert own.filter(analyzer.spec) == Smoothing(va=2)
     with pytest.raises(ConfigError, match="recommends no smoothing"):
-        Smoothing.of("bundle", dataclasses.replace(spec, smoothing=""))
+        own.filter(none)
+    p_va = {
+        smoothing: evaluate("va", analyzer, crops_data, post_processing=PostProcessing(smoothing=smoothing)).metrics[0]
+        for smoothing in ("bundle", "va=2", Smoothing(va=2), None)
+    }
+    assert p_va["bundle"] == p_va["va=2"] == p_va[Smoothing(va=2)] != p_va[None]
 
-    def p_va(*options: str) -> float:
-        arguments = ("evaluate", "va", "--data", crops_data, "--model", bundle, "--json", *options)
-        return next(m["value"] for m in json.loads(run(*arguments))["metrics"] if m["name"] == "P_VA")
 
-    assert p_va("--smooth", "bundle") == p_va("--smooth", "va=2") != p_va()
+def test_settings_as_given() -> None:
+    post = PostProcessing(smoothing="expr=50,va=10", thresholds=[0.4] * 12)
+    assert post.filter() == Smoothing(expr=50, va=10)
+    assert post.limits(PREDICTION_FORMATS["au"]) == (0.4,) * 12
+    assert (PostProcessing().filter(), PostProcessing().limits(PREDICTION_FORMATS["au"])) == (None, ())
+    assert [each.decides for each in (post, PostProcessing(), PostProcessing(thresholds="bundle"))] == [
+        True,
+        False,
+        True,
+    ]
+    with pytest.raises(ConfigError, match="for tables give numbers"):
+        PostProcessing(thresholds="bundle").limits(PREDICTION_FORMATS["au"])
 
 
 def test_thresholds_of_the_bundle(analyzer: Analyzer) -> None:
     task = analyzer.spec.task("action_units")
     assert task is not None
     task_format = PREDICTION_FORMATS["au-2020"]  # units that the default bundle has
-    limits = own_thresholds(analyzer.spec, task_format)
+    limits = PostProcessing(thresholds="bundle").limits(task_format, analyzer.spec)
     assert limits == tuple(task.thresholds[task.labels.index(entry.name)] for entry in task_format.fields)
     with pytest.raises(ConfigError, match="no thresholds for AU23"):
         own_thresholds(analyzer.spec, PREDICTION_FORMATS["au"])

@@ -2,6 +2,7 @@
 """Action units that are observed and action units that follow from the expression."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -38,3 +39,13 @@ def test_the_baseline_recovers_a_linear_map_and_ignores_unknown_rows() -> None:
     units[:40, 1] = np.nan
     baseline = ExpressionBaseline.fit(probabilities, units, ("AU04", "AU12"))
     assert baseline(probabilities, "AU12") == pytest.approx(probabilities @ weights[:, 1])
+
+
+def test_f1_is_that_at_the_bundles_thresholds(open_sets: Path) -> None:
+    """AU04 has 0.9 on a frown and 0.1 without: at a threshold of 0.95 it is never present, and AUC stays."""
+    analyzer = FlatFaceAnalyzer()
+    analyzer.spec = SimpleNamespace(**vars(FlatFaceAnalyzer.spec) | {"action_unit_thresholds": {"AU04": 0.95}})
+    metrics = metrics_by_name(evaluate_au_teacher(analyzer, open_sets))
+    assert metrics["FairFace val: F1 AU04"].value == 0
+    assert metrics["FairFace val: F1 AU12"].value == 1
+    assert metrics["FairFace val: AUC AU04"].value == 1

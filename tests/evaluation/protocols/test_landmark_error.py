@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mien.datasets import LandmarkFaces, load_landmark_faces
-from mien.evaluation import PROTOCOLS, Report
+from mien.evaluation import Report
 from mien.evaluation.protocols import landmark_error as landmarks
 from mien.faces import Detections, keypoints_of
 
@@ -59,7 +59,7 @@ def faces(shared_data: Path) -> LandmarkFaces:
 
 
 def values(report: Report) -> dict[str, float]:
-    return {measure.name: measure.value for measure in report.metrics}
+    return {metric.name: metric.value for metric in report.metrics}
 
 
 def evaluate(net: Oracle, faces: LandmarkFaces, data: Path, monkeypatch: pytest.MonkeyPatch) -> Report:
@@ -95,8 +95,3 @@ def test_a_score_that_says_nothing_is_not_calibrated(
     for title in ("FairFace val", "LFW test people"):  # half of the places are faces
         assert found[f"AUC of confidence: {title}"] == pytest.approx(0.5)
         assert found[f"calibration error of confidence: {title}"] == pytest.approx(0.4, abs=1e-6)
-
-
-def test_it_measures_landmark_nets() -> None:
-    assert PROTOCOLS["landmarks"].subject == "landmarks"
-    assert {PROTOCOLS[name].subject for name in PROTOCOLS if name != "landmarks"} == {"affect", "predictions"}

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table of protocols."""
 
+import inspect
 from pathlib import Path
 
 import pytest
@@ -27,5 +28,9 @@ def test_every_challenge_has_a_format(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(PROTOCOLS))
-def test_every_protocol_names_a_function(name: str) -> None:
-    assert callable(PROTOCOLS.load(name))
+def test_every_protocol_has_the_same_signature(name: str) -> None:
+    record, parameters = PROTOCOLS[name], inspect.signature(PROTOCOLS.load(name)).parameters
+    assert list(parameters) == ["subject", "data", "split"]
+    subjects = {"affect": "Analyzer", "landmarks": "LandmarkNet", "predictions": "Predictor"}
+    assert parameters["subject"].annotation == subjects[record.subject]
+    assert parameters["split"].default == record.split

@@ -30,6 +30,8 @@ KINDS = {
     "unit_graph": ({"hidden": (4,)}, None),
     "attending": ({"hidden": (4,), "steps": 2}, None),
     "normalized": ({}, (-1, 1)),
+    "scaled": ({"unit": 0.5}, None),
+    "offset": ({"unit": 0.5}, None),
 }
 
 

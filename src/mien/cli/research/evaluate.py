@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command ``mien evaluate``."""
+"""``mien evaluate``: measures a bundle or predictions by a named protocol."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Measure a bundle or predictions by a named protocol.")
 @click.argument("protocol")
-@click.option("--data", required=True, type=click.Path(path_type=Path), help="Folder of the data set.")
+@click.option("--data", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder of the data set.")
 @click.option("--model", metavar="NAME", help="Bundle, or its folder. [default: mien-light; mien-points for landmarks]")
 @click.option(
     "--predictions",
@@ -33,20 +33,33 @@ if TYPE_CHECKING:
     "heads",
     multiple=True,
     type=click.Path(path_type=Path),
+    metavar="DIR",
     help="Folder of a head over clips; give one per head of a blend.",
 )
 @click.option(
     "--features",
     multiple=True,
     type=click.Path(path_type=Path),
+    metavar="DIR",
     help="Folder of feature shards that --head reads; give every folder.",
 )
-@click.option("--smooth", metavar="SETTINGS", help="Half-widths in frames, expr=50,va=50,au=3, or bundle: its own.")
 @click.option(
-    "--thresholds", metavar="P,...", help="Probability per action unit, or bundle: its own. [default: 0.5 for each]"
+    "--smooth",
+    metavar="SETTINGS",
+    help="Half-widths in frames of the smoothing, such as expr=50,va=50,au=3, or bundle for those of the bundle. "
+    "[default: none]",
 )
 @click.option(
-    "--weights", multiple=True, metavar="TASK=W,...", help="Weight per model of a blend: va=0.7,0.3. [default: equal]"
+    "--thresholds",
+    metavar="P,...",
+    help="Probability from which each action unit counts as present, or bundle for those of the bundle. "
+    "[default: 0.5 for each]",
+)
+@click.option(
+    "--weights",
+    multiple=True,
+    metavar="TASK=W,...",
+    help="Weight of each model of a blend, such as va=0.7,0.3; give one per task. [default: equal weights]",
 )
 @click.option("--search-thresholds", is_flag=True, help="Tune thresholds on the split, beside the F1 at 0.5 (au, mtl).")
 @click.option(
@@ -67,11 +80,11 @@ def evaluate(
     """Measure a bundle or predictions by PROTOCOL, with 95 % bootstrap intervals.
 
     \b
-    ferplus, ferplus-mtl, lfw, lfw-chain, flip-rate, au-teacher, fairness, reliability, quality: an affect bundle on
-    held-out faces
-    landmarks: a landmark net against its teacher
-    va, expr, au, mtl, lsd, ce, emi, eri, affectnet: predictions or a bundle by the challenge's metric, resampling
-    whole videos
+    An affect bundle on held-out faces: ferplus, ferplus-mtl, lfw, lfw-chain,
+    flip-rate, au-teacher, fairness, reliability, quality
+    A landmark net against its teacher: landmarks
+    Predictions or a bundle by the metric of a challenge, resampling whole
+    videos: va, expr, au, mtl, lsd, ce, emi, eri, affectnet
     """  # noqa: D301 - \b is click's mark for text that it must not rewrap
     from mien.evaluation import PostProcessing
     from mien.evaluation import evaluate as evaluate_protocol

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command ``mien submit``."""
+"""``mien submit``: writes or checks a challenge submission."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ from mien.cli.research.number_lists import parse_thresholds, parse_weights
 @click.argument("task")
 @click.option("--list", "list_path", required=True, type=click.Path(path_type=Path), help="Official list of rows.")
 @click.option("--model", metavar="NAME", help="Bundle, or its folder, that runs on --crops. [default: mien-light]")
-@click.option("--crops", type=click.Path(path_type=Path), help="Folder of official crops, <track>/00001.jpg.")
+@click.option(
+    "--crops", type=click.Path(path_type=Path), metavar="DIR", help="Folder of official crops, <track>/00001.jpg."
+)
 @click.option(
     "--predictions",
     multiple=True,
     type=click.Path(path_type=Path),
+    metavar="DIR",
     help="Folder of affect tables (emi: of CSV files); give one per model of a blend.",
 )
 @click.option(
@@ -27,20 +30,33 @@ from mien.cli.research.number_lists import parse_thresholds, parse_weights
     "heads",
     multiple=True,
     type=click.Path(path_type=Path),
+    metavar="DIR",
     help="Folder of a head over clips; give one per head of a blend.",
 )
 @click.option(
     "--features",
     multiple=True,
     type=click.Path(path_type=Path),
+    metavar="DIR",
     help="Folder of feature shards that --head reads; give every folder.",
 )
-@click.option("--smooth", metavar="SETTINGS", help="Half-widths in frames, expr=50,va=50,au=3, or bundle: its own.")
 @click.option(
-    "--thresholds", metavar="P,...", help="Probability per action unit, or bundle: its own. [default: 0.5 for each]"
+    "--smooth",
+    metavar="SETTINGS",
+    help="Half-widths in frames of the smoothing, such as expr=50,va=50,au=3, or bundle for those of the bundle. "
+    "[default: none]",
 )
 @click.option(
-    "--weights", multiple=True, metavar="TASK=W,...", help="Weight per model of a blend: va=0.7,0.3. [default: equal]"
+    "--thresholds",
+    metavar="P,...",
+    help="Probability from which each action unit counts as present, or bundle for those of the bundle. "
+    "[default: 0.5 for each]",
+)
+@click.option(
+    "--weights",
+    multiple=True,
+    metavar="TASK=W,...",
+    help="Weight of each model of a blend, such as va=0.7,0.3; give one per task. [default: equal weights]",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Submission to write.")
 @click.option(

@@ -63,7 +63,7 @@ class PostProcessing:
         """
         if self.thresholds == OWN:
             if spec is None:
-                raise ConfigError("tables and files have no thresholds of their own; give numbers")
+                raise ConfigError("the thresholds of a bundle need the bundle itself; for tables give numbers")
             return own_thresholds(spec, task_format)
         return tuple(float(threshold) for threshold in self.thresholds)
 
@@ -74,9 +74,8 @@ def own_thresholds(spec: ModelSpec, task_format: SubmissionFormat) -> tuple[floa
     Raises:
         ConfigError: The bundle has no threshold for one of them, or the format asks for no action unit.
     """
-    units = [entry.name for entry in task_format.fields if entry.name in ACTION_UNITS]
-    task = spec.task("action_units")
-    known = dict(zip(task.labels, task.thresholds, strict=False)) if task else {}
+    units = [field.name for field in task_format.fields if field.name in ACTION_UNITS]
+    known = spec.action_unit_thresholds
     missing = [unit for unit in units if unit not in known]
     if not units:
         raise ConfigError(f"{task_format.name} has no action units; leave out the thresholds")

@@ -13,8 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from mien.core import ConfigError, InputError
-from mien.datasets import AnnotationError
-from mien.datasets.text_files import Document, Field, Table, load_document, read_rows
+from mien.datasets import AnnotationError, Document, Field, Table, load_document, read_rows
 from mien.evaluation.challenge.submission_formats import SubmissionFormat
 from mien.results import atomic_write, output_errors
 
