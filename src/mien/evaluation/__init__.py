@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Named protocols: a data set, a predictor and measures make a report; and challenge submissions."""
+"""Evaluation by named protocols, challenge submissions, and searches on validation data."""
 
 from mien.evaluation.challenge.clip_head_predictions import HeadsOnFeatures
 from mien.evaluation.challenge.crop_scores import BundleOnCropFolder

@@ -89,14 +89,14 @@ class Moments:
     def __add__(self, other: Moments) -> Moments:
         """Moments of the rows of both."""
         n = self.n + other.n
-        share = other.n / np.maximum(n, 1)
+        fraction = other.n / np.maximum(n, 1)
         gap_x, gap_y = other.mean_x - self.mean_x, other.mean_y - self.mean_y
-        between = _as_column(self.n * share)
-        share = _as_column(share)
+        between = _as_column(self.n * fraction)
+        fraction = _as_column(fraction)
         return Moments(
             n=n,
-            mean_x=self.mean_x + share * gap_x,
-            mean_y=self.mean_y + share * gap_y,
+            mean_x=self.mean_x + fraction * gap_x,
+            mean_y=self.mean_y + fraction * gap_y,
             ss_x=self.ss_x + other.ss_x + between * gap_x**2,
             ss_y=self.ss_y + other.ss_y + between * gap_y**2,
             ss_xy=self.ss_xy + other.ss_xy + between * gap_x * gap_y,
