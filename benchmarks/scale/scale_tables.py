@@ -58,6 +58,6 @@ def measure_tables(n_videos: int = 290, n_rows: int = 1_000_000) -> None:
     """Measure the evaluation and each filter, and print one line for each."""
     with tempfile.TemporaryDirectory() as folder:
         predictions = write_va_tree(Path(folder), n_videos)
-        measure("evaluate va", lambda: challenges.evaluate_va(Path(folder), PredictionFile(predictions)).n_rows)
+        measure("evaluate va", lambda: challenges.evaluate_va(PredictionFile(predictions), Path(folder)).n_rows)
     for kernel, half_width in _FILTERS:
         measure(f"smooth {kernel} {half_width}", partial(smooth_rows, kernel, half_width, n_rows))
