@@ -45,10 +45,10 @@ def deferred_interrupts() -> Iterator[PendingInterrupts]:
         >>> try:
         ...     with deferred_interrupts() as interrupts:
         ...         signal.raise_signal(signal.SIGINT)
-        ...         print(f"{interrupts.n} interrupt, and the block goes on")
+        ...         print(f"{interrupts.n} interrupt, and the block continues")
         ... except KeyboardInterrupt:
         ...     print("stopped after the block")
-        1 interrupt, and the block goes on
+        1 interrupt, and the block continues
         stopped after the block
         >>> _ = signal.signal(signal.SIGINT, before)
     """

@@ -14,7 +14,7 @@ from mien.core import AnalyzerConfig, FeatureOptions, MienError, VideoOptions
 
 @click.command(short_help="Embeddings and raw scores of every frame, to train heads on.")
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
-@click.option("--out", required=True, metavar="DIR", help="Folder of the Parquet shards; an interrupted run goes on.")
+@click.option("--out", required=True, metavar="DIR", help="Folder of the Parquet shards; runs can be resumed.")
 @field_options(FeatureOptions)
 @field_options(VideoOptions, only=("every",))
 @field_options(AnalyzerConfig, without=("min_quality",))
@@ -23,7 +23,7 @@ def features(inputs: tuple[str, ...], out: str, log: str, **options: Any) -> int
     """Write the embedding and the raw scores of every face to Parquet shards.
 
     Videos and photos go through the face detector, crops are used whole. Run the same command again after an
-    interruption or a crash: it goes on after the last row that is safe.
+    interruption or a crash: it resumes after the last row that is safe.
 
     \b
     Exit codes: 0 all done; 1 some inputs or frames could not be read; 2 wrong

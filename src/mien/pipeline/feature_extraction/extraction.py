@@ -72,7 +72,7 @@ def extract_features(
 ) -> FeaturesResult:
     """Extract the embedding and the raw scores of every face.
 
-    After a crash, the same call goes on after the last row that is safe; inputs that are done are passed over. Memory
+    After a crash, the same call resumes after the last row that is safe; finished inputs are skipped. Memory
     does not grow with the number of frames.
 
     Args:

@@ -88,7 +88,7 @@ def calibrate_table(table: pa.Table, *, measured: pa.Table | None = None) -> tup
     groups, subjects = _subjects(table)
     neutral = column_numbers(reference["expression_neutral"])
     if not subjects:
-        raise InputError("the table has no tracks, so nobody has a baseline; photos have none")
+        raise InputError("the table has no tracks, which baselines need; photos have none")
     if np.isnan(neutral).all():
         raise InputError("the table has no probability of neutral, without which a face at rest is not known")
     units = [name for name in action_unit_columns(table.schema) if table[name].null_count < len(table)]

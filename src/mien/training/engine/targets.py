@@ -48,7 +48,7 @@ class TargetProvider:
     """Source of targets or rows that a recipe names. The defaults change nothing."""
 
     def targets(self, targets: StageTargets, context: StageContext) -> StageTargets:
-        """The targets of a stage; called once at its start, and again when an interrupted stage goes on.
+        """The targets of a stage; called once at its start, and again when an interrupted stage resumes.
 
         Args:
             targets: Task -> (N, L) targets so far. They are not changed in place.
