@@ -11,7 +11,7 @@ import pytest
 import mien.training
 from mien.core import ConfigError
 from mien.training import Recipe, list_recipes, load_recipe
-from mien.training.recipes.settings import StageSettings
+from mien.training.recipes.schedule_settings import StageSettings
 
 
 def recipe_text(name: str) -> str:

@@ -123,7 +123,7 @@ def test_a_file_for_one_crop_is_opened_for_many(tmp_path: Path) -> None:
 
 def test_the_card_tells_where_the_weights_come_from(mtl: Path, tmp_path: Path) -> None:
     card = model_card(import_emotiefflib(mtl, MTL, tmp_path / "bundle"))
-    for words in ("AffectNet", "research only", "EmotiEffLib", "Not yet", "not bounded", "not calibrated"):
+    for words in ("AffectNet", "research only", "EmotiEffLib", "None yet", "not bounded", "not calibrated"):
         assert words in card
 
 
