@@ -11,7 +11,7 @@ import numpy.typing as npt
 from mien.core import ACTION_UNITS_12, DIMENSIONS, EXPRESSION_ORDERS, INTENSITY_LABELS, LANDMARK_COLUMNS
 from mien.datasets import AU_RULES, FERPLUS_TEMPLATE, LandmarkFaces
 from mien.faces import keypoints_of
-from mien.training.data.training_images import Pictures
+from mien.training.data.training_images import TrainingImages
 from mien.training.data.training_set import TrainingSet
 from mien.training.recipes.recipe import Recipe
 from mien.training.recipes.schedule_settings import StageSettings
@@ -106,7 +106,7 @@ def create_samples(n: int, recipe: Recipe, seed: int = 0) -> TrainingSet:
 def _inputs(n: int, recipe: Recipe, names: list[str], rng: np.random.Generator) -> Any:
     if not recipe.model.backbone:
         return rng.normal(size=(n, recipe.model.n_vector)).astype(np.float32)
-    return Pictures.of(names, encoded(rng.integers(0, 255, (n, 48, 48, 3), dtype=np.uint8)), recipe.model.colour)
+    return TrainingImages.of(names, encoded(rng.integers(0, 255, (n, 48, 48, 3), dtype=np.uint8)), recipe.model.colour)
 
 
 def encoded(pictures: npt.NDArray[np.uint8]) -> list[bytes]:
@@ -147,7 +147,7 @@ def create_landmark_samples(n: int, seed: int = 0) -> TrainingSet:
     faces = create_landmark_faces(n, seed)
     return TrainingSet(
         groups=faces.names,
-        inputs=Pictures.of(faces.names, faces.images, "gray"),
+        inputs=TrainingImages.of(faces.names, faces.images, "gray"),
         targets={
             "landmarks": faces.landmarks.reshape(n, -1),
             "pose": faces.pose_rad,

@@ -10,11 +10,11 @@ import pytest
 
 from mien.core import DatasetError, OutputError
 from mien.training.data.training_images import (
-    Pictures,
-    cache_pictures,
+    TrainingImages,
+    cache_images,
     cached_side_px,
     default_cache_folder,
-    join_pictures,
+    join_images,
 )
 
 RNG = np.random.default_rng(0)
@@ -25,21 +25,21 @@ PNG = cv2.imencode(".png", GRAY)[1].tobytes()
 def test_bytes_files_and_arrays_give_the_same_image(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(PNG)
     for colour, expected in (("gray", GRAY), ("rgb", np.repeat(GRAY[..., None], 3, axis=2))):
-        pictures = Pictures.of("abc", [PNG, str(tmp_path / "a.png"), GRAY], colour)
+        pictures = TrainingImages.of("abc", [PNG, str(tmp_path / "a.png"), GRAY], colour)
         for row in range(3):
             np.testing.assert_array_equal(pictures[row], expected)
 
 
 def test_the_cache_holds_the_same_pixels_and_is_found_again(tmp_path: Path) -> None:
     colour = cv2.imencode(".png", RNG.integers(0, 255, (40, 20, 3), dtype=np.uint8))[1].tobytes()
-    pictures = Pictures.of("ab", [PNG, colour], "rgb")
-    cached = cache_pictures(pictures, tmp_path / "cache", 64)
+    pictures = TrainingImages.of("ab", [PNG, colour], "rgb")
+    cached = cache_images(pictures, tmp_path / "cache", 64)
     for row in range(2):
         np.testing.assert_array_equal(cached[row], pictures[row])
     files = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").iterdir()}
-    cache_pictures(pictures, tmp_path / "cache", 64)
+    cache_images(pictures, tmp_path / "cache", 64)
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").iterdir()} == files
-    assert cache_pictures(pictures, tmp_path / "cache", 10)[1].shape == (10, 5, 3)  # another key, shrunk
+    assert cache_images(pictures, tmp_path / "cache", 10)[1].shape == (10, 5, 3)  # another key, shrunk
     assert len(list((tmp_path / "cache").iterdir())) == 4
     with pytest.raises(ValueError, match="read-only"):
         cached[0][0, 0] = 0
@@ -48,7 +48,7 @@ def test_the_cache_holds_the_same_pixels_and_is_found_again(tmp_path: Path) -> N
 def test_a_changed_file_has_another_key(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(PNG)
-    pictures = Pictures.of("a", [str(path)], "gray")
+    pictures = TrainingImages.of("a", [str(path)], "gray")
     before = pictures.digest()
     path.write_bytes(cv2.imencode(".png", 255 - GRAY)[1].tobytes())
     assert pictures.digest() != before
@@ -58,42 +58,42 @@ def test_a_changed_file_has_another_key(tmp_path: Path) -> None:
 
 
 def test_damaged_images_are_left_out_and_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    pictures = Pictures.of(["good", "empty", "cut"], [PNG, b"", PNG[:20]], "gray")
-    cached = cache_pictures(pictures, tmp_path, 64)
+    pictures = TrainingImages.of(["good", "empty", "cut"], [PNG, b"", PNG[:20]], "gray")
+    cached = cache_images(pictures, tmp_path, 64)
     assert cached.readable.tolist() == [True, False, False]
     assert "2 of 3 images cannot be decoded, the first is empty" in caplog.text
     with pytest.raises(DatasetError, match="cut could not be decoded"):
         _ = cached[2]
     with pytest.raises(DatasetError, match="none of 1 images"):
-        cache_pictures(Pictures.of("x", [b"no picture"], "gray"), tmp_path, 64)
+        cache_images(TrainingImages.of("x", [b"no picture"], "gray"), tmp_path, 64)
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OutputError, match="--cache"):
-        cache_pictures(pictures, tmp_path / "file", 32)
+        cache_images(pictures, tmp_path / "file", 32)
 
 
 def test_boxes_select_a_part_and_travel_with_their_rows() -> None:
     boxes = np.array([[2, 3, 12, 9], [np.nan] * 4, [0, 0, 5, 5]], np.float32)
-    images = Pictures.of("abc", [PNG] * 3, "gray", boxes)
+    images = TrainingImages.of("abc", [PNG] * 3, "gray", boxes)
     np.testing.assert_array_equal(images[0], GRAY[3:9, 2:12])
     np.testing.assert_array_equal(images[1], GRAY)
     chosen = images.take(np.array([2, 0]))
     assert chosen.names == ("c", "a")
     np.testing.assert_array_equal(chosen[1], images[0])
-    joined = join_pictures([images, chosen])
+    joined = join_images([images, chosen])
     assert joined.names == ("a", "b", "c", "c", "a")
     np.testing.assert_array_equal(joined[3], GRAY[:5, :5])
     assert joined.digest() != images.digest()
 
 
 def test_a_damaged_image_names_itself() -> None:
-    images = Pictures.of(["good", "bad"], [PNG, b"no image"], "rgb")
+    images = TrainingImages.of(["good", "bad"], [PNG, b"no image"], "rgb")
     with pytest.raises(DatasetError, match=r"bad: .*not an image"):
         _ = images[1]
 
 
 def test_a_cache_pickles_without_its_pixels(tmp_path: Path) -> None:
-    images = Pictures.of("ab", [PNG, 255 - GRAY], "gray")
-    cached = cache_pictures(images, tmp_path, 64)
+    images = TrainingImages.of("ab", [PNG, 255 - GRAY], "gray")
+    cached = cache_images(images, tmp_path, 64)
     content = pickle.dumps(cached)
     assert len(content) < GRAY.size
     copy = pickle.loads(content)

@@ -8,7 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the extra train: pip install 'mien[train]'")
 
-from mien.core import DIMENSIONS, EXPRESSION_ORDERS, ConfigError  # noqa: E402 - needs torch
+from mien.core import ACTION_UNITS_12, DIMENSIONS, EXPRESSION_ORDERS, INTENSITY_LABELS, ConfigError  # noqa: E402 - needs torch
 from mien.training import load_recipe  # noqa: E402 - needs torch
 from mien.training.models.backbones import create_backbone  # noqa: E402 - needs torch
 from mien.training.models.network import AffectNetwork, load_start  # noqa: E402 - needs torch
@@ -18,6 +18,12 @@ from tests.helpers.synthetic_data import create_recipe, create_samples, create_v
 pytestmark = pytest.mark.filterwarnings("default")  # torch and timm warn about themselves
 
 AU_8 = ("AU01", "AU02", "AU04", "AU06", "AU12", "AU15", "AU20", "AU25")
+LABELS = {
+    "expression": EXPRESSION_ORDERS["affwild2_8"],
+    "valence_arousal": DIMENSIONS,
+    "action_units": ACTION_UNITS_12,
+    **INTENSITY_LABELS,
+}
 
 
 def build(name: str) -> AffectNetwork:
@@ -143,3 +149,39 @@ def test_heads_follow_the_heads_that_they_need() -> None:
     )
     network = AffectNetwork(recipe, create_samples(8, recipe).labels)
     assert network.get_submodule("valence_arousal").in_features == 12 + 8
+
+
+def sizes(name: str) -> dict[str, int]:
+    network = AffectNetwork(load_recipe(name), LABELS)
+    return {task: sum(p.numel() for p in network.get_submodule(task).parameters()) for task in network.tasks}
+
+
+@pytest.mark.parametrize(
+    ("name", "published"),
+    [
+        ("hse-mtl", {"expression": 10_328, "valence_arousal": 22, "action_units": 166_796}),  # 177,146 in all
+        ("hse-mtl-joint", {"valence_arousal": 2_582, "action_units": 15_516, "expression": 10_344}),
+        ("hse-mtl-7th", {"expression": 4_184, "valence_arousal": 22, "action_units": 68_492}),
+        ("hse-expr", {"expression": 1280 * 128 + 128 + 128 * 8 + 8}),
+        ("hse-va", {"valence_arousal": 22}),
+        ("hse-au", {"action_units": 1280 * 128 + 128 + 128 * 12 + 12}),
+        ("emi-faces", {"emi": 40 * 6 + 6}),
+        ("emi-audio", {"emi": 3072 * 6 + 6}),
+        ("emi-hubert", {"emi": 4096 * 6 + 6}),
+        ("emi-text", {"emi": 3072 * 6 + 6}),
+    ],
+)
+def test_heads_have_the_published_sizes(name: str, published: dict[str, int]) -> None:
+    assert sizes(name) == published
+
+
+def test_the_affect_head_sees_the_scores_and_nothing_else() -> None:
+    network = AffectNetwork(load_recipe("hse-mtl"), LABELS).eval()
+    vectors = torch.randn(4, 1290)
+    moved = vectors.clone()
+    moved[:, :1280] += 1
+    with torch.no_grad():
+        before, after = network(vectors), network(moved)
+    torch.testing.assert_close(before[1], after[1])
+    assert not torch.allclose(before[0], after[0])
+    assert not torch.allclose(before[2], after[2])

@@ -21,7 +21,7 @@ from mien.datasets import (
     load_dataset,
 )
 from mien.training.data.feature_sources import stored_inputs
-from mien.training.data.training_images import Origin, Pictures
+from mien.training.data.training_images import Origin, TrainingImages
 from mien.training.data.training_set import Inputs, TrainingSet
 from mien.training.recipes.recipe import Recipe
 from mien.training.recipes.settings import SourceSettings
@@ -81,7 +81,7 @@ def _of_images(samples: ImageSamples, recipe: Recipe) -> TrainingSet:
         targets["expression"] = _in_order(_one_hot(samples), samples.expression_labels, recipe)
     if samples.valid_valence_arousal.any():
         targets["valence_arousal"] = np.asarray(samples.valence_arousal, dtype=np.float32)
-    pictures = Pictures.of(samples.names, origins, recipe.model.colour, boxes)
+    pictures = TrainingImages.of(samples.names, origins, recipe.model.colour, boxes)
     return training_set(pictures, targets, (), samples.names, recipe)
 
 
@@ -90,7 +90,7 @@ def _of_frames(samples: FrameSamples, recipe: Recipe) -> TrainingSet:
         samples.image_path(0)  # says what is missing and where it belongs
     samples = _with_files(samples, samples.has_image)
     locations = [samples.image_location(row) for row in range(len(samples))]
-    pictures = Pictures.of(locations, [f"{samples.crops}/{place}" for place in locations], recipe.model.colour)
+    pictures = TrainingImages.of(locations, [f"{samples.crops}/{place}" for place in locations], recipe.model.colour)
     return training_set(pictures, _frame_targets(samples, recipe), samples.action_unit_labels, _videos(samples), recipe)
 
 
@@ -139,7 +139,7 @@ def training_set(
     """A set without known keypoints; rows without any label are left out.
 
     Args:
-        inputs: Pictures or vectors of N samples.
+        inputs: TrainingImages or vectors of N samples.
         targets: Task -> (N, L), NaN where unknown.
         action_unit_labels: Names of the action units.
         groups: N names of what must not be shared between splits.

@@ -22,7 +22,7 @@ from mien.datasets import (
 )
 from mien.faces import keypoints_of
 from mien.training.data.source_records import LabelOrigin, SourceRecord, WeakLabels
-from mien.training.data.training_images import Pictures
+from mien.training.data.training_images import TrainingImages
 from mien.training.data.training_set import TrainingSet
 from mien.training.recipes.recipe import Recipe
 from mien.training.recipes.settings import SourceSettings
@@ -155,7 +155,7 @@ def landmark_set(faces: LandmarkFaces) -> TrainingSet:
     n = len(faces)
     return TrainingSet(
         groups=faces.names,
-        inputs=Pictures.of(faces.names, faces.images, "gray"),
+        inputs=TrainingImages.of(faces.names, faces.images, "gray"),
         targets={
             "landmarks": np.asarray(faces.landmarks, np.float32).reshape(n, -1),
             "pose": faces.pose_rad,
@@ -176,7 +176,7 @@ def landmark_set(faces: LandmarkFaces) -> TrainingSet:
 def _of_faces(samples: FaceSamples, recipe: Recipe, record: SourceRecord) -> TrainingSet:
     return TrainingSet(
         groups=samples.names,
-        inputs=Pictures.of(samples.names, samples.images, recipe.model.colour),
+        inputs=TrainingImages.of(samples.names, samples.images, recipe.model.colour),
         targets={
             "expression": samples.expression,
             "valence_arousal": samples.valence_arousal,

@@ -14,8 +14,7 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
-from mien.core import Bools, DatasetError, Float32, Indices, InputError, Int64, OutputError
-from mien.core import Image as Image  # also imported from here by the target providers
+from mien.core import Bools, DatasetError, Float32, Image, Indices, InputError, Int64, OutputError
 from mien.faces import to_colour
 from mien.media import cut_box, decode_image, load_image
 
@@ -23,7 +22,7 @@ Origin = bytes | str | Image
 """Source of an image: encoded bytes, the path of a file, or grayscale pixels (H, W)."""
 
 
-class PictureReader(Protocol):
+class ImageSequence(Protocol):
     """Interface of N images that are decoded one at a time."""
 
     def __len__(self) -> int: ...
@@ -33,7 +32,7 @@ class PictureReader(Protocol):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Pictures:
+class TrainingImages:
     """N images with their sources; each is decoded on access.
 
     Attributes:
@@ -55,7 +54,7 @@ class Pictures:
         origins: Sequence[Origin],
         colour: str,
         boxes: Float32 | None = None,
-    ) -> Pictures:
+    ) -> TrainingImages:
         """Create from any sequences; ``boxes`` None selects whole images."""
         if boxes is None:
             boxes = np.full((len(names), 4), np.nan, dtype=np.float32)
@@ -73,16 +72,16 @@ class Pictures:
         origin = self.origins[row]
         try:
             if isinstance(origin, np.ndarray):
-                picture = origin if self.colour == "gray" else np.repeat(origin[..., None], 3, axis=2)
+                image = origin if self.colour == "gray" else np.repeat(origin[..., None], 3, axis=2)
             elif isinstance(origin, bytes):
-                picture = _decode(origin, self.colour, self.names[row])
+                image = _decode(origin, self.colour, self.names[row])
             else:
-                picture = to_colour(load_image(origin), self.colour)
+                image = to_colour(load_image(origin), self.colour)
         except InputError as error:
             raise DatasetError(f"{self.names[row]}: {error}") from error
-        return cut_box(picture, self.boxes[row])
+        return cut_box(image, self.boxes[row])
 
-    def take(self, rows: Indices) -> Pictures:
+    def take(self, rows: Indices) -> TrainingImages:
         """Select rows, in the given order."""
         return replace(
             self,
@@ -107,9 +106,9 @@ class Pictures:
         return total.hexdigest()
 
 
-def join_pictures(parts: Sequence[Pictures]) -> Pictures:
+def join_images(parts: Sequence[TrainingImages]) -> TrainingImages:
     """Concatenate sets of images of one colour."""
-    return Pictures(
+    return TrainingImages(
         names=sum((part.names for part in parts), ()),
         origins=sum((part.origins for part in parts), ()),
         colour=parts[0].colour,
@@ -121,10 +120,10 @@ def _decode(data: bytes, colour: str, name: str) -> Image:
     if colour != "gray":
         return decode_image(data, name=name)
     # OpenCV returns the luma of a JPEG file without colour conversion, in half the time.
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE) if data else None
-    if picture is None:
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE) if data else None
+    if image is None:
         raise InputError(f"{name} is not an image that OpenCV can read")
-    return np.asarray(picture, dtype=np.uint8)
+    return np.asarray(image, dtype=np.uint8)
 
 
 def _stamp(path: str, name: str) -> bytes:
@@ -141,7 +140,7 @@ _LAYOUT = 1
 
 
 @dataclass(frozen=True, eq=False)
-class CachedPictures:
+class CachedImages:
     """N decoded images; accessing a damaged one raises.
 
     Attributes:
@@ -197,11 +196,11 @@ def cached_side_px(input_px: int) -> int:
     return 2 * max(input_px, 128)
 
 
-def cache_pictures(pictures: Pictures, folder: Path, max_side_px: int) -> CachedPictures:
+def cache_images(images: TrainingImages, folder: Path, max_side_px: int) -> CachedImages:
     """Decode images once and cache their pixels by content.
 
     Args:
-        pictures: Images to decode. Damaged ones are counted, logged and left out.
+        images: Images to decode. Damaged ones are counted, logged and left out.
         folder: Folder of all caches.
         max_side_px: Maximum side in pixels; larger images are reduced by area averaging.
 
@@ -209,41 +208,41 @@ def cache_pictures(pictures: Pictures, folder: Path, max_side_px: int) -> Cached
         OutputError: The folder cannot be written.
         DatasetError: None of the images can be decoded.
     """
-    key = hashlib.sha256(f"{_LAYOUT} {max_side_px} {pictures.digest()}".encode()).hexdigest()[:32]
+    key = hashlib.sha256(f"{_LAYOUT} {max_side_px} {images.digest()}".encode()).hexdigest()[:32]
     pixels, index = folder / f"{key}.u8", folder / f"{key}.npy"
     if not index.is_file():
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            _write(pictures, pixels, index, max_side_px)
+            _write(images, pixels, index, max_side_px)
         except OSError as error:
             raise OutputError(f"{folder}: {error.strerror or error}; name another folder with --cache") from error
     entries = np.load(index, allow_pickle=False)
     n_bad = int((entries[:, 1] == 0).sum())
     if n_bad == len(entries):
-        raise DatasetError(f"none of {n_bad} images can be decoded, the first is {pictures.names[0]}")
+        raise DatasetError(f"none of {n_bad} images can be decoded, the first is {images.names[0]}")
     if n_bad:
-        first = pictures.names[int((entries[:, 1] == 0).argmax())]
+        first = images.names[int((entries[:, 1] == 0).argmax())]
         logger.warning("%d of %d images cannot be decoded, the first is %s; left out", n_bad, len(entries), first)
-    return CachedPictures(pictures.names, np.memmap(pixels, dtype=np.uint8, mode="r"), entries)
+    return CachedImages(images.names, np.memmap(pixels, dtype=np.uint8, mode="r"), entries)
 
 
-def _write(pictures: Pictures, pixels: Path, index: Path, max_side_px: int) -> None:
+def _write(images: TrainingImages, pixels: Path, index: Path, max_side_px: int) -> None:
     """Write pixels and then the index, without which a cache does not exist."""
-    entries = np.zeros((len(pictures), 4), dtype=np.int64)
+    entries = np.zeros((len(images), 4), dtype=np.int64)
     draft = pixels.with_suffix(f".{os.getpid()}.tmp")  # several processes may write the same cache
     offset = 0
     try:
         with draft.open("wb") as file:
-            for row in range(len(pictures)):
+            for row in range(len(images)):
                 try:
-                    picture = _bounded(pictures[row], max_side_px)
+                    image = _bounded(images[row], max_side_px)
                 except DatasetError as error:
                     logger.info("%s", error)
                     continue
-                file.write(np.ascontiguousarray(picture).tobytes())
-                channels = 1 if picture.ndim == 2 else picture.shape[2]
-                entries[row] = (offset, *picture.shape[:2], channels)
-                offset += picture.size
+                file.write(np.ascontiguousarray(image).tobytes())
+                channels = 1 if image.ndim == 2 else image.shape[2]
+                entries[row] = (offset, *image.shape[:2], channels)
+                offset += image.size
             file.write(b"\0" * (not offset))  # an empty file cannot be mapped
         draft.replace(pixels)
     finally:
@@ -254,9 +253,9 @@ def _write(pictures: Pictures, pixels: Path, index: Path, max_side_px: int) -> N
     draft_index.replace(index)
 
 
-def _bounded(picture: Image, max_side_px: int) -> Image:
-    longer = max(picture.shape[:2])
+def _bounded(image: Image, max_side_px: int) -> Image:
+    longer = max(image.shape[:2])
     if longer <= max_side_px:
-        return picture
-    size = tuple(max(1, round(side * max_side_px / longer)) for side in picture.shape[1::-1])
-    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+        return image
+    size = tuple(max(1, round(side * max_side_px / longer)) for side in image.shape[1::-1])
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)

@@ -13,14 +13,14 @@ import numpy.typing as npt
 from mien.core import ConfigError, DatasetError
 from mien.training.data.feature_vectors import StoredVectors, Vectors, is_vectors, join_vectors
 from mien.training.data.source_records import SourceRecord
-from mien.training.data.training_images import PictureReader, Pictures, cache_pictures, join_pictures
+from mien.training.data.training_images import ImageSequence, TrainingImages, cache_images, join_images
 
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 Rows = npt.NDArray[np.intp]
 
-Inputs = PictureReader | Vectors
-"""Pictures, or (N, D) feature vectors (which may be memory-mapped)."""
+Inputs = ImageSequence | Vectors
+"""Images, or (N, D) feature vectors (which may be memory-mapped)."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -29,7 +29,7 @@ class TrainingSet:
 
     Attributes:
         groups: N names of what must not be shared between splits: a video, a person, or the sample itself.
-        inputs: Pictures or vectors of the N samples.
+        inputs: TrainingImages or vectors of the N samples.
         targets: Task -> (N, L): shares of classes that sum to 1, valence and arousal in [-1, 1], probabilities in
             [0, 1], landmarks as fractions of the picture's width and height, angles in radians.
         labels: Task -> L names.
@@ -88,15 +88,15 @@ class TrainingSet:
 
     def cached(self, folder: Path, max_side_px: int) -> TrainingSet:
         """The same set with its pictures decoded into a cache file, without samples whose picture is damaged."""
-        if not isinstance(self.inputs, Pictures):
+        if not isinstance(self.inputs, TrainingImages):
             return self
-        cached = cache_pictures(self.inputs, folder, max_side_px)
+        cached = cache_images(self.inputs, folder, max_side_px)
         whole = replace(self, inputs=cached)
         return whole if cached.readable.all() else whole.take(cached.readable)
 
 
 @dataclass(frozen=True, eq=False)
-class ChosenPictures:
+class SelectedImages:
     """Some rows of other pictures.
 
     Attributes:
@@ -104,7 +104,7 @@ class ChosenPictures:
         rows: (N,) indices into ``whole``.
     """
 
-    whole: PictureReader
+    whole: ImageSequence
     rows: Rows
 
     def __len__(self) -> int:
@@ -114,15 +114,15 @@ class ChosenPictures:
         return self.whole[int(self.rows[row])]
 
 
-def chosen_pictures(pictures: PictureReader, rows: Rows) -> PictureReader:
+def selected_images(pictures: ImageSequence, rows: Rows) -> ImageSequence:
     """Some pictures, in the order of ``rows``."""
-    return pictures.take(rows) if isinstance(pictures, Pictures) else ChosenPictures(pictures, rows)
+    return pictures.take(rows) if isinstance(pictures, TrainingImages) else SelectedImages(pictures, rows)
 
 
 def _take_inputs(inputs: Inputs, rows: Rows) -> Inputs:
     if isinstance(inputs, StoredVectors):
         return inputs.take(rows)
-    return inputs[rows] if isinstance(inputs, np.ndarray) else chosen_pictures(inputs, rows)
+    return inputs[rows] if isinstance(inputs, np.ndarray) else selected_images(inputs, rows)
 
 
 def join_sets(parts: Sequence[TrainingSet]) -> TrainingSet:
@@ -130,7 +130,7 @@ def join_sets(parts: Sequence[TrainingSet]) -> TrainingSet:
 
     Raises:
         ConfigError: Two sets name the labels of a task differently.
-        DatasetError: Pictures and vectors are mixed, or there is no set.
+        DatasetError: TrainingImages and vectors are mixed, or there is no set.
     """
     if not parts:
         raise DatasetError("there is no set to train on")
@@ -167,10 +167,10 @@ def _joined_record(part: TrainingSet, records: tuple[SourceRecord, ...]) -> Rows
 
 
 def _join_inputs(parts: Sequence[Inputs]) -> Inputs:
-    pictures = [part for part in parts if isinstance(part, Pictures)]
+    pictures = [part for part in parts if isinstance(part, TrainingImages)]
     vectors = [part for part in parts if is_vectors(part)]
     if len(pictures) == len(parts):
-        return join_pictures(pictures)
+        return join_images(pictures)
     if len(vectors) == len(parts):
         return join_vectors(vectors)
     raise DatasetError("sets of pictures and sets of feature vectors cannot be joined")

@@ -15,13 +15,12 @@ import torch
 from torch import Tensor
 
 from mien.affect import activate
-from mien.core import ConfigError, TaskSpec, columns_by_name, read_typed
+from mien.core import ConfigError, Image, TaskSpec, columns_by_name, read_typed
 from mien.faces import resize_face, to_colour
 from mien.inference import load_bundle
 from mien.training.data.augmentation import resized
 from mien.training.data.batch_loader import clean_inputs
 from mien.training.data.feature_vectors import is_vectors
-from mien.training.data.training_images import Image
 from mien.training.data.training_set import Rows, TrainingSet
 from mien.training.engine.checkpoint import load_checkpoint, load_result
 from mien.training.engine.targets import Floats, StageContext, StageTargets, TargetProvider, blend
