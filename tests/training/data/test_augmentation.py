@@ -7,7 +7,7 @@ import pytest
 
 from mien.datasets import FERPLUS_TEMPLATE
 from mien.faces import align_faces, resize_face
-from mien.training.data.batch_loader import CropSampler, ferplus_style_copy, mix_rectangle
+from mien.training.data.augmentation import CropSampler, mix_rectangle, occlude, relight, resized, whole_picture_matrix
 from mien.training.recipes.settings import AugmentationSettings
 
 RNG = np.random.default_rng(0)
@@ -49,17 +49,40 @@ def test_every_kind_of_augmentation_keeps_size_and_source(channels: tuple[int, .
     np.testing.assert_array_equal(one(picture, points), two(picture, points))
 
 
-def test_gray_copies_keep_their_channels() -> None:
-    colour = RNG.integers(0, 255, (96, 60, 3), dtype=np.uint8)
-    copy = ferplus_style_copy(colour)
-    assert copy.shape == (48, 30, 3)
-    assert (copy[..., 0] == copy[..., 2]).all()
-    assert ferplus_style_copy(GRAY) is GRAY
-
-
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 def test_the_pasted_rectangle_has_its_share(share: float) -> None:
     rows, columns = mix_rectangle(50, share, np.random.default_rng(0))
     area = (rows.stop - rows.start) * (columns.stop - columns.start) / 2500
     assert area == pytest.approx(share, abs=0.03)
     assert 0 <= rows.start <= rows.stop <= 50
+
+
+def test_a_whole_image_is_centred_in_the_crop() -> None:
+    matrix = whole_picture_matrix(np.zeros((100, 50), np.uint8), 50)
+    corners = np.array([[0, 0, 1], [49, 99, 1]]) @ matrix.T
+    np.testing.assert_allclose(corners.mean(axis=0), [24.5, 24.5], atol=0.3)
+    assert np.ptp(corners[:, 1]) == pytest.approx(49.5, abs=1)
+
+
+def test_an_image_is_reduced_by_the_mean_of_the_covered_pixels() -> None:
+    picture = np.array([[0, 100, 50, 50], [100, 200, 50, 50]], np.uint8)
+    np.testing.assert_array_equal(resized(picture, 0.5), [[100, 50]])
+
+
+def test_occlusion_hides_a_part_in_place() -> None:
+    changed = []
+    for seed in range(20):
+        crop = np.full((64, 64), 255, np.uint8)
+        crop[::2] = 0
+        before = crop.copy()
+        occlude(crop, np.random.default_rng(seed))
+        changed.append((crop != before).mean())
+    assert 0.01 < np.mean(changed) < 0.5
+    assert max(changed) < 0.8
+
+
+def test_without_settings_light_stays() -> None:
+    crop = RNG.integers(0, 255, (16, 16, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(relight(crop, AugmentationSettings(), np.random.default_rng(0)), crop)
+    brighter = [relight(crop, AugmentationSettings(brightness=0.4), np.random.default_rng(seed)) for seed in range(20)]
+    assert np.std([image.mean() for image in brighter]) > 5
