@@ -139,7 +139,7 @@ def training_set(
     """A set without known keypoints; rows without any label are left out.
 
     Args:
-        inputs: TrainingImages or vectors of N samples.
+        inputs: Images or vectors of N samples.
         targets: Task -> (N, L), NaN where unknown.
         action_unit_labels: Names of the action units.
         groups: N names of what must not be shared between splits.

@@ -29,7 +29,7 @@ class TrainingSet:
 
     Attributes:
         groups: N names of what must not be shared between splits: a video, a person, or the sample itself.
-        inputs: TrainingImages or vectors of the N samples.
+        inputs: Images or vectors of the N samples.
         targets: Task -> (N, L): shares of classes that sum to 1, valence and arousal in [-1, 1], probabilities in
             [0, 1], landmarks as fractions of the picture's width and height, angles in radians.
         labels: Task -> L names.

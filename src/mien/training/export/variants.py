@@ -40,7 +40,7 @@ class VariantBenchmark:
     protocols: tuple[str, ...]
     acceptance_metrics: tuple[str, ...]
 
-    def measure(self, folder: Path, data: Path) -> list[Report]:
+    def evaluate(self, folder: Path, data: Path) -> list[Report]:
         """Evaluate the bundle in a folder by every protocol."""
         return [evaluate(name, self.load(folder), data) for name in self.protocols]
 
@@ -288,7 +288,7 @@ def _compare(benchmark: VariantBenchmark, origin: Bundle, out: Path, data: Path)
     """Every metric of both bundles by the same protocols in the same run."""
     logger.info("evaluating %s", ", ".join(benchmark.protocols))
     comparisons = []
-    for old, new in zip(benchmark.measure(origin.folder, data), benchmark.measure(out, data), strict=True):
+    for old, new in zip(benchmark.evaluate(origin.folder, data), benchmark.evaluate(out, data), strict=True):
         value = {m.name: m.value for m in old.metrics}
         comparisons += [
             Comparison(
