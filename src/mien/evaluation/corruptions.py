@@ -8,11 +8,10 @@ from types import MappingProxyType
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-Image = npt.NDArray[np.uint8]
-Matrix = npt.NDArray[np.float64]
-Degradation = Callable[[Image, np.random.Generator], tuple[Image, Matrix]]
+from mien.core import Float64, Image
+
+Degradation = Callable[[Image, np.random.Generator], tuple[Image, Float64]]
 
 # Border around tight images as a fraction of their side, so that a detector finds a face in them.
 _MARGIN = 0.5
@@ -21,7 +20,7 @@ _SMALLEST_PX = 12
 _UNMOVED = np.eye(2, 3)
 
 
-def degrade(image: Image, rng: np.random.Generator) -> tuple[Image, Matrix, str]:
+def degrade(image: Image, rng: np.random.Generator) -> tuple[Image, Float64, str]:
     """An image of a face with a border around it, in four of five cases degraded by one or two corruptions.
 
     Args:
@@ -54,7 +53,7 @@ def _face_px(image: Image) -> float:
     return float(max(image.shape[:2])) / (1 + 2 * _MARGIN)
 
 
-def _hidden(image: Image, rng: np.random.Generator) -> tuple[Image, Matrix]:
+def _hidden(image: Image, rng: np.random.Generator) -> tuple[Image, Float64]:
     """A flat patch over a part of the face."""
     height, width = (round(rng.uniform(0.2, 0.8) * _face_px(image)) for _ in range(2))
     y, x = (round(rng.uniform(0.6, 1.3) * _face_px(image)) for _ in range(2))
@@ -65,35 +64,35 @@ def _hidden(image: Image, rng: np.random.Generator) -> tuple[Image, Matrix]:
     return patched, _UNMOVED
 
 
-def _tilted(image: Image, rng: np.random.Generator) -> tuple[Image, Matrix]:
+def _tilted(image: Image, rng: np.random.Generator) -> tuple[Image, Float64]:
     height, width = image.shape[:2]
     turn = cv2.getRotationMatrix2D((width / 2, height / 2), float(rng.uniform(-70, 70)), 1.0)
     turned = cv2.warpAffine(image, turn, (width, height), borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(turned, np.uint8), np.asarray(turn, np.float64)
 
 
-def _blurred(image: Image, rng: np.random.Generator) -> tuple[Image, Matrix]:
+def _blurred(image: Image, rng: np.random.Generator) -> tuple[Image, Float64]:
     sigma = float(_face_px(image) * np.exp(rng.uniform(np.log(0.01), np.log(0.12))))
     return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.uint8), _UNMOVED
 
 
-def _shrunk(image: Image, rng: np.random.Generator) -> tuple[Image, Matrix]:
+def _shrunk(image: Image, rng: np.random.Generator) -> tuple[Image, Float64]:
     scale = float(np.exp(rng.uniform(np.log(_SMALLEST_PX / _face_px(image)), 0)))
     small = np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
     # The centre of a pixel is half a pixel from its corner in both images.
     return small, np.array([[scale, 0, scale / 2 - 0.5], [0, scale, scale / 2 - 0.5]])
 
 
-def _dark(image: Image, rng: np.random.Generator) -> tuple[Image, Matrix]:
+def _dark(image: Image, rng: np.random.Generator) -> tuple[Image, Float64]:
     return np.asarray(np.rint(image * np.exp(rng.uniform(np.log(0.02), np.log(0.6)))), np.uint8), _UNMOVED
 
 
-def _noisy(image: Image, rng: np.random.Generator) -> tuple[Image, Matrix]:
+def _noisy(image: Image, rng: np.random.Generator) -> tuple[Image, Float64]:
     noise = rng.normal(0, rng.uniform(5, 90), image.shape)
     return np.clip(np.rint(image + noise), 0, 255).astype(np.uint8), _UNMOVED
 
 
-def _cut_off(image: Image, rng: np.random.Generator) -> tuple[Image, Matrix]:
+def _cut_off(image: Image, rng: np.random.Generator) -> tuple[Image, Float64]:
     """An image whose left or right, upper or lower edge runs through the face."""
     height, width = image.shape[:2]
     fraction = (_MARGIN + rng.uniform(0.05, 0.6)) / (1 + 2 * _MARGIN)

@@ -10,11 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mien.core import MetricValue
+from mien.core import Float64, Indices, MetricValue
 from mien.metrics import bootstrap_weights
-
-Rows = npt.NDArray[np.intp]
-Weights = npt.NDArray[np.float64]
 
 N_RESAMPLES = 1000
 """Number of bootstrap samples behind each interval."""
@@ -65,7 +62,7 @@ class Report:
 
 
 def bootstrap_metric(
-    name: str, n: int, statistic: Callable[[Rows], float], *, seed: int = 0, groups: npt.NDArray[Any] | None = None
+    name: str, n: int, statistic: Callable[[Indices], float], *, seed: int = 0, groups: npt.NDArray[Any] | None = None
 ) -> MetricValue:
     """A statistic of n rows with its 95 % bootstrap interval.
 
@@ -97,7 +94,7 @@ def bootstrap_metric(
 
 
 def bootstrap_group_metric(
-    name: str, n: int, statistic: Callable[[Weights], npt.NDArray[np.float64]], n_groups: int, *, seed: int = 0
+    name: str, n: int, statistic: Callable[[Float64], Float64], n_groups: int, *, seed: int = 0
 ) -> MetricValue:
     """A statistic of many rows with the 95 % bootstrap interval of whole groups of rows, such as videos.
 
@@ -124,7 +121,7 @@ def bootstrap_group_metric(
     return MetricValue(name=name, n=n, value=value, low=float(low), high=float(high))
 
 
-def _members(groups: npt.NDArray[Any]) -> list[Rows]:
+def _members(groups: npt.NDArray[Any]) -> list[Indices]:
     """The rows of each group."""
     order = np.argsort(groups, kind="stable")
     _, start = np.unique(groups[order], return_index=True)

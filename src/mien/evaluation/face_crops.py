@@ -12,14 +12,24 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.affect import Analyzer
-from mien.core import DEFAULT_THRESHOLD, EXPRESSIONS, Faces, MetricValue, ModelSpec, columns_by_name
+from mien.core import (
+    DEFAULT_THRESHOLD,
+    EXPRESSIONS,
+    Bools,
+    Faces,
+    Float32,
+    Float64,
+    Floats,
+    Image,
+    Indices,
+    MetricValue,
+    ModelSpec,
+    columns_by_name,
+)
 from mien.datasets import FaceSamples, Pictures
-from mien.evaluation.evaluation_report import Report, Weights, bootstrap_group_metric
+from mien.evaluation.evaluation_report import Report, bootstrap_group_metric
 from mien.faces import align_faces, to_colour
 from mien.media import decode_image
-
-Image = npt.NDArray[np.uint8]
-Bools = npt.NDArray[np.bool_]
 
 FERPLUS_PX = 48
 """Side of the faces in FER2013 and FER+, in pixels."""
@@ -65,7 +75,7 @@ def with_keypoints(samples: FaceSamples) -> FaceSamples:
     return samples.take(np.isfinite(samples.keypoints).all(axis=(1, 2)))
 
 
-def expression_probabilities(faces: Faces) -> npt.NDArray[np.float32]:
+def expression_probabilities(faces: Faces) -> Float32:
     """Expression probabilities (N, 8) in canonical order.
 
     Raises:
@@ -74,13 +84,13 @@ def expression_probabilities(faces: Faces) -> npt.NDArray[np.float32]:
     return faces.expression[:, columns_by_name(faces.expression_labels, EXPRESSIONS)]
 
 
-def unit_thresholds(spec: ModelSpec, labels: Sequence[str]) -> npt.NDArray[np.float64]:
+def unit_thresholds(spec: ModelSpec, labels: Sequence[str]) -> Float64:
     """(A,) probabilities from which the bundle counts each AU as present: its own, else `DEFAULT_THRESHOLD`."""
     known = spec.action_unit_thresholds
     return np.array([known.get(label, DEFAULT_THRESHOLD) for label in labels], dtype=np.float64)
 
 
-def group_codes(groups: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
+def group_codes(groups: npt.NDArray[Any]) -> Indices:
     """Group numbers from 0, for names of groups (N,).
 
     Examples:
@@ -92,9 +102,9 @@ def group_codes(groups: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
 
 def mean_metric(
     name: str,
-    values: npt.NDArray[np.floating] | Bools,
+    values: Floats | Bools,
     rows: Bools,
-    groups: npt.NDArray[np.intp],
+    groups: Indices,
     *,
     minus: Bools | None = None,
 ) -> MetricValue:
@@ -119,17 +129,17 @@ def mean_metric(
 
 
 def _mean_difference(
-    values: npt.NDArray[np.float64],
+    values: Float64,
     rows: Bools,
     minus: Bools | None,
-    groups: npt.NDArray[np.intp],
-    weights: Weights,
-) -> npt.NDArray[np.float64]:
+    groups: Indices,
+    weights: Float64,
+) -> Float64:
     mean = _weighted_mean(values[rows], weights[:, groups[rows]])
     return mean if minus is None else mean - _weighted_mean(values[minus], weights[:, groups[minus]])
 
 
-def _weighted_mean(values: npt.NDArray[np.float64], weights: Weights) -> npt.NDArray[np.float64]:
+def _weighted_mean(values: Float64, weights: Float64) -> Float64:
     """(R,) means of N values under (R, N) weights; NaN where all weights are 0."""
     total = weights.sum(axis=1)
     return np.where(total > 0, weights @ values / np.maximum(total, 1), np.nan)

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from mien.affect import Analyzer, compound_scores, fill_gaps
-from mien.core import ConfigError, InputError
+from mien.core import Bools, ConfigError, Float32, Float64, Floats, Image, InputError, Int64, Integers
 from mien.datasets import AnnotationError, ClipSamples, FrameSamples, ImageSamples, frame_columns
 from mien.evaluation.challenge.predictions import KEY, Predictions, read_predictions
 from mien.evaluation.challenge.submission_formats import SubmissionFormat
@@ -22,8 +21,7 @@ from mien.media import cut_box, load_image
 from mien.metrics import OFFICIAL_THRESHOLD
 from mien.results import hash_file
 
-Floats = npt.NDArray[np.float64]
-Picture = Path | npt.NDArray[np.uint8]
+Picture = Path | Image
 
 _CROPS_A_BATCH = 64
 
@@ -39,13 +37,13 @@ class Predictor(Protocol):
     def digest(self) -> str:
         """SHA-256 of the file or bundle."""
 
-    def predict_frames(self, task_format: SubmissionFormat, samples: FrameSamples) -> Floats:
+    def predict_frames(self, task_format: SubmissionFormat, samples: FrameSamples) -> Float64:
         """Predictions for every frame of the samples."""
 
-    def predict_images(self, task_format: SubmissionFormat, samples: ImageSamples) -> Floats:
+    def predict_images(self, task_format: SubmissionFormat, samples: ImageSamples) -> Float64:
         """Predictions for every image of the samples."""
 
-    def predict_clips(self, task_format: SubmissionFormat, samples: ClipSamples) -> Floats:
+    def predict_clips(self, task_format: SubmissionFormat, samples: ClipSamples) -> Float64:
         """Predictions for every clip of the samples."""
 
 
@@ -69,7 +67,7 @@ class PredictionFile:
         """SHA-256 of the file."""
         return hash_file(self._path)
 
-    def predict_frames(self, task_format: SubmissionFormat, samples: FrameSamples) -> Floats:
+    def predict_frames(self, task_format: SubmissionFormat, samples: FrameSamples) -> Float64:
         """Predictions by video and frame number.
 
         Raises:
@@ -90,7 +88,7 @@ class PredictionFile:
         self._check(known[rows] != wanted, samples.image_location)
         return predictions.values[rows]
 
-    def predict_images(self, task_format: SubmissionFormat, samples: ImageSamples) -> Floats:
+    def predict_images(self, task_format: SubmissionFormat, samples: ImageSamples) -> Float64:
         """Predictions by image name as the data set writes it.
 
         Raises:
@@ -98,7 +96,7 @@ class PredictionFile:
         """
         return self._by_name(task_format, samples.names)
 
-    def predict_clips(self, task_format: SubmissionFormat, samples: ClipSamples) -> Floats:
+    def predict_clips(self, task_format: SubmissionFormat, samples: ClipSamples) -> Float64:
         """Predictions by the name of the clip, which is text: ``00001`` is not 1.
 
         Raises:
@@ -106,16 +104,16 @@ class PredictionFile:
         """
         return self._by_name(task_format, samples.names)
 
-    def _by_name(self, task_format: SubmissionFormat, names: Sequence[str]) -> Floats:
+    def _by_name(self, task_format: SubmissionFormat, names: Sequence[str]) -> Float64:
         predictions: Predictions = read_predictions(task_format, self._path)
         if pc.count_distinct(predictions.names).as_py() < len(predictions):
             raise InputError(f"{self._path} names a row twice; keep one row for each {KEY}")
         rows = pc.index_in(pa.array(names, pa.string()), value_set=predictions.names)
         self._check(np.asarray(rows.is_null()), lambda row: names[row])
-        chosen: Floats = predictions.values[rows.to_numpy()]
+        chosen: Float64 = predictions.values[rows.to_numpy()]
         return chosen
 
-    def _check(self, missing: npt.NDArray[np.bool_], name_of: Naming) -> None:
+    def _check(self, missing: Bools, name_of: Naming) -> None:
         if missing.any():
             first = name_of(int(missing.argmax()))
             raise InputError(
@@ -154,7 +152,7 @@ class BundleOnCrops:
         """SHA-256 of the bundle."""
         return self._analyzer.bundle_digest
 
-    def predict_frames(self, task_format: SubmissionFormat, samples: FrameSamples) -> Floats:
+    def predict_frames(self, task_format: SubmissionFormat, samples: FrameSamples) -> Float64:
         """Predictions for every frame of the tracks.
 
         Raises:
@@ -172,7 +170,7 @@ class BundleOnCrops:
             result[rows] = _decode(task_format, dense)
         return result
 
-    def predict_images(self, task_format: SubmissionFormat, samples: ImageSamples) -> Floats:
+    def predict_images(self, task_format: SubmissionFormat, samples: ImageSamples) -> Float64:
         """Predictions for every image, cut to its face box if the annotations give one, else whole.
 
         Raises:
@@ -183,7 +181,7 @@ class BundleOnCrops:
         raw = self._raw(task_format, labels, (_picture(samples, row) for row in range(len(samples))))
         return raw if task_format.name == "affectnet" else _decode(task_format, raw)
 
-    def predict_clips(self, task_format: SubmissionFormat, samples: ClipSamples) -> Floats:
+    def predict_clips(self, task_format: SubmissionFormat, samples: ClipSamples) -> Float64:
         """Refused: a bundle predicts single frames, not intensities of whole clips.
 
         Raises:
@@ -199,7 +197,7 @@ class BundleOnCrops:
         task_format: SubmissionFormat,
         labels: tuple[tuple[str, ...], tuple[str, ...]],
         pictures: Iterable[Picture],
-    ) -> Floats:
+    ) -> Float64:
         """Scores that are not yet decoded: valence and arousal, one column per class, one per action unit."""
         parts = [self._scores(task_format, labels, batch) for batch in _batches(pictures)]
         return np.concatenate(parts)
@@ -209,10 +207,10 @@ class BundleOnCrops:
         task_format: SubmissionFormat,
         labels: tuple[tuple[str, ...], tuple[str, ...]],
         pictures: Sequence[Picture],
-    ) -> Floats:
+    ) -> Float64:
         faces = self._analyzer.crops(pictures)
         expressions, units = labels
-        columns: list[npt.NDArray[np.floating]] = []
+        columns: list[Floats] = []
         if task_format.name in ("va", "mtl"):
             columns += [faces.valence[:, None], faces.arousal[:, None]]
         if task_format.name == "ce":
@@ -224,7 +222,7 @@ class BundleOnCrops:
         return np.concatenate(columns, axis=1).astype(np.float64)
 
 
-def _decode(task_format: SubmissionFormat, raw: Floats) -> Floats:
+def _decode(task_format: SubmissionFormat, raw: Float64) -> Float64:
     """Fields of the format from raw columns: values, the class with the highest score, units by threshold."""
     n_values = sum(not field.whole for field in task_format.fields)
     n_units = sum(field.whole and field.name != "expression" for field in task_format.fields)
@@ -236,7 +234,7 @@ def _decode(task_format: SubmissionFormat, raw: Floats) -> Floats:
     return np.concatenate(parts, axis=1)
 
 
-def _by_label(values: npt.NDArray[np.float32], labels: Sequence[str], wanted: Sequence[str]) -> Floats:
+def _by_label(values: Float32, labels: Sequence[str], wanted: Sequence[str]) -> Float64:
     """Columns by name; 0 for a label that the bundle does not have, so that it is never predicted."""
     if not any(label in labels for label in wanted):
         raise ConfigError(f"the bundle has none of {', '.join(wanted)}")
@@ -258,5 +256,5 @@ def _batches(pictures: Iterable[Picture]) -> Iterator[Sequence[Picture]]:
         yield batch
 
 
-def _keys(track: npt.NDArray[np.integer], frame: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
+def _keys(track: Integers, frame: Integers) -> Int64:
     return track.astype(np.int64) << 32 | frame.astype(np.int64)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.affect import BlendSearch, Smoothing, choose_by_frequencies, search_blend, search_blend_per_column
-from mien.core import ConfigError
+from mien.core import ConfigError, Float64
 from mien.datasets import ClipSamples, FrameSamples, load_dataset
 from mien.evaluation.challenge.ensembles import TablePredictor
 from mien.evaluation.challenge.submission_formats import (
@@ -88,8 +88,6 @@ def search_thresholds(targets: npt.ArrayLike, probabilities: npt.ArrayLike) -> T
     )
 
 
-Floats = npt.NDArray[np.float64]
-
 _FRAME_SETS = {"va": "affwild2-va", "expr": "affwild2-expr", "au": "affwild2-au", "mtl": "affwild2-mtl"}
 _CLIP_SETS = ("emi", "eri")
 
@@ -161,7 +159,7 @@ def search_weights(
     found: dict[str, BlendSearch] = {}
     for decoder in equal.decoders(task_format):
 
-        def score(weights: Floats, decoder: TaskDecoder = decoder) -> float:
+        def score(weights: Float64, decoder: TaskDecoder = decoder) -> float:
             blended = predictor_of(weights={decoder.task: weights.tolist()})
             return _score(decoder.task, samples, blended.scores(task_format, decoder, samples, loaded=loaded))
 
@@ -211,7 +209,7 @@ def _frames(task: str, data: str | Path, split: str) -> tuple[FrameSamples, Subm
     return samples, edition_format(task, samples.expression_labels, samples.action_unit_labels)
 
 
-def _score(task: str, samples: FrameSamples, values: Floats) -> float:
+def _score(task: str, samples: FrameSamples, values: Float64) -> float:
     """The challenge's score of one task; action units are present from the official threshold on."""
     if task == "va":
         return p_va(samples.valence_arousal, values, samples.valid_valence_arousal)

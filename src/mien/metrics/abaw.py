@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from mien.core import ConfigError
+from mien.core import ConfigError, Float64
 from mien.metrics.agreement import Moments
 from mien.metrics.counts import LabelCounts
 
@@ -169,7 +169,7 @@ def fg2020_au(targets: npt.ArrayLike, predictions: npt.ArrayLike, mask: npt.Arra
     return float(fg2020_au_of(LabelCounts.of_flags(truth, predicted)))
 
 
-def fg2020_expr_of(counts: LabelCounts) -> npt.NDArray[np.float64]:
+def fg2020_expr_of(counts: LabelCounts) -> Float64:
     """`fg2020_expr` from counts, for one set of rows or for several.
 
     Examples:
@@ -180,7 +180,7 @@ def fg2020_expr_of(counts: LabelCounts) -> npt.NDArray[np.float64]:
     return np.asarray(0.67 * counts.macro_f1 + 0.33 * counts.accuracy)
 
 
-def fg2020_au_of(counts: LabelCounts) -> npt.NDArray[np.float64]:
+def fg2020_au_of(counts: LabelCounts) -> Float64:
     """`fg2020_au` from counts, for one set of rows or for several.
 
     Examples:

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mien.core import ConfigError
-from mien.metrics.counts import Codes, Weights, checked_codes, count_groups, group_sums
-
-Floats = npt.NDArray[np.float64]
+from mien.core import ConfigError, Float64, Integers
+from mien.metrics.counts import checked_codes, count_groups, group_sums
 
 # Relative error of weighted sums of squares by cancellation; a smaller rest is the variance of a constant series.
 _ROUNDING = 1e-13
@@ -39,16 +37,16 @@ class Moments:
         True
     """
 
-    n: Floats
-    mean_x: Floats
-    mean_y: Floats
-    ss_x: Floats
-    ss_y: Floats
-    ss_xy: Floats
+    n: Float64
+    mean_x: Float64
+    mean_y: Float64
+    ss_x: Float64
+    ss_y: Float64
+    ss_xy: Float64
 
     @classmethod
     def of(
-        cls, x: npt.ArrayLike, y: npt.ArrayLike, *, groups: Codes | None = None, n_groups: int | None = None
+        cls, x: npt.ArrayLike, y: npt.ArrayLike, *, groups: Integers | None = None, n_groups: int | None = None
     ) -> Moments:
         """Moments of N rows of K pairs.
 
@@ -102,7 +100,7 @@ class Moments:
             ss_xy=self.ss_xy + other.ss_xy + between * gap_x * gap_y,
         )
 
-    def pooled(self, weights: Weights) -> Moments:
+    def pooled(self, weights: Float64) -> Moments:
         """Moments of all rows together, each group counted as often as its weight says.
 
         Args:
@@ -138,13 +136,13 @@ class Moments:
         )
 
     @property
-    def ccc(self) -> Floats:
+    def ccc(self) -> Float64:
         """CCC of each pair, in [-1, 1]; 0 if one series is constant, NaN if both are the same constant."""
         spread = self.ss_x + self.ss_y + _as_column(self.n) * (self.mean_x - self.mean_y) ** 2
         return _ratio(2 * self.ss_xy, spread)
 
     @property
-    def pearson(self) -> Floats:
+    def pearson(self) -> Float64:
         """Pearson correlation of each pair, in [-1, 1]; NaN if one series is constant."""
         return np.clip(_ratio(self.ss_xy, np.sqrt(self.ss_x) * np.sqrt(self.ss_y)), -1.0, 1.0)
 
@@ -152,7 +150,7 @@ class Moments:
 _FIELDS = ("n", "mean_x", "mean_y", "ss_x", "ss_y", "ss_xy")
 
 
-def _columns(values: npt.ArrayLike, name: str) -> Floats:
+def _columns(values: npt.ArrayLike, name: str) -> Float64:
     array = np.asarray(values, dtype=np.float64)
     if array.ndim == 1:
         array = array[:, None]
@@ -167,7 +165,7 @@ def _columns(values: npt.ArrayLike, name: str) -> Floats:
     return array
 
 
-def _centred(values: Floats, codes: Codes, n: Floats) -> tuple[Floats, Floats]:
+def _centred(values: Float64, codes: Integers, n: Float64) -> tuple[Float64, Float64]:
     """Mean of each group, and the deviation of each row from the mean of its group."""
     # Relative to its first value, a constant group has deviations of exactly 0; relative to a rounded mean it has not.
     first = np.zeros((len(n), values.shape[1]))
@@ -177,17 +175,17 @@ def _centred(values: Floats, codes: Codes, n: Floats) -> tuple[Floats, Floats]:
     return first + means, shifted - means[codes]
 
 
-def _origin(means: Floats, n: Floats) -> Floats:
+def _origin(means: Float64, n: Float64) -> Float64:
     """A value within the data, relative to which pooled sums of squares lose few digits."""
     filled = np.flatnonzero(n)
     return means[filled[0]] if len(filled) else np.zeros(means.shape[1:])
 
 
-def _as_column(per_group: Floats) -> Floats:
+def _as_column(per_group: Float64) -> Float64:
     return per_group[..., None]
 
 
-def _ratio(numerator: Floats, denominator: Floats) -> Floats:
+def _ratio(numerator: Float64, denominator: Float64) -> Float64:
     result = np.full(numerator.shape, np.nan)
     np.divide(numerator, denominator, out=result, where=denominator > 0)
     return result

@@ -4,11 +4,11 @@
 import numpy as np
 import numpy.typing as npt
 
-from mien.core import ConfigError
+from mien.core import ConfigError, Float64
 from mien.metrics.counts import LabelCounts, flags
 
 
-def f1_per_class(targets: npt.ArrayLike, predictions: npt.ArrayLike, n_classes: int) -> npt.NDArray[np.float64]:
+def f1_per_class(targets: npt.ArrayLike, predictions: npt.ArrayLike, n_classes: int) -> Float64:
     """F1 of each class 0..n_classes-1; 0 for a class that occurs in neither targets nor predictions.
 
     Raises:

@@ -9,15 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mien.core import ConfigError
-
-Codes = npt.NDArray[np.integer]
-Weights = npt.NDArray[np.float64]
+from mien.core import Bools, ConfigError, Float64, Integers
 
 _NUMBERS_A_BLOCK = 2_000_000
 
 
-def group_sums(values: npt.NDArray[np.float64], groups: Codes, n_groups: int | None = None) -> npt.NDArray[np.float64]:
+def group_sums(values: Float64, groups: Integers, n_groups: int | None = None) -> Float64:
     """Sum of the rows of each group.
 
     Args:
@@ -40,7 +37,7 @@ def group_sums(values: npt.NDArray[np.float64], groups: Codes, n_groups: int | N
     return np.stack([np.bincount(codes, column, n) for column in values.T], axis=1)
 
 
-def checked_codes(groups: Codes, n_rows: int, n_groups: int | None) -> Codes:
+def checked_codes(groups: Integers, n_rows: int, n_groups: int | None) -> Integers:
     """The group numbers, checked: one in range for each row.
 
     Raises:
@@ -54,14 +51,14 @@ def checked_codes(groups: Codes, n_rows: int, n_groups: int | None) -> Codes:
     return codes
 
 
-def count_groups(codes: Codes, n_groups: int | None) -> int:
+def count_groups(codes: Integers, n_groups: int | None) -> int:
     """Number of groups: as given, or one more than the highest group number."""
     if n_groups is not None:
         return n_groups
     return int(codes.max()) + 1 if len(codes) else 0
 
 
-def bootstrap_weights(n_groups: int, n_resamples: int, *, seed: int = 0) -> Iterator[Weights]:
+def bootstrap_weights(n_groups: int, n_resamples: int, *, seed: int = 0) -> Iterator[Float64]:
     """Number of times that each group is drawn in each bootstrap sample, in blocks that need little memory.
 
     Args:
@@ -91,10 +88,6 @@ def bootstrap_weights(n_groups: int, n_resamples: int, *, seed: int = 0) -> Iter
         yield np.bincount(drawn.ravel(), minlength=n * n_groups).reshape(n, n_groups).astype(np.float64)
 
 
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
-
-
 @dataclass(frozen=True, eq=False, kw_only=True)
 class LabelCounts:
     """Counts for C classes (or C binary labels), for one set of rows or for each of G groups of rows.
@@ -114,11 +107,11 @@ class LabelCounts:
         ([0.667, 0.667], 0.667)
     """
 
-    hits: Floats
-    targets: Floats
-    predictions: Floats
-    right: Floats
-    decisions: Floats
+    hits: Float64
+    targets: Float64
+    predictions: Float64
+    right: Float64
+    decisions: Float64
 
     @classmethod
     def of_classes(
@@ -127,7 +120,7 @@ class LabelCounts:
         predictions: npt.ArrayLike,
         n_classes: int,
         *,
-        groups: Codes | None = None,
+        groups: Integers | None = None,
         n_groups: int | None = None,
     ) -> LabelCounts:
         """Counts of N rows of which each has exactly one of the classes 0..n_classes-1.
@@ -151,7 +144,7 @@ class LabelCounts:
             raise ConfigError(f"two label lists of one length are needed, got {true.shape} and {predicted.shape}")
         codes, size = _grouping(groups, n_groups, len(true))
 
-        def table(labels: npt.NDArray[np.integer], rows: Codes) -> Floats:
+        def table(labels: Integers, rows: Integers) -> Float64:
             counts = np.bincount(rows * n_classes + labels, minlength=size * n_classes)
             return counts.reshape(size, n_classes).astype(np.float64)
 
@@ -172,7 +165,7 @@ class LabelCounts:
         targets: npt.ArrayLike,
         predictions: npt.ArrayLike,
         *,
-        groups: Codes | None = None,
+        groups: Integers | None = None,
         n_groups: int | None = None,
     ) -> LabelCounts:
         """Counts of N rows of C independent binary labels, such as action units.
@@ -196,7 +189,7 @@ class LabelCounts:
             raise ConfigError(f"two (N, C) arrays of one shape are needed, got {true.shape} and {predicted.shape}")
         codes, size = _grouping(groups, n_groups, len(true))
 
-        def table(chosen: Bools) -> Floats:
+        def table(chosen: Bools) -> Float64:
             counts = [np.bincount(codes[column], minlength=size) for column in chosen.T]
             return np.stack(counts, axis=1).astype(np.float64)
 
@@ -220,7 +213,7 @@ class LabelCounts:
             decisions=self.decisions + other.decisions,
         )
 
-    def pooled(self, weights: Weights) -> LabelCounts:
+    def pooled(self, weights: Float64) -> LabelCounts:
         """Counts of all rows together, each group counted as often as its weight says.
 
         Args:
@@ -243,18 +236,18 @@ class LabelCounts:
         )
 
     @property
-    def f1(self) -> Floats:
+    def f1(self) -> Float64:
         """F1 of each label, in [0, 1]; 0 for a label that is neither present nor predicted."""
-        result: Floats = 2 * self.hits / np.maximum(self.targets + self.predictions, 1)
+        result: Float64 = 2 * self.hits / np.maximum(self.targets + self.predictions, 1)
         return result
 
     @property
-    def macro_f1(self) -> Floats:
+    def macro_f1(self) -> Float64:
         """Mean of `f1` over all C labels, including those that do not occur."""
         return np.asarray(self.f1.mean(axis=-1))
 
     @property
-    def accuracy(self) -> Floats:
+    def accuracy(self) -> Float64:
         """Fraction of right decisions, in [0, 1]; NaN without a decision."""
         result = np.full(self.decisions.shape, np.nan)
         np.divide(self.right, self.decisions, out=result, where=self.decisions > 0)
@@ -286,7 +279,7 @@ def flags(values: npt.ArrayLike) -> Bools:
     return array.astype(bool)
 
 
-def _labels(values: npt.ArrayLike, n_classes: int) -> npt.NDArray[np.integer]:
+def _labels(values: npt.ArrayLike, n_classes: int) -> Integers:
     array = np.asarray(values)
     if not array.size:
         array = array.astype(np.intp)
@@ -297,7 +290,7 @@ def _labels(values: npt.ArrayLike, n_classes: int) -> npt.NDArray[np.integer]:
     return array
 
 
-def _grouping(groups: Codes | None, n_groups: int | None, n_rows: int) -> tuple[Codes, int]:
+def _grouping(groups: Integers | None, n_groups: int | None, n_rows: int) -> tuple[Integers, int]:
     if groups is None:
         return np.zeros(n_rows, dtype=np.intp), 1
     codes = checked_codes(groups, n_rows, n_groups).astype(np.intp, copy=False)

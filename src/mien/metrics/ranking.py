@@ -6,10 +6,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from mien.core import ConfigError
+from mien.core import ConfigError, Float64
 from mien.metrics.counts import flags
-
-Floats = npt.NDArray[np.float64]
 
 
 def roc_auc(targets: npt.ArrayLike, scores: npt.ArrayLike) -> float:
@@ -33,7 +31,7 @@ def roc_auc(targets: npt.ArrayLike, scores: npt.ArrayLike) -> float:
     return float(concordant[0] / pairs[0]) if pairs[0] else float("nan")
 
 
-def concordant_pairs(targets: npt.ArrayLike, scores: npt.ArrayLike, weights: Floats) -> tuple[Floats, Floats]:
+def concordant_pairs(targets: npt.ArrayLike, scores: npt.ArrayLike, weights: Float64) -> tuple[Float64, Float64]:
     """Number of concordant pairs of a present and an absent row, and number of all such pairs.
 
     Sums over parts of the rows (such as the faces of one expression), divided by each other, give the AUC within the
@@ -70,7 +68,7 @@ def concordant_pairs(targets: npt.ArrayLike, scores: npt.ArrayLike, weights: Flo
     return (positive * (below + 0.5 * negative)).sum(axis=1), positive.sum(axis=1) * negative.sum(axis=1)
 
 
-def risk_coverage(correct: npt.ArrayLike, confidence: npt.ArrayLike) -> Floats:
+def risk_coverage(correct: npt.ArrayLike, confidence: npt.ArrayLike) -> Float64:
     """Fraction of errors among the k predictions with the highest confidence, for k = 1 to N.
 
     Args:

@@ -8,16 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from mien.affect import ClipVectors, IntensityPredictor
-from mien.core import INTENSITY_LABELS, ConfigError, InputError
+from mien.core import INTENSITY_LABELS, Bools, ConfigError, Float64, Floats, InputError
 from mien.datasets import ClipSamples, FrameSamples, ImageSamples
 from mien.evaluation.challenge.submission_formats import SubmissionFormat
 from mien.inference import Head, load_head
 from mien.results import open_features
-
-Floats = npt.NDArray[np.float64]
 
 
 class HeadsOnFeatures:
@@ -61,7 +58,7 @@ class HeadsOnFeatures:
         """SHA-256 over the digests of the heads."""
         return hashlib.sha256("".join(head.spec.sha256 for head in self._heads).encode()).hexdigest()
 
-    def predict_frames(self, task_format: SubmissionFormat, samples: FrameSamples) -> Floats:
+    def predict_frames(self, task_format: SubmissionFormat, samples: FrameSamples) -> Float64:
         """Refused: a head over clips predicts no frames and no images.
 
         Raises:
@@ -69,7 +66,7 @@ class HeadsOnFeatures:
         """
         raise ConfigError(f"{self.name} predicts whole clips, not {task_format.name} of {samples.dataset}")
 
-    def predict_images(self, task_format: SubmissionFormat, samples: ImageSamples) -> Floats:
+    def predict_images(self, task_format: SubmissionFormat, samples: ImageSamples) -> Float64:
         """Refused: a head over clips predicts no frames and no images.
 
         Raises:
@@ -77,11 +74,11 @@ class HeadsOnFeatures:
         """
         raise ConfigError(f"{self.name} predicts whole clips, not {task_format.name} of {samples.dataset}")
 
-    def predict_clips(self, task_format: SubmissionFormat, samples: ClipSamples) -> Floats:
+    def predict_clips(self, task_format: SubmissionFormat, samples: ClipSamples) -> Float64:
         """(N, F) intensities of the clips of a data set; see `predict_names`."""
         return self.predict_names(task_format, samples.names)
 
-    def predict_names(self, task_format: SubmissionFormat, names: Sequence[str]) -> Floats:
+    def predict_names(self, task_format: SubmissionFormat, names: Sequence[str]) -> Float64:
         """(N, F) intensities of clips by name: the file name of a source in the shards, without its suffix.
 
         Raises:
@@ -99,16 +96,14 @@ class HeadsOnFeatures:
         intensities = np.stack(
             [IntensityPredictor(task_format.name, head)(vectors, n_clips=len(names)) for head in self._heads]
         )
-        known: npt.NDArray[np.bool_] = np.asarray(np.isfinite(intensities).all(axis=2))
+        known: Bools = np.asarray(np.isfinite(intensities).all(axis=2))
         if not known.any(axis=0).all():
             row = int((~known.any(axis=0)).argmax())
             raise InputError(f"{int((~known.any(axis=0)).sum())} clips have no vector, the first is {names[row]}")
         columns = [self._blend(intensities[:, :, k], known, label, task_format.name) for k, label in enumerate(labels)]
         return np.stack(columns, axis=1)
 
-    def _blend(
-        self, intensities: npt.NDArray[np.floating], known: npt.NDArray[np.bool_], label: str, task: str
-    ) -> Floats:
+    def _blend(self, intensities: Floats, known: Bools, label: str, task: str) -> Float64:
         equal = np.full(len(self._heads), 1 / len(self._heads))
         weights = self._weights.get(label, self._weights.get(task, equal))
         weight = weights[:, None] * known

@@ -8,10 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from mien.affect import Analyzer
-from mien.core import Faces, InputError
+from mien.core import Faces, Float64, InputError
 from mien.datasets import crop_files
 from mien.evaluation.challenge.table_scores import VideoScores
 
@@ -103,7 +102,7 @@ class _CropVideos(Mapping[str, VideoScores]):
         return [(1, place)] if place.is_file() else []
 
 
-def _columns(faces: Faces) -> dict[str, npt.NDArray[np.float64]]:
+def _columns(faces: Faces) -> dict[str, Float64]:
     """Columns of an affect table."""
     columns = {f"expression_{label}": faces.expression[:, i] for i, label in enumerate(faces.expression_labels)}
     columns |= {label: faces.action_units[:, i] for i, label in enumerate(faces.action_unit_labels)}

@@ -8,19 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 
 import numpy as np
-import numpy.typing as npt
 
 from mien.affect import Smoothing, blend, fill_gaps, strongest_per_frame
-from mien.core import ConfigError, InputError
+from mien.core import ConfigError, Float64, InputError, Integers
 from mien.datasets import ClipSamples, FrameSamples, ImageSamples
 from mien.evaluation.challenge.crop_scores import BundleOnCropFolder
 from mien.evaluation.challenge.submission_formats import SubmissionFormat, TaskDecoder, task_decoders
 from mien.evaluation.challenge.table_scores import VideoScores, load_video_scores, table_files, track_faces
 from mien.results import hash_file
-
-Floats = npt.NDArray[np.float64]
-Frames = npt.NDArray[np.integer]
-
 
 TASKS = ("va", "expr", "au")
 """Tasks whose models are blended with weights of their own."""
@@ -78,7 +73,7 @@ class TablePredictor:
         """Number of models."""
         return len(self._models)
 
-    def predict_frames(self, task_format: SubmissionFormat, samples: FrameSamples) -> Floats:
+    def predict_frames(self, task_format: SubmissionFormat, samples: FrameSamples) -> Float64:
         """(N, F) predictions for every frame of the tracks; see `track_faces` for tracks that share a video.
 
         Raises:
@@ -88,7 +83,7 @@ class TablePredictor:
         decoders = self.decoders(task_format)
         return np.concatenate([each.decode(self.scores(task_format, each, samples)) for each in decoders], axis=1)
 
-    def predict_images(self, task_format: SubmissionFormat, samples: ImageSamples) -> Floats:
+    def predict_images(self, task_format: SubmissionFormat, samples: ImageSamples) -> Float64:
         """(N, F) predictions for images, which are found by file name.
 
         Raises:
@@ -101,7 +96,7 @@ class TablePredictor:
         rows = [[each.decode(self.track_scores(each, loaded, name, one)) for each in decoders] for name in names]
         return np.concatenate([np.concatenate(row, axis=1) for row in rows])
 
-    def predict_clips(self, task_format: SubmissionFormat, samples: ClipSamples) -> Floats:
+    def predict_clips(self, task_format: SubmissionFormat, samples: ClipSamples) -> Float64:
         """Refused: tables hold frames, not intensities of whole videos.
 
         Raises:
@@ -122,14 +117,14 @@ class TablePredictor:
         samples: FrameSamples,
         *,
         loaded: list[LoadedTables] | None = None,
-    ) -> Floats:
+    ) -> Float64:
         """(N, C) blended and smoothed scores of one task, not yet decoded.
 
         Raises:
             InputError: A table cannot be read, a video is in none, or the samples have no row.
         """
         tables = loaded or self.load(task_format)
-        result: Floats | None = None
+        result: Float64 | None = None
         for track, rows in samples.track_rows():
             if not len(rows):
                 continue
@@ -150,10 +145,10 @@ class TablePredictor:
         decoder: TaskDecoder,
         loaded: Sequence[LoadedTables],
         track: str,
-        frames: Frames,
+        frames: Integers,
         *,
         other_tracks: Sequence[str] = (),
-    ) -> Floats:
+    ) -> Float64:
         """(T, C) scores of one track in the given frames (from 1); zeros if the track has no face at all.
 
         Raises:
@@ -211,7 +206,7 @@ class LoadedTables:
 
     def __init__(self, model: TableFolder | BundleOnCropFolder, columns: Sequence[str], *, per_frame: bool) -> None:
         self._model = model
-        self._interpolated: dict[tuple[str, str, int], Floats] = {}
+        self._interpolated: dict[tuple[str, str, int], Float64] = {}
         self._videos = model.videos(columns, per_frame=per_frame)
         self.missing = model.missing(columns, self._videos)
 
@@ -226,14 +221,14 @@ class LoadedTables:
             raise InputError(f"{self._model.folder}: no table has the video {track} of the list; analyse it too")
         return scores.with_zeros(self.missing)
 
-    def interpolated(self, decoder: TaskDecoder, track: str, n_frames: int, other_tracks: Sequence[str]) -> Floats:
+    def interpolated(self, decoder: TaskDecoder, track: str, n_frames: int, other_tracks: Sequence[str]) -> Float64:
         """(T, C) scores of one task on the frames 1 to T: all that the list names and all with a face; cached."""
         key = decoder.task, track, n_frames
         if key not in self._interpolated:
             self._interpolated[key] = self._interpolate(decoder, track, n_frames, other_tracks)
         return self._interpolated[key]
 
-    def _interpolate(self, decoder: TaskDecoder, track: str, n_frames: int, other_tracks: Sequence[str]) -> Floats:
+    def _interpolate(self, decoder: TaskDecoder, track: str, n_frames: int, other_tracks: Sequence[str]) -> Float64:
         scores = self.scores(track, other_tracks)
         frames, values = scores.known_rows(decoder.columns, main_only=decoder.scores is None)
         if decoder.scores is not None:

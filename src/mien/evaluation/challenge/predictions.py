@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
-from mien.core import ConfigError, InputError
+from mien.core import Bools, ConfigError, Float64, Floats, InputError
 from mien.datasets import AnnotationError, Document, Field, Table, load_document, read_rows
 from mien.evaluation.challenge.submission_formats import SubmissionFormat
 from mien.results import atomic_write, output_errors
@@ -36,7 +35,7 @@ class Predictions:
 
     task_format: SubmissionFormat
     table: Table
-    values: npt.NDArray[np.float64]
+    values: Float64
 
     @property
     def names(self) -> pa.Array:
@@ -98,9 +97,7 @@ def read_list(path: Path) -> pa.Array:
     return names
 
 
-def write_predictions(
-    task_format: SubmissionFormat, names: pa.Array, values: npt.NDArray[np.floating], path: Path
-) -> None:
+def write_predictions(task_format: SubmissionFormat, names: pa.Array, values: Floats, path: Path) -> None:
     """Write a file of predictions.
 
     Args:
@@ -158,7 +155,7 @@ def validate_predictions(task_format: SubmissionFormat, path: Path, list_path: P
     return n
 
 
-def _repeated(names: pa.Array) -> npt.NDArray[np.bool_]:
+def _repeated(names: pa.Array) -> Bools:
     codes = names.dictionary_encode().indices.to_numpy()
     repeated = np.ones(len(codes), dtype=bool)
     repeated[np.unique(codes, return_index=True)[1]] = False

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
-import numpy.typing as npt
 
 from mien.affect import Smoothing, compound_scores
 from mien.core import (
@@ -22,6 +21,7 @@ from mien.core import (
     ERI_EMOTIONS,
     EXPRESSION_ORDERS,
     ConfigError,
+    Float64,
 )
 from mien.metrics import OFFICIAL_THRESHOLD
 
@@ -192,8 +192,6 @@ def submission_format(task: str) -> SubmissionFormat:
     return SUBMISSIONS[task]
 
 
-Floats = npt.NDArray[np.float64]
-
 _CANONICAL = EXPRESSION_ORDERS["canonical"]
 
 # Format -> classes of its field "expression", in the order of its numbers.
@@ -223,8 +221,8 @@ class TaskDecoder:
     task: str
     columns: tuple[str, ...]
     width: int
-    decode: Callable[[Floats], Floats]
-    scores: Callable[[Floats], Floats] | None = None
+    decode: Callable[[Float64], Float64]
+    scores: Callable[[Float64], Float64] | None = None
 
 
 def task_decoders(
@@ -286,5 +284,5 @@ def _expressions(labels: Sequence[str]) -> tuple[str, ...]:
     return tuple(f"expression_{label}" for label in labels)
 
 
-def _highest(scores: Floats) -> Floats:
+def _highest(scores: Float64) -> Float64:
     return np.asarray(scores.argmax(axis=1)[:, None], dtype=np.float64)

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mien.core import ConfigError, InputError
+from mien.core import ConfigError, Float64, Indices, InputError, Int64
 from mien.evaluation.challenge.clip_head_predictions import HeadsOnFeatures
 from mien.evaluation.challenge.crop_scores import BundleOnCropFolder
 from mien.evaluation.challenge.ensembles import TablePredictor
@@ -23,8 +22,6 @@ from mien.evaluation.challenge.post_processing import PostProcessing
 from mien.evaluation.challenge.predictions import read_list, read_predictions, validate_predictions, write_predictions
 from mien.evaluation.challenge.submission_formats import SubmissionFormat, submission_format
 from mien.evaluation.subjects import Subject, bundle_on_crops, create_predictor, load_affect
-
-Floats = npt.NDArray[np.float64]
 
 _FRAME = re.compile(r"(?P<video>.+)/(?P<frame>\d+)\.jpg")
 
@@ -150,7 +147,7 @@ def _csv_folder(subject: Any) -> Path | None:
     return None
 
 
-def _from_tables(task_format: SubmissionFormat, models: TablePredictor, names: pa.Array) -> tuple[Floats, Submission]:
+def _from_tables(task_format: SubmissionFormat, models: TablePredictor, names: pa.Array) -> tuple[Float64, Submission]:
     decoders, loaded = models.decoders(task_format), models.load(task_format)
     missing = [name for name in loaded[0].missing if all(name in tables.missing for tables in loaded)]
     messages = [f"no model predicts {column}; it counts as 0 throughout" for column in missing]
@@ -176,9 +173,7 @@ def _from_tables(task_format: SubmissionFormat, models: TablePredictor, names: p
     return values, report
 
 
-def _listed(
-    task_format: SubmissionFormat, names: pa.Array
-) -> list[tuple[str, npt.NDArray[np.intp], npt.NDArray[np.int64]]]:
+def _listed(task_format: SubmissionFormat, names: pa.Array) -> list[tuple[str, Indices, Int64]]:
     """Each video of the list, its rows, and their frames."""
     if not task_format.per_frame:
         texts = names.to_pylist()
@@ -198,7 +193,7 @@ def _listed(
     return [(video, rows, frames[rows]) for video, rows in zip(videos, members, strict=True)]
 
 
-def _intensities(task_format: SubmissionFormat, folder: Path, names: pa.Array) -> Floats:
+def _intensities(task_format: SubmissionFormat, folder: Path, names: pa.Array) -> Float64:
     """The rows of the list, from files in the format of the submission."""
     paths = sorted(folder.glob("*.csv"))
     if not paths:
@@ -211,5 +206,5 @@ def _intensities(task_format: SubmissionFormat, folder: Path, names: pa.Array) -
     if rows.null_count:
         missing = names.filter(rows.is_null())
         raise InputError(f"{folder}: {len(missing)} videos of the list have no row, the first is {missing[0]}")
-    values: Floats = np.concatenate([part.values for part in parts])[rows.to_numpy()]
+    values: Float64 = np.concatenate([part.values for part in parts])[rows.to_numpy()]
     return values

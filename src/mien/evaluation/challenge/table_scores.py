@@ -8,14 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from mien.core import InputError
+from mien.core import Bools, Float64, InputError, Int64
 from mien.datasets import base_video
 from mien.results import TABLE_ENDINGS, read_table
-
-Floats = npt.NDArray[np.float64]
 
 _PICTURES = (".jpg", ".jpeg", ".png")
 
@@ -47,21 +44,21 @@ class VideoScores:
         ([1, 2], [0.1, 0.2])
     """
 
-    frames: npt.NDArray[np.int64]
-    columns: dict[str, Floats]
-    tracks: npt.NDArray[np.int64]
-    centre_x: Floats
-    area: Floats
-    main: npt.NDArray[np.bool_]
+    frames: Int64
+    columns: dict[str, Float64]
+    tracks: Int64
+    centre_x: Float64
+    area: Float64
+    main: Bools
 
     @classmethod
     def of(
         cls,
-        frames: npt.NDArray[np.int64],
-        columns: dict[str, Floats],
-        tracks: npt.NDArray[np.int64],
-        centre_x: Floats,
-        area: Floats,
+        frames: Int64,
+        columns: dict[str, Float64],
+        tracks: Int64,
+        centre_x: Float64,
+        area: Float64,
     ) -> VideoScores:
         """Scores with the main face of each frame chosen."""
         main = _main_faces(frames, tracks, area)
@@ -87,7 +84,7 @@ class VideoScores:
         columns = {name: column[rows] for name, column in self.columns.items()}
         return VideoScores.of(self.frames[rows], columns, self.tracks[rows], self.centre_x[rows], self.area[rows])
 
-    def known_rows(self, names: Sequence[str], *, main_only: bool) -> tuple[npt.NDArray[np.int64], Floats]:
+    def known_rows(self, names: Sequence[str], *, main_only: bool) -> tuple[Int64, Float64]:
         """Frames (M,) and values (M, len(names)) of the rows in which all these columns are known."""
         values = np.stack([self.columns[name] for name in names], axis=1)
         rows = np.isfinite(values).all(axis=1) & (self.main if main_only else True)
@@ -192,7 +189,7 @@ def _place(source: str, *, per_frame: bool) -> tuple[str, int | None]:
     return path.stem, None
 
 
-def _main_faces(frames: npt.NDArray[np.int64], tracks: npt.NDArray[np.int64], areas: Floats) -> npt.NDArray[np.bool_]:
+def _main_faces(frames: Int64, tracks: Int64, areas: Float64) -> Bools:
     """(N,) whether a row is the main face of its frame: one row per frame."""
     _, index, counts = np.unique(tracks, return_inverse=True, return_counts=True)
     length = np.where(tracks >= 0, counts[index] if len(tracks) else 0, 0)
@@ -202,7 +199,7 @@ def _main_faces(frames: npt.NDArray[np.int64], tracks: npt.NDArray[np.int64], ar
     return main
 
 
-def _numbers(table: pa.Table, name: str) -> Floats:
+def _numbers(table: pa.Table, name: str) -> Float64:
     if name not in table.schema.names:
         return np.full(len(table), np.nan)
     return np.asarray(table[name].cast(pa.float64()).to_numpy(), dtype=np.float64)

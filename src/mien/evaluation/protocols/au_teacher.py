@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.affect import Analyzer
-from mien.core import DEFAULT_THRESHOLD, EXPRESSIONS, MetricValue
+from mien.core import DEFAULT_THRESHOLD, EXPRESSIONS, Bools, Float64, Indices, MetricValue
 from mien.datasets import AU_RULES, FaceSamples, load_fairface, load_held_out, load_lfw, person
-from mien.evaluation.evaluation_report import Report, Weights, bootstrap_group_metric
+from mien.evaluation.evaluation_report import Report, bootstrap_group_metric
 from mien.evaluation.face_crops import (
     WITHOUT_TEST,
     align_samples,
@@ -25,8 +25,6 @@ from mien.evaluation.face_crops import (
     with_keypoints,
 )
 from mien.metrics import LabelCounts, concordant_pairs
-
-Floats = npt.NDArray[np.float64]
 
 # As many as the default recipe holds out; the order is the same, so the bundle was trained on none of them.
 _N_HELD_OUT = 1500
@@ -41,7 +39,7 @@ class ExpressionBaseline:
         labels: A names of action units.
     """
 
-    weights: Floats
+    weights: Float64
     labels: tuple[str, ...]
 
     @classmethod
@@ -74,17 +72,15 @@ class ExpressionBaseline:
         probabilities = expression_probabilities(analyzer.crops(align_samples(samples, analyzer.spec)[0], aligned=True))
         return cls.fit(probabilities, samples.action_units, tuple(AU_RULES))
 
-    def __call__(self, probabilities: npt.ArrayLike, label: str) -> Floats:
+    def __call__(self, probabilities: npt.ArrayLike, label: str) -> Float64:
         """(N,) scores of one unit for (N, 8) expression probabilities."""
-        scores: Floats = np.asarray(probabilities, dtype=np.float64) @ self.weights[:, self.labels.index(label)]
+        scores: Float64 = np.asarray(probabilities, dtype=np.float64) @ self.weights[:, self.labels.index(label)]
         return scores
 
 
-def _known_columns(units: Floats) -> list[tuple[Floats, npt.NDArray[np.bool_]]]:
+def _known_columns(units: Float64) -> list[tuple[Float64, Bools]]:
     return [(column, ~np.isnan(column)) for column in units.T]
 
-
-Bools = npt.NDArray[np.bool_]
 
 # With fewer faces of one kind, single faces decide an AUC.
 _FEWEST = 20
@@ -111,18 +107,18 @@ class _Predictions:
     """
 
     set_name: str
-    truth: Floats
-    scores: Floats
-    baseline: Floats
+    truth: Float64
+    scores: Float64
+    baseline: Float64
     present: Bools
     labels: tuple[str, ...]
-    expression: npt.NDArray[np.intp]
-    groups: npt.NDArray[np.intp]
+    expression: Indices
+    groups: Indices
 
-    def metric(self, name: str, rows: Bools, statistic: partial[Floats]) -> MetricValue:
+    def metric(self, name: str, rows: Bools, statistic: partial[Float64]) -> MetricValue:
         """A statistic of given rows, its interval by resampling groups."""
 
-        def of_groups(weights: Weights) -> Floats:
+        def of_groups(weights: Float64) -> Float64:
             return statistic(weights[:, self.groups[rows]])
 
         return bootstrap_group_metric(
@@ -245,7 +241,7 @@ def _named_pairs(predicted: _Predictions) -> list[MetricValue]:
     return metrics
 
 
-def _auc_metric(predicted: _Predictions, name: str, rows: Bools, truth: Floats, scores: Floats) -> list[MetricValue]:
+def _auc_metric(predicted: _Predictions, name: str, rows: Bools, truth: Float64, scores: Float64) -> list[MetricValue]:
     present = truth[rows] >= DEFAULT_THRESHOLD
     if min(present.sum(), (~present).sum()) < _FEWEST:
         return []
@@ -253,12 +249,12 @@ def _auc_metric(predicted: _Predictions, name: str, rows: Bools, truth: Floats, 
     return [predicted.metric(name, rows, partial(_auc, present, scores[rows], whole))]
 
 
-def _f1(truth: Bools, predicted: Bools, weights: Weights) -> Floats:
+def _f1(truth: Bools, predicted: Bools, weights: Float64) -> Float64:
     counts = LabelCounts.of_flags(truth[:, None], predicted[:, None], groups=np.arange(len(truth)), n_groups=len(truth))
     return np.asarray(counts.pooled(weights).f1[:, 0])
 
 
-def _auc(present: Bools, scores: Floats, parts: list[Bools], weights: Weights) -> Floats:
+def _auc(present: Bools, scores: Float64, parts: list[Bools], weights: Float64) -> Float64:
     """Fraction of concordant pairs among all pairs of rows of the same part; NaN where there is no pair."""
     concordant, pairs = np.zeros(len(weights)), np.zeros(len(weights))
     for part in parts:
@@ -268,5 +264,5 @@ def _auc(present: Bools, scores: Floats, parts: list[Bools], weights: Weights) -
     return np.asarray(np.divide(concordant, pairs, out=np.full(len(weights), np.nan), where=pairs > 0))
 
 
-def _auc_gain(present: Bools, own: Floats, implied: Floats, parts: list[Bools], weights: Weights) -> Floats:
+def _auc_gain(present: Bools, own: Float64, implied: Float64, parts: list[Bools], weights: Float64) -> Float64:
     return _auc(present, own, parts, weights) - _auc(present, implied, parts, weights)

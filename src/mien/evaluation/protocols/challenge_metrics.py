@@ -9,12 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mien.core import DatasetError, MetricValue
-from mien.evaluation.evaluation_report import Weights, bootstrap_group_metric
+from mien.core import DatasetError, Float64, Integers, MetricValue
+from mien.evaluation.evaluation_report import bootstrap_group_metric
 from mien.metrics import LabelCounts, Moments, fg2020_au_of, fg2020_expr_of
-
-Floats = npt.NDArray[np.float64]
-Codes = npt.NDArray[np.integer]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +27,7 @@ class GroupMetric:
 
     name: str
     n: int
-    statistic: Callable[[Weights], Floats]
+    statistic: Callable[[Float64], Float64]
     n_groups: int
 
     def bootstrap(self) -> MetricValue:
@@ -52,11 +49,11 @@ class LabelledRows:
 
     truth: npt.NDArray[np.generic]
     predicted: npt.NDArray[np.generic]
-    groups: Codes
+    groups: Integers
     n_groups: int
     subset: str = ""
 
-    def metric(self, name: str, statistic: Callable[[Weights], Floats]) -> GroupMetric:
+    def metric(self, name: str, statistic: Callable[[Float64], Float64]) -> GroupMetric:
         """A metric of these rows."""
         return GroupMetric(name + self.subset, len(self.truth), statistic, self.n_groups)
 
@@ -107,7 +104,7 @@ def expression_metrics(rows: LabelledRows, labels: Sequence[str], *, title: str 
     """Macro F1 over all labels, accuracy, and the F1 of each class."""
     counts = rows.class_counts(len(labels))
 
-    def f1(column: int) -> Callable[[Weights], Floats]:
+    def f1(column: int) -> Callable[[Float64], Float64]:
         return lambda w: counts.pooled(w).f1[:, column]
 
     return (
@@ -121,7 +118,7 @@ def unit_metrics(rows: LabelledRows, labels: Sequence[str]) -> tuple[GroupMetric
     """Mean F1 of the action units, then the F1 of each."""
     counts = rows.flag_counts()
 
-    def f1(column: int) -> Callable[[Weights], Floats]:
+    def f1(column: int) -> Callable[[Float64], Float64]:
         return lambda w: counts.pooled(w).f1[:, column]
 
     return (
@@ -146,7 +143,7 @@ def intensity_metrics(rows: LabelledRows, labels: Sequence[str]) -> tuple[GroupM
     """Mean Pearson correlation over the emotions, then the correlation of each."""
     moments = rows.moments()
 
-    def of(column: int) -> Callable[[Weights], Floats]:
+    def of(column: int) -> Callable[[Float64], Float64]:
         return lambda w: moments.pooled(w).pearson[:, column]
 
     return (

@@ -14,10 +14,11 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
+from mien.core import Bools, Float64, Indices
 from mien.datasets import ClipSamples, FrameSamples, ImageSamples, base_video, load_dataset
 from mien.evaluation.challenge.submission_formats import PREDICTION_FORMATS, edition_format
 from mien.evaluation.evaluation_report import Report
-from mien.evaluation.predictors import Floats, Predictor
+from mien.evaluation.predictors import Predictor
 from mien.evaluation.protocols.challenge_metrics import (
     GroupMetric,
     LabelledRows,
@@ -30,7 +31,6 @@ from mien.evaluation.protocols.challenge_metrics import (
     va_metrics,
 )
 
-Bools = npt.NDArray[np.bool_]
 Labels = npt.NDArray[np.generic]
 
 _WITH_CROP = ", frames with a crop"
@@ -171,9 +171,7 @@ class _FrameRows:
         self._n_videos = len(videos)
         self._video = of_track.astype(np.int32)[samples.track_index]
 
-    def labelled(
-        self, truth: npt.NDArray[np.generic], predicted: Floats, valid: Bools, subset: str = ""
-    ) -> LabelledRows:
+    def labelled(self, truth: Labels, predicted: Float64, valid: Bools, subset: str = "") -> LabelledRows:
         return LabelledRows(
             truth=truth[valid],
             predicted=predicted[valid],
@@ -189,9 +187,7 @@ class _FrameRows:
         return [rows] if differs else []
 
 
-def _single_rows(
-    truth: npt.NDArray[np.generic], predicted: Floats | npt.NDArray[np.intp], valid: Bools
-) -> LabelledRows:
+def _single_rows(truth: Labels, predicted: Float64 | Indices, valid: Bools) -> LabelledRows:
     """The valid rows, each a group of its own."""
     n = int(valid.sum())
     return LabelledRows(truth=truth[valid], predicted=predicted[valid], groups=np.arange(n), n_groups=n)

@@ -9,13 +9,10 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from mien.core import Faces, MetricValue
+from mien.core import Faces, Indices, MetricValue
 from mien.datasets import FaceSamples
-from mien.evaluation.evaluation_report import Rows, bootstrap_metric
+from mien.evaluation.evaluation_report import bootstrap_metric
 from mien.metrics import OFFICIAL_THRESHOLD, binary_f1
-
-Labels = npt.NDArray[np.integer]
-Probabilities = npt.NDArray[np.float32]
 
 
 def action_unit_metrics(
@@ -37,7 +34,7 @@ def action_unit_metrics(
     if not units:
         return []
 
-    def mean_f1(rows: Rows) -> float:
+    def mean_f1(rows: Indices) -> float:
         return float(np.mean([f1(rows) for f1 in units.values()]))
 
     n = len(samples)
@@ -45,14 +42,14 @@ def action_unit_metrics(
     return [*single, bootstrap_metric("mean AU F1 against the teacher", n, mean_f1, groups=groups)]
 
 
-def unit_f1(samples: FaceSamples, faces: Faces) -> dict[str, Callable[[Rows], float]]:
+def unit_f1(samples: FaceSamples, faces: Faces) -> dict[str, Callable[[Indices], float]]:
     """AU -> its F1 at `OFFICIAL_THRESHOLD` on given rows; rows where the teacher is uncertain are left out."""
     shared = [label for label in faces.action_unit_labels if label in samples.action_unit_labels]
     truth = samples.action_units[:, [samples.action_unit_labels.index(label) for label in shared]]
     predicted = faces.action_units[:, [faces.action_unit_labels.index(label) for label in shared]] >= OFFICIAL_THRESHOLD
     known, present = ~np.isnan(truth), truth >= OFFICIAL_THRESHOLD
 
-    def f1(column: int, rows: Rows) -> float:
+    def f1(column: int, rows: Indices) -> float:
         rows = rows[known[rows, column]]
         return binary_f1(present[rows, column], predicted[rows, column]) if len(rows) else float("nan")
 

@@ -9,11 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.affect import Analyzer
-from mien.core import DEFAULT_THRESHOLD, EXPRESSIONS, ConfigError, Faces, MetricValue, ModelSpec
+from mien.core import DEFAULT_THRESHOLD, EXPRESSIONS, Bools, ConfigError, Faces, Float64, Floats, MetricValue, ModelSpec
 from mien.datasets import FaceSamples, load_fairface, load_traits, picture_file
 from mien.evaluation.evaluation_report import Report
 from mien.evaluation.face_crops import (
-    Bools,
     bundle_report,
     expression_probabilities,
     fairface_title,
@@ -52,7 +51,7 @@ def evaluate_fairness(subject: Analyzer, data: Path, split: str = "valid") -> Re
 
 def _values(
     faces: Faces, samples: FaceSamples, flipped: Bools, spec: ModelSpec
-) -> dict[str, tuple[npt.NDArray[np.floating] | Bools, Bools]]:
+) -> dict[str, tuple[Floats | Bools, Bools]]:
     """Name -> values that are averaged over a group (N,), and the rows on which they are defined (N,)."""
     if _SMILE not in faces.action_unit_labels:
         raise ConfigError(f"fairness compares smiles; this bundle has no {_SMILE}")
@@ -74,7 +73,7 @@ def _values(
     }
 
 
-def _unit_agreement(faces: Faces, samples: FaceSamples, present: Bools) -> npt.NDArray[np.float64]:
+def _unit_agreement(faces: Faces, samples: FaceSamples, present: Bools) -> Float64:
     """(N,) fraction of a face's known AUs on which bundle and teacher agree; NaN where none is known."""
     labels = [label for label in faces.action_unit_labels if label in samples.action_unit_labels]
     truth = samples.action_units[:, [samples.action_unit_labels.index(label) for label in labels]]
@@ -86,7 +85,7 @@ def _unit_agreement(faces: Faces, samples: FaceSamples, present: Bools) -> npt.N
 
 
 def _of_trait(
-    trait: str, names: npt.NDArray[np.str_], values: dict[str, tuple[npt.NDArray[np.floating] | Bools, Bools]]
+    trait: str, names: npt.NDArray[np.str_], values: dict[str, tuple[Floats | Bools, Bools]]
 ) -> list[MetricValue]:
     """Mean of each value in each group of a trait, and its difference from all others (only one for two groups)."""
     everyone = np.arange(len(names))

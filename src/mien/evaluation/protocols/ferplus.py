@@ -7,10 +7,9 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from mien.affect import Analyzer
-from mien.core import DIMENSIONS, EXPRESSIONS, ConfigError, Faces, MetricValue
+from mien.core import DIMENSIONS, EXPRESSIONS, ConfigError, Faces, Float32, Floats, Indices, Integers, MetricValue
 from mien.datasets import (
     FaceSamples,
     affect_map,
@@ -21,9 +20,9 @@ from mien.datasets import (
     picture_file,
     plurality,
 )
-from mien.evaluation.evaluation_report import Report, Rows, bootstrap_metric
+from mien.evaluation.evaluation_report import Report, bootstrap_metric
 from mien.evaluation.face_crops import bundle_report, decode_pictures, expression_probabilities
-from mien.evaluation.protocols.face_metrics import Labels, Probabilities, action_unit_metrics, unit_f1
+from mien.evaluation.protocols.face_metrics import action_unit_metrics, unit_f1
 from mien.metrics import ccc, expected_calibration_error, macro_f1
 
 _MAP = ", map of predicted expressions"
@@ -71,14 +70,14 @@ def evaluate_ferplus_mtl(subject: Analyzer, data: Path, split: str = "valid") ->
         raise ConfigError(f"{subject.spec.name} does not have all three tasks: expression, valence_arousal and AUs")
     truth, predicted = samples.expression.argmax(axis=1), expression_probabilities(faces).argmax(axis=1)
 
-    def p_va(rows: Rows) -> float:
+    def p_va(rows: Indices) -> float:
         values = (faces.valence, faces.arousal)
         return float(np.mean([ccc(v[rows], samples.valence_arousal[rows, i]) for i, v in enumerate(values)]))
 
-    def p_expr(rows: Rows) -> float:
+    def p_expr(rows: Indices) -> float:
         return macro_f1(truth[rows], predicted[rows], len(EXPRESSIONS))
 
-    def p_au(rows: Rows) -> float:
+    def p_au(rows: Indices) -> float:
         return float(np.mean([f1(rows) for f1 in units.values()]))
 
     parts = {"P_VA": p_va, "P_EXPR": p_expr, "P_AU": p_au}
@@ -90,9 +89,7 @@ def evaluate_ferplus_mtl(subject: Analyzer, data: Path, split: str = "valid") ->
     return bundle_report("ferplus-mtl", f"FER+ {split}", subject, n_rows, dropped, metrics)
 
 
-def _expression_metrics(
-    rule: str, targets: Labels, predicted: Labels, probabilities: Probabilities
-) -> list[MetricValue]:
+def _expression_metrics(rule: str, targets: Integers, predicted: Integers, probabilities: Float32) -> list[MetricValue]:
     n = len(targets)
     return [
         bootstrap_metric(f"accuracy, {rule}", n, lambda rows: float((targets[rows] == predicted[rows]).mean())),
@@ -105,18 +102,18 @@ def _expression_metrics(
     ]
 
 
-def _affect_metrics(data: Path, samples: FaceSamples, faces: Faces, probabilities: Probabilities) -> list[MetricValue]:
+def _affect_metrics(data: Path, samples: FaceSamples, faces: Faces, probabilities: Float32) -> list[MetricValue]:
     """CCC of both dimensions: the bundle's own head if it has one, the map from its expressions, the difference."""
     truth = samples.valence_arousal
     own = np.stack([faces.valence, faces.arousal], axis=1)
-    models: dict[str, npt.NDArray[np.floating]] = {"": own, _MAP: affect_map(data)(probabilities)}
+    models: dict[str, Floats] = {"": own, _MAP: affect_map(data)(probabilities)}
 
-    def agreement(rows: Rows, *, values: npt.NDArray[np.floating], column: int) -> float:
+    def agreement(rows: Indices, *, values: Floats, column: int) -> float:
         return ccc(values[rows, column], truth[rows, column])
 
     mapped = models[_MAP]
 
-    def gain(rows: Rows, *, column: int) -> float:
+    def gain(rows: Indices, *, column: int) -> float:
         return agreement(rows, values=own, column=column) - agreement(rows, values=mapped, column=column)
 
     metrics = [

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from mien.affect import Analyzer
-from mien.core import DIMENSIONS, Faces, MetricValue
+from mien.core import DIMENSIONS, Bools, Faces, Image, MetricValue
 from mien.datasets import FaceSamples, load_fairface
 from mien.evaluation.evaluation_report import Report
 from mien.evaluation.face_crops import (
@@ -26,8 +25,6 @@ from mien.evaluation.face_crops import (
 )
 from mien.faces import to_colour
 
-Image = npt.NDArray[np.uint8]
-
 
 @dataclass(frozen=True, eq=False)
 class TwoViews:
@@ -37,7 +34,7 @@ class TwoViews:
     small: Faces
 
     @property
-    def flipped(self) -> npt.NDArray[np.bool_]:
+    def flipped(self) -> Bools:
         """(N,) whether the top expression differs between the two."""
         one, other = expression_probabilities(self.sharp), expression_probabilities(self.small)
         return np.asarray(one.argmax(axis=1) != other.argmax(axis=1))

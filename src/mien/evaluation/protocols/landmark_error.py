@@ -7,18 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from mien.core import MetricValue, rotation_matrices
+from mien.core import Bools, Float32, Float64, Floats, Image, Indices, MetricValue, rotation_matrices
 from mien.datasets import LandmarkFaces, load_landmark_faces, load_traits, person, picture_file
 from mien.evaluation.evaluation_report import Report, bootstrap_metric
 from mien.evaluation.face_crops import group_codes, mean_metric
 from mien.faces import Detections, LandmarkNet, keypoints_of
 from mien.media import decode_image
 from mien.metrics import expected_calibration_error, roc_auc
-
-Doubles = npt.NDArray[np.float64]
-Image = npt.NDArray[np.uint8]
 
 _TITLES = {"fairface": "FairFace val", "lfw_expression": "LFW test people"}
 _ANGLES = ("pitch", "yaw", "roll")
@@ -43,7 +39,7 @@ class _Outputs:
 
     first: Detections
     followed: Detections
-    nowhere: npt.NDArray[np.float32]
+    nowhere: Float32
 
 
 def evaluate_landmarks(subject: LandmarkNet, data: Path, split: str = "test") -> Report:
@@ -81,7 +77,7 @@ def evaluate_landmarks(subject: LandmarkNet, data: Path, split: str = "test") ->
     )
 
 
-def _run(net: LandmarkNet, images: list[Image], keypoints: Doubles) -> _Outputs:
+def _run(net: LandmarkNet, images: list[Image], keypoints: Float64) -> _Outputs:
     rng = np.random.default_rng(0)
     first, followed, nowhere = [], [], []
     for image, five in zip(images, keypoints, strict=True):
@@ -91,12 +87,12 @@ def _run(net: LandmarkNet, images: list[Image], keypoints: Doubles) -> _Outputs:
     return _Outputs(Detections.concatenated(first), Detections.concatenated(followed), np.concatenate(nowhere))
 
 
-def _jittered(keypoints: Doubles, rng: np.random.Generator) -> Doubles:
+def _jittered(keypoints: Float64, rng: np.random.Generator) -> Float64:
     shift = rng.uniform(-_SHIFT_EYES, _SHIFT_EYES, 2)
     return _moved(keypoints, np.exp(rng.uniform(-_ZOOM, _ZOOM)), rng.normal(0, _TURN_RAD), shift)
 
 
-def _off_face(keypoints: Doubles, rng: np.random.Generator) -> Doubles:
+def _off_face(keypoints: Float64, rng: np.random.Generator) -> Float64:
     """Five keypoints beside the face, on a small part of it, or four times as far apart as the face's."""
     kind = rng.integers(3)
     heading = rng.uniform(0, 2 * np.pi)
@@ -105,29 +101,29 @@ def _off_face(keypoints: Doubles, rng: np.random.Generator) -> Doubles:
     return _moved(keypoints, zoom, rng.normal(0, _TURN_RAD), away * distance)
 
 
-def _moved(keypoints: Doubles, zoom: float, turn_rad: float, shift_eyes: Doubles) -> Doubles:
+def _moved(keypoints: Float64, zoom: float, turn_rad: float, shift_eyes: Float64) -> Float64:
     """Five keypoints rotated and scaled about their mean and shifted, in units of their eye distance."""
     centre = keypoints.mean(axis=0)
     turn = np.array([[np.cos(turn_rad), -np.sin(turn_rad)], [np.sin(turn_rad), np.cos(turn_rad)]])
     eyes = float(np.linalg.norm(keypoints[1] - keypoints[0]))
-    moved: Doubles = centre + zoom * (keypoints - centre) @ turn.T + shift_eyes * eyes
+    moved: Float64 = centre + zoom * (keypoints - centre) @ turn.T + shift_eyes * eyes
     return moved
 
 
-def _distances(found: Detections, truth: Doubles, *, start: int = 0) -> Doubles:
+def _distances(found: Detections, truth: Float64, *, start: int = 0) -> Float64:
     """(N,) mean error of the landmarks from index ``start`` on, in eye distances."""
     eyes = np.linalg.norm(truth[:, 36:42].mean(axis=1) - truth[:, 42:48].mean(axis=1), axis=1)
     away = np.linalg.norm(found.landmarks.astype(np.float64) - truth, axis=2)[:, start:].mean(axis=1)
     return np.asarray(away / eyes)
 
 
-def _angles_deg(found: Detections, pose_rad: npt.NDArray[np.floating]) -> Doubles:
+def _angles_deg(found: Detections, pose_rad: Floats) -> Float64:
     """(N, 3) absolute errors of pitch, yaw and roll."""
     away = found.pose_rad.astype(np.float64) - pose_rad
     return np.degrees(np.abs((away + np.pi) % (2 * np.pi) - np.pi))
 
 
-def _rotation_deg(found: Detections, pose_rad: npt.NDArray[np.floating]) -> Doubles:
+def _rotation_deg(found: Detections, pose_rad: Floats) -> Float64:
     """(N,) angle of the rotation from the true pose to the predicted one."""
     between = rotation_matrices(found.pose_rad) @ np.swapaxes(rotation_matrices(pose_rad), -1, -2)
     return np.asarray(np.degrees(np.arccos(np.clip((np.trace(between, axis1=-2, axis2=-1) - 1) / 2, -1, 1))))
@@ -136,13 +132,13 @@ def _rotation_deg(found: Detections, pose_rad: npt.NDArray[np.floating]) -> Doub
 def _metrics(
     title: str,
     faces: LandmarkFaces,
-    truth: Doubles,
+    truth: Float64,
     outputs: _Outputs,
-    rows: npt.NDArray[np.bool_],
-    groups: npt.NDArray[np.intp],
+    rows: Bools,
+    groups: Indices,
 ) -> list[MetricValue]:
     passes = {"first pass": outputs.first, "followed": outputs.followed}
-    values: dict[str, npt.NDArray[np.floating] | npt.NDArray[np.bool_]] = {
+    values: dict[str, Floats | Bools] = {
         f"landmark error, {name}": _distances(found, truth) for name, found in passes.items()
     }
     for name, found in passes.items():
@@ -156,7 +152,7 @@ def _metrics(
     metrics = [mean_metric(f"{name}: {title}", value, rows, groups) for name, value in values.items()]
     errors = values["landmark error, followed"][rows]
 
-    def median(drawn: npt.NDArray[np.intp]) -> float:
+    def median(drawn: Indices) -> float:
         return float(np.median(errors[drawn]))
 
     # In far profile, or where the teacher fails, the eye distance approaches 0 and one face outweighs hundreds.
@@ -167,10 +163,10 @@ def _metrics(
     is_face = np.arange(len(scores)) < rows.sum()
     owner = np.concatenate([groups[rows], groups[rows]])
 
-    def area(drawn: npt.NDArray[np.intp]) -> float:
+    def area(drawn: Indices) -> float:
         return roc_auc(is_face[drawn], scores[drawn])
 
-    def calibration(drawn: npt.NDArray[np.intp]) -> float:
+    def calibration(drawn: Indices) -> float:
         probabilities = np.stack([1 - scores[drawn], scores[drawn]], axis=1)
         return expected_calibration_error(is_face[drawn].astype(np.intp), probabilities)
 
@@ -181,7 +177,7 @@ def _metrics(
     ]
 
 
-def _by_trait(data: Path, faces: LandmarkFaces, errors: Doubles, groups: npt.NDArray[np.intp]) -> list[MetricValue]:
+def _by_trait(data: Path, faces: LandmarkFaces, errors: Float64, groups: Indices) -> list[MetricValue]:
     """Landmark errors of followed FairFace faces by gender and race."""
     path = picture_file(data, "fairface", "valid")
     traits = load_traits(path, ("name", *_TRAITS))

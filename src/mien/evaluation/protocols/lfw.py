@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.affect import Analyzer
-from mien.core import EXPRESSIONS, Faces, MetricValue
+from mien.core import EXPRESSIONS, Bools, Faces, Float32, Indices, Integers, MetricValue
 from mien.datasets import load_lfw, person
-from mien.evaluation.evaluation_report import Report, Rows, bootstrap_metric
+from mien.evaluation.evaluation_report import Report, bootstrap_metric
 from mien.evaluation.face_crops import (
     align_samples,
     bundle_report,
@@ -22,7 +22,7 @@ from mien.evaluation.face_crops import (
     mean_metric,
     with_keypoints,
 )
-from mien.evaluation.protocols.face_metrics import Labels, Probabilities, action_unit_metrics
+from mien.evaluation.protocols.face_metrics import action_unit_metrics
 from mien.metrics import roc_auc
 
 
@@ -79,11 +79,11 @@ def evaluate_lfw_chain(subject: Analyzer, data: Path, split: str = "test") -> Re
     return bundle_report("lfw-chain", f"LFW expression, {split} people", subject, len(everyone), dropped, metrics)
 
 
-def _mean(hits: npt.NDArray[np.bool_], rows: Rows) -> float:
+def _mean(hits: Bools, rows: Indices) -> float:
     return float(hits[rows].mean())
 
 
-def _smile_metrics(targets: Labels, faces: Faces, people: npt.NDArray[np.str_]) -> list[MetricValue]:
+def _smile_metrics(targets: Integers, faces: Faces, people: npt.NDArray[np.str_]) -> list[MetricValue]:
     """How well AU12 alone separates happy from neutral faces."""
     if "AU12" not in faces.action_unit_labels:
         return []
@@ -94,10 +94,10 @@ def _smile_metrics(targets: Labels, faces: Faces, people: npt.NDArray[np.str_]) 
     return [bootstrap_metric(name, len(rows), lambda drawn: roc_auc(happy[drawn], smile[drawn]), groups=people[rows])]
 
 
-def _main_face(faces: Faces) -> Probabilities:
+def _main_face(faces: Faces) -> Float32:
     """Expression probabilities (8,) of the largest face; NaN without one."""
     if not len(faces):
         return np.full(len(EXPRESSIONS), np.nan, np.float32)
     sides = faces.boxes[:, 2:] - faces.boxes[:, :2]
-    probabilities: Probabilities = expression_probabilities(faces)[int(sides.prod(axis=1).argmax())]
+    probabilities: Float32 = expression_probabilities(faces)[int(sides.prod(axis=1).argmax())]
     return probabilities

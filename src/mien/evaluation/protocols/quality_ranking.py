@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.affect import Analyzer, cut_faces
-from mien.core import MetricValue
+from mien.core import Bools, Float32, Image, Indices, MetricValue
 from mien.datasets import FaceSamples, load_ferplus, load_lfw, person
 from mien.evaluation.corruptions import degrade
-from mien.evaluation.evaluation_report import Report, Rows, bootstrap_metric
+from mien.evaluation.evaluation_report import Report, bootstrap_metric
 from mien.evaluation.face_crops import (
     FERPLUS_PX,
     WITHOUT_TEST,
@@ -27,8 +27,6 @@ from mien.evaluation.face_crops import (
 )
 from mien.faces import Detections, LandmarkModel, load_landmark_net, quality_signals
 from mien.metrics import aurc, risk_coverage, roc_auc
-
-Image = npt.NDArray[np.uint8]
 
 # FER+ faces are 48 px; enlarged as by a zoom, they are large enough for detectors.
 _LARGEST_ZOOM = 3.0
@@ -56,11 +54,11 @@ class DegradedPredictions:
 
     kinds: npt.NDArray[np.str_]
     names: npt.NDArray[np.str_]
-    signals: npt.NDArray[np.float32]
-    quality: npt.NDArray[np.float32]
-    scores: npt.NDArray[np.float32]
-    confidence: npt.NDArray[np.float32]
-    correct: npt.NDArray[np.bool_]
+    signals: Float32
+    quality: Float32
+    scores: Float32
+    confidence: Float32
+    correct: Bools
 
     @classmethod
     def concatenated(cls, parts: Iterable[DegradedPredictions]) -> DegradedPredictions:
@@ -113,7 +111,7 @@ def predict_degraded(analyzer: Analyzer, samples: FaceSamples, *, seed: int) -> 
     )
 
 
-def _followed_face(net: LandmarkModel, image: Image, known: npt.NDArray[np.float32]) -> Detections:
+def _followed_face(net: LandmarkModel, image: Image, known: Float32) -> Detections:
     """The face at five known keypoints, with the landmarks of the net where it is confident."""
     found = net.read(image, known[None])
     if found.confidence[0] >= HELD:
@@ -143,7 +141,7 @@ def evaluate_quality(subject: Analyzer, data: Path, split: str = "test") -> Repo
     )
 
 
-def confidence_scores(predictions: DegradedPredictions) -> dict[str, npt.NDArray[np.float32]]:
+def confidence_scores(predictions: DegradedPredictions) -> dict[str, Float32]:
     """Name of a confidence score -> its value for each face (N,)."""
     return {
         "quality": predictions.quality,
@@ -172,10 +170,10 @@ def _metrics(data: str, predictions: DegradedPredictions, groups: npt.NDArray[np
         ),
     ]
 
-    def area(rows: Rows, *, scores: npt.NDArray[np.float32]) -> float:
+    def area(rows: Indices, *, scores: Float32) -> float:
         return aurc(correct[rows], scores[rows])
 
-    def accuracy(rows: Rows, *, scores: npt.NDArray[np.float32]) -> float:
+    def accuracy(rows: Indices, *, scores: Float32) -> float:
         return 1 - float(risk_coverage(correct[rows], scores[rows])[min(kept, len(rows)) - 1])
 
     for name, scores in confidence_scores(predictions).items():
