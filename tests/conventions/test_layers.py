@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The contract between packages, which stands in pyproject.toml, holds."""
+"""The import contract between packages in pyproject.toml holds."""
 
+import ast
 import shutil
 from pathlib import Path
 
@@ -26,3 +27,17 @@ def test_an_upward_import_and_a_package_without_a_place_are_noticed(tmp_path: Pa
     assert done.returncode == 1, done.stdout + done.stderr
     assert "mien.core is not allowed to import mien.cli" in done.stdout
     assert "newcomer" in done.stdout
+
+
+def test_packages_are_imported_through_their_doors() -> None:
+    """Outside the command line, a package imports names from another one's ``__init__``, never from its modules."""
+    package = ROOT / "src" / "mien"
+    past_doors = []
+    for path in sorted(package.rglob("*.py")):
+        own = path.relative_to(package).parts[0]
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            imported = node.module or "" if isinstance(node, ast.ImportFrom) else ""
+            parts = imported.split(".")
+            if own != "cli" and parts[0] == "mien" and len(parts) > 2 and parts[1] != own:
+                past_doors.append(f"{path.relative_to(package)}:{node.lineno} {imported}")
+    assert past_doors == []

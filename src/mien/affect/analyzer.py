@@ -41,6 +41,8 @@ from mien.core import (
     with_shortcuts,
 )
 from mien.faces import (
+    N_KEYPOINTS,
+    N_LANDMARKS,
     Detections,
     FaceDetector,
     FaceFollower,
@@ -52,7 +54,6 @@ from mien.faces import (
     parse_detector,
     refine_landmarks,
 )
-from mien.faces.detector import N_KEYPOINTS, N_LANDMARKS
 from mien.inference import Bundle, load_bundle, usable_cores
 from mien.jobs import batched, map_in_order, prefetch
 from mien.media import VideoFrame, as_rgb, load_image, open_video

@@ -5,6 +5,8 @@ from mien.core import DEFAULT_LANDMARK_MODEL, NO_LANDMARK_MODEL
 from mien.faces.alignment import align_faces, keypoints_of, resize_face, similarity_transform, to_colour, warp_face
 from mien.faces.detector import (
     DETECTORS,
+    N_KEYPOINTS,
+    N_LANDMARKS,
     Detections,
     DetectorInfo,
     FaceDetector,
@@ -31,6 +33,8 @@ __all__ = [
     "DETECTORS",
     "MAX_LOST_S",
     "NO_LANDMARK_MODEL",
+    "N_KEYPOINTS",
+    "N_LANDMARKS",
     "SIGNALS",
     "CutDetector",
     "Detections",
