@@ -130,7 +130,7 @@ def join_sets(parts: Sequence[TrainingSet]) -> TrainingSet:
 
     Raises:
         ConfigError: Two sets name the labels of a task differently.
-        DatasetError: TrainingImages and vectors are mixed, or there is no set.
+        DatasetError: Images and vectors are mixed, or there is no set.
     """
     if not parts:
         raise DatasetError("there is no set to train on")
