@@ -6,14 +6,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mien.affect import Smoothing, box_mean, fill_gaps
-from mien.core import EXPRESSIONS, ConfigError, Faces, InputError
+from mien.affect import Analyzer, Smoothing, box_mean, fill_gaps
+from mien.core import EXPRESSIONS, ConfigError, Faces, InputError, ModelError
 from mien.datasets import ACTION_UNITS_12
-from mien.evaluation import PostProcessing
+from mien.evaluation import BundleOnCropFolder, PostProcessing, TablePredictor, validate_submission
 from mien.evaluation.challenge.predictions import read_predictions
 from mien.evaluation.challenge.submission_formats import submission_format
 from mien.evaluation.challenge.submissions import write_submission
-from tests.helpers.submission_data import HEADERS, NAMES, random_faces, write_example_tables, write_list, write_table
+from tests.helpers.submission_data import (
+    HEADERS,
+    NAMES,
+    random_faces,
+    write_crops,
+    write_example_tables,
+    write_list,
+    write_table,
+)
 
 
 @pytest.fixture
@@ -129,3 +137,37 @@ def test_a_video_that_nobody_analysed_is_an_error(tables: tuple[Path, dict[int, 
     assert not (tmp_path / "va.txt").exists()
     with pytest.raises(ConfigError, match="expr"):
         write_submission("exp", tables[0], listed, tmp_path / "x.txt")
+
+
+def test_a_bundle_on_crops_and_its_predictor_write_the_same(tmp_path: Path) -> None:
+    data = write_crops(tmp_path)
+    crops = data / "cropped_aligned"
+    track = next(path.name for path in sorted(crops.iterdir()))
+    listed = write_list(tmp_path / "list.txt", HEADERS["va"], [f"{track}/{frame:05d}.jpg" for frame in range(1, 6)])
+    post = PostProcessing(smoothing="va=1")
+    done = write_submission("va", "mien-light", listed, tmp_path / "a.txt", crops=crops, post_processing=post)
+    assert done.n_rows == 5
+    predictor = TablePredictor([BundleOnCropFolder(Analyzer(threads=1), crops)], smoothing=Smoothing(va=1))
+    write_submission("va", predictor, str(listed), str(tmp_path / "b.txt"))
+    written = [np.loadtxt(tmp_path / name, delimiter=",", skiprows=1, usecols=(1, 2)) for name in ("a.txt", "b.txt")]
+    np.testing.assert_allclose(*written, atol=1e-6)
+    assert validate_submission("va", tmp_path / "a.txt", listed) == 5
+    with pytest.raises(ModelError, match="mien-points"):
+        write_submission("va", "mien-points", listed, tmp_path / "c.txt", crops=crops)
+
+
+def test_what_cannot_be_submitted(tables: tuple[Path, dict[int, Faces]], tmp_path: Path) -> None:
+    listed = write_list(tmp_path / "list.txt", HEADERS["va"], NAMES)
+    weights = PostProcessing(weights={"va": (1.0,)})
+    for subject, options in (
+        ("mien-light", {}),
+        (tmp_path / "list.txt", {}),
+        ("mien-light", {"crops": tmp_path, "post_processing": weights}),
+        (tables[0], {"features": [tmp_path]}),
+    ):
+        with pytest.raises(ConfigError):
+            write_submission("va", subject, listed, tmp_path / "va.txt", **options)
+    emi = write_list(tmp_path / "emi_list.csv", "Filename", ["00001"])
+    with pytest.raises(ConfigError, match="takes no further option"):
+        write_submission("emi", tmp_path, emi, tmp_path / "emi.csv", post_processing=weights)
+    assert not (tmp_path / "va.txt").exists()

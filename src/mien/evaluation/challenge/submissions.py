@@ -16,7 +16,6 @@ import pyarrow.compute as pc
 
 from mien.core import ConfigError, Float64, Indices, InputError, Int64
 from mien.evaluation.challenge.clip_head_predictions import HeadsOnFeatures
-from mien.evaluation.challenge.crop_scores import BundleOnCropFolder
 from mien.evaluation.challenge.ensembles import TablePredictor
 from mien.evaluation.challenge.post_processing import PostProcessing
 from mien.evaluation.challenge.predictions import read_list, read_predictions, validate_predictions, write_predictions
@@ -45,7 +44,7 @@ class Submission:
 
 def write_submission(
     task: str,
-    subject: Subject | BundleOnCropFolder,
+    subject: Subject,
     list_path: str | Path,
     out: str | Path,
     *,
@@ -62,7 +61,7 @@ def write_submission(
         task: Name in `SUBMISSIONS`.
         subject: A folder of affect tables, or several to blend; a bundle (name, folder or analyzer) together with
             ``crops``; for ``emi`` a folder of a head over clips, several to blend, or one folder of CSV files in the
-            format of the submission; or any of them loaded.
+            format of the submission; or a loaded `TablePredictor` or `HeadsOnFeatures`.
         list_path: The official list.
         out: File to write.
         crops: Folder of official crops, ``<track>/00001.jpg``, on which a bundle runs; None for all other subjects.
@@ -120,8 +119,6 @@ def _predictor(
 ) -> TablePredictor | HeadsOnFeatures | Path:
     """What fills the list: tables or a bundle, heads, or the folder of CSV files of ``emi``."""
     post = post_processing or PostProcessing()
-    if isinstance(subject, BundleOnCropFolder):
-        return TablePredictor([subject], smoothing=post.filter(), thresholds=post.limits(task_format))
     if crops is not None:
         if post.weights or features:
             raise ConfigError("one bundle on crops has no weights and no features; leave them out")
