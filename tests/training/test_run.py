@@ -1,79 +1,102 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a researcher's folder to a bundle by the command line, and the page of all keys."""
+"""The door `mien.training.train`: what it decides, what it refuses, and what the package exports."""
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
 from click.testing import CliRunner
 
-pytest.importorskip("torch", reason="the workshop is an extra: pip install 'mien[train]'")
-pytest.importorskip("lightning", reason="the workshop is an extra: pip install 'mien[train]'")
+pytest.importorskip("torch", reason="needs the extra train: pip install 'mien[train]'")
+pytest.importorskip("lightning", reason="needs the extra train: pip install 'mien[train]'")
 
-from mien.affect import Analyzer
-from mien.cli.main import mien
+import mien.training
+from mien.cli.main import exit_code
+from mien.cli.main import mien as command
+from mien.core import ConfigError
 from mien.datasets import create_example
-from mien.inference import load_spec
-from mien.training import load_recipe
-from mien.training.data.sources import load_training_data
-
-pytestmark = pytest.mark.filterwarnings("default")  # torch and its exporter warn about themselves
-
-ROOT = Path(__file__).resolve().parents[2]
-
-RECIPE = """
-name = "my-rafdb"
-[data]
-sources = [{ name = "rafdb" }]
-valid = [{ name = "rafdb", split = "test" }]
-expressions = "raf_basic"
-[model]
-backbone = "mobilenetv3_small_050"
-colour = "rgb"
-input_px = 64
-[heads.expression]
-[losses.expression]
-name = "soft_cross_entropy"
-[[stages]]
-epochs = 1
-peak_lr = 1e-3
-keep = "best"
-best_by = "expression accuracy"
-"""
+from mien.training import ComputeSettings, load_recipe, load_training_data, run, train
+from tests.helpers.repository import ROOT
 
 
-def test_a_folder_becomes_a_bundle(tmp_path: Path) -> None:
-    create_example("rafdb", tmp_path / "data")
-    (tmp_path / "recipe.toml").write_text(RECIPE)
-    out = tmp_path / "bundle"
-    arguments = ["--data", tmp_path / "data", "--out", out, "--cache", tmp_path / "cache", "--seed", 7]
-    done = CliRunner().invoke(mien, ["train", *map(str, [tmp_path / "recipe.toml", *arguments])])
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """The calls of the two kinds of training, which do nothing here."""
+    calls: list[tuple[Any, ...]] = []
+    for name in ("train_bundle", "train_head"):
+        monkeypatch.setattr(run, name, lambda *given, name=name: calls.append((name, *given)))
+    return calls
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("mien-light", "train_bundle"),
+        ("mien-points", "train_bundle"),
+        ("hse-va", "train_head"),
+        ("eri-sequence", "train_head"),
+    ],
+)
+def test_the_recipe_decides_the_kind_of_training(name: str, kind: str, trained: list[tuple[Any, ...]]) -> None:
+    train(name, "data", "out")
+    assert trained[0][:4] == (kind, load_recipe(name), Path("data"), Path("out"))
+    assert trained[0][4] == Path("out.work")
+
+
+def test_options_reach_the_training(trained: list[tuple[Any, ...]]) -> None:
+    compute = ComputeSettings(threads=1)
+    train("hse-va", "data", "out", compute, work="elsewhere", model="my-net", seed=7, refit=True)
+    recipe = dataclasses.replace(load_recipe("hse-va"), seed=7).refit()
+    assert trained == [("train_head", recipe, Path("data"), Path("out"), Path("elsewhere"), compute, "my-net")]
+
+
+def test_a_recipe_may_be_an_object(trained: list[tuple[Any, ...]]) -> None:
+    recipe = dataclasses.replace(load_recipe("mien-light"), ema_decay=0.9)
+    train(recipe, "data", "out")
+    assert trained[0][1] is recipe
+
+
+def test_a_model_is_for_heads_in_python_and_on_the_command_line(trained: list[tuple[Any, ...]]) -> None:
+    with pytest.raises(ConfigError, match="mien-light trains on pictures") as raised:
+        train("mien-light", "data", "out", model="my-net")
+    assert exit_code(raised.value) == 2
+    done = CliRunner().invoke(command, ["train", "mien-light", "--data", "d", "--out", "o", "--model", "my-net"])
+    assert str(done.exception) == str(raised.value)
+    assert trained == []
+
+
+def test_the_command_calls_the_door(trained: list[tuple[Any, ...]]) -> None:
+    arguments = ["train", "hse-va", "--data", "d", "--out", "o", "--refit", "--seed", "3", "--threads", "2"]
+    done = CliRunner().invoke(command, [*arguments, "--precision", "bf16", "--cache", "c", "--work", "w"])
     assert done.exit_code == 0, done.output
-    spec = load_spec(out)
-    assert spec.recipe == "my-rafdb"
-    assert "seed 7" in spec.provenance
-    assert spec.training_sources[0].n == 2
-    assert "decide who may use the weights" in spec.weights_notice
-    assert any("selected on the validation set" in limit for limit in spec.limitations)
-    faces = Analyzer(out).crops([np.zeros((50, 40, 3), np.uint8)])
-    assert set(faces.expression_labels) == {
-        "neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear",
-    }  # fmt: skip
-    assert str(tmp_path).encode() not in (out / "model.onnx").read_bytes()
+    compute = ComputeSettings(threads=2, precision="bf16", cache=Path("c"))
+    recipe = dataclasses.replace(load_recipe("hse-va"), seed=3).refit()
+    assert trained == [("train_head", recipe, Path("d"), Path("o"), Path("w"), compute, None)]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("machine", ["--devices=2", "--precision=bf16"])
-def test_several_processes_and_half_precision_end_in_a_bundle(tmp_path: Path, machine: str) -> None:
-    create_example("rafdb", tmp_path / "data")
-    (tmp_path / "recipe.toml").write_text(RECIPE)
-    # A process of its own: the helpers of a run on several devices start the same command again.
-    command = [sys.executable, "-m", "mien", "train", tmp_path / "recipe.toml", "--data", tmp_path / "data"]
-    arguments = ["--out", tmp_path / "bundle", "--cache", tmp_path / "cache", "--threads", 1, machine]
-    subprocess.run([str(part) for part in [*command, *arguments]], check=True, timeout=300)
-    assert Analyzer(tmp_path / "bundle").crops([np.zeros((50, 40, 3), np.uint8)]).expression.shape == (1, 7)
+def test_an_unknown_recipe_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such recipe"):
+        train("no-such-recipe", tmp_path, tmp_path / "out")
+
+
+def test_every_export_is_there() -> None:
+    assert mien.training.__all__ == sorted(
+        mien.training.__all__, key=lambda name: (not name.isupper(), name.islower(), name)
+    )
+    for name in mien.training.__all__:
+        assert getattr(mien.training, name) is not None
+        assert name in dir(mien.training)
+    with pytest.raises(AttributeError, match="no attribute 'gaze'"):
+        _ = mien.training.gaze
+
+
+def test_recipes_are_read_without_torch() -> None:
+    code = "import sys, mien.training as t; t.load_recipe('mien-light'); print({'torch', 'timm'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
 
 
 def test_the_recipe_on_the_page_reads_and_fits_its_data(tmp_path: Path) -> None:

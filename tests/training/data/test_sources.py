@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every source that has a made-up tree teaches a net; labels arrive by name, pictures from wherever they are."""
+"""Every source with an example tree trains a network; held-out rows, joined sets, and slips."""
 
 import dataclasses
 import json
@@ -39,7 +39,7 @@ def recipe_for(name: str, tasks: tuple[str, ...]) -> Recipe:
     data = DataSettings(sources=(SourceSettings(name=name),), expressions=ORDERS.get(name, "canonical"))
     return create_recipe(
         data=data,
-        # At 64 px the last map has four places, so that BatchNorm can learn from a tree with one picture.
+        # At 64 px the last map has four places, so that BatchNorm can train on a tree with one picture.
         model=ModelSettings(backbone="mobilenetv3_small_050", input_px=64),
         heads={task: HeadSettings() for task in tasks},
         losses={task: LossSettings(name=LOSSES[task]) for task in tasks},
@@ -53,49 +53,19 @@ def tasks_of(name: str, folder: Path) -> tuple[str, ...]:
     return tuple(load_source(every.data.sources[0], folder, every).targets)
 
 
-# Whole videos are learnt from as stored vectors: test_heads.py.
+# Whole videos are stored vectors: tests/training/test_head_training.py.
 @pytest.mark.parametrize("name", [name for name in SOURCES if SOURCES[name].has_fixture and name not in ("emi", "eri")])
 def test_a_researchers_folder_trains(name: str, tmp_path: Path) -> None:
     create_example(name, tmp_path / "data")
     recipe = recipe_for(name, tasks_of(name, tmp_path / "data"))
-    machine = ComputeSettings(cache=tmp_path / "cache")
-    trainer, training_data = train_network(recipe, tmp_path / "data", tmp_path / "work", machine)
+    compute = ComputeSettings(cache=tmp_path / "cache")
+    trainer, training_data = train_network(recipe, tmp_path / "data", tmp_path / "work", compute)
     assert trainer.progress.stage == 1
     assert training_data.card.training_sources[0].n == len(training_data.train_set)
     assert set(training_data.train_set.targets) == set(recipe.tasks)
 
 
-def test_partial_labels_of_the_multi_task_set(tmp_path: Path) -> None:
-    create_example("affwild2-mtl", tmp_path)
-    recipe = recipe_for("affwild2-mtl", tuple(LOSSES))
-    samples = load_source(recipe.data.sources[0], tmp_path, recipe)
-    # Of four rows, one has no picture and one no usable label.
-    assert samples.groups == ("video1", "video1")  # tracks of one video are one group
-    assert samples.known("expression").tolist() == [True, False]
-    assert samples.known("valence_arousal").tolist() == [True, True]
-    assert samples.labels["expression"][samples.targets["expression"][0].argmax()] == "happiness"
-    assert samples.targets["action_units"].shape == (2, 12)
-
-
-def test_classes_that_a_recipe_does_not_have_are_unknown(tmp_path: Path) -> None:
-    create_example("affectnet", tmp_path)
-    recipe = recipe_for("affectnet", ("expression", "valence_arousal"))
-    seven = dataclasses.replace(recipe, data=dataclasses.replace(recipe.data, expressions="hse_7"))
-    for chosen, known in ((recipe, [True, True, True]), (seven, [True, False, True])):  # the second is contempt
-        samples = load_source(chosen.data.sources[0], tmp_path, chosen)
-        assert samples.known("expression").tolist() == known
-    assert np.isnan(samples.targets["expression"][1]).all()
-
-
-def test_face_boxes_cut_the_picture(tmp_path: Path) -> None:
-    create_example("affectnet", tmp_path)
-    recipe = recipe_for("affectnet", ("expression",))
-    inputs = load_source(recipe.data.sources[0], tmp_path, recipe).inputs
-    assert inputs[0].shape == (1, 1)  # the box lies outside the example's 16 px picture
-    assert inputs[2].shape == (16, 16)  # no box: the whole picture
-
-
-def test_rows_set_aside_share_no_group_and_survive_reordering() -> None:
+def test_held_out_rows_share_no_group_and_survive_reordering() -> None:
     samples = create_samples(40, create_recipe())
     groups = tuple(f"video {row // 4}" for row in range(40))
     grouped = dataclasses.replace(samples, groups=groups)
@@ -138,7 +108,7 @@ def write_vectors(folder: Path, n: int = 16) -> None:
     (folder / "labels.json").write_text(json.dumps(samples.labels))
 
 
-def test_vectors_teach_heads_from_disk(tmp_path: Path) -> None:
+def test_vectors_on_disk_train_heads(tmp_path: Path) -> None:
     write_vectors(tmp_path / "data")
     data = DataSettings(sources=(SourceSettings(name="vectors"),))
     recipe = create_vector_recipe(data=data)

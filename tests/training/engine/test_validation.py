@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Validation metrics of known outputs, and outputs of a network for clean inputs."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the extra train: pip install 'mien[train]'")
+
+from mien.training.data.batch_loader import clean_inputs  # noqa: E402 - needs torch
+from mien.training.engine.validation import raw_outputs, validation_metrics  # noqa: E402 - needs torch
+from mien.training.losses.registry import create_loss  # noqa: E402 - needs torch
+from mien.training.models.network import AffectNetwork  # noqa: E402 - needs torch
+from tests.helpers.synthetic_data import create_recipe, create_samples  # noqa: E402 - needs torch
+
+NAN = np.nan
+
+
+def test_metrics_by_hand() -> None:
+    recipe = create_recipe()
+    targets = {
+        "expression": np.eye(8, dtype=np.float32)[[0, 1, 1, 2]],
+        "valence_arousal": np.array([[0, 0], [1, 1], [0, 0], [NAN, NAN]], np.float32),
+        "action_units": np.array([[1, 0], [0, 1], [1, 1], [NAN, 0]], np.float32),
+    }
+    outputs = {
+        "expression": 9 * np.eye(8, dtype=np.float32)[[0, 1, 0, 2]],
+        "valence_arousal": np.array([[0, 0], [1, 1], [0, 0], [9, 9]], np.float32),
+        "action_units": np.array([[9, -9], [-9, 9], [-9, 9], [9, 9]], np.float32),
+    }
+    losses = {task: create_loss(recipe.losses[task], values) for task, values in targets.items()}
+    found = validation_metrics(
+        outputs, targets, losses, {"expression": 1.0, "valence_arousal": 0.5, "action_units": 2.0}
+    )
+    assert found["expression accuracy"] == 0.75
+    assert found["expression macro F1"] == pytest.approx((2 / 3 + 2 / 3 + 1 + 0 * 5) / 8)
+    assert found["P_VA"] == pytest.approx(1)  # the unknown row does not count
+    assert found["P_AU"] == pytest.approx((2 / 3 + 1) / 2)  # nor does the row with an unknown unit
+    assert found["P_MTL"] == pytest.approx(found["P_VA"] + found["expression macro F1"] + found["P_AU"])
+    assert found["loss"] == pytest.approx(
+        found["expression loss"] + 0.5 * found["valence_arousal loss"] + 2 * found["action_units loss"]
+    )
+
+
+def test_other_tasks_have_a_pearson_correlation_and_unknown_ones_none() -> None:
+    truth = np.array([[0.0], [0.5], [1.0]], np.float32)
+    losses = {
+        task: lambda outputs, targets: (outputs - targets).nan_to_num().square().mean() for task in ("eri", "emi")
+    }
+    found = validation_metrics(
+        {"eri": 0.2 + 0.1 * truth, "emi": truth}, {"eri": truth, "emi": NAN * truth}, losses, {"eri": 1.0, "emi": 1.0}
+    )
+    assert found["eri Pearson"] == pytest.approx(1)
+    assert "emi Pearson" not in found
+
+
+def test_outputs_are_those_of_clean_inputs() -> None:
+    recipe = create_recipe()
+    samples = create_samples(9, recipe)
+    network = AffectNetwork(recipe, samples.labels)
+    rows = np.array([7, 2])
+    found = raw_outputs(network.train(), samples, recipe, rows)
+    assert not network.training
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(clean_inputs(samples, recipe, rows)))
+    for task, values in zip(recipe.tasks, expected, strict=False):
+        np.testing.assert_allclose(found[task], values.numpy(), atol=1e-6)
+    assert {task: len(values) for task, values in raw_outputs(network, samples, recipe).items()} == dict.fromkeys(
+        recipe.tasks, 9
+    )
