@@ -393,7 +393,7 @@ def test_frames_before_a_break_are_given_out(analyzer: Analyzer, face: Image) ->
         ({"faces": "best"}, ConfigError, "faces must be all, largest"),
         ({"detector": "mtcnm"}, ConfigError, "did you mean 'mtcnn'"),
         ({"runtime": "onnxruntim"}, ConfigError, "did you mean 'onnxruntime'"),
-        ({"threads": 0}, ConfigError, "threads must be at least 1"),
+        ({"threads": 0}, ConfigError, "threads must be from 1 to"),
         ({"min_quality": 1.1}, ConfigError, "min_quality must be from 0 to 1, got 1.1"),
         ({"thread": 1}, TypeError, "unknown option 'thread'; did you mean 'threads'?"),
         ({"model": "mien-light2"}, ModelError, "did you mean 'mien-light'"),

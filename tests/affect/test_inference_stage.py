@@ -26,7 +26,7 @@ SPEC = ModelSpec(
     version="1",
     sha256="",
     input=InputSpec(name="x", size_px=4, colour="gray", layout="NHWC", dtype="uint8"),
-    crop=CropSpec(template=((0.0, 0.0),) * 5),
+    crop=CropSpec(template=((0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8))),
     tasks=(EXPRESSION, AFFECT, UNITS),
     features="features",
 )

@@ -54,7 +54,7 @@ def test_an_unknown_shortcut_names_near_ones(name: str, message: str) -> None:
 
 
 def test_a_shortcut_is_checked_like_a_field() -> None:
-    with pytest.raises(ConfigError, match="every must be at least 1"):
+    with pytest.raises(ConfigError, match="every must be from 1 to"):
         with_shortcuts({"every": 0}, VideoOptions())
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bundles: the shipped one works, a harmed one is refused with its name and what to do."""
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -10,9 +11,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
 
 from mien.core import InputSpec, ModelError
-from mien.inference import Bundle, bundle_digest, find_bundle, list_bundles, load_bundle, load_spec, prepare
+from mien.inference import Bundle, bundle_digest, find_bundle, list_bundles, load_bundle, load_head, load_spec, prepare
+from tests.helpers.json_mutants import mutants
+from tests.helpers.small_heads import small_head
 
 
 @pytest.fixture
@@ -143,6 +147,25 @@ def test_a_missing_key(folder: Path, key: str) -> None:
         (lambda spec: spec["tasks"].append(spec["tasks"][0]), "each task once"),
         (lambda spec: spec.update(tasks={}), "tasks must be a list"),
         (lambda spec: spec.update(name=7), "name must be str, got 7"),
+        (lambda spec: spec.update(name="\x1b[31mred"), "name must be 1 to 200 printable characters"),
+        (lambda spec: spec.update(name="\ud800"), "name must be Unicode text"),
+        (lambda spec: spec["input"].update(size_px=100_000), "input: size_px must be at most 1024, got 100000"),
+        (lambda spec: spec["input"].update(size_px=[1] * 1000), r"size_px must be int, got \[1, .{190,200}\.\.\.$"),
+        (lambda spec: spec["crop"].update(template=[[0, 0]] * 5), "crop: a template has the first eye at the left"),
+        (lambda spec: spec["crop"]["template"].reverse(), "crop: a template has the first eye at the left"),
+        (lambda spec: spec["crop"]["template"].__setitem__(0, [-50, 0.4]), "crop: the keypoints .* are fractions"),
+        (lambda spec: spec["crop"]["template"].__setitem__(2, [float("nan"), 0.4]), "template must be finite"),
+        (lambda spec: spec["crop"]["template"].__setitem__(2, [10**400, 0.4]), r"template\[2\]\[0\] is too large"),
+        (lambda spec: spec["tasks"][0].update(temperature=float("nan")), "temperature must be finite"),
+        (lambda spec: spec["tasks"][0].update(temperature=1e-9), "temperature of expression must be from 0.001 to"),
+        (lambda spec: spec["tasks"][2]["thresholds"].__setitem__(0, 1.5), r"thresholds of action_units .* \[0, 1\]"),
+        (lambda spec: spec["tasks"][0]["labels"].__setitem__(0, ""), "labels must be 1 to 200 printable"),
+        (lambda spec: spec["tasks"][1].update(low=-7.0), r"low and high of valence_arousal must be within \[-1, 1\]"),
+        (lambda spec: spec["tasks"][0].update(low=1.0), "low of expression must be below high"),
+        (lambda spec: spec.update(features="expression_logits"), "must name another output of the graph"),
+        (lambda spec: spec["tasks"][1].update(output="expression_logits"), "must name another output of the graph"),
+        (lambda spec: spec["quality"].update(intercept=float("inf")), "quality: intercept must be finite"),
+        (lambda spec: spec["quality"]["mean"].__setitem__(0, float("-inf")), "quality: mean must be finite"),
     ],
 )
 def test_a_wrong_value(folder: Path, change: Callable[[dict[str, Any]], Any], message: str) -> None:
@@ -163,6 +186,160 @@ def test_a_graph_without_what_the_description_names(folder: Path, change: Callab
     edit(folder, change)
     with pytest.raises(ModelError, match=r"copy: the graph has inputs .* model\.json names"):
         load_bundle(folder)
+
+
+def test_a_description_without_outputs(folder: Path) -> None:
+    edit(folder, lambda spec: spec.update(tasks=[], features=""))
+    with pytest.raises(ModelError, match="names neither tasks nor features"):
+        load_bundle(folder)
+
+
+def test_a_description_nested_too_deep(folder: Path) -> None:
+    (folder / "model.json").write_text("[" * 100_000 + "]" * 100_000, "utf-8")
+    with pytest.raises(ModelError, match=r"model\.json: not JSON"):
+        load_spec(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda spec: spec["tasks"][0]["labels"].append("bored"),
+            r"expression_logits must have .*labels; got \(2, 8\)",
+        ),
+        (lambda spec: spec["tasks"][0]["labels"].pop(), r"expression_logits must have .*labels; got \(2, 8\)"),
+        (lambda spec: spec["input"].update(dtype="float32", mean=[0.0], std=[1.0]), "cannot run it on these inputs"),
+        (lambda spec: spec["input"].update(layout="NCHW"), "cannot run it on these inputs"),
+        (lambda spec: spec["input"].update(colour="rgb"), "cannot run it on these inputs"),
+        (lambda spec: spec["input"].update(size_px=64), "cannot run it on these inputs"),
+    ],
+)
+def test_a_graph_that_does_something_else(folder: Path, change: Callable[[dict[str, Any]], Any], message: str) -> None:
+    edit(folder, change)
+    with pytest.raises(ModelError, match=rf"copy: the graph does not do what model\.json says: .*{message}"):
+        load_bundle(folder, threads=1)
+
+
+def test_a_landmark_bundle_is_checked_alike(tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(find_bundle("mien-points"), tmp_path / "copy"))
+    edit(copy, lambda spec: spec["tasks"][0].update(output="eyes_logits") or spec["tasks"][2].update(output="points"))
+    with pytest.raises(ModelError, match=r"output eyes_logits must have shape \(2, 136\) .* got \(2, 2\)"):
+        load_bundle(copy, kind="landmarks", threads=1)
+
+
+def outputs_of(graph: str) -> tuple[Any, ...]:
+    """Nodes, constants and type of a graph whose output is wrong."""
+    from onnx import TensorProto, helper
+
+    weight = np.ones((16, 3), np.float32)
+    if graph == "not finite":
+        return [helper.make_node("MatMul", ["flat", "w"], ["logits"])], {"w": weight * np.float32(np.inf)}
+    if graph == "whole numbers":
+        product = helper.make_node("MatMul", ["flat", "w"], ["real"])
+        cast = helper.make_node("Cast", ["real"], ["logits"], to=TensorProto.INT64)
+        return [product, cast], {"w": weight}, TensorProto.INT64
+    if graph == "one row":
+        product = helper.make_node("MatMul", ["flat", "w"], ["rows"])
+        return [product, helper.make_node("ReduceMean", ["rows", "axes"], ["logits"])], {
+            "w": weight,
+            "axes": np.int64([0]),
+        }
+    return [helper.make_node("MatMul", ["flat", "w"], ["logits"])], {"w": np.ones((15, 3), np.float32)}
+
+
+@pytest.mark.parametrize(
+    ("graph", "message"),
+    [
+        ("not finite", "logits is not finite on a gray image"),
+        ("whole numbers", "logits must hold floating-point numbers, got int64"),
+        ("one row", r"logits must have shape \(2, 3\) for 2 faces, .*; got \(1, 3\)"),
+        ("damaged", "ONNX Runtime cannot run it|not a model that ONNX Runtime"),
+    ],
+)
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+def test_outputs_that_cannot_be_right(tmp_path: Path, graph: str, message: str, runtime: str) -> None:
+    pytest.importorskip("onnx", reason="needs onnx to make a graph")
+    if runtime == "openvino":
+        pytest.importorskip("openvino", reason="needs the extra openvino")
+    from tests.helpers.broken_graphs import write_bundle_of
+
+    with pytest.raises(ModelError, match=f"({message})"):
+        load_bundle(write_bundle_of(tmp_path / "bundle", *outputs_of(graph)), runtime=runtime, threads=1)
+
+
+CASES = Path(__file__).parents[3] / "shared" / "cases" / "files"
+
+
+@pytest.mark.parametrize(
+    ("case", "key"),
+    [("bundle_lab0_more", "labels"), ("bundle_size_100000", "size_px"), ("bundle_tmpl_zero", "template")],
+)
+def test_descriptions_of_shared_cases(folder: Path, case: str, key: str) -> None:
+    source = CASES / f"{case}.model.json"
+    if not source.is_file():
+        pytest.skip("needs shared/cases")
+    (folder / "model.json").write_bytes(source.read_bytes())
+    with pytest.raises(ModelError, match=key):
+        load_bundle(folder, threads=1)
+
+
+def small_bundle(folder: Path) -> dict[str, Any]:
+    """Write a small bundle and return its description."""
+    pytest.importorskip("onnx", reason="needs onnx to make a graph")
+    from tests.helpers.small_graphs import small_graph, small_spec
+
+    graph = small_graph()
+    (folder / "model.onnx").write_bytes(graph)
+    content: dict[str, Any] = json.loads(json.dumps(small_spec(graph).to_json()))
+    return content
+
+
+def check_mutants(folder: Path, name: str, content: dict[str, Any], load: Callable[..., Any], n: int) -> None:
+    """Load many mutants of a description: each is a model or a `ModelError`."""
+
+    @settings(max_examples=n, deadline=None, derandomize=True, database=None)
+    @given(mutants(content))
+    def check(mutant: object) -> None:
+        (folder / name).write_text(json.dumps(mutant), "utf-8")
+        with contextlib.suppress(ModelError):
+            load(folder, threads=1)
+
+    (folder / name).write_text(json.dumps(content), "utf-8")
+    load(folder, threads=1)
+    check()
+
+
+def test_mutated_descriptions_are_refused_or_work(tmp_path: Path) -> None:
+    check_mutants(tmp_path, "model.json", small_bundle(tmp_path), load_bundle, 150)
+
+
+@pytest.mark.slow
+def test_many_mutated_descriptions_are_refused_or_work(tmp_path: Path) -> None:
+    check_mutants(tmp_path, "model.json", small_bundle(tmp_path), load_bundle, 2000)
+
+
+def test_mutated_heads_are_refused_or_work(tmp_path: Path) -> None:
+    check_mutants(tmp_path, "head.json", small_head(tmp_path), load_head, 50)
+
+
+@pytest.mark.slow
+def test_many_mutated_heads_are_refused_or_work(tmp_path: Path) -> None:
+    check_mutants(tmp_path, "head.json", small_head(tmp_path), load_head, 1000)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"inputs": [{"made_by": "net", "digest": "n", "part": "scores", "n": 10**9}]}, "more than 1000000 values"),
+        ({"inputs": [{"made_by": "net", "digest": "n", "part": "scores", "n": 4}]}, "the graph does not do what head"),
+        ({"output": "other"}, "the graph has inputs"),
+        ({"input": ""}, "input must be 1 to 200 printable"),
+    ],
+)
+def test_a_wrong_head(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    (tmp_path / "head.json").write_text(json.dumps(small_head(tmp_path) | change), "utf-8")
+    with pytest.raises(ModelError, match=message):
+        load_head(tmp_path, threads=1)
 
 
 @pytest.mark.parametrize("load", [load_bundle, load_spec, bundle_digest])

@@ -10,7 +10,17 @@ import psutil
 import pytest
 
 from mien.core import ConfigError, ModelError
-from mien.inference import RUNTIMES, FakeSession, Session, create_session, machine_name, process_memory, usable_cores
+from mien.inference import (
+    RUNTIMES,
+    FakeSession,
+    Session,
+    create_session,
+    find_bundle,
+    machine_name,
+    process_memory,
+    usable_cores,
+)
+from mien.inference.runtime import max_threads
 
 BLOCK_NETWORK = """
 import socket, sys
@@ -175,3 +185,10 @@ def test_a_process_that_is_over_has_no_memory() -> None:
     assert process_memory(process.pid) is None
     process.wait()
     assert process_memory(process.pid) is None
+
+
+def test_more_threads_than_the_machine_can_use_are_refused() -> None:
+    model = find_bundle("mien-light") / "model.onnx"
+    create_session(model, threads=max_threads())
+    with pytest.raises(ConfigError, match=f"threads must be at most {max_threads()} on this machine"):
+        create_session(model, threads=max_threads() + 1)

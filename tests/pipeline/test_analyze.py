@@ -228,8 +228,8 @@ def test_an_overlay_of_a_photo(photo: Path, tmp_path: Path, face: np.ndarray, an
         ({"detector": "yunet=gone.onnx"}, ModelError, r"gone\.onnx"),
         ({"runtime": "onnx"}, ConfigError, "no runtime is named 'onnx'; did you mean 'onnxruntime'"),
         ({"model": "mien-ligth"}, ModelError, "did you mean 'mien-light'"),
-        ({"threads": 0}, ConfigError, "threads must be at least 1, got 0"),
-        ({"every": 0}, ConfigError, "every must be at least 1"),
+        ({"threads": 0}, ConfigError, "threads must be from 1 to 1,024, got 0"),
+        ({"every": 0}, ConfigError, "every must be from 1 to"),
         ({"start_s": 2, "stop_s": 1}, ConfigError, "empty"),
     ],
 )

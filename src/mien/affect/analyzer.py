@@ -37,6 +37,7 @@ from mien.core import (
     Image,
     InputError,
     Int64,
+    ModelError,
     ModelSpec,
     with_shortcuts,
 )
@@ -129,6 +130,11 @@ class Analyzer:
         self._choice = FaceSelector.for_media(config.faces)
         self._bundle = load_bundle(config.model, kind="affect", runtime=config.runtime, threads=config.threads)
         spec = self._bundle.spec
+        if spec.smoothing:
+            try:
+                Smoothing.of(spec.smoothing)
+            except ConfigError as error:
+                raise ModelError(f"{self._bundle.folder}: model.json: smoothing: {error}") from error
         if config.min_quality > 0 and spec.quality is None:
             raise ConfigError(
                 f"min_quality={config.min_quality:g} needs a quality model, and the bundle {spec.name} has none; "

@@ -11,7 +11,10 @@ from typing import Any, Literal
 from mien.core.errors import ConfigError, ModelError
 from mien.core.labels import EMI_EMOTIONS, ERI_EMOTIONS
 from mien.core.model_spec import TrainingSource
-from mien.core.typed import check_choices, read_typed
+from mien.core.typed import check_choices, check_text, read_typed
+
+# A limit far above every head: a larger number is damage, and would take the machine's memory.
+_MAX_LENGTH = 1_000_000
 
 HEAD_VERSION = 1
 """Version of the JSON layout; every other version is refused."""
@@ -53,6 +56,8 @@ class HeadInput:
         check_choices(self)
         if self.n < 1 or self.every < 1 or self.steps < 0:
             raise ConfigError(f"n and every must be at least 1, steps 0 or more, got {self.n, self.every, self.steps}")
+        if self.length > _MAX_LENGTH:
+            raise ConfigError(f"n of {self.n} and steps of {self.steps} give more than {_MAX_LENGTH} values")
 
     @property
     def length(self) -> int:
@@ -106,6 +111,10 @@ class HeadSpec:
             raise ConfigError(f"{self.task} has the labels {INTENSITY_LABELS[self.task]}, got {self.labels}")
         if not self.inputs:
             raise ConfigError("a head needs at least one input")
+        if self.n_inputs > _MAX_LENGTH:
+            raise ConfigError(f"the inputs have {self.n_inputs} values together, and {_MAX_LENGTH} are the most")
+        for name in ("name", "input", "output"):
+            check_text(name, getattr(self, name))
 
     @property
     def n_inputs(self) -> int:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from mien.core.errors import ConfigError, ModelError
 from mien.core.labels import ACTION_UNITS, DIMENSIONS, LANDMARK_COLUMNS
-from mien.core.typed import check_choices, read_typed
+from mien.core.typed import check_choices, check_finite, check_text, read_typed
 
 SPEC_VERSION = 1
 """Version of the JSON layout; every other version is refused."""
@@ -38,6 +38,17 @@ _FIXED_LABELS = {
     "eyes_open": ("image_left", "image_right"),
     "face": ("face",),
 }
+# Tasks whose values are probabilities, within [0, 1]; valence and arousal are within [-1, 1].
+_PROBABILITIES = frozenset({"expression", "action_units", "eyes_open", "face"})
+
+# Limits far above every published network: a larger number is damage, and would take the machine's memory.
+_MAX_SIZE_PX = 1024
+_MAX_LABELS = 1000
+_MAX_TEMPERATURE = 1e3
+# Keypoints of a template, in crop sides: a face may be larger than its crop, but a crop must show some of it.
+_MAX_OUTSIDE = 2.0
+# Smallest distance between the eyes, and from the eyes down to the mouth, as fractions of the crop's side.
+_MIN_EXTENT = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,11 +79,17 @@ class InputSpec:
 
     def __post_init__(self) -> None:
         check_choices(self)
+        check_finite(self)
+        check_text("name", self.name)
         expected = 0 if self.dtype == "uint8" else self.n_channels
         if (len(self.mean), len(self.std)) != (expected, expected):
             raise ConfigError(f"{self.dtype} {self.colour} input needs {expected} means and stds")
+        if self.std and not min(self.std) > 0:
+            raise ConfigError(f"every std must be above 0, got {self.std}")
         if self.size_px < 1:
             raise ConfigError(f"size_px must be positive, got {self.size_px}")
+        if self.size_px > _MAX_SIZE_PX:
+            raise ConfigError(f"size_px must be at most {_MAX_SIZE_PX}, got {self.size_px}")
 
     @property
     def n_channels(self) -> int:
@@ -103,6 +120,16 @@ class CropSpec:
         check_choices(self)
         if len(self.template) != 5 or any(len(place) != 2 for place in self.template):
             raise ConfigError(f"a template has 5 keypoints (x, y), got {self.template}")
+        check_finite(self)
+        if any(abs(value - 0.5) > _MAX_OUTSIDE for place in self.template for value in place):
+            raise ConfigError(f"the keypoints of a template are fractions of the crop's side, got {self.template}")
+        (left_x, left_y), (right_x, right_y), _, *mouth = self.template
+        down = sum(y for _, y in mouth) / 2 - (left_y + right_y) / 2
+        if right_x - left_x < _MIN_EXTENT or down < _MIN_EXTENT:
+            raise ConfigError(
+                "a template has the first eye at the left of the second and the mouth below both, "
+                f"at least {_MIN_EXTENT} of the crop's side away, got {self.template}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,18 +171,38 @@ class TaskSpec:
 
     def __post_init__(self) -> None:
         check_choices(self)
+        check_finite(self)
+        check_text("output", self.output)
         if len(set(self.labels)) != len(self.labels) or not self.labels:
             raise ConfigError(f"{self.task} needs distinct labels, got {self.labels}")
+        if len(self.labels) > _MAX_LABELS:
+            raise ConfigError(f"{self.task} has {len(self.labels)} labels, and {_MAX_LABELS} are the most")
+        for label in self.labels:
+            check_text("labels", label)
         if self.thresholds and len(self.thresholds) != len(self.labels):
             raise ConfigError(f"{self.task} has {len(self.labels)} labels and {len(self.thresholds)} thresholds")
+        if not all(0 <= threshold <= 1 for threshold in self.thresholds):
+            raise ConfigError(f"the thresholds of {self.task} must be within [0, 1], got {self.thresholds}")
         if not self.temperature > 0:
             raise ConfigError(f"the temperature of {self.task} must be positive, got {self.temperature}")
+        if not 1 / _MAX_TEMPERATURE <= self.temperature <= _MAX_TEMPERATURE:
+            limits = f"from {1 / _MAX_TEMPERATURE:g} to {_MAX_TEMPERATURE:g}"
+            raise ConfigError(f"the temperature of {self.task} must be {limits}, got {self.temperature}")
+        self._check_range()
         fixed = _FIXED_LABELS.get(self.task, self.labels)
         if self.labels != fixed:
             raise ConfigError(f"{self.task} must have the labels {fixed}, got {self.labels}")
         strange = [label for label in self.labels if label not in ACTION_UNITS]
         if self.task == "action_units" and strange:
             raise ConfigError(f"unknown action units {strange}; known are {list(ACTION_UNITS)}")
+
+    def _check_range(self) -> None:
+        if not self.low < self.high:
+            raise ConfigError(f"low of {self.task} must be below high, got {self.low} and {self.high}")
+        least = 0.0 if self.task in _PROBABILITIES else -1.0
+        bounded = self.task in _PROBABILITIES or self.task == "valence_arousal"
+        if bounded and not (least <= self.low and self.high <= 1):
+            raise ConfigError(f"low and high of {self.task} must be within [{least:g}, 1], got {self.low, self.high}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,6 +232,7 @@ class QualitySpec:
     command: str
 
     def __post_init__(self) -> None:
+        check_finite(self)
         if not self.signals or len(set(self.signals)) != len(self.signals):
             raise ConfigError(f"a quality model needs distinct signals, got {self.signals}")
         for name in ("weights", "mean", "deviation"):
@@ -277,11 +325,20 @@ class ModelSpec:
     quality: QualitySpec | None = None
 
     def __post_init__(self) -> None:
+        check_text("name", self.name)
         names = [task.task for task in self.tasks]
         if len(set(names)) != len(names):
             raise ConfigError(f"a bundle has each task once, got {names}")
         if len({name in _AFFECT_TASKS for name in names}) > 1:
             raise ConfigError(f"a bundle reads either affect or landmarks, not both, got {names}")
+        outputs = self.output_names
+        if len(set(outputs)) != len(outputs):
+            raise ConfigError(f"each output and features must name another output of the graph, got {outputs}")
+
+    @property
+    def output_names(self) -> list[str]:
+        """Names of the graph's outputs that are used, in order: the tasks', then the embedding."""
+        return [task.output for task in self.tasks] + ([self.features] if self.features else [])
 
     @property
     def kind(self) -> BundleKind:

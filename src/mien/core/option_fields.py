@@ -81,8 +81,9 @@ class CheckedOptions:
                 continue
             low = float("-inf") if info.minimum is None else info.minimum
             high = float("inf") if info.maximum is None else info.maximum
-            if isinstance(value, bool) or not isinstance(value, Real) or not low <= float(value) <= high:
-                limits = f"at least {low:g}" if info.maximum is None else f"from {low:g} to {high:g}"
+            number: Any = value  # `Real` has no order for mypy
+            if isinstance(value, bool) or not isinstance(value, Real) or not low <= number <= high:
+                limits = f"at least {low:g}" if info.maximum is None else f"from {low:g} to {high:,.15g}"
                 raise ConfigError(f"{one.name} must be {limits}, got {value!r}")
 
 

@@ -25,6 +25,9 @@ DEFAULT_BUNDLE = "mien-light"
 DEFAULT_LANDMARK_MODEL = "mien-points"
 """Name of the landmark bundle that is used where none is named."""
 
+# Thirty years: what is longer is no time in a video, and overflows the clocks of containers.
+_LONGEST_S = 1e9
+
 NO_LANDMARK_MODEL = "none"
 """Stands for no landmark model: faces keep the detector's five keypoints."""
 
@@ -82,6 +85,7 @@ class AnalyzerConfig(CheckedOptions):
             "--threads",
             metavar="N",
             minimum=1,
+            maximum=1024,
             changes_rows=False,
         ),
     )
@@ -146,7 +150,10 @@ class VideoOptions(CheckedOptions):
         ),
     )
     every: int = field(
-        default=1, metadata=option("Analyse only every N-th frame of videos.", "--every", metavar="N", minimum=1)
+        default=1,
+        metadata=option(
+            "Analyse only every N-th frame of videos.", "--every", metavar="N", minimum=1, maximum=1_000_000_000
+        ),
     )
     smooth: str | Any | None = field(
         default=None,
@@ -172,6 +179,8 @@ class VideoOptions(CheckedOptions):
             raise ConfigError(f"start_s must be at least 0, got {start_s}")
         if not start_s < stop_s:
             raise ConfigError(f"the range from {start_s:g} s to {stop_s:g} s is empty; stop_s must be above start_s")
+        if self.stop_s is not None and self.stop_s > _LONGEST_S:
+            raise ConfigError(f"stop_s must be at most {_LONGEST_S:g} s, got {stop_s:g}; leave it out for the end")
 
 
 @described
@@ -260,6 +269,7 @@ class JobOptions(CheckedOptions):
             "--workers",
             metavar="N",
             minimum=1,
+            maximum=1024,
             changes_rows=False,
         ),
     )

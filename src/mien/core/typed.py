@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+import math
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from typing import Any, Literal, TypeVar
@@ -13,6 +14,9 @@ from typing import Any, Literal, TypeVar
 from mien.core.errors import ConfigError
 
 Instance = TypeVar("Instance")
+
+_LONGEST_NAME = 200
+_LONGEST_SHOWN = 200
 
 
 def read_typed(kind: type[Instance], content: object, where: str) -> Instance:
@@ -98,6 +102,68 @@ def check_choices(instance: object) -> None:
                 _choice(typing.get_args(kinds[0]), item, name)
 
 
+def check_finite(instance: object) -> None:
+    """Check that no number of a dataclass is infinite or NaN, also in tuples; for ``__post_init__``.
+
+    Args:
+        instance: Instance of a dataclass.
+
+    Raises:
+        ConfigError: A number is not finite.
+
+    Examples:
+        >>> from dataclasses import dataclass
+        >>> @dataclass(frozen=True)
+        ... class Scale:
+        ...     std: tuple[float, ...]
+        ...
+        ...     def __post_init__(self) -> None:
+        ...         check_finite(self)
+        >>> Scale((1.0, float("nan")))
+        Traceback (most recent call last):
+        mien.core.errors.ConfigError: std must be finite, got (1.0, nan)
+    """
+    for one in fields(instance):  # type: ignore[arg-type]  # every caller is a dataclass
+        value = getattr(instance, one.name)
+        if not all(math.isfinite(number) for number in _numbers(value)):
+            raise ConfigError(f"{one.name} must be finite, got {value!r}")
+
+
+def check_text(name: str, value: str) -> None:
+    """Check that a name is short printable text, which tables, file names and terminals can show.
+
+    Args:
+        name: Name of the field, for the message.
+        value: Text to check.
+
+    Raises:
+        ConfigError: The text is empty, longer than 200 characters, or has control characters or surrounding spaces.
+
+    Examples:
+        >>> check_text("name", "mien-light")
+        >>> check_text("name", " mien")
+        Traceback (most recent call last):
+        mien.core.errors.ConfigError: name must be 1 to 200 printable characters, got ' mien'
+    """
+    if not 0 < len(value) <= _LONGEST_NAME or not value.isprintable() or value != value.strip():
+        raise ConfigError(f"{name} must be 1 to {_LONGEST_NAME} printable characters, got {_shown(value)}")
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    """The floats in a value, also those in nested tuples."""
+    if isinstance(value, tuple):
+        for item in value:
+            yield from _numbers(item)
+    elif isinstance(value, float):
+        yield value
+
+
+def _shown(value: Any) -> str:
+    """A value in error messages, shortened."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
+
+
 def _annotations(kind: Any) -> dict[str, Any]:
     return _cached_annotations(kind)
 
@@ -126,23 +192,28 @@ def _value(expected: Any, value: Any, where: str) -> Any:
         return _tuple(kinds, value, where)
     if isinstance(origin, type) and issubclass(origin, Mapping):
         if not isinstance(value, Mapping):
-            raise ConfigError(f"{where} must be a table, got {value!r}")
+            raise ConfigError(f"{where} must be a table, got {_shown(value)}")
         return {key: _value(kinds[1], item, f"{where}: {key}") for key, item in value.items()}
     if origin in (types.UnionType, typing.Union):
         if len(kinds) > 1 and all(is_dataclass(kind) for kind in kinds):
             return read_typed(_named_kind(kinds, value, where), value, where)
         return _one_of_several(kinds, value, where)
     if expected is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise ConfigError(f"{where} is too large, got {_shown(value)}") from None
     if type(value) is not expected:
-        raise ConfigError(f"{where} must be {expected.__name__}, got {value!r}")
+        raise ConfigError(f"{where} must be {expected.__name__}, got {_shown(value)}")
+    if isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise ConfigError(f"{where} must be Unicode text, got {_shown(value)}")
     return value
 
 
 def _choice(allowed: tuple[Any, ...], value: Any, where: str) -> Any:
     """The value, if it equals one of the choices in value and type."""
     if not any(type(value) is type(one) and value == one for one in allowed):
-        raise ConfigError(f"{where} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
+        raise ConfigError(f"{where} must be one of {', '.join(map(repr, allowed))}, got {_shown(value)}")
     return value
 
 
@@ -175,5 +246,5 @@ def _one_of_several(kinds: tuple[Any, ...], value: Any, where: str) -> Any:
     if isinstance(value, (list, tuple)) and len(lists) == 1:
         return _value(lists[0], value, where)
     if type(value) not in wanted:
-        raise ConfigError(f"{where} must be one of {[kind.__name__ for kind in wanted]}, got {value!r}")
+        raise ConfigError(f"{where} must be one of {[kind.__name__ for kind in wanted]}, got {_shown(value)}")
     return value

@@ -15,6 +15,7 @@ import numpy as np
 
 from mien.core import ConfigError, Image, ModelError
 from mien.faces.detector import N_KEYPOINTS, Detections, capped, require_rgb
+from mien.inference import is_model_file
 
 # The detector's first feature map has a cell per 8 px: smaller images have no cell.
 _SMALLEST_SIDE_PX = 8
@@ -39,7 +40,7 @@ class YunetDetector:
             raise ConfigError(f"max_side_px must be at least {_SMALLEST_SIDE_PX}, got {max_side_px}")
         if not 0 <= min_score <= 1:
             raise ConfigError(f"min_score must be within [0, 1], got {min_score}")
-        if not model.is_file():
+        if not is_model_file(model):
             raise ModelError(f"{model}: there is no such YuNet model file; check the path")
         try:
             self._net = cv2.FaceDetectorYN.create(str(model), "", (320, 320), min_score)

@@ -13,7 +13,9 @@ from mien.inference.bundle import (
     load_spec,
     prepare,
 )
+from mien.inference.limits import first_run
 from mien.inference.model_card import model_card
+from mien.inference.model_files import is_model_file, read_model_file
 from mien.inference.runtime import (
     RUNTIMES,
     FakeSession,
@@ -38,6 +40,8 @@ __all__ = [
     "bundle_digest",
     "create_session",
     "find_bundle",
+    "first_run",
+    "is_model_file",
     "list_bundles",
     "load_bundle",
     "load_head",
@@ -46,5 +50,6 @@ __all__ = [
     "model_card",
     "prepare",
     "process_memory",
+    "read_model_file",
     "usable_cores",
 ]

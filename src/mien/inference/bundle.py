@@ -6,6 +6,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -25,10 +26,20 @@ from mien.core import (
     ModelError,
     ModelSpec,
 )
+from mien.inference.limits import bounded_memory, first_run
+from mien.inference.model_files import MAX_DESCRIPTION_BYTES, is_model_file, read_model_file
 from mien.inference.runtime import Session, create_session
 
-# Faces per call: larger batches are no faster on a CPU and only cost memory.
+# Faces per call: larger batches are no faster on a CPU and only cost memory. Crops above some size go in smaller ones.
 _MAX_BATCH = 16
+_MAX_BATCH_PIXELS = _MAX_BATCH * 320 * 320
+
+# A graph is run once when it is loaded, on two gray crops: one that takes single images only, or that ignores the
+# batch, is then refused. This takes milliseconds with the installed bundles, and less than a second with large ones.
+_PROBE_ROWS = 2
+_PROBE_GRAY = 127
+_STOPPABLE_RUNTIME = "onnxruntime"
+_MAX_OUTPUT_VALUES = 65_536
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,12 +77,14 @@ class Bundle:
         expected = (spec.size_px, spec.size_px) if spec.n_channels == 1 else (spec.size_px, spec.size_px, 3)
         if crops.shape[1:] != expected or crops.dtype != np.uint8:
             raise ModelError(f"{self.spec.name} takes uint8 crops (N, {expected}), got {crops.dtype} {crops.shape}")
-        names = [task.output for task in self.spec.tasks] + ([self.spec.features] if self.spec.features else [])
+        size = min(_MAX_BATCH, max(1, _MAX_BATCH_PIXELS // spec.size_px**2))
         parts = [
-            self.session.run({spec.name: prepare(crops[start : start + _MAX_BATCH], spec)})
-            for start in range(0, len(crops), _MAX_BATCH)
+            self.session.run({spec.name: prepare(crops[start : start + size], spec)})
+            for start in range(0, len(crops), size)
         ]
-        return {name: np.concatenate([part[name] for part in parts]) for name in names} if parts else {}
+        if not parts:
+            return {}
+        return {name: np.concatenate([part[name] for part in parts]) for name in self.spec.output_names}
 
 
 def prepare(crops: Image, spec: InputSpec) -> npt.NDArray[Any]:
@@ -110,7 +123,7 @@ def load_bundle(
 
     Raises:
         ModelError: The bundle is missing or of another kind, its checksum or version is wrong, or the graph does not
-            fit its description.
+            fit its description: it is run once on gray crops, within 20 seconds.
         MissingExtraError: The runtime is not installed.
 
     Examples:
@@ -119,21 +132,74 @@ def load_bundle(
     """
     folder = find_bundle(name_or_path, kind=kind)
     description, spec = _read_spec(folder, kind)
-    graph = read_bytes(folder / "model.onnx")
+    if not spec.output_names:
+        raise ModelError(f"{folder}: model.json names neither tasks nor features; there is nothing to predict")
+    graph = read_model_file(folder / "model.onnx")
     found = hashlib.sha256(graph).hexdigest()
     if found != spec.sha256:
         raise ModelError(
             f"{folder}: model.onnx has SHA-256 {found[:12]}..., model.json says {spec.sha256[:12]}...; "
             "the bundle is damaged, copy it again"
         )
-    session = create_session(graph, runtime=runtime, threads=threads)
-    wanted = {task.output for task in spec.tasks} | ({spec.features} if spec.features else set())
+    session = _checked_session(graph, runtime, threads, lambda one: _check_bundle_graph(one, spec, folder))
+    return Bundle(spec, _digest(description), session, folder)
+
+
+def _checked_session(graph: bytes, runtime: str, threads: int | None, check: Callable[[Session], None]) -> Session:
+    """A session that has passed a check. Only ONNX Runtime can stop a run, so it is the first to run any graph."""
+    with bounded_memory(len(graph)):
+        if runtime != _STOPPABLE_RUNTIME:
+            check(create_session(graph, runtime=_STOPPABLE_RUNTIME, threads=1))
+        session = create_session(graph, runtime=runtime, threads=threads)
+        check(session)
+    return session
+
+
+def _check_bundle_graph(session: Session, spec: ModelSpec, folder: Path) -> None:
+    wanted = set(spec.output_names)
     if spec.input.name not in session.input_names or not wanted <= set(session.output_names):
         raise ModelError(
             f"{folder}: the graph has inputs {session.input_names} and outputs {session.output_names}, "
             f"model.json names {spec.input.name!r} and {sorted(wanted)}"
         )
-    return Bundle(spec, _digest(description), session, folder)
+    side = spec.input.size_px
+    shape = (_PROBE_ROWS, side, side) if spec.input.n_channels == 1 else (_PROBE_ROWS, side, side, 3)
+    probe = {spec.input.name: prepare(np.full(shape, _PROBE_GRAY, np.uint8), spec.input)}
+    widths: dict[str, int | None] = {task.output: len(task.labels) for task in spec.tasks}
+    try:
+        _check_graph(session, probe, widths | ({spec.features: None} if spec.features else {}))
+    except ModelError as error:
+        raise ModelError(f"{folder}: the graph does not do what model.json says: {error}") from error
+
+
+def _check_graph(session: Session, inputs: Mapping[str, npt.NDArray[Any]], widths: Mapping[str, int | None]) -> None:
+    """Run a graph once on constant inputs and check every output that is used.
+
+    A graph that does not end is stopped between two of its operators.
+
+    Args:
+        session: Session of the graph.
+        inputs: Inputs by name.
+        widths: Output name -> its length for one face; None for any.
+
+    Raises:
+        ModelError: The graph fails or takes too long, or an output has another shape, is not finite, or is no float.
+    """
+    outputs = first_run(session, inputs)
+    for name, width in widths.items():
+        values = outputs[name]
+        wanted = f"({_PROBE_ROWS}, {'D' if width is None else width})"
+        if values.ndim != 2 or len(values) != _PROBE_ROWS or (width is not None and values.shape[1] != width):
+            raise ModelError(
+                f"the output {name} must have shape {wanted} for {_PROBE_ROWS} faces, with one value for each of its "
+                f"labels; got {values.shape}"
+            )
+        if not 0 < values.shape[1] <= _MAX_OUTPUT_VALUES:
+            raise ModelError(f"the output {name} has {values.shape[1]} values, not 1 to {_MAX_OUTPUT_VALUES}")
+        if not np.issubdtype(values.dtype, np.floating):
+            raise ModelError(f"the output {name} must hold floating-point numbers, got {values.dtype}")
+        if not np.isfinite(values).all():
+            raise ModelError(f"the output {name} is not finite on a gray image; the weights are damaged")
 
 
 def load_spec(name_or_path: str | Path = DEFAULT_BUNDLE, *, kind: BundleKind | None = None) -> ModelSpec:
@@ -212,7 +278,7 @@ def find_bundle(name_or_path: str | Path, *, kind: BundleKind | None = None) -> 
     if str(name_or_path) in list_bundles():
         return _bundled() / str(name_or_path)
     folder = Path(name_or_path)
-    if (folder / "model.json").is_file():
+    if is_model_file(folder / "model.json"):
         return folder
     names = list_bundles(kind)
     near = difflib.get_close_matches(str(name_or_path), names, n=1)
@@ -228,10 +294,10 @@ def _bundled() -> Path:
 
 def _read_spec(folder: Path, kind: BundleKind | None = None) -> tuple[bytes, ModelSpec]:
     """The bytes of a description and its content, which must be of that kind."""
-    description = read_bytes(folder / "model.json")
+    description = read_model_file(folder / "model.json", MAX_DESCRIPTION_BYTES)
     try:
         spec = ModelSpec.from_json(json.loads(description))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"{folder / 'model.json'}: not JSON ({error})") from error
     except (ModelError, ConfigError) as error:
         raise ModelError(f"{folder}: {error}") from error
@@ -245,18 +311,6 @@ def _read_spec(folder: Path, kind: BundleKind | None = None) -> tuple[bytes, Mod
 
 def _digest(description: bytes) -> str:
     return hashlib.sha256(description).hexdigest()
-
-
-def read_bytes(path: Path) -> bytes:
-    """The content of a model's file.
-
-    Raises:
-        ModelError: The file cannot be read.
-    """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -304,20 +358,28 @@ def load_head(folder: str | Path, *, runtime: str = "onnxruntime", threads: int 
         mien.core.errors.ModelError: no/such/head/head.json: cannot be read (No such file or directory)
     """
     place = Path(folder)
-    description = read_bytes(place / "head.json")
+    description = read_model_file(place / "head.json", MAX_DESCRIPTION_BYTES)
     try:
         spec = HeadSpec.from_json(json.loads(description))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"{place / 'head.json'}: not JSON ({error})") from error
     except ModelError as error:
         raise ModelError(f"{place}: {error}") from error
-    graph = read_bytes(place / "head.onnx")
+    graph = read_model_file(place / "head.onnx")
     if hashlib.sha256(graph).hexdigest() != spec.sha256:
         raise ModelError(f"{place}: head.onnx does not have the SHA-256 of head.json; it is damaged, copy it again")
-    session = create_session(graph, runtime=runtime, threads=threads)
+    session = _checked_session(graph, runtime, threads, lambda one: _check_head_graph(one, spec, place))
+    return Head(spec, session)
+
+
+def _check_head_graph(session: Session, spec: HeadSpec, place: Path) -> None:
     if session.input_names != (spec.input,) or spec.output not in session.output_names:
         raise ModelError(
             f"{place}: the graph has inputs {session.input_names} and outputs {session.output_names}, "
             f"head.json names {spec.input!r} and {spec.output!r}"
         )
-    return Head(spec, session)
+    probe = {spec.input: np.zeros((_PROBE_ROWS, spec.n_inputs), np.float32)}
+    try:
+        _check_graph(session, probe, {spec.output: len(spec.labels)})
+    except ModelError as error:
+        raise ModelError(f"{place}: the graph does not do what head.json says: {error}") from error

@@ -12,7 +12,8 @@ from typing import Any
 import numpy.typing as npt
 
 from mien.core import ModelError
-from mien.inference.runtime import Session, model_label
+from mien.inference.limits import LOAD_LIMIT_S, stopped_after
+from mien.inference.runtime import Session, model_label, short_reason
 
 _SWITCH = "ORT_DISABLE_TELEMETRY"
 
@@ -40,7 +41,8 @@ with _telemetry_off():
 __all__ = ["onnxruntime", "onnxruntime_pybind11_state"]
 
 
-_SEVERITY_ERROR = 3
+# What goes wrong comes as an exception; ONNX Runtime would log it to stderr, too.
+_SEVERITY_FATAL = 4
 
 # ONNX Runtime's exceptions have no common base below Exception.
 _ORT_ERRORS: tuple[type[Exception], ...] = tuple(
@@ -71,10 +73,29 @@ class OnnxRuntimeSession:
 
     def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
         """Every output of the graph by name; see `mien.inference.Session.run`."""
+        return self._run(inputs, None)
+
+    def run_within(self, inputs: Mapping[str, npt.NDArray[Any]], limit_s: float) -> dict[str, npt.NDArray[Any]]:
+        """Like `run`, stopped between two operators after that time; see `mien.inference.LimitedSession.run_within`."""
+        options = onnxruntime.RunOptions()
+        options.log_severity_level = _SEVERITY_FATAL
+        with stopped_after(limit_s, lambda: setattr(options, "terminate", True)) as stopped:
+            try:
+                return self._run(inputs, options)
+            except ModelError as error:
+                if stopped():
+                    raise ModelError(f"{self._label}: a run takes more than {limit_s:g} s; it was stopped") from error
+                raise
+
+    def _run(
+        self, inputs: Mapping[str, npt.NDArray[Any]], options: onnxruntime.RunOptions | None
+    ) -> dict[str, npt.NDArray[Any]]:
         try:
-            outputs = self._session.run(self.output_names, dict(inputs))
+            outputs = self._session.run(self.output_names, dict(inputs), options)
         except _RUN_ERRORS as error:
-            raise ModelError(f"{self._label}: ONNX Runtime cannot run it on these inputs: {error}") from error
+            raise ModelError(
+                f"{self._label}: ONNX Runtime cannot run it on these inputs: {short_reason(error)}"
+            ) from error
         return dict(zip(self.output_names, outputs, strict=True))
 
 
@@ -90,18 +111,18 @@ def load_session(model: Path | bytes, threads: int) -> Session:
     """
     onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = _SEVERITY_ERROR
+    options.log_severity_level = _SEVERITY_FATAL
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     # Spinning workers would hold the cores that decoding and the other sessions need between two calls.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    source = model if isinstance(model, bytes) else str(model)
     try:
-        session = onnxruntime.InferenceSession(
-            model if isinstance(model, bytes) else str(model), options, providers=["CPUExecutionProvider"]
-        )
+        with stopped_after(LOAD_LIMIT_S, lambda: options.set_load_cancellation_flag(True)):
+            session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
     except _ORT_ERRORS as error:
         raise ModelError(
             f"{model_label(model)}: not a model that ONNX Runtime {onnxruntime.__version__} can load, "
-            f"fetch or export it again: {error}"
+            f"fetch or export it again: {short_reason(error)}"
         ) from error
     return OnnxRuntimeSession(session, model_label(model))

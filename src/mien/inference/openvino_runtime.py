@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.core import MissingExtraError, ModelError
-from mien.inference.runtime import Session, model_label
+from mien.inference.runtime import Session, model_label, short_reason
 
 _TELEMETRY = "openvino_telemetry"
 
@@ -38,7 +38,7 @@ class OpenVinoSession:
         try:
             outputs = self._request().infer(dict(inputs), share_inputs=False)
         except (RuntimeError, TypeError) as error:
-            raise ModelError(f"{self._label}: OpenVINO cannot run it on these inputs: {error}") from error
+            raise ModelError(f"{self._label}: OpenVINO cannot run it on these inputs: {short_reason(error)}") from error
         return {name: np.asarray(outputs[index]) for index, name in enumerate(self.output_names)}
 
     def _request(self) -> Any:
@@ -77,7 +77,7 @@ def load_session(model: Path | bytes, threads: int) -> Session:
     except RuntimeError as error:
         raise ModelError(
             f"{model_label(model)}: not a model that OpenVINO {openvino.__version__} can load, "
-            f"fetch or export it again: {error}"
+            f"fetch or export it again: {short_reason(error)}"
         ) from error
     return OpenVinoSession(compiled, model_label(model))
 

@@ -14,6 +14,11 @@ from typing import Any, Protocol, runtime_checkable
 import numpy.typing as npt
 
 from mien.core import ConfigError, ModelError, Registry
+from mien.inference.model_files import is_model_file
+
+_THREADS_PER_CORE = 4
+_MAX_THREADS_ANYWHERE = 16
+_LONGEST_REASON = 300
 
 
 @runtime_checkable
@@ -36,6 +41,22 @@ class Session(Protocol):
 
         Raises:
             ModelError: The graph refuses these inputs, or fails on them.
+        """
+
+
+@runtime_checkable
+class LimitedSession(Session, Protocol):
+    """A session that can stop a run that takes too long."""
+
+    def run_within(self, inputs: Mapping[str, npt.NDArray[Any]], limit_s: float) -> dict[str, npt.NDArray[Any]]:
+        """Like ``run``, stopped after some time.
+
+        Args:
+            inputs: As for ``run``.
+            limit_s: Longest time in seconds.
+
+        Raises:
+            ModelError: The graph refuses these inputs, fails on them, or takes longer.
         """
 
 
@@ -81,7 +102,7 @@ def create_session(model: Path | bytes, *, runtime: str = "onnxruntime", threads
         threads: Number of intra-op threads; None for all cores that this process may use.
 
     Raises:
-        ConfigError: The runtime is unknown, or ``threads`` is below 1.
+        ConfigError: The runtime is unknown, ``threads`` is below 1 or far above the number of cores.
         MissingExtraError: The runtime is not installed.
         ModelError: The model is missing, damaged or beyond this runtime.
 
@@ -97,7 +118,11 @@ def create_session(model: Path | bytes, *, runtime: str = "onnxruntime", threads
     load = RUNTIMES.load(runtime)
     if threads is not None and threads < 1:
         raise ConfigError(f"threads must be at least 1, got {threads}")
-    if isinstance(model, Path) and not model.is_file():
+    if threads is not None and threads > max_threads():
+        raise ConfigError(
+            f"threads must be at most {max_threads()} on this machine with {usable_cores()} cores, got {threads}"
+        )
+    if isinstance(model, Path) and not is_model_file(model):
         raise ModelError(f"{model}: there is no such model file; check the path")
     session: Session = load(model, usable_cores() if threads is None else threads)
     return session
@@ -117,9 +142,30 @@ def usable_cores() -> int:
     return count or 1
 
 
+def max_threads() -> int:
+    """Largest number of threads per model: four for each usable core, and at least 16. More only take memory.
+
+    Examples:
+        >>> max_threads() >= 4 * usable_cores()
+        True
+    """
+    return max(_THREADS_PER_CORE * usable_cores(), _MAX_THREADS_ANYWHERE)
+
+
 def model_label(model: Path | bytes) -> str:
     """Name of the model in error messages."""
     return str(model) if isinstance(model, Path) else f"model of {len(model)} bytes"
+
+
+def short_reason(error: Exception) -> str:
+    """The message of a library's error as one line of at most 300 characters.
+
+    Examples:
+        >>> short_reason(ValueError("the graph    has no nodes"))
+        'the graph has no nodes'
+    """
+    text = " ".join(str(error).split())
+    return text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]}..."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,14 +200,25 @@ def process_memory(pid: int | None = None) -> Memory | None:
     Returns:
         The memory; None where the process has ended or the system is not Linux.
     """
+    kib = _status_kib(pid)
+    if not {"VmRSS", "VmHWM"} <= kib.keys():  # a process that has ended, but is not yet collected, has no memory
+        return None
+    return Memory(resident_mb=kib["VmRSS"] * 1024 / 1e6, peak_mb=kib["VmHWM"] * 1024 / 1e6)
+
+
+def process_data_bytes() -> int | None:
+    """Size in bytes of this process's own data, as ``RLIMIT_DATA`` counts it; None where the system is not Linux."""
+    kib = _status_kib(None)
+    return kib["VmData"] * 1024 if "VmData" in kib else None
+
+
+def _status_kib(pid: int | None) -> dict[str, int]:
+    """Sizes that Linux keeps of a process, in KiB; empty elsewhere and where the process has ended."""
     try:
         status = Path(f"/proc/{'self' if pid is None else pid}/status").read_text("utf-8")
     except OSError:
-        return None
-    kib = {name: int(value) for name, value in re.findall(r"^(VmRSS|VmHWM):\s+(\d+) kB$", status, re.MULTILINE)}
-    if len(kib) < 2:  # a process that has ended, but is not yet collected, has no memory
-        return None
-    return Memory(resident_mb=kib["VmRSS"] * 1024 / 1e6, peak_mb=kib["VmHWM"] * 1024 / 1e6)
+        return {}
+    return {name: int(value) for name, value in re.findall(r"^(Vm\w+):\s+(\d+) kB$", status, re.MULTILINE)}
 
 
 def _processor() -> str:

@@ -25,7 +25,7 @@ from mien.core import (
     with_shortcuts,
 )
 from mien.faces import parse_detector
-from mien.inference import bundle_digest, load_spec, usable_cores
+from mien.inference import bundle_digest, is_model_file, load_spec, usable_cores
 from mien.jobs import Engine, LocalEngine, create_engine
 from mien.pipeline.overlay import Drawing
 from mien.pipeline.plan import Plan, TablePlan, make_plan
@@ -176,7 +176,7 @@ def _model_digests(analyzer: AnalyzerConfig) -> dict[str, str | None]:
     """
     digests: dict[str, str | None] = {}
     if isinstance(analyzer.detector, str) and (weights := parse_detector(analyzer.detector)[1].get("model")):
-        digests["detector_sha256"] = hash_file(weights) if Path(weights).is_file() else None
+        digests["detector_sha256"] = hash_file(weights) if is_model_file(Path(weights)) else None
     landmark_model = analyzer.landmark_model
     if isinstance(landmark_model, (str, Path)) and landmark_model != NO_LANDMARK_MODEL:
         digests["landmark_model_sha256"] = bundle_digest(landmark_model, kind="landmarks")

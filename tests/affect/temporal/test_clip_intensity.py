@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """EMI and ERI: no answer without weights, and heads of a user's own."""
 
-import hashlib
 import json
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from mien.affect import ClipVectors, IntensityPredictor, clip_statistics
 from mien.core import INTENSITY_LABELS, ConfigError, HeadInput, HeadSpec, ModelError
 from mien.datasets import EMI_EMOTIONS, ERI_EMOTIONS
 from mien.inference import FakeSession, Head, load_head
+from tests.helpers.small_heads import small_head
 
 SPEC = HeadSpec(
     head_version=1,
@@ -74,21 +74,7 @@ def test_a_head_of_another_task() -> None:
 
 
 def write_head(folder: Path) -> HeadSpec:
-    onnx = pytest.importorskip("onnx", reason="needs onnx to make a graph")
-    ends = [
-        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n", width])
-        for name, width in (("vectors", 20), ("intensities", 6))
-    ]
-    weight = onnx.numpy_helper.from_array(np.full((20, 6), 0.1, np.float32), "weight")
-    nodes = [
-        onnx.helper.make_node("MatMul", ["vectors", "weight"], ["raw"]),
-        onnx.helper.make_node("Sigmoid", ["raw"], ["intensities"]),
-    ]
-    graph = onnx.helper.make_graph(nodes, "head", ends[:1], ends[1:], [weight])
-    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
-    data = model.SerializeToString()
-    (folder / "head.onnx").write_bytes(data)
-    spec = HeadSpec(**{**vars(SPEC), "sha256": hashlib.sha256(data).hexdigest()})
+    spec = HeadSpec(**{**vars(SPEC), "sha256": small_head(folder)["sha256"]})
     (folder / "head.json").write_text(json.dumps(spec.to_json()), "utf-8")
     return spec
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from mien.core import ConfigError, Float32, Float64, ModelError
-from mien.inference import Session, create_session
+from mien.inference import Session, create_session, first_run, read_model_file
 
 _RATE_HZ = 16_000
 _TINY = 1e-7
@@ -42,6 +42,8 @@ class OnnxAudio:
         if len(session.input_names) != 1:
             raise ModelError(f"a speech model takes one input, this one {list(session.input_names)}")
         self._input, self._output = session.input_names[0], session.output_names[0]
+        # A graph that does not end would hang here.
+        first_run(session, {self._input: np.zeros((1, _RATE_HZ), np.float32)})
         one, two = (self._run(np.zeros(n * _RATE_HZ, np.float32)) for n in (1, 2))
         if len(two) <= len(one):
             raise ModelError("this model gives no more steps for more sound; export it with a free number of samples")
@@ -96,10 +98,7 @@ def create_onnx_audio(value: str | None) -> OnnxAudio:
     if value is None:
         raise ConfigError("name the model: onnx=FILE")
     path = Path(value)
-    try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+    digest = hashlib.sha256(read_model_file(path)).hexdigest()
     # The session gets the path and not the bytes: large models keep their weights in a file beside them.
     try:
         return OnnxAudio(create_session(path), digest)

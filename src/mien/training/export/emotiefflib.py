@@ -27,7 +27,7 @@ from mien.core import (
     TaskSpec,
     TrainingSource,
 )
-from mien.inference import create_session
+from mien.inference import create_session, read_model_file
 from mien.training.export.bundle_files import write_bundle
 
 # First opset whose Slice has its bounds as inputs.
@@ -96,10 +96,7 @@ def read_classifier(path: Path) -> ClassifierGraph:
     Raises:
         ModelError: The file cannot be read, is not ONNX, has external weights, or is another kind of graph.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
+    content = read_model_file(path)
     try:
         model = onnx.ModelProto.FromString(content)
     except DecodeError as error:
