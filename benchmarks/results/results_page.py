@@ -111,8 +111,8 @@ def _trained_cells(row: Row, records: Records) -> list[str]:
 
 def _published(row: Row) -> str:
     figures = [
-        f"`{name}`: {metric.measure} {metric.value:g} ({metric.data})" if len(row.recipes) > 1 else
-        f"{metric.measure} {metric.value:g} ({metric.data})"
+        f"`{name}`: {metric.metric} {metric.value:g} ({metric.data})" if len(row.recipes) > 1 else
+        f"{metric.metric} {metric.value:g} ({metric.data})"
         for name, metric in row.published
     ]  # fmt: skip
     return "<br>".join(figures) or "-"

@@ -90,7 +90,7 @@ def mix_rectangle(size: int, share: float, rng: np.random.Generator) -> tuple[sl
 
     Examples:
         >>> rows, columns = mix_rectangle(100, 0.25, np.random.default_rng(0))
-        >>> rows.stop - rows.start, columns.stop - columns.start
+        >>> int(rows.stop - rows.start), int(columns.stop - columns.start)
         (50, 50)
     """
     side = round(size * float(np.sqrt(share)))

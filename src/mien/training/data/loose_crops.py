@@ -60,7 +60,7 @@ def placed_target(task: str, target: Floats, geometry: CropGeometry) -> Floats:
         >>> placed_target("eyes", np.array([1.0, 0.0]), mirrored).tolist()
         [0.0, 1.0]
         >>> placed_target("pose", np.array([0.5, 0.25, 0.0]), mirrored).round(3).tolist()
-        [0.5, -0.25, -0.0]
+        [0.5, -0.25, 0.0]
         >>> placed_target("face", np.array([1.0]), replace(mirrored, shows_face=False)).tolist()
         [0.0]
     """

@@ -119,7 +119,7 @@ def keep_freed_memory() -> bool:
     """Have the C library keep what tensors free, for the rest of the process.
 
     By default glibc maps each large block again and gives it back as soon as it is free, so the system clears the
-    pages of all activations at every step. A training asks for the same blocks at every step: with them kept, a light
+    pages of all activations at every step. A training needs the same blocks at every step: with them kept, a light
     network trains half as fast again on a CPU, for some more memory at the peak (docs/training.md has both).
 
     Returns:

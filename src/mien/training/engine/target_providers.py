@@ -227,7 +227,7 @@ def _predict(
 
 
 def _inputs(context: StageContext, rows: Rows, size_px: int, copy_px: int) -> Inputs:
-    """Inputs of some rows: vectors unchanged, pictures at a size of their own and as gray copies where asked for."""
+    """Inputs of some rows: vectors unchanged, pictures at the size and as the gray copies that the settings say."""
     samples, model = context.samples, context.recipe.model
     pictures = samples.inputs
     if is_vectors(pictures) or not copy_px:

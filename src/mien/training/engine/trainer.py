@@ -174,7 +174,7 @@ class Trainer:
             raise ConfigError(f"stage {number + 1} watches {stage.best_by!r}, which needs a validation set")
         found = self.evaluate(self._valid)
         if stage.best_by not in found:
-            raise ConfigError(f"no metric is named {stage.best_by!r}; the validation set gives {sorted(found)}")
+            raise ConfigError(f"no metric is named {stage.best_by!r}; the validation set has {sorted(found)}")
         value = found[stage.best_by]
         sign = -1 if stage.best_by.endswith("loss") else 1
         if stage.schedule == "plateau":
@@ -325,7 +325,7 @@ def _used(samples: TrainingSet, recipe: Recipe) -> dict[str, Floats]:
     """Task -> targets, for the recipe's tasks."""
     missing = sorted(set(recipe.tasks) - set(samples.targets))
     if missing:
-        raise ConfigError(f"the data give no labels for {missing}; they give {sorted(samples.targets)}")
+        raise ConfigError(f"the data have no labels for {missing}; they have {sorted(samples.targets)}")
     return {task: samples.targets[task] for task in recipe.tasks}
 
 

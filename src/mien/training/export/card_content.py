@@ -117,7 +117,7 @@ def _ranges(samples: TrainingSet) -> Iterator[str]:
             f"{name} within [{first:.2f}, {last:.2f}]{unit}"
             for name, first, last in zip(samples.labels[task], low, high, strict=True)
         )
-        yield f"99 % of the training targets have {parts}; values beyond were hardly seen in training."
+        yield f"99 % of the training targets have {parts}; values beyond these were hardly in the training data."
 
 
 def _rare(samples: TrainingSet) -> Iterator[str]:

@@ -53,10 +53,6 @@ class OffsetHead(nn.Module):
 def scaled_head(n_inputs: int, n_outputs: int, settings: HeadSettings) -> nn.Module:
     """A `ScaledLinear` with the ``unit`` of the settings.
 
-    Examples:
-        >>> scaled_head(4, 3, HeadSettings(kind="scaled", unit=0.2))(torch.zeros(2, 4)).shape
-        torch.Size([2, 3])
-
     Raises:
         ConfigError: There are hidden layers.
     """

@@ -309,14 +309,14 @@ class CalibrationSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedSettings:
-    """``[[published]]``: one metric of the publication that a recipe follows, to compare with what mien measures.
+    """``[[published]]``: one metric of the publication that a recipe follows, to compare with the metrics of mien.
 
     Attributes:
-        measure: Name of the metric, such as ``"accuracy"``.
+        metric: Name of the metric, such as ``"accuracy"``.
         value: Value as printed there.
         data: Data set and split of the value, such as ``"AffectNet validation, 8 classes"``.
     """
 
-    measure: str
+    metric: str
     value: float
     data: str

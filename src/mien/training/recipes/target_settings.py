@@ -39,8 +39,8 @@ class PseudoLabelSettings:
         label_weight: Share in [0, 1] of a row's own label in its target; a row without a label gets the prediction.
         size_px: Side of the crops that the network predicts for; 0 for the model's ``input_px``. A network that was
             trained at a larger size before is more accurate there.
-        copy_px: Longer side of the gray copies that the network predicts for, in place of the pictures: low-quality
-            pictures may be its home ground. 0 for the pictures themselves.
+        copy_px: Longer side of the gray copies that the network predicts for, in place of the pictures, for a
+            network that is best on low-quality pictures. 0 for the pictures themselves.
         tasks: Tasks whose targets are replaced; those without a head are skipped.
         name: Name in the table of target providers.
     """
