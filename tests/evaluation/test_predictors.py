@@ -1,23 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """A bundle as the predictor of a challenge: crops of the data set, gaps, and labels matched by name."""
 
-import json
-import shlex
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from skimage.data import astronaut
 
-from mien.affect import Analyzer
-from mien.cli.research.evaluate import evaluate
 from mien.core import EXPRESSIONS, ConfigError, Faces
 from mien.datasets import create_example, load_dataset
-from mien.evaluation import PREDICTION_FORMATS, BundleOnCrops
+from mien.evaluation import PREDICTION_FORMATS, BundleOnCrops, evaluate
 from mien.evaluation.protocols import challenges
-from mien.inference import DEFAULT_BUNDLE
+from mien.inference import DEFAULT_BUNDLE, bundle_digest
 from mien.media import save_image
 
 
@@ -56,7 +51,7 @@ def test_frames_without_a_crop_are_interpolated_and_tracks_without_any_are_zero(
     assert values[left, 0] == pytest.approx([0.2, 0.2], abs=1e-6)
 
 
-def test_multi_task_answers_have_the_columns_of_the_form(tmp_path: Path) -> None:
+def test_multi_task_predictions_have_the_columns_of_the_format(tmp_path: Path) -> None:
     create_example("affwild2-mtl", tmp_path)
     samples = load_dataset("affwild2-mtl", tmp_path, "valid")
     values = BundleOnCrops(_FrameNumberAnalyzer()).predict_frames(PREDICTION_FORMATS["mtl"], samples)
@@ -79,7 +74,7 @@ def test_image_sets_are_measured_on_their_files(name: str, n: int, tmp_path: Pat
     assert report.predictor == "fake"
     assert report.metrics[0].n == n
     # One of the six expressions of LSD is anger; the only face of AffectNet's example is neutral.
-    accuracy = next(measure for measure in report.metrics if measure.name.startswith("accuracy"))
+    accuracy = next(metric for metric in report.metrics if metric.name.startswith("accuracy"))
     assert accuracy.value == pytest.approx({"lsd": 1 / 6, "affectnet": 0}[name])
 
 
@@ -105,19 +100,16 @@ def test_affectnet_images_are_cut_to_the_face_box_of_the_csv(tmp_path: Path) -> 
             csv.write_text(csv.read_text().replace(line, line.replace("b.jpg", "b.png")))
     samples = load_dataset("affectnet", tmp_path, "train")
     values = BundleOnCrops(_BrightnessAnalyzer()).predict_images(PREDICTION_FORMATS["affectnet"], samples)
-    seen = [samples.expression_labels[column] for column in values.argmax(axis=1)]
-    # The last row has no box and is seen whole.
-    assert seen == ["neutral", "happiness", "neutral", "neutral"]
+    predicted = [samples.expression_labels[column] for column in values.argmax(axis=1)]
+    # The last row has no box and is used whole.
+    assert predicted == ["neutral", "happiness", "neutral", "neutral"]
 
 
 @pytest.mark.parametrize("name", ["emi", "eri"])
-def test_without_trained_weights_the_answer_is_an_error_that_says_so(name: str, tmp_path: Path) -> None:
+def test_a_bundle_predicts_no_clips(name: str, tmp_path: Path) -> None:
     create_example(name, tmp_path)
-    result = CliRunner().invoke(evaluate, [name, "--data", str(tmp_path), "--model", "mien-light"])
-    assert isinstance(result.exception, ConfigError)
-    message = str(result.exception)
-    assert f"no trained weights for {name}" in message
-    assert "--predictions" in message
+    with pytest.raises(ConfigError, match=f"no trained weights for {name} .*--predictions"):
+        evaluate(name, DEFAULT_BUNDLE, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -132,22 +124,17 @@ def test_without_trained_weights_the_answer_is_an_error_that_says_so(name: str, 
         ("affectnet", "affectnet-npy", 1),
     ],
 )
-def test_the_bundle_of_the_wheel_answers_every_protocol(protocol: str, dataset: str, n: int, tmp_path: Path) -> None:
+def test_the_bundle_of_the_wheel_fits_every_challenge(protocol: str, dataset: str, n: int, tmp_path: Path) -> None:
     create_example(dataset, tmp_path)
     face = astronaut()[0:180, 150:300]
     for path in tmp_path.rglob("*.[jJ][pP][gG]"):
         save_image(path, face)
-    arguments = [protocol, "--data", str(tmp_path), "--model", DEFAULT_BUNDLE, "--json"]
-    result = CliRunner().invoke(evaluate, arguments)
-    assert result.exit_code == 0, result.output
-    report = json.loads(result.output)
-    samples = load_dataset(dataset, tmp_path, "valid")
-    assert report["n_rows"] == len(samples)
-    assert report["metrics"][0]["n"] == n
-    values = {measure["name"]: measure["value"] for measure in report["metrics"]}
+    report = evaluate(protocol, DEFAULT_BUNDLE, tmp_path)
+    assert report.n_rows == len(load_dataset(dataset, tmp_path, "valid"))
+    assert report.metrics[0].n == n
+    values = {metric.name: metric.value for metric in report.metrics}
     assert np.isfinite(list(values.values())).all()
-    # The astronaut smiles with open lips, whatever the labels of the example say.
+    # The astronaut smiles with open lips, whatever the labels of the example are.
     smiling = {"au": {"F1 AU12": 1, "F1 AU25": 1}, "lsd": {"accuracy": pytest.approx(1 / 6)}}
     assert {name: values[name] for name in smiling.get(protocol, {})} == smiling.get(protocol, {})
-    assert report["command"] == shlex.join(["mien", "evaluate", protocol, *arguments[1:-1]])
-    assert report["digest"] == Analyzer(DEFAULT_BUNDLE).bundle_digest
+    assert report.digest == bundle_digest(DEFAULT_BUNDLE)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Thresholds, weights and models chosen on validation data, against scikit-learn and known answers."""
+"""Thresholds, weights and models chosen on validation data, against scikit-learn and known results."""
 
 from pathlib import Path
 
@@ -16,17 +16,12 @@ from mien.evaluation import (
     search_weights,
 )
 from mien.evaluation.protocols import challenges
-from tests.helpers.scored_tables import table_faces, write_tables, write_va_tree
+from tests.helpers.scored_tables import write_two_models
 
 
 @pytest.fixture
 def two_models(tmp_path: Path) -> tuple[Path, list[Path]]:
-    """Truth = .3 of the first system and .7 of the second."""
-    rng = np.random.default_rng(1)
-    first, second = rng.uniform(-1, 1, (2, 60)).astype(np.float32).astype(np.float64)
-    data = write_va_tree(tmp_path, {"v": 0.3 * first + 0.7 * second})
-    models = {"a": first, "b": second}
-    return data, [write_tables(tmp_path / name, {"v": [table_faces([v]) for v in own]}) for name, own in models.items()]
+    return write_two_models(tmp_path)
 
 
 def test_a_blend_is_smoothed_before_it_is_scored(two_models: tuple[Path, list[Path]]) -> None:
@@ -74,7 +69,7 @@ def test_search_finds_the_best_of_nine_for_each_unit() -> None:
         assert found.f1_at_half[unit] == pytest.approx(scores[0.5], abs=1e-12)
 
 
-def test_pitfall_5_and_9_the_figure_at_one_half_stays_beside_the_tuned_one() -> None:
+def test_pitfall_5_and_9_the_f1_at_one_half_stays_beside_the_tuned_one() -> None:
     targets = np.array([[1], [1], [0], [0]])
     found = search_thresholds(targets, [[0.35], [0.45], [0.2], [0.1]])
     assert found.thresholds == (0.3,)
@@ -92,3 +87,15 @@ def test_what_does_not_fit_is_refused() -> None:
         search_thresholds([1, 0], [0.2, 0.3])
     with pytest.raises(ConfigError, match="0 or 1"):
         search_thresholds([[-1]], [[0.2]])
+
+
+def test_the_smoothing_of_a_search_may_be_text(two_models: tuple[Path, list[Path]]) -> None:
+    data, models = two_models
+    names = [str(folder) for folder in models]
+    assert search_weights("va", str(data), names, smoothing="va=2") == search_weights(
+        "va", data, models, smoothing=Smoothing(va=2)
+    )
+    with pytest.raises(ConfigError, match="at least two models"):
+        search_weights("va", data, models[:1])
+    with pytest.raises(ConfigError, match="weights are searched for va, expr, au, mtl, emi, eri"):
+        search_weights("ce", data, models)

@@ -45,3 +45,11 @@ def write_va_tree(folder: Path, tracks: Mapping[str, Sequence[float]]) -> Path:
     for name, values in tracks.items():
         (place / f"{name}.txt").write_text("valence,arousal\n" + "".join(f"{v},{v}\n" for v in values))
     return folder
+
+
+def write_two_models(folder: Path) -> tuple[Path, list[Path]]:
+    """Annotations that are 0.3 of the first model's valence and 0.7 of the second's, and the tables of both."""
+    first, second = np.random.default_rng(1).uniform(-1, 1, (2, 60)).astype(np.float32).astype(np.float64)
+    data = write_va_tree(folder, {"v": 0.3 * first + 0.7 * second})
+    models = {"a": first, "b": second}
+    return data, [write_tables(folder / name, {"v": [table_faces([v]) for v in own]}) for name, own in models.items()]

@@ -36,9 +36,9 @@ def _reference_ccc(x: np.ndarray, y: np.ndarray) -> float:
 def _frames(n: int = 60) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     rng = np.random.default_rng(3)
     va = rng.uniform(-1, 1, (n, 2))
-    guessed_va = np.clip(va + rng.normal(0, 0.4, (n, 2)), -1, 1)
+    predicted_va = np.clip(va + rng.normal(0, 0.4, (n, 2)), -1, 1)
     return (
-        *(va, guessed_va),
+        *(va, predicted_va),
         *(rng.integers(0, 8, n), rng.integers(0, 8, n)),
         *(rng.integers(0, 2, (n, 12)), rng.integers(0, 2, (n, 12))),
     )
@@ -86,9 +86,9 @@ def test_fg2020_scores() -> None:
     f1 = sklearn_metrics.f1_score(true, predicted, labels=range(7), average="macro", zero_division=0.0)
     expected = 0.67 * f1 + 0.33 * sklearn_metrics.accuracy_score(true, predicted)
     assert fg2020_expr(true, predicted) == pytest.approx(expected, abs=1e-12)
-    units, guessed = rng.integers(0, 2, (50, 8)), rng.integers(0, 2, (50, 8))
-    f1 = sklearn_metrics.f1_score(units, guessed, average="macro")
-    assert fg2020_au(units, guessed) == pytest.approx(0.5 * f1 + 0.5 * (units == guessed).mean(), abs=1e-12)
+    units, predicted = rng.integers(0, 2, (50, 8)), rng.integers(0, 2, (50, 8))
+    f1 = sklearn_metrics.f1_score(units, predicted, average="macro")
+    assert fg2020_au(units, predicted) == pytest.approx(0.5 * f1 + 0.5 * (units == predicted).mean(), abs=1e-12)
 
 
 @pytest.mark.parametrize(("f1", "right", "expected"), [(0.2916, 0.5077, 0.3629), (0.20, 0.63, 0.3419)])

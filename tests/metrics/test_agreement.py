@@ -113,11 +113,11 @@ def test_constant_series() -> None:
     assert math.isnan(pearson([0.5, 0.5], [0.1, 0.3]))
 
 
-@pytest.mark.parametrize("measure", [ccc, pearson])
+@pytest.mark.parametrize("metric", [ccc, pearson])
 @pytest.mark.parametrize(("x", "y"), [([], []), ([1.0], [1.0, 2.0]), ([[1.0]], [[1.0]])])
-def test_series_must_fit(measure: object, x: object, y: object) -> None:
+def test_series_must_fit(metric: object, x: object, y: object) -> None:
     with pytest.raises(ConfigError, match="common length"):
-        measure(x, y)  # type: ignore[operator]
+        metric(x, y)  # type: ignore[operator]
 
 
 def test_mean_pearson_of_videos_agrees_with_scipy() -> None:

@@ -52,5 +52,5 @@ def test_affectnet_seven_of_eight_drops_the_images_and_the_column_of_contempt() 
     scores = np.eye(8)[[0, 7, 7, 3, 7]] + 0.5 * np.eye(8)[[0, 1, 2, 3, 4]]
     targets = np.array([0, 1, 5, 3, 7])
     assert accuracy(targets, scores.argmax(axis=1), 8) == pytest.approx(3 / 5)
-    # The image of contempt is gone; the second image's next best answer is right, the third's is wrong.
+    # The image of contempt is gone; the second image's next best class is right, the third's is wrong.
     assert accuracy_excluding(targets, scores, contempt) == pytest.approx(3 / 4)

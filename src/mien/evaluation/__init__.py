@@ -24,7 +24,7 @@ from mien.evaluation.tuning import (
     ThresholdSearch,
     choose_compound_model,
     search_thresholds,
-    search_thresholds_of,
+    search_thresholds_on,
     search_weights,
 )
 
@@ -55,7 +55,7 @@ __all__ = [
     "read_list",
     "read_predictions",
     "search_thresholds",
-    "search_thresholds_of",
+    "search_thresholds_on",
     "search_weights",
     "submission_format",
     "validate_predictions",

@@ -95,7 +95,7 @@ TUNABLE = (*_FRAME_SETS, *_CLIP_SETS)
 """Protocols for which `search_weights` finds the weights of a blend."""
 
 
-def search_thresholds_of(task: str, data: str | Path, tables: TablePredictor, split: str = "valid") -> ThresholdSearch:
+def search_thresholds_on(task: str, data: str | Path, tables: TablePredictor, split: str = "valid") -> ThresholdSearch:
     """Search one threshold per action unit on the labelled frames of a split, beside the F1 at 0.5.
 
     Args:

@@ -16,17 +16,12 @@ from mien.evaluation import (
     choose_compound_model,
     search_weights,
 )
-from tests.helpers.scored_tables import table_faces, write_tables, write_va_tree
+from tests.helpers.scored_tables import table_faces, write_tables, write_two_models
 
 
 @pytest.fixture
 def two_models(tmp_path: Path) -> tuple[Path, list[Path]]:
-    """Truth = .3 of the first system and .7 of the second."""
-    rng = np.random.default_rng(1)
-    first, second = rng.uniform(-1, 1, (2, 60)).astype(np.float32).astype(np.float64)
-    data = write_va_tree(tmp_path, {"v": 0.3 * first + 0.7 * second})
-    models = {"a": first, "b": second}
-    return data, [write_tables(tmp_path / name, {"v": [table_faces([v]) for v in own]}) for name, own in models.items()]
+    return write_two_models(tmp_path)
 
 
 def test_weights_are_found_and_used(two_models: tuple[Path, list[Path]]) -> None:
@@ -43,7 +38,7 @@ def test_weights_are_found_and_used(two_models: tuple[Path, list[Path]]) -> None
     assert json.loads(result.output)["metrics"][0]["value"] == pytest.approx(1, abs=1e-6)
 
 
-def test_compound_systems_are_chosen_by_frequencies(tmp_path: Path) -> None:
+def test_compound_models_are_chosen_by_frequencies(tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("image_location\n" + "".join(f"v/{i:05d}.jpg\n" for i in range(1, 9)))
     probabilities = np.eye(8)[[1, 1, 3, 6, 1, 1, 5, 4]] * 0.5 + np.eye(8)[[2] * 8] * 0.3 + 0.2 / 8
 

@@ -15,7 +15,7 @@ from mien.core import ConfigError
 from mien.evaluation import (
     PROTOCOLS,
     TablePredictor,
-    search_thresholds_of,
+    search_thresholds_on,
 )
 from mien.evaluation.challenge.submission_formats import PREDICTION_FORMATS
 from mien.metrics import p_va
@@ -27,20 +27,20 @@ AU_HEADER = "AU1,AU2,AU4,AU6,AU7,AU10,AU12,AU15,AU23,AU24,AU25,AU26"
 def test_raw_videos_are_evaluated_with_one_command(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     truth = rng.uniform(-1, 1, 40)
-    guess = np.clip(truth + rng.normal(scale=0.3, size=40), -1, 1)
-    tables = write_tables(tmp_path / "tables", {"v": [table_faces([value]) for value in guess]})
+    predicted = np.clip(truth + rng.normal(scale=0.3, size=40), -1, 1)
+    tables = write_tables(tmp_path / "tables", {"v": [table_faces([value]) for value in predicted]})
     data = write_va_tree(tmp_path, {"v": truth})
     arguments = ["va", "--data", str(data), "--predictions", str(tables), "--smooth", "va=2", "--json"]
     result = CliRunner().invoke(evaluate, arguments)
     report = json.loads(result.output)
-    smooth = box_mean(guess.astype(np.float32), 2)
+    smooth = box_mean(predicted.astype(np.float32), 2)
     expected = p_va(np.stack([truth] * 2, 1).astype(np.float32), np.stack([smooth] * 2, 1))
     assert report["metrics"][0]["value"] == pytest.approx(expected, abs=1e-6)
     assert report["predictor"] == "tables"
     assert "--smooth va=2" in report["command"]
 
 
-def test_thresholds_are_tuned_beside_the_figure_at_one_half(tmp_path: Path) -> None:
+def test_thresholds_are_tuned_beside_those_at_one_half(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     truth = rng.integers(0, 2, (80, 12))
     probabilities = 0.1 + 0.15 * truth + rng.uniform(0, 0.1, (80, 12))  # present is above .25, never above .5
@@ -48,7 +48,7 @@ def test_thresholds_are_tuned_beside_the_figure_at_one_half(tmp_path: Path) -> N
     place.mkdir(parents=True)
     (place / "v.txt").write_text("\n".join([AU_HEADER, *(",".join(map(str, row)) for row in truth)]) + "\n")
     tables = write_tables(tmp_path / "tables", {"v": [table_faces([0.0], units=row.tolist()) for row in probabilities]})
-    found = search_thresholds_of("au", tmp_path, TablePredictor([tables]))
+    found = search_thresholds_on("au", tmp_path, TablePredictor([tables]))
     assert found.mean_f1_at_half == 0
     assert found.mean_f1 > 0.85
     arguments = ["au", "--data", str(tmp_path), "--predictions", str(tables)]
@@ -59,7 +59,7 @@ def test_thresholds_are_tuned_beside_the_figure_at_one_half(tmp_path: Path) -> N
     scored = CliRunner().invoke(evaluate, [*arguments, "--thresholds", tuned, "--json"]).output
     assert json.loads(scored)["metrics"][0]["value"] == pytest.approx(found.mean_f1, abs=1e-9)
     with pytest.raises(ConfigError, match="au and mtl"):
-        search_thresholds_of("va", write_va_tree(tmp_path, {"v": [0.1]}), TablePredictor([tables]))
+        search_thresholds_on("va", write_va_tree(tmp_path, {"v": [0.1]}), TablePredictor([tables]))
 
 
 @pytest.mark.parametrize(
@@ -133,3 +133,21 @@ def test_a_data_folder_without_data(mien, tmp_path: Path, protocol: str) -> None
     assert ended.code == 3
     assert "nowhere" in ended.err
     assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize(
+    ("protocol", "model", "fits"),
+    [("ferplus", "mien-points", "mien-light"), ("landmarks", "mien-light", "mien-points")],
+)
+def test_a_bundle_of_another_kind_is_4_and_names_one_that_fits(
+    mien, tmp_path: Path, protocol: str, model: str, fits: str
+) -> None:
+    ended = mien("evaluate", protocol, "--data", tmp_path, "--model", model)
+    assert ended.code == 4
+    assert f"name {fits}" in ended.err
+
+
+def test_a_split_that_a_protocol_does_not_have(mien, tmp_path: Path) -> None:
+    ended = mien("evaluate", "lfw", "--data", tmp_path, "--split", "valid")
+    assert ended.code == 2
+    assert "lfw evaluates train or test" in ended.err

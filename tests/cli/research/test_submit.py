@@ -35,8 +35,8 @@ def test_a_submission_of_crops(crops_data: Path, analyzer: Analyzer) -> None:
     names = [f"{track}/{frame:05d}.jpg" for frame in range(1, 9)] + [f"ghost/{frame:05d}.jpg" for frame in (1, 2)]
     (crops_data / "list.txt").write_text("image_location\n" + "\n".join(names) + "\n")
     crops = crops_data / "cropped_aligned"
-    said = run("submit", "va", "--list", crops_data / "list.txt", "--crops", crops, "--out", crops_data / "va.txt")
-    assert "10 rows" in said
+    printed = run("submit", "va", "--list", crops_data / "list.txt", "--crops", crops, "--out", crops_data / "va.txt")
+    assert "10 rows" in printed
     rows = (crops_data / "va.txt").read_text().splitlines()[1:]
     assert [row.split(",")[0] for row in rows] == names
     assert [float(number) for number in rows[-1].split(",")[1:]] == [0, 0]
@@ -63,3 +63,12 @@ def test_command_line_writes_and_checks(tables: tuple[Path, dict[int, Faces]], t
     assert "10 rows, valid for mtl" in checked.output
     assert CliRunner().invoke(submit, arguments).exit_code == 2
     assert CliRunner().invoke(submit, [*writing, "--validate", str(out)]).exit_code == 2
+
+
+def test_a_landmark_net_on_crops_is_4(mien, crops_data: Path) -> None:
+    listed = write_list(crops_data / "list.txt", HEADERS["va"], NAMES)
+    arguments = ["va", "--list", listed, "--crops", crops_data / "cropped_aligned", "--out", crops_data / "va.txt"]
+    ended = mien("submit", *arguments, "--model", "mien-points")
+    assert ended.code == 4
+    assert "name mien-light" in ended.err
+    assert not (crops_data / "va.txt").exists()

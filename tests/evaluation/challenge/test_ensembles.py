@@ -25,7 +25,7 @@ def test_pitfall_13_lists_may_be_a_frame_longer_or_shorter_than_the_video(n_list
     assert got == pytest.approx([0, 0.1, 0.2, 0.3, 0.3][:n_listed], abs=1e-6)
 
 
-def test_a_video_that_nobody_analysed_is_named(tmp_path: Path) -> None:
+def test_a_video_without_a_table_is_named(tmp_path: Path) -> None:
     tables = write_tables(tmp_path / "tables", {"v": [table_faces([0.1])]})
     with pytest.raises(InputError, match="video x_left of the list"):
         challenges.evaluate_va(TablePredictor([tables]), write_va_tree(tmp_path, {"x_left": [0.1]}))

@@ -85,7 +85,7 @@ def test_pitfall_19_interpolation_then_filter_then_decision(
     assert np.array_equal(got, dense >= 0.4)
 
 
-def test_pitfall_18_contempt_is_never_answered_as_other(tmp_path: Path) -> None:
+def test_pitfall_18_contempt_is_never_predicted_as_other(tmp_path: Path) -> None:
     folder = tmp_path / "tables"
     folder.mkdir()
     sure = Faces(
@@ -130,7 +130,7 @@ def test_pitfall_14_emi_names_are_text(tmp_path: Path) -> None:
         write_submission("emi", folder, write_list(listed, "Filename", ["00003"]), tmp_path / "emi.csv")
 
 
-def test_a_video_that_nobody_analysed_is_an_error(tables: tuple[Path, dict[int, Faces]], tmp_path: Path) -> None:
+def test_a_video_without_a_table_is_an_error(tables: tuple[Path, dict[int, Faces]], tmp_path: Path) -> None:
     listed = write_list(tmp_path / "list.txt", HEADERS["va"], ["z/00001.jpg"])
     with pytest.raises(InputError, match="video z"):
         write_submission("va", tables[0], listed, tmp_path / "va.txt")

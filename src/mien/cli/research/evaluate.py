@@ -149,14 +149,14 @@ def _command(protocol: str, options: dict[str, Any], *, search_thresholds: bool)
 def _search(
     protocol: str, data: Path, predictions: tuple[Path, ...], post: PostProcessing, split: str | None
 ) -> ThresholdSearch:
-    from mien.evaluation import PREDICTION_FORMATS, TablePredictor, create_predictor, search_thresholds_of
+    from mien.evaluation import PREDICTION_FORMATS, TablePredictor, create_predictor, search_thresholds_on
 
     predictor = (
         create_predictor(predictions, PREDICTION_FORMATS[protocol], post_processing=post) if predictions else None
     )
     if not isinstance(predictor, TablePredictor):
         raise click.UsageError("--search-thresholds needs folders of affect tables as --predictions")
-    return search_thresholds_of(protocol, data, predictor, split or "valid")
+    return search_thresholds_on(protocol, data, predictor, split or "valid")
 
 
 def _print(report: Report, kind: str) -> None:
