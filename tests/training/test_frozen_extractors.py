@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-pytest.importorskip("torch", reason="the workshop is an extra: pip install 'mien[train]'")
-pytest.importorskip("lightning", reason="the workshop is an extra: pip install 'mien[train]'")
+pytest.importorskip("torch", reason="needs the extra train: pip install 'mien[train]'")
+pytest.importorskip("lightning", reason="needs the extra train: pip install 'mien[train]'")
 
 from mien.affect import Analyzer
 from mien.cli.main import mien

@@ -88,7 +88,7 @@ def test_from_crops_to_one_bundle(tmp_path: Path) -> None:
     done = CliRunner().invoke(mien, ["evaluate", "mtl", "--data", str(data), "--model", str(out)])
     assert done.exit_code == 0, done.output
     assert "P_MTL" in done.output
-    # The bundle answers to a crop what the head says of the vector that was stored for it.
+    # The bundle's prediction for a crop is the head's for the vector that was stored for it.
     samples = load_dataset("affwild2-mtl", data, "train")
     recipe = fit_recipe(load_recipe("hse-mtl"), data)[0]
     train_set = load_source(recipe.data.sources[0], data, recipe)
@@ -102,7 +102,7 @@ def test_a_refit_and_vectors_of_another_bundle(tmp_path: Path) -> None:
     extract(tmp_path)
     refit = load_recipe("hse-va").refit()
     spec = train_head(refit, tmp_path, tmp_path / "bundle", tmp_path / "work")
-    assert spec.metrics == ()  # the set that would measure it has taught it
+    assert spec.metrics == ()  # the set that would evaluate it was trained on
     assert spec.smoothing == "va=50"
     with pytest.raises(ConfigError, match="the vectors were made by mien-light"):
         train_head(load_recipe("hse-va"), tmp_path, tmp_path / "b", tmp_path / "w", model=tmp_path / "bundle")
@@ -166,9 +166,9 @@ def test_a_head_over_clips(name: str, task: str, tmp_path: Path) -> None:
         if task == "emi"
         else clip_sequences(*columns, n_clips=len(names), n_steps=12, every=25)
     )
-    answers = head.run(vectors)
-    assert answers.shape == (len(names), len(spec.labels))
-    assert ((answers > 0) & (answers < 1)).all()
+    predictions = head.run(vectors)
+    assert predictions.shape == (len(names), len(spec.labels))
+    assert ((predictions > 0) & (predictions < 1)).all()
 
 
 def test_heads_are_evaluated_and_submitted(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-pytest.importorskip("torch", reason="the workshop is an extra: pip install 'mien[train]'")
-pytest.importorskip("lightning", reason="the workshop is an extra: pip install 'mien[train]'")
+pytest.importorskip("torch", reason="needs the extra train: pip install 'mien[train]'")
+pytest.importorskip("lightning", reason="needs the extra train: pip install 'mien[train]'")
 
 import torch
 

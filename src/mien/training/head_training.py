@@ -19,6 +19,7 @@ from mien.training.data.batch_loader import clean_inputs
 from mien.training.data.feature_sources import fit_recipe
 from mien.training.data.sources import TrainingData
 from mien.training.engine.compute import ComputeSettings
+from mien.training.engine.targets import card_sentences
 from mien.training.engine.trainer import Trainer
 from mien.training.export.bundle_files import write_bundle, write_head
 from mien.training.export.onnx_export import (
@@ -112,6 +113,7 @@ class _Trained:
     def limitations(self) -> tuple[str, ...]:
         return (
             *self.training_data.card.limitations,
+            *card_sentences(self.recipe),
             *self.recipe.limitations,
             *selection_caveats(self.recipe, self.trainer),
         )

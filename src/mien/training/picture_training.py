@@ -22,6 +22,7 @@ from mien.training.data.sources import TrainingData, load_training_data
 from mien.training.data.training_images import cached_side_px, default_cache_folder
 from mien.training.data.training_set import TrainingSet
 from mien.training.engine.compute import ComputeSettings
+from mien.training.engine.targets import card_sentences
 from mien.training.engine.trainer import Trainer
 from mien.training.export.bundle_files import write_bundle, write_spec
 from mien.training.export.onnx_export import calibrate, describe, export_onnx, parity_gap
@@ -74,7 +75,12 @@ def train_bundle(
         weights_notice=training_data.card.notice,
         training_sources=(*training_data.card.training_sources, *_start(recipe)),
         provenance=provenance(recipe, trainer, gap, compute),
-        limitations=(*training_data.card.limitations, *recipe.limitations, *selection_caveats(recipe, trainer)),
+        limitations=(
+            *training_data.card.limitations,
+            *card_sentences(recipe),
+            *recipe.limitations,
+            *selection_caveats(recipe, trainer),
+        ),
     )
     write_bundle(out, graph, spec)
     return evaluate_bundle(out, data, spec, training_data.card.protocols if not is_refit(recipe) else ())

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-pytest.importorskip("torch", reason="the workshop is an extra: pip install 'mien[train]'")
-pytest.importorskip("lightning", reason="the workshop is an extra: pip install 'mien[train]'")
+pytest.importorskip("torch", reason="needs the extra train: pip install 'mien[train]'")
+pytest.importorskip("lightning", reason="needs the extra train: pip install 'mien[train]'")
 
 from mien.core import ConfigError, DatasetError
 from mien.datasets import create_example, expression_shares, load_held_out, load_votes, picture_file

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Training images from bytes, files and arrays, and the cache of their pixels."""
 
-import pickle
 from pathlib import Path
 
 import cv2
@@ -89,16 +88,6 @@ def test_a_damaged_image_names_itself() -> None:
     images = TrainingImages.of(["good", "bad"], [PNG, b"no image"], "rgb")
     with pytest.raises(DatasetError, match=r"bad: .*not an image"):
         _ = images[1]
-
-
-def test_a_cache_pickles_without_its_pixels(tmp_path: Path) -> None:
-    images = TrainingImages.of("ab", [PNG, 255 - GRAY], "gray")
-    cached = cache_images(images, tmp_path, 64)
-    content = pickle.dumps(cached)
-    assert len(content) < GRAY.size
-    copy = pickle.loads(content)
-    assert copy.names == cached.names
-    np.testing.assert_array_equal(copy[1], 255 - GRAY)
 
 
 def test_the_cache_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("torch", reason="the workshop is an extra: pip install 'mien[train]'")
-pytest.importorskip("lightning", reason="the workshop is an extra: pip install 'mien[train]'")
+pytest.importorskip("torch", reason="needs the extra train: pip install 'mien[train]'")
+pytest.importorskip("lightning", reason="needs the extra train: pip install 'mien[train]'")
 
 import torch
 

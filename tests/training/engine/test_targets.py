@@ -9,7 +9,16 @@ import pytest
 
 pytest.importorskip("torch", reason="an extra: pip install 'mien[train]'")
 
-from mien.training.engine.targets import TARGETS, StageContext, TargetProvider, blend, create_providers, provide_targets
+from mien.training import load_recipe
+from mien.training.engine.targets import (
+    TARGETS,
+    StageContext,
+    TargetProvider,
+    blend,
+    card_sentences,
+    create_providers,
+    provide_targets,
+)
 from mien.training.models.network import AffectNetwork
 from mien.training.recipes.target_settings import TargetSettings, TeacherSettings
 from tests.helpers.synthetic_data import create_samples, create_vector_recipe
@@ -50,6 +59,12 @@ def test_providers_are_applied_in_order_and_the_labels_stay() -> None:
     np.testing.assert_array_equal(found["expression"], 2 * (before["expression"] + 1))
     np.testing.assert_array_equal(samples.targets["expression"], before["expression"])
     assert not len(TargetProvider().rows(samples, np.random.default_rng(0)))
+
+
+def test_cards_tell_which_targets_are_no_labels() -> None:
+    sentences = card_sentences(load_recipe("mien-light"))
+    assert sentences == (TARGETS["pseudo_labels"].card, TARGETS["self_distillation"].card)
+    assert [name for name in TARGETS if not TARGETS[name].card] == ["auxiliary_rows"]
 
 
 def test_settings_create_their_provider() -> None:

@@ -48,7 +48,7 @@ _MAPPED_AFFECT = WeakLabels(
     sentence="Valence and arousal were mapped from expression votes, not rated.",
 )
 _NOISY_EXPRESSION = WeakLabels(
-    task="expression", sentence="Expression labels of LFW are single and noisy; its people vote on nothing."
+    task="expression", sentence="Expression labels of LFW come from one annotation each and are noisy."
 )
 _PSEUDO_LANDMARKS = WeakLabels(
     task="landmarks",

@@ -9,7 +9,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -152,17 +152,6 @@ class CachedImages:
     names: tuple[str, ...]
     pixels: Image
     index: Int64
-
-    def __getstate__(self) -> tuple[Any, ...]:
-        """Pickle the path of the pixels and not a copy of them."""
-        return self.names, getattr(self.pixels, "filename", None) or self.pixels, self.index
-
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        names, pixels, index = state
-        if not isinstance(pixels, np.ndarray):
-            pixels = np.memmap(pixels, dtype=np.uint8, mode="r")
-        for name, value in (("names", names), ("pixels", pixels), ("index", index)):
-            object.__setattr__(self, name, value)
 
     def __len__(self) -> int:
         return len(self.index)

@@ -76,11 +76,13 @@ class TargetRecord:
         name: Name in recipes.
         target: ``"module:class"`` of a `TargetProvider` that is created from its settings.
         summary: One line for the docs.
+        card: Sentence for the card of a network that was trained with it; empty where it changes no target.
     """
 
     name: str
     target: str
     summary: str
+    card: str = ""
 
 
 _HERE = "mien.training.engine.target_providers"
@@ -97,21 +99,25 @@ TARGETS = Registry(
             name="pseudo_labels",
             target=f"{_HERE}:PseudoLabels",
             summary="predictions of the network so far as targets of auxiliary rows",
+            card="Some targets of auxiliary rows are predictions of the network itself at an earlier stage.",
         ),
         TargetRecord(
             name="self_distillation",
             target=f"{_HERE}:SelfDistillation",
             summary="predictions of the network so far as a share of the targets of primary rows",
+            card="The targets of some stages have a share of predictions of the network itself at an earlier stage.",
         ),
         TargetRecord(
             name="teacher",
             target=f"{_HERE}:Teacher",
             summary="predictions of a trained bundle or checkpoint as targets",
+            card="Some targets are predictions of a teacher network.",
         ),
         TargetRecord(
             name="co_annotation",
             target=f"{_HERE}:CoAnnotation",
             summary="expressions and action units that imply each other where one is unknown",
+            card="Some unknown expressions and action units were inferred from each other.",
         ),
     ),
 )
@@ -125,6 +131,18 @@ def create_providers(settings: Iterable[TargetSettings]) -> tuple[TargetProvider
         ConfigError: A name is unknown.
     """
     return tuple(TARGETS.load(chosen.name)(chosen) for chosen in settings)
+
+
+def card_sentences(recipe: Recipe) -> tuple[str, ...]:
+    """What the card of a recipe's network must say about targets that are no labels.
+
+    Examples:
+        >>> from mien.training import load_recipe
+        >>> card_sentences(load_recipe("mien-points"))
+        ()
+    """
+    chosen = (settings for number in range(len(recipe.stages)) for settings in recipe.stage_targets(number))
+    return tuple(dict.fromkeys(card for card in (TARGETS[settings.name].card for settings in chosen) if card))
 
 
 def provide_targets(providers: Sequence[TargetProvider], targets: StageTargets, context: StageContext) -> StageTargets:
