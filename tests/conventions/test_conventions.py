@@ -14,18 +14,12 @@ from mien.core import MienError
 from tests.helpers.repository import ROOT
 
 SPDX = "# SPDX-License-Identifier: Apache-2.0"
-MAX_LINES = 500
 
 
 def test_every_module_names_its_licence(files: list[Path]) -> None:
     modules = [path for path in files if path.suffix == ".py"]
     assert modules
     assert [str(path) for path in modules if not _text(path).startswith(f"{SPDX}\n")] == []
-
-
-def test_modules_are_small(files: list[Path]) -> None:
-    modules = [path for path in files if path.suffix == ".py" and path.parts[0] == "src"]
-    assert [str(path) for path in modules if _text(path).count("\n") > MAX_LINES] == []
 
 
 def test_every_suppressed_warning_says_which(files: list[Path]) -> None:
