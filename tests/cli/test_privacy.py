@@ -58,12 +58,12 @@ def test_after_a_crash_the_next_run_leaves_no_image(clip: Path, folders: tuple[P
     arguments = ["--out", out / "t.parquet", "--overlay", out / "o.mp4", "--overlay-anonymous", "--threads", "1"]
     crashed = start(temporary, "analyze", long, *arguments)
     deadline = time.monotonic() + 60
-    while not list(out.glob(".o.*.part.mp4")) and crashed.poll() is None and time.monotonic() < deadline:
+    while not list(out.glob(".mien-*.part.mp4")) and crashed.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
     crashed.send_signal(signal.SIGKILL)
     crashed.communicate()
     assert crashed.returncode == -signal.SIGKILL
-    assert len(list(out.glob(".o.*.part.mp4"))) == 1
+    assert len(list(out.glob(".mien-*.part.mp4"))) == 1
     done = start(temporary, "analyze", clip, *arguments)
     done.communicate()
     assert done.returncode == 0

@@ -28,7 +28,7 @@ from mien.media import (
     load_image,
     save_image,
 )
-from mien.media.images import partial_path, upright
+from mien.media.images import upright
 
 Pixels = npt.NDArray[np.uint8]
 _ORIENTATION = 0x0112
@@ -368,24 +368,11 @@ def test_the_file_of_a_crashed_run_is_deleted_by_the_next(tmp_path: Path) -> Non
     done = subprocess.run([sys.executable, "-c", _CRASHING, str(target)], capture_output=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
     (left,) = tmp_path.iterdir()
-    assert left.name.startswith(".o [1].")
+    assert left.name.startswith(".mien-")
+    assert left.suffix == ".mp4"
     with VideoWriter(target, 64, 48, threads=1) as writer:
         writer.write(np.zeros((48, 64, 3), np.uint8), 0.0)
     assert list(tmp_path.iterdir()) == [target]
-
-
-@pytest.mark.skipif(os.name != "posix", reason="only POSIX says whether a process runs")
-def test_files_of_running_processes_and_other_targets_stay(tmp_path: Path) -> None:
-    alive, dead = os.getppid(), 2**22 + 1  # beyond the highest process id of Linux
-    kept = [f".a.{alive}.part.png", f".b.{dead}.part.png", f".a.{dead}.part.jpg", ".a.x.part.png", "a.part.png"]
-    for name in (*kept, f".a.{dead}.part.png"):
-        (tmp_path / name).write_bytes(b"")
-    save_image(tmp_path / "a.png", np.zeros((2, 2, 3), np.uint8))
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*kept, "a.png"])
-
-
-def test_a_temporary_path_needs_no_existing_folder(tmp_path: Path) -> None:
-    assert partial_path(tmp_path / "absent" / "a.png").parent == tmp_path / "absent"
 
 
 def test_a_box_is_rounded_outwards_and_clipped(astronaut: Pixels) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mien.core import ConfigError, InputError, OutputError
+from mien.core import ConfigError, DraftFile, InputError, OutputError
 from mien.media import VideoWriter, open_video
 from mien.media import video_writer as writer
 from tests.helpers.media_clips import SIZE, numbered_picture, read_number
@@ -136,15 +136,17 @@ def test_unwritable_places_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a device that is always full (Linux)")
-def test_a_full_disk_is_an_output_error(tmp_path: Path) -> None:
-    video = VideoWriter(tmp_path / "clip.mkv", *SIZE)
-    temporary = next(tmp_path.iterdir())
-    video.discard()
-    # The writer opens its temporary name, which here leads to the full device.
-    temporary.symlink_to("/dev/full")
+def test_a_full_disk_is_an_output_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def draft_on_a_full_disk(target: Path) -> DraftFile:
+        draft = DraftFile(target)
+        draft.path.unlink()
+        draft.path.symlink_to("/dev/full")
+        return draft
+
+    monkeypatch.setattr(writer, "DraftFile", draft_on_a_full_disk)
     with pytest.raises(OutputError, match=r"clip\.mkv: cannot be written"):
         write(tmp_path / "clip.mkv", [number / 25 for number in range(50)])
-    assert not (tmp_path / "clip.mkv").exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_pictures_and_settings_are_checked(tmp_path: Path) -> None:

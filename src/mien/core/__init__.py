@@ -2,6 +2,7 @@
 """The vocabulary of every other package: result types, labels, specs, the registry and the errors."""
 
 from mien.core.arrays import Bools, Float32, Float64, Floats, Image, Indices, Int64, Integers
+from mien.core.draft_files import DraftFile, is_file_at, private_files, sync_folder
 from mien.core.errors import (
     ConfigError,
     DatasetError,
@@ -98,6 +99,7 @@ __all__ = [
     "ConfigError",
     "CropSpec",
     "DatasetError",
+    "DraftFile",
     "FaceSelector",
     "Faces",
     "FeatureOptions",
@@ -134,14 +136,17 @@ __all__ = [
     "VideoOptions",
     "check_choices",
     "columns_by_name",
+    "is_file_at",
     "option",
     "option_info",
     "options_json",
     "pose_angles",
+    "private_files",
     "read_options",
     "read_typed",
     "refuse_unused",
     "rotation_matrices",
     "row_options",
+    "sync_folder",
     "with_shortcuts",
 ]

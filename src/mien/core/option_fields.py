@@ -8,7 +8,7 @@ import inspect
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import Field, dataclass, fields, is_dataclass, replace
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, TypeVar, TypeVarTuple
 
 from mien.core.errors import ConfigError
@@ -81,10 +81,12 @@ class CheckedOptions:
                 continue
             low = float("-inf") if info.minimum is None else info.minimum
             high = float("inf") if info.maximum is None else info.maximum
+            kind = Integral if "int" in str(one.type) else Real
             number: Any = value  # `Real` has no order for mypy
-            if isinstance(value, bool) or not isinstance(value, Real) or not low <= number <= high:
+            if isinstance(value, bool) or not isinstance(value, kind) or not low <= number <= high:
+                whole = "a whole number " if kind is Integral and isinstance(value, float) else ""
                 limits = f"at least {low:g}" if info.maximum is None else f"from {low:g} to {high:,.15g}"
-                raise ConfigError(f"{one.name} must be {limits}, got {value!r}")
+                raise ConfigError(f"{one.name} must be {whole}{limits}, got {value!r}")
 
 
 def with_shortcuts(shortcuts: Mapping[str, Any], *options: *Kinds) -> tuple[*Kinds]:

@@ -25,8 +25,17 @@ DEFAULT_BUNDLE = "mien-light"
 DEFAULT_LANDMARK_MODEL = "mien-points"
 """Name of the landmark bundle that is used where none is named."""
 
-# Thirty years: what is longer is no time in a video, and overflows the clocks of containers.
-_LONGEST_S = 1e9
+MAX_THREADS = 512
+"""Highest number of threads per model: each takes memory, also where there is no core for it."""
+
+MAX_WORKERS = 4096
+"""Highest number of workers, those of a cluster included."""
+
+MAX_SECONDS = 1e8
+"""Highest time in a video: three years."""
+
+MAX_STRIDE = 1_000_000
+"""Highest distance of the frames to analyse: hours of a video."""
 
 NO_LANDMARK_MODEL = "none"
 """Stands for no landmark model: faces keep the detector's five keypoints."""
@@ -85,7 +94,7 @@ class AnalyzerConfig(CheckedOptions):
             "--threads",
             metavar="N",
             minimum=1,
-            maximum=1024,
+            maximum=MAX_THREADS,
             changes_rows=False,
         ),
     )
@@ -140,19 +149,27 @@ class VideoOptions(CheckedOptions):
     start_s: float | None = field(
         default=None,
         metadata=option(
-            "Time in seconds at which to start in videos; their beginning if not given.", "--from", metavar="SECONDS"
+            "Time in seconds at which to start in videos; their beginning if not given.",
+            "--from",
+            metavar="SECONDS",
+            minimum=0,
+            maximum=MAX_SECONDS,
         ),
     )
     stop_s: float | None = field(
         default=None,
         metadata=option(
-            "Time in seconds at which to stop in videos; their end if not given.", "--to", metavar="SECONDS"
+            "Time in seconds at which to stop in videos; their end if not given.",
+            "--to",
+            metavar="SECONDS",
+            minimum=0,
+            maximum=MAX_SECONDS,
         ),
     )
     every: int = field(
         default=1,
         metadata=option(
-            "Analyse only every N-th frame of videos.", "--every", metavar="N", minimum=1, maximum=1_000_000_000
+            "Analyse only every N-th frame of videos.", "--every", metavar="N", minimum=1, maximum=MAX_STRIDE
         ),
     )
     smooth: str | Any | None = field(
@@ -175,12 +192,8 @@ class VideoOptions(CheckedOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         start_s, stop_s = self.start_s or 0.0, float("inf") if self.stop_s is None else self.stop_s
-        if not start_s >= 0:  # also where it is not a number
-            raise ConfigError(f"start_s must be at least 0, got {start_s}")
         if not start_s < stop_s:
             raise ConfigError(f"the range from {start_s:g} s to {stop_s:g} s is empty; stop_s must be above start_s")
-        if self.stop_s is not None and self.stop_s > _LONGEST_S:
-            raise ConfigError(f"stop_s must be at most {_LONGEST_S:g} s, got {stop_s:g}; leave it out for the end")
 
 
 @described
@@ -243,11 +256,44 @@ class Outputs(CheckedOptions):
     landmarks: bool = field(
         default=False, metadata=option("Add the landmarks of each face to the table, in pixels.", "--landmarks")
     )
+    private: bool = field(
+        default=False,
+        metadata=option(
+            "Close all files and folders of the run to other users of this machine.", "--private", changes_rows=False
+        ),
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        for name in ("table", "overlay", "report", "openface"):
+            path = getattr(self, name)
+            if path is not None:
+                require_path(path, name)
         if self.anonymous and self.overlay is None:
             raise ConfigError("anonymous changes the overlay; name a file for it")
+
+
+def require_path(path: PathName, name: str) -> None:
+    r"""Refuse a text that can be the path of no file.
+
+    Args:
+        path: Path that the user gave.
+        name: Name of the option, for the message.
+
+    Raises:
+        ConfigError: The text is empty or holds a null character.
+
+    Examples:
+        >>> require_path("", "--out")
+        Traceback (most recent call last):
+            ...
+        mien.core.errors.ConfigError: --out is empty; name a file or a folder
+    """
+    text = os.fspath(path)
+    if not text:
+        raise ConfigError(f"{name} is empty; name a file or a folder")
+    if "\0" in text:
+        raise ConfigError(f"{name} holds a null character, which no name of a file has")
 
 
 @described
@@ -269,7 +315,7 @@ class JobOptions(CheckedOptions):
             "--workers",
             metavar="N",
             minimum=1,
-            maximum=1024,
+            maximum=MAX_WORKERS,
             changes_rows=False,
         ),
     )

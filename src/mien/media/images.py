@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import io
 import os
-import re
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from mien.core import Floats, Image, InputError, OutputError
+from mien.core import DraftFile, Floats, Image, InputError, OutputError
 from mien.media.file_types import HEAD_BYTES, Format, identify, identify_file, require_file
 from mien.media.headers import read_header
 
@@ -259,44 +257,6 @@ def _from_pil(image: Any, name: str) -> Image:
     return np.ascontiguousarray(upright(_to_rgb(pixels), orientation))
 
 
-def partial_path(path: Path) -> Path:
-    """Hidden temporary path beside a file that is being written.
-
-    Temporary files that crashed runs left for the same target are deleted, since they show faces. The file of a
-    running process stays (Windows, where this cannot be checked, refuses to delete an open file).
-
-    Args:
-        path: Final path of the file.
-
-    Examples:
-        >>> import os
-        >>> partial_path(Path("clip.mp4")).name == f".clip.{os.getpid()}.part.mp4"
-        True
-    """
-    pattern = re.compile(rf"\.{re.escape(path.stem)}\.(\d+)\.part{re.escape(path.suffix)}")
-    with suppress(OSError):  # writing into a folder that cannot be listed reports the error
-        for entry in path.parent.iterdir():
-            match = pattern.fullmatch(entry.name)
-            if match and not _is_running(int(match[1])):
-                with suppress(OSError):  # Windows: a process has it open
-                    entry.unlink()
-    return path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
-
-
-def _is_running(process_id: int) -> bool:
-    if os.name != "posix":
-        return False  # on Windows, signal 0 would end the process
-    if process_id == os.getpid():
-        return True
-    try:
-        os.kill(process_id, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        pass  # it runs and belongs to another user
-    return True
-
-
 SAVE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 """Lower-case suffixes of the image files that `save_image` writes."""
 
@@ -332,13 +292,11 @@ def save_image(path: str | os.PathLike[str], image: Image) -> None:
         )
     # OpenCV's own file functions do not accept every Unicode name on Windows.
     encoded = cv2.imencode(path.suffix.lower(), image[..., ::-1])[1]
-    partial = partial_path(path)
     try:
-        partial.write_bytes(encoded.tobytes())
-        partial.replace(path)
+        with DraftFile(path) as draft:
+            draft.file.write(encoded.tobytes())
+            draft.publish()
     except OSError as error:
-        with suppress(OSError):  # the temporary file may not exist
-            partial.unlink()
         raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
 
 

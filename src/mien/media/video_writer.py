@@ -12,8 +12,8 @@ from typing import Self
 import av
 import numpy as np
 
-from mien.core import ConfigError, Image, OutputError
-from mien.media.images import as_rgb, partial_path
+from mien.core import ConfigError, DraftFile, Image, OutputError
+from mien.media.images import as_rgb
 
 VIDEO_SAVE_SUFFIXES = frozenset({".m4v", ".mkv", ".mov", ".mp4"})
 """Lower-case suffixes of the video files that `VideoWriter` writes."""
@@ -67,17 +67,17 @@ class VideoWriter:
         self._width = width
         self._height = height
         self._last_pts: int | None = None
-        self._temporary = partial_path(self._path)
         options = {"movflags": "+faststart"} if container in ("mp4", "mov") else {}
         try:
-            self._temporary.touch()  # PyAV opens the file late; this checks now whether it can be written
+            self._draft = DraftFile(self._path)
         except OSError as error:
             raise self._failure(error) from error
         try:
-            self._container = av.open(str(self._temporary.absolute()), "w", format=container, container_options=options)
+            draft = str(self._draft.path.absolute())
+            self._container = av.open(draft, "w", format=container, container_options=options)
             self._stream = self._add_stream(fps, threads)
         except (av.FFmpegError, OSError, ValueError) as error:
-            self._temporary.unlink(missing_ok=True)
+            self._draft.discard()
             raise self._failure(error) from error
         self._open = True
 
@@ -123,7 +123,7 @@ class VideoWriter:
         self._encode(None)
         try:
             self._container.close()
-            self._temporary.replace(self._path)
+            self._draft.publish()
         except (av.FFmpegError, OSError) as error:
             self.discard()
             raise self._failure(error) from error
@@ -139,7 +139,7 @@ class VideoWriter:
         except (av.FFmpegError, OSError, ValueError):
             pass  # the file is deleted anyway
         finally:
-            self._temporary.unlink(missing_ok=True)
+            self._draft.discard()
 
     def __enter__(self) -> Self:
         return self

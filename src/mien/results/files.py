@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from mien.core import OutputError
+from mien.core import DraftFile, OutputError, is_file_at
 
 
 @contextmanager
@@ -35,7 +36,8 @@ def output_errors(path: Path, advice: str) -> Iterator[None]:
 def atomic_write(path: Path) -> Iterator[BinaryIO]:
     """A file to fill, which takes its name only once it is complete and on the disk.
 
-    If the block raises, nothing stays behind and an older file of that name is untouched.
+    If the block raises, nothing stays behind and an older file of that name is untouched. A link of that name is
+    replaced and not followed.
 
     Args:
         path: Final path; its folder must exist.
@@ -43,28 +45,10 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     Raises:
         OSError: As the operating system reports.
     """
-    draft = path.with_name(path.name + ".tmp")
-    try:
-        with draft.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes renames in a folder survive a power cut, where the system supports it (Windows has no such call)."""
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    draft = DraftFile(path)
+    with draft:
+        yield draft.file
+        draft.publish()
 
 
 if sys.platform == "win32":
@@ -85,6 +69,7 @@ _UNSUPPORTED = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNO
 
 
 _FOLDER_LOCK = ".mien.lock"
+_LOCK_FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 @contextmanager
@@ -99,7 +84,7 @@ def locked_folder(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / _FOLDER_LOCK
         lock = acquire_lock(path, folder)
-        while not _is_at(lock, path):  # the previous run deleted it between opening and locking
+        while not is_file_at(lock.fileno(), path):  # the previous run deleted it between opening and locking
             lock.close()
             lock = acquire_lock(path, folder)
     try:
@@ -124,7 +109,12 @@ def acquire_lock(path: Path, table: Path) -> BinaryIO:
         OutputError: Another writer holds the lock.
         OSError: The lock file cannot be opened or locked.
     """
-    file = path.open("ab")
+    # Neither a link is followed nor a pipe waited for.
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | _LOCK_FLAGS, 0o666)
+    file: BinaryIO = os.fdopen(descriptor, "r+b", buffering=0)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        file.close()
+        raise OutputError(f"cannot write {table}: {path} is not a regular file; move it, or choose another name")
     try:
         _try_lock(file)
     except OSError as error:
@@ -135,11 +125,3 @@ def acquire_lock(path: Path, table: Path) -> BinaryIO:
             raise OutputError(f"{table} is being written by another run; wait for it or choose another name") from error
         raise
     return file
-
-
-def _is_at(file: BinaryIO, path: Path) -> bool:
-    """Whether the open file is the one of that name."""
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    except FileNotFoundError:
-        return False

@@ -12,8 +12,8 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
-from mien.core import OutputError
-from mien.results.files import acquire_lock, atomic_write, output_errors, sync_folder
+from mien.core import OutputError, sync_folder
+from mien.results.files import acquire_lock, atomic_write, output_errors
 from mien.results.tables.table_formats import format_of, write_batches
 
 _LOCK = "lock"
