@@ -42,8 +42,8 @@ def test_no_name_and_no_flag_occurs_twice() -> None:
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: AnalyzerConfig(threads=0), "threads must be from 1 to 512, got 0"),
-        (lambda: AnalyzerConfig(threads="2"), "threads must be from 1 to 512, got '2'"),
+        (lambda: AnalyzerConfig(threads=0), "threads must be from 1 to 1,024, got 0"),
+        (lambda: AnalyzerConfig(threads="2"), "threads must be from 1 to 1,024, got '2'"),
         (lambda: AnalyzerConfig(min_quality=-0.1), "min_quality must be from 0 to 1, got -0.1"),
         (lambda: AnalyzerConfig(min_quality=float("nan")), "min_quality must be from 0 to 1, got nan"),
         (lambda: AnalyzerConfig(faces="best"), "faces must be all, largest"),
@@ -60,11 +60,11 @@ def test_no_name_and_no_flag_occurs_twice() -> None:
         (lambda: VideoOptions(start_s=-float("inf")), "start_s must be from 0 to 100,000,000, got -inf"),
         (lambda: VideoOptions(every=10**400), "every must be from 1 to 1,000,000, got 1000"),
         (lambda: VideoOptions(every=2.5), "every must be a whole number from 1 to 1,000,000, got 2.5"),
-        (lambda: AnalyzerConfig(threads=100_000), "threads must be from 1 to 512, got 100000"),
-        (lambda: JobOptions(workers=10**6), "workers must be from 1 to 4,096, got 1000000"),
+        (lambda: AnalyzerConfig(threads=100_000), "threads must be from 1 to 1,024, got 100000"),
+        (lambda: JobOptions(workers=10**6), "workers must be from 1 to 1,024, got 1000000"),
         (lambda: Outputs(table=""), "table is empty; name a file or a folder"),
         (lambda: Outputs(report="a\0.html"), "report holds a null character"),
-        (lambda: JobOptions(workers=0), "workers must be from 1 to 4,096, got 0"),
+        (lambda: JobOptions(workers=0), "workers must be from 1 to 1,024, got 0"),
         (lambda: FeatureOptions(crops=True, audio="egemaps"), "crops have no sound"),
     ],
 )

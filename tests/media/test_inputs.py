@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files, folders, patterns and camera numbers as inputs."""
 
+import errno
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -140,3 +143,66 @@ def test_suffixes_are_disjoint_and_lower_case() -> None:
 def test_real_folder(shared_data: Path) -> None:
     kinds = {item.kind for item in find_inputs([shared_data / "photos", shared_data / "video"])}
     assert kinds == {"image", "video"}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes and links of this kind are POSIX")
+def test_what_is_no_file_is_one_failure_and_the_others_go_on(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.mp4")
+    (tmp_path / "b.jpg").symlink_to("b.jpg")
+    (tmp_path / "c.png").symlink_to("gone.png")
+    (tmp_path / "d.jpg").write_bytes(b"content")
+    failures: dict[str, str] = {}
+    for names in ([str(tmp_path)], [f"{tmp_path}/*"]):
+        found = find_inputs(names, lambda name, error: failures.update({Path(name).name: str(error)}))
+        assert [item.path for item in found] == [tmp_path / "d.jpg"]
+        assert sorted(failures) == ["a.mp4", "b.jpg", "c.png"]
+        assert "is not a regular file" in failures["a.mp4"]
+        assert "cannot be reached" in failures["b.jpg"]
+        failures.clear()
+    with pytest.raises(InputError, match="is not a regular file"):
+        find_inputs([tmp_path])
+    with pytest.raises(InputError, match="is not a regular file"):
+        find_inputs([tmp_path / "a.mp4"])
+    with pytest.raises(InputError, match="no such file"):
+        find_inputs([tmp_path / "b.jpg"])
+
+
+def test_a_folder_that_cannot_be_listed_is_one_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    (tmp_path / "d.jpg").write_bytes(b"content")
+    scandir = os.scandir
+
+    def refuse(path: Any = ".") -> Any:  # root may list every folder, so that modes would not do
+        if os.fspath(path) == str(closed):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    failures: list[str] = []
+    found = find_inputs([tmp_path], lambda name, _: failures.append(name))
+    assert ([item.path for item in found], failures) == ([tmp_path / "d.jpg"], [str(closed)])
+    with pytest.raises(InputError, match="cannot be listed"):
+        find_inputs([closed])
+
+
+@pytest.mark.parametrize("name", ["photo.HEIC", "photo.heif", "photo.jp2", "photo.jxl", "photo.psd"])
+def test_images_that_cannot_be_read_are_not_passed_over(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"content")
+    (tmp_path / "notes.txt").write_bytes(b"content")
+    assert [(item.kind, item.path) for item in find_inputs([tmp_path])] == [("image", tmp_path / name)]
+
+
+@pytest.mark.parametrize("name", ["a\0b.mp4", "x" * 5000, "x" * 300 + "*"])
+def test_names_that_no_file_can_have(name: str) -> None:
+    with pytest.raises(InputError, match=r"check (the name|it)"):
+        find_inputs([name])
+
+
+@pytest.mark.skipif(os.name != "posix", reason="POSIX names are bytes")
+def test_a_name_that_is_not_utf8_leads_back_to_its_file(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.jpg"))
+    path.write_bytes(b"content")
+    (found,) = find_inputs([tmp_path])
+    assert (found.path, found.name) == (path, f"{tmp_path}/caf\\udce9.jpg")
+    assert find_inputs([found.name]) == [found]

@@ -191,7 +191,7 @@ def test_smoothing_while_reading_is_smoothing_the_table(clip: Path, tmp_path: Pa
     assert column(live, "time_s") == column(raw, "time_s")
     assert manifest(live)["arguments"]["smooth"] == str(Smoothing(expr=3, va=2, au=1))
     with pytest.raises(InputError, match="smoothed already"):
-        smooth_file(live, after, Smoothing(va=1))
+        smooth_file(live, tmp_path / "again.parquet", Smoothing(va=1))
     with pytest.raises(ConfigError, match="nothing is to be smoothed"):
         analyze(clip, tmp_path / "none.parquet", smooth="expr=0")
 

@@ -66,9 +66,11 @@ from mien.core.options import (
     Outputs,
     PathName,
     VideoOptions,
+    require_path,
 )
 from mien.core.pose import pose_angles, rotation_matrices
 from mien.core.registry import Registry
+from mien.core.source_names import path_exists, shortened_name, source_name, source_path
 from mien.core.typed import check_choices, read_typed
 
 __all__ = [
@@ -140,13 +142,18 @@ __all__ = [
     "option",
     "option_info",
     "options_json",
+    "path_exists",
     "pose_angles",
     "private_files",
     "read_options",
     "read_typed",
     "refuse_unused",
+    "require_path",
     "rotation_matrices",
     "row_options",
+    "shortened_name",
+    "source_name",
+    "source_path",
     "sync_folder",
     "with_shortcuts",
 ]

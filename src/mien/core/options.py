@@ -25,10 +25,10 @@ DEFAULT_BUNDLE = "mien-light"
 DEFAULT_LANDMARK_MODEL = "mien-points"
 """Name of the landmark bundle that is used where none is named."""
 
-MAX_THREADS = 512
+MAX_THREADS = 1024
 """Highest number of threads per model: each takes memory, also where there is no core for it."""
 
-MAX_WORKERS = 4096
+MAX_WORKERS = 1024
 """Highest number of workers, those of a cluster included."""
 
 MAX_SECONDS = 1e8

@@ -19,7 +19,7 @@ from mien.media.images import (
     load_image,
     save_image,
 )
-from mien.media.inputs import IMAGE_SUFFIXES, VIDEO_SUFFIXES, MediaInput, find_inputs
+from mien.media.inputs import IMAGE_SUFFIXES, VIDEO_SUFFIXES, MediaInput, find_inputs, input_identity
 from mien.media.video import VideoReader, open_video
 from mien.media.video_writer import VIDEO_SAVE_SUFFIXES, VideoWriter
 
@@ -48,6 +48,7 @@ __all__ = [
     "draw_faces",
     "encode_jpeg",
     "find_inputs",
+    "input_identity",
     "jpeg_thumbnail",
     "load_image",
     "open_camera",

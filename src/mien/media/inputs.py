@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator, Sequence
+import stat
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from mien.core import InputError
+from mien.core import InputError, path_exists, source_name, source_path
 from mien.media.file_types import identify_file, require_file
 
 Kind = Literal["image", "video", "camera"]
@@ -29,6 +30,13 @@ VIDEO_SUFFIXES = frozenset(
 """Lower-case suffixes of files that are read as videos."""
 
 
+# Files of these kinds are taken for images that cannot be read: the error tells what to do with them.
+_UNREADABLE_SUFFIXES = frozenset({".heic", ".heif", ".hif", ".jp2", ".j2k", ".jxl", ".psd", ".exr"})
+
+OnFailure = Callable[[str, InputError], None]
+"""Callback that takes the name of a file or folder inside a named one, and why it cannot be read."""
+
+
 @dataclass(frozen=True)
 class MediaInput:
     """One input to analyze.
@@ -37,7 +45,8 @@ class MediaInput:
         kind: Kind of the input, ``"image"``, ``"video"`` or ``"camera"``.
         path: Path of the file; None for a camera.
         camera: Number of the camera, from 0; None for a file.
-        name: Path as the user gave it or would give it, ``"camera 0"`` for a camera; unique within one call.
+        name: Path as the user gave it or would give it (`mien.core.source_name`), ``"camera 0"`` for a camera; unique
+            within one call.
     """
 
     kind: Kind
@@ -46,7 +55,7 @@ class MediaInput:
     name: str
 
 
-def find_inputs(patterns: Sequence[str | os.PathLike[str]]) -> list[MediaInput]:
+def find_inputs(patterns: Sequence[str | os.PathLike[str]], on_failure: OnFailure | None = None) -> list[MediaInput]:
     """Resolve names to images, videos and cameras.
 
     A folder gives the media files in it and its subfolders, sorted by path; hidden files, hidden folders and unknown
@@ -56,6 +65,8 @@ def find_inputs(patterns: Sequence[str | os.PathLike[str]]) -> list[MediaInput]:
 
     Args:
         patterns: Names in the order of processing.
+        on_failure: Called for a folder in a named folder that cannot be listed, and for pipes, devices and dead links
+            among the files of a folder or pattern; the others go on. None raises.
 
     Returns:
         Every input once, in order of first occurrence, at least one.
@@ -79,74 +90,105 @@ def find_inputs(patterns: Sequence[str | os.PathLike[str]]) -> list[MediaInput]:
         raise InputError("no input given; name files, folders, glob patterns or a camera number")
     found: dict[object, MediaInput] = {}
     for pattern in patterns:
-        for item in _resolve(os.fspath(pattern)):
-            # Two names of one file, such as a link or a name with "..", are one input.
-            identity = item.camera if item.path is None else item.path.resolve()
-            found.setdefault(identity, item)
+        for item in _resolve(os.fspath(pattern), on_failure or _raise):
+            found.setdefault(input_identity(item), item)
     return list(found.values())
 
 
-def _resolve(name: str) -> Iterator[MediaInput]:
-    path = Path(name)
-    if name and os.path.lexists(path):
-        yield from _folder(path) if path.is_dir() else [_file(path)]
+def input_identity(item: MediaInput) -> object:
+    """A key that is equal for two names of one file, such as a link or a name with ``..``, and for one camera."""
+    return item.camera if item.path is None else os.path.realpath(item.path)
+
+
+def _raise(_: str, error: InputError) -> None:
+    raise error
+
+
+def _resolve(name: str, on_failure: OnFailure) -> Iterator[MediaInput]:
+    if "\0" in name:
+        raise InputError(f"{name!r}: holds a null character, which no name of a file has; check the name")
+    path = source_path(name)
+    if name and path_exists(path):
+        yield from _folder(path, on_failure) if os.path.isdir(path) else [_file(path)]  # noqa: PTH112 - never raises
     elif name.isascii() and name.isdigit():
         yield MediaInput("camera", None, int(name), f"camera {int(name)}")
     elif glob.has_magic(name):
-        yield from _matches(name)
+        yield from _matches(name, on_failure)
     else:
         raise InputError(f"{name or '(empty name)'}: no such file or folder; check the name")
 
 
-def _folder(folder: Path) -> Iterator[MediaInput]:
-    paths = [path for path in _walk(folder) if _kind_by_suffix(path) is not None]
-    if not paths:
+def _folder(folder: Path, on_failure: OnFailure) -> Iterator[MediaInput]:
+    failed: list[str] = []
+
+    def refuse(name: str, error: InputError) -> None:
+        failed.append(name)
+        on_failure(name, error)
+
+    paths = [path for path in _walk(folder, refuse) if _kind_by_suffix(path) is not None]
+    found = [item for path in sorted(paths) if (item := _listed(path, refuse)) is not None]
+    if not found and not failed:
         raise InputError(f"{folder}: no image or video in this folder or below; known suffixes: {_known_suffixes()}")
-    # Files are not checked here: a damaged file must not stop the others, and reading it reports the error.
-    yield from (_listed(path) for path in sorted(paths))
+    # The content is not checked here: a damaged file must not stop the others, and reading it reports the error.
+    yield from found
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def _walk(folder: Path, on_failure: OnFailure) -> Iterator[Path]:
     """Yield every visible file below a folder; linked folders are not followed, which avoids cycles."""
 
     def refuse(error: OSError) -> None:
-        raise InputError(f"{error.filename}: cannot be listed ({error.strerror}); check its permissions") from error
+        name = source_name(error.filename)
+        problem = InputError(f"{name}: cannot be listed ({error.strerror}); check its permissions")
+        if Path(error.filename) == folder:
+            raise problem from error
+        on_failure(name, problem)
 
     for parent, folders, files in os.walk(folder, onerror=refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
         yield from (Path(parent, name) for name in files if not name.startswith("."))
 
 
-def _matches(pattern: str) -> Iterator[MediaInput]:
+def _matches(pattern: str, on_failure: OnFailure) -> Iterator[MediaInput]:
     """Yield the media files that match a pattern; if none match, the content of matching folders."""
     found = glob.glob(pattern, recursive=True)  # noqa: PTH207  # Path.glob refuses absolute patterns
     matches = [Path(match) for match in sorted(found)]
     # "*" matches other files as well, which are skipped; "**" lists folders beside their files.
-    files = [path for path in matches if path.is_file() and _kind_by_suffix(path) is not None]
+    folders = [path for path in matches if os.path.isdir(path)]  # noqa: PTH112 - never raises
+    files = [path for path in matches if path not in set(folders) and _kind_by_suffix(path) is not None]
     if files:
-        yield from (_listed(path) for path in files)
+        yield from (item for path in files if (item := _listed(path, on_failure)) is not None)
         return
-    folders = [path for path in matches if path.is_dir()]
     if not folders:
         raise InputError(f"{pattern}: no image or video matches this pattern; check it, or quote less of it")
     for folder in folders:
-        yield from _folder(folder)
+        yield from _folder(folder, on_failure)
 
 
-def _listed(path: Path) -> MediaInput:
-    """Input for a file of a folder or a pattern, whose suffix is known."""
-    return MediaInput(_kind_by_suffix(path) or "image", path, None, str(path))
+def _listed(path: Path, on_failure: OnFailure) -> MediaInput | None:
+    """Input for a file of a folder or a pattern, whose suffix is known; None for what is no regular file."""
+    name = source_name(path)
+    try:
+        is_file = stat.S_ISREG(path.stat().st_mode)
+    except OSError as error:
+        on_failure(
+            name, InputError(f"{name}: cannot be reached ({error.strerror}); check the name and its permissions")
+        )
+        return None
+    if not is_file:
+        on_failure(name, InputError(f"{name}: is not a regular file; copy its content into one first"))
+        return None
+    return MediaInput(_kind_by_suffix(path) or "image", path, None, name)
 
 
 def _file(path: Path) -> MediaInput:
     require_file(path)
     kind = _kind_by_suffix(path) or _kind_by_content(path)
-    return MediaInput(kind, path, None, str(path))
+    return MediaInput(kind, path, None, source_name(path))
 
 
 def _kind_by_suffix(path: Path) -> Kind | None:
     suffix = path.suffix.lower()
-    if suffix in IMAGE_SUFFIXES:
+    if suffix in IMAGE_SUFFIXES or suffix in _UNREADABLE_SUFFIXES:
         return "image"
     return "video" if suffix in VIDEO_SUFFIXES else None
 

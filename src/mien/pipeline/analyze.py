@@ -29,17 +29,25 @@ from mien.inference import bundle_digest, is_model_file, load_spec, usable_cores
 from mien.jobs import Engine, LocalEngine, create_engine
 from mien.pipeline.overlay import Drawing
 from mien.pipeline.plan import Plan, TablePlan, make_plan
-from mien.pipeline.postprocessing.convert import convert_to_openface, is_openface_file
+from mien.pipeline.postprocessing.convert import convert_to_openface, is_openface_file, openface_names
 from mien.pipeline.postprocessing.report import check_report_name, write_report
 from mien.pipeline.run_progress import Event, FailuresListed, Note, Progress, RunProgress, TablesSkipped
 from mien.pipeline.table_run import RunSettings
 from mien.results import (
+    ABOUT_SUFFIX,
+    FAILURES_NAME,
     InputFailure,
     InputRecord,
+    OutputFile,
+    check_folder,
+    check_outputs,
     failure_rows,
     hash_file,
     locked_folder,
+    manifest_path,
     read_failures,
+    refuse_other_file,
+    refuse_table,
     update_failures,
 )
 
@@ -222,7 +230,46 @@ def _checked_plan(names: Sequence[str], outputs: Outputs, engine: Engine) -> Pla
     openface = outputs.openface
     if openface is not None and is_openface_file(Path(openface)) and plan.n_named != 1:
         raise ConfigError(f"{os.fspath(openface)} is for a single input, got {plan.n_named}; name a folder for them")
+    _check_places(plan, outputs)
     return plan
+
+
+def _check_places(plan: Plan, outputs: Outputs) -> None:
+    """Refuse outputs that would replace one another, an input or a file of the user, or that cannot be written.
+
+    Raises:
+        ConfigError: An output would replace something that it must not.
+        OutputError: A place cannot be written.
+    """
+    if not plan.inputs:
+        return
+    tables = [OutputFile("--out", table.table, is_table=True) for table in plan.tables]
+    others = [OutputFile("--out", manifest_path(table.path)) for table in tables]
+    if plan.folder is not None:
+        check_folder(plan.folder, plan.folder, "check that the folder may be written to, or choose another one")
+        others.append(OutputFile("--out", plan.folder / FAILURES_NAME))
+    for option, path in (("--overlay", outputs.overlay), ("--report", outputs.report)):
+        if path is not None:
+            others.append(OutputFile(option, Path(path)))
+    if outputs.openface is not None:
+        files = [file for _, file in _openface_files(plan, Path(outputs.openface), [one.path for one in tables])]
+        openface = [OutputFile("--openface", file) for file in files]
+        others += [*openface, *(OutputFile("--openface", Path(f"{file}{ABOUT_SUFFIX}")) for file in files)]
+    check_outputs([*tables, *others], [("the input", media.path) for media in plan.inputs if media.path is not None])
+    for table in tables:
+        refuse_other_file(table)
+    for other in others:
+        refuse_table(other)
+
+
+def _openface_files(plan: Plan, out: Path, tables: Sequence[Path]) -> list[tuple[Path, Path]]:
+    """Pairs of a table and its OpenFace file; a single table gives the file its own name."""
+    if is_openface_file(out):
+        return [(table, out) for table in tables]
+    if len(plan.tables) > 1:
+        return [(table, out / f"{table.stem}.csv") for table in tables]
+    names = openface_names([media.name for media in plan.inputs])
+    return [(table, out / f"{name}.csv") for table in tables for name in names]
 
 
 def _run_tables(plan: Plan, settings: RunSettings, engine: Engine, progress: RunProgress) -> None:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from itertools import chain, count
 from pathlib import Path
 
-from mien.core import ConfigError, InputError
-from mien.media import MediaInput, find_inputs
+from mien.core import ConfigError, InputError, shortened_name, source_name
+from mien.media import MediaInput, find_inputs, input_identity
 from mien.pipeline.resume import ResumeIndex
 from mien.results import TABLE_ENDINGS, InputFailure
 
@@ -79,16 +79,7 @@ def make_plan(patterns: Sequence[PathName], out: PathName) -> Plan:
     if not patterns:
         raise ConfigError("no input given; name files, folders, glob patterns or a camera number")
     is_folder = _is_folder(out)
-    found: dict[object, MediaInput] = {}
-    failures = []
-    for pattern in patterns:
-        # One at a time, so that one bad name does not stop the others.
-        try:
-            for media in find_inputs([pattern]):
-                identity = media.camera if media.path is None else media.path.resolve()
-                found.setdefault(identity, media)
-        except InputError as error:
-            failures.append(InputFailure(path=os.fspath(pattern), reason=str(error), error=type(error).__name__))
+    found, failures = find_all(patterns)
     inputs = tuple(found.values())
     if not is_folder:
         tables = [TablePlan(Path(out), inputs, failures=tuple(failures))] if inputs else []
@@ -103,9 +94,27 @@ def make_plan(patterns: Sequence[PathName], out: PathName) -> Plan:
     return Plan(tuple(tables), tuple(failures), Path(out), earlier)
 
 
+def find_all(patterns: Sequence[PathName]) -> tuple[dict[object, MediaInput], list[InputFailure]]:
+    """Every input of the names once, by `mien.media.input_identity`, and what cannot be read among them."""
+    found: dict[object, MediaInput] = {}
+    failures: list[InputFailure] = []
+
+    def refuse(name: str, error: InputError) -> None:
+        failures.append(InputFailure(path=name, reason=source_name(str(error)), error=type(error).__name__))
+
+    for pattern in patterns:
+        # One at a time, so that one bad name does not stop the others.
+        try:
+            for media in find_inputs([pattern], refuse):
+                found.setdefault(input_identity(media), media)
+        except InputError as error:
+            refuse(source_name(pattern), error)
+    return found, failures
+
+
 def _is_folder(out: PathName) -> bool:
     name, path = os.fspath(out), Path(out)
-    if path.is_dir() or name.endswith(("/", os.sep)) or not path.suffix:
+    if os.path.isdir(path) or name.endswith(("/", os.sep)) or not path.suffix:  # noqa: PTH112 - never raises
         return True
     if path.suffix.lower() not in TABLE_ENDINGS:
         raise ConfigError(f"{name}: a table ends in one of {', '.join(TABLE_ENDINGS)}; for a folder, write {name}/")
@@ -120,7 +129,7 @@ def _table_names(inputs: Sequence[MediaInput], kept: Mapping[int, str], in_use: 
         kept: Number of an input -> name of the table that it has already.
         in_use: Further names that no other input may get.
     """
-    spellings = [_spellings(media) for media in inputs]
+    spellings = [tuple(map(shortened_name, _spellings(media))) for media in inputs]
     n_uses = [Counter(map(_key, level)) for level in zip(*spellings, strict=True)]
     names: list[str] = []
     taken = {_key(name.removesuffix(DEFAULT_ENDING)) for name in (*kept.values(), *in_use)}
@@ -146,7 +155,7 @@ def _spellings(media: MediaInput) -> tuple[str, str, str, str]:
     if media.path is None:
         name = media.name.replace(" ", "-")
         return (name, name, name, name)
-    path = media.path
+    path = Path(media.name)  # printable, whatever bytes the file's own name has
     everything = "_".join(part for part in path.absolute().parts if part != path.absolute().anchor)
     return (path.stem, path.name, "_".join(path.absolute().parts[-2:]), everything)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 from mien._version import __version__
-from mien.core import InputError
+from mien.core import InputError, path_exists, source_path
 from mien.media import MediaInput
 from mien.results import SCHEMA_VERSION, RunManifest, hash_file, read_facts
 
@@ -42,7 +43,7 @@ class ResumeIndex:
     """
 
     manifests: Mapping[str, RunManifest] = field(default_factory=dict)
-    _names: Mapping[Path, str] = field(default_factory=dict)
+    _names: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -56,17 +57,17 @@ class ResumeIndex:
                 continue
             if len(manifest.inputs) == 1 and manifest.inputs[0].sha256 is not None:
                 manifests[table.name] = manifest
-                names[Path(manifest.inputs[0].path).resolve()] = table.name
+                names[os.path.realpath(source_path(manifest.inputs[0].path))] = table.name
         return cls(manifests, names)
 
     @property
     def names_in_use(self) -> list[str]:
         """Names of tables whose input still exists."""
-        return [name for path, name in self._names.items() if path.exists()]
+        return [name for path, name in self._names.items() if path_exists(path)]
 
     def name_for(self, media: MediaInput) -> str | None:
         """Name of the table that an input has; None without one."""
-        return None if media.path is None else self._names.get(media.path.resolve())
+        return None if media.path is None else self._names.get(os.path.realpath(media.path))
 
     def finished(
         self, table: Path, media: MediaInput, rows: Mapping[str, Any], bundle_sha256: str

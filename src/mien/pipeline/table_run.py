@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mien.affect import Analyzer
-from mien.core import AnalyzerConfig, FaceSelector, InputError, Outputs, VideoOptions
+from mien.core import AnalyzerConfig, FaceSelector, InputError, Outputs, VideoOptions, source_name
 from mien.jobs import Emit, Work
 from mien.media import MediaInput, VideoInfo
 from mien.pipeline.media_run import MediaRun, open_run, schema_for_analyzer, settings_metadata
@@ -212,7 +212,7 @@ class _TableRun:
             self._fail(media, error)
 
     def _fail(self, media: MediaInput, error: InputError) -> None:
-        failure = InputFailure(path=media.name, reason=str(error), error=type(error).__name__)
+        failure = InputFailure(path=media.name, reason=source_name(str(error)), error=type(error).__name__)
         self._failures.append(failure)
         self._emit(failure)
 

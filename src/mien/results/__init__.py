@@ -13,6 +13,7 @@ from mien.results.features import (
 )
 from mien.results.files import atomic_write, locked_folder, output_errors
 from mien.results.openface import (
+    ABOUT_SUFFIX,
     OpenFacePlan,
     from_intensity,
     from_openface_pose,
@@ -22,6 +23,15 @@ from mien.results.openface import (
     to_openface_pose,
     write_openface,
     write_openface_files,
+)
+from mien.results.output_checks import (
+    MAX_NAME_BYTES,
+    OutputFile,
+    check_folder,
+    check_output,
+    check_outputs,
+    refuse_other_file,
+    refuse_table,
 )
 from mien.results.reports import Moment, render_report
 from mien.results.summaries import Summary, summarize_table
@@ -68,7 +78,9 @@ from mien.results.tables import (
 )
 
 __all__ = [
+    "ABOUT_SUFFIX",
     "FAILURES_NAME",
+    "MAX_NAME_BYTES",
     "PERSON_COLUMN",
     "ROWS_PER_SHARD",
     "SCHEMA_VERSION",
@@ -84,6 +96,7 @@ __all__ = [
     "InputRecord",
     "Moment",
     "OpenFacePlan",
+    "OutputFile",
     "PossibleIdSwitch",
     "Recovery",
     "RunManifest",
@@ -95,6 +108,9 @@ __all__ = [
     "action_unit_columns",
     "action_unit_thresholds",
     "atomic_write",
+    "check_folder",
+    "check_output",
+    "check_outputs",
     "choose_faces",
     "column_numbers",
     "describe_columns",
@@ -119,6 +135,8 @@ __all__ = [
     "read_openface",
     "read_table",
     "recover",
+    "refuse_other_file",
+    "refuse_table",
     "render_report",
     "save_table",
     "summarize_table",

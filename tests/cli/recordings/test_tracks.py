@@ -90,7 +90,7 @@ def test_naming_writes_a_new_table(mien, table: Path, tmp_path: Path) -> None:
         (["--merge", "1", "--out", "n.csv"], "such as 1,3=patient; got '1'"),
         (["--merge", "1,x=p", "--out", "n.csv"], "such as 1,3=patient"),
         (["--merge", "1,2=p", "--out", "n.csv"], "'p' cannot be tracks 1, 2: they are two faces in 1 frames (0)"),
-        (["--merge", "1=p", "--out", "t.parquet"], "would replace the old one"),
+        (["--merge", "1=p", "--out", "t.parquet"], "--out t.parquet and TABLE t.parquet are the same file"),
         (["--merge", "1=p", "--out", "n.csv", "--source", "b"], "no source 'b'"),
         (["--source", "a.mp4"], "names the source of the tracks of --merge"),
         (["--video", "a.mp4"], "--thumbnails"),

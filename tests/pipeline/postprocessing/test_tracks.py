@@ -33,7 +33,7 @@ def test_naming_writes_a_new_table(table: Path, tmp_path: Path) -> None:
     found = name_persons_in_file(table, str(tmp_path / "n.csv"), {"patient": [0]})
     assert [track.person for track in found.tracks] == ["patient", None]
     assert read_table(tmp_path / "n.csv")["person"].to_pylist() == ["patient"] * 3 + [None]
-    with pytest.raises(ConfigError, match="would replace the old one"):
+    with pytest.raises(ConfigError, match=r"--out .* and TABLE .* are the same file"):
         name_persons_in_file(table, table, {"patient": [0]})
     with pytest.raises(ConfigError, match="no track 7"):
         name_persons_in_file(table, tmp_path / "x.csv", {"patient": [7]})

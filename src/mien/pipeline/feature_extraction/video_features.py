@@ -13,9 +13,10 @@ import numpy.typing as npt
 from mien.affect import Analyzer, AudioEncoder, align_audio
 from mien.core import InputError, VideoOptions
 from mien.datasets import base_video
-from mien.media import MediaInput, audio_blocks, find_inputs, load_image, open_video
+from mien.media import MediaInput, audio_blocks, load_image, open_video
 from mien.pipeline.feature_extraction.feature_source import FaceVectors, FeatureSource
 from mien.pipeline.media_run import n_frames_expected
+from mien.pipeline.plan import find_all
 from mien.results import FeatureArrays, FeatureInfo, FrameVectors, InputFailure
 
 
@@ -40,18 +41,13 @@ class VideoExtractor:
 
     def find(self, inputs: Sequence[str]) -> tuple[list[FeatureSource], list[InputFailure]]:
         """Files of names, folders and patterns; a camera is refused, since its frames are gone after a crash."""
-        failures: list[InputFailure] = []
-        found: dict[Path, MediaInput] = {}
-        for name in inputs:
-            try:
-                for media in find_inputs([name]):
-                    if media.path is None:
-                        raise InputError(f"{media.name}: features are extracted from files; record the camera first")
-                    found.setdefault(media.path.resolve(), media)
-            except InputError as error:
-                failures.append(InputFailure(path=name, reason=str(error)))
-        sources = [FeatureSource(media.name, media.path) for media in found.values() if media.path is not None]
-        self._kinds = {media.path: media for media in found.values() if media.path is not None}
+        files, failures = find_all(inputs)
+        found = [media for media in files.values() if media.path is not None]
+        reason = "features are extracted from files; record the camera first"
+        cameras = [media for media in files.values() if media.path is None]
+        failures += [InputFailure(path=media.name, reason=f"{media.name}: {reason}") for media in cameras]
+        sources = [FeatureSource(media.name, media.path) for media in found if media.path is not None]
+        self._kinds = {media.path: media for media in found if media.path is not None}
         return sources, failures
 
     def open(self, source: FeatureSource, after: int) -> ImageVectors | VideoVectors:
@@ -135,17 +131,14 @@ class SoundExtractor:
 
     def find(self, inputs: Sequence[str]) -> tuple[list[FeatureSource], list[InputFailure]]:
         """Files of names, folders and patterns; a sound file must be named itself."""
-        failures: list[InputFailure] = []
-        found: dict[object, FeatureSource] = {}
-        for name in inputs:
-            try:
-                for media in find_inputs([name]):
-                    if media.kind != "video" or media.path is None:
-                        raise InputError(f"{media.name}: has no sound; name videos")
-                    found.setdefault(media.path.resolve(), FeatureSource(media.name, media.path))
-            except InputError as error:
-                failures.append(InputFailure(path=name, reason=str(error)))
-        return list(found.values()), failures
+        files, failures = find_all(inputs)
+        found = []
+        for media in files.values():
+            if media.kind == "video" and media.path is not None:
+                found.append(FeatureSource(media.name, media.path))
+            else:
+                failures.append(InputFailure(path=media.name, reason=f"{media.name}: has no sound; name videos"))
+        return found, failures
 
     def open(self, source: FeatureSource, after: int) -> SoundVectors:
         """Open a file. It is encoded from its start, since blocks depend on those before."""

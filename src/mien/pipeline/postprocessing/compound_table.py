@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from mien.affect import compound_timeline
 from mien.core import COMPOUND_EXPRESSIONS, EXPRESSIONS, ConfigError, InputError, PathName
 from mien.pipeline.media_run import SMOOTHING_KEY
-from mien.results import format_of, read_table, save_table, table_metadata
+from mien.results import check_output, format_of, read_table, save_table, table_metadata
 
 
 def compound_file(path: PathName, out: PathName, *, half_width: int = 50) -> tuple[int, int]:
@@ -27,11 +27,12 @@ def compound_file(path: PathName, out: PathName, *, half_width: int = 50) -> tup
         Number of frames written, and how many of them belong to sources in which no face was found.
 
     Raises:
-        ConfigError: An ending is unknown.
+        ConfigError: An ending is unknown, or the new table would replace the old one or another table.
         InputError: The table cannot be read, is smoothed already, or lacks a basic expression.
         OutputError: The new table cannot be written.
     """
     format_of(Path(out))  # refuse an unknown ending before the work
+    check_output("--out", out, {"TABLE": path})
     table = read_table(path)
     try:
         found = compound_table(table, half_width=half_width)

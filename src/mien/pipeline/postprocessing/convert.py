@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -10,14 +11,20 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from mien.core import ConfigError, FaceSelector, PathName
+from mien.core import ConfigError, FaceSelector, PathName, require_path, shortened_name
 from mien.pipeline.postprocessing.summarize import bundle_thresholds
 from mien.results import (
+    ABOUT_SUFFIX,
     OpenFacePlan,
+    OutputFile,
     action_unit_thresholds,
+    check_output,
+    check_outputs,
     choose_faces,
+    format_of,
     iter_pieces,
     read_table,
+    refuse_table,
     save_table,
     table_metadata,
     write_openface,
@@ -47,11 +54,14 @@ def convert_file(path: PathName, out: PathName, *, faces: str = "all") -> Conver
         faces: Choice of faces, as for `mien.core.FaceSelector.parse`.
 
     Raises:
-        ConfigError: An ending or the choice is unknown, or no face matches the choice.
+        ConfigError: An ending or the choice is unknown, no face matches the choice, or the new table would replace the
+            old one or another table.
         InputError: The table cannot be read.
         OutputError: The new table cannot be written.
     """
     choice = FaceSelector.parse(faces)
+    format_of(Path(out))
+    check_output("--out", out, {"TABLE": path})
     save_table(Path(out), choose_faces(read_table(path), choice))
     return Conversion(files=(Path(out),))
 
@@ -75,6 +85,7 @@ def convert_to_openface(
         InputError: The table cannot be read.
         OutputError: A file cannot be written.
     """
+    require_path(out, "--out")
     path, out = Path(path), Path(out)
     choice = FaceSelector.parse(faces)
     chosen = None if choice.rule == "all" else choose_faces(read_table(path), choice)
@@ -93,7 +104,11 @@ def convert_to_openface(
             raise ConfigError(f"{path} has {n_sources} sources, an OpenFace CSV holds one; name a folder for them")
         files = [out]
     else:
-        files = [out / f"{name}.csv" for name in _names(plan.sources)]
+        files = [out / f"{name}.csv" for name in openface_names(plan.sources)]
+    outputs = [OutputFile("--out", place) for file in files for place in (file, Path(f"{file}{ABOUT_SUFFIX}"))]
+    check_outputs(outputs, [("TABLE", path)])
+    for output in outputs:
+        refuse_table(output)
     if plan.sources:
         paths = dict(zip(plan.sources, files, strict=True))
         write_openface_files(plan, pieces(), paths, groups=groups, thresholds=thresholds)
@@ -108,18 +123,18 @@ def is_openface_file(out: Path) -> bool:
     Raises:
         ConfigError: The name has another ending.
     """
-    if out.is_dir() or not out.suffix:
+    if os.path.isdir(out) or not out.suffix:  # noqa: PTH112 - never raises
         return False
     if out.suffix.lower() != ".csv":
         raise ConfigError(f"{out}: an OpenFace file ends in .csv; a folder has no ending")
     return True
 
 
-def _names(sources: Sequence[str]) -> list[str]:
+def openface_names(sources: Sequence[str]) -> list[str]:
     """A file name for each source: its stem, numbered where that is taken."""
     names: list[str] = []
     for source in sources:
-        stem = Path(source).stem
+        stem = shortened_name(Path(source).stem)
         candidates = (stem if n == 1 else f"{stem}-{n}" for n in count(1))
         names.append(next(name for name in candidates if name.casefold() not in {n.casefold() for n in names}))
     return names

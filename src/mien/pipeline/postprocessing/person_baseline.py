@@ -16,6 +16,7 @@ from mien.pipeline.postprocessing.smooth import smooth_table
 from mien.results import (
     PERSON_COLUMN,
     action_unit_columns,
+    check_output,
     column_numbers,
     format_of,
     read_table,
@@ -52,12 +53,13 @@ def calibrate_file(path: PathName, out: PathName, settings: Smoothing | None = N
         settings: Smoothing over time; None, or half-widths of 0, for none.
 
     Raises:
-        ConfigError: An ending is unknown.
+        ConfigError: An ending is unknown, or the new table would replace the old one or another table.
         InputError: The table cannot be read, is calibrated already, or lacks a column that is needed.
         OutputError: The new table cannot be written.
     """
     settings = settings or Smoothing()
     format_of(Path(out))  # refuse an unknown ending before the work
+    check_output("--out", out, {"TABLE": path})
     table = read_table(path)
     try:
         # Rest is judged on unsmoothed values: smoothing would carry expressions into the frames around them.

@@ -7,10 +7,19 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mien.core import ConfigError, Image, InputError, PathName
+from mien.core import ConfigError, Image, InputError, PathName, require_path, source_path
 from mien.media import find_inputs, jpeg_thumbnail, load_image, open_video
 from mien.pipeline.postprocessing.summarize import bundle_thresholds
-from mien.results import Moment, RunManifest, atomic_write, hash_file, output_errors, render_report
+from mien.results import (
+    Moment,
+    OutputFile,
+    RunManifest,
+    atomic_write,
+    check_outputs,
+    hash_file,
+    output_errors,
+    render_report,
+)
 
 _FACE_SIDE_PX, _PHOTO_SIDE_PX = 160, 300
 _TIME_SLACK_S = 1e-3
@@ -46,6 +55,8 @@ def write_report(
     if not paths:
         raise ConfigError("a report needs at least one table")
     check_report_name(page)
+    inputs = [("TABLE", path) for path in paths] + [("--video", video) for video in videos]
+    check_outputs([OutputFile("--out", page)], inputs)
     if videos and not frames:
         raise ConfigError("videos are for key frames; leave them out, or write the report with frames")
     images = _KeyFrames(paths, [Path(video) for video in videos]) if frames else None
@@ -65,6 +76,7 @@ def check_report_name(page: PathName) -> None:
     Raises:
         ConfigError: The path does not end in ``.html`` or ``.htm``.
     """
+    require_path(page, "the report")
     if Path(page).suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"{os.fspath(page)} must end in .html; a report is a page")
 
@@ -112,9 +124,9 @@ class _KeyFrames:
         same_name = [video for video in self._videos if video.name == Path(source).name]
         if not same_name and len(self._videos) == 1 and len(self._digests) <= 1:
             same_name = self._videos
-        path = same_name[0] if same_name else Path(source)
+        path = same_name[0] if same_name else source_path(source)
         self._used.update(same_name[:1])
-        if not path.is_file():
+        if not os.path.isfile(path):  # noqa: PTH113 - never raises
             self.notes.append(f"no key frames of {source}: the file is not there; name it with --video")
             return None
         digest = self._digests.get(source)

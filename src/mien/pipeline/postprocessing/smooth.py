@@ -15,6 +15,7 @@ from mien.core import DIMENSIONS, ConfigError, Float64, InputError, Int64, PathN
 from mien.pipeline.media_run import SMOOTHING_KEY
 from mien.results import (
     action_unit_columns,
+    check_output,
     column_numbers,
     expression_columns,
     format_of,
@@ -33,18 +34,19 @@ def smooth_file(path: PathName, out: PathName, settings: Smoothing) -> int:
 
     Args:
         path: Path of the table.
-        out: Path of the new table; its ending chooses the format. It may be the same file.
+        out: Path of the new table; its ending chooses the format.
         settings: Half-widths in frames, and the kernel.
 
     Returns:
         Number of tracks that were smoothed.
 
     Raises:
-        ConfigError: An ending is unknown, or every half-width is 0.
+        ConfigError: An ending is unknown, every half-width is 0, or the new table would replace the old one or another.
         InputError: The table cannot be read, or is smoothed already.
         OutputError: The new table cannot be written.
     """
     format_of(Path(out))  # refuse an unknown ending before the work
+    check_output("--out", out, {"TABLE": path})
     table = read_table(path)
     try:
         smoothed, n_tracks = smooth_table(table, settings)

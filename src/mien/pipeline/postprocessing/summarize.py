@@ -9,9 +9,20 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from mien.core import ConfigError, InputError, ModelError, PathName
+from mien.core import InputError, ModelError, PathName
 from mien.inference import find_bundle, load_spec
-from mien.results import InputFailure, RunManifest, Summary, format_of, hash_file, save_table, summarize_table
+from mien.results import (
+    InputFailure,
+    OutputFile,
+    RunManifest,
+    Summary,
+    check_outputs,
+    format_of,
+    hash_file,
+    refuse_table,
+    save_table,
+    summarize_table,
+)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -72,7 +83,13 @@ def summarize_files(
     """
     wanted = {"windows": out, "events": events, "transitions": transitions}
     outputs = {name: Path(path) for name, path in wanted.items() if path is not None}
-    _check_outputs([Path(table) for table in tables], list(outputs.values()))
+    for path in outputs.values():
+        format_of(path)
+    flags = {"windows": "--out", "events": "--events", "transitions": "--transitions"}
+    files = [OutputFile(flags[name], path) for name, path in outputs.items()]
+    check_outputs(files, [("TABLE", table) for table in tables])
+    for file in files:
+        refuse_table(file)
     parts: list[tuple[str, Summary]] = []
     failures: list[InputFailure] = []
     for table in map(Path, tables):
@@ -99,17 +116,6 @@ def bundle_thresholds(table: PathName) -> dict[str, float]:
         return load_spec(manifest.bundle_name).action_unit_thresholds
     except (InputError, ModelError):
         return {}  # no manifest, or a bundle that is not installed: the documented default holds
-
-
-def _check_outputs(tables: Sequence[Path], outputs: Sequence[Path]) -> None:
-    for path in outputs:
-        format_of(path)
-    names = [path.resolve() for path in outputs]
-    if len(set(names)) < len(names):
-        raise ConfigError("two outputs have the same name; choose one for each")
-    taken = [table for table in tables if table.resolve() in names]
-    if taken:
-        raise ConfigError(f"{taken[0]}: the summary would replace the table; choose another name")
 
 
 def _joined(parts: Sequence[tuple[str, Summary]], name: str) -> pa.Table:

@@ -11,12 +11,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from mien.core import ConfigError, Float64, Image, InputError, OutputError, PathName
+from mien.core import ConfigError, Float64, Image, InputError, OutputError, PathName, source_path
 from mien.media import find_inputs, load_image, open_video, save_image
 from mien.results import (
     PossibleIdSwitch,
     Track,
+    check_output,
     column_numbers,
+    format_of,
     list_possible_id_switches,
     list_tracks,
     name_persons,
@@ -78,8 +80,8 @@ def name_persons_in_file(
         OutputError: The new table cannot be written.
     """
     path, out = Path(path), Path(out)
-    if out.exists() and path.exists() and out.samefile(path):
-        raise ConfigError(f"{out}: the new table would replace the old one; choose another name")
+    format_of(out)
+    check_output("--out", out, {"TABLE": path})
     table = name_persons(read_table(path), persons, source=source)
     save_table(out, table)
     return TrackList(tracks=list_tracks(table), id_switches=list_possible_id_switches(table))
@@ -116,7 +118,7 @@ def write_thumbnails(path: PathName, folder: PathName, *, video: PathName | None
     written = []
     for source in sources:
         strips: dict[int, list[Image]] = defaultdict(list)
-        for track_id, face in _faces(Path(source if video is None else video), _wanted(table, source)):
+        for track_id, face in _faces(source_path(source) if video is None else Path(video), _wanted(table, source)):
             strips[track_id].append(face)
         for track_id, faces in sorted(strips.items()):
             written.append(folder / f"{Path(source).stem}-track-{track_id}.jpg")

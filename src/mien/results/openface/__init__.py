@@ -2,6 +2,7 @@
 """OpenFace CSVs: columns, reader and writer."""
 
 from mien.results.openface.openface_columns import (
+    ABOUT_SUFFIX,
     from_intensity,
     from_openface_pose,
     openface_header,
@@ -12,6 +13,7 @@ from mien.results.openface.openface_reader import read_openface
 from mien.results.openface.openface_writer import OpenFacePlan, write_openface, write_openface_files
 
 __all__ = [
+    "ABOUT_SUFFIX",
     "OpenFacePlan",
     "from_intensity",
     "from_openface_pose",

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from mien._version import __version__
-from mien.core import ConfigError, InputError, OutputError
+from mien.core import ConfigError, InputError, OutputError, path_exists, source_path
 from mien.results.files import atomic_write, output_errors
 from mien.results.tables.schema import SCHEMA_VERSION, with_current_keys
 
@@ -271,7 +271,7 @@ def update_failures(folder: Path, new: Iterable[FailureRow], done: Collection[st
         OutputError: The file cannot be written, or a file of that name is not mien's.
     """
     path = folder / FAILURES_NAME
-    older = [row for row in read_failures(folder) if row.source not in done and Path(row.source).exists()]
+    older = [row for row in read_failures(folder) if row.source not in done and path_exists(source_path(row.source))]
     rows = [*older, *new]
     with output_errors(path, "check that the folder may be written to"):
         if not rows:

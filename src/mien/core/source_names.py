@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Names of inputs as text that any table can hold, and the way back to the file."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from pathlib import Path
+
+# Room in the 255 bytes that file systems allow for ".recovered-99.parquet.manifest.json"; names of earlier runs must
+# stay what they were, so that this does not depend on the file system.
+_MAX_STEM_BYTES = 180
+_ESCAPED = re.compile(r"\\udc([89a-f][0-9a-f])")
+
+
+def source_name(path: str | os.PathLike[str]) -> str:
+    r"""Name of an input in tables and messages: its path, with bytes that are not UTF-8 as visible escapes.
+
+    Examples:
+        >>> source_name("caf\udce9.mp4")
+        'caf\\udce9.mp4'
+        >>> source_name("café.mp4")
+        'café.mp4'
+    """
+    return os.fspath(path).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def source_path(name: str | os.PathLike[str]) -> Path:
+    r"""Path of the file that `source_name` named; a file whose own name holds the escapes comes first.
+
+    Examples:
+        >>> str(source_path("caf\\udce9.mp4")) == "caf\udce9.mp4"
+        True
+        >>> source_path("clip.mp4").name
+        'clip.mp4'
+    """
+    text = os.fspath(name)
+    if _ESCAPED.search(text) is None or path_exists(text):
+        return Path(text)
+    return Path(_ESCAPED.sub(lambda found: chr(0xDC00 + int(found[1], 16)), text))
+
+
+def path_exists(path: str | os.PathLike[str]) -> bool:
+    r"""Whether a file, folder or link of that name exists; False for names that no file can have.
+
+    Examples:
+        >>> path_exists("x" * 5000), path_exists("a\0b")
+        (False, False)
+    """
+    return os.path.lexists(path)
+
+
+def shortened_name(name: str, max_bytes: int = _MAX_STEM_BYTES) -> str:
+    """The name, or of a longer one its beginning with a digest of the whole, so that files named after it can exist.
+
+    Args:
+        name: Name without an ending.
+        max_bytes: Highest number of bytes, at least 16.
+
+    Examples:
+        >>> shortened_name("clip")
+        'clip'
+        >>> shortened_name("笑" * 70).removeprefix("笑" * 57)
+        '~302a1d0c'
+    """
+    encoded = os.fsencode(name)
+    if len(encoded) <= max_bytes:
+        return name
+    digest = "~" + hashlib.sha256(encoded).hexdigest()[:8]
+    return encoded[: max_bytes - len(digest)].decode("utf-8", "ignore") + digest

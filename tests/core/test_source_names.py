@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Names of inputs that any table can hold lead back to their files."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from mien.core import path_exists, shortened_name, source_name, source_path
+
+
+@pytest.mark.parametrize(
+    "raw", [b"clip.mp4", "été 笑.mp4".encode(), b"caf\xe9.mp4", b"\xff\xfe.mp4", rb"back\slash.mp4"]
+)
+def test_there_and_back(raw: bytes) -> None:
+    path = os.fsdecode(raw)
+    name = source_name(path)
+    assert name.encode("utf-8")
+    assert str(source_path(name)) == path
+
+
+@pytest.mark.skipif(os.name != "posix", reason="POSIX names are bytes")
+def test_a_file_that_is_named_like_an_escape_comes_first(tmp_path: Path) -> None:
+    named = tmp_path / "caf\\udce9.mp4"
+    assert str(source_path(named)) == f"{tmp_path}/caf\udce9.mp4"
+    named.touch()
+    assert source_path(named) == named
+
+
+def test_names_that_no_file_can_have() -> None:
+    assert not path_exists("x" * 5000)
+    assert not path_exists("a\0b")
+
+
+@pytest.mark.parametrize("name", ["笑" * 77, "x" * 300, "é" * 127 + "x"])
+def test_long_names_are_shortened_with_a_digest(name: str) -> None:
+    short = shortened_name(name)
+    assert 170 <= len(os.fsencode(short)) <= 180
+    assert short != shortened_name(name + "x")
+    assert short[:20] == name[:20]
+
+
+def test_short_names_stay() -> None:
+    assert shortened_name("笑" * 60) == "笑" * 60
