@@ -49,6 +49,8 @@ class ResumeIndex:
     def load(cls, folder: Path) -> Self:
         """Read every manifest of a folder; damaged ones count as absent, so that their inputs are analysed again."""
         manifests, names = {}, {}
+        if not os.path.isdir(folder):  # noqa: PTH112 - never raises
+            return cls()
         for path in sorted(folder.glob(_MANIFESTS)):
             table = path.with_name(path.name.removesuffix(".manifest.json"))
             try:

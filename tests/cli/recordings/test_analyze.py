@@ -49,7 +49,7 @@ def test_all_failed(mien, tmp_path: Path) -> None:
         (["--every", "x"], "Invalid value for '--every'"),
         (["--from", "3", "--to", "2"], "the range from 3 s to 2 s is empty"),
         (["--from", "-1"], "Invalid value for '--from': -1.0 is not in the range"),
-        (["--from", "nan"], "start_s must be from 0 to 100000000, got nan"),
+        (["--from", "nan"], "start_s must be from 0 to 100,000,000, got nan"),
         (["--faces", "some"], "faces must be all, largest, track=ID or person=NAME, got 'some'"),
         (["--faces", "track=x"], "got 'track=x'"),
         (["--faces", "person=me"], "persons are named in a table"),
