@@ -53,6 +53,10 @@ _RESEARCH = {
         "mien.cli.recordings.features:features",
         "Embeddings and raw scores of every frame, to train heads on.",
     ),
+    "synthesize": (
+        "mien.cli.research.synthesize:synthesize",
+        "Draw synthetic faces with exact labels (extra: synthesis).",
+    ),
     "train": ("mien.cli.research.train:train", "Train a recipe and write a measured bundle (extra: train)."),
     "evaluate": ("mien.cli.research.evaluate:evaluate", "Measure a bundle by a named protocol."),
     "blend": ("mien.cli.research.blend:blend", "Search the weights of several models on labelled data."),

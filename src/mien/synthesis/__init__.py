@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Synthetic faces with exact labels (extra ``synthesis``): recipes, rendering, data sets, clips and contact sheets.
+
+Recipes, tables and shapes need NumPy alone; what draws an image needs Numba and raises `mien.core.MissingExtraError`
+without it.
+"""
+
+from importlib import import_module
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from mien.core import MissingExtraError
+
+if TYPE_CHECKING:
+    from mien.synthesis.clips import clip_frames
+    from mien.synthesis.contact_sheet import preview, unit_preview
+    from mien.synthesis.dataset import FORMATS, Format, SynthesisReport, label_schema, read_labels, synthesize
+    from mien.synthesis.expressions import (
+        BASIC_EXPRESSIONS,
+        COMPOUND_PROTOTYPES,
+        EXPRESSION_VA,
+        PROTOTYPES,
+        Prototype,
+        valence_arousal,
+    )
+    from mien.synthesis.faces import LABELLED_UNITS, SIDED_UNITS, Identity, SyntheticFace, render_faces
+    from mien.synthesis.head.actions import COLLINEAR_UNITS, UNIT_ACTIONS, UnitActions, UnitVector
+    from mien.synthesis.head.basis import HeadBasis, load_basis
+    from mien.synthesis.head.person import Person, sample_person
+    from mien.synthesis.recipe import (
+        CameraRange,
+        ClipOptions,
+        Degradation,
+        ExpressionMix,
+        OcclusionShares,
+        PoseRange,
+        SynthesisRecipe,
+        list_synthesis_recipes,
+        load_synthesis_recipe,
+    )
+    from mien.synthesis.sampling import Expression, sample_expression
+
+__all__ = [
+    "BASIC_EXPRESSIONS",
+    "COLLINEAR_UNITS",
+    "COMPOUND_PROTOTYPES",
+    "EXPRESSION_VA",
+    "FORMATS",
+    "LABELLED_UNITS",
+    "PROTOTYPES",
+    "SIDED_UNITS",
+    "UNIT_ACTIONS",
+    "CameraRange",
+    "ClipOptions",
+    "Degradation",
+    "Expression",
+    "ExpressionMix",
+    "Format",
+    "HeadBasis",
+    "Identity",
+    "OcclusionShares",
+    "Person",
+    "PoseRange",
+    "Prototype",
+    "SynthesisRecipe",
+    "SynthesisReport",
+    "SyntheticFace",
+    "UnitActions",
+    "UnitVector",
+    "clip_frames",
+    "label_schema",
+    "list_synthesis_recipes",
+    "load_basis",
+    "load_synthesis_recipe",
+    "preview",
+    "read_labels",
+    "render_faces",
+    "sample_expression",
+    "sample_person",
+    "synthesize",
+    "unit_preview",
+    "valence_arousal",
+]
+
+_LAZY = MappingProxyType(
+    {
+        "clips": ("clip_frames",),
+        "dataset": ("FORMATS", "Format", "SynthesisReport", "label_schema", "read_labels", "synthesize"),
+        "expressions": (
+            "BASIC_EXPRESSIONS",
+            "COMPOUND_PROTOTYPES",
+            "EXPRESSION_VA",
+            "PROTOTYPES",
+            "Prototype",
+            "valence_arousal",
+        ),
+        "faces": ("LABELLED_UNITS", "SIDED_UNITS", "Identity", "SyntheticFace", "render_faces"),
+        "head.actions": ("COLLINEAR_UNITS", "UNIT_ACTIONS", "UnitActions", "UnitVector"),
+        "head.basis": ("HeadBasis", "load_basis"),
+        "head.person": ("Person", "sample_person"),
+        "contact_sheet": ("preview", "unit_preview"),
+        "recipe": (
+            "CameraRange",
+            "ClipOptions",
+            "Degradation",
+            "ExpressionMix",
+            "OcclusionShares",
+            "PoseRange",
+            "SynthesisRecipe",
+            "list_synthesis_recipes",
+            "load_synthesis_recipe",
+        ),
+        "sampling": ("Expression", "sample_expression"),
+    }
+)
+
+
+def __getattr__(name: str) -> Any:
+    home = next((module for module, names in _LAZY.items() if name in names), None)
+    if home is None:
+        raise AttributeError(f"module 'mien.synthesis' has no attribute {name!r}")
+    try:
+        value = getattr(import_module(f"mien.synthesis.{home}"), name)
+    except ModuleNotFoundError as error:
+        package = (error.name or "numba").partition(".")[0]
+        if package == "mien":
+            raise  # a module of mien itself is missing, which no extra installs
+        raise MissingExtraError(package, "synthesis") from error
+    globals()[name] = value
+    return value

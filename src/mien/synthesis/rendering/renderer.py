@@ -1,0 +1,404 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`HeadRenderer`: a person with an expression in a scene becomes an image with its exact landmarks and box."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from mien.core import rotation_matrices
+from mien.synthesis.head.basis import REGIONS, HeadBasis
+from mien.synthesis.head.person import Person, linear_rgb
+from mien.synthesis.rendering import parts as geometry
+from mien.synthesis.rendering.rasterizer import depth_map, rasterize, vertex_normals
+from mien.synthesis.rendering.scene import Camera, Scene
+from mien.synthesis.rendering.shading import GLINT, LASH, Fragments, Lights, Look, Shadow, Surface, shade
+from mien.synthesis.rendering.skin import FOLDS
+
+Floats = npt.NDArray[np.float32]
+
+_SHADOW_TEXELS = 176
+_SHADOW_SCALE = 44.0
+_NOISE_PX = 256
+_EMPTY_DEPTH_DM = 0.3
+_VISIBLE_DM = 0.06
+_MOUTH_GAP = 0.16
+_CLOSED_EYE = 0.55
+_SHUT_EYE = 0.90
+_CLOSED_LIPS = 0.012
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """What is exactly known of a rendered face.
+
+    Attributes:
+        landmarks: (68, 2) in pixels of the image, 300-W order; the jaw runs along the visible contour.
+        visible: (68,) whether nothing hides the landmark.
+        box: (4,) xyxy in pixels: skin of the face from chin to hairline, also where it leaves the image.
+        mouth_gap: Height of the gap between the lips over the width of the mouth.
+        eye_openings: Height over width of the left and right eye of the person.
+    """
+
+    landmarks: Floats
+    visible: npt.NDArray[np.bool_]
+    box: Floats
+    mouth_gap: float
+    eye_openings: tuple[float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Rendering:
+    """A rendered face.
+
+    Attributes:
+        image: (S, S, 3) linear RGB, before the camera's curve.
+        truth: Landmarks, box and openings.
+    """
+
+    image: Floats
+    truth: Truth
+
+
+@cache
+def noise_textures() -> Floats:
+    """Periodic noise (4, 256, 256) of unit variance: fine, coarse, fine again, and streaks."""
+    rng = np.random.default_rng(20_140_331)
+    frequency = np.hypot(np.fft.fftfreq(_NOISE_PX)[:, None], np.fft.fftfreq(_NOISE_PX)[None])
+    stretched = np.hypot(6.0 * np.fft.fftfreq(_NOISE_PX)[:, None], np.fft.fftfreq(_NOISE_PX)[None])
+    images = []
+    for spectrum, exponent in ((frequency, 0.7), (frequency, 1.6), (frequency, 0.5), (stretched, 0.8)):
+        weight = np.where(spectrum > 0, np.maximum(spectrum, 1e-6) ** -exponent, 0.0)
+        image = np.fft.ifft2(np.fft.fft2(rng.standard_normal((_NOISE_PX, _NOISE_PX))) * weight).real
+        images.append((image - image.mean()) / image.std())
+    return np.stack(images).astype(np.float32)
+
+
+class HeadRenderer:
+    """Renders one person.
+
+    Args:
+        basis: Head basis.
+        person: Person.
+        oversampling: Rendering resolution over image resolution.
+    """
+
+    def __init__(self, basis: HeadBasis, person: Person, *, oversampling: int = 2) -> None:
+        self._basis = basis
+        self._person = person
+        self._oversampling = oversampling
+        self._neutral = basis.vertices(person.weights)
+        self._left, self._right = _eyeballs(basis)
+        self._origin = (0.5 * (self._neutral[self._left].mean(0) + self._neutral[self._right].mean(0))).astype(
+            np.float32
+        )
+        self._lips = basis.masks["lips"].astype(np.float32) / 255
+        self._mouth = basis.masks["mouth"].astype(np.float32) / 255
+        self._hair = None
+        if person.hair != "bald":
+            self._hair = geometry.scalp_opacity(
+                basis, person.hairline_dm, nape=person.hair == "long", fringe_dm=person.fringe_dm
+            )
+        self._long_hair = None
+        if person.hair == "long":
+            opening = 1.15 + 0.45 * float(person.traits[0])
+            volume = 0.06 + 0.12 * float(person.traits[1])
+            at_rest = self.vertices({})
+            self._long_hair = geometry.long_hair(at_rest, basis, person.hair_length_dm, opening, volume)
+        self._beard = None
+        if person.beard in ("moustache", "goatee", "full"):
+            self._beard = geometry.beard_opacity(
+                basis, chin=person.beard != "moustache", moustache=True, sides=person.beard == "full"
+            )
+        self._face = _face_vertices(basis)
+        self._close_lips()
+
+    def _close_lips(self) -> None:
+        """Close the lips of a neutral face: some identities bare their teeth at rest."""
+        close = self._basis.shapes[self._basis.index["action/mouthClose"]]
+        for weight in (0.0, 0.025, 0.05, 0.075, 0.1):
+            base = self._neutral + np.float32(weight) * close
+            if _mouth_gap(_landmark_places(self._basis, base)) < _CLOSED_LIPS:
+                break
+        self._neutral = base
+
+    def vertices(self, actions: Mapping[str, float]) -> Floats:
+        """Vertices (V, 3) of the head with facial actions, around the middle of the eyes, not turned."""
+        total = self._neutral - self._origin
+        for name, weight in actions.items():
+            total += np.float32(weight) * self._basis.shapes[self._basis.index[f"action/{name}"]]
+        return np.asarray(total, np.float32)
+
+    def truth(self, actions: Mapping[str, float], scene: Scene) -> Truth:
+        """Landmarks, box and openings without an image; every landmark counts as visible."""
+        vertices = self.vertices(actions)
+        return self._truth(vertices, vertices @ _rotation(scene).T, scene.camera, None)
+
+    def render(self, actions: Mapping[str, float], scene: Scene) -> Rendering:
+        """Draw the person.
+
+        Args:
+            actions: Facial action -> weight.
+            scene: Pose, camera, light, background and occlusion.
+        """
+        size = len(scene.background)
+        vertices = self.vertices(actions)
+        rotation = _rotation(scene)
+        surface, style, opacity = self._surface(vertices, actions, scene, rotation)
+        full = size * self._oversampling
+        points = scene.camera.scaled(self._oversampling).project(surface.position).astype(np.float32)
+        depth, owner, first, second = rasterize(points, surface.triangles, style, opacity, full)
+        fragments = Fragments(owner, first, second, _ambient_occlusion(depth, full, scene.camera))
+        shadow = _shadow(surface, scene.lights)
+        colour, cover = shade(
+            surface,
+            fragments,
+            self._look(scene),
+            self._folds(actions),
+            scene.lights,
+            shadow,
+            noise_textures(),
+            scene.camera.distance_dm,
+        )
+        if self._oversampling > 1:
+            colour = np.asarray(cv2.resize(colour, (size, size), interpolation=cv2.INTER_AREA), np.float32)
+            cover = np.asarray(cv2.resize(cover, (size, size), interpolation=cv2.INTER_AREA), np.float32)
+        image = colour + scene.background * (1 - cover)[..., None]
+        truth = self._truth(vertices, vertices @ rotation.T, scene.camera, depth)
+        return Rendering(image.astype(np.float32), truth)
+
+    def _surface(
+        self, vertices: Floats, actions: Mapping[str, float], scene: Scene, rotation: Floats
+    ) -> tuple[Surface, npt.NDArray[np.int8], Floats]:
+        """Everything that is drawn, with the style of each triangle and the opacity of each vertex."""
+        basis, person = self._basis, self._person
+        normals = vertex_normals(vertices, basis.triangles)
+        style = np.where(basis.regions == REGIONS.index("lash"), geometry.HALF, geometry.OPAQUE).astype(np.int8)
+        parts: list[geometry.Part] = []
+        if self._hair is not None:
+            parts += geometry.shells(basis, vertices, normals, self._hair, person.hair_height_dm)
+        if self._long_hair is not None:
+            parts.append(self._long_hair)
+        if self._beard is not None:
+            height = 0.03 + 0.12 * float(person.traits[2]) ** 2
+            parts += geometry.shells(basis, vertices, normals, self._beard * (0.6 + 0.4 * person.traits[3]), height)
+        parts += self._accessories(vertices, actions, scene)
+        position = [vertices, *(part.position for part in parts)]
+        normal = [normals, *(part.normal for part in parts)]
+        starts = np.cumsum([0, *(len(one) for one in position)])
+        triangles = [basis.triangles, *(part.triangles + start for part, start in zip(parts, starts[1:], strict=False))]
+        extra = np.zeros(starts[-1] - len(vertices), np.float32)
+        surface = Surface(
+            position=np.ascontiguousarray(np.concatenate(position) @ rotation.T, np.float32),
+            normal=np.ascontiguousarray(np.concatenate(normal) @ rotation.T, np.float32),
+            rest=np.concatenate([basis.mean, *(part.rest for part in parts)]).astype(np.float32),
+            lips=np.concatenate([self._lips, extra]),
+            mouth=np.concatenate([self._mouth, extra]),
+            strand=np.concatenate([np.zeros(len(vertices), np.float32), *(part.strand for part in parts)]),
+            triangles=np.concatenate(triangles).astype(np.int32),
+            kind=np.concatenate([basis.regions, *(np.full(len(p.triangles), p.kind) for p in parts)]).astype(np.int8),
+        )
+        styles = np.concatenate([style, *(np.full(len(p.triangles), p.style) for p in parts)]).astype(np.int8)
+        opacity = np.concatenate([np.zeros(len(vertices), np.float32), *(part.opacity for part in parts)])
+        return surface, styles, opacity.astype(np.float32)
+
+    def _accessories(self, vertices: Floats, actions: Mapping[str, float], scene: Scene) -> list[geometry.Part]:
+        parts: list[geometry.Part] = []
+        if scene.glasses:
+            width, height, rim = scene.glasses_shape
+            eyes = np.stack([vertices[self._left].mean(0), vertices[self._right].mean(0)])
+            ears = vertices[list(_temples(self._basis))]
+            parts += geometry.glasses(
+                eyes, ears, width_dm=width, height_dm=height, rim_dm=rim, dark=scene.glasses == "dark"
+            )
+            if scene.glasses == "clear" and self._person.traits[4] < 0.5:
+                centre = eyes[int(scene.lights.key[0] < 0)] + np.array([0, -0.04, 0.38], np.float32)
+                parts.append(geometry.glint(centre, width, height))
+        if scene.face_mask:
+            jaw = {name: weight for name, weight in actions.items() if name.startswith("jaw")}
+            parts.append(geometry.face_mask(self._basis, self.vertices(jaw)))
+        if scene.hand is not None:
+            turn = rotation_matrices(np.array([-0.25, 0.0, scene.hand.turn_rad]))
+            place = np.array(scene.hand.place_dm, np.float32)
+            parts.append(geometry.hand(self._basis, turn, place, mirrored=scene.hand.mirrored))
+        return parts
+
+    def _look(self, scene: Scene) -> Look:
+        person, traits = self._person, self._person.traits
+        old = float(np.clip((person.age_years - 25) / 55, 0, 1))
+        female = person.sex == "female"
+        made_up = female and person.age_years > 16 and traits[5] < 0.45
+        tint = np.array([1.0, 0.50 + 0.18 * traits[6], 0.52 + 0.2 * traits[7]])
+        lips = person.skin_rgb * tint * (0.95 - 0.12 * traits[8])
+        if made_up:
+            lips = lips * 0.45 + 0.55 * np.array(
+                [0.45 + 0.2 * traits[6], 0.05 + 0.12 * traits[7], 0.08 + 0.1 * traits[8]]
+            )
+        accessory = scene.accessory_rgb if scene.accessory_rgb is not None else linear_rgb((90, 90, 90))
+        stubble = {"none": 0.10 * traits[9], "stubble": 0.35 + 0.4 * traits[9]}.get(person.beard, 0.25)
+        return Look(
+            skin=person.skin_rgb.astype(np.float32),
+            lips=lips.astype(np.float32),
+            hair=person.hair_rgb.astype(np.float32),
+            brow=person.brow_rgb.astype(np.float32),
+            iris=person.iris_rgb.astype(np.float32),
+            cloth=scene.cloth_rgb,
+            accessory=np.asarray(accessory, np.float32),
+            redness=0.2 + 0.8 * float(traits[10]),
+            under_eye=0.05 + 0.25 * float(traits[11]) + 0.12 * old,
+            mottle=0.02 + 0.035 * float(traits[12]) + 0.03 * old,
+            freckles=float(traits[13]) if traits[14] < 0.15 and person.skin_tone < 0.5 else 0.0,
+            stubble=0.0 if female or person.age_years < 17 else float(stubble),
+            brow_thickness=(0.034 if female else 0.044) + 0.018 * float(traits[15]),
+            brow_lift=0.03 * float(traits[9] - 0.5) + (0.012 if female else -0.012),
+            brow_density=0.70 + 0.28 * float(traits[12]),
+            iris_deg=24.0 + 2.5 * float(traits[7]),
+            pupil_deg=8.5 + 4.0 * float(traits[8]),
+            gloss=0.5 + 0.9 * float(traits[6]),
+            folds=0.60 + 0.30 * float(traits[2]) + 0.35 * old,
+            lines=max(0.0, 1.15 * old - 0.25) * (0.5 + 0.5 * float(traits[3])),
+            liner=0.55 if made_up else 0.12,
+            phase=2.3 * float(traits[1]) + 0.01 * (person.number % 97),
+            neckline=scene.neckline_dm,
+        )
+
+    def _folds(self, actions: Mapping[str, float]) -> Floats:
+        folds = np.zeros((2, len(FOLDS)), np.float32)
+        for column, name in enumerate(FOLDS):
+            for row, side in enumerate(("Left", "Right")):
+                folds[row, column] = min(1.2, actions.get(name, actions.get(f"{name}{side}", 0.0)))
+        return folds
+
+    def _truth(self, vertices: Floats, turned: Floats, camera: Camera, depth: Floats | None) -> Truth:
+        basis = self._basis
+        projected = camera.project(turned)
+        corners = basis.landmark_vertices
+        places = (projected[corners] * basis.landmark_weights[..., None]).sum(1)
+        # The contour of a turned head: of each row of candidates, the one farthest out, seen along the eyes.
+        eyes = projected[self._left].mean(0)[:2] - projected[self._right].mean(0)[:2]
+        across = np.array([1.0, 0.0]) if np.hypot(*eyes) < 1e-3 else _level(turned, self._left, self._right)
+        for i, row in enumerate(basis.contour_vertices):
+            candidates = row[row >= 0]
+            outward = (projected[candidates, :2] @ across) * np.sign(i - 8)
+            if i != 8:
+                places[i] = projected[candidates[int(outward.argmax())]]
+        visible = np.ones(68, bool) if depth is None else self._visible(places, depth)
+        face = projected[self._face, :2]
+        box = np.concatenate([face.min(0), face.max(0)])
+        points = _landmark_places(basis, vertices)
+        openings = tuple(
+            float(
+                np.clip(points[[a, b], 1] - points[[d, c], 1], 0, None).mean() / np.linalg.norm(points[e] - points[f])
+            )
+            for a, b, c, d, e, f in ((43, 44, 46, 47, 42, 45), (37, 38, 40, 41, 36, 39))
+        )
+        return Truth(
+            landmarks=places[:, :2].astype(np.float32),
+            visible=visible,
+            box=box.astype(np.float32),
+            mouth_gap=_mouth_gap(points),
+            eye_openings=(openings[0], openings[1]),
+        )
+
+    def _visible(self, places: npt.NDArray[np.floating], depth: Floats) -> npt.NDArray[np.bool_]:
+        x = (places[:, 0] * self._oversampling).astype(int)
+        y = (places[:, 1] * self._oversampling).astype(int)
+        size = len(depth)
+        inside = (x >= 1) & (y >= 1) & (x < size - 1) & (y < size - 1)
+        x, y = x.clip(1, size - 2), y.clip(1, size - 2)
+        near = np.max([depth[y + dy, x + dx] for dy in (-1, 0, 1) for dx in (-1, 0, 1)], axis=0)
+        return np.asarray(inside & (places[:, 2] < near + _VISIBLE_DM))
+
+
+def opening_units(truth: Truth, neutral: Truth) -> tuple[float, tuple[float, float]]:
+    """Intensities of AU25 and of AU45 (left, right) as the geometry shows them, against the neutral face.
+
+    AU25 is 1 where the gap between the lips is 0.16 of the mouth's width; AU45 begins where the eye is 55 % more
+    closed than at rest, which squinting or looking down alone do not reach, and is 1 at 90 %.
+    """
+    parted = float(np.clip((truth.mouth_gap - neutral.mouth_gap - 0.01) / _MOUTH_GAP, 0, 1))
+    closed = []
+    for now, rest in zip(truth.eye_openings, neutral.eye_openings, strict=True):
+        share = 1 - now / max(rest, 1e-6)
+        closed.append(float(np.clip((share - _CLOSED_EYE) / (_SHUT_EYE - _CLOSED_EYE), 0, 1)))
+    return parted, (closed[0], closed[1])
+
+
+def _landmark_places(basis: HeadBasis, vertices: Floats) -> Floats:
+    """Places (68, 3) of the landmarks on the head; those of the jaw are the first candidates of its contour."""
+    return np.asarray((vertices[basis.landmark_vertices] * basis.landmark_weights[..., None]).sum(1), np.float32)
+
+
+def _mouth_gap(places: Floats) -> float:
+    """Height of the gap between the lips over the width of the mouth.
+
+    Heights alone count: rolled lips and shut lids pass each other in depth without a gap.
+    """
+    gap = np.clip(places[[61, 62, 63], 1] - places[[67, 66, 65], 1], 0, None).mean()
+    return float(gap / np.linalg.norm(places[54] - places[48]))
+
+
+def _rotation(scene: Scene) -> Floats:
+    return rotation_matrices(np.array(scene.pose_rad)).astype(np.float32)
+
+
+def _level(turned: Floats, left: npt.NDArray[np.int64], right: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Direction in the image, y down, of the line from the right to the left eye; level for a profile."""
+    line = turned[left].mean(0) - turned[right].mean(0)
+    flat = np.array([float(line[0]), -float(line[1])])
+    length = float(np.hypot(*flat))
+    return flat / length if length > 0.3 and flat[0] > 0 else np.array([1.0, 0.0])
+
+
+@cache
+def _eyeballs(basis: HeadBasis) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    eyes = basis.vertices_of("eye")
+    return eyes[basis.mean[eyes, 0] > 0], eyes[basis.mean[eyes, 0] < 0]
+
+
+@cache
+def _face_vertices(basis: HeadBasis) -> npt.NDArray[np.int64]:
+    """Vertices of the skin between chin and hairline, without ears and the inside of the mouth."""
+    skin = basis.vertices_of("skin")
+    x, y, z = basis.mean[skin].T
+    inside = (y > 6.15) & (y < 7.95) & (z > 0.55) & (np.abs(x) < 0.74) & (basis.masks["mouth"][skin] < 100)
+    return np.asarray(skin[inside])
+
+
+@cache
+def _temples(basis: HeadBasis) -> tuple[int, int]:
+    skin = basis.vertices_of("skin")
+    left, right = (
+        int(skin[np.linalg.norm(basis.mean[skin] - (side * 0.76, 7.36, 0.30), axis=1).argmin()]) for side in (1, -1)
+    )
+    return left, right
+
+
+def _ambient_occlusion(depth: Floats, size: int, camera: Camera) -> Floats:
+    """Share (size, size) of the sky that nearby, nearer surfaces leave."""
+    flat = np.minimum(depth, np.float32(camera.distance_dm + _EMPTY_DEPTH_DM))
+    open_sky = np.ones_like(flat)
+    for share, strength in ((0.018, 2.2), (0.055, 0.9)):
+        width = 2 * max(1, round(share * size)) + 1
+        nearer = np.clip(flat - cv2.blur(flat, (width, width)), 0, 0.4)
+        open_sky *= np.clip(1 - strength * nearer, 0.25, 1)
+    return open_sky
+
+
+def _shadow(surface: Surface, lights: Lights) -> Shadow:
+    """Depth map of the key light."""
+    right = np.cross(np.array([0.0, 1.0, 0.1]), lights.key)
+    right /= np.linalg.norm(right)
+    axes = np.stack([right, np.cross(lights.key, right), lights.key]).astype(np.float32)
+    seen = surface.position @ axes.T
+    points = np.empty_like(seen)
+    points[:, 0] = _SHADOW_TEXELS / 2 + seen[:, 0] * _SHADOW_SCALE
+    points[:, 1] = _SHADOW_TEXELS / 2 - seen[:, 1] * _SHADOW_SCALE
+    points[:, 2] = -seen[:, 2]
+    casters = surface.triangles[(surface.kind != LASH) & (surface.kind != GLINT)]
+    return Shadow(depth_map(np.ascontiguousarray(points, np.float32), casters, _SHADOW_TEXELS), axes, _SHADOW_SCALE)

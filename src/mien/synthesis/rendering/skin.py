@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Patterns of the skin on the mean head: colour, brows, stubble, and the wrinkles that facial actions cause."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mien.synthesis.rendering.rasterizer import compiled
+
+Floats = npt.NDArray[np.float32]
+
+FOLDS = (
+    "browInnerUp",
+    "browOuterUp",
+    "browDown",
+    "noseSneer",
+    "cheekSquint",
+    "mouthSmile",
+    "mouthUpperUp",
+    "eyeSquint",
+    "mouthShrugLower",
+    "mouthDimple",
+)
+"""Facial actions that wrinkle the skin, in the order of the columns of ``folds``."""
+
+_INNER, _OUTER, _DOWN, _SNEER, _CHEEK, _SMILE, _UPPER, _SQUINT, _CHIN, _DIMPLE = range(len(FOLDS))
+
+
+@compiled
+def smoothstep(x: float, low: float, high: float) -> float:
+    """0 below ``low``, 1 above ``high`` and a smooth step between."""
+    t = min(1.0, max(0.0, (x - low) / (high - low)))
+    return t * t * (3.0 - 2.0 * t)
+
+
+@compiled
+def texel(image: Floats, u: float, v: float) -> float:
+    """Bilinear value of a periodic (N, N) image, N a power of two, at pixel coordinates."""
+    mask = len(image) - 1
+    iu, iv = math.floor(u), math.floor(v)
+    fu, fv = u - iu, v - iv
+    x0, x1, y0, y1 = iu & mask, (iu + 1) & mask, iv & mask, (iv + 1) & mask
+    top = image[y0, x0] * (1.0 - fu) + image[y0, x1] * fu
+    return float(top * (1.0 - fv) + (image[y1, x0] * (1.0 - fu) + image[y1, x1] * fu) * fv)
+
+
+@compiled
+def brow_height(t: float) -> float:
+    """Height of the middle of a brow on the mean head in decimetres; ``t`` runs from the inner to the outer end."""
+    return 7.50 + 0.075 * math.sin(min(1.0, max(0.0, t)) * 2.4) - 0.05 * t
+
+
+@compiled
+def skin_colour(
+    albedo: Floats, q0: float, q1: float, q2: float, lip: float, fine: float, coarse: float, look: Any, noise: Floats
+) -> None:
+    """Write the colour of the skin at a place of the mean head into ``albedo``; ``look`` is a `shading.Look`."""
+    ax = abs(q0)
+    tone = math.exp(look.mottle * (0.6 * fine + 0.8 * coarse))
+    red = 0.5 * math.exp(-((ax - 0.45) ** 2 + (q1 - 6.95) ** 2) / 0.06)
+    red += 0.4 * math.exp(-(ax * ax) / 0.02 - (q1 - 6.95) ** 2 / 0.03)
+    red *= look.redness * (1.0 + 0.25 * coarse)
+    ring = look.under_eye * math.exp(-((ax - 0.31) ** 2) / 0.02 - (q1 - 7.13) ** 2 / 0.004)
+    spot = 0.0
+    if look.freckles > 0:
+        spread = math.exp(-(ax**2) / 0.3 - (q1 - 7.05) ** 2 / 0.09)
+        spot = look.freckles * spread * smoothstep(texel(noise[2], 90.0 * q0 + 50.0 * look.phase, 90.0 * q1), 0.9, 1.7)
+    beard = 0.0
+    if look.stubble > 0 and q2 > 0.4:
+        edge = smoothstep(6.92 - q1 + 0.22 * smoothstep(ax, 0.40, 0.62), -0.12, 0.14) * smoothstep(q1, 5.95, 6.15)
+        mouth = smoothstep(math.hypot(q0 / 0.40, (q1 - 6.62) / 0.11), 0.75, 1.05)
+        beard = look.stubble * edge * mouth * (1.0 - lip) * min(1.0, max(0.0, 0.75 + 0.2 * fine))
+    for k in range(3):
+        value = look.skin[k] * tone * (1.0 - red * (0.02, 0.22, 0.20)[k]) * (1.0 - ring * (0.8, 1.0, 0.9)[k])
+        value *= 1.0 - spot * (0.25, 0.45, 0.6)[k]
+        value += (look.lips[k] - value) * 0.9 * lip
+        albedo[k] = value + (look.brow[k] * 0.6 + look.skin[k] * 0.12 - value) * beard
+    t = (ax - 0.10) / 0.50
+    if -0.05 < t < 1.05 and 7.2 < q1 < 7.85 and q2 > 0.85:
+        middle = brow_height(t) + look.brow_lift * (0.4 + 0.6 * t)
+        thick = look.brow_thickness * (1.15 - 0.65 * min(1.0, max(0.0, t)))
+        inside = smoothstep(1.0 - abs(q1 - middle) / thick, 0.0, 0.55)
+        inside *= smoothstep(t, -0.04, 0.10) * smoothstep(1.0 - t, -0.02, 0.22)
+        hairs = texel(noise[3], 150.0 * (ax + 0.4 * q1) + 50.0 * look.phase, 20.0 * q1)
+        opacity = min(0.96, inside * look.brow_density * min(1.05, max(0.75, 0.95 + 0.09 * hairs)))
+        for k in range(3):
+            albedo[k] += (look.brow[k] - albedo[k]) * opacity
+    if look.liner > 0 and 7.12 < q1 < 7.45 and q2 > 1.1:
+        rim = math.hypot((ax - 0.315) / 0.175, (q1 - 7.275) / 0.085)
+        dark = 1.0 - look.liner * math.exp(-((rim - 1.0) ** 2) / 0.05)
+        for k in range(3):
+            albedo[k] *= dark
+
+
+@compiled
+def fold_depth(q0: float, q1: float, fine: float, coarse: float, folds: Floats, strength: float, lines: float) -> float:
+    """Darkness in [0, 1] of the wrinkles at a place of the mean head.
+
+    Args:
+        q0: x on the mean head in decimetres.
+        q1: y on the mean head.
+        fine: Fine noise, which breaks the lines up.
+        coarse: Coarse noise, which bends them.
+        folds: (2, 10) weights of the actions in `FOLDS`, left and right.
+        strength: Strength of wrinkles that actions cause.
+        lines: Strength of wrinkles at rest.
+    """
+    ax = abs(q0)
+    act = folds[0] if q0 > 0 else folds[1]
+    depth = 0.0
+    if q1 > 7.5 and ax < 0.7:  # forehead: lines across, from raised brows
+        raised = max(
+            act[_INNER] * (1.0 - 0.75 * smoothstep(ax, 0.12, 0.4)), 0.85 * act[_OUTER] * smoothstep(ax, 0.05, 0.3)
+        )
+        raised = max(raised, 0.5 * (act[_INNER] + act[_OUTER])) + 0.35 * lines
+        bent = q1 - 7.80 + 0.045 * math.cos(q0 * 5.0) + 0.022 * coarse
+        wave = 0.5 + 0.5 * math.cos(bent * 2.0 * math.pi / (0.095 + 0.012 * math.sin(3.1 * q1 + 5.0 * strength)))
+        broken = min(1.4, max(0.2, 0.9 + 0.45 * coarse + 0.2 * fine))
+        depth += raised * 0.40 * math.exp(-((bent / 0.15) ** 2) - (ax / 0.46) ** 4) * wave**3 * broken
+    if 7.25 < q1 < 7.75 and ax < 0.25:  # between the brows: lines down, and a bulge's shade
+        down = 0.5 * (folds[0, _DOWN] + folds[1, _DOWN]) + 0.3 * lines
+        line = math.exp(-(((ax - 0.070 - 0.008 * coarse) / 0.018) ** 2)) + 0.45 * math.exp(-((ax / 0.014) ** 2))
+        depth += down * 0.42 * line * math.exp(-(((q1 - 7.49) / 0.085) ** 2))
+        depth += down * 0.14 * math.exp(-((ax / 0.12) ** 2) - ((q1 - 7.42) / 0.05) ** 2)
+    if 7.02 < q1 < 7.45 and ax < 0.3:  # bridge and sides of the nose
+        wave = 0.5 + 0.5 * math.cos((q1 - 0.6 * ax + 0.006 * coarse) * 2.0 * math.pi / 0.06)
+        depth += act[_SNEER] * 0.36 * math.exp(-(((ax - 0.085) / 0.07) ** 2) - ((q1 - 7.22) / 0.11) ** 2) * wave * wave
+        depth += act[_SNEER] * 0.22 * math.exp(-((ax / 0.10) ** 2) - ((q1 - 7.34) / 0.03) ** 2)
+    if 7.0 < q1 < 7.5 and ax > 0.42:  # crow's feet
+        squint = max(act[_CHEEK], 0.35 * act[_SMILE]) + 0.25 * lines
+        fan = (q1 - 7.27) * (1.0 - 0.8 * (ax - 0.5)) + 0.008 * coarse
+        wave = 0.5 + 0.5 * math.cos(fan * 2.0 * math.pi / 0.062)
+        place = smoothstep(ax, 0.47, 0.54) * smoothstep(0.78 - ax, 0.0, 0.16)
+        depth += squint * 0.38 * place * math.exp(-(((q1 - 7.27) / 0.12) ** 2)) * wave**3
+    if 7.02 < q1 < 7.26 and 0.10 < ax < 0.52:  # below the lower lid: raised cheek and tight lid
+        pouch = q1 - (7.135 + 0.25 * (ax - 0.31) ** 2)
+        depth += max(act[_CHEEK], 0.5 * lines) * 0.30 * math.exp(-((pouch / 0.018) ** 2) - ((ax - 0.31) / 0.16) ** 2)
+        lid = q1 - (7.19 + 0.4 * (ax - 0.31) ** 2)
+        depth += act[_SQUINT] * 0.30 * math.exp(-((lid / 0.014) ** 2) - ((ax - 0.31) / 0.15) ** 2)
+    if 6.45 < q1 < 7.08 and ax > 0.12:  # from the nose to the corner of the mouth
+        pulled = max(act[_SMILE], 0.9 * act[_SNEER], 0.75 * act[_UPPER]) + 0.35 * lines
+        along = ax - (0.225 + 0.22 * (6.98 - q1) / 0.45)
+        place = smoothstep(7.03 - q1, 0.0, 0.08) * smoothstep(q1, 6.52, 6.66)
+        depth += (
+            pulled
+            * place
+            * (0.34 * math.exp(-((along / 0.022) ** 2)) + 0.10 * math.exp(-(((along - 0.03) / 0.06) ** 2)))
+        )
+        dimple = math.hypot((ax - 0.40) / 0.030, (q1 - 6.64) / 0.065)
+        depth += act[_DIMPLE] * 0.50 * math.exp(-dimple * dimple)
+    if q1 < 6.56 and ax < 0.32:  # chin: dimples of the raised chin, and the fold above it
+        cobble = smoothstep(fine + 0.6 * coarse, -0.2, 1.2)
+        depth += act[_CHIN] * 0.34 * cobble * math.exp(-((ax / 0.2) ** 2) - ((q1 - 6.32) / 0.1) ** 2)
+        depth += act[_CHIN] * 0.25 * math.exp(-((ax / 0.18) ** 2) - ((q1 - 6.45) / 0.022) ** 2)
+    return strength * depth
