@@ -17,8 +17,9 @@ from mien.synthesis.head.basis import HeadBasis, load_basis
 from mien.synthesis.head.person import Person, sample_person
 from mien.synthesis.recipe import SynthesisRecipe
 from mien.synthesis.rendering.photo import degrade, develop
-from mien.synthesis.rendering.renderer import HeadRenderer, Truth, opening_units
+from mien.synthesis.rendering.renderer import HeadRenderer
 from mien.synthesis.rendering.scene import Scene, sample_scene
+from mien.synthesis.rendering.truth import Truth, opening_units
 from mien.synthesis.sampling import Expression, sample_expression
 
 FURTHER_UNITS = ("AU16", "AU18", "AU22", "AU27", "AU28", "AU34")

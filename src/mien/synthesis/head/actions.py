@@ -44,7 +44,7 @@ UNIT_ACTIONS: Mapping[str, UnitActions] = MappingProxyType(
         "AU07": _unit(ACTION_UNITS["AU07"], sided=True, eyeSquint=1.2),
         "AU09": _unit(ACTION_UNITS["AU09"], sided=True, noseSneer=1.5),
         "AU10": _unit(ACTION_UNITS["AU10"], sided=True, mouthUpperUp=1.0),
-        "AU12": _unit(ACTION_UNITS["AU12"], sided=True, mouthSmile=0.95),
+        "AU12": _unit(ACTION_UNITS["AU12"], sided=True, mouthSmile=1.2),
         "AU14": _unit(ACTION_UNITS["AU14"], sided=True, mouthDimple=1.5),
         "AU15": _unit(ACTION_UNITS["AU15"], sided=True, mouthFrown=1.0),
         "AU16": _unit("lower lip depressor", sided=True, mouthLowerDown=1.0),
@@ -172,7 +172,7 @@ class UnitVector:
 
         Examples:
             >>> UnitVector({"AU12": (1.0, 0.0)}).actions()
-            {'mouthSmileLeft': 0.95}
+            {'mouthSmileLeft': 1.2}
         """
         total: dict[str, float] = {}
         for name, (left, right) in self.sides().items():

@@ -52,7 +52,7 @@ class _View:
         points[:, 1] = _SIZE / 2 - (vertices[:, 1] - _CENTRE_Y) * _SCALE
         points[:, 2] = -vertices[:, 2]
         triangles = basis.triangles[shown]
-        none, opaque = np.zeros(len(vertices), np.float32), np.zeros(len(triangles), np.int8)
+        none, opaque = np.zeros((len(vertices), 2), np.float32), np.zeros(len(triangles), np.int8)
         _, self.owner, self._first, self._second = rasterize(points, triangles, opaque, none, _SIZE)
         self.region = np.where(self.owner >= 0, basis.regions[shown][self.owner], -1)
 
@@ -159,10 +159,10 @@ def _contour(basis: HeadBasis, skin: npt.NDArray[np.int64]) -> npt.NDArray[np.in
     """Candidates (17, K) of the jaw landmarks: from the ear or the jaw bone along the cheek towards the middle."""
     position = basis.mean[skin]
     outer = (basis.masks["mouth"][skin] < 100) & (np.abs(position[:, 0]) < 0.74)
-    chin = skin[outer & (np.abs(position[:, 0]) < 0.03) & (position[:, 1] < 6.6) & (position[:, 2] > 1.0)]
-    lowest = basis.mean[chin[np.abs(basis.mean[chin, 1] - 6.17).argmin()]]
+    chin = skin[outer & (np.abs(position[:, 0]) < 0.03) & (position[:, 1] < 6.6) & (position[:, 2] > 1.15)]
+    lowest = basis.mean[chin[np.abs(basis.mean[chin, 1] - 6.215).argmin()]]
     heights = np.linspace(7.28, 6.42, 5)
-    back_z = np.linspace(0.50, 0.72, 5)
+    back_z = np.linspace(0.64, 0.74, 5)
     starts = [(0.70, heights[k], back_z[k]) for k in range(5)]
     starts += [(0.55, 6.34, 0.86), (0.40, 6.26, 1.02), (0.22, 6.20, 1.16)]
     rows: list[list[int]] = []

@@ -24,6 +24,15 @@ FAR = np.float32(1e30)
 
 
 @compiled
+def _random(a: int, b: int) -> float:
+    """Number in [0, 1) that two whole numbers determine."""
+    h = (a * 374761393 + b * 668265263) & 0xFFFFFFFF
+    h = ((h ^ (h >> 13)) * 1274126177) & 0xFFFFFFFF
+    h = (h ^ (h >> 16)) & 0xFFFF
+    return h / 65536.0
+
+
+@compiled
 def rasterize(
     points: Floats, triangles: npt.NDArray[np.int32], styles: npt.NDArray[np.int8], density: Floats, size: int
 ) -> tuple[Floats, npt.NDArray[np.int32], Floats, Floats]:
@@ -33,8 +42,8 @@ def rasterize(
         points: (V, 3) x and y in pixels (y down) and depth, smaller is nearer.
         triangles: (T, 3) vertex indices.
         styles: (T,) 0 is drawn as it is, 1 is drawn on every second pixel (half transparent after 2 x 2 averaging),
-            2 is drawn where the noise of strands is below the density of its vertices.
-        density: (V,) opacity of style 2, in [0, 1].
+            2 is drawn strand by strand, as often as the opacity of its vertices says.
+        density: (V, 2) opacity of style 2, in [0, 1], and the coordinate across its strands.
         size: Width and height of the image in pixels.
 
     Returns:
@@ -69,11 +78,9 @@ def rasterize(
                 if style == 1 and (x + y) & 1:
                     continue
                 if style == 2:
-                    opacity = wa * density[a] + wb * density[b] + wc * density[c]
-                    # A hash of the pixel and the triangle's group decides: strands of one to two pixels.
-                    h = (x * 374761393 + (y // 3) * 668265263 + (t // 4096) * 2246822519) & 0xFFFFFFFF
-                    h = ((h ^ (h >> 13)) * 1274126177) & 0xFFFFFFFF
-                    if ((h >> 8) & 0xFFFF) >= opacity * 65536.0:
+                    opacity = wa * density[a, 0] + wb * density[b, 0] + wc * density[c, 0]
+                    strand = int(np.floor(3.0 * (wa * density[a, 1] + wb * density[b, 1] + wc * density[c, 1])))
+                    if opacity < 0.75 * _random(strand, 0) + 0.25 * _random(x, y):
                         continue
                 depth[y, x] = z
                 owner[y, x] = t

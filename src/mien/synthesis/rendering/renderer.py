@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import cv2
@@ -19,6 +19,14 @@ from mien.synthesis.rendering.rasterizer import depth_map, rasterize, vertex_nor
 from mien.synthesis.rendering.scene import Camera, Scene
 from mien.synthesis.rendering.shading import GLINT, LASH, Fragments, Lights, Look, Shadow, Surface, shade
 from mien.synthesis.rendering.skin import FOLDS
+from mien.synthesis.rendering.truth import (
+    Truth,
+    eyeballs,
+    landmark_places,
+    mouth_gap,
+    read_truth,
+    visible_landmarks,
+)
 
 Floats = npt.NDArray[np.float32]
 
@@ -26,30 +34,7 @@ _SHADOW_TEXELS = 176
 _SHADOW_SCALE = 44.0
 _NOISE_PX = 256
 _EMPTY_DEPTH_DM = 0.3
-_VISIBLE_DM = 0.06
-_MOUTH_GAP = 0.16
-_CLOSED_EYE = 0.55
-_SHUT_EYE = 0.90
 _CLOSED_LIPS = 0.012
-
-
-@dataclass(frozen=True, eq=False)
-class Truth:
-    """What is exactly known of a rendered face.
-
-    Attributes:
-        landmarks: (68, 2) in pixels of the image, 300-W order; the jaw runs along the visible contour.
-        visible: (68,) whether nothing hides the landmark.
-        box: (4,) xyxy in pixels: skin of the face from chin to hairline, also where it leaves the image.
-        mouth_gap: Height of the gap between the lips over the width of the mouth.
-        eye_openings: Height over width of the left and right eye of the person.
-    """
-
-    landmarks: Floats
-    visible: npt.NDArray[np.bool_]
-    box: Floats
-    mouth_gap: float
-    eye_openings: tuple[float, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +78,7 @@ class HeadRenderer:
         self._person = person
         self._oversampling = oversampling
         self._neutral = basis.vertices(person.weights)
-        self._left, self._right = _eyeballs(basis)
+        self._left, self._right = eyeballs(basis)
         self._origin = (0.5 * (self._neutral[self._left].mean(0) + self._neutral[self._right].mean(0))).astype(
             np.float32
         )
@@ -115,7 +100,6 @@ class HeadRenderer:
             self._beard = geometry.beard_opacity(
                 basis, chin=person.beard != "moustache", moustache=True, sides=person.beard == "full"
             )
-        self._face = _face_vertices(basis)
         self._close_lips()
 
     def _close_lips(self) -> None:
@@ -123,7 +107,7 @@ class HeadRenderer:
         close = self._basis.shapes[self._basis.index["action/mouthClose"]]
         for weight in (0.0, 0.025, 0.05, 0.075, 0.1):
             base = self._neutral + np.float32(weight) * close
-            if _mouth_gap(_landmark_places(self._basis, base)) < _CLOSED_LIPS:
+            if mouth_gap(landmark_places(self._basis, base)) < _CLOSED_LIPS:
                 break
         self._neutral = base
 
@@ -137,7 +121,7 @@ class HeadRenderer:
     def truth(self, actions: Mapping[str, float], scene: Scene) -> Truth:
         """Landmarks, box and openings without an image; every landmark counts as visible."""
         vertices = self.vertices(actions)
-        return self._truth(vertices, vertices @ _rotation(scene).T, scene.camera, None)
+        return read_truth(self._basis, vertices, _rotation(scene), scene.camera)[0]
 
     def render(self, actions: Mapping[str, float], scene: Scene) -> Rendering:
         """Draw the person.
@@ -149,10 +133,10 @@ class HeadRenderer:
         size = len(scene.background)
         vertices = self.vertices(actions)
         rotation = _rotation(scene)
-        surface, style, opacity = self._surface(vertices, actions, scene, rotation)
+        surface, style, density = self._surface(vertices, actions, scene, rotation)
         full = size * self._oversampling
         points = scene.camera.scaled(self._oversampling).project(surface.position).astype(np.float32)
-        depth, owner, first, second = rasterize(points, surface.triangles, style, opacity, full)
+        depth, owner, first, second = rasterize(points, surface.triangles, style, density, full)
         fragments = Fragments(owner, first, second, _ambient_occlusion(depth, full, scene.camera))
         shadow = _shadow(surface, scene.lights)
         colour, cover = shade(
@@ -169,13 +153,14 @@ class HeadRenderer:
             colour = np.asarray(cv2.resize(colour, (size, size), interpolation=cv2.INTER_AREA), np.float32)
             cover = np.asarray(cv2.resize(cover, (size, size), interpolation=cv2.INTER_AREA), np.float32)
         image = colour + scene.background * (1 - cover)[..., None]
-        truth = self._truth(vertices, vertices @ rotation.T, scene.camera, depth)
-        return Rendering(image.astype(np.float32), truth)
+        truth, landmark_depth = read_truth(self._basis, vertices, rotation, scene.camera)
+        visible = visible_landmarks(truth, landmark_depth, depth, self._oversampling)
+        return Rendering(image.astype(np.float32), replace(truth, visible=visible))
 
     def _surface(
         self, vertices: Floats, actions: Mapping[str, float], scene: Scene, rotation: Floats
     ) -> tuple[Surface, npt.NDArray[np.int8], Floats]:
-        """Everything that is drawn, with the style of each triangle and the opacity of each vertex."""
+        """Everything that is drawn, with the style of each triangle and the density of each vertex."""
         basis, person = self._basis, self._person
         normals = vertex_normals(vertices, basis.triangles)
         style = np.where(basis.regions == REGIONS.index("lash"), geometry.HALF, geometry.OPAQUE).astype(np.int8)
@@ -205,7 +190,8 @@ class HeadRenderer:
         )
         styles = np.concatenate([style, *(np.full(len(p.triangles), p.style) for p in parts)]).astype(np.int8)
         opacity = np.concatenate([np.zeros(len(vertices), np.float32), *(part.opacity for part in parts)])
-        return surface, styles, opacity.astype(np.float32)
+        density = np.stack([opacity, surface.strand], axis=1).astype(np.float32)
+        return surface, styles, density
 
     def _accessories(self, vertices: Floats, actions: Mapping[str, float], scene: Scene) -> list[geometry.Part]:
         parts: list[geometry.Part] = []
@@ -274,100 +260,9 @@ class HeadRenderer:
                 folds[row, column] = min(1.2, actions.get(name, actions.get(f"{name}{side}", 0.0)))
         return folds
 
-    def _truth(self, vertices: Floats, turned: Floats, camera: Camera, depth: Floats | None) -> Truth:
-        basis = self._basis
-        projected = camera.project(turned)
-        corners = basis.landmark_vertices
-        places = (projected[corners] * basis.landmark_weights[..., None]).sum(1)
-        # The contour of a turned head: of each row of candidates, the one farthest out, seen along the eyes.
-        eyes = projected[self._left].mean(0)[:2] - projected[self._right].mean(0)[:2]
-        across = np.array([1.0, 0.0]) if np.hypot(*eyes) < 1e-3 else _level(turned, self._left, self._right)
-        for i, row in enumerate(basis.contour_vertices):
-            candidates = row[row >= 0]
-            outward = (projected[candidates, :2] @ across) * np.sign(i - 8)
-            if i != 8:
-                places[i] = projected[candidates[int(outward.argmax())]]
-        visible = np.ones(68, bool) if depth is None else self._visible(places, depth)
-        face = projected[self._face, :2]
-        box = np.concatenate([face.min(0), face.max(0)])
-        points = _landmark_places(basis, vertices)
-        openings = tuple(
-            float(
-                np.clip(points[[a, b], 1] - points[[d, c], 1], 0, None).mean() / np.linalg.norm(points[e] - points[f])
-            )
-            for a, b, c, d, e, f in ((43, 44, 46, 47, 42, 45), (37, 38, 40, 41, 36, 39))
-        )
-        return Truth(
-            landmarks=places[:, :2].astype(np.float32),
-            visible=visible,
-            box=box.astype(np.float32),
-            mouth_gap=_mouth_gap(points),
-            eye_openings=(openings[0], openings[1]),
-        )
-
-    def _visible(self, places: npt.NDArray[np.floating], depth: Floats) -> npt.NDArray[np.bool_]:
-        x = (places[:, 0] * self._oversampling).astype(int)
-        y = (places[:, 1] * self._oversampling).astype(int)
-        size = len(depth)
-        inside = (x >= 1) & (y >= 1) & (x < size - 1) & (y < size - 1)
-        x, y = x.clip(1, size - 2), y.clip(1, size - 2)
-        near = np.max([depth[y + dy, x + dx] for dy in (-1, 0, 1) for dx in (-1, 0, 1)], axis=0)
-        return np.asarray(inside & (places[:, 2] < near + _VISIBLE_DM))
-
-
-def opening_units(truth: Truth, neutral: Truth) -> tuple[float, tuple[float, float]]:
-    """Intensities of AU25 and of AU45 (left, right) as the geometry shows them, against the neutral face.
-
-    AU25 is 1 where the gap between the lips is 0.16 of the mouth's width; AU45 begins where the eye is 55 % more
-    closed than at rest, which squinting or looking down alone do not reach, and is 1 at 90 %.
-    """
-    parted = float(np.clip((truth.mouth_gap - neutral.mouth_gap - 0.01) / _MOUTH_GAP, 0, 1))
-    closed = []
-    for now, rest in zip(truth.eye_openings, neutral.eye_openings, strict=True):
-        share = 1 - now / max(rest, 1e-6)
-        closed.append(float(np.clip((share - _CLOSED_EYE) / (_SHUT_EYE - _CLOSED_EYE), 0, 1)))
-    return parted, (closed[0], closed[1])
-
-
-def _landmark_places(basis: HeadBasis, vertices: Floats) -> Floats:
-    """Places (68, 3) of the landmarks on the head; those of the jaw are the first candidates of its contour."""
-    return np.asarray((vertices[basis.landmark_vertices] * basis.landmark_weights[..., None]).sum(1), np.float32)
-
-
-def _mouth_gap(places: Floats) -> float:
-    """Height of the gap between the lips over the width of the mouth.
-
-    Heights alone count: rolled lips and shut lids pass each other in depth without a gap.
-    """
-    gap = np.clip(places[[61, 62, 63], 1] - places[[67, 66, 65], 1], 0, None).mean()
-    return float(gap / np.linalg.norm(places[54] - places[48]))
-
 
 def _rotation(scene: Scene) -> Floats:
     return rotation_matrices(np.array(scene.pose_rad)).astype(np.float32)
-
-
-def _level(turned: Floats, left: npt.NDArray[np.int64], right: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Direction in the image, y down, of the line from the right to the left eye; level for a profile."""
-    line = turned[left].mean(0) - turned[right].mean(0)
-    flat = np.array([float(line[0]), -float(line[1])])
-    length = float(np.hypot(*flat))
-    return flat / length if length > 0.3 and flat[0] > 0 else np.array([1.0, 0.0])
-
-
-@cache
-def _eyeballs(basis: HeadBasis) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    eyes = basis.vertices_of("eye")
-    return eyes[basis.mean[eyes, 0] > 0], eyes[basis.mean[eyes, 0] < 0]
-
-
-@cache
-def _face_vertices(basis: HeadBasis) -> npt.NDArray[np.int64]:
-    """Vertices of the skin between chin and hairline, without ears and the inside of the mouth."""
-    skin = basis.vertices_of("skin")
-    x, y, z = basis.mean[skin].T
-    inside = (y > 6.15) & (y < 7.95) & (z > 0.55) & (np.abs(x) < 0.74) & (basis.masks["mouth"][skin] < 100)
-    return np.asarray(skin[inside])
 
 
 @cache

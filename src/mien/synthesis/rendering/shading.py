@@ -309,7 +309,7 @@ def _lit(shadow: Shadow, px: float, py: float, pz: float, softness: float, texel
         for dx in range(-1, 2):
             tx = min(max(int(lx + dx * softness), 0), texels - 1)
             ty = min(max(int(ly + dy * softness), 0), texels - 1)
-            if depth < shadow.depth[ty, tx] + 0.045:
+            if depth < shadow.depth[ty, tx] + 0.075:
                 lit += 1.0
     return lit / 9.0
 
