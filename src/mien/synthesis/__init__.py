@@ -9,8 +9,6 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from mien.core import MissingExtraError
-
 if TYPE_CHECKING:
     from mien.synthesis.clips import clip_frames
     from mien.synthesis.contact_sheet import preview, unit_preview
@@ -119,12 +117,6 @@ def __getattr__(name: str) -> Any:
     home = next((module for module, names in _LAZY.items() if name in names), None)
     if home is None:
         raise AttributeError(f"module 'mien.synthesis' has no attribute {name!r}")
-    try:
-        value = getattr(import_module(f"mien.synthesis.{home}"), name)
-    except ModuleNotFoundError as error:
-        package = (error.name or "numba").partition(".")[0]
-        if package == "mien":
-            raise  # a module of mien itself is missing, which no extra installs
-        raise MissingExtraError(package, "synthesis") from error
+    value = getattr(import_module(f"mien.synthesis.{home}"), name)
     globals()[name] = value
     return value

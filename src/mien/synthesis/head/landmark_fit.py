@@ -160,11 +160,11 @@ def _contour(basis: HeadBasis, skin: npt.NDArray[np.int64]) -> npt.NDArray[np.in
     position = basis.mean[skin]
     outer = (basis.masks["mouth"][skin] < 100) & (np.abs(position[:, 0]) < 0.74)
     chin = skin[outer & (np.abs(position[:, 0]) < 0.03) & (position[:, 1] < 6.6) & (position[:, 2] > 1.15)]
-    lowest = basis.mean[chin[np.abs(basis.mean[chin, 1] - 6.215).argmin()]]
-    heights = np.linspace(7.28, 6.42, 5)
+    lowest = basis.mean[chin[np.abs(basis.mean[chin, 1] - 6.20).argmin()]]
+    heights = (7.28, 7.06, 6.85, 6.64, 6.50)
     back_z = np.linspace(0.64, 0.74, 5)
     starts = [(0.70, heights[k], back_z[k]) for k in range(5)]
-    starts += [(0.55, 6.34, 0.86), (0.40, 6.26, 1.02), (0.22, 6.20, 1.16)]
+    starts += [(0.55, 6.40, 0.86), (0.40, 6.30, 1.02), (0.22, 6.23, 1.16)]
     rows: list[list[int]] = []
     for x, y, z in starts:
         inner = np.array([max(0.25, 0.55 * x), y + 0.03 * (x < 0.6), z + 0.62 * (x > 0.6) + 0.25 * (x < 0.6)])

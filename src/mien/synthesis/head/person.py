@@ -27,7 +27,7 @@ _SKIN_TONES = (
 _HAIR_TONES = ((14, 11, 10), (38, 26, 19), (72, 48, 32), (124, 86, 52), (186, 150, 98), (140, 70, 40))
 _GREY = (176, 174, 170)
 _IRIS_TONES = ((52, 30, 18), (84, 54, 30), (112, 92, 52), (92, 112, 92), (88, 116, 148))
-_TONE_SHARE_OF_ANCESTRY = 0.45
+_TONE_OF_ANCESTRY = np.array([0.85, 0.40, 0.12])
 _IDENTITY_SHARE = 0.16
 _IDENTITY_SPREAD = 0.32
 _MAX_ASYMMETRY = 0.12
@@ -103,7 +103,9 @@ def sample_person(
     ancestry = rng.dirichlet([0.35] * 3)
     weights = _population_weights(basis, sex, age, ancestry, rng) + _detail_weights(basis, rng)
     old = np.clip((age - 30) / 45, 0, 1)
-    tone = _TONE_SHARE_OF_ANCESTRY * float(ancestry @ (0.80, 0.35, 0.15)) + (1 - _TONE_SHARE_OF_ANCESTRY) * rng.random()
+    # Half of the people have any tone, so that it does not tell the shape.
+    of_ancestry = float(ancestry @ _TONE_OF_ANCESTRY + rng.normal(0, 0.1))
+    tone = float(np.clip(of_ancestry if rng.random() < 0.5 else rng.random(), 0, 1))
     skin = _on_scale(_SKIN_TONES, tone) * np.exp(rng.normal(0, 0.05, 3)) * np.exp(rng.normal(0, 0.08))
     european = float(ancestry[2])
     shades = np.array([0.45, 0.25, 0.14, 0.08, 0.05, 0.03]) * np.array([1, 1, *[0.15 + 1.6 * european] * 4])
@@ -124,7 +126,7 @@ def sample_person(
         sex=sex,
         ancestry=(float(ancestry[0]), float(ancestry[1]), float(ancestry[2])),
         weights=weights,
-        skin_tone=float(tone),
+        skin_tone=tone,
         skin_rgb=np.clip(skin, 0.02, 0.9).astype(np.float32),
         hair_rgb=hair.astype(np.float32),
         brow_rgb=np.clip(brow, 0.004, 1).astype(np.float32),

@@ -4,18 +4,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, TypeVar, cast
 
-import numba
 import numpy as np
 import numpy.typing as npt
+
+from mien.core import MissingExtraError
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Floats = npt.NDArray[np.float32]
 
 
 def compiled(function: Function) -> Function:
-    """Decorator that compiles a function; without fast-math or threads, so that every process gives the same bytes."""
+    """Decorator that compiles a function at its first call; without Numba, the call raises `MissingExtraError`.
+
+    Neither fast-math nor threads are used, so that every process gives the same bytes.
+    """
+    try:
+        import numba
+    except ModuleNotFoundError:
+
+        @wraps(function)
+        def missing(*_: object) -> Any:
+            raise MissingExtraError("numba", "synthesis")
+
+        return cast("Function", missing)
     return cast("Function", numba.njit(cache=True, nogil=True)(function))
 
 
