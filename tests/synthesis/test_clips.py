@@ -50,7 +50,5 @@ def test_blinks_close_both_eyes(tiny_recipe: SynthesisRecipe) -> None:
     options = replace(tiny_recipe.clips, duration_s=6.0, fps=20.0, expressions=2)
     neutral = replace(tiny_recipe.expressions, neutral=1.0, basic=0, compound=0, units=0, speech=0, blink_share=0.0)
     quick = replace(tiny_recipe, size_px=32, clips=options, expressions=neutral)
-    closed = [
-        max(min(face.closed) for _, face in clip_frames(Identity(quick, number))) for number in range(3)
-    ]
+    closed = [max(min(face.closed) for _, face in clip_frames(Identity(quick, number))) for number in range(3)]
     assert max(closed) > 0.6

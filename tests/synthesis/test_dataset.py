@@ -111,7 +111,9 @@ def test_labels_and_images_can_be_read(tiny_recipe: SynthesisRecipe, tmp_path: P
 def test_folders_hold_the_images_that_the_table_names(tiny_recipe: SynthesisRecipe, tmp_path: Path) -> None:
     synthesize(tiny_recipe, tmp_path, n=7, form="folder")
     table = read_labels(tmp_path)
-    for path, split, identity in zip(*(table[name].to_pylist() for name in ("image", "split", "identity")), strict=True):
+    for path, split, identity in zip(
+        *(table[name].to_pylist() for name in ("image", "split", "identity")), strict=True
+    ):
         assert path.startswith(f"{split}/{identity:06d}/")
         assert load_image(tmp_path / path).shape == (48, 48, 3)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mien.core import ACTION_UNITS
-from mien.synthesis import LABELLED_UNITS, SIDED_UNITS, Identity, SyntheticFace, SynthesisRecipe, render_faces
+from mien.synthesis import LABELLED_UNITS, SIDED_UNITS, Identity, SynthesisRecipe, SyntheticFace, render_faces
 
 pytestmark = pytest.mark.usefixtures("renderer_installed")
 

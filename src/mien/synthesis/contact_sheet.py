@@ -53,10 +53,11 @@ def _shown() -> list[tuple[str, Expression]]:
         shown += [(caption, Expression("units", "neutral", 0.0, UnitVector({unit: 1.0})))]
     for name in BASIC_EXPRESSIONS:
         prototype = PROTOTYPES[name]
-        closed = "AU24" in prototype.units
-        units = [unit for unit in (*prototype.units, *prototype.optional) if not (closed and unit in ("AU25", "AU26"))]
+        usual = [unit for unit, share in prototype.optional.items() if share > 0.5]
         intensity = (0.9, 0.0) if name == "contempt" else 0.9
-        shown += [(name, Expression("basic", name, 0.9, UnitVector(dict.fromkeys(units, intensity))))]
+        shown += [
+            (name, Expression("basic", name, 0.9, UnitVector(dict.fromkeys((*prototype.units, *usual), intensity))))
+        ]
     return shown
 
 

@@ -26,7 +26,7 @@ Floats = npt.NDArray[np.float32]
 PHOTO = "two_faces.jpg"
 VIDEO = "neutral_to_smile.mp4"
 
-SAMPLE_IDENTITIES = (1, 8)
+SAMPLE_IDENTITIES = (9, 11)
 """Numbers of the identities on the left and on the right."""
 
 _RECIPE = SynthesisRecipe(name="sample", seed=5, size_px=240, oversampling=3)

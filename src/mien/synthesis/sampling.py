@@ -111,12 +111,16 @@ def sample_expression(mix: ExpressionMix, rng: np.random.Generator, kind: str | 
 
 def _prototype_units(name: str, strength: float, rng: np.random.Generator) -> dict[str, float]:
     prototype = PROTOTYPES[name]
-    shown = [*prototype.units, *(unit for unit, share in prototype.optional.items() if rng.random() < share)]
-    closed = bool({"AU23", "AU24"} & set(shown))
-    intensity = {unit: float(np.clip(strength * rng.uniform(0.7, 1.15), 0, 1)) for unit in shown}
-    if closed:
-        intensity = {unit: value for unit, value in intensity.items() if unit not in ("AU25", "AU26")}
-    return intensity
+    shown = list(prototype.units)
+    for unit, share in prototype.optional.items():
+        if rng.random() < share and not _clashing(unit) & set(shown):
+            shown.append(unit)
+    return {unit: float(np.clip(strength * rng.uniform(0.7, 1.15), 0, 1)) for unit in shown}
+
+
+def _clashing(unit: str) -> set[str]:
+    """Units that may not be drawn beside a unit."""
+    return {other for pair in COLLINEAR_UNITS if unit in pair for other in pair} - {unit}
 
 
 def _independent_units(rng: np.random.Generator) -> dict[str, float]:
@@ -127,8 +131,7 @@ def _independent_units(rng: np.random.Generator) -> dict[str, float]:
         name = str(unit)
         if len(intensity) >= n:
             break
-        clashes = {other for pair in COLLINEAR_UNITS if name in pair for other in pair}
-        if not clashes & set(intensity):
+        if not _clashing(name) & set(intensity):
             intensity[name] = float(rng.uniform(0.1, 1.0))
     return intensity
 

@@ -12,7 +12,17 @@ from mien.synthesis.head.makehuman import read_obj, read_target
 
 def test_quads_keep_their_group_and_texture(tmp_path: Path) -> None:
     path = tmp_path / "mesh.obj"
-    lines = ["# a comment", "v 0 0 0", "v 1 0 0", "v 1 1 0", "v 0 1 0.5", "vt 0 0", "vt 1 1", "g body", "f 1/1 2/2 3/1 4/2"]
+    lines = [
+        "# a comment",
+        "v 0 0 0",
+        "v 1 0 0",
+        "v 1 1 0",
+        "v 0 1 0.5",
+        "vt 0 0",
+        "vt 1 1",
+        "g body",
+        "f 1/1 2/2 3/1 4/2",
+    ]
     path.write_text("\n".join(lines))
     mesh = read_obj(path)
     assert mesh["quads"].tolist() == [[0, 1, 2, 3]]

@@ -19,9 +19,7 @@ def draw(style: int, opacity: float = 1.0, points: npt.NDArray[np.float32] = SQU
 
 
 def test_a_square_covers_every_pixel_once() -> None:
-    depth, owner, first, second = rasterize(
-        SQUARE, TWO, np.zeros(2, np.int8), np.zeros((4, 2), np.float32), 8
-    )
+    depth, owner, first, second = rasterize(SQUARE, TWO, np.zeros(2, np.int8), np.zeros((4, 2), np.float32), 8)
     assert (owner >= 0).all()
     assert np.allclose(depth, 5)
     assert ((first >= 0) & (second >= 0) & (first + second <= 1 + 1e-5)).all()

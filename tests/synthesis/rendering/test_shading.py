@@ -36,7 +36,9 @@ def test_the_lit_side_is_bright_and_the_other_in_shadow(basis: HeadBasis) -> Non
     renderer = HeadRenderer(basis, sample_person(basis, 3, np.random.default_rng(3)), oversampling=1)
     for x in (-0.8, 0.8):
         rendering = renderer.render({}, lit_from(x))
-        cheeks = [rendering.image[int(y), int(u)].mean() for u, y in rendering.truth.landmarks[[31, 35]] + [[-12, 0], [12, 0]]]
+        cheeks = [
+            rendering.image[int(y), int(u)].mean() for u, y in rendering.truth.landmarks[[31, 35]] + [[-12, 0], [12, 0]]
+        ]
         assert np.sign(cheeks[1] - cheeks[0]) == np.sign(x)
         assert max(cheeks) > 1.5 * min(cheeks)
 

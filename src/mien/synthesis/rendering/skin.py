@@ -135,10 +135,10 @@ def fold_depth(q0: float, q1: float, fine: float, coarse: float, folds: Floats, 
         fan = (q1 - 7.27) * (1.0 - 0.8 * (ax - 0.5)) + 0.008 * coarse
         wave = 0.5 + 0.5 * math.cos(fan * 2.0 * math.pi / 0.062)
         place = smoothstep(ax, 0.47, 0.54) * smoothstep(0.78 - ax, 0.0, 0.16)
-        depth += squint * 0.38 * place * math.exp(-(((q1 - 7.27) / 0.12) ** 2)) * wave**3
+        depth += squint * 0.48 * place * math.exp(-(((q1 - 7.27) / 0.12) ** 2)) * wave**3
     if 7.02 < q1 < 7.26 and 0.10 < ax < 0.52:  # below the lower lid: raised cheek and tight lid
         pouch = q1 - (7.135 + 0.25 * (ax - 0.31) ** 2)
-        depth += max(act[_CHEEK], 0.5 * lines) * 0.30 * math.exp(-((pouch / 0.018) ** 2) - ((ax - 0.31) / 0.16) ** 2)
+        depth += max(act[_CHEEK], 0.5 * lines) * 0.40 * math.exp(-((pouch / 0.018) ** 2) - ((ax - 0.31) / 0.16) ** 2)
         lid = q1 - (7.19 + 0.4 * (ax - 0.31) ** 2)
         depth += act[_SQUINT] * 0.30 * math.exp(-((lid / 0.014) ** 2) - ((ax - 0.31) / 0.15) ** 2)
     if 6.45 < q1 < 7.08 and ax > 0.12:  # from the nose to the corner of the mouth
