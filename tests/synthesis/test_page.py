@@ -11,7 +11,7 @@ from mien.synthesis import FORMATS, LABELLED_UNITS, SynthesisRecipe, label_schem
 from tests.helpers.repository import ROOT
 
 PAGE = (ROOT / "docs/synthesis.md").read_text("utf-8")
-NAMED = set(re.findall(r"`([^`]+)`", PAGE))
+NAMED = set(re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", PAGE, flags=re.S)))
 
 
 @pytest.mark.parametrize("field", fields(SynthesisRecipe), ids=lambda field: field.name)

@@ -115,7 +115,7 @@ def _prototype_units(name: str, strength: float, rng: np.random.Generator) -> di
     for unit, share in prototype.optional.items():
         if rng.random() < share and not _clashing(unit) & set(shown):
             shown.append(unit)
-    return {unit: float(np.clip(strength * rng.uniform(0.7, 1.15), 0, 1)) for unit in shown}
+    return {unit: float(np.clip(strength * rng.uniform(0.75, 1.25), 0, 1)) for unit in shown}
 
 
 def _clashing(unit: str) -> set[str]:

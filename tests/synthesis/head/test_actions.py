@@ -108,7 +108,8 @@ def test_the_table_uses_every_facial_action(basis: HeadBasis) -> None:
 
 
 def test_intensity_grows_evenly_and_jaw_and_lids_stop() -> None:
-    assert UnitVector({"AU12": 0.5}).actions()["mouthSmileLeft"] == pytest.approx(0.6)
+    half, full = (UnitVector({"AU12": value}).actions()["mouthSmileLeft"] for value in (0.5, 1.0))
+    assert full == pytest.approx(2 * half)
     assert UnitVector({"AU26": 1.0, "AU27": 1.0}).actions()["jawOpen"] == 1.0
     assert UnitVector({"AU45": 1.0}).actions()["eyeBlinkLeft"] == 0.95
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.core import rotation_matrices
+from mien.synthesis.head.actions import UNIT_ACTIONS
 from mien.synthesis.head.basis import REGIONS, HeadBasis
 from mien.synthesis.head.person import Person, linear_rgb
 from mien.synthesis.rendering import parts as geometry
@@ -257,8 +258,17 @@ class HeadRenderer:
         folds = np.zeros((2, len(FOLDS)), np.float32)
         for column, name in enumerate(FOLDS):
             for row, side in enumerate(("Left", "Right")):
-                folds[row, column] = min(1.2, actions.get(name, actions.get(f"{name}{side}", 0.0)))
-        return folds
+                folds[row, column] = actions.get(name, actions.get(f"{name}{side}", 0.0)) / _full_weights()[name]
+        return np.minimum(folds, np.float32(1.2))
+
+
+@cache
+def _full_weights() -> Mapping[str, float]:
+    """Weight of each action of `FOLDS` at the full intensity of its action unit."""
+    full = dict.fromkeys(FOLDS, 1.0)
+    for unit in UNIT_ACTIONS.values():
+        full |= {name: max(full[name], weight) for name, weight in unit.actions.items() if name in full}
+    return full
 
 
 def _rotation(scene: Scene) -> Floats:
