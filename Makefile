@@ -29,7 +29,7 @@ test:
 
 # The examples in docstrings.
 doctest:
-	$(PYTHON) -m pytest --doctest-modules $(addprefix src/mien/,core jobs metrics datasets inference faces affect)
+	$(PYTHON) -m pytest --doctest-modules $(addprefix src/mien/,core jobs metrics datasets inference faces affect synthesis)
 
 slow:
 	$(PYTHON) -m pytest -m slow

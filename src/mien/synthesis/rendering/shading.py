@@ -218,7 +218,7 @@ def shade(
                     ao *= 0.35
                     gloss = 0.1
                 else:
-                    skin_colour(albedo, q0, q1, q2, lip, fine, coarse, look, noise)
+                    skin_colour(albedo, (q0, q1, q2), lip, fine, coarse, look, noise)
                     gloss = look.gloss * (0.22 if lip > 0.5 else 0.10 + 0.10 * math.exp(-((q0 / 0.2) ** 2)))
                     power = 40.0 if lip > 0.5 else 16.0
                     wrap = 1.0

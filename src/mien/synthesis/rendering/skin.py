@@ -56,9 +56,10 @@ def brow_height(t: float) -> float:
 
 @compiled
 def skin_colour(
-    albedo: Floats, q0: float, q1: float, q2: float, lip: float, fine: float, coarse: float, look: Any, noise: Floats
+    albedo: Floats, place: tuple[float, float, float], lip: float, fine: float, coarse: float, look: Any, noise: Floats
 ) -> None:
     """Write the colour of the skin at a place of the mean head into ``albedo``; ``look`` is a `shading.Look`."""
+    q0, q1, q2 = place
     ax = abs(q0)
     tone = math.exp(look.mottle * (0.6 * fine + 0.8 * coarse))
     red = 0.5 * math.exp(-((ax - 0.45) ** 2 + (q1 - 6.95) ** 2) / 0.06)
