@@ -2,15 +2,32 @@
 """``mien train``."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import mien.training as training
 
+
+@pytest.fixture
+def unloaded_training(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """`mien.training` as if it had never been imported; afterwards every module is as before."""
+    monkeypatch.setattr("mien.training", training)
+    for name in loaded():
+        monkeypatch.delitem(sys.modules, name)
+    yield
+    for name in loaded():
+        del sys.modules[name]
+
+
+def loaded() -> list[str]:
+    return [name for name in sys.modules if name.partition(".")[0] == "mien" and name.split(".")[1:2] == ["training"]]
+
+
+@pytest.mark.usefixtures("unloaded_training")
 @pytest.mark.parametrize("missing", ["torch", "timm"])
 def test_training_without_the_extra(mien, tmp_path: Path, missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in sys.modules if name.startswith("mien.training")]:
-        monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.setitem(sys.modules, missing, None)
     ended = mien("train", "light", "--data", tmp_path, "--out", tmp_path / "bundle")
