@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mien.cli.research.number_lists import parse_thresholds, parse_weights
+from mien.cli.research.blend_options import blend_options, parse_thresholds, parse_weights
 
 if TYPE_CHECKING:
     from mien.evaluation import PostProcessing, Report, ThresholdSearch
@@ -28,39 +28,7 @@ if TYPE_CHECKING:
     help="File of predictions in the challenge's format, or folder of affect tables; give one folder per model of a "
     "blend.",
 )
-@click.option(
-    "--head",
-    "heads",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Folder of a head over clips; give one per head of a blend.",
-)
-@click.option(
-    "--features",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Folder of feature shards that --head reads; give every folder.",
-)
-@click.option(
-    "--smooth",
-    metavar="SETTINGS",
-    help="Half-widths in frames of the smoothing, such as expr=50,va=50,au=3, or bundle for those of the bundle. "
-    "[default: none]",
-)
-@click.option(
-    "--thresholds",
-    metavar="P,...",
-    help="Probability from which each action unit counts as present, or bundle for those of the bundle. "
-    "[default: 0.5 for each]",
-)
-@click.option(
-    "--weights",
-    multiple=True,
-    metavar="TASK=W,...",
-    help="Weight of each model of a blend, such as va=0.7,0.3; give one per task. [default: equal weights]",
-)
+@blend_options
 @click.option("--search-thresholds", is_flag=True, help="Tune thresholds on the split, beside the F1 at 0.5 (au, mtl).")
 @click.option(
     "--landmark-model", metavar="NAME", help="Landmark net of lfw-chain, or its folder. [default: mien-points]"

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from mien.cli.research.number_lists import parse_thresholds, parse_weights
+from mien.cli.research.blend_options import blend_options, parse_thresholds, parse_weights
 
 
 @click.command(short_help="Write or check a challenge submission.")
@@ -25,39 +25,7 @@ from mien.cli.research.number_lists import parse_thresholds, parse_weights
     metavar="DIR",
     help="Folder of affect tables (emi: of CSV files); give one per model of a blend.",
 )
-@click.option(
-    "--head",
-    "heads",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Folder of a head over clips; give one per head of a blend.",
-)
-@click.option(
-    "--features",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Folder of feature shards that --head reads; give every folder.",
-)
-@click.option(
-    "--smooth",
-    metavar="SETTINGS",
-    help="Half-widths in frames of the smoothing, such as expr=50,va=50,au=3, or bundle for those of the bundle. "
-    "[default: none]",
-)
-@click.option(
-    "--thresholds",
-    metavar="P,...",
-    help="Probability from which each action unit counts as present, or bundle for those of the bundle. "
-    "[default: 0.5 for each]",
-)
-@click.option(
-    "--weights",
-    multiple=True,
-    metavar="TASK=W,...",
-    help="Weight of each model of a blend, such as va=0.7,0.3; give one per task. [default: equal weights]",
-)
+@blend_options
 @click.option("--out", type=click.Path(path_type=Path), help="Submission to write.")
 @click.option(
     "--validate", type=click.Path(path_type=Path), help="Finished submission to check, instead of writing one."

@@ -4,7 +4,7 @@ from __future__ import annotations
 import click
 import pytest
 
-from mien.cli.research.number_lists import parse_thresholds, parse_weights
+from mien.cli.research.blend_options import parse_thresholds, parse_weights
 
 
 @pytest.mark.parametrize(
