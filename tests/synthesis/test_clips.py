@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mien.synthesis import Identity, SynthesisRecipe, clip_frames
-from mien.synthesis.faces import SyntheticFace
+from mien.synthesis.synthetic_faces import SyntheticFace
 
 pytestmark = pytest.mark.usefixtures("renderer_installed")
 

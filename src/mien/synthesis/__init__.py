@@ -21,11 +21,11 @@ if TYPE_CHECKING:
         Prototype,
         valence_arousal,
     )
-    from mien.synthesis.faces import LABELLED_UNITS, SIDED_UNITS, Identity, SyntheticFace, render_faces
     from mien.synthesis.head.actions import COLLINEAR_UNITS, UNIT_ACTIONS, UnitActions, UnitVector
     from mien.synthesis.head.basis import HeadBasis, load_basis
     from mien.synthesis.head.person import Person, sample_person
-    from mien.synthesis.recipe import (
+    from mien.synthesis.sampling import Expression, sample_expression
+    from mien.synthesis.synthesis_recipe import (
         CameraRange,
         ClipOptions,
         Degradation,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
         list_synthesis_recipes,
         load_synthesis_recipe,
     )
-    from mien.synthesis.sampling import Expression, sample_expression
+    from mien.synthesis.synthetic_faces import LABELLED_UNITS, SIDED_UNITS, Identity, SyntheticFace, render_faces
 
 __all__ = [
     "BASIC_EXPRESSIONS",
@@ -92,12 +92,12 @@ _LAZY = MappingProxyType(
             "Prototype",
             "valence_arousal",
         ),
-        "faces": ("LABELLED_UNITS", "SIDED_UNITS", "Identity", "SyntheticFace", "render_faces"),
+        "synthetic_faces": ("LABELLED_UNITS", "SIDED_UNITS", "Identity", "SyntheticFace", "render_faces"),
         "head.actions": ("COLLINEAR_UNITS", "UNIT_ACTIONS", "UnitActions", "UnitVector"),
         "head.basis": ("HeadBasis", "load_basis"),
         "head.person": ("Person", "sample_person"),
         "contact_sheet": ("preview", "unit_preview"),
-        "recipe": (
+        "synthesis_recipe": (
             "CameraRange",
             "ClipOptions",
             "Degradation",

@@ -9,11 +9,11 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from mien.synthesis.faces import Identity, SyntheticFace
 from mien.synthesis.head.actions import UnitVector
 from mien.synthesis.rendering.photo import degrade
 from mien.synthesis.rendering.scene import Scene, sample_pose, sample_scene
 from mien.synthesis.sampling import Expression, sample_expression
+from mien.synthesis.synthetic_faces import Identity, SyntheticFace
 
 _CLIP = 3
 _BLINK_S = 0.30

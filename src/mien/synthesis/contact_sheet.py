@@ -9,11 +9,11 @@ import numpy.typing as npt
 
 from mien.core import ACTION_UNITS
 from mien.synthesis.expressions import BASIC_EXPRESSIONS, PROTOTYPES
-from mien.synthesis.faces import Identity, render_faces
 from mien.synthesis.head.actions import UNIT_ACTIONS, UnitVector
-from mien.synthesis.recipe import OcclusionShares, PoseRange, SynthesisRecipe
 from mien.synthesis.rendering.scene import sample_scene
 from mien.synthesis.sampling import Expression
+from mien.synthesis.synthesis_recipe import OcclusionShares, PoseRange, SynthesisRecipe
+from mien.synthesis.synthetic_faces import Identity, render_faces
 
 Bytes = npt.NDArray[np.uint8]
 

@@ -19,15 +19,15 @@ from mien.jobs import Done, Emit, Engine, Event, Failed, Work, create_engine
 from mien.media import VideoWriter, encode_jpeg
 from mien.results import atomic_write, output_errors
 from mien.synthesis.clips import clip_frames
-from mien.synthesis.faces import LABELLED_UNITS, SIDED_UNITS, Identity, SyntheticFace
-from mien.synthesis.recipe import SynthesisRecipe
+from mien.synthesis.synthesis_recipe import SynthesisRecipe
+from mien.synthesis.synthetic_faces import LABELLED_UNITS, SIDED_UNITS, Identity, SyntheticFace
 
 Format = Literal["parquet", "folder", "lsd", "clips"]
 FORMATS: tuple[Format, ...] = ("parquet", "folder", "lsd", "clips")
 """Ways to write a data set."""
 
 MANIFEST = "synthesis.json"
-"""File of the output folder that records recipe and number, so that a resumed run goes on with the same ones."""
+"""File of the output folder that records recipe and number, so that a resumed run continues with the same ones."""
 
 _FACES_PER_SHARD = 512
 _CLIPS_PER_SHARD = 8
@@ -92,7 +92,7 @@ def synthesize(
     engine: str | Engine = "local",
     on_progress: Callable[[int, int], None] | None = None,
 ) -> SynthesisReport:
-    """Write a synthetic data set; a run that was interrupted goes on with the shards that are missing.
+    """Write a synthetic data set; an interrupted run continues with the missing shards.
 
     Every image depends on the recipe, its seed and its number alone, so the same call gives the same bytes with any
     number of workers.

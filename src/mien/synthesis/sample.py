@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Renders the sample photo and the sample video in docs/sample: two identities, from neutral to a smile.
 
-The files are rendered, not photographed, and free of anyone's likeness; the README, the tests and the pages analyse
-them. To render them again: ``python -m mien.synthesis.sample docs/sample``.
+The files are rendered, not photographed, and show no real person; the tests and the pages analyze them. To render them again: ``python -m mien.synthesis.sample docs/sample``.
 """
 
 from __future__ import annotations
@@ -14,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.media import VideoWriter, encode_jpeg
-from mien.synthesis.faces import Identity
 from mien.synthesis.head.actions import UnitVector
-from mien.synthesis.recipe import SynthesisRecipe
 from mien.synthesis.rendering.photo import develop
 from mien.synthesis.rendering.scene import Camera, Scene
 from mien.synthesis.rendering.shading import Lights
+from mien.synthesis.synthesis_recipe import SynthesisRecipe
+from mien.synthesis.synthetic_faces import Identity
 
 Floats = npt.NDArray[np.float32]
 

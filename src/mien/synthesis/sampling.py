@@ -10,7 +10,7 @@ import numpy as np
 from mien.core import ACTION_UNITS, ConfigError
 from mien.synthesis.expressions import BASIC_EXPRESSIONS, COMPOUND_PROTOTYPES, PROTOTYPES, valence_arousal
 from mien.synthesis.head.actions import COLLINEAR_UNITS, UNIT_ACTIONS, UnitVector
-from mien.synthesis.recipe import ExpressionMix
+from mien.synthesis.synthesis_recipe import ExpressionMix
 
 KINDS = ("neutral", "basic", "compound", "units", "speech")
 """Kinds of expressions in the order of the shares of `ExpressionMix`."""
@@ -58,9 +58,9 @@ class Expression:
     def actions(self) -> dict[str, float]:
         """Facial action -> weight of everything that the face does."""
         right, up = self.gaze
-        looks = {"AU61": max(0.0, right), "AU62": max(0.0, -right), "AU63": max(0.0, up), "AU64": max(0.0, -up)}
+        turned = {"AU61": max(0.0, right), "AU62": max(0.0, -right), "AU63": max(0.0, up), "AU64": max(0.0, -up)}
         total = self.units.actions()
-        for actions in (UnitVector(looks).actions(), self.extra):
+        for actions in (UnitVector(turned).actions(), self.extra):
             for name, weight in actions.items():
                 total[name] = total.get(name, 0.0) + weight
         return total

@@ -56,8 +56,8 @@ def synthesize(
 ) -> int:
     """Draw faces of a recipe and write them with their labels, or show them on a contact sheet.
 
-    The same recipe, seed and number give the same bytes with any number of workers. A run that was interrupted goes
-    on where it stopped when it is started again.
+    The same recipe, seed and number give the same bytes with any number of workers. An interrupted run
+    continues where it stopped when it is started again.
     """
     from mien import synthesis
     from mien.media import save_image

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from mien.synthesis.recipe import Degradation
+from mien.synthesis.synthesis_recipe import Degradation
 
 Bytes = npt.NDArray[np.uint8]
 

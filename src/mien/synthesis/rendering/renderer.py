@@ -219,10 +219,10 @@ class HeadRenderer:
         person, traits = self._person, self._person.traits
         old = float(np.clip((person.age_years - 25) / 55, 0, 1))
         female = person.sex == "female"
-        made_up = female and person.age_years > 16 and traits[5] < 0.45
+        wears_make_up = female and person.age_years > 16 and traits[5] < 0.45
         tint = np.array([1.0, 0.50 + 0.18 * traits[6], 0.52 + 0.2 * traits[7]])
         lips = person.skin_rgb * tint * (0.95 - 0.12 * traits[8])
-        if made_up:
+        if wears_make_up:
             lips = lips * 0.45 + 0.55 * np.array(
                 [0.45 + 0.2 * traits[6], 0.05 + 0.12 * traits[7], 0.08 + 0.1 * traits[8]]
             )
@@ -249,7 +249,7 @@ class HeadRenderer:
             gloss=0.5 + 0.9 * float(traits[6]),
             folds=0.60 + 0.30 * float(traits[2]) + 0.35 * old,
             lines=max(0.0, 1.15 * old - 0.25) * (0.5 + 0.5 * float(traits[3])),
-            liner=0.55 if made_up else 0.12,
+            liner=0.55 if wears_make_up else 0.12,
             phase=2.3 * float(traits[1]) + 0.01 * (person.number % 97),
             neckline=scene.neckline_dm,
         )

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from mien.synthesis.recipe import CameraRange, OcclusionShares, PoseRange
 from mien.synthesis.rendering.shading import Lights
+from mien.synthesis.synthesis_recipe import CameraRange, OcclusionShares, PoseRange
 
 Floats = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]

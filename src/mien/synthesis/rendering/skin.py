@@ -102,8 +102,8 @@ def fold_depth(q0: float, q1: float, fine: float, coarse: float, folds: Floats, 
     """Darkness in [0, 1] of the wrinkles at a place of the mean head.
 
     Args:
-        q0: x on the mean head in decimetres.
-        q1: y on the mean head.
+        q0: Place on the mean head from the middle to the person's left in decimetres.
+        q1: Height on the mean head in decimetres.
         fine: Fine noise, which breaks the lines up.
         coarse: Coarse noise, which bends them.
         folds: (2, 10) weights of the actions in `FOLDS`, left and right.

@@ -26,7 +26,7 @@ class ExpressionMix:
         strength: Least and greatest strength of an expression.
         asymmetry: Share of faces whose sides differ by up to half.
         blink_share: Share of faces with closed or half-closed eyes.
-        gaze_share: Share of faces that look aside.
+        gaze_share: Share of faces with averted gaze.
         only: Names of the basic expressions to draw; empty for all.
     """
 
@@ -158,7 +158,7 @@ class SynthesisRecipe:
 
     Attributes:
         name: Name of the recipe.
-        description: What it is for.
+        description: Purpose of the recipe.
         seed: Seed of all random draws.
         size_px: Width and height of the images.
         oversampling: Rendering resolution over image resolution, against jagged edges.

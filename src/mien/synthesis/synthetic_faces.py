@@ -15,12 +15,12 @@ from mien.core import ACTION_UNITS
 from mien.synthesis.head.actions import UNIT_ACTIONS
 from mien.synthesis.head.basis import HeadBasis, load_basis
 from mien.synthesis.head.person import Person, sample_person
-from mien.synthesis.recipe import SynthesisRecipe
 from mien.synthesis.rendering.photo import degrade, develop
 from mien.synthesis.rendering.renderer import HeadRenderer
 from mien.synthesis.rendering.scene import Scene, sample_scene
 from mien.synthesis.rendering.truth import Truth, opening_units
 from mien.synthesis.sampling import Expression, sample_expression
+from mien.synthesis.synthesis_recipe import SynthesisRecipe
 
 FURTHER_UNITS = ("AU16", "AU18", "AU22", "AU27", "AU28", "AU34")
 """Action units outside mien's own list whose intensities are recorded, too."""
@@ -67,7 +67,7 @@ class SyntheticFace:
         """Intensity (left, right) of each of `LABELLED_UNITS`.
 
         AU25 and AU45 are read from the mesh, so that any action that parts the lips or shuts an eye counts; a mouth
-        stretch (AU27) is a jaw drop (AU26), too. All others are what the face was told to do.
+        stretch (AU27) is a jaw drop (AU26), too. All others are the drawn intensities.
         """
         units = self.expression.units
         sides = {unit: (units.side(unit, "left"), units.side(unit, "right")) for unit in LABELLED_UNITS}
