@@ -22,6 +22,7 @@ from mien.core import (
     MissingExtraError,
     ModelError,
     OutputError,
+    printable,
 )
 
 EXIT_CODES: MappingProxyType[type[MienError], int] = MappingProxyType(
@@ -118,6 +119,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     try:
         code = mien.main(arguments, prog_name="mien", standalone_mode=False)
     except click.ClickException as error:
+        error.message = printable(error.message, keep="\n")
         error.show()
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
@@ -128,9 +130,14 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except MienError as error:
-        click.echo(f"mien: {error}", err=True)
+        say(f"mien: {error}", err=True)
         sys.exit(exit_code(error))
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Prints a line in which names from files cannot steer the terminal, see `mien.core.printable`."""
+    click.echo(printable(text, keep="\n"), err=err)
 
 
 def exit_code(error: MienError) -> int:

@@ -71,6 +71,7 @@ from mien.core.options import (
 from mien.core.pose import pose_angles, rotation_matrices
 from mien.core.registry import Registry
 from mien.core.source_names import path_exists, shortened_name, source_name, source_path
+from mien.core.text import printable
 from mien.core.typed import check_choices, read_typed
 
 __all__ = [
@@ -145,6 +146,7 @@ __all__ = [
     "path_exists",
     "pose_angles",
     "private_files",
+    "printable",
     "read_options",
     "read_typed",
     "refuse_unused",

@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mien.core import InputError, PathName
 from mien.results.openface.openface_reader import is_openface_header, read_openface
 from mien.results.tables import arrow_compute as pc
-from mien.results.tables.table_decoder import decode_pieces, decode_table, read_facts, reading_errors, restored
+from mien.results.tables.table_decoder import decode_pieces, decode_table, open_table, read_facts, reading_errors
+from mien.results.tables.table_check import NotATableError, RowCheck, check_schema, with_contract_types
 from mien.results.tables.table_formats import format_of
 
 
@@ -35,10 +37,25 @@ def read_table(path: PathName) -> pa.Table:
     """
     path = Path(path)
     format_name = format_of(path)
-    with reading_errors(path), path.open("rb") as file:
+    with reading_errors(path), open_table(path) as file:
         if _is_openface(file, format_name):
             return read_openface(path)
         return decode_table(file, format_name)
+
+
+def checked_table(table: pa.Table) -> pa.Table:
+    """A table of a caller with contract types, checked as those that are read from files.
+
+    Raises:
+        InputError: It is no affect table, or a value in it is missing or impossible.
+    """
+    try:
+        check_schema(table.schema)
+        typed = with_contract_types(table)
+        RowCheck().check(typed)
+    except NotATableError as error:
+        raise InputError(f"the table {error}") from error
+    return typed
 
 
 def iter_pieces(path: PathName) -> Iterator[pa.Table]:
@@ -55,7 +72,7 @@ def iter_pieces(path: PathName) -> Iterator[pa.Table]:
     """
     path = Path(path)
     format_name = format_of(path)
-    with reading_errors(path), path.open("rb") as file:
+    with reading_errors(path), open_table(path) as file:
         if _is_openface(file, format_name):
             yield read_openface(path)
         else:
@@ -75,11 +92,11 @@ def iter_sources(table: pa.Table | str | Path) -> Iterator[tuple[str, pa.Table]]
         InputError: The file cannot be read, is damaged or is no affect table, or a row has no source.
     """
     if isinstance(table, pa.Table):
-        yield from _split(table, "the table")
+        yield from _split(checked_table(table))
     elif format_of(Path(table)) == "parquet":
         yield from _from_parquet(Path(table))
     else:
-        yield from _split(read_table(table), str(table))
+        yield from _split(read_table(table))
 
 
 def count_rows(path: str | Path) -> int:
@@ -103,28 +120,30 @@ def _is_openface(file: BinaryIO, format_name: str) -> bool:
     return is_openface_header(header)
 
 
-def _split(table: pa.Table, name: str) -> Iterator[tuple[str, pa.Table]]:
-    for source in _names(table["source"], name):
+def _split(table: pa.Table) -> Iterator[tuple[str, pa.Table]]:
+    for source in pc.unique(table["source"]).to_pylist():
         yield source, table.filter(pc.equal(table["source"], source))
 
 
 def _from_parquet(path: Path) -> Iterator[tuple[str, pa.Table]]:
-    with reading_errors(path), pq.ParquetFile(path) as file:
-        restored(file.schema_arrow.empty_table())  # refuse another kind of file before its rows are read
-        groups: dict[str, list[int]] = {}
+    with reading_errors(path), open_table(path) as opened, pq.ParquetFile(opened) as file:
+        check_schema(file.schema_arrow)  # refuse another kind of file before its rows are read
+        groups: dict[str, list[tuple[int, int]]] = {}  # source -> row groups and their first rows
+        first_row = 0
         for number in range(file.num_row_groups):
-            for source in _names(file.read_row_group(number, columns=["source"])["source"], str(path)):
-                groups.setdefault(source, []).append(number)
-        for source, numbers in groups.items():
-            parts = []
-            for number in numbers:
-                part = restored(file.read_row_group(number))
-                parts.append(part.filter(pc.equal(part["source"], source)))
-            yield source, pa.concat_tables(parts)
-
-
-def _names(column: pa.ChunkedArray, name: str) -> list[str]:
-    names: list[str | None] = pc.unique(column).to_pylist()
-    if None in names:
-        raise InputError(f"{name} has rows without a source; every row must name the input that it comes from")
-    return [source for source in names if source is not None]
+            names = file.read_row_group(number, columns=["source"])["source"].cast(pa.string())
+            for source in pc.unique(names).to_pylist():
+                if source is None:
+                    RowCheck().check(with_contract_types(file.read_row_group(number), first_row), first_row + np.arange(len(names)))
+                groups.setdefault(source, []).append((number, first_row))
+            first_row += len(names)
+        for source, places in groups.items():
+            parts, numbers = [], []
+            for number, first in places:
+                part = with_contract_types(file.read_row_group(number), first)
+                own = pc.equal(part["source"], source)
+                parts.append(part.filter(own))
+                numbers.append(np.flatnonzero(own.to_numpy()) + first)
+            rows = pa.concat_tables(parts)
+            RowCheck().check(rows, np.concatenate(numbers))
+            yield source, rows

@@ -110,5 +110,5 @@ def test_a_face_twice_in_a_frame_names_the_table(tmp_path: Path) -> None:
     schema = table_schema(expression_labels=LABELS, action_unit_labels=UNITS)
     with TableWriter(path, schema) as writer:
         writer.append("a.mp4", Frame(index=0, time_s=0.0, faces=_faces([2, 2], np.random.default_rng(0))))
-    with pytest.raises(InputError, match=r"twice\.parquet.*two rows of frame 0"):
+    with pytest.raises(InputError, match=r"twice\.parquet.*two rows for track 2 in frame 0"):
         smooth_file(path, tmp_path / "out.parquet", Smoothing(va=1))

@@ -225,8 +225,8 @@ def test_a_window_has_a_length(make_table: MakeTable, window_s: float) -> None:
 def test_rows_without_a_clear_time_are_an_error(make_table: MakeTable) -> None:
     table = read_table(make_table({"a.mp4": steady(3, 10, (0, "anger", 0, 0.1))}))
     timeless = table.set_column(2, "time_s", pa.array([0.0, None, 0.2]))
-    with pytest.raises(InputError, match=r"a\.mp4: 1 rows have no time_s"):
+    with pytest.raises(InputError, match="row 2, column time_s: there is no value"):
         summarize_table(timeless)
     twice = pa.concat_tables([table, table.set_column(2, "time_s", pa.array([5.0, 5.1, 5.2]))])
-    with pytest.raises(InputError, match=r"a\.mp4: a frame has two times"):
+    with pytest.raises(InputError, match=r"row 4, column frame: 'a.mp4' has two rows for track 0 in frame 0"):
         summarize_table(twice)

@@ -43,7 +43,7 @@ def test_a_column_of_the_users_own_keeps_its_type(table: Path) -> None:
     save_table(table, whole.append_column("note", notes))
     pieces = list(iter_pieces(table))
     assert pa.concat_tables(pieces)["note"].to_pylist()[-1] == 1.5
-    assert (len(pieces) == 1) is (table.suffix != ".parquet")
+    assert (len(pieces) == 1) is (table.suffix == ".jsonl")
 
 
 @pytest.mark.parametrize("ending", [".parquet", ".csv", ".jsonl"])

@@ -22,14 +22,18 @@ SCHEMA_VERSION = 1
 
 T = TypeVar("T")
 
-_PREFIX = "mien."
+PREFIX = "mien."
+"""Begin of the keys of mien's own facts in the metadata of a schema."""
+
 # Keys that earlier versions wrote in table metadata, the arguments of a manifest and the settings of feature shards.
 _FORMERLY = {
     "points": "landmark_model",
     "points_name": "landmark_model_name",
     "points_sha256": "landmark_model_sha256",
 }
-_THRESHOLDS_KEY = "action_unit_thresholds"
+THRESHOLDS_KEY = "action_unit_thresholds"
+"""Key of the thresholds of the bundle in `table_metadata`."""
+
 _NO_THRESHOLDS: Mapping[str, float] = MappingProxyType({})
 _OWN_KEYS = ("schema_version", "version", "expression_labels", "action_unit_labels", "n_landmarks")
 
@@ -61,7 +65,10 @@ class Column:
     @classmethod
     def from_field(cls, field: pa.Field) -> Column:
         """The description that the metadata of a field hold; empty strings for a column that is not mien's."""
-        about = {key.decode(): value.decode() for key, value in (field.metadata or {}).items()}
+        about = {
+            key.decode("utf-8", "replace"): value.decode("utf-8", "replace")
+            for key, value in (field.metadata or {}).items()
+        }
         texts = {key: about.get(key, "") for key in ("unit", "range", "meaning")}
         return cls(name=field.name, type=field.type, **texts)
 
@@ -250,16 +257,19 @@ def table_schema(
         "n_landmarks": str(n_landmarks),
         **(metadata or {}),
     }
-    prefixed = {_PREFIX + key: value for key, value in about.items()}
+    prefixed = {PREFIX + key: value for key, value in about.items()}
     return pa.schema([column.field for column in columns], metadata=prefixed)
 
 
 def table_metadata(schema: pa.Schema) -> dict[str, str]:
     """The facts about the run that a schema carries: the ``metadata`` of `table_schema` and mien's own keys."""
-    texts = {key.decode(): value.decode() for key, value in (schema.metadata or {}).items()}
-    return with_current_keys(
-        {key.removeprefix(_PREFIX): text for key, text in texts.items() if key.startswith(_PREFIX)}
-    )
+    prefix = PREFIX.encode()
+    texts = {
+        key.removeprefix(prefix).decode("utf-8", "replace"): value.decode("utf-8", "replace")
+        for key, value in (schema.metadata or {}).items()
+        if key.startswith(prefix)
+    }
+    return with_current_keys(texts)
 
 
 def with_current_keys(values: Mapping[str, T]) -> dict[str, T]:
@@ -279,7 +289,7 @@ def with_table_metadata(schema: pa.Schema, facts: Mapping[str, str]) -> pa.Schem
         >>> table_metadata(with_table_metadata(table_schema(), {"smoothing": "va=50"}))["smoothing"]
         'va=50'
     """
-    own = {f"{_PREFIX}{key}".encode(): text.encode() for key, text in facts.items()}
+    own = {f"{PREFIX}{key}".encode(): text.encode() for key, text in facts.items()}
     return schema.with_metadata({**(schema.metadata or {}), **own})
 
 
@@ -295,11 +305,12 @@ def describe_columns(schema: pa.Schema | None = None) -> Iterator[Column]:
 
 
 def action_unit_columns(schema: pa.Schema) -> list[str]:
-    """The action units of a table: those of its bundle or, in text formats, the columns with such names."""
+    """The action units of a table that it has columns of: those of its bundle first, then further ones by name."""
     try:
-        return list(Layout.from_schema(schema).action_unit_labels)
+        own = [label for label in Layout.from_schema(schema).action_unit_labels if label in schema.names]
     except ConfigError:
-        return [name for name in schema.names if re.fullmatch(r"AU\d+", name)]
+        own = []
+    return [*own, *(name for name in schema.names if re.fullmatch(r"AU\d+", name) and name not in own)]
 
 
 def presence_thresholds(schema: pa.Schema, known: Mapping[str, float] = _NO_THRESHOLDS) -> dict[str, float]:
@@ -325,11 +336,11 @@ def action_unit_thresholds(schema: pa.Schema) -> dict[str, float]:
     Raises:
         InputError: The table's metadata are damaged.
     """
-    text = table_metadata(schema).get(_THRESHOLDS_KEY, "{}")
+    text = table_metadata(schema).get(THRESHOLDS_KEY, "{}")
     try:
         return {str(label): float(threshold) for label, threshold in json.loads(text).items()}
     except (AttributeError, TypeError, ValueError) as error:
-        raise InputError(f"the table is damaged: {_THRESHOLDS_KEY} in its metadata is {text!r}") from error
+        raise InputError(f"the table is damaged: {THRESHOLDS_KEY} in its metadata is {text!r}") from error
 
 
 def thresholds_metadata(thresholds: Mapping[str, float]) -> dict[str, str]:
@@ -338,7 +349,7 @@ def thresholds_metadata(thresholds: Mapping[str, float]) -> dict[str, str]:
     Args:
         thresholds: Action unit -> probability from which it counts as present.
     """
-    return {_THRESHOLDS_KEY: json.dumps(dict(thresholds))} if thresholds else {}
+    return {THRESHOLDS_KEY: json.dumps(dict(thresholds))} if thresholds else {}
 
 
 def column_numbers(column: pa.ChunkedArray) -> Float64:
@@ -358,7 +369,11 @@ def expression_columns(schema: pa.Schema) -> list[str]:
         >>> expression_columns(table_schema())[:2]
         ['expression_neutral', 'expression_happiness']
     """
-    return [name for name in schema.names if name.startswith("expression_")]
+    return [
+        field.name
+        for field in schema
+        if field.name.startswith("expression_") and pa.types.is_floating(field.type)  # a user's own may hold text
+    ]
 
 
 def column_named(name: str) -> Column | None:

@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -123,14 +125,133 @@ def _write_parquet(file: BinaryIO, schema: pa.Schema, tables: Iterable[pa.Table]
             writer.write_table(table)
 
 
+_GUARDED = r"^('*[=+\-@\t\r])"
+"""Text that a spreadsheet would run as a formula, and text that a guard in front of it would be mistaken for."""
+
+
+_GUARD_BYTES = np.frombuffer(b"'=+-@\t\r", np.uint8)
+
+
+def with_guard(texts: pa.Array) -> pa.Array:
+    """Texts for a CSV: a quote comes before what a spreadsheet would run as a formula (``= + - @``, tab, return).
+
+    Examples:
+        >>> with_guard(pa.array(["=1+1", "anna"])).to_pylist()
+        ["'=1+1", 'anna']
+    """
+    return pc.replace_substring_regex(texts, _GUARDED, r"'\1")
+
+
+def guarded(text: str) -> str:
+    """`with_guard` of one text.
+
+    Examples:
+        >>> guarded("-2 points"), guarded("2 points")
+        ("'-2 points", '2 points')
+    """
+    return "'" + text if re.match(_GUARDED, text) else text
+
+
+def unguarded(text: str) -> str:
+    """The inverse of `guarded`."""
+    return text[1:] if text.startswith("'") and re.match(_GUARDED, text) else text
+
+
+def without_guard(texts: pa.Array) -> pa.Array:
+    """The inverse of `with_guard`.
+
+    Examples:
+        >>> without_guard(pa.array(["'=1+1", "anna", "'anna"])).to_pylist()
+        ['=1+1', 'anna', "'anna"]
+    """
+    return pc.replace_substring_regex(texts, r"^'('*[=+\-@\t\r])", r"\1")
+
+
+def columns_as_text(schema: pa.Schema, format_name: str) -> list[str]:
+    """Columns that a format cannot hold as they are, so that they are written as JSON text.
+
+    Args:
+        schema: Schema of the table.
+        format_name: Name of the format, as `format_of` gives it.
+    """
+    return [field.name for field in schema if format_name == "csv" and _is_nested(field.type)]
+
+
+def _is_nested(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
+def _plain_type(kind: pa.DataType) -> pa.DataType:
+    """The type that a column of a user's own has in text formats; nested types and bytes stay."""
+    if isinstance(kind, pa.BaseExtensionType):
+        return _plain_type(kind.storage_type)
+    if pa.types.is_dictionary(kind):
+        return _plain_type(kind.value_type)
+    if pa.types.is_float16(kind):
+        return pa.float32()
+    plain = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind) or _is_nested(kind)
+    return kind if plain else pa.string()
+
+
+def _decoded(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    kind = column.type
+    if isinstance(kind, pa.BaseExtensionType):
+        return _decoded(pa.chunked_array([chunk.storage for chunk in column.chunks], kind.storage_type))
+    wanted = _plain_type(kind)
+    if pa.types.is_dictionary(kind) and kind.value_type != wanted:
+        return _decoded(column.cast(kind.value_type))
+    return column if kind == wanted else column.cast(wanted)
+
+
+def _json_value(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=_json_default)
+
+
+def _json_default(value: object) -> str:
+    return base64.b64encode(value).decode("ascii") if isinstance(value, bytes) else str(value)
+
+
+def _json_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Nested values, each as JSON text; null stays null."""
+    texts = [None if value is None else _json_value(value) for value in column.to_pylist()]
+    return pa.chunked_array([pa.array(texts, pa.string())])
+
+
+def _csv_table(table: pa.Table) -> pa.Table:
+    columns = []
+    for column in map(_decoded, table.columns):
+        text = _json_column(column) if _is_nested(column.type) else column
+        columns.append(with_guard(text) if _may_need_guard(text) else text)
+    return pa.Table.from_arrays(columns, names=table.schema.names)
+
+
+def _may_need_guard(column: pa.ChunkedArray) -> bool:
+    """Whether some text begins with a sign of `_GUARDED`, by its first byte; this takes no function of Arrow."""
+    if not pa.types.is_string(column.type):
+        return False
+    for chunk in column.chunks:
+        _, offsets, text = chunk.buffers()
+        if text is None or not len(chunk):
+            continue
+        places = np.frombuffer(offsets, np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
+        firsts = np.frombuffer(text, np.uint8)[places[:-1][np.diff(places) > 0]]
+        if np.isin(firsts, _GUARD_BYTES).any():
+            return True
+    return False
+
+
 def _write_csv(file: BinaryIO, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
     # PyArrow would put every name of the header in quotes.
     header = io.StringIO()
-    csv.writer(header, lineterminator="\n").writerow(schema.names)
+    names = [guarded(name) for name in schema.names]
+    csv.writer(header, lineterminator="\n").writerow(names)
     file.write(header.getvalue().encode())
-    with pacsv.CSVWriter(file, schema, write_options=pacsv.WriteOptions(include_header=False)) as writer:
+    options = pacsv.WriteOptions(include_header=False)
+    types = [pa.string() if _is_nested(kind := _plain_type(field.type)) else kind for field in schema]
+    plain = pa.schema(zip(schema.names, types, strict=True))
+    with pacsv.CSVWriter(file, plain, write_options=options) as writer:
         for table in tables:
-            writer.write_table(table)
+            writer.write_table(_csv_table(table))
 
 
 def _write_jsonl(file: BinaryIO, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
@@ -139,18 +260,25 @@ def _write_jsonl(file: BinaryIO, schema: pa.Schema, tables: Iterable[pa.Table]) 
     for batch in (batch for table in tables for batch in table.to_batches(ROWS_PER_JSON_PIECE)):
         pieces = []
         for lead, column in zip(leads, batch.columns, strict=True):
-            pieces += [lead, _json_texts(column)]
+            pieces += [lead, _json_texts(_decoded(pa.chunked_array([column])))]
         lines = pc.binary_join_element_wise(*pieces, "}\n", "")
         file.write("".join(lines.to_pylist()).encode())
 
 
-def _json_texts(column: pa.Array) -> pa.Array:
+def _json_texts(column: pa.ChunkedArray) -> pa.Array:
     """Every value of a column as JSON text. Arrow writes numbers and booleans as JSON does."""
-    if pa.types.is_string(column.type):
+    if _is_nested(column.type):
+        column = _json_column(column)
+    elif pa.types.is_string(column.type):
         names = pc.unique(column.drop_null())
         escaped = pa.array([json.dumps(name, ensure_ascii=False) for name in names.to_pylist()], pa.string())
         column = escaped.take(pc.index_in(column, value_set=names))
-    return pc.fill_null(column.cast(pa.string()), "null")
+    elif pa.types.is_floating(column.type) and not pc.all(pc.is_finite(column)).as_py():
+        # JSON knows neither: a number beyond every float reads back as infinite.
+        infinite = pc.if_else(pc.greater(column, 0), "1e999", "-1e999")
+        column = pc.if_else(pc.is_inf(column), infinite, pc.if_else(pc.is_nan(column), None, column.cast(pa.string())))
+    texts = pc.fill_null(column.cast(pa.string()), "null")
+    return texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
 
 
 _ENCODERS: MappingProxyType[str, Callable[[BinaryIO, pa.Schema, Iterable[pa.Table]], None]] = MappingProxyType(
