@@ -119,7 +119,6 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     try:
         code = mien.main(arguments, prog_name="mien", standalone_mode=False)
     except click.ClickException as error:
-        error.message = printable(error.message, keep="\n")
         error.show()
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):

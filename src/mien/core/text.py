@@ -28,7 +28,7 @@ def printable(text: str, *, keep: str = "", limit: int | None = None) -> str:
         >>> printable("a" * 30, limit=11)
         'aaaaa…aaaaa'
     """
-    safe = "".join(map(lambda sign: _escaped(sign, keep), text)) if not text.isprintable() else text
+    safe = "".join(_escaped(sign, keep) for sign in text) if not text.isprintable() else text
     if limit is not None and len(safe) > limit:
         half = (limit - 1) // 2
         safe = f"{safe[: limit - 1 - half]}\N{HORIZONTAL ELLIPSIS}{safe[len(safe) - half :]}"

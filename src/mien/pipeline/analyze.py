@@ -159,7 +159,9 @@ def _run(
     if outputs.openface is not None:
         _write_openface(plan, Path(outputs.openface), progress)
     if outputs.report is not None and progress.tables:
-        for note in write_report(_result(plan, progress).tables, outputs.report, frames=outputs.report_frames):
+        tables = _result(plan, progress).tables
+        sources = [media.path for media in plan.inputs if media.path is not None]
+        for note in write_report(tables, outputs.report, frames=outputs.report_frames, within=sources):
             progress.add(Note(note))
     return _result(plan, progress)
 

@@ -11,11 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mien.core import InputError, PathName
+from mien.core import Indices, InputError, PathName
 from mien.results.openface.openface_reader import is_openface_header, read_openface
 from mien.results.tables import arrow_compute as pc
-from mien.results.tables.table_decoder import decode_pieces, decode_table, open_table, read_facts, reading_errors
 from mien.results.tables.table_check import NotATableError, RowCheck, check_schema, with_contract_types
+from mien.results.tables.table_decoder import decode_pieces, decode_table, open_table, read_facts, reading_errors
 from mien.results.tables.table_formats import format_of
 
 
@@ -134,16 +134,18 @@ def _from_parquet(path: Path) -> Iterator[tuple[str, pa.Table]]:
             names = file.read_row_group(number, columns=["source"])["source"].cast(pa.string())
             for source in pc.unique(names).to_pylist():
                 if source is None:
-                    RowCheck().check(with_contract_types(file.read_row_group(number), first_row), first_row + np.arange(len(names)))
+                    numbers = np.arange(first_row, first_row + len(names))
+                    RowCheck().check(with_contract_types(file.read_row_group(number), first_row), numbers)
                 groups.setdefault(source, []).append((number, first_row))
             first_row += len(names)
         for source, places in groups.items():
-            parts, numbers = [], []
+            parts: list[pa.Table] = []
+            places_of_rows: list[Indices] = []
             for number, first in places:
                 part = with_contract_types(file.read_row_group(number), first)
                 own = pc.equal(part["source"], source)
                 parts.append(part.filter(own))
-                numbers.append(np.flatnonzero(own.to_numpy()) + first)
+                places_of_rows.append(np.flatnonzero(own.to_numpy()) + first)
             rows = pa.concat_tables(parts)
-            RowCheck().check(rows, np.concatenate(numbers))
+            RowCheck().check(rows, np.concatenate(places_of_rows))
             yield source, rows

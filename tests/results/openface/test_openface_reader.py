@@ -54,9 +54,12 @@ def test_other_tools_take_an_openface_file(tmp_path: Path) -> None:
     [
         ("", "lacks frame, timestamp"),
         ("a,b\n1,2\n", "lacks frame, timestamp"),
-        ("frame,timestamp,confidence,success,AU12_r\n1,0,1,1,2\n2,0", "is it complete"),
-        ("frame,timestamp,confidence,success,AU12_r\n1,0,1,1,smile\n", "is it complete"),
-        ("frame,timestamp,confidence,success,AU12_r,AU12_r\n", "several columns AU12_r"),
+        (
+            "frame,timestamp,confidence,success,AU12_r\n1,0,1,1,2\n2,0",
+            "row 2 has 2 cells, the header has 5",
+        ),
+        ("frame,timestamp,confidence,success,AU12_r\n1,0,1,1,smile\n", "row 1, column AU12_r: 'smile' is no number"),
+        ("frame,timestamp,confidence,success,AU12_r,AU12_r\n", "several columns 'AU12_r'"),
     ],
 )
 def test_bad_files_are_named(content: str, message: str, tmp_path: Path) -> None:

@@ -90,15 +90,17 @@ def test_pictures_are_asked_for_and_limited(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(content, "_MAX_IMAGES", 3)
     asked: list[tuple[str, int]] = []
 
-    def pictures(source: str, moments: Sequence[Moment]) -> Mapping[Moment, bytes]:
-        asked.append((source, len(moments)))
+    def pictures(table: Path, source: str, moments: Sequence[Moment]) -> Mapping[Moment, bytes]:
+        asked.append((f"{table.name}: {source}", len(moments)))
         return dict.fromkeys(moments, b"jpeg")
 
     gathered = content.ReportContent(9, pictures)
     for name in ("a", "b", "c"):
         frames = [(0.0, faces((0, "fear", 0, 0))), (0.1, faces((0, "anger", 0, 0)))]
-        gathered.add(recording_of(tmp_path / f"{name}.parquet", frames, name), {"AU12": 0.3})
-    assert asked == [("a", 2), ("b", 1), ("c", 0)]
+        gathered.add(
+            tmp_path / f"{name}.parquet", recording_of(tmp_path / f"{name}.parquet", frames, name), {"AU12": 0.3}
+        )
+    assert asked == [("a.parquet: a", 2), ("b.parquet: b", 1), ("c.parquet: c", 0)]
     values = gathered.values()
     assert values["sources"][0]["thresholds"] == {"AU01": 0.5, "AU12": 0.3}
     assert values["expressions"][0] == "neutral"

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from mien.cli.main import say
+
 
 @click.command(short_help="Compound expressions of a table of affect, zero-shot.")
 @click.argument("table", type=click.Path(path_type=Path))
@@ -30,4 +32,4 @@ def compound(table: Path, out: Path, half_width: int) -> None:
     from mien.pipeline import compound_file
 
     n_frames, n_empty = compound_file(table, out, half_width=half_width)
-    click.echo(f"wrote {out}: {n_frames} frames" + (f", {n_empty} of sources without a face" if n_empty else ""))
+    say(f"wrote {out}: {n_frames} frames" + (f", {n_empty} of sources without a face" if n_empty else ""))

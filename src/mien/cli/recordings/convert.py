@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from mien.cli.main import say
+
 # OpenFace's own flags.
 _GROUPS = {
     "2Dfp": "OpenFace's columns of 2-D landmarks (where the table has 68).",
@@ -70,6 +72,6 @@ def convert(table: Path, out: Path, to: str, faces: str, **flags: bool) -> None:
     else:
         done = convert_file(table, out, faces=faces)
     for message in done.messages:
-        click.echo(f"note: {message}", err=True)
+        say(f"note: {message}", err=True)
     for file in done.files:
-        click.echo(f"wrote {file}")
+        say(f"wrote {file}")

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from mien.cli.main import say
+
 
 @click.command(short_help="A page with timelines, key frames and a summary of tables.")
 @click.argument("tables", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="TABLE...")
@@ -16,18 +18,18 @@ import click
     "videos",
     multiple=True,
     type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Path of an analysed file that was moved, for key frames. May be repeated.",
+    metavar="FILE|FOLDER",
+    help="Analysed file, or folder with analysed files, outside the table's own folder. May be repeated.",
 )
 @click.option("--no-frames", is_flag=True, help="Leave out all images of faces.")
 def report(tables: tuple[Path, ...], out: Path, videos: tuple[Path, ...], *, no_frames: bool) -> None:
     """Write one page that shows affect tables in any browser, offline: timelines to zoom, key frames, a summary.
 
-    The page holds everything and loads nothing. Small images of faces come from the analysed files where these still
-    exist; --no-frames leaves them out.
+    The page holds everything and loads nothing. Small images of faces come from the analysed files where these are in
+    the folder of their table or named by --video; --no-frames leaves them out.
     """
     from mien.pipeline import write_report
 
     for note in write_report(tables, out, videos=videos, frames=not no_frames):
-        click.echo(f"note: {note}", err=True)
-    click.echo(f"wrote {out}", err=True)
+        say(f"note: {note}", err=True)
+    say(f"wrote {out}", err=True)

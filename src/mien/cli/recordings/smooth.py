@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mien.cli.main import say
+
 if TYPE_CHECKING:
     from mien.affect import Kernel
 
@@ -82,11 +84,11 @@ def smooth(
     if baseline is not None:
         done = calibrate_file(table, out, settings)
         for source, name, n_neutral in done.untouched:
-            click.echo(
+            say(
                 f"note: {source}: {name} looks neutral in {n_neutral} frames, too few; its values stay as they were",
                 err=True,
             )
-        click.echo(f"wrote {out}: baseline of {len(done.calibrated)} subtracted")
+        say(f"wrote {out}: baseline of {len(done.calibrated)} subtracted")
         return
     n_tracks = smooth_file(table, out, settings)
-    click.echo(f"wrote {out}: {n_tracks} tracks smoothed")
+    say(f"wrote {out}: {n_tracks} tracks smoothed")

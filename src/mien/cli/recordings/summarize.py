@@ -13,9 +13,11 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from mien.cli.main import result_code
+from mien.cli.main import result_code, say
+from mien.core import printable
 
 _MAX_LINES = 60
+_MAX_NAME = 200
 _TOP_EXPRESSIONS = 3
 _TOP_UNITS = 3
 _LEAST_SHARE = 0.05
@@ -41,7 +43,7 @@ def summary_view(windows: pa.Table, *, windowed: bool) -> Table:
     view.add_column("action units, base rate (events)")
     previous = None
     for row in windows.slice(0, _MAX_LINES).to_pylist():
-        source = "" if row["source"] == previous else Path(row["source"]).name
+        source = "" if row["source"] == previous else printable(Path(row["source"]).name, limit=_MAX_NAME)
         previous = row["source"]
         cells = [source, _face(row)]
         if windowed:
@@ -54,7 +56,7 @@ def summary_view(windows: pa.Table, *, windowed: bool) -> Table:
             _expressions(row),
             _units(row),
         ]
-        view.add_row(*map(Text, cells))  # plain text: file names may look like rich's markup
+        view.add_row(*map(Text, map(printable, cells)))  # plain text: file names may look like rich's markup
     return view
 
 
@@ -143,7 +145,7 @@ def summarize(
     if result.summary.windows.num_rows:
         console.print(summary_view(result.summary.windows, windowed=window_s is not None))
     for failure in result.failures:
-        click.echo(f"failed: {failure.reason}", err=True)
+        say(f"failed: {failure.reason}", err=True)
     for path in result.written:
-        click.echo(f"wrote {path}", err=True)
+        say(f"wrote {path}", err=True)
     return result_code(any_done=len(result.failures) < len(tables), complete=not result.failures)

@@ -9,8 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mien.cli.main import say
+from mien.core import printable
+
 if TYPE_CHECKING:
     from mien.pipeline import TrackList
+
+_MAX_NAME = 200
 
 
 @click.command(short_help="List the tracks of a table, and name persons.")
@@ -47,18 +52,19 @@ def tracks(
     if video is not None and thumbnails is None:
         raise click.UsageError("--video is the file from which --thumbnails takes the faces")
     found = tracks_of_file(table) if out is None else name_persons_in_file(table, out, _persons(merge), source=source)
-    for line in _lines(found):
-        click.echo(line)
+    for line in track_lines(found):
+        say(line)
     for switch in found.id_switches:
-        click.echo(
-            f"note: {switch.source}: tracks {switch.track_ids[0]} and {switch.track_ids[1]} change sides between"
+        source_name = printable(switch.source, limit=_MAX_NAME)
+        say(
+            f"note: {source_name}: tracks {switch.track_ids[0]} and {switch.track_ids[1]} change sides between"
             f" {switch.first_s:.2f} and {switch.last_s:.2f} s; check whether people moved or tracks were mistaken",
             err=True,
         )
     if out is not None:
-        click.echo(f"wrote {out}")
+        say(f"wrote {out}")
     if thumbnails is not None:
-        click.echo(f"wrote {len(write_thumbnails(table, thumbnails, video=video))} strips of faces in {thumbnails}")
+        say(f"wrote {len(write_thumbnails(table, thumbnails, video=video))} strips of faces in {thumbnails}")
 
 
 def _persons(merge: tuple[str, ...]) -> dict[str, list[int]]:
@@ -72,7 +78,8 @@ def _persons(merge: tuple[str, ...]) -> dict[str, list[int]]:
     return persons
 
 
-def _lines(found: TrackList) -> list[str]:
+def track_lines(found: TrackList) -> list[str]:
+    """The tracks as the lines of a table for the terminal."""
     if not found.tracks:
         return ["no tracks: the table holds no face that is followed over time"]
     several = len({track.source for track in found.tracks}) > 1
@@ -82,10 +89,16 @@ def _lines(found: TrackList) -> list[str]:
         size = "-" if math.isnan(track.width_px) else f"{track.width_px:.0f} x {track.height_px:.0f}"
         places = (track.place_first_px, track.place_last_px)
         place = "-" if math.isnan(places[0][0]) else " > ".join(f"{x:.0f},{y:.0f}" for x, y in places)
+        person = printable(track.person or "-", limit=_MAX_NAME)
         rows.append(
             [
-                *([track.source] if several else []),
-                *(str(track.track_id), track.person or "-", f"{track.first_s:.2f}", f"{track.last_s:.2f}"),
+                *([printable(track.source, limit=_MAX_NAME)] if several else []),
+                *(
+                    str(track.track_id),
+                    person,
+                    f"{track.first_s:.2f}",
+                    f"{track.last_s:.2f}",
+                ),
                 *(str(track.n_rows), f"{track.coverage:.0%}", size, place),
             ]
         )

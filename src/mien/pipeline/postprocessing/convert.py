@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 
 import pyarrow as pa
@@ -26,6 +26,7 @@ from mien.results import (
     read_table,
     refuse_table,
     save_table,
+    source_names,
     table_metadata,
     write_openface,
     write_openface_files,
@@ -109,6 +110,7 @@ def convert_to_openface(
     check_outputs(outputs, [("TABLE", path)])
     for output in outputs:
         refuse_table(output)
+        files = [out / f"{name}.csv" for name in source_names(plan.sources)]
     if plan.sources:
         paths = dict(zip(plan.sources, files, strict=True))
         write_openface_files(plan, pieces(), paths, groups=groups, thresholds=thresholds)

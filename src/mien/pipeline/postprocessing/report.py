@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mien.core import ConfigError, Image, InputError, PathName, require_path, source_path
+from mien.core import ConfigError, Image, InputError, PathName, printable
 from mien.media import find_inputs, jpeg_thumbnail, load_image, open_video
 from mien.pipeline.postprocessing.summarize import bundle_thresholds
 from mien.results import (
@@ -17,12 +18,17 @@ from mien.results import (
     atomic_write,
     check_outputs,
     hash_file,
+    RunManifest,
+    atomic_write,
+    hash_file,
+    is_regular_file,
     output_errors,
     render_report,
 )
 
 _FACE_SIDE_PX, _PHOTO_SIDE_PX = 160, 300
 _TIME_SLACK_S = 1e-3
+_SHOWN = 200
 
 
 def write_report(
@@ -31,15 +37,20 @@ def write_report(
     *,
     videos: Sequence[PathName] = (),
     frames: bool = True,
+    within: Sequence[PathName] = (),
 ) -> tuple[str, ...]:
     """Writes the report of affect tables as one self-contained page.
+
+    Images come only from files that the caller names and from the folder of the table: a table from elsewhere could
+    name any file of this machine.
 
     Args:
         tables: Path of an affect table, or several of them.
         out: Path of the page, ``.html`` or ``.htm``. Missing folders are created.
-        videos: Paths of the analysed files, if they are not where the tables say. They are matched by name, and a
-            single one with a table of a single source whatever its name.
+        videos: Paths of the analysed files, or of folders with them, if they are not in the folder of their table. They
+            are matched by name, and a single file with a table of a single source whatever its name.
         frames: Whether small images of faces are part of the page.
+        within: Further files and folders from which the page may show images, where the tables name them.
 
     Returns:
         Notes for the user, such as that key frames of a file are missing.
@@ -59,7 +70,7 @@ def write_report(
     check_outputs([OutputFile("--out", page)], inputs)
     if videos and not frames:
         raise ConfigError("videos are for key frames; leave them out, or write the report with frames")
-    images = _KeyFrames(paths, [Path(video) for video in videos]) if frames else None
+    images = _KeyFrames(paths, [Path(video) for video in videos], [Path(place) for place in within]) if frames else None
     html = render_report(paths, images=images, thresholds=bundle_thresholds)
     if images is not None:
         images.check_all_used()
@@ -86,27 +97,31 @@ class _KeyFrames:
 
     Args:
         tables: Tables, whose manifests hold the digests of the inputs.
-        videos: Files to use in place of the sources' own names.
+        videos: Files to use in place of the sources' own names, and folders of such files.
+        within: Files and folders that the sources' own names may lead to, beside the folder of their table.
     """
 
-    def __init__(self, tables: Sequence[Path], videos: Sequence[Path]) -> None:
+    def __init__(self, tables: Sequence[Path], videos: Sequence[Path], within: Sequence[Path]) -> None:
         self.notes: list[str] = []
-        self._videos = list(videos)
+        self._videos = [video for video in videos if not _is_folder(video)]
+        self._folders = [video for video in videos if _is_folder(video)]
+        self._within = [*self._folders, *within]
         self._used: set[Path] = set()
         self._digests = _digests(tables)
-        self._checked: dict[str, Path | None] = {}
+        self._checked: dict[tuple[Path, str], Path | None] = {}
 
-    def __call__(self, source: str, moments: Sequence[Moment]) -> Mapping[Moment, bytes]:
+    def __call__(self, table: Path, source: str, moments: Sequence[Moment]) -> Mapping[Moment, bytes]:
         """Images of the moments of a source; none, and a note, where the file is gone or is another one."""
-        if source not in self._checked:
-            self._checked[source] = self._find(source)
-        path = self._checked[source]
+        key = table.parent, source
+        if key not in self._checked:
+            self._checked[key] = self._find(table, source)
+        path = self._checked[key]
         if path is None or not moments:
             return {}
         try:
             return self._cut(path, moments)
         except InputError as error:
-            self._checked[source] = None
+            self._checked[key] = None
             self.notes.append(f"no key frames: {error}")
             return {}
 
@@ -118,9 +133,10 @@ class _KeyFrames:
         """
         for video in self._videos:
             if video not in self._used:
-                raise ConfigError(f"{video} fits no source of the tables; sources are {', '.join(self._checked)}")
+                sources = dict.fromkeys(source for _, source in self._checked)
+                raise ConfigError(f"{video} fits no source of the tables; sources are {', '.join(sources)}")
 
-    def _find(self, source: str) -> Path | None:
+    def _find(self, table: Path, source: str) -> Path | None:
         same_name = [video for video in self._videos if video.name == Path(source).name]
         if not same_name and len(self._videos) == 1 and len(self._digests) <= 1:
             same_name = self._videos
@@ -128,10 +144,19 @@ class _KeyFrames:
         self._used.update(same_name[:1])
         if not os.path.isfile(path):  # noqa: PTH113 - never raises
             self.notes.append(f"no key frames of {source}: the file is not there; name it with --video")
+        named = [*same_name, *(folder / Path(source).name for folder in self._folders)]
+        path = next((path for path in named if is_regular_file(path)), Path(source))
+        self._used.update(same_name[:1])
+        name = printable(source, limit=_SHOWN)
+        if not is_regular_file(path):
+            self.notes.append(f"no key frames of {name}: the file is not there; name it with --video")
+            return None
+        if path not in named and not any(_is_inside(path, place) for place in (table.parent, *self._within)):
+            self.notes.append(f"no key frames of {name}: it is outside the table's own folder; name it with --video")
             return None
         digest = self._digests.get(source)
         if digest is not None and hash_file(path) != digest:
-            self.notes.append(f"no key frames of {source}: {path} is not the file that was analysed")
+            self.notes.append(f"no key frames of {name}: {path} is not the file that was analysed")
             return None
         return path
 
@@ -149,6 +174,21 @@ class _KeyFrames:
                 for moment in wanted.get(frame.index, ()):
                     found[moment] = _thumbnail(frame.image, moment)
         return found
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def _is_inside(path: Path, place: Path) -> bool:
+    """Whether a file is the place or below it, links followed."""
+    try:
+        return path.resolve(strict=True).is_relative_to(place.resolve(strict=True))
+    except (OSError, RuntimeError, ValueError):
+        return False
 
 
 def _thumbnail(image: Image, moment: Moment) -> bytes:

@@ -23,6 +23,9 @@ from mien.results import (
     save_table,
     summarize_table,
 )
+from mien.core import ConfigError, InputError, ModelError, PathName
+from mien.inference import find_bundle, list_bundles, load_spec
+from mien.results import InputFailure, RunManifest, Summary, format_of, hash_file, save_table, summarize_table
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -111,6 +114,8 @@ def bundle_thresholds(table: PathName) -> dict[str, float]:
     """
     try:
         manifest = RunManifest.load(Path(table))
+        if manifest.bundle_name not in list_bundles():
+            return {}  # a name from a file leads to no folder of this machine
         if hash_file(find_bundle(manifest.bundle_name) / "model.json") != manifest.bundle_sha256:
             return {}
         return load_spec(manifest.bundle_name).action_unit_thresholds

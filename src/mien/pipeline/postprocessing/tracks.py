@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from mien.core import ConfigError, Float64, Image, InputError, OutputError, PathName, source_path
+from mien.core import ConfigError, Float64, Image, InputError, OutputError, PathName, printable
 from mien.media import find_inputs, load_image, open_video, save_image
 from mien.results import (
     PossibleIdSwitch,
@@ -19,11 +20,13 @@ from mien.results import (
     check_output,
     column_numbers,
     format_of,
+    is_regular_file,
     list_possible_id_switches,
     list_tracks,
     name_persons,
     read_table,
     save_table,
+    source_names,
     track_numbers,
 )
 
@@ -116,12 +119,12 @@ def write_thumbnails(path: PathName, folder: PathName, *, video: PathName | None
     except OSError as error:
         raise OutputError(f"{folder}: cannot be written ({error.strerror}); choose another place") from error
     written = []
-    for source in sources:
+    for source, name in zip(sources, source_names(sources), strict=True):
         strips: dict[int, list[Image]] = defaultdict(list)
         for track_id, face in _faces(source_path(source) if video is None else Path(video), _wanted(table, source)):
             strips[track_id].append(face)
         for track_id, faces in sorted(strips.items()):
-            written.append(folder / f"{Path(source).stem}-track-{track_id}.jpg")
+            written.append(folder / f"{name}-track-{track_id}.jpg")
             save_image(written[-1], np.concatenate(faces, axis=1))
     return tuple(written)
 
@@ -142,6 +145,8 @@ def _wanted(table: pa.Table, source: str) -> dict[int, list[tuple[int, Float64]]
 
 def _faces(video: Path, wanted: Mapping[int, Sequence[tuple[int, Float64]]]) -> Iterator[tuple[int, Image]]:
     """The wanted faces in the order of their frames."""
+    if not is_regular_file(video):
+        raise InputError(f"{printable(str(video), limit=200)}: the file is not there; name it with --video")
     (media,) = find_inputs([video])
     if media.kind == "image":
         images = iter([(0, load_image(video))])

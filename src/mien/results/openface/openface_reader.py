@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -14,13 +15,26 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from mien.core import DEFAULT_THRESHOLD, Bools, Float64, Indices, InputError
+from mien.results.files import is_regular_file
 from mien.results.openface.openface_columns import (
     ABOUT_SUFFIX,
+    MAX_INTENSITY,
     N_LANDMARKS,
     from_intensity,
     from_openface_pose,
 )
 from mien.results.tables.schema import table_schema, thresholds_metadata
+from mien.results.tables.table_check import (
+    MAX_NUMBER,
+    MAX_PX,
+    MAX_TIME_S,
+    NotATableError,
+    RowCheck,
+    cell_error,
+    is_thresholds,
+    shown,
+)
+from mien.results.tables.table_decoder import open_table, reading_errors
 
 Columns = dict[str, Float64]
 
@@ -28,6 +42,7 @@ Columns = dict[str, Float64]
 _NOT_A_NUMBER = [
     pad + text for pad in ("", " ") for text in ("", "nan", "-nan", "-nan(ind)", "nan(ind)", "inf", "-inf")
 ]
+_SLACK = 0.01  # OpenFace rounds to two digits
 _POSE = ("pose_Rx", "pose_Ry", "pose_Rz")
 
 
@@ -64,20 +79,25 @@ def read_openface(path: str | Path) -> pa.Table:
         InputError: The file cannot be read, is damaged or is no OpenFace CSV.
     """
     path = Path(path)
-    try:
-        with path.open("rb") as file:
-            names = _names(file.readline().decode("utf-8-sig"))
-            if not is_openface_header(",".join(names)):
-                raise InputError(f"{path} is no OpenFace CSV: it lacks frame, timestamp, confidence or success")
-            repeated = sorted({name for name in names if names.count(name) > 1})
-            if repeated:
-                raise InputError(f"{path} is damaged: it has several columns {', '.join(repeated)}")
-            content = _decode(file.read(), names)
-    except (pa.ArrowException, OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"cannot read {path} as an OpenFace CSV: {reason}; is it complete?") from error
-    about = _about(path)
-    return _affect_table(content, str(about.get("source") or path.stem), about.get("action_unit_thresholds") or {})
+    with reading_errors(path), open_table(path) as file:
+        names = _names(file.readline().decode("utf-8-sig"))
+        if not is_openface_header(",".join(names)):
+            raise NotATableError("is no OpenFace CSV: it lacks frame, timestamp, confidence or success")
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise NotATableError(f"is damaged: it has several columns {', '.join(map(shown, repeated))}")
+        content = _decode(file.read(), names)
+        _check(content)
+        about = _about(path)
+        source, thresholds = about.get("source") or path.stem, about.get("action_unit_thresholds") or {}
+        table, rows = _affect_table(content, _valid_text(source), thresholds)
+        RowCheck().check(table, rows)
+        return table
+
+
+def _valid_text(text: str) -> str:
+    """The name as valid UTF-8: bytes of a file name that are not UTF-8 become escapes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _names(line: str) -> list[str]:
@@ -87,33 +107,100 @@ def _names(line: str) -> list[str]:
 def _decode(content: bytes, names: Sequence[str]) -> Columns:
     if not content.strip():
         return {name: np.empty(0) for name in names}
-    table = pacsv.read_csv(
-        pa.BufferReader(content),
-        read_options=pacsv.ReadOptions(column_names=list(names)),
-        convert_options=pacsv.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.float64()), null_values=_NOT_A_NUMBER
-        ),
-    )
+    try:
+        table = pacsv.read_csv(
+            pa.BufferReader(content),
+            read_options=pacsv.ReadOptions(column_names=list(names)),
+            convert_options=pacsv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.float64()), null_values=_NOT_A_NUMBER
+            ),
+        )
+    except pa.ArrowException as error:
+        raise _defect(content, names) or error from error
     return {name: np.array(table[name].to_numpy()) for name in names}
+
+
+def _defect(content: bytes, names: Sequence[str]) -> NotATableError | None:
+    """The first row that cannot be decoded; None where it is not found."""
+    lines = content.decode("utf-8", "backslashreplace").splitlines()
+    for row, cells in enumerate(csv.reader(line for line in lines if line.strip())):
+        if len(cells) != len(names):
+            return NotATableError(
+                f"cannot be used: row {row + 1} has {len(cells)} cells, the header has {len(names)}; is it cut off?"
+            )
+        for name, cell in zip(names, cells, strict=True):
+            if cell not in _NOT_A_NUMBER and not _is_number(cell):
+                return cell_error(row, name, f"{shown(cell)} is no number")
+    return None
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return "_" not in cell
+
+
+def _check(content: Columns) -> None:
+    """Refuses values that OpenFace cannot have written, which later steps would turn into other ones."""
+    found = np.nan_to_num(content.get("success", np.ones(len(content["confidence"])))) > 0
+    for name, values in content.items():
+        limits = _LIMITS.get(re.sub(r"\d+", "", name))
+        if limits is None:
+            continue
+        low, high, whole = limits
+        # Rows without a face hold whatever the tracker had left, but their place in the video counts.
+        used = np.ones(len(values), bool) if name in ("frame", "timestamp", "success") else found
+        fits = (values >= low) & (values <= high)
+        if whole:
+            fits &= np.rint(values) == values
+        wrong = used & ~fits
+        if name not in ("frame", "timestamp"):
+            wrong &= ~np.isnan(values)
+        if wrong.any():
+            row = int(wrong.argmax())
+            kind = "a whole number " if whole else ""
+            raise cell_error(row, name, f"{values[row]:g} is not {kind}in {low:g} to {high:g}")
+
+
+# Column without its number -> lowest and highest value, and whether it is a whole number.
+_LIMITS = {
+    "frame": (0, MAX_NUMBER, True),
+    "face": (0, MAX_NUMBER, True),
+    "face_id": (-1, MAX_NUMBER - 1, True),
+    "timestamp": (-MAX_TIME_S, MAX_TIME_S, False),
+    "confidence": (0, 1, False),
+    "success": (0, 1, True),
+    "AU_r": (-_SLACK, MAX_INTENSITY + _SLACK, False),
+    "AU_c": (0, 1, True),
+    "x_": (-MAX_PX, MAX_PX, False),
+    "y_": (-MAX_PX, MAX_PX, False),
+}
 
 
 def _about(path: Path) -> Mapping[str, Any]:
     """The notes that mien wrote beside its own file; empty for a file of OpenFace."""
     about_path = path.with_name(path.name + ABOUT_SUFFIX)
-    if not about_path.exists():
+    if not is_regular_file(about_path):
         return {}
     try:
         about = json.loads(about_path.read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(
             f"{about_path} cannot be read ({error}); without it the scale of its action units is unknown"
         ) from error
     if not isinstance(about, dict):
         raise InputError(f"{about_path} is damaged: it is no JSON object; write the CSV again")
+    if not isinstance(about.get("source") or "", str):
+        raise InputError(f"{about_path} is damaged: source is {shown(about['source'])}, not a name")
+    if not is_thresholds(about.get("action_unit_thresholds") or {}):
+        raise InputError(f"{about_path} is damaged: action_unit_thresholds are not numbers between 0 and 1")
     return about
 
 
-def _affect_table(content: Columns, source: str, thresholds: Mapping[str, float]) -> pa.Table:
+def _affect_table(content: Columns, source: str, thresholds: Mapping[str, float]) -> tuple[pa.Table, Indices]:
+    """The table, and the row of the file that each of its rows is from."""
     is_image = "frame" not in content
     if is_image and not len(content["face"]):
         content = {name: np.full(1, np.nan) for name in content} | {"success": np.zeros(1)}  # a photo without a face
@@ -148,7 +235,7 @@ def _affect_table(content: Columns, source: str, thresholds: Mapping[str, float]
     for name in _further(content, units):
         schema = schema.append(pa.field(name, pa.float64()))
         arrays[name] = pa.array(content[name], from_pandas=True)
-    return pa.table(arrays, schema=schema)
+    return pa.table(arrays, schema=schema), kept
 
 
 def _geometry(content: Columns) -> Columns:

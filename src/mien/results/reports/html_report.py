@@ -40,7 +40,7 @@ def render_report(
     for table in tables:
         known = thresholds(table) if thresholds is not None else {}
         for recording in iter_recordings(table):
-            content.add(recording, known)
+            content.add(table, recording, known)
     more = f" and {len(tables) - 1} more" if len(tables) > 1 else ""
     values = {
         **content.values(),

@@ -266,8 +266,8 @@ class Moment:
     label: str
 
 
-ImagesOf = Callable[[str, Sequence[Moment]], Mapping[Moment, bytes]]
-"""Function that gives the JPEG files of moments of a source; moments without an image are left out."""
+ImagesOf = Callable[[Path, str, Sequence[Moment]], Mapping[Moment, bytes]]
+"""Function that gives the JPEG files of moments of a source of a table; moments without an image are left out."""
 
 
 def key_moments(recording: Recording, subject: Subject, most: int) -> list[Moment]:
@@ -342,10 +342,11 @@ class ReportContent:
         self._n_images = 0
         self._n_stills = 0
 
-    def add(self, recording: Recording, thresholds: Mapping[str, float]) -> None:
+    def add(self, table: Path, recording: Recording, thresholds: Mapping[str, float]) -> None:
         """Adds a recording, or a photo, which is a recording of a single frame.
 
         Args:
+            table: Path of the table that the recording is from.
             recording: Recording of one source.
             thresholds: Thresholds of the bundle, for a table that keeps none.
         """
@@ -356,11 +357,11 @@ class ReportContent:
                 self._expressions.append(label)
         self._units += [name for name in action_unit_columns(schema) if name not in self._units]
         if len(recording.frame_time_s) > 1:
-            self._sources.append(self._moving(recording, thresholds))
+            self._sources.append(self._moving(table, recording, thresholds))
             return
         self._n_stills += 1
         if self._n_stills <= _MAX_STILLS:
-            self._sources.append(self._still(recording))
+            self._sources.append(self._still(table, recording))
 
     def values(self) -> dict[str, Any]:
         """All contents as plain values for JSON."""
@@ -384,7 +385,7 @@ class ReportContent:
             "action units their highest."
         )
 
-    def _moving(self, recording: Recording, thresholds: Mapping[str, float]) -> dict[str, Any]:
+    def _moving(self, table: Path, recording: Recording, thresholds: Mapping[str, float]) -> dict[str, Any]:
         summary = SourceSummary(recording, None, thresholds)
         whole, *others = summary.windows()
         of_face = {(row["track_id"], row["person"]): row for row in others}
@@ -401,14 +402,16 @@ class ReportContent:
             "coverage": pack_coverage(recording, _COVERAGE_BINS),
             "thresholds": summary.thresholds,
             "subjects": [
-                self._face(recording, subject, of_face[subject.track_id, subject.person], number)
+                self._face(table, recording, subject, of_face[subject.track_id, subject.person], number)
                 for number, subject in enumerate(shown)
             ],
             "n_hidden": len(followed) - len(shown),
             "table": face_table([whole, *others[:_MAX_FACES]]),
         }
 
-    def _face(self, recording: Recording, subject: Subject, row: Mapping[str, Any], number: int) -> dict[str, Any]:
+    def _face(
+        self, table: Path, recording: Recording, subject: Subject, row: Mapping[str, Any], number: int
+    ) -> dict[str, Any]:
         most = _IMAGES_OF_LEADERS if number < _N_LEADERS else 1
         return {
             "name": subject.name,
@@ -416,12 +419,12 @@ class ReportContent:
             "most": most_text(row),
             "valence": mean_text(row, "valence"),
             "arousal": mean_text(row, "arousal"),
-            "frames": self._shown(recording.source, key_moments(recording, subject, most)),
+            "frames": self._shown(table, recording.source, key_moments(recording, subject, most)),
             **pack_face(recording, subject, self._rows_per_point),
         }
 
-    def _still(self, recording: Recording) -> dict[str, Any]:
-        shown = self._shown(recording.source, [whole_image(recording)])
+    def _still(self, table: Path, recording: Recording) -> dict[str, Any]:
+        shown = self._shown(table, recording.source, [whole_image(recording)])
         return {
             "name": Path(recording.source).name,
             "still": True,
@@ -429,10 +432,10 @@ class ReportContent:
             "lines": still_lines(recording),
         }
 
-    def _shown(self, source: str, moments: Sequence[Moment]) -> list[dict[str, Any]]:
+    def _shown(self, table: Path, source: str, moments: Sequence[Moment]) -> list[dict[str, Any]]:
         if self._images is None or not moments:
             return []
-        found = self._images(source, moments[: _MAX_IMAGES - self._n_images])
+        found = self._images(table, source, moments[: _MAX_IMAGES - self._n_images])
         self._n_images += len(found)
         return [
             {

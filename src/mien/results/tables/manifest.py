@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import io
 import json
@@ -11,15 +12,20 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from types import MappingProxyType, NoneType
+from typing import Any, NoReturn, Self, TypeVar
 
 from mien._version import __version__
 from mien.core import ConfigError, InputError, OutputError, path_exists, source_path
+from mien.core import ConfigError, InputError, OutputError, printable
 from mien.results.files import atomic_write, output_errors
 from mien.results.tables.schema import SCHEMA_VERSION, with_current_keys
+from mien.results.tables.table_formats import guarded, unguarded
 
 MANIFEST_VERSION = 2
 """Version of the manifest's own layout. Version 1, without ``complete``, ``error`` and ``stopped``, is read as well."""
+
+T = TypeVar("T")
 
 _READABLE_VERSIONS = (1, MANIFEST_VERSION)
 
@@ -143,20 +149,27 @@ class RunManifest:
         """
         path = manifest_path(table)
         try:
-            values = json.loads(path.read_bytes())
+            values = json.loads(path.read_bytes()) if path.is_file() else _refuse_missing(path)
             version = values.pop("manifest_version")
             if version not in _READABLE_VERSIONS:
                 raise InputError(f"{path} has version {version}, this mien reads {MANIFEST_VERSION}; update mien")
             values["arguments"] = with_current_keys(values["arguments"])
             values["started"] = datetime.fromisoformat(values["started"])
             values["finished"] = datetime.fromisoformat(values["finished"])
-            values["inputs"] = tuple(_input_record(record) for record in values["inputs"])
-            values["failures"] = tuple(InputFailure(**failure) for failure in values["failures"])
-            return cls(**values)
+            values["inputs"] = tuple(_input_record(record) for record in _listed(values, "inputs"))
+            values["failures"] = tuple(
+                _typed(InputFailure(**failure), "failures") for failure in _listed(values, "failures")
+            )
+            return _typed(cls(**values), "the manifest")
         except OSError as error:
             raise InputError(f"cannot read {path}: {error.strerror or error}") from error
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{path} is no run manifest or is damaged: {error!r}") from error
+        except KeyError as error:
+            raise InputError(f"{path} is no run manifest or is damaged: it lacks {error}") from error
+        except RecursionError as error:
+            raise InputError(f"{path} is no run manifest or is damaged: it is nested too deeply") from error
+        except (AttributeError, ConfigError, TypeError, ValueError) as error:
+            reason = printable(str(error), limit=300)
+            raise InputError(f"{path} is no run manifest or is damaged: {reason}") from error
 
 
 def manifest_path(table: str | Path) -> Path:
@@ -183,8 +196,47 @@ def hash_file(path: str | Path) -> str:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error
 
 
+def _refuse_missing(path: Path) -> NoReturn:
+    """The error for a path with no regular file: a pipe or a device would give no end of it."""
+    raise OSError(errno.ENOENT if not path.exists() else errno.EINVAL, "there is no such file")
+
+
+def _listed(values: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    found = values[name]
+    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+        raise TypeError(f"{name} must be a list of objects")
+    return found
+
+
 def _input_record(values: dict[str, Any]) -> InputRecord:
-    return InputRecord(**{**values, "messages": tuple(values["messages"])})
+    messages = values["messages"]
+    if not isinstance(messages, list):
+        raise TypeError("messages of an input must be a list")
+    return _typed(InputRecord(**{**values, "messages": tuple(messages)}), "inputs")
+
+
+_MANIFEST_TYPES: MappingProxyType[str, tuple[type, ...]] = MappingProxyType(
+    {
+        **dict.fromkeys(("path", "kind", "reason", "error", "bundle_name", "bundle_sha256", "mien_version"), (str,)),
+        **dict.fromkeys(("n_frames_decoded", "n_frames_lost", "n_rows", "n_faces", "schema_version"), (int,)),
+        **dict.fromkeys(("complete", "stopped"), (bool,)),
+        "sha256": (str, NoneType),
+        "size_bytes": (int, NoneType),
+        "arguments": (dict,),
+        "messages": (tuple,),
+    }
+)
+
+
+def _typed(record: T, where: str) -> T:
+    """The record, if its values have their types: a manifest may have been edited by hand."""
+    for name, kinds in _MANIFEST_TYPES.items():
+        value = getattr(record, name, None)
+        if hasattr(record, name) and (not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds)):
+            raise TypeError(f"{name} in {where} is {value!r}")
+    if not all(isinstance(message, str) for message in getattr(record, "messages", ())):
+        raise TypeError(f"messages in {where} must be texts")
+    return record
 
 
 def _to_iso(moment: datetime) -> str:
@@ -248,10 +300,15 @@ def read_failures(folder: Path) -> list[FailureRow]:
         return []
     except OSError as error:
         raise OutputError(f"cannot read {path}: {error.strerror}; check its permissions") from error
-    header, *rows = csv.reader(io.StringIO(text, newline="")) or [[]]
-    if tuple(header) != _HEADER or any(len(row) != len(_HEADER) for row in rows):
-        raise OutputError(f"{path} is not mien's list of failures; move it, or choose another folder")
-    return [FailureRow(*row) for row in rows]
+    try:
+        header, *rows = [cells for cells in csv.reader(io.StringIO(text, newline="")) if cells] or [[]]
+    except csv.Error as error:
+        raise OutputError(f"{path} cannot be read ({error}); move it, or choose another folder") from error
+    wrong = next((n for n, cells in enumerate(rows, 1) if len(cells) != len(_HEADER)), None)
+    if tuple(header) != _HEADER or wrong is not None:
+        where = "" if wrong is None or tuple(header) != _HEADER else f" (row {wrong} has {len(rows[wrong - 1])} cells)"
+        raise OutputError(f"{path} is not mien's list of failures{where}; move it, or choose another folder")
+    return [FailureRow(*map(unguarded, cells)) for cells in rows]
 
 
 def update_failures(folder: Path, new: Iterable[FailureRow], done: Collection[str]) -> Path | None:
@@ -272,14 +329,23 @@ def update_failures(folder: Path, new: Iterable[FailureRow], done: Collection[st
     """
     path = folder / FAILURES_NAME
     older = [row for row in read_failures(folder) if row.source not in done and path_exists(source_path(row.source))]
+    older = [row for row in read_failures(folder) if row.source not in done and _is_there(row.source)]
     rows = [*older, *new]
     with output_errors(path, "check that the folder may be written to"):
         if not rows:
             path.unlink(missing_ok=True)
             return None
         text = io.StringIO(newline="")
-        csv.writer(text).writerows([_HEADER, *((row.source, row.error, row.message) for row in rows)])
+        cells = (map(guarded, (row.source, row.error, row.message)) for row in rows)
+        csv.writer(text).writerows([_HEADER, *cells])
         folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as file:
             file.write(text.getvalue().encode("utf-8", "surrogateescape"))
     return path
+
+
+def _is_there(source: str) -> bool:
+    try:
+        return Path(source).exists()
+    except (OSError, ValueError):  # longer than any name, or with a NUL
+        return False

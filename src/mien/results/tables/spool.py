@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from mien.results.tables.table_formats import format_of, write_batches
 _LOCK = "lock"
 _DRAFT = "table"
 _MARKER = "complete"
+# A file of another name is somebody's own: it is neither read nor deleted.
+_PART = re.compile(r"part-[0-9]{1,9}\.arrow")
 
 
 class _TornPartError(Exception):
@@ -227,7 +230,8 @@ class Spool:
 
 
 def _list_parts(folder: Path) -> list[Path]:
-    return sorted(folder.glob("part-*.arrow"), key=_part_number)
+    parts = (path for path in folder.glob("part-*.arrow") if _PART.fullmatch(path.name))
+    return sorted(parts, key=_part_number)
 
 
 def _part_number(path: Path) -> int:
@@ -240,11 +244,14 @@ def _is_published(folder: Path) -> bool:
 
 def _read_part(path: Path) -> pa.Table:
     # Read first, decode then: an error of the disk must not pass for a torn part, which would drop its rows.
-    content = path.read_bytes()
+    with output_errors(path, "move it away; the other rows are recovered on the next run"):
+        if not path.is_file():
+            raise OSError(None, "it is no file")
+        content = path.read_bytes()
     try:
         with pa.ipc.open_file(pa.BufferReader(content)) as reader:
             return reader.read_all()
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise _TornPartError(str(error)) from error
 
 

@@ -16,7 +16,6 @@ import pyarrow as pa
 from mien.core import DIMENSIONS, Indices, Int64, printable
 from mien.results.tables import arrow_compute as pc
 from mien.results.tables.schema import (
-    EYE_COLUMNS,
     PREFIX,
     REQUIRED_COLUMNS,
     SCHEMA_VERSION,
@@ -107,7 +106,7 @@ def check_schema(schema: pa.Schema) -> None:
     for key in _LISTS:
         if key in about and not _is_labels(_json(key, about[key])):
             raise NotATableError(f"is damaged: {key} in its metadata is {shown(about[key])}, not a list of labels")
-    if THRESHOLDS_KEY in about and not _is_thresholds(_json(THRESHOLDS_KEY, about[THRESHOLDS_KEY])):
+    if THRESHOLDS_KEY in about and not is_thresholds(_json(THRESHOLDS_KEY, about[THRESHOLDS_KEY])):
         text = shown(about[THRESHOLDS_KEY])
         raise NotATableError(f"is damaged: {THRESHOLDS_KEY} in its metadata is {text}, not labels with thresholds")
     n_landmarks = about.get("n_landmarks", "0")
@@ -355,8 +354,8 @@ def _is_labels(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(label, str) for label in value) and len(set(value)) == len(value)
 
 
-def _is_thresholds(value: object) -> bool:
+def is_thresholds(value: object) -> bool:
+    """Whether a value of parsed JSON maps labels to thresholds between 0 and 1."""
     return isinstance(value, dict) and all(
-        isinstance(number, int | float) and not isinstance(number, bool) and 0 < number < 1
-        for number in value.values()
+        isinstance(number, int | float) and not isinstance(number, bool) and 0 < number < 1 for number in value.values()
     )

@@ -67,7 +67,7 @@ def open_table(path: Path) -> Iterator[BinaryIO]:
         OSError: As the operating system reports.
     """
     # A pipe without a writer would block the opening itself.
-    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))) as file:  # noqa: PTH123 - Path.open takes no opener
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise NotATableError("is no regular file; copy the table into one")
         yield file
@@ -240,9 +240,7 @@ def _csv_pieces(file: BinaryIO) -> Iterator[pa.Table]:
 
 def _plain_text(table: pa.Table) -> pa.Table:
     """The table without the quotes that keep spreadsheets from running text as a formula."""
-    columns = [
-        without_guard(column) if pa.types.is_string(column.type) else column for column in table.columns
-    ]
+    columns = [without_guard(column) if pa.types.is_string(column.type) else column for column in table.columns]
     return pa.table(columns, names=[unguarded(name) for name in table.schema.names])
 
 
