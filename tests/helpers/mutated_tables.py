@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from mien.affect import Smoothing
 from mien.cli.recordings.summarize import summary_view
 from mien.cli.recordings.tracks import track_lines
-from mien.core import MienError
 from mien.evaluation import TablePredictor, write_submission
 from mien.evaluation.challenge.table_scores import load_video_scores
 from mien.pipeline import (
@@ -31,8 +30,11 @@ from mien.pipeline import (
     write_report,
     write_thumbnails,
 )
-from mien.results import RunManifest, manifest_path, read_failures, read_table, recover, save_table, write_openface_files
-from mien.results import OpenFacePlan
+from mien.results import (
+    OpenFacePlan,
+    read_table,
+    write_openface_files,
+)
 from tests.helpers.affect_tables import NOBODY, faces, write_frames
 
 FORMATS = ("parquet", "csv", "jsonl", "openface")
@@ -83,7 +85,18 @@ _TYPES = (
     pa.null(),
 )
 
-_METADATA = (b"", b"notjson", b"[]", b"{}", b"[1]", b'["AU01", "AU01"]', b'{"AU01": 7}', b"\xff", b"9" * 5000, b"[" * 50000)
+_METADATA = (
+    b"",
+    b"notjson",
+    b"[]",
+    b"{}",
+    b"[1]",
+    b'["AU01", "AU01"]',
+    b'{"AU01": 7}',
+    b"\xff",
+    b"9" * 5000,
+    b"[" * 50000,
+)
 
 Mutation = Callable[[pa.Table], pa.Table]
 
@@ -108,9 +121,17 @@ def write_as(table: pa.Table, path: Path, kind: str) -> None:
         out = io.StringIO()
         out.write(",".join(table.schema.names) + "\n")
         for row in table.to_pylist():
-            out.write(",".join("" if v is None else f'"{v}"' if isinstance(v, list | dict) else str(v) for v in row.values()))
+            out.write(
+                ",".join("" if v is None else f'"{v}"' if isinstance(v, list | dict) else str(v) for v in row.values())
+            )
             out.write("\n")
         path.write_text(out.getvalue(), "utf-8")
+
+
+def _csv_cell(value: object) -> str:
+    if value is None:
+        return ""
+    return f'"{value}"' if isinstance(value, list | dict) else str(value)
 
 
 def as_openface(table: pa.Table, path: Path) -> pa.Table:
@@ -148,7 +169,9 @@ def mutations(draw: st.DrawFn) -> Mutation:
             except pa.ArrowException:
                 return table.set_column(at, name, pa.nulls(len(table), _TYPES[place % len(_TYPES)]))
         if kind == "own":
-            return _with_column(table, None, ("note", "=note", "AU99", "expression_mine")[number % 4], [value] * len(table))
+            return _with_column(
+                table, None, ("note", "=note", "AU99", "expression_mine")[number % 4], [value] * len(table)
+            )
         if kind == "rows":
             order = [*range(len(table))]
             order = [order[::-1], order + order[-1:], order[:1], order[::2] + order[1::2], []][number % 5]
@@ -210,7 +233,7 @@ COMMANDS: dict[str, Callable[[Path, Path], object]] = {
     "smooth median": lambda path, out: smooth_file(path, out / "s.jsonl", Smoothing(expr=2, kernel="median")),
     "baseline": lambda path, out: calibrate_file(path, out / "b.parquet"),
     "report": lambda path, out: write_report([path], out / "r.html"),
-    "tracks": lambda path, out: track_lines(tracks_of_file(path)),
+    "tracks": lambda path, _: track_lines(tracks_of_file(path)),
     "persons": lambda path, out: name_persons_in_file(path, out / "p.csv", {"=anna": [0]}, source="b.mp4"),
     "thumbnails": lambda path, out: write_thumbnails(path, out / "strips"),
     "csv": lambda path, out: convert_file(path, out / "c.csv"),

@@ -14,7 +14,12 @@ if TYPE_CHECKING:
     from mien.pipeline.feature_extraction.feature_source import FaceVectors
     from mien.pipeline.feature_extraction.video_features import sound_of_frames
     from mien.pipeline.postprocessing.compound_table import compound_file, compound_table
-    from mien.pipeline.postprocessing.convert import Conversion, convert_file, convert_to_openface
+    from mien.pipeline.postprocessing.convert import (
+        Conversion,
+        convert_file,
+        convert_to_openface,
+        json_text_notes,
+    )
     from mien.pipeline.postprocessing.person_baseline import Calibration, calibrate_file, calibrate_table
     from mien.pipeline.postprocessing.report import write_report
     from mien.pipeline.postprocessing.smooth import smooth_file, smooth_table
@@ -50,6 +55,7 @@ __all__ = [
     "convert_file",
     "convert_to_openface",
     "extract_features",
+    "json_text_notes",
     "live",
     "name_persons_in_file",
     "smooth_file",
@@ -77,6 +83,7 @@ _HOMES = {
     "Conversion": "postprocessing.convert",
     "convert_file": "postprocessing.convert",
     "convert_to_openface": "postprocessing.convert",
+    "json_text_notes": "postprocessing.convert",
     "Calibration": "postprocessing.person_baseline",
     "calibrate_file": "postprocessing.person_baseline",
     "calibrate_table": "postprocessing.person_baseline",

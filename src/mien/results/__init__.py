@@ -35,7 +35,7 @@ from mien.results.output_checks import (
 )
 from mien.results.reports import Moment, render_report
 from mien.results.summaries import Summary, summarize_table
-from mien.results.table_reader import iter_pieces, read_table
+from mien.results.table_reader import columns_as_json, iter_pieces, read_table
 from mien.results.tables import (
     FAILURES_NAME,
     PERSON_COLUMN,
@@ -113,6 +113,7 @@ __all__ = [
     "check_outputs",
     "choose_faces",
     "column_numbers",
+    "columns_as_json",
     "describe_columns",
     "expression_columns",
     "failure_rows",

@@ -16,7 +16,7 @@ from mien.results.openface.openface_reader import is_openface_header, read_openf
 from mien.results.tables import arrow_compute as pc
 from mien.results.tables.table_check import NotATableError, RowCheck, check_schema, with_contract_types
 from mien.results.tables.table_decoder import decode_pieces, decode_table, open_table, read_facts, reading_errors
-from mien.results.tables.table_formats import format_of
+from mien.results.tables.table_formats import columns_as_text, format_of
 
 
 def read_table(path: PathName) -> pa.Table:
@@ -77,6 +77,25 @@ def iter_pieces(path: PathName) -> Iterator[pa.Table]:
             yield read_openface(path)
         else:
             yield from decode_pieces(file, format_name)
+
+
+def columns_as_json(path: PathName, out: PathName) -> tuple[str, ...]:
+    """Columns of a table, such as lists, that a new file can hold only as JSON text.
+
+    Args:
+        path: Path of a table.
+        out: Path of the file that its columns are written to; its ending tells the format.
+
+    Raises:
+        ConfigError: An ending is unknown.
+        InputError: The table cannot be read.
+    """
+    if format_of(Path(out)) != "csv":
+        return ()
+    if format_of(Path(path)) == "parquet":
+        with reading_errors(Path(path)), open_table(Path(path)) as file:
+            return tuple(columns_as_text(pq.ParquetFile(file).schema_arrow))
+    return tuple(columns_as_text(next(iter_pieces(path)).schema))
 
 
 def iter_sources(table: pa.Table | str | Path) -> Iterator[tuple[str, pa.Table]]:

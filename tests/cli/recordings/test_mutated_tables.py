@@ -56,11 +56,13 @@ def check(
         if byte_change is not None:
             path.write_bytes(byte_change(path.read_bytes()))
         before = path.read_bytes()
+        sentence = ""
         try:
             COMMANDS[command](path, folder / "out")
         except MienError as error:
-            assert len(str(error)) < 2000
-            assert str(error).isprintable()
+            sentence = str(error)
+        assert len(sentence) < 2000
+        assert sentence.isprintable()
         assert path.read_bytes() == before
 
 

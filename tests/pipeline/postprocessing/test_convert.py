@@ -60,7 +60,8 @@ def test_a_table_without_rows(tmp_path: Path) -> None:
     save_table(tmp_path / "t.parquet", table_schema().empty_table())
     assert convert_to_openface(tmp_path / "t.parquet", tmp_path / "of.csv").files == (tmp_path / "of.csv",)
     assert len(pd.read_csv(tmp_path / "of.csv")) == 0
-    assert convert_to_openface(tmp_path / "t.parquet", tmp_path / "of").files == ()
+    assert convert_to_openface(tmp_path / "t.parquet", tmp_path / "of").files == (tmp_path / "of" / "t.csv",)
+    assert len(pd.read_csv(tmp_path / "of" / "t.csv")) == 0
 
 
 def test_a_file_or_a_folder(tmp_path: Path) -> None:

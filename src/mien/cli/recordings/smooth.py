@@ -78,7 +78,7 @@ def smooth(
     frames of each person, or of each track that has no person.
     """
     from mien.affect import Smoothing
-    from mien.pipeline import calibrate_file, smooth_file
+    from mien.pipeline import calibrate_file, json_text_notes, smooth_file
 
     settings = Smoothing(expr=expr, va=va, au=au, kernel=kernel, sigma=sigma, causal=causal)
     if baseline is not None:
@@ -88,7 +88,9 @@ def smooth(
                 f"note: {source}: {name} looks neutral in {n_neutral} frames, too few; its values stay as they were",
                 err=True,
             )
-        say(f"wrote {out}: baseline of {len(done.calibrated)} subtracted")
-        return
-    n_tracks = smooth_file(table, out, settings)
-    say(f"wrote {out}: {n_tracks} tracks smoothed")
+        result = f"baseline of {len(done.calibrated)} subtracted"
+    else:
+        result = f"{smooth_file(table, out, settings)} tracks smoothed"
+    for note in json_text_notes(table, out):
+        say(f"note: {note}", err=True)
+    say(f"wrote {out}: {result}")

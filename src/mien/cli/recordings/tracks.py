@@ -43,7 +43,7 @@ def tracks(
     (--thumbnails), then name persons: --merge 1,3=patient --merge 2=interviewer --out NEW. Track numbers do not
     change.
     """
-    from mien.pipeline import name_persons_in_file, tracks_of_file, write_thumbnails
+    from mien.pipeline import json_text_notes, name_persons_in_file, tracks_of_file, write_thumbnails
 
     if bool(merge) != bool(out):
         raise click.UsageError("--merge and --out go together: the table itself is never changed")
@@ -62,6 +62,8 @@ def tracks(
             err=True,
         )
     if out is not None:
+        for note in json_text_notes(table, out):
+            say(f"note: {note}", err=True)
         say(f"wrote {out}")
     if thumbnails is not None:
         say(f"wrote {len(write_thumbnails(table, thumbnails, video=video))} strips of faces in {thumbnails}")

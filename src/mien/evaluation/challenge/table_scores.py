@@ -9,11 +9,14 @@ from pathlib import Path, PurePath
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mien.core import Bools, Float64, InputError, Int64
 from mien.datasets import base_video
 from mien.results import TABLE_ENDINGS, read_table
 
+_MAX_FRAMES = 5_000_000  # 46 hours at 30 frames a second: scores are interpolated over every frame
+_MAX_DIGITS = 7  # a longer number is a name
 _PICTURES = (".jpg", ".jpeg", ".png")
 
 
@@ -154,6 +157,12 @@ def track_faces(track: str, videos: Mapping[str, VideoScores], other_tracks: Seq
 
 def _read(path: Path, columns: Sequence[str], *, per_frame: bool) -> dict[str, VideoScores]:
     table = read_table(path)
+    if len(table) and int(pc.max(table["frame"]).as_py()) >= _MAX_FRAMES:
+        row = int(np.argmax(table["frame"].to_numpy()))
+        raise InputError(
+            f"{path} cannot be used: row {row + 1}, column frame: {table['frame'][row]} is beyond any video of a"
+            f" challenge; numbers up to {_MAX_FRAMES - 1} are read"
+        )
     sources = table["source"].combine_chunks().dictionary_encode()
     places = [_place(source, per_frame=per_frame) for source in sources.dictionary.to_pylist()]
     names = sorted({video for video, _ in places})
@@ -184,7 +193,7 @@ def _place(source: str, *, per_frame: bool) -> tuple[str, int | None]:
     path = PurePath(source.replace("\\", "/"))
     if not per_frame:
         return path.name, 1
-    if path.stem.isdecimal() and path.suffix.lower() in _PICTURES and path.parent.name:
+    if path.stem.isdecimal() and len(path.stem) < _MAX_DIGITS and path.suffix.lower() in _PICTURES and path.parent.name:
         return path.parent.name, int(path.stem)
     return path.stem, None
 

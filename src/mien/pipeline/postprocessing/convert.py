@@ -12,6 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from mien.core import ConfigError, FaceSelector, PathName, require_path, shortened_name
+from mien.core import ConfigError, FaceSelector, PathName, printable
 from mien.pipeline.postprocessing.summarize import bundle_thresholds
 from mien.results import (
     ABOUT_SUFFIX,
@@ -22,6 +23,7 @@ from mien.results import (
     check_outputs,
     choose_faces,
     format_of,
+    columns_as_json,
     iter_pieces,
     read_table,
     refuse_table,
@@ -64,7 +66,7 @@ def convert_file(path: PathName, out: PathName, *, faces: str = "all") -> Conver
     format_of(Path(out))
     check_output("--out", out, {"TABLE": path})
     save_table(Path(out), choose_faces(read_table(path), choice))
-    return Conversion(files=(Path(out),))
+    return Conversion(files=(Path(out),), messages=json_text_notes(path, out))
 
 
 def convert_to_openface(
@@ -114,9 +116,22 @@ def convert_to_openface(
     if plan.sources:
         paths = dict(zip(plan.sources, files, strict=True))
         write_openface_files(plan, pieces(), paths, groups=groups, thresholds=thresholds)
-    elif files:
-        write_openface(plan.schema.empty_table(), out, groups=groups, thresholds=thresholds)
+    else:
+        files = files or [out / f"{path.stem}.csv"]
+        write_openface(plan.schema.empty_table(), files[0], groups=groups, thresholds=thresholds)
     return Conversion(files=tuple(files), messages=tuple(messages))
+
+
+def json_text_notes(path: PathName, out: PathName) -> tuple[str, ...]:
+    """Notes for the user about columns that a new file holds as JSON text; empty if there are none.
+
+    Args:
+        path: Path of the table.
+        out: Path of the new file.
+    """
+    names = columns_as_json(path, out)
+    listed = ", ".join(printable(name, limit=60) for name in names)
+    return (f"{out}: a CSV has no lists and records; written as JSON text: {listed}",) if names else ()
 
 
 def is_openface_file(out: Path) -> bool:

@@ -161,7 +161,7 @@ def _check(content: Columns) -> None:
         if wrong.any():
             row = int(wrong.argmax())
             kind = "a whole number " if whole else ""
-            raise cell_error(row, name, f"{values[row]:g} is not {kind}in {low:g} to {high:g}")
+            raise cell_error(row, name, f"{values[row]:.10g} is not {kind}in {low:.10g} to {high:.10g}")
 
 
 # Column without its number -> lowest and highest value, and whether it is a whole number.

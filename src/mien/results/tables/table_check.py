@@ -129,7 +129,7 @@ def with_contract_types(table: pa.Table, first_row: int = 0) -> pa.Table:
     fields, columns = [], []
     for field, values in zip(table.schema, table.columns, strict=True):
         column = column_named(field.name)
-        if column is None or (_may_be_foreign(column) and not _converts(values, column.type)):
+        if column is None or (may_be_own(field.name) and not _converts(values, column.type)):
             fields.append(field)
             columns.append(values)
             continue
@@ -263,11 +263,15 @@ def check_values(table: pa.Table, numbers: Indices) -> None:
 
 def _check_limits(values: pa.ChunkedArray, name: str, low: float, high: float, unit: str, numbers: Indices) -> None:
     extremes = pc.min_max(values).as_py()
-    if extremes["min"] is None or (extremes["min"] >= low - _SLACK and extremes["max"] <= high + _SLACK):
+    lowest, highest = (low, high) if pa.types.is_integer(values.type) else (low - _SLACK, high + _SLACK)
+    if extremes["min"] is None or (extremes["min"] >= lowest and extremes["max"] <= highest):
         return
-    row = _first(pc.or_(pc.less(values, low - _SLACK), pc.greater(values, high + _SLACK)))
+    limits = (pa.scalar(limit, values.type) for limit in (lowest, highest))
+    row = _first(pc.or_(pc.less(values, next(limits)), pc.greater(values, next(limits))))
     raise cell_error(
-        int(numbers[row]), name, f"{shown(values[row].as_py())} is not in {low:g} to {high:g}{unit and ' ' + unit}"
+        int(numbers[row]),
+        name,
+        f"{shown(values[row].as_py())} is not in {low:.10g} to {high:.10g}{unit and ' ' + unit}",
     )
 
 
@@ -338,9 +342,9 @@ def _first_that_fails(values: pa.ChunkedArray, wanted: pa.DataType) -> int:
     return start
 
 
-def _may_be_foreign(column: Column) -> bool:
-    """Whether a column of this name may be a user's own: expression labels of further bundles are free."""
-    return column.name.startswith("expression_") and column.name not in REQUIRED_COLUMNS
+def may_be_own(name: str) -> bool:
+    """Whether a column of this name may be a user's own: labels of expressions are free, so its values decide."""
+    return name.startswith("expression_") and name not in REQUIRED_COLUMNS
 
 
 def _json(key: str, text: str) -> Any:

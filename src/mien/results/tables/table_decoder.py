@@ -29,6 +29,7 @@ from mien.results.tables.table_check import (
     cell_error,
     check_repeats,
     check_schema,
+    may_be_own,
     shown,
     with_contract_types,
 )
@@ -181,7 +182,7 @@ def _csv_names(file: BinaryIO) -> list[str]:
 
 def _csv_types(file: BinaryIO, names: Sequence[str]) -> dict[str, pa.DataType]:
     """The type of every column: that of the contract, or the narrowest that keeps a user's own values as they are."""
-    types = _contract_types(names)
+    types = {name: kind for name, kind in _contract_types(names).items() if not may_be_own(name)}
     own = [name for name in names if name not in types]
     if not own:
         return types
@@ -250,7 +251,7 @@ def _read_csv(file: BinaryIO) -> pa.Table:
 
 def _csv_defect(file: BinaryIO, names: Sequence[str]) -> NotATableError | None:
     """The first row of a CSV that cannot be decoded; None where it is not found."""
-    types = _contract_types(names)
+    types = {name: kind for name, kind in _contract_types(names).items() if not may_be_own(name)}
     text = io.TextIOWrapper(file, "utf-8-sig", "surrogateescape", newline="")
     try:
         for row, cells in enumerate(islice((cells for cells in csv.reader(text) if cells), 1, None)):
@@ -360,7 +361,7 @@ def _json_table(rows: Sequence[dict[str, Any]], names: Sequence[str], first_row:
 
 def _json_column(values: list[Any], name: str, first_row: int) -> pa.Array:
     column = column_named(name)
-    if column is None or (name.startswith("expression_") and name not in REQUIRED_COLUMNS):
+    if column is None or may_be_own(name):
         try:
             return pa.array(values)
         except (pa.ArrowException, ValueError, OverflowError, TypeError):  # of several types

@@ -167,14 +167,9 @@ def without_guard(texts: pa.Array) -> pa.Array:
     return pc.replace_substring_regex(texts, r"^'('*[=+\-@\t\r])", r"\1")
 
 
-def columns_as_text(schema: pa.Schema, format_name: str) -> list[str]:
-    """Columns that a format cannot hold as they are, so that they are written as JSON text.
-
-    Args:
-        schema: Schema of the table.
-        format_name: Name of the format, as `format_of` gives it.
-    """
-    return [field.name for field in schema if format_name == "csv" and _is_nested(field.type)]
+def columns_as_text(schema: pa.Schema) -> list[str]:
+    """Columns that a CSV cannot hold as they are, so that they are written as JSON text."""
+    return [field.name for field in schema if _is_nested(_plain_type(field.type))]
 
 
 def _is_nested(kind: pa.DataType) -> bool:
