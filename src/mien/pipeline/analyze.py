@@ -29,7 +29,7 @@ from mien.inference import bundle_digest, is_model_file, load_spec, usable_cores
 from mien.jobs import Engine, LocalEngine, create_engine
 from mien.pipeline.overlay import Drawing
 from mien.pipeline.plan import Plan, TablePlan, make_plan
-from mien.pipeline.postprocessing.convert import convert_to_openface, is_openface_file, openface_names
+from mien.pipeline.postprocessing.convert import convert_to_openface, file_names, is_openface_file
 from mien.pipeline.postprocessing.report import check_report_name, write_report
 from mien.pipeline.run_progress import Event, FailuresListed, Note, Progress, RunProgress, TablesSkipped
 from mien.pipeline.table_run import RunSettings
@@ -270,7 +270,7 @@ def _openface_files(plan: Plan, out: Path, tables: Sequence[Path]) -> list[tuple
         return [(table, out) for table in tables]
     if len(plan.tables) > 1:
         return [(table, out / f"{table.stem}.csv") for table in tables]
-    names = openface_names([media.name for media in plan.inputs])
+    names = file_names([media.name for media in plan.inputs])
     return [(table, out / f"{name}.csv") for table in tables for name in names]
 
 

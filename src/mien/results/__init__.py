@@ -11,7 +11,7 @@ from mien.results.features import (
     SourceRecord,
     open_features,
 )
-from mien.results.files import atomic_write, is_regular_file, locked_folder, output_errors, source_names
+from mien.results.files import atomic_write, locked_folder, output_errors
 from mien.results.openface import (
     ABOUT_SUFFIX,
     OpenFacePlan,
@@ -121,7 +121,6 @@ __all__ = [
     "from_intensity",
     "from_openface_pose",
     "hash_file",
-    "is_regular_file",
     "iter_pieces",
     "list_possible_id_switches",
     "list_tracks",
@@ -141,7 +140,6 @@ __all__ = [
     "refuse_table",
     "render_report",
     "save_table",
-    "source_names",
     "summarize_table",
     "table_metadata",
     "table_schema",

@@ -4,20 +4,15 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import stat
-import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from itertools import count
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import BinaryIO
 
 from mien.core import DraftFile, OutputError, is_file_at
-
-_MAX_NAME_BYTES = 150  # endings and numbers follow, and file systems take 255
 
 
 @contextmanager
@@ -54,63 +49,6 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     with draft:
         yield draft.file
         draft.publish()
-    draft = path.with_name(path.name + ".tmp")
-    try:
-        with draft.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
-
-
-def source_names(sources: Sequence[str]) -> list[str]:
-    """A name for the files of each source of a table: its stem, short and printable, numbered where that is taken.
-
-    Args:
-        sources: Names of sources, as a table from anywhere may hold them.
-
-    Examples:
-        >>> source_names(["clips/a.mp4", "more/A.mp4", "x" * 300])[:2]
-        ['a', 'A-2']
-    """
-    names: list[str] = []
-    taken: set[str] = set()
-    for source in sources:
-        stem = re.sub(r"[/\\:\x00-\x1f\x7f]", "_", PurePath(source).stem) or "source"
-        if len(stem.encode("utf-8", "replace")) > _MAX_NAME_BYTES:
-            digest = hashlib.sha256(source.encode("utf-8", "replace")).hexdigest()[:8]
-            stem = stem.encode("utf-8", "replace")[: _MAX_NAME_BYTES - 9].decode("utf-8", "ignore") + "-" + digest
-        candidates = (stem if n == 1 else f"{stem}-{n}" for n in count(1))
-        name = next(name for name in candidates if name.casefold() not in taken)
-        taken.add(name.casefold())
-        names.append(name)
-    return names
-
-
-def is_regular_file(path: Path) -> bool:
-    """Whether a path leads to a regular file, false for whatever no file can be called.
-
-    Names from a table or a manifest may be longer than any name of a file, or hold a NUL.
-    """
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes renames in a folder survive a power cut, where the system supports it (Windows has no such call)."""
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 if sys.platform == "win32":

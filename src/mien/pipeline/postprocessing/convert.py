@@ -4,15 +4,15 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Iterator, Sequence
-from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import pyarrow as pa
 
-from mien.core import ConfigError, FaceSelector, PathName, require_path, shortened_name
-from mien.core import ConfigError, FaceSelector, PathName, printable
+from mien.core import ConfigError, FaceSelector, PathName, printable, require_path, shortened_name
 from mien.pipeline.postprocessing.summarize import bundle_thresholds
 from mien.results import (
     ABOUT_SUFFIX,
@@ -22,13 +22,12 @@ from mien.results import (
     check_output,
     check_outputs,
     choose_faces,
-    format_of,
     columns_as_json,
+    format_of,
     iter_pieces,
     read_table,
     refuse_table,
     save_table,
-    source_names,
     table_metadata,
     write_openface,
     write_openface_files,
@@ -107,17 +106,15 @@ def convert_to_openface(
             raise ConfigError(f"{path} has {n_sources} sources, an OpenFace CSV holds one; name a folder for them")
         files = [out]
     else:
-        files = [out / f"{name}.csv" for name in openface_names(plan.sources)]
+        files = [out / f"{name}.csv" for name in file_names(plan.sources or (path.name,))]
     outputs = [OutputFile("--out", place) for file in files for place in (file, Path(f"{file}{ABOUT_SUFFIX}"))]
     check_outputs(outputs, [("TABLE", path)])
     for output in outputs:
         refuse_table(output)
-        files = [out / f"{name}.csv" for name in source_names(plan.sources)]
     if plan.sources:
         paths = dict(zip(plan.sources, files, strict=True))
         write_openface_files(plan, pieces(), paths, groups=groups, thresholds=thresholds)
     else:
-        files = files or [out / f"{path.stem}.csv"]
         write_openface(plan.schema.empty_table(), files[0], groups=groups, thresholds=thresholds)
     return Conversion(files=tuple(files), messages=tuple(messages))
 
@@ -147,11 +144,13 @@ def is_openface_file(out: Path) -> bool:
     return True
 
 
-def openface_names(sources: Sequence[str]) -> list[str]:
+def file_names(sources: Sequence[str]) -> list[str]:
     """A file name for each source: its stem, numbered where that is taken."""
     names: list[str] = []
+    taken: set[str] = set()
     for source in sources:
-        stem = shortened_name(Path(source).stem)
+        stem = shortened_name(re.sub(r"[/\\:\x00-\x1f\x7f]", "_", Path(source).stem) or "source")
         candidates = (stem if n == 1 else f"{stem}-{n}" for n in count(1))
-        names.append(next(name for name in candidates if name.casefold() not in {n.casefold() for n in names}))
+        names.append(next(name for name in candidates if name.casefold() not in taken))
+        taken.add(names[-1].casefold())
     return names

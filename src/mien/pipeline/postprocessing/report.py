@@ -7,8 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mien.core import ConfigError, Image, InputError, PathName, require_path, source_path
-from mien.core import ConfigError, Image, InputError, PathName, printable
+from mien.core import ConfigError, Image, InputError, PathName, printable, require_path, source_path
 from mien.media import find_inputs, jpeg_thumbnail, load_image, open_video
 from mien.pipeline.postprocessing.summarize import bundle_thresholds
 from mien.results import (
@@ -18,10 +17,6 @@ from mien.results import (
     atomic_write,
     check_outputs,
     hash_file,
-    RunManifest,
-    atomic_write,
-    hash_file,
-    is_regular_file,
     output_errors,
     render_report,
 )
@@ -140,15 +135,11 @@ class _KeyFrames:
         same_name = [video for video in self._videos if video.name == Path(source).name]
         if not same_name and len(self._videos) == 1 and len(self._digests) <= 1:
             same_name = self._videos
-        path = same_name[0] if same_name else source_path(source)
-        self._used.update(same_name[:1])
-        if not os.path.isfile(path):  # noqa: PTH113 - never raises
-            self.notes.append(f"no key frames of {source}: the file is not there; name it with --video")
         named = [*same_name, *(folder / Path(source).name for folder in self._folders)]
-        path = next((path for path in named if is_regular_file(path)), Path(source))
+        path = next((path for path in named if os.path.isfile(path)), source_path(source))  # noqa: PTH113 - never raises
         self._used.update(same_name[:1])
         name = printable(source, limit=_SHOWN)
-        if not is_regular_file(path):
+        if not os.path.isfile(path):  # noqa: PTH113
             self.notes.append(f"no key frames of {name}: the file is not there; name it with --video")
             return None
         if path not in named and not any(_is_inside(path, place) for place in (table.parent, *self._within)):

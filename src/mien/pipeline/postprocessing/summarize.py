@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from mien.core import InputError, ModelError, PathName
-from mien.inference import find_bundle, load_spec
+from mien.inference import find_bundle, list_bundles, load_spec
 from mien.results import (
     InputFailure,
     OutputFile,
@@ -23,9 +23,6 @@ from mien.results import (
     save_table,
     summarize_table,
 )
-from mien.core import ConfigError, InputError, ModelError, PathName
-from mien.inference import find_bundle, list_bundles, load_spec
-from mien.results import InputFailure, RunManifest, Summary, format_of, hash_file, save_table, summarize_table
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,22 +12,20 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from mien.core import ConfigError, Float64, Image, InputError, OutputError, PathName, source_path
-from mien.core import ConfigError, Float64, Image, InputError, OutputError, PathName, printable
+from mien.core import ConfigError, Float64, Image, InputError, OutputError, PathName, printable, source_path
 from mien.media import find_inputs, load_image, open_video, save_image
+from mien.pipeline.postprocessing.convert import file_names
 from mien.results import (
     PossibleIdSwitch,
     Track,
     check_output,
     column_numbers,
     format_of,
-    is_regular_file,
     list_possible_id_switches,
     list_tracks,
     name_persons,
     read_table,
     save_table,
-    source_names,
     track_numbers,
 )
 
@@ -119,7 +118,7 @@ def write_thumbnails(path: PathName, folder: PathName, *, video: PathName | None
     except OSError as error:
         raise OutputError(f"{folder}: cannot be written ({error.strerror}); choose another place") from error
     written = []
-    for source, name in zip(sources, source_names(sources), strict=True):
+    for source, name in zip(sources, file_names(sources), strict=True):
         strips: dict[int, list[Image]] = defaultdict(list)
         for track_id, face in _faces(source_path(source) if video is None else Path(video), _wanted(table, source)):
             strips[track_id].append(face)
@@ -145,7 +144,7 @@ def _wanted(table: pa.Table, source: str) -> dict[int, list[tuple[int, Float64]]
 
 def _faces(video: Path, wanted: Mapping[int, Sequence[tuple[int, Float64]]]) -> Iterator[tuple[int, Image]]:
     """The wanted faces in the order of their frames."""
-    if not is_regular_file(video):
+    if not os.path.isfile(video):  # noqa: PTH113 - never raises
         raise InputError(f"{printable(str(video), limit=200)}: the file is not there; name it with --video")
     (media,) = find_inputs([video])
     if media.kind == "image":

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +16,6 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from mien.core import DEFAULT_THRESHOLD, Bools, Float64, Indices, InputError
-from mien.results.files import is_regular_file
 from mien.results.openface.openface_columns import (
     ABOUT_SUFFIX,
     MAX_INTENSITY,
@@ -182,7 +182,7 @@ _LIMITS = {
 def _about(path: Path) -> Mapping[str, Any]:
     """The notes that mien wrote beside its own file; empty for a file of OpenFace."""
     about_path = path.with_name(path.name + ABOUT_SUFFIX)
-    if not is_regular_file(about_path):
+    if not os.path.isfile(about_path):  # noqa: PTH113 - never raises
         return {}
     try:
         about = json.loads(about_path.read_bytes())

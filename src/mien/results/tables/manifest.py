@@ -16,8 +16,7 @@ from types import MappingProxyType, NoneType
 from typing import Any, NoReturn, Self, TypeVar
 
 from mien._version import __version__
-from mien.core import ConfigError, InputError, OutputError, path_exists, source_path
-from mien.core import ConfigError, InputError, OutputError, printable
+from mien.core import ConfigError, InputError, OutputError, path_exists, printable, source_path
 from mien.results.files import atomic_write, output_errors
 from mien.results.tables.schema import SCHEMA_VERSION, with_current_keys
 from mien.results.tables.table_formats import guarded, unguarded
@@ -329,7 +328,6 @@ def update_failures(folder: Path, new: Iterable[FailureRow], done: Collection[st
     """
     path = folder / FAILURES_NAME
     older = [row for row in read_failures(folder) if row.source not in done and path_exists(source_path(row.source))]
-    older = [row for row in read_failures(folder) if row.source not in done and _is_there(row.source)]
     rows = [*older, *new]
     with output_errors(path, "check that the folder may be written to"):
         if not rows:
@@ -342,10 +340,3 @@ def update_failures(folder: Path, new: Iterable[FailureRow], done: Collection[st
         with atomic_write(path) as file:
             file.write(text.getvalue().encode("utf-8", "surrogateescape"))
     return path
-
-
-def _is_there(source: str) -> bool:
-    try:
-        return Path(source).exists()
-    except (OSError, ValueError):  # longer than any name, or with a NUL
-        return False

@@ -20,7 +20,7 @@ from mien.results.tables.table_formats import format_of, write_batches
 _LOCK = "lock"
 _DRAFT = "table"
 _MARKER = "complete"
-# A file of another name is somebody's own: it is neither read nor deleted.
+# A file of another name is not one of mien's: it is neither read nor deleted.
 _PART = re.compile(r"part-[0-9]{1,9}\.arrow")
 
 
