@@ -4,19 +4,20 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
+import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from mien.core import ConfigError, JobError, MissingExtraError
 from mien.jobs.engine import Done, Event, Failed, Message, Setup, Work
 from mien.jobs.local import picklable_error
 from mien.jobs.signals import PendingInterrupts, deferred_interrupts, restored_handlers
+from mien.jobs.temporary_folders import temporary_folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +83,8 @@ class RayWorker:
             raise KeyboardInterrupt
 
 
+_LOOPBACK = "127.0.0.1"
+_QUIET = {"log_to_driver": False, "logging_level": "error"}
 _POLL_S = 0.5
 _GRACE_S = 30.0
 
@@ -90,16 +93,17 @@ class RayEngine:
     """An `Engine` that runs in Ray actors with one core each.
 
     Every machine must have this version of mien installed and see inputs and outputs under the same paths. Without an
-    address, and without ``RAY_ADDRESS`` in the environment, a Ray is started on this machine, with its own temporary
-    folder, no dashboard and no usage reports, and stopped afterwards. A Ray to which the program is already connected
-    is used and stays connected.
+    address, a Ray is started that listens on the loopback interface alone, asks for a random token (Ray 2.52 and
+    later), has its own temporary folder, no dashboard and no usage reports, and is stopped afterwards. A Ray to which
+    the program is already connected is used and stays connected.
 
     Args:
         workers: Number of items to process at the same time, at least 1.
-        address: Address of the cluster, such as ``"auto"`` or ``"ray://head:10001"``.
+        address: Address of the cluster, such as ``"auto"`` or ``"ray://head:10001"``. No other cluster is used:
+            ``RAY_ADDRESS`` in the environment counts for ``"auto"`` only, and is refused without an address.
 
     Raises:
-        ConfigError: ``workers`` is below 1.
+        ConfigError: ``workers`` is below 1, or ``RAY_ADDRESS`` is set and no address is given.
         MissingExtraError: Ray is not installed.
     """
 
@@ -109,6 +113,12 @@ class RayEngine:
         if workers < 1:
             raise ConfigError(f"workers must be at least 1, got {workers}")
         self._ray = _import_ray()
+        named = os.environ.get("RAY_ADDRESS")
+        if not address and named and named != "local" and not self._ray.is_initialized():
+            raise ConfigError(
+                f"RAY_ADDRESS is set to {named!r}: write ray=auto to send work to that cluster, "
+                "or unset it to start a Ray on this machine"
+            )
         self._n_workers = workers
         self._address = address
 
@@ -243,16 +253,14 @@ def _import_ray() -> Any:
 
 @contextmanager
 def _connected(ray: Any, address: str | None, n_workers: int) -> Iterator[None]:
-    """Connect to the cluster, or start and stop a local Ray."""
+    """Connect to the cluster that the caller named, or start and stop a private Ray."""
     if ray.is_initialized():
         yield
         return
-    quiet = {"log_to_driver": False, "logging_level": "error"}
-    address = address or os.environ.get("RAY_ADDRESS")
     if address:
         try:
             with restored_handlers():
-                ray.init(address=address, **quiet)
+                ray.init(address=address, **_QUIET)
         except (ConnectionError, OSError, RuntimeError, ValueError) as error:
             raise JobError(f"cannot connect to Ray at {address}: {error}") from error
         try:
@@ -260,28 +268,84 @@ def _connected(ray: Any, address: str | None, n_workers: int) -> Iterator[None]:
         finally:
             ray.shutdown()
         return
-    # Short, since sockets with long paths cannot be opened; private, since all users share /tmp/ray.
-    folder = tempfile.mkdtemp(prefix="mien-ray-")
-    try:
-        with _environment("RAY_USAGE_STATS_ENABLED", "0"), restored_handlers():
-            ray.init(
-                num_cpus=n_workers, include_dashboard=False, _temp_dir=folder, _node_ip_address="127.0.0.1", **quiet
-            )
-        yield
-    finally:
-        ray.shutdown()
-        shutil.rmtree(folder, ignore_errors=True)
+    with temporary_folder("mien-ray-") as folder, _private_settings(ray):
+        try:
+            _start_private(ray, folder, n_workers)
+            yield
+        finally:
+            ray.shutdown()
+
+
+def _start_private(ray: Any, folder: Path, n_workers: int) -> None:
+    """Start a Ray that only this machine can reach; it would execute whatever reaches it.
+
+    Raises:
+        JobError: This version of Ray listens on other addresses, too.
+    """
+    with restored_handlers():
+        ray.init(
+            address="local",
+            num_cpus=n_workers,
+            include_dashboard=False,
+            _temp_dir=str(folder),
+            _node_ip_address=_LOOPBACK,
+            **_QUIET,
+        )
+    # Ray's servers listen on all interfaces unless the address of the node is that of the loopback interface.
+    addresses = {str(node["NodeManagerAddress"]) for node in ray.nodes()}
+    if not addresses <= {_LOOPBACK, "::1"}:
+        listed = ", ".join(sorted(addresses))
+        raise JobError(f"Ray {ray.__version__} listens on {listed} and not on this machine alone; use --engine local")
 
 
 @contextmanager
-def _environment(name: str, value: str) -> Iterator[None]:
-    """Set an environment variable for the processes that are started in the block."""
-    before = os.environ.get(name)
-    os.environ[name] = value
+def _private_settings(ray: Any) -> Iterator[None]:
+    """Settings of a Ray that this process starts: loopback addresses, a random token, no usage reports."""
+    token = secrets.token_hex(32)
+    settings = {
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_ADDRESS": None,
+        # Despite its name, Ray reads it on every system; 0 keeps it on the loopback interface.
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        # Other users of this machine can reach the loopback interface; earlier versions than 2.52 ignore the token.
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": token,
+        "RAY_AUTH_TOKEN_PATH": None,
+    }
+    constants = ray._private.ray_constants
+    reachable = getattr(constants, "ENABLE_RAY_CLUSTER", True)
+    try:
+        with _environment(settings):
+            constants.ENABLE_RAY_CLUSTER = False
+            _read_token_settings(ray)
+            yield
+    finally:
+        constants.ENABLE_RAY_CLUSTER = reachable
+        _read_token_settings(ray)
+
+
+def _read_token_settings(ray: Any) -> None:
+    """Make Ray read the mode of authentication and the token again, which it keeps after its import."""
+    compiled = ray._raylet
+    if hasattr(compiled, "AuthenticationTokenLoader"):
+        compiled.Config.initialize("")
+        compiled.AuthenticationTokenLoader.instance().reset_cache()
+
+
+@contextmanager
+def _environment(settings: Mapping[str, str | None]) -> Iterator[None]:
+    """Set environment variables for the processes that are started in the block; None removes one."""
+    before = {name: os.environ.get(name) for name in settings}
+    _set_environment(settings)
     try:
         yield
     finally:
-        if before is None:
-            del os.environ[name]
+        _set_environment(before)
+
+
+def _set_environment(settings: Mapping[str, str | None]) -> None:
+    for name, value in settings.items():
+        if value is None:
+            os.environ.pop(name, None)
         else:
-            os.environ[name] = before
+            os.environ[name] = value
