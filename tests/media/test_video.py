@@ -140,7 +140,9 @@ def test_a_cut_off_matroska_file_is_said_to_be_short(make_clip: Clip) -> None:
     cut(path, 0.5)
     video, frames = read_clip(path)
     assert 10 < len(frames) < N_FRAMES
-    assert any("the file may be cut off" in message for message in video.report.messages)
+    assert len(frames) + video.report.n_lost == N_FRAMES
+    assert not video.report.complete
+    assert any("up to the declared end at 2.00 s are gone" in message for message in video.report.messages)
 
 
 def test_a_file_cut_before_its_index_is_refused(make_clip: Clip) -> None:

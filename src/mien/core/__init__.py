@@ -13,7 +13,7 @@ from mien.core.errors import (
     ModelError,
     OutputError,
 )
-from mien.core.faces import Faces, FaceSelector, Frame
+from mien.core.faces import Faces, FaceSelector, Frame, FrameGap
 from mien.core.head_spec import HEAD_VERSION, INTENSITY_LABELS, HeadInput, HeadSpec, IntensityTask
 from mien.core.labels import (
     ACTION_UNITS,
@@ -110,6 +110,7 @@ __all__ = [
     "Float64",
     "Floats",
     "Frame",
+    "FrameGap",
     "HeadInput",
     "HeadSpec",
     "Image",

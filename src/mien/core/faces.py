@@ -233,6 +233,21 @@ class Frame:
     image: Image | None = None
 
 
+@dataclass(frozen=True)
+class FrameGap:
+    """A span of a video whose frames are lost.
+
+    Attributes:
+        from_s: Time at which the first lost frame was due, in seconds since the start of the stream.
+        to_s: Time of the next intact frame, or of the end of the video.
+        n_frames: Number of lost frames; estimated from the span where their data are gone as well.
+    """
+
+    from_s: float
+    to_s: float
+    n_frames: int
+
+
 def _validated(
     name: str, value: npt.ArrayLike, n_faces: int, shape: tuple[int | None, ...], dtype: type
 ) -> npt.NDArray[Any]:

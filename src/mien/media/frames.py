@@ -19,7 +19,7 @@ import numpy as np
 from av.buffer import Buffer
 from av.video.reformatter import ColorRange, VideoReformatter
 
-from mien.core import Image, InputError
+from mien.core import FrameGap, Image, InputError
 from mien.media.images import MAX_PIXELS, upright
 from mien.media.timeline import Place
 
@@ -85,14 +85,17 @@ class DecodeReport:
 
     Attributes:
         n_decoded: Number of intact frames, those that were not requested included.
-        n_lost: Number of frames that the file announced but that were corrupt, undecodable or cut off.
+        n_lost: Number of frames that were corrupt, undecodable, cut off, or skipped with damaged bytes. Where their
+            data are gone as well, the number is estimated from timestamps and the declared duration.
         messages: What was lost or estimated, and where, for people to read; the list is capped.
+        gaps: The spans of time without these frames, in order.
         complete: False if the end was reached and the file is cut off by an unknown number of frames.
     """
 
     n_decoded: int
     n_lost: int
     messages: tuple[str, ...] = ()
+    gaps: tuple[FrameGap, ...] = ()
     complete: bool = True
 
 

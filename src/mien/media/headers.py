@@ -7,6 +7,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 _ORIENTATION_TAG = 0x0112
 _WIDTH_TAG = 0x0100
@@ -227,7 +228,8 @@ def n_bytes_missing(path: Path) -> int:
     """Number of bytes that a video file declares but does not contain; 0 if its container declares no length.
 
     Args:
-        path: Path of the file; Matroska, WebM, AVI and WAV declare their length.
+        path: Path of the file; Matroska, WebM, AVI and WAV declare their length, a transport stream ends with a whole
+            packet and a Flash video with the length of its last tag.
 
     Raises:
         OSError: The file cannot be read.
@@ -235,8 +237,31 @@ def n_bytes_missing(path: Path) -> int:
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
         size = file.seek(0, 2)
+        if head.startswith(b"FLV\x01"):
+            return _flash_bytes(file, size)
+    stride = next((stride for stride, sync in _TS_STRIDES if _is_transport_stream(head, stride, sync)), 0)
+    if stride:
+        return -size % stride
     declared = _matroska_bytes(head) if head.startswith(_EBML_HEADER) else _riff_bytes(head)
     return max(0, declared - size)
+
+
+_TS_STRIDES = ((188, 0), (192, 4))  # bytes from packet to packet, and bytes before the sync byte of the first
+
+
+def _is_transport_stream(head: bytes, stride: int, sync: int) -> bool:
+    syncs = head[sync::stride]
+    return len(syncs) > 4 and set(syncs) == {0x47}
+
+
+def _flash_bytes(file: BinaryIO, size: int) -> int:
+    """Number of bytes after which the last tag of a Flash video ends; at least 1 if that is unknown."""
+    file.seek(max(0, size - 4))
+    (length,) = struct.unpack(">I", file.read(4).rjust(4, b"\0"))
+    if not 11 <= length <= size - 4:
+        return 1
+    file.seek(size - 4 - length)
+    return int(int.from_bytes(file.read(4)[1:]) + 11 != length)
 
 
 def _matroska_bytes(head: bytes) -> int:

@@ -4,15 +4,22 @@
 from __future__ import annotations
 
 import heapq
-from collections import deque
+from collections import OrderedDict, deque
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
+
+from mien.core import FrameGap
 
 _MAX_MESSAGES = 20
+_MAX_GAPS = 10_000
 _JUMP_BACK_S = 1.0  # a larger step back is a new clock (joined recordings), not reordered frames
 _GAP_STEPS = 4.0
 _GAP_S = 0.3
 _STEADY_AFTER = 10  # number of steps before a gap can be distinguished from an irregular stream
+_MISSED_STEPS = 1.5  # where bytes are missing, a longer step than this has room for a lost frame
+_RECENT_STEPS = 64
+_MAX_REORDERED = 16  # packets between the decoding and the presentation of a frame, at most (H.264)
 
 
 @dataclass(frozen=True)
@@ -33,7 +40,9 @@ class Timeline:
 
     A decoder drops damaged packets silently and delays and reorders the others, so neither a count of its frames nor
     a frame rate gives the index of a frame. Frames are output in the order of their timestamps, however: at each
-    frame, every packet with an earlier timestamp and no frame is lost. Memory is bounded by the delay of the decoder.
+    frame, every packet with an earlier timestamp and no frame is lost. Frames whose packets the container lost as well
+    leave only a step in time. Such a step counts as a loss where bytes of the file are damaged (`packet_sent`), never
+    otherwise: a recording may pause or change its frame rate. Memory is bounded by the delay of the decoder.
 
     Args:
         time_base_s: Seconds per timestamp unit.
@@ -41,7 +50,7 @@ class Timeline:
         step_s: Typical seconds between frames, used for frames without a timestamp.
         ordered: Whether packets carry presentation timestamps. False for AVI, whose timestamps follow the decoding
             order; lost frames are then only counted, at the end of the stream or at an error of the decoder.
-        all_shown: Whether every packet gives a frame. False for VP8, where only reported errors count as lost.
+        all_shown: Whether every packet that is sent gives a frame; if not, only reported errors count as lost.
 
     Examples:
         >>> timeline = Timeline(time_base_s=Fraction(1, 25), start_pts=0, step_s=0.04, ordered=True, all_shown=True)
@@ -51,6 +60,8 @@ class Timeline:
         [Place(index=0, time_s=0.0), Place(index=2, time_s=0.08)]
         >>> timeline.n_lost, timeline.messages
         (1, ('after 0.00 s (frame 0): 1 frames could not be decoded',))
+        >>> timeline.gaps
+        (FrameGap(from_s=0.04, to_s=0.08, n_frames=1),)
     """
 
     def __init__(
@@ -63,17 +74,23 @@ class Timeline:
         self._all_shown = all_shown
         self._n_sent = 0
         self._n_placed = 0
-        self._n_missing = 0
-        self._n_discarded = 0
+        self._n_accounted = 0  # packets without a frame that are counted already
+        self._n_lost = 0
         self._pending: list[int] = []
         self._skipped_pts: deque[int] = deque(maxlen=256)
         self._last_pts: int | None = None
+        self._n_unstamped = 0  # frames since that timestamp
         self._last_time_s: float | None = None
         self._next_index = 0
         self._clock_shift_s = 0.0
         self._n_estimated = 0
         self._n_steps = 0
         self._longest_step_s = 0.0
+        self._recent_steps_s: deque[float] = deque(maxlen=_RECENT_STEPS)
+        self._serials: OrderedDict[int, int] = OrderedDict()
+        self._damaged_serials: deque[int] = deque(maxlen=4 * _MAX_REORDERED)
+        self._gaps: list[FrameGap] = []
+        self._discarded = False
         self._messages: list[str] = []
         self._n_omitted = 0
 
@@ -89,8 +106,13 @@ class Timeline:
 
     @property
     def n_lost(self) -> int:
-        """Number of frames that were never output or were discarded."""
-        return self._n_missing + self._n_discarded
+        """Number of frames that were never output or were discarded; estimated where their packets are gone as well."""
+        return self._n_lost
+
+    @property
+    def gaps(self) -> tuple[FrameGap, ...]:
+        """Spans of time without their frames, in order; the last one takes in everything beyond the 10,000th."""
+        return tuple(self._gaps)
 
     @property
     def messages(self) -> tuple[str, ...]:
@@ -109,24 +131,55 @@ class Timeline:
         else:
             self._n_omitted += 1
 
-    def packet_sent(self, pts: int | None) -> None:
-        """Record the timestamp of a packet that is passed to the decoder."""
+    def begin_damaged(self, start_pts: int | None, n_frames: int) -> None:
+        """Record that bytes before the first packet are damaged.
+
+        Args:
+            start_pts: Timestamp at which the stream began; None if it is unknown: time 0 is the first intact frame.
+            n_frames: Estimated number of lost frames; used only where the start is unknown.
+        """
+        if start_pts is not None:
+            self._start_pts = start_pts
+        elif n_frames > 0:
+            self.note(f"about {n_frames} frames before the first one are gone: the file is damaged at its beginning")
+            self._lose(0.0, 0.0, n_frames)
+
+    def packet_sent(self, pts: int | None, *, damaged: bool = False) -> None:
+        """Record the timestamp of a packet that is passed to the decoder.
+
+        Args:
+            pts: Timestamp of the packet.
+            damaged: Whether bytes of the file before or in this packet are damaged.
+        """
         self._n_sent += 1
+        if damaged:
+            self._damaged_serials.append(self._n_sent)
+        if pts is None:
+            return
+        self._serials[pts] = self._n_sent
+        if len(self._serials) > 4 * _MAX_REORDERED:
+            self._serials.popitem(last=False)
         # An earlier timestamp belongs to a clock that was set back and has no place in the order.
-        in_order = pts is not None and (self._last_pts is None or pts > self._last_pts)
-        if self._tracked and pts is not None and in_order:
+        if self._tracked and (self._last_pts is None or pts > self._last_pts):
             heapq.heappush(self._pending, pts)
 
     def discard_last(self, reason: str) -> None:
         """Count the frame that was placed last as lost."""
         self.note(f"this frame is left out: {reason}")
-        self._n_discarded += 1
+        self._lose(self.now_s, self.now_s + self._step_s, 1)
+        self._discarded = True
 
     def packet_failed(self, pts: int | None) -> None:
         """Record a packet that the decoder rejected."""
-        if not self._tracked or pts is None:
-            self._n_missing += 1  # otherwise its timestamp stays pending and is counted later
+        if not self._tracked or pts is None:  # otherwise its timestamp stays pending and is counted later
+            self._n_accounted += 1
             self._next_index += 1
+            # Lost frames extend one gap until the next good frame closes it.
+            from_s = self._next_time_s
+            if self._discarded:
+                from_s = max(from_s, self._gaps[-1].to_s)
+            self._lose(from_s, from_s + self._step_s, 1)
+            self._discarded = True
 
     def stop_tracking(self) -> None:
         """Stop matching packets to frames for the rest of the stream."""
@@ -139,47 +192,122 @@ class Timeline:
         Returns:
             None for a frame that comes out of order, as in damaged streams; it is already counted as lost.
         """
-        if pts is not None and self._tracked:
-            if pts in self._skipped_pts:
+        n_failed = n_vanished = 0
+        if pts is not None:
+            if self._tracked and pts in self._skipped_pts:
                 self.note("a frame came out of order and is left out")
                 return None
-            self._skip_until(pts)
-        place = Place(self._next_index, self._time(pts))
-        self._watch_for_gap(place.time_s)
+            skipped = self._skip_until(pts) if self._tracked else []
+            n_failed, n_vanished = len(skipped), self._n_vanished([*skipped, pts])
+        from_s = self._next_time_s
+        time_s = self._time(pts)
+        if n_failed:
+            self.note(f"{n_failed} frames could not be decoded")
+        if n_vanished:
+            self.note(f"about {n_vanished} frames are gone, up to {time_s:.2f} s: bytes of the file are damaged here")
+        if n_failed + n_vanished:
+            self._lose(from_s, time_s, n_failed + n_vanished)
+            self._next_index += n_failed + n_vanished
+        elif self._discarded:
+            last = self._gaps[-1]
+            self._gaps[-1] = FrameGap(last.from_s, max(last.from_s, time_s), last.n_frames)
+        else:
+            self._watch_for_gap(time_s)
+        self._discarded = False
+        place = Place(self._next_index, time_s)
         self._next_index += 1
         self._n_placed += 1
-        self._last_pts = pts
+        if pts is None:
+            self._n_unstamped += 1
+        else:
+            self._last_pts, self._n_unstamped = pts, 0
         self._last_time_s = place.time_s
         return place
 
-    def finish(self, n_missing: int, duration_s: float | None) -> None:
+    def finish(self, n_missing: int, duration_s: float | None, *, damaged: bool = False) -> None:
         """Count what is missing at the end of the stream.
 
         Args:
             n_missing: Number of frames that the container declares without a packet.
-            duration_s: Declared duration in seconds; None if undeclared.
+            duration_s: Declared duration of the stream in seconds; None if undeclared.
+            damaged: Whether bytes after the last packet are damaged or missing.
         """
-        n_undecoded = self._n_sent - self._n_placed - self._n_missing
+        from_s = self._next_time_s
+        if self._discarded:
+            from_s = max(from_s, self._gaps[-1].to_s)
+        n_undecoded = self._n_sent - self._n_placed - self._n_accounted
+        step_s = self._typical_step_s()
         if self._all_shown and n_undecoded > 0:
             self.note(f"{n_undecoded} frames up to the end could not be decoded")
-            self._n_missing += n_undecoded
+        else:
+            n_undecoded = 0
+        n_at_end = max(0, n_missing)
         if n_missing > 0:
             self.note(f"the file ends here, {n_missing} frames before its declared end")
-            self._n_missing += n_missing
-        elif duration_s is not None and self.now_s + self._step_s < duration_s - max(_GAP_S, duration_s / 20):
-            self.note(f"the frames end here, the declared duration is {duration_s:.2f} s; the file may be cut off")
+        elif duration_s is not None:
+            missing_s = duration_s - from_s - n_undecoded * step_s
+            if damaged and missing_s > step_s / 2:
+                n_at_end = round(missing_s / step_s)
+                self.note(f"about {n_at_end} frames up to the declared end at {duration_s:.2f} s are gone")
+            elif missing_s > max(_GAP_S, duration_s / 20):
+                self.note(f"the frames end here, the declared duration is {duration_s:.2f} s; the file may be cut off")
+        if n_undecoded + n_at_end:
+            self._lose(from_s, from_s + (n_undecoded + n_at_end) * step_s, n_undecoded + n_at_end)
 
-    def _skip_until(self, pts: int) -> None:
-        n_missing = 0
+    @property
+    def _next_time_s(self) -> float:
+        """Time at which the frame after the latest one is due; 0 before the first frame."""
+        return 0.0 if self._last_time_s is None else self._last_time_s + self._typical_step_s()
+
+    def _typical_step_s(self) -> float:
+        """Recent mean step between frames; the declared one where it fits, since timestamps may be rounded."""
+        if len(self._recent_steps_s) < 3:
+            return self._step_s
+        mean_s = sum(self._recent_steps_s) / len(self._recent_steps_s)
+        return self._step_s if abs(mean_s / self._step_s - 1) < 0.05 else mean_s
+
+    def _lose(self, from_s: float, to_s: float, n_frames: int) -> None:
+        """Add lost frames as a gap, or to the gap that ends where they begin."""
+        self._n_lost += n_frames
+        last = self._gaps[-1] if self._gaps else None
+        if last is not None and (from_s < last.to_s + self._step_s / 2 or len(self._gaps) >= _MAX_GAPS):
+            self._gaps[-1] = FrameGap(last.from_s, max(last.to_s, to_s), last.n_frames + n_frames)
+        else:
+            self._gaps.append(FrameGap(from_s, max(from_s, to_s), n_frames))
+
+    def _skip_until(self, pts: int) -> list[int]:
+        """Timestamps of the packets before a frame that gave none."""
+        skipped = []
         while self._pending and self._pending[0] < pts:
-            self._skipped_pts.append(heapq.heappop(self._pending))
-            n_missing += 1
+            skipped.append(heapq.heappop(self._pending))
+        self._skipped_pts.extend(skipped)
+        self._n_accounted += len(skipped)
         if self._pending and self._pending[0] == pts:
             heapq.heappop(self._pending)
-        if n_missing:
-            self.note(f"{n_missing} frames could not be decoded")
-            self._n_missing += n_missing
-            self._next_index += n_missing
+        return skipped
+
+    def _n_vanished(self, stamps: list[int]) -> int:
+        """Number of frames without a packet between the latest frame and the given timestamps, estimated by time."""
+        if not self._damaged_serials:
+            return 0
+        typical_s = self._typical_step_s()
+        n_frames = 0
+        if self._last_pts is not None:
+            stamps = [self._last_pts, *stamps]
+        elif self._start_pts is not None and self._is_damaged_between(stamps[0], stamps[0]):
+            n_frames = max(0, round(float((stamps[0] - self._start_pts) * self._time_base_s) / typical_s))
+        for earlier, later in pairwise(stamps):
+            step_s = float((later - earlier) * self._time_base_s)
+            if step_s > _MISSED_STEPS * typical_s and self._is_damaged_between(earlier, later):
+                n_frames += max(1, round(step_s / typical_s) - 1)
+        return max(0, n_frames - self._n_unstamped)
+
+    def _is_damaged_between(self, earlier: int, later: int) -> bool:
+        serials = [self._serials[pts] for pts in (earlier, later) if pts in self._serials]
+        if not serials:
+            return False
+        first, last = min(serials) - _MAX_REORDERED, max(serials) + _MAX_REORDERED
+        return any(first < serial <= last for serial in self._damaged_serials)
 
     def _time(self, pts: int | None) -> float:
         if pts is None:
@@ -204,6 +332,8 @@ class Timeline:
             return
         step_s = time_s - self._last_time_s
         if self._n_steps >= _STEADY_AFTER and step_s > max(_GAP_S, _GAP_STEPS * self._longest_step_s):
-            self.note(f"no frame for {step_s:.2f} s, the longest gap so far; the file may be damaged here")
+            self.note(f"no frame for {step_s:.2f} s, the longest pause so far; no byte of the file is missing here")
         self._n_steps += 1
+        if len(self._recent_steps_s) < 3 or step_s < _GAP_STEPS * self._typical_step_s():
+            self._recent_steps_s.append(step_s)
         self._longest_step_s = max(self._longest_step_s, step_s)

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +15,7 @@ import av
 from av.container import InputContainer
 
 from mien.core import ConfigError, InputError
+from mien.media.damage import DamageWatch
 from mien.media.file_types import identify_file, require_file
 from mien.media.frames import DecodeReport, FrameConverter, VideoFrame, VideoInfo
 from mien.media.headers import n_bytes_missing
@@ -26,6 +28,7 @@ _MAX_READ_ERRORS = 100  # in a row, without a packet in between
 _FALLBACK_FPS = 25
 # A higher rate is the clock rate of a container without a frame rate.
 _MAX_FPS = 1000
+_AVI_HEADER = 8  # bytes of a chunk before its content
 _PAIRED_FIELDS = {"h264", "hevc"}  # codecs whose interlaced frames may come as two packets
 # FFmpeg's demuxers of single images and of text art, which accept almost any file.
 _NOT_VIDEO = {"adf", "bin", "idf", "image2", "tty", "xbin"}
@@ -111,12 +114,16 @@ class VideoReader:
         self._n_packets = 0
         self._complete = True
         self._open = True
+        self._frame_numbers: dict[int, int] = {}
+        self._number_shift = 0
+        self._hit_pts: deque[int | None] = deque(maxlen=64)
         # Absolute, since FFmpeg would read a relative name such as "data:1.mp4" as a protocol.
         try:
             self._n_bytes_missing = n_bytes_missing(path)
             self._container = open_container(str(path.absolute()))
         except (av.FFmpegError, OSError, ValueError) as error:
             raise InputError(f"{path}: cannot be opened as a video ({_reason(error)}); {_advice(error)}") from error
+        self._watch: DamageWatch | None = None
         try:
             self._prepare(threads)
         except BaseException:
@@ -135,6 +142,7 @@ class VideoReader:
             n_decoded=self._n_decoded,
             n_lost=self._timeline.n_lost,
             messages=self._timeline.messages,
+            gaps=self._timeline.gaps,
             complete=self._complete,
         )
 
@@ -173,15 +181,21 @@ class VideoReader:
         context.thread_count = 1 if threads == 0 and is_small else threads
         rates = (stream.average_rate, stream.guessed_rate)
         rate = next((rate for rate in rates if rate and rate <= _MAX_FPS), None)
+        self._is_avi = "avi" in container_names
         self._timeline = Timeline(
             time_base_s=Fraction(stream.time_base or Fraction(1, 1000)),
-            start_pts=stream.start_time,
+            start_pts=0 if self._is_avi else stream.start_time,
             step_s=float(1 / rate) if rate else 1 / _FALLBACK_FPS,
-            ordered="avi" not in container_names,
-            all_shown=context.name != "vp8",
+            ordered=not self._is_avi,
+            all_shown=True,
         )
+        self._watch = DamageWatch(self._path, container_names, context.name, stream.id)
+        if self._is_avi:
+            self._frame_numbers = {entry.pos + _AVI_HEADER: entry.timestamp for entry in _index_entries(stream)}
         # Only MP4 and its relatives list every frame; other containers guess or count otherwise.
         self._n_promised = stream.frames if "mov" in container_names else 0
+        # AVI declares a number as well, which is wrong in some files.
+        self._n_declared = stream.frames if self._is_avi else 0
         decoded = self._decoded()
         first = next(decoded, None)
         if first is None:
@@ -242,12 +256,19 @@ class VideoReader:
                 place = self._timeline.place(frame.pts)
                 if place is None:
                     continue
-                if frame.is_corrupt:
+                if frame.is_corrupt or frame.pts in self._hit_pts:
                     self._timeline.discard_last("its data are corrupt")
                     continue
                 self._n_decoded += 1
                 yield place, frame
-        self._timeline.finish(self._n_promised - self._n_packets, self._declared_duration_s())
+        self._finish()
+
+    def _finish(self) -> None:
+        damaged = bool(self._n_bytes_missing) or (self._watch is not None and self._watch.tail_damaged())
+        duration_s = self._declared_duration_s()
+        if self._n_declared and damaged and self._stream.time_base is not None:
+            duration_s = float(self._n_declared * self._stream.time_base)
+        self._timeline.finish(self._n_promised - self._n_packets, duration_s, damaged=damaged)
         if self._n_bytes_missing:
             self._complete = False
             self._timeline.note(f"the file is cut off, {self._n_bytes_missing} bytes before its end; copy it again")
@@ -255,14 +276,17 @@ class VideoReader:
     def _packets(self) -> Iterator[av.Packet[av.VideoStream]]:
         """Yield the readable packets of the stream and the empty one that flushes the decoder."""
         n_errors = 0
-        packets = self._container.demux(self._stream)
+        unreadable = False
+        # Packets of other streams are not decoded; their positions tell which bytes of the file belong to something.
+        packets = self._container.demux()
         while n_errors < _MAX_READ_ERRORS:
             try:
                 packet = next(packets, None)
             except av.FFmpegError as error:
                 n_errors += 1
+                unreadable = True
                 self._timeline.note(f"unreadable data ({_reason(error)})")
-                packets = self._container.demux(self._stream)
+                packets = self._container.demux()
                 continue
             except IndexError:
                 # PyAV fails on streams that appear late, as in a damaged transport stream. This happens after the last
@@ -271,13 +295,61 @@ class VideoReader:
             if packet is None:
                 return
             n_errors = 0
+            is_video = packet.stream_index == self._stream.index
+            if packet.size and self._watch is not None:
+                damaged = self._watch.packet(packet, is_video=is_video)
+                unreadable |= damaged
+                if self._watch.is_hit:
+                    self._hit_pts.append(packet.pts)
+            if not is_video:
+                continue
             if packet.size:
+                if not self._n_packets:
+                    self._begin(packet, damaged=unreadable)
                 self._n_packets += 1
-                if not packet.is_discard:  # an edit list hides it: it gives no frame
-                    self._timeline.packet_sent(packet.pts)
+                unreadable |= self._renumber(packet)
+                # An edit list hides a packet that is discarded: it gives no frame.
+                if not packet.is_discard and not self._is_hidden(packet):
+                    self._timeline.packet_sent(packet.pts, damaged=unreadable)
+                    unreadable = False
             yield packet
 
+    def _begin(self, packet: av.Packet[av.VideoStream], *, damaged: bool) -> None:
+        """Find what is lost before the first packet of the stream."""
+        names = self._container.format.name.split(",")
+        if damaged and ("matroska" in names or "flv" in names):
+            self._timeline.begin_damaged(0, 0)
+        elif damaged and packet.pos and self._watch is not None and not {"mov", "avi"} & set(names):
+            # The clock may have begun anywhere, so bytes are the only measure.
+            rate, duration_s = self._stream.average_rate or _FALLBACK_FPS, self._declared_duration_s() or 0.0
+            share = min(packet.pos / max(1, self._watch.size - packet.pos), 100.0)
+            self._timeline.begin_damaged(None, round(duration_s * float(rate) * share))
+
+    def _is_hidden(self, packet: av.Packet[av.VideoStream]) -> bool:
+        """Whether a packet of VP8 holds a frame that is only a reference of others (RFC 6386, 9.1)."""
+        return self._stream.codec_context.name == "vp8" and not bytes(packet)[0] >> 4 & 1
+
+    def _renumber(self, packet: av.Packet[av.VideoStream]) -> bool:
+        """Give a packet of an AVI file the number of its frame, which FFmpeg counts on over lost packets.
+
+        Returns:
+            Whether packets are lost before this one.
+        """
+        if not self._is_avi or packet.dts is None:
+            return False
+        number = self._frame_numbers.get(-1 if packet.pos is None else packet.pos, 0)
+        n_before = self._number_shift
+        self._number_shift = max(n_before, number - packet.dts)
+        packet.dts += self._number_shift
+        if packet.pts is not None:
+            packet.pts = packet.dts  # AVI has no presentation timestamps: those of FFmpeg are guesses
+        return self._number_shift > n_before or (self._n_packets == 1 and number > 0)
+
     def _declared_duration_s(self) -> float | None:
+        # Matroska declares the end of each track on the clock of the file.
+        end_s = _clock_seconds(self._stream.metadata.get("DURATION", ""))
+        if end_s is not None:
+            return max(0.0, end_s - self._timeline.start_s)
         if self._stream.duration is not None and self._stream.time_base is not None:
             return float(self._stream.duration * self._stream.time_base)
         return self._container.duration / av.time_base if self._container.duration else None
@@ -309,6 +381,22 @@ def open_container(name: str) -> InputContainer:
         lenient: dict[str, Any] = {"metadata_errors": "replace"}
         container: InputContainer = av.open(name, "r", container_options=_OPEN_OPTIONS, **lenient)
         return container
+
+
+def _index_entries(stream: av.VideoStream) -> Sequence[Any]:
+    """The container's index of a stream; empty before PyAV 16, which does not give it."""
+    entries: Sequence[Any] = getattr(stream, "index_entries", ())
+    return entries
+
+
+def _clock_seconds(text: str) -> float | None:
+    """Seconds of a time such as 00:01:02.5; None if it is none."""
+    parts = text.strip("\0 ").split(":")
+    try:
+        hours, minutes, seconds = (float(part) for part in parts)
+    except ValueError:
+        return None
+    return 3600 * hours + 60 * minutes + seconds
 
 
 def _reason(error: Exception) -> str:
