@@ -6,7 +6,7 @@ Every image inside mien is (H, W, 3) uint8 RGB, C-contiguous and upright.
 
 from mien.media.audio_stream import SPEECH_RATE_HZ, audio_blocks
 from mien.media.camera import CameraReader, Capture, open_camera
-from mien.media.drawing import RecentHeads, anonymize_faces, draw_faces
+from mien.media.drawing import RecentHeads, anonymize_faces, blank_frame, draw_faces
 from mien.media.frames import DecodeReport, FrameSource, VideoFrame, VideoInfo
 from mien.media.images import (
     MAX_PIXELS,
@@ -43,6 +43,7 @@ __all__ = [
     "anonymize_faces",
     "as_rgb",
     "audio_blocks",
+    "blank_frame",
     "cut_box",
     "decode_image",
     "draw_faces",

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import av
 

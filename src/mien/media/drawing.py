@@ -409,3 +409,23 @@ def _overlap(first: Rectangle, second: Rectangle) -> int:
     across = min(first[2], second[2]) - max(first[0], second[0])
     down = min(first[3], second[3]) - max(first[1], second[1])
     return max(across, 0) * max(down, 0)
+
+
+def blank_frame(width: int, height: int, text: str) -> Image:
+    """A dark image with one line of text, for a time whose frames are lost.
+
+    Args:
+        width: Width in pixels.
+        height: Height in pixels.
+        text: The line; it is cut off where the image is narrower.
+
+    Examples:
+        >>> blank_frame(64, 48, "lost").shape
+        (48, 64, 3)
+    """
+    canvas = np.full((height, width, 3), 24, np.uint8)
+    line_px = max(8, min(height // 12, 24))
+    while line_px > 8 and _text_width(text, line_px) > width:
+        line_px -= 1
+    _put_text(canvas, text, max(0, (width - _text_width(text, line_px)) // 2), (height - line_px) // 2, line_px)
+    return canvas

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import av
 from av.container import InputContainer
@@ -278,7 +278,7 @@ class VideoReader:
         n_errors = 0
         unreadable = False
         # Packets of other streams are not decoded; their positions tell which bytes of the file belong to something.
-        packets = self._container.demux()
+        packets = self._demux()
         while n_errors < _MAX_READ_ERRORS:
             try:
                 packet = next(packets, None)
@@ -286,7 +286,7 @@ class VideoReader:
                 n_errors += 1
                 unreadable = True
                 self._timeline.note(f"unreadable data ({_reason(error)})")
-                packets = self._container.demux()
+                packets = self._demux()
                 continue
             except IndexError:
                 # PyAV fails on streams that appear late, as in a damaged transport stream. This happens after the last
@@ -297,8 +297,7 @@ class VideoReader:
             n_errors = 0
             is_video = packet.stream_index == self._stream.index
             if packet.size and self._watch is not None:
-                damaged = self._watch.packet(packet, is_video=is_video)
-                unreadable |= damaged
+                unreadable |= self._watch.packet(packet, is_video=is_video)
                 if self._watch.is_hit:
                     self._hit_pts.append(packet.pts)
             if not is_video:
@@ -313,6 +312,10 @@ class VideoReader:
                     self._timeline.packet_sent(packet.pts, damaged=unreadable)
                     unreadable = False
             yield packet
+
+    def _demux(self) -> Iterator[av.Packet[av.VideoStream]]:
+        """Packets of all streams; those of the others are never decoded, so that their type does not matter."""
+        return cast("Iterator[av.Packet[av.VideoStream]]", self._container.demux())
 
     def _begin(self, packet: av.Packet[av.VideoStream], *, damaged: bool) -> None:
         """Find what is lost before the first packet of the stream."""

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +12,7 @@ from typing import Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
-from mien.core import ConfigError, FaceSelector, Frame, OutputError, Outputs
+from mien.core import ConfigError, FaceSelector, Frame, FrameGap, OutputError, Outputs
 from mien.media import (
     SAVE_SUFFIXES,
     VIDEO_SAVE_SUFFIXES,
@@ -21,6 +21,7 @@ from mien.media import (
     VideoInfo,
     VideoWriter,
     anonymize_faces,
+    blank_frame,
     draw_faces,
     save_image,
 )
@@ -35,6 +36,14 @@ class Overlay(Protocol):
 
     def write(self, frame: Frame) -> None:
         """Draw one frame."""
+
+    def show_gaps(self, gaps: Sequence[FrameGap], until_s: float) -> None:
+        """Show the lost frames before a time, in order, as blank images.
+
+        Args:
+            gaps: All gaps that are known so far.
+            until_s: Time of the next frame to write; infinity after the last one.
+        """
 
     def __enter__(self) -> Self: ...
 
@@ -68,6 +77,9 @@ class NoOverlay:
     """Draws nothing."""
 
     def write(self, frame: Frame) -> None:
+        """Do nothing."""
+
+    def show_gaps(self, gaps: Sequence[FrameGap], until_s: float) -> None:
         """Do nothing."""
 
     def __enter__(self) -> Self:
@@ -118,7 +130,10 @@ class VideoOverlay:
         fps = (info.average_fps or _FALLBACK_FPS) / every
         self._writer = VideoWriter(path, info.width, info.height, fps=fps)
         self._painter = painter
+        self._size = info.width, info.height
         self._start_s: float | None = None
+        self._last_s = 0.0
+        self._n_gaps_shown = 0
 
     def write(self, frame: Frame) -> None:
         """Draw the faces and append the frame.
@@ -131,6 +146,24 @@ class VideoOverlay:
         if self._start_s is None:
             self._start_s = frame.time_s  # an overlay of a later part must not begin with minutes of nothing
         self._writer.write(self._painter(frame.image, frame), frame.time_s - self._start_s)
+        self._last_s = frame.time_s
+
+    def show_gaps(self, gaps: Sequence[FrameGap], until_s: float) -> None:
+        """Write a blank image where each gap begins; the next frame ends it. See `Overlay.show_gaps`.
+
+        Raises:
+            OutputError: The disk is full or the file cannot be written.
+        """
+        for gap in gaps[self._n_gaps_shown :]:
+            if gap.from_s >= until_s:
+                return
+            self._n_gaps_shown += 1
+            if self._start_s is None or gap.from_s <= self._last_s:
+                continue  # before the range of this overlay
+            blank = blank_frame(*self._size, f"no picture: {gap.from_s:.1f} to {gap.to_s:.1f} s are lost")
+            self._writer.write(blank, gap.from_s - self._start_s)
+            if until_s == float("inf"):
+                self._writer.write(blank, gap.to_s - self._start_s)
 
     def __enter__(self) -> Self:
         self._writer.__enter__()

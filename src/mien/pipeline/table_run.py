@@ -181,8 +181,11 @@ class _TableRun:
                         faces = self._choice.of(frame.faces)
                         writer.append(media.name, replace(frame, faces=faces))
                         n_frames, n_faces = n_frames + 1, n_faces + len(faces)
+                        if self._drawing is not None:
+                            overlay.show_gaps(run.report.gaps, frame.time_s)
                         overlay.write(frame)
                         self._show(media, number, run, n_frames, n_faces)
+                    overlay.show_gaps(run.report.gaps, float("inf"))
                     if self._choice.rule == "track" and not n_faces:
                         remarks = (f"there is no track {self._choice.track_id} here; analyse all faces to see them",)
                 except InputError as error:
@@ -205,6 +208,7 @@ class _TableRun:
                             n_faces=n_faces,
                             messages=run.report.messages + remarks,
                             complete=run.report.complete,
+                            gaps=run.report.gaps,
                         )
                         self._records.append(record)
                         self._emit(record)

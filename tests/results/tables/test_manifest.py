@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mien._version import __version__
-from mien.core import ConfigError, InputError, OutputError
+from mien.core import ConfigError, FrameGap, InputError, OutputError
 from mien.results import (
     FAILURES_NAME,
     SCHEMA_VERSION,
@@ -40,6 +40,7 @@ MANIFEST = RunManifest(
             n_rows=120,
             n_faces=110,
             messages=("2 frames are damaged",),
+            gaps=(FrameGap(1.5, 1.58, 2),),
         ),
     ),
     failures=(InputFailure(path="clips/caf\udce9.mp4", reason="is empty"),),
@@ -152,6 +153,14 @@ def test_a_manifest_of_an_earlier_version_is_read_under_the_current_names(tmp_pa
     assert RunManifest.load(tmp_path / "t.parquet") == manifest
 
 
+@pytest.mark.parametrize("gaps", ['[{"from_s": 1}]', "[3]", '[{"from_s": "a", "to_s": 2, "n_frames": 1}]', "4"])
+def test_gaps_that_are_none_are_refused(tmp_path: Path, gaps: str) -> None:
+    text = OLD_MANIFEST.replace('"complete": true', f'"complete": true, "gaps": {gaps}')
+    manifest_path(tmp_path / "t.parquet").write_text(text)
+    with pytest.raises(InputError, match="is no run manifest or is damaged"):
+        RunManifest.load(tmp_path / "t.parquet")
+
+
 def test_the_list_of_failures_is_kept_while_it_is_true(tmp_path: Path) -> None:
     there, gone = tmp_path / "a.mp4", tmp_path / "gone.mp4"
     there.touch()
@@ -162,7 +171,7 @@ def test_the_list_of_failures_is_kept_while_it_is_true(tmp_path: Path) -> None:
     new = failure_rows(MANIFEST.failures, [partly])
     update_failures(tmp_path, new, ["b.mp4"])
     assert read_failures(tmp_path) == [older[0], *new]
-    assert new[1] == FailureRow("b.mp4", "PartlyDecoded", "2 of 100 frames lost; 2 frames are damaged")
+    assert new[1] == FailureRow("b.mp4", "PartlyDecoded", "2 of 100 frames lost (1.50 to 1.58 s); 2 frames are damaged")
     assert update_failures(tmp_path, [], [str(there), "b.mp4", "clips/caf\udce9.mp4"]) is None
     assert not (tmp_path / FAILURES_NAME).exists()
 

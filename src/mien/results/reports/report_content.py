@@ -114,6 +114,12 @@ def manifest_facts(table: Path) -> list[tuple[str, str]]:
         facts.append(
             ("input", f"{record.path}: {record.n_frames_decoded} frames{lost}, {record.n_faces} faces{digest}")
         )
+        facts += [
+            ("lost", f"{gap.from_s:.2f} to {gap.to_s:.2f} s: {gap.n_frames} frames, blank in the timelines")
+            for gap in record.gaps[:_TOP]
+        ]
+        if len(record.gaps) > _TOP:
+            facts.append(("lost", f"{len(record.gaps) - _TOP} more places, all in the manifest"))
         facts += [("remark", message) for message in list(dict.fromkeys(record.messages))[:_TOP]]
     if len(manifest.inputs) > _MAX_FAILURES:
         facts.append(("inputs", f"{len(manifest.inputs) - _MAX_FAILURES} more in the manifest"))

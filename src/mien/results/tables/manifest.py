@@ -8,7 +8,7 @@ import errno
 import hashlib
 import io
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from types import MappingProxyType, NoneType
 from typing import Any, NoReturn, Self, TypeVar
 
 from mien._version import __version__
-from mien.core import ConfigError, InputError, OutputError, path_exists, printable, source_path
+from mien.core import ConfigError, FrameGap, InputError, OutputError, path_exists, printable, source_path
 from mien.results.files import atomic_write, output_errors
 from mien.results.tables.schema import SCHEMA_VERSION, with_current_keys
 from mien.results.tables.table_formats import guarded, unguarded
@@ -39,11 +39,12 @@ class InputRecord:
         sha256: SHA-256 of the file, hexadecimal; None for a camera.
         size_bytes: Size of the file; None for a camera.
         n_frames_decoded: Number of frames that were decoded.
-        n_frames_lost: Number of frames that the file promised but that could not be decoded.
+        n_frames_lost: Number of frames that could not be decoded or are gone; estimated where their data are gone too.
         n_rows: Number of rows written to the table.
         n_faces: Number of rows with a face.
         messages: Sentences for the user.
         complete: False where the file is cut off, so that the number of missing frames is not known.
+        gaps: Spans of time whose frames are lost, in order.
     """
 
     path: str
@@ -56,6 +57,13 @@ class InputRecord:
     n_faces: int
     messages: tuple[str, ...] = ()
     complete: bool = True
+    gaps: tuple[FrameGap, ...] = ()
+
+    def __post_init__(self) -> None:
+        gaps = tuple(gap if isinstance(gap, FrameGap) else FrameGap(**gap) for gap in self.gaps)
+        if not all(isinstance(value, (int, float)) for gap in gaps for value in (gap.from_s, gap.to_s, gap.n_frames)):
+            raise TypeError(f"gaps of {self.path} must be numbers")
+        object.__setattr__(self, "gaps", gaps)
 
     @property
     def whole(self) -> bool:
@@ -281,9 +289,20 @@ def failure_rows(failures: Iterable[InputFailure], records: Iterable[InputRecord
     for record in records:
         if not record.whole and record.path not in rows:
             lost = f"{record.n_frames_lost} of {record.n_frames_decoded + record.n_frames_lost} frames lost"
+            lost += _spans_text(record.gaps)
             message = "; ".join([*([lost] if record.n_frames_lost else []), *record.messages[:1]])
             rows[record.path] = FailureRow(record.path, PARTLY_DECODED, message)
     return list(rows.values())
+
+
+_MAX_SPANS = 3
+
+
+def _spans_text(gaps: Sequence[FrameGap]) -> str:
+    """The first spans of time without frames, for a message."""
+    spans = [f"{gap.from_s:.2f} to {gap.to_s:.2f} s" for gap in gaps[:_MAX_SPANS]]
+    more = [f"{len(gaps) - _MAX_SPANS} more"] if len(gaps) > _MAX_SPANS else []
+    return f" ({', '.join([*spans, *more])})" if gaps else ""
 
 
 def read_failures(folder: Path) -> list[FailureRow]:
