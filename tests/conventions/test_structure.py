@@ -14,7 +14,6 @@ MIN_MIRRORED = 0.9
 
 # Module under `MIN_LINES` lines -> why it is not part of its neighbour.
 SMALL = {
-    "__main__.py": "python -m mien needs this file",
     "_version.py": "pyproject.toml reads the version from it",
     "cli/recordings/compound.py": "one module per command",
     "cli/recordings/report.py": "one module per command",

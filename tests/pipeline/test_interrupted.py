@@ -81,6 +81,48 @@ def test_ctrl_c_before_the_first_frame_leaves_an_older_table_alone(
     assert not Path(f"{table}.parts").exists()
 
 
+@needs_posix
+@pytest.mark.parametrize("n_signals", [1, 3])
+@pytest.mark.parametrize("ending", [".parquet", ".csv"])
+def test_ctrl_c_at_every_moment_of_the_finish_leaves_a_table_with_its_manifest(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str, n_signals: int
+) -> None:
+    analyzer = Analyzer(threads=1)
+    monkeypatch.setattr(sys.modules["mien.pipeline.table_run"], "Analyzer", lambda *_, **__: analyzer)
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    fsync, n_syncs = os.fsync, 0
+
+    def interrupt(at: int) -> Any:
+        def interrupted_fsync(descriptor: int) -> None:
+            nonlocal n_syncs
+            n_syncs += 1
+            if n_syncs == at:
+                for _ in range(n_signals):
+                    signal.raise_signal(signal.SIGINT)
+            fsync(descriptor)
+
+        return interrupted_fsync
+
+    try:
+        for at in range(1, 50):
+            n_syncs = 0
+            table = tmp_path / str(at) / f"t{ending}"
+            monkeypatch.setattr(os, "fsync", interrupt(at))
+            try:
+                analyze(clip, table)
+            except KeyboardInterrupt:
+                pass
+            else:
+                assert at == n_syncs + 1, "an interrupt was lost"
+                break
+            assert read_table(table).num_rows == N_FRAMES
+            assert manifest(table)["inputs"][0]["n_rows"] == N_FRAMES
+            assert sorted(path.name for path in table.parent.iterdir()) == [table.name, manifest_path(table).name]
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    assert at > 4
+
+
 @pytest.fixture
 def endless(clip: Path, tmp_path: Path) -> Path:
     """A clip of some minutes: no test waits for its end."""

@@ -114,8 +114,10 @@ def reporter(view: RunView) -> Callable[[Event], None]:
                 _say_input(view, event)
             case InputFailure(path=path, reason=reason, error=error):
                 view.say("failure", f"failed: {reason}", path=path, reason=reason, error=error)
-            case TableWritten(table):
-                view.say("table", f"wrote {table}", table=str(table), manifest=str(manifest_path(table)))
+            case TableWritten(table=table, replaced=replaced):
+                message = f"wrote {table}" + (", in place of the table of an earlier run" if replaced else "")
+                facts = {"table": str(table), "manifest": str(manifest_path(table)), "replaced": replaced}
+                view.say("table", message, **facts)
             case TablesSkipped(tables, n_inputs):
                 message = f"skipped {len(tables)} of {counted(n_inputs, 'input')}: finished before and unchanged"
                 view.say("skipped", message, n_tables=len(tables), n_inputs=n_inputs)

@@ -3,7 +3,7 @@
 
 from mien.jobs.engine import ENGINES, Done, Emit, Engine, Event, Failed, FakeEngine, Message, Setup, Work, create_engine
 from mien.jobs.local import LocalEngine
-from mien.jobs.signals import sigterm_as_interrupt
+from mien.jobs.signals import InterruptGate, deferred_interrupts, gated_interrupts, sigterm_as_interrupt
 from mien.jobs.streams import batched, map_in_order, prefetch
 
 __all__ = [
@@ -14,12 +14,15 @@ __all__ = [
     "Event",
     "Failed",
     "FakeEngine",
+    "InterruptGate",
     "LocalEngine",
     "Message",
     "Setup",
     "Work",
     "batched",
     "create_engine",
+    "deferred_interrupts",
+    "gated_interrupts",
     "map_in_order",
     "prefetch",
     "sigterm_as_interrupt",

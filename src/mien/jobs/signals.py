@@ -6,12 +6,16 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_CLEAN_UP_S = 2.0
+
+Counter = TypeVar("Counter", bound="PendingInterrupts")
 
 
 class PendingInterrupts:
@@ -27,6 +31,54 @@ class PendingInterrupts:
     def count(self, _signal: int, _frame: FrameType | None) -> None:
         """Signal handler that counts the interrupt."""
         self.n += 1
+
+    def forward(self, n: int) -> None:
+        """Count interrupts that an inner block has deferred."""
+        self.n += n
+
+
+class InterruptGate(PendingInterrupts):
+    """Counter of interrupts that also raises KeyboardInterrupt while it is open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._is_open = False
+        self._raised_s = float("-inf")
+
+    def count(self, _signal: int, _frame: FrameType | None) -> None:
+        """Signal handler that counts the interrupt and raises it if the gate is open.
+
+        Once raised, further ones are only counted for a moment, so that a second Ctrl-C does not end the clean-up of
+        the first. After that they are raised again, since an exception in a callback of a library is lost.
+        """
+        self.n += 1
+        self._raise_if_open()
+
+    def forward(self, n: int) -> None:
+        """Count interrupts that an inner block has deferred, and raise if the gate is open."""
+        self.n += n
+        self._raise_if_open()
+
+    def _raise_if_open(self) -> None:
+        now_s = time.monotonic()
+        if self._is_open and now_s - self._raised_s > _CLEAN_UP_S:
+            self._raised_s = now_s
+            raise KeyboardInterrupt
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """A block that interrupts may end; one that came before the block ends it at once.
+
+        Raises:
+            KeyboardInterrupt: There was an interrupt.
+        """
+        self._is_open = True
+        try:
+            if self.n:
+                raise KeyboardInterrupt
+            yield
+        finally:
+            self._is_open = False
 
 
 @contextmanager
@@ -52,7 +104,42 @@ def deferred_interrupts() -> Iterator[PendingInterrupts]:
         stopped after the block
         >>> _ = signal.signal(signal.SIGINT, before)
     """
-    pending = PendingInterrupts()
+    with _counted(PendingInterrupts()) as pending:
+        yield pending
+
+
+@contextmanager
+def gated_interrupts() -> Iterator[InterruptGate]:
+    """As `deferred_interrupts`, but for the blocks that `InterruptGate.open` marks as ready to end early.
+
+    Raises:
+        KeyboardInterrupt: There was an interrupt outside of these blocks.
+
+    Examples:
+        >>> import signal
+        >>> before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        >>> try:
+        ...     with gated_interrupts() as gate:
+        ...         try:
+        ...             with gate.open():
+        ...                 signal.raise_signal(signal.SIGINT)
+        ...         except KeyboardInterrupt:
+        ...             print("work stopped")
+        ...         signal.raise_signal(signal.SIGINT)
+        ...         print("results saved")
+        ... except KeyboardInterrupt:
+        ...     print("stopped after the block")
+        work stopped
+        results saved
+        stopped after the block
+        >>> _ = signal.signal(signal.SIGINT, before)
+    """
+    with _counted(InterruptGate()) as gate:
+        yield gate
+
+
+@contextmanager
+def _counted(pending: Counter) -> Iterator[Counter]:
     if threading.current_thread() is not threading.main_thread():
         yield pending
         return
@@ -66,8 +153,14 @@ def deferred_interrupts() -> Iterator[PendingInterrupts]:
     finally:
         for each, handler in deferred.items():
             signal.signal(each, handler)
-    if pending.n:
-        raise KeyboardInterrupt
+    if not pending.n:
+        return
+    for handler in deferred.values():
+        outer = getattr(handler, "__self__", None)
+        if isinstance(outer, PendingInterrupts):
+            outer.forward(pending.n)  # the outer block decides when it ends
+            return
+    raise KeyboardInterrupt
 
 
 @contextmanager
@@ -123,7 +216,11 @@ def sigterm_as_interrupt() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # Python handles signals in its main thread alone
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = signal.getsignal(signal.SIGTERM)
+    if before != signal.SIG_DFL:
+        yield  # the caller has chosen what happens
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     finally:

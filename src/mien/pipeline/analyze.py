@@ -21,12 +21,13 @@ from mien.core import (
     PathName,
     VideoOptions,
     options_json,
+    private_files,
     row_options,
     with_shortcuts,
 )
 from mien.faces import parse_detector
 from mien.inference import bundle_digest, is_model_file, load_spec, usable_cores
-from mien.jobs import Engine, LocalEngine, create_engine
+from mien.jobs import Engine, LocalEngine, create_engine, deferred_interrupts
 from mien.pipeline.overlay import Drawing
 from mien.pipeline.plan import Plan, TablePlan, make_plan
 from mien.pipeline.postprocessing.convert import convert_to_openface, file_names, is_openface_file
@@ -154,15 +155,16 @@ def _run(
         n_inputs=plan.n_named,
     )
     progress = RunProgress(n_inputs=plan.n_named, on_progress=on_progress, on_event=on_event)
-    with _ready_folder(plan, progress):
-        _run_tables(plan, settings, engine, progress)
-    if outputs.openface is not None:
-        _write_openface(plan, Path(outputs.openface), progress)
-    if outputs.report is not None and progress.tables:
-        tables = _result(plan, progress).tables
-        sources = [media.path for media in plan.inputs if media.path is not None]
-        for note in write_report(tables, outputs.report, frames=outputs.report_frames, within=sources):
-            progress.add(Note(note))
+    with private_files(private=outputs.private):
+        with _ready_folder(plan, progress):
+            _run_tables(plan, settings, engine, progress)
+        if outputs.openface is not None:
+            _write_openface(plan, Path(outputs.openface), progress)
+        if outputs.report is not None and progress.tables:
+            tables = _result(plan, progress).tables
+            sources = [media.path for media in plan.inputs if media.path is not None]
+            for note in write_report(tables, outputs.report, frames=outputs.report_frames, within=sources):
+                progress.add(Note(note))
     return _result(plan, progress)
 
 
@@ -309,8 +311,9 @@ def _ready_folder(plan: Plan, progress: RunProgress) -> Iterator[None]:
         try:
             yield
         finally:
-            rows = failure_rows(progress.failures, progress.records)
-            listed = update_failures(plan.folder, rows, progress.done)
+            with deferred_interrupts():
+                rows = failure_rows(progress.failures, progress.records)
+                listed = update_failures(plan.folder, rows, progress.done)
         if listed is not None:
             progress.add(FailuresListed(listed))
 

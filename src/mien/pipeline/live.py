@@ -26,12 +26,22 @@ from mien.core import (
     PathName,
     VideoOptions,
     options_json,
+    private_files,
     refuse_unused,
     with_shortcuts,
 )
+from mien.jobs import deferred_interrupts
 from mien.media import FrameSource, VideoFrame, find_inputs, open_camera, open_video
 from mien.pipeline.media_run import schema_for_analyzer, settings_metadata
-from mien.results import InputRecord, RunManifest, TableWriter
+from mien.results import (
+    InputRecord,
+    OutputFile,
+    RunManifest,
+    TableWriter,
+    check_outputs,
+    manifest_path,
+    refuse_other_file,
+)
 
 
 class LiveTable:
@@ -78,6 +88,12 @@ class LiveTable:
         return self
 
     def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with deferred_interrupts():  # the table and its manifest belong together
+            self._finish(kind, error, trace)
+
+    def _finish(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         n_rows = self._writer.n_rows
@@ -189,7 +205,11 @@ def live(
         outputs or Outputs(),
     )
     refuse_unused(frames, ("stop_s",), "live")
-    refuse_unused(files, ("table", "landmarks"), "live")
+    refuse_unused(files, ("table", "landmarks", "private"), "live")
+    if files.table is not None:
+        table = OutputFile("--out", Path(files.table), is_table=True)
+        check_outputs([table, OutputFile("--out", manifest_path(table.path))], _input_files(source))
+        refuse_other_file(table)
     # No generator up to here, so that mistakes show at the call and not at the first frame.
     return _live(source, config, frames.stop_s, files, clock)
 
@@ -202,6 +222,7 @@ def _live(
     clock: Clock,
 ) -> Generator[LiveFrame, None, None]:
     with ExitStack() as stack:
+        stack.enter_context(private_files(private=outputs.private))
         # The camera first: that it is missing should not take the seconds that models take to load.
         opened, is_file = _open_source(source)
         stack.callback(opened.close)
@@ -316,6 +337,10 @@ class NewestFrame:
             with self._changed:
                 self._ended = True
                 self._changed.notify_all()
+
+
+def _input_files(source: PathName | FrameSource) -> list[tuple[str, PathName]]:
+    return [("the input", source)] if isinstance(source, (str, os.PathLike)) else []
 
 
 def _open_source(source: PathName | FrameSource) -> tuple[FrameSource, bool]:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.core import ConfigError, FaceSelector, Frame, FrameGap, OutputError, Outputs
+from mien.jobs import deferred_interrupts
 from mien.media import (
     SAVE_SUFFIXES,
     VIDEO_SAVE_SUFFIXES,
@@ -172,7 +173,8 @@ class VideoOverlay:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._writer.__exit__(kind, error, trace)
+        with deferred_interrupts():  # a second Ctrl-C must not cost the frames that the first one leaves
+            self._writer.__exit__(kind, error, trace)
 
 
 @dataclass(frozen=True, kw_only=True)

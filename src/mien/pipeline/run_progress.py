@@ -54,9 +54,11 @@ class TableWritten:
 
     Attributes:
         table: Path of the table.
+        replaced: Whether it took the place of a table of an earlier run.
     """
 
     table: Path
+    replaced: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ class RunProgress:
                 self.done.add(event.path)
             case Note(message):
                 self.notes.append(message)
-            case TableWritten(table):
+            case TableWritten(table=table):
                 self.tables.append(table)
             case TablesSkipped(tables):
                 self.tables.extend(tables)

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mien.affect import Analyzer
-from mien.core import AnalyzerConfig, FaceSelector, InputError, Outputs, VideoOptions, source_name
-from mien.jobs import Emit, Work
+from mien.core import AnalyzerConfig, FaceSelector, InputError, Outputs, VideoOptions, private_files, source_name
+from mien.jobs import Emit, InterruptGate, Work, gated_interrupts
 from mien.media import MediaInput, VideoInfo
 from mien.pipeline.media_run import MediaRun, open_run, schema_for_analyzer, settings_metadata
 from mien.pipeline.overlay import Drawing, NoOverlay, Overlay
@@ -53,7 +53,8 @@ class RunSettings:
         analyzer = Analyzer(config)
 
         def work(plan: TablePlan, emit: Emit) -> None:
-            _TableRun(self, analyzer, plan, emit).write()
+            with private_files(private=self.outputs.private):  # a worker of a cluster has a mask of its own
+                _TableRun(self, analyzer, plan, emit).write()
 
         return work
 
@@ -78,15 +79,21 @@ class _TableRun:
         Raises:
             OutputError: The table, its manifest or the overlay cannot be written.
         """
+        with gated_interrupts() as gate:  # reading may end early, writing what was read may not
+            self._write(gate)
+
+    def _write(self, gate: InterruptGate) -> None:
         started = datetime.now(UTC)
+        replaced = self._plan.table.exists()
         with ExitStack() as stack:
             try:
-                work_key = self._work_key()
-                lone = self._open_lone(stack)
+                with gate.open():
+                    work_key = self._work_key()
+                    lone = self._open_lone(stack)
             except InputError as error:
                 self._fail(self._plan.inputs[0], error)
                 return
-            stopped_by = self._write_table(work_key, lone)
+            stopped_by = self._write_table(work_key, lone, gate)
         if not self._records:
             return
         # Only a table that was finished gets here: a manifest must never describe an older one of the same name.
@@ -100,7 +107,7 @@ class _TableRun:
             failures=tuple(self._failures),
             stopped=stopped_by is not None,
         ).save(self._plan.table)
-        self._emit(TableWritten(self._plan.table))
+        self._emit(TableWritten(self._plan.table, replaced=replaced))
         if stopped_by is not None:
             raise stopped_by
 
@@ -114,7 +121,9 @@ class _TableRun:
             return None
         return stack.enter_context(open_run(self._plan.inputs[0], self._settings.video))
 
-    def _write_table(self, work_key: dict[str, str], lone: MediaRun | None) -> BaseException | None:
+    def _write_table(
+        self, work_key: dict[str, str], lone: MediaRun | None, gate: InterruptGate
+    ) -> BaseException | None:
         """Write the rows of every input; what ended the run early, if there are rows that it must not cost."""
         settings, plan = self._settings, self._plan
         about = {**settings_metadata(settings.analyzer, settings.video), **work_key, **_stream_offset(lone)}
@@ -125,8 +134,9 @@ class _TableRun:
                 for message in writer.messages:
                     self._emit(Note(message))
                 try:
-                    for number, media in enumerate(plan.inputs, plan.first_number):
-                        self._read(media, number, writer, lone)
+                    with gate.open():
+                        for number, media in enumerate(plan.inputs, plan.first_number):
+                            self._read(media, number, writer, lone)
                 except BaseException as error:
                     if not writer.n_rows:
                         raise

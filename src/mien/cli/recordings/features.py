@@ -9,7 +9,8 @@ import click
 
 from mien.cli.field_options import field_options, log_option
 from mien.cli.main import INTERRUPTED, exit_code, result_code
-from mien.core import AnalyzerConfig, FeatureOptions, MienError, VideoOptions
+from mien.core import AnalyzerConfig, FeatureOptions, MienError, Outputs, VideoOptions
+from mien.jobs import sigterm_as_interrupt
 
 
 @click.command(short_help="Embeddings and raw scores of every frame, to train heads on.")
@@ -18,6 +19,7 @@ from mien.core import AnalyzerConfig, FeatureOptions, MienError, VideoOptions
 @field_options(FeatureOptions)
 @field_options(VideoOptions, only=("every",))
 @field_options(AnalyzerConfig, without=("min_quality",))
+@field_options(Outputs, only=("private",))
 @log_option
 def features(inputs: tuple[str, ...], out: str, log: str, **options: Any) -> int:
     """Write the embedding and the raw scores of every face to Parquet shards.
@@ -48,11 +50,15 @@ def features(inputs: tuple[str, ...], out: str, log: str, **options: Any) -> int
             case Note(message):
                 view.say("note", f"note: {message}")
 
-    with view:
+    with sigterm_as_interrupt(), view:
         try:
             result = extract_features(inputs, out, on_progress=view.progress, on_event=report, **options)
         except KeyboardInterrupt:
-            view.say("interrupted", "interrupted; run the same command to go on", exit_code=INTERRUPTED)
+            view.say(
+                "interrupted",
+                "interrupted; run the same command again to go on after the last row that is safe",
+                exit_code=INTERRUPTED,
+            )
             return INTERRUPTED
         except MienError as error:
             # Here rather than in main, so that programs get their JSON line.

@@ -16,10 +16,13 @@ from mien.core import (
     ConfigError,
     FeatureOptions,
     InputError,
+    Outputs,
     PathName,
     VideoOptions,
     options_json,
+    private_files,
     refuse_unused,
+    require_path,
     with_shortcuts,
 )
 from mien.faces import create_landmark_model
@@ -28,7 +31,7 @@ from mien.pipeline.feature_extraction.crop_features import CropExtractor
 from mien.pipeline.feature_extraction.feature_source import Extractor, FeatureSource
 from mien.pipeline.feature_extraction.video_features import SoundExtractor, VideoExtractor
 from mien.pipeline.run_progress import Note, Progress
-from mien.results import ROWS_PER_SHARD, FeatureWriter, InputFailure, SourceRecord
+from mien.results import ROWS_PER_SHARD, FeatureWriter, InputFailure, SourceRecord, check_folder
 
 FeatureEvent = SourceRecord | InputFailure | Note
 """An input is done, an input or a frame could not be read, or a note for the user; sent as it happens."""
@@ -65,6 +68,7 @@ def extract_features(
     analyzer: AnalyzerConfig | None = None,
     video: VideoOptions | None = None,
     features: FeatureOptions | None = None,
+    outputs: Outputs | None = None,
     rows_per_shard: int = ROWS_PER_SHARD,
     on_progress: Callable[[Progress], None] | None = None,
     on_event: Callable[[FeatureEvent], None] | None = None,
@@ -82,10 +86,11 @@ def extract_features(
             model, sound needs none of the models.
         video: Which frames (``every``; of crops, those whose number is a multiple); the other fields are refused.
         features: What the vectors are: of faces, of crops or of sound.
+        outputs: Whether the files are closed to other users (``private``); the other fields are refused.
         rows_per_shard: Number of vectors after which a shard is closed.
         on_progress: Called after every frame.
         on_event: Called with records, failures and notes.
-        **shortcuts: Fields of the three options by name, such as ``float16=True``.
+        **shortcuts: Fields of the four options by name, such as ``float16=True``.
 
     Raises:
         ConfigError: The options make no sense together, or the folder holds vectors that were made otherwise.
@@ -97,20 +102,28 @@ def extract_features(
     names = [os.fspath(name) for name in ([inputs] if isinstance(inputs, (str, os.PathLike)) else inputs)]
     if not names:
         raise ConfigError("no input given; name files, folders or glob patterns")
-    config, frames, vectors = with_shortcuts(
-        shortcuts, analyzer or AnalyzerConfig(), video or VideoOptions(), features or FeatureOptions()
+    require_path(out, "--out")
+    config, frames, vectors, files = with_shortcuts(
+        shortcuts,
+        analyzer or AnalyzerConfig(),
+        video or VideoOptions(),
+        features or FeatureOptions(),
+        outputs or Outputs(),
     )
+    refuse_unused(files, ("private",), "the extraction of features")
+    check_folder(Path(out), Path(out), "choose a folder that may be written to")
     refuse_unused(frames, ("every",), "the extraction of features")
     if config.min_quality:
         raise ConfigError("vectors have no quality; leave min_quality out, and choose rows by quality from a table")
-    return run_extraction(
-        _create_extractor(config, frames, vectors),
-        names,
-        Path(out),
-        rows_per_shard=rows_per_shard,
-        on_progress=on_progress or (lambda _: None),
-        on_event=on_event or (lambda _: None),
-    )
+    with private_files(private=files.private):
+        return run_extraction(
+            _create_extractor(config, frames, vectors),
+            names,
+            Path(out),
+            rows_per_shard=rows_per_shard,
+            on_progress=on_progress or (lambda _: None),
+            on_event=on_event or (lambda _: None),
+        )
 
 
 def _create_extractor(config: AnalyzerConfig, video: VideoOptions, features: FeatureOptions) -> Extractor:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mien.core import ConfigError, Floats, Int64
+from mien.jobs import deferred_interrupts
 from mien.results.features.feature_shards import (
     FeatureInfo,
     Position,
@@ -25,7 +27,10 @@ from mien.results.features.feature_shards import (
 from mien.results.files import acquire_lock, atomic_write, output_errors
 
 ROWS_PER_SHARD = 8192
-"""Number of rows after which a shard is closed: 40 MB of 1290-d float32, and the most that a crash can lose."""
+"""Number of rows after which a shard is closed: 40 MB of 1290-d float32."""
+
+SECONDS_PER_DRAFT = 10.0
+"""Seconds after which the rows of the shard that is being filled are made safe, and the most that a crash can lose."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -88,6 +93,8 @@ class FeatureWriter:
         folder: Folder of the shards, created if missing; shards of an earlier run with the same ``info`` are continued.
         info: Description of the vectors.
         rows_per_shard: Number of rows after which a shard is closed, at least 1.
+        seconds_per_draft: Seconds after which the next frame makes all rows so far safe; they are written once more
+            when their shard is full.
 
     Attributes:
         folder: Folder of the shards.
@@ -100,12 +107,21 @@ class FeatureWriter:
         OutputError: The folder cannot be written, or another run is writing there.
     """
 
-    def __init__(self, folder: str | Path, info: FeatureInfo, *, rows_per_shard: int = ROWS_PER_SHARD) -> None:
+    def __init__(
+        self,
+        folder: str | Path,
+        info: FeatureInfo,
+        *,
+        rows_per_shard: int = ROWS_PER_SHARD,
+        seconds_per_draft: float = SECONDS_PER_DRAFT,
+    ) -> None:
         if rows_per_shard < 1:
             raise ConfigError(f"rows_per_shard must be at least 1, got {rows_per_shard}")
         self.folder = Path(folder)
         self._info = info
         self._rows_per_shard = rows_per_shard
+        self._seconds_per_draft = seconds_per_draft
+        self._saved_at_s = time.monotonic()
         with output_errors(self.folder, "choose a folder that may be written to"):
             self.folder.mkdir(parents=True, exist_ok=True)
             self._lock = acquire_lock(self.folder / ".lock", self.folder)
@@ -170,6 +186,8 @@ class FeatureWriter:
         pending.n_rows += n
         if pending.n_rows >= self._rows_per_shard:
             self.flush()
+        elif time.monotonic() - self._saved_at_s >= self._seconds_per_draft:
+            self._save()
 
     def finish(self, source: str, *, n_frames: int, messages: tuple[str, ...] = ()) -> SourceRecord:
         """Ends an input; its record becomes safe with the next shard.
@@ -192,24 +210,34 @@ class FeatureWriter:
         Raises:
             OutputError: The disk is full or the folder cannot be written.
         """
-        pending, progress = self._pending, self._progress()
-        if not pending.entries:
+        if not self._pending.entries:
             return
+        progress, n_rows = self._save()
+        self._pending = _Pending(
+            number=self._pending.number + 1,
+            n_rows_safe=self._pending.n_rows_safe + n_rows,
+            positions=progress.positions,
+            failures=self._pending.failures + progress.failures,
+        )
+
+    def _save(self) -> tuple[ShardProgress, int]:
+        """Writes the waiting entries under the number of their shard, over an earlier state of it.
+
+        Returns:
+            Progress and number of rows of the shard.
+        """
+        pending, progress = self._pending, self._progress()
         frames = [entry for entry in pending.entries if isinstance(entry, FrameVectors)]
         table = _table(frames, self._info).replace_schema_metadata(shard_schema(self._info, progress).metadata)
         path = shard_path(self.folder, pending.number)
         with (
-            output_errors(path, "everything written before is safe; make room and run again"),
+            output_errors(path, "the shards before it are safe; make room and run again"),
             atomic_write(path) as file,
         ):
             # Vectors neither compress nor repeat: trying to costs time on both ways.
             pq.write_table(table, file, compression="none", use_dictionary=["source"])
-        self._pending = _Pending(
-            number=pending.number + 1,
-            n_rows_safe=pending.n_rows_safe + table.num_rows,
-            positions=progress.positions,
-            failures=pending.failures + progress.failures,
-        )
+        self._saved_at_s = time.monotonic()
+        return progress, table.num_rows
 
     def __enter__(self) -> Self:
         return self
@@ -218,7 +246,8 @@ class FeatureWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         try:
-            self.flush()
+            with deferred_interrupts():  # a second Ctrl-C must not cost the rows
+                self.flush()
         finally:
             self._lock.close()
 

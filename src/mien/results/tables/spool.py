@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -106,10 +106,13 @@ class Spool:
         with output_errors(table, "check that the folder exists and may be written to"):
             if table.is_dir():
                 raise IsADirectoryError(None, "it is a folder")
-            self.folder.mkdir(parents=True, exist_ok=True)
+            if self.folder.is_symlink():
+                raise FileExistsError(None, f"{self.folder} is a link, which is not followed")
+            table.parent.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(mode=0o700, exist_ok=True)
             self._lock = acquire_lock(self.folder / _LOCK, table)
         try:
-            with self._errors():
+            with self.errors():
                 self.finish_previous()
         except BaseException:
             self._lock.close()
@@ -126,7 +129,7 @@ class Spool:
             OutputError: The disk is full or the folder cannot be written; earlier parts are unharmed.
         """
         path = self.path_of(number)
-        with self._errors(), atomic_write(path) as file, pa.ipc.new_file(file, batch.schema) as writer:
+        with self.errors(), atomic_write(path) as file, pa.ipc.new_file(file, batch.schema) as writer:
             writer.write_batch(batch)
 
     def path_of(self, number: int) -> Path:
@@ -152,7 +155,7 @@ class Spool:
             OutputError: The table cannot be written or a part not be read; all parts are kept.
         """
         marker, draft = self.folder / _MARKER, self.folder / _DRAFT
-        with self._errors(target):
+        with self.errors(target):
             # Without a draft, a marker of an earlier attempt would read as "already moved".
             marker.unlink(missing_ok=True)
             with atomic_write(draft) as file:
@@ -202,7 +205,7 @@ class Spool:
         (self.folder / _DRAFT).unlink(missing_ok=True)
 
     def _clear(self) -> None:
-        for path in (*_list_parts(self.folder), *self.folder.glob("*.tmp")):
+        for path in (*_list_parts(self.folder), *self.folder.glob(".mien-*.part*"), *self.folder.glob("*.tmp")):
             path.unlink()
         # The marker outlives the parts: it says that they are in the table already.
         (self.folder / _MARKER).unlink(missing_ok=True)
@@ -224,9 +227,24 @@ class Spool:
                     f"cannot finish {self.table}: {path} is damaged ({error}); run again to recover the other rows"
                 ) from error
 
-    def _errors(self, path: Path | None = None) -> AbstractContextManager[None]:
-        advice = f"the rows flushed so far are safe in {self.folder} and are recovered on the next run"
-        return output_errors(path or self.table, advice)
+    @contextmanager
+    def errors(self, path: Path | None = None) -> Iterator[None]:
+        """Turns an operating system error into an `OutputError` that says which rows are safe.
+
+        Args:
+            path: Path of the file that is written; None for the table.
+
+        Raises:
+            OutputError: The block raised an `OSError`.
+        """
+        try:
+            yield
+        except OSError as error:
+            advice = "check that the folder exists and has room, or choose another one"
+            with suppress(OSError):
+                if _list_parts(self.folder) and not _is_published(self.folder):
+                    advice = f"the rows flushed so far are safe in {self.folder} and are recovered on the next run"
+            raise OutputError(f"cannot write {path or self.table}: {error.strerror or error}; {advice}") from error
 
 
 def _list_parts(folder: Path) -> list[Path]:
@@ -249,7 +267,9 @@ def _read_part(path: Path) -> pa.Table:
             raise OSError(None, "it is no file")
         content = path.read_bytes()
     try:
-        with pa.ipc.open_file(pa.BufferReader(content)) as reader:
+        # In this thread: another one might still hold the bytes while the interpreter shuts down.
+        options = pa.ipc.IpcReadOptions(use_threads=False)
+        with pa.ipc.open_file(pa.BufferReader(content), options=options) as reader:
             return reader.read_all()
     except (pa.ArrowException, OSError, ValueError) as error:
         raise _TornPartError(str(error)) from error

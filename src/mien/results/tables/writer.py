@@ -13,6 +13,7 @@ from typing import BinaryIO, Literal, Self, get_args
 import pyarrow as pa
 
 from mien.core import ConfigError, Frame, OutputError
+from mien.jobs import deferred_interrupts
 from mien.results.tables.row_encoder import RowEncoder, SourcedFrame
 from mien.results.tables.spool import Recovery, Spool, recover_from, scan_spool
 from mien.results.tables.table_formats import format_of, write_batches
@@ -172,14 +173,16 @@ class TableWriter:
         """
         if self._closed:
             return
-        if self._pending.number == 0 and self._pending.frames:
-            self._publish_at_once()
-        else:
-            self.flush()
-            parts = map(self._spool.path_of, range(self._pending.number))
-            self._spool.publish(self.path, self._spool.batches(parts), self._encode)
-        self._closed = True
-        self._spool.remove()
+        # An interrupt must leave the table or the parts: it is raised once there is the one or the other.
+        with deferred_interrupts():
+            if self._pending.number == 0 and self._pending.frames:
+                self._publish_at_once()
+            else:
+                self.flush()
+                parts = map(self._spool.path_of, range(self._pending.number))
+                self._spool.publish(self.path, self._spool.batches(parts), self._encode)
+            self._closed = True
+            self._spool.remove()
 
     def __enter__(self) -> Self:
         return self
@@ -203,8 +206,11 @@ class TableWriter:
         batch = self._encoder.encode(self._pending.frames)
         try:
             self._spool.publish(self.path, iter([batch]), self._encode)
-        except OutputError:
+        except BaseException as error:
             self.flush()  # a part is smaller than most tables: it may still fit
+            if isinstance(error, OutputError):
+                with self._spool.errors():
+                    raise error.__cause__ or error from None
             raise
 
     def _clear_leftovers(self, leftovers: LeftoverPolicy) -> None:
