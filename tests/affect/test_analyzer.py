@@ -18,6 +18,7 @@ from PIL import Image as Pil
 from mien.affect import Analyzer, Smoothing, smooth_tracks
 from mien.affect.analyzer import opencv_on_one_thread
 from mien.core import ACTION_UNITS, EXPRESSIONS, AnalyzerConfig, ConfigError, Faces, InputError, ModelError
+from mien.faces.detector import FakeDetector, faces_at
 from mien.inference import find_bundle
 from mien.media import VideoFrame, open_video
 from tests.helpers.bundle_variants import write_aligned, write_variant
@@ -81,6 +82,52 @@ def test_a_face_and_all_that_is_known_of_it(analyzer: Analyzer, astronaut: Image
     pitch, yaw, roll = np.degrees(faces.pose_rad[0])
     assert max(abs(pitch), abs(yaw), abs(roll)) < 15
     assert (faces.eyes_open > 0.5).all()
+
+
+def test_a_photo_upside_down_is_the_same_face(analyzer: Analyzer, astronaut: Image) -> None:
+    """Some detectors find such a face, as an upright one."""
+    detector = FakeDetector(lambda _: faces_at([[240, 330, 340, 450]]))
+    upright = analyzer.image(astronaut)
+    down = Analyzer(detector=detector, threads=1).image(np.ascontiguousarray(astronaut[::-1, ::-1]))
+    assert len(upright) == len(down) == 1
+    assert abs(upright.pose_rad[0, 2]) < 0.5 < 2.6 < abs(down.pose_rad[0, 2])
+    np.testing.assert_allclose(down.expression, upright.expression, atol=0.1)
+    np.testing.assert_allclose(down.keypoints, 511 - upright.keypoints, atol=8)
+
+
+def test_a_photo_that_the_face_fills(analyzer: Analyzer, astronaut: Image) -> None:
+    faces = analyzer.image(cv2.resize(astronaut[84:148, 193:257], (224, 224), interpolation=cv2.INTER_CUBIC))
+    assert len(faces) == 1
+    assert faces.expression_labels[int(faces.expression[0].argmax())] == "happiness"
+    assert np.isfinite(faces.landmarks).all()
+
+
+TIGHT = Path(__file__).parents[3] / "shared" / "cases" / "hard" / "tight"
+
+
+@pytest.mark.parametrize(
+    ("name", "expression"),
+    [
+        ("tight_single_0_65_0", "neutral"),
+        ("tight_single_2_65_8", "happiness"),
+        ("tight_single_2_72_0", "happiness"),
+        ("tight_single_3_65_8", "happiness"),
+        ("tight_single_3_72_0", "happiness"),
+        ("../border_left_60", "happiness"),
+    ],
+)
+def test_shared_cases_of_tight_photos(analyzer: Analyzer, name: str, expression: str) -> None:
+    path = TIGHT / f"{name}.jpg"
+    if not path.is_file():
+        pytest.skip("needs shared/cases")
+    faces = analyzer.image(path)
+    assert len(faces) == 1
+    assert faces.expression_labels[int(faces.expression[0].argmax())] == expression
+
+
+def test_a_bundle_whose_smoothing_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"bundle: model\.json: smoothing: "):
+        Analyzer(write_variant(tmp_path / "bundle", smoothing="expr=often"))
 
 
 def test_a_path_an_array_and_a_pil_image_are_the_same(analyzer: Analyzer, face: Image, tmp_path: Path) -> None:

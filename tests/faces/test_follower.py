@@ -7,8 +7,9 @@ import numpy.typing as npt
 import pytest
 
 from mien.core import ConfigError, InputError
-from mien.faces import Detections, FaceDetector, FaceFollower, create_detector
+from mien.faces import Detections, FaceDetector, FaceFollower, create_detector, load_landmark_net
 from mien.faces.detector import FakeDetector, FakeRefiningDetector, FakeSearchingDetector, faces_at
+from mien.media import open_video
 
 Image = npt.NDArray[np.uint8]
 BLANK: Image = np.zeros((72, 128, 3), np.uint8)
@@ -181,6 +182,85 @@ def test_cut_ends_the_track(detector: FaceDetector, astronaut: Image) -> None:
     assert [follower.update(frame, index / FPS)[1].tolist() for index, frame in enumerate(frames)] == [[0]] * 3 + [
         [1]
     ] * 3
+
+
+def numbers_of(frames: list[Image], detector: FaceDetector, step_s: float = 1 / FPS) -> list[list[int]]:
+    """Track numbers by frame, with the landmark network as in videos."""
+    follower = FaceFollower(detector, load_landmark_net())
+    return [follower.update(frame, index * step_s)[1].tolist() for index, frame in enumerate(frames)]
+
+
+@pytest.mark.parametrize("gray", [255, 0])
+@pytest.mark.parametrize("n_flash", [1, 3])
+def test_a_flash_ends_no_track(detector: FaceDetector, astronaut: Image, gray: int, n_flash: int) -> None:
+    face, flash = np.ascontiguousarray(astronaut[:300]), np.full((300, 512, 3), gray, np.uint8)
+    frames = [face] * 3 + [flash] * n_flash + [face] * 3 + [flash] + [face] * 3
+    seen = numbers_of(frames, detector)
+    assert seen == [[0]] * 3 + [[]] * n_flash + [[0]] * 3 + [[]] + [[0]] * 3
+
+
+def test_a_flash_that_fades_ends_no_track(detector: FaceDetector, astronaut: Image) -> None:
+    face = astronaut[:300].astype(np.float32)
+    fading = [np.asarray(face + (255 - face) * share, np.uint8) for share in (0, 0, 1, 0.9, 0.6, 0.3, 0, 0)]
+    seen = numbers_of(fading, detector)
+    assert {number for frame in seen for number in frame} == {0}
+    assert seen[-1] == [0]
+
+
+def test_a_scene_that_comes_back_too_late_has_new_tracks(detector: FaceDetector, astronaut: Image) -> None:
+    face, other = np.ascontiguousarray(astronaut[:300]), np.full((300, 512, 3), 255, np.uint8)
+    assert numbers_of([face] * 2 + [other] * 6 + [face] * 2, detector, step_s=0.2)[-1] == [1]
+
+
+@pytest.mark.parametrize("fake", [FakeDetector, FakeRefiningDetector, FakeSearchingDetector])
+def test_a_long_pause_ends_tracks_and_sparse_frames_do_not(fake: type[FakeDetector]) -> None:
+    def numbers(times_s: list[float]) -> list[list[int]]:
+        follower = FaceFollower(fake(lambda _: at(10)))
+        return [follower.update(STREET, time_s)[1].tolist() for time_s in times_s]
+
+    assert numbers([0, 0.04, 0.08, 3600, 3600.04, 7200]) == [[0], [0], [0], [1], [1], [2]]
+    assert numbers([0, 0.04, 0.08, 9.0]) == [[0]] * 4
+    assert numbers([0, 30, 60, 90, 3600]) == [[0], [0], [0], [0], [1]]
+    assert numbers([0, 3600]) == [[0], [1]]
+
+
+def test_a_head_upside_down_is_followed_as_such(detector: FaceDetector, astronaut: Image) -> None:
+    down = np.ascontiguousarray(astronaut[:300][::-1, ::-1])
+    follower = FaceFollower(detector, load_landmark_net())
+    for index in range(6):
+        found, numbers = follower.update(down, index / FPS)
+        assert numbers.tolist() in ([], [0])
+        assert (np.abs(found.pose_rad[:, 2]) > 2.6).all()
+
+
+def test_a_face_in_the_shade_is_followed(detector: FaceDetector, astronaut: Image) -> None:
+    dark = np.asarray(astronaut[:300] * 0.04, np.uint8)
+    dark[:30, :30] = 255
+    assert len(detector.detect(dark)) == 0
+    assert numbers_of([dark] * 6, detector) == [[0]] * 6
+
+
+HARD = Path(__file__).parents[3] / "shared" / "cases" / "hard"
+
+
+@pytest.mark.parametrize(
+    ("clip", "n_frames", "n_least", "upside_down"),
+    [("upside_down.mp4", 30, 0, True), ("flash.mp4", 72, 70, False), ("sidelight.mp4", 72, 72, False)],
+)
+def test_shared_cases(detector: FaceDetector, clip: str, n_frames: int, n_least: int, upside_down: bool) -> None:
+    if not (HARD / clip).is_file():
+        pytest.skip("needs shared/cases")
+    follower, numbers, rolls, n_seen = FaceFollower(detector, load_landmark_net()), [], [], 0
+    with open_video(HARD / clip) as frames:
+        for frame in frames:
+            n_seen += 1
+            found, ids = follower.follow(frame)
+            numbers += ids.tolist()
+            rolls += found.pose_rad[:, 2].tolist()
+    assert n_seen == n_frames
+    assert len(numbers) >= n_least
+    assert set(numbers) <= {0}
+    assert all((abs(roll) > 2.6) is upside_down for roll in rolls)
 
 
 def numbers_by_frame(detector: FaceDetector, clip: Path, n_frames: int | None = None) -> list[list[int]]:

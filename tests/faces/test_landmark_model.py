@@ -19,6 +19,7 @@ from mien.faces import (
     find_keypoints,
     keypoints_of,
     load_landmark_net,
+    read_new_faces,
     refine_landmarks,
 )
 from mien.faces.detector import FakeDetector, faces_at
@@ -193,3 +194,23 @@ def test_keypoints_of_a_cropped_face(net: LandmarkNet, astronaut: Image) -> None
     assert found is not None
     np.testing.assert_allclose(found, FIVE[0] - (150, 50), atol=6)
     assert find_keypoints(net, np.full((90, 70, 3), 127, np.uint8), template) is None
+
+
+def test_a_head_upside_down_is_read_as_such(net: LandmarkNet, astronaut: Image) -> None:
+    """The keypoints that a detector gives for such a head are those of an upright face."""
+    down = np.ascontiguousarray(astronaut[::-1, ::-1])
+    true = np.array([511.0, 511.0]) - FIVE
+    upright = (2 * true.mean(axis=1, keepdims=True) - true).astype(np.float32)
+    found = refine_landmarks(net, down, faces_at([[240, 330, 340, 450]]))
+    for seen in (read_new_faces(net, down, upright), found):
+        assert abs(seen.pose_rad[0, 2]) > 2.6
+        np.testing.assert_allclose(seen.keypoints, true, atol=8)
+
+
+def test_upright_faces_are_read_as_before(net: LandmarkNet, astronaut: Image) -> None:
+    places = np.concatenate([FIVE, FIVE + 5, FIVE - 200])
+    seen, expected = read_new_faces(net, astronaut, places), net.read(astronaut, places)
+    for name in ("boxes", "confidence", "keypoints", "landmarks", "pose_rad", "eyes_open"):
+        np.testing.assert_array_equal(getattr(seen, name)[:2], getattr(expected, name)[:2], err_msg=name)
+    assert seen.confidence[2] < 0.5
+    assert len(read_new_faces(net, astronaut, FIVE[:0])) == 0

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pytest
 
 from mien.faces import CutDetector
+from mien.faces.scene_changes import same_scene, thumbnail_of
 
 Image = npt.NDArray[np.uint8]
 
@@ -63,3 +64,12 @@ def test_size_does_not_matter(astronaut: Image) -> None:
 def test_clips(shared_data: Path, clip: str, expected: list[int]) -> None:
     with av.open(str(shared_data / "video" / clip)) as container:
         assert cuts_in([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]) == expected
+
+
+def test_a_scene_in_another_light_is_the_same(astronaut: Image) -> None:
+    here = thumbnail_of(astronaut)
+    assert same_scene(here, here)
+    assert same_scene(here, np.minimum(here * 1.4 + 20, 255).astype(np.float32))
+    assert same_scene(np.zeros_like(here), np.ones_like(here))
+    for other in (np.full_like(here, 255), np.zeros_like(here), thumbnail_of(astronaut[:, ::-1])):
+        assert not same_scene(here, other)

@@ -106,6 +106,17 @@ def test_end_of_shot_ends_tracks_and_no_number_comes_back() -> None:
     assert run(tracker, frames, start_s=1)[-1] == [2, 3]
 
 
+def test_a_shot_that_goes_on_has_its_tracks_again() -> None:
+    tracker = Tracker()
+    frames = [faces_at([box(100), box(300)])] * 2
+    assert run(tracker, frames)[-1] == [0, 1]
+    shot = tracker.end_shot()
+    assert run(tracker, [faces_at([box(200)])] * 2, start_s=0.1)[-1] == [2]
+    tracker.resume_shot(shot)
+    assert run(tracker, frames, start_s=0.2)[-1] == [0, 1]
+    assert run(tracker, [faces_at([box(100), box(300), box(500)])] * 2, start_s=0.3)[-1] == [0, 1, 3]
+
+
 def test_far_or_differently_large_face_is_another() -> None:
     assert run(Tracker(), [faces_at([box(100)]), faces_at([box(220)])]) == [[0], [1]]
     assert run(Tracker(), [faces_at([box(100)]), faces_at([box(60, 60, 130)])]) == [[0], [1]]

@@ -54,6 +54,7 @@ from mien.faces import (
     face_quality,
     parse_detector,
     refine_landmarks,
+    search_photo,
 )
 from mien.inference import Bundle, load_bundle, usable_cores
 from mien.jobs import batched, map_in_order, prefetch
@@ -405,7 +406,7 @@ class Analyzer:
 
     def _detected(self, image: Image) -> Detections:
         """The faces of a photo, with landmarks if there is a landmark model."""
-        found = self._still_detector.detect(image)
+        found = search_photo(self._still_detector, image, self._landmark_model)
         if self._landmark_model is None:
             return found
         return refine_landmarks(self._landmark_model, image, found)

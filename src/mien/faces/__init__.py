@@ -22,10 +22,12 @@ from mien.faces.landmark_model import (
     create_landmark_model,
     find_keypoints,
     load_landmark_net,
+    read_new_faces,
     refine_landmarks,
 )
 from mien.faces.quality import SIGNALS, QualityModel, face_quality, quality_signals
 from mien.faces.scene_changes import CutDetector
+from mien.faces.second_search import is_dark, search_photo
 from mien.faces.tracker import MAX_LOST_S, Tracker
 
 __all__ = [
@@ -52,12 +54,15 @@ __all__ = [
     "create_landmark_model",
     "face_quality",
     "find_keypoints",
+    "is_dark",
     "keypoints_of",
     "load_landmark_net",
     "parse_detector",
     "quality_signals",
+    "read_new_faces",
     "refine_landmarks",
     "resize_face",
+    "search_photo",
     "similarity_transform",
     "to_colour",
     "warp_face",

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,9 +18,10 @@ from mien.faces.detector import (
     SearchingDetector,
     require_rgb,
 )
-from mien.faces.landmark_model import MIN_CONFIDENCE
-from mien.faces.scene_changes import CutDetector, StaticScene, Thumbnail, thumbnail_of
-from mien.faces.tracker import Tracker
+from mien.faces.landmark_model import MIN_CONFIDENCE, read_new_faces
+from mien.faces.scene_changes import CutDetector, StaticScene, Thumbnail, same_scene, thumbnail_of
+from mien.faces.second_search import search_lightened
+from mien.faces.tracker import MAX_LOST_S, Shot, Tracker
 from mien.media import VideoFrame
 
 # While a face is lost, or none is known, frames are scanned this often: scanning each frame would halve the speed to
@@ -29,6 +31,21 @@ _SEARCH_EVERY_S = 0.1
 _SCANS_PER_DETECTION = 4
 # In a static scene, where nothing but known faces moves, one of so many scans takes place.
 _STATIC_SCANS = 8
+
+
+# A gap in the times of frames ends all tracks if it is longer than this and than so many of the usual steps. Where no
+# step is known, it must be longer, since frames may be sampled sparsely.
+_PAUSE_S, _PAUSE_STEPS = 10.0, 4.0
+_FIRST_PAUSE_S = 60.0
+
+
+@dataclass(frozen=True)
+class _InterruptedShot:
+    """The last frame before a cut, in case it was a flash, after which the same scene goes on."""
+
+    thumbnail: Thumbnail
+    time_s: float
+    shot: Shot
 
 
 class FaceFollower:
@@ -73,7 +90,7 @@ class FaceFollower:
         landmark_model: LandmarkModel | None = None,
         *,
         scan_every_s: float = 0.5,
-        max_lost_s: float = 1.0,
+        max_lost_s: float = MAX_LOST_S,
     ) -> None:
         if not scan_every_s >= 0:
             raise ConfigError(f"scan_every_s must be at least 0, got {scan_every_s}")
@@ -84,6 +101,10 @@ class FaceFollower:
         self._scan_every_s = scan_every_s
         self._cuts, self._static_scene = CutDetector(), StaticScene()
         self._tracker = Tracker(max_lost_s=max_lost_s)
+        self._max_lost_s = max_lost_s
+        self._thumbnail: Thumbnail | None = None
+        self._interrupted: _InterruptedShot | None = None
+        self._usual_step_s = 0.0
         self._scanned_s = self._detected_s = self._checked_s = self._time_s = -math.inf
 
     def update(self, image: Image, time_s: float) -> tuple[Detections, Int64]:
@@ -108,7 +129,9 @@ class FaceFollower:
 
         Returns:
             The faces in this frame, and (N,) their track numbers: ascending, from 0 on in the order in which faces
-            appear, never used for a second face. A cut ends all tracks.
+            appear, never used for a second face. A cut ends all tracks, unless the scene before it comes back within
+            the time that a face may be lost, as after a flash. So does a gap in the times of more than 10 s, if it is
+            not usual in this video.
 
         Raises:
             ConfigError: The time is not a number.
@@ -116,13 +139,11 @@ class FaceFollower:
         time_s = frame.time_s
         if math.isnan(time_s):
             raise ConfigError("a frame's time must be a number of seconds, got nan")
-        time_s = self._time_s = max(time_s, self._time_s)
+        before_s, time_s = self._time_s, max(time_s, self._time_s)
+        self._time_s = time_s
         image = frame.image if self._landmark_model is None else frame.gray
         thumbnail = thumbnail_of(image)
-        if self._cuts.take(thumbnail):
-            self._tracker.end_shot()
-            self._static_scene.reset()
-            self._scanned_s = self._detected_s = self._checked_s = -math.inf
+        self._begin_or_resume_shot(thumbnail, before_s)
         expected = self._tracker.begin(time_s)
         if self._landmark_model is None and self._refiner is None:
             self._tracker.scan(self._detector.detect(frame.image))
@@ -136,6 +157,38 @@ class FaceFollower:
             self._add_landmarks(frame)
             self._static_scene.remember(thumbnail, self._tracker.seen_boxes() / width_height)
         return self._tracker.faces()
+
+    def _begin_or_resume_shot(self, thumbnail: Thumbnail, before_s: float) -> None:
+        """End all tracks at a cut and after a pause; take them up again after a flash.
+
+        Args:
+            thumbnail: Thumbnail of this frame.
+            before_s: Time in seconds of the frame before it.
+        """
+        paused, cut = self._is_pause(self._time_s - before_s), self._cuts.take(thumbnail)
+        last, self._thumbnail = self._thumbnail, thumbnail
+        waiting = self._interrupted
+        if waiting is not None and (paused or self._time_s - waiting.time_s > self._max_lost_s):
+            waiting = self._interrupted = None
+        if waiting is not None and same_scene(thumbnail, waiting.thumbnail):
+            self._tracker.resume_shot(waiting.shot)
+            self._interrupted = None
+        elif paused or cut:
+            shot = self._tracker.end_shot()
+            if cut and not paused and waiting is None and last is not None:
+                self._interrupted = _InterruptedShot(thumbnail=last, time_s=before_s, shot=shot)
+            self._static_scene.reset()
+            self._scanned_s = self._detected_s = self._checked_s = -math.inf
+
+    def _is_pause(self, step_s: float) -> bool:
+        """Whether nothing was recorded for so long that another person may be there; sparse frames are no pause."""
+        if not math.isfinite(step_s):  # the first frame
+            return False
+        limit_s = _FIRST_PAUSE_S if self._usual_step_s == 0 else max(_PAUSE_S, _PAUSE_STEPS * self._usual_step_s)
+        if step_s > max(limit_s, self._max_lost_s):
+            return True
+        self._usual_step_s = max(self._usual_step_s, step_s)
+        return False
 
     def _refine(self, frame: VideoFrame, expected: Boxes) -> Detections:
         """The face at the expected place of each live track."""
@@ -151,7 +204,7 @@ class FaceFollower:
         wait_s = scans * self._scan_every_s
         if whole or self._searcher is None or self._time_s - self._detected_s >= wait_s:
             self._detected_s = self._time_s
-            return self._detector.detect(frame.image)
+            return search_lightened(self._detector.detect, frame.image, self._landmark_model)
         return self._searcher.search(frame.image, expected)
 
     @property
@@ -164,7 +217,7 @@ class FaceFollower:
         tracks = self._tracker.without_landmarks()
         if self._landmark_model is None or not len(tracks):
             return
-        faces = self._landmark_model.read(frame.gray, self._tracker.expected_keypoints()[tracks])
+        faces = read_new_faces(self._landmark_model, frame.gray, self._tracker.expected_keypoints()[tracks])
         accepted = faces.confidence >= MIN_CONFIDENCE
         self._tracker.set_landmarks(tracks[accepted], faces[accepted])
 

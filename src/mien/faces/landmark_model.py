@@ -157,20 +157,45 @@ def create_landmark_model(
 def refine_landmarks(model: LandmarkModel, image: Image, found: Detections) -> Detections:
     """The faces of a photo with keypoints and landmarks of the landmark model where that sees a face.
 
-    Boxes and confidence stay the detector's.
+    Boxes and confidence stay the detector's. Heads upside down are recognised, see `read_new_faces`.
 
     Args:
         model: Landmark model.
         image: (H, W, 3) RGB or (H, W) gray, uint8.
         found: Faces that the detector has found.
     """
-    seen = _read_twice(model, image, found.keypoints)
+    seen = model.read(image, read_new_faces(model, image, found.keypoints).keypoints)
     accepted = seen.confidence >= MIN_CONFIDENCE
     refined = {}
     for name in ("keypoints", "landmarks", "pose_rad", "eyes_open"):
         old = getattr(found, name)
         refined[name] = np.where(accepted.reshape(-1, *[1] * (old.ndim - 1)), getattr(seen, name), old)
     return Detections(boxes=found.boxes, confidence=found.confidence, **refined)
+
+
+def read_new_faces(model: LandmarkModel, image: Image, keypoints: Float32) -> Detections:
+    """The faces at places where a detector has found them, also heads upside down.
+
+    Detectors find such a head as an upright face, with the eyes near the mouth. Each place is read once more, turned by
+    half a turn, and the reading counts in which the landmark model is surer of a face.
+
+    Args:
+        model: Landmark model.
+        image: (H, W, 3) RGB or (H, W) gray, uint8.
+        keypoints: (N, 5, 2) pixels, as the detector gives them.
+    """
+    upright = model.read(image, keypoints)
+    if not len(upright):
+        return upright
+    other = model.read(image, _turned(keypoints))
+    rows = np.flatnonzero((other.confidence > upright.confidence) & (other.confidence >= MIN_CONFIDENCE))
+    if not len(rows):
+        return upright
+    # The detector's keypoints are no more than a hint here: the own ones give a crop about the face.
+    again = model.read(image, other.keypoints[rows])
+    order = np.arange(len(upright))
+    order[rows] = len(upright) + np.arange(len(rows))
+    return Detections.concatenated([upright, again])[order]
 
 
 def find_keypoints(model: LandmarkModel, image: Image, template: Sequence[Sequence[float]]) -> Float32 | None:
@@ -199,6 +224,16 @@ def boxes_of(landmarks: Floats) -> Float32:
 def _read_twice(model: LandmarkModel, image: Image, keypoints: Float32) -> Detections:
     """The faces as the model sees them about its own keypoints: a crop about exact keypoints gives exact landmarks."""
     return model.read(image, model.read(image, keypoints).keypoints)
+
+
+def _turned(keypoints: Float32) -> Float32:
+    """Keypoints (N, 5, 2) of heads upside down at the same places: turned by half a turn about their means.
+
+    Examples:
+        >>> _turned(np.array([[[0, 0], [4, 0], [2, 2], [0, 4], [4, 4]]], np.float32))[0].tolist()
+        [[4.0, 4.0], [0.0, 4.0], [2.0, 2.0], [4.0, 0.0], [0.0, 0.0]]
+    """
+    return np.asarray(2 * keypoints.mean(axis=-2, keepdims=True) - keypoints, np.float32)
 
 
 def _output(bundle: Bundle, name: str) -> str:

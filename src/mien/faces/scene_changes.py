@@ -43,6 +43,11 @@ _RULES = (
 )
 
 
+# Frames of one scene correlate by more, far above any cut; flat ones, whose correlation is noise, differ by less.
+_SAME_CORRELATION = 0.9
+_SAME_CHANGE = 4.0
+
+
 class CutDetector:
     """Distinguishes shot cuts from motion, frame by frame.
 
@@ -77,6 +82,17 @@ class CutDetector:
             return True
         self._changes.append(change)
         return False
+
+
+def same_scene(first: Thumbnail, second: Thumbnail) -> bool:
+    """Whether two frames show the same place and the same people in it, if perhaps in another light.
+
+    Examples:
+        >>> here = np.random.default_rng(0).uniform(0, 200, (24, 32)).astype(np.float32)
+        >>> same_scene(here, here * 1.2), same_scene(here, here.T.reshape(24, 32))
+        (True, False)
+    """
+    return _correlation(first, second) > _SAME_CORRELATION or float(np.abs(first - second).mean()) < _SAME_CHANGE
 
 
 def thumbnail_of(image: Image) -> Float32:

@@ -88,6 +88,13 @@ class _Track:
         return self.velocity * np.float32(moving_s)
 
 
+@dataclass(frozen=True)
+class Shot:
+    """The tracks of a shot that has ended."""
+
+    tracks: list[_Track]
+
+
 class Tracker:
     """Tracks faces through the shots of one video.
 
@@ -135,10 +142,20 @@ class Tracker:
         """Whether a track still needs the next scan to confirm it."""
         return not all(track.confirmed for track in self._tracks)
 
-    def end_shot(self) -> None:
-        """End every track; track numbers are not used again."""
-        self._tracks = []
+    def end_shot(self) -> Shot:
+        """End every track; track numbers are not used again.
+
+        Returns:
+            The ended tracks, for `resume_shot`.
+        """
+        ended, self._tracks = self._tracks, []
         self._shot_begins = True
+        return Shot(ended)
+
+    def resume_shot(self, shot: Shot) -> None:
+        """Take up the tracks of a shot in place of those that have begun since its end."""
+        self._tracks = list(shot.tracks)
+        self._shot_begins = False
 
     def begin(self, time_s: float) -> Boxes:
         """Start a frame.

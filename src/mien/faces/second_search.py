@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Searches again where a detector finds no face: dark images, faces that fill a photo, faces that its edge cuts off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from mien.core import Image
+from mien.faces.boxes import areas
+from mien.faces.detector import Detections, FaceDetector, LandmarkModel, RefiningDetector
+
+# Median gray (0 to 255) below which an image is dark: its faces lie in the shade, whatever shines beside them.
+_DARK_GRAY = 50.0
+# Pixels for a median: more do not change it.
+_SAMPLED_SIDE_PX = 256
+# Share of the values that a dark image is stretched to show, and contrast limit and tiles of the local equalisation.
+_SHOWN = 0.9
+_CLIP_LIMIT, _TILES = 2.0, (8, 8)
+
+# Confidence of the landmark model that a face of a second search needs, where the detector was less than sure.
+_SURE_LANDMARKS = 0.9
+
+# Five keypoints of a face as fractions of its square image.
+_TEMPLATE = np.array([[0.32, 0.385], [0.68, 0.385], [0.5, 0.578], [0.352, 0.768], [0.648, 0.768]])
+_SCALES = (1.0, 0.8, 1.3)
+# A face that fills a photo: confidence by the landmark model and by the detector's last network, and width of the face
+# as a share of the photo's shorter side. None of 684 photos without a face reaches both.
+_FILLING_LANDMARKS, _FILLING_CONFIDENCE, _FILLING_WIDTH = 0.99, 0.98, 0.5
+
+# Margin about a photo, as a share of its shorter side, in which the hidden part of a face may lie, and its gray.
+_MARGIN = 0.25
+_MARGIN_GRAY = 127
+
+
+def is_dark(image: Image) -> bool:
+    """Whether an image is so dark that a face in it may be missed.
+
+    Args:
+        image: (H, W, 3) RGB or (H, W) gray, uint8.
+
+    Examples:
+        >>> is_dark(np.full((90, 120, 3), 20, np.uint8)), is_dark(np.full((90, 120, 3), 120, np.uint8))
+        (True, False)
+    """
+    sample = _sample(image)
+    gray = sample if sample.ndim == 2 else cv2.cvtColor(sample, cv2.COLOR_RGB2GRAY)
+    return float(np.median(gray)) < _DARK_GRAY
+
+
+def lightened(image: Image) -> Image:
+    """A dark RGB image, stretched as a whole and then in each of its parts, so that what is in the shade has contrast.
+
+    Examples:
+        >>> dark = np.tile(np.arange(20, dtype=np.uint8), (40, 2))[..., None].repeat(3, axis=2)
+        >>> int(lightened(dark).max()) > int(dark.max())
+        True
+    """
+    brightest = max(float(np.quantile(_sample(image), _SHOWN)), 1.0)
+    stretched = cv2.convertScaleAbs(image, alpha=255 / brightest)  # saturates
+    lab = cv2.cvtColor(stretched, cv2.COLOR_RGB2LAB)
+    lab[..., 0] = cv2.createCLAHE(_CLIP_LIMIT, _TILES).apply(lab[..., 0])
+    return np.asarray(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), np.uint8)
+
+
+def _sample(image: Image) -> Image:
+    """So many pixels of an image that statistics are those of all."""
+    step = max(1, min(image.shape[:2]) // _SAMPLED_SIDE_PX)
+    return np.ascontiguousarray(image[::step, ::step])
+
+
+def search_lightened(
+    search: Callable[[Image], Detections], image: Image, landmark_model: LandmarkModel | None = None
+) -> Detections:
+    """The faces in an image; where there is none and it is dark, those in a lightened copy.
+
+    Args:
+        search: Method of a detector, such as its ``detect``.
+        image: (H, W, 3) uint8 RGB.
+        landmark_model: Landmark model that must see the faces of the copy in the image itself; without one there is no
+            search in a copy, in which some patterns resemble faces.
+    """
+    found = search(image)
+    if len(found) or landmark_model is None or not is_dark(image):
+        return found
+    found = search(lightened(image))
+    return found[landmark_model.read(image, found.keypoints).confidence >= _SURE_LANDMARKS]
+
+
+def search_photo(detector: FaceDetector, image: Image, landmark_model: LandmarkModel | None = None) -> Detections:
+    """The faces of a photo; where the detector finds none, it is searched again.
+
+    First in a lightened copy if it is dark, then as one face that fills the photo, then with a margin, which completes
+    faces that its edge cuts off.
+
+    Args:
+        detector: Face detector.
+        image: (H, W, 3) uint8 RGB.
+        landmark_model: Landmark model that decides what counts; without one there is one search.
+    """
+    found = search_lightened(detector.detect, image, landmark_model)
+    if len(found) or landmark_model is None:
+        return found
+    found = filling_face(detector, image, landmark_model)
+    return found if len(found) else _faces_at_the_edge(detector, image, landmark_model)
+
+
+def filling_face(detector: FaceDetector, image: Image, landmark_model: LandmarkModel) -> Detections:
+    """The face that fills a photo; none where the models are not sure, and with a detector that cannot refine.
+
+    Args:
+        detector: Face detector.
+        image: (H, W, 3) uint8 RGB.
+        landmark_model: Landmark model.
+    """
+    if not isinstance(detector, RefiningDetector):
+        return Detections.empty()
+    height, width = image.shape[:2]
+    side = min(height, width)
+    for scale in _SCALES:
+        expected = (_TEMPLATE - 0.5) * (side * scale) + (width / 2 - 0.5, height / 2 - 0.5)
+        seen = landmark_model.read(image, expected[None].astype(np.float32))
+        seen = landmark_model.read(image, seen.keypoints)
+        wide = seen.boxes[:, 2] - seen.boxes[:, 0] >= _FILLING_WIDTH * side
+        if not wide[0] or seen.confidence[0] <= _FILLING_LANDMARKS:
+            continue
+        confidence = detector.refine(image, seen.boxes).confidence
+        if confidence[0] > _FILLING_CONFIDENCE:
+            return replace(seen, confidence=confidence)
+    return Detections.empty()
+
+
+def _faces_at_the_edge(detector: FaceDetector, image: Image, landmark_model: LandmarkModel) -> Detections:
+    """The faces that the detector finds in a photo with a margin, and that the landmark model sees without it.
+
+    Their confidence is multiplied by the share of the box that lies in the photo.
+    """
+    margin = max(1, round(_MARGIN * min(image.shape[:2])))
+    wider = cv2.copyMakeBorder(
+        image, margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=(_MARGIN_GRAY, _MARGIN_GRAY, _MARGIN_GRAY)
+    )
+    found = detector.detect(np.asarray(wider, np.uint8))
+    if not len(found):
+        return found
+    offset = np.float32(margin)
+    moved = replace(found, boxes=found.boxes - offset, keypoints=found.keypoints - offset)
+    seen = landmark_model.read(image, moved.keypoints)
+    moved = moved[(seen.confidence > _FILLING_LANDMARKS) & (moved.confidence > _FILLING_CONFIDENCE)]
+    visible = np.clip(moved.boxes, 0, np.array([image.shape[1], image.shape[0]] * 2, np.float32))
+    return replace(moved, confidence=moved.confidence * areas(visible) / areas(moved.boxes))

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Faces that a detector misses in the dark, that fill a photo, or that its edge cuts off; and where there is none."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from mien.faces import Detections, FaceDetector, LandmarkNet, create_detector, load_landmark_net, search_photo
+from mien.faces.detector import FakeDetector, FakeRefiningDetector, faces_at
+from mien.faces.second_search import filling_face, is_dark, lightened, search_lightened
+from mien.media import load_image, open_video
+
+Image = npt.NDArray[np.uint8]
+BRIGHT: Image = np.full((60, 80, 3), 120, np.uint8)
+DARK: Image = np.full((60, 80, 3), 12, np.uint8)
+
+
+@pytest.fixture(scope="module")
+def net() -> LandmarkNet:
+    return load_landmark_net()
+
+
+@pytest.fixture(scope="module")
+def detector() -> FaceDetector:
+    return create_detector("mtcnn", max_side_px=1280, threads=1)
+
+
+def shaded(image: Image) -> Image:
+    """The image in the dark but for a lamp in a corner, and noise of a sensor."""
+    noise = np.random.default_rng(0).normal(0, 0.5, image.shape)
+    dark = np.clip(image * 0.04 + noise, 0, 255)
+    dark[:40, :40] = 255
+    return np.asarray(dark, np.uint8)
+
+
+def test_what_is_dark(astronaut: Image) -> None:
+    assert is_dark(DARK)
+    assert is_dark(DARK[..., 0])
+    assert not is_dark(BRIGHT)
+    assert not is_dark(astronaut)
+    assert is_dark(shaded(astronaut))
+    assert is_dark(np.zeros((1, 5000, 3), np.uint8))
+
+
+def test_a_lightened_image_shows_what_is_there(astronaut: Image) -> None:
+    light = lightened(shaded(astronaut))
+    assert (light.shape, light.dtype) == (astronaut.shape, np.uint8)
+    assert light[200:].std() > 2 * shaded(astronaut)[200:].std()
+
+
+@pytest.mark.parametrize(("image", "n_searches"), [(BRIGHT, 1), (DARK, 2)])
+def test_only_a_dark_image_without_faces_is_searched_again(net: LandmarkNet, image: Image, n_searches: int) -> None:
+    none = FakeDetector(lambda _: Detections.empty())
+    assert len(search_lightened(none.detect, image, net)) == 0
+    assert none.n_detections == n_searches
+    assert len(search_lightened(none.detect, image)) == 0
+    assert none.n_detections == n_searches + 1, "without a landmark model there is one search"
+    some = FakeDetector(lambda _: faces_at([[10, 10, 30, 30]]))
+    assert len(search_lightened(some.detect, image, net)) == 1
+    assert some.n_detections == 1
+
+
+def test_a_face_of_the_lightened_copy_must_be_in_the_image(net: LandmarkNet) -> None:
+    fake = FakeDetector(lambda image: Detections.empty() if image is DARK else faces_at([[10, 10, 30, 30]]))
+    assert len(search_lightened(fake.detect, DARK, net)) == 0
+    assert fake.n_detections == 2
+
+
+def test_a_face_in_the_dark(detector: FaceDetector, net: LandmarkNet, astronaut: Image) -> None:
+    dark = shaded(astronaut)
+    assert len(detector.detect(dark)) == 0
+    (box,) = search_photo(detector, dark, net).boxes
+    np.testing.assert_allclose(box, detector.detect(astronaut).boxes[0], atol=15)
+
+
+@pytest.mark.parametrize(("top", "bottom", "left", "right"), [(84, 148, 193, 257), (90, 158, 191, 259)])
+def test_a_face_that_fills_the_photo(
+    detector: FaceDetector, net: LandmarkNet, astronaut: Image, top: int, bottom: int, left: int, right: int
+) -> None:
+    crop = cv2.resize(astronaut[top:bottom, left:right], (224, 224), interpolation=cv2.INTER_CUBIC)
+    assert len(detector.detect(crop)) == 0
+    found = search_photo(detector, crop, net)
+    assert len(found) == 1
+    assert 0.98 < found.confidence[0] <= 1
+    eye, other, nose = found.keypoints[0, :3]
+    scale = 224 / np.array([right - left, bottom - top])
+    for place, expected in ((eye, (203, 101)), (other, (246, 103)), (nose, (223, 127))):
+        np.testing.assert_allclose(place, (np.array(expected) - (left, top)) * scale, atol=20)
+
+
+def test_a_face_that_the_edge_cuts_off(detector: FaceDetector, net: LandmarkNet, astronaut: Image) -> None:
+    cut = np.ascontiguousarray(astronaut[:300, 208:508])
+    assert len(detector.detect(cut)) == 0
+    found = search_photo(detector, cut, net)
+    assert len(found) == 1
+    assert found.boxes[0, 0] < 0 < found.boxes[0, 2]
+    width = found.boxes[0, 2] - found.boxes[0, 0]
+    assert found.confidence[0] == pytest.approx(found.boxes[0, 2] / width, abs=0.02), (
+        "only the share that is seen counts"
+    )
+
+
+def test_where_there_is_no_face_none_is_found(detector: FaceDetector, net: LandmarkNet, astronaut: Image) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (224, 224, 3), dtype=np.uint8)
+    for image in (BRIGHT, DARK, noise, noise // 10, astronaut[300:], astronaut[:60, :60], BRIGHT[:1], BRIGHT[:, :1]):
+        assert len(search_photo(detector, np.ascontiguousarray(image), net)) == 0
+
+
+def test_photos_of_dogs_and_a_video_without_faces(detector: FaceDetector, net: LandmarkNet, shared_data: Path) -> None:
+    assert len(search_photo(detector, load_image(shared_data / "photos" / "no_face_dogs.jpg"), net)) == 0
+    with open_video(shared_data / "video" / "no_face.mp4", every=24) as frames:
+        assert not any(len(search_photo(detector, frame.image, net)) for frame in frames)
+
+
+def test_a_detector_that_cannot_refine_and_no_landmark_model(net: LandmarkNet) -> None:
+    fake = FakeDetector(lambda _: Detections.empty())
+    assert len(filling_face(fake, BRIGHT, net)) == 0
+    assert len(search_photo(FakeRefiningDetector(lambda _: Detections.empty()), BRIGHT)) == 0
