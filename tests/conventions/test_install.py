@@ -36,8 +36,8 @@ FORBIDDEN = {*IMAGE_SUFFIXES, *VIDEO_SUFFIXES, *WEIGHTS, *DATA}
 # Nobody's face and no trained weights: the parametric head (MakeHuman, CC0) and the sample that mien renders from it.
 SYNTHETIC = {
     "mien/synthesis/head/head_basis.npz": "d303d6a1536fcc3308023173c69dff1b96a6799661f3b53b88c301bb8e4fa267",
-    "docs/sample/neutral_to_smile.mp4": "d258bff40c4f99673f039f63e10de0c409b55df4058f0609703f545a484da50e",
-    "docs/sample/two_faces.jpg": "51936b80ade1f0b74594b24a3dc82348d10dd68c9db1f84f39a59130c685ac09",
+    "docs/sample/neutral_to_smile.mp4": "a4c9c5046faa8385e71d1979bd402d3fca58122d8de7170ef27b7963bceff795",
+    "docs/sample/two_faces.jpg": "9505ee5b90e7f182f4af59496575da3b15cd643b6af315396cd0946198d10b51",
 }
 # Longer than any source file may get, shorter than most photos and every clip.
 MAX_SOURCE_BYTES = 200_000

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Renders the sample photo and the sample video in docs/sample: two identities, from neutral to a smile.
 
-The files are rendered, not photographed, and show no real person; the tests and the pages analyze them. To render them again: ``python -m mien.synthesis.sample docs/sample``.
+The files are rendered, not photographed, and show no real person; tests and pages use them. The command that renders
+them again is ``python -m mien.synthesis.sample docs/sample``.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ _MOUTHS: tuple[dict[str, float], ...] = (
     {"AU25": 0.4, "AU26": 0.15},  # s, t, d
 )
 _INDEPENDENT = (*ACTION_UNITS, "AU16", "AU18", "AU22", "AU27", "AU28", "AU34")
-_MEAN_INDEPENDENT = 2.2
+_MEAN_INDEPENDENT = 3.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -66,7 +66,7 @@ class SyntheticFace:
     def sides(self) -> dict[str, tuple[float, float]]:
         """Intensity (left, right) of each of `LABELLED_UNITS`.
 
-        AU25 and AU45 are read from the mesh, so that any action that parts the lips or shuts an eye counts; a mouth
+        AU25 and AU45 are read from the mesh: any action that parts the lips counts for AU25; a mouth
         stretch (AU27) is a jaw drop (AU26), too. All others are the drawn intensities.
         """
         units = self.expression.units
@@ -140,8 +140,12 @@ class Identity:
         self, expression: Expression, scene: Scene
     ) -> tuple[npt.NDArray[np.float32], Truth, float, tuple[float, float]]:
         """Image in sRGB (S, S, 3) in [0, 1], its truth, and the intensities of AU25 and AU45."""
-        rendering = self.renderer.render(expression.actions(), scene)
-        parted, closed = opening_units(rendering.truth, self.renderer.truth({}, scene))
+        actions = expression.actions()
+        rendering = self.renderer.render(actions, scene)
+        unblinked = {name: weight for name, weight in actions.items() if not name.startswith("eyeBlink")}
+        parted, closed = opening_units(
+            rendering.truth, self.renderer.truth({}, scene), self.renderer.truth(unblinked, scene)
+        )
         return develop(rendering.image), rendering.truth, parted, closed
 
     def face(self, index: int) -> SyntheticFace:

@@ -54,22 +54,23 @@ def read_truth_without_contour(basis: HeadBasis) -> np.ndarray:  # type: ignore[
 
 def test_openings_follow_the_actions(basis: HeadBasis) -> None:
     neutral = truth(basis)
-    parted = [opening_units(truth(basis, AU25=value), neutral)[0] for value in (0.0, 0.25, 0.5, 1.0)]
+    parted = [opening_units(truth(basis, AU25=value), neutral, neutral)[0] for value in (0.0, 0.25, 0.5, 1.0)]
     assert parted == sorted(parted)
     assert parted[0] == 0
     assert parted[-1] > 0.8
-    closed = [opening_units(truth(basis, AU45=value), neutral)[1][0] for value in (0.0, 0.5, 1.0)]
-    assert closed[0] == 0
-    assert 0.1 < closed[1] < 1
-    assert closed[2] == 1
     for other in ({"AU12": 1.0}, {"AU24": 1.0}, {"AU15": 1.0}, {"AU17": 1.0}, {"AU18": 1.0}):
-        assert opening_units(truth(basis, **other), neutral)[0] < 0.25
-    for other in ({"AU06": 1.0}, {"AU07": 1.0}, {"AU64": 0.6}):
-        assert opening_units(truth(basis, **other), neutral)[1][0] < 0.1
+        assert opening_units(truth(basis, **other), neutral, neutral)[0] < 0.25
+    for squint in ({}, {"AU06": 1.0}, {"AU07": 1.0}):
+        open_eyes = truth(basis, **squint)
+        blinks = [truth(basis, AU45=value, **squint) for value in (0.0, 0.5, 1.0)]
+        closed = [opening_units(blink, neutral, open_eyes)[1][0] for blink in blinks]
+        assert closed[0] == 0  # squinting is no blink
+        assert 0.1 < closed[1] <= 1
+        assert closed[2] == 1
 
 
 def test_a_jaw_drop_parts_the_lips(basis: HeadBasis) -> None:
-    assert opening_units(truth(basis, AU26=1.0), truth(basis))[0] == pytest.approx(1.0)
+    assert opening_units(truth(basis, AU26=1.0), truth(basis), truth(basis))[0] == pytest.approx(1.0)
 
 
 def test_landmarks_behind_something_or_outside_are_not_visible(basis: HeadBasis) -> None:

@@ -40,7 +40,7 @@ UNIT_ACTIONS: Mapping[str, UnitActions] = MappingProxyType(
         "AU02": _unit(ACTION_UNITS["AU02"], sided=True, browOuterUp=2.4),
         "AU04": _unit(ACTION_UNITS["AU04"], sided=True, browDown=2.0),
         "AU05": _unit(ACTION_UNITS["AU05"], sided=True, eyeWide=1.4),
-        "AU06": _unit(ACTION_UNITS["AU06"], sided=True, cheekSquint=1.7),
+        "AU06": _unit(ACTION_UNITS["AU06"], sided=True, cheekSquint=1.7, eyeSquint=0.35),
         "AU07": _unit(ACTION_UNITS["AU07"], sided=True, eyeSquint=1.4),
         "AU09": _unit(ACTION_UNITS["AU09"], sided=True, noseSneer=1.8),
         "AU10": _unit(ACTION_UNITS["AU10"], sided=True, mouthUpperUp=1.4),
@@ -53,7 +53,7 @@ UNIT_ACTIONS: Mapping[str, UnitActions] = MappingProxyType(
         "AU19": _unit("tongue show", tongueOut=1.0, jawOpen=0.35),
         "AU20": _unit(ACTION_UNITS["AU20"], sided=True, mouthStretch=1.5),
         "AU22": _unit("lip funneler", mouthFunnel=1.0),
-        "AU23": _unit(ACTION_UNITS["AU23"], mouthRollLower=0.35, mouthRollUpper=0.35, mouthPucker=0.3),
+        "AU23": _unit(ACTION_UNITS["AU23"], mouthRollLower=0.6, mouthRollUpper=0.6, mouthPucker=0.5),
         "AU24": _unit(ACTION_UNITS["AU24"], mouthRollLower=0.8, mouthRollUpper=0.8, mouthShrugLower=0.3),
         "AU25": _unit(
             ACTION_UNITS["AU25"],

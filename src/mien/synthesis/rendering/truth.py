@@ -16,8 +16,8 @@ Floats = npt.NDArray[np.float32]
 
 _VISIBLE_DM = 0.06
 _MOUTH_GAP = 0.16
-_CLOSED_EYE = 0.55
-_SHUT_EYE = 0.90
+_CLOSED_EYE = 0.35
+_SHUT_EYE = 0.85
 _EYE_LANDMARKS = ((43, 44, 46, 47, 42, 45), (37, 38, 40, 41, 36, 39))
 
 
@@ -94,15 +94,20 @@ def visible_landmarks(truth: Truth, landmark_depth: Floats, depth: Floats, overs
     return np.asarray(inside & (landmark_depth < around + _VISIBLE_DM))
 
 
-def opening_units(truth: Truth, neutral: Truth) -> tuple[float, tuple[float, float]]:
-    """Intensities of AU25 and of AU45 (left, right) as the geometry shows them, against the neutral face.
+def opening_units(truth: Truth, neutral: Truth, unblinked: Truth) -> tuple[float, tuple[float, float]]:
+    """Intensities of AU25 and of AU45 (left, right) as the geometry shows them.
 
-    AU25 is 1 where the gap between the lips is 0.16 of the mouth's width; AU45 begins where the eye is 55 % more
-    closed than at rest, which squinting or looking down alone do not reach, and is 1 at 90 %.
+    AU25 is 1 where the gap between the lips exceeds that of the neutral face by 0.16 of the mouth's width. AU45 begins
+    where a blink closes the eye by 35 % and is 1 at 85 %; squinting alone is no blink.
+
+    Args:
+        truth: Truth of the face.
+        neutral: Truth of the neutral face.
+        unblinked: Truth of the same expression without a blink.
     """
     parted = float(np.clip((truth.mouth_gap - neutral.mouth_gap - 0.01) / _MOUTH_GAP, 0, 1))
     closed = []
-    for now, rest in zip(truth.eye_openings, neutral.eye_openings, strict=True):
+    for now, rest in zip(truth.eye_openings, unblinked.eye_openings, strict=True):
         share = 1 - now / max(rest, 1e-6)
         closed.append(float(np.clip((share - _CLOSED_EYE) / (_SHUT_EYE - _CLOSED_EYE), 0, 1)))
     return parted, (closed[0], closed[1])
