@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Thresholds, weights and models chosen on validation data, against scikit-learn and known results."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from mien.evaluation import (
     search_weights,
 )
 from mien.evaluation.protocols import challenges
-from tests.helpers.scored_tables import write_two_models
+from tests.helpers.scored_tables import table_faces, write_tables, write_two_models, write_va_tree
 
 
 @pytest.fixture
@@ -80,6 +81,28 @@ def test_a_flat_curve_keeps_one_half() -> None:
     assert search_thresholds([[0], [0]], [[0.0], [0.0]]).thresholds == (0.5,)
     # Present is from the threshold on: .5 itself counts.
     assert search_thresholds([[1]], [[0.5]]).f1_at_half == (1.0,)
+
+
+def test_few_positive_rows_are_said() -> None:
+    targets = np.zeros((60, 3), int)
+    targets[:19, 0] = targets[:20, 1] = targets[:40, 2] = 1
+    found = search_thresholds(targets, targets * 0.8)
+    assert found.n_positive == (19, 20, 40)
+    assert found.note.startswith("thresholds of unit 0 (19) come from fewer than 20 positive rows")
+    assert replace(found, labels=("AU01", "AU02", "AU04")).note.startswith("thresholds of AU01 (19) come")
+    assert search_thresholds(targets[:, 1:], targets[:, 1:] * 0.8).note == ""
+
+
+def test_weights_from_few_rows_are_said(tmp_path: Path, two_models: tuple[Path, list[Path]]) -> None:
+    data, models = two_models
+    assert search_weights("va", data, models)["va"].note == ""
+    few = write_va_tree(tmp_path / "few", {"v": np.linspace(-0.5, 0.5, 10)})
+    tables = [
+        write_tables(tmp_path / "few" / name, {"v": [table_faces([v]) for v in np.linspace(-0.5, top, 10)]})
+        for name, top in (("a", 0.2), ("b", 0.9))
+    ]
+    note = search_weights("va", few, tables)["va"].note
+    assert note.startswith("weights of valence and arousal (10) come from fewer than 20 positive rows")
 
 
 def test_what_does_not_fit_is_refused() -> None:

@@ -23,11 +23,13 @@ class BlendSearch:
         weights: Weights of the models, summing to 1; among equal scores those nearest to equal weights.
         score: Score of these weights.
         tried: Every (weights, score), from all weight on the last model to all on the first.
+        note: Warning about the data that they are selected on; empty for none.
     """
 
     weights: tuple[float, ...]
     score: float
     tried: tuple[tuple[tuple[float, ...], float], ...]
+    note: str = ""
 
 
 def blend(models: Sequence[npt.ArrayLike], weights: Sequence[float]) -> Float64:

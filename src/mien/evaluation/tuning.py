@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -29,6 +29,34 @@ from mien.metrics import OFFICIAL_THRESHOLD, LabelCounts, p_au, p_expr, p_va, pe
 _GRID = tuple(sorted((step / 10 for step in range(1, 10)), key=lambda threshold: (abs(threshold - 0.5), threshold)))
 
 
+MIN_POSITIVES = 20
+"""Number of positive rows of a label below which what is chosen on them is mostly chance."""
+
+
+def small_set_note(what: str, labels: Sequence[str], n_positive: Sequence[int]) -> str:
+    """A sentence that warns of labels with few positive rows; empty where each has `MIN_POSITIVES` of them.
+
+    Args:
+        what: Chosen quantity, such as ``"thresholds"``.
+        labels: Name of each label.
+        n_positive: Number of rows in which each label is present.
+
+    Returns:
+        The sentence.
+
+    Examples:
+        >>> small_set_note("thresholds", ["AU01", "AU12"], [3, 50])
+        'thresholds of AU01 (3) come from fewer than 20 positive rows: expect other values on other data'
+        >>> small_set_note("thresholds", ["AU12"], [50])
+        ''
+    """
+    few = [f"{name} ({n})" for name, n in zip(labels, n_positive, strict=True) if n < MIN_POSITIVES]
+    if not few:
+        return ""
+    rows = f"fewer than {MIN_POSITIVES} positive rows"
+    return f"{what} of {', '.join(few)} come from {rows}: expect other values on other data"
+
+
 @dataclass(frozen=True, kw_only=True)
 class ThresholdSearch:
     """Result of a threshold search for A action units.
@@ -39,11 +67,21 @@ class ThresholdSearch:
         thresholds: (A,) probabilities in 0.1, 0.2, ..., 0.9, from which a unit counts as present.
         f1: (A,) F1 scores at these thresholds.
         f1_at_half: (A,) F1 scores at 0.5.
+        n_positive: (A,) numbers of rows in which the unit is present.
+        labels: (A,) names of the units; empty where they are unknown.
     """
 
     thresholds: tuple[float, ...]
     f1: tuple[float, ...]
     f1_at_half: tuple[float, ...]
+    n_positive: tuple[int, ...] = ()
+    labels: tuple[str, ...] = ()
+
+    @property
+    def note(self) -> str:
+        """A warning where a unit has few positive rows, see `small_set_note`; else empty."""
+        labels = self.labels or tuple(f"unit {number}" for number in range(len(self.n_positive)))
+        return small_set_note("thresholds", labels, self.n_positive)
 
     @property
     def mean_f1(self) -> float:
@@ -85,6 +123,7 @@ def search_thresholds(targets: npt.ArrayLike, probabilities: npt.ArrayLike) -> T
         thresholds=tuple(_GRID[index] for index in best),
         f1=tuple(scores.max(axis=0).tolist()),
         f1_at_half=tuple(scores[0].tolist()),
+        n_positive=tuple(np.count_nonzero(targets, axis=0).tolist()),
     )
 
 
@@ -114,7 +153,8 @@ def search_thresholds_on(task: str, data: str | Path, tables: TablePredictor, sp
     if decoder is None:
         raise ConfigError(f"{task} has no action units; thresholds are searched for au and mtl")
     valid = samples.valid_action_units
-    return search_thresholds(samples.action_units[valid], tables.scores(task_format, decoder, samples)[valid])
+    found = search_thresholds(samples.action_units[valid], tables.scores(task_format, decoder, samples)[valid])
+    return replace(found, labels=tuple(samples.action_unit_labels))
 
 
 def search_weights(
@@ -165,7 +205,9 @@ def search_weights(
 
         # The filter needs the blended frames of all tracks, so the search runs over weights in place of arrays: the
         # blend of unit vectors is the weights themselves.
-        found[decoder.task] = search_blend(list(np.eye(len(models))), score)
+        chosen = search_blend(list(np.eye(len(models))), score)
+        note = small_set_note("weights", *_positives(decoder.task, samples))
+        found[decoder.task] = replace(chosen, note=note)
     return found
 
 
@@ -209,6 +251,18 @@ def _frames(task: str, data: str | Path, split: str) -> tuple[FrameSamples, Subm
     return samples, edition_format(task, samples.expression_labels, samples.action_unit_labels)
 
 
+def _positives(task: str, samples: FrameSamples) -> tuple[Sequence[str], list[int]]:
+    """Labels of a task, and the number of valid rows of each; the whole is one label of valence and arousal."""
+    if task == "va":
+        return ["valence and arousal"], [int(np.count_nonzero(samples.valid_valence_arousal))]
+    if task == "expr":
+        classes = samples.expression[samples.valid_expression]
+        counts = np.bincount(classes.astype(np.intp), minlength=len(samples.expression_labels))
+        return samples.expression_labels, counts.tolist()
+    present = samples.action_units[samples.valid_action_units] == 1
+    return samples.action_unit_labels, present.sum(axis=0).tolist()
+
+
 def _score(task: str, samples: FrameSamples, values: Float64) -> float:
     """The challenge's score of one task; action units are present from the official threshold on."""
     if task == "va":
@@ -225,4 +279,5 @@ def _search_emotions(task: str, data: str | Path, models: Sequence[str | Path], 
     values = [PredictionFile(Path(path)).predict_clips(PREDICTION_FORMATS[task], samples)[valid] for path in models]
     truth = samples.intensities[valid]
     found = search_blend_per_column(values, lambda column, own: pearson(own, truth[:, column]))
-    return dict(zip(samples.labels, found, strict=True))
+    note = small_set_note("weights", samples.labels, [len(truth)] * len(samples.labels))
+    return {name: replace(search, note=note) for name, search in zip(samples.labels, found, strict=True)}

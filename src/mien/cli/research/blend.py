@@ -55,6 +55,8 @@ def blend(task: str, data: Path, models: tuple[Path, ...], smooth: str | None, s
         shares = ",".join(f"{weight:g}" for weight in search.weights)
         click.echo(f"{name}  {search.score:.4f} with {shares}  (each alone: {singles})")
     click.echo(f"chosen on the {split} rows that they are scored on; report it as such")
+    for note in dict.fromkeys(search.note for search in found.values() if search.note):
+        click.echo(note)
     if task not in ("emi", "eri"):
         options = " ".join(
             f"--weights {name}={','.join(f'{weight:g}' for weight in search.weights)}" for name, search in found.items()

@@ -80,12 +80,14 @@ def evaluate(
     report = replace(report, command=_command(protocol, options, search_thresholds=search_thresholds))
     tuned = _search(protocol, data, predictions, post, split) if search_thresholds else None
     if as_json:
-        tuning = {} if tuned is None else {"threshold_search": asdict(tuned)}
+        tuning = {} if tuned is None else {"threshold_search": asdict(tuned) | {"note": tuned.note}}
         click.echo(json.dumps(report.to_json() | tuning, indent=1))
         return
     _print(report, "predictions" if predictions else "heads" if heads else "bundle")
     if tuned is not None:
         click.echo(f"P_AU tuned on these rows  {tuned.mean_f1:.4f}  (at 0.5: {tuned.mean_f1_at_half:.4f})")
+        if tuned.note:
+            click.echo(tuned.note)
         click.echo("--thresholds " + ",".join(f"{threshold:g}" for threshold in tuned.thresholds))
 
 
