@@ -11,6 +11,7 @@ from typing import Any, Self
 from rich import progress as bars
 from rich.console import Console
 
+from mien.core import printable
 from mien.pipeline import Progress
 
 _NAME_WIDTH = 40
@@ -62,7 +63,7 @@ class BarView:
             n_done = progress.n_inputs_done
             self._whole = self._bar.add_task("all", total=progress.n_inputs, completed=n_done, facts="")
         if progress.source not in self._inputs:
-            label = f"[{progress.number + 1}/{progress.n_inputs}] {progress.source[-_NAME_WIDTH:]}"
+            label = f"[{progress.number + 1}/{progress.n_inputs}] {printable(progress.source)[-_NAME_WIDTH:]}"
             task = self._bar.add_task(label, total=progress.n_frames_expected, facts="")
             self._inputs[progress.source] = _InputBar(task, time.monotonic())
         bar = self._inputs[progress.source]
@@ -77,7 +78,7 @@ class BarView:
 
     def say(self, event: str, message: str, **facts: Any) -> None:
         """Print the message; an input that is finished loses its bar."""
-        self._console.print(message, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(printable(message, keep="\n"), markup=False, highlight=False, soft_wrap=True)
         bar = self._inputs.pop(facts.get("path", ""), None) if event in _FINAL_EVENTS else None
         if bar is not None:
             self._bar.remove_task(bar.task)

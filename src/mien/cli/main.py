@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import difflib
+import io
 import os
 import sys
+import traceback
+from collections.abc import Callable
 from importlib import import_module
 from types import MappingProxyType
 from typing import NoReturn
@@ -13,6 +16,7 @@ from typing import NoReturn
 import click
 
 from mien._version import __version__
+from mien.cli.json_log import JsonLog, wants_json, write_event
 from mien.core import (
     ConfigError,
     DatasetError,
@@ -116,22 +120,43 @@ def mien() -> None:
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and exit with one of the documented codes."""
+    if wants_json(sys.argv[1:] if arguments is None else arguments):
+        with JsonLog():
+            try:
+                _run(arguments, _complain_in_json)
+            except Exception:  # noqa: BLE001 - a bug, whose traceback must not be the one thing that is no JSON
+                _complain_in_json("crash", traceback.format_exc(), 1)
+                sys.exit(1)
+    _run(arguments, _complain)
+
+
+def _run(arguments: list[str] | None, complain: Callable[[str, str, int], None]) -> NoReturn:
     try:
         code = mien.main(arguments, prog_name="mien", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        text = io.StringIO()
+        error.show(text)
+        complain("error", text.getvalue().rstrip("\n"), error.exit_code)
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted", err=True)
+        complain("interrupted", "interrupted", INTERRUPTED)
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         # The other end of the pipe is closed (``mien models | head -1``). Python would complain again at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except MienError as error:
-        say(f"mien: {error}", err=True)
+        complain("error", f"mien: {error}", exit_code(error))
         sys.exit(exit_code(error))
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _complain(_event: str, message: str, _code: int) -> None:
+    say(message, err=True)
+
+
+def _complain_in_json(event: str, message: str, code: int) -> None:
+    write_event(event, {"message": message, "exit_code": code})
 
 
 def say(text: str, *, err: bool = False) -> None:

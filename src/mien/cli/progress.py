@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -11,8 +10,8 @@ from dataclasses import asdict
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-import click
-
+from mien.cli.json_log import write_event
+from mien.cli.main import say
 from mien.pipeline import Event, FailuresListed, Note, Progress, TablesSkipped, TableWritten
 from mien.results import InputFailure, InputRecord, manifest_path
 
@@ -59,8 +58,7 @@ class JsonView:
         self._line(event, {"message": message, **facts})
 
     def _line(self, event: str, facts: dict[str, Any]) -> None:
-        # ASCII alone: any other character could be turned into something that is not JSON by the stream's encoding.
-        click.echo(json.dumps({"event": event, **facts}), err=True)
+        write_event(event, facts)
 
     def __enter__(self) -> Self:
         return self
@@ -79,7 +77,7 @@ class PlainView:
 
     def say(self, event: str, message: str, **facts: Any) -> None:  # noqa: ARG002 - the port names them
         """Print the message."""
-        click.echo(message, err=True)
+        say(message, err=True)
 
     def __enter__(self) -> Self:
         return self

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mien.cli.field_options import field_options
+from mien.cli.main import say
 from mien.core import AnalyzerConfig
 
 if TYPE_CHECKING:
@@ -43,18 +44,18 @@ def bench(clip: Path, repeats: int, as_json: bool, **options: Any) -> None:
 
 
 def _print(report: BenchReport, repeats: int) -> None:
-    click.echo(
+    say(
         f"{report.clip}: {report.n_frames} frames of {report.width} x {report.height}, "
         f"{report.faces_per_frame:.2f} faces per frame, one scan in {1 / report.scans_per_frame:.0f} frames"
     )
-    click.echo(f"{report.machine}; {report.versions}; {report.bundle}; medians of {repeats}")
+    say(f"{report.machine}; {report.versions}; {report.bundle}; medians of {repeats}")
     for stage in report.stages:
         ratio = "" if stage.to_decoding is None else f"  {stage.to_decoding:6.3f} x decoding"
         each_ms, cpu_ms = 1000 / stage.rate, 1000 * stage.cpu_seconds / stage.n
-        click.echo(
+        say(
             f"{stage.name:46} {stage.rate:8.1f} {stage.unit + '/s':9} {each_ms:7.2f} ms each  "
             f"{cpu_ms:7.2f} ms CPU  spread {stage.spread:4.0%}{ratio}"
         )
     if report.memory is not None:
         held, most = report.memory.resident_mb, report.memory.peak_mb
-        click.echo(f"memory of the command: {held:.0f} MB near its end, {most:.0f} MB at most")
+        say(f"memory of the command: {held:.0f} MB near its end, {most:.0f} MB at most")

@@ -13,10 +13,11 @@ import numpy as np
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from mien.cli.field_options import field_options
-from mien.cli.main import INTERRUPTED
-from mien.core import AnalyzerConfig, Outputs, VideoOptions
+from mien.cli.main import INTERRUPTED, say
+from mien.core import AnalyzerConfig, Outputs, VideoOptions, printable
 from mien.jobs import sigterm_as_interrupt
 from mien.pipeline import LiveFrame, LiveStatistics
 
@@ -98,7 +99,12 @@ def statistics_line(statistics: LiveStatistics) -> str:
 
 def face_table(frame: LiveFrame) -> Table:
     """Table of the faces of a frame for the terminal."""
-    table = Table(title=frame.source, caption=statistics_line(frame.statistics), title_justify="left", min_width=70)
+    table = Table(
+        title=Text(printable(frame.source)),
+        caption=statistics_line(frame.statistics),
+        title_justify="left",
+        min_width=70,
+    )
     for name in ("track", "expression", "", "valence", "arousal", "action units"):
         table.add_column(name, no_wrap=name != "action units")
     faces = frame.frame.faces
@@ -167,7 +173,7 @@ def live(source: str, page: bool, port: int, anonymous: bool, **options: Any) ->
         except KeyboardInterrupt:
             code = INTERRUPTED
     if statistics is not None:
-        click.echo(f"{statistics.n_frames} frames analysed; {statistics_line(statistics)}", err=True)
+        say(f"{statistics.n_frames} frames analysed; {statistics_line(statistics)}", err=True)
         if options["table"] is not None:
-            click.echo(f"wrote {options['table']}", err=True)
+            say(f"wrote {options['table']}", err=True)
     return code

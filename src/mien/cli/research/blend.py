@@ -9,6 +9,8 @@ from pathlib import Path
 
 import click
 
+from mien.cli.main import say
+
 
 @click.command(short_help="Search the weights of several models on labelled data.")
 @click.argument("task", metavar="TASK")
@@ -43,7 +45,7 @@ def blend(task: str, data: Path, models: tuple[Path, ...], smooth: str | None, s
             click.echo(json.dumps(divergences, indent=1))
             return
         for name, divergence in divergences.items():
-            click.echo(f"{name}  {divergence:.4f} nats from the published frequencies")
+            say(f"{name}  {divergence:.4f} nats from the published frequencies")
         return
     found = search_weights(task, data, models, split=split, smoothing=settings)
     if as_json:
@@ -53,12 +55,12 @@ def blend(task: str, data: Path, models: tuple[Path, ...], smooth: str | None, s
         alone = {weights.index(1.0): score for weights, score in search.tried if 1.0 in weights}
         singles = ", ".join(f"{alone[index]:.4f}" for index in range(len(models)))
         shares = ",".join(f"{weight:g}" for weight in search.weights)
-        click.echo(f"{name}  {search.score:.4f} with {shares}  (each alone: {singles})")
-    click.echo(f"chosen on the {split} rows that they are scored on; report it as such")
+        say(f"{name}  {search.score:.4f} with {shares}  (each alone: {singles})")
+    say(f"chosen on the {split} rows that they are scored on; report it as such")
     for note in dict.fromkeys(search.note for search in found.values() if search.note):
-        click.echo(note)
+        say(note)
     if task not in ("emi", "eri"):
         options = " ".join(
             f"--weights {name}={','.join(f'{weight:g}' for weight in search.weights)}" for name, search in found.items()
         )
-        click.echo(f"use them: mien submit or mien evaluate with the same --predictions and {options}")
+        say(f"use them: mien submit or mien evaluate with the same --predictions and {options}")

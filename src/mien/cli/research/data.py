@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from mien.datasets import CheckReport, SplitCounts
+    from mien.cli.main import say
+from mien.datasets import CheckReport, SplitCounts
 
 _MOST_PROBLEMS = 50
 
@@ -25,7 +26,7 @@ def data(ctx: click.Context) -> None:
 
     for name in DATASETS:
         record = DATASETS[name]
-        click.echo(f"{name}  {record.title}; owner: {record.owner}")
+        say(f"{name}  {record.title}; owner: {record.owner}")
 
 
 @data.command(short_help="Check that a data set folder is complete and well formed.")
@@ -51,18 +52,18 @@ def check(name: str, path: Path, as_json: bool) -> int:
 
 def _print(report: CheckReport) -> None:
     for split, counts in report.splits.items():
-        click.echo(f"{split}: {_counted(counts)}")
+        say(f"{split}: {_counted(counts)}")
         if counts.classes:
-            click.echo("  " + ", ".join(f"{label} {n}" for label, n in counts.classes.items()))
+            say("  " + ", ".join(f"{label} {n}" for label, n in counts.classes.items()))
     for note in report.notes:
-        click.echo(f"note: {note}")
+        say(f"note: {note}")
     for problem in report.problems[:_MOST_PROBLEMS]:
-        click.echo(f"problem: {problem}")
+        say(f"problem: {problem}")
     hidden = len(report.problems) - _MOST_PROBLEMS
     if hidden > 0:
-        click.echo(f"... and {hidden} more; --json lists all")
+        say(f"... and {hidden} more; --json lists all")
     verdict = "complete and well formed" if report.complete else f"{len(report.problems)} problems"
-    click.echo(f"{report.name} in {report.folder}: {verdict}")
+    say(f"{report.name} in {report.folder}: {verdict}")
 
 
 def _counted(counts: SplitCounts) -> str:

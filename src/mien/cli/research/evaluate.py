@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mien.cli.main import say
 from mien.cli.research.blend_options import blend_options, parse_thresholds, parse_weights
 
 if TYPE_CHECKING:
@@ -85,10 +86,10 @@ def evaluate(
         return
     _print(report, "predictions" if predictions else "heads" if heads else "bundle")
     if tuned is not None:
-        click.echo(f"P_AU tuned on these rows  {tuned.mean_f1:.4f}  (at 0.5: {tuned.mean_f1_at_half:.4f})")
+        say(f"P_AU tuned on these rows  {tuned.mean_f1:.4f}  (at 0.5: {tuned.mean_f1_at_half:.4f})")
         if tuned.note:
-            click.echo(tuned.note)
-        click.echo("--thresholds " + ",".join(f"{threshold:g}" for threshold in tuned.thresholds))
+            say(tuned.note)
+        say("--thresholds " + ",".join(f"{threshold:g}" for threshold in tuned.thresholds))
 
 
 # Option -> its parameter, in the order in which a report repeats the command.
@@ -131,9 +132,9 @@ def _search(
 
 def _print(report: Report, kind: str) -> None:
     dropped = ", ".join(f"{n} {reason}" for reason, n in report.dropped.items()) or "none"
-    click.echo(f"{report.data}, {report.n_rows} rows (left out: {dropped})")
-    click.echo(f"{kind} {report.predictor} {report.digest[:12]}")
+    say(f"{report.data}, {report.n_rows} rows (left out: {dropped})")
+    say(f"{kind} {report.predictor} {report.digest[:12]}")
     width = max(len(metric.name) for metric in report.metrics)
     for m in report.metrics:
-        click.echo(f"{m.name:{width}}  {m.value:.4f}  [{m.low:.4f}, {m.high:.4f}]  n={m.n}")
-    click.echo(report.command)
+        say(f"{m.name:{width}}  {m.value:.4f}  [{m.low:.4f}, {m.high:.4f}]  n={m.n}")
+    say(report.command)

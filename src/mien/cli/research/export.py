@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mien.cli.main import say
 from mien.core import MissingExtraError
 
 if TYPE_CHECKING:
@@ -46,22 +47,22 @@ def export(model: str, variant: str, out: Path, data: Path | None) -> None:
 def _print(report: VariantReport, out: Path) -> None:
     width = max((len(c.metric.name) for c in report.comparisons), default=0)
     for data in dict.fromkeys(c.metric.data for c in report.comparisons):
-        click.echo(f"{data:{width}}  variant  origin   loss, points")
+        say(f"{data:{width}}  variant  origin   loss, points")
         for c in report.comparisons:
             if c.metric.data == data:
                 mark = " *" if c.accepted_on else ""
                 line = f"{c.metric.name:{width}}  {c.metric.value:.4f}   {c.origin:.4f}   {100 * c.loss:+.2f}{mark}"
-                click.echo(line)
+                say(line)
     summary = (
         f"{report.spec.name} in {out}: {report.size:.2f} of the size, {report.cpu_time:.2f} of the CPU time per face; "
         f"predictions change by at most {report.largest_move:.4f}"
     )
     kept = report.same_expression
-    click.echo(summary if kept is None else f"{summary}, {kept:.1%} keep their top expression")
+    say(summary if kept is None else f"{summary}, {kept:.1%} keep their top expression")
     if not report.comparisons:
-        click.echo("its loss was not measured: give --data")
+        say("its loss was not measured: give --data")
     else:
-        click.echo(
+        say(
             "recommended"
             if report.recommended
             else "not recommended: a metric marked * is worse by 0.30 points or more"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from mien.cli.main import say
 from mien.core import ConfigError, MissingExtraError
 
 
@@ -22,7 +23,7 @@ def models(ctx: click.Context) -> None:
     for name in list_bundles():
         spec = load_spec(name)
         tasks = ", ".join(f"{task.task} ({len(task.labels)})" for task in spec.tasks)
-        click.echo(f"{name}  version {spec.version}, {spec.input.size_px} px {spec.input.colour}: {tasks}")
+        say(f"{name}  version {spec.version}, {spec.input.size_px} px {spec.input.colour}: {tasks}")
 
 
 @models.command(short_help="Show the model card of a bundle.")
@@ -65,5 +66,5 @@ def emotiefflib(file: Path, name: str | None, out: Path) -> None:
         raise ConfigError(f"{file}: mien reads no pickled or Keras weights; take the .onnx file of the same name")
     spec = import_emotiefflib(file, name or file.stem, out)
     tasks = ", ".join(f"{task.task} ({len(task.labels)})" for task in spec.tasks)
-    click.echo(f"{out}: {spec.name}, {spec.input.size_px} px {spec.input.colour}: {tasks}")
-    click.echo(f"mien models show {out} describes it; use it with: mien analyze clip.mp4 --out t.csv --model {out}")
+    say(f"{out}: {spec.name}, {spec.input.size_px} px {spec.input.colour}: {tasks}")
+    say(f"mien models show {out} describes it; use it with: mien analyze clip.mp4 --out t.csv --model {out}")

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from mien.cli.main import say
 from mien.cli.research.blend_options import blend_options, parse_thresholds, parse_weights
 
 
@@ -42,7 +43,7 @@ def submit(task: str, list_path: Path, out: Path | None, validate: Path | None, 
         if out or any(given.values()):
             raise click.UsageError("--validate only checks a file; leave out the options for writing one")
         n_rows = validate_submission(task, validate, list_path)
-        click.echo(f"{validate}: {n_rows} rows, valid for {task}")
+        say(f"{validate}: {n_rows} rows, valid for {task}")
         return
     predictions, heads, crops = given["predictions"], given["heads"], given["crops"]
     if out is None or sum(map(bool, (predictions, crops, heads))) != 1 or (given["model"] and not crops):
@@ -64,6 +65,6 @@ def submit(task: str, list_path: Path, out: Path | None, validate: Path | None, 
         ),
     )
     for message in done.messages:
-        click.echo(f"note: {message}", err=True)
+        say(f"note: {message}", err=True)
     filled = "" if heads else f", {done.n_filled} of them without a face"
-    click.echo(f"wrote {out}: {done.n_rows} rows{filled}")
+    say(f"wrote {out}: {done.n_rows} rows{filled}")

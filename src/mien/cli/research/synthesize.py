@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from mien.cli.main import say
 from mien.core import ConfigError
 
 _SECONDS_BETWEEN_LINES = 5.0
@@ -85,15 +86,15 @@ def synthesize(
         now_s = time.monotonic()
         if not quiet and now_s >= next_line_s:
             next_line_s = now_s + _SECONDS_BETWEEN_LINES
-            click.echo(f"{done} of {total}, {(done - first) / (now_s - started_s):.1f} per second", err=True)
+            say(f"{done} of {total}, {(done - first) / (now_s - started_s):.1f} per second", err=True)
 
     form_name: synthesis.Format = form  # type: ignore[assignment]  # one of the choices of the option
     report = synthesis.synthesize(chosen, out, n=n, form=form_name, workers=workers, engine=engine, on_progress=show)
     for name, reason in report.failures:
-        click.echo(f"mien: {name}: {reason}", err=True)
+        say(f"mien: {name}: {reason}", err=True)
     unit = "frames" if form == "clips" else "faces"
     if not quiet:
-        click.echo(f"{report.n_faces} {unit} in {out}, {report.n_written} of them new", err=True)
+        say(f"{report.n_faces} {unit} in {out}, {report.n_written} of them new", err=True)
     if report.failures and not report.n_faces:
         return 3
     return 1 if report.failures else 0

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from mien.cli.main import say
 from mien.core import HeadSpec, ModelSpec
 
 
@@ -78,6 +79,6 @@ def train(
 
 
 def _report(trained: ModelSpec | HeadSpec, out: Path) -> None:
-    click.echo(f"{trained.name} in {out}: {trained.provenance}")
+    say(f"{trained.name} in {out}: {trained.provenance}")
     for metric in trained.metrics if isinstance(trained, ModelSpec) else ():
-        click.echo(f"{metric.data}, {metric.name}: {metric.value:.4f} [{metric.low:.4f}, {metric.high:.4f}]")
+        say(f"{metric.data}, {metric.name}: {metric.value:.4f} [{metric.low:.4f}, {metric.high:.4f}]")
