@@ -113,7 +113,7 @@ class JsonLog:
                 if text == self._end:
                     return
                 if text:
-                    with contextlib.suppress(OSError, ValueError):  # nobody reads standard error any more
+                    with contextlib.suppress(OSError, ValueError):  # the other end of standard error is closed
                         self.write(_as_event(text.decode("utf-8", "replace")))
 
 
