@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from mien.core import AnalyzerConfig, ConfigError, Outputs, VideoOptions
 from mien.faces import Detections, create_detector
@@ -136,3 +137,13 @@ def test_another_engine_is_given_the_same_work(clip: Path, photo: Path, tmp_path
     result = analyze([clip, photo], tmp_path / "out", engine=FakeEngine(), **OPTIONS)
     assert [record.n_rows for record in result.inputs] == [N_FRAMES, 1]
     assert RunManifest.load(result.tables[0]).arguments["engine"] == "FakeEngine"
+
+
+@pytest.mark.parametrize(("gray", "said"), [(4, True), (120, False)])
+def test_a_dark_image_without_a_face_is_named(tmp_path: Path, gray: int, said: bool) -> None:
+    image = tmp_path / "image.png"
+    Image.fromarray(np.full((120, 160, 3), gray, np.uint8)).save(image)
+    result = analyze(image, out=tmp_path / "table.csv", threads=1)
+    assert result.complete
+    messages = result.inputs[0].messages
+    assert any("no face was found, and the picture is very dark" in message for message in messages) is said

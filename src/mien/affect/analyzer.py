@@ -52,6 +52,7 @@ from mien.faces import (
     create_detector,
     create_landmark_model,
     face_quality,
+    is_dark,
     parse_detector,
     refine_landmarks,
     search_photo,
@@ -343,7 +344,7 @@ class Analyzer:
         def predict(batch: Sequence[DetectedFrame]) -> list[Frame]:
             faces = self._affect_inference.faces([one.found for one in batch], bundle, rate)
             return [
-                Frame(index=one.index, time_s=one.time_s, faces=own, image=one.image)
+                Frame(index=one.index, time_s=one.time_s, faces=own, image=one.image, dark=one.dark)
                 for one, own in zip(batch, faces, strict=True)
             ]
 
@@ -402,7 +403,8 @@ class Analyzer:
         for frame in frames:
             detections, track_ids = follower.follow(frame)
             found = self._found(frame.gray if in_gray else frame.image, detections, track_ids)
-            yield DetectedFrame(frame.index, frame.time_s, found, frame.image if images else None)
+            dark = not len(detections) and is_dark(frame.gray)
+            yield DetectedFrame(frame.index, frame.time_s, found, frame.image if images else None, dark)
 
     def _detected(self, image: Image) -> Detections:
         """The faces of a photo, with landmarks if there is a landmark model."""

@@ -56,6 +56,7 @@ class DetectedFrame:
     time_s: float
     found: AlignedFaces
     image: Image | None
+    dark: bool = False
 
 
 def rows_of(batch: Sequence[AlignedFaces]) -> list[slice]:

@@ -225,12 +225,14 @@ class Frame:
         time_s: Presentation time in seconds since the start of the stream, from the file's timestamps.
         faces: Faces found, possibly none.
         image: (H, W, 3) uint8 RGB if it was requested, else None.
+        dark: Whether no face was found in it and it is so dark that one may have been missed.
     """
 
     index: int
     time_s: float
     faces: Faces
     image: Image | None = None
+    dark: bool = False
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from mien.affect import Analyzer
 from mien.core import AnalyzerConfig, Frame, InputError, VideoOptions
+from mien.faces import is_dark
 from mien.media import DecodeReport, FrameSource, MediaInput, VideoFrame, VideoInfo, load_image, open_camera, open_video
 from mien.results import table_schema, thresholds_metadata
 
@@ -129,7 +130,9 @@ class ImageRun:
         """The frame; see `MediaRun.frames`."""
         pixels = load_image(self._media.name if self._media.path is None else self._media.path)
         self._n_decoded = 1
-        yield Frame(index=0, time_s=0.0, faces=analyzer.image(pixels), image=pixels if images else None)
+        faces = analyzer.image(pixels)
+        dark = not len(faces) and is_dark(pixels)
+        yield Frame(index=0, time_s=0.0, faces=faces, image=pixels if images else None, dark=dark)
 
 
 class VideoRun:

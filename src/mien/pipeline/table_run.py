@@ -20,6 +20,8 @@ from mien.pipeline.resume import WORK_KEY, work_digest
 from mien.pipeline.run_progress import Note, Progress, TableWritten
 from mien.results import InputFailure, InputRecord, RunManifest, TableWriter, hash_file
 
+_DARK_REMARK = "no face was found, and the picture is very dark: give it more light if there are faces"
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunSettings:
@@ -184,19 +186,21 @@ class _TableRun:
             sha256, size_bytes = self._fingerprint(media)
             opened = open_run(media, self._settings.video) if lone is None else nullcontext(lone)
             with opened as run, self._overlay(run.info) as overlay:
-                n_frames, n_faces, n_rows_before = 0, 0, writer.n_rows
+                n_frames, n_faces, n_dark, n_rows_before = 0, 0, 0, writer.n_rows
                 remarks: tuple[str, ...] = ()
                 try:
                     for frame in run.frames(self._analyzer, images=self._drawing is not None):
                         faces = self._choice.of(frame.faces)
                         writer.append(media.name, replace(frame, faces=faces))
-                        n_frames, n_faces = n_frames + 1, n_faces + len(faces)
+                        n_frames, n_faces, n_dark = n_frames + 1, n_faces + len(faces), n_dark + frame.dark
                         if self._drawing is not None:
                             overlay.show_gaps(run.report.gaps, frame.time_s)
                         overlay.write(frame)
                         self._show(media, number, run, n_frames, n_faces)
                     overlay.show_gaps(run.report.gaps, float("inf"))
-                    if self._choice.rule == "track" and not n_faces:
+                    if not n_faces and 2 * n_dark > n_frames:
+                        remarks = (_DARK_REMARK,)
+                    elif self._choice.rule == "track" and not n_faces:
                         remarks = (f"there is no track {self._choice.track_id} here; analyse all faces to see them",)
                 except InputError as error:
                     if not n_frames:
