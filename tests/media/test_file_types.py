@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from mien.core import InputError
-from mien.media.file_types import HEAD_BYTES, Format, identify, identify_file, require_file
+from mien.media.file_types import HEAD_BYTES, KNOWN_FORMATS, Format, identify, identify_file, require_file
 from tests.helpers.media_clips import Clip, numbered_picture
 
 
@@ -29,7 +29,9 @@ from tests.helpers.media_clips import Clip, numbered_picture
 def test_image_files_are_identified_and_readable(kind: str, name: str) -> None:
     stream = io.BytesIO()
     Image.new("RGB", (30, 20), (1, 2, 3)).save(stream, kind)
-    assert identify(stream.getvalue()[:HEAD_BYTES]) == Format(name, "image", advice="")
+    found = identify(stream.getvalue()[:HEAD_BYTES])
+    assert found is not None
+    assert (found.name, found.content, found.advice) == (name, "image", "")
 
 
 @pytest.mark.parametrize(
@@ -123,3 +125,29 @@ def test_a_pipe_is_no_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(InputError, match="is not a regular file"):
         require_file(tmp_path / "pipe")
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (b"#EXTM3U\n#EXTINF:5,\nclip.ts\n", "HLS playlist"),
+        (b"ffconcat version 1.0\nfile clip.mp4\n", "FFmpeg playlist"),
+        (b'<?xml version="1.0"?>\n<MPD xmlns="urn:mpeg:dash:schema:mpd:2011"></MPD>', "DASH playlist"),
+        (b"v=0\no=- 0 0 IN IP4 127.0.0.1\n", "SDP session"),
+    ],
+)
+def test_playlists_are_documents(data: bytes, name: str) -> None:
+    found = identify(data)
+    assert found is not None
+    assert (found.name, found.content) == (name, "document")
+    assert "refers to other files" in found.advice
+
+
+def test_the_page_of_formats_names_every_format_and_what_becomes_of_it() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "file-types.md").read_text(encoding="utf-8")
+    for known in KNOWN_FORMATS:
+        row = next(line for line in page.splitlines() if line.startswith(f"| {known.name} |"))
+        assert known.content in row
+        assert ("| yes |" in row) == (not known.advice)
+        assert known.advice in row
+        assert known.several in row

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mien.media.headers import ImageHeader, n_bytes_missing, read_header
+from mien.media.damage import n_bytes_missing
+from mien.media.headers import ImageHeader, n_pictures, read_header
 
 _ORIENTATION = 0x0112
 # `Format.name` -> PIL's name of the format.
@@ -33,9 +34,14 @@ def encoded(name: str, size: tuple[int, int] = (37, 23), **options: Any) -> byte
     return stream.getvalue()
 
 
+def _size(data: bytes, name: str) -> tuple[int, int, int, bool]:
+    header = read_header(data, name)
+    return header.width, header.height, header.orientation, header.complete
+
+
 @pytest.mark.parametrize("name", _FORMATS)
 def test_the_size_is_read_from_the_header(name: str) -> None:
-    assert read_header(encoded(name), name) == ImageHeader(width=37, height=23, orientation=1, complete=True)
+    assert _size(encoded(name), name) == (37, 23, 1, True)
 
 
 @pytest.mark.parametrize("options", [{"lossless": True}, {"exif": Image.Exif(), "quality": 50}])
@@ -88,13 +94,13 @@ def test_a_gif_is_complete_with_its_first_frame() -> None:
     frames[0].save(stream, "GIF", save_all=True, append_images=frames[1:])
     data = stream.getvalue()
     second = data.index(b"\x21\xf9", data.index(b"\x2c"))
-    assert read_header(data[:second], "GIF") == ImageHeader(width=9, height=7)
+    assert _size(data[:second], "GIF") == (9, 7, 1, True)
 
 
 def test_rows_from_the_top_have_a_negative_height_in_bmp() -> None:
     data = bytearray(encoded("BMP"))
     struct.pack_into("<i", data, 22, -23)
-    assert read_header(bytes(data), "BMP") == ImageHeader(width=37, height=23)
+    assert _size(bytes(data), "BMP") == (37, 23, 1, True)
 
 
 def test_the_largest_item_is_the_image_of_an_avif() -> None:
@@ -102,7 +108,7 @@ def test_the_largest_item_is_the_image_of_an_avif() -> None:
         return struct.pack(">I4sIII", 20, b"ispe", 0, width, height)
 
     data = struct.pack(">I4s", 48, b"meta") + item(64, 64) + item(300, 200)
-    assert read_header(data, "AVIF") == ImageHeader(width=300, height=200)
+    assert _size(data, "AVIF") == (300, 200, 1, True)
     assert not read_header(data[:-4] + bytes(0), "AVIF").complete
 
 
@@ -118,8 +124,47 @@ def test_fields_of_pnm(data: bytes, expected: ImageHeader) -> None:
     assert read_header(data, "PNM") == expected
 
 
+@pytest.mark.parametrize(("maximum", "white"), [(255, 0), (65535, 0), (15, 15), (1023, 1023), (0, 0), (99999, 0)])
+def test_the_white_of_pnm(maximum: int, white: int) -> None:
+    assert read_header(f"P5 2 2 {maximum}\n".encode(), "PNM").max_value == white
+
+
+def _tiff(fields: list[tuple[int, int, int]]) -> bytes:
+    entries = b"".join(struct.pack("<HHIi", tag, kind, 1, value) for tag, kind, value in fields)
+    return b"II*\0" + struct.pack("<IH", 8, len(fields)) + entries + bytes(4)
+
+
+@pytest.mark.parametrize("kind", [3, 4, 8, 9])
+def test_a_tiff_size_of_any_integer_type_is_read(kind: int) -> None:
+    header = read_header(_tiff([(0x100, kind, 20000), (0x101, kind, 20000), (0x115, 3, 4), (0x102, 3, 16)]), "TIFF")
+    assert (header.width, header.height, header.bytes_per_pixel) == (20000, 20000, 8)
+
+
+@pytest.mark.parametrize(("mode", "n_bytes"), [("L", 1), ("RGB", 3), ("RGBA", 4), ("P", 4), ("I;16", 2)])
+def test_the_memory_of_a_png_is_known_from_its_header(mode: str, n_bytes: int) -> None:
+    stream = io.BytesIO()
+    Image.new(mode, (4, 3)).save(stream, "PNG")
+    assert read_header(stream.getvalue(), "PNG").bytes_per_pixel == n_bytes
+
+
+@pytest.mark.parametrize(("kind", "name"), [("GIF", "GIF"), ("PNG", "PNG"), ("WEBP", "WebP"), ("TIFF", "TIFF")])
+@pytest.mark.parametrize("count", [1, 3])
+def test_pictures_are_counted(kind: str, name: str, count: int) -> None:
+    pictures = [Image.new("RGB", (20, 10), (60 * number, 0, 0)) for number in range(count)]
+    stream = io.BytesIO()
+    pictures[0].save(stream, kind, save_all=True, append_images=pictures[1:])
+    assert n_pictures(stream.getvalue(), name) == count
+    assert n_pictures(stream.getvalue()[:30], name) == 1
+
+
+def test_an_avif_sequence_has_several_pictures() -> None:
+    assert n_pictures(b"\0\0\0\x1cftypavis" + bytes(12), "AVIF") == 2
+    assert n_pictures(b"\0\0\0\x1cftypavif" + bytes(12), "AVIF") == 1
+
+
 def test_an_unknown_format_gives_the_defaults() -> None:
-    assert read_header(b"anything", "Photoshop") == ImageHeader(width=0, height=0, orientation=1, complete=True)
+    assert read_header(b"anything", "Photoshop") == ImageHeader()
+    assert _size(b"anything", "Photoshop") == (0, 0, 1, True)
 
 
 @pytest.mark.parametrize(

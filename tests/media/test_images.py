@@ -26,6 +26,7 @@ from mien.media import (
     encode_jpeg,
     jpeg_thumbnail,
     load_image,
+    picture_note,
     save_image,
 )
 from mien.media.images import upright
@@ -396,3 +397,70 @@ def test_a_thumbnail_shows_the_face_with_a_margin(astronaut: Pixels) -> None:
     assert difference(face, astronaut[12:228, 117:333]) < 4
     outside = decode_image(jpeg_thumbnail(astronaut, (2000.0, 2000.0, 2100.0, 2100.0), 100))
     assert (outside == whole).all()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_avif_is_turned_by_its_own_properties(tmp_path: Path, picture: Pixels, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[_ORIENTATION] = orientation
+    data = encoded(Image.fromarray(picture), "AVIF", quality=95, exif=exif)  # PIL writes irot and imir
+    loaded = load_image(saved(tmp_path, "turned.avif", data))
+    assert difference(loaded, np.ascontiguousarray(upright(picture, orientation))) < 6
+
+
+@pytest.mark.parametrize("maximum", [15, 1023, 4095])
+def test_pnm_samples_are_scaled_by_their_maximum(tmp_path: Path, maximum: int) -> None:
+    values = np.linspace(0, maximum, 64).astype(">u2" if maximum > 255 else "u1")
+    loaded = load_image(saved(tmp_path, "deep.pgm", f"P5\n8 8\n{maximum}\n".encode() + values.tobytes()))
+    assert np.abs(loaded[..., 0].ravel() - values.astype(float) * 255 / maximum).max() <= 1
+
+
+def test_a_tiff_with_a_declared_maximum_is_scaled_by_it(tmp_path: Path) -> None:
+    image = Image.fromarray(np.full((8, 8), 2000, np.uint16))
+    data = encoded(image, "TIFF", tiffinfo={281: 4095})
+    assert load_image(saved(tmp_path, "camera.tif", data))[0, 0].tolist() == [125] * 3
+    assert load_image(saved(tmp_path, "plain.tif", encoded(image, "TIFF")))[0, 0].tolist() == [8] * 3
+
+
+def test_float_samples_are_refused(tmp_path: Path) -> None:
+    data = encoded(Image.fromarray(np.full((8, 8), 0.5, np.float32)), "TIFF")
+    with pytest.raises(InputError, match="samples have no known white"):
+        load_image(saved(tmp_path, "float.tif", data))
+
+
+def test_images_that_take_too_much_memory_are_refused_from_the_header(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mien.media.images._MAX_DECODED_BYTES", 40 * 60 * 4)
+    colours = Image.new("RGB", (60, 40))
+    assert load_image(saved(tmp_path, "small.png", encoded(colours, "PNG"))).shape == (40, 60, 3)
+    deep = cv2.imencode(".png", np.zeros((40, 60, 3), np.uint16))[1].tobytes()
+    for name, data in (("deep.png", deep), ("a.gif", encoded(colours, "GIF"))):
+        with pytest.raises(InputError, match=r"decoding 60 x 40 pixels takes \d+ MB, more than"):
+            load_image(saved(tmp_path, name, data))
+
+
+def test_pages_and_animations_beyond_the_first_are_named(tmp_path: Path) -> None:
+    pictures = [Image.new("RGB", (20, 10), (80 * number, 0, 0)) for number in range(2)]
+    for kind, suffix in (("TIFF", "tif"), ("WEBP", "webp")):
+        pictures[0].save(tmp_path / f"two.{suffix}", kind, save_all=True, append_images=pictures[1:])
+        pictures[0].save(tmp_path / f"one.{suffix}", kind)
+        assert "holds 2 pictures: only the first one is read" in picture_note(tmp_path / f"two.{suffix}")
+        assert picture_note(tmp_path / f"one.{suffix}") == ""
+
+
+def test_heic_is_read_with_its_extra(tmp_path: Path, picture: Pixels) -> None:
+    heif = pytest.importorskip("pillow_heif", reason="needs mien[heic]")
+    path = tmp_path / "photo.heic"
+    heif.from_pillow(Image.fromarray(picture)).save(path, quality=95)
+    assert difference(load_image(path), picture) < 6
+
+
+@pytest.mark.parametrize("name", ["hdr10bit.avif", "exif6.avif"])
+def test_known_hard_images(shared_data: Path, name: str) -> None:
+    found = [*shared_data.parent.glob(f"cases/*/{name}")]
+    if not found:
+        pytest.skip(f"{name} is not here")
+    image = load_image(found[0])
+    assert image.max() > 200
+    assert image.std() > 20

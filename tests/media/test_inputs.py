@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from mien.core import InputError
-from mien.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, find_inputs
+from mien.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, find_inputs, open_video
 
 _MP4 = b"\0\0\0\x18ftypisom\0\0\0\0mp42isom" + bytes(64)
 
@@ -129,7 +129,7 @@ def test_other_troubles_are_named(folder: Path) -> None:
         find_inputs(["zero.mp4"])
     with pytest.raises(InputError, match="paper: this is PDF"):
         find_inputs(["paper"])
-    with pytest.raises(InputError, match="phone: this is HEIC; convert"):
+    with pytest.raises(InputError, match=r"phone: this is HEIC; install mien\[heic\], or convert"):
         find_inputs(["phone"])
     with pytest.raises(InputError, match="no input given"):
         find_inputs([])
@@ -206,3 +206,15 @@ def test_a_name_that_is_not_utf8_leads_back_to_its_file(tmp_path: Path) -> None:
     (found,) = find_inputs([tmp_path])
     assert (found.path, found.name) == (path, f"{tmp_path}/caf\\udce9.jpg")
     assert find_inputs([found.name]) == [found]
+
+
+def test_animations_are_videos_and_single_pictures_are_images(tmp_path: Path) -> None:
+    pictures = [Image.new("RGB", (20, 10), (80 * number, 0, 0)) for number in range(3)]
+    for name, count in (("one.gif", 1), ("three.gif", 3), ("one.png", 1), ("three.png", 3), ("three.webp", 3)):
+        pictures[0].save(tmp_path / name, save_all=True, append_images=pictures[1:count])
+    kinds = {"one.gif": "image", "three.gif": "video", "one.png": "image", "three.png": "video", "three.webp": "image"}
+    assert {item.path.name: item.kind for item in find_inputs([tmp_path]) if item.path is not None} == kinds
+    assert [item.kind for item in find_inputs([tmp_path / "three.gif"])] == ["video"]
+    for name in ("three.gif", "three.png"):
+        with open_video(tmp_path / name) as video:
+            assert len(list(video)) == 3

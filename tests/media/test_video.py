@@ -2,6 +2,7 @@
 """Indices, times and ranges of video frames, and damaged, truncated and unusable files."""
 
 import gc
+import os
 import wave
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +15,7 @@ from PIL import Image
 
 from mien.core import ConfigError, InputError
 from mien.media import VideoWriter, images, open_video
-from mien.media.headers import n_bytes_missing
+from mien.media.damage import n_bytes_missing
 from tests.helpers.media_clips import (
     N_FRAMES,
     SIZE,
@@ -204,6 +205,66 @@ def test_playlists_reach_no_network(tmp_path: Path) -> None:
     path.write_text("#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\nhttp://127.0.0.1:9/a.ts\n#EXT-X-ENDLIST\n")
     with pytest.raises(InputError, match=r"list\.m3u8"):
         open_video(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("list.mp4", "ffconcat version 1.0\nfile clip.mp4\n"),
+        ("list.ts", "#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\nclip.mp4\n#EXT-X-ENDLIST\n"),
+        ("list.mp4", "\n\n  #EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\nclip.mp4\n#EXT-X-ENDLIST\n"),
+        (
+            "list.mkv",
+            '<?xml version="1.0"?><MPD><Period><AdaptationSet><Representation id="1"><BaseURL>clip.mp4'
+            "</BaseURL></Representation></AdaptationSet></Period></MPD>",
+        ),
+        ("list.avi", "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=-\nm=video 5004 RTP/AVP 96\na=rtpmap:96 H264/90000\n"),
+        ("clip%03d.mp4", "clip001.png"),
+    ],
+)
+def test_no_file_leads_to_other_files(make_clip: Clip, tmp_path: Path, name: str, text: str) -> None:
+    make_clip(pictures=[numbered_picture(0)] * 3)
+    Image.new("RGB", (8, 8)).save(tmp_path / "clip001.png")
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match=r"refers to other files|cannot be opened as a video|not a video"):
+        open_video(tmp_path / name)
+
+
+def test_a_second_video_stream_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "two.mkv"
+    with av.open(str(path), "w") as container:
+        streams = [container.add_stream("mpeg4", rate=25) for _ in range(2)]
+        for stream, (width, height) in zip(streams, (SIZE, (64, 48)), strict=True):
+            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for number in range(10):
+            for stream, size in zip(streams, (SIZE, (64, 48)), strict=True):
+                picture = av.VideoFrame.from_ndarray(numbered_picture(number, SIZE), format="rgb24")
+                frame = picture.reformat(*size, format="yuv420p")
+                frame.pts, frame.time_base = number, Fraction(1, 25)
+                container.mux(stream.encode(frame))
+        for stream in streams:
+            container.mux(stream.encode(None))
+    video, frames = read_clip(path)
+    assert len(frames) == 10
+    assert video.info.other_video_streams == ("stream 1 (64 x 48, mpeg4)",)
+    assert "stream 0 is read, not stream 1 (64 x 48, mpeg4)" in video.report.messages[0]
+    assert video.report.n_lost == 0
+
+
+def test_a_raw_stream_says_which_rate_its_times_assume(make_clip: Clip) -> None:
+    video, _ = read_clip(make_clip("raw.h264"))
+    assert video.info.assumed_fps == pytest.approx(25)
+    assert "assume 25 frames per second" in video.report.messages[0]
+
+
+def test_a_name_that_is_not_unicode_is_read(make_clip: Clip, tmp_path: Path) -> None:
+    path = make_clip(pictures=[numbered_picture(3)] * 3)
+    target = tmp_path / os.fsdecode(b"caf\351.mp4")
+    try:
+        path.rename(target)
+    except OSError:
+        pytest.skip("this file system takes Unicode names only")
+    assert len(read_clip(target)[1]) == 3
 
 
 def test_frames_of_absurd_size_are_refused(make_clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:

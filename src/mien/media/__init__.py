@@ -17,6 +17,7 @@ from mien.media.images import (
     encode_jpeg,
     jpeg_thumbnail,
     load_image,
+    picture_note,
     save_image,
 )
 from mien.media.inputs import IMAGE_SUFFIXES, VIDEO_SUFFIXES, MediaInput, find_inputs, input_identity
@@ -54,5 +55,6 @@ __all__ = [
     "load_image",
     "open_camera",
     "open_video",
+    "picture_note",
     "save_image",
 ]

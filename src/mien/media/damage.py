@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`DamageWatch`, which finds the places of a video file that a container skips because its bytes are damaged."""
+"""Finds the bytes of a video file that are missing or damaged, which containers skip without an error."""
 
 from __future__ import annotations
 
 import struct
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import av
 
@@ -181,6 +181,68 @@ class DamageWatch:
     @staticmethod
     def _ts_stride(data: bytes) -> int:
         return next((stride for stride in (188, 192, 204) if len(data) > stride and data[stride] == 0x47), 188)
+
+
+_EBML_HEADER, _SEGMENT = bytes.fromhex("1a45dfa3"), bytes.fromhex("18538067")
+_HEAD_BYTES = 4096  # the segment starts after a header of a few dozen bytes
+
+
+def n_bytes_missing(path: Path) -> int:
+    """Number of bytes that a video file declares but does not contain; 0 if its container declares no length.
+
+    Args:
+        path: Path of the file; Matroska, WebM, AVI and WAV declare their length, a transport stream ends with a whole
+            packet and a Flash video with the length of its last tag.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+        size = file.seek(0, 2)
+        if head.startswith(b"FLV\x01"):
+            return _flash_bytes(file, size)
+    stride = next((stride for stride, sync in _TS_STRIDES if _is_transport_stream(head, stride, sync)), 0)
+    if stride:
+        return -size % stride
+    declared = _matroska_bytes(head) if head.startswith(_EBML_HEADER) else _riff_bytes(head)
+    return max(0, declared - size)
+
+
+_TS_STRIDES = ((188, 0), (192, 4))  # bytes from packet to packet, and bytes before the sync byte of the first
+
+
+def _is_transport_stream(head: bytes, stride: int, sync: int) -> bool:
+    syncs = head[sync::stride]
+    return len(syncs) > 4 and set(syncs) == {0x47}
+
+
+def _flash_bytes(file: BinaryIO, size: int) -> int:
+    """Number of bytes after which the last tag of a Flash video ends; at least 1 if that is unknown."""
+    file.seek(max(0, size - 4))
+    (length,) = struct.unpack(">I", file.read(4).rjust(4, b"\0"))
+    if not 11 <= length <= size - 4:
+        return 1
+    file.seek(size - 4 - length)
+    return int(int.from_bytes(file.read(4)[1:]) + 11 != length)
+
+
+def _matroska_bytes(head: bytes) -> int:
+    """End position of the segment; 0 if its length is unknown, as in live recordings."""
+    length, position = _vint(head, len(_EBML_HEADER))
+    position += length or 0
+    if head[position : position + len(_SEGMENT)] != _SEGMENT:
+        return 0
+    length, position = _vint(head, position + len(_SEGMENT))
+    return 0 if length is None else position + length
+
+
+def _riff_bytes(head: bytes) -> int:
+    """End position of the first RIFF chunk; 0 for other files and for an unfinished file."""
+    if not head.startswith(b"RIFF"):
+        return 0
+    length = int.from_bytes(head[4:8], "little")
+    return 0 if length in (0, 0xFFFFFFFF) else 8 + length
 
 
 def _vint(data: bytes, position: int, *, keep_marker: bool = False) -> tuple[int | None, int]:

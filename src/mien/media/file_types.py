@@ -25,24 +25,30 @@ class Format:
         name: Common name of the format, for messages.
         content: Kind of content.
         advice: What the user can do if mien cannot read the format; empty if it can.
+        several: What becomes of a file with several pictures; empty where a file holds one, or for other contents.
     """
 
     name: str
     content: Content
     advice: str = ""
+    several: str = ""
 
 
 _TO_JPEG = "convert it to JPEG or PNG first"
 _EXPORT = "export its image as JPEG or PNG first"
+_NAME_THE_VIDEO = "it only refers to other files: name those"
+AS_VIDEO = "an animation is read as a video"
+"""`Format.several` of images that are videos if they hold several pictures."""
+_FIRST_ONLY = "the first one is read, with a message"
 
 # (offset, bytes) -> format. The first match wins, so longer signatures stand before shorter ones.
 _SIGNATURES: tuple[tuple[int, bytes, Format], ...] = (
     (0, b"\xff\xd8\xff", Format("JPEG", "image")),
-    (0, b"\x89PNG\r\n\x1a\n", Format("PNG", "image")),
-    (0, b"GIF87a", Format("GIF", "image")),
-    (0, b"GIF89a", Format("GIF", "image")),
-    (0, b"II*\0", Format("TIFF", "image")),
-    (0, b"MM\0*", Format("TIFF", "image")),
+    (0, b"\x89PNG\r\n\x1a\n", Format("PNG", "image", several=AS_VIDEO)),
+    (0, b"GIF87a", Format("GIF", "image", several=AS_VIDEO)),
+    (0, b"GIF89a", Format("GIF", "image", several=AS_VIDEO)),
+    (0, b"II*\0", Format("TIFF", "image", several=_FIRST_ONLY)),
+    (0, b"MM\0*", Format("TIFF", "image", several=_FIRST_ONLY)),
     (0, b"II+\0", Format("BigTIFF", "image", _TO_JPEG)),
     (0, b"MM\0+", Format("BigTIFF", "image", _TO_JPEG)),
     (0, b"\0\0\0\x0cjP  \r\n\x87\n", Format("JPEG 2000", "image", _TO_JPEG)),
@@ -67,20 +73,29 @@ _SIGNATURES: tuple[tuple[int, bytes, Format], ...] = (
     (0, b"Rar!", Format("RAR archive", "document", "unpack it first")),
     (0, b"\x1f\x8b", Format("gzip archive", "document", "unpack it first")),
     (0, b"7z\xbc\xaf", Format("7z archive", "document", "unpack it first")),
+    (0, b"#EXTM3U", Format("HLS playlist", "document", _NAME_THE_VIDEO)),
+    (0, b"ffconcat", Format("FFmpeg playlist", "document", _NAME_THE_VIDEO)),
+    (0, b"v=0", Format("SDP session", "document", _NAME_THE_VIDEO)),
     (0, b"\x93NUMPY", Format("NumPy array", "document", "load it and pass the array")),
 )
 
 _RIFF_KINDS = {
-    b"WEBP": Format("WebP", "image"),
+    b"WEBP": Format("WebP", "image", several=_FIRST_ONLY),
     b"AVI ": Format("AVI", "video"),
     b"WAVE": Format("WAV", "audio"),
 }
 
 # Brands of the ISO base media container that do not mean a video.
-_HEIC = Format("HEIC", "image", "convert it to JPEG first (a phone does so when it shares 'most compatible')")
+_AVIF = Format("AVIF", "image", several=_FIRST_ONLY)
+_HEIC = Format(
+    "HEIC",
+    "image",
+    "install mien[heic], or convert it to JPEG first (a phone does so when it shares 'most compatible')",
+    several=_FIRST_ONLY,
+)
 _BRANDS = {
-    b"avif": Format("AVIF", "image"),
-    b"avis": Format("AVIF", "image"),
+    b"avif": _AVIF,
+    b"avis": _AVIF,
     b"heic": _HEIC,
     b"heix": _HEIC,
     b"hevc": _HEIC,
@@ -91,7 +106,82 @@ _BRANDS = {
     b"crx ": Format("Canon raw", "image", _TO_JPEG),
     b"M4A ": Format("M4A", "audio"),
 }
+_BMP = Format("BMP", "image")
+_PNM = Format("PNM", "image")
+_TRANSPORT_STREAM = Format("MPEG transport stream", "video")
+_MP4 = Format("MP4 or QuickTime", "video")
+_SVG = Format("SVG", "document", _EXPORT)
+_DASH = Format("DASH playlist", "document", _NAME_THE_VIDEO)
+_HTML = Format("HTML page", "document", "a download may have returned a page instead of the file")
 _FIRST_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
+
+
+KNOWN_FORMATS: tuple[Format, ...] = tuple(
+    dict.fromkeys(
+        [
+            *(known for _, _, known in _SIGNATURES),
+            *_RIFF_KINDS.values(),
+            *_BRANDS.values(),
+            *(_BMP, _PNM, _TRANSPORT_STREAM, _MP4, _SVG, _DASH, _HTML),
+        ]
+    )
+)
+"""Every format that mien recognises: those without ``advice`` are read, the others are refused with it."""
+
+
+def readable_names(content: Content) -> str:
+    """Names of the formats of a kind that are read, for messages.
+
+    Examples:
+        >>> readable_names("image")
+        'JPEG, PNG, GIF, TIFF, WebP, AVIF, BMP and PNM'
+    """
+    names = [known.name for known in KNOWN_FORMATS if known.content == content and not known.advice]
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+# FFmpeg's demuxers of files that hold their own data. Left out are those that open other files (playlists, image
+# sequences, sessions) and those that accept any text.
+VIDEO_DEMUXERS = (
+    *("mov", "matroska", "avi", "mpegts", "mpeg", "mpegvideo", "h264", "hevc", "vvc", "m4v", "h263", "h261", "vc1"),
+    *(
+        "flv",
+        "live_flv",
+        "asf",
+        "ogg",
+        "gif",
+        "apng",
+        "mjpeg",
+        "mjpeg_2000",
+        "mpjpeg",
+        "ivf",
+        "obu",
+        "av1",
+        "nut",
+        "mxf",
+    ),
+    *("dv", "rm", "wtv", "yuv4mpegpipe", "dirac", "cavsvideo", "swf", "gxf", "lvf", "nsv", "pva", "nuv"),
+)
+"""FFmpeg's names of the containers that are opened."""
+
+AUDIO_DEMUXERS = (
+    "wav",
+    "w64",
+    "mp3",
+    "flac",
+    "aac",
+    "aiff",
+    "ac3",
+    "eac3",
+    "amr",
+    "caf",
+    "au",
+    "tta",
+    "wv",
+    "ape",
+    "dts",
+)
+"""FFmpeg's names of the containers without pictures that are opened."""
 
 
 def identify(head: bytes) -> Format | None:
@@ -99,7 +189,7 @@ def identify(head: bytes) -> Format | None:
 
     Examples:
         >>> identify(bytes.fromhex("89504e470d0a1a0a"))
-        Format(name='PNG', content='image', advice='')
+        Format(name='PNG', content='image', advice='', several='an animation is read as a video')
         >>> identify(b"%PDF-1.7").content
         'document'
         >>> identify(b"plain text") is None
@@ -113,15 +203,17 @@ def identify(head: bytes) -> Format | None:
     if head[4:8] in _FIRST_BOXES:
         return _iso_media(head)
     if head.startswith(b"BM") and head[6:10] == b"\0\0\0\0":
-        return Format("BMP", "image")
+        return _BMP
     if head[:1] == b"P" and head[1:2] in b"123456" and head[2:3].isspace():
-        return Format("PNM", "image")
+        return _PNM
     if len(head) > _TS_PACKET and head[0] == head[_TS_PACKET] == 0x47:
-        return Format("MPEG transport stream", "video")
+        return _TRANSPORT_STREAM
+    if b"<MPD" in head:
+        return _DASH
     if b"<svg" in head[:HEAD_BYTES].lower():
-        return Format("SVG", "document", _EXPORT)
+        return _SVG
     if head.lstrip()[:9].lower().startswith((b"<!doctype", b"<html")):
-        return Format("HTML page", "document", "a download may have returned a page instead of the file")
+        return _HTML
     return None
 
 
@@ -160,10 +252,10 @@ def require_file(path: Path) -> None:
 def _iso_media(head: bytes) -> Format:
     """Distinguish videos, still images and audio in the ISO base media container (MP4, MOV, HEIC, AVIF)."""
     if head[4:8] != b"ftyp":
-        return Format("MP4 or QuickTime", "video")
+        return _MP4
     end = min(int.from_bytes(head[:4], "big"), len(head))
     # The compatible brands decide where the major brand is the generic "mif1", which AVIF files use as well.
     brands = [head[8:12], *(head[i : i + 4] for i in range(16, end - 3, 4))]
     if brands[0] in (b"mif1", b"msf1") and b"avif" in brands:
         return _BRANDS[b"avif"]
-    return _BRANDS.get(brands[0], Format("MP4 or QuickTime", "video"))
+    return _BRANDS.get(brands[0], _MP4)

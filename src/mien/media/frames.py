@@ -40,6 +40,8 @@ class VideoInfo:
         n_frames_declared: Number of frames that the container declares, None if it declares none; it may count
             hidden frames.
         rotation_deg: Clockwise rotation that was applied, one of 0, 90, 180 and 270.
+        other_video_streams: Video streams of the file that are not read, for messages; cover pictures do not count.
+        assumed_fps: Frame rate that times rest on where the file has no timestamps or no rate; else None.
     """
 
     path: Path | None
@@ -52,6 +54,8 @@ class VideoInfo:
     start_offset_s: float = 0.0
     n_frames_declared: int | None = None
     rotation_deg: int = 0
+    other_video_streams: tuple[str, ...] = ()
+    assumed_fps: float | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

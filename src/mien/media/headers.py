@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Parses size, orientation and completeness from the headers of image and video files, without decoding."""
+"""Parses size, orientation, number of pictures and completeness from the headers of image files, without decoding."""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO
 
 _ORIENTATION_TAG = 0x0112
 _WIDTH_TAG = 0x0100
 _HEIGHT_TAG = 0x0101
-_TIFF_INTEGERS = {3: "H", 4: "I"}  # field types SHORT and LONG
+_CHANNELS_TAG = 0x0115
+_BITS_TAG = 0x0102
+_MAX_VALUE_TAG = 0x0119
+_SUBFILE_TAG = 0x00FE
+# Field types BYTE, SHORT, LONG, SBYTE, SSHORT and SLONG: libtiff accepts every one of them for every integer.
+_TIFF_INTEGERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i"}
 _JPEG_STANDALONE = {0x01, *range(0xD0, 0xD8)}
 _JPEG_FRAME_STARTS = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_END = b"\xff\xd9"
@@ -27,12 +31,16 @@ class ImageHeader:
         height: Stored height in pixels; 0 if unknown.
         orientation: EXIF orientation, 1 to 8, that the caller must apply after decoding.
         complete: Whether the file contains its whole content; False for a file that is cut off.
+        bytes_per_pixel: Memory per pixel that decoding takes at once.
+        max_value: Value of white where the samples do not fill their 8 or 16 bits; 0 if they do.
     """
 
     width: int = 0
     height: int = 0
     orientation: int = 1
     complete: bool = True
+    bytes_per_pixel: int = 3
+    max_value: int = 0
 
 
 def read_header(data: bytes, format_name: str) -> ImageHeader:
@@ -44,7 +52,7 @@ def read_header(data: bytes, format_name: str) -> ImageHeader:
 
     Examples:
         >>> read_header(b"P6 640 480 255 ", "PNM")
-        ImageHeader(width=640, height=480, orientation=1, complete=True)
+        ImageHeader(width=640, height=480, orientation=1, complete=True, bytes_per_pixel=3, max_value=0)
         >>> read_header(bytes.fromhex("ffd8ffe0"), "JPEG").complete
         False
     """
@@ -55,6 +63,94 @@ def read_header(data: bytes, format_name: str) -> ImageHeader:
         return parse(data)
     except (struct.error, IndexError):  # a field lies beyond the end of the data
         return ImageHeader(complete=False)
+
+
+def n_pictures(data: bytes, format_name: str) -> int:
+    """Number of pictures in an image file: frames of an animation or pages; at least 1, capped at 1000.
+
+    Args:
+        data: Bytes of the whole file.
+        format_name: `Format.name` of the file.
+
+    Examples:
+        >>> n_pictures(b"P6 640 480 255 ", "PNM")
+        1
+    """
+    count = _PICTURE_COUNTS.get(format_name)
+    try:
+        return 1 if count is None else min(max(1, count(data)), _MAX_PICTURES)
+    except (struct.error, IndexError):
+        return 1
+
+
+_MAX_PICTURES = 1000
+
+
+def _n_png_pictures(data: bytes) -> int:
+    position = 8
+    while position + 12 <= len(data):
+        (length,) = struct.unpack_from(">I", data, position)
+        kind = data[position + 4 : position + 8]
+        if kind == b"acTL":
+            return int(struct.unpack_from(">I", data, position + 8)[0])
+        if kind == b"IDAT":
+            return 1
+        position += 12 + length
+    return 1
+
+
+def _n_webp_pictures(data: bytes) -> int:
+    position, n_frames = 12, 0
+    while position + 8 <= len(data) and n_frames < _MAX_PICTURES:
+        (length,) = struct.unpack_from("<I", data, position + 4)
+        n_frames += data[position : position + 4] == b"ANMF"
+        position += 8 + length + length % 2
+    return n_frames
+
+
+def _n_gif_pictures(data: bytes) -> int:
+    position, n_frames = 13 + _gif_palette_bytes(data[10]), 0
+    with suppress(IndexError):  # a file that is cut off has the pictures before
+        while data[position] != 0x3B and n_frames < _MAX_PICTURES:
+            if data[position] == 0x2C:
+                n_frames += 1
+                position += 10 + _gif_palette_bytes(data[position + 9])
+                position = _after_gif_blocks(data, position + 1)
+            elif data[position] == 0x21:
+                position = _after_gif_blocks(data, position + 2)
+            else:
+                break
+    return n_frames
+
+
+def _n_tiff_pictures(data: bytes) -> int:
+    """Number of pages; reduced copies of a page (NewSubfileType bit 0) and masks (bit 2) are not pages."""
+    order = "<" if data[:2] == b"II" else ">"
+    seen: set[int] = set()
+    n_pages = 0
+    (directory,) = struct.unpack_from(f"{order}I", data, 4)
+    with suppress(struct.error):
+        while directory and directory not in seen and len(seen) < _MAX_PICTURES:
+            seen.add(directory)
+            n_pages += not _tiff_tags(data, directory).get(_SUBFILE_TAG, 0) & 0b101
+            (n_entries,) = struct.unpack_from(f"{order}H", data, directory)
+            (directory,) = struct.unpack_from(f"{order}I", data, directory + 2 + 12 * n_entries)
+    return n_pages
+
+
+def _n_heif_pictures(data: bytes) -> int:
+    """2 for an image sequence, whose frames only its track tells; else 1."""
+    return 2 if data[8:12] in (b"avis", b"msf1", b"hevc", b"heis") else 1
+
+
+_PICTURE_COUNTS: dict[str, Callable[[bytes], int]] = {
+    "PNG": _n_png_pictures,
+    "WebP": _n_webp_pictures,
+    "GIF": _n_gif_pictures,
+    "TIFF": _n_tiff_pictures,
+    "AVIF": _n_heif_pictures,
+    "HEIC": _n_heif_pictures,
+}
 
 
 def _jpeg(data: bytes) -> ImageHeader:
@@ -84,8 +180,12 @@ def _jpeg(data: bytes) -> ImageHeader:
     return ImageHeader(width, height, orientation, complete=False)
 
 
+_PNG_CHANNELS = {0: 1, 2: 3, 3: 4, 4: 4, 6: 4}  # by colour type, as they are decoded
+
+
 def _png(data: bytes) -> ImageHeader:
-    width, height = struct.unpack_from(">II", data, 16)
+    width, height, depth, colour = struct.unpack_from(">IIBB", data, 16)
+    bytes_per_pixel = _PNG_CHANNELS.get(colour, 4) * (2 if depth == 16 else 1)
     orientation = 1
     position = 8
     while position + 12 <= len(data):
@@ -94,9 +194,9 @@ def _png(data: bytes) -> ImageHeader:
         if kind == b"eXIf":
             orientation = _exif_orientation(data[position + 8 : position + 8 + length])
         elif kind == b"IEND":
-            return ImageHeader(width, height, orientation)
+            return ImageHeader(width, height, orientation, bytes_per_pixel=bytes_per_pixel)
         position += 12 + length
-    return ImageHeader(width, height, orientation, complete=False)
+    return ImageHeader(width, height, orientation, complete=False, bytes_per_pixel=bytes_per_pixel)
 
 
 def _webp(data: bytes) -> ImageHeader:
@@ -120,7 +220,7 @@ def _webp(data: bytes) -> ImageHeader:
         elif kind == b"EXIF":
             orientation = _exif_orientation(data[body : body + length].removeprefix(b"Exif\0\0"))
         position = body + length + length % 2
-    return ImageHeader(width, height, orientation, complete)
+    return ImageHeader(width, height, orientation, complete, bytes_per_pixel=4)
 
 
 def _gif(data: bytes) -> ImageHeader:
@@ -129,11 +229,14 @@ def _gif(data: bytes) -> ImageHeader:
     position = 13 + _gif_palette_bytes(flags)
     while data[position] != 0x2C:  # extensions before the first frame
         if data[position] != 0x21:
-            return ImageHeader(width, height, complete=False)
+            return ImageHeader(width, height, complete=False, bytes_per_pixel=_GIF_BYTES)
         position = _after_gif_blocks(data, position + 2)
     position += 10 + _gif_palette_bytes(data[position + 9])
     _after_gif_blocks(data, position + 1)
-    return ImageHeader(width, height)
+    return ImageHeader(width, height, bytes_per_pixel=_GIF_BYTES)
+
+
+_GIF_BYTES = 16  # the decoder holds several canvases with an alpha channel
 
 
 def _gif_palette_bytes(flags: int) -> int:
@@ -156,7 +259,20 @@ def _bmp(data: bytes) -> ImageHeader:
 def _tiff(data: bytes) -> ImageHeader:
     # The orientation is omitted, since OpenCV always turns TIFF images upright.
     tags = _tiff_tags(data)
-    return ImageHeader(tags.get(_WIDTH_TAG, 0), tags.get(_HEIGHT_TAG, 0))
+    n_channels, n_bits = tags.get(_CHANNELS_TAG, 1), tags.get(_BITS_TAG, 8)
+    return ImageHeader(
+        tags.get(_WIDTH_TAG, 0),
+        tags.get(_HEIGHT_TAG, 0),
+        complete=tags.get(_WIDTH_TAG, 0) > 0 and tags.get(_HEIGHT_TAG, 0) > 0,
+        bytes_per_pixel=max(4, n_channels * -(-n_bits // 8)),
+        max_value=_tiff_white(tags),
+    )
+
+
+def _tiff_white(tags: dict[int, int]) -> int:
+    """Declared maximum of 16-bit samples; 0 where it is that of the bits or not plausible."""
+    maximum = tags.get(_MAX_VALUE_TAG, 0)
+    return maximum if tags.get(_BITS_TAG) == 16 and 255 < maximum < 0xFFFF else 0
 
 
 def _avif(data: bytes) -> ImageHeader:
@@ -173,16 +289,106 @@ def _avif(data: bytes) -> ImageHeader:
         if size < 8:  # the last box extends to the end of the file, or has a size that no still image needs
             break
         box += size
-    return ImageHeader(width, height, complete=box <= len(data))
+    n_bits = _av1_bits(data)
+    return ImageHeader(
+        width,
+        height,
+        heif_orientation(data),
+        complete=box <= len(data),
+        bytes_per_pixel=4 if n_bits == 8 else 8,
+        max_value=0 if n_bits == 8 else (1 << n_bits) - 1,
+    )
+
+
+def _av1_bits(data: bytes) -> int:
+    """Bits per sample, from the configuration of the codec of the first item; 8 if there is none."""
+    position = data.find(b"av1C")
+    if position < 0:
+        return 8
+    flags = data[position + 6]
+    return (12 if flags & 0x20 else 10) if flags & 0x40 else 8
+
+
+_MIRRORED = {1: 2, 8: 7, 3: 4, 6: 5}  # orientation of a turn -> that of the turn and a mirror image, left to right
+_TURN_ORIENTATIONS = (1, 8, 3, 6)  # by quarter turns counter-clockwise
+
+
+def heif_orientation(data: bytes) -> int:
+    """EXIF orientation that does what the properties irot and imir of the primary item ask for.
+
+    Args:
+        data: Bytes of a HEIF file, such as AVIF or HEIC (ISO/IEC 23008-12, 6.5.10 and 6.5.12).
+    """
+    boxes = dict(_boxes(data, 0, len(data)))
+    start, stop = boxes.get(b"meta", (0, 0))
+    inner = dict(_boxes(data, start + 4, stop))
+    if b"iprp" not in inner:
+        return 1
+    item_start = inner.get(b"pitm", (0, 0))[0]
+    primary = int.from_bytes(data[item_start + 4 : item_start + (8 if data[item_start] else 6)])
+    properties = dict(_boxes(data, *inner[b"iprp"]))
+    if b"ipco" not in properties or b"ipma" not in properties:
+        return 1
+    known = list(_boxes(data, *properties[b"ipco"]))
+    orientation = 1
+    for number in _associated(data, properties[b"ipma"][0], primary):
+        kind, (body, _) = known[number - 1] if 0 < number <= len(known) else (b"", (0, 0))
+        if kind == b"irot":
+            orientation = _TURN_ORIENTATIONS[data[body] & 3]
+        elif kind == b"imir":
+            # Left and right parts change places for 1, top and bottom for 0: the latter with half a turn.
+            mirrored = _MIRRORED[orientation]
+            orientation = mirrored if data[body] & 1 else _TURNED_HALF[mirrored]
+    return orientation
+
+
+_TURNED_HALF = {2: 4, 4: 2, 5: 7, 7: 5}
+
+
+def _boxes(data: bytes, start: int, stop: int) -> Iterator[tuple[bytes, tuple[int, int]]]:
+    """Yield the kind and the content (start, stop) of the boxes of an ISO media file."""
+    n_boxes = 0
+    while start + 8 <= min(stop, len(data)) and n_boxes < _MAX_PICTURES:
+        size, kind = struct.unpack_from(">I4s", data, start)
+        n_head = 8
+        if size == 1:
+            (size,) = struct.unpack_from(">Q", data, start + 8)
+            n_head = 16
+        if size < n_head:
+            return
+        yield kind, (start + n_head, min(start + size, stop))
+        start += size
+        n_boxes += 1
+
+
+def _associated(data: bytes, body: int, item: int) -> list[int]:
+    """Numbers, from 1, of the properties of an item, in the order in which they apply."""
+    version, flags = data[body], data[body + 3]
+    (n_items,) = struct.unpack_from(">I", data, body + 4)
+    position = body + 8
+    for _ in range(min(n_items, _MAX_PICTURES)):
+        (number,) = struct.unpack_from(">H" if version < 1 else ">I", data, position)
+        position += 2 if version < 1 else 4
+        n_properties = data[position]
+        position += 1
+        width = 2 if flags & 1 else 1
+        if number == item:
+            codes = [data[position + width * i : position + width * (i + 1)] for i in range(n_properties)]
+            return [int.from_bytes(code) & (0x7FFF if width == 2 else 0x7F) for code in codes]
+        position += width * n_properties
+    return []
 
 
 def _pnm(data: bytes) -> ImageHeader:
     lines = (line.split(b"#")[0] for line in data[:1024].splitlines())
-    fields = [field for line in lines for field in line.split()][1:3]
-    if len(fields) < 2 or not all(field.isdigit() for field in fields):
+    fields = [field for line in lines for field in line.split()]
+    n_numbers = 2 if fields[0] in (b"P1", b"P4") else 3  # bitmaps have no maximum
+    numbers = fields[1 : 1 + n_numbers]
+    if len(numbers) < n_numbers or not all(field.isdigit() for field in numbers):
         return ImageHeader(complete=False)
-    width, height = int(fields[0]), int(fields[1])
-    return ImageHeader(width, height)
+    width, height, *maximum = (int(number) for number in numbers)
+    white = maximum[0] if maximum and 0 < maximum[0] < 0xFFFF and maximum[0] != 0xFF else 0
+    return ImageHeader(width, height, bytes_per_pixel=6 if white > 0xFF else 3, max_value=white)
 
 
 _PARSERS: dict[str, Callable[[bytes], ImageHeader]] = {
@@ -206,87 +412,26 @@ def _exif_orientation(exif: bytes) -> int:
     return value if 1 <= value <= 8 else 1
 
 
-def _tiff_tags(data: bytes) -> dict[int, int]:
-    """Single-integer tags of the first directory of a TIFF structure, which EXIF blocks use as well."""
+def _tiff_tags(data: bytes, directory: int | None = None) -> dict[int, int]:
+    """First integers of the tags of a directory of a TIFF structure, which EXIF blocks use as well.
+
+    Args:
+        data: The structure.
+        directory: Position of the directory; None for the first one.
+    """
     order = "<" if data[:2] == b"II" else ">"
-    (directory,) = struct.unpack_from(f"{order}I", data, 4)
+    if directory is None:
+        (directory,) = struct.unpack_from(f"{order}I", data, 4)
     (n_entries,) = struct.unpack_from(f"{order}H", data, directory)
     tags: dict[int, int] = {}
     for index in range(n_entries):
         entry = directory + 2 + 12 * index
         tag, kind, count = struct.unpack_from(f"{order}HHI", data, entry)
-        if count == 1 and kind in _TIFF_INTEGERS:
-            (tags[tag],) = struct.unpack_from(order + _TIFF_INTEGERS[kind], data, entry + 8)
+        if kind not in _TIFF_INTEGERS or not count:
+            continue
+        code = order + _TIFF_INTEGERS[kind]
+        place = entry + 8
+        if count * struct.calcsize(code) > 4:  # more values stand elsewhere
+            (place,) = struct.unpack_from(f"{order}I", data, place)
+        (tags[tag],) = struct.unpack_from(code, data, place)
     return tags
-
-
-_EBML_HEADER, _SEGMENT = bytes.fromhex("1a45dfa3"), bytes.fromhex("18538067")
-_HEAD_BYTES = 4096  # the segment starts after a header of a few dozen bytes
-
-
-def n_bytes_missing(path: Path) -> int:
-    """Number of bytes that a video file declares but does not contain; 0 if its container declares no length.
-
-    Args:
-        path: Path of the file; Matroska, WebM, AVI and WAV declare their length, a transport stream ends with a whole
-            packet and a Flash video with the length of its last tag.
-
-    Raises:
-        OSError: The file cannot be read.
-    """
-    with path.open("rb") as file:
-        head = file.read(_HEAD_BYTES)
-        size = file.seek(0, 2)
-        if head.startswith(b"FLV\x01"):
-            return _flash_bytes(file, size)
-    stride = next((stride for stride, sync in _TS_STRIDES if _is_transport_stream(head, stride, sync)), 0)
-    if stride:
-        return -size % stride
-    declared = _matroska_bytes(head) if head.startswith(_EBML_HEADER) else _riff_bytes(head)
-    return max(0, declared - size)
-
-
-_TS_STRIDES = ((188, 0), (192, 4))  # bytes from packet to packet, and bytes before the sync byte of the first
-
-
-def _is_transport_stream(head: bytes, stride: int, sync: int) -> bool:
-    syncs = head[sync::stride]
-    return len(syncs) > 4 and set(syncs) == {0x47}
-
-
-def _flash_bytes(file: BinaryIO, size: int) -> int:
-    """Number of bytes after which the last tag of a Flash video ends; at least 1 if that is unknown."""
-    file.seek(max(0, size - 4))
-    (length,) = struct.unpack(">I", file.read(4).rjust(4, b"\0"))
-    if not 11 <= length <= size - 4:
-        return 1
-    file.seek(size - 4 - length)
-    return int(int.from_bytes(file.read(4)[1:]) + 11 != length)
-
-
-def _matroska_bytes(head: bytes) -> int:
-    """End position of the segment; 0 if its length is unknown, as in live recordings."""
-    length, position = _vint(head, len(_EBML_HEADER))
-    position += length or 0
-    if head[position : position + len(_SEGMENT)] != _SEGMENT:
-        return 0
-    length, position = _vint(head, position + len(_SEGMENT))
-    return 0 if length is None else position + length
-
-
-def _riff_bytes(head: bytes) -> int:
-    """End position of the first RIFF chunk; 0 for other files and for an unfinished file."""
-    if not head.startswith(b"RIFF"):
-        return 0
-    length = int.from_bytes(head[4:8], "little")
-    return 0 if length in (0, 0xFFFFFFFF) else 8 + length
-
-
-def _vint(data: bytes, position: int) -> tuple[int | None, int]:
-    """An EBML length, None for the value "unknown", and the position after it."""
-    first = data[position] if position < len(data) else 0
-    n_bytes = 9 - first.bit_length()  # the position of the first set bit gives the number of bytes
-    if not first or position + n_bytes > len(data):
-        return None, len(data)
-    number = int.from_bytes(data[position : position + n_bytes]) & ((1 << 7 * n_bytes) - 1)
-    return (None if number == (1 << 7 * n_bytes) - 1 else number), position + n_bytes

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.core import DraftFile, Floats, Image, InputError, OutputError
-from mien.media.file_types import HEAD_BYTES, Format, identify, identify_file, require_file
-from mien.media.headers import read_header
+from mien.media.file_types import AS_VIDEO, HEAD_BYTES, Format, identify, identify_file, readable_names, require_file
+from mien.media.headers import n_pictures, read_header
 
 MAX_PIXELS = 100_000_000
 """Maximum number of pixels of an image or frame (100 megapixels are 300 MB as RGB)."""
 
-_READABLE = "mien reads JPEG, PNG, WebP, TIFF, BMP, PNM and GIF"
+_MAX_DECODED_BYTES = 400_000_000
+_READABLE = f"mien reads {readable_names('image')}"
 _PIL_ALPHA = {"RGBA", "LA", "PA", "RGBa", "La"}
 _PIL_MODES = _PIL_ALPHA | {"1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"}
 _EXIF_ORIENTATION = 0x0112
@@ -84,10 +86,12 @@ def decode_image(data: bytes, *, name: str | os.PathLike[str] = "image") -> Imag
     path = Path(name)
     known = _require_image(identify(data[:HEAD_BYTES]), path)
     header = read_header(data, known.name)
-    _require_size(header.width, header.height, str(path))
+    _require_size(header.width, header.height, str(path), header.bytes_per_pixel)
     if not header.complete:
         raise InputError(f"{path}: this {known.name} file is cut off before its end; copy or download it again")
-    pixels = _decode_gif(data, path) if known.name == "GIF" else _decode(data, known, path)
+    if known.name == "HEIC":
+        return _decode_heic(data, path)
+    pixels = _decode_gif(data, path) if known.name == "GIF" else _decode(data, known, path, header.max_value)
     return np.ascontiguousarray(upright(pixels, header.orientation))
 
 
@@ -183,18 +187,60 @@ def _require_image(known: Format | None, path: Path) -> Format:
         raise InputError(f"{path}: this is a video ({known.name}), not an image; open it as a video")
     if known.content != "image":
         raise InputError(f"{path}: this is {known.name}, not an image; {known.advice or _READABLE}")
-    if known.advice:
+    if known.advice and not (known.name == "HEIC" and find_spec("pillow_heif") is not None):
         raise InputError(f"{path}: {known.name} images cannot be read; {known.advice}")
     return known
 
 
-def _require_size(width: int, height: int, name: str) -> None:
-    if width * height > MAX_PIXELS:
+def _require_size(width: int, height: int, name: str, bytes_per_pixel: int = 3) -> None:
+    """Refuse an image that would take too much memory; a negative size, from a damaged header, counts as a huge one."""
+    if width < 0 or height < 0 or width * height > MAX_PIXELS:
         limit = MAX_PIXELS // 1_000_000
         raise InputError(f"{name}: {width} x {height} pixels are more than {limit} megapixels; make it smaller first")
+    if width * height * bytes_per_pixel > _MAX_DECODED_BYTES:
+        need, limit = width * height * bytes_per_pixel // 1_000_000, _MAX_DECODED_BYTES // 1_000_000
+        raise InputError(
+            f"{name}: decoding {width} x {height} pixels takes {need} MB, more than {limit} MB; make it smaller first"
+        )
 
 
-def _decode(data: bytes, known: Format, path: Path) -> Image:
+def picture_note(path: str | os.PathLike[str]) -> str:
+    """A message if an image file holds pictures that `load_image` does not read; else an empty text.
+
+    Raises:
+        InputError: The file cannot be read.
+    """
+    path = Path(path)
+    known = identify_file(path)
+    if known is None or not known.several:
+        return ""
+    try:
+        count = n_pictures(path.read_bytes(), known.name)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
+    if count < 2:
+        return ""
+    several = "an animation" if known.name in ("AVIF", "HEIC") else f"{count} pictures"
+    return f"this {known.name} file holds {several}: only the first one is read; save the others as files of their own"
+
+
+def is_animation(path: Path) -> bool:
+    """Whether a file is a GIF or a PNG with several pictures, which is read as a video; False if it is unreadable."""
+    try:
+        known = identify_file(path)
+        if known is None or known.several != AS_VIDEO:
+            return False
+        with path.open("rb") as file:
+            # PNG says so before its pixels, after metadata of some size.
+            return n_pictures(file.read(-1 if known.name == "GIF" else _PNG_HEAD_BYTES), known.name) > 1
+    except (InputError, OSError):
+        return False  # reading it reports the error
+
+
+_PNG_HEAD_BYTES = 1 << 20
+
+
+def _decode(data: bytes, known: Format, path: Path, max_value: int) -> Image:
     try:
         # UNCHANGED keeps alpha, 16 bits and the stored orientation, which are handled here.
         pixels: npt.NDArray[Any] | None = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
@@ -209,11 +255,26 @@ def _decode(data: bytes, known: Format, path: Path) -> Image:
         # libtiff's 8-bit interface has already multiplied the colours by alpha: only the white part is missing.
         pixels = cv2.add(pixels[..., :3], np.repeat(255 - pixels[..., 3:], 3, axis=2))
     if pixels.dtype == np.uint16:
-        pixels = cv2.convertScaleAbs(pixels, alpha=1 / 257)
+        pixels = cv2.convertScaleAbs(pixels, alpha=255 / (max_value or 0xFFFF))
+    elif pixels.dtype == np.uint8 and 0 < max_value < 0xFF:
+        pixels = cv2.convertScaleAbs(pixels, alpha=255 / max_value)
     if pixels.dtype != np.uint8:
         raise InputError(f"{path}: {pixels.dtype} samples have no known white; convert it to 8 or 16 bits first")
     rgb = _to_rgb(np.asarray(pixels, dtype=np.uint8))
     return rgb[..., ::-1]  # OpenCV decodes to BGR
+
+
+def _decode_heic(data: bytes, path: Path) -> Image:
+    """Decode with pillow-heif, which turns images upright by their own properties and scales 10 bits to 8."""
+    import pillow_heif  # an extra
+
+    try:
+        opened = pillow_heif.open_heif(io.BytesIO(data))
+        width, height = opened.size
+        _require_size(width, height, str(path), 8)
+        return as_rgb(np.asarray(opened), name=str(path))
+    except (OSError, ValueError, SyntaxError, RuntimeError, EOFError) as error:
+        raise InputError(f"{path}: this HEIC file cannot be decoded ({error}); copy it again or convert it to JPEG") from error
 
 
 def _decode_gif(data: bytes, path: Path) -> Image:
@@ -235,9 +296,15 @@ def _to_rgb(image: Image) -> Image:
         return np.repeat(image.reshape(*image.shape[:2], 1), 3, axis=2)
     if image.shape[2] == 3:
         return image
-    alpha = image[..., 3:].astype(np.uint16)
-    blended = (image[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255
-    return blended.astype(np.uint8)
+    blended = np.empty((*image.shape[:2], 3), np.uint8)
+    for top in range(0, len(image), _BLEND_ROWS):  # in parts, since 16 bits take twice the memory several times
+        rows = image[top : top + _BLEND_ROWS]
+        alpha = rows[..., 3:].astype(np.uint16)
+        blended[top : top + _BLEND_ROWS] = (rows[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255
+    return blended
+
+
+_BLEND_ROWS = 256
 
 
 def _from_pil(image: Any, name: str) -> Image:

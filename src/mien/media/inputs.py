@@ -13,13 +13,14 @@ from typing import Literal
 
 from mien.core import InputError, path_exists, source_name, source_path
 from mien.media.file_types import identify_file, require_file
+from mien.media.images import is_animation
 
 Kind = Literal["image", "video", "camera"]
 
 IMAGE_SUFFIXES = frozenset(
     {".avif", ".bmp", ".dib", ".gif", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 )
-"""Lower-case suffixes of files that are read as images; an animated GIF gives its first frame."""
+"""Lower-case suffixes of files that are read as images; an animated GIF or PNG is read as a video."""
 
 VIDEO_SUFFIXES = frozenset(
     {
@@ -177,12 +178,12 @@ def _listed(path: Path, on_failure: OnFailure) -> MediaInput | None:
     if not is_file:
         on_failure(name, InputError(f"{name}: is not a regular file; copy its content into one first"))
         return None
-    return MediaInput(_kind_by_suffix(path) or "image", path, None, name)
+    return MediaInput("video" if is_animation(path) else _kind_by_suffix(path) or "image", path, None, name)
 
 
 def _file(path: Path) -> MediaInput:
     require_file(path)
-    kind = _kind_by_suffix(path) or _kind_by_content(path)
+    kind = "video" if is_animation(path) else _kind_by_suffix(path) or _kind_by_content(path)
     return MediaInput(kind, path, None, source_name(path))
 
 

@@ -92,6 +92,7 @@ class Timeline:
         self._gaps: list[FrameGap] = []
         self._discarded = False
         self._messages: list[str] = []
+        self._remarks: list[str] = []
         self._n_omitted = 0
 
     @property
@@ -117,7 +118,7 @@ class Timeline:
     @property
     def messages(self) -> tuple[str, ...]:
         """Messages so far, with one line for those that were only counted."""
-        messages = list(self._messages)
+        messages = [*self._remarks, *self._messages]
         if self._n_omitted:
             messages.append(f"and {self._n_omitted} more")
         if self._n_estimated:
@@ -130,6 +131,10 @@ class Timeline:
             self._messages.append(f"after {self.now_s:.2f} s (frame {max(self._next_index - 1, 0)}): {message}")
         else:
             self._n_omitted += 1
+
+    def remark(self, message: str) -> None:
+        """Add a message about the whole video to the report."""
+        self._remarks.append(message)
 
     def begin_damaged(self, start_pts: int | None, n_frames: int) -> None:
         """Record that bytes before the first packet are damaged.

@@ -15,11 +15,10 @@ import av
 from av.container import InputContainer
 
 from mien.core import ConfigError, InputError
-from mien.media.damage import DamageWatch
-from mien.media.file_types import identify_file, require_file
+from mien.media.damage import DamageWatch, n_bytes_missing
+from mien.media.file_types import AUDIO_DEMUXERS, VIDEO_DEMUXERS, identify_file, require_file
 from mien.media.frames import DecodeReport, FrameConverter, VideoFrame, VideoInfo
-from mien.media.headers import n_bytes_missing
-from mien.media.images import MAX_PIXELS
+from mien.media.images import MAX_PIXELS, is_animation
 from mien.media.timeline import Place, Timeline
 
 # Up to this size one thread decodes hundreds of frames per second, with less overhead than several.
@@ -29,12 +28,15 @@ _FALLBACK_FPS = 25
 # A higher rate is the clock rate of a container without a frame rate.
 _MAX_FPS = 1000
 _AVI_HEADER = 8  # bytes of a chunk before its content
+# Containers without timestamps, for which FFmpeg assumes a frame rate unless the stream declares one.
+_RAW_STREAMS = {"h264", "hevc", "vvc", "m4v", "mpegvideo", "h263", "h261", "vc1", "mjpeg", "obu", "dirac", "cavsvideo"}
 _PAIRED_FIELDS = {"h264", "hevc"}  # codecs whose interlaced frames may come as two packets
-# FFmpeg's demuxers of single images and of text art, which accept almost any file.
-_NOT_VIDEO = {"adf", "bin", "idf", "image2", "tty", "xbin"}
-# Only files, never the network addresses in a playlist or a reference movie. These are options of the container
-# only: PyAV 14 crashes on options for all streams if there are several.
-_OPEN_OPTIONS = {"protocol_whitelist": "file"}
+# Only files, never the network addresses in a reference movie, and only containers that hold their own data. These are
+# options of the container only: PyAV 14 crashes on options for all streams if there are several.
+_OPEN_OPTIONS = {
+    "protocol_whitelist": "file",
+    "format_whitelist": ",".join((*VIDEO_DEMUXERS, *AUDIO_DEMUXERS)),
+}
 
 
 def open_video(
@@ -45,7 +47,7 @@ def open_video(
     every: int = 1,
     threads: int = 0,
 ) -> VideoReader:
-    """Open a video file or an animated GIF.
+    """Open a video file, a GIF or an animated PNG.
 
     Frames before ``start_s`` and between the selected ones are decoded, since their indices require it, but not
     converted to RGB, which saves much of the time. Audio is ignored; HDR frames are not tone-mapped and look pale.
@@ -91,7 +93,7 @@ def open_video(
     path = Path(path)
     require_file(path)
     known = identify_file(path)
-    if known is not None and known.content == "image" and known.name != "GIF":
+    if known is not None and known.content == "image" and known.name != "GIF" and not is_animation(path):
         raise InputError(f"{path}: this is an image ({known.name}), not a video; open it as an image")
     if known is not None and known.content == "document":
         raise InputError(f"{path}: this is {known.name}, not a video; {known.advice}")
@@ -165,11 +167,10 @@ class VideoReader:
 
     def _prepare(self, threads: int) -> None:
         container_names = self._container.format.name.split(",")
-        if _NOT_VIDEO.intersection(container_names) or self._container.format.name.endswith("_pipe"):
-            raise InputError(f"{self._path}: not a video of a known format; give MP4, MOV, MKV, WebM, AVI or MPEG")
-        if not self._container.streams.video:
+        streams = [stream for stream in self._container.streams.video if not _is_cover(stream)]
+        if not streams:
             raise InputError(f"{self._path}: has no video stream, only {self._other_streams()}; give a file with video")
-        self._stream = stream = self._container.streams.video[0]
+        self._stream = stream = streams[0]
         context = stream.codec_context
         if context is None:
             raise InputError(f"{self._path}: no decoder for its video; convert it to H.264 first")
@@ -189,6 +190,20 @@ class VideoReader:
             ordered=not self._is_avi,
             all_shown=True,
         )
+        others = tuple(_stream_name(other) for other in streams[1:])
+        if others:
+            index, names = stream.index, ", ".join(others)
+            self._timeline.remark(
+                f"the file has {len(streams)} video streams: stream {index} is read, not {names}; "
+                f"take another one out with ffmpeg -i IN -map 0:{streams[1].index} -c copy OUT"
+            )
+        is_raw = bool(_RAW_STREAMS.intersection(container_names))
+        assumed_fps = float(rate or _FALLBACK_FPS) if is_raw or not rate else None
+        if is_raw:
+            self._timeline.remark(
+                f"a raw stream has no timestamps: times assume {assumed_fps:g} frames per second; put it into a "
+                "container with ffmpeg -framerate FPS -i IN -c copy OUT.mp4 if that is wrong"
+            )
         self._watch = DamageWatch(self._path, container_names, context.name, stream.id)
         if self._is_avi:
             self._frame_numbers = {entry.pos + _AVI_HEADER: entry.timestamp for entry in _index_entries(stream)}
@@ -212,6 +227,8 @@ class VideoReader:
             start_offset_s=self._timeline.start_s,
             n_frames_declared=stream.frames or None,
             rotation_deg=self._converter.rotation_deg,
+            other_video_streams=others,
+            assumed_fps=assumed_fps,
         )
         self._frames = self._selected(first, decoded)
 
@@ -358,8 +375,8 @@ class VideoReader:
         return self._container.duration / av.time_base if self._container.duration else None
 
     def _other_streams(self) -> str:
-        kinds = sorted({stream.type for stream in self._container.streams})
-        return " and ".join(kinds) or "unreadable data"
+        kinds = {"a cover picture" if _is_cover(stream) else stream.type for stream in self._container.streams}
+        return " and ".join(sorted(kinds)) or "unreadable data"
 
     def _damage(self) -> str:
         messages = self._timeline.messages
@@ -384,6 +401,16 @@ def open_container(name: str) -> InputContainer:
         lenient: dict[str, Any] = {"metadata_errors": "replace"}
         container: InputContainer = av.open(name, "r", container_options=_OPEN_OPTIONS, **lenient)
         return container
+
+
+def _is_cover(stream: Any) -> bool:
+    """Whether a stream is the cover picture of a song or a video, which is no video itself."""
+    return "attached_pic" in str(getattr(stream, "disposition", "")).lower()
+
+
+def _stream_name(stream: av.VideoStream) -> str:
+    context = stream.codec_context
+    return f"stream {stream.index}" + (f" ({context.width} x {context.height}, {context.name})" if context else "")
 
 
 def _index_entries(stream: av.VideoStream) -> Sequence[Any]:

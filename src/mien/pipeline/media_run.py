@@ -13,7 +13,17 @@ import pyarrow as pa
 from mien.affect import Analyzer
 from mien.core import AnalyzerConfig, Frame, InputError, VideoOptions
 from mien.faces import is_dark
-from mien.media import DecodeReport, FrameSource, MediaInput, VideoFrame, VideoInfo, load_image, open_camera, open_video
+from mien.media import (
+    DecodeReport,
+    FrameSource,
+    MediaInput,
+    VideoFrame,
+    VideoInfo,
+    load_image,
+    open_camera,
+    open_video,
+    picture_note,
+)
 from mien.results import table_schema, thresholds_metadata
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -120,11 +130,12 @@ class ImageRun:
     def __init__(self, media: MediaInput) -> None:
         self._media = media
         self._n_decoded = 0
+        self._messages: tuple[str, ...] = ()
 
     @property
     def report(self) -> DecodeReport:
         """Number of frames decoded so far."""
-        return DecodeReport(n_decoded=self._n_decoded, n_lost=0)
+        return DecodeReport(n_decoded=self._n_decoded, n_lost=0, messages=self._messages)
 
     def frames(self, analyzer: Analyzer, *, images: bool) -> Generator[Frame, None, None]:
         """The frame; see `MediaRun.frames`."""
@@ -132,6 +143,8 @@ class ImageRun:
         self._n_decoded = 1
         faces = analyzer.image(pixels)
         dark = not len(faces) and is_dark(pixels)
+        note = "" if self._media.path is None else picture_note(self._media.path)
+        self._messages = (note,) if note else ()
         yield Frame(index=0, time_s=0.0, faces=faces, image=pixels if images else None, dark=dark)
 
 
