@@ -132,6 +132,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 def _run(arguments: list[str] | None, complain: Callable[[str, str, int], None]) -> NoReturn:
     try:
+        if any("\0" in argument for argument in arguments or ()):  # only Python can pass one; click fails on it
+            raise click.UsageError("an argument holds a NUL character, which no name can have")
         code = mien.main(arguments, prog_name="mien", standalone_mode=False)
     except click.ClickException as error:
         text = io.StringIO()

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mien.cli.main import say
+
 if TYPE_CHECKING:
-    from mien.cli.main import say
 from mien.datasets import CheckReport, SplitCounts
 
 _MOST_PROBLEMS = 50
