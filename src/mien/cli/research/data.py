@@ -12,7 +12,7 @@ import click
 from mien.cli.main import say
 
 if TYPE_CHECKING:
-from mien.datasets import CheckReport, SplitCounts
+    from mien.datasets import CheckReport, SplitCounts
 
 _MOST_PROBLEMS = 50
 
