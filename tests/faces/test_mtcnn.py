@@ -261,3 +261,33 @@ def test_clip_without_faces(detector: MtcnnDetector, shared_data: Path) -> None:
         frames = [frame.to_ndarray(format="rgb24") for frame in clip.decode(video=0) if (frame.pts or 0) >= 0]
     assert len(frames) > 90
     assert sum(len(detector.detect(frame)) for frame in frames[::6]) == 0
+
+
+def test_small_faces_of_a_very_large_frame(detector: MtcnnDetector, astronaut: Image) -> None:
+    """Its copy is a third of it, where that of a smaller frame has 640 px."""
+    frame = np.full((2160, 3840, 3), 120, np.uint8)
+    face = cv2.resize(astronaut[20:240, 120:340], (140, 140), interpolation=cv2.INTER_AREA)
+    for left in (40, 1900, 3600):
+        frame[1000:1140, left : left + 140] = face
+    np.testing.assert_allclose(np.sort(detector.detect(frame).boxes[:, 0]), np.array([40, 1900, 3600]) + 37, atol=10)
+
+
+def test_candidates_go_through_a_net_in_parts() -> None:
+    """A crowd in one batch would take gigabytes."""
+
+    def refine(inputs: Mapping[str, npt.NDArray[np.float32]]) -> dict[str, npt.NDArray[np.float32]]:
+        means = inputs["x"].mean(axis=(1, 2, 3))
+        return {
+            "shifts": np.zeros((len(means), 4)),
+            "places": np.zeros((len(means), 10)),
+            "p": np.stack([means] * 2, 1),
+        }
+
+    session = FakeSession(refine, input_names=("x",), output_names=("shifts", "places", "p"))
+    nets = Nets(propose=session, filter=session, refine=session)
+    image = np.arange(200, dtype=np.uint8)[None, :, None].repeat(60, 0).repeat(3, 2)
+    boxes = np.array([[left, 5, left + 40, 45] for left in range(150)], np.float32)
+    found = MtcnnDetector(nets).refine(image, boxes)
+    assert [len(call["x"]) for call in session.calls] == [64, 64, 22]
+    assert len(found) == 150
+    assert (np.diff(found.confidence) > 0).all(), "rows keep their order"

@@ -91,6 +91,28 @@ def test_a_face_that_fills_the_photo(
         np.testing.assert_allclose(place, (np.array(expected) - (left, top)) * scale, atol=20)
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_faces_of_a_panorama(detector: FaceDetector, net: LandmarkNet, astronaut: Image, turned: bool) -> None:
+    face = cv2.resize(astronaut[40:190, 140:310], (85, 75), interpolation=cv2.INTER_AREA)
+    wide = np.full((150, 6000, 3), 120, np.uint8)
+    for left in (30, 2350, 5800):
+        wide[40:115, left : left + 85] = face
+    if turned:  # a scroll: the same photos below each other
+        wide = np.full((6000, 150, 3), 120, np.uint8)
+        for top in (30, 2350, 5800):
+            wide[top : top + 75, 40:125] = face
+    found = search_photo(detector, wide, net)
+    places = np.sort(found.boxes[:, 1 if turned else 0])
+    np.testing.assert_allclose(places, np.array([30, 2350, 5800]) + (10 if turned else 20), atol=12)
+    assert (np.diff(found.confidence) <= 0).all()
+
+
+def test_a_thin_strip_takes_few_searches() -> None:
+    fake = FakeDetector(lambda _: Detections.empty())
+    assert len(search_photo(fake, np.zeros((12, 100_000, 3), np.uint8))) == 0
+    assert fake.n_detections < 80
+
+
 def test_a_face_that_the_edge_cuts_off(detector: FaceDetector, net: LandmarkNet, astronaut: Image) -> None:
     cut = np.ascontiguousarray(astronaut[:300, 208:508])
     assert len(detector.detect(cut)) == 0

@@ -76,6 +76,11 @@ _SEARCH_COARSER = 2
 # A candidate that lies in a known face by more than this share, and is no larger than this many of it, is that face.
 _WITHIN, _LARGER = 0.7, 2.0
 
+# The copy of a frame that is wider than three times its limit may be larger, up to this: small faces stay visible.
+_LARGE_COPY_PX, _LARGE_SHRINK = 1280, 3
+# Candidates that go through R-Net or O-Net together: a crowd of more would take gigabytes.
+_MAX_CANDIDATES = 64
+
 # From this confidence on a second run of O-Net would change nothing.
 _SURE_CONFIDENCE = 0.98
 
@@ -128,8 +133,8 @@ class MtcnnDetector:
     Args:
         nets: The three networks.
         min_face_px: Smallest face to detect, in pixels of the image. The cost falls with its square.
-        max_side_px: Longest side in pixels of the copy on which faces are proposed. Faces of less than 20 px on that
-            copy are not detected.
+        max_side_px: Longest side in pixels of the copy on which faces are proposed; a third of the image where that is
+            more, up to 1280. Faces of less than 20 px on that copy are not detected.
         thresholds: Probabilities from which a candidate counts as a face.
 
     Raises:
@@ -177,7 +182,8 @@ class MtcnnDetector:
 
     def _scan(self, image: Image, known: Float32, *, coarser: float) -> Detections:
         """The cascade; the known boxes (N, 4) go to O-Net directly."""
-        copy, shrink = capped(image, self._max_side_px)
+        large = min(_LARGE_COPY_PX, max(image.shape[:2]) // _LARGE_SHRINK)
+        copy, shrink = capped(image, max(self._max_side_px, large))
         smallest = max(self._min_face_px * shrink, _SMALLEST_FACE_ON_COPY_PX)
         candidates = self._propose(copy, min_face_px=coarser * smallest)
         candidates = self._filter(copy, candidates[_not_within(candidates, known * np.float32(shrink))])
@@ -273,10 +279,13 @@ def _pyramid_sizes(shape: Sequence[int], scale: float) -> list[tuple[int, int]]:
 
 def _run(net: Session, pixels: Image) -> list[Float32]:
     """Outputs of a network, in the graph's order, for (N, W, H, 3) uint8 pixels."""
-    normalised = pixels.astype(np.float32)
-    normalised -= 127.5
-    normalised *= 1 / 128
-    return list(net.run({net.input_names[0]: normalised}).values())
+    parts = []
+    for start in range(0, max(len(pixels), 1), _MAX_CANDIDATES):
+        normalised = pixels[start : start + _MAX_CANDIDATES].astype(np.float32)
+        normalised -= 127.5
+        normalised *= 1 / 128
+        parts.append(list(net.run({net.input_names[0]: normalised}).values()))
+    return parts[0] if len(parts) == 1 else [np.concatenate(each) for each in zip(*parts, strict=True)]
 
 
 def _crops(image: Image, corners: Integers, side: int) -> Image:

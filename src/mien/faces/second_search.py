@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from mien.core import Image
-from mien.faces.boxes import areas
+from mien.faces.boxes import areas, overlap_of_smaller
 from mien.faces.detector import Detections, FaceDetector, LandmarkModel, RefiningDetector
 
 # Median gray (0 to 255) below which an image is dark: its faces lie in the shade, whatever shines beside them.
@@ -30,6 +30,11 @@ _SCALES = (1.0, 0.8, 1.3)
 # A face that fills a photo: confidence by the landmark model and by the detector's last network, and width of the face
 # as a share of the photo's shorter side. None of 684 photos without a face reaches both.
 _FILLING_LANDMARKS, _FILLING_CONFIDENCE, _FILLING_WIDTH = 0.99, 0.98, 0.5
+
+# A photo that is so many times as long as wide is a panorama; length of its windows in its shorter sides, their largest
+# number, and the share of the smaller of two boxes from which they are one face.
+_LONG_ASPECT, _WINDOW_SIDES, _MAX_WINDOWS = 4, 3, 64
+_SAME_FACE = 0.5
 
 # Margin about a photo, as a share of its shorter side, in which the hidden part of a face may lie, and its gray.
 _MARGIN = 0.25
@@ -94,7 +99,7 @@ def search_photo(detector: FaceDetector, image: Image, landmark_model: LandmarkM
     """The faces of a photo; where the detector finds none, it is searched again.
 
     First in a lightened copy if it is dark, then as one face that fills the photo, then with a margin, which completes
-    faces that its edge cuts off.
+    faces that its edge cuts off. A panorama is also searched window by window, since its faces vanish on a small copy.
 
     Args:
         detector: Face detector.
@@ -102,6 +107,8 @@ def search_photo(detector: FaceDetector, image: Image, landmark_model: LandmarkM
         landmark_model: Landmark model that decides what counts; without one there is one search.
     """
     found = search_lightened(detector.detect, image, landmark_model)
+    if max(image.shape[:2]) >= _LONG_ASPECT * min(image.shape[:2]):
+        found = _with_faces_of_windows(detector, image, found)
     if len(found) or landmark_model is None:
         return found
     found = filling_face(detector, image, landmark_model)
@@ -131,6 +138,30 @@ def filling_face(detector: FaceDetector, image: Image, landmark_model: LandmarkM
         if confidence[0] > _FILLING_CONFIDENCE:
             return replace(seen, confidence=confidence)
     return Detections.empty()
+
+
+def _with_faces_of_windows(detector: FaceDetector, image: Image, found: Detections) -> Detections:
+    """The faces of a long photo and of windows of it, in descending order of confidence."""
+    length, side = max(image.shape[:2]), min(image.shape[:2])
+    window = max(_WINDOW_SIDES * side, length // _MAX_WINDOWS)
+    along = int(image.shape[1] == length)  # x for a wide photo
+    parts = [found]
+    # A window begins one side of the photo before the end of the last: every face is whole in one of them.
+    for start in range(0, length - side, window - side):
+        part = image[:, start : start + window] if along else image[start : start + window]
+        seen = detector.detect(np.ascontiguousarray(part))
+        offset = np.array([start, 0] if along else [0, start], np.float32)
+        parts.append(replace(seen, boxes=seen.boxes + np.tile(offset, 2), keypoints=seen.keypoints + offset))
+    both = Detections.concatenated(parts)
+    # The faces of the whole photo stay as they are.
+    order = np.lexsort((-both.confidence, np.arange(len(both)) >= len(found)))
+    shared = overlap_of_smaller(both.boxes[order], both.boxes[order])
+    kept: list[int] = []
+    for row in range(len(order)):
+        if not (shared[row, kept] > _SAME_FACE).any():
+            kept.append(row)
+    chosen = both[order[kept]]
+    return chosen[np.argsort(-chosen.confidence, kind="stable")]
 
 
 def _faces_at_the_edge(detector: FaceDetector, image: Image, landmark_model: LandmarkModel) -> Detections:
