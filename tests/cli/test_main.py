@@ -145,3 +145,22 @@ def test_a_photo_in_a_pipe_loads_nothing_that_it_does_not_need(photo: Path, tmp_
 
 def test_the_door() -> None:
     assert callable(command_line)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["analyze", "a.mp4", "--out", ""], "--out"),
+        (["convert", "t.csv", "--to", "openface", "--out="], "--out"),
+        (["features", "a.mp4", "--out", ""], "--out"),
+        (["tracks", "t.csv", "--thumbnails", ""], "--thumbnails"),
+        (["summarize", ""], "an argument"),
+    ],
+)
+def test_an_empty_value_is_refused(
+    mien, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], named: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ended = mien(*arguments)
+    assert (ended.code, ended.err) == (2, f"Error: {named} is empty; give it a value, or leave it out\n")
+    assert list(tmp_path.iterdir()) == []

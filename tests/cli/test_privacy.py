@@ -3,6 +3,7 @@
 
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -71,3 +72,21 @@ def test_after_a_crash_the_next_run_leaves_no_image(clip: Path, folders: tuple[P
     left = {path.name for path in out.iterdir()} - {"t.recovered.parquet"}
     assert left == {"t.parquet", "t.parquet.manifest.json", "o.mp4"}
     assert list(temporary.rglob("*")) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of this kind are POSIX")
+def test_private_outputs_are_closed_to_others(mien, clip: Path, tmp_path: Path) -> None:
+    out = tmp_path / "new" / "out"
+    options = ["--overlay", out / "o.mp4", "--openface", out / "of", "--report", out / "r.html", "--threads", "1"]
+    before = os.umask(0o022)
+    try:
+        assert mien("analyze", clip, "--out", out / "t.csv", *options, "--to", "0.2", "--private").code == 0
+        assert mien("convert", out / "t.csv", "--out", out / "u.parquet", "--private").code == 0
+        assert mien("features", clip, "--out", out / "f", "--every", "10", "--private").code == 0
+        assert os.umask(0o022) == 0o022
+    finally:
+        os.umask(before)
+    found = [out.parent, *out.parent.rglob("*")]
+    assert len(found) > 9
+    wrong = [path for path in found if stat.S_IMODE(path.stat().st_mode) != (0o700 if path.is_dir() else 0o600)]
+    assert wrong == []

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
+import io
 import json
 
 import pytest
+from rich.console import Console
 
 from mien.cli.bars import BarView
 from mien.cli.progress import JsonView, PlainView, counted, create_view, reporter
@@ -68,3 +70,16 @@ def test_many_remarks_are_counted_and_repeated_ones_said_once() -> None:
         ("warning", "warning: clip.mp4: three"),
         ("warning", "warning: clip.mp4: 2 more remarks in the manifest"),
     ]
+
+
+def test_names_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    hostile = "clip\x1b[2J\r.mp4"
+    with create_view("text") as view:
+        view.say("failure", f"failed: {hostile}", path=hostile)
+    console = Console(file=io.StringIO(), force_terminal=True)
+    with BarView(console) as bars:
+        bars.progress(frame(5, source=hostile))
+        bars.say("failure", f"failed: {hostile}", path=hostile)
+    shown = capsys.readouterr().err + console.file.getvalue()
+    assert "\x1b[2J" not in shown
+    assert shown.count("clip\\x1b[2J\\r.mp4") >= 2

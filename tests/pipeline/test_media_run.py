@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from mien.core import VideoOptions
 from mien.media import VideoFrame, VideoInfo
+from mien.pipeline import analyze
 from mien.pipeline.media_run import n_frames_expected, wanted_frames
+from tests.helpers.face_clips import manifest, write_clip, write_photo
 
 
 @pytest.mark.parametrize(
@@ -40,3 +44,20 @@ def test_a_live_range_ends_the_source() -> None:
     chosen = [frame.index for frame in wanted_frames(camera(), VideoOptions(every=2, start_s=0.5, stop_s=1.0))]
     assert chosen == [6, 8]
     assert taken[-1] == 10
+
+
+def test_the_start_of_a_late_video_is_in_the_manifest_and_said(tmp_path: Path) -> None:
+    pixels = np.full((64, 64, 3), 128, np.uint8)
+    late = write_clip(tmp_path / "late.mkv", pixels, 3, first=125)
+    usual = write_clip(tmp_path / "usual.mp4", pixels, 3)
+    photo = write_photo(tmp_path / "photo.png", pixels)
+    records = {}
+    for path in (late, usual, photo):
+        table = tmp_path / f"{path.stem}.csv"
+        records[path] = analyze(path, table, landmark_model=None, threads=1).inputs[0]
+        assert manifest(table)["inputs"][0]["start_offset_s"] == records[path].start_offset_s
+    assert [record.start_offset_s for record in records.values()] == [5.0, 0.0, None]
+    assert records[late].messages == (
+        "second 0 of its rows is 5.000 s on the clock of the file, by which its sound goes",
+    )
+    assert records[usual].messages == ()

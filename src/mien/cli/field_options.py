@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
-from mien.core import option_info
+from mien.core import option_info, private_files
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -24,6 +24,20 @@ log_option = click.option(
     help="Form of messages on standard error: text, or one JSON object per line for programs.",
 )
 """Decorator of commands that report progress and events."""
+
+
+def _close_to_others(context: click.Context, _: click.Parameter, private: bool) -> None:
+    context.with_resource(private_files(private=private))
+
+
+private_option = click.option(
+    "--private",
+    is_flag=True,
+    expose_value=False,
+    callback=_close_to_others,
+    help="Close all files and folders that are written to other users of this machine.",
+)
+"""Decorator of commands over tables: whatever they write has the modes 0600 and 0700."""
 
 
 def field_options(

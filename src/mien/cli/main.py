@@ -134,6 +134,7 @@ def _run(arguments: list[str] | None, complain: Callable[[str, str, int], None])
     try:
         if any("\0" in argument for argument in arguments or ()):  # only Python can pass one; click fails on it
             raise click.UsageError("an argument holds a NUL character, which no name can have")
+        _refuse_empty(sys.argv[1:] if arguments is None else arguments)
         code = mien.main(arguments, prog_name="mien", standalone_mode=False)
     except click.ClickException as error:
         text = io.StringIO()
@@ -164,6 +165,18 @@ def _complain_in_json(event: str, message: str, code: int) -> None:
 def say(text: str, *, err: bool = False) -> None:
     """Prints a line in which names from files cannot steer the terminal, see `mien.core.printable`."""
     click.echo(printable(text, keep="\n"), err=err)
+
+
+def _refuse_empty(arguments: list[str]) -> None:
+    """Refuses empty values, such as ``--out ""`` of a script with a variable that is not set; none has a meaning.
+
+    Raises:
+        click.UsageError: An argument is empty.
+    """
+    for before, argument in zip([None, *arguments], arguments, strict=False):
+        if argument == "" or (argument.startswith("--") and argument.endswith("=")):
+            name = argument.rstrip("=") or (before if before is not None and before.startswith("-") else "an argument")
+            raise click.UsageError(f"{name} is empty; give it a value, or leave it out")
 
 
 def exit_code(error: MienError) -> int:

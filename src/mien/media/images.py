@@ -274,7 +274,9 @@ def _decode_heic(data: bytes, path: Path) -> Image:
         _require_size(width, height, str(path), 8)
         return as_rgb(np.asarray(opened), name=str(path))
     except (OSError, ValueError, SyntaxError, RuntimeError, EOFError) as error:
-        raise InputError(f"{path}: this HEIC file cannot be decoded ({error}); copy it again or convert it to JPEG") from error
+        raise InputError(
+            f"{path}: this HEIC file cannot be decoded ({error}); copy it again or convert it to JPEG"
+        ) from error
 
 
 def _decode_gif(data: bytes, path: Path) -> Image:

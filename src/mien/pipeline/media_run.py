@@ -94,6 +94,9 @@ def _range_text(video: VideoOptions) -> str:
     return f"{start} on" if video.stop_s is None else f"{start} to {video.stop_s:g} s"
 
 
+_LATE_S = 0.5
+
+
 class MediaRun(Protocol):
     """Frames of one opened input with their faces."""
 
@@ -108,6 +111,10 @@ class MediaRun(Protocol):
     @property
     def report(self) -> DecodeReport:
         """Numbers of frames decoded and lost so far."""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Facts about the input that the user should know, beside those of the report."""
 
     def frames(self, analyzer: Analyzer, *, images: bool) -> Generator[Frame, None, None]:
         """Analysed frames in order, at least one.
@@ -126,6 +133,7 @@ class ImageRun:
 
     info = None
     n_expected = 1
+    remarks: tuple[str, ...] = ()
 
     def __init__(self, media: MediaInput) -> None:
         self._media = media
@@ -170,6 +178,13 @@ class VideoRun:
     def report(self) -> DecodeReport:
         """Numbers of frames decoded and lost so far."""
         return self._source.report
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Facts about the video; see `MediaRun.remarks`."""
+        start_s = self.info.start_offset_s if self.info.path is not None else 0.0
+        late = f"second 0 of its rows is {start_s:.3f} s on the clock of the file, by which its sound goes"
+        return (late,) if abs(start_s) >= _LATE_S else ()
 
     def frames(self, analyzer: Analyzer, *, images: bool) -> Generator[Frame, None, None]:
         """The frames; see `MediaRun.frames`."""

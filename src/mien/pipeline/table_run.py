@@ -198,10 +198,11 @@ class _TableRun:
                         overlay.write(frame)
                         self._show(media, number, run, n_frames, n_faces)
                     overlay.show_gaps(run.report.gaps, float("inf"))
+                    remarks = run.remarks
                     if not n_faces and 2 * n_dark > n_frames:
-                        remarks = (_DARK_REMARK,)
+                        remarks += (_DARK_REMARK,)
                     elif self._choice.rule == "track" and not n_faces:
-                        remarks = (f"there is no track {self._choice.track_id} here; analyse all faces to see them",)
+                        remarks += (f"there is no track {self._choice.track_id} here; analyse all faces to see them",)
                 except InputError as error:
                     if not n_frames:
                         raise
@@ -222,6 +223,7 @@ class _TableRun:
                             n_faces=n_faces,
                             messages=run.report.messages + remarks,
                             complete=run.report.complete,
+                            start_offset_s=_offset_s(run),
                             gaps=run.report.gaps,
                         )
                         self._records.append(record)
@@ -258,6 +260,10 @@ class _NothingReadError(Exception):
 
 def _stream_offset(lone: MediaRun | None) -> dict[str, str]:
     """Time on the clock of a lone video file at the table's second 0; several sources have no common one."""
-    if lone is None or lone.info is None or lone.info.path is None:
-        return {}
-    return {"stream_offset_s": repr(lone.info.start_offset_s)}
+    offset_s = None if lone is None else _offset_s(lone)
+    return {} if offset_s is None else {"stream_offset_s": repr(offset_s)}
+
+
+def _offset_s(run: MediaRun) -> float | None:
+    """Time on the clock of a video file at second 0 of its rows; None for a camera and an image."""
+    return None if run.info is None or run.info.path is None else run.info.start_offset_s

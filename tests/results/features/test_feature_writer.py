@@ -52,3 +52,20 @@ def test_wrong_lengths(tmp_path: Path) -> None:
     info = FeatureInfo(made_by="tiny", digest="0", n_features=4)
     with FeatureWriter(tmp_path, info) as writer, pytest.raises(ConfigError, match="vectors of lengths"):
         writer.append(vectors("x", 0, 1))
+
+
+def test_rows_are_safe_before_their_shard_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr("mien.results.features.feature_writer.time.monotonic", lambda: now)
+    writer = FeatureWriter(tmp_path, INFO)
+    for index in range(4):
+        now += 6.0
+        writer.append(vectors("x", index, 1))
+    writer._lock.close()  # as after SIGKILL: nothing else happens
+    with FeatureWriter(tmp_path, INFO) as again:
+        assert again.n_rows_found == 4, "those after 12 and 24 seconds"
+        assert again.last_frame("x") == 3
+        again.append(vectors("x", 4, 1))
+        again.finish("x", n_frames=5)
+    stored = open_features(tmp_path)
+    assert stored.load().frame.tolist() == list(range(5)), "no row is lost or doubled"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from mien.cli.field_options import private_option
 from mien.cli.main import say
 
 
@@ -23,6 +24,7 @@ from mien.cli.main import say
     metavar="D",
     help="Half-width of the box mean over time, in frames; 0 for none.",
 )
+@private_option
 def compound(table: Path, out: Path, half_width: int) -> None:
     """Write the compound expression of every frame of an affect table: fearfully surprised, sadly angry and so on.
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from mien.cli.field_options import private_option
 from mien.cli.main import say
 
 # OpenFace's own flags.
@@ -55,6 +56,7 @@ def _parameter(group: str) -> str:
     help="Faces to keep: all, largest, track=ID or person=NAME.",
 )
 @_group_flags
+@private_option
 def convert(table: Path, out: Path, to: str, faces: str, **flags: bool) -> None:
     """Write TABLE, mien's or an OpenFace CSV (2.0 to 2.2), in another format, or the rows of one person in it.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from mien.cli.field_options import private_option
 from mien.cli.main import say
 
 
@@ -22,6 +23,7 @@ from mien.cli.main import say
     help="Analysed file, or folder with analysed files, outside the table's own folder. May be repeated.",
 )
 @click.option("--no-frames", is_flag=True, help="Leave out all images of faces.")
+@private_option
 def report(tables: tuple[Path, ...], out: Path, videos: tuple[Path, ...], *, no_frames: bool) -> None:
     """Write one page that shows affect tables in any browser, offline: timelines to zoom, key frames, a summary.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mien.cli.field_options import private_option
 from mien.cli.main import say
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     type=click.Choice(["person"]),
     help="Subtract each person's own face at rest from action units, valence and arousal.",
 )
+@private_option
 def smooth(
     table: Path,
     out: Path,

@@ -13,6 +13,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from mien.cli.field_options import private_option
 from mien.cli.main import result_code, say
 from mien.core import printable
 
@@ -126,6 +127,7 @@ def _largest(row: Mapping[str, Any], ending: str, n: int) -> list[tuple[str, flo
     metavar="SECONDS",
     help="Length of the time windows in seconds. [default: one window over everything]",
 )
+@private_option
 def summarize(
     tables: tuple[Path, ...], out: Path | None, events: Path | None, transitions: Path | None, window_s: float | None
 ) -> int:

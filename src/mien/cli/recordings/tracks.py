@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mien.cli.field_options import private_option
 from mien.cli.main import say
 from mien.core import printable
 
@@ -29,6 +30,7 @@ _MAX_NAME = 200
 @click.option(
     "--video", type=click.Path(path_type=Path), help="Path of the analysed file. [default: the path in the table]"
 )
+@private_option
 def tracks(
     table: Path,
     merge: tuple[str, ...],

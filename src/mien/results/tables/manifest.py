@@ -45,6 +45,7 @@ class InputRecord:
         messages: Sentences for the user.
         complete: False where the file is cut off, so that the number of missing frames is not known.
         gaps: Spans of time whose frames are lost, in order.
+        start_offset_s: Time in seconds on the clock of a video file at second 0 of the table; None for other inputs.
     """
 
     path: str
@@ -58,6 +59,7 @@ class InputRecord:
     messages: tuple[str, ...] = ()
     complete: bool = True
     gaps: tuple[FrameGap, ...] = ()
+    start_offset_s: float | None = None
 
     def __post_init__(self) -> None:
         gaps = tuple(gap if isinstance(gap, FrameGap) else FrameGap(**gap) for gap in self.gaps)
