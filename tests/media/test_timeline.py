@@ -72,7 +72,7 @@ def test_missing_timestamps_go_on_by_the_usual_step() -> None:
     assert run(line, [None, None, None], [None, None, None]) == [(0, 0.0), (1, 0.04), (2, 0.08)]
     line.finish(0, None)
     assert line.n_lost == 0
-    assert line.messages == ("no frame has a timestamp: 25 frames per second are assumed",)
+    assert line.messages == ("3 frames had no usable timestamp: their times are estimated",)
 
 
 def test_stamps_in_decoding_order_keep_time_rising_and_lose_nothing() -> None:

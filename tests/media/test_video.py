@@ -91,7 +91,7 @@ def test_threads_do_not_change_the_pictures(make_clip: Clip, threads: int) -> No
 def test_missing_timestamps_are_estimated_and_said(make_clip: Clip) -> None:
     video, frames = read_clip(make_clip("raw.h264"))
     assert [frame.time_s for frame in frames] == pytest.approx([index / 25 for index in range(N_FRAMES)])
-    assert video.report.messages == ("no frame has a timestamp: 25 frames per second are assumed",)
+    assert any("50 frames had no usable timestamp" in message for message in video.report.messages)
 
 
 def test_a_clock_that_is_set_back_goes_on(make_clip: Clip) -> None:
@@ -401,25 +401,3 @@ def test_a_range_before_the_cut_is_complete(tmp_path: Path) -> None:
     with open_video(clip, stop_s=0.2) as video:
         assert len(list(video)) == 5
     assert video.report.complete
-
-
-@pytest.mark.parametrize("n_streams", [1, 2, 3])
-def test_further_video_streams_are_said(tmp_path: Path, n_streams: int) -> None:
-    path = tmp_path / "streams.mkv"
-    with av.open(str(path), "w") as container:
-        streams = [container.add_stream("mpeg4", rate=25) for _ in range(n_streams)]
-        for stream in streams:
-            stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for index in range(3):
-            for stream in streams:
-                frame = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")
-                frame.pts, frame.time_base = index, Fraction(1, 25)
-                container.mux(stream.encode(frame))
-        for stream in streams:
-            container.mux(stream.encode(None))
-    with open_video(path) as video:
-        assert len(list(video)) == 3
-    words = {1: [], 2: ["a second video stream"], 3: ["2 further video streams"]}[n_streams]
-    assert len(video.report.messages) == len(words)
-    assert all(word in message for word, message in zip(words, video.report.messages, strict=True))
-    assert video.report.n_lost == 0

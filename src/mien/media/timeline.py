@@ -121,9 +121,7 @@ class Timeline:
         messages = [*self._remarks, *self._messages]
         if self._n_omitted:
             messages.append(f"and {self._n_omitted} more")
-        if self._n_estimated == self._n_placed > 1:
-            messages.append(f"no frame has a timestamp: {1 / self._step_s:.4g} frames per second are assumed")
-        elif self._n_estimated:
+        if self._n_estimated:
             messages.append(f"{self._n_estimated} frames had no usable timestamp: their times are estimated")
         return tuple(messages)
 

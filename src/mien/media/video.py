@@ -143,7 +143,7 @@ class VideoReader:
         return DecodeReport(
             n_decoded=self._n_decoded,
             n_lost=self._timeline.n_lost,
-            messages=(*self._remarks, *self._timeline.messages),
+            messages=self._timeline.messages,
             gaps=self._timeline.gaps,
             complete=self._complete,
         )
@@ -171,7 +171,6 @@ class VideoReader:
         if not streams:
             raise InputError(f"{self._path}: has no video stream, only {self._other_streams()}; give a file with video")
         self._stream = stream = streams[0]
-        self._remarks = _other_videos(len(streams) - 1)
         context = stream.codec_context
         if context is None:
             raise InputError(f"{self._path}: no decoder for its video; convert it to H.264 first")
@@ -382,14 +381,6 @@ class VideoReader:
     def _damage(self) -> str:
         messages = self._timeline.messages
         return f"it is damaged ({messages[0]})" if messages else "it is damaged or has no frames"
-
-
-def _other_videos(n_others: int) -> tuple[str, ...]:
-    """One sentence about the video streams that are not read."""
-    if not n_others:
-        return ()
-    what = "a second video stream" if n_others == 1 else f"{n_others} further video streams"
-    return (f"the file has {what}, which is not read; to read it, copy it into a file of its own with ffmpeg -map",)
 
 
 def open_container(name: str) -> InputContainer:
