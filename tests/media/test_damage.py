@@ -213,3 +213,46 @@ def test_known_damaged_files(shared_data: Path, name: str, n_frames: int, last_s
     assert len(times_s) + video.report.n_lost == n_frames
     if last_s is not None:
         assert times_s[-1] == pytest.approx(last_s, abs=0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["h264.mkv", "h264.ts", "mpeg4.avi", "h264.mp4"])
+def test_a_hundred_damaged_places_in_two_hours(tmp_path: Path, name: str) -> None:
+    fps, n_frames = 5, 2 * 3600 * 5
+    path = tmp_path / name
+    noise = np.random.default_rng(0).integers(0, 255, (120, 160, 3), dtype=np.uint8)
+    pictures = [
+        av.VideoFrame.from_ndarray(np.roll(noise, number, axis=1), format="rgb24").reformat(format="yuv420p")
+        for number in range(40)
+    ]
+    options = {"g": "10", "preset": "ultrafast"} if "h264" in name else {"g": "10"}
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(_FORMATS[name], rate=fps, options=options)
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+        stream.codec_context.bit_rate = 60_000
+        for number in range(n_frames):
+            frame = pictures[number % 40]
+            frame.pts, frame.time_base = number, Fraction(1, fps)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    data = bytearray(path.read_bytes())
+    generator = np.random.default_rng(2)
+    for place in range(100):
+        start = int((0.01 + 0.0098 * (place + 0.5 * generator.random())) * len(data))
+        size = int(generator.integers(500, 4000))
+        data[start : start + size] = bytes(len(data[start : start + size]))
+    path.write_bytes(data)
+    with open_video(path) as video:
+        known = {round(frame.time_s * fps) for frame in video}
+    missing = sorted({*range(n_frames)} - known)
+    assert len(missing) >= 100
+    report = video.report
+    assert abs(report.n_lost - len(missing)) <= max(3, 0.05 * len(missing))
+    runs = np.split(np.array(missing), np.flatnonzero(np.diff(missing) > 1) + 1)
+    for run in runs:
+        first_s, last_s = run[0] / fps, run[-1] / fps
+        assert any(gap.from_s <= first_s + 0.1 and last_s <= gap.to_s + 0.1 for gap in report.gaps), first_s
+    borders = np.array([border for run in runs for border in (run[0] / fps, (run[-1] + 1) / fps)])
+    for gap in report.gaps:
+        assert np.abs(borders - gap.from_s).min() <= 0.1, gap
+        assert np.abs(borders - gap.to_s).min() <= 0.1, gap

@@ -5,7 +5,8 @@ from fractions import Fraction
 
 import pytest
 
-from mien.media.timeline import Timeline
+from mien.core import FrameGap
+from mien.media.timeline import Place, Timeline
 
 
 def timeline(**options: bool) -> Timeline:
@@ -105,6 +106,29 @@ def test_a_clock_set_back_far_is_bridged_for_good() -> None:
     run(line, list(range(100, 103)), [100, 101, 102])
     assert run(line, [0, 1, 2], [0, 1, 2]) == [(3, 4.12), (4, 4.16), (5, 4.2)]
     assert any("set back" in message for message in line.messages)
+
+
+def test_one_damaged_timestamp_does_not_set_the_clock_back() -> None:
+    line = timeline()
+    run(line, list(range(100)), list(range(100)))
+    line.packet_sent(3, damaged=True)
+    line.packet_sent(101)
+    assert line.place(3) == Place(100, 4.0)
+    place = line.place(101)
+    assert place is not None
+    assert (place.index, round(place.time_s, 6)) == (101, 4.04)
+    assert not any("set back" in message for message in line.messages)
+
+
+@pytest.mark.parametrize(("n_vanished", "damaged"), [(0, False), (20, True)])
+def test_a_step_in_time_is_a_loss_only_where_bytes_are_damaged(n_vanished: int, damaged: bool) -> None:
+    line = timeline()
+    run(line, list(range(30)), list(range(30)))
+    line.packet_sent(50, damaged=damaged)
+    place = line.place(50)
+    assert place is not None
+    assert (place.index, line.n_lost) == (30 + n_vanished, n_vanished)
+    assert line.gaps == ((FrameGap(pytest.approx(1.2), pytest.approx(2.0), 20),) if damaged else ())
 
 
 @pytest.mark.parametrize(("gap", "said"), [(3, False), (30, True)])

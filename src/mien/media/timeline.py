@@ -84,6 +84,7 @@ class Timeline:
         self._next_index = 0
         self._clock_shift_s = 0.0
         self._n_estimated = 0
+        self._was_back = self._is_outlier = False
         self._n_steps = 0
         self._longest_step_s = 0.0
         self._recent_steps_s: deque[float] = deque(maxlen=_RECENT_STEPS)
@@ -222,8 +223,9 @@ class Timeline:
         place = Place(self._next_index, time_s)
         self._next_index += 1
         self._n_placed += 1
-        if pts is None:
+        if pts is None or self._is_outlier:
             self._n_unstamped += 1
+            self._is_outlier = False
         else:
             self._last_pts, self._n_unstamped = pts, 0
         self._last_time_s = place.time_s
@@ -322,13 +324,20 @@ class Timeline:
             self._start_pts = pts
         time_s = float((pts - self._start_pts) * self._time_base_s) + self._clock_shift_s
         if self._last_time_s is None or time_s > self._last_time_s:
+            self._was_back = False
             return time_s
         expected_s = self._last_time_s + self._step_s
-        if self._last_time_s - time_s > _JUMP_BACK_S:
+        if self._last_time_s - time_s <= _JUMP_BACK_S:
+            self._n_estimated += 1
+        elif self._damaged_serials and not self._was_back:
+            # One damaged timestamp; a clock that is set back gives another such frame.
+            self._n_estimated += 1
+            self._was_back = self._is_outlier = True
+            return expected_s
+        else:
             self.note("the file's clock is set back here; times go on from the last frame")
             self._clock_shift_s += expected_s - time_s
-        else:
-            self._n_estimated += 1
+        self._was_back = False
         return expected_s
 
     def _watch_for_gap(self, time_s: float) -> None:
