@@ -54,7 +54,7 @@ def train(
     if refit:
         chosen = chosen.refit()
     data, out = Path(data), Path(out)
-    folder = out.with_name(out.name + ".work") if work is None else Path(work)
+    folder = out.parent / f"{out.name}.work" if work is None else Path(work)
     if chosen.model.vectors:
         return train_head(chosen, data, out, folder, compute, model)
     if model is not None:

@@ -189,7 +189,7 @@ def manifest_path(table: str | Path) -> Path:
         'clip.parquet.manifest.json'
     """
     table = Path(table)
-    return table.with_name(table.name + ".manifest.json")
+    return table.parent / f"{table.name}.manifest.json"  # with_name fails on "." and "/"
 
 
 def hash_file(path: str | Path) -> str:
