@@ -41,7 +41,7 @@ _FIRST_PAUSE_S = 60.0
 
 @dataclass(frozen=True)
 class _InterruptedShot:
-    """The last frame before a cut, in case it was a flash, after which the same scene goes on."""
+    """The last frame before a cut, in case it was a flash, after which the same scene continues."""
 
     thumbnail: Thumbnail
     time_s: float
