@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import threading
 import time
 import traceback
@@ -66,6 +67,16 @@ def serve(connection: Connection, setup: Setup) -> None:
         number, item = request
         if not _process_item(connection, work, number, item):
             return
+
+
+def serve_and_leave(connection: Connection, setup: Setup) -> None:
+    """As `serve`, in a process that ends with it: before the interpreter shuts down (see `mien.__main__`)."""
+    serve(connection, setup)
+    connection.close()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # a program without a console has none
+            stream.flush()
+    os._exit(0)
 
 
 def _process_item(connection: Connection, work: Work, number: int, item: Any) -> bool:
@@ -202,7 +213,7 @@ class _Worker:
     def __init__(self, setup: Setup) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=serve, args=(theirs, setup), name="mien-worker", daemon=True)
+        self.process = context.Process(target=serve_and_leave, args=(theirs, setup), name="mien-worker", daemon=True)
         with blocked_interrupts():
             self.process.start()
         theirs.close()  # while this copy is open, the end of the process would not close the pipe

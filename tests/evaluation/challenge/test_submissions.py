@@ -171,3 +171,11 @@ def test_what_cannot_be_submitted(tables: tuple[Path, dict[int, Faces]], tmp_pat
     with pytest.raises(ConfigError, match="takes no further option"):
         write_submission("emi", tmp_path, emi, tmp_path / "emi.csv", post_processing=weights)
     assert not (tmp_path / "va.txt").exists()
+
+
+def test_the_list_is_not_replaced(tmp_path: Path) -> None:
+    listed = tmp_path / "list.txt"
+    listed.write_text("a/00001.jpg\n")
+    with pytest.raises(ConfigError, match=r"--out .*list\.txt and --list .*list\.txt are the same file"):
+        write_submission("va", tmp_path, listed, listed)
+    assert listed.read_text() == "a/00001.jpg\n"

@@ -21,6 +21,7 @@ from mien.evaluation.challenge.post_processing import PostProcessing
 from mien.evaluation.challenge.predictions import read_list, read_predictions, validate_predictions, write_predictions
 from mien.evaluation.challenge.submission_formats import SubmissionFormat, submission_format
 from mien.evaluation.subjects import Subject, bundle_on_crops, create_predictor, load_affect
+from mien.results import check_output
 
 _FRAME = re.compile(r"(?P<video>.+)/(?P<frame>\d+)\.jpg")
 
@@ -69,7 +70,7 @@ def write_submission(
         post_processing: Smoothing of the interpolated frames, thresholds, and weights of the models; None for none.
 
     Raises:
-        ConfigError: The task is unknown, or an option does not fit it.
+        ConfigError: The task is unknown, an option does not fit it, or the file would replace the list or a table.
         ModelError: A bundle or head is missing, damaged or of another kind.
         InputError: The list or the predictions cannot be read, or do not cover the list.
         OutputError: The file cannot be written.
@@ -80,7 +81,8 @@ def write_submission(
             post = PostProcessing(smoothing="va=50", weights={"va": (0.7, 0.3)})
             write_submission("va", ["tables/a", "tables/b"], "list.txt", "va.txt", post_processing=post)
     """
-    task_format, listed, target = submission_format(task), Path(list_path), Path(out)
+    task_format, listed = submission_format(task), Path(list_path)
+    target = check_output("--out", out, {"--list": listed})
     names = read_list(listed)
     predictor = _predictor(task_format, subject, None if crops is None else Path(crops), features, post_processing)
     if isinstance(predictor, TablePredictor):
