@@ -82,3 +82,31 @@ finally:
     done = program(code=code)
     assert done.returncode == 0
     assert done.stdout.splitlines()[-1] == "registered"
+
+
+def test_with_a_json_log_an_interrupt_during_imports_is_one_json_line(tmp_path: Path) -> None:
+    # The signal comes from a module that is imported once standard error is the pipe of the JSON log.
+    (tmp_path / "sitecustomize.py").write_text(
+        "import builtins, os, signal\nreal = builtins.__import__\n"
+        "def imported(name, *rest, **more):\n"
+        "    if name == 'mien.cli.progress':\n"
+        "        builtins.__import__ = real\n"
+        "        import importlib.abc, sys\n"
+        "        class Finder(importlib.abc.MetaPathFinder):\n"
+        "            def find_spec(self, name, path, target=None):\n"
+        "                sys.meta_path.remove(self)\n"
+        "                os.kill(os.getpid(), signal.SIGINT)\n"
+        "        sys.meta_path.insert(0, Finder())\n"
+        "    return real(name, *rest, **more)\n"
+        "builtins.__import__ = imported\n"
+    )
+    python_path = os.pathsep.join([str(tmp_path), *sys.path])
+    done = subprocess.run(
+        [sys.executable, "-m", "mien", "analyze", "missing.mp4", "--out", str(tmp_path / "t.csv"), "--log", "json"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": python_path},
+        check=False,
+    )
+    assert done.returncode == 130
+    assert [json.loads(line)["event"] for line in done.stderr.splitlines()] == ["interrupted"]

@@ -78,10 +78,19 @@ def _is_importing(frame: FrameType | None) -> bool:
 
 
 def _say_interrupted() -> None:
-    as_json = any(pair == ("--log", "json") for pair in zip(sys.argv, sys.argv[1:], strict=False))
-    text = '{"event": "interrupted", "message": "interrupted", "exit_code": 130}' if as_json else "interrupted"
+    if not any(pair == ("--log", "json") for pair in zip(sys.argv, sys.argv[1:], strict=False)) and (
+        "--log=json" not in sys.argv
+    ):
+        with suppress(OSError):
+            os.write(2, b"interrupted\n")
+        return
+    # Standard error may be a pipe of this process by now, which is not read to its end.
+    write_event = getattr(sys.modules.get("mien.cli.json_log"), "write_event", None)
     with suppress(OSError):
-        os.write(2, f"{text}\n".encode())
+        if write_event is not None:
+            write_event("interrupted", {"message": "interrupted", "exit_code": _INTERRUPTED})
+        else:
+            os.write(2, b'{"event": "interrupted", "message": "interrupted", "exit_code": 130}\n')
 
 
 if __name__ == "__main__":
