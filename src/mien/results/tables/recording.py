@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -49,6 +48,27 @@ class Subject:
 UNTRACKED = Subject(None)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Clock:
+    """The steps of the frames of a source.
+
+    Attributes:
+        step_s: Typical (median) time from a frame to the next one in seconds; 0 for a lone frame.
+        gap_s: Longest time that a frame can stand for, in seconds.
+    """
+
+    step_s: float
+    gap_s: float
+
+    @classmethod
+    def of(cls, frame_time_s: Float64) -> Clock:
+        """The clock of frames at these times, increasing, in seconds."""
+        if len(frame_time_s) == 1:
+            return cls(step_s=0.0, gap_s=MIN_GAP_S)
+        step_s = float(np.median(np.diff(frame_time_s), overwrite_input=True))
+        return cls(step_s=step_s, gap_s=max(MIN_GAP_S, GAP_STEPS * step_s))
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Recording:
     """One source of an affect table.
@@ -80,12 +100,16 @@ class Recording:
     subject_of_row: Indices
 
     @classmethod
-    def from_table(cls, source: str, table: pa.Table) -> Recording:
-        """Puts the rows of one source on its clock.
+    def from_table(
+        cls, source: str, table: pa.Table, clock: Clock | None = None, next_s: float | None = None
+    ) -> Recording:
+        """Puts the rows of one source, or those of some of its frames, on its clock.
 
         Args:
             source: Name of the source.
             table: Rows of the source, at least one, with contract types.
+            clock: Clock of the source; None where the rows are all of it.
+            next_s: Time of the frame after the last one, in seconds; None where there is none.
 
         Raises:
             InputError: A row has no frame or no time, or one frame has two times.
@@ -105,7 +129,10 @@ class Recording:
                 f"{source}: a frame has two times, or two frames share one; give each recording a name of its own"
             )
         frame_time_s = time_s[first]
-        hold_s, gap_s = _holds(frame_time_s)
+        if clock is None:
+            clock = Clock.of(frame_time_s)
+        steps = np.diff(frame_time_s, append=frame_time_s[-1] + clock.step_s if next_s is None else next_s)
+        hold_s, gap_s = np.minimum(steps, clock.gap_s), clock.gap_s
         has_face = table["success"].to_numpy()
         subjects, subject_of_row = _subjects(table, has_face)
         return cls(
@@ -157,27 +184,31 @@ class Recording:
         return np.split(rows, cuts)
 
 
-def _holds(frame_time_s: Float64) -> tuple[Float64, float]:
-    if len(frame_time_s) == 1:
-        return np.zeros(1), MIN_GAP_S
-    steps = np.diff(frame_time_s)
-    typical = float(np.median(steps))
-    gap_s = max(MIN_GAP_S, GAP_STEPS * typical)
-    return np.minimum(np.append(steps, typical), gap_s), gap_s
-
-
 def _subjects(table: pa.Table, has_face: Bools) -> tuple[tuple[Subject, ...], Indices]:
-    track_ids = table["track_id"].fill_null(-1).to_numpy()
-    persons: list[Any] = table["person"].to_pylist() if "person" in table.schema.names else [None] * len(table)
-    of_row = [
-        Subject(None, person) if person else (Subject(int(track)) if track >= 0 else UNTRACKED)
-        for track, person in zip(track_ids, persons, strict=True)
-    ]
-    counts: dict[Subject, int] = {}
-    for subject, is_face in zip(of_row, has_face, strict=True):
-        if is_face:
-            counts[subject] = counts.get(subject, 0) + 1
-    ranked = sorted(counts, key=lambda subject: (subject == UNTRACKED, -counts[subject]))
-    position = {subject: index for index, subject in enumerate(ranked)}
-    indices = [position[subject] if face else -1 for subject, face in zip(of_row, has_face, strict=True)]
-    return tuple(ranked), np.array(indices, dtype=np.intp)
+    tracks = np.asarray(table["track_id"].fill_null(-1).to_numpy(), dtype=np.int64)
+    names: list[str] = []
+    keys = np.maximum(tracks, _NO_TRACK)
+    if "person" in table.schema.names:
+        persons = table["person"].combine_chunks().dictionary_encode()
+        names = persons.dictionary.to_pylist()
+        codes = np.asarray(persons.indices.fill_null(-1).to_numpy(zero_copy_only=False), dtype=np.int64)
+        named = np.array([bool(name) for name in names] + [False])[codes]
+        keys = np.where(named, _NO_TRACK - 1 - codes, keys)
+    found, first, position, counts = np.unique(
+        keys[has_face], return_index=True, return_inverse=True, return_counts=True
+    )
+    order = np.lexsort((first, -counts, found == _NO_TRACK))
+    place = np.empty(len(order), dtype=np.intp)
+    place[order] = np.arange(len(order))
+    subject_of_row = np.full(len(table), -1, dtype=np.intp)
+    subject_of_row[has_face] = place[position.reshape(-1)]
+    return tuple(_subject(int(key), names) for key in found[order]), subject_of_row
+
+
+_NO_TRACK = -1
+
+
+def _subject(key: int, names: list[str]) -> Subject:
+    if key < _NO_TRACK:
+        return Subject(None, names[_NO_TRACK - 1 - key])
+    return UNTRACKED if key == _NO_TRACK else Subject(key)
