@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from types import MappingProxyType
@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from mien._version import __version__
-from mien.core import ConfigError, InputError
+from mien.core import ConfigError
 from mien.results.files import atomic_write, output_errors
 from mien.results.openface.openface_columns import (
     ABOUT_SUFFIX,
@@ -26,6 +26,7 @@ from mien.results.openface.openface_columns import (
     to_openface_pose,
 )
 from mien.results.tables import arrow_compute as pc
+from mien.results.tables.recording import source_runs
 from mien.results.tables.schema import column_numbers, presence_thresholds, table_metadata
 from mien.results.tables.table_formats import write_batches
 
@@ -98,7 +99,7 @@ def write_openface_files(
         ConfigError: A group is unknown, or a threshold is not between 0 and 1.
         OutputError: A place cannot be written.
     """
-    runs = _source_runs(pieces) if plan.contiguous else _sorted_runs(pieces, plan.sources)
+    runs = source_runs(pieces) if plan.contiguous else _sorted_runs(pieces, plan.sources)
     for source, run in groupby(runs, key=itemgetter(0)):
         _OpenFaceFile(paths[source], plan, source).write((rows for _, rows in run), groups, thresholds or {})
 
@@ -133,25 +134,12 @@ class OpenFacePlan:
         contiguous, previous, schema = True, None, None
         for piece in pieces:
             schema = piece.schema
-            for source, rows in _source_runs([piece]):
+            for source, rows in source_runs([piece]):
                 contiguous &= source not in is_photo or source == previous
                 is_photo[source] = is_photo.get(source, True) and _is_photo(rows)
                 previous = source
         photos = frozenset(source for source, photo in is_photo.items() if photo)
         return cls(schema=schema, sources=tuple(is_photo), photos=photos, contiguous=contiguous)
-
-
-def _source_runs(pieces: Iterable[pa.Table]) -> Iterator[tuple[str, pa.Table]]:
-    """Rows that follow one another and are of one source, with that source."""
-    for piece in pieces:
-        column = piece["source"].combine_chunks()
-        if column.null_count:
-            raise InputError("the table has rows without a source; every row must name the input that it comes from")
-        names = pc.unique(column)
-        codes = np.asarray(pc.index_in(column, value_set=names))
-        edges = [0, *(np.flatnonzero(np.diff(codes)) + 1).tolist(), len(codes)] if len(codes) else []
-        for start, stop in pairwise(edges):
-            yield names[int(codes[start])].as_py(), piece.slice(start, stop - start)
 
 
 def _sorted_runs(pieces: Iterable[pa.Table], sources: Iterable[str]) -> Iterator[tuple[str, pa.Table]]:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.core import ACTION_UNITS, DIMENSIONS, EXPRESSION_COLOURS, Float64, Indices
-from mien.results.summaries.summary import SourceSummary
+from mien.results.summaries.source_summary import SourceSummary
 from mien.results.tables.manifest import RunManifest, manifest_path
 from mien.results.tables.recording import Recording, Subject
 from mien.results.tables.schema import action_unit_columns, expression_columns
@@ -392,7 +392,7 @@ class ReportContent:
         )
 
     def _moving(self, table: Path, recording: Recording, thresholds: Mapping[str, float]) -> dict[str, Any]:
-        summary = SourceSummary(recording, None, thresholds)
+        summary = SourceSummary.of(recording, None, thresholds)
         whole, *others = summary.windows()
         of_face = {(row["track_id"], row["person"]): row for row in others}
         followed = list(recording.followed())

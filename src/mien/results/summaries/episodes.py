@@ -59,12 +59,13 @@ class Event:
         return self.offset_s - self.onset_s
 
 
-def is_on(values: Float64, threshold: float) -> Bools:
-    """A Schmitt trigger: on from ``threshold``, off below `LOW_SHARE` of it, else as before; off at the start.
+def is_on(values: Float64, threshold: float, *, was_on: bool = False) -> Bools:
+    """A Schmitt trigger: on from ``threshold``, off below `LOW_SHARE` of it, else as before.
 
     Args:
         values: (N,) without NaN, in order of time.
         threshold: Threshold of the signal.
+        was_on: State before the first value.
 
     Examples:
         >>> is_on(np.array([0.4, 0.5, 0.4, 0.3]), 0.5).tolist()
@@ -72,7 +73,7 @@ def is_on(values: Float64, threshold: float) -> Bools:
     """
     decided = (values >= threshold) | (values < LOW_SHARE * threshold)
     last = np.maximum.accumulate(np.where(decided, np.arange(len(values)), -1))
-    return np.asarray((last >= 0) & (values[last] >= threshold), dtype=np.bool_)
+    return np.asarray(np.where(last >= 0, values[last] >= threshold, was_on), dtype=np.bool_)
 
 
 def find_events(recording: Recording, signals: Mapping[str, str], thresholds: Mapping[str, float]) -> Iterator[Event]:
@@ -86,35 +87,111 @@ def find_events(recording: Recording, signals: Mapping[str, str], thresholds: Ma
     for subject in recording.followed():
         rows = recording.rows_of(subject)
         for column, kind in signals.items():
-            values = recording.numbers(column)
-            threshold = thresholds.get(column, DEFAULT_THRESHOLD)
-            for piece in recording.pieces(rows[np.isfinite(values[rows])]):
-                for first, stop in _runs(is_on(values[piece], threshold)):
-                    during = piece[first:stop]
-                    highest = during[values[during].argmax()]
-                    yield Event(
-                        source=recording.source,
-                        subject=subject,
-                        kind=kind,
-                        signal=column.removeprefix("expression_"),
-                        onset_s=float(recording.row_time_s[during[0]]),
-                        offset_s=float(recording.row_time_s[during[-1]] + recording.row_hold_s[during[-1]]),
-                        peak_s=float(recording.row_time_s[highest]),
-                        peak=float(values[highest]),
-                        mean=float(values[during].mean()),
-                        n_frames=len(during),
-                        onset_seen=first > 0,
-                        offset_seen=stop < len(piece),
-                        threshold=threshold,
-                    )
+            finder = EventFinder(recording.source, subject, column, kind, thresholds.get(column, DEFAULT_THRESHOLD))
+            finder.add(recording, rows, recording.numbers(column))
+            yield from finder.finish()
 
 
-def expression_states(probabilities: Float64) -> Indices:
+class EventFinder:
+    """Finds the events of one signal of one face, part by part in order of time.
+
+    Args:
+        source: Name of the recording.
+        subject: Track or person.
+        column: Column of the signal.
+        kind: Kind of signal, ``"action_unit"`` or ``"expression"``.
+        threshold: Probability that begins an event.
+    """
+
+    def __init__(self, source: str, subject: Subject, column: str, kind: str, threshold: float) -> None:
+        self._source = source
+        self._subject = subject
+        self._signal = column.removeprefix("expression_")
+        self._kind = kind
+        self._threshold = threshold
+        self._done: list[Event] = []
+        self._open: _OpenEvent | None = None
+        self._last_s: float | None = None
+
+    def add(self, recording: Recording, rows: Indices, values: Float64) -> None:
+        """Adds the next frames.
+
+        Args:
+            recording: Frames after those of the last call.
+            rows: Rows of the face in them, in order of time.
+            values: (R,) signal of every row of the recording; rows with NaN are left out.
+        """
+        for piece in recording.pieces(rows[np.isfinite(values[rows])]):
+            time_s = recording.row_time_s[piece]
+            continues = self._last_s is not None and time_s[0] - self._last_s <= recording.gap_s
+            if not continues:
+                self._close(offset_seen=False)
+            on = is_on(values[piece], self._threshold, was_on=self._open is not None)
+            if self._open is not None and not on[0]:
+                self._close(offset_seen=True)
+            for first, stop in _runs(on):
+                if self._open is None:
+                    self._open = _OpenEvent(onset_s=float(time_s[first]), onset_seen=first > 0 or continues)
+                during = piece[first:stop]
+                self._open.add(time_s[first:stop], recording.row_hold_s[during[-1:]], values[during])
+                if stop < len(piece):
+                    self._close(offset_seen=True)
+            self._last_s = float(time_s[-1])
+
+    def finish(self) -> list[Event]:
+        """The events, once all frames are added."""
+        self._close(offset_seen=False)
+        return self._done
+
+    def _close(self, *, offset_seen: bool) -> None:
+        if self._open is None:
+            return
+        event, self._open = self._open, None
+        self._done.append(
+            Event(
+                source=self._source,
+                subject=self._subject,
+                kind=self._kind,
+                signal=self._signal,
+                onset_s=event.onset_s,
+                offset_s=event.offset_s,
+                peak_s=event.peak_s,
+                peak=event.peak,
+                mean=event.total / event.n_frames,
+                n_frames=event.n_frames,
+                onset_seen=event.onset_seen,
+                offset_seen=offset_seen,
+                threshold=self._threshold,
+            )
+        )
+
+
+@dataclass(kw_only=True)
+class _OpenEvent:
+    onset_s: float
+    onset_seen: bool
+    offset_s: float = 0.0
+    peak_s: float = 0.0
+    peak: float = -np.inf
+    total: float = 0.0
+    n_frames: int = 0
+
+    def add(self, time_s: Float64, last_hold_s: Float64, values: Float64) -> None:
+        highest = int(values.argmax())
+        if values[highest] > self.peak:
+            self.peak, self.peak_s = float(values[highest]), float(time_s[highest])
+        self.total += float(values.sum())
+        self.n_frames += len(values)
+        self.offset_s = float(time_s[-1] + last_hold_s[0])
+
+
+def expression_states(probabilities: Float64, held: int | None = None) -> Indices:
     """The expression of a face over time, held until another one is clearly more probable.
 
     Args:
         probabilities: (N, E) probabilities in [0, 1], in order of time; NaN for classes that the bundle does not have,
             at least one number in each row.
+        held: Index of the expression before the first row; None where there is none.
 
     Returns:
         (N,) index of the expression: the most probable one at first, and later whenever another one leads the current
@@ -127,7 +204,8 @@ def expression_states(probabilities: Float64) -> Indices:
     known = np.where(np.isnan(probabilities), -np.inf, probabilities)
     top = known.argmax(axis=1)
     states = np.empty(len(top), dtype=np.intp)
-    held = top[0] if len(top) else 0
+    if held is None:
+        held = top[0] if len(top) else 0
     for row, leader in enumerate(top):
         if leader != held and known[row, leader] - known[row, held] >= SWITCH_MARGIN:
             held = leader

@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
 
 from mien.core import Bools, Float64, Indices, InputError
+from mien.results.tables import arrow_compute as pc
 from mien.results.tables.schema import column_numbers
 
 MIN_GAP_S = 0.5
@@ -63,9 +65,14 @@ class Clock:
     @classmethod
     def of(cls, frame_time_s: Float64) -> Clock:
         """The clock of frames at these times, increasing, in seconds."""
-        if len(frame_time_s) == 1:
+        return cls.of_steps(np.diff(frame_time_s))
+
+    @classmethod
+    def of_steps(cls, steps_s: Float64) -> Clock:
+        """The clock of frames with these times between them, in seconds; the array may be sorted in place."""
+        if not len(steps_s):
             return cls(step_s=0.0, gap_s=MIN_GAP_S)
-        step_s = float(np.median(np.diff(frame_time_s), overwrite_input=True))
+        step_s = float(np.median(steps_s, overwrite_input=True))
         return cls(step_s=step_s, gap_s=max(MIN_GAP_S, GAP_STEPS * step_s))
 
 
@@ -81,6 +88,7 @@ class Recording:
         source: Name of the source.
         table: Rows of the source, in order of time.
         frame_time_s: (F,) seconds, the time of every frame, increasing.
+        step_s: (F,) seconds to the next frame; the typical step for the last one.
         hold_s: (F,) seconds that each frame stands for; 0 for a lone frame such as a photo.
         gap_s: Longest time that a frame can stand for, in seconds.
         frame_of_row: (R,) index into ``frame_time_s``.
@@ -92,6 +100,7 @@ class Recording:
     source: str
     table: pa.Table
     frame_time_s: Float64
+    step_s: Float64
     hold_s: Float64
     gap_s: float
     frame_of_row: Indices
@@ -139,6 +148,7 @@ class Recording:
             source=source,
             table=table,
             frame_time_s=frame_time_s,
+            step_s=steps,
             hold_s=hold_s,
             gap_s=gap_s,
             frame_of_row=frame_of_row.reshape(-1),
@@ -212,3 +222,16 @@ def _subject(key: int, names: list[str]) -> Subject:
     if key < _NO_TRACK:
         return Subject(None, names[_NO_TRACK - 1 - key])
     return UNTRACKED if key == _NO_TRACK else Subject(key)
+
+
+def source_runs(pieces: Iterable[pa.Table]) -> Iterator[tuple[str, pa.Table]]:
+    """Rows that follow one another and are of one source, with that source."""
+    for piece in pieces:
+        column = piece["source"].combine_chunks()
+        if column.null_count:
+            raise InputError("the table has rows without a source; every row must name the input that it comes from")
+        names = pc.unique(column)
+        codes = np.asarray(pc.index_in(column, value_set=names))
+        edges = [0, *(np.flatnonzero(np.diff(codes)) + 1).tolist(), len(codes)] if len(codes) else []
+        for start, stop in pairwise(edges):
+            yield names[int(codes[start])].as_py(), piece.slice(start, stop - start)
