@@ -4,8 +4,9 @@
     python -m benchmarks scale [PART...]
 
 The parts are: ``files``, `mien.analyze` over a thousand clips of one second; ``tables``, evaluation and smoothing of
-millions of rows; ``heads``, training of a head on a million stored vectors (extra: train, 3 GB of disk). Several parts
-run in processes of their own, because peak memory counts from the start of a process.
+millions of rows; ``long``, peak memory of the commands over a recording of ten million rows (3 GB of disk); ``heads``,
+training of a head on a million stored vectors (extra: train, 3 GB of disk). Several parts run in processes of their
+own, because peak memory counts from the start of a process.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from collections.abc import Callable, Sequence
 from benchmarks import ROOT, create_parser
 from benchmarks.machine import peak_memory_bytes
 
-PARTS = ("files", "tables", "heads")
+PARTS = ("files", "tables", "long", "heads")
 
 
 def measure(name: str, work: Callable[[], int]) -> None:
@@ -51,6 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from benchmarks.scale.scale_tables import measure_tables
 
         measure_tables()
+    elif parts == ["long"]:
+        from benchmarks.scale.scale_long import measure_long
+
+        measure_long()
     else:
         from benchmarks.scale.scale_heads import measure_heads
 

@@ -48,6 +48,20 @@ def test_one_row_per_frame(path: Path) -> None:
     assert (scores <= 0.5).all()
 
 
+def test_none_of_these_where_nothing_stands_out(tmp_path: Path) -> None:
+    calm, mixed = np.full(8, 0.01), np.full(8, 0.01)
+    calm[EXPRESSIONS.index("neutral")] = 0.93
+    mixed[[EXPRESSIONS.index("happiness"), EXPRESSIONS.index("surprise")]] = 0.47
+    with TableWriter(tmp_path / "t.parquet", table_schema(expression_labels=EXPRESSIONS)) as writer:
+        for index, row in enumerate((calm, mixed)):
+            writer.append("a.mp4", Frame(index=index, time_s=index / 25, faces=faces(row[None])))
+        writer.append("b.mp4", Frame(index=0, time_s=0.0, faces=Faces.empty(EXPRESSIONS, ())))
+    found = compound_table(read_table(tmp_path / "t.parquet"), half_width=0)
+    assert found["compound_or_none"].to_pylist() == ["none of these", "happily surprised", None]
+    assert found["compound"].to_pylist()[1:] == ["happily surprised", None]
+    assert found["compound"][0].as_py() in COMPOUND_EXPRESSIONS
+
+
 def test_files(path: Path, tmp_path: Path) -> None:
     assert compound_file(path, tmp_path / "new" / "c.csv", half_width=50) == (11, 3)
     assert (tmp_path / "new" / "c.csv").read_text("utf-8").count("\n") == 12

@@ -100,6 +100,18 @@ def test_another_file_of_the_same_name_gives_no_key_frames(analysed: Path, tmp_p
     assert data_of(tmp_path / "r.html")["sources"][0]["subjects"][0]["frames"] == []
 
 
+def test_a_table_shows_no_file_outside_its_folder(analysed: Path, tmp_path: Path) -> None:
+    table = write_course(tmp_path / "t.parquet", [0.1] * 5, source=str(analysed / "clip.mp4"))
+    (note,) = write_report([table], tmp_path / "r.html")
+    assert "outside the table's own folder" in note
+    (tmp_path / "link.mp4").symlink_to(analysed / "clip.mp4")
+    linked = write_course(tmp_path / "l.parquet", [0.1] * 5, source=str(tmp_path / "link.mp4"))
+    assert "outside the table's own folder" in write_report([linked], tmp_path / "r.html")[0]
+    for named in (analysed / "clip.mp4", analysed):
+        assert write_report([table], tmp_path / "r.html", videos=[named]) == ()
+        assert data_of(tmp_path / "r.html")["sources"][0]["subjects"][0]["frames"]
+
+
 def test_a_lost_video_is_a_note_and_the_report_is_written(tmp_path: Path) -> None:
     table = write_course(tmp_path / "t.csv", [0.1, 0.2])
     (note,) = write_report([table], tmp_path / "r.html")

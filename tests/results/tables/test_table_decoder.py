@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pieces of tables, and facts that are known before any row is read."""
 
+import os
+import re
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
 from mien.core import InputError
-from mien.results import TableWriter, iter_pieces, read_facts, read_table, save_table
+from mien.results import TableWriter, columns_as_json, iter_pieces, read_facts, read_table, save_table
 from mien.results.tables.table_decoder import reading_errors
 
 
@@ -81,3 +83,75 @@ def test_facts_of_a_parquet_table(table: Path) -> None:
 def test_errors_that_are_not_of_the_file_pass_through(tmp_path: Path) -> None:
     with pytest.raises(KeyError), reading_errors(tmp_path / "t.csv"):
         raise KeyError("a bug")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "complaint"),
+    [
+        ("valence", -7.0, "row 3, column valence: -7.0 is not in -1 to 1"),
+        ("expression_fear", 1.5, "row 3, column expression_fear: 1.5 is not in 0 to 1"),
+        ("yaw_rad", 45.0, "row 3, column yaw_rad: 45.0 is not in"),
+        ("arousal", float("inf"), "row 3, column arousal: inf is not in -1 to 1"),
+        ("time_s", float("nan"), "row 3, column time_s"),
+        ("frame", -1, "row 3, column frame: -1 is not in"),
+        ("frame", 2**62, "row 3, column frame: 4611686018427387904 is not in"),
+        ("source", None, "row 3, column source: there is no value"),
+        ("success", None, "row 3, column success: there is no value"),
+        ("expression", "smile", "row 3, column expression: 'smile' is none of the table's"),
+    ],
+)
+def test_impossible_values_are_one_sentence(table: Path, name: str, value: object, complaint: str) -> None:
+    whole = read_table(table)
+    values = whole[name].to_pylist()
+    values[2] = value
+    save_table(table, whole.set_column(whole.schema.get_field_index(name), name, pa.array(values, whole[name].type)))
+    if table.suffix == ".jsonl" and value != value:
+        complaint = "row 3, column time_s: there is no value"  # JSON has no NaN
+    for read in (read_table, lambda path: list(iter_pieces(path))):
+        with pytest.raises(InputError, match=re.escape(complaint)) as caught:
+            read(table)
+        assert table.name in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_a_face_twice_is_found_whatever_the_order(table: Path) -> None:
+    whole = read_table(table)
+    last = len(whole) - 1
+    order = [*range(last, 0, -1), last]
+    save_table(table, whole.take(pa.array(order)))
+    with pytest.raises(InputError, match=f"row {last + 1}, column frame: 'clip.mp4' has two rows"):
+        list(iter_pieces(table))
+
+
+def test_lists_and_records_become_json_text_in_a_csv(tmp_path: Path, schema, make_frame) -> None:
+    path = tmp_path / "t.parquet"
+    with TableWriter(path, schema) as writer:
+        writer.append("a.mp4", make_frame(0, 1))
+    own = read_table(path).append_column("lst", pa.array([[1, 2]])).append_column("code", pa.array(["007"]))
+    save_table(path, own)
+    assert read_table(path)["lst"].to_pylist() == [[1, 2]]
+    assert columns_as_json(path, tmp_path / "t.csv") == ("lst",)
+    save_table(tmp_path / "t.csv", own)
+    assert read_table(tmp_path / "t.csv").select(["lst", "code"]).to_pylist() == [{"lst": "[1, 2]", "code": "007"}]
+    save_table(tmp_path / "t.jsonl", own)
+    assert read_table(tmp_path / "t.jsonl")["lst"].to_pylist() == [[1, 2]]
+
+
+def test_deep_json_and_blank_lines(tmp_path: Path, schema, make_frame) -> None:
+    path = tmp_path / "t.jsonl"
+    with TableWriter(path, schema) as writer:
+        writer.append("a.mp4", make_frame(0, 1))
+    line = path.read_text()
+    path.write_text("\n" + line + "\n")
+    assert len(read_table(path)) == 1
+    path.write_text(line + '{"source": ' + "[" * 100_000 + "\n")
+    with pytest.raises(InputError, match="row 2 is not JSON"):
+        read_table(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
+def test_a_pipe_is_no_table(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "t.csv")
+    with pytest.raises(InputError, match="no regular file"):
+        read_table(tmp_path / "t.csv")

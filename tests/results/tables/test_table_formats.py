@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mien.core import EXPRESSIONS, ConfigError, Faces, Frame
-from mien.results import TABLE_ENDINGS, TableWriter, read_table, table_schema
+from mien.results import TABLE_ENDINGS, TableWriter, read_table, save_pieces, table_schema
 from mien.results.tables.table_formats import boolean_column, numeric_column, text_column
 
 AWKWARD_SOURCE = 'Ωmega, "the\nlast" \\ \t.mp4'
@@ -140,3 +140,21 @@ def test_text(values: list[str]) -> None:
         assert column.type == pa.string()
         assert column.to_pylist() == expected
         assert column.null_count == expected.count(None)
+
+
+@pytest.mark.parametrize("ending", [".csv", ".jsonl", ".parquet"])
+def test_pieces_without_rows_leave_no_trace(ending: str, tmp_path: Path, schema, make_frame) -> None:
+    write(tmp_path / "a.parquet", schema, [make_frame(0), make_frame(1)])
+    table = read_table(tmp_path / "a.parquet")
+    assert save_pieces(tmp_path / f"b{ending}", [table.slice(0, 0), table, table.slice(0, 0)]) == len(table)
+    assert read_table(tmp_path / f"b{ending}").to_pylist() == table.to_pylist()
+
+
+@pytest.mark.parametrize("name", ["=cmd|' /C calc'!A0", "'=1", "-anna", "+1", "@x", "\tx", "\rx", "anna", "'anna"])
+def test_text_in_a_csv_is_no_formula_and_reads_back(name: str, tmp_path: Path, schema, make_frame) -> None:
+    path = tmp_path / "t.csv"
+    write(path, schema, [make_frame(0)], source=name)
+    line = path.read_bytes().decode("utf-8").partition("\n")[2]
+    assert line.removeprefix('"')[:1] not in "=+-@\t\r"
+    table = read_table(path)
+    assert table["source"].to_pylist()[0] == name

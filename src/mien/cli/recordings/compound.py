@@ -29,7 +29,8 @@ def compound(table: Path, out: Path, half_width: int) -> None:
     """Write the compound expression of every frame of an affect table: fearfully surprised, sadly angry and so on.
 
     Zero-shot: the mean of the probabilities of two basic expressions, of the strongest face of each frame, smoothed
-    over time. No compound expression was in the training data, and each frame gets one of the seven.
+    over time. No compound expression was in the training data. The column compound has one of the seven in each frame;
+    compound_or_none says "none of these" where the two together have less than half of the probability.
     """
     from mien.pipeline import compound_file
 

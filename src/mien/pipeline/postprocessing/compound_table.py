@@ -10,9 +10,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mien.affect import compound_timeline
-from mien.core import COMPOUND_EXPRESSIONS, EXPRESSIONS, ConfigError, InputError, PathName
+from mien.core import COMPOUND_EXPRESSIONS, DEFAULT_THRESHOLD, EXPRESSIONS, ConfigError, InputError, PathName, printable
 from mien.pipeline.media_run import SMOOTHING_KEY
 from mien.results import check_output, format_of, read_table, save_table, table_metadata
+
+_MAX_FRAMES = 20_000_000
+
+NONE_OF_THESE = "none of these"
+"""Value of ``compound_or_none`` where no compound expression stands out."""
 
 
 def compound_file(path: PathName, out: PathName, *, half_width: int = 50) -> tuple[int, int]:
@@ -43,7 +48,10 @@ def compound_file(path: PathName, out: PathName, *, half_width: int = 50) -> tup
 
 
 def compound_table(table: pa.Table, *, half_width: int = 50) -> pa.Table:
-    """``source, frame, time_s, compound, compound_<name>`` for every frame of every source, in order.
+    """``source, frame, time_s, compound, compound_<name>, compound_or_none`` for every frame of every source.
+
+    The last column is `NONE_OF_THESE` where the two basic expressions of the best compound together have less than half
+    of the probability.
 
     A score is the mean of two probabilities, in [0, 0.5]; see `mien.affect.compound_timeline`. Frames without a face
     are interpolated; in a source without any face everything is null.
@@ -65,6 +73,7 @@ def compound_table(table: pa.Table, *, half_width: int = 50) -> pa.Table:
             *(table.schema.field(name) for name in ("source", "frame", "time_s")),
             ("compound", pa.string()),
             *((f"compound_{name}", pa.float32()) for name in map(_column, COMPOUND_EXPRESSIONS)),
+            ("compound_or_none", pa.string()),
         ]
     )
     return pa.concat_tables([part.cast(schema) for part in parts]) if parts else schema.empty_table()
@@ -87,12 +96,22 @@ def _of_source(table: pa.Table, labels: list[str], half_width: int) -> pa.Table:
     if not seen.any():
         columns["compound"] = pa.nulls(len(frames), pa.string())
         columns |= {f"compound_{name}": pa.nulls(len(frames), pa.float32()) for name in names}
+        columns["compound_or_none"] = pa.nulls(len(frames), pa.string())
         return pa.table(columns)
+    if int(frames[-1]) - int(frames[0]) >= _MAX_FRAMES:
+        name = printable(table["source"][0].as_py(), limit=100)
+        raise InputError(f"{name}: frames {frames[0]} to {frames[-1]} are longer than any video; check them")
     timeline = np.arange(frames[0], frames[-1] + 1)
     scores = compound_timeline(numbers[seen], probabilities[seen], labels, timeline, half_width=half_width)
     scores = scores[frames - frames[0]]
     columns["compound"] = pa.array([COMPOUND_EXPRESSIONS[best] for best in scores.argmax(axis=1)])
     columns |= {f"compound_{name}": pa.array(scores[:, k].astype(np.float32)) for k, name in enumerate(names)}
+    # A score is the mean of two probabilities: below half the threshold, both together are less likely than not.
+    stands_out = scores.max(axis=1) >= DEFAULT_THRESHOLD / 2
+    found = (COMPOUND_EXPRESSIONS[best] for best in scores.argmax(axis=1))
+    columns["compound_or_none"] = pa.array(
+        [name if clear else NONE_OF_THESE for name, clear in zip(found, stands_out, strict=True)], pa.string()
+    )
     return pa.table(columns)
 
 

@@ -27,7 +27,7 @@ from mien.results import (
     iter_pieces,
     read_table,
     refuse_table,
-    save_table,
+    save_pieces,
     table_metadata,
     write_openface,
     write_openface_files,
@@ -64,7 +64,8 @@ def convert_file(path: PathName, out: PathName, *, faces: str = "all") -> Conver
     choice = FaceSelector.parse(faces)
     format_of(Path(out))
     check_output("--out", out, {"TABLE": path})
-    save_table(Path(out), choose_faces(read_table(path), choice))
+    pieces = iter_pieces(path) if choice.rule == "all" else [choose_faces(read_table(path), choice)]
+    save_pieces(Path(out), pieces)
     return Conversion(files=(Path(out),), messages=json_text_notes(path, out))
 
 

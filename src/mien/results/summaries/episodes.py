@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -92,6 +93,9 @@ def find_events(recording: Recording, signals: Mapping[str, str], thresholds: Ma
             yield from finder.finish()
 
 
+_N_NUMBERS = 8
+
+
 class EventFinder:
     """Finds the events of one signal of one face, part by part in order of time.
 
@@ -109,7 +113,7 @@ class EventFinder:
         self._signal = column.removeprefix("expression_")
         self._kind = kind
         self._threshold = threshold
-        self._done: list[Event] = []
+        self._done = array("d")  # eight numbers an event: long recordings have very many
         self._open: _OpenEvent | None = None
         self._last_s: float | None = None
 
@@ -138,32 +142,34 @@ class EventFinder:
                     self._close(offset_seen=True)
             self._last_s = float(time_s[-1])
 
-    def finish(self) -> list[Event]:
-        """The events, once all frames are added."""
+    def finish(self) -> Iterator[Event]:
+        """The events in order of time, once all frames are added."""
         self._close(offset_seen=False)
-        return self._done
+        for at in range(0, len(self._done), _N_NUMBERS):
+            onset_s, offset_s, peak_s, peak, mean, n_frames, *seen = self._done[at : at + _N_NUMBERS]
+            yield Event(
+                source=self._source,
+                subject=self._subject,
+                kind=self._kind,
+                signal=self._signal,
+                onset_s=onset_s,
+                offset_s=offset_s,
+                peak_s=peak_s,
+                peak=peak,
+                mean=mean,
+                n_frames=int(n_frames),
+                onset_seen=bool(seen[0]),
+                offset_seen=bool(seen[1]),
+                threshold=self._threshold,
+            )
 
     def _close(self, *, offset_seen: bool) -> None:
         if self._open is None:
             return
         event, self._open = self._open, None
-        self._done.append(
-            Event(
-                source=self._source,
-                subject=self._subject,
-                kind=self._kind,
-                signal=self._signal,
-                onset_s=event.onset_s,
-                offset_s=event.offset_s,
-                peak_s=event.peak_s,
-                peak=event.peak,
-                mean=event.total / event.n_frames,
-                n_frames=event.n_frames,
-                onset_seen=event.onset_seen,
-                offset_seen=offset_seen,
-                threshold=self._threshold,
-            )
-        )
+        mean = event.total / event.n_frames
+        numbers = (event.onset_s, event.offset_s, event.peak_s, event.peak, mean, event.n_frames)
+        self._done.extend((*numbers, event.onset_seen, offset_seen))
 
 
 @dataclass(kw_only=True)

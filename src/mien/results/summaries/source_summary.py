@@ -143,11 +143,10 @@ class SourceSummary:
                 self._finders[key].add(recording, rows, columns[column])
             self._add_changes(recording, subject, rows, window, probabilities)
 
-    @cached_property
-    def events(self) -> tuple[Event, ...]:
+    def events(self) -> Iterator[Event]:
         """Every event of every followed face, once all frames are added."""
         keys = ((subject, column) for subject in self._subjects for column in self._kinds)
-        return tuple(event for key in keys if key in self._finders for event in self._finders[key].finish())
+        return (event for key in keys if key in self._finders for event in self._finders[key].finish())
 
     def windows(self) -> Iterator[dict[str, Any]]:
         """One row per window of the whole source, then of each face from its first to its last window."""
@@ -240,7 +239,7 @@ class SourceSummary:
     def _durations(self) -> dict[tuple[Subject | None, int, str], list[float]]:
         """Durations of the events by face (and for everyone), window of the onset, and signal."""
         durations: dict[tuple[Subject | None, int, str], list[float]] = defaultdict(list)
-        for event in self.events:
+        for event in self.events():
             window = int(self._window_of(np.array([event.onset_s]))[0])
             for whose in (event.subject, _EVERYONE):
                 durations[whose, window, event.signal].append(event.duration_s)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
@@ -186,7 +187,7 @@ def summarize_table(
         raise ConfigError(f"a window must be longer than 0 s, got {window_s}")
     schema = table_schema()  # of a table without rows
     running: dict[int, SourceSummary] = {}
-    done: dict[int, tuple[list[dict[str, Any]], ...]] = {}
+    windows, events, transitions = _Rows(), _Rows(), _Rows()
     for part in iter_parts(table):
         schema = part.schema
         if part.number not in running:
@@ -195,14 +196,39 @@ def summarize_table(
         running[part.number].add(part.recording)
         if part.is_last:
             summary = running.pop(part.number)
-            found = [event_row(event) for event in summary.events]
-            done[part.number] = list(summary.windows()), found, list(summary.transitions())
-    windows, events, transitions = ([row for _, rows in sorted(done.items()) for row in rows[at]] for at in range(3))
+            windows.add(part.number, summary.windows(), summary_schema(schema))
+            events.add(part.number, map(event_row, summary.events()), EVENT_SCHEMA)
+            transitions.add(part.number, summary.transitions(), TRANSITION_SCHEMA)
     return Summary(
-        windows=pa.Table.from_pylist(windows, summary_schema(schema)),
-        events=pa.Table.from_pylist(events, EVENT_SCHEMA),
-        transitions=pa.Table.from_pylist(transitions, TRANSITION_SCHEMA),
+        windows=windows.table(summary_schema(schema)),
+        events=events.table(EVENT_SCHEMA),
+        transitions=transitions.table(TRANSITION_SCHEMA),
     )
+
+
+_ROWS_A_PIECE = 8192  # a row as a Python object takes ten times the memory of one in a table
+
+
+class _Rows:
+    """Rows of many sources, packed into tables as they come."""
+
+    def __init__(self) -> None:
+        self._found: dict[int, list[dict[str, Any] | pa.Table]] = {}
+
+    def add(self, number: int, rows: Iterator[dict[str, Any]], schema: pa.Schema) -> None:
+        """Adds the rows of a source with its number."""
+        found = self._found.setdefault(number, [])
+        while piece := list(islice(rows, _ROWS_A_PIECE)):
+            found += piece if len(piece) < _ROWS_A_PIECE else [pa.Table.from_pylist(piece, schema)]
+
+    def table(self, schema: pa.Schema) -> pa.Table:
+        """All rows, by the number of their source."""
+        ordered = (row for _, rows in sorted(self._found.items()) for row in rows)
+        parts = [schema.empty_table()]
+        for packed, group in groupby(ordered, key=lambda row: isinstance(row, pa.Table)):
+            rows = list(group)
+            parts += rows if packed else [pa.Table.from_pylist(rows, schema)]
+        return pa.concat_tables(parts)
 
 
 def iter_recordings(table: pa.Table | str | Path) -> Iterator[Recording]:

@@ -39,7 +39,7 @@ from mien.results.tables.schema import (
 )
 from mien.results.tables.spool import Recovery, recover
 from mien.results.tables.table_decoder import TableFacts, read_facts
-from mien.results.tables.table_formats import TABLE_ENDINGS, format_of, save_table
+from mien.results.tables.table_formats import TABLE_ENDINGS, format_of, save_pieces, save_table
 from mien.results.tables.writer import TableWriter
 
 __all__ = [
@@ -74,6 +74,7 @@ __all__ = [
     "read_facts",
     "read_failures",
     "recover",
+    "save_pieces",
     "save_table",
     "table_metadata",
     "table_schema",

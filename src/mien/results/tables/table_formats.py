@@ -9,6 +9,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, BinaryIO
@@ -108,6 +109,8 @@ def _grouped(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[p
     group: list[pa.RecordBatch] = []
     n_rows = 0
     for batch in batches:
+        if not batch.num_rows:
+            continue  # Arrow's CSV writer would write zero bytes for it
         group.append(batch)
         n_rows += batch.num_rows
         if n_rows >= ROWS_PER_GROUP:
@@ -281,6 +284,38 @@ _ENCODERS: MappingProxyType[str, Callable[[BinaryIO, pa.Schema, Iterable[pa.Tabl
 )
 
 
+def save_pieces(path: Path, pieces: Iterable[pa.Table]) -> int:
+    """Writes a table of which only a few pieces are in memory at a time, as `save_table` does.
+
+    Args:
+        path: Path of the file; its ending chooses the format.
+        pieces: Pieces of one schema, at least one.
+
+    Returns:
+        Number of rows.
+
+    Raises:
+        ConfigError: The ending is unknown.
+        OutputError: The place cannot be written.
+    """
+    format_name = format_of(path)
+    left = iter(pieces)
+    first = next(left)
+    n_rows = 0
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        nonlocal n_rows
+        for piece in chain([first], left):
+            n_rows += len(piece)
+            yield from piece.to_batches()
+
+    with output_errors(path, "choose a folder with room that you may write"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(path) as file:
+            write_batches(file, format_name, first.schema, batches())
+    return n_rows
+
+
 def save_table(path: Path, table: pa.Table) -> None:
     """Writes a table; an older file of that name stays until the new one is complete. Missing folders are created.
 
@@ -292,8 +327,4 @@ def save_table(path: Path, table: pa.Table) -> None:
         ConfigError: The ending is unknown.
         OutputError: The place cannot be written.
     """
-    format_name = format_of(path)
-    with output_errors(path, "choose a folder with room that you may write"):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(path) as file:
-            write_batches(file, format_name, table.schema, table.to_batches())
+    save_pieces(path, [table])

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Text that a terminal would obey becomes visible."""
+
+import pytest
+
+from mien.core import printable
+
+
+@pytest.mark.parametrize("sign", ["\x1b", "\x07", "\r", "\x9b", "\u202e", "\u2028", "\udce9", "\0"])
+def test_signs_that_a_terminal_obeys(sign: str) -> None:
+    safe = printable(f"a{sign}b")
+    assert safe.isprintable()
+    assert safe.startswith("a\\")
+
+
+def test_what_stays() -> None:
+    assert printable("été 日本 😀 ' =") == "été 日本 😀 ' ="
+    assert printable("one\ntwo\x1b", keep="\n") == "one\ntwo\\x1b"
+    assert len(printable("x" * 500, limit=20)) == 20
