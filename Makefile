@@ -36,9 +36,9 @@ slow:
 
 # Installs torch: about 6 GB.
 test-train:
-	$(PYTHON) -m pip install -e '.[test,train]'
+	$(PYTHON) -m pip install -e '.[test,train,synthesis]'
 	$(PYTHON) -m mypy
-	$(PYTHON) -m pytest tests/training tests/benchmarks
+	$(PYTHON) -m pytest tests/training tests/benchmarks tests/synthesis
 
 docs:
 	$(PYTHON) docs/columns.py > docs/columns.md

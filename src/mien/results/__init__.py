@@ -11,7 +11,7 @@ from mien.results.features import (
     SourceRecord,
     open_features,
 )
-from mien.results.files import atomic_write, locked_folder, output_errors
+from mien.results.files import atomic_write, cache_folder, locked_folder, output_errors
 from mien.results.openface import (
     ABOUT_SUFFIX,
     OpenFacePlan,
@@ -109,6 +109,7 @@ __all__ = [
     "action_unit_columns",
     "action_unit_thresholds",
     "atomic_write",
+    "cache_folder",
     "check_folder",
     "check_output",
     "check_outputs",

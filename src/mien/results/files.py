@@ -51,6 +51,12 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
         draft.publish()
 
 
+def cache_folder(name: str) -> Path:
+    """Folder for data that mien can make again, ``$XDG_CACHE_HOME/mien/NAME`` or ``~/.cache/mien/NAME``."""
+    root = os.environ.get("XDG_CACHE_HOME")
+    return (Path(root) if root else Path.home() / ".cache") / "mien" / name
+
+
 if sys.platform == "win32":
     import msvcrt
 

@@ -13,7 +13,8 @@ from mien.media import load_image
 from mien.synthesis import read_labels
 
 needs_renderer = pytest.mark.skipif(
-    importlib.util.find_spec("numba") is None, reason="numba is not installed: pip install 'mien[synthesis]'"
+    None in (importlib.util.find_spec("anny"), importlib.util.find_spec("numba")),
+    reason="the extra is not installed: pip install 'mien[synthesis]'",
 )
 
 

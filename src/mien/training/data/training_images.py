@@ -17,6 +17,7 @@ import numpy as np
 from mien.core import Bools, DatasetError, Float32, Image, Indices, InputError, Int64, OutputError
 from mien.faces import to_colour
 from mien.media import cut_box, decode_image, load_image
+from mien.results import cache_folder
 
 Origin = bytes | str | Image
 """Source of an image: encoded bytes, the path of a file, or grayscale pixels (H, W)."""
@@ -175,9 +176,8 @@ class CachedImages:
 
 
 def default_cache_folder() -> Path:
-    """Default folder of the cache, ``$XDG_CACHE_HOME/mien/pictures`` or ``~/.cache/mien/pictures``."""
-    root = os.environ.get("XDG_CACHE_HOME")
-    return (Path(root) if root else Path.home() / ".cache") / "mien" / "pictures"
+    """Default folder of the cache of decoded images, see `mien.results.cache_folder`."""
+    return cache_folder("pictures")
 
 
 def cached_side_px(input_px: int) -> int:
