@@ -5,7 +5,7 @@ PYTHON ?= .venv/bin/python
 MIEN_DATA ?= ../shared/data
 CLIP ?= $(MIEN_DATA)/video/single_face.mp4
 
-.PHONY: setup format lint type test doctest slow test-train docs docs-train site bench benchmark
+.PHONY: setup format lint type test doctest slow fuzz-media test-train docs docs-train site bench benchmark
 
 setup:
 	python3 -m venv .venv
@@ -33,6 +33,12 @@ doctest:
 
 slow:
 	$(PYTHON) -m pytest -m slow
+
+# Mutated images and videos for a time: make fuzz-media SECONDS=1800 SEED=1
+SECONDS ?= 1800
+SEED ?= 0
+fuzz-media:
+	MIEN_FUZZ_SECONDS=$(SECONDS) MIEN_FUZZ_SEED=$(SEED) $(PYTHON) -m pytest -m slow -p no:faulthandler tests/media/test_media_fuzz.py
 
 # Installs torch: about 6 GB.
 test-train:
