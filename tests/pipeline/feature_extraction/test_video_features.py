@@ -66,3 +66,16 @@ def test_real_speech(shared_data: Path, tmp_path: Path) -> None:
 
 def test_a_video_without_sound(shared_data: Path, tmp_path: Path) -> None:
     assert extract(shared_data / "video" / "webcam_talk.mp4", tmp_path) == 3
+
+
+def test_a_video_with_lost_frames_is_a_failure_and_keeps_its_vectors(clip: Path, tmp_path: Path) -> None:
+    data = bytearray(clip.read_bytes())
+    start = data.index(b"mdat") + (data.index(b"moov") - data.index(b"mdat")) // 2
+    data[start : start + 3000] = bytes(3000)
+    damaged = tmp_path / "damaged.mp4"
+    damaged.write_bytes(data)
+    result = extract_features(damaged, tmp_path / "out", threads=1)
+    assert not result.complete
+    assert "frames are lost" in result.failures[0].reason
+    assert result.n_rows > 0
+    assert result.records[0].n_frames > 0

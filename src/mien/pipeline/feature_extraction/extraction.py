@@ -188,7 +188,7 @@ def run_extraction(
                 fail(source.name, str(error))
                 if not run.n_frames:
                     continue  # nothing came of it: the next run tries again
-                cut_off = (f"the rest could not be read: {error}",)
+                cut_off = (f"not everything could be read: {error}",)
             # The writer also knows the frames that a run before this one lost.
             n_lost = sum(name == source.name for name, _, _ in writer.failures)
             lost = (f"{n_lost} frames could not be read",) if n_lost else ()

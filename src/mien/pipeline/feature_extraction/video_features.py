@@ -109,6 +109,10 @@ class VideoVectors:
                             )
             finally:
                 self.messages = video.report.messages
+            lost = video.report
+            if lost.n_lost or not lost.complete:
+                n_frames = lost.n_decoded + lost.n_lost
+                raise InputError(f"{self._source.name}: {lost.n_lost} of {n_frames} frames are lost; copy it again")
 
 
 class SoundExtractor:
