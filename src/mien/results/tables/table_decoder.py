@@ -157,8 +157,9 @@ def _read_parquet(file: BinaryIO) -> pa.Table:
 def _parquet_pieces(file: BinaryIO) -> Iterator[pa.Table]:
     parquet = pq.ParquetFile(file, buffer_size=_BUFFER_BYTES)
     check_schema(parquet.schema_arrow)
-    for batch in parquet.iter_batches(ROWS_PER_GROUP):
-        yield pa.Table.from_batches([batch]).replace_schema_metadata(parquet.schema_arrow.metadata)
+    for group in range(parquet.num_row_groups):  # a reader of all groups at once keeps memory for each of them
+        for batch in parquet.iter_batches(ROWS_PER_GROUP, row_groups=[group], use_threads=False):
+            yield pa.Table.from_batches([batch]).replace_schema_metadata(parquet.schema_arrow.metadata)
 
 
 # Texts of numbers that mean nothing but the number: 007 and 1_000 are names.
