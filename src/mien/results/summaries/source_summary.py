@@ -23,7 +23,7 @@ from mien.results.tables.schema import action_unit_columns, expression_columns, 
 PERCENTILES = (5, 25, 50, 75, 95)
 """Percentiles of valence and arousal in a summary."""
 
-EXACT_ROWS = 1 << 17
+EXACT_ROWS = 1 << 15
 """Number of rows up to which a source comes in one part; sums over several parts may differ in the last digit."""
 
 _MAX_WINDOWS = 1_000_000
