@@ -18,6 +18,7 @@ from mien.faces import keypoints_of, load_landmark_net
 from mien.inference import load_spec
 from mien.training import Recipe, list_recipes, load_recipe
 from mien.training.data.batch_loader import clean_inputs
+from mien.training.engine import trainer as trainer_module
 from mien.training.engine.checkpoint import load_result
 from mien.training.engine.trainer import CHECKPOINT, Trainer
 from mien.training.export.bundle_files import write_bundle
@@ -108,7 +109,7 @@ def assert_same(one: AffectNetwork, two: AffectNetwork) -> None:
 def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(
     save_every_s: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mien.training.engine.trainer._SAVE_EVERY_S", save_every_s)
+    monkeypatch.setattr(trainer_module, "_SAVE_EVERY_S", save_every_s)
     stages = (
         StageSettings(epochs=1, peak_lr=1e-3, batch=6),
         StageSettings(
