@@ -1,24 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """``mien train``."""
 
+import importlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-import mien.training as training
+import mien as package
 
 
 @pytest.fixture
-def unloaded_training(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def unloaded_training() -> Iterator[None]:
     """`mien.training` as if it had never been imported; afterwards every module is as before."""
-    monkeypatch.setattr("mien.training", training)
-    for name in loaded():
-        monkeypatch.delitem(sys.modules, name)
+    importlib.import_module("mien.training")
+    before = {name: sys.modules[name] for name in loaded()}
+    for name in before:
+        del sys.modules[name]
     yield
     for name in loaded():
         del sys.modules[name]
+    sys.modules.update(before)
+    package.training = before["mien.training"]
 
 
 def loaded() -> list[str]:
