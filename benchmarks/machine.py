@@ -8,7 +8,8 @@ import os
 import resource
 import statistics
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 
 def today() -> str:
@@ -25,6 +26,14 @@ def peak_memory_bytes() -> int:
     """Highest resident memory of this process since its start, in bytes."""
     # Linux counts kilobytes, macOS bytes.
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def measure(name: str, work: Callable[[], int]) -> None:
+    """Run work that returns its number of rows, and print CPU seconds and peak memory."""
+    before = time.process_time()
+    n_rows = work()
+    cpu_s = time.process_time() - before
+    print(f"{name}: {n_rows} rows, {cpu_s:.1f} s CPU, peak so far {peak_memory_bytes() / 1e9:.2f} GB", flush=True)
 
 
 def user_environment() -> dict[str, str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.scale.scale_parts import measure
+from benchmarks.machine import measure
 from mien.core import ACTION_UNITS_12
 from mien.training import load_recipe
 from mien.training.data.feature_vectors import StoredVectors

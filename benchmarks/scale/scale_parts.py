@@ -13,21 +13,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from benchmarks import ROOT, create_parser
-from benchmarks.machine import peak_memory_bytes
 
 PARTS = ("files", "tables", "long", "heads")
-
-
-def measure(name: str, work: Callable[[], int]) -> None:
-    """Run work that returns its number of rows, and print CPU seconds and peak memory."""
-    before = time.process_time()
-    n_rows = work()
-    cpu_s = time.process_time() - before
-    print(f"{name}: {n_rows} rows, {cpu_s:.1f} s CPU, peak so far {peak_memory_bytes() / 1e9:.2f} GB", flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

