@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +16,7 @@ import numpy as np
 from mien.core import Bools, DatasetError, Float32, Image, Indices, InputError, Int64, OutputError
 from mien.faces import to_colour
 from mien.media import cut_box, decode_image, load_image
-from mien.results import cache_folder
+from mien.results import atomic_write, cache_folder
 
 Origin = bytes | str | Image
 """Source of an image: encoded bytes, the path of a file, or grayscale pixels (H, W)."""
@@ -218,28 +217,21 @@ def cache_images(images: TrainingImages, folder: Path, max_side_px: int) -> Cach
 def _write(images: TrainingImages, pixels: Path, index: Path, max_side_px: int) -> None:
     """Write pixels and then the index, without which a cache does not exist."""
     entries = np.zeros((len(images), 4), dtype=np.int64)
-    draft = pixels.with_suffix(f".{os.getpid()}.tmp")  # several processes may write the same cache
     offset = 0
-    try:
-        with draft.open("wb") as file:
-            for row in range(len(images)):
-                try:
-                    image = _bounded(images[row], max_side_px)
-                except DatasetError as error:
-                    logger.info("%s", error)
-                    continue
-                file.write(np.ascontiguousarray(image).tobytes())
-                channels = 1 if image.ndim == 2 else image.shape[2]
-                entries[row] = (offset, *image.shape[:2], channels)
-                offset += image.size
-            file.write(b"\0" * (not offset))  # an empty file cannot be mapped
-        draft.replace(pixels)
-    finally:
-        draft.unlink(missing_ok=True)
-    draft_index = index.with_suffix(f".{os.getpid()}.tmp")
-    with draft_index.open("wb") as file:
+    with atomic_write(pixels) as file:  # several processes may write the same cache
+        for row in range(len(images)):
+            try:
+                image = _bounded(images[row], max_side_px)
+            except DatasetError as error:
+                logger.info("%s", error)
+                continue
+            file.write(np.ascontiguousarray(image).tobytes())
+            channels = 1 if image.ndim == 2 else image.shape[2]
+            entries[row] = (offset, *image.shape[:2], channels)
+            offset += image.size
+        file.write(b"\0" * (not offset))  # an empty file cannot be mapped
+    with atomic_write(index) as file:
         np.save(file, entries)
-    draft_index.replace(index)
 
 
 def _bounded(image: Image, max_side_px: int) -> Image:

@@ -18,6 +18,7 @@ from mien.affect import activate
 from mien.core import ConfigError, Image, TaskSpec, columns_by_name, read_typed
 from mien.faces import resize_face, to_colour
 from mien.inference import load_bundle
+from mien.results import atomic_write
 from mien.training.data.augmentation import resized
 from mien.training.data.batch_loader import clean_inputs
 from mien.training.data.feature_vectors import is_vectors
@@ -297,6 +298,5 @@ def _in_colour(picture: Image, own: str, wanted: str) -> Image:
 
 def _save(path: Path, content: Mapping[str, npt.NDArray[np.generic]]) -> None:
     """Write arrays to a file that appears only when it is complete."""
-    draft = path.with_suffix(".tmp.npz")
-    np.savez(draft, **content)  # type: ignore[arg-type]  # NumPy types its one option first
-    draft.replace(path)
+    with atomic_write(path) as file:
+        np.savez(file, **content)  # type: ignore[arg-type]  # NumPy types its one option first
