@@ -53,6 +53,9 @@ SETTINGS = [
     "expr=8,va=4,au=1,causal=true",
     "expr=6,va=5,kernel=median,causal=true",
     "expr=9,va=3,kernel=gaussian,sigma=20,causal=true",
+    "expr=8,va=4,au=1,window=rows",
+    "expr=9,va=3,kernel=gaussian,sigma=20,window=rows",
+    "expr=6,va=5,kernel=median,causal=true,window=rows",
 ]
 
 

@@ -161,7 +161,40 @@ def test_untracked_and_unmeasured_rows_stay_as_they_are() -> None:
     assert np.isnan(got[1, 0])
 
 
+def test_a_window_of_rows_counts_positions_in_a_list_and_not_frames() -> None:
+    """Item 7: white noise on every 10th frame, d = 10 with the kernel of the 7th ABAW."""
+    frames = np.arange(1, 4000, 10)
+    noise = np.random.default_rng(0).normal(size=(len(frames), 50))
+    tracks = np.zeros(len(frames), int)
+    deviation = {}
+    for window in ("frames", "rows"):
+        settings = Smoothing(va=10, kernel="gaussian", sigma=1e5, window=window)
+        deviation[window] = smooth_tracks(tracks, frames, noise, settings.va, settings).std()
+    assert deviation["frames"] == pytest.approx(0.61, abs=0.02)
+    assert deviation["rows"] == pytest.approx(0.22, abs=0.03)
+    expected = gaussian_mean(noise, frames, 10, 1e5)
+    settings = Smoothing(va=10, kernel="gaussian", window="rows")
+    assert smooth_tracks(tracks, frames, noise, 10, settings) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("kernel", ["mean", "median", "gaussian"])
+@pytest.mark.parametrize("window", ["frames", "rows"])
+def test_rows_of_a_list_are_sampled_in_any_order(window: str, kernel: str) -> None:
+    dense = _series(60)
+    rows = np.array([40, 0, 20, 20, 10])
+    settings = Smoothing.parse(f"va=1,kernel={kernel},window={window}")
+    listed = np.array([0, 10, 20, 40])
+    if window == "frames":
+        expected = settings.filter(dense, 1)[rows]
+    else:
+        expected = settings.filter(dense[listed], 1, listed)[np.searchsorted(listed, rows)]
+    assert settings.sample(dense, 1, rows) == pytest.approx(expected)
+    assert np.array_equal(settings.sample(dense, 0, rows), dense[rows])
+
+
 def test_settings_are_read_from_text() -> None:
+    assert Smoothing.parse(str(Smoothing(va=1, window="rows"))) == Smoothing(va=1, window="rows")
+    assert "window" not in str(Smoothing(va=1))
     assert Smoothing.parse("expr=50,va=50,au=3") == Smoothing(expr=50, va=50, au=3)
     text = "expr=50, va=10, kernel=gaussian, sigma=1e5, causal=true"
     assert Smoothing.parse(text) == Smoothing(expr=50, va=10, kernel="gaussian", sigma=1e5, causal=True)
@@ -169,7 +202,7 @@ def test_settings_are_read_from_text() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "expr", "expr=", "expr=-1", "expr=2.5", "fps=3", "expr=1,expr=2", "kernel=box", "causal=yes", "sigma=0"],
+    ["", "expr", "expr=", "expr=-1", "expr=2.5", "fps=3", "expr=1,expr=2", "kernel=box", "causal=yes", "sigma=0", "window=x"],
 )
 def test_settings_that_mean_nothing_are_refused(text: str) -> None:
     with pytest.raises(ConfigError):

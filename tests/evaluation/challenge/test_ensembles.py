@@ -57,6 +57,23 @@ def test_a_lost_face_is_interpolated_before_smoothing(tmp_path: Path) -> None:
     assert smooth == pytest.approx(box_mean(dense[:, None], 1)[:, 0], abs=1e-6)
 
 
+def test_smoothing_counts_frames_or_positions_in_the_list(tmp_path: Path) -> None:
+    """Over a list with every 10th frame a window of frames has hardly a neighbour, one of positions has them all."""
+    values = np.random.default_rng(0).uniform(-1, 1, 400)
+    tables = write_tables(tmp_path / "tables", {"v": [table_faces([value]) for value in values]})
+    listed = np.arange(1, 401, 10)
+    rows = "".join(f"v/{frame:05d}.jpg,0.1,0.1,-1{',-1' * 12}\n" for frame in listed)
+    (tmp_path / "validation_set_annotations.txt").write_text("image,valence,arousal,expression,aus\n" + rows)
+    samples = load_dataset("affwild2-mtl", tmp_path, "valid")
+    own = values.astype(np.float32)[listed - 1]
+    for window, expected in (
+        ("frames", box_mean(values.astype(np.float32), 10)[listed - 1]),
+        ("rows", box_mean(own, 10)),
+    ):
+        tuned = TablePredictor([tables], smoothing=Smoothing.parse(f"va=10,window={window}"))
+        assert tuned.predict_frames(PREDICTION_FORMATS["mtl"], samples)[:, 0] == pytest.approx(expected, abs=1e-6)
+
+
 def test_a_track_without_any_face_is_zero(tmp_path: Path) -> None:
     tables = write_tables(tmp_path / "tables", {"v": [table_faces([0.0])[:0]] * 2})
     samples = load_affwild2_va(write_va_tree(tmp_path, {"v": [0] * 2}), "valid")

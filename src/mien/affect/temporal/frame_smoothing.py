@@ -55,8 +55,20 @@ class _Track:
     def drop_before(self, frame: int) -> None:
         """Drop the rows that no window from ``frame`` on needs; the last row before it stays for interpolation."""
         while len(self.frames) > 1 and self.frames[1] <= frame:
-            self.frames.popleft()
-            self.values.popleft()
+            self._drop_first()
+
+    def drop_all_but(self, n_before: int, frame: int) -> None:
+        """Drop the rows before ``frame``, apart from the last ``n_before`` of them."""
+        for _ in range(sum(number < frame for number in self.frames) - n_before):
+            self._drop_first()
+
+    def n_after(self, frame: int) -> int:
+        """Number of rows after ``frame``."""
+        return sum(number > frame for number in self.frames)
+
+    def _drop_first(self) -> None:
+        self.frames.popleft()
+        self.values.popleft()
 
 
 class _Stream:
@@ -91,6 +103,10 @@ class _Stream:
         if not self._waiting or self._newest is None:
             return False
         frame, tracks = self._waiting[0]
+        if self._settings.window == "rows":
+            return all(
+                track is None or track.n_after(frame.index) >= self._ahead or self._ended(track) for track in tracks
+            )
         stop = frame.index + self._ahead
         return self._newest.index >= stop and all(
             track is None or track.frames[-1] >= stop or self._ended(track) for track in tracks
@@ -116,7 +132,10 @@ class _Stream:
         return self._newest is not None and self._newest.time_s - track.seen_s > self._max_lost_s
 
     def _smoothed(self, track: _Track, frame: int) -> tuple[Float64, ...]:
-        track.drop_before(frame - self._behind)
+        if self._settings.window == "rows":
+            track.drop_all_but(self._behind, frame)
+        else:
+            track.drop_before(frame - self._behind)
         numbers = np.array(track.frames)
         own = int(np.searchsorted(numbers, frame))
         tasks = zip(*track.values, strict=True)
@@ -131,6 +150,10 @@ class _Stream:
         if not width or not known[own]:
             return np.asarray(values[own])
         frame, numbers, values = int(numbers[own]), numbers[known], values[known]
+        if self._settings.window == "rows":
+            place = int(np.searchsorted(numbers, frame))
+            near = slice(max(place - width, 0), place + width + 1)
+            return np.asarray(self._settings.filter(values[near], width, numbers[near])[min(place, width)])
         stop = frame if self._settings.causal else frame + width
         timeline = np.arange(max(frame - width, numbers[0]), min(stop, numbers[-1]) + 1)
         fill = hold_through_gaps if self._settings.causal else fill_gaps

@@ -235,6 +235,9 @@ Kernel = Literal["mean", "median", "gaussian"]
 KERNELS: tuple[str, ...] = get_args(Kernel)
 """Names of the filters."""
 
+Window = Literal["frames", "rows"]
+"""What half-widths count: every frame of a video, or the rows at hand, such as those of a list of selected frames."""
+
 OWN = "bundle"
 """Text that stands for the smoothing that a bundle recommends."""
 
@@ -250,6 +253,9 @@ class Smoothing:
         kernel: Name of the filter.
         sigma: Divisor of the squared distance in the Gaussian filter, in frames squared.
         causal: Whether no later frame is used; a lost frame then repeats the last value instead of being interpolated.
+        window: What the half-widths count: ``"frames"`` of the video, between which lost ones are interpolated, or
+            ``"rows"``, the positions in a list of selected frames as in the 7th ABAW. Distances of the Gaussian filter
+            are in frames either way. On a list with every 10th frame, d = 10 rows span 100 frames on each side.
 
     Examples:
         >>> Smoothing.parse("expr=50,va=10").va
@@ -267,6 +273,7 @@ class Smoothing:
     kernel: Kernel = "mean"
     sigma: float = 1e5
     causal: bool = False
+    window: Window = "frames"
 
     def __post_init__(self) -> None:
         check_choices(self)
@@ -278,6 +285,8 @@ class Smoothing:
     def __str__(self) -> str:
         """The settings as text that `parse` reads."""
         values = vars(self) | {"causal": str(self.causal).lower()}
+        if self.window == "frames":
+            del values["window"]  # tables of earlier versions, which runs resume, do not name it
         return ",".join(f"{name}={value}" for name, value in values.items())
 
     @classmethod
@@ -323,13 +332,35 @@ class Smoothing:
             values[name] = _setting(name, value, known[name])
         return cls(**values)  # type: ignore[arg-type]  # each value has the type of its field by _setting
 
-    def filter(self, values: Float64, half_width: int) -> Float64:
-        """The filtered values (T, D) of one track on consecutive frames."""
+    def filter(self, values: Float64, half_width: int, frames: npt.ArrayLike | None = None) -> Float64:
+        """The filtered values (T, D) of one track.
+
+        Args:
+            values: (T, D).
+            half_width: Half-width of the filter, in rows.
+            frames: (T,) ascending frame numbers of the rows; None for consecutive frames.
+        """
         if self.kernel == "mean":
             return box_mean(values, half_width, causal=self.causal)
         if self.kernel == "median":
             return box_median(values, half_width, causal=self.causal)
-        return gaussian_mean(values, np.arange(len(values)), half_width, self.sigma, causal=self.causal)
+        numbers = np.arange(len(values)) if frames is None else frames
+        return gaussian_mean(values, numbers, half_width, self.sigma, causal=self.causal)
+
+    def sample(self, dense: Float64, half_width: int, rows: Integers) -> Float64:
+        """The values (R, D) of some frames of a track, filtered over the whole track or over these rows alone.
+
+        Args:
+            dense: (T, D) values of every frame of the track.
+            half_width: Half-width of the filter, in what ``window`` counts; 0 for no filter.
+            rows: (R,) indices of the frames, in any order; a repeated one counts once.
+        """
+        if not half_width:
+            return dense[rows]
+        if self.window == "frames":
+            return self.filter(dense, half_width)[rows]
+        listed, place = np.unique(rows, return_inverse=True)
+        return self.filter(dense[listed], half_width, listed)[place]
 
 
 def smooth_tracks(
@@ -338,14 +369,15 @@ def smooth_tracks(
     """Smooth the rows of many tracks, each track separately and on all frames of its span.
 
     A face that was lost for some frames has no rows there: each track is first interpolated on every frame from its
-    first to its last, then filtered, then sampled at its own rows. Rows of other tracks have no influence, whatever
-    their place in the table. Rows that are not finite count as lost and stay unchanged.
+    first to its last, then filtered, then sampled at its own rows. With ``window="rows"`` its own rows alone are
+    filtered. Rows of other tracks have no influence, whatever their place in the table. Rows that are not finite count
+    as lost and stay unchanged.
 
     Args:
         tracks: (N,) track numbers, unique over all videos; rows with a negative number are returned unchanged.
         frames: (N,) frame numbers; the rows may be in any order.
         values: (N, D).
-        half_width: Half-width of the filter, in frames.
+        half_width: Half-width of the filter, in what ``settings.window`` counts.
         settings: Settings of the filter.
 
     Returns:
@@ -368,6 +400,9 @@ def smooth_tracks(
     fill = hold_through_gaps if settings.causal else fill_gaps
     for members in _members(track, frame, usable):
         own = frame[members]
+        if settings.window == "rows":
+            rows[members] = settings.filter(rows[members], half_width, own)
+            continue
         timeline = timeline_of(own)
         dense = rows[members] if len(timeline) == len(own) else fill(own, rows[members], timeline)
         rows[members] = settings.filter(dense, half_width)[own - own[0]]

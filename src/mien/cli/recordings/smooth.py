@@ -12,7 +12,7 @@ from mien.cli.field_options import private_option
 from mien.cli.main import say
 
 if TYPE_CHECKING:
-    from mien.affect import Kernel
+    from mien.affect import Kernel, Window
 
 
 @click.command(short_help="Smooth a table of affect over time.")
@@ -54,6 +54,13 @@ if TYPE_CHECKING:
 @click.option(
     "--sigma", type=float, default=1e5, show_default=True, help="Width of the gaussian kernel, in frames squared."
 )
+@click.option(
+    "--window",
+    type=click.Choice(["frames", "rows"]),
+    default="frames",
+    show_default=True,
+    help="What half-widths count: frames of the video, or rows of the track (lists of selected frames).",
+)
 @click.option("--causal", is_flag=True, help="Use the frame itself and earlier frames only.")
 @click.option(
     "--baseline",
@@ -69,6 +76,7 @@ def smooth(
     au: int,
     kernel: Kernel,
     sigma: float,
+    window: Window,
     *,
     causal: bool,
     baseline: str | None,
@@ -82,7 +90,7 @@ def smooth(
     from mien.affect import Smoothing
     from mien.pipeline import calibrate_file, json_text_notes, smooth_file
 
-    settings = Smoothing(expr=expr, va=va, au=au, kernel=kernel, sigma=sigma, causal=causal)
+    settings = Smoothing(expr=expr, va=va, au=au, kernel=kernel, sigma=sigma, causal=causal, window=window)
     if baseline is not None:
         done = calibrate_file(table, out, settings)
         for source, name, n_neutral in done.untouched:

@@ -159,7 +159,7 @@ class TablePredictor:
         # One model may have found faces in later frames than another: the last value is repeated.
         level = [np.pad(scores, ((0, longest - len(scores)), (0, 0)), mode="edge") for scores in models]
         blended = blend(level, self._weights_of(decoder.task))
-        return (self._smoothing.filter(blended, decoder.width) if decoder.width else blended)[frames - 1]
+        return self._smoothing.sample(blended, decoder.width, np.asarray(frames) - 1)
 
     def _weights_of(self, task: str) -> Sequence[float]:
         return self._weights.get(task) or [1 / self.n_models] * self.n_models
