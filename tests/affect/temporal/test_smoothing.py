@@ -202,7 +202,7 @@ def test_settings_are_read_from_text() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "expr", "expr=", "expr=-1", "expr=2.5", "fps=3", "expr=1,expr=2", "kernel=box", "causal=yes", "sigma=0", "window=x"],
+    ["", "expr", "expr=", "expr=-1", "expr=2.5", "fps=3", "au=1,au=2", "kernel=box", "causal=1", "sigma=0", "window=x"],
 )
 def test_settings_that_mean_nothing_are_refused(text: str) -> None:
     with pytest.raises(ConfigError):
