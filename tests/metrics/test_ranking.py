@@ -10,7 +10,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from mien.core import ConfigError
-from mien.metrics import aurc, concordant_pairs, risk_coverage, roc_auc
+from mien.metrics import aurc, concordant_pairs, rank_correlation, risk_coverage, roc_auc
 
 
 @pytest.mark.parametrize("decimals", [1, 6])
@@ -69,3 +69,25 @@ def test_a_constant_confidence_has_the_error_everywhere() -> None:
 def test_confidences_that_do_not_fit_are_refused(correct: list[float], confidence: list[float]) -> None:
     with pytest.raises(ConfigError):
         aurc(correct, confidence)
+
+
+def test_rank_correlation_is_spearmans() -> None:
+    rng = np.random.default_rng(3)
+    x = rng.integers(0, 12, 200).astype(float)  # with ties
+    y = x + rng.normal(0, 5, 200)
+    stats = pytest.importorskip("scipy.stats")
+    assert rank_correlation(x, y) == pytest.approx(stats.spearmanr(x, y).statistic, abs=1e-12)
+
+
+def test_rank_correlation_within_groups_ignores_their_levels() -> None:
+    rng = np.random.default_rng(4)
+    group = np.repeat([0, 1], 300)
+    x, y = rng.random(600) + 5 * group, rng.random(600) + 5 * group
+    assert rank_correlation(x, y) > 0.7
+    assert abs(rank_correlation(x, y, group)) < 0.15
+    assert rank_correlation(x, x**3, group) == pytest.approx(1.0)
+    assert np.isnan(rank_correlation(np.ones(4), np.arange(4)))
+    with pytest.raises(ConfigError, match="not finite"):
+        rank_correlation([1.0, np.nan], [1.0, 2.0])
+    with pytest.raises(ConfigError, match="N >= 1 numbers"):
+        rank_correlation([1.0], [1.0, 2.0])

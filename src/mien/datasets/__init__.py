@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         load_traits,
         load_votes,
         picture_file,
+        teacher_file,
     )
     from mien.datasets.open_sets.face_sets import (
         FERPLUS_TEMPLATE,
@@ -137,6 +138,7 @@ __all__ = [
     "picture_file",
     "plurality",
     "read_rows",
+    "teacher_file",
 ]
 
 # Module -> names that it provides on first use.
@@ -161,6 +163,7 @@ _LAZY = MappingProxyType(
             "load_traits",
             "load_votes",
             "picture_file",
+            "teacher_file",
         ),
         "open_sets.face_sets": (
             "FERPLUS_TEMPLATE",

@@ -29,6 +29,7 @@ from mien.faces.quality import SIGNALS, QualityModel, face_quality, quality_sign
 from mien.faces.scene_changes import CutDetector
 from mien.faces.second_search import is_dark, search_photo
 from mien.faces.tracker import MAX_LOST_S, Tracker
+from mien.faces.unit_geometry import unit_geometry
 
 __all__ = [
     "DEFAULT_LANDMARK_MODEL",
@@ -65,5 +66,6 @@ __all__ = [
     "search_photo",
     "similarity_transform",
     "to_colour",
+    "unit_geometry",
     "warp_face",
 ]

@@ -23,7 +23,7 @@ from mien.metrics.classification import (
     macro_f1,
 )
 from mien.metrics.counts import LabelCounts, bootstrap_weights
-from mien.metrics.ranking import aurc, concordant_pairs, risk_coverage, roc_auc
+from mien.metrics.ranking import aurc, concordant_pairs, rank_correlation, risk_coverage, roc_auc
 
 __all__ = [
     "OFFICIAL_THRESHOLD",
@@ -50,6 +50,7 @@ __all__ = [
     "p_mtl",
     "p_va",
     "pearson",
+    "rank_correlation",
     "risk_coverage",
     "roc_auc",
 ]

@@ -214,7 +214,7 @@ def list_synthesis_recipes() -> tuple[str, ...]:
 
     Examples:
         >>> list_synthesis_recipes()
-        ('clips', 'lsd', 'units')
+        ('action-units', 'clips', 'lsd', 'units')
     """
     return tuple(sorted(path.stem for path in _RECIPES.glob("*.toml")))
 

@@ -12,7 +12,7 @@ from mien.evaluation.challenge.submission_formats import PREDICTION_FORMATS
 from tests.helpers.open_face_sets import FlatFaceAnalyzer
 
 
-@pytest.mark.parametrize("name", ["flip-rate", "au-teacher", "fairness", "reliability"])
+@pytest.mark.parametrize("name", ["flip-rate", "au-teacher", "au-ranks", "fairness", "reliability"])
 def test_absent_data_are_named(name: str, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="no such file"):
         PROTOCOLS.load(name)(FlatFaceAnalyzer(), tmp_path)

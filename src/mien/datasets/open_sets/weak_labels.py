@@ -10,6 +10,7 @@ import numpy as np
 
 from mien.core import EXPRESSIONS, Float32, Float64, Floats, Integers
 from mien.datasets.open_sets.face_parquet import TeacherOutputs
+from mien.faces import unit_geometry
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,10 +122,7 @@ class Evidence:
 
     def lip_gap(self) -> Float64:
         """(N,) height of the opening between the inner lips, in eye distances."""
-        landmarks = self.teacher.landmarks.astype(np.float64)
-        eyes = np.linalg.norm(landmarks[:, 36:42].mean(axis=1) - landmarks[:, 42:48].mean(axis=1), axis=1)
-        gaps = np.linalg.norm(landmarks[:, 61:64] - landmarks[:, 67:64:-1], axis=2)
-        return np.asarray(gaps.mean(axis=1) / eyes)
+        return unit_geometry(self.teacher.landmarks)["AU25"]
 
 
 # The ranges come from percentiles of the FER+ training faces, so that each action unit is present at a plausible rate.

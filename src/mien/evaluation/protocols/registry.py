@@ -85,6 +85,12 @@ PROTOCOLS = Registry(
             splits=("train", "test"),
         ),
         Protocol(
+            name="au-ranks",
+            target="mien.evaluation.protocols.unit_ranks:evaluate_au_ranks",
+            summary="Action units on FER+: expressions against neutral, false alarms, ranks of the landmarks' geometry",
+            splits=("train", "valid"),
+        ),
+        Protocol(
             name="landmarks",
             target="mien.evaluation.protocols.landmark_error:evaluate_landmarks",
             summary="A landmark net against its teacher, on held-out people: landmarks, pose, eyes, confidence",
