@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from mien.core import MienError
 from mien.media import find_inputs, load_image, open_video, picture_note
@@ -55,6 +55,8 @@ def _samples(make_clip: Clip) -> dict[str, bytes]:
         exif[0x0112] = 6
         options = {"exif": exif} if kind not in ("GIF", "BMP", "PPM") else {}
         more = {"save_all": True, "append_images": pictures[1:]} if several else {}
+        if suffix == "apng.png":
+            more["icc_profile"] = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
         pictures[0].save(stream, kind, **options, **more)
         samples[f"image.{suffix}"] = stream.getvalue()
     frames = [np.random.default_rng(number).integers(0, 255, (48, 64, 3), dtype=np.uint8) for number in range(12)]

@@ -164,14 +164,15 @@ class FrameConverter:
         frame: First frame of the stream.
         pixel_aspect: Declared width of a pixel over its height; None or 0 if undeclared.
         name: Name of the video in messages.
+        codec: FFmpeg's name of the codec.
 
     Raises:
         InputError: The image is too large.
     """
 
-    def __init__(self, frame: av.VideoFrame, pixel_aspect: Fraction | None, name: str) -> None:
+    def __init__(self, frame: av.VideoFrame, pixel_aspect: Fraction | None, name: str, codec: str = "") -> None:
         self._pixel_aspect = _plausible(pixel_aspect)
-        self._orientation = _orientation(frame)
+        self._orientation = _orientation(frame, codec)
         self._reformatter = VideoReformatter()
         self._reformatting = threading.Lock()
         self._first_size = frame.width, frame.height
@@ -289,14 +290,21 @@ def _plausible(pixel_aspect: Fraction | None) -> Fraction:
     return Fraction(pixel_aspect)
 
 
-def _orientation(frame: av.VideoFrame) -> int:
+# Decoders whose side data have metadata (the name of a colour profile): PyAV 18 frees those metadata twice once its
+# side data are collected, which ends the process.
+_NAMED_SIDE_DATA = {"png", "apng"}
+
+
+def _orientation(frame: av.VideoFrame, codec: str) -> int:
     """EXIF orientation of the frame's display matrix, rounded to a multiple of 90 degrees."""
+    # The angle alone does not distinguish mirrored images.
+    of_angle = _ORIENTATION_OF_TURN[round(frame.rotation / 90) % 4]
+    if codec in _NAMED_SIDE_DATA:
+        return of_angle
     try:
         matrix = frame.side_data.get("DISPLAYMATRIX")
     except ValueError:
-        # PyAV cannot list side data of an unknown type (3-D videos have some); only the angle is available, which
-        # does not distinguish mirrored images.
-        return _ORIENTATION_OF_TURN[round(frame.rotation / 90) % 4]
+        return of_angle  # PyAV cannot list side data of an unknown type (3-D videos have some)
     if not isinstance(matrix, Buffer):
         return 1
     # Nine 32-bit numbers by rows; the third column is perspective, the last row is a translation.

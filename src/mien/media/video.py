@@ -30,6 +30,7 @@ _MAX_FPS = 1000
 _AVI_HEADER = 8  # bytes of a chunk before its content
 # Containers without timestamps, for which FFmpeg assumes a frame rate unless the stream declares one.
 _RAW_STREAMS = {"h264", "hevc", "vvc", "m4v", "mpegvideo", "h263", "h261", "vc1", "mjpeg", "obu", "dirac", "cavsvideo"}
+_ATTACHED_PICTURE = 0x400
 _PAIRED_FIELDS = {"h264", "hevc"}  # codecs whose interlaced frames may come as two packets
 # Only files, never the network addresses in a reference movie, and only containers that hold their own data. These are
 # options of the container only: PyAV 14 crashes on options for all streams if there are several.
@@ -215,7 +216,7 @@ class VideoReader:
         first = next(decoded, None)
         if first is None:
             raise InputError(f"{self._path}: no frame can be decoded; {self._damage()}")
-        self._converter = FrameConverter(first[1], stream.sample_aspect_ratio, str(self._path))
+        self._converter = FrameConverter(first[1], stream.sample_aspect_ratio, str(self._path), context.name)
         self._info = VideoInfo(
             path=self._path,
             name=self._path.name,
@@ -312,7 +313,8 @@ class VideoReader:
             if packet is None:
                 return
             n_errors = 0
-            is_video = packet.stream_index == self._stream.index
+            # Not its `stream_index`, which is 0 for the packet at the end that flushes the decoder of any stream.
+            is_video = packet.stream.index == self._stream.index
             if packet.size and self._watch is not None:
                 unreadable |= self._watch.packet(packet, is_video=is_video)
                 if self._watch.is_hit:
@@ -405,7 +407,9 @@ def open_container(name: str) -> InputContainer:
 
 def _is_cover(stream: Any) -> bool:
     """Whether a stream is the cover picture of a song or a video, which is no video itself."""
-    return "attached_pic" in str(getattr(stream, "disposition", "")).lower()
+    # By its number (AV_DISPOSITION_ATTACHED_PIC): an enumeration prints itself differently in each version of Python.
+    disposition = getattr(stream, "disposition", 0)
+    return bool(getattr(disposition, "value", disposition) & _ATTACHED_PICTURE)
 
 
 def _stream_name(stream: av.VideoStream) -> str:
