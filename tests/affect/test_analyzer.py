@@ -21,7 +21,7 @@ from mien.core import ACTION_UNITS, EXPRESSIONS, AnalyzerConfig, ConfigError, Fa
 from mien.faces.detector import FakeDetector, faces_at
 from mien.inference import find_bundle
 from mien.media import VideoFrame, open_video
-from tests.helpers.bundle_variants import write_aligned, write_variant
+from tests.helpers.bundle_variants import write_variant, write_whole
 from tests.helpers.face_clips import FPS, N_FRAMES, close_up, write_clip
 
 Image = npt.NDArray[np.uint8]
@@ -484,8 +484,8 @@ def test_without_a_quality_model_quality_is_nan_and_affect_stays(
 
 
 def test_given_crops_are_read_as_the_bundle_says(tmp_path: Path, face: Image) -> None:
-    folder = write_aligned(tmp_path / "aligned")
-    whole, aligned = Analyzer(threads=1, features=True), Analyzer(folder, threads=1, features=True)
+    folder = write_whole(tmp_path / "whole")
+    aligned, whole = Analyzer(threads=1, features=True), Analyzer(folder, threads=1, features=True)
     head, no_face = np.ascontiguousarray(face[40:200, 20:190]), np.full((80, 60, 3), 127, np.uint8)
     photo, resized, cut = whole.image(face), whole.crops([head, no_face]), aligned.crops([head, no_face])
 
@@ -497,8 +497,25 @@ def test_given_crops_are_read_as_the_bundle_says(tmp_path: Path, face: Image) ->
     assert_same(cut[1], resized[1], rtol=0, atol=0)
     np.testing.assert_array_equal(cut.boxes, resized.boxes)
     assert_same(aligned.crops([head], aligned=True), resized[0], rtol=0, atol=0)
-    without = Analyzer(folder, threads=1, landmark_model=None)
+    assert_same(aligned.crops([head], given="whole"), resized[0], rtol=0, atol=0)
+    assert_same(whole.crops([head], given="aligned"), cut[0], rtol=0, atol=0)
+    without = Analyzer(threads=1, features=True, landmark_model=None)
     assert_same(without.crops([head]), resized[0], rtol=0, atol=0)
+    with pytest.raises(ConfigError, match="given must be 'whole' or 'aligned', got 'square'"):
+        whole.crops([head], given="square")  # type: ignore[arg-type]  # the mistake under test
+
+
+def test_a_given_crop_that_is_aligned_has_pose_and_quality(analyzer: Analyzer, face: Image) -> None:
+    head, no_face = np.ascontiguousarray(face[40:200, 20:190]), np.full((80, 60, 3), 127, np.uint8)
+    photo, faces = analyzer.image(face), analyzer.crops([no_face, head])
+    np.testing.assert_allclose(faces.pose_rad[1], photo.pose_rad[0], atol=0.1)
+    np.testing.assert_allclose(faces.landmarks[1] + (20, 40), photo.landmarks[0], atol=8)
+    assert faces.quality[1] == pytest.approx(float(photo.quality[0]), abs=0.1)
+    assert np.isnan(faces.confidence).all()
+    for values in (faces.pose_rad, faces.landmarks, faces.keypoints, faces.eyes_open, faces.quality):
+        assert np.isnan(values[0]).all()
+    doubtful = Analyzer(threads=1, min_quality=0.999).crops([no_face, head])
+    assert np.isnan(doubtful.expression).all(axis=1).tolist() == [False, True]
 
 
 def test_an_object_that_is_no_detector() -> None:

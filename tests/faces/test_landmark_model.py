@@ -16,9 +16,9 @@ from mien.faces import (
     FaceFollower,
     LandmarkNet,
     create_landmark_model,
-    find_keypoints,
     keypoints_of,
     load_landmark_net,
+    read_given_face,
     read_new_faces,
     refine_landmarks,
 )
@@ -187,13 +187,12 @@ def test_an_affect_bundle_is_no_landmark_net() -> None:
         LandmarkNet(load_bundle(DEFAULT_BUNDLE, threads=1))
 
 
-def test_keypoints_of_a_cropped_face(net: LandmarkNet, astronaut: Image) -> None:
+def test_the_face_in_a_crop(net: LandmarkNet, astronaut: Image) -> None:
     template = net.bundle.spec.crop.template
     crop = np.ascontiguousarray(astronaut[50:190, 150:290])
-    found = find_keypoints(net, crop, template)
-    assert found is not None
-    np.testing.assert_allclose(found, FIVE[0] - (150, 50), atol=6)
-    assert find_keypoints(net, np.full((90, 70, 3), 127, np.uint8), template) is None
+    found = read_given_face(net, crop, template)
+    np.testing.assert_allclose(found.keypoints, FIVE - (150, 50), atol=6)
+    assert len(read_given_face(net, np.full((90, 70, 3), 127, np.uint8), template)) == 0
 
 
 def test_a_head_upside_down_is_read_as_such(net: LandmarkNet, astronaut: Image) -> None:

@@ -16,7 +16,7 @@ def write_variant(folder: Path, **changes: object) -> Path:
     return folder
 
 
-def write_aligned(folder: Path) -> Path:
-    """Write a copy of the default bundle that reads given crops aligned."""
+def write_whole(folder: Path) -> Path:
+    """Write a copy of the default bundle that reads given crops whole."""
     content = json.loads((find_bundle("mien-light") / "model.json").read_text("utf-8"))
-    return write_variant(folder, crop=content["crop"] | {"given": "aligned"})
+    return write_variant(folder, crop=content["crop"] | {"given": "whole"})

@@ -58,8 +58,8 @@ class FlatFaceAnalyzer:
         self._sees_brow, self._blind_when_small = sees_brow, blind_when_small
         self.aligned_calls: list[bool] = []
 
-    def crops(self, images: Sequence[Any], *, aligned: bool = False) -> Faces:
-        self.aligned_calls.append(aligned)
+    def crops(self, images: Sequence[Any], *, aligned: bool = False, given: str | None = None) -> Faces:
+        self.aligned_calls.append(aligned or given == "whole")
         n = len(images)
         happy = np.array([image[-10:].mean() > 150 for image in images])
         brow = np.array([image[:10].mean() > 150 for image in images])
@@ -112,9 +112,11 @@ def _every_shape() -> list[str]:
 class ExpressionOnlyAnalyzer(FlatFaceAnalyzer):
     """The same without valence and arousal."""
 
-    def crops(self, images: Sequence[Any], *, aligned: bool = False) -> Faces:
+    def crops(self, images: Sequence[Any], *, aligned: bool = False, given: str | None = None) -> Faces:
         unknown = np.full(len(images), np.nan)
-        return dataclasses.replace(super().crops(images, aligned=aligned), valence=unknown, arousal=unknown)
+        return dataclasses.replace(
+            super().crops(images, aligned=aligned, given=given), valence=unknown, arousal=unknown
+        )
 
 
 def write_open_sets(folder: Path) -> Path:

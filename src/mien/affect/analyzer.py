@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import cv2
 import numpy as np
@@ -22,8 +22,9 @@ from mien.affect.inference_stage import (
     DetectedFrame,
     RawFrame,
     cut_faces,
-    fit_crop,
+    given_crop,
     raw_outputs,
+    read_crop,
 )
 from mien.affect.temporal.frame_smoothing import smooth_frames
 from mien.affect.temporal.smoothing import Smoothing
@@ -31,6 +32,7 @@ from mien.core import (
     DEFAULT_BUNDLE,
     AnalyzerConfig,
     ConfigError,
+    CropReading,
     Faces,
     FaceSelector,
     Frame,
@@ -235,7 +237,7 @@ class Analyzer:
         pixels = load_image(image) if isinstance(image, (str, os.PathLike)) else as_rgb(image)
         return self._affect_inference.faces([self._found(pixels, self._detected(pixels))], self._bundle)[0]
 
-    def crops(self, images: Sequence[Any], *, aligned: bool = False) -> Faces:
+    def crops(self, images: Sequence[Any], *, aligned: bool = False, given: CropReading | None = None) -> Faces:
         """Affect of faces that are already cropped: each image is one face.
 
         No detection takes place. The bundle says how an image is read (``spec.crop.given``): ``"whole"`` resizes it;
@@ -245,26 +247,33 @@ class Analyzer:
         Args:
             images: Paths, arrays (H, W, 3) RGB or (H, W) gray uint8, or PIL images, of any sizes.
             aligned: Whether the images are aligned by the bundle's template already; they are then read whole.
+            given: ``"whole"`` or ``"aligned"`` in place of the bundle's own way.
 
         Returns:
-            As many faces as images, in order; ``boxes`` cover the whole image, ``confidence`` is NaN.
+            As many faces as images, in order; ``boxes`` cover the whole image, ``confidence`` is NaN. Landmarks,
+            keypoints, pose, openness of the eyes and quality are NaN where an image is read whole.
 
         Raises:
+            ConfigError: ``given`` is neither of the two.
             InputError: An image cannot be read; the message says which. Or a single image was given instead of a list.
         """
+        if given not in (None, *get_args(CropReading)):
+            raise ConfigError(f"given must be 'whole' or 'aligned', got {given!r}")
+        way = "whole" if aligned else given or self.spec.crop.given
         if isinstance(images, (str, os.PathLike)) or (
             isinstance(images, np.ndarray) and (images.ndim < 3 or (images.ndim == 3 and images.shape[2] in (1, 3, 4)))
         ):
             raise InputError("crops takes a list of images, each of one face; for a single one write crops([image])")
-        cut, boxes = [], []
+        found: list[AlignedFaces] = []
         for index, image in enumerate(images):
             named = f"crop {index}"
             pixels = load_image(image) if isinstance(image, (str, os.PathLike)) else as_rgb(image, name=named)
-            cut.append(fit_crop(pixels, self.spec, None if aligned else self._landmark_model))
-            boxes.append((0, 0, pixels.shape[1], pixels.shape[0]))
-        if not cut:
+            crop, face = read_crop(pixels, self.spec, self._landmark_model, way)
+            quality = face_quality(self._quality_model, pixels.shape[:2], face, crop[None][: len(face)])
+            found.append(given_crop(pixels.shape[:2], crop, face, quality))
+        if not found:
             return Faces.empty(self.expression_labels, self.action_unit_labels)
-        return Faces(boxes=np.asarray(boxes, np.float32), **self._decoder(self._bundle.run(np.stack(cut))))
+        return self._affect_inference.given(found, self._bundle)
 
     def video(
         self,

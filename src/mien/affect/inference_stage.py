@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from mien.affect.adaptive import AdaptiveRate, predict_adaptively
-from mien.core import EXPRESSIONS, Faces, Float32, Image, Indices, Int64, ModelSpec, TaskSpec
-from mien.faces import Detections, LandmarkModel, align_faces, find_keypoints, resize_face, to_colour
+from mien.core import EXPRESSIONS, CropReading, Faces, Float32, Image, Indices, Int64, ModelSpec, TaskSpec
+from mien.faces import N_KEYPOINTS, Detections, LandmarkModel, align_faces, read_given_face, resize_face, to_colour
 from mien.inference import Bundle
 
 
@@ -65,6 +65,45 @@ def rows_of(batch: Sequence[AlignedFaces]) -> list[slice]:
     return [slice(start, stop) for start, stop in zip([0, *stops[:-1]], stops, strict=True)]
 
 
+def read_crop(
+    image: Image, spec: ModelSpec, landmark_model: LandmarkModel | None, given: CropReading
+) -> tuple[Image, Detections]:
+    """Input of a bundle's network for an image that is one face, and that face as the landmark model sees it.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        spec: Description of the bundle.
+        landmark_model: Landmark model; None reads the image whole.
+        given: ``"whole"`` or ``"aligned"``, see `mien.core.CropSpec`.
+
+    Returns:
+        (S, S) for gray input, else (S, S, 3), uint8; and one face, or none where the image is read whole.
+    """
+    if given == "aligned" and landmark_model is not None:
+        found = read_given_face(landmark_model, image, spec.crop.template)
+        if len(found):
+            return cut_faces(image, found, spec)[0], found
+    return to_colour(resize_face(image, spec.input.size_px, spec.crop.shrink), spec.input.colour), Detections.empty()
+
+
+def given_crop(shape: tuple[int, int], crop: Image, found: Detections, quality: Float32) -> AlignedFaces:
+    """One face that was given as a crop, for the inference stage; its box is the whole image.
+
+    Args:
+        shape: Height and width of the image in pixels.
+        crop: Input of the network, as `read_crop` gives it.
+        found: The face in the image, or none.
+        quality: (1,) quality of that face, or (0,) without one.
+    """
+    box = np.array([[0, 0, shape[1], shape[0]]], np.float32)
+    unknown = np.full(1, np.nan, np.float32)
+    if len(found):
+        face = replace(found, boxes=box, confidence=unknown)
+    else:
+        face, quality = Detections(box, unknown, np.full((1, N_KEYPOINTS, 2), np.nan, np.float32)), unknown
+    return AlignedFaces(face, np.array([-1]), crop[None], quality)
+
+
 def fit_crop(image: Image, spec: ModelSpec, landmark_model: LandmarkModel | None = None) -> Image:
     """Input of a bundle's network for an image that is one face, read as ``spec.crop.given`` says.
 
@@ -76,12 +115,7 @@ def fit_crop(image: Image, spec: ModelSpec, landmark_model: LandmarkModel | None
     Returns:
         (S, S) for gray input, else (S, S, 3), uint8.
     """
-    if spec.crop.given == "aligned" and landmark_model is not None:
-        keypoints = find_keypoints(landmark_model, image, spec.crop.template)
-        if keypoints is not None:
-            crop = align_faces(image, keypoints[None], spec.crop.template, spec.input.size_px)[0]
-            return to_colour(crop, spec.input.colour)
-    return to_colour(resize_face(image, spec.input.size_px, spec.crop.shrink), spec.input.colour)
+    return read_crop(image, spec, landmark_model, spec.crop.given)[0]
 
 
 def cut_faces(image: Image, detections: Detections, spec: ModelSpec) -> Image:
@@ -211,6 +245,16 @@ class AffectInference:
             self._of_image(found, {name: _part(value, rows) for name, value in predicted.items()})
             for found, rows in zip(batch, rows_of(batch), strict=True)
         ]
+
+    def given(self, crops: Sequence[AlignedFaces], bundle: Bundle) -> Faces:
+        """Affect of faces that were given as crops, N >= 1, all in one run."""
+        whole = AlignedFaces(
+            Detections.concatenated([crop.detections for crop in crops]),
+            np.full(len(crops), -1),
+            np.concatenate([crop.crops for crop in crops]),
+            np.concatenate([crop.quality for crop in crops]),
+        )
+        return self.faces([whole], bundle)[0]
 
     def _of_image(self, found: AlignedFaces, predicted: dict[str, Any]) -> Faces:
         seen = found.detections

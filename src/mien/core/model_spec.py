@@ -23,6 +23,9 @@ Colour = Literal["gray", "rgb", "bgr"]
 Layout = Literal["NHWC", "NCHW"]
 """Axis order of a network's input."""
 
+CropReading = Literal["whole", "aligned"]
+"""How a face that the caller has cropped already is read, see `CropSpec`."""
+
 TaskName = Literal["expression", "valence_arousal", "action_units", "landmarks", "head_pose", "eyes_open", "face"]
 """Names of the tasks that a bundle may have."""
 
@@ -114,7 +117,7 @@ class CropSpec:
 
     template: tuple[tuple[float, float], ...]
     shrink: Literal["area", "bilinear"] = "area"
-    given: Literal["whole", "aligned"] = "whole"
+    given: CropReading = "whole"
 
     def __post_init__(self) -> None:
         check_choices(self)

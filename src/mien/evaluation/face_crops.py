@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -16,6 +16,7 @@ from mien.core import (
     DEFAULT_THRESHOLD,
     EXPRESSIONS,
     Bools,
+    CropReading,
     Faces,
     Float32,
     Float64,
@@ -36,6 +37,10 @@ FERPLUS_PX = 48
 
 WITHOUT_TEST = MappingProxyType({"train": "train", "test": "valid"})
 """Split of a protocol on several sets -> split of FairFace and FER+, whose validation faces no recipe trains on."""
+
+
+OTHER_READING: Mapping[CropReading, CropReading] = MappingProxyType({"whole": "aligned", "aligned": "whole"})
+"""The way to read crops that a bundle does not choose; protocols on whole pictures report both."""
 
 
 def fairface_title(split: str) -> str:

@@ -20,8 +20,8 @@ from mien.faces.follower import FaceFollower
 from mien.faces.landmark_model import (
     LandmarkNet,
     create_landmark_model,
-    find_keypoints,
     load_landmark_net,
+    read_given_face,
     read_new_faces,
     refine_landmarks,
 )
@@ -54,12 +54,12 @@ __all__ = [
     "create_detector",
     "create_landmark_model",
     "face_quality",
-    "find_keypoints",
     "is_dark",
     "keypoints_of",
     "load_landmark_net",
     "parse_detector",
     "quality_signals",
+    "read_given_face",
     "read_new_faces",
     "refine_landmarks",
     "resize_face",

@@ -198,20 +198,17 @@ def read_new_faces(model: LandmarkModel, image: Image, keypoints: Float32) -> De
     return Detections.concatenated([upright, again])[order]
 
 
-def find_keypoints(model: LandmarkModel, image: Image, template: Sequence[Sequence[float]]) -> Float32 | None:
-    """Keypoints of the face in an image that is one cropped face; None where the landmark model sees no face.
+def read_given_face(model: LandmarkModel, image: Image, template: Sequence[Sequence[float]]) -> Detections:
+    """The face in an image that is one cropped face: one row, or none where the landmark model sees no face.
 
     Args:
         model: Landmark model.
         image: (H, W, 3) RGB or (H, W) gray, uint8.
         template: Expected place of the five keypoints, as fractions of the image's width and height.
-
-    Returns:
-        (5, 2) pixels, or None.
     """
     expected = np.asarray(template, dtype=np.float64) * (image.shape[1], image.shape[0]) - 0.5
     seen = _read_twice(model, image, expected[None].astype(np.float32))
-    return np.asarray(seen.keypoints[0]) if seen.confidence[0] >= MIN_CONFIDENCE else None
+    return seen[seen.confidence >= MIN_CONFIDENCE]
 
 
 def boxes_of(landmarks: Floats) -> Float32:

@@ -49,9 +49,11 @@ def test_action_units_are_present_from_the_bundles_thresholds_on(open_sets: Path
 
 def test_a_bundle_without_smiles_is_refused(open_sets: Path) -> None:
     class WithoutUnits(FlatFaceAnalyzer):
-        def crops(self, images: Sequence[Any], *, aligned: bool = False) -> Faces:
+        def crops(self, images: Sequence[Any], *, aligned: bool = False, given: str | None = None) -> Faces:
             return dataclasses.replace(
-                super().crops(images, aligned=aligned), action_units=np.zeros((len(images), 0)), action_unit_labels=()
+                super().crops(images, aligned=aligned, given=given),
+                action_units=np.zeros((len(images), 0)),
+                action_unit_labels=(),
             )
 
     with pytest.raises(ConfigError, match="no AU12"):

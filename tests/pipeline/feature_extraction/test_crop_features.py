@@ -10,7 +10,7 @@ from mien.affect import Analyzer, activate
 from mien.core import ConfigError
 from mien.pipeline import extract_features
 from mien.results import open_features
-from tests.helpers.bundle_variants import write_aligned
+from tests.helpers.bundle_variants import write_whole
 from tests.helpers.run_results import code_of
 from tests.helpers.vector_keys import keys
 
@@ -38,14 +38,14 @@ def test_crops_give_what_the_analyzer_gives(crops: Path, tmp_path: Path) -> None
     assert stored.info.digest == analyzer.bundle_digest
 
 
-def test_a_bundle_that_aligns_given_crops_gives_what_its_analyzer_gives(crops: Path, tmp_path: Path) -> None:
-    folder = write_aligned(tmp_path / "aligned")
+def test_a_bundle_that_reads_given_crops_whole_gives_what_its_analyzer_gives(crops: Path, tmp_path: Path) -> None:
+    folder = write_whole(tmp_path / "whole")
     extract_features(crops / "a", tmp_path / "out", crops=True, model=folder, threads=1)
     found = open_features(tmp_path / "out").load().features
     files = [crops / "a" / f"{number:05d}.jpg" for number in range(1, 9)]
-    own, resized = (Analyzer(model, threads=1, features=True).crops(files).features for model in (folder, "mien-light"))
+    own, aligned = (Analyzer(model, threads=1, features=True).crops(files).features for model in (folder, "mien-light"))
     np.testing.assert_allclose(found, own, atol=1e-4)
-    assert np.abs(own - resized).max() > 0.1
+    assert np.abs(own - aligned).max() > 0.1
 
 
 def test_half_precision_and_every(crops: Path, tmp_path: Path) -> None:

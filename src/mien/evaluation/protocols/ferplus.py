@@ -3,13 +3,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from mien.affect import Analyzer
-from mien.core import DIMENSIONS, EXPRESSIONS, ConfigError, Faces, Float32, Floats, Indices, Integers, MetricValue
+from mien.core import (
+    DIMENSIONS,
+    EXPRESSIONS,
+    ConfigError,
+    Faces,
+    Float32,
+    Floats,
+    Indices,
+    Int64,
+    Integers,
+    MetricValue,
+)
 from mien.datasets import (
     FaceSamples,
     affect_map,
@@ -21,7 +33,7 @@ from mien.datasets import (
     plurality,
 )
 from mien.evaluation.evaluation_report import Report, bootstrap_metric
-from mien.evaluation.face_crops import bundle_report, decode_pictures, expression_probabilities
+from mien.evaluation.face_crops import OTHER_READING, bundle_report, decode_pictures, expression_probabilities
 from mien.evaluation.protocols.face_metrics import action_unit_metrics, unit_f1
 from mien.metrics import ccc, expected_calibration_error, macro_f1
 
@@ -31,20 +43,20 @@ _MAP = ", map of predicted expressions"
 def evaluate_ferplus(subject: Analyzer, data: Path, split: str = "valid") -> Report:
     """Every task of a bundle on FER+ faces as crops, exactly as users pass them to `Analyzer.crops`.
 
-    Expressions by both rules for the target; valence and arousal against the map from votes, beside the same map
-    applied to the predicted probabilities; action units against the landmark teacher where the teacher is certain.
+    Expressions by both rules for the target, and once more with the faces read the other way (whole or aligned, see
+    `mien.core.CropSpec`); valence and arousal against the map from votes, beside the same map applied to the predicted
+    probabilities; action units against the landmark teacher where the teacher is certain.
     """
     path = picture_file(data, "ferplus", split)
     votes = load_votes(path)
     pictures = load_pictures(path)
-    faces = subject.crops(decode_pictures(pictures))
+    images = decode_pictures(pictures)
+    faces = subject.crops(images)
     probabilities = expression_probabilities(faces)
-    predicted = probabilities.argmax(axis=1)
-    metrics, dropped = [], {}
-    for rule, targets in (("plurality", plurality(votes)), ("official majority", majority(votes))):
-        kept = targets >= 0
-        dropped[f"no {rule} label"] = int((~kept).sum())
-        metrics += _expression_metrics(rule, targets[kept], predicted[kept], probabilities[kept])
+    metrics, dropped = _by_both_rules(votes, probabilities)
+    other = OTHER_READING[subject.spec.crop.given]
+    read_otherwise, _ = _by_both_rules(votes, expression_probabilities(subject.crops(images, given=other)))
+    metrics += [replace(metric, name=f"{metric.name}, read {other}") for metric in read_otherwise]
     samples = load_ferplus(data, split)
     row_of = {name: row for row, name in enumerate(pictures.names)}
     rows = np.array([row_of[name] for name in samples.names])
@@ -87,6 +99,16 @@ def evaluate_ferplus_mtl(subject: Analyzer, data: Path, split: str = "valid") ->
     n_rows = len(load_votes(picture_file(data, "ferplus", split)))
     dropped = {"no expression that most could name": n_rows - n}
     return bundle_report("ferplus-mtl", f"FER+ {split}", subject, n_rows, dropped, metrics)
+
+
+def _by_both_rules(votes: Int64, probabilities: Float32) -> tuple[list[MetricValue], dict[str, int]]:
+    """Expression metrics by both rules for the target, and the number of faces without a target by each."""
+    metrics, dropped = [], {}
+    for rule, targets in (("plurality", plurality(votes)), ("official majority", majority(votes))):
+        kept = targets >= 0
+        dropped[f"no {rule} label"] = int((~kept).sum())
+        metrics += _expression_metrics(rule, targets[kept], probabilities[kept].argmax(axis=1), probabilities[kept])
+    return metrics, dropped
 
 
 def _expression_metrics(rule: str, targets: Integers, predicted: Integers, probabilities: Float32) -> list[MetricValue]:

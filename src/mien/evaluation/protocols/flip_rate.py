@@ -44,7 +44,7 @@ def evaluate_flip_rate(subject: Analyzer, data: Path, split: str = "valid") -> R
     """FairFace faces against their gray, 48-px versions: flipped top expressions, changed valence and arousal.
 
     Once aligned by the teacher's keypoints, as the analyzer aligns a detected face (faces without keypoints are left
-    out), and once as whole images, as users pass them to `Analyzer.crops`.
+    out), and once as whole images, without any alignment.
     """
     samples = load_fairface(data, split)
     aligned = with_keypoints(samples)
@@ -65,7 +65,8 @@ def view_aligned(analyzer: Analyzer, samples: FaceSamples) -> TwoViews:
 
 def _view_whole(analyzer: Analyzer, samples: FaceSamples) -> TwoViews:
     pictures = decode_pictures(samples)
-    return TwoViews(analyzer.crops(pictures), analyzer.crops([_gray_48(picture) for picture in pictures]))
+    small = [_gray_48(picture) for picture in pictures]
+    return TwoViews(analyzer.crops(pictures, given="whole"), analyzer.crops(small, given="whole"))
 
 
 def _gray_48(picture: Image) -> Image:

@@ -14,7 +14,7 @@ import numpy as np
 from mien.affect import fit_crop
 from mien.core import ConfigError, Image, InputError
 from mien.datasets import crop_files
-from mien.faces import LandmarkModel
+from mien.faces import LandmarkModel, LandmarkNet
 from mien.inference import Bundle
 from mien.jobs import batched, prefetch
 from mien.media import load_image
@@ -44,7 +44,7 @@ class CropExtractor:
         self._faces = FaceVectors.of(bundle)
         self._every = every
         self.info: FeatureInfo = self._faces.info(
-            bundle.digest, float16=float16, settings={"crops": True, "every": every}
+            bundle.digest, float16=float16, settings={"crops": True, "every": every} | _aligned_by(landmark_model)
         )
 
     def find(self, inputs: Sequence[str]) -> tuple[list[FeatureSource], list[InputFailure]]:
@@ -134,6 +134,11 @@ class _Crop:
     number: int
     pixels: Image | None
     failure: str
+
+
+def _aligned_by(model: LandmarkModel | None) -> dict[str, str]:
+    """What the vectors depend on where crops are aligned: the landmark net, as far as it comes from a bundle."""
+    return {"landmark_model": model.bundle.digest} if isinstance(model, LandmarkNet) else {}
 
 
 def _tracks(folder: Path) -> Iterator[FeatureSource]:

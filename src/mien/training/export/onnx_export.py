@@ -221,7 +221,7 @@ def describe(recipe: Recipe, version: str, graph: bytes, labels: Mapping[str, tu
         version=version,
         sha256=hashlib.sha256(graph).hexdigest(),
         input=InputSpec(name=GRAPH_INPUT, size_px=model.input_px, colour=model.colour, layout="NHWC", dtype="uint8"),
-        crop=CropSpec(template=model.template),
+        crop=CropSpec(template=model.template, given=model.given),
         tasks=tuple(_describe_task(task, labels[task]) for task in recipe.tasks),
         features=_FEATURES if model.features else "",
         recipe=recipe.name,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from mien.core import EXPRESSION_ORDERS, ConfigError, check_choices
+from mien.core import EXPRESSION_ORDERS, ConfigError, CropReading, check_choices
 from mien.datasets import FERPLUS_TEMPLATE
 from mien.training.models.backbones.registry import Option
 
@@ -107,6 +107,8 @@ class ModelSettings:
         crop: ``"face"``: crops that are aligned or show the whole picture, as `mien.training.data.augmentation` draws
             them; ``"loose"``: crops around the keypoints as `mien.training.data.loose_crops` draws them, with room
             about the face. Heads for landmarks, pose and eyes need loose ones.
+        given: How the bundle reads faces that the caller has cropped already, see `mien.core.CropSpec`; calibration
+            reads them alike, at the keypoints of the data.
         features: Whether the exported graph also outputs the features that the heads share.
         n_inputs: Length of the vectors of the source ``vectors``, where there is no backbone.
         drop_rate: Dropout between features and heads.
@@ -125,6 +127,7 @@ class ModelSettings:
     std: tuple[float, ...] = (127.5,)
     template: tuple[tuple[float, float], ...] = FERPLUS_TEMPLATE
     crop: Literal["face", "loose"] = "face"
+    given: CropReading = "whole"
     features: bool = True
     n_inputs: int = 0
     drop_rate: float = 0.0
