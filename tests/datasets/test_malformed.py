@@ -100,7 +100,12 @@ REFUSED = [
     pytest.param(MTL, b"...v/00001.jpg,0.1,0.1,0," + UNITS[:-2] + b"\n", 2, None, "15 fields", id="15 fields"),
     pytest.param(MTL, b"...v/00001.jpg,0.1,0.1,8," + UNITS + b"\n", 2, 4, "-1 to 7", id="class 8 in the list"),
     pytest.param(
-        MTL, b"..." + b"".join([b"v/00001.jpg,0,0,0," + UNITS + b"\n"] * 2), 3, 1, "listed before", id="duplicate row"
+        MTL,
+        b"..." + b"".join([b"v/00001.jpg,0,0,%d," % k + UNITS + b"\n" for k in (0, 1)]),
+        3,
+        1,
+        "listed before",
+        id="two labels for a frame",
     ),
     pytest.param(MTL, b"...00001.jpg,0,0,0," + UNITS + b"\n", 2, 1, "video/00001.jpg", id="image without video"),
     pytest.param(MTL, b"...v/00000.jpg,0,0,0," + UNITS + b"\n", 2, 1, "frame number", id="frame zero"),

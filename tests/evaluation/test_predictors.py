@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from skimage.data import astronaut
 
-from mien.core import EXPRESSIONS, ConfigError, Faces
+from mien.core import EXPRESSIONS, ConfigError, DatasetError, Faces
 from mien.datasets import create_example, load_dataset
 from mien.evaluation import PREDICTION_FORMATS, BundleOnCrops, evaluate
 from mien.evaluation.protocols import challenges
@@ -40,7 +40,7 @@ class _FrameNumberAnalyzer:
         )
 
 
-def test_frames_without_a_crop_are_interpolated_and_tracks_without_any_are_zero(tmp_path: Path) -> None:
+def test_frames_without_a_crop_are_interpolated(tmp_path: Path) -> None:
     create_example("affwild2-va", tmp_path)
     samples = load_dataset("affwild2-va", tmp_path, "train")
     values = BundleOnCrops(_FrameNumberAnalyzer()).predict_frames(PREDICTION_FORMATS["va"], samples)
@@ -138,3 +138,36 @@ def test_the_bundle_of_the_wheel_fits_every_challenge(protocol: str, dataset: st
     smiling = {"au": {"F1 AU12": 1, "F1 AU25": 1}, "lsd": {"accuracy": pytest.approx(1 / 6)}}
     assert {name: values[name] for name in smiling.get(protocol, {})} == smiling.get(protocol, {})
     assert report.digest == bundle_digest(DEFAULT_BUNDLE)
+
+
+def test_without_any_crop_there_is_no_number(tmp_path: Path) -> None:
+    create_example("affwild2-va", tmp_path)
+    (tmp_path / "cropped_aligned").rename(tmp_path / "elsewhere")
+    with pytest.raises(DatasetError, match="none of 3 frames of 1 tracks has a crop"):
+        challenges.evaluate_va(BundleOnCrops(_FrameNumberAnalyzer()), tmp_path)
+    (tmp_path / "batch1").mkdir()
+    (tmp_path / "elsewhere").rename(tmp_path / "batch1/cropped_aligned")
+    with pytest.raises(DatasetError, match=r"\(batch1/cropped_aligned lies below it\)"):
+        challenges.evaluate_va(BundleOnCrops(_FrameNumberAnalyzer()), tmp_path)
+
+
+def test_a_track_without_crops_is_left_out_and_the_second_archive_is_read(tmp_path: Path) -> None:
+    create_example("affwild2-va", tmp_path)
+    crops = tmp_path / "cropped_aligned"
+    (tmp_path / "cropped_aligned_new_50_vids").mkdir()
+    moved = (crops / "1-30-640x360_left").rename(tmp_path / "cropped_aligned_new_50_vids/1-30-640x360_left")
+    report = challenges.evaluate_va(BundleOnCrops(_FrameNumberAnalyzer()), tmp_path, "train")
+    assert report.metrics[0].n == 4
+    assert str(report.coverage) == "4 of 6 rows (66.7 %) have a face, 2 of 2 tracks"
+    moved.rename(tmp_path / "gone")
+    report = challenges.evaluate_va(BundleOnCrops(_FrameNumberAnalyzer()), tmp_path, "train")
+    assert report.metrics[0].n == 2
+    assert report.dropped == {"without valid valence and arousal": 2, "in tracks without a face": 2}
+    assert report.coverage is not None
+    assert report.coverage.without_face == ("1-30-640x360_left",)
+
+
+def test_labels_that_a_bundle_does_not_know_are_named(tmp_path: Path) -> None:
+    create_example("affwild2-expr", tmp_path)
+    report = challenges.evaluate_expr(BundleOnCrops(_FrameNumberAnalyzer()), tmp_path)
+    assert report.notes == ("no model predicts other; it counts as 0 throughout",)

@@ -12,7 +12,16 @@ from mien.datasets.samples import Samples, SplitCounts
 from mien.datasets.text_files import AnnotationError, OnProblem
 
 if TYPE_CHECKING:
-    from mien.datasets.crop_folders import base_video, crop_files, find_crops, find_videos
+    from mien.datasets.crop_folders import (
+        CROP_FOLDERS,
+        CropFolders,
+        base_video,
+        crop_files,
+        crops_at,
+        deeper_crops,
+        find_crops,
+        find_videos,
+    )
     from mien.datasets.frame_samples import FrameSamples
     from mien.datasets.image_samples import ImageSamples
     from mien.datasets.open_sets.face_parquet import (
@@ -58,15 +67,16 @@ if TYPE_CHECKING:
     from mien.datasets.readers.hume import load_emi, load_eri
     from mien.datasets.readers.lsd import load_lsd
     from mien.datasets.readers.rafdb import load_rafdb
-    from mien.datasets.samples import UNKNOWN, ClipSamples, FaceSamples, LandmarkFaces, concatenate
+    from mien.datasets.samples import UNKNOWN, ClipSamples, FaceSamples, LandmarkFaces, concatenate, some_names
     from mien.datasets.text_files import Document, Field, Table, load_document, majority, plurality, read_rows
-    from mien.datasets.track_files import frame_columns, load_frame_list
+    from mien.datasets.track_files import frame_columns, load_frame_list, load_name_list, locate_frames
 
 __all__ = [
     "ACTION_UNITS_8",
     "ACTION_UNITS_12",
     "AU_RULES",
     "COMPOUND_EXPRESSIONS",
+    "CROP_FOLDERS",
     "DATASETS",
     "EMI_EMOTIONS",
     "ERI_EMOTIONS",
@@ -78,6 +88,7 @@ __all__ = [
     "AuRule",
     "CheckReport",
     "ClipSamples",
+    "CropFolders",
     "DataSet",
     "Document",
     "FaceSamples",
@@ -98,6 +109,8 @@ __all__ = [
     "concatenate",
     "create_example",
     "crop_files",
+    "crops_at",
+    "deeper_crops",
     "expression_shares",
     "find_crops",
     "find_videos",
@@ -124,6 +137,7 @@ __all__ = [
     "load_landmark_faces",
     "load_lfw",
     "load_lsd",
+    "load_name_list",
     "load_open_fairface",
     "load_open_ferplus",
     "load_open_lfw",
@@ -133,11 +147,13 @@ __all__ = [
     "load_teacher",
     "load_traits",
     "load_votes",
+    "locate_frames",
     "majority",
     "person",
     "picture_file",
     "plurality",
     "read_rows",
+    "some_names",
     "teacher_file",
 ]
 
@@ -145,8 +161,12 @@ __all__ = [
 _LAZY = MappingProxyType(
     {
         "crop_folders": (
+            "CROP_FOLDERS",
+            "CropFolders",
             "base_video",
             "crop_files",
+            "crops_at",
+            "deeper_crops",
             "find_crops",
             "find_videos",
         ),
@@ -215,6 +235,7 @@ _LAZY = MappingProxyType(
             "FaceSamples",
             "LandmarkFaces",
             "concatenate",
+            "some_names",
         ),
         "text_files": (
             "Document",
@@ -228,6 +249,8 @@ _LAZY = MappingProxyType(
         "track_files": (
             "frame_columns",
             "load_frame_list",
+            "load_name_list",
+            "locate_frames",
         ),
     }
 )

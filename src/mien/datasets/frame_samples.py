@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.core import Bools, ConfigError, Float32, Indices
-from mien.datasets.crop_folders import base_video, crop_name
+from mien.datasets.crop_folders import CROP_FOLDERS, CropFolders, base_video, crop_files, crop_name
 from mien.datasets.samples import (
     NOT_GIVEN,
     UNKNOWN,
@@ -22,6 +22,8 @@ from mien.datasets.samples import (
     freeze_columns,
     some_names,
 )
+
+_TRACKS_KEPT = 64  # listings of crops in memory; the rows of a track mostly follow each other
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -39,9 +41,11 @@ class FrameSamples(RowColumns):
         action_units: (N, A) int8, 0 or 1, `UNKNOWN` where not annotated.
         expression_labels: Names in the data set's order, in canonical spelling.
         action_unit_labels: A names such as ``"AU12"``.
-        crops: Folder that holds ``<track>/00001.jpg``; None where the reader found none.
+        crops: Folders that hold ``<track>/00001.jpg`` (one folder may be given as a path); None where the reader found
+            none.
         has_image: (N,) whether the crop of the row exists.
         n_crop_frames: (T,) int32 number of the last crop of each track; 0 where it has none.
+        remarks: Sentences of the reader for `notes`.
 
     Examples:
         >>> samples = FrameSamples(
@@ -68,9 +72,10 @@ class FrameSamples(RowColumns):
     action_units: npt.NDArray[np.int8] = NOT_GIVEN
     expression_labels: tuple[str, ...] = ()
     action_unit_labels: tuple[str, ...] = ()
-    crops: Path | None = None
+    crops: CropFolders | None = None
     has_image: Bools = NOT_GIVEN
     n_crop_frames: npt.NDArray[np.int32] = NOT_GIVEN
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         n, n_tracks = len(self.frame), len(self.tracks)
@@ -84,6 +89,8 @@ class FrameSamples(RowColumns):
             "n_crop_frames": ((n_tracks,), np.int32, 0),
         }
         freeze_columns(self, columns)
+        if isinstance(self.crops, Path):
+            object.__setattr__(self, "crops", CropFolders((self.crops,)))
 
     @property
     def valid_valence_arousal(self) -> Bools:
@@ -111,9 +118,28 @@ class FrameSamples(RowColumns):
         Raises:
             ConfigError: The samples were read without a folder of crops.
         """
+        return Path(self.image_files([row])[0])
+
+    def image_files(self, rows: Sequence[int] | Indices) -> list[str]:
+        """Paths of the crops of rows, as text; the folder of each track is listed once.
+
+        Raises:
+            ConfigError: The samples were read without a folder of crops.
+        """
         if self.crops is None:
-            raise ConfigError(f"{self.dataset} was read without crops; put cropped_aligned or cropped into its folder")
-        return self.crops / self.image_location(row)
+            raise ConfigError(f"{self.dataset} was read without crops; put {' or '.join(CROP_FOLDERS)} into its folder")
+        listed: dict[int, tuple[Path, dict[int, str]]] = {}
+        files = []
+        for row in rows:
+            track, frame = int(self.track_index[row]), int(self.frame[row])
+            if track not in listed:
+                place = self.crops.track_folder(self.tracks[track])
+                if len(listed) == _TRACKS_KEPT:
+                    listed.clear()
+                listed[track] = place, dict(crop_files(place))
+            place, names = listed[track]
+            files.append(f"{place}/{names.get(frame) or crop_name(frame)}")
+        return files
 
     def image_location(self, row: int) -> str:
         """Name of a row in lists and submissions: ``video/00001.jpg``."""
@@ -158,9 +184,9 @@ class FrameSamples(RowColumns):
 
     def notes(self) -> tuple[str, ...]:
         """Notes on frames without a crop, tracks without crops, and tracks with more crops than lines."""
+        notes = [f"{self.split}: {remark}" for remark in self.remarks]
         if self.crops is None:
-            return (f"{self.split}: no folder of crops, so images were not searched for",)
-        notes = []
+            return (*notes, f"{self.split}: no folder of crops, so images were not searched for")
         n_missing = int((~self.has_image).sum())
         if n_missing:
             notes.append(f"{self.split}: {n_missing} of {len(self)} frames have no crop (no face was found there)")

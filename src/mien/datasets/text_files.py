@@ -6,7 +6,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
-from mien.core import DIMENSIONS, EXPRESSIONS, Bools, DatasetError, Float32, Float64, Int64
+from mien.core import DIMENSIONS, EXPRESSIONS, Bools, DatasetError, Float32, Float64, Indices, Int64
 from mien.datasets.samples import UNKNOWN
 
 
@@ -54,6 +54,23 @@ OnProblem = Callable[[AnnotationError], None]
 def refuse(problem: AnnotationError) -> NoReturn:
     """Default `OnProblem` of every reader: the first problem ends the reading."""
     raise problem
+
+
+def is_stray(name: str) -> bool:
+    """Whether a file or folder is not of a data set but left there by a system: hidden ones, ``__MACOSX``.
+
+    Archives made on a Mac hold a hidden copy (``._name.txt``) of every file, or a whole tree of them.
+
+    Examples:
+        >>> [is_stray(name) for name in ("._video1.txt", ".DS_Store", "__MACOSX", "video1.txt")]
+        [True, True, True, False]
+    """
+    return name.startswith(".") or name == "__MACOSX"
+
+
+def text_files_in(folder: Path) -> list[Path]:
+    """Files ``*.txt`` of a folder in any case, sorted by name, without hidden ones."""
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() == ".txt" and not is_stray(path.name))
 
 
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
@@ -111,7 +128,10 @@ def load_document(path: Path) -> Document:
         raise AnnotationError(path, f"cannot be read ({error.strerror})") from error
     if content.startswith(_UTF16_MARKS):
         raise AnnotationError(path, "is UTF-16; save it as UTF-8", line=1)
-    content = content.removeprefix(_UTF8_MARK).replace(b"\r\n", b"\n").replace(b"\r", b"\n").rstrip()
+    content = content.removeprefix(_UTF8_MARK)
+    for line_end in (b"\r\r\n", b"\r\n", b"\r"):  # the first is what a text mode makes of the second
+        content = content.replace(line_end, b"\n")
+    content = content.rstrip()
     if not content:
         raise AnnotationError(path, "is empty")
     _check_text(path, content)
@@ -189,6 +209,7 @@ class Table:
         fields: All columns of the file, in order.
         columns: Name -> (N,) float64 or an Arrow array of N strings, depending on the kind of the field.
         delimiter: Delimiter between fields.
+        rows: (N,) numbers of the rows below the header, where some are left out; None for all.
 
     Examples:
         >>> document = Document(Path("a.csv"), b"name,score\nx,1\ny,3")
@@ -206,6 +227,7 @@ class Table:
     fields: tuple[Field, ...]
     columns: Mapping[str, Any]
     delimiter: str = ","
+    rows: Indices | None = None
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
@@ -217,6 +239,14 @@ class Table:
     def texts(self, name: str) -> pa.Array:
         """Column of N strings, without spaces around them."""
         return self.columns[name]
+
+    def take(self, rows: Indices) -> Table:
+        """The chosen rows; errors name their lines in the file."""
+        columns = {
+            name: column.take(pa.array(rows)) if isinstance(column, pa.Array) else column[rows]
+            for name, column in self.columns.items()
+        }
+        return replace(self, columns=columns, rows=np.arange(len(self))[rows] if self.rows is None else self.rows[rows])
 
     def refuse(self, bad: Bools, name: str, reason: str) -> None:
         """Raise an error for the first row that is True, with its line, field and content.
@@ -231,7 +261,8 @@ class Table:
         """
         if not bad.any():
             return
-        line = self.first_line + int(bad.argmax())
+        row = int(bad.argmax())
+        line = self.first_line + (row if self.rows is None else int(self.rows[row]))
         position = next(i for i, field in enumerate(self.fields) if field.name == name)
         value = split_line(self.document.line(line), delimiter=self.delimiter, quoted=True)[position].strip()
         raise AnnotationError(self.document.path, f"{name} {value!r} {reason}", line=line, field=position + 1)

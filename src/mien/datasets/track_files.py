@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mien.core import Bools, Float64
-from mien.datasets.crop_folders import match_crops
+from mien.core import Bools, Float64, Integers
+from mien.datasets.crop_folders import CropFolders, match_crops, subfolders
 from mien.datasets.frame_samples import FrameSamples
 from mien.datasets.samples import UNKNOWN
 from mien.datasets.text_files import (
@@ -27,7 +28,11 @@ from mien.datasets.text_files import (
     read_action_units,
     read_ratings,
     read_rows,
+    split_line,
+    text_files_in,
 )
+
+_LIST_LEVELS = 2
 
 NOT_RATED = -5.0
 """Value of valence and arousal for a frame that is not rated."""
@@ -54,7 +59,13 @@ class TrackFormat:
 
 
 def read_track_files(
-    files: Sequence[Path], form: TrackFormat, *, dataset: str, split: str, crops: Path | None, on_problem: OnProblem
+    files: Sequence[Path],
+    form: TrackFormat,
+    *,
+    dataset: str,
+    split: str,
+    crops: CropFolders | None,
+    on_problem: OnProblem,
 ) -> FrameSamples:
     """Read the tracks of a split; line i below the header is frame i, counted from 1.
 
@@ -63,7 +74,7 @@ def read_track_files(
         form: Format of the files; all must have the labels of the first.
         dataset: Name of the data set.
         split: Split of the samples.
-        crops: Folder of crops, or None.
+        crops: Folders of crops, or None.
         on_problem: Callback for files that are left out.
 
     Raises:
@@ -166,15 +177,52 @@ def _labels_of(form: TrackFormat, document: Document, edition: Labels | None) ->
 
 
 _LOCATION = r"^(?P<track>.+)/(?P<frame>[0-9]+)\.jpg$"
+_LIST_HEADERS = ("image", "image_location", "filename", "file_id")
 
 
-def load_frame_list(path: str | Path, dataset: str, crops: Path | None) -> FrameSamples:
-    r"""Read a test list: a header, then ``video/00001.jpg`` per line, with or without a comma after it.
+def load_name_list(path: str | Path) -> Table:
+    r"""Read an official list: a header, then a name per line; what follows the first comma of a line is ignored.
+
+    The list of one edition has commas after the names, that of another sample values, the next bare names. Every
+    command reads lists with this function.
+
+    Args:
+        path: Path of the list.
+
+    Returns:
+        One text column, ``image``.
+
+    Raises:
+        AnnotationError: The list is missing, has no header or no rows, or names a row twice.
+
+    Examples:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder, "test.txt")
+        ...     _ = path.write_text("image_location,valence,arousal\nvideo1/00001.jpg,,\nvideo1/00002.jpg,0.1,0.2")
+        ...     load_name_list(path).texts("image").to_pylist()
+        ['video1/00001.jpg', 'video1/00002.jpg']
+    """
+    document = load_document(Path(path))
+    check_list_header(document)
+    lines = document.content.decode().split("\n")[1:]
+    if not lines:
+        raise AnnotationError(document.path, "has a header and no rows", line=1)
+    names = [split_line(line, delimiter=",", quoted=True)[0].strip() for line in lines]
+    table = Table(document, 2, (Field("image", "text"),), {"image": pa.array(names, pa.string())})
+    table.refuse(np.array([not name for name in names]), "image", "names no row")
+    coded = table.texts("image").dictionary_encode().indices.to_numpy()
+    table.refuse(_repeats(coded), "image", "is listed before")
+    return table
+
+
+def load_frame_list(path: str | Path, dataset: str, crops: CropFolders | None) -> FrameSamples:
+    r"""Read a test list of frames, ``video/00001.jpg``; see `load_name_list`.
 
     Args:
         path: Path of the list.
         dataset: Name of the data set.
-        crops: Folder of crops, or None.
+        crops: Folders of crops, or None.
 
     Raises:
         AnnotationError: The list is missing, a name is malformed or occurs twice, or the header is a row.
@@ -188,13 +236,62 @@ def load_frame_list(path: str | Path, dataset: str, crops: Path | None) -> Frame
         >>> samples.tracks, samples.frame.tolist()
         (('video1',), [1, 3])
     """
-    path = Path(path)
-    document = load_document(path)
-    check_list_header(document)
-    # The list of one edition has a comma after every name, the next has bare names. Nothing may follow the comma.
-    bare = Document(path, document.content.replace(b",\n", b"\n").removesuffix(b","))
-    columns = frame_columns(read_rows(bare, [Field("image", "text")]), crops)
-    return FrameSamples(dataset=dataset, split="test", crops=crops, **columns)
+    return FrameSamples(dataset=dataset, split="test", crops=crops, **frame_columns(load_name_list(path), crops))
+
+
+def find_list(folder: Path, wanted: Callable[[Path], bool], title: str) -> Path:
+    """Find the list of frames of a task in the folder or up to two levels below it.
+
+    Files that are no list (names of videos, notes) are passed over.
+
+    Args:
+        folder: Folder of the data set.
+        wanted: Function that says whether the name of a ``.txt`` file fits.
+        title: What is looked for, for messages.
+
+    Raises:
+        AnnotationError: There is none, or several.
+    """
+    named = [path for path in _texts_below(folder) if wanted(path)]
+    lists = [path for path in named if _is_list(path)]
+    if len(lists) > 1:
+        names = ", ".join(path.relative_to(folder).as_posix() for path in lists)
+        raise AnnotationError(lists[1], f"is one of {len(lists)} lists ({title}) instead of the only one: {names}")
+    if not lists:
+        for path in named:
+            if b"/" in load_document(path).content:
+                check_list_header(load_document(path))
+        names = ", ".join(path.relative_to(folder).as_posix() for path in named)
+        other = f"; {names} names no frames (image_location, then video/00001.jpg in each line)" if named else ""
+        raise AnnotationError(folder, f"holds 0 lists ({title}) instead of one{other}")
+    return lists[0]
+
+
+def has_words(path: Path, *words: str) -> bool:
+    """Whether the name of a file holds one of these words, between underscores or spaces, in any case.
+
+    Examples:
+        >>> has_words(Path("CVPR_6th_ABAW_VA_test_set_sample.txt"), "va"), has_words(Path("vacation.txt"), "va")
+        (True, False)
+    """
+    name = "_" + re.sub(r"[\s-]+", "_", path.stem.lower()) + "_"
+    return any(f"_{word}_" in name for word in words)
+
+
+def _texts_below(folder: Path) -> list[Path]:
+    level, found = [folder], []
+    for _ in range(_LIST_LEVELS + 1):
+        found += [path for place in level for path in text_files_in(place)]
+        level = [path for place in level for path in subfolders(place, without_crops=True)]
+    return found
+
+
+def _is_list(path: Path) -> bool:
+    try:
+        check_list_header(load_document(path))
+    except AnnotationError:
+        return False
+    return True
 
 
 def check_list_header(document: Document) -> None:
@@ -203,47 +300,79 @@ def check_list_header(document: Document) -> None:
     The rest of the header is not checked: the one of s-Aff-Wild2 has 5 names for 16 fields.
 
     Raises:
-        AnnotationError: The first name is neither ``image`` nor ``image_location``.
+        AnnotationError: The first name is none that lists have.
     """
     first = document.header()[0].lower()
-    if first not in ("image", "image_location"):
+    if first not in _LIST_HEADERS:
         raise AnnotationError(document.path, f"the header begins with {first!r}, not 'image'", line=1, field=1)
 
 
-def frame_columns(table: Table, crops: Path | None) -> dict[str, Any]:
+def frame_columns(table: Table, crops: CropFolders | None) -> dict[str, Any]:
     """Tracks, frame numbers and crops of the column ``image``, as arguments of `FrameSamples`.
 
+    This is the one place that reads frame names: of annotations, of official lists and of predictions.
+
     Raises:
-        AnnotationError: A name is not of the form ``video/00001.jpg``, or occurs twice.
+        AnnotationError: A name is not of the form ``video/00001.jpg``, counts from 0, or occurs twice.
     """
-    names = table.texts("image")
-    parts = pc.extract_regex(names, _LOCATION)
-    bad = np.asarray(parts.is_null())
-    table.refuse(bad, "image", "is not of the form video/00001.jpg")
+    columns = locate_frames(table)
+    table.refuse(
+        _repeats(columns["track_index"].astype(np.int64) << 32 | columns["frame"]), "image", "is listed before"
+    )
+    has_image, n_crop_frames = match_crops(crops, columns["tracks"], columns["track_index"], columns["frame"])
+    return {**columns, "has_image": has_image, "n_crop_frames": n_crop_frames}
+
+
+def locate_frames(table: Table) -> dict[str, Any]:
+    """Tracks and frame numbers of the column ``image``, repeated rows included.
+
+    Raises:
+        AnnotationError: A name is not of the form ``video/00001.jpg`` or counts from 0.
+    """
+    parts = pc.extract_regex(table.texts("image"), _LOCATION)
+    table.refuse(np.asarray(parts.is_null()), "image", "is not of the form video/00001.jpg")
     number = _numbers(parts.field("frame"))
-    table.refuse((number < 1) | (number > np.iinfo(np.int32).max), "image", "has an impossible frame number")
+    table.refuse(number < 1, "image", "has the impossible frame number 0; frames are counted from 1")
+    table.refuse(number > np.iinfo(np.int32).max, "image", "has an impossible frame number")
     coded = parts.field("track").dictionary_encode()
-    tracks = tuple(coded.dictionary.to_pylist())
-    track_index = coded.indices.to_numpy().astype(np.int32)
-    frame = number.astype(np.int32)
-    table.refuse(_repeats(track_index, frame), "image", "is listed before")
-    has_image, n_crop_frames = match_crops(crops, tracks, track_index, frame)
     return {
-        "tracks": tracks,
-        "track_index": track_index,
-        "frame": frame,
-        "has_image": has_image,
-        "n_crop_frames": n_crop_frames,
+        "tracks": tuple(coded.dictionary.to_pylist()),
+        "track_index": coded.indices.to_numpy().astype(np.int32),
+        "frame": number.astype(np.int32),
     }
+
+
+def first_rows(table: Table) -> tuple[Table, str]:
+    r"""The rows without those that repeat an earlier one in every field, and a sentence on them (or an empty one).
+
+    Rows that name a frame again with other values stay, for `frame_columns` to refuse.
+
+    Examples:
+        >>> document = Document(Path("a.txt"), b"image,valence\nv/00001.jpg,1\nv/00001.jpg,1\nv/00002.jpg,1")
+        >>> table, note = first_rows(read_rows(document, [Field("image", "text"), Field("valence")]))
+        >>> len(table), note
+        (2, '1 line of a.txt repeats an earlier one and is left out')
+    """
+    lines = table.document.content.split(b"\n")[table.first_line - 1 :]
+    seen: set[bytes] = set()
+    kept = np.ones(len(table), dtype=bool)
+    for row, line in enumerate(lines):
+        kept[row] = line not in seen
+        seen.add(line)
+    n = int((~kept).sum())
+    if not n:
+        return table, ""
+    several = f"{n} lines of {table.document.path.name} repeat earlier ones and are"
+    note = f"1 line of {table.document.path.name} repeats an earlier one and is" if n == 1 else several
+    return table.take(np.flatnonzero(kept)), f"{note} left out"
 
 
 def _numbers(texts: pa.Array) -> Float64:
     return np.asarray(pc.cast(texts, pa.float64()).to_numpy())
 
 
-def _repeats(track_index: npt.NDArray[np.int32], frame: npt.NDArray[np.int32]) -> Bools:
-    """(N,) whether the track and frame of a row occurred in an earlier row."""
-    keys = track_index.astype(np.int64) << 32 | frame
+def _repeats(keys: Integers) -> Bools:
+    """(N,) whether the key of a row occurred in an earlier row."""
     first = np.unique(keys, return_index=True)[1]
     repeated = np.ones(len(keys), dtype=bool)
     repeated[first] = False

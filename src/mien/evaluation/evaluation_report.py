@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,10 +12,37 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.core import Float64, Indices, MetricValue
+from mien.datasets import some_names
 from mien.metrics import bootstrap_weights
 
 N_RESAMPLES = 1000
 """Number of bootstrap samples behind each interval."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coverage:
+    """How much of a data set or an official list a predictor has faces for.
+
+    Attributes:
+        n_rows: Number of frames or images.
+        n_with_face: Number of them with a crop or a detected face.
+        n_tracks: Number of tracks.
+        without_face: Tracks without any face, for which nothing can be predicted.
+
+    Examples:
+        >>> print(Coverage(n_rows=40, n_with_face=30, n_tracks=3, without_face=("video2",)))
+        30 of 40 rows (75.0 %) have a face, 2 of 3 tracks; none in video2
+    """
+
+    n_rows: int
+    n_with_face: int
+    n_tracks: int
+    without_face: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        share = f"{self.n_with_face} of {self.n_rows} rows ({self.n_with_face / max(self.n_rows, 1):.1%}) have a face"
+        seen = f"{share}, {self.n_tracks - len(self.without_face)} of {self.n_tracks} tracks".replace("%)", " %)")
+        return f"{seen}; none in {some_names(self.without_face)}" if self.without_face else seen
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +58,8 @@ class Report:
         dropped: Reason -> number of rows that were left out.
         metrics: Metrics with 95 % bootstrap intervals.
         command: Command line that gives the report again; empty if it came from Python.
+        coverage: Frames and tracks with a face; None where the predictor reads no faces.
+        notes: Sentences for the user, such as columns that no model predicts.
     """
 
     protocol: str
@@ -40,10 +70,15 @@ class Report:
     dropped: dict[str, int]
     metrics: tuple[MetricValue, ...]
     command: str = ""
+    coverage: Coverage | None = None
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """The report as lists, dicts and numbers."""
-        return asdict(self)
+        """The report as lists, dicts and numbers; a value that is not defined is None."""
+        report = asdict(self)
+        for metric in report["metrics"]:
+            metric |= {key: None for key in ("value", "low", "high") if not math.isfinite(metric[key])}
+        return report
 
     def card_metrics(self) -> tuple[MetricValue, ...]:
         """The metrics as a bundle's card keeps them, to four digits."""

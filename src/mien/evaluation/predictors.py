@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mien.affect import Analyzer, compound_scores, fill_gaps
-from mien.core import Bools, ConfigError, Float32, Float64, Floats, Image, InputError, Int64, Integers
-from mien.datasets import AnnotationError, ClipSamples, FrameSamples, ImageSamples, frame_columns
+from mien.core import Bools, ConfigError, DatasetError, Float32, Float64, Floats, Image, InputError, Int64, Integers
+from mien.datasets import CROP_FOLDERS, AnnotationError, ClipSamples, FrameSamples, ImageSamples, frame_columns
+from mien.evaluation.challenge.image_names import ImageNames
 from mien.evaluation.challenge.predictions import KEY, Predictions, read_predictions
 from mien.evaluation.challenge.submission_formats import SubmissionFormat
 from mien.media import cut_box, load_image
@@ -89,12 +90,19 @@ class PredictionFile:
         return predictions.values[rows]
 
     def predict_images(self, task_format: SubmissionFormat, samples: ImageSamples) -> Float64:
-        """Predictions by image name as the data set writes it.
+        """Predictions by the path of the image as the data set writes it; see `ImageNames`.
 
         Raises:
             InputError: The file does not have this format, or an image has no row or several.
         """
-        return self._by_name(task_format, samples.names)
+        predictions = self._read(task_format)
+        known = predictions.names.to_pylist()
+        row_of = {name: row for row, name in enumerate(known)}
+        names = ImageNames(known, self._path, samples.folder)
+        found = [names.find(name) for name in samples.names]
+        self._check(np.array([name is None for name in found]), lambda row: samples.names[row])
+        chosen: Float64 = predictions.values[[row_of[name] for name in found if name is not None]]
+        return chosen
 
     def predict_clips(self, task_format: SubmissionFormat, samples: ClipSamples) -> Float64:
         """Predictions by the name of the clip, which is text: ``00001`` is not 1.
@@ -102,16 +110,25 @@ class PredictionFile:
         Raises:
             InputError: The file does not have this format, or a clip has no row or several.
         """
-        return self._by_name(task_format, samples.names)
-
-    def _by_name(self, task_format: SubmissionFormat, names: Sequence[str]) -> Float64:
-        predictions: Predictions = read_predictions(task_format, self._path)
-        if pc.count_distinct(predictions.names).as_py() < len(predictions):
-            raise InputError(f"{self._path} names a row twice; keep one row for each {KEY}")
-        rows = pc.index_in(pa.array(names, pa.string()), value_set=predictions.names)
-        self._check(np.asarray(rows.is_null()), lambda row: names[row])
+        predictions = self._read(task_format)
+        rows = pc.index_in(pa.array(samples.names, pa.string()), value_set=predictions.names)
+        missing = np.asarray(rows.is_null())
+        bare = set(predictions.names.to_pylist())
+        lost = [name for name in itertools.compress(samples.names, missing) if name.lstrip("0") in bare]
+        if lost:
+            raise InputError(
+                f"{self._path} has {lost[0].lstrip('0')} where {lost[0]} is annotated: names are text, and a program"
+                " took the zeros away"
+            )
+        self._check(missing, lambda row: samples.names[row])
         chosen: Float64 = predictions.values[rows.to_numpy()]
         return chosen
+
+    def _read(self, task_format: SubmissionFormat) -> Predictions:
+        predictions = read_predictions(task_format, self._path)
+        if pc.count_distinct(predictions.names).as_py() < len(predictions):
+            raise InputError(f"{self._path} names a row twice; keep one row for each {KEY}")
+        return predictions
 
     def _check(self, missing: Bools, name_of: Naming) -> None:
         if missing.any():
@@ -132,8 +149,8 @@ class Naming(Protocol):
 class BundleOnCrops:
     """A predictor from a bundle on the data set's own crops, frame by frame and without smoothing.
 
-    Frames without a crop are interpolated within their track. Action units count as present from
-    `mien.metrics.OFFICIAL_THRESHOLD` on; `TablePredictor` takes other thresholds.
+    Frames without a crop are interpolated within their track; a track without any crop is left out. Action units count
+    as present from `mien.metrics.OFFICIAL_THRESHOLD` on; `TablePredictor` takes other thresholds.
 
     Args:
         analyzer: Analyzer of the bundle.
@@ -141,6 +158,7 @@ class BundleOnCrops:
 
     def __init__(self, analyzer: Analyzer) -> None:
         self._analyzer = analyzer
+        self._absent: dict[str, None] = {}
 
     @property
     def name(self) -> str:
@@ -155,20 +173,33 @@ class BundleOnCrops:
     def predict_frames(self, task_format: SubmissionFormat, samples: FrameSamples) -> Float64:
         """Predictions for every frame of the tracks.
 
+        A track without a crop is NaN.
+
         Raises:
-            ConfigError: The samples have no crops, or the bundle lacks what the task needs.
+            ConfigError: The bundle lacks what the task needs.
+            DatasetError: No row has a crop.
             InputError: A crop cannot be read.
         """
+        if not samples.has_image.any():
+            raise no_crops(samples)
         labels = samples.expression_labels, samples.action_unit_labels
-        result = np.zeros((len(samples), len(task_format.fields)))
+        result = np.full((len(samples), len(task_format.fields)), np.nan)
         for _, rows in samples.track_rows():
             with_crop = rows[samples.has_image[rows]]
             if not len(with_crop):
                 continue
-            raw = self._raw(task_format, labels, [samples.image_path(int(row)) for row in with_crop])
+            raw = self._raw(task_format, labels, map(Path, samples.image_files(with_crop)))
             dense = fill_gaps(samples.frame[with_crop], raw, samples.frame[rows])
             result[rows] = _decode(task_format, dense)
         return result
+
+    def frames_with_face(self, task_format: SubmissionFormat, samples: FrameSamples) -> Bools:  # noqa: ARG002 - as `TablePredictor`
+        """(N,) frames with a crop."""
+        return samples.has_image
+
+    def missing(self, task_format: SubmissionFormat) -> tuple[str, ...]:  # noqa: ARG002 - as `TablePredictor`
+        """Labels of what was predicted so far that the bundle does not know; they count as 0 throughout."""
+        return tuple(self._absent)
 
     def predict_images(self, task_format: SubmissionFormat, samples: ImageSamples) -> Float64:
         """Predictions for every image, cut to its face box if the annotations give one, else whole.
@@ -212,14 +243,28 @@ class BundleOnCrops:
         expressions, units = labels
         columns: list[Floats] = []
         if task_format.name in ("va", "mtl"):
+            if len(faces) and not np.isfinite(faces.valence).any():
+                raise ConfigError("the bundle predicts no valence and arousal")
             columns += [faces.valence[:, None], faces.arousal[:, None]]
         if task_format.name == "ce":
             columns.append(compound_scores(faces.expression, faces.expression_labels))
         elif expressions:
             columns.append(_by_label(faces.expression, faces.expression_labels, expressions))
+            self._absent |= dict.fromkeys(name for name in expressions if name not in faces.expression_labels)
         if units:
             columns.append(_by_label(faces.action_units, faces.action_unit_labels, units))
+            self._absent |= dict.fromkeys(name for name in units if name not in faces.action_unit_labels)
         return np.concatenate(columns, axis=1).astype(np.float64)
+
+
+def no_crops(samples: FrameSamples) -> DatasetError:
+    """The error that a data set has no crop of any of its frames, so that there is nothing to predict from."""
+    where = "" if samples.crops is None else f" in {samples.crops}"
+    return DatasetError(
+        f"{samples.dataset}, {samples.split}: none of {len(samples)} frames of {len(samples.tracks)} tracks has a"
+        f" crop{where}, so there is nothing to predict from; put {' or '.join(CROP_FOLDERS)} into the folder of the"
+        " data set"
+    )
 
 
 def _decode(task_format: SubmissionFormat, raw: Float64) -> Float64:

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from mien.affect import Analyzer
 from mien.core import INTENSITY_LABELS, BundleKind, ConfigError, ModelError
+from mien.datasets import CropFolders
 from mien.evaluation.challenge.clip_head_predictions import HeadsOnFeatures
 from mien.evaluation.challenge.crop_scores import BundleOnCropFolder
 from mien.evaluation.challenge.ensembles import TablePredictor
@@ -70,7 +71,7 @@ def create_predictor(
     task_format: SubmissionFormat,
     *,
     features: Sequence[str | Path] = (),
-    crops: Path | None = None,
+    crops: CropFolders | None = None,
     post_processing: PostProcessing | None = None,
 ) -> Predictor:
     """The predictor of a challenge's task.
@@ -80,7 +81,7 @@ def create_predictor(
             or several; a bundle (name, folder or analyzer); a predictor, which is returned unchanged.
         task_format: Format of the task.
         features: Folders of feature shards that heads read.
-        crops: Folder of official crops for a bundle that is smoothed or thresholded.
+        crops: Folders of official crops for a bundle that is smoothed or thresholded.
         post_processing: Smoothing, thresholds and weights; None for none.
 
     Raises:
@@ -142,7 +143,9 @@ def _heads(
     return HeadsOnFeatures(paths, features, weights=post.weights)
 
 
-def _bundle(analyzer: Analyzer, task_format: SubmissionFormat, crops: Path | None, post: PostProcessing) -> Predictor:
+def _bundle(
+    analyzer: Analyzer, task_format: SubmissionFormat, crops: CropFolders | None, post: PostProcessing
+) -> Predictor:
     if not post.decides:
         return BundleOnCrops(analyzer)
     if crops is None:
@@ -154,7 +157,7 @@ def _bundle(analyzer: Analyzer, task_format: SubmissionFormat, crops: Path | Non
 
 
 def bundle_on_crops(
-    analyzer: Analyzer, task_format: SubmissionFormat, crops: Path, post: PostProcessing
+    analyzer: Analyzer, task_format: SubmissionFormat, crops: CropFolders | Path, post: PostProcessing
 ) -> TablePredictor:
     """A bundle on a folder of crops, smoothed and thresholded.
 

@@ -152,8 +152,9 @@ def search_thresholds_on(task: str, data: str | Path, tables: TablePredictor, sp
     decoder = next((each for each in tables.decoders(task_format) if each.task == "au"), None)
     if decoder is None:
         raise ConfigError(f"{task} has no action units; thresholds are searched for au and mtl")
-    valid = samples.valid_action_units
-    found = search_thresholds(samples.action_units[valid], tables.scores(task_format, decoder, samples)[valid])
+    scores = tables.scores(task_format, decoder, samples)
+    valid = samples.valid_action_units & np.isfinite(scores).all(axis=1)
+    found = search_thresholds(samples.action_units[valid], scores[valid])
     return replace(found, labels=tuple(samples.action_unit_labels))
 
 
@@ -235,11 +236,12 @@ def choose_compound_model(
     samples = cast("FrameSamples", load_dataset("cexpr", data, "test"))
     task_format = PREDICTION_FORMATS["ce"]
     classes = {
-        str(folder): TablePredictor([folder], smoothing=filters)
-        .predict_frames(task_format, samples)[:, 0]
-        .astype(np.intp)
+        str(folder): TablePredictor([folder], smoothing=filters).predict_frames(task_format, samples)[:, 0]
         for folder in models
     }
+    # Videos in which a model found no face have no class; the others are compared.
+    seen = np.isfinite(list(classes.values())).all(axis=0)
+    classes = {folder: values[seen].astype(np.intp) for folder, values in classes.items()}
     divergences = choose_by_frequencies(classes)[1]
     return dict(sorted(divergences.items(), key=lambda item: item[1]))
 
@@ -265,12 +267,14 @@ def _positives(task: str, samples: FrameSamples) -> tuple[Sequence[str], list[in
 
 def _score(task: str, samples: FrameSamples, values: Float64) -> float:
     """The challenge's score of one task; action units are present from the official threshold on."""
+    seen = np.isfinite(values).all(axis=1)  # a track without any face has no scores
     if task == "va":
-        return p_va(samples.valence_arousal, values, samples.valid_valence_arousal)
+        return p_va(samples.valence_arousal, values, samples.valid_valence_arousal & seen)
     if task == "expr":
         n_classes = len(samples.expression_labels)
-        return p_expr(samples.expression, values.argmax(axis=1), samples.valid_expression, n_classes=n_classes)
-    return p_au(samples.action_units, (values >= OFFICIAL_THRESHOLD).astype(np.int8), samples.valid_action_units)
+        return p_expr(samples.expression, values.argmax(axis=1), samples.valid_expression & seen, n_classes=n_classes)
+    present = (values >= OFFICIAL_THRESHOLD).astype(np.int8)
+    return p_au(samples.action_units, present, samples.valid_action_units & seen)
 
 
 def _search_emotions(task: str, data: str | Path, models: Sequence[str | Path], split: str) -> dict[str, BlendSearch]:

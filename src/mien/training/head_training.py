@@ -13,6 +13,7 @@ from typing import cast
 import numpy as np
 
 from mien.core import HEAD_VERSION, INTENSITY_LABELS, ConfigError, HeadInput, HeadSpec, IntensityTask, ModelSpec
+from mien.datasets import find_crops
 from mien.inference import Bundle, load_bundle
 from mien.results import FeatureInfo
 from mien.training.data.batch_loader import clean_inputs
@@ -45,7 +46,6 @@ from mien.training.recipes.recipe import Recipe
 logger = logging.getLogger(__name__)
 
 _N_PARITY = 64
-_CROP_FOLDERS = ("cropped_aligned", "cropped")
 
 
 def train_head(
@@ -94,8 +94,7 @@ def train_head(
         return _write_clip_head(out, graph, made, _Trained(recipe, trainer, training_data, gap, compute))
     trained = _Trained(recipe, trainer, training_data, gap, compute)
     spec = _write_merged(out, graph, backbone, trained)
-    has_crops = any((data / name).is_dir() for name in _CROP_FOLDERS)
-    protocols = training_data.card.protocols if has_crops and not is_refit(recipe) else ()
+    protocols = training_data.card.protocols if find_crops(data, None) is not None and not is_refit(recipe) else ()
     return evaluate_bundle(out, data, spec, protocols)
 
 

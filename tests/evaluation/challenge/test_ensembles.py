@@ -74,10 +74,36 @@ def test_smoothing_counts_frames_or_positions_in_the_list(tmp_path: Path) -> Non
         assert tuned.predict_frames(PREDICTION_FORMATS["mtl"], samples)[:, 0] == pytest.approx(expected, abs=1e-6)
 
 
-def test_a_track_without_any_face_is_zero(tmp_path: Path) -> None:
+def test_a_track_without_any_face_has_no_prediction_and_is_left_out_of_the_score(tmp_path: Path) -> None:
+    nobody = table_faces([0.0])[:0]
+    seen = [table_faces([value]) for value in (0.1, 0.5)]
+    tables = write_tables(tmp_path / "tables", {"v": seen, "w": [nobody] * 2})
+    data = write_va_tree(tmp_path, {"v": [0.1, 0.5], "w": [0.9, -0.9]})
+    samples = load_affwild2_va(data, "valid")
+    values = TablePredictor([tables]).predict_frames(PREDICTION_FORMATS["va"], samples)
+    assert np.isnan(values).all(axis=1).tolist() == [False, False, True, True]
+    report = challenges.evaluate_va(TablePredictor([tables]), data)
+    assert report.dropped["in tracks without a face"] == 2
+    assert report.metrics[1].n == 2
+    assert report.metrics[1].value == pytest.approx(1, abs=1e-6)
+    assert str(report.coverage) == "2 of 4 rows (50.0 %) have a face, 1 of 2 tracks; none in w"
+
+
+def test_tables_without_any_face_give_no_number(tmp_path: Path) -> None:
     tables = write_tables(tmp_path / "tables", {"v": [table_faces([0.0])[:0]] * 2})
-    samples = load_affwild2_va(write_va_tree(tmp_path, {"v": [0] * 2}), "valid")
-    assert TablePredictor([tables]).predict_frames(PREDICTION_FORMATS["va"], samples).tolist() == [[0, 0], [0, 0]]
+    with pytest.raises(InputError, match="no face in any table"):
+        challenges.evaluate_va(TablePredictor([tables]), write_va_tree(tmp_path, {"v": [0] * 2}))
+
+
+def test_the_weight_of_a_model_without_a_face_goes_to_the_others(tmp_path: Path) -> None:
+    nobody = table_faces([0.0])[:0]
+    blind = write_tables(tmp_path / "blind", {"v": [nobody] * 2, "w": [table_faces([0.0])]})
+    seeing = write_tables(tmp_path / "seeing", {"v": [table_faces([0.4])] * 2, "w": [table_faces([0.4])]})
+    samples = load_affwild2_va(write_va_tree(tmp_path, {"v": [0] * 2, "w": [0]}), "valid")
+    for weights in ({}, {"va": (1.0, 0.0)}):
+        blend = TablePredictor([blind, seeing], weights=weights)
+        values = blend.predict_frames(PREDICTION_FORMATS["va"], samples)[:, 0]
+        assert values == pytest.approx([0.4, 0.4, 0.0 if weights else 0.2], abs=1e-6)
 
 
 def test_what_tables_do_not_predict(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from mien.cli.main import say
 from mien.cli.research.blend_options import blend_options, parse_thresholds, parse_weights
 
 if TYPE_CHECKING:
-    from mien.evaluation import PostProcessing, Report, ThresholdSearch
+    from mien.evaluation import PostProcessing, Report, TablePredictor
 
 
 @click.command(short_help="Measure a bundle or predictions by a named protocol.")
@@ -55,7 +55,7 @@ def evaluate(
     Predictions or a bundle by the metric of a challenge, resampling whole
     videos: va, expr, au, mtl, lsd, ce, emi, eri, affectnet
     """  # noqa: D301 - \b is click's mark for text that it must not rewrap
-    from mien.evaluation import PostProcessing
+    from mien.evaluation import PostProcessing, search_thresholds_on
     from mien.evaluation import evaluate as evaluate_protocol
     from mien.inference import find_bundle
 
@@ -68,6 +68,7 @@ def evaluate(
         thresholds=parse_thresholds(given["thresholds"]),
         weights=parse_weights(given["weights"]),
     )
+    tables = _tables(protocol, predictions, post) if search_thresholds else None
     report = evaluate_protocol(
         protocol,
         subject,
@@ -79,7 +80,7 @@ def evaluate(
     )
     options = {"data": data, "split": split, "landmark_model": landmark_model} | given
     report = replace(report, command=_command(protocol, options, search_thresholds=search_thresholds))
-    tuned = _search(protocol, data, predictions, post, split) if search_thresholds else None
+    tuned = None if tables is None else search_thresholds_on(protocol, data, tables, split or "valid")
     if as_json:
         tuning = {} if tuned is None else {"threshold_search": asdict(tuned) | {"note": tuned.note}}
         click.echo(json.dumps(report.to_json() | tuning, indent=1))
@@ -117,23 +118,25 @@ def _command(protocol: str, options: dict[str, Any], *, search_thresholds: bool)
     return shlex.join([*words, *(["--search-thresholds"] if search_thresholds else [])])
 
 
-def _search(
-    protocol: str, data: Path, predictions: tuple[Path, ...], post: PostProcessing, split: str | None
-) -> ThresholdSearch:
-    from mien.evaluation import PREDICTION_FORMATS, TablePredictor, create_predictor, search_thresholds_on
+def _tables(protocol: str, predictions: tuple[Path, ...], post: PostProcessing) -> TablePredictor:
+    from mien.evaluation import PREDICTION_FORMATS, TablePredictor, create_predictor
 
     predictor = (
         create_predictor(predictions, PREDICTION_FORMATS[protocol], post_processing=post) if predictions else None
     )
     if not isinstance(predictor, TablePredictor):
         raise click.UsageError("--search-thresholds needs folders of affect tables as --predictions")
-    return search_thresholds_on(protocol, data, predictor, split or "valid")
+    return predictor
 
 
 def _print(report: Report, kind: str) -> None:
     dropped = ", ".join(f"{n} {reason}" for reason, n in report.dropped.items()) or "none"
     say(f"{report.data}, {report.n_rows} rows (left out: {dropped})")
     say(f"{kind} {report.predictor} {report.digest[:12]}")
+    if report.coverage is not None:
+        say(f"coverage: {report.coverage}")
+    for note in report.notes:
+        say(f"note: {note}")
     width = max(len(metric.name) for metric in report.metrics)
     for m in report.metrics:
         say(f"{m.name:{width}}  {m.value:.4f}  [{m.low:.4f}, {m.high:.4f}]  n={m.n}")

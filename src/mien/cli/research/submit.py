@@ -17,7 +17,10 @@ from mien.cli.research.blend_options import blend_options, parse_thresholds, par
 @click.option("--list", "list_path", required=True, type=click.Path(path_type=Path), help="Official list of rows.")
 @click.option("--model", metavar="NAME", help="Bundle, or its folder, that runs on --crops. [default: mien-light]")
 @click.option(
-    "--crops", type=click.Path(path_type=Path), metavar="DIR", help="Folder of official crops, <track>/00001.jpg."
+    "--crops",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder of official crops, <track>/00001.jpg, or of the data set.",
 )
 @click.option(
     "--predictions",
@@ -66,5 +69,7 @@ def submit(task: str, list_path: Path, out: Path | None, validate: Path | None, 
     )
     for message in done.messages:
         say(f"note: {message}", err=True)
+    if done.coverage is not None:
+        say(f"coverage: {done.coverage}")
     filled = "" if heads else f", {done.n_filled} of them without a face"
     say(f"wrote {out}: {done.n_rows} rows{filled}")

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from mien.core import ACTION_UNITS_8, ACTION_UNITS_12, EXPRESSION_ORDERS
-from mien.datasets.crop_folders import CROP_FOLDERS, find_crops
+from mien.datasets.crop_folders import find_crops, subfolders
 from mien.datasets.frame_samples import FrameSamples
 from mien.datasets.samples import UNKNOWN
 from mien.datasets.text_files import (
@@ -21,20 +22,26 @@ from mien.datasets.text_files import (
     read_ratings,
     read_rows,
     refuse,
+    text_files_in,
 )
 from mien.datasets.track_files import (
     NOT_RATED,
     TrackFormat,
     action_unit_format,
-    check_list_header,
     expression_format,
+    find_list,
+    first_rows,
     frame_columns,
+    has_words,
     load_frame_list,
     read_track_files,
     valence_arousal_format,
 )
 
-_SPLITS = {"train": ("train_set", "training_set"), "valid": ("validation_set",)}
+_SPLITS = {
+    "train": ("train_set", "training_set", "train", "training"),
+    "valid": ("validation_set", "valid_set", "val_set", "validation", "valid", "val"),
+}
 
 
 @dataclass(frozen=True)
@@ -43,33 +50,40 @@ class _Task:
 
     Attributes:
         name: Name of the data set.
-        code: Task code in the names of test lists.
-        folders: Spellings of the task's folder, in lower case.
+        words: Words for the task in the names of test lists, in lower case with underscores.
+        folders: Spellings of the task's folder, in lower case with underscores.
         form: Format of its files.
     """
 
     name: str
-    code: str
+    words: tuple[str, ...]
     folders: tuple[str, ...]
     form: TrackFormat
 
 
 _VA = _Task(
     name="affwild2-va",
-    code="VA",
-    folders=("va_estimation_challenge", "va_set"),
+    words=("va", "valence_arousal"),
+    folders=("va_estimation_challenge", "valence_arousal_estimation_challenge", "va_challenge", "va_set"),
     form=valence_arousal_format(),
 )
 _EXPR = _Task(
     name="affwild2-expr",
-    code="EXPR",
-    folders=("expr_recognition_challenge", "expr_classification_challenge", "expr_set"),
+    words=("expr", "expression"),
+    folders=(
+        "expr_recognition_challenge",
+        "expr_classification_challenge",
+        "expression_recognition_challenge",
+        "expression_classification_challenge",
+        "expr_challenge",
+        "expr_set",
+    ),
     form=expression_format({EXPRESSION_ORDERS[name]: EXPRESSION_ORDERS[name] for name in ("affwild2_8", "affwild2_7")}),
 )
 _AU = _Task(
     name="affwild2-au",
-    code="AU",
-    folders=("au_detection_challenge", "au_set"),
+    words=("au", "action_unit"),
+    folders=("au_detection_challenge", "action_unit_detection_challenge", "au_challenge", "au_set"),
     form=action_unit_format((ACTION_UNITS_12, ACTION_UNITS_8)),
 )
 
@@ -142,8 +156,7 @@ def _load(task: _Task, folder: Path, split: str, crops: str | None, on_problem: 
     if split == "test":
         return load_frame_list(_find_test_list(task, folder), task.name, images)
     place = _find_split(task, folder, split)
-    # Archives made on a Mac hold a hidden copy ("._name.txt") of every file.
-    files = sorted(path for path in place.glob("*.txt") if not path.name.startswith("."))
+    files = text_files_in(place)
     if not files:
         raise AnnotationError(place, "holds no annotation files (*.txt)")
     return read_track_files(files, task.form, dataset=task.name, split=split, crops=images, on_problem=on_problem)
@@ -152,7 +165,7 @@ def _load(task: _Task, folder: Path, split: str, crops: str | None, on_problem: 
 def _find_split(task: _Task, folder: Path, split: str) -> Path:
     """Find the folder of a split below the task's folder, in any known spelling."""
     places = _find_task(task, folder)
-    found = [path for place in places for path in _subfolders(place) if path.name.lower() in _SPLITS.get(split, ())]
+    found = [path for place in places for path in subfolders(place) if _spelled(path) in _SPLITS.get(split, ())]
     if not found:
         wanted = " or ".join(_SPLITS.get(split, ())) or "a known split (train, valid, test)"
         raise AnnotationError(places[0], f"holds no folder {wanted} (upper or lower case) for {split!r}")
@@ -163,40 +176,48 @@ def _find_split(task: _Task, folder: Path, split: str) -> Path:
 
 def _find_task(task: _Task, folder: Path) -> list[Path]:
     """Find the task's folders in the given one or up to two levels below it, where archives unpack."""
+    if not folder.is_dir():
+        raise AnnotationError(folder, "no such folder")
     level = [folder]
     for _ in range(3):
-        below = [path for place in level for path in _subfolders(place)]
-        found = [path for path in (*level, *below) if path.name.lower() in task.folders]
+        below = [path for place in level for path in subfolders(place, without_crops=True)]
+        found = [path for path in (*level, *below) if _spelled(path) in task.folders]
         if found:
-            return found
-        level = [path for path in below if not path.name.lower().startswith(CROP_FOLDERS[1])]
+            # Some archives hold the folder in one of its own name.
+            return [path for place in found for path in _same_inside(place, task) or [place]]
+        level = below
     raise AnnotationError(folder, f"holds no folder {' or '.join(task.folders)} (upper or lower case)")
 
 
+def _same_inside(place: Path, task: _Task) -> list[Path]:
+    return [path for path in subfolders(place) if _spelled(path) in task.folders]
+
+
+def _spelled(path: Path) -> str:
+    return path.name.lower().replace(" ", "_").replace("-", "_")
+
+
 def _find_test_list(task: _Task, folder: Path) -> Path:
-    """Find the single list ``*_VA_*test*.txt`` (or EXPR, AU) in the folder or one level below it."""
-    places = [folder, *_subfolders(folder)]
-    found = [
-        path
-        for place in places
-        if not place.name.startswith(CROP_FOLDERS[1])
-        for path in sorted(place.glob("*.txt"))
-        if "test" in path.stem.lower() and task.code in path.stem.upper().split("_")
-    ]
-    if len(found) != 1:
-        raise AnnotationError(folder, f"holds {len(found)} test lists (*_{task.code}_*test*.txt) instead of one")
-    return found[0]
-
-
-def _subfolders(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise AnnotationError(folder, "no such folder")
-    return sorted(path for path in folder.iterdir() if path.is_dir())
+    """Find the single list ``*_VA_*test*.txt`` (or EXPR, AU) in the folder or up to two levels below it."""
+    return find_list(
+        folder,
+        lambda path: "test" in path.stem.lower() and has_words(path, *task.words),
+        f"*_{task.words[0].upper()}_*test*.txt",
+    )
 
 
 NAME = "affwild2-mtl"
 
-_FILES = {"train": "training_set_annotations.txt", "valid": "validation_set_annotations.txt"}
+_FILES = {
+    "train": re.compile(r"(^|_)train(ing)?_set|^train(ing)?(_|$)"),
+    "valid": re.compile(r"(^|_)val(id(ation)?)?_set|^val(id(ation)?)?(_|$)"),
+    "test": re.compile(r"test"),
+}
+_OFFICIAL = {
+    "train": "training_set_annotations.txt",
+    "valid": "validation_set_annotations.txt",
+    "test": "*test*.txt",
+}
 _FIELDS = (
     Field("image", "text"),
     Field("valence"),
@@ -210,7 +231,7 @@ def load_affwild2_mtl(folder: str | Path, split: str, *, crops: str | None = Non
     """All three tasks of every listed frame, each with its own mask; rows keep the order of the list.
 
     Args:
-        folder: Folder that holds the lists and the crops.
+        folder: Folder that holds the crops, and the lists in itself or up to two levels below.
         split: ``"train"``, ``"valid"``, or ``"test"`` (the single ``*test*.txt``, names only).
         crops: Name of the folder of crops; None takes ``cropped_aligned``, else ``cropped``, else none.
 
@@ -229,10 +250,11 @@ def load_affwild2_mtl(folder: str | Path, split: str, *, crops: str | None = Non
     folder = Path(folder)
     images = find_crops(folder, crops)
     if split not in _FILES:
-        return load_frame_list(_find_mtl_test_list(folder, split), NAME, images)
-    document = load_document(folder / _FILES[split])
-    check_list_header(document)
-    table = read_rows(document, _FIELDS)
+        raise AnnotationError(folder, f"s-Aff-Wild2 has the splits {', '.join(_FILES)}, not {split!r}")
+    path = find_list(folder, lambda each: _is_mtl_list(each, split), _OFFICIAL[split])
+    if split == "test":
+        return load_frame_list(path, NAME, images)
+    table, remark = first_rows(read_rows(load_document(path), _FIELDS))
     labels = EXPRESSION_ORDERS["affwild2_8"]
     return FrameSamples(
         dataset=NAME,
@@ -243,12 +265,14 @@ def load_affwild2_mtl(folder: str | Path, split: str, *, crops: str | None = Non
         expression_labels=labels,
         action_unit_labels=ACTION_UNITS_12,
         crops=images,
+        remarks=(remark,) if remark else (),
         **frame_columns(table, images),
     )
 
 
-def _find_mtl_test_list(folder: Path, split: str) -> Path:
-    found = sorted(path for path in folder.glob("*.txt") if split == "test" and "test" in path.stem.lower())
-    if len(found) != 1:
-        raise AnnotationError(folder, f"holds {len(found)} lists for {split!r} (*test*.txt) instead of one")
-    return found[0]
+def _is_mtl_list(path: Path, split: str) -> bool:
+    """Whether a file is named like the list of a split: ``training_set_annotations.txt``, ``MTL_.../train_set.txt``."""
+    if has_words(path, *_VA.words, *_EXPR.words, *_AU.words, "ce"):
+        return False
+    spelled = path.stem.lower().replace(" ", "_")
+    return bool(_FILES[split].search(spelled)) and ("test" in spelled) == (split == "test")

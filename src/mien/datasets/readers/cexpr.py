@@ -8,8 +8,8 @@ from pathlib import Path
 from mien.core import COMPOUND_EXPRESSIONS
 from mien.datasets.crop_folders import find_crops
 from mien.datasets.frame_samples import FrameSamples
-from mien.datasets.text_files import AnnotationError, OnProblem, refuse
-from mien.datasets.track_files import expression_format, load_frame_list, read_track_files
+from mien.datasets.text_files import AnnotationError, OnProblem, refuse, text_files_in
+from mien.datasets.track_files import expression_format, find_list, has_words, load_frame_list, read_track_files
 
 _NAME = "cexpr"
 
@@ -45,13 +45,16 @@ def load_cexpr(
     folder = Path(folder)
     images = find_crops(folder, crops)
     if split == "test":
-        lists = sorted(path for path in folder.glob("*.txt") if not path.name.startswith("."))
-        if len(lists) != 1:
-            raise AnnotationError(folder, f"holds {len(lists)} lists of frames (*.txt) instead of one")
-        return load_frame_list(lists[0], _NAME, images)
+        return load_frame_list(find_list(folder, _may_be_list, "*test*.txt"), _NAME, images)
     if split != "train":
         raise AnnotationError(folder, f"C-EXPR-DB has the splits test and, re-annotated, train, not {split!r}")
-    files = sorted((folder / "annotations").glob("[!.]*.txt"))
+    place = folder / "annotations"
+    files = text_files_in(place) if place.is_dir() else []
     if not files:
-        raise AnnotationError(folder / "annotations", "holds no annotation files (*.txt)")
+        raise AnnotationError(place, "holds no annotation files (*.txt)")
     return read_track_files(files, _FORM, dataset=_NAME, split=split, crops=images, on_problem=on_problem)
+
+
+def _may_be_list(path: Path) -> bool:
+    """Whether a text file is neither an annotation of one video nor the list of another task."""
+    return path.parent.name.lower() != "annotations" and not has_words(path, "va", "expr", "au", "mtl")

@@ -11,28 +11,34 @@ import numpy as np
 
 from mien.affect import Analyzer
 from mien.core import Faces, Float64, InputError
-from mien.datasets import crop_files
+from mien.datasets import AnnotationError, CropFolders, crop_files, crops_at
 from mien.evaluation.challenge.table_scores import VideoScores
 
 _CROPS_A_BATCH = 64
 
 
 class BundleOnCropFolder:
-    """A model of `TablePredictor`: a bundle and a folder of crops, ``<track>/00001.jpg``, or of single images.
+    """A model of `TablePredictor`: a bundle and folders of crops, ``<track>/00001.jpg``, or of single images.
 
     Args:
         analyzer: Analyzer of the bundle.
-        folder: Folder of the crops.
+        crops: Folders of the crops; of a path, all that it stands for (`mien.datasets.crops_at`).
 
     Raises:
         InputError: There is no such folder.
     """
 
-    def __init__(self, analyzer: Analyzer, folder: Path) -> None:
-        if not folder.is_dir():
-            raise InputError(f"{folder}: no such folder; name the one that holds <track>/00001.jpg")
-        self.folder = folder
+    def __init__(self, analyzer: Analyzer, crops: CropFolders | Path) -> None:
+        try:
+            self.crops = crops_at(crops) if isinstance(crops, Path) else crops
+        except AnnotationError as error:
+            raise InputError(str(error)) from error
         self._analyzer = analyzer
+
+    @property
+    def place(self) -> str:
+        """The folders of crops, for messages."""
+        return str(self.crops)
 
     @property
     def name(self) -> str:
@@ -45,7 +51,7 @@ class BundleOnCropFolder:
 
     def videos(self, columns: Sequence[str], *, per_frame: bool) -> Mapping[str, VideoScores]:
         """Track -> its scores, predicted at first use; a track without a crop has no row."""
-        return _CropVideos(self._analyzer, self.folder, columns, per_frame=per_frame)
+        return _CropVideos(self._analyzer, self.crops, columns, per_frame=per_frame)
 
     def missing(self, columns: Sequence[str], videos: Mapping[str, VideoScores]) -> tuple[str, ...]:  # noqa: ARG002 - tables need the videos
         """Columns that the bundle does not predict."""
@@ -61,8 +67,8 @@ class BundleOnCropFolder:
 
 
 class _CropVideos(Mapping[str, VideoScores]):
-    def __init__(self, analyzer: Analyzer, folder: Path, columns: Sequence[str], *, per_frame: bool) -> None:
-        self._analyzer, self._folder, self._columns, self._per_frame = analyzer, folder, columns, per_frame
+    def __init__(self, analyzer: Analyzer, crops: CropFolders, columns: Sequence[str], *, per_frame: bool) -> None:
+        self._analyzer, self._crops, self._columns, self._per_frame = analyzer, crops, columns, per_frame
         self._scores: dict[str, VideoScores] = {}
 
     def __contains__(self, track: object) -> bool:
@@ -75,7 +81,7 @@ class _CropVideos(Mapping[str, VideoScores]):
         return self._scores[track]
 
     def __iter__(self) -> Iterator[str]:
-        return (path.name for path in sorted(self._folder.iterdir()))
+        return iter(self._crops.tracks())
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -96,10 +102,11 @@ class _CropVideos(Mapping[str, VideoScores]):
         return VideoScores.of(frames, columns, np.full(len(files), -1, np.int64), unknown, unknown)
 
     def _files(self, track: str) -> list[tuple[int, Path]]:
-        place = self._folder / track
-        if self._per_frame:
-            return [(number, place / name) for number, name in crop_files(place)]
-        return [(1, place)] if place.is_file() else []
+        if not self._per_frame:
+            places = (folder / track for folder in self._crops.folders)
+            return [(1, place) for place in places if place.is_file()][:1]
+        place = self._crops.track_folder(track)
+        return [(number, place / name) for number, name in crop_files(place)]
 
 
 def _columns(faces: Faces) -> dict[str, Float64]:

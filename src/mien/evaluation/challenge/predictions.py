@@ -11,16 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
-from mien.core import Bools, ConfigError, Float64, Floats, InputError
-from mien.datasets import AnnotationError, Document, Field, Table, load_document, read_rows
+from mien.core import ConfigError, Float64, Floats, InputError
+from mien.datasets import AnnotationError, Field, Table, load_document, load_name_list, locate_frames, read_rows
 from mien.evaluation.challenge.submission_formats import SubmissionFormat
 from mien.results import atomic_write, output_errors
 
 KEY = "image"
 """Name of the first column in tables of `read_predictions`, for every name in the file's header."""
-
-# First fields of a list's header; without this check, a list without a header would lose its first row silently.
-_LIST_HEADERS = ("image", "image_location", "filename", "file_id")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -56,7 +53,7 @@ def read_predictions(task_format: SubmissionFormat, path: Path) -> Predictions:
     try:
         document = load_document(path)
         header = ",".join(document.header())
-        if header != task_format.header_line:
+        if header not in (task_format.header_line, *task_format.other_headers):
             raise AnnotationError(path, f"the header must be {task_format.header_line!r}, not {header!r}", line=1)
         fields = [Field(KEY, "text"), *(Field(field.name) for field in task_format.fields)]
         table = read_rows(document, fields)
@@ -67,6 +64,8 @@ def read_predictions(task_format: SubmissionFormat, path: Path) -> Predictions:
             else:
                 outside = (values < field.low) | (values > field.high)
                 table.refuse(outside, field.name, f"is not in [{field.low:g}, {field.high:g}]")
+        if task_format.per_frame:
+            locate_frames(table)
     except AnnotationError as error:
         raise InputError(str(error)) from error
     return Predictions(
@@ -74,27 +73,25 @@ def read_predictions(task_format: SubmissionFormat, path: Path) -> Predictions:
     )
 
 
-def read_list(path: Path) -> pa.Array:
-    """The names of an official list, in order: the first field of every line below the header.
+def load_list(path: Path) -> Table:
+    """The official list as a table with the column `KEY`; the reader of lists is that of the data sets.
 
     Raises:
         InputError: The list cannot be read, has no header or no rows, or names a row twice.
     """
     try:
-        document = load_document(path)
-        first = document.header()[0].lower()
-        if first not in _LIST_HEADERS:
-            raise AnnotationError(path, f"the header begins with {first!r}, not with {_LIST_HEADERS}", line=1)
-        # Some lists end each name with a comma, others repeat columns of the annotations.
-        lines = pa.array(document.content.split(b"\n"), pa.binary()).cast(pa.string())
-        names_only = pc.replace_substring_regex(lines, r",.*$", "")
-        bare = Document(path, "\n".join(names_only.to_pylist()).encode())
-        table = read_rows(bare, [Field(KEY, "text")])
-        names = table.texts(KEY)
-        table.refuse(_repeated(names), KEY, "is listed before")
+        return load_name_list(path)
     except AnnotationError as error:
         raise InputError(str(error)) from error
-    return names
+
+
+def read_list(path: Path) -> pa.Array:
+    """The names of an official list, in order: the first field of every line below the header.
+
+    Raises:
+        InputError: As for `load_list`.
+    """
+    return load_list(path).texts(KEY)
 
 
 def write_predictions(task_format: SubmissionFormat, names: pa.Array, values: Floats, path: Path) -> None:
@@ -153,10 +150,3 @@ def validate_predictions(task_format: SubmissionFormat, path: Path, list_path: P
         problem = "rows beyond the list's" if len(predictions) > n else "ends before the list does"
         raise InputError(f"{place}: {problem}; it has {len(predictions)} rows, the list has {len(listed)}")
     return n
-
-
-def _repeated(names: pa.Array) -> Bools:
-    codes = names.dictionary_encode().indices.to_numpy()
-    repeated = np.ones(len(codes), dtype=bool)
-    repeated[np.unique(codes, return_index=True)[1]] = False
-    return repeated

@@ -54,6 +54,7 @@ class SubmissionFormat:
             challenge names eight classes, its rows hold one number.
         fields: Fields of a row after its name.
         per_frame: Whether rows are named ``video/00001.jpg``, with frames numbered from 1.
+        other_headers: Further first lines that are read; the owners of one set spell a name in two ways.
 
     Examples:
         >>> task_format = submission_format("va")
@@ -68,6 +69,7 @@ class SubmissionFormat:
     header: tuple[str, ...]
     fields: tuple[SubmissionField, ...]
     per_frame: bool = True
+    other_headers: tuple[str, ...] = ()
 
     @property
     def header_line(self) -> str:
@@ -142,6 +144,7 @@ PREDICTION_FORMATS = MappingProxyType(
                     header=_titled(ERI_EMOTIONS),
                     fields=tuple(SubmissionField(label, 0, 1) for label in ERI_EMOTIONS),
                     per_frame=False,
+                    other_headers=(",".join(("File_ID", *_titled(ERI_EMOTIONS))).replace("Empathic ", "Empathic-"),),
                 ),
                 SubmissionFormat(
                     name="affectnet",

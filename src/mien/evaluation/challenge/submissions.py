@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,15 +14,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mien.core import ConfigError, Float64, Indices, InputError, Int64
+from mien.datasets import AnnotationError, Table, frame_columns, some_names
 from mien.evaluation.challenge.clip_head_predictions import HeadsOnFeatures
 from mien.evaluation.challenge.ensembles import TablePredictor
 from mien.evaluation.challenge.post_processing import PostProcessing
-from mien.evaluation.challenge.predictions import read_list, read_predictions, validate_predictions, write_predictions
+from mien.evaluation.challenge.predictions import (
+    KEY,
+    load_list,
+    read_predictions,
+    validate_predictions,
+    write_predictions,
+)
 from mien.evaluation.challenge.submission_formats import SubmissionFormat, submission_format
+from mien.evaluation.evaluation_report import Coverage
 from mien.evaluation.subjects import Subject, bundle_on_crops, create_predictor, load_affect
 from mien.results import check_output
 
-_FRAME = re.compile(r"(?P<video>.+)/(?P<frame>\d+)\.jpg")
+_Listed = tuple[str, Indices, Int64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,12 +42,14 @@ class Submission:
         n_filled: Number of rows whose frame has no face; they are interpolated or copied within their video.
         without_face: Videos without any face, whose rows hold the first class, 0 or "absent".
         messages: Notes for the user, in sentences.
+        coverage: Frames and tracks with a face; None where no faces are read.
     """
 
     n_rows: int
     n_filled: int
     without_face: tuple[str, ...]
     messages: tuple[str, ...]
+    coverage: Coverage | None = None
 
 
 def write_submission(
@@ -65,7 +74,8 @@ def write_submission(
             format of the submission; or a loaded `TablePredictor` or `HeadsOnFeatures`.
         list_path: The official list.
         out: File to write.
-        crops: Folder of official crops, ``<track>/00001.jpg``, on which a bundle runs; None for all other subjects.
+        crops: Folder of official crops, ``<track>/00001.jpg``, on which a bundle runs, or of the data set that holds
+            them (`mien.datasets.crops_at`); None for all other subjects.
         features: Folders of feature shards that heads read.
         post_processing: Smoothing of the interpolated frames, thresholds, and weights of the models; None for none.
 
@@ -83,10 +93,11 @@ def write_submission(
     """
     task_format, listed = submission_format(task), Path(list_path)
     target = check_output("--out", out, {"--list": listed})
-    names = read_list(listed)
+    rows = load_list(listed)
+    names, places = rows.texts(KEY), _listed(task_format, rows)
     predictor = _predictor(task_format, subject, None if crops is None else Path(crops), features, post_processing)
     if isinstance(predictor, TablePredictor):
-        values, report = _from_tables(task_format, predictor, names)
+        values, report = _from_tables(task_format, predictor, names, places)
     else:
         values = (
             _intensities(task_format, predictor, names)
@@ -146,50 +157,65 @@ def _csv_folder(subject: Any) -> Path | None:
     return None
 
 
-def _from_tables(task_format: SubmissionFormat, models: TablePredictor, names: pa.Array) -> tuple[Float64, Submission]:
+def _from_tables(
+    task_format: SubmissionFormat, models: TablePredictor, names: pa.Array, listed: Sequence[_Listed]
+) -> tuple[Float64, Submission]:
     decoders, loaded = models.decoders(task_format), models.load(task_format)
-    missing = [name for name in loaded[0].missing if all(name in tables.missing for tables in loaded)]
-    messages = [f"no model predicts {column}; it counts as 0 throughout" for column in missing]
+    messages = [f"no model predicts {column}; it counts as 0 throughout" for column in models.missing(task_format)]
     values = np.zeros((len(names), len(task_format.fields)))
-    listed = _listed(task_format, names)
     other_tracks = [video for video, _, _ in listed]
     n_filled, without_face = 0, []
     for video, rows, frames in listed:
-        decoded = [
-            each.decode(models.track_scores(each, loaded, video, frames, other_tracks=other_tracks))
-            for each in decoders
-        ]
+        scores = [models.track_scores(each, loaded, video, frames, other_tracks=other_tracks) for each in decoders]
+        # The rules want a value for every row, also of a video in which nothing was seen.
+        decoded = [each.decode(np.nan_to_num(own)) for each, own in zip(decoders, scores, strict=True)]
         values[rows] = np.concatenate(decoded, axis=1)
         with_face = np.unique(np.concatenate([tables.scores(video, other_tracks).frames for tables in loaded]))
         n_filled += int((~np.isin(frames, with_face)).sum())
         if not len(with_face):
             without_face.append(video)
+    coverage = Coverage(
+        n_rows=len(names),
+        n_with_face=len(names) - n_filled,
+        n_tracks=len(listed),
+        without_face=tuple(without_face),
+    )
+    if not coverage.n_with_face and len(without_face) == len(listed):
+        raise InputError(
+            f"{models.name} has no face in any of the {len(listed)} videos of the list; nothing is written"
+        )
     if without_face:
-        messages.append(f"no face at all in {', '.join(without_face)}: class 0, value 0 and absent units were written")
+        messages.append(
+            f"no face at all in {some_names(without_face)} ({len(without_face)} of {len(listed)} videos): class 0,"
+            " value 0 and absent units were written"
+        )
     report = Submission(
-        n_rows=len(names), n_filled=n_filled, without_face=tuple(without_face), messages=tuple(messages)
+        n_rows=len(names),
+        n_filled=n_filled,
+        without_face=tuple(without_face),
+        messages=tuple(messages),
+        coverage=coverage,
     )
     return values, report
 
 
-def _listed(task_format: SubmissionFormat, names: pa.Array) -> list[tuple[str, Indices, Int64]]:
-    """Each video of the list, its rows, and their frames."""
+def _listed(task_format: SubmissionFormat, rows: Table) -> list[_Listed]:
+    """Each video of the list, its rows, and their frames.
+
+    Raises:
+        InputError: A name is not of the form ``video/00001.jpg``, or counts from 0; with its line.
+    """
     if not task_format.per_frame:
-        texts = names.to_pylist()
-        return [(name, np.array([row]), np.array([1])) for row, name in enumerate(texts)]
-    parts = pc.extract_regex(names, f"^{_FRAME.pattern}$".replace(r"\d", "[0-9]"))
-    bad = np.asarray(parts.is_null())
-    if bad.any():
-        row = int(bad.argmax())
-        raise InputError(f"line {row + 2} of the list: {names[row]} does not have the form video/00001.jpg")
-    frames = pc.cast(parts.field("frame"), pa.int64()).to_numpy()
-    coded = parts.field("video").dictionary_encode()
-    index = coded.indices.to_numpy()
+        return [(name, np.array([row]), np.array([1])) for row, name in enumerate(rows.texts(KEY).to_pylist())]
+    try:
+        columns = frame_columns(rows, None)
+    except AnnotationError as error:
+        raise InputError(str(error)) from error
+    index, frames = columns["track_index"], columns["frame"].astype(np.int64)
     order = np.argsort(index, kind="stable")
-    videos = coded.dictionary.to_pylist()
-    bounds = np.searchsorted(index[order], np.arange(len(videos) + 1))
+    bounds = np.searchsorted(index[order], np.arange(len(columns["tracks"]) + 1))
     members = [order[start:stop] for start, stop in itertools.pairwise(bounds)]
-    return [(video, rows, frames[rows]) for video, rows in zip(videos, members, strict=True)]
+    return [(video, own, frames[own]) for video, own in zip(columns["tracks"], members, strict=True)]
 
 
 def _intensities(task_format: SubmissionFormat, folder: Path, names: pa.Array) -> Float64:

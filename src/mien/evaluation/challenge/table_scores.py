@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from mien.core import Bools, Float64, InputError, Int64
 from mien.datasets import base_video
+from mien.evaluation.challenge.image_names import ImageNames
 from mien.results import TABLE_ENDINGS, read_table
 
 _MAX_FRAMES = 5_000_000  # 46 hours at 30 frames a second: scores are interpolated over every frame
@@ -95,6 +96,35 @@ class VideoScores:
         return self.frames[rows][order], values[rows][order]
 
 
+class ImageScores(Mapping[str, VideoScores]):
+    """Scores of single images, by the path relative to the folder of the data set; see `ImageNames`.
+
+    Args:
+        by_source: Source of a table -> its scores.
+        place: Folder of the tables.
+        folder: Folder of the images of the data set; None where it is unknown.
+    """
+
+    def __init__(self, by_source: Mapping[str, VideoScores], place: Path, folder: Path | None) -> None:
+        self._by_source = by_source
+        self._names = ImageNames(by_source, place, folder)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self._names.find(name) is not None
+
+    def __getitem__(self, name: str) -> VideoScores:
+        source = self._names.find(name)
+        if source is None:
+            raise KeyError(name)
+        return self._by_source[source]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_source)
+
+    def __len__(self) -> int:
+        return len(self._by_source)
+
+
 def load_video_scores(folder: Path, columns: Sequence[str], *, per_frame: bool) -> dict[str, VideoScores]:
     """Scores of every video in the tables of a folder.
 
@@ -104,10 +134,10 @@ def load_video_scores(folder: Path, columns: Sequence[str], *, per_frame: bool) 
     Args:
         folder: Folder of tables that mien wrote, smoothed or not.
         columns: Names of the columns to keep; columns that a table lacks are NaN.
-        per_frame: False for lists of single images: each is a "video" of one frame, named by its file name.
+        per_frame: False for lists of single images: each is a "video" of one frame, named by its whole source.
 
     Raises:
-        InputError: There is no table, a table cannot be read, or a video is in two tables.
+        InputError: There is no table, a table cannot be read, a video is in two tables, or crops are counted from 0.
     """
     videos: dict[str, VideoScores] = {}
     for path in table_files(folder):
@@ -169,6 +199,9 @@ def _read(path: Path, columns: Sequence[str], *, per_frame: bool) -> dict[str, V
     number = {video: index for index, video in enumerate(names)}
     source_video = np.array([number[video] for video, _ in places], dtype=np.int64)
     source_frame = np.array([-1 if frame is None else frame for _, frame in places], dtype=np.int64)
+    if (source_frame == 0).any():
+        first = sources.dictionary[int((source_frame == 0).argmax())]
+        raise InputError(f"{path}: the source {first} is crop 0; frames are counted from 1, so name the crops from 1")
     source = sources.indices.to_numpy()
     own_frame = source_frame[source]
     frames = np.where(own_frame >= 0, own_frame, table["frame"].to_numpy() + 1)
@@ -192,7 +225,7 @@ def _place(source: str, *, per_frame: bool) -> tuple[str, int | None]:
     """The video of a source, and the frame (from 1) if the source names one."""
     path = PurePath(source.replace("\\", "/"))
     if not per_frame:
-        return path.name, 1
+        return path.as_posix(), 1
     if path.stem.isdecimal() and len(path.stem) < _MAX_DIGITS and path.suffix.lower() in _PICTURES and path.parent.name:
         return path.parent.name, int(path.stem)
     return path.stem, None

@@ -86,11 +86,12 @@ def _of_images(samples: ImageSamples, recipe: Recipe) -> TrainingSet:
 
 
 def _of_frames(samples: FrameSamples, recipe: Recipe) -> TrainingSet:
-    if samples.crops is None:
-        samples.image_path(0)  # says what is missing and where it belongs
+    if samples.crops is not None and not samples.has_image.any():
+        raise DatasetError(f"{samples.dataset} {samples.split}: no frame has a crop in {samples.crops}")
+    samples.image_files([])  # says what is missing and where it belongs
     samples = _with_files(samples, samples.has_image)
     locations = [samples.image_location(row) for row in range(len(samples))]
-    pictures = TrainingImages.of(locations, [f"{samples.crops}/{place}" for place in locations], recipe.model.colour)
+    pictures = TrainingImages.of(locations, samples.image_files(range(len(samples))), recipe.model.colour)
     return training_set(pictures, _frame_targets(samples, recipe), samples.action_unit_labels, _videos(samples), recipe)
 
 
