@@ -2,7 +2,7 @@
 """Synthetic faces with exact labels (extra ``synthesis``): recipes, rendering, data sets, clips and contact sheets.
 
 Recipes, tables and shapes need NumPy alone; what draws an image needs Numba and raises `mien.core.MissingExtraError`
-without it.
+without it. Super-resolution of training images is here, too (extra ``upscale``).
 """
 
 from importlib import import_module
@@ -26,6 +26,17 @@ if TYPE_CHECKING:
     from mien.synthesis.head.makehuman import load_basis
     from mien.synthesis.head.person import Person, sample_person
     from mien.synthesis.sampling import Expression, sample_expression
+    from mien.synthesis.super_resolution.upscaled_data import UpscaleReport, upscale
+    from mien.synthesis.super_resolution.upscaler import (
+        DEFAULT_SCALE,
+        DEFAULT_UPSCALER,
+        UPSCALERS,
+        Upscaler,
+        UpscalerRecord,
+        UpscalingCost,
+        create_upscaler,
+        measure_upscalers,
+    )
     from mien.synthesis.synthesis_recipe import (
         CameraRange,
         ClipOptions,
@@ -43,12 +54,15 @@ __all__ = [
     "BASIC_EXPRESSIONS",
     "COLLINEAR_UNITS",
     "COMPOUND_PROTOTYPES",
+    "DEFAULT_SCALE",
+    "DEFAULT_UPSCALER",
     "EXPRESSION_VA",
     "FORMATS",
     "LABELLED_UNITS",
     "PROTOTYPES",
     "SIDED_UNITS",
     "UNIT_ACTIONS",
+    "UPSCALERS",
     "CameraRange",
     "ClipOptions",
     "Degradation",
@@ -66,11 +80,17 @@ __all__ = [
     "SyntheticFace",
     "UnitActions",
     "UnitVector",
+    "UpscaleReport",
+    "Upscaler",
+    "UpscalerRecord",
+    "UpscalingCost",
     "clip_frames",
+    "create_upscaler",
     "label_schema",
     "list_synthesis_recipes",
     "load_basis",
     "load_synthesis_recipe",
+    "measure_upscalers",
     "preview",
     "read_labels",
     "render_faces",
@@ -78,6 +98,7 @@ __all__ = [
     "sample_person",
     "synthesize",
     "unit_preview",
+    "upscale",
     "valence_arousal",
 ]
 
@@ -111,6 +132,17 @@ _LAZY = MappingProxyType(
             "load_synthesis_recipe",
         ),
         "sampling": ("Expression", "sample_expression"),
+        "super_resolution.upscaled_data": ("UpscaleReport", "upscale"),
+        "super_resolution.upscaler": (
+            "DEFAULT_SCALE",
+            "DEFAULT_UPSCALER",
+            "UPSCALERS",
+            "Upscaler",
+            "UpscalerRecord",
+            "UpscalingCost",
+            "create_upscaler",
+            "measure_upscalers",
+        ),
     }
 )
 

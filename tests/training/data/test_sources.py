@@ -17,6 +17,7 @@ from mien.datasets import create_example, expression_shares, load_held_out, load
 from mien.datasets.open_sets.face_parquet import load_names
 from mien.training import ComputeSettings, train_network
 from mien.training.data.sources import SOURCES, hold_out, load_source, load_training_data
+from mien.training.data.training_set import TrainingSet
 from mien.training.engine.trainer import Trainer
 from mien.training.recipes.recipe import Recipe
 from mien.training.recipes.schedule_settings import StageSettings
@@ -133,3 +134,34 @@ def test_slips_are_named(tmp_path: Path) -> None:
     bare = dataclasses.replace(samples, targets={}, labels={})
     with pytest.raises(ConfigError, match="no labels"):
         Trainer(create_recipe(), bare, tmp_path)
+
+
+def test_super_resolution_enlarges_training_images_alone(tmp_path: Path) -> None:
+    """Images to train on grow; those of validation, and rows held out for calibration, are what users will have."""
+    create_example("lsd", tmp_path)
+    recipe = recipe_for("lsd", ("expression",))
+    train = SourceSettings(name="lsd", upscale="bicubic")
+    plain = load_source(SourceSettings(name="lsd"), tmp_path, recipe).inputs
+    data = DataSettings(
+        sources=(train,), valid=(SourceSettings(name="lsd", split="valid"),), expressions="lsd_6", calibration_rows=2
+    )
+    loaded = load_training_data(dataclasses.replace(recipe, data=data), tmp_path)
+    assert loaded.valid is not None
+    assert loaded.calibration is not None
+
+    def sides(samples: TrainingSet) -> set[int]:
+        return {samples.inputs[row].shape[0] for row in range(len(samples))}  # type: ignore[union-attr]
+
+    side = plain[0].shape[0]
+    assert sides(loaded.train_set) == {2 * side}
+    assert sides(loaded.valid) == sides(loaded.calibration) == {side}
+    assert len(loaded.train_set) + len(loaded.calibration) == len(plain)
+
+
+def test_super_resolution_of_vectors_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = create_recipe()
+    samples = create_samples(4, recipe)
+    vectors = dataclasses.replace(samples, inputs=np.zeros((4, 3), np.float32))
+    monkeypatch.setattr(type(SOURCES), "load", lambda *_: lambda *_: vectors)
+    with pytest.raises(ConfigError, match="upscale is for images"):
+        load_source(SourceSettings(name="vectors", upscale="bicubic"), tmp_path, recipe)

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mien.core import DatasetError, OutputError
+from mien.core import ConfigError, DatasetError, OutputError
 from mien.training.data.training_images import (
     TrainingImages,
     cache_images,
@@ -99,3 +99,17 @@ def test_the_cache_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatc
 
 def test_cached_images_are_twice_as_large_as_the_input() -> None:
     assert (cached_side_px(64), cached_side_px(128), cached_side_px(260)) == (256, 256, 520)
+
+
+def test_super_resolution_of_some_images_changes_pixels_and_cache(tmp_path: Path) -> None:
+    plain = TrainingImages.of(["a"], [GRAY], "gray")
+    sharp = plain.upscaled("bicubic")
+    both = join_images([plain, sharp])
+    assert [both[row].shape for row in range(2)] == [(20, 30), (40, 60)]
+    assert [both.take(np.array([1, 0]))[row].shape for row in range(2)] == [(40, 60), (20, 30)]
+    assert plain.digest() != sharp.digest()
+    assert join_images([plain, plain]).networks == ()
+    cached = cache_images(both, tmp_path, 256)
+    np.testing.assert_array_equal(cached[1], sharp[0])
+    with pytest.raises(ConfigError, match="bicubik"):
+        plain.upscaled("bicubik")

@@ -50,3 +50,13 @@ def test_channels_follow_the_colour() -> None:
 def test_values_that_do_not_fit_are_refused(create, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         create()
+
+
+@pytest.mark.parametrize("split", ["valid", "test"])
+def test_super_resolution_is_refused_for_held_out_images(split: str) -> None:
+    assert SourceSettings(name="lsd", upscale="span-x4").upscale == "span-x4"
+    with pytest.raises(ConfigError, match="for training images"):
+        SourceSettings(name="lsd", split=split, upscale="span-x4")  # type: ignore[arg-type]  # one of the splits
+    train = SourceSettings(name="lsd")
+    with pytest.raises(ConfigError, match="for training images"):
+        DataSettings(sources=(train,), valid=(dataclasses.replace(train, upscale="bicubic"),))

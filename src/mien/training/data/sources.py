@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from mien.core import DatasetError, Registry
+from mien.core import ConfigError, DatasetError, Registry
 from mien.datasets import DATASETS
 from mien.training.data.source_records import SourceRecord
+from mien.training.data.training_images import TrainingImages
 from mien.training.data.training_set import TrainingSet, join_sets
 from mien.training.export.card_content import Card, create_card
 from mien.training.recipes.recipe import Recipe
@@ -134,24 +135,37 @@ def load_training_data(recipe: Recipe, data: Path) -> TrainingData:
     calibration = valid
     if recipe.data.calibration_rows:
         held_out = hold_out(train_set, recipe.data.calibration_rows)
-        train_set, calibration = train_set.take(~held_out), train_set.take(held_out)
+        train_set, calibration = train_set.take(~held_out), _as_they_are(train_set.take(held_out))
     if not len(train_set):
         raise DatasetError(f"{data}: no row is left to train on after {recipe.data.calibration_rows} were held out")
     return TrainingData(train_set, valid, calibration, create_card(train_set))
+
+
+def _as_they_are(samples: TrainingSet) -> TrainingSet:
+    """The samples with the images that users will have, without super-resolution."""
+    if not isinstance(samples.inputs, TrainingImages):
+        return samples
+    return replace(samples, inputs=replace(samples.inputs, networks=()))
 
 
 def load_source(source: SourceSettings, data: Path, recipe: Recipe) -> TrainingSet:
     """One source of a recipe.
 
     Raises:
-        ConfigError: The source is unknown.
+        ConfigError: The source is unknown, or has no images to upscale.
         DatasetError: It is missing, malformed or empty.
+        MissingExtraError: The runtime of its super-resolution network is not installed.
+        ModelError: The weights of that network are missing or damaged.
     """
     read: Callable[[SourceSettings, Path, Recipe], TrainingSet] = SOURCES.load(source.name)
     found = read(source, data / source.folder if source.folder else data, recipe)
     if not len(found):
         raise DatasetError(f"{data}: {source.name} {source.split} has no usable row")
     records = found.records or (_record(source),)
+    if source.upscale:
+        if not isinstance(found.inputs, TrainingImages):
+            raise ConfigError(f"{source.name} has vectors; upscale is for images")
+        found = replace(found, inputs=found.inputs.upscaled(source.upscale))
     return replace(
         found,
         primary=found.primary & source.primary,

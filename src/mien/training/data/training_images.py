@@ -7,6 +7,7 @@ import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +18,7 @@ from mien.core import Bools, DatasetError, Float32, Image, Indices, InputError, 
 from mien.faces import to_colour
 from mien.media import cut_box, decode_image, load_image
 from mien.results import atomic_write, cache_folder
+from mien.synthesis import Upscaler, create_upscaler
 
 Origin = bytes | str | Image
 """Source of an image: encoded bytes, the path of a file, or grayscale pixels (H, W)."""
@@ -40,12 +42,15 @@ class TrainingImages:
         origins: Source of each image.
         colour: ``"gray"`` or ``"rgb"``.
         boxes: (N, 4) visible part xyxy in pixels; NaN for the whole image.
+        networks: Super-resolution network of each image for `mien.synthesis.create_upscaler`, empty for none; no entry
+            at all where no image has one.
     """
 
     names: tuple[str, ...]
     origins: tuple[Origin, ...]
     colour: str
     boxes: Float32
+    networks: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -79,7 +84,19 @@ class TrainingImages:
                 image = to_colour(load_image(origin), self.colour)
         except InputError as error:
             raise DatasetError(f"{self.names[row]}: {error}") from error
-        return cut_box(image, self.boxes[row])
+        visible = cut_box(image, self.boxes[row])
+        return _upscaler(self.networks[row])(visible) if self.networks and self.networks[row] else visible
+
+    def upscaled(self, network: str) -> TrainingImages:
+        """The same images, enlarged by a super-resolution network; see `mien.synthesis.create_upscaler`.
+
+        Raises:
+            ConfigError: The network is unknown.
+            MissingExtraError: Its runtime is not installed.
+            ModelError: Its weights are missing or damaged.
+        """
+        _upscaler(network)  # refused now and not in the middle of a training
+        return replace(self, networks=(network,) * len(self))
 
     def take(self, rows: Indices) -> TrainingImages:
         """Select rows, in the given order."""
@@ -88,6 +105,7 @@ class TrainingImages:
             names=tuple(self.names[row] for row in rows),
             origins=tuple(self.origins[row] for row in rows),
             boxes=self.boxes[rows],
+            networks=tuple(self.networks[row] for row in rows) if self.networks else (),
         )
 
     def digest(self) -> str:
@@ -103,17 +121,26 @@ class TrainingImages:
             else:
                 total.update(hashlib.sha256(bytes(origin)).digest())
         total.update(np.ascontiguousarray(self.boxes).tobytes())
+        for network in self.networks:
+            total.update((_upscaler(network).digest if network else "-").encode())
         return total.hexdigest()
 
 
 def join_images(parts: Sequence[TrainingImages]) -> TrainingImages:
     """Concatenate sets of images of one colour."""
+    networks = sum((part.networks or ("",) * len(part) for part in parts), ())
     return TrainingImages(
         names=sum((part.names for part in parts), ()),
         origins=sum((part.origins for part in parts), ()),
         colour=parts[0].colour,
         boxes=np.concatenate([part.boxes for part in parts]),
+        networks=networks if any(networks) else (),
     )
+
+
+@cache
+def _upscaler(network: str) -> Upscaler:
+    return create_upscaler(network)
 
 
 def _decode(data: bytes, colour: str, name: str) -> Image:

@@ -26,6 +26,8 @@ class SourceSettings:
         primary: Whether every epoch draws the source's rows; else they are auxiliary rows, which target providers draw.
         epoch_share: Share in [0, 1] of the source's rows that an epoch draws, other rows every time: small pictures
             say less about where exactly a landmark is.
+        upscale: Super-resolution network that enlarges the source's images to twice their size, see
+            ``mien upscale --networks``; empty for none. Only for training images.
     """
 
     name: str
@@ -33,11 +35,14 @@ class SourceSettings:
     folder: str = ""
     primary: bool = True
     epoch_share: float = 1.0
+    upscale: str = ""
 
     def __post_init__(self) -> None:
         check_choices(self)
         if not 0 <= self.epoch_share <= 1:
             raise ConfigError(f"epoch_share must be in [0, 1], got {self.epoch_share}")
+        if self.upscale and self.split != "train":
+            raise ConfigError(f"{self.name} {self.split}: upscale is for training images; the others stay unchanged")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +65,8 @@ class DataSettings:
     def __post_init__(self) -> None:
         if not self.sources:
             raise ConfigError("at least one source is needed")
+        if any(source.upscale for source in self.valid):
+            raise ConfigError("[[data.valid]]: upscale is for training images; those of validation stay unchanged")
         if self.expressions not in EXPRESSION_ORDERS:
             raise ConfigError(f"expressions must be one of {sorted(EXPRESSION_ORDERS)}, got {self.expressions!r}")
 
