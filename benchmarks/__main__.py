@@ -47,6 +47,11 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
             "Label images with MediaPipe's landmarks and blendshapes (in an environment with mediapipe).",
             "pip install mediapipe pillow pyarrow",
         ),
+        "lsd-chain": Benchmark(
+            "benchmarks.chain.lsd_chain:main",
+            "Synthetic faces, super-resolution, fine-tuning, blend; completes docs/research/lsd-chain.md (hours).",
+            "pip install -e '.[test,train,synthesis,upscale]'",
+        ),
         "performance": Benchmark(
             "benchmarks.performance.measurements:main",
             "Speed beside peers, memory and precisions; writes docs/performance.md (a quarter of an hour).",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mien.training.engine.compute import ComputeSettings
     from mien.training.engine.trainer import Trainer
     from mien.training.engine.validation import raw_outputs
+    from mien.training.models.bundle_start import start_from_bundle
     from mien.training.picture_training import train_bundle, train_network
     from mien.training.run import train
 
@@ -30,6 +31,7 @@ __all__ = [
     "load_source",
     "load_training_data",
     "raw_outputs",
+    "start_from_bundle",
     "train",
     "train_bundle",
     "train_network",
@@ -42,6 +44,7 @@ _MODULES = {
     "engine.compute": ("ComputeSettings",),
     "engine.trainer": ("Trainer",),
     "engine.validation": ("raw_outputs",),
+    "models.bundle_start": ("start_from_bundle",),
     "picture_training": ("train_bundle", "train_network"),
     "run": ("train",),
 }

@@ -25,6 +25,21 @@ def test_the_head_first_schedule_of_the_affectnet_runs(name: str) -> None:
     assert head.batch == whole.batch == {"emotieffnet-b0": 64}.get(name, 48)
 
 
+@pytest.mark.parametrize("name", ["lsd-mt-emotieffnet", "lsd-mien-light"])
+def test_the_schedule_of_the_synthetic_data_challenge(name: str) -> None:
+    recipe = load_recipe(name)
+    head, whole = recipe.stages
+    assert (head.epochs, head.peak_lr, head.freeze_backbone, head.batch) == (3, 1e-3, True, 64)
+    assert (whole.epochs, whole.peak_lr, whole.freeze_backbone, whole.batch) == (5, 1e-4, False, 64)
+    assert (whole.keep, whole.best_by) == ("best", "expression macro F1")
+    assert head.optimizer is not None
+    assert (head.optimizer.name, head.optimizer.sam_rho) == ("adam", 0.05)
+    assert (recipe.optimizer.name, recipe.optimizer.sam_rho, whole.optimizer) == ("adam", 0.0, None)
+    assert recipe.losses["expression"].options == {"class_weights": "mean", "label_smoothing": 0.1}
+    assert recipe.augmentation.flip == 0.5
+    assert recipe.data.expressions == "lsd_6"
+
+
 # Keys of each recipe that its source leaves open; "whole" where a sentence at the top of the file marks several.
 CHOICES = {
     "ddamfn": ("whole", "model.start", "model.template"),
@@ -45,6 +60,8 @@ CHOICES = {
     "expr-cnn-2020": ("data.sources", "model.template", "stages.1.schedule"),
     "hse-mtl-joint": ("losses.action_units.name", "losses.expression.options"),
     "hse-va": ("stages.1.best_by",),
+    "lsd-mien-light": ("whole",),
+    "lsd-mt-emotieffnet": ("model.start", "model.template", "augmentation.brightness", "augmentation.contrast"),
     "mcan": ("losses.action_units.name", "losses.expression.options", "optimizer.sam_rho", "stages.3"),
     "mien-light": ("whole",),
     "mien-points": ("whole",),
