@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         AnalyzerConfig,
         ConfigError,
         DatasetError,
+        Face,
         Faces,
         Frame,
         InputError,
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from mien.inference import list_bundles
     from mien.media import draw_faces, load_image
     from mien.pipeline import RunResult, analyze, live, summarize, write_report
-    from mien.results import read_table
+    from mien.results import plot_table, read_table
 
 __all__ = [
     "ACTION_UNITS",
@@ -49,6 +50,7 @@ __all__ = [
     "AnalyzerConfig",
     "ConfigError",
     "DatasetError",
+    "Face",
     "Faces",
     "Frame",
     "InputError",
@@ -67,6 +69,7 @@ __all__ = [
     "list_bundles",
     "live",
     "load_image",
+    "plot_table",
     "read_table",
     "summarize",
     "write_report",
@@ -82,6 +85,7 @@ _HOMES = {
     "list_bundles": "mien.inference",
     "live": "mien.pipeline",
     "load_image": "mien.media",
+    "plot_table": "mien.results",
     "read_table": "mien.results",
     "summarize": "mien.pipeline",
     "write_report": "mien.pipeline",

@@ -76,7 +76,7 @@ def test_a_face_and_all_that_is_known_of_it(analyzer: Analyzer, astronaut: Image
     assert faces.top_expressions() == ["happiness"]
     assert faces.valence[0] > 0.2
     assert -1 <= faces.arousal[0] <= 1
-    assert set(faces.action_unit_labels) <= set(ACTION_UNITS)
+    assert set(faces.action_unit_labels) <= set(ACTION_UNITS.labels)
     assert faces.action_units[0, faces.action_unit_labels.index("AU12")] > 0.5
     assert faces.features.shape == (1, 0)
     pitch, yaw, roll = np.degrees(faces.pose_rad[0])
@@ -189,7 +189,8 @@ BAD_ARRAYS = [
     (np.broadcast_to(np.uint8(0), (20_000, 20_000, 3)), "20000 x 20000 pixels are more than 100 megapixels"),
     ([[1, 2], [3, 4]], "must be a NumPy array or a PIL image, got list"),
     (None, "must be a NumPy array or a PIL image, got NoneType"),
-    (b"\xff\xd8\xff", "got bytes"),
+    (b"\xff\xd8\xff", "cut off before its end"),
+    (b"", "not an image of a known format"),
 ]
 
 

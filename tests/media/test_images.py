@@ -303,7 +303,7 @@ def test_pil_modes_become_rgb(picture: Pixels, mode: str) -> None:
         (np.zeros((0, 8, 3), np.uint8), r"no pixels: shape \(0, 8, 3\)"),
         (np.broadcast_to(np.uint8(0), (20_000, 20_000, 3)), r"20000 x 20000"),
         ([[1, 2], [3, 4]], r"got list"),
-        ("face.jpg", r"got str; read files with load_image"),
+        ("face.jpg", r"got str; read files with mien\.load_image"),
         (None, r"got NoneType"),
         (Image.new("I", (4, 4)), r"PIL mode 'I'"),
         (Image.new("F", (4, 4)), r"PIL mode 'F'"),

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from mien.affect.adaptive import AdaptiveRate
+from mien.affect.colour_order import ColourOrderCheck
 from mien.affect.inference_stage import (
     AffectInference,
     AlignedFaces,
@@ -41,6 +42,7 @@ from mien.core import (
     Int64,
     ModelError,
     ModelSpec,
+    numbers_from_left,
     with_shortcuts,
 )
 from mien.faces import (
@@ -61,7 +63,7 @@ from mien.faces import (
 )
 from mien.inference import Bundle, load_bundle, usable_cores
 from mien.jobs import batched, map_in_order, prefetch
-from mien.media import VideoFrame, as_rgb, load_image, open_video
+from mien.media import VideoFrame, open_camera, open_video, read_image
 
 _lock = threading.Lock()
 _n_inside = 0
@@ -94,6 +96,8 @@ _STILL_SIDE_PX, _MOVING_SIDE_PX = 1280, 640
 
 # Frames whose faces go through the affect network together: more are no faster.
 _FRAMES_PER_BATCH = 8
+# Images whose faces go through the affect network together, which hold their crops and not their pixels.
+_IMAGES_PER_BATCH = 16
 # Batches that are processed at the same time, where there are cores for them: each holds its frames.
 _MAX_BATCHES = 4
 # Frames that may wait between two stages. Decoded ones hold their pixels; found faces are small, and enough of them
@@ -147,6 +151,7 @@ class Analyzer:
         self._quality_model = None if spec.quality is None else QualityModel(spec.quality)
         self._decoder = Decoder(spec, keep_features=features)
         self._landmark_model = create_landmark_model(config.landmark_model, runtime=config.runtime)
+        self._colour_order = ColourOrderCheck()
         self._affect_inference = AffectInference(decoder=self._decoder, min_quality=config.min_quality)
         # Unknown names, bad files and objects that cannot detect are errors now and not at the first image.
         if not isinstance(config.detector, str) or parse_detector(config.detector)[1]:
@@ -225,17 +230,53 @@ class Analyzer:
         """All faces of one image.
 
         Args:
-            image: Path, (H, W, 3) uint8 RGB array, (H, W) uint8 gray array, or PIL image.
+            image: Path; (H, W, 3) uint8 RGB or (H, W) uint8 gray array; PIL image; content of an image file as bytes;
+                or a binary file object.
 
         Returns:
-            N >= 0 faces; boxes and landmarks in pixels of the upright image.
+            N >= 0 faces from left to right; boxes and landmarks in pixels of the upright image.
 
         Raises:
             InputError: The image cannot be read or is no image, or ``faces`` selects a track, which images do not have.
+
+        Warns:
+            UserWarning: An array seems to be in BGR order.
         """
-        self._choice.check_photo(os.fspath(image) if isinstance(image, (str, os.PathLike)) else "the image")
-        pixels = load_image(image) if isinstance(image, (str, os.PathLike)) else as_rgb(image)
-        return self._affect_inference.faces([self._found(pixels, self._detected(pixels))], self._bundle)[0]
+        return self._affect_inference.faces([self._found_in(image, "image")], self._bundle)[0]
+
+    def images(self, images: Iterable[Any]) -> list[Faces]:
+        """All faces of several images; the affect network takes the faces of several images at once.
+
+        Args:
+            images: Images of any sizes, each as for `image`.
+
+        Returns:
+            The faces of each image, in order.
+
+        Raises:
+            InputError: An image cannot be read; the message says which. Or a single image was given instead of a list.
+
+        Examples:
+            >>> [len(faces) for faces in Analyzer(threads=1).images([np.zeros((40, 60), np.uint8)] * 2)]
+            [0, 0]
+        """
+        if isinstance(images, (str, bytes, os.PathLike)) or (isinstance(images, np.ndarray) and images.ndim < 4):
+            raise InputError("images takes a list of images; for a single one write analyzer.image(image)")
+        numbered = (self._found_in(image, f"image {number}") for number, image in enumerate(images))
+        return [
+            faces
+            for batch in batched(numbered, _IMAGES_PER_BATCH)
+            for faces in self._affect_inference.faces(batch, self._bundle)
+        ]
+
+    def _found_in(self, image: Any, name: str) -> AlignedFaces:
+        """The faces of an image as the caller gave it."""
+        self._choice.check_photo(os.fspath(image) if isinstance(image, (str, os.PathLike)) else f"the {name}")
+        pixels = read_image(image, name=name)
+        detections = self._detected(pixels)
+        if self._colour_order.applies_to(image):
+            self._colour_order.check(pixels, detections, self._still_detector)
+        return self._found(pixels, detections)
 
     def crops(self, images: Sequence[Any], *, aligned: bool = False, given: CropReading | None = None) -> Faces:
         """Affect of faces that are already cropped: each image is one face.
@@ -266,8 +307,7 @@ class Analyzer:
             raise InputError("crops takes a list of images, each of one face; for a single one write crops([image])")
         found: list[AlignedFaces] = []
         for index, image in enumerate(images):
-            named = f"crop {index}"
-            pixels = load_image(image) if isinstance(image, (str, os.PathLike)) else as_rgb(image, name=named)
+            pixels = read_image(image, name=f"crop {index}")
             crop, face = read_crop(pixels, self.spec, self._landmark_model, way)
             quality = face_quality(self._quality_model, pixels.shape[:2], face, crop[None][: len(face)])
             found.append(given_crop(pixels.shape[:2], crop, face, quality))
@@ -277,7 +317,7 @@ class Analyzer:
 
     def video(
         self,
-        path: str | os.PathLike[str],
+        path: str | os.PathLike[str] | int,
         *,
         start_s: float | None = None,
         stop_s: float | None = None,
@@ -289,7 +329,8 @@ class Analyzer:
         """The frames of a video with their faces, one by one, in bounded memory.
 
         Args:
-            path: Path of the video.
+            path: Path of the video, or the number of a camera, from 0; a camera has no end, and each of its frames is
+                analysed before the next one is read.
             start_s: Time in seconds at which to start; the beginning if None.
             stop_s: Time in seconds at which to stop; the end if None.
             every: Stride: only every n-th frame is analysed.
@@ -308,9 +349,15 @@ class Analyzer:
 
         Raises:
             ConfigError: ``smooth`` or ``adaptive`` has an unknown setting, or the bundle recommends no smoothing.
-            InputError: The video cannot be opened, or nothing of it can be decoded.
+            InputError: The video or camera cannot be opened, or nothing of it can be decoded.
         """
         settings, rate = Smoothing.of(smooth, self.spec), AdaptiveRate.of(adaptive)
+        if isinstance(path, int):
+            if (start_s, stop_s, every) != (None, None, 1):
+                raise ConfigError("start_s, stop_s and every are for files; a camera gives every frame")
+            with open_camera(path) as camera:
+                yield from self.frames(camera, images=images, live=True, smooth=settings, adaptive=rate)
+            return
         with open_video(path, start_s=start_s, stop_s=stop_s, every=every) as frames:
             yield from self.frames(frames, images=images, smooth=settings, adaptive=rate)
 
@@ -423,12 +470,14 @@ class Analyzer:
         return refine_landmarks(self._landmark_model, image, found)
 
     def _found(self, image: Image, detections: Detections, track_ids: Int64 | None = None) -> AlignedFaces:
-        """The selected faces, and their crops as the bundle reads them."""
+        """The selected faces from left to right, and their crops as the bundle reads them."""
         if track_ids is None:
             track_ids = np.full(len(detections), -1, dtype=np.int64)
         wanted = self._choice.rows(detections.boxes, track_ids)
-        if len(wanted) < len(detections):
+        numbers = numbers_from_left(detections.boxes)[wanted]
+        wanted, numbers = wanted[np.argsort(numbers)], np.sort(numbers)
+        if not np.array_equal(wanted, np.arange(len(detections))):
             detections, track_ids = detections[wanted], track_ids[wanted]
         crops = cut_faces(image, detections, self.spec)
         quality = face_quality(self._quality_model, (image.shape[0], image.shape[1]), detections, crops)
-        return AlignedFaces(detections, track_ids, crops, quality)
+        return AlignedFaces(detections, track_ids, crops, quality, numbers)

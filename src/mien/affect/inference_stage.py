@@ -40,12 +40,14 @@ class AlignedFaces(NamedTuple):
         track_ids: (N,) track numbers, -1 where nothing is tracked.
         crops: (N, S, S) or (N, S, S, 3) uint8 input of the affect network.
         quality: (N,) in [0, 1], or NaN.
+        numbers: (N,) numbers among all faces of the image, see `mien.core.Faces`.
     """
 
     detections: Detections
     track_ids: Int64
     crops: Image
     quality: Float32
+    numbers: Int64
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +103,7 @@ def given_crop(shape: tuple[int, int], crop: Image, found: Detections, quality: 
         face = replace(found, boxes=box, confidence=unknown)
     else:
         face, quality = Detections(box, unknown, np.full((1, N_KEYPOINTS, 2), np.nan, np.float32)), unknown
-    return AlignedFaces(face, np.array([-1]), crop[None], quality)
+    return AlignedFaces(face, np.array([-1]), crop[None], quality, np.array([1]))
 
 
 def fit_crop(image: Image, spec: ModelSpec, landmark_model: LandmarkModel | None = None) -> Image:
@@ -253,6 +255,7 @@ class AffectInference:
             np.full(len(crops), -1),
             np.concatenate([crop.crops for crop in crops]),
             np.concatenate([crop.quality for crop in crops]),
+            np.arange(1, len(crops) + 1),
         )
         return self.faces([whole], bundle)[0]
 
@@ -269,6 +272,7 @@ class AffectInference:
             eyes_open=seen.eyes_open,
             track_ids=found.track_ids,
             quality=found.quality,
+            numbers=found.numbers,
             **predicted,
         )
         return faces.without_affect(found.quality < self.min_quality)

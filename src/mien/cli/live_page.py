@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hmac
 import json
-import math
 import secrets
 import socket
 import threading
@@ -270,20 +269,14 @@ def facts(live_frame: LiveFrame) -> dict[str, Any]:
         "n_dropped": statistics.n_dropped,
         "faces": [
             {
-                "track_id": int(face.track_ids[0]),
-                "top": top,
-                "expression": dict(zip(face.expression_labels, map(_number, face.expression[0]), strict=True)),
-                "valence": _number(face.valence[0]),
-                "arousal": _number(face.arousal[0]),
-                "action_units": dict(zip(face.action_unit_labels, map(_number, face.action_units[0]), strict=True)),
+                "track_id": -1 if face.track_id is None else face.track_id,
+                "top": face.expression,
+                "expression": face.probabilities,
+                "valence": face.valence,
+                "arousal": face.arousal,
+                "action_units": face.au,
                 "present": units,
             }
-            for face, top, units in zip(
-                faces, faces.top_expressions(), faces.present_action_units(live_frame.thresholds), strict=True
-            )
+            for face, units in zip(faces, faces.present_action_units(live_frame.thresholds), strict=True)
         ],
     }
-
-
-def _number(value: float) -> float | None:
-    return round(float(value), 4) if math.isfinite(value) else None

@@ -13,7 +13,7 @@ from mien.core.errors import (
     ModelError,
     OutputError,
 )
-from mien.core.faces import Faces, FaceSelector, Frame, FrameGap
+from mien.core.face_types import Face, Faces, FaceSelector, Frame, FrameGap, numbers_from_left
 from mien.core.head_spec import HEAD_VERSION, INTENSITY_LABELS, HeadInput, HeadSpec, IntensityTask
 from mien.core.labels import (
     ACTION_UNITS,
@@ -105,6 +105,7 @@ __all__ = [
     "CropSpec",
     "DatasetError",
     "DraftFile",
+    "Face",
     "FaceSelector",
     "Faces",
     "FeatureOptions",
@@ -143,6 +144,7 @@ __all__ = [
     "check_choices",
     "columns_by_name",
     "is_file_at",
+    "numbers_from_left",
     "option",
     "option_info",
     "options_json",

@@ -12,13 +12,67 @@ Examples:
     (45, 36)
 """
 
-from collections.abc import Sequence
+from collections.abc import ItemsView, KeysView, Mapping, Sequence, ValuesView
 from types import MappingProxyType
+from typing import NoReturn
 
 import numpy as np
 
 from mien.core.arrays import Indices
 from mien.core.errors import ConfigError
+
+
+class ActionUnitNames(Mapping[str, str]):
+    """Action unit -> name, of every unit that mien knows.
+
+    It cannot be iterated or zipped directly: a bundle predicts some of the units, so their values belong to
+    ``faces.action_unit_labels`` and a pair with these names would be wrong without a word.
+
+    Examples:
+        >>> ACTION_UNITS["AU12"], "AU12" in ACTION_UNITS, len(ACTION_UNITS.labels)
+        ('lip corner puller', True, 18)
+        >>> dict(zip(ACTION_UNITS, [0.1, 0.9]))
+        Traceback (most recent call last):
+        TypeError: pair values with faces.action_unit_labels, which a bundle decides; all names: ACTION_UNITS.labels
+    """
+
+    def __init__(self, names: Mapping[str, str]) -> None:
+        self._names = dict(names)
+
+    def __getitem__(self, unit: str) -> str:
+        return self._names[unit]
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __contains__(self, unit: object) -> bool:
+        return unit in self._names
+
+    def __iter__(self) -> NoReturn:
+        raise TypeError(
+            "pair values with faces.action_unit_labels, which a bundle decides; all names: ACTION_UNITS.labels"
+        )
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """All known action units, ascending."""
+        return tuple(self._names)
+
+    def items(self) -> ItemsView[str, str]:
+        """Pairs of an action unit and its name."""
+        return self._names.items()
+
+    def keys(self) -> KeysView[str]:
+        """All known action units."""
+        return self._names.keys()
+
+    def values(self) -> ValuesView[str]:
+        """The names of all known action units."""
+        return self._names.values()
+
+    def __repr__(self) -> str:
+        return f"ActionUnitNames({self._names!r})"
+
 
 EXPRESSIONS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
 """The canonical eight expressions, in the order of every table column and array."""
@@ -57,7 +111,7 @@ MIRRORED_LANDMARKS: tuple[int, ...] = (
 )
 """300-W landmarks of a mirrored face: its landmark i is landmark ``MIRRORED_LANDMARKS[i]`` of the face."""
 
-ACTION_UNITS = MappingProxyType(
+ACTION_UNITS = ActionUnitNames(
     {
         "AU01": "inner brow raiser",
         "AU02": "outer brow raiser",

@@ -197,7 +197,7 @@ class TaskSpec:
             raise ConfigError(f"{self.task} must have the labels {fixed}, got {self.labels}")
         strange = [label for label in self.labels if label not in ACTION_UNITS]
         if self.task == "action_units" and strange:
-            raise ConfigError(f"unknown action units {strange}; known are {list(ACTION_UNITS)}")
+            raise ConfigError(f"unknown action units {strange}; known are {list(ACTION_UNITS.labels)}")
 
     def _check_range(self) -> None:
         if not self.low < self.high:

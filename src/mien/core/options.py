@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mien.core.errors import ConfigError
-from mien.core.faces import FaceSelector
+from mien.core.face_types import FaceSelector
 from mien.core.option_fields import CheckedOptions, described, option
 
 PathName = str | os.PathLike[str]

@@ -18,6 +18,7 @@ from mien.media.images import (
     jpeg_thumbnail,
     load_image,
     picture_note,
+    read_image,
     save_image,
 )
 from mien.media.inputs import IMAGE_SUFFIXES, VIDEO_SUFFIXES, MediaInput, find_inputs, input_identity
@@ -56,5 +57,6 @@ __all__ = [
     "open_camera",
     "open_video",
     "picture_note",
+    "read_image",
     "save_image",
 ]

@@ -8,12 +8,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import cv2
 import numpy as np
 
 from mien.core import Faces, Float32, Floats, Image, rotation_matrices
-from mien.media.images import as_rgb
+from mien.media.images import as_rgb, read_image
 
 # Share of the box added to reach from face to head: hair and ears identify people too.
 _ABOVE, _BELOW, _BESIDE = 0.45, 0.2, 0.25
@@ -59,7 +60,7 @@ def anonymize_faces(image: Image, faces: Faces) -> Image:
     """Replace every head irreversibly by a few large cells of its mean colours.
 
     Args:
-        image: (H, W, 3) uint8 RGB.
+        image: (H, W, 3) uint8 RGB, or what else `read_image` takes.
         faces: Faces with boxes in pixels of this image; faces without a finite box are skipped.
 
     Returns:
@@ -274,7 +275,7 @@ _GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
 
 
 def draw_faces(
-    image: Image,
+    image: Any,
     faces: Faces,
     *,
     thresholds: Mapping[str, float] = _NO_THRESHOLDS,
@@ -290,7 +291,7 @@ def draw_faces(
     is frontal).
 
     Args:
-        image: (H, W, 3) uint8 RGB.
+        image: (H, W, 3) uint8 RGB, or what else `read_image` takes.
         faces: Faces with boxes in pixels of this image; faces without a finite box are skipped, and NaN values are
             not shown.
         thresholds: Smallest probability at which each action unit counts as present, such as
@@ -309,7 +310,8 @@ def draw_faces(
         >>> drawn.shape, bool(drawn[20, 70].any()), bool(image.any())
         ((120, 160, 3), True, False)
     """
-    canvas = anonymize_faces(image, faces) if anonymous else as_rgb(image).copy()
+    pixels = read_image(image)
+    canvas = anonymize_faces(pixels, faces) if anonymous else pixels.copy()
     height, width = canvas.shape[:2]
     shown = faces[np.flatnonzero(np.isfinite(faces.boxes).all(axis=1))]
     boxes = [_clipped(box, width, height) for box in shown.boxes]
@@ -318,15 +320,15 @@ def draw_faces(
     for box, colour in zip(boxes, colours, strict=True):
         cv2.rectangle(canvas, box[:2], box[2:], _OUTLINE, thickness + 2, cv2.LINE_AA)
         cv2.rectangle(canvas, box[:2], box[2:], colour, thickness, cv2.LINE_AA)
-    for face, colour in zip(shown, colours, strict=True):
-        _draw_landmarks(canvas, face.landmarks[0], thickness, colour)
-        _draw_pose(canvas, face, thickness)
+    for row, colour in enumerate(colours):
+        _draw_landmarks(canvas, shown.landmarks[row], thickness, colour)
+        _draw_pose(canvas, shown[row], thickness)
     taken = list(boxes)
-    for number, (face, colour) in enumerate(zip(shown, colours, strict=True)):
-        others = taken[:number] + taken[number + 1 :]
+    for row, colour in enumerate(colours):
+        others = taken[:row] + taken[row + 1 :]
         candidates = [
-            (panel, _best_place(panel, boxes[number], taken, width, height))
-            for panel in lay_out_panels(face, width, height, thresholds)
+            (panel, _best_place(panel, boxes[row], taken, width, height))
+            for panel in lay_out_panels(shown[row], width, height, thresholds)
         ]
         if candidates:
             # In a crowd the most detailed panel would hide other faces: choose the one that hides least.

@@ -66,6 +66,40 @@ def load_image(path: str | os.PathLike[str]) -> Image:
     return decode_image(data, name=path)
 
 
+def read_image(image: object, *, name: str = "image") -> Image:
+    """An image as any caller may give it: a file, its content, or pixels.
+
+    Args:
+        image: Path; content of an image file as bytes; a binary file object, read to its end; or pixels as for
+            `as_rgb`.
+        name: Name of the image in messages, where it is no path.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    Raises:
+        InputError: It cannot be read or is no image.
+
+    Examples:
+        >>> data = encode_jpeg(np.zeros((8, 8, 3), np.uint8))
+        >>> read_image(data).shape, read_image(io.BytesIO(data)).shape
+        ((8, 8, 3), (8, 8, 3))
+    """
+    if isinstance(image, (str, os.PathLike)):
+        return load_image(image)
+    if isinstance(image, (bytes, bytearray, memoryview)):
+        return decode_image(bytes(image), name=name)
+    if hasattr(image, "read"):
+        try:
+            data = image.read()
+        except (OSError, ValueError) as error:
+            raise InputError(f"{name} cannot be read: {error}") from error
+        if not isinstance(data, bytes):
+            raise InputError(f"{name} is a file of text; open it in binary mode, open(path, 'rb')")
+        return decode_image(data, name=getattr(image, "name", name))
+    return as_rgb(image, name=name)
+
+
 def decode_image(data: bytes, *, name: str | os.PathLike[str] = "image") -> Image:
     """Decode the content of an image file, as `load_image` does.
 
@@ -120,7 +154,7 @@ def as_rgb(image: object, *, name: str = "image") -> Image:
         return _from_pil(image, name)
     if not isinstance(image, np.ndarray):
         kind = type(image).__name__
-        raise InputError(f"{name} must be a NumPy array or a PIL image, got {kind}; read files with load_image")
+        raise InputError(f"{name} must be a NumPy array or a PIL image, got {kind}; read files with mien.load_image")
     channels_last = image.ndim == 2 or (image.ndim == 3 and image.shape[2] in (1, 3, 4))
     if not channels_last:
         raise InputError(f"{name} must have shape (H, W, 3), (H, W) or (H, W, 4), channels last; got {image.shape}")

@@ -4,9 +4,10 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from mien.pipeline.analyze import RunResult, analyze
+from mien.pipeline.analyze import analyze
 from mien.pipeline.live import LiveFrame, LiveStatistics, live
 from mien.pipeline.run_progress import Event, FailuresListed, Note, Progress, TablesSkipped, TableWritten
+from mien.pipeline.run_result import RunResult
 
 if TYPE_CHECKING:
     from mien.pipeline.benchmark import BENCH_OPTIONS, BenchReport, bench

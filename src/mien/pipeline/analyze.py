@@ -7,8 +7,10 @@ import os
 import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from mien.affect import AdaptiveRate, Smoothing
@@ -28,17 +30,17 @@ from mien.core import (
 from mien.faces import parse_detector
 from mien.inference import bundle_digest, is_model_file, load_spec, usable_cores
 from mien.jobs import Engine, LocalEngine, create_engine, deferred_interrupts
+from mien.pipeline.notebook_progress import notebook_progress
 from mien.pipeline.overlay import Drawing
 from mien.pipeline.plan import Plan, TablePlan, make_plan
 from mien.pipeline.postprocessing.convert import convert_to_openface, file_names, is_openface_file
 from mien.pipeline.postprocessing.report import check_report_name, write_report
 from mien.pipeline.run_progress import Event, FailuresListed, Note, Progress, RunProgress, TablesSkipped
+from mien.pipeline.run_result import RunResult
 from mien.pipeline.table_run import RunSettings
 from mien.results import (
     ABOUT_SUFFIX,
     FAILURES_NAME,
-    InputFailure,
-    InputRecord,
     OutputFile,
     check_folder,
     check_outputs,
@@ -47,34 +49,12 @@ from mien.results import (
     locked_folder,
     manifest_path,
     read_failures,
+    read_table,
     refuse_other_file,
     refuse_table,
+    table_schema,
     update_failures,
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunResult:
-    """Tables, records and failures of a run.
-
-    Attributes:
-        tables: Complete tables, those of earlier runs included, in order.
-        inputs: One record per input that gave rows, in order.
-        failures: One per input that could not be read, or not to its end.
-        messages: Further facts that the user should know.
-        skipped: Those of the tables that an earlier run had finished from the same files with the same settings.
-    """
-
-    tables: tuple[Path, ...]
-    inputs: tuple[InputRecord, ...]
-    failures: tuple[InputFailure, ...]
-    messages: tuple[str, ...] = ()
-    skipped: tuple[Path, ...] = ()
-
-    @property
-    def complete(self) -> bool:
-        """Whether every input was read to its end without loss."""
-        return not self.failures and all(record.whole for record in self.inputs)
 
 
 def analyze(
@@ -102,12 +82,13 @@ def analyze(
     Args:
         inputs: Files, folders, glob patterns, or a camera number.
         out: Table (.parquet, .csv, .jsonl, .ndjson) for all inputs, or a folder (any existing one, a name without
-            ending, or one that ends with ``/``) with one Parquet table per input; stands for ``outputs.table``.
+            ending, or one that ends with ``/``) with one Parquet table per input; stands for ``outputs.table``. None
+            gives the rows in memory, ``result.table``.
         analyzer: Models and how they run.
         video: Frames of videos to analyse, and smoothing.
         outputs: Files to write beside the table.
         jobs: Number of inputs to work on at the same time, and what runs them; workers divide the cores among them.
-        on_progress: Called after every frame.
+        on_progress: Called after every frame; None shows a bar in notebooks.
         on_event: Called when an input is done or has failed, when a table is complete, and for notes: everything that
             the result will hold, as it happens. Callbacks may raise; what was read is then kept as after Ctrl-C.
         **shortcuts: Fields of the four options by name, such as ``every=2`` or ``threads=1``.
@@ -128,7 +109,19 @@ def analyze(
         outputs or Outputs(),
         jobs or JobOptions(),
     )
-    return _run(names, *options, on_progress=on_progress or (lambda _: None), on_event=on_event or (lambda _: None))
+    run = partial(
+        _run,
+        names,
+        on_progress=on_progress or notebook_progress() or (lambda _: None),
+        on_event=on_event or (lambda _: None),
+    )
+    config, video_options, places, job_options = options
+    if places.table is not None:
+        return run(config, video_options, places, job_options)
+    with TemporaryDirectory(prefix="mien-") as folder:
+        result = run(config, video_options, replace(places, table=Path(folder) / "table.parquet"), job_options)
+        rows = read_table(result.tables[0]) if result.tables else table_schema().empty_table()
+        return replace(result, tables=(), in_memory=rows)
 
 
 def _run(

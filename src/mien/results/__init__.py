@@ -33,6 +33,7 @@ from mien.results.output_checks import (
     refuse_other_file,
     refuse_table,
 )
+from mien.results.plots import plot_faces, plot_table, show_image
 from mien.results.reports import Moment, render_report
 from mien.results.summaries import Summary, summarize_table
 from mien.results.table_reader import columns_as_json, iter_pieces, read_table
@@ -132,6 +133,8 @@ __all__ = [
     "open_features",
     "openface_header",
     "output_errors",
+    "plot_faces",
+    "plot_table",
     "presence_thresholds",
     "read_facts",
     "read_failures",
@@ -143,6 +146,7 @@ __all__ = [
     "render_report",
     "save_pieces",
     "save_table",
+    "show_image",
     "summarize_table",
     "table_metadata",
     "table_schema",

@@ -48,7 +48,7 @@ def preview(recipe: SynthesisRecipe, n: int = 48, columns: int = 12) -> Bytes:
 def _shown() -> list[tuple[str, Expression]]:
     """Caption and expression of every tile of a person."""
     shown = [("neutral", Expression("neutral", "neutral", 0.0, UnitVector()))]
-    for unit in (*ACTION_UNITS, "AU18", "AU22", "AU27", "AU28", "AU34"):
+    for unit in (*ACTION_UNITS.labels, "AU18", "AU22", "AU27", "AU28", "AU34"):
         caption = f"{unit} {UNIT_ACTIONS[unit].facs}"[:19]
         shown += [(caption, Expression("units", "neutral", 0.0, UnitVector({unit: 1.0})))]
     for name in BASIC_EXPRESSIONS:

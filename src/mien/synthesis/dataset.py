@@ -200,7 +200,7 @@ def label_schema(form: Format) -> pa.Schema:
     fields += [("identity", pa.int32()), ("split", pa.string()), ("expression", pa.string())]
     fields += [("expression_kind", pa.string()), ("expression_strength", pa.float32())]
     fields += [(name, pa.float32()) for name in ("valence", "arousal", *LABELLED_UNITS)]
-    fields += [(f"{unit}_present", pa.bool_()) for unit in ACTION_UNITS]
+    fields += [(f"{unit}_present", pa.bool_()) for unit in ACTION_UNITS.labels]
     fields += [(f"{unit}_{side}", pa.float32()) for unit in SIDED_UNITS for side in ("left", "right")]
     fields += [(name, pa.float32()) for name in ("gaze_right", "gaze_up", "pitch_rad", "yaw_rad", "roll_rad")]
     fields += [(name, pa.float32()) for name in ("x0", "y0", "x1", "y1")]

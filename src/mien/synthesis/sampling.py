@@ -24,7 +24,7 @@ _MOUTHS: tuple[dict[str, float], ...] = (
     {"AU28": 0.35, "AU25": 0.2},  # f, v
     {"AU25": 0.4, "AU26": 0.15},  # s, t, d
 )
-_INDEPENDENT = (*ACTION_UNITS, "AU16", "AU18", "AU22", "AU27", "AU28", "AU34")
+_INDEPENDENT = (*ACTION_UNITS.labels, "AU16", "AU18", "AU22", "AU27", "AU28", "AU34")
 _MEAN_INDEPENDENT = 3.0
 
 

@@ -26,10 +26,10 @@ from mien.synthesis.synthesis_recipe import SynthesisRecipe
 FURTHER_UNITS = ("AU16", "AU18", "AU22", "AU27", "AU28", "AU34")
 """Action units outside mien's own list whose intensities are recorded, too."""
 
-LABELLED_UNITS = (*ACTION_UNITS, *FURTHER_UNITS)
+LABELLED_UNITS = (*ACTION_UNITS.labels, *FURTHER_UNITS)
 """Action units with an intensity for every face."""
 
-SIDED_UNITS = tuple(unit for unit in ACTION_UNITS if UNIT_ACTIONS[unit].sided)
+SIDED_UNITS = tuple(unit for unit in ACTION_UNITS.labels if UNIT_ACTIONS[unit].sided)
 """Action units of mien's list with an intensity for the left and the right side."""
 
 _PERSON, _FACE, _SPLIT = range(3)
@@ -98,7 +98,7 @@ class SyntheticFace:
             "arousal": None if va is None else va[1],
         }
         row |= {unit: self.intensity(unit) for unit in LABELLED_UNITS}
-        row |= {f"{unit}_present": self.intensity(unit) >= presence for unit in ACTION_UNITS}
+        row |= {f"{unit}_present": self.intensity(unit) >= presence for unit in ACTION_UNITS.labels}
         for unit in SIDED_UNITS:
             row[f"{unit}_left"], row[f"{unit}_right"] = self.sides[unit]
         row |= dict(zip(("gaze_right", "gaze_up"), self.expression.gaze, strict=True))

@@ -121,7 +121,7 @@ def test_any_faces_survive_as_they_are(data: st.DataObject) -> None:
     batch = RowEncoder(schema).encode([("a", frame) for frame in frames])
     batch.validate(full=True)
     rows = [row for row in batch.to_pylist() if row["success"]]
-    faces = [face for frame in frames for face in frame.faces]
+    faces = [frame.faces[row] for frame in frames for row in range(len(frame.faces))]
     assert batch.num_rows == sum(max(n, 1) for n in sizes)
     for row, face in zip(rows, faces, strict=True):
         values = {"x1": face.boxes[0, 2], "valence": face.valence[0], "expression_fear": face.expression[0, 0]}
@@ -129,3 +129,4 @@ def test_any_faces_survive_as_they_are(data: st.DataObject) -> None:
             assert row[name] == (value if np.isfinite(value) else None)
         assert row["track_id"] == (None if face.track_ids[0] < 0 else face.track_ids[0])
         assert row["expression"] == face.top_expressions()[0]
+    assert [row["face"] for row in rows] == [number for frame in frames for number in frame.faces.numbers.tolist()]

@@ -47,27 +47,27 @@ CONTRACT = [
 
 def test_columns_are_the_contract() -> None:
     schema = table_schema(action_unit_labels=("AU01", "AU12"), n_landmarks=2)
-    assert schema.names == [*CONTRACT, "AU01", "AU12", "lm_x00", "lm_x01", "lm_y00", "lm_y01", *EYE_COLUMNS]
+    assert schema.names == [*CONTRACT, "AU01", "AU12", "lm_x00", "lm_x01", "lm_y00", "lm_y01", *EYE_COLUMNS, "face"]
     types = {field.name: field.type for field in schema}
     assert types.pop("source") == types.pop("expression") == pa.string()
-    assert types.pop("frame") == types.pop("track_id") == pa.int64()
+    assert types.pop("frame") == types.pop("track_id") == types.pop("face") == pa.int64()
     assert types.pop("time_s") == pa.float64()
     assert types.pop("success") == pa.bool_()
     assert set(types.values()) == {pa.float32()}
 
 
 def test_without_landmarks_the_table_has_no_eyes() -> None:
-    assert table_schema(action_unit_labels=("AU01",)).names == [*CONTRACT, "AU01"]
+    assert table_schema(action_unit_labels=("AU01",)).names == [*CONTRACT, "AU01", "face"]
     assert EYE_COLUMNS == ("eye_open_image_left", "eye_open_image_right")
 
 
 def test_a_bundle_with_fewer_expressions_keeps_all_eight_columns() -> None:
-    assert table_schema(expression_labels=("happiness", "neutral")).names == CONTRACT
+    assert table_schema(expression_labels=("happiness", "neutral")).names == [*CONTRACT, "face"]
 
 
 def test_an_expression_that_is_not_canonical_gets_a_column_after_the_eight() -> None:
     names = table_schema(expression_labels=("neutral", "other")).names
-    assert names == [*CONTRACT[:-2], "expression_other", *CONTRACT[-2:]]
+    assert names == [*CONTRACT[:-2], "expression_other", *CONTRACT[-2:], "face"]
 
 
 def test_metadata_holds_versions_labels_and_the_callers_facts() -> None:
@@ -81,7 +81,7 @@ def test_metadata_holds_versions_labels_and_the_callers_facts() -> None:
 
 def test_every_column_is_described() -> None:
     columns = list(describe_columns())
-    assert [column.name for column in columns] == [*CONTRACT, *ACTION_UNITS]
+    assert [column.name for column in columns] == [*CONTRACT, *ACTION_UNITS.labels, "face"]
     for column in columns:
         assert column.range, column.name
         assert column.meaning.endswith("."), column.name

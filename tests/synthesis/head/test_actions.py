@@ -82,7 +82,7 @@ def iris(basis: HeadBasis) -> npt.NDArray[np.int64]:
 
 def test_every_unit_has_a_test_of_its_effect() -> None:
     assert set(EFFECTS) == set(UNIT_ACTIONS)
-    assert set(ACTION_UNITS) <= set(UNIT_ACTIONS)
+    assert set(ACTION_UNITS.labels) <= set(UNIT_ACTIONS)
     assert all(UNIT_ACTIONS[unit].facs == name for unit, name in ACTION_UNITS.items())
 
 

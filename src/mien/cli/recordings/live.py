@@ -9,7 +9,6 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 import click
-import numpy as np
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -109,14 +108,13 @@ def face_table(frame: LiveFrame) -> Table:
         table.add_column(name, no_wrap=name != "action units")
     faces = frame.frame.faces
     present = faces.present_action_units(frame.thresholds)
-    for face, top, units in zip(faces, faces.top_expressions(), present, strict=True):
-        probability = float(np.nanmax(face.expression)) if top is not None else 0.0
+    for face, units in zip(faces, present, strict=True):
+        probability = None if face.expression is None else face.probabilities[face.expression]
         table.add_row(
-            str(int(face.track_ids[0])),
-            top or "-",
-            "█" * round(probability * _BAR_WIDTH),
-            f"{float(face.valence[0]):+.2f}",
-            f"{float(face.arousal[0]):+.2f}",
+            "-" if face.track_id is None else str(face.track_id),
+            face.expression or "-",
+            "█" * round((probability or 0.0) * _BAR_WIDTH),
+            *("" if value is None else f"{value:+.2f}" for value in (face.valence, face.arousal)),
             " ".join(units),
         )
     if not len(faces):

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from mien.core import Bools, ConfigError, Faces, Float32, Floats, Frame
-from mien.results.tables.schema import EYE_COLUMNS, Layout
+from mien.core import Bools, ConfigError, Faces, Float32, Floats, Frame, Int64
+from mien.results.tables.schema import EYE_COLUMNS, FACE_COLUMN, Layout
 from mien.results.tables.table_formats import boolean_column, numeric_column, text_column
 
 SourcedFrame = tuple[str, Frame]
@@ -73,7 +73,8 @@ class RowEncoder:
             "source": text_column([_utf8(source) for source, _ in frames], frame_of_row),
             "frame": numeric_column(index[frame_of_row]),
             "time_s": _nullable(time_s[frame_of_row]),
-            "track_id": _track_ids(faces, success),
+            "track_id": _numbers([each.track_ids for each in faces], success),
+            FACE_COLUMN.name: _numbers([each.numbers for each in faces], success),
             "success": boolean_column(success),
             "expression": self._top_expression(faces, success),
         }
@@ -124,9 +125,9 @@ def _joined(faces: Sequence[Faces], name: str) -> Float32:
     return joined
 
 
-def _track_ids(faces: Sequence[Faces], success: Bools) -> pa.Array:
+def _numbers(parts: Sequence[Int64], success: Bools) -> pa.Array:
     rows = np.full(len(success), -1, dtype=np.int64)
-    rows[success] = np.concatenate([each.track_ids for each in faces])
+    rows[success] = np.concatenate(parts)
     return numeric_column(rows, rows < 0)
 
 

@@ -149,6 +149,15 @@ _EYES = tuple(
 EYE_COLUMNS = tuple(column.name for column in _EYES)
 """Columns that follow the landmarks, in the order of `mien.core.Faces.eyes_open`."""
 
+FACE_COLUMN = Column(
+    name="face",
+    type=pa.int64(),
+    unit="",
+    range=">= 1",
+    meaning="Number of the face in its photo or frame, counted from the left, as overlays and reports show it.",
+)
+"""The column that numbers the faces of one photo or frame; tables of mien before 0.2 lack it."""
+
 
 def _expression(label: str) -> Column:
     meaning = f"Probability of {label} among the bundle's expressions; null where it has no such class."
@@ -216,8 +225,8 @@ def table_schema(
 
     The order is: where and when, box, pose, quality, top expression, the eight canonical expressions, further
     expressions that the bundle alone knows, valence, arousal, action units, landmarks and with these the openness of
-    both eyes. Landmarks are plain columns ``lm_x00 ... lm_x67, lm_y00 ... lm_y67``, so that they look the same in
-    Parquet, CSV and JSON Lines and ``frame.filter(like="lm_x")`` is a matrix.
+    both eyes, and the number of the face in its frame. Landmarks are plain columns ``lm_x00 ... lm_x67, lm_y00 ...
+    lm_y67``, so that they look the same in Parquet, CSV and JSON Lines and ``frame.filter(like="lm_x")`` is a matrix.
 
     Args:
         expression_labels: Expressions of the bundle; canonical ones that are not among them are null in every row.
@@ -244,6 +253,7 @@ def table_schema(
         *map(partial(_landmark, "x"), range(n_landmarks)),
         *map(partial(_landmark, "y"), range(n_landmarks)),
         *(_EYES if n_landmarks else ()),
+        FACE_COLUMN,
     )
     names = [column.name for column in columns]
     repeated = sorted({name for name in names if names.count(name) > 1})
@@ -300,7 +310,7 @@ def describe_columns(schema: pa.Schema | None = None) -> Iterator[Column]:
         schema: Schema of the table; by default one with every action unit that mien knows and no landmarks.
     """
     if schema is None:
-        schema = table_schema(action_unit_labels=tuple(ACTION_UNITS))
+        schema = table_schema(action_unit_labels=ACTION_UNITS.labels)
     return (Column.from_field(field) for field in schema)
 
 
@@ -389,7 +399,7 @@ def column_named(name: str) -> Column | None:
     """
     if name in _FIXED:
         return _FIXED[name]
-    for column in (PERSON_COLUMN, *_EYES):
+    for column in (PERSON_COLUMN, *_EYES, FACE_COLUMN):
         if name == column.name:
             return column
     if name.startswith("expression_"):

@@ -16,6 +16,7 @@ import pyarrow as pa
 from mien.core import DIMENSIONS, Indices, Int64, printable
 from mien.results.tables import arrow_compute as pc
 from mien.results.tables.schema import (
+    FACE_COLUMN,
     PREFIX,
     REQUIRED_COLUMNS,
     SCHEMA_VERSION,
@@ -279,6 +280,8 @@ def _limits(name: str) -> tuple[float, float, str] | None:
     """Lowest and highest value of a column of the contract, and its unit; None for text and other columns."""
     if name in ("frame", "track_id"):
         return 0, MAX_NUMBER, ""
+    if name == FACE_COLUMN.name:
+        return 1, MAX_NUMBER, ""
     column = column_named(name)
     if column is None or not pa.types.is_floating(column.type):
         return None

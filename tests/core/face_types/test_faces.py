@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from mien.core import ConfigError, Faces, FaceSelector, InputError
+from mien.core import ConfigError, Faces
+from mien.media import load_image
 
 LABELS = ("neutral", "happiness")
 
@@ -59,14 +62,13 @@ def test_indexing_keeps_rows_together(index: object, rows: list[int]) -> None:
 def test_an_index_beyond_the_faces_is_an_index_error() -> None:
     with pytest.raises(IndexError):
         make_faces(3)[3]
-    assert [len(face) for face in make_faces(3)] == [1, 1, 1]
 
 
 def test_to_pandas_has_the_columns_of_the_table() -> None:
     frame = make_faces(2).to_pandas()
     assert list(frame.columns) == [
         *("track_id", "confidence", "x0", "y0", "x1", "y1", "pitch_rad", "yaw_rad", "roll_rad", "quality"),
-        *("expression", "expression_neutral", "expression_happiness", "valence", "arousal", "AU12"),
+        *("expression", "expression_neutral", "expression_happiness", "valence", "arousal", "AU12", "face"),
     ]
     assert frame["expression"].tolist() == make_faces(2).top_expressions()
 
@@ -76,32 +78,59 @@ def test_top_expression_of_unmeasured_faces_is_none() -> None:
     assert Faces(boxes=np.zeros((1, 4))).top_expressions() == [None]
 
 
-def test_spellings() -> None:
-    assert FaceSelector.parse("all") == FaceSelector()
-    assert FaceSelector.parse("largest").rule == "largest"
-    assert FaceSelector.parse("track=12") == FaceSelector(rule="track", track_id=12)
-    assert FaceSelector.parse("person=the patient") == FaceSelector(rule="person", person="the patient")
+def test_faces_are_numbered_from_the_left_whatever_their_order() -> None:
+    faces = Faces(boxes=[[50, 0, 60, 9], [0, 0, 10, 9], [20, 0, 90, 9]])
+    assert faces.numbers.tolist() == [2, 1, 3]
+    assert [face.number for face in faces] == [2, 1, 3]
+    assert faces[[2, 0]].numbers.tolist() == [3, 2]  # as in the table
+    assert Faces.empty().numbers.tolist() == []
 
 
-@pytest.mark.parametrize("text", ["", "All", "all=1", "track", "track=", "track=-1", "track=1.5", "track=²", "person="])
-def test_anything_else_is_refused_with_the_spellings(text: str) -> None:
-    with pytest.raises(ConfigError, match="faces must be all, largest, track=ID or person=NAME"):
-        FaceSelector.parse(text)
+def test_a_name_gives_the_column_of_the_table_contract() -> None:
+    faces = make_faces(3)
+    for name in faces.to_pandas().columns:
+        assert len(faces[name]) == 3
+    np.testing.assert_array_equal(faces["AU12"], faces.action_units[:, 0])
+    np.testing.assert_array_equal(faces.au("AU12"), faces.action_units[:, 0])
+    with pytest.raises(KeyError, match="no 'AU09' here; there are: AU12"):
+        faces.au("AU09")
+    with pytest.raises(KeyError, match="no 'smile' here; there are: track_id"):
+        faces["smile"]
 
 
-def test_nobody_is_named_in_pixels() -> None:
-    with pytest.raises(ConfigError, match="persons are named in a table"):
-        FaceSelector.for_media("person=patient")
-    with pytest.raises(InputError, match=r"a\.jpg: a photo has no tracks"):
-        FaceSelector.for_media("track=1").check_photo("a.jpg")
+def test_what_is_unknown_is_none_and_null_never_zero() -> None:
+    faces = Faces(boxes=np.zeros((1, 4)), action_units=[[np.nan]], action_unit_labels=("AU12",))
+    values = faces.to_dict()
+    assert (values["AU12"], values["valence"], values["track_id"], values["face"]) == ([None], [None], [None], [1])
+    table = faces.to_arrow()
+    assert table["AU12"].null_count == table["valence"].null_count == 1
 
 
-@pytest.mark.parametrize(
-    ("text", "rows"), [("all", [0, 1, 2]), ("largest", [1]), ("track=7", [2]), ("track=1", []), ("track=4", [0, 1])]
-)
-def test_the_wanted_faces(text: str, rows: list[int]) -> None:
-    boxes = np.array([[0, 0, 9, 9], [0, 0, 20, 10], [5, 5, 7, 7]], np.float32)
-    faces = Faces(boxes=boxes, track_ids=[4, 4, 7])
-    chosen = FaceSelector.parse(text).of(faces)
-    assert chosen.boxes.tolist() == boxes[rows].tolist()
-    assert len(FaceSelector.parse(text).of(Faces.empty())) == 0
+def test_faces_of_several_images_are_joined_in_order() -> None:
+    joined = Faces.concatenate([make_faces(1), make_faces(0), make_faces(3)])
+    np.testing.assert_array_equal(joined.boxes, np.concatenate([make_faces(1).boxes, make_faces(3).boxes]))
+    with pytest.raises(ConfigError, match="differ in their expression_labels"):
+        Faces.concatenate([make_faces(1), Faces.empty()])
+    with pytest.raises(ConfigError, match="no faces to concatenate"):
+        Faces.concatenate([])
+
+
+def test_the_repr_stays_short() -> None:
+    assert repr(Faces.empty()) == "Faces(n=0)"
+    assert len(repr(make_faces(500))) < 120
+
+
+def test_a_notebook_shows_a_row_per_face_with_every_unit() -> None:
+    html = make_faces(3)._repr_html_()
+    assert html.count("<tr>") == 4
+    assert "<th>AU12</th>" in html
+
+
+def test_faces_are_drawn_on_what_they_were_found_in(tmp_path: Path) -> None:
+    image = np.zeros((120, 160, 3), np.uint8)
+    faces = Faces(boxes=[[40, 20, 100, 100]])
+    drawn = faces.draw(image)
+    assert drawn.any()
+    assert not image.any()
+    faces.save(tmp_path / "drawn.png", image)
+    np.testing.assert_array_equal(load_image(tmp_path / "drawn.png"), drawn)
