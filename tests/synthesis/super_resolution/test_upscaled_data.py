@@ -215,6 +215,13 @@ def test_wrong_places_are_errors(tmp_path: Path) -> None:
             upscale(source, out, network="bicubic")
     with pytest.raises(InputError, match="no such file"):
         upscale(tmp_path / "missing", tmp_path / "out", network="bicubic")
+    with pytest.raises(InputError, match="no such file"):
+        upscale("x" * 5000, tmp_path / "out", network="bicubic")
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(InputError, match="no such file"):
+        upscale(tmp_path / "loop", tmp_path / "out", network="bicubic")
+    with pytest.raises(OutputError):
+        upscale(source, tmp_path / "loop", network="bicubic")
     (source / "broken.parquet").write_bytes(b"PAR1")
     with pytest.raises(InputError, match=r"broken\.parquet"):
         upscale(source, tmp_path / "out", network="bicubic")

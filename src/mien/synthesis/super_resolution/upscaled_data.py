@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from collections import Counter
@@ -266,11 +267,12 @@ def plan_shares(source: Path) -> tuple[list[Share], list[str]]:
     Raises:
         InputError: The source does not exist, or a Parquet file cannot be read.
     """
-    if source.is_dir():
+    # The functions of os.path take loops of links and names that no file can have for missing files.
+    if os.path.isdir(source):  # noqa: PTH112
         paths = sorted(path for path in source.rglob("*") if path.is_file())
         names = [path.relative_to(source).as_posix() for path in paths]
         root = source
-    elif source.is_file():
+    elif os.path.isfile(source):  # noqa: PTH113
         names, root = [source.name], source.parent
     else:
         raise InputError(f"{source}: there is no such file or folder")
@@ -388,8 +390,8 @@ def _read_rows(path: Path, rows: tuple[int, int]) -> pa.Table:
 
 
 def _check_places(source: Path, out: Path) -> None:
-    inside, outside = out.resolve(), source.resolve()
-    if inside == outside or outside in inside.parents or (source.is_dir() and inside in outside.parents):
+    inside, outside = (Path(os.path.realpath(path)) for path in (out, source))  # no error for loops of links
+    if inside == outside or outside in inside.parents or inside in outside.parents:
         raise ConfigError(f"{out} and {source} lie in each other; choose another folder with --out")
 
 
@@ -397,7 +399,7 @@ def _begin(job: UpscaleJob) -> None:
     """Create the folder with its manifest, or check that it holds the same run."""
     upscaler = job.upscaler()
     content = {
-        "source": str(job.source.resolve()),
+        "source": os.path.realpath(job.source),
         "network": job.network,
         "scale": job.scale,
         "digest": upscaler.digest,
