@@ -63,7 +63,7 @@ def test_values_have_the_types_of_their_fields() -> None:
         (["--every", "0"], "0 is not in the range 1<=x<=1000000"),
         (["--threads", "x"], "'x' is not a valid integer"),
         (["--min-quality", "2"], "2.0 is not in the range 0<=x<=1"),
-        (["--from", "soon"], "'soon' is not a valid float"),
+        (["--from", "soon"], "'soon' is not a valid time"),
     ],
 )
 def test_wrong_values_are_refused_at_once(arguments: list[str], message: str) -> None:
@@ -87,3 +87,17 @@ def test_another_help_text_for_one_command() -> None:
     shown = CliRunner().invoke(command(VideoOptions, help_texts={"stop_s": "End of the show."}), ["--help"]).output
     assert "End of the show." in shown
     assert "[default: 1; 1<=x<=1000000]" in " ".join(shown.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("62.5", 62.5), ("1:02.5", 62.5), ("01:02:03", 3723.0), ("90:00", 5400.0), ("0:07", 7.0)]
+)
+def test_times_may_have_minutes_and_hours(text: str, seconds: float) -> None:
+    assert values(command(VideoOptions), "--from", text)["start_s"] == seconds
+
+
+@pytest.mark.parametrize("text", ["1:60", "1:2:3:4", ":30", "1:", "1:-2", "a:b", "1:75:00", "1:\u0662"])
+def test_what_is_no_time_is_refused(text: str) -> None:
+    done = CliRunner().invoke(command(VideoOptions), ["--from", text])
+    assert done.exit_code == 2
+    assert "is no time; write seconds, 1:02.5 or 1:02:03" in done.output

@@ -29,6 +29,28 @@ def test_a_terminal_gets_bars(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(create_view("json"), JsonView)
 
 
+def test_a_pipe_gets_a_line_every_few_seconds(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 100.0
+    monkeypatch.setattr("mien.cli.progress.time.monotonic", lambda: now)
+    view = PlainView()
+    for n, now in ((1, 101.0), (2, 105.0), (3, 107.0), (4, 111.0)):  # noqa: B007 - read by the clock
+        view.progress(frame(n))
+    assert capsys.readouterr().err.splitlines() == [
+        "1 of 2: clip.mp4: 2 of 100 frames",
+        "1 of 2: clip.mp4: 4 of 100 frames",
+    ]
+
+
+def test_quiet_says_only_what_went_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    view = create_view("quiet")
+    view.progress(frame(5))
+    for event in ("input", "table", "note", "seen", "warning", "failure", "error"):
+        view.say(event, event)
+    assert capsys.readouterr().err.split() == ["warning", "failure", "error"]
+
+
 def test_json_progress_comes_once_a_second(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr("mien.cli.progress.time.monotonic", lambda: now)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import typing
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import Field, fields
@@ -16,14 +17,18 @@ from mien.core import option_info, private_files
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-log_option = click.option(
-    "--log",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="Form of messages on standard error: text, or one JSON object per line for programs.",
-)
-"""Decorator of commands that report progress and events."""
+
+def log_option(command: Command) -> Command:
+    """Decorator of commands that report progress and events: ``--log``, and ``--quiet`` in short."""
+    quiet = click.option("--quiet", "-q", "log", flag_value="quiet", help="Print only what went wrong.")
+    form = click.option(
+        "--log",
+        type=click.Choice(["text", "json", "quiet"]),
+        default="text",
+        show_default=True,
+        help="Form of messages on standard error: text, one JSON object per line for programs, or quiet.",
+    )
+    return quiet(form(command))
 
 
 def _close_to_others(context: click.Context, _: click.Parameter, private: bool) -> None:
@@ -72,6 +77,27 @@ def field_options(
     return decorate
 
 
+class TimeRange(click.FloatRange):
+    """A time as seconds, ``62.5``, or with minutes and hours, ``1:02.5`` and ``1:02:03``; the value is in seconds."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The time in seconds, within the limits."""
+        text = str(value)
+        if ":" in text:
+            if not _TIME.fullmatch(text):
+                self.fail(f"{text!r} is no time; write seconds, 1:02.5 or 1:02:03", param, ctx)
+            seconds = 0.0
+            for part in text.split(":"):
+                seconds = 60 * seconds + float(part)
+            value = seconds
+        return float(super().convert(value, param, ctx))
+
+
+_TIME = re.compile(r"(\d+:)?[0-5]?\d:[0-5]?\d(\.\d*)?|\d+:[0-5]?\d(\.\d*)?", re.ASCII)
+
+
 def _option(one: Field[Any], hint: Any, help_text: str, *, required: bool) -> Callable[[Command], Command]:
     info = option_info(one)
     if hint is bool:
@@ -84,7 +110,7 @@ def _option(one: Field[Any], hint: Any, help_text: str, *, required: bool) -> Ca
     return click.option(
         info.flag,
         one.name,
-        type=_type(hint, info.minimum, info.maximum),
+        type=_type(hint, info.minimum, info.maximum, info.metavar),
         **default,
         required=required,
         metavar=info.metavar,
@@ -92,9 +118,11 @@ def _option(one: Field[Any], hint: Any, help_text: str, *, required: bool) -> Ca
     )
 
 
-def _type(hint: Any, minimum: float | None, maximum: float | None) -> Any:
+def _type(hint: Any, minimum: float | None, maximum: float | None, unit: str | None = None) -> Any:
     """The click type of a field's annotation."""
     kinds = {hint, *typing.get_args(hint)}
+    if unit == "SECONDS":
+        return TimeRange(minimum, maximum)
     if int in kinds:
         low, high = (None if limit is None else int(limit) for limit in (minimum, maximum))
         return click.IntRange(low, high)

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -16,6 +17,7 @@ from mien.pipeline import Event, FailuresListed, Note, Progress, TablesSkipped, 
 from mien.results import InputFailure, InputRecord, manifest_path
 
 _SECONDS_BETWEEN_LINES = 1.0
+_SECONDS_BETWEEN_PLAIN_LINES = 5.0
 
 
 class RunView(Protocol):
@@ -70,10 +72,20 @@ class JsonView:
 
 
 class PlainView:
-    """One line per event and no progress, for a pipe or a file."""
+    """One line per event, and one every few seconds of a long input, for a pipe or a file."""
+
+    def __init__(self) -> None:
+        self._next_s = time.monotonic() + _SECONDS_BETWEEN_PLAIN_LINES
 
     def progress(self, progress: Progress) -> None:
-        """Do nothing."""
+        """Print a line if the last one is some seconds old."""
+        now = time.monotonic()
+        if now < self._next_s:
+            return
+        self._next_s = now + _SECONDS_BETWEEN_PLAIN_LINES
+        place = f"{progress.number + 1} of {progress.n_inputs}: " if progress.n_inputs > 1 else ""
+        expected = "" if progress.n_frames_expected is None else f" of {progress.n_frames_expected}"
+        say(f"{place}{progress.source}: {progress.n_frames}{expected} frames", err=True)
 
     def say(self, event: str, message: str, **facts: Any) -> None:  # noqa: ARG002 - the port names them
         """Print the message."""
@@ -88,10 +100,24 @@ class PlainView:
         pass
 
 
+class QuietView(PlainView):
+    """Failures, warnings and errors, nothing else."""
+
+    def progress(self, progress: Progress) -> None:
+        """Do nothing."""
+
+    def say(self, event: str, message: str, **facts: Any) -> None:
+        """Print the message if it is of something that went wrong."""
+        if event in ("failure", "failures", "warning", "error", "interrupted", "summary"):
+            super().say(event, message, **facts)
+
+
 def create_view(log: str) -> RunView:
-    """The view of ``--log json``, or of ``--log text``: with bars where standard error is a terminal."""
+    """The view of ``--log json`` or ``quiet``, or of ``--log text``: with bars where standard error is a terminal."""
     if log == "json":
         return JsonView()
+    if log == "quiet":
+        return QuietView()
     if not sys.stderr.isatty():
         return PlainView()
     from mien.cli.bars import BarView
@@ -103,8 +129,13 @@ def create_view(log: str) -> RunView:
 _REMARKS_SHOWN = 3
 
 
-def reporter(view: RunView) -> Callable[[Event], None]:
-    """A callback that shows every event of a run in ``view``."""
+def reporter(view: RunView, unnamed: Path | None = None) -> Callable[[Event], None]:
+    """A callback that shows every event of a run in ``view``.
+
+    Args:
+        view: View of the run.
+        unnamed: Path of a table that is only on its way to standard output, which is not named.
+    """
 
     def report(event: Event) -> None:
         match event:
@@ -112,6 +143,8 @@ def reporter(view: RunView) -> Callable[[Event], None]:
                 _say_input(view, event)
             case InputFailure(path=path, reason=reason, error=error):
                 view.say("failure", f"failed: {reason}", path=path, reason=reason, error=error)
+            case TableWritten(table=table) if table == unnamed:
+                pass
             case TableWritten(table=table, replaced=replaced):
                 message = f"wrote {table}" + (", in place of the table of an earlier run" if replaced else "")
                 facts = {"table": str(table), "manifest": str(manifest_path(table)), "replaced": replaced}

@@ -38,6 +38,10 @@ OnFailure = Callable[[str, InputError], None]
 """Callback that takes the name of a file or folder inside a named one, and why it cannot be read."""
 
 
+OnOther = Callable[[str], None]
+"""Callback that takes the name of a file in a named folder that is not read."""
+
+
 @dataclass(frozen=True)
 class MediaInput:
     """One input to analyze.
@@ -56,7 +60,11 @@ class MediaInput:
     name: str
 
 
-def find_inputs(patterns: Sequence[str | os.PathLike[str]], on_failure: OnFailure | None = None) -> list[MediaInput]:
+def find_inputs(
+    patterns: Sequence[str | os.PathLike[str]],
+    on_failure: OnFailure | None = None,
+    on_other: OnOther | None = None,
+) -> list[MediaInput]:
     """Resolve names to images, videos and cameras.
 
     A folder gives the media files in it and its subfolders, sorted by path; hidden files, hidden folders and unknown
@@ -68,6 +76,7 @@ def find_inputs(patterns: Sequence[str | os.PathLike[str]], on_failure: OnFailur
         patterns: Names in the order of processing.
         on_failure: Called for a folder in a named folder that cannot be listed, and for pipes, devices and dead links
             among the files of a folder or pattern; the others go on. None raises.
+        on_other: Called for every visible file of a named folder that is no photo or video by its suffix.
 
     Returns:
         Every input once, in order of first occurrence, at least one.
@@ -91,7 +100,7 @@ def find_inputs(patterns: Sequence[str | os.PathLike[str]], on_failure: OnFailur
         raise InputError("no input given; name files, folders, glob patterns or a camera number")
     found: dict[object, MediaInput] = {}
     for pattern in patterns:
-        for item in _resolve(os.fspath(pattern), on_failure or _raise):
+        for item in _resolve(os.fspath(pattern), on_failure or _raise, on_other or _ignore):
             found.setdefault(input_identity(item), item)
     return list(found.values())
 
@@ -105,29 +114,37 @@ def _raise(_: str, error: InputError) -> None:
     raise error
 
 
-def _resolve(name: str, on_failure: OnFailure) -> Iterator[MediaInput]:
+def _ignore(_: str) -> None:
+    pass
+
+
+def _resolve(name: str, on_failure: OnFailure, on_other: OnOther) -> Iterator[MediaInput]:
     if "\0" in name:
         raise InputError(f"{name!r}: holds a null character, which no name of a file has; check the name")
     path = source_path(name)
     if name and path_exists(path):
-        yield from _folder(path, on_failure) if os.path.isdir(path) else [_file(path)]  # noqa: PTH112 - never raises
+        yield from _folder(path, on_failure, on_other) if os.path.isdir(path) else [_file(path)]  # noqa: PTH112 - never raises
     elif name.isascii() and name.isdigit():
         yield MediaInput("camera", None, int(name), f"camera {int(name)}")
     elif glob.has_magic(name):
-        yield from _matches(name, on_failure)
+        yield from _matches(name, on_failure, on_other)
     else:
         raise InputError(f"{name or '(empty name)'}: no such file or folder; check the name")
 
 
-def _folder(folder: Path, on_failure: OnFailure) -> Iterator[MediaInput]:
+def _folder(folder: Path, on_failure: OnFailure, on_other: OnOther) -> Iterator[MediaInput]:
     failed: list[str] = []
 
     def refuse(name: str, error: InputError) -> None:
         failed.append(name)
         on_failure(name, error)
 
-    paths = [path for path in _walk(folder, refuse) if _kind_by_suffix(path) is not None]
-    found = [item for path in sorted(paths) if (item := _listed(path, refuse)) is not None]
+    paths = sorted(_walk(folder, refuse))
+    for path in paths:
+        if _kind_by_suffix(path) is None:
+            on_other(source_name(path))
+    paths = [path for path in paths if _kind_by_suffix(path) is not None]
+    found = [item for path in paths if (item := _listed(path, refuse)) is not None]
     if not found and not failed:
         raise InputError(f"{folder}: no image or video in this folder or below; known suffixes: {_known_suffixes()}")
     # The content is not checked here: a damaged file must not stop the others, and reading it reports the error.
@@ -149,7 +166,7 @@ def _walk(folder: Path, on_failure: OnFailure) -> Iterator[Path]:
         yield from (Path(parent, name) for name in files if not name.startswith("."))
 
 
-def _matches(pattern: str, on_failure: OnFailure) -> Iterator[MediaInput]:
+def _matches(pattern: str, on_failure: OnFailure, on_other: OnOther) -> Iterator[MediaInput]:
     """Yield the media files that match a pattern; if none match, the content of matching folders."""
     found = glob.glob(pattern, recursive=True)  # noqa: PTH207  # Path.glob refuses absolute patterns
     matches = [Path(match) for match in sorted(found)]
@@ -162,7 +179,7 @@ def _matches(pattern: str, on_failure: OnFailure) -> Iterator[MediaInput]:
     if not folders:
         raise InputError(f"{pattern}: no image or video matches this pattern; check it, or quote less of it")
     for folder in folders:
-        yield from _folder(folder, on_failure)
+        yield from _folder(folder, on_failure, on_other)
 
 
 def _listed(path: Path, on_failure: OnFailure) -> MediaInput | None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         convert_to_openface,
         json_text_notes,
     )
+    from mien.pipeline.postprocessing.in_words import in_words
     from mien.pipeline.postprocessing.person_baseline import Calibration, calibrate_file, calibrate_table
     from mien.pipeline.postprocessing.report import write_report
     from mien.pipeline.postprocessing.smooth import smooth_file, smooth_table
@@ -56,6 +57,7 @@ __all__ = [
     "convert_file",
     "convert_to_openface",
     "extract_features",
+    "in_words",
     "json_text_notes",
     "live",
     "name_persons_in_file",
@@ -83,6 +85,7 @@ _HOMES = {
     "compound_table": "postprocessing.compound_table",
     "Conversion": "postprocessing.convert",
     "convert_file": "postprocessing.convert",
+    "in_words": "postprocessing.in_words",
     "convert_to_openface": "postprocessing.convert",
     "json_text_notes": "postprocessing.convert",
     "Calibration": "postprocessing.person_baseline",

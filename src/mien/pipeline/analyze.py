@@ -35,7 +35,7 @@ from mien.pipeline.overlay import Drawing
 from mien.pipeline.plan import Plan, TablePlan, make_plan
 from mien.pipeline.postprocessing.convert import convert_to_openface, file_names, is_openface_file
 from mien.pipeline.postprocessing.report import check_report_name, write_report
-from mien.pipeline.run_progress import Event, FailuresListed, Note, Progress, RunProgress, TablesSkipped
+from mien.pipeline.run_progress import Event, FailuresListed, Note, Progress, RunProgress, TablesSkipped, TableWritten
 from mien.pipeline.run_result import RunResult
 from mien.pipeline.table_run import RunSettings
 from mien.results import (
@@ -113,13 +113,15 @@ def analyze(
         _run,
         names,
         on_progress=on_progress or notebook_progress() or (lambda _: None),
-        on_event=on_event or (lambda _: None),
     )
+    tell = on_event or (lambda _: None)
     config, video_options, places, job_options = options
     if places.table is not None:
-        return run(config, video_options, places, job_options)
+        return run(config, video_options, places, job_options, on_event=tell)
     with TemporaryDirectory(prefix="mien-") as folder:
-        result = run(config, video_options, replace(places, table=Path(folder) / "table.parquet"), job_options)
+        places = replace(places, table=Path(folder) / "table.parquet")
+        # That file is gone at the end: no event names it.
+        result = run(config, video_options, places, job_options, on_event=partial(_without_tables, tell))
         rows = read_table(result.tables[0]) if result.tables else table_schema().empty_table()
         return replace(result, tables=(), in_memory=rows)
 
@@ -148,6 +150,8 @@ def _run(
         n_inputs=plan.n_named,
     )
     progress = RunProgress(n_inputs=plan.n_named, on_progress=on_progress, on_event=on_event)
+    if plan.not_read:
+        progress.add(Note(_not_read_note(plan.not_read)))
     with private_files(private=outputs.private):
         with _ready_folder(plan, progress):
             _run_tables(plan, settings, engine, progress)
@@ -159,6 +163,21 @@ def _run(
             for note in write_report(tables, outputs.report, frames=outputs.report_frames, within=sources):
                 progress.add(Note(note))
     return _result(plan, progress)
+
+
+def _without_tables(tell: Callable[[Event], None], event: Event) -> None:
+    if not isinstance(event, TableWritten):
+        tell(event)
+
+
+def _not_read_note(names: Sequence[str]) -> str:
+    """A note about the files of folders that are no photos or videos."""
+    shown = ", ".join(names[:_NAMES_SHOWN]) + (", ..." if len(names) > _NAMES_SHOWN else "")
+    files = "1 file is" if len(names) == 1 else f"{len(names)} files are"
+    return f"{files} no photo or video by the suffix and not read: {shown}"
+
+
+_NAMES_SHOWN = 5
 
 
 def _with_settings(video: VideoOptions, analyzer: AnalyzerConfig) -> VideoOptions:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, count
 from pathlib import Path
@@ -47,12 +47,14 @@ class Plan:
         failures: Names that no file has.
         folder: Folder of the tables; None where all inputs go into one table.
         earlier: Tables that are in that folder already.
+        not_read: Files of named folders that are no photos or videos by their suffix.
     """
 
     tables: tuple[TablePlan, ...]
     failures: tuple[InputFailure, ...]
     folder: Path | None = None
     earlier: ResumeIndex = field(default_factory=ResumeIndex)
+    not_read: tuple[str, ...] = ()
 
     @property
     def inputs(self) -> tuple[MediaInput, ...]:
@@ -79,11 +81,12 @@ def make_plan(patterns: Sequence[PathName], out: PathName) -> Plan:
     if not patterns:
         raise ConfigError("no input given; name files, folders, glob patterns or a camera number")
     is_folder = _is_folder(out)
-    found, failures = find_all(patterns)
+    not_read: list[str] = []
+    found, failures = find_all(patterns, not_read.append)
     inputs = tuple(found.values())
     if not is_folder:
         tables = [TablePlan(Path(out), inputs, failures=tuple(failures))] if inputs else []
-        return Plan(tuple(tables), tuple(failures))
+        return Plan(tuple(tables), tuple(failures), not_read=tuple(not_read))
     earlier = ResumeIndex.load(Path(out))
     kept = {number: name for number, media in enumerate(inputs) if (name := earlier.name_for(media)) is not None}
     names = _table_names(inputs, kept, earlier.names_in_use)
@@ -91,11 +94,18 @@ def make_plan(patterns: Sequence[PathName], out: PathName) -> Plan:
         TablePlan(Path(out, name), (media,), number)
         for number, (media, name) in enumerate(zip(inputs, names, strict=True))
     ]
-    return Plan(tuple(tables), tuple(failures), Path(out), earlier)
+    return Plan(tuple(tables), tuple(failures), Path(out), earlier, tuple(not_read))
 
 
-def find_all(patterns: Sequence[PathName]) -> tuple[dict[object, MediaInput], list[InputFailure]]:
-    """Every input of the names once, by `mien.media.input_identity`, and what cannot be read among them."""
+def find_all(
+    patterns: Sequence[PathName], on_other: Callable[[str], None] | None = None
+) -> tuple[dict[object, MediaInput], list[InputFailure]]:
+    """Every input of the names once, by `mien.media.input_identity`, and what cannot be read among them.
+
+    Args:
+        patterns: Names that the user gave.
+        on_other: Called for files of named folders that are no photos or videos.
+    """
     found: dict[object, MediaInput] = {}
     failures: list[InputFailure] = []
 
@@ -105,7 +115,7 @@ def find_all(patterns: Sequence[PathName]) -> tuple[dict[object, MediaInput], li
     for pattern in patterns:
         # One at a time, so that one bad name does not stop the others.
         try:
-            for media in find_inputs([pattern], refuse):
+            for media in find_inputs([pattern], refuse, on_other):
                 found.setdefault(input_identity(media), media)
         except InputError as error:
             refuse(source_name(pattern), error)

@@ -23,7 +23,54 @@ def test_all_done(mien, photo: Path, clip: Path, tmp_path: Path) -> None:
         f"wrote {tmp_path / 'out' / 'photo.parquet'}",
         f"{clip}: 20 faces in 20 frames, 20 rows",
         f"wrote {tmp_path / 'out' / 'clip.parquet'}",
+        f"seen in {clip}: a face in 100 % of 0.8 s: mostly happiness (100 %)",
     ]
+
+
+def test_without_a_place_the_faces_of_photos_are_printed(mien, photo: Path, tmp_path: Path) -> None:
+    before = set(tmp_path.rglob("*"))
+    ended = mien("analyze", photo)
+    assert ended.code == 0
+    header, row = ended.out.splitlines()
+    assert header.split()[:3] == ["photo", "face", "expression"]
+    assert " happiness " in row
+    assert "AU12" in row
+    assert "wrote" not in ended.err
+    assert set(tmp_path.rglob("*")) == before
+
+
+def test_without_a_place_a_video_is_a_sentence_and_a_camera_is_refused(mien, clip: Path) -> None:
+    ended = mien("analyze", clip)
+    assert (ended.code, ended.out) == (0, "")
+    assert f"seen in {clip}: a face in 100 %" in ended.err
+    refused = mien("analyze", "0")
+    assert refused.code == 2
+    assert "a camera has no end" in refused.err
+
+
+def test_a_dash_writes_json_lines_to_standard_output(mien, photo: Path, tmp_path: Path) -> None:
+    ended = mien("analyze", photo, "--out", "-", "--quiet")
+    assert (ended.code, ended.err) == (0, "")
+    (line,) = ended.out.splitlines()
+    assert json.loads(line)["face"] == 1
+    assert not Path("-").exists()
+    assert mien("analyze", tmp_path / "gone.jpg", "--out", "-").code == 3
+
+
+def test_other_files_of_a_folder_are_named(mien, photo: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    shutil.copy(photo, folder / "a.jpg")
+    (folder / "notes.txt").write_text("x")
+    ended = mien("analyze", folder, "--out", tmp_path / "t.csv")
+    assert ended.code == 0
+    assert f"note: 1 file is no photo or video by the suffix and not read: {folder / 'notes.txt'}" in ended.err
+    assert "not read" not in mien("analyze", folder / "a.jpg", "--out", tmp_path / "u.csv").err
+
+
+def test_what_was_written_is_named(mien, photo: Path, tmp_path: Path) -> None:
+    ended = mien("analyze", photo, "--out", tmp_path / "t.csv", "--overlay", tmp_path / "o.jpg")
+    assert f"wrote {tmp_path / 'o.jpg'}" in ended.err
 
 
 def test_some_failed(mien, photo: Path, tmp_path: Path) -> None:
@@ -89,7 +136,7 @@ def test_an_unknown_table_ending(mien, photo: Path, tmp_path: Path) -> None:
     assert "a table ends in one of .parquet, .csv, .jsonl, .ndjson" in ended.err
 
 
-@pytest.mark.parametrize("arguments", [[], ["photo.jpg"], ["--out", "t.csv"]])
+@pytest.mark.parametrize("arguments", [[], ["--out", "t.csv"]])
 def test_missing_arguments(mien, arguments: list[str]) -> None:
     assert mien("analyze", *arguments).code == 2
 
@@ -220,7 +267,7 @@ def test_json_lines(mien, photo: Path, clip: Path, tmp_path: Path) -> None:
     events = [json.loads(line) for line in ended.err.splitlines()]
     kinds = [event["event"] for event in events]
     assert kinds[0] == "failure"
-    assert [kind for kind in kinds if kind != "progress"] == ["failure", "input", "input", "table", "summary"]
+    assert [kind for kind in kinds if kind != "progress"] == ["failure", "input", "input", "table", "seen", "summary"]
     progress = next(event for event in events if event["event"] == "progress")
     assert progress == {
         "event": "progress",
@@ -256,7 +303,7 @@ def test_a_pipe_gets_no_bar(mien, clip: Path, tmp_path: Path) -> None:
     ended = mien("analyze", clip, "--out", tmp_path / "t.csv")
     assert "\x1b" not in ended.err
     assert "\r" not in ended.err
-    assert len(ended.err.splitlines()) == 2
+    assert len(ended.err.splitlines()) == 3
 
 
 def test_rows_of_a_crashed_run_are_announced(mien, photo: Path, tmp_path: Path) -> None:
