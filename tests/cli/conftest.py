@@ -22,8 +22,9 @@ class Ended:
 
 
 @pytest.fixture
-def mien(capfd: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
-    """``mien("analyze", path, ...)``: what the command gives to the shell."""
+def mien(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ended]:
+    """``mien("analyze", path, ...)``: what the command gives to the shell, without the lines of a slow machine."""
+    monkeypatch.setattr("mien.cli.progress._SECONDS_BETWEEN_PLAIN_LINES", float("inf"))
 
     def run(*arguments: object) -> Ended:
         capfd.readouterr()
