@@ -101,7 +101,7 @@ def train_network(recipe: Recipe, data: Path, work: Path, compute: ComputeSettin
         logging.getLogger("mien").setLevel(logging.WARNING)  # one process reports for all
     cache, side_px = compute.cache or default_cache_folder(), cached_side_px(recipe.model.input_px)
     training_data = load_training_data(recipe, data).cached(cache, side_px)
-    trainer = Trainer(recipe, training_data.train_set, work, valid=training_data.valid, fabric=fabric)
+    trainer = Trainer(recipe, training_data.train_set, work, valid=training_data.valid, fabric=fabric, data=data)
     trainer.run()
     return trainer, training_data
 

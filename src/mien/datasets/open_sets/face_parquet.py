@@ -27,7 +27,7 @@ _RATINGS = ("valence_mean", "arousal_mean")
 _FILES: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "ferplus": {"train": "ferplus/train", "valid": "ferplus/valid"},
-        "fairface": {"train": "fairface/train", "valid": "fairface/val"},
+        "fairface": {"train": "fairface/train", "valid": "fairface/val", "more": "fairface/more"},
         "lfw": {"train": "lfw_expression/photos", "test": "lfw_expression/photos"},
         "affectnet_c25": {"train": "affectnet_c25/ratings"},
     }

@@ -80,7 +80,7 @@ def load_fairface(folder: str | Path, split: str) -> FaceSamples:
 
     Args:
         folder: Folder that holds all open sets (layout: docs/training.md).
-        split: ``"train"`` or ``"valid"``.
+        split: ``"train"``, ``"valid"``, or ``"more"`` for further training faces, which are gray and have 80 px.
 
     Raises:
         AnnotationError: A file is missing or malformed.

@@ -103,6 +103,12 @@ def load_open_fairface(source: SourceSettings, folder: Path, recipe: Recipe) -> 
     return _of_faces(load_fairface(folder, source.split), recipe, _with_split(FAIRFACE, source.split))
 
 
+def load_fairface_more(source: SourceSettings, folder: Path, recipe: Recipe) -> TrainingSet:
+    """FairFace's further training faces, gray and small: pseudo action units."""
+    _check(source, recipe, ("train",))
+    return _of_faces(load_fairface(folder, "more"), recipe, replace(FAIRFACE, title=f"{FAIRFACE.title}, more faces"))
+
+
 def load_open_lfw(source: SourceSettings, folder: Path, recipe: Recipe) -> TrainingSet:
     """LFW's ``"train"`` people: one noisy expression label per picture, pseudo action units."""
     _check(source, recipe, ("train",))

@@ -55,6 +55,7 @@ SOURCES = Registry(
     (
         _open_set("open-ferplus", "load_open_ferplus", "FER+: votes, mapped valence and arousal, pseudo action units"),
         _open_set("open-fairface", "load_open_fairface", "FairFace: pseudo action units"),
+        _open_set("fairface-more", "load_fairface_more", "FairFace, further gray training faces: pseudo action units"),
         _open_set("open-lfw", "load_open_lfw", "LFW, training people: noisy expressions, pseudo action units"),
         _open_set("landmarks-ferplus", "load_open_landmarks", "FER+: landmarks, pose, eye openness of a teacher"),
         _open_set("landmarks-fairface", "load_open_landmarks", "FairFace: landmarks, pose, eye openness of a teacher"),
@@ -161,6 +162,10 @@ def load_source(source: SourceSettings, data: Path, recipe: Recipe) -> TrainingS
     found = read(source, data / source.folder if source.folder else data, recipe)
     if not len(found):
         raise DatasetError(f"{data}: {source.name} {source.split} has no usable row")
+    if source.keypoints_only:
+        found = found.take(~np.isnan(found.keypoints).any(axis=(1, 2)))
+        if not len(found):
+            raise DatasetError(f"{data}: {source.name} {source.split} has no picture with known keypoints")
     records = found.records or (_record(source),)
     if source.upscale:
         if not isinstance(found.inputs, TrainingImages):

@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from mien.results import atomic_write
 from mien.training.data.augmentation import resized
 from mien.training.data.batch_loader import clean_inputs
 from mien.training.data.feature_vectors import is_vectors
+from mien.training.data.prediction_files import read_predictions
 from mien.training.data.training_set import Rows, TrainingSet
 from mien.training.engine.checkpoint import load_checkpoint, load_result
 from mien.training.engine.targets import Floats, StageContext, StageTargets, TargetProvider, blend
@@ -37,10 +39,14 @@ from mien.training.recipes.target_settings import (
     TeacherSettings,
 )
 
+logger = logging.getLogger(__name__)
+
 Predictions = dict[str, tuple[tuple[str, ...], Floats]]
 """Task -> names of the columns, and (N, L) probabilities or values."""
 
 Inputs = npt.NDArray[np.generic]
+
+_TEACHER_TASKS = ("expression", "valence_arousal", "action_units")
 
 _BUNDLE_BATCH = 64
 _NETWORK_BATCH = 128
@@ -111,6 +117,8 @@ class Teacher(TargetProvider):
             raise ConfigError(
                 f"teacher {teacher.path} predicts {sorted(predictions)}, not {missing or sorted(targets)}"
             )
+        auxiliary = teacher.weight if teacher.auxiliary_weight < 0 else teacher.auxiliary_weight
+        weight = np.where(samples.primary, teacher.weight, auxiliary).astype(np.float32)[:, None]
         blended = dict(targets)
         for task in tasks:
             names, values = predictions[task]
@@ -121,12 +129,14 @@ class Teacher(TargetProvider):
                 predicted[:, columns_by_name(wanted, shared)] = values[:, columns_by_name(names, shared)]
             else:
                 predicted = values[:, columns_by_name(names, wanted)]
-            blended[task] = blend(targets[task], predicted, teacher.weight)
+            blended[task] = blend(targets[task], predicted, weight)
         return blended
 
     def _predictions(self, context: StageContext) -> Predictions:
-        """The teacher's predictions, computed once per training and kept in a file."""
+        """The teacher's predictions: read from their file, or computed once per training and kept in one."""
         teacher, samples = self._settings, context.samples
+        if teacher.path.endswith(".parquet"):
+            return _read_predictions(samples, _in_data(Path(teacher.path), context.data), _named_labels(samples))
         key = hashlib.sha256(f"{teacher.path} {teacher.temperature}".encode()).hexdigest()[:12]
         path = context.folder / f"teacher-{key}.npz"
         if not path.is_file():
@@ -169,8 +179,7 @@ def load_network(path: Path) -> tuple[AffectNetwork, Recipe, dict[str, tuple[str
     checkpoint = load_checkpoint(path)
     recipe = read_typed(Recipe, json.loads(checkpoint.recipe), f"{path}: recipe")
     labels = {task: tuple(names) for task, names in checkpoint.labels.items()}
-    bare = dataclasses.replace(recipe, model=dataclasses.replace(recipe.model, start="scratch"))
-    network = AffectNetwork(bare, labels)
+    network = AffectNetwork(recipe, labels)
     network.load_state_dict(load_result(path))
     return network.eval(), recipe, labels
 
@@ -243,6 +252,30 @@ def _activated(task: str, values: Tensor, temperature: float = 1.0) -> Tensor:
     if task == "expression":
         return (values if temperature == 1.0 else values / temperature).softmax(dim=1)
     return values.sigmoid() if task == "action_units" else values
+
+
+def _in_data(path: Path, data: Path) -> Path:
+    """The path itself, or the one below the folder of the data sets where only that exists."""
+    return path if path.exists() or not (data / path).exists() else data / path
+
+
+def _named_labels(samples: TrainingSet) -> dict[str, tuple[str, ...]]:
+    return {task: names for task, names in samples.labels.items() if task in _TEACHER_TASKS}
+
+
+def _read_predictions(samples: TrainingSet, path: Path, labels: Mapping[str, tuple[str, ...]]) -> Predictions:
+    """Predictions of a Parquet file, joined by the name of the picture; NaN where it has none."""
+    named = read_predictions(path, labels)
+    rows = np.array([named.row_of.get(group, -1) for group in samples.groups])
+    logger.info("%s has predictions for %d of %d rows", path, int((rows >= 0).sum()), len(rows))
+    if (rows < 0).all():
+        raise ConfigError(f"{path} names none of the {len(rows)} pictures, such as {samples.groups[0]}")
+    found = {}
+    for task, (names, values) in named.tasks.items():
+        chosen = values[rows]
+        chosen[rows < 0] = np.nan
+        found[task] = (names, chosen)
+    return found
 
 
 def _predict_bundle(samples: TrainingSet, teacher: TeacherSettings, recipe: Recipe) -> Predictions:

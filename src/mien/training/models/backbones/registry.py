@@ -64,6 +64,11 @@ BACKBONES: Registry[Backbone] = Registry(
             source="Chen et al., arXiv 1804.07573, at scale 2; 112 px, 512 features",
             sized=True,
         ),
+        Backbone(
+            name="mobilenet_v1",
+            target="mien.training.models.backbones.mobilenet_v1:MobileNetV1",
+            source="Howard et al., arXiv 1704.04861, as FaceRes and SFace have it; any size, 1024 features",
+        ),
     ),
 )
 """Registry of mien's own `Backbone` by name. Every other name is a model of timm."""
