@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mien.core import ModelSpec
+from tests.helpers.face_trunks import faceres_arrays, write_tfjs
 
 
 def test_models_lists_what_is_shipped(mien) -> None:
@@ -70,3 +71,15 @@ def test_without_the_extra(mien, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ended = mien("import", "emotiefflib", tmp_path / "enet_b2_8.onnx", "--out", tmp_path / "bundle")
     assert ended.code == 5
     assert ended.err == "mien: onnx is not installed; run: pip install 'mien[import]'\n"
+
+
+def test_start_weights_of_a_face_network(mien, tmp_path: Path) -> None:
+    source, out = write_tfjs(tmp_path, faceres_arrays()), tmp_path / "trunk.npz"
+    ended = mien("import", "start", source, "--out", out)
+    assert ended.code == 0
+    assert "faceres, 27 convolutions with 3185088 weights" in ended.out
+    assert f'start = "{out}"' in ended.out
+    ended = mien("import", "start", tmp_path / "absent.json", "--out", out)
+    assert (ended.code, "absent.json: no such file" in ended.err) == (4, True)
+    ended = mien("import", "start", source, "--out", tmp_path / "trunk.pt")
+    assert (ended.code, "an .npz file" in ended.err) == (2, True)

@@ -42,6 +42,19 @@ def test_sets_are_primary_as_the_recipe_says(shared_data: Path) -> None:
         load_source(recipe.data.sources[2], shared_data, other)
 
 
+def test_further_faces_of_fairface(shared_data: Path) -> None:
+    recipe = create_recipe()
+    source = SourceSettings(name="fairface-more", primary=False)
+    found = load_source(source, shared_data, recipe)
+    assert len(found) == 20_000
+    assert not found.known("expression").any()
+    unseen = np.isnan(found.keypoints).any(axis=(1, 2))
+    assert unseen.any()
+    seen = load_source(dataclasses.replace(source, keypoints_only=True), shared_data, recipe)
+    assert seen.groups == tuple(np.array(found.groups)[~unseen])
+    assert found.records[0].title == "FairFace, more faces"
+
+
 def test_landmarks_of_one_set_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     asked = []
 

@@ -5,6 +5,8 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 pytest.importorskip("torch", reason="an extra: pip install 'mien[train]'")
@@ -200,3 +202,42 @@ def test_gray_copies_keep_their_channels() -> None:
     assert (copy[..., 0] == copy[..., 2]).all()
     small = colour[:40, :40, 0]
     assert gray_copy(small, 48) is small
+
+
+def write_predictions(path: Path, names: list[str], columns: dict[str, np.ndarray]) -> None:
+    pq.write_table(pa.table({"name": names, **columns}), path)
+
+
+def test_a_teachers_predictions_from_a_file(tmp_path: Path) -> None:
+    recipe = create_recipe()
+    samples = create_samples(12, recipe)
+    context = dataclasses.replace(context_of(recipe, samples, tmp_path), data=tmp_path / "data")
+    (tmp_path / "data").mkdir()
+    labels, rng = samples.labels["expression"], np.random.default_rng(0)
+    predicted = rng.dirichlet(np.ones(8), 11).astype(np.float32)
+    names = list(reversed(samples.groups[1:]))  # another order, and no prediction for the first picture
+    columns = dict(zip(labels, predicted.T, strict=True)) | {"AU12": np.full(11, 0.25, np.float32)}
+    write_predictions(tmp_path / "data" / "teacher.parquet", names, columns)
+    before = samples.targets["expression"]
+    after = provided(context, TeacherSettings(path="teacher.parquet", weight=0.25, auxiliary_weight=0.75))
+    known = ~np.isnan(before).any(axis=1)
+    share = np.where(samples.primary, 0.25, 0.75)[1:, None]
+    expected = (1 - share) * before[1:] + share * predicted[::-1]
+    np.testing.assert_allclose(after["expression"][1:][known[1:]], expected[known[1:]], atol=1e-6)
+    np.testing.assert_allclose(after["expression"][1:][~known[1:]], predicted[::-1][~known[1:]], atol=1e-6)
+    np.testing.assert_array_equal(after["expression"][0], before[0])  # no prediction
+    np.testing.assert_array_equal(after["valence_arousal"], samples.targets["valence_arousal"])  # not in the file
+    unit = samples.labels["action_units"].index("AU12")
+    assert not np.isnan(after["action_units"][1:, unit]).any()
+    others = np.delete(np.arange(len(samples.labels["action_units"])), unit)
+    np.testing.assert_array_equal(after["action_units"][:, others], samples.targets["action_units"][:, others])
+
+
+def test_a_file_of_other_pictures_is_refused(tmp_path: Path) -> None:
+    recipe = create_recipe()
+    samples = create_samples(8, recipe)
+    context = context_of(recipe, samples, tmp_path)
+    columns = {label: np.full(1, 0.125, np.float32) for label in samples.labels["expression"]}
+    write_predictions(tmp_path / "other.parquet", ["nobody"], columns)
+    with pytest.raises(ConfigError, match="names none of the 8 pictures, such as face 0"):
+        provided(context, TeacherSettings(path=str(tmp_path / "other.parquet")))

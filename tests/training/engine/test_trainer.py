@@ -212,17 +212,24 @@ def test_learning_lowers_the_loss_and_l2_shrinks_kernels(tmp_path: Path) -> None
 def test_a_backbone_starts_from_another_recipes_checkpoint(tmp_path: Path) -> None:
     recipe = create_recipe()
     Trainer(recipe, create_samples(20, recipe), tmp_path).run()
-    start = str(tmp_path / CHECKPOINT)
-    model = dataclasses.replace(recipe.model, start=start)
-    network = AffectNetwork(dataclasses.replace(recipe, model=model), create_samples(8, recipe).labels)
+    model = dataclasses.replace(recipe.model, start=str(tmp_path / CHECKPOINT))
+    other = dataclasses.replace(recipe, model=model)
+    network = Trainer(other, create_samples(8, recipe), tmp_path / "other").network
     weights = load_result(tmp_path / CHECKPOINT)
     for key, value in network.backbone.state_dict().items():
         assert torch.equal(value, weights[f"backbone.{key}"])
+
+
+def test_a_resumed_training_needs_no_start_weights(tmp_path: Path) -> None:
+    recipe = create_recipe()
+    Trainer(recipe, create_samples(20, recipe), tmp_path / "first").run()
+    (tmp_path / "first" / CHECKPOINT).rename(tmp_path / "start.pt")
+    other = dataclasses.replace(recipe, model=dataclasses.replace(recipe.model, start=str(tmp_path / "start.pt")))
+    Trainer(other, create_samples(20, recipe), tmp_path / "second").run()
+    (tmp_path / "start.pt").unlink()
+    Trainer(other, create_samples(20, recipe), tmp_path / "second").run()
     with pytest.raises(ConfigError, match="is not a file"):
-        AffectNetwork(
-            dataclasses.replace(recipe, model=dataclasses.replace(model, start="nowhere.pt")),
-            create_samples(8, recipe).labels,
-        )
+        Trainer(other, create_samples(20, recipe), tmp_path / "third")
 
 
 def test_parameter_counts_of_the_slice_heads() -> None:

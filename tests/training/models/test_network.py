@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Networks of the papers with their published sizes, normalisation of pixels, and initial weights."""
+"""Networks of the papers with their published sizes, and normalisation of pixels."""
 
 import dataclasses
-from pathlib import Path
 
 import pytest
 
@@ -10,8 +9,7 @@ torch = pytest.importorskip("torch", reason="needs the extra train: pip install 
 
 from mien.core import ACTION_UNITS_12, DIMENSIONS, EXPRESSION_ORDERS, INTENSITY_LABELS, ConfigError  # noqa: E402 - needs torch
 from mien.training import load_recipe  # noqa: E402 - needs torch
-from mien.training.models.backbones import create_backbone  # noqa: E402 - needs torch
-from mien.training.models.network import AffectNetwork, load_start  # noqa: E402 - needs torch
+from mien.training.models.network import AffectNetwork  # noqa: E402 - needs torch
 from mien.training.recipes.settings import HeadSettings, ModelSettings  # noqa: E402 - needs torch
 from tests.helpers.synthetic_data import create_recipe, create_samples, create_vector_recipe  # noqa: E402 - needs torch
 
@@ -129,17 +127,6 @@ def test_a_task_without_labels_is_refused() -> None:
     recipe = create_vector_recipe()
     with pytest.raises(ConfigError, match=r"\[heads.action_units\]: the data have no labels"):
         AffectNetwork(recipe, {"expression": ("a", "b"), "valence_arousal": DIMENSIONS})
-
-
-def test_initial_weights_must_exist_and_fit(tmp_path: Path) -> None:
-    backbone = create_backbone("mobilefacenet", size_px=32)
-    before = {name: value.clone() for name, value in backbone.state_dict().items()}
-    load_start(backbone, "mobilefacenet", "scratch")
-    assert all(torch.equal(value, before[name]) for name, value in backbone.state_dict().items())
-    with pytest.raises(ConfigError, match="available for efficientnet_lite0 only, not for mobilefacenet"):
-        load_start(backbone, "mobilefacenet", "imagenet")
-    with pytest.raises(ConfigError, match="is not a file"):
-        load_start(backbone, "mobilefacenet", str(tmp_path / "absent.pt"))
 
 
 def test_heads_follow_the_heads_that_they_need() -> None:

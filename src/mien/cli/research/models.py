@@ -37,9 +37,39 @@ def show(model: str, as_json: bool) -> None:
     click.echo(json.dumps(spec.to_json(), indent=1, ensure_ascii=False) if as_json else model_card(spec))
 
 
-@click.group("import", short_help="Make a bundle of published weights (extra: import).")
+@click.group("import", short_help="Make a bundle or start weights of published weights (extra: import).")
 def import_() -> None:
-    """Make a bundle of weights that their authors publish."""
+    """Make a bundle, or start weights of a training, of weights that their authors publish."""
+
+
+@import_.command(short_help="Make start weights of a published face network (FaceRes, SFace).")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="File of start weights to write (.npz).")
+def start(file: Path, out: Path) -> None:
+    """Make start weights of FILE, a face network as its authors publish it.
+
+    FILE is the tfjs graph model of FaceRes (.json, its weights beside it) or an .onnx file of SFace, also one with
+    8-bit blocks. mien downloads nothing: docs/training.md says where the files are.
+    """
+    try:
+        from mien.training.models.start_files import import_start
+    except ModuleNotFoundError as error:
+        raise _missing(error) from error
+    if out.suffix != ".npz":
+        raise ConfigError(f"--out {out}: start weights are an .npz file")
+    try:
+        trunk = import_start(file, out)
+    except ModuleNotFoundError as error:
+        raise _missing(error) from error
+    n_weights = sum(layer.weight.size for layer in trunk.layers)
+    say(f"{out}: {trunk.kind}, {len(trunk.layers)} convolutions with {n_weights} weights")
+    say(f'a recipe starts from it with [model] backbone = "mobilenet_v1", start = "{out}"')
+
+
+def _missing(error: ModuleNotFoundError) -> Exception:
+    """The error for a package of the extra that is not there; the error itself where a part of mien is missing."""
+    package = (error.name or "onnx").partition(".")[0]
+    return error if package == "mien" else MissingExtraError("onnx" if package == "google" else package, "import")
 
 
 @import_.command(short_help="Make a bundle of an ONNX file of EmotiEffLib (HSEmotion).")
@@ -58,10 +88,7 @@ def emotiefflib(file: Path, name: str | None, out: Path) -> None:
     try:
         from mien.training.export.emotiefflib import import_emotiefflib
     except ModuleNotFoundError as error:
-        package = (error.name or "onnx").partition(".")[0]
-        if package == "mien":
-            raise  # a part of mien itself is missing, which no extra brings
-        raise MissingExtraError("onnx" if package == "google" else package, "import") from error
+        raise _missing(error) from error
     if file.suffix in (".pt", ".pth", ".h5"):
         raise ConfigError(f"{file}: mien reads no pickled or Keras weights; take the .onnx file of the same name")
     spec = import_emotiefflib(file, name or file.stem, out)

@@ -46,9 +46,9 @@ def read_predictions(path: Path, labels: Mapping[str, tuple[str, ...]]) -> Named
         raise ConfigError(f"{path} is no Parquet file of predictions that can be read ({error})") from error
     columns = {task: _columns(names, table.column_names) for task, names in labels.items()}
     if _NAME not in table.column_names or not any(columns.values()):
+        wanted = sorted(sum(labels.values(), ()))
         raise ConfigError(
-            f"{path} needs the column {_NAME!r} and columns of predictions named as {sorted(sum(labels.values(), ()))}, "
-            f"got {table.column_names}"
+            f"{path} needs the column {_NAME!r} and columns of predictions named as {wanted}, got {table.column_names}"
         )
     tasks = {
         task: (tuple(found), np.stack([table[name].to_numpy().astype(np.float32) for name in found.values()], axis=1))

@@ -34,6 +34,7 @@ from mien.core import (
 )
 from mien.evaluation import search_thresholds
 from mien.inference import Bundle, create_session, prepare
+from mien.training.export.graph_cleanup import speed_up
 from mien.training.models.network import AffectNetwork
 from mien.training.recipes.recipe import Recipe
 from mien.training.recipes.settings import CalibrationSettings, ModelSettings
@@ -110,7 +111,9 @@ def to_onnx(network: nn.Module, example: Tensor, outputs: Sequence[str]) -> byte
             external_data=False,
             verbose=False,
         )
-        return strip_debug_info(onnx.load(path))
+        model = onnx.load(path)
+    speed_up(model)
+    return strip_debug_info(model)
 
 
 def strip_debug_info(model: onnx.ModelProto) -> bytes:

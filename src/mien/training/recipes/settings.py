@@ -109,7 +109,9 @@ class ModelSettings:
         options: Further arguments of the backbone.
         start: ``"scratch"``; ``"imagenet"`` (for efficientnet_lite0, from the package that carries its weights);
             ``"faceres"`` or ``"sface"`` (for mobilenet_v1, from the trunk files in the folder of the data sets); or the
-            path of a checkpoint of another recipe or of a start that `mien import start` wrote.
+            path of a checkpoint of another recipe, of any torch file of tensors by name (a state dict), or of a file
+            that `mien import start` wrote.
+        start_names: Prefix of names in such a file -> prefix of the backbone's names; the first that fits counts.
         input_px: Side of the input of the exported bundle.
         colour: ``"gray"`` or ``"rgb"``.
         mean: Numbers to subtract from pixels on the 0-to-255 scale, one or one per channel.
@@ -132,6 +134,7 @@ class ModelSettings:
     n_steps: int = 0
     options: Mapping[str, Option] = field(default_factory=dict)
     start: str = "scratch"
+    start_names: Mapping[str, str] = field(default_factory=dict)
     input_px: int = 112
     colour: Literal["gray", "rgb"] = "gray"
     mean: tuple[float, ...] = (127.5,)

@@ -93,6 +93,8 @@ class MobileNetV1(nn.Module):
                 f"got {activation!r} and {stem_stride}"
             )
 
+        self.stem_stride, self.same = stem_stride, same
+
         def layer(n_in: int, n_out: int, kernel: int, stride: int = 1, groups: int = 1) -> ConvLayer:
             return ConvLayer(n_in, n_out, kernel, stride=stride, groups=groups, activation=activation, same=same)
 
@@ -102,6 +104,10 @@ class MobileNetV1(nn.Module):
         self.layers = nn.Sequential(*layers)
         self.norm = nn.BatchNorm1d(self.num_features) if normalized else nn.Identity()
         init_kaiming(self)
+
+    def conv_layers(self) -> tuple[ConvLayer, ...]:
+        """The 27 convolutions in order."""
+        return tuple(layer for layer in self.layers if isinstance(layer, ConvLayer))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map normalised float pixels (N, C, H, W) to features (N, 1024)."""
