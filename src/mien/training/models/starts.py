@@ -98,12 +98,16 @@ def load_trunk(backbone: nn.Module, trunk: Trunk, model: ModelSettings, pixels: 
     if wrong:
         raise ConfigError(f"start weights of {trunk.kind} need [model] options = {wrong} for mobilenet_v1")
     x = pixels
+    # Statistics that the trunk has itself need no faces.
+    is_watched = trunk.kind == "faceres" or isinstance(backbone.norm, nn.BatchNorm1d)
     for number, (layer, stored) in enumerate(zip(backbone.conv_layers(), trunk.layers, strict=True)):
         weight = torch.from_numpy(stored.weight)
         shift = torch.zeros(len(weight))
         if number == 0:
             weight, shift = _stem(weight, trunk, model)
-        x = _fill(layer, weight, shift, stored, x)
+        _fill(layer, weight, shift, stored, x)
+        if is_watched:
+            x = _output(layer, x)
     if isinstance(backbone.norm, nn.BatchNorm1d):
         features = x.mean(dim=(2, 3))
         _statistics(backbone.norm, features.mean(dim=0), features.var(dim=0))
@@ -119,8 +123,8 @@ def _stem(weight: Tensor, trunk: Trunk, model: ModelSettings) -> tuple[Tensor, T
     return (weight.sum(dim=1, keepdim=True) if model.n_channels == 1 else weight), shift
 
 
-def _fill(layer: ConvLayer, weight: Tensor, shift: Tensor, stored: TrunkLayer, x: Tensor) -> Tensor:
-    """Fill one layer, and return its output for ``x``."""
+def _fill(layer: ConvLayer, weight: Tensor, shift: Tensor, stored: TrunkLayer, x: Tensor) -> None:
+    """Fill one layer, whose input is ``x``."""
     if layer.conv.weight.shape != weight.shape:
         raise ConfigError(f"a kernel is {tuple(weight.shape)} in the start, {tuple(layer.conv.weight.shape)} here")
     layer.conv.weight.copy_(weight)
@@ -138,6 +142,9 @@ def _fill(layer: ConvLayer, weight: Tensor, shift: Tensor, stored: TrunkLayer, x
         _statistics(norm, mean, variance)
         norm.weight.copy_((variance + norm.eps).sqrt())
         norm.bias.copy_(mean + shift + torch.from_numpy(stored.bias))
+
+
+def _output(layer: ConvLayer, x: Tensor) -> Tensor:
     training = layer.training
     out: Tensor = layer.eval()(x)
     layer.train(training)
