@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Degraded face images: occlusion, rotation, blur, low resolution, darkness, noise and cropping."""
+"""Degraded face images: covered parts, rotation, blur, low resolution, mosaics, darkness, noise and cropping."""
 
 from __future__ import annotations
 
@@ -9,13 +9,21 @@ from types import MappingProxyType
 import cv2
 import numpy as np
 
-from mien.core import Float64, Image
+from mien.core import Float64, Floats, Image
 
 Degradation = Callable[[Image, np.random.Generator], tuple[Image, Float64]]
 
 # Border around tight images as a fraction of their side, so that a detector finds a face in them.
 _MARGIN = 0.5
 _SMALLEST_PX = 12
+
+# Least width of what covers a face, in eye-to-mouth distances for each eye distance of its outline.
+_LEAST_WIDTH = 0.7
+# Side of a face, in extents of its five keypoints.
+_FACE_EXTENT = 2.0
+_MOSAIC_SHARE = 0.5
+_ANGLES = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+_RING = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
 
 _UNMOVED = np.eye(2, 3)
 
@@ -47,6 +55,98 @@ def degrade(image: Image, rng: np.random.Generator) -> tuple[Image, Float64, str
         degraded, moved = DEGRADATIONS[name](degraded, rng)
         matrix = moved[:, :2] @ matrix + np.pad(moved[:, 2:], ((0, 0), (2, 0)))
     return degraded, matrix, "+".join(names) or "none"
+
+
+def cover_face(image: Image, keypoints: Floats, rng: np.random.Generator) -> Image:
+    """An image whose face has a mask over mouth and nose, a hand over some part, or sunglasses.
+
+    Args:
+        image: (H, W, 3) RGB.
+        keypoints: (5, 2) pixels.
+        rng: Random generator that chooses the kind, the place and the tone.
+
+    Examples:
+        >>> keypoints = np.array([[30, 40], [66, 40], [48, 58], [34, 77], [62, 77]])
+        >>> plain = np.full((100, 100, 3), 128, np.uint8)
+        >>> changed = (cover_face(plain, keypoints, np.random.default_rng(1)) != plain).any(axis=2)
+        >>> bool(0.05 < changed.mean() < 0.6), bool(changed[0].any())
+        (True, False)
+    """
+    eyes = keypoints[:2].mean(axis=0)
+    down = keypoints[3:].mean(axis=0) - eyes
+    # A turned head shortens the line of the eyes, but not the width of what covers the face.
+    height = max(float(np.linalg.norm(down)), 1.0)
+    across = np.array([down[1], -down[0]]) * max(
+        _LEAST_WIDTH, float(np.linalg.norm(keypoints[1] - keypoints[0])) / height
+    )
+    nose = float((keypoints[2] - eyes) @ across) / max(float(across @ across), 1.0)
+    kind = str(rng.choice(list(_COVERS), p=_COVER_SHARES))
+    covered = np.zeros(image.shape[:2], np.uint8)
+    for shape in _COVERS[kind](nose, rng):
+        outline = eyes + shape[:, :1] * across + shape[:, 1:] * down
+        cv2.fillPoly(covered, [np.rint(outline * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+    tone = rng.integers(20, 250, 3) if kind == "mask" else rng.integers(5, 60, 3)
+    if kind == "hand":
+        x, y = np.clip(np.rint(eyes + 0.55 * down), 0, np.array(image.shape[1::-1]) - 1).astype(int)
+        tone = image[y, x] * rng.uniform(0.75, 1.15)
+    top, bottom = rng.uniform(0.7, 1.1, 2).tolist()
+    light = np.linspace(top, bottom, image.shape[0])[:, None, None]
+    grain = cv2.GaussianBlur(rng.normal(0, rng.uniform(0, 25), image.shape), (0, 0), 1.0)
+    share = covered[..., None] / 255.0
+    mixed: Float64 = image * (1 - share) + (tone * light + grain) * share
+    return np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
+
+
+def pixelate(image: Image, keypoints: Floats, rng: np.random.Generator) -> Image:
+    """An image as a mosaic with 5 to 16 blocks across the face, or enlarged again from as many pixels.
+
+    Args:
+        image: (H, W, 3) RGB.
+        keypoints: (5, 2) pixels.
+        rng: Random generator that chooses the kind and the size.
+
+    Examples:
+        >>> ramp = np.repeat(np.tile(np.arange(96, dtype=np.uint8), (96, 1))[..., None], 3, axis=2)
+        >>> keypoints = np.array([[30, 40], [66, 40], [48, 58], [34, 77], [62, 77]])
+        >>> len(np.unique(pixelate(ramp, keypoints, np.random.default_rng(2)))) < 40
+        True
+    """
+    face_px = _FACE_EXTENT * float(np.ptp(keypoints, axis=0).max())
+    block = max(1.0, face_px / float(np.exp(rng.uniform(np.log(5), np.log(16)))))
+    size = (max(1, round(image.shape[1] / block)), max(1, round(image.shape[0] / block)))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    enlarge = cv2.INTER_NEAREST if rng.random() < _MOSAIC_SHARE else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(small, image.shape[1::-1], interpolation=enlarge), np.uint8)
+
+
+def _mask(nose: float, rng: np.random.Generator) -> list[Float64]:
+    """Outline of a mask, in eye distances across and eye-to-mouth distances down from the middle of the eyes."""
+    top, chin = rng.uniform(0.25, 0.55), rng.uniform(1.5, 1.9)
+    width, jaw = rng.uniform(0.8, 1.05), rng.uniform(0.6, 0.85)
+    half = np.array([[width * 0.5, top + 0.08], [width, top + 0.25], [jaw, 1.25], [0.3, chin]])
+    return [np.concatenate([[[nose, top]], half, half[::-1] * (-1, 1)])]
+
+
+def _hand(nose: float, rng: np.random.Generator) -> list[Float64]:
+    """Outlines of a palm and four fingers anywhere between the eyes and the mouth."""
+    angle = rng.uniform(0, 2 * np.pi)
+    place = np.array([nose + rng.uniform(-0.6, 0.6), rng.uniform(0.0, 1.2)])
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]) * rng.uniform(0.8, 1.2)
+    fingers = [_RING * (0.5, 0.11) + (0.75, offset) for offset in (-0.34, -0.11, 0.12, 0.35)]
+    return [part @ turn + place for part in (_RING * (0.5, 0.45), *fingers)]
+
+
+def _sunglasses(nose: float, rng: np.random.Generator) -> list[Float64]:  # noqa: ARG001 - they follow the eyes
+    """Outlines of two glasses and the bridge between them."""
+    glass = _RING * (rng.uniform(0.38, 0.48), rng.uniform(0.25, 0.4))
+    bridge = np.array([[-0.5, -0.06], [0.5, -0.06], [0.5, 0.04], [-0.5, 0.04]])
+    return [glass - (0.5, 0), np.add(glass, (0.5, 0)), bridge]
+
+
+_COVERS: Mapping[str, Callable[[float, np.random.Generator], list[Float64]]] = MappingProxyType(
+    {"mask": _mask, "hand": _hand, "sunglasses": _sunglasses}
+)
+_COVER_SHARES = (0.5, 0.3, 0.2)
 
 
 def _face_px(image: Image) -> float:

@@ -202,7 +202,7 @@ class BundleOnCrops:
         return tuple(self._absent)
 
     def predict_images(self, task_format: SubmissionFormat, samples: ImageSamples) -> Float64:
-        """Predictions for every image, cut to its face box if the annotations give one, else whole.
+        """Predictions for every image, cut to its face box if the annotations give one.
 
         Raises:
             ConfigError: The set has no image files, or the bundle lacks what the task needs.
@@ -210,7 +210,7 @@ class BundleOnCrops:
         """
         labels = samples.expression_labels, ()
         raw = self._raw(task_format, labels, (_picture(samples, row) for row in range(len(samples))))
-        return raw if task_format.name == "affectnet" else _decode(task_format, raw)
+        return _decode(task_format, raw)
 
     def predict_clips(self, task_format: SubmissionFormat, samples: ClipSamples) -> Float64:
         """Refused: a bundle predicts single frames, not intensities of whole clips.
@@ -291,6 +291,8 @@ def _by_label(values: Float32, labels: Sequence[str], wanted: Sequence[str]) -> 
 
 
 def _picture(samples: ImageSamples, row: int) -> Picture:
+    if samples.pixels is not None:
+        return samples.gray_image(row)
     path, box = samples.image_path(row), samples.boxes[row]
     return path if np.isnan(box).any() else cut_box(load_image(path), box)
 

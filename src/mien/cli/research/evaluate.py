@@ -54,6 +54,7 @@ def evaluate(
     A landmark net against its teacher: landmarks
     Predictions or a bundle by the metric of a challenge, resampling whole
     videos: va, expr, au, mtl, lsd, ce, emi, eri, affectnet
+    Predictions or a bundle on still images: rafdb, fer2013, ferplus-csv
     """  # noqa: D301 - \b is click's mark for text that it must not rewrap
     from mien.evaluation import PostProcessing, search_thresholds_on
     from mien.evaluation import evaluate as evaluate_protocol

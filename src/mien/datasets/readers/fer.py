@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -18,6 +19,8 @@ _VOTE_COLUMNS = (*EXPRESSIONS, "unknown", "NF")
 _VOTES = (*EXPRESSIONS, "unknown", "not_a_face")
 _PLUS_FOLDERS = {"train": "FER2013Train", "valid": "FER2013Valid", "test": "FER2013Test"}
 _PLUS_PARENTS = ("images", "Images", "data", ".")
+
+_FER2013_FILES = ("fer2013.csv", "icml_face_data.csv", "fer2013/fer2013.csv")
 
 _N_SPACES = FER_SIZE_PX**2 - 1
 
@@ -55,7 +58,7 @@ def load_fer2013_splits(folder: str | Path) -> dict[str, ImageSamples]:
 
 
 def _read_fer2013(folder: Path) -> Table:
-    path = next((folder / name for name in ("fer2013.csv", "icml_face_data.csv") if (folder / name).exists()), None)
+    path = next((folder / name for name in _FER2013_FILES if (folder / name).exists()), None)
     fields = (Field("emotion"), Field("pixels", "text"), Field("Usage", "text"))
     table = read_named(load_document(path or folder / "fer2013.csv"), fields)
     table.classes("emotion", low=0, high=len(EXPRESSION_ORDERS["fer2013"]) - 1)
@@ -76,7 +79,7 @@ def _fer2013_split(table: Table, split: str) -> ImageSamples:
     )
 
 
-def load_ferplus_csv(folder: str | Path, split: str) -> ImageSamples:
+def load_ferplus_csv(folder: str | Path, split: str, *, faces: bool = False) -> ImageSamples:
     """FER+ from ``fer2013new.csv``, with images where they were written out as files.
 
     The expression is the column with most votes (ties: the first of the ten) and unknown where that column is no
@@ -86,9 +89,12 @@ def load_ferplus_csv(folder: str | Path, split: str) -> ImageSamples:
     Args:
         folder: Folder that holds the file and, for example, ``images/FER2013Train/fer0000000.png``.
         split: ``"train"``, ``"valid"`` or ``"test"``.
+        faces: Whether the faces are taken from ``fer2013.csv`` in the same folder where there are no image files; its
+            rows have the same order.
 
     Raises:
-        AnnotationError: The file is missing or a row is malformed.
+        AnnotationError: The file is missing or a row is malformed; or faces are asked for and there are neither image
+            files nor a ``fer2013.csv`` with the same rows.
 
     Examples:
         >>> from tempfile import TemporaryDirectory
@@ -109,6 +115,7 @@ def load_ferplus_csv(folder: str | Path, split: str) -> ImageSamples:
     rows = rows[names[rows] != ""]
     kept = tuple(names[rows])
     images = _ferplus_images(folder, split)
+    pixels = _faces_beside(table, folder, rows) if faces and images is None else None
     return ImageSamples(
         dataset="ferplus",
         split=split,
@@ -118,8 +125,26 @@ def load_ferplus_csv(folder: str | Path, split: str) -> ImageSamples:
         expression_labels=EXPRESSION_ORDERS["ferplus"],
         votes=votes[rows],
         vote_labels=_VOTES,
+        pixels=pixels,
         has_image=match_images(images, kept),
     )
+
+
+def _faces_beside(votes: Table, folder: Path, rows: npt.NDArray[np.intp]) -> pa.Array:
+    """Faces of some rows of the votes, from the FER2013 file in the same folder."""
+    path = votes.document.path
+    if not any((folder / name).exists() for name in _FER2013_FILES):
+        raise AnnotationError(
+            path, f"has no faces beside it: neither {_PLUS_FOLDERS['test']} and the like nor {_FER2013_FILES[0]}"
+        )
+    table = _read_fer2013(folder)
+    usages, own = table.texts("Usage"), votes.texts("Usage")
+    if len(usages) != len(own):
+        raise AnnotationError(path, f"has {len(own)} rows, and {table.document.path.name} has {len(usages)}")
+    votes.refuse(
+        np.asarray(pc.not_equal(usages, own)), "Usage", f"differs from that of the row in {table.document.path.name}"
+    )
+    return pc.take(table.texts("pixels"), pa.array(rows))
 
 
 def _rows_of(table: Table, split: str) -> np.ndarray[tuple[int], np.dtype[np.intp]]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,13 @@ from mien.core import EXPRESSION_ORDERS
 from mien.datasets.image_samples import ImageSamples, match_images
 from mien.datasets.text_files import AnnotationError, Field, load_document, read_rows
 
-_LIST = "EmoLabel/list_patition_label.txt"  # the owners' spelling
+# The owners' spelling first; copies of the set often lack the folders about it.
+_LISTS = (
+    "EmoLabel/list_patition_label.txt",
+    "list_patition_label.txt",
+    "EmoLabel/list_partition_label.txt",
+    "list_partition_label.txt",
+)
 _PREFIXES = {"train": "train_", "test": "test_"}
 _SUFFIXES = {"aligned": "_aligned.jpg", "original": ".jpg"}
 
@@ -21,7 +28,8 @@ def load_rafdb(folder: str | Path, split: str, *, images: str = "aligned") -> Im
     """The basic-emotion part of RAF-DB.
 
     Args:
-        folder: Folder that holds ``EmoLabel`` and ``Image``, or ``basic`` with both.
+        folder: Folder that holds ``EmoLabel`` and ``Image``, or ``basic`` with both; the list and the folder of images
+            may also be directly in it.
         split: ``"train"`` or ``"test"``.
         images: ``"aligned"`` (crops of 100 x 100 px) or ``"original"``.
 
@@ -44,19 +52,30 @@ def load_rafdb(folder: str | Path, split: str, *, images: str = "aligned") -> Im
         raise AnnotationError(folder, f"{reason}, not {split!r} and {images!r}")
     labels = EXPRESSION_ORDERS["raf_basic"]
     fields = (Field("image", "text"), Field("label"))
-    table = read_rows(load_document(root / _LIST), fields, skip_lines=0, delimiter=" ")
+    table = read_rows(
+        load_document(_first(root, _LISTS)),
+        fields,
+        skip_lines=0,
+        delimiter=" ",
+    )
     classes = table.classes("label", low=1, high=len(labels))
     listed = table.texts("image")
     bad = np.asarray(pc.invert(pc.match_substring_regex(listed, r"^(train|test)_[0-9]+\.jpg$")))
     table.refuse(bad, "image", "is not of the form train_00001.jpg or test_0001.jpg")
     rows = np.flatnonzero(np.asarray(pc.starts_with(listed, _PREFIXES[split])))
     names = tuple(listed[row].as_py().removesuffix(".jpg") + _SUFFIXES[images] for row in rows.tolist())
+    place = _first(root, (f"Image/{images}", images))
     return ImageSamples(
         dataset="rafdb",
         split=split,
-        folder=root / "Image" / images,
+        folder=place,
         names=names,
         expression=(classes[rows] - 1).astype(np.int8),
         expression_labels=labels,
-        has_image=match_images(root / "Image" / images, names),
+        has_image=match_images(place, names),
     )
+
+
+def _first(root: Path, names: Sequence[str]) -> Path:
+    """The first of these paths that exists, else the first of all."""
+    return next((root / name for name in names if (root / name).exists()), root / names[0])

@@ -81,6 +81,13 @@ def _class(n_classes: int) -> SubmissionField:
     return SubmissionField("expression", 0, n_classes - 1, whole=True)
 
 
+def _scores(name: str, order: str) -> SubmissionFormat:
+    """One score per class of a data set of still images, in its own order."""
+    labels = EXPRESSION_ORDERS[order]
+    fields = tuple(SubmissionField(label, -math.inf, math.inf) for label in labels)
+    return SubmissionFormat(name=name, key="image", header=labels, fields=fields, per_frame=False)
+
+
 def _titled(labels: Sequence[str], *, between: str = " ") -> tuple[str, ...]:
     return tuple(between.join(word.capitalize() for word in label.split()) for label in labels)
 
@@ -94,7 +101,6 @@ _VA = (SubmissionField("valence", -1, 1), SubmissionField("arousal", -1, 1))
 _AU_12 = tuple(SubmissionField(label, 0, 1, whole=True) for label in ACTION_UNITS_12)
 _AU_8 = tuple(SubmissionField(label, 0, 1, whole=True) for label in ACTION_UNITS_8)
 _EXPR_8, _EXPR_7 = EXPRESSION_ORDERS["affwild2_8"], EXPRESSION_ORDERS["affwild2_7"]
-_AFFECTNET = EXPRESSION_ORDERS["affectnet"]
 
 SUBMISSIONS = MappingProxyType(
     {
@@ -146,18 +152,15 @@ PREDICTION_FORMATS = MappingProxyType(
                     per_frame=False,
                     other_headers=(",".join(("File_ID", *_titled(ERI_EMOTIONS))).replace("Empathic ", "Empathic-"),),
                 ),
-                SubmissionFormat(
-                    name="affectnet",
-                    key="image",
-                    header=_AFFECTNET,
-                    fields=tuple(SubmissionField(label, -math.inf, math.inf) for label in _AFFECTNET),
-                    per_frame=False,
-                ),
+                _scores("affectnet", "affectnet"),
+                _scores("rafdb", "raf_basic"),
+                _scores("fer2013", "fer2013"),
+                _scores("ferplus-csv", "ferplus"),
             )
         },
     }
 )
-"""Task -> format of predictions: the official ones, older editions, and two that mien defines (eri, affectnet)."""
+"""Task -> format of predictions: the official ones, older editions, and mien's own (eri, scores of still images)."""
 
 
 def edition_format(task: str, expressions: Sequence[str], units: Sequence[str]) -> SubmissionFormat:

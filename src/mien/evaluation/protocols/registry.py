@@ -32,6 +32,17 @@ class Protocol:
     splits: tuple[str, ...] = ()
 
 
+def _images(name: str, summary: str, *, splits: tuple[str, ...]) -> Protocol:
+    return Protocol(
+        name=name,
+        target=f"mien.evaluation.protocols.still_images:evaluate_{name.replace('-', '_')}",
+        summary=summary,
+        subject="predictions",
+        split="test",
+        splits=splits,
+    )
+
+
 def _challenge(name: str, summary: str, *, split: str = "valid") -> Protocol:
     return Protocol(
         name=name,
@@ -116,6 +127,13 @@ PROTOCOLS = Registry(
             summary="Degraded FER+ and LFW faces: does quality tell right from wrong, and what does abstaining gain?",
             split="test",
             splits=("train", "test"),
+        ),
+        _images("rafdb", "RAF-DB, seven expressions on the owners' aligned crops", splits=("train", "test")),
+        _images("fer2013", "FER2013 with its own seven labels", splits=("train", "valid", "test")),
+        _images(
+            "ferplus-csv",
+            "FER+ from its authors' fer2013new.csv: eight expressions by both rules for the target",
+            splits=("train", "valid", "test"),
         ),
         _challenge("affectnet", "AffectNet: accuracy over 8 classes, and over 7 without contempt"),
         _challenge("au", "Aff-Wild2 action units: mean F1 (FG2020 score for the edition with 8)"),
