@@ -79,5 +79,5 @@ def test_what_cannot_be_scored_is_refused() -> None:
         Moments.of([0.1, 0.3], [0.1, 0.2], groups=np.array([0, 2]), n_groups=2)
     with pytest.raises(ConfigError, match="integers"):
         LabelCounts.of_classes([0.5], [1.0], 8)
-    with pytest.raises(ConfigError, match="at least one group"):
+    with pytest.raises(ConfigError, match="needs a group of rows"):
         next(bootstrap_weights(0, 1))

@@ -105,7 +105,8 @@ def search_thresholds(targets: npt.ArrayLike, probabilities: npt.ArrayLike) -> T
         Thresholds in steps of 0.1.
 
     Raises:
-        ConfigError: The shapes do not fit, there is no row, or a target is neither 0 nor 1.
+        ConfigError: The shapes do not fit, there is no row, a target is neither 0 nor 1, or a probability is not in
+            [0, 1].
 
     Examples:
         >>> found = search_thresholds([[1], [1], [0]], [[0.35], [0.45], [0.2]])
@@ -117,6 +118,8 @@ def search_thresholds(targets: npt.ArrayLike, probabilities: npt.ArrayLike) -> T
         raise ConfigError(
             f"(N, A) targets and probabilities are needed, got {np.shape(targets)} and {probabilities.shape}"
         )
+    if not ((probabilities >= 0) & (probabilities <= 1)).all():
+        raise ConfigError("a probability is not in [0, 1]; leave out rows without a prediction")
     scores = np.stack([LabelCounts.of_flags(targets, probabilities >= threshold).f1 for threshold in _GRID])
     best = scores.argmax(axis=0)
     return ThresholdSearch(

@@ -20,6 +20,9 @@ N_EXPRESSIONS = 8
 """Number of classes of the expression challenge since its 3rd edition; 7 before."""
 
 
+_NOT_RATED = -5.0
+_ROUNDING = 1e-6
+
 OFFICIAL_THRESHOLD = 0.5
 """Probability from which the challenges count an action unit as present."""
 
@@ -47,7 +50,8 @@ def p_va(targets: npt.ArrayLike, predictions: npt.ArrayLike, mask: npt.ArrayLike
         mask: (N,) rows with a valid label; None for all.
 
     Raises:
-        ConfigError: The shapes do not fit, a selected value is not finite, or no row is selected.
+        ConfigError: The shapes do not fit, a selected value is not finite, a target is outside [-1, 1] (such as -5, the
+            code for "not rated"), a prediction is that code, or no row is selected.
 
     Examples:
         >>> targets = [[0.0, 0.1], [0.5, 0.3], [-5, -5]]
@@ -57,6 +61,14 @@ def p_va(targets: npt.ArrayLike, predictions: npt.ArrayLike, mask: npt.ArrayLike
     truth, predicted = _selected(targets, predictions, mask)
     if truth.ndim != 2 or truth.shape[1] != 2:
         raise ConfigError(f"valence and arousal must have shape (N, 2), got {truth.shape}")
+    values = np.asarray(truth, dtype=np.float64)
+    if (np.abs(values) > 1 + _ROUNDING).any():
+        row = int((np.abs(values) > 1 + _ROUNDING).any(axis=1).argmax())
+        raise ConfigError(
+            f"targets lie in [-1, 1], got {values[row].tolist()} in row {row}; mask rows without a rating"
+        )
+    if (np.asarray(predicted) == _NOT_RATED).any():
+        raise ConfigError(f"a prediction is {_NOT_RATED:g}, the code for frames without a rating; mask such rows")
     return float(Moments.of(truth, predicted).ccc.mean())
 
 

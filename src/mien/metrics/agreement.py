@@ -235,7 +235,8 @@ def mean_pearson(targets: npt.ArrayLike, predictions: npt.ArrayLike) -> float:
         A number in [-1, 1]; NaN if a column is constant, because no correlation is defined for it.
 
     Raises:
-        ConfigError: The shapes differ, there is no row, or a value is not finite.
+        ConfigError: The shapes differ, there is no row, a value is not finite, or a target is negative, which no
+            intensity is (-1 and -5 are codes for "not annotated").
 
     Examples:
         >>> round(mean_pearson([[0.0, 0.9], [0.5, 0.1], [1.0, 0.4]], [[0.1, 0.8], [0.4, 0.2], [0.7, 0.5]]), 6)
@@ -243,6 +244,8 @@ def mean_pearson(targets: npt.ArrayLike, predictions: npt.ArrayLike) -> float:
     """
     if np.ndim(targets) != 2 or not len(np.asarray(targets)):
         raise ConfigError(f"targets must be (N, K) with N >= 1, got {np.shape(targets)}")
+    if (np.asarray(targets) < 0).any():
+        raise ConfigError("a target is negative, which no intensity is; leave out rows without an annotation")
     return float(Moments.of(targets, predictions).pearson.mean())
 
 

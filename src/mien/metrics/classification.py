@@ -7,6 +7,8 @@ import numpy.typing as npt
 from mien.core import ConfigError, Float64
 from mien.metrics.counts import LabelCounts, flags
 
+_TOLERANCE = 1e-3  # of a sum of probabilities in half precision
+
 
 def f1_per_class(targets: npt.ArrayLike, predictions: npt.ArrayLike, n_classes: int) -> Float64:
     """F1 of each class 0..n_classes-1; 0 for a class that occurs in neither targets nor predictions.
@@ -87,7 +89,8 @@ def accuracy_excluding(targets: npt.ArrayLike, scores: npt.ArrayLike, dropped: i
         dropped: Class to leave out.
 
     Raises:
-        ConfigError: The shapes do not fit, no row is left, or a label lies outside 0..C-1.
+        ConfigError: The shapes do not fit, no row is left, a label lies outside 0..C-1, or a row has a score that is
+            NaN or infinite, or -inf for all other classes.
 
     Examples:
         >>> scores = [[0.2, 0.1, 0.7], [0.1, 0.8, 0.1], [0.3, 0.3, 0.4]]
@@ -99,8 +102,12 @@ def accuracy_excluding(targets: npt.ArrayLike, scores: npt.ArrayLike, dropped: i
         raise ConfigError(
             f"N labels, (N, C) scores and a class are needed, got {true.shape}, {values.shape}, {dropped}"
         )
+    if (np.isnan(values) | np.isposinf(values)).any():
+        raise ConfigError("a score is NaN or infinite, so that no class is the highest; leave such rows out")
     values[:, dropped] = -np.inf
     kept = true != dropped
+    if np.isneginf(values[kept]).all(axis=1).any():
+        raise ConfigError("a row has no score above -inf; leave such rows out")
     return accuracy(true[kept], values[kept].argmax(axis=1), values.shape[1])
 
 
@@ -114,6 +121,10 @@ def expected_calibration_error(targets: npt.ArrayLike, probabilities: npt.ArrayL
         probabilities: (N, C) probabilities; rows sum to 1.
         n_bins: Number of bins over [0, 1].
 
+    Raises:
+        ConfigError: The shapes do not fit, there is no row or no bin, a label lies outside 0..C-1 (such as -1, the code
+            for "not annotated"), or a row is no distribution: not finite, negative, or of another sum than 1.
+
     Examples:
         >>> probabilities = [[0.8, 0.2]] * 10
         >>> round(expected_calibration_error([0] * 8 + [1] * 2, probabilities), 6)
@@ -124,8 +135,16 @@ def expected_calibration_error(targets: npt.ArrayLike, probabilities: npt.ArrayL
     true, probabilities = np.asarray(targets), np.asarray(probabilities, dtype=np.float64)
     if probabilities.ndim != 2 or len(true) != len(probabilities) or not len(true):
         raise ConfigError(f"N labels and (N, C) probabilities are needed, got {true.shape} and {probabilities.shape}")
+    if n_bins < 1:
+        raise ConfigError(f"at least one bin is needed, got {n_bins}")
+    LabelCounts.of_classes(true, true, probabilities.shape[1])  # refuses labels that are no class
+    distributions = np.isfinite(probabilities).all(axis=1) & (probabilities >= -_TOLERANCE).all(axis=1)
+    distributions &= np.abs(probabilities.sum(axis=1) - 1) <= _TOLERANCE
+    if not distributions.all():
+        row = int((~distributions).argmax())
+        raise ConfigError(f"row {row} is no distribution ({probabilities[row].tolist()}); probabilities sum to 1")
     confidence = probabilities.max(axis=1)
     correct = probabilities.argmax(axis=1) == true
-    bins = np.minimum((confidence * n_bins).astype(int), n_bins - 1)
+    bins = np.minimum((np.minimum(confidence, 1) * n_bins).astype(int), n_bins - 1)
     gap = np.bincount(bins, weights=correct - confidence, minlength=n_bins)
     return float(np.abs(gap).sum() / len(true))

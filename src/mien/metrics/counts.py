@@ -70,7 +70,7 @@ def bootstrap_weights(n_groups: int, n_resamples: int, *, seed: int = 0) -> Iter
         (R, G) counts that sum to G in each row.
 
     Raises:
-        ConfigError: There is no group.
+        ConfigError: There is no group or no sample.
 
     Examples:
         >>> [block.shape for block in bootstrap_weights(3, 1000)]
@@ -78,8 +78,8 @@ def bootstrap_weights(n_groups: int, n_resamples: int, *, seed: int = 0) -> Iter
         >>> next(bootstrap_weights(3, 2)).sum(axis=1).tolist()
         [3.0, 3.0]
     """
-    if n_groups < 1:
-        raise ConfigError("a bootstrap needs at least one group of rows")
+    if n_groups < 1 or n_resamples < 1:
+        raise ConfigError(f"a bootstrap needs a group of rows and a sample, got {n_groups} and {n_resamples}")
     rng = np.random.default_rng(seed)
     size = max(1, _NUMBERS_A_BLOCK // n_groups)
     for start in range(0, n_resamples, size):
@@ -237,9 +237,9 @@ class LabelCounts:
 
     @property
     def f1(self) -> Float64:
-        """F1 of each label, in [0, 1]; 0 for a label that is neither present nor predicted."""
+        """F1 of each label, in [0, 1]; 0 for a label that is neither present nor predicted, NaN without a decision."""
         result: Float64 = 2 * self.hits / np.maximum(self.targets + self.predictions, 1)
-        return result
+        return np.where(self.decisions[..., None] > 0, result, np.nan)
 
     @property
     def macro_f1(self) -> Float64:

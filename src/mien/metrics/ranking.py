@@ -60,6 +60,8 @@ def concordant_pairs(targets: npt.ArrayLike, scores: npt.ArrayLike, weights: Flo
         raise ConfigError(f"weights must be (R, {len(values)}), got {weights.shape}")
     if not np.isfinite(values).all():
         raise ConfigError("a score is not finite; leave such rows out")
+    if not np.isfinite(weights).all() or (weights < 0).any():
+        raise ConfigError("weights are finite numbers of draws, at least 0")
     order = np.argsort(values, kind="stable")
     starts = np.flatnonzero(np.diff(values[order], prepend=-np.inf))  # first rows of the runs of equal scores
     positive = np.add.reduceat(weights[:, order] * present[order], starts, axis=1)

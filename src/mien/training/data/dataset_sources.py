@@ -16,6 +16,7 @@ from mien.datasets import (
     ClipSamples,
     FrameSamples,
     ImageSamples,
+    Samples,
     base_video,
     expression_shares,
     load_dataset,
@@ -46,6 +47,8 @@ def load_named_dataset(source: SourceSettings, folder: Path, recipe: Recipe) -> 
         DatasetError: The set is missing or malformed, or of another kind than the recipe trains on.
     """
     samples = load_dataset(source.name, folder, source.split, on_problem=_report)
+    if source.only_with:
+        samples = _selected(samples, source)
     if recipe.model.vectors and isinstance(samples, (ClipSamples, FrameSamples)):
         return of_stored_vectors(samples, folder, recipe)
     if isinstance(samples, FrameSamples):
@@ -57,6 +60,22 @@ def load_named_dataset(source: SourceSettings, folder: Path, recipe: Recipe) -> 
         f"{source.name} has {kind}; {recipe.name} trains on "
         + ("stored vectors of frames or clips" if recipe.model.vectors else "pictures")
     )
+
+
+def _selected(samples: Samples, source: SourceSettings) -> Samples:
+    """The rows that have what ``only_with`` asks for."""
+    if not isinstance(samples, ImageSamples):
+        raise DatasetError(f"{source.name} has no images of its own; only_with selects among single images")
+    kept = np.ones(len(samples), dtype=bool)
+    if "expression" in source.only_with:
+        kept &= samples.valid_expression
+    if "face_box" in source.only_with:
+        boxed = ~np.isnan(samples.boxes).any(axis=1)
+        if not boxed.any():
+            raise DatasetError(f"{source.name} {source.split} gives no face boxes; leave face_box out of only_with")
+        kept &= boxed
+    logger.info("%s %s: %d of %d rows kept", source.name, source.split, int(kept.sum()), len(samples))
+    return samples.take(kept)
 
 
 def _report(problem: AnnotationError) -> None:
@@ -86,8 +105,6 @@ def _of_images(samples: ImageSamples, recipe: Recipe) -> TrainingSet:
 
 
 def _of_frames(samples: FrameSamples, recipe: Recipe) -> TrainingSet:
-    if samples.crops is not None and not samples.has_image.any():
-        raise DatasetError(f"{samples.dataset} {samples.split}: no frame has a crop in {samples.crops}")
     samples.image_files([])  # says what is missing and where it belongs
     samples = _with_files(samples, samples.has_image)
     locations = [samples.image_location(row) for row in range(len(samples))]
@@ -168,6 +185,8 @@ def training_set(
 
 def _with_files(samples: SamplesT, has_image: npt.NDArray[np.bool_]) -> SamplesT:
     n_missing = int((~has_image).sum())
+    if n_missing == len(samples):
+        raise DatasetError(f"{samples.dataset} {samples.split}: none of {n_missing} rows has a picture in the folder")
     if n_missing:
         logger.info("%s %s: %d of %d rows have no picture", samples.dataset, samples.split, n_missing, len(samples))
     return samples.take(has_image)

@@ -15,6 +15,10 @@ from mien.training.models.backbones.registry import Option
 _CLIPS = {"frames": 1, "statistics": 4, "sequence": 1}
 
 
+ROW_NEEDS = ("expression", "face_box")
+"""What ``only_with`` of a source can ask for."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class SourceSettings:
     """``[[data.sources]]`` and ``[[data.valid]]``: one set to read.
@@ -30,6 +34,8 @@ class SourceSettings:
             ``mien upscale --networks``; empty for none. Only for training images.
         keypoints_only: Whether pictures without known keypoints are left out: a landmark model misses profiles and
             covered faces, where a teacher's predictions are less accurate.
+        only_with: What a row must have to be read: ``"expression"`` (AffectNet's "none" and "uncertain" have none) and
+            ``"face_box"`` (else the whole picture would be trained on); empty for every row with any label.
     """
 
     name: str
@@ -39,9 +45,13 @@ class SourceSettings:
     epoch_share: float = 1.0
     upscale: str = ""
     keypoints_only: bool = False
+    only_with: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_choices(self)
+        unknown = [name for name in self.only_with if name not in ROW_NEEDS]
+        if unknown:
+            raise ConfigError(f"only_with names {', '.join(ROW_NEEDS)}, got {', '.join(unknown)}")
         if not 0 <= self.epoch_share <= 1:
             raise ConfigError(f"epoch_share must be in [0, 1], got {self.epoch_share}")
         if self.upscale and self.split != "train":
