@@ -67,7 +67,12 @@ def test_blanks_are_allowed_only_where_they_are() -> None:
     with pytest.raises(AnnotationError, match="line 3, field 1"):
         read_rows(_document("a,b\n1,\n,3"), fields)
     with pytest.raises(AnnotationError, match="line 2, field 2"):
-        read_rows(_document("a,b\n1,nan\n2,3"), fields)
+        read_rows(_document("a,b\n1,inf\n2,3"), fields)
+    for blank in ("NULL", "nan", "NaN", "N/A", " "):
+        table = read_rows(_document(f"a,b\n1,{blank}\n2,+3"), fields)
+        np.testing.assert_array_equal(table.numbers(("b",))[:, 0], [np.nan, 3])
+        with pytest.raises(AnnotationError, match="line 2, field 1"):
+            read_rows(_document(f"a,b\n{blank},1\n2,3"), fields)
 
 
 def test_columns_that_are_not_asked_for_may_hold_anything() -> None:

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from mien.core import InputError
+from mien.datasets.crop_folders import deeper_crops
+from mien.datasets.frame_samples import FrameSamples
+from mien.datasets.image_samples import ImageSamples
 from mien.datasets.registry import DATASETS, DataSet, load_dataset, load_splits
 from mien.datasets.samples import Samples, SplitCounts, some_names
 from mien.datasets.text_files import AnnotationError
@@ -104,6 +107,10 @@ def check_dataset(name: str, folder: str | Path) -> CheckReport:
     problems |= {str(path): AnnotationError(path, "no such file") for path in absent}
     counts = {split: samples.counts() for split, samples in read.items()}
     notes = [note for samples in read.values() for note in samples.notes()]
+    if any(isinstance(samples, FrameSamples) and samples.crops is None for samples in read.values()):
+        notes += [
+            f"{place} lies too deep to be read; crops belong into the folder itself" for place in deeper_crops(folder)
+        ]
     notes += [*_sizes(record, counts), *_shared(read), *skipped]
     return CheckReport(name=name, folder=folder, splits=counts, problems=tuple(problems.values()), notes=tuple(notes))
 
@@ -126,7 +133,17 @@ def _shared(read: dict[str, Samples]) -> list[str]:
     """Notes on videos or images that two splits share."""
     notes = []
     for (first, a), (second, b) in combinations(read.items(), 2):
-        shared = sorted(a.groups() & b.groups())
+        shared = sorted(name for name in a.groups() & b.groups() if not _different_files(a, b, name))
         if shared:
             notes.append(f"{first} and {second} share {len(shared)} videos or images: {some_names(shared)}")
     return notes
+
+
+def _different_files(a: Samples, b: Samples, name: str) -> bool:
+    """Whether two sets of images use one name for two pictures, as the folders of LSD do."""
+    if not (isinstance(a, ImageSamples) and isinstance(b, ImageSamples)) or a.folder is None or b.folder is None:
+        return False
+    first, second = a.folder / name, b.folder / name
+    if first == second or not (first.is_file() and second.is_file()):
+        return first != second
+    return first.stat().st_size != second.stat().st_size or first.read_bytes() != second.read_bytes()

@@ -184,6 +184,57 @@ def subfolders(folder: Path, *, without_crops: bool = False) -> list[Path]:
     return [path for path in found if not (without_crops and _kind(path.name))]
 
 
+def find_folder(folder: Path, *names: str) -> Path | None:
+    """The first of several folders that exists, ``"a/b"`` for one below another, in any case.
+
+    A folder that holds nothing but one of its own name, as some archives unpack, is that one.
+
+    Examples:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     Path(folder, "Images/Aligned").mkdir(parents=True)
+        ...     find_folder(Path(folder), "Image/aligned", "images/aligned").name
+        'Aligned'
+    """
+    for name in names:
+        places = [folder]
+        for part in name.split("/"):
+            places = [path for place in places for path in _all_named(subfolders(place), part)]
+        if places:
+            inside = subfolders(places[0])
+            same = _all_named(inside, places[0].name)
+            return same[0] if same and len(inside) == 1 else places[0]
+    return None
+
+
+def find_file(folder: Path, *names: str) -> Path | None:
+    """The first of several files in the folder or one level below it, in any case.
+
+    Examples:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     Path(folder, "fer2013").mkdir()
+        ...     _ = Path(folder, "fer2013/FER2013.csv").write_text("")
+        ...     find_file(Path(folder), "fer2013.csv").name
+        'FER2013.csv'
+    """
+    if not folder.is_dir():
+        return None
+    for place in (folder, *subfolders(folder, without_crops=True)):
+        files = [path for path in sorted(place.iterdir()) if path.is_file() and not is_stray(path.name)]
+        for name in names:
+            found = _all_named(files, name)
+            if found:
+                return found[0]
+    return None
+
+
+def _all_named(paths: Sequence[Path], name: str) -> list[Path]:
+    """The paths of a name in any case, the exact one first."""
+    found = [path for path in paths if path.name.casefold() == name.casefold()]
+    return sorted(found, key=lambda path: path.name != name)
+
+
 def find_videos(folder: str | Path) -> dict[str, Path]:
     """Raw videos in the folder or one level below it, by name without suffix; the first of two equal names is taken.
 

@@ -261,6 +261,7 @@ class ClipSamples(RowColumns):
         intensities: (N, K) float32 in [0, 1]; a row without labels is NaN.
         labels: K names of emotions.
         countries: N countries; empty where the set does not give them.
+        remarks: Sentences of the reader for `notes`.
         videos: N paths; None where the folder lacks the video.
         videos_found: Whether the folder holds any video.
 
@@ -281,6 +282,7 @@ class ClipSamples(RowColumns):
     videos: tuple[Path | None, ...]
     videos_found: bool
     countries: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         n = len(self.names)
@@ -317,5 +319,8 @@ class ClipSamples(RowColumns):
         return tuple(Path(f"{name}.mp4") for name in missing)
 
     def notes(self) -> tuple[str, ...]:
-        """Note that the folder holds no video."""
-        return () if self.videos_found else (f"{self.split}: no videos in the folder, so videos were not searched for",)
+        """Notes of the reader, and that the folder holds no video."""
+        own = tuple(f"{self.split}: {remark}" for remark in self.remarks)
+        if self.videos_found:
+            return own
+        return (*own, f"{self.split}: no videos in the folder, so videos were not searched for")

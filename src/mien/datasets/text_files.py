@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -183,6 +184,7 @@ def _may_have_blank_line(content: bytes) -> bool:
 
 _BLOCK_BYTES = 1 << 22
 _PIECE_LINES = 4096
+_BLANKS = ["", "NULL", "null", "nan", "NaN", "NAN", "NA", "N/A"]
 
 
 @dataclass(frozen=True)
@@ -191,8 +193,8 @@ class Field:
 
     Attributes:
         name: Name of the column, for messages and look-up.
-        kind: Kind of the values: ``"number"`` (finite), ``"blank_or_number"`` (blank becomes NaN), ``"text"`` or
-            ``"ignored"``.
+        kind: Kind of the values: ``"number"`` (finite), ``"blank_or_number"`` (blank, NULL and nan become NaN),
+            ``"text"`` or ``"ignored"``.
     """
 
     name: str
@@ -314,6 +316,8 @@ def read_rows(
 def read_named(document: Document, fields: Sequence[Field]) -> Table:
     r"""Read a file whose header names its columns, in any order; columns that are not in ``fields`` are ignored.
 
+    Names are compared without case, spaces, hyphens and underscores: owners spell ``Empathic Pain`` in several ways.
+
     Raises:
         AnnotationError: A column is missing or occurs twice, or the rows are malformed.
 
@@ -322,17 +326,59 @@ def read_named(document: Document, fields: Sequence[Field]) -> Table:
         [[1.0]]
     """
     header = document.header()
-    wanted = {field.name: field for field in fields}
-    missing = [name for name in wanted if name not in header]
+    found = [spelled(name) for name in header]
+    wanted = {spelled(field.name): field for field in fields}
+    missing = [field.name for key, field in wanted.items() if key not in found]
     if missing:
-        reason = f"columns {missing} are missing; the header is {','.join(header)!r}"
+        separator = next(
+            (f"; its fields are separated by {mark!r}, not by commas" for mark in ";\t" if mark in header[0]), ""
+        )
+        reason = f"columns {missing} are missing; the header is {','.join(header)[:300]!r}{separator}"
         raise AnnotationError(document.path, reason, line=1)
-    twice = [name for name in wanted if header.count(name) > 1]
+    twice = [field.name for key, field in wanted.items() if found.count(key) > 1]
     if twice:
         raise AnnotationError(document.path, f"columns {twice} occur twice", line=1)
     # A number keeps the names of ignored columns unique, which may be blank or repeated in the file.
-    layout = [wanted.get(name, Field(f"{name}#{i}", "ignored")) for i, name in enumerate(header)]
+    layout = [
+        wanted.get(key, Field(f"{name}#{i}", "ignored"))
+        for i, (key, name) in enumerate(zip(found, header, strict=True))
+    ]
     return read_rows(document, layout, quoted=True)
+
+
+def first_rows(table: Table) -> tuple[Table, str]:
+    r"""The rows without those that repeat an earlier one in every field, and a sentence on them (or an empty one).
+
+    Rows that name a frame again with other values stay, for `frame_columns` to refuse.
+
+    Examples:
+        >>> document = Document(Path("a.txt"), b"image,valence\nv/00001.jpg,1\nv/00001.jpg,1\nv/00002.jpg,1")
+        >>> table, note = first_rows(read_rows(document, [Field("image", "text"), Field("valence")]))
+        >>> len(table), note
+        (2, '1 line of a.txt repeats an earlier one and is left out')
+    """
+    lines = table.document.content.split(b"\n")[table.first_line - 1 :]
+    seen: set[bytes] = set()
+    kept = np.ones(len(table), dtype=bool)
+    for row, line in enumerate(lines):
+        kept[row] = line not in seen
+        seen.add(line)
+    n = int((~kept).sum())
+    if not n:
+        return table, ""
+    several = f"{n} lines of {table.document.path.name} repeat earlier ones and are"
+    note = f"1 line of {table.document.path.name} repeats an earlier one and is" if n == 1 else several
+    return table.take(np.flatnonzero(kept)), f"{note} left out"
+
+
+def spelled(name: str) -> str:
+    """A name without case, spaces, hyphens and underscores, for comparison.
+
+    Examples:
+        >>> spelled("Empathic Pain") == spelled("empathic-pain") == spelled("Empathic_Pain")
+        True
+    """
+    return re.sub(r"[\s_-]+", "", name.casefold())
 
 
 def _read_fast(body: bytes, fields: Sequence[Field], delimiter: str, quoted: bool) -> dict[str, Any]:
@@ -346,7 +392,7 @@ def _read_fast(body: bytes, fields: Sequence[Field], delimiter: str, quoted: boo
         convert_options=pacsv.ConvertOptions(
             column_types={field.name: pa.float64() if "number" in field.kind else pa.string() for field in fields},
             include_columns=[field.name for field in fields if field.kind != "ignored"],
-            null_values=[""] if blanks else [],
+            null_values=_BLANKS if blanks else [],
             strings_can_be_null=False,
         ),
     )
@@ -418,7 +464,7 @@ def _read_slowly(
 def _number(text: str, *, blank: bool) -> float | None:
     """The number, NaN for an allowed blank, None for anything else."""
     text = text.strip()
-    if blank and not text:
+    if blank and text in _BLANKS:
         return math.nan
     try:
         value = float(text)

@@ -342,31 +342,6 @@ def locate_frames(table: Table) -> dict[str, Any]:
     }
 
 
-def first_rows(table: Table) -> tuple[Table, str]:
-    r"""The rows without those that repeat an earlier one in every field, and a sentence on them (or an empty one).
-
-    Rows that name a frame again with other values stay, for `frame_columns` to refuse.
-
-    Examples:
-        >>> document = Document(Path("a.txt"), b"image,valence\nv/00001.jpg,1\nv/00001.jpg,1\nv/00002.jpg,1")
-        >>> table, note = first_rows(read_rows(document, [Field("image", "text"), Field("valence")]))
-        >>> len(table), note
-        (2, '1 line of a.txt repeats an earlier one and is left out')
-    """
-    lines = table.document.content.split(b"\n")[table.first_line - 1 :]
-    seen: set[bytes] = set()
-    kept = np.ones(len(table), dtype=bool)
-    for row, line in enumerate(lines):
-        kept[row] = line not in seen
-        seen.add(line)
-    n = int((~kept).sum())
-    if not n:
-        return table, ""
-    several = f"{n} lines of {table.document.path.name} repeat earlier ones and are"
-    note = f"1 line of {table.document.path.name} repeats an earlier one and is" if n == 1 else several
-    return table.take(np.flatnonzero(kept)), f"{note} left out"
-
-
 def _numbers(texts: pa.Array) -> Float64:
     return np.asarray(pc.cast(texts, pa.float64()).to_numpy())
 

@@ -63,7 +63,11 @@ def _print(report: CheckReport) -> None:
     hidden = len(report.problems) - _MOST_PROBLEMS
     if hidden > 0:
         say(f"... and {hidden} more; --json lists all")
-    verdict = "complete and well formed" if report.complete else f"{len(report.problems)} problems"
+    verdict = (
+        f"{', '.join(report.splits)} complete and well formed"
+        if report.complete
+        else f"{len(report.problems)} problems"
+    )
     say(f"{report.name} in {report.folder}: {verdict}")
 
 

@@ -8,19 +8,25 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import pyarrow.compute as pc
 
 from mien.core import EXPRESSION_ORDERS, Float32
+from mien.datasets.crop_folders import find_file, find_folder
 from mien.datasets.image_samples import ImageSamples, match_images
 from mien.datasets.samples import UNKNOWN
 from mien.datasets.text_files import (
     AnnotationError,
+    Document,
     Field,
     OnProblem,
     Table,
+    is_stray,
     load_document,
     read_named,
     read_ratings,
+    read_rows,
     refuse,
+    split_line,
 )
 
 NOT_RATED = -2.0
@@ -30,12 +36,22 @@ _LABELS = EXPRESSION_ORDERS["affectnet"]
 _LAST_CLASS = 10  # 8 none, 9 uncertain, 10 no face
 
 _CSV_FILES = {"train": "training.csv", "valid": "validation.csv"}
+_BOX = tuple(Field(name, "blank_or_number") for name in ("face_x", "face_y", "face_width", "face_height"))
 _CSV_FIELDS = (
     Field("subDirectory_filePath", "text"),
-    *(Field(name) for name in ("face_x", "face_y", "face_width", "face_height")),
+    *_BOX,
     *(Field(name) for name in ("expression", "valence", "arousal")),
 )
-_CSV_IMAGES = ("Manually_Annotated_Images", "Manually_Annotated/Manually_Annotated_Images", "images")
+_CSV_LAYOUT = (*_CSV_FIELDS[:5], Field("facial_landmarks", "ignored"), *_CSV_FIELDS[5:])
+_CLASS_FIELD = 6
+_CSV_IMAGES = (
+    "Manually_Annotated_Images",
+    "Manually_Annotated/Manually_Annotated_Images",
+    "Manually_Annotated_compressed/Manually_Annotated_Images",
+    "Manually_Annotated_compressed",
+    "Manually_Annotated",
+    "images",
+)
 _NPY_FOLDERS = {"train": "train_set", "valid": "val_set"}
 
 
@@ -64,9 +80,9 @@ def load_affectnet(folder: str | Path, split: str) -> ImageSamples:
     folder = Path(folder)
     if split not in _CSV_FILES:
         raise AnnotationError(folder, f"AffectNet has the splits {', '.join(_CSV_FILES)}, not {split!r}")
-    table = read_named(load_document(folder / _CSV_FILES[split]), _CSV_FIELDS)
-    names = tuple(table.texts("subDirectory_filePath").to_pylist())
-    images = next((folder / place for place in _CSV_IMAGES if (folder / place).is_dir()), None)
+    table = _read_csv(load_document(find_file(folder, _CSV_FILES[split]) or folder / _CSV_FILES[split]))
+    names = tuple(pc.replace_substring(table.texts("subDirectory_filePath"), "\\", "/").to_pylist())
+    images = find_folder(folder, *_CSV_IMAGES)
     classes = table.classes("expression", low=0, high=_LAST_CLASS)
     return ImageSamples(
         dataset="affectnet",
@@ -105,8 +121,10 @@ def load_affectnet_npy(folder: str | Path, split: str, *, on_problem: OnProblem 
     folder = Path(folder)
     if split not in _NPY_FOLDERS:
         raise AnnotationError(folder, f"AffectNet has the splits {', '.join(_NPY_FOLDERS)}, not {split!r}")
-    place = folder / _NPY_FOLDERS[split]
-    ids = sorted(path.name.removesuffix("_exp.npy") for path in (place / "annotations").glob("*_exp.npy"))
+    place = find_folder(folder, _NPY_FOLDERS[split]) or folder / _NPY_FOLDERS[split]
+    files = [path.name for path in (place / "annotations").glob("*_exp.npy") if not is_stray(path.name)]
+    ids = sorted(name.removesuffix("_exp.npy") for name in files)
+    images = {path.stem: path.name for path in sorted((place / "images").glob("*")) if not is_stray(path.name)}
     if not ids:
         raise AnnotationError(place / "annotations", "holds no annotations (<id>_exp.npy)")
     names, rows = [], []
@@ -116,7 +134,7 @@ def load_affectnet_npy(folder: str | Path, split: str, *, on_problem: OnProblem 
         except AnnotationError as problem:
             on_problem(problem)
             continue
-        names.append(f"{name}.jpg")
+        names.append(images.get(name, f"{name}.jpg"))
     values = np.array(rows, dtype=np.float64).reshape(-1, 3)
     return ImageSamples(
         dataset="affectnet-npy",
@@ -130,11 +148,19 @@ def load_affectnet_npy(folder: str | Path, split: str, *, on_problem: OnProblem 
     )
 
 
+def _read_csv(document: Document) -> Table:
+    """The table of a CSV file; ``validation.csv`` of some copies has no header, and its columns are the same."""
+    first = split_line(document.line(1), delimiter=",", quoted=True)
+    if len(first) == len(_CSV_LAYOUT) and first[_CLASS_FIELD].strip().isdecimal():
+        return read_rows(document, _CSV_LAYOUT, skip_lines=0, quoted=True)
+    return read_named(document, _CSV_FIELDS)
+
+
 def _boxes(table: Table) -> Float32:
-    """Boxes xyxy from x, y, width and height; NaN where the width is negative, which marks a missing box."""
-    boxes = table.numbers(("face_x", "face_y", "face_width", "face_height"))
-    boxes[:, 2:] += np.where(boxes[:, 2:3] < 0, np.nan, boxes[:, :2])
-    boxes[np.isnan(boxes[:, 2])] = np.nan
+    """Boxes xyxy from x, y, width and height; NaN where there is none (a width of -1 or 0, or NULL)."""
+    boxes = table.numbers([field.name for field in _BOX])
+    boxes[~((boxes[:, 2:] > 0).all(axis=1) & np.isfinite(boxes).all(axis=1))] = np.nan
+    boxes[:, 2:] += boxes[:, :2]
     return boxes.astype(np.float32)
 
 

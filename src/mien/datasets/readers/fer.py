@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mien.core import EXPRESSION_ORDERS, EXPRESSIONS
+from mien.datasets.crop_folders import find_file, find_folder
 from mien.datasets.image_samples import FER_SIZE_PX, ImageSamples, match_images
 from mien.datasets.text_files import AnnotationError, Field, Table, load_document, plurality, read_named
 
@@ -18,9 +19,9 @@ _USAGES = {"train": "Training", "valid": "PublicTest", "test": "PrivateTest"}
 _VOTE_COLUMNS = (*EXPRESSIONS, "unknown", "NF")
 _VOTES = (*EXPRESSIONS, "unknown", "not_a_face")
 _PLUS_FOLDERS = {"train": "FER2013Train", "valid": "FER2013Valid", "test": "FER2013Test"}
-_PLUS_PARENTS = ("images", "Images", "data", ".")
+_PLUS_PARENTS = ("images/", "data/", "")
 
-_FER2013_FILES = ("fer2013.csv", "icml_face_data.csv", "fer2013/fer2013.csv")
+_FER2013_FILES = ("fer2013.csv", "icml_face_data.csv")
 
 _N_SPACES = FER_SIZE_PX**2 - 1
 
@@ -58,7 +59,7 @@ def load_fer2013_splits(folder: str | Path) -> dict[str, ImageSamples]:
 
 
 def _read_fer2013(folder: Path) -> Table:
-    path = next((folder / name for name in _FER2013_FILES if (folder / name).exists()), None)
+    path = find_file(folder, *_FER2013_FILES)
     fields = (Field("emotion"), Field("pixels", "text"), Field("Usage", "text"))
     table = read_named(load_document(path or folder / "fer2013.csv"), fields)
     table.classes("emotion", low=0, high=len(EXPRESSION_ORDERS["fer2013"]) - 1)
@@ -107,7 +108,7 @@ def load_ferplus_csv(folder: str | Path, split: str, *, faces: bool = False) -> 
     """
     folder = Path(folder)
     fields = (Field("Usage", "text"), Field("Image name", "text"), *(Field(name) for name in _VOTE_COLUMNS))
-    table = read_named(load_document(folder / "fer2013new.csv"), fields)
+    table = read_named(load_document(find_file(folder, "fer2013new.csv") or folder / "fer2013new.csv"), fields)
     votes = np.stack([table.classes(name, low=0, high=10) for name in _VOTE_COLUMNS], axis=1)
     table.refuse(votes.sum(axis=1) == 0, "neutral", "begins a row without any vote")
     names = np.asarray(table.texts("Image name").to_pylist(), dtype=object)
@@ -133,7 +134,7 @@ def load_ferplus_csv(folder: str | Path, split: str, *, faces: bool = False) -> 
 def _faces_beside(votes: Table, folder: Path, rows: npt.NDArray[np.intp]) -> pa.Array:
     """Faces of some rows of the votes, from the FER2013 file in the same folder."""
     path = votes.document.path
-    if not any((folder / name).exists() for name in _FER2013_FILES):
+    if find_file(folder, *_FER2013_FILES) is None:
         raise AnnotationError(
             path, f"has no faces beside it: neither {_PLUS_FOLDERS['test']} and the like nor {_FER2013_FILES[0]}"
         )
@@ -149,12 +150,12 @@ def _faces_beside(votes: Table, folder: Path, rows: npt.NDArray[np.intp]) -> pa.
 
 def _rows_of(table: Table, split: str) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
     """Row numbers of a split, from the column ``Usage``."""
-    usage = table.texts("Usage")
-    known = pc.is_in(usage, pa.array(list(_USAGES.values())))
+    usage = pc.utf8_lower(table.texts("Usage"))
+    known = pc.is_in(usage, pa.array([name.lower() for name in _USAGES.values()]))
     table.refuse(~np.asarray(known), "Usage", f"is none of {', '.join(_USAGES.values())}")
     if split not in _USAGES:
         raise AnnotationError(table.document.path, f"the splits are {', '.join(_USAGES)}, not {split!r}")
-    return np.flatnonzero(np.asarray(pc.equal(usage, _USAGES[split])))
+    return np.flatnonzero(np.asarray(pc.equal(usage, _USAGES[split].lower())))
 
 
 def _check_faces(table: Table) -> None:
@@ -167,5 +168,4 @@ def _check_faces(table: Table) -> None:
 
 
 def _ferplus_images(folder: Path, split: str) -> Path | None:
-    places = (folder / parent / _PLUS_FOLDERS[split] for parent in _PLUS_PARENTS)
-    return next((place for place in places if place.is_dir()), None)
+    return find_folder(folder, *(f"{parent}{_PLUS_FOLDERS[split]}" for parent in _PLUS_PARENTS))

@@ -12,14 +12,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mien.core import EMI_EMOTIONS, ERI_EMOTIONS
-from mien.datasets.crop_folders import find_videos
+from mien.datasets.crop_folders import find_file, find_videos
 from mien.datasets.samples import ClipSamples
-from mien.datasets.text_files import AnnotationError, Field, Table, load_document, read_named
+from mien.datasets.text_files import AnnotationError, Field, Table, first_rows, load_document, read_named
 
 _EMI_COLUMNS = ("Admiration", "Amusement", "Determination", "Empathic Pain", "Excitement", "Joy")
-_EMI_FILES = {"train": "train_split.csv", "valid": "valid_split.csv", "test": "test_split.csv"}
+_EMI_FILES = {
+    "train": ("train_split.csv", "train.csv", "training_split.csv"),
+    "valid": ("valid_split.csv", "val_split.csv", "validation_split.csv", "valid.csv", "val.csv"),
+    "test": ("test_split.csv", "test.csv"),
+}
 _ERI_COLUMNS = ("Adoration", "Amusement", "Anxiety", "Disgust", "Empathic-Pain", "Fear", "Surprise")
-_ERI_SPLITS = {"train": "train", "valid": "val", "test": "test"}
+_ERI_SPLITS = {
+    "train": ("train", "training"),
+    "valid": ("val", "valid", "validation"),
+    "test": ("test", "testing"),
+}
+_N_DIGITS = 5
 
 
 def load_emi(folder: str | Path, split: str) -> ClipSamples:
@@ -46,11 +55,12 @@ def load_emi(folder: str | Path, split: str) -> ClipSamples:
     folder = Path(folder)
     if split not in _EMI_FILES:
         raise AnnotationError(folder, f"EMI has the splits {', '.join(_EMI_FILES)}, not {split!r}")
-    document = load_document(folder / _EMI_FILES[split])
+    names_of_file = _EMI_FILES[split]
+    document = load_document(find_file(folder, *names_of_file) or folder / names_of_file[0])
     labelled = split != "test" or len(document.header()) > 1
     kind: Literal["number", "blank_or_number"] = "blank_or_number" if split == "test" else "number"
     targets = [Field(name, kind) for name in _EMI_COLUMNS] if labelled else []
-    table = read_named(document, [Field("Filename", "text"), *targets])
+    table, repeated = first_rows(read_named(document, [Field("Filename", "text"), *targets]))
     names = _unique(table, "Filename", table.texts("Filename"))
     intensities = np.full((len(names), len(EMI_EMOTIONS)), np.nan)
     if labelled:
@@ -62,6 +72,7 @@ def load_emi(folder: str | Path, split: str) -> ClipSamples:
         names=names,
         intensities=intensities.astype(np.float32),
         labels=EMI_EMOTIONS,
+        remarks=_remarks(repeated, names),
         **_videos(folder, names),
     )
 
@@ -91,15 +102,17 @@ def load_eri(folder: str | Path, split: str) -> ClipSamples:
         raise AnnotationError(folder, f"ERI has the splits {', '.join(_ERI_SPLITS)}, not {split!r}")
     targets = [Field(name, "blank_or_number") for name in _ERI_COLUMNS]
     texts = [Field(name, "text") for name in ("File_ID", "Country", "Split")]
-    table = read_named(load_document(folder / "data_info.csv"), [*texts, *targets])
+    path = find_file(folder, "data_info.csv") or folder / "data_info.csv"
+    table, repeated = first_rows(read_named(load_document(path), [*texts, *targets]))
     names = np.array(_unique(table, "File_ID", _unwrapped(table.texts("File_ID"))), dtype=object)
-    splits = np.array([text.lower() for text in table.texts("Split").to_pylist()])
-    table.refuse(~np.isin(splits, list(_ERI_SPLITS.values())), "Split", "is none of Train, Val, Test")
+    known = {spelling: name for name, spellings in _ERI_SPLITS.items() for spelling in spellings}
+    splits = np.array([known.get(text.lower(), "") for text in table.texts("Split").to_pylist()])
+    table.refuse(splits == "", "Split", "is none of Train, Val, Test")
     for name in _ERI_COLUMNS:
         blank = np.isnan(table.columns[name]) & (splits != "test")
         table.refuse(blank, name, "is blank in a row that is not of the test split")
     _check_range(table, _ERI_COLUMNS)
-    rows = np.flatnonzero(splits == _ERI_SPLITS[split])
+    rows = np.flatnonzero(splits == split)
     if not len(rows):
         raise AnnotationError(folder, f"data_info.csv has no row of the split {split!r}")
     countries = table.texts("Country").to_pylist()
@@ -110,14 +123,24 @@ def load_eri(folder: str | Path, split: str) -> ClipSamples:
         names=chosen,
         intensities=table.numbers(_ERI_COLUMNS)[rows].astype(np.float32),
         labels=ERI_EMOTIONS,
+        remarks=_remarks(repeated, chosen),
         countries=tuple(countries[row] for row in rows),
         **_videos(folder, chosen),
     )
 
 
 def _unwrapped(names: pa.Array) -> pa.Array:
-    """Names without the pair of brackets or quotes around them; other names are unchanged."""
-    return pc.replace_substring_regex(names, r"^(?:\[(.*)\]|'(.*)')$", r"\1\2")
+    """Names without the brackets and quotes around them; other names are unchanged."""
+    bare = pc.replace_substring_regex(names, r"^\[(.*)\]$", r"\1")
+    return pc.utf8_trim_whitespace(pc.replace_substring_regex(bare, r"""^(?:'(.*)'|"(.*)")$""", r"\1\2"))
+
+
+def _remarks(repeated: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    short = [name for name in names if name.isdecimal() and len(name) < _N_DIGITS]
+    lost = (
+        f"names such as {short[0]} have lost their leading zeros; the owners write {_N_DIGITS} digits" if short else ""
+    )
+    return tuple(remark for remark in (repeated, lost) if remark)
 
 
 def _unique(table: Table, field: str, names: pa.Array) -> tuple[str, ...]:
@@ -135,7 +158,7 @@ def _unique(table: Table, field: str, names: pa.Array) -> tuple[str, ...]:
 def _check_range(table: Table, columns: Iterable[str]) -> None:
     for name in columns:
         values = table.columns[name]
-        table.refuse((values < 0) | (values > 1), name, "is not in [0, 1]")
+        table.refuse((values < 0) | (values > 1), name, "is not in [0, 1]; divide intensities from 0 to 100 by 100")
 
 
 def _videos(folder: Path, names: tuple[str, ...]) -> dict[str, Any]:

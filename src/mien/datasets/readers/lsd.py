@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from mien.core import EXPRESSION_ORDERS
+from mien.datasets.crop_folders import find_folder, subfolders
 from mien.datasets.image_samples import ImageSamples
 from mien.datasets.samples import UNKNOWN
-from mien.datasets.text_files import AnnotationError
+from mien.datasets.text_files import AnnotationError, is_stray
 
 _SPLITS = {"train": "training_set_synthetic_images", "valid": "validation_set_real_images", "test": "lsd_test_data"}
 _IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -42,9 +43,9 @@ def load_lsd(folder: str | Path, split: str) -> ImageSamples:
     folder = Path(folder)
     if split not in _SPLITS:
         raise AnnotationError(folder, f"LSD has the splits {', '.join(_SPLITS)}, not {split!r}")
-    root, labels = folder / _SPLITS[split], EXPRESSION_ORDERS["lsd_6"]
-    if not root.is_dir():
-        raise AnnotationError(root, "no such folder")
+    root, labels = find_folder(folder, _SPLITS[split]), EXPRESSION_ORDERS["lsd_6"]
+    if root is None:
+        raise AnnotationError(folder / _SPLITS[split], "no such folder")
     names: list[str] = []
     classes: list[int] = []
     if split == "test":
@@ -53,6 +54,8 @@ def load_lsd(folder: str | Path, split: str) -> ImageSamples:
     else:
         for place, label in _class_folders(root).items():
             found = _images_in(place)
+            if not found:
+                raise AnnotationError(place, "holds no images; each expression has some")
             names += [f"{place.name}/{name}" for name in found]
             classes += [labels.index(label)] * len(found)
     if not names:
@@ -70,7 +73,7 @@ def load_lsd(folder: str | Path, split: str) -> ImageSamples:
 
 def _class_folders(root: Path) -> dict[Path, str]:
     """Class folders and their expressions, in the order of the classes; each of the six must occur once."""
-    places = sorted(path for path in root.iterdir() if path.is_dir())
+    places = subfolders(root)
     strange = [path for path in places if path.name.upper() not in _CLASSES]
     if strange:
         raise AnnotationError(strange[0], f"is not named after an expression; known are {', '.join(_CLASSES)}")
@@ -84,4 +87,4 @@ def _class_folders(root: Path) -> dict[Path, str]:
 
 def _images_in(folder: Path) -> list[str]:
     names = os.listdir(folder)  # noqa: PTH208 - a Path per file takes ten times as long
-    return sorted(name for name in names if name.lower().endswith(_IMAGE_SUFFIXES))
+    return sorted(name for name in names if name.lower().endswith(_IMAGE_SUFFIXES) and not is_stray(name))
