@@ -71,7 +71,10 @@ _RESEARCH = {
     "blend": ("mien.cli.research.blend:blend", "Search the weights of several models on labelled data."),
     "submit": ("mien.cli.research.submit:submit", "Write or check a challenge submission."),
     "export": ("mien.cli.research.export:export", "Write a smaller variant of a bundle, measured (extra: train)."),
-    "import": ("mien.cli.research.models:import_", "Make a bundle or start weights of published weights (extra: import)."),
+    "import": (
+        "mien.cli.research.models:import_",
+        "Make a bundle or start weights of published weights (extra: import).",
+    ),
 }
 
 GROUPS: MappingProxyType[str, dict[str, tuple[str, str]]] = MappingProxyType(

@@ -4,9 +4,10 @@
 Every image inside mien is (H, W, 3) uint8 RGB, C-contiguous and upright.
 """
 
+from mien.media.anonymize import RecentHeads, anonymize_faces
 from mien.media.audio_stream import SPEECH_RATE_HZ, audio_blocks
 from mien.media.camera import CameraReader, Capture, open_camera
-from mien.media.drawing import RecentHeads, anonymize_faces, blank_frame, draw_faces
+from mien.media.drawing import draw_faces
 from mien.media.frames import DecodeReport, FrameSource, VideoFrame, VideoInfo
 from mien.media.images import (
     MAX_PIXELS,
@@ -22,6 +23,7 @@ from mien.media.images import (
     save_image,
 )
 from mien.media.inputs import IMAGE_SUFFIXES, VIDEO_SUFFIXES, MediaInput, find_inputs, input_identity
+from mien.media.panels import blank_frame
 from mien.media.video import VideoReader, open_video
 from mien.media.video_writer import VIDEO_SAVE_SUFFIXES, VideoWriter
 

@@ -61,17 +61,20 @@ class Painter:
         choice: Faces whose results are drawn.
         heads: Heads that are hidden; None to hide none.
         thresholds: Action unit -> probability from which it counts as present.
+        shows_time: Whether the time of the frame is shown.
     """
 
     choice: FaceSelector
     heads: RecentHeads | None
     thresholds: Mapping[str, float]
+    shows_time: bool = False
 
     def __call__(self, image: npt.NDArray[np.uint8], frame: Frame) -> npt.NDArray[np.uint8]:
         """The image of a frame with all results drawn."""
         if self.heads is not None:
             image = anonymize_faces(image, self.heads.update(frame.faces, frame.time_s))
-        return draw_faces(image, self.choice.of(frame.faces), thresholds=self.thresholds)
+        time_s = frame.time_s if self.shows_time else None
+        return draw_faces(image, self.choice.of(frame.faces), thresholds=self.thresholds, time_s=time_s)
 
 
 class NoOverlay:
@@ -231,7 +234,7 @@ class Drawing:
         except OSError as error:
             raise OutputError(f"{self.path}: cannot be written ({error.strerror}); choose another place") from error
         heads = RecentHeads() if self.anonymous else None
-        painter = Painter(choice=self.choice, heads=heads, thresholds=thresholds)
+        painter = Painter(choice=self.choice, heads=heads, thresholds=thresholds, shows_time=info is not None)
         if info is None:
             return ImageOverlay(self.path, painter)
         return VideoOverlay(self.path, info, painter, every=every)

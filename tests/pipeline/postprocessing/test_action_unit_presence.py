@@ -11,7 +11,7 @@ import pytest
 from mien.cli.live_page import facts
 from mien.cli.recordings.live import face_table
 from mien.core import Faces, Frame
-from mien.media.drawing import lay_out_panels
+from mien.media.panels import lay_out_panels
 from mien.pipeline import LiveFrame, LiveStatistics, convert_to_openface, summarize_files, write_report
 from mien.results import TableWriter, read_table, table_schema, thresholds_metadata, write_openface
 
@@ -40,7 +40,7 @@ def test_the_summary(table: Path) -> None:
 
 
 def test_the_overlay() -> None:
-    assert lay_out_panels(FACE, 640, 480, THRESHOLDS)[0].lines == ("AU04",)
+    assert lay_out_panels(FACE, 640, 480, THRESHOLDS)[-1].lines == ("AU04",)
 
 
 def test_the_report(table: Path, tmp_path: Path) -> None:
