@@ -52,6 +52,11 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
             "Synthetic faces, super-resolution, fine-tuning, blend; completes docs/research/lsd-chain.md (hours).",
             "pip install -e '.[test,train,synthesis,upscale]'",
         ),
+        "parity": Benchmark(
+            "benchmarks.parity:main",
+            "Outputs of mien's networks beside those of the authors' own code, on one random state (minutes).",
+            _TRAIN,
+        ),
         "performance": Benchmark(
             "benchmarks.performance.measurements:main",
             "Speed beside peers, memory and precisions; writes docs/performance.md (a quarter of an hour).",

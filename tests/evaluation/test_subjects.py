@@ -135,9 +135,9 @@ def test_settings_that_do_not_fit(folders: list[Path], analyzer: Analyzer, tmp_p
         create_predictor([], VA)
 
 
-def test_heads_are_for_clips(tmp_path: Path) -> None:
+def test_heads_are_for_clips_and_frames(tmp_path: Path) -> None:
     (tmp_path / "head.json").write_text("{}")
-    with pytest.raises(ConfigError, match="heads over clips are for emi and eri"):
-        create_predictor(tmp_path, VA)
+    with pytest.raises(ConfigError, match="heads predict frames of videos or emi and eri, not lsd"):
+        create_predictor(tmp_path, PREDICTION_FORMATS["lsd"])
     with pytest.raises(ConfigError, match="a clip has one prediction"):
         create_predictor(tmp_path, PREDICTION_FORMATS["emi"], post_processing=PostProcessing(smoothing="va=2"))

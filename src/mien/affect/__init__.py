@@ -29,7 +29,9 @@ from mien.affect.temporal.clip_intensity import (
 )
 from mien.affect.temporal.compound import (
     COMPOUND_COUNTS,
+    COMPOUND_MEANS,
     COMPOUND_PAIRS,
+    CompoundMean,
     choose_by_frequencies,
     compound_expressions,
     compound_scores,
@@ -54,6 +56,7 @@ from mien.affect.temporal.smoothing import (
 __all__ = [
     "AUDIO_ENCODERS",
     "COMPOUND_COUNTS",
+    "COMPOUND_MEANS",
     "COMPOUND_PAIRS",
     "KERNELS",
     "MIN_NEUTRAL_ROWS",
@@ -65,6 +68,7 @@ __all__ = [
     "Baseline",
     "BlendSearch",
     "ClipVectors",
+    "CompoundMean",
     "Decoder",
     "FakeAudioEncoder",
     "IntensityPredictor",

@@ -14,7 +14,7 @@ from mien.core.errors import (
     OutputError,
 )
 from mien.core.face_types import Face, Faces, FaceSelector, Frame, FrameGap, numbers_from_left
-from mien.core.head_spec import HEAD_VERSION, INTENSITY_LABELS, HeadInput, HeadSpec, IntensityTask
+from mien.core.head_spec import HEAD_VERSION, INTENSITY_LABELS, HeadInput, HeadSpec, HeadTask, IntensityTask
 from mien.core.labels import (
     ACTION_UNITS,
     ACTION_UNITS_8,
@@ -46,6 +46,7 @@ from mien.core.model_spec import (
     TaskName,
     TaskSpec,
     TrainingSource,
+    check_blend,
 )
 from mien.core.option_fields import (
     OptionInfo,
@@ -116,6 +117,7 @@ __all__ = [
     "FrameGap",
     "HeadInput",
     "HeadSpec",
+    "HeadTask",
     "Image",
     "Indices",
     "InputError",
@@ -141,6 +143,7 @@ __all__ = [
     "TaskSpec",
     "TrainingSource",
     "VideoOptions",
+    "check_blend",
     "check_choices",
     "columns_by_name",
     "is_file_at",

@@ -285,6 +285,17 @@ class MetricValue:
     command: str = ""
 
 
+def check_blend(shares: Mapping[str, float]) -> None:
+    """Check the weights of a model in a blend of two.
+
+    Raises:
+        ConfigError: A weight is not in [0, 1].
+    """
+    outside = {name: share for name, share in shares.items() if not 0 <= share <= 1}
+    if outside:
+        raise ConfigError(f"the weights of a blend are numbers from 0 to 1, got {outside}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelSpec:
     """The content of a bundle's ``model.json``.
@@ -306,6 +317,8 @@ class ModelSpec:
         metrics: Metrics on data that the weights were not trained or tuned on.
         limitations: Known failures, in sentences.
         smoothing: Temporal smoothing that the bundle recommends, as `mien.affect.Smoothing` reads it; empty for none.
+        blend: Weights of this model in a blend with a second one, by task (``"va"``, ``"expr"``, ``"au"``), as its
+            recipe's source publishes them; empty for none.
         quality: Quality model that was fitted to these weights; without one `Faces.quality` is NaN.
     """
 
@@ -326,9 +339,11 @@ class ModelSpec:
     limitations: tuple[str, ...] = field(default=(), metadata={"formerly": ("limits",)})
     smoothing: str = ""
     quality: QualitySpec | None = None
+    blend: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_text("name", self.name)
+        check_blend(self.blend)
         names = [task.task for task in self.tasks]
         if len(set(names)) != len(names):
             raise ConfigError(f"a bundle has each task once, got {names}")
@@ -361,6 +376,8 @@ class ModelSpec:
     def to_json(self) -> dict[str, Any]:
         """Plain lists, dicts and numbers for ``json.dump``."""
         content: dict[str, Any] = asdict(self)
+        if not self.blend:
+            del content["blend"]  # so that earlier versions read the bundle
         return content
 
     @classmethod

@@ -4,6 +4,7 @@
 from mien.evaluation.challenge.clip_head_predictions import HeadsOnFeatures
 from mien.evaluation.challenge.crop_scores import BundleOnCropFolder
 from mien.evaluation.challenge.ensembles import TablePredictor
+from mien.evaluation.challenge.head_scores import HeadOnFrames, sound_rows
 from mien.evaluation.challenge.post_processing import PostProcessing, own_thresholds
 from mien.evaluation.challenge.predictions import read_list, read_predictions, validate_predictions, write_predictions
 from mien.evaluation.challenge.submission_formats import (
@@ -34,6 +35,7 @@ __all__ = [
     "SUBMISSIONS",
     "BundleOnCropFolder",
     "BundleOnCrops",
+    "HeadOnFrames",
     "HeadsOnFeatures",
     "PostProcessing",
     "PredictionFile",
@@ -57,6 +59,7 @@ __all__ = [
     "search_thresholds",
     "search_thresholds_on",
     "search_weights",
+    "sound_rows",
     "submission_format",
     "validate_predictions",
     "validate_submission",

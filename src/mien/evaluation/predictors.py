@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ import pyarrow.compute as pc
 from mien.affect import Analyzer, compound_scores, fill_gaps
 from mien.core import Bools, ConfigError, DatasetError, Float32, Float64, Floats, Image, InputError, Int64, Integers
 from mien.datasets import CROP_FOLDERS, AnnotationError, ClipSamples, FrameSamples, ImageSamples, frame_columns
+from mien.evaluation.challenge.blending import BlendOn, blend_scores
 from mien.evaluation.challenge.image_names import ImageNames
 from mien.evaluation.challenge.predictions import KEY, Predictions, read_predictions
 from mien.evaluation.challenge.submission_formats import SubmissionFormat
@@ -208,9 +210,12 @@ class BundleOnCrops:
             ConfigError: The set has no image files, or the bundle lacks what the task needs.
             InputError: An image cannot be read.
         """
+        return _decode(task_format, self.image_scores(task_format, samples))
+
+    def image_scores(self, task_format: SubmissionFormat, samples: ImageSamples) -> Float64:
+        """(N, C) probabilities of the set's classes for every image, not yet decoded; errors as `predict_images`."""
         labels = samples.expression_labels, ()
-        raw = self._raw(task_format, labels, (_picture(samples, row) for row in range(len(samples))))
-        return _decode(task_format, raw)
+        return self._raw(task_format, labels, (_picture(samples, row) for row in range(len(samples))))
 
     def predict_clips(self, task_format: SubmissionFormat, samples: ClipSamples) -> Float64:
         """Refused: a bundle predicts single frames, not intensities of whole clips.
@@ -255,6 +260,62 @@ class BundleOnCrops:
             columns.append(_by_label(faces.action_units, faces.action_unit_labels, units))
             self._absent |= dict.fromkeys(name for name in units if name not in faces.action_unit_labels)
         return np.concatenate(columns, axis=1).astype(np.float64)
+
+
+class BlendOnImages:
+    """A predictor of single images from several bundles, whose scores are averaged before they are decoded.
+
+    Args:
+        analyzers: Analyzers of the bundles.
+        weights: One number >= 0 per bundle, summing to 1; None for equal ones.
+        blend_on: What is averaged: probabilities, or logits as in the LSD challenge.
+    """
+
+    def __init__(
+        self,
+        analyzers: Sequence[Analyzer],
+        weights: Sequence[float] | None = None,
+        blend_on: BlendOn = "probabilities",
+    ) -> None:
+        self._models = tuple(BundleOnCrops(analyzer) for analyzer in analyzers)
+        self._weights = weights or [1 / len(analyzers)] * len(analyzers)
+        self._blend_on = blend_on
+
+    @property
+    def name(self) -> str:
+        """Names of the bundles."""
+        return " + ".join(model.name for model in self._models)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the digests of the bundles."""
+        return hashlib.sha256("".join(model.digest for model in self._models).encode()).hexdigest()
+
+    def predict_frames(self, task_format: SubmissionFormat, samples: FrameSamples) -> Float64:
+        """Refused: frames need the interpolation of `TablePredictor`.
+
+        Raises:
+            ConfigError: Always.
+        """
+        raise ConfigError(f"{self.name} predicts single images, not {task_format.name} of {samples.dataset}")
+
+    def predict_images(self, task_format: SubmissionFormat, samples: ImageSamples) -> Float64:
+        """Predictions for every image, cut to its face box if the annotations give one, else whole.
+
+        Raises:
+            ConfigError: The set has no image files, or a bundle lacks what the task needs.
+            InputError: An image cannot be read.
+        """
+        scores = [model.image_scores(task_format, samples) for model in self._models]
+        return _decode(task_format, blend_scores(scores, self._weights, "expr", self._blend_on))
+
+    def predict_clips(self, task_format: SubmissionFormat, samples: ClipSamples) -> Float64:
+        """Refused, as for `BundleOnCrops`.
+
+        Raises:
+            ConfigError: Always.
+        """
+        return self._models[0].predict_clips(task_format, samples)
 
 
 def no_crops(samples: FrameSamples) -> DatasetError:

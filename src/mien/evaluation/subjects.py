@@ -5,17 +5,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from mien.affect import Analyzer
-from mien.core import INTENSITY_LABELS, BundleKind, ConfigError, ModelError
+from mien.core import INTENSITY_LABELS, BundleKind, ConfigError, ModelError, ModelSpec
 from mien.datasets import CropFolders
+from mien.evaluation.challenge.blending import OWN, complete_weights
 from mien.evaluation.challenge.clip_head_predictions import HeadsOnFeatures
 from mien.evaluation.challenge.crop_scores import BundleOnCropFolder
-from mien.evaluation.challenge.ensembles import TablePredictor
+from mien.evaluation.challenge.ensembles import TASKS, TablePredictor
+from mien.evaluation.challenge.head_scores import HeadOnFrames
 from mien.evaluation.challenge.post_processing import PostProcessing
 from mien.evaluation.challenge.submission_formats import SubmissionFormat
-from mien.evaluation.predictors import BundleOnCrops, PredictionFile, Predictor
+from mien.evaluation.predictors import BlendOnImages, BundleOnCrops, PredictionFile, Predictor
 from mien.evaluation.protocols.registry import SubjectKind
 from mien.faces import DEFAULT_LANDMARK_MODEL, LandmarkNet, load_landmark_net
 from mien.inference import DEFAULT_BUNDLE, list_bundles
@@ -77,12 +79,12 @@ def create_predictor(
     """The predictor of a challenge's task.
 
     Args:
-        subject: A file of predictions; a folder of affect tables, or several to blend; a folder of a head over clips,
-            or several; a bundle (name, folder or analyzer); a predictor, which is returned unchanged.
+        subject: A file of predictions; a folder of affect tables; a bundle (name, folder or analyzer); a folder of a
+            head; several of the last three to blend; a predictor, which is returned unchanged.
         task_format: Format of the task.
         features: Folders of feature shards that heads read.
-        crops: Folders of official crops for a bundle that is smoothed or thresholded.
-        post_processing: Smoothing, thresholds and weights; None for none.
+        crops: Folders of official crops for bundles that are blended, smoothed or thresholded.
+        post_processing: Smoothing, thresholds, weights and filter; None for none.
 
     Raises:
         ConfigError: The settings do not fit the subject.
@@ -94,21 +96,75 @@ def create_predictor(
         _refuse(post, features, "the predictor has its own settings")
         loaded: Predictor = subject
         return loaded
-    paths = _paths(subject)
-    if paths and (paths[0] / "head.json").is_file():
-        return _heads(paths, task_format, features, post)
-    if features:
-        raise ConfigError("features are for heads over clips; name the folder of a head")
-    if paths and paths[0].is_dir() and not (paths[0] / "model.json").is_file():
-        return TablePredictor(paths, smoothing=post.filter(), thresholds=post.limits(task_format), weights=post.weights)
-    if len(paths) > 1:
-        raise ConfigError("several predictions are blended only where each is a folder of affect tables or of a head")
-    if paths and not (paths[0] / "model.json").is_file():
+    given = _given(subject)
+    kinds = [_kind_of_model(each) for each in given]
+    if "head" in kinds and (task_format.name in INTENSITY_LABELS or not task_format.per_frame):
+        return _heads([Path(each) for each in given], task_format, features, post)
+    if features and "head" not in kinds:
+        raise ConfigError("features are for heads; name the folder of a head")
+    if "file" in kinds:
+        if len(given) > 1:
+            raise ConfigError(
+                "several predictions are blended only where each is a folder of affect tables, a bundle or a head"
+            )
         _refuse(post, (), "a file of predictions is decided already")
-        return PredictionFile(paths[0])
-    if post.weights:
-        raise ConfigError("weights are for several models; one bundle has none")
-    return _bundle(load_affect(subject, task_format.name), task_format, crops, post)
+        return PredictionFile(Path(given[0]))
+    if kinds == ["bundle"]:
+        if post.weights:
+            raise ConfigError("weights are for several models; one bundle has none")
+        analyzer = load_affect(given[0], task_format.name)
+        if not post.decides:
+            return BundleOnCrops(analyzer)
+        given = [analyzer]
+    elif not task_format.per_frame and crops is None and set(kinds) == {"bundle"}:
+        return _blend_on_images([load_affect(each, task_format.name) for each in given], task_format, post)
+    return blend_of_models(given, task_format, crops, features, post)
+
+
+def blend_of_models(
+    subjects: Sequence[Any],
+    task_format: SubmissionFormat,
+    crops: CropFolders | Path | None,
+    features: Sequence[str | Path],
+    post: PostProcessing,
+) -> TablePredictor:
+    """One or several bundles on a folder of crops, folders of tables and heads: blended, smoothed, filtered, decoded.
+
+    Args:
+        subjects: Bundles (name, folder or analyzer), folders of tables and of heads over frames, in the order of the
+            weights.
+        task_format: Format of the task.
+        crops: Folder of crops; None where no bundle needs it.
+        features: Folders of feature shards that heads read.
+        post: Smoothing, thresholds, weights and filter. ``"bundle"`` stands for those of the first bundle that has any.
+
+    Raises:
+        ConfigError: The settings do not fit the format or the models.
+        ModelError: A bundle is missing, damaged or of another kind.
+        InputError: There is no such folder.
+    """
+    models: list[Path | BundleOnCropFolder | HeadOnFrames] = []
+    specs: list[ModelSpec] = []
+    for each in subjects:
+        model = _model(each, task_format, crops, features)
+        models.append(model)
+        specs += [model.spec] if isinstance(model, BundleOnCropFolder) else []
+    smoothing_spec = next((spec for spec in specs if spec.smoothing), specs[0] if specs else None)
+    limits_spec = next((spec for spec in specs if spec.action_unit_thresholds), specs[0] if specs else None)
+    named = [{} if isinstance(model, Path) else model.spec.blend for model in models]
+    confident = None
+    if post.confident is not None:
+        confident = _model(post.confident, task_format, crops, features), post.confidence
+    weights = complete_weights(post.weights, len(models), named)
+    return TablePredictor(
+        models,
+        smoothing=post.filter(smoothing_spec),
+        thresholds=post.limits(task_format, limits_spec),
+        weights={task: own for task, own in weights.items() if post.weights != OWN or task in TASKS},
+        blend_on=post.blend_on,
+        confident=confident,
+        compound_mean=post.compound_mean,
+    )
 
 
 def kind_of(subject: Any) -> SubjectKind | None:
@@ -117,56 +173,62 @@ def kind_of(subject: Any) -> SubjectKind | None:
     return next((kind for method, kind in methods.items() if callable(getattr(subject, method, None))), None)
 
 
-def _paths(subject: Any) -> list[Path]:
-    """The files and folders of a subject; empty where it is a loaded bundle, None, or the name of a bundle."""
-    if isinstance(subject, str):
-        path = Path(subject)
-        return [path] if path.exists() or path.suffix else []
-    if isinstance(subject, Path):
+def _given(subject: Any) -> list[Any]:
+    """The models of a subject: paths, names of bundles, analyzers; None is the default bundle."""
+    if not isinstance(subject, Sequence) or isinstance(subject, str):
         return [subject]
-    if isinstance(subject, Sequence):
-        if not subject:
-            raise ConfigError("at least one file or folder of predictions is needed")
-        return [Path(each) for each in subject]
-    return []
+    if not subject:
+        raise ConfigError("at least one file or folder of predictions is needed")
+    return list(subject)
+
+
+def _kind_of_model(each: Any) -> Literal["head", "tables", "bundle", "file"]:
+    if not isinstance(each, (str, Path)):
+        return "bundle"
+    path = Path(each)
+    if (path / "head.json").is_file():
+        return "head"
+    if (path / "model.json").is_file():
+        return "bundle"
+    if path.is_dir():
+        return "tables"
+    is_path = isinstance(each, Path) or path.exists() or path.suffix
+    return "file" if is_path and str(path) not in list_bundles() else "bundle"
+
+
+def _model(
+    each: Any, task_format: SubmissionFormat, crops: CropFolders | Path | None, features: Sequence[str | Path]
+) -> Path | BundleOnCropFolder | HeadOnFrames:
+    kind = _kind_of_model(each)
+    if kind == "tables":
+        return Path(each)
+    if kind == "head":
+        return HeadOnFrames(each, features)
+    if crops is None:
+        raise ConfigError(
+            f"blends, smoothing and thresholds of bundles need the official crops of a challenge; {task_format.name} "
+            "has none here"
+        )
+    return BundleOnCropFolder(load_affect(each, task_format.name), crops)
 
 
 def _heads(
     paths: Sequence[Path], task_format: SubmissionFormat, features: Sequence[str | Path], post: PostProcessing
 ) -> HeadsOnFeatures:
     if task_format.name not in INTENSITY_LABELS:
-        raise ConfigError(
-            f"heads over clips are for {' and '.join(INTENSITY_LABELS)}; a head over frames is part of a bundle"
-        )
+        raise ConfigError(f"heads predict frames of videos or {' and '.join(INTENSITY_LABELS)}, not {task_format.name}")
     if post.decides:
         raise ConfigError("a clip has one prediction; leave out smoothing and thresholds")
     return HeadsOnFeatures(paths, features, weights=post.weights)
 
 
-def _bundle(
-    analyzer: Analyzer, task_format: SubmissionFormat, crops: CropFolders | None, post: PostProcessing
-) -> Predictor:
-    if not post.decides:
-        return BundleOnCrops(analyzer)
-    if crops is None:
-        raise ConfigError(
-            f"smoothing and thresholds of a bundle need the official crops of a challenge; {task_format.name} has none"
-            " here"
-        )
-    return bundle_on_crops(analyzer, task_format, crops, post)
-
-
-def bundle_on_crops(
-    analyzer: Analyzer, task_format: SubmissionFormat, crops: CropFolders | Path, post: PostProcessing
-) -> TablePredictor:
-    """A bundle on a folder of crops, smoothed and thresholded.
-
-    Raises:
-        ConfigError: The settings do not fit the format or the bundle.
-        InputError: There is no such folder.
-    """
-    filters, limits = post.filter(analyzer.spec), post.limits(task_format, analyzer.spec)
-    return TablePredictor([BundleOnCropFolder(analyzer, crops)], smoothing=filters, thresholds=limits)
+def _blend_on_images(
+    analyzers: Sequence[Analyzer], task_format: SubmissionFormat, post: PostProcessing
+) -> BlendOnImages:
+    if post.decides:
+        raise ConfigError(f"{task_format.name} has single images; leave out smoothing, thresholds and the filter")
+    weights = complete_weights(post.weights, len(analyzers), [analyzer.spec.blend for analyzer in analyzers])
+    return BlendOnImages(analyzers, weights.get("expr"), post.blend_on)
 
 
 def _refuse(post: PostProcessing, features: Sequence[str | Path], reason: str) -> None:

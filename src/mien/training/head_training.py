@@ -6,13 +6,12 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import logging
-from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 
-from mien.core import HEAD_VERSION, INTENSITY_LABELS, ConfigError, HeadInput, HeadSpec, IntensityTask, ModelSpec
+from mien.core import HEAD_VERSION, INTENSITY_LABELS, ConfigError, HeadInput, HeadSpec, HeadTask, ModelSpec
 from mien.datasets import find_crops
 from mien.inference import Bundle, load_bundle
 from mien.results import FeatureInfo
@@ -46,6 +45,8 @@ from mien.training.recipes.recipe import Recipe
 logger = logging.getLogger(__name__)
 
 _N_PARITY = 64
+_FRAME_TASKS = ("expression", "valence_arousal", "action_units")
+_FRAME_UNIT = "logits of expressions and action units, which mien makes probabilities; valence and arousal in [-1, 1]"
 
 
 def train_head(
@@ -59,7 +60,8 @@ def train_head(
     """Train a recipe of stored vectors.
 
     A head over frames becomes one bundle with the frozen network that made the vectors: crops in, the head's
-    predictions out. A head over clips becomes a folder for `mien.inference.load_head`.
+    predictions out. A head over clips, or over the frames' sound or OpenFace's action units, becomes a folder for
+    `mien.inference.load_head`.
 
     Args:
         recipe: Recipe with ``[[model.vectors]]``; their lengths follow the stored ones.
@@ -81,9 +83,10 @@ def train_head(
     if not recipe.model.vectors:
         raise ConfigError(f"{recipe.name} has no [[model.vectors]]: the bundle that made its vectors is unknown")
     recipe, made = fit_recipe(recipe, data)
-    over_clips = recipe.model.clip != "frames"
     # Loaded before hours of training, so that a missing bundle is an error now.
-    backbone = None if over_clips else _load_backbone(model, made)
+    if stays_head := recipe.model.clip != "frames" or not all(info.settings.get("crops") for info in made):
+        _check_task(recipe)
+    backbone = None if stays_head else _load_backbone(model, made)
     trainer, training_data = train_network(recipe, data, work, compute)
     if not trainer.fabric.is_global_zero:
         return None
@@ -91,10 +94,13 @@ def train_head(
     checked = clean_inputs(training_data.train_set, recipe, np.arange(min(_N_PARITY, len(training_data.train_set))))
     gap = parity_gap(trainer.result, graph, checked)
     if backbone is None:
-        return _write_clip_head(out, graph, made, _Trained(recipe, trainer, training_data, gap, compute))
+        return _write_head(out, graph, made, _Trained(recipe, trainer, training_data, gap, compute))
     trained = _Trained(recipe, trainer, training_data, gap, compute)
     spec = _write_merged(out, graph, backbone, trained)
-    protocols = training_data.card.protocols if find_crops(data, None) is not None and not is_refit(recipe) else ()
+    # A head over fewer classes than the data set has, as for compound expressions, is not what its protocol measures.
+    partly = "expression" in recipe.tasks and recipe.data.expressions not in ("affwild2_8", "affwild2_7")
+    has_crops = find_crops(data, None) is not None
+    protocols = training_data.card.protocols if has_crops and not (partly or is_refit(recipe)) else ()
     return evaluate_bundle(out, data, spec, protocols)
 
 
@@ -152,6 +158,7 @@ def _write_merged(out: Path, head: bytes, backbone: Bundle, trained: _Trained) -
         crop=base.crop,
         features=base.features,
         smoothing=recipe.smoothing,
+        blend=recipe.blend,
         weights_notice=" ".join(
             dict.fromkeys(text for text in (base.weights_notice, training_data.card.notice) if text)
         ),
@@ -164,16 +171,17 @@ def _write_merged(out: Path, head: bytes, backbone: Bundle, trained: _Trained) -
     return spec
 
 
-def _write_clip_head(out: Path, graph: bytes, made: tuple[FeatureInfo, ...], trained: _Trained) -> HeadSpec:
+def _write_head(out: Path, graph: bytes, made: tuple[FeatureInfo, ...], trained: _Trained) -> HeadSpec:
     recipe, training_data = trained.recipe, trained.training_data
-    task, labels = _clip_task(training_data.train_set.labels, recipe)
+    task = cast("HeadTask", recipe.tasks[0])
+    per_frame = recipe.model.clip == "frames"
     spec = HeadSpec(
         head_version=HEAD_VERSION,
         name=recipe.name,
         version="1",
         sha256=hashlib.sha256(graph).hexdigest(),
         task=task,
-        labels=labels,
+        labels=training_data.train_set.labels[task],
         inputs=tuple(
             HeadInput(
                 made_by=info.made_by,
@@ -182,23 +190,27 @@ def _write_clip_head(out: Path, graph: bytes, made: tuple[FeatureInfo, ...], tra
                 n=stretch.n,
                 every=stretch.every,
                 steps=recipe.model.n_steps,
+                per_frame=per_frame,
             )
             for stretch, info in zip(recipe.model.vectors, made, strict=True)
         ),
         input=GRAPH_INPUT,
-        output=task,
-        unit="intensity as a share of the largest rating",
+        output=output_names(trained.trainer.result)[0],
+        unit=_FRAME_UNIT if per_frame else "intensity as a share of the largest rating",
         weights_notice=training_data.card.notice,
         training_sources=training_data.card.training_sources,
         limitations=trained.limitations,
         recipe=recipe.name,
         provenance=provenance(recipe, trained.trainer, trained.gap, trained.compute),
+        blend=recipe.blend,
     )
     write_head(out, graph, spec)
     return spec
 
 
-def _clip_task(labels: Mapping[str, tuple[str, ...]], recipe: Recipe) -> tuple[IntensityTask, tuple[str, ...]]:
-    if len(recipe.tasks) != 1 or recipe.tasks[0] not in INTENSITY_LABELS:
-        raise ConfigError(f"a head over clips has one task of {tuple(INTENSITY_LABELS)}, got {recipe.tasks}")
-    return cast("IntensityTask", recipe.tasks[0]), labels[recipe.tasks[0]]
+def _check_task(recipe: Recipe) -> None:
+    """A head that stays by itself has one task."""
+    fits = _FRAME_TASKS if recipe.model.clip == "frames" else tuple(INTENSITY_LABELS)
+    if len(recipe.tasks) != 1 or recipe.tasks[0] not in fits:
+        over = "frames without a network of its own" if recipe.model.clip == "frames" else "clips"
+        raise ConfigError(f"a head over {over} has one task of {fits}, got {recipe.tasks}")

@@ -72,6 +72,7 @@ def train_bundle(
         spec = calibrate(spec, outputs, targets, recipe.calibration, training_data.card.inferred)
     spec = dataclasses.replace(
         spec,
+        blend=recipe.blend,
         weights_notice=training_data.card.notice,
         training_sources=(*training_data.card.training_sources, *_start(recipe)),
         provenance=provenance(recipe, trainer, gap, compute),

@@ -77,3 +77,17 @@ def test_the_system_closest_to_the_known_frequencies_is_chosen() -> None:
     name, divergences = choose_by_frequencies({"one-sided": np.ones(9, int), "alike": alike})
     assert name == "alike"
     assert divergences["alike"] < 0.02 < divergences["one-sided"]
+
+
+def test_geometric_and_harmonic_means_by_scipy() -> None:
+    from scipy.stats import gmean, hmean
+
+    probabilities = np.random.default_rng(5).dirichlet(np.ones(8), 30)
+    pairs = [[HSE.index(name) for name in pair] for pair in COMPOUND_PAIRS]
+    for mean, reference in (("geometric", gmean), ("harmonic", hmean)):
+        expected = np.stack([reference(probabilities[:, pair], axis=1) for pair in pairs], axis=1)
+        assert compound_scores(probabilities, HSE, mean=mean) == pytest.approx(expected, abs=1e-12)
+    sure = np.eye(8)[[HSE.index("neutral")]]
+    assert not compound_scores(sure, HSE, mean="harmonic").any()  # of two zeros
+    with pytest.raises(ConfigError, match="mean must be one of arithmetic, geometric, harmonic"):
+        compound_scores(probabilities, HSE, mean="quadratic")

@@ -67,7 +67,8 @@ def test_thresholds_are_tuned_beside_those_at_one_half(tmp_path: Path) -> None:
     [
         (["--smooth", "va=3"], "need the official crops"),
         (["--search-thresholds"], "needs folders of affect tables"),
-        (["--predictions", "{tables}", "--model", "mien-light"], "give one of"),
+        (["--predictions", "{tables}", "--model", "mien-light"], "need the official crops"),
+        (["--predictions", "{tables}", "--thresholds", "expr=0.8"], "is for --confident"),
         (["--predictions", "{tables}", "--weights", "pose=1"], "weights are for va, expr, au"),
         (["--predictions", "{tables}", "--thresholds", "a"], "numbers and commas"),
     ],

@@ -96,10 +96,10 @@ def test_a_clip_without_any_vector_is_named(features: list[Path]) -> None:
 
 
 @pytest.mark.parametrize(
-    "weights", [{"emi": [1.0]}, {"emi": [0.6, 0.6]}, {"joy": [-0.5, 1.5]}], ids=["too few", "sum", "negative"]
+    "weights", [{"emi": [1.5]}, {"emi": [0.6, 0.6]}, {"joy": [-0.5, 1.5]}], ids=["too few", "sum", "negative"]
 )
 def test_weights_that_do_not_fit(weights: dict[str, list[float]], features: list[Path]) -> None:
-    with pytest.raises(ConfigError, match="2 heads need as many weights >= 0 that sum to 1"):
+    with pytest.raises(ConfigError, match="2 models need as many weights >= 0 that sum to 1"):
         HeadsOnFeatures(["a", "b"], features, weights=weights)
 
 

@@ -5,9 +5,18 @@ import cv2
 import numpy as np
 import pytest
 
+from mien.core import ConfigError
 from mien.datasets import FERPLUS_TEMPLATE
 from mien.faces import align_faces, resize_face
-from mien.training.data.augmentation import CropSampler, mix_rectangle, occlude, relight, resized, whole_picture_matrix
+from mien.training.data.augmentation import (
+    CropSampler,
+    jitter_colours,
+    mix_rectangle,
+    occlude,
+    relight,
+    resized,
+    whole_picture_matrix,
+)
 from mien.training.recipes.settings import AugmentationSettings
 
 RNG = np.random.default_rng(0)
@@ -36,14 +45,14 @@ def test_crops_without_jitter_are_the_runtimes() -> None:
 def test_every_kind_of_augmentation_keeps_size_and_source(channels: tuple[int, ...]) -> None:
     picture = RNG.integers(0, 255, (60, 50, *channels), dtype=np.uint8)
     picture.flags.writeable = False  # as from the cache
-    names = list(AugmentationSettings.__dataclass_fields__)
+    names = [name for name in AugmentationSettings.__dataclass_fields__ if name != "colour_jitter"]
     for name in names:
         settings = AugmentationSettings(**{name: 1.0 if name not in ("zoom", "hue", "brightness", "shift") else 0.2})
         sampler = CropSampler(settings, FERPLUS_TEMPLATE, 32, np.random.default_rng(1))
         crop = sampler(picture, np.array(FERPLUS_TEMPLATE) * (50, 60))
         assert crop.shape == (32, 32, *channels)
         assert crop.dtype == np.uint8
-    strong = AugmentationSettings(**dict.fromkeys(names, 0.5))
+    strong = AugmentationSettings(**dict.fromkeys(names, 0.5), colour_jitter=(0.3, 0.3, 0.3, 0.1))
     one, two = (CropSampler(strong, FERPLUS_TEMPLATE, 32, np.random.default_rng(5)) for _ in range(2))
     points = np.full((5, 2), np.nan)
     np.testing.assert_array_equal(one(picture, points), two(picture, points))
@@ -86,3 +95,34 @@ def test_without_settings_light_stays() -> None:
     np.testing.assert_array_equal(relight(crop, AugmentationSettings(), np.random.default_rng(0)), crop)
     brighter = [relight(crop, AugmentationSettings(brightness=0.4), np.random.default_rng(seed)) for seed in range(20)]
     assert np.std([image.mean() for image in brighter]) > 5
+
+
+@pytest.mark.parametrize("kind", range(3))
+def test_colours_are_jittered_as_torchvision_does(kind: int) -> None:
+    """Brightness, contrast and saturation mix with black, with the mean grey and with the grey of each pixel."""
+    crop = np.random.default_rng(1).integers(60, 180, (24, 24, 3), dtype=np.uint8)
+    amounts = [0.0] * 4
+    amounts[kind] = 0.3
+    luma = crop @ np.array([0.299, 0.587, 0.114])
+    base = (np.zeros(()), np.asarray(luma.mean()), luma[..., None])[kind]
+    factors = []
+    for seed in range(40):
+        got = jitter_colours(crop, amounts, np.random.default_rng(seed)).astype(float)
+        away = (crop - base).ravel()
+        factor = float((got - base).ravel() @ away / (away @ away))
+        assert np.abs(got - np.clip(factor * (crop - base) + base, 0, 255)).max() < 2
+        factors.append(factor)
+    assert 0.69 < min(factors) < 0.76
+    assert 1.24 < max(factors) < 1.31
+
+
+def test_the_hue_turns_by_a_tenth_of_the_circle_at_most() -> None:
+    red = np.full((4, 4, 3), (200, 20, 20), np.uint8)
+    hues = []
+    for seed in range(40):
+        turned = jitter_colours(red, (0, 0, 0, 0.1), np.random.default_rng(seed))
+        hues.append(int(cv2.cvtColor(turned, cv2.COLOR_RGB2HSV_FULL)[0, 0, 0].astype(np.int8)))
+    assert -27 <= min(hues) < -18
+    assert 18 < max(hues) <= 27
+    with pytest.raises(ConfigError, match="colour_jitter"):
+        AugmentationSettings(colour_jitter=(0.3,))

@@ -71,3 +71,11 @@ def test_blocks_near_the_input_learn_slower() -> None:
     assert share_of[id(names["backbone.conv_stem.weight"])] < share_of[id(names["backbone.conv_head.weight"])] <= 0.05
     assert all(group["weight_decay"] == (0.01 if group["params"][0].ndim > 1 else 0.0) for group in groups)
     assert sum(len(group["params"]) for group in groups) == len(names)
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw"])
+def test_the_number_below_the_root_is_the_recipes(name: str) -> None:
+    """Keras adds 1e-7, torch 1e-8."""
+    network = AffectNetwork(create_recipe(), create_samples(4, create_recipe()).labels)
+    for settings, eps in ((OptimizerSettings(name=name), 1e-8), (OptimizerSettings(name=name, eps=1e-7), 1e-7)):
+        assert create_optimizer(network, settings, 1e-3).defaults["eps"] == eps

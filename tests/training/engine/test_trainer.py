@@ -2,6 +2,7 @@
 """Every recipe trains two steps, exports, and agrees with the runtime; trainings resume exactly; no downloads."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -163,6 +164,45 @@ def test_a_frozen_backbone_keeps_weights_and_statistics(tmp_path: Path) -> None:
     before = {key: value.clone() for key, value in trainer.network.backbone.state_dict().items()}
     after = trainer.run().backbone.state_dict()
     assert all(torch.equal(before[key], after[key]) for key in before)
+
+
+def test_a_frozen_backbone_may_go_on_with_its_statistics(tmp_path: Path) -> None:
+    """As where a source sets requires_grad and leaves the network in training mode."""
+    stage = StageSettings(epochs=1, peak_lr=1e-2, batch=8, freeze_backbone=True, frozen_statistics=False)
+    recipe = create_recipe(stages=(stage,))
+    trainer = Trainer(recipe, create_samples(20, recipe), tmp_path)
+    before = {key: value.clone() for key, value in trainer.network.backbone.state_dict().items()}
+    after = trainer.run().backbone.state_dict()
+    moved = {key.rpartition(".")[2] for key in before if not torch.equal(before[key], after[key])}
+    assert moved == {"running_mean", "running_var", "num_batches_tracked"}
+
+
+def test_a_checkpoint_from_before_a_setting_was_there_resumes(tmp_path: Path) -> None:
+    recipe = create_vector_recipe(stages=(StageSettings(epochs=2, peak_lr=1e-3, batch=8),))
+    samples = create_samples(20, recipe)
+    Trainer(recipe, samples, tmp_path).run()
+    path = tmp_path / CHECKPOINT
+    content = torch.load(path, weights_only=True)
+    settings = json.loads(content["recipe"])
+    del settings["blend"], settings["optimizer"]["eps"], settings["stages"][0]["last_batch"]
+    torch.save(content | {"recipe": json.dumps(settings)}, path)
+    assert Trainer(recipe, samples, tmp_path).run() is not None
+    kept = dataclasses.replace(recipe.stages[0], last_batch="keep")
+    with pytest.raises(ConfigError, match="other settings"):
+        Trainer(dataclasses.replace(recipe, stages=(kept,)), samples, tmp_path).run()
+
+
+def test_the_validation_loss_has_the_l2_penalty_of_keras(tmp_path: Path) -> None:
+    losses = {"expression": create_recipe().losses["expression"]}
+    found = []
+    for l2 in (0.0, 0.5):
+        recipe = create_vector_recipe(heads={"expression": HeadSettings(l2=l2, start="glorot")}, losses=losses)
+        trainer = Trainer(recipe, create_samples(20, recipe), tmp_path)
+        found.append(trainer.evaluate(create_samples(20, recipe, seed=1)))
+    kernel = trainer.network.get_submodule("expression").weight
+    for name in ("loss", "expression loss"):
+        assert found[1][name] - found[0][name] == pytest.approx(0.5 * float((kernel**2).sum().detach()), rel=1e-5)
+    assert found[0]["expression accuracy"] == found[1]["expression accuracy"]
 
 
 def test_the_best_epoch_is_kept_and_said_to_be_selected(tmp_path: Path) -> None:

@@ -75,6 +75,21 @@ def test_focal_and_asymmetric_without_focus_are_cross_entropy() -> None:
     torch.testing.assert_close(losses.asymmetric_loss(logits, labels, gamma_negative=0.0, margin=0.0), plain)
 
 
+def test_the_asymmetric_loss_of_mcan_by_its_code() -> None:
+    """Negatives count by their detached probability, units by their weight; means over units, then rows."""
+    torch.manual_seed(0)
+    logits = torch.randn(8, 3, requires_grad=True)
+    labels = torch.randint(0, 2, (8, 3)).float()
+    weights = torch.tensor([0.5, 1.0, 1.5])
+    p = logits.sigmoid()
+    reference = labels * p.log() + (1 - labels) * p.detach() * (1 - p).log()
+    reference = -(reference * weights).mean(dim=1).mean()
+    got = losses.asymmetric_loss(logits, labels, gamma_negative=1.0, margin=0.0, weights=weights, detach_focus=True)
+    torch.testing.assert_close(got, reference)
+    first = torch.autograd.grad(got, logits, retain_graph=True)[0]
+    torch.testing.assert_close(first, torch.autograd.grad(reference, logits)[0])
+
+
 def test_focal_and_asymmetric_by_hand() -> None:
     p = 1 / (1 + math.exp(-1.0))
     two = torch.tensor([[1.0, 0.0]])

@@ -1,20 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Heads: shapes and ranges of all, recurrence, graph and attention, and settings that do not fit."""
+"""Heads: shapes and ranges of all, recurrence, and settings that do not fit."""
 
 import pytest
 
 torch = pytest.importorskip("torch", reason="needs the extra train: pip install 'mien[train]'")
 
 from torch import nn  # noqa: E402 - needs torch
-from torch.nn import functional  # noqa: E402 - needs torch
 
 from mien.core import ConfigError  # noqa: E402 - needs torch
 from mien.training.models.heads import (  # noqa: E402 - needs torch
     HEADS,
-    AttendingHead,
     BoundedLinear,
     RecurrentHead,
-    UnitGraphHead,
     create_head,
     head_inputs,
 )
@@ -84,37 +81,6 @@ def test_recurrence_is_that_of_a_gru() -> None:
     torch.testing.assert_close(head(inputs), torch.sigmoid(head.last(states[:, -1])))
 
 
-def test_graph_nodes_receive_messages_from_their_most_similar_neighbours() -> None:
-    torch.manual_seed(0)
-    head = UnitGraphHead(6, 5, 3).eval()
-    features = torch.randn(2, 6)
-    nodes = head.nodes(features)
-    first = head.project(features).reshape(2, 5, 3)
-    expected = torch.empty_like(nodes)
-    for row in range(2):
-        for unit in range(5):
-            similarity = functional.cosine_similarity(first[row, unit][None], head.centres)
-            mean = first[row, similarity.topk(4).indices].mean(dim=0)
-            message = head.own(first[row, unit]) + head.message(mean)
-            # Batch normalisation of an untrained network in evaluation mode divides by sqrt(1 + eps).
-            expected[row, unit] = first[row, unit] + torch.relu(message / (1 + head.norm.eps) ** 0.5)
-    torch.testing.assert_close(nodes, expected)
-    cosine = functional.cosine_similarity(nodes, head.centres[None], dim=2)
-    torch.testing.assert_close(head(features), cosine * head.scale + head.shift)
-
-
-def test_attention_refines_dense_logits_by_a_mean_of_nodes() -> None:
-    torch.manual_seed(0)
-    head = AttendingHead(4, 3, n_nodes=2, width=5)
-    features, node = torch.randn(6, 4), torch.randn(6, 5)
-    same = head(torch.cat([features, node, node], dim=1))
-    torch.testing.assert_close(same, head.dense(features) + head.refine(node))  # the mean of equal nodes
-    with torch.no_grad():
-        head.refine.weight.zero_()
-    torch.testing.assert_close(head(torch.randn(6, 14)).shape, torch.Size([6, 3]))
-    torch.testing.assert_close(head(torch.cat([features, torch.randn(6, 10)], dim=1)), head.dense(features))
-
-
 def test_a_head_sees_its_columns_and_the_outputs_of_earlier_heads() -> None:
     settings = HeadSettings(columns=(2, 5), after=("expression",))
     features, outputs = torch.arange(12.0).reshape(2, 6), {"expression": torch.ones(2, 2)}
@@ -134,8 +100,8 @@ def test_a_head_sees_its_columns_and_the_outputs_of_earlier_heads() -> None:
         ({"kind": "mlp"}, "an mlp head needs hidden widths"),
         ({"kind": "recurrent", "hidden": (3,), "steps": 5}, "steps that divide its input of 12"),
         ({"kind": "recurrent", "steps": 4}, "a recurrent head needs hidden widths"),
-        ({"kind": "unit_graph", "hidden": (3, 4)}, "a unit_graph head needs exactly one hidden width"),
-        ({"kind": "attending", "hidden": (4,), "steps": 3}, "do not fit into 12 inputs"),
+        ({"kind": "unit_graph", "hidden": (3, 4)}, "a unit_graph head has one hidden width or none"),
+        ({"kind": "attending", "hidden": (4,), "steps": 12}, "do not fit into 12 inputs"),
         ({"kind": "normalized", "hidden": (4,)}, "a normalized head has no hidden layers"),
         ({"columns": (12, 20)}, r"columns \(12, 20\) are not within 12 features"),
         ({"after": ("valence_arousal",)}, "which have no head before it"),
@@ -144,3 +110,18 @@ def test_a_head_sees_its_columns_and_the_outputs_of_earlier_heads() -> None:
 def test_settings_that_do_not_fit_are_refused(settings: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         create_head(12, 3, HeadSettings(**settings), {})
+
+
+@pytest.mark.parametrize("kind", ["linear", "bounded", "mlp", "intensity"])
+def test_heads_may_start_as_in_keras(kind: str) -> None:
+    """Glorot uniform kernels: within sqrt(6 / (n_in + n_out)), of that variance; zero biases."""
+    torch.manual_seed(0)
+    hidden = (128,) if kind == "mlp" else ()
+    head = create_head(300, 100, HeadSettings(kind=kind, hidden=hidden, start="glorot"), {})
+    layers = [part for part in head.modules() if isinstance(part, nn.Linear)]
+    assert len(layers) == 1 + len(hidden)
+    for layer in layers:
+        limit = (6 / (layer.in_features + layer.out_features)) ** 0.5
+        assert 0.97 * limit < float(layer.weight.detach().abs().max()) <= limit
+        assert float(layer.weight.detach().std()) == pytest.approx(limit / 3**0.5, rel=0.02)
+        assert not layer.bias.any()

@@ -61,8 +61,8 @@ CHOICES = {
     "hse-mtl-joint": ("losses.action_units.name", "losses.expression.options"),
     "hse-va": ("stages.1.best_by",),
     "lsd-mien-light": ("whole",),
-    "lsd-mt-emotieffnet": ("model.start", "model.template", "augmentation.brightness", "augmentation.contrast"),
-    "mcan": ("losses.action_units.name", "losses.expression.options", "optimizer.sam_rho", "stages.3"),
+    "lsd-mt-emotieffnet": ("model.start", "model.template"),
+    "mcan": ("stages.3",),
     "mien-light": ("whole",),
     "mien-points": ("whole",),
     "mobilenet": ("model.mean", "model.template"),
@@ -96,6 +96,45 @@ def test_every_choice_of_ours_is_marked_and_nothing_else(name: str) -> None:
     # No source aligns by keypoints, so the crop template of every published network is a choice.
     if load_recipe(name).published and re.search(r"^template\s*=", text, re.MULTILINE):
         assert {"model.template", "whole"} & set(CHOICES[name])
+
+
+def test_the_details_of_keras_where_the_source_is_keras() -> None:
+    """Glorot kernels, epsilon 1e-7, the last batch kept; torch's where the source is torch."""
+    keras = [name for name in list_recipes() if name.startswith(("hse-", "emi-", "eri-statistics", "mobilenet"))]
+    assert len(keras) >= 14
+    for recipe in map(load_recipe, [*keras, "expr-cnn-2020"]):
+        assert recipe.optimizer.eps == 1e-7, recipe.name
+        assert {head.start for head in recipe.heads.values()} == {"glorot"}, recipe.name
+        assert {stage.last_batch for stage in recipe.stages} == {"keep"}, recipe.name
+    for name in (
+        "emotieffnet-b0",
+        "emotieffnet-b2",
+        "mt-emotieffnet",
+        "mt-ddamfn",
+        "mt-emotimobilefacenet",
+        "lsd-mt-emotieffnet",
+    ):
+        recipe = load_recipe(name)
+        assert (recipe.optimizer.eps, recipe.heads["expression"].start) == (1e-8, "torch")
+        assert [stage.frozen_statistics for stage in recipe.stages] == [False, True]
+
+
+def test_blends_as_published() -> None:
+    expected = {
+        "hse-mtl-7th": {"va": 0.8, "expr": 0.5, "au": 0.5},
+        "hse-mtl": {"va": 1.0, "expr": 0.6, "au": 0.7},
+        "hse-expr": {"expr": 0.7},
+        "hse-va": {"va": 0.5},
+        "emi-faces": {"emi": 0.1, "joy": 0.4, "empathic pain": 0.0},
+        "lsd-mt-emotieffnet": {"expr": 0.7},
+    }
+    assert {name: dict(load_recipe(name).blend) for name in list_recipes() if load_recipe(name).blend} == expected
+
+
+def test_colours_of_the_synthetic_data_challenge_are_jittered_as_published() -> None:
+    recipe = load_recipe("lsd-mt-emotieffnet")
+    assert recipe.augmentation.colour_jitter == (0.3, 0.3, 0.3, 0.1)
+    assert [stage.frozen_statistics for stage in recipe.stages] == [False, True]
 
 
 def test_marks_are_found_beside_and_above() -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -26,20 +27,29 @@ COMPOUND_COUNTS = (14445, 24915, 10780, 10637, 10535, 10112, 8878)
 """Number of frames of each compound in the training split, as its authors published them."""
 
 
-def compound_scores(expression: npt.ArrayLike, labels: Sequence[str]) -> Float64:
-    """The score of each compound: the arithmetic mean of the probabilities of its two basic expressions.
+CompoundMean = Literal["arithmetic", "geometric", "harmonic"]
+"""Mean of the probabilities of two basic expressions."""
 
-    The arithmetic mean came closer to the known frequencies than the geometric and the harmonic one.
+COMPOUND_MEANS: tuple[str, ...] = get_args(CompoundMean)
+"""Names of the means."""
+
+
+def compound_scores(expression: npt.ArrayLike, labels: Sequence[str], *, mean: CompoundMean = "arithmetic") -> Float64:
+    """The score of each compound: the mean of the probabilities of its two basic expressions.
+
+    In the publication the arithmetic mean came closer to the known frequencies than the geometric and the harmonic one
+    (Kullback-Leibler divergence 0.060, 0.102 and 0.123 with MobileFaceNet).
 
     Args:
         expression: (N, E) probabilities, after one softmax; logits are refused.
         labels: Names of the E expressions; the six basic emotions must be among them.
+        mean: Kind of the mean.
 
     Returns:
         (N, 7) scores in [0, 0.5].
 
     Raises:
-        ConfigError: The rows are no probabilities, or a basic emotion is missing.
+        ConfigError: The rows are no probabilities, a basic emotion is missing, or the mean is unknown.
 
     Examples:
         >>> from mien.core import EXPRESSIONS
@@ -53,9 +63,16 @@ def compound_scores(expression: npt.ArrayLike, labels: Sequence[str]) -> Float64
         raise ConfigError(f"(N, {len(labels)}) probabilities are needed, got {probabilities.shape}")
     if len(probabilities) and not (np.abs(probabilities.sum(axis=1) - 1) < 1e-3).all():
         raise ConfigError("every row must hold probabilities that sum to 1; apply softmax once to logits, never twice")
-    first = columns_by_name(labels, [pair[0] for pair in COMPOUND_PAIRS])
-    second = columns_by_name(labels, [pair[1] for pair in COMPOUND_PAIRS])
-    return np.asarray(0.5 * (probabilities[:, first] + probabilities[:, second]))
+    if mean not in COMPOUND_MEANS:
+        raise ConfigError(f"mean must be one of {', '.join(COMPOUND_MEANS)}, got {mean!r}")
+    first = probabilities[:, columns_by_name(labels, [pair[0] for pair in COMPOUND_PAIRS])]
+    second = probabilities[:, columns_by_name(labels, [pair[1] for pair in COMPOUND_PAIRS])]
+    if mean == "geometric":
+        return np.asarray(np.sqrt(first * second))
+    total = first + second
+    if mean == "harmonic":
+        return np.asarray(2 * first * second / np.where(total > 0, total, 1.0))
+    return np.asarray(0.5 * total)
 
 
 def strongest_per_frame(frames: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[Integers, Float64]:
@@ -91,6 +108,7 @@ def compound_expressions(
     timeline: npt.ArrayLike,
     *,
     half_width: int = 50,
+    mean: CompoundMean = "arithmetic",
 ) -> Indices:
     """The compound expression of each frame of one video.
 
@@ -103,6 +121,7 @@ def compound_expressions(
         labels: Names of the E expressions.
         timeline: (T,) consecutive frames of the result.
         half_width: Half-width of the box mean, in frames; 10, 50 and 100 are in use.
+        mean: Mean of the two probabilities, see `compound_scores`.
 
     Returns:
         (T,) indices into `COMPOUND_PAIRS`.
@@ -115,7 +134,7 @@ def compound_expressions(
         >>> compound_expressions([0, 4], [[0.6, 0.4, 0, 0, 0, 0]] * 2, labels, range(5), half_width=1).tolist()
         [2, 2, 2, 2, 2]
     """
-    scores = compound_timeline(frames, expression, labels, timeline, half_width=half_width)
+    scores = compound_timeline(frames, expression, labels, timeline, half_width=half_width, mean=mean)
     return np.asarray(scores.argmax(axis=1), dtype=np.intp)
 
 
@@ -126,6 +145,7 @@ def compound_timeline(
     timeline: npt.ArrayLike,
     *,
     half_width: int = 50,
+    mean: CompoundMean = "arithmetic",
 ) -> Float64:
     """The scores that `compound_expressions` decides by.
 
@@ -138,7 +158,7 @@ def compound_timeline(
     wanted = np.asarray(timeline)
     if (np.diff(wanted) != 1).any():
         raise ConfigError("the timeline must be consecutive frames; the filter counts them")
-    present, scores = strongest_per_frame(frames, compound_scores(expression, labels))
+    present, scores = strongest_per_frame(frames, compound_scores(expression, labels, mean=mean))
     return np.asarray(box_mean(fill_gaps(present, scores, wanted), half_width))
 
 

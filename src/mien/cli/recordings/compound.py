@@ -4,11 +4,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from mien.cli.field_options import private_option
 from mien.cli.main import say
+
+if TYPE_CHECKING:
+    from mien.affect import CompoundMean
 
 
 @click.command(short_help="Compound expressions of a table of affect, zero-shot.")
@@ -24,8 +28,15 @@ from mien.cli.main import say
     metavar="D",
     help="Half-width of the box mean over time, in frames; 0 for none.",
 )
+@click.option(
+    "--mean",
+    type=click.Choice(["arithmetic", "geometric", "harmonic"]),
+    default="arithmetic",
+    show_default=True,
+    help="Mean of the probabilities of the two basic expressions.",
+)
 @private_option
-def compound(table: Path, out: Path, half_width: int) -> None:
+def compound(table: Path, out: Path, half_width: int, mean: CompoundMean) -> None:
     """Write the compound expression of every frame of an affect table: fearfully surprised, sadly angry and so on.
 
     Zero-shot: the mean of the probabilities of two basic expressions, of the strongest face of each frame, smoothed
@@ -34,5 +45,5 @@ def compound(table: Path, out: Path, half_width: int) -> None:
     """
     from mien.pipeline import compound_file
 
-    n_frames, n_empty = compound_file(table, out, half_width=half_width)
+    n_frames, n_empty = compound_file(table, out, half_width=half_width, mean=mean)
     say(f"wrote {out}: {n_frames} frames" + (f", {n_empty} of sources without a face" if n_empty else ""))

@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
+
+if TYPE_CHECKING:
+    from mien.evaluation import PostProcessing
 
 _OPTIONS = (
     click.option(
@@ -33,41 +37,112 @@ _OPTIONS = (
     ),
     click.option(
         "--thresholds",
-        metavar="P,...",
-        help="Probability from which each action unit counts as present, or bundle for those of the bundle. "
-        "[default: 0.5 for each]",
+        multiple=True,
+        metavar="[TASK=]P,...",
+        help="Probability from which each action unit counts as present (au=, or without a name), or bundle for those "
+        "of the bundle; expr=P: probability above which --confident decides. [default: 0.5 for each; expr=0.7]",
     ),
     click.option(
         "--weights",
         multiple=True,
         metavar="TASK=W,...",
-        help="Weight of each model of a blend, such as va=0.7,0.3; give one per task. [default: equal weights]",
+        help="Weight of each model of a blend, such as va=0.7,0.3, or of the first of two, such as va=0.8 expr=0.5; or "
+        "bundle for those that a model names. The order is --model, --predictions, --head. [default: equal weights]",
+    ),
+    click.option(
+        "--blend-on",
+        type=click.Choice(["probabilities", "logits"]),
+        help="What is averaged over the models. [default: probabilities]",
+    ),
+    click.option(
+        "--confident",
+        metavar="NAME",
+        help="Pretrained bundle, its folder, or folder of its affect tables, which decides the expression where it is "
+        "certain.",
+    ),
+    click.option(
+        "--compound-mean",
+        type=click.Choice(["arithmetic", "geometric", "harmonic"]),
+        help="Mean of two probabilities that scores a compound expression (ce). [default: arithmetic]",
     ),
 )
 
+_NAMED_WEIGHT = re.compile(r"[A-Za-z][\w -]*=[\d.,]+")
+
+
+class BlendCommand(click.Command):
+    """A command whose ``--weights`` takes several values after one name: ``--weights va=0.8 expr=0.5 au=0.5``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Repeat the name of the option before each further weight."""
+        spread: list[str] = []
+        in_weights = False
+        for word in args:
+            is_value = spread[-1:] == ["--weights"]
+            if in_weights and not is_value and _NAMED_WEIGHT.fullmatch(word):
+                spread.append("--weights")
+            in_weights = word == "--weights" or is_value or spread[-1:] == ["--weights"]
+            spread.append(word)
+        return super().parse_args(ctx, spread)
+
 
 def blend_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --head, --features, --smooth, --thresholds and --weights to a command, in this order."""
+    """Add --head, --features, --smooth, --thresholds, --weights, --blend-on and the others to a command, in order."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
 
 
-def parse_thresholds(text: str | None) -> tuple[float, ...] | Literal["bundle"]:
-    """``0.5,0.4`` as numbers, the word ``bundle`` as itself, None as no number.
+def post_processing(given: Mapping[str, Any]) -> PostProcessing:
+    """The settings of `blend_options`.
 
     Raises:
-        click.BadParameter: A part is not a number.
+        click.BadParameter: A threshold or a weight is malformed.
+        ConfigError: A setting is unknown.
     """
-    return "bundle" if text == "bundle" else _numbers(text, "--thresholds") if text else ()
+    from mien.evaluation import PostProcessing
+
+    thresholds, confidence = parse_thresholds(given["thresholds"])
+    if confidence is not None and given["confident"] is None:
+        raise click.UsageError("--thresholds expr=P is for --confident; name the pretrained model")
+    return PostProcessing(
+        smoothing=given["smooth"],
+        thresholds=thresholds,
+        weights=parse_weights(given["weights"]),
+        blend_on=given["blend_on"] or "probabilities",
+        confident=given["confident"],
+        compound_mean=given["compound_mean"] or "arithmetic",
+        **({} if confidence is None else {"confidence": confidence}),
+    )
 
 
-def parse_weights(texts: Sequence[str]) -> dict[str, tuple[float, ...]]:
-    """``("va=0.7,0.3", "au=0.5,0.5")`` as task or emotion -> weights.
+def parse_thresholds(texts: Sequence[str]) -> tuple[tuple[float, ...] | Literal["bundle"], float | None]:
+    """``("au=0.5,0.4", "expr=0.8")`` as thresholds of action units and confidence; the name ``au`` may be left out.
+
+    Raises:
+        click.BadParameter: A name is unknown or given twice, or a part is not a number.
+    """
+    found: dict[str, tuple[float, ...] | Literal["bundle"]] = {}
+    for text in texts:
+        name, equals, values = text.rpartition("=")
+        task = name if equals else "au"
+        if task not in ("au", "expr") or task in found:
+            raise click.BadParameter(f"--thresholds is for au and expr, each once; cannot use {text!r}")
+        found[task] = "bundle" if values == "bundle" and task == "au" else _numbers(values, "--thresholds")
+    confidence = found.get("expr")
+    if confidence is not None and len(confidence) != 1:
+        raise click.BadParameter("--thresholds expr takes one number")
+    return found.get("au", ()), None if confidence is None else float(confidence[0])
+
+
+def parse_weights(texts: Sequence[str]) -> dict[str, tuple[float, ...]] | Literal["bundle"]:
+    """``("va=0.7,0.3", "au=0.5,0.5")`` as task or emotion -> weights; the word ``bundle`` alone as itself.
 
     Raises:
         click.BadParameter: A name is given twice, or a part is not a number.
     """
+    if list(texts) == ["bundle"]:
+        return "bundle"
     weights: dict[str, tuple[float, ...]] = {}
     for text in texts:
         name, equals, values = text.partition("=")

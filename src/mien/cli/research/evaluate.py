@@ -12,16 +12,22 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mien.cli.main import say
-from mien.cli.research.blend_options import blend_options, parse_thresholds, parse_weights
+from mien.cli.research.blend_options import BlendCommand, blend_options, post_processing
 
 if TYPE_CHECKING:
     from mien.evaluation import PostProcessing, Report, TablePredictor
 
 
-@click.command(short_help="Measure a bundle or predictions by a named protocol.")
+@click.command(cls=BlendCommand, short_help="Measure a bundle or predictions by a named protocol.")
 @click.argument("protocol")
 @click.option("--data", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder of the data set.")
-@click.option("--model", metavar="NAME", help="Bundle, or its folder. [default: mien-light; mien-points for landmarks]")
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="NAME",
+    help="Bundle, or its folder; give one per model of a blend. [default: mien-light; mien-points for landmarks]",
+)
 @click.option(
     "--predictions",
     multiple=True,
@@ -56,19 +62,14 @@ def evaluate(
     videos: va, expr, au, mtl, lsd, ce, emi, eri, affectnet
     Predictions or a bundle on still images: rafdb, fer2013, ferplus-csv
     """  # noqa: D301 - \b is click's mark for text that it must not rewrap
-    from mien.evaluation import PostProcessing, search_thresholds_on
     from mien.evaluation import evaluate as evaluate_protocol
+    from mien.evaluation import search_thresholds_on
     from mien.inference import find_bundle
 
-    predictions, heads, model = given["predictions"], given["heads"], given["model"]
-    if sum(map(bool, (predictions, model, heads))) > 1:
-        raise click.UsageError("give one of --predictions, --model and --head")
-    subject: Any = heads or predictions or (find_bundle(model) if model else None)
-    post = PostProcessing(
-        smoothing=given["smooth"],
-        thresholds=parse_thresholds(given["thresholds"]),
-        weights=parse_weights(given["weights"]),
-    )
+    predictions, heads = given["predictions"], given["heads"]
+    subjects = [*map(find_bundle, given["models"]), *predictions, *heads]
+    subject: Any = (subjects[0] if given["models"] and len(subjects) == 1 else subjects) or None
+    post = post_processing(given)
     tables = _tables(protocol, predictions, post) if search_thresholds else None
     report = evaluate_protocol(
         protocol,
@@ -86,7 +87,7 @@ def evaluate(
         tuning = {} if tuned is None else {"threshold_search": asdict(tuned) | {"note": tuned.note}}
         click.echo(json.dumps(report.to_json() | tuning, indent=1))
         return
-    _print(report, "predictions" if predictions else "heads" if heads else "bundle")
+    _print(report, "predictions" if predictions else "heads" if heads else "models" if len(subjects) > 1 else "bundle")
     if tuned is not None:
         say(f"P_AU tuned on these rows  {tuned.mean_f1:.4f}  (at 0.5: {tuned.mean_f1_at_half:.4f})")
         if tuned.note:
@@ -97,14 +98,17 @@ def evaluate(
 # Option -> its parameter, in the order in which a report repeats the command.
 _OPTIONS = {
     "--data": "data",
+    "--model": "models",
     "--predictions": "predictions",
     "--smooth": "smooth",
     "--head": "heads",
     "--features": "features",
     "--weights": "weights",
     "--thresholds": "thresholds",
+    "--blend-on": "blend_on",
+    "--confident": "confident",
+    "--compound-mean": "compound_mean",
     "--landmark-model": "landmark_model",
-    "--model": "model",
     "--split": "split",
 }
 

@@ -9,13 +9,19 @@ from typing import Any
 import click
 
 from mien.cli.main import say
-from mien.cli.research.blend_options import blend_options, parse_thresholds, parse_weights
+from mien.cli.research.blend_options import BlendCommand, blend_options, post_processing
 
 
-@click.command(short_help="Write or check a challenge submission.")
+@click.command(cls=BlendCommand, short_help="Write or check a challenge submission.")
 @click.argument("task")
 @click.option("--list", "list_path", required=True, type=click.Path(path_type=Path), help="Official list of rows.")
-@click.option("--model", metavar="NAME", help="Bundle, or its folder, that runs on --crops. [default: mien-light]")
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="NAME",
+    help="Bundle, or its folder, that runs on --crops; give one per model of a blend. [default: mien-light]",
+)
 @click.option(
     "--crops",
     type=click.Path(path_type=Path),
@@ -40,7 +46,8 @@ def submit(task: str, list_path: Path, out: Path | None, validate: Path | None, 
     Frames without a face are interpolated from their neighbours. --validate checks header, order, number of rows,
     ranges and classes of a finished file, and names the first fault with its line.
     """
-    from mien.evaluation import PostProcessing, validate_submission, write_submission
+    from mien.evaluation import validate_submission, write_submission
+    from mien.inference import find_bundle
 
     if validate is not None:
         if out or any(given.values()):
@@ -49,23 +56,19 @@ def submit(task: str, list_path: Path, out: Path | None, validate: Path | None, 
         say(f"{validate}: {n_rows} rows, valid for {task}")
         return
     predictions, heads, crops = given["predictions"], given["heads"], given["crops"]
-    if out is None or sum(map(bool, (predictions, crops, heads))) != 1 or (given["model"] and not crops):
+    if out is None or not (predictions or crops or heads) or (given["models"] and not crops):
         raise click.UsageError(
             "give --predictions, or --crops and --model, or --head and --features, and --out to write a submission, "
             "or --validate to check one"
         )
     done = write_submission(
         task,
-        predictions or heads or given["model"],
+        [*map(find_bundle, given["models"]), *predictions, *heads] or None,
         list_path,
         out,
         crops=crops,
         features=given["features"],
-        post_processing=PostProcessing(
-            smoothing=given["smooth"],
-            thresholds=parse_thresholds(given["thresholds"]),
-            weights=parse_weights(given["weights"]),
-        ),
+        post_processing=post_processing(given),
     )
     for message in done.messages:
         say(f"note: {message}", err=True)

@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from mien.affect import ClipVectors, IntensityPredictor
 from mien.core import INTENSITY_LABELS, Bools, ConfigError, Float64, Floats, InputError
 from mien.datasets import ClipSamples, FrameSamples, ImageSamples
+from mien.evaluation.challenge.blending import Weights, complete_weights
 from mien.evaluation.challenge.submission_formats import SubmissionFormat
 from mien.inference import Head, load_head
 from mien.results import open_features
@@ -23,8 +25,9 @@ class HeadsOnFeatures:
     Args:
         heads: Folders of the heads.
         features: Folders of the shards; each head takes those of the net that it was trained on.
-        weights: Emotion, or the name of the task for all other emotions -> one weight per head; None for equal ones.
-            If a head has no vector of a clip, as no face was found, its weight goes to the others.
+        weights: Emotion, or the name of the task for all other emotions -> one weight per head, or that of the first
+            of two; ``"bundle"`` for those that one of two heads names; None for equal ones. If a head has no vector of
+            a clip, as no face was found, its weight goes to the others.
 
     Raises:
         ConfigError: There is no head, or the weights do not fit.
@@ -37,16 +40,14 @@ class HeadsOnFeatures:
         heads: Sequence[str | Path],
         features: Sequence[str | Path],
         *,
-        weights: Mapping[str, Sequence[float]] | None = None,
+        weights: Weights | Literal["bundle"] | None = None,
     ) -> None:
         if not heads or not features:
             raise ConfigError("at least one head and one folder of features are needed")
         self._heads: tuple[Head, ...] = tuple(load_head(folder) for folder in heads)
         self._features = tuple(open_features(folder) for folder in features)
-        self._weights = {name: np.asarray(values, np.float64) for name, values in (weights or {}).items()}
-        for name, values in self._weights.items():
-            if values.shape != (len(self._heads),) or (values < 0).any() or abs(values.sum() - 1) > 1e-9:
-                raise ConfigError(f"{name}: {len(self._heads)} heads need as many weights >= 0 that sum to 1")
+        complete = complete_weights(weights or {}, len(self._heads), [head.spec.blend for head in self._heads])
+        self._weights = {name: np.asarray(values, np.float64) for name, values in complete.items()}
 
     @property
     def name(self) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from mien.affect import Analyzer
-from mien.core import Faces, Float64, InputError
+from mien.core import Faces, Float64, InputError, ModelSpec
 from mien.datasets import AnnotationError, CropFolders, crop_files, crops_at
 from mien.evaluation.challenge.table_scores import VideoScores
 
@@ -44,6 +44,11 @@ class BundleOnCropFolder:
     def name(self) -> str:
         """Name of the bundle."""
         return self._analyzer.spec.name
+
+    @property
+    def spec(self) -> ModelSpec:
+        """Description of the bundle."""
+        return self._analyzer.spec
 
     def digests(self) -> Iterator[str]:
         """SHA-256 of the bundle."""

@@ -3,16 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
-from mien.affect import Smoothing
-from mien.core import ACTION_UNITS, ConfigError, ModelSpec
+from mien.affect import CompoundMean, Smoothing
+from mien.core import ACTION_UNITS, ConfigError, ModelSpec, check_choices
+from mien.evaluation.challenge.blending import OWN, BlendOn, Weights
 from mien.evaluation.challenge.submission_formats import SubmissionFormat
-
-OWN = "bundle"
-"""Stands for what the bundle itself names, as smoothing and as thresholds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +23,13 @@ class PostProcessing:
             the bundle's own, or None.
         thresholds: One probability per action unit, from which it counts as present; ``"bundle"`` for the bundle's
             own; empty for `mien.metrics.OFFICIAL_THRESHOLD` throughout.
-        weights: Task (``"va"``, ``"expr"``, ``"au"``) or emotion -> one weight per model; equal ones for the others.
+        weights: Task (``"va"``, ``"expr"``, ``"au"``) or emotion -> one weight per model, or that of the first of two;
+            ``"bundle"`` for those that one of two models names; equal ones for the others.
+        blend_on: What is averaged, ``"probabilities"`` or ``"logits"``.
+        confident: Bundle (name or folder) or folder of tables of a pretrained model that decides the expression where
+            it is certain (`mien.affect.confidence_filter`); None for none.
+        confidence: Probability, after smoothing, above which it is certain; 0.7 to 0.9 in the 8th ABAW.
+        compound_mean: Mean of two probabilities that scores a compound expression.
 
     Examples:
         >>> PostProcessing(thresholds=(0.4, 0.5)).decides
@@ -37,12 +42,22 @@ class PostProcessing:
 
     smoothing: Smoothing | str | None = None
     thresholds: Sequence[float] | Literal["bundle"] = ()
-    weights: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    weights: Weights | Literal["bundle"] = field(default_factory=dict)
+    blend_on: BlendOn = "probabilities"
+    confident: str | Path | None = None
+    confidence: float = 0.7
+    compound_mean: CompoundMean = "arithmetic"
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+        if not 0 < self.confidence < 1:
+            raise ConfigError(f"confidence must be a probability between 0 and 1, got {self.confidence}")
 
     @property
     def decides(self) -> bool:
-        """Whether scores are smoothed or thresholded, which needs scores rather than finished predictions."""
-        return self.smoothing is not None or len(self.thresholds) > 0
+        """Whether scores are smoothed, thresholded or filtered, which needs scores and not finished predictions."""
+        changed = self.smoothing is not None or self.confident is not None or self.compound_mean != "arithmetic"
+        return changed or len(self.thresholds) > 0
 
     def filter(self, spec: ModelSpec | None = None) -> Smoothing | None:
         """The filter, None for none.

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from mien.affect import Smoothing, compound_scores
+from mien.affect import CompoundMean, Smoothing, compound_scores
 from mien.core import (
     ACTION_UNITS_8,
     ACTION_UNITS_12,
@@ -232,7 +232,10 @@ class TaskDecoder:
 
 
 def task_decoders(
-    task_format: SubmissionFormat, smoothing: Smoothing, thresholds: Sequence[float] = ()
+    task_format: SubmissionFormat,
+    smoothing: Smoothing,
+    thresholds: Sequence[float] = (),
+    compound_mean: CompoundMean = "arithmetic",
 ) -> tuple[TaskDecoder, ...]:
     """The decoders of a format's tasks, in the order of its fields.
 
@@ -241,6 +244,7 @@ def task_decoders(
         smoothing: Half-widths of the filters.
         thresholds: One probability per action unit, from which it counts as present; empty for `OFFICIAL_THRESHOLD`
             throughout.
+        compound_mean: Mean of two probabilities that scores a compound expression.
 
     Raises:
         ConfigError: No affect table holds what the format needs, or the thresholds do not fit it.
@@ -266,7 +270,7 @@ def task_decoders(
                 columns=_expressions(_CANONICAL),
                 width=smoothing.expr,
                 decode=_highest,
-                scores=lambda rows: compound_scores(rows, _CANONICAL),
+                scores=lambda rows: compound_scores(rows, _CANONICAL, mean=compound_mean),
             )
         )
     elif task_format.name in _CLASSES:

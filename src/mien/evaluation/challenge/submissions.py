@@ -27,7 +27,7 @@ from mien.evaluation.challenge.predictions import (
 )
 from mien.evaluation.challenge.submission_formats import SubmissionFormat, submission_format
 from mien.evaluation.evaluation_report import Coverage
-from mien.evaluation.subjects import Subject, bundle_on_crops, create_predictor, load_affect
+from mien.evaluation.subjects import Subject, blend_of_models, create_predictor
 from mien.results import check_output
 
 _Listed = tuple[str, Indices, Int64]
@@ -69,9 +69,9 @@ def write_submission(
 
     Args:
         task: Name in `SUBMISSIONS`.
-        subject: A folder of affect tables, or several to blend; a bundle (name, folder or analyzer) together with
-            ``crops``; for ``emi`` a folder of a head over clips, several to blend, or one folder of CSV files in the
-            format of the submission; or a loaded `TablePredictor` or `HeadsOnFeatures`.
+        subject: A folder of affect tables, or several to blend; bundles (name, folder or analyzer) together with
+            ``crops``, and tables and heads beside them; for ``emi`` a folder of a head over clips, several to blend, or
+            one folder of CSV files in the format of the submission; or a loaded `TablePredictor` or `HeadsOnFeatures`.
         list_path: The official list.
         out: File to write.
         crops: Folder of official crops, ``<track>/00001.jpg``, on which a bundle runs, or of the data set that holds
@@ -133,9 +133,10 @@ def _predictor(
     """What fills the list: tables or a bundle, heads, or the folder of CSV files of ``emi``."""
     post = post_processing or PostProcessing()
     if crops is not None:
-        if post.weights or features:
-            raise ConfigError("one bundle on crops has no weights and no features; leave them out")
-        return bundle_on_crops(load_affect(subject, task_format.name), task_format, crops, post)
+        subjects = [*subject] if isinstance(subject, (list, tuple)) else [subject]
+        if post.weights and len(subjects) == 1:
+            raise ConfigError("one bundle on crops has no weights; leave them out")
+        return blend_of_models(subjects, task_format, crops, features, post)
     if task_format.name == "emi" and (folder := _csv_folder(subject)) is not None:
         if post.decides or post.weights or features:
             raise ConfigError("a folder of CSV files takes no further option; blend such files with mien blend")
@@ -170,9 +171,9 @@ def _from_tables(
         # The rules want a value for every row, also of a video in which nothing was seen.
         decoded = [each.decode(np.nan_to_num(own)) for each, own in zip(decoders, scores, strict=True)]
         values[rows] = np.concatenate(decoded, axis=1)
-        with_face = np.unique(np.concatenate([tables.scores(video, other_tracks).frames for tables in loaded]))
-        n_filled += int((~np.isin(frames, with_face)).sum())
-        if not len(with_face):
+        known = np.any([tables.knows(video, frames, other_tracks) for tables in loaded], axis=0)
+        n_filled += int((~known).sum())
+        if not any(tables.anywhere(video, other_tracks) for tables in loaded):
             without_face.append(video)
     coverage = Coverage(
         n_rows=len(names),

@@ -68,6 +68,12 @@ class VideoScores:
         main = _main_faces(frames, tracks, area)
         return cls(frames=frames, columns=columns, tracks=tracks, centre_x=centre_x, area=area, main=main)
 
+    @classmethod
+    def nobody(cls) -> VideoScores:
+        """No face."""
+        none, number = np.empty(0, np.int64), np.empty(0)
+        return cls(frames=none, columns={}, tracks=none, centre_x=number, area=number, main=np.empty(0, np.bool_))
+
     def with_zeros(self, names: Sequence[str]) -> VideoScores:
         """The same rows with 0 in these columns."""
         return replace(self, columns=self.columns | {name: np.zeros(len(self.frames)) for name in names})

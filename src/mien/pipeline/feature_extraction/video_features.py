@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from mien.affect import Analyzer, AudioEncoder, align_audio
+from mien.affect import Analyzer, AudioEncoder
 from mien.core import InputError, VideoOptions
-from mien.datasets import base_video
+from mien.evaluation import sound_rows
 from mien.media import MediaInput, audio_blocks, load_image, open_video
 from mien.pipeline.feature_extraction.feature_source import FaceVectors, FeatureSource
 from mien.pipeline.media_run import n_frames_expected
@@ -197,14 +197,5 @@ def sound_of_frames(sound: FeatureArrays, track: str, n_frames: int) -> npt.NDAr
     Raises:
         InputError: There is no sound of that video, or sound of several videos of one name.
     """
-    wanted = base_video(track)
-    names = [name for name in sound.sources if _stem(name) == wanted]
-    if len(names) != 1:
-        raise InputError(f"{track}: {len(names)} sources are called {wanted}; there must be one with sound")
-    rows = sound.rows_of(names[0])
-    chosen: npt.NDArray[np.floating] = sound.features[rows[align_audio(len(rows), n_frames)]]
+    chosen: npt.NDArray[np.floating] = sound.features[sound_rows(sound, track, n_frames)]
     return chosen
-
-
-def _stem(name: str) -> str:
-    return name.replace("\\", "/").rpartition("/")[2].rpartition(".")[0]

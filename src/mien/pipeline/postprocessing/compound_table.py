@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mien.affect import compound_timeline
+from mien.affect import CompoundMean, compound_timeline
 from mien.core import COMPOUND_EXPRESSIONS, DEFAULT_THRESHOLD, EXPRESSIONS, ConfigError, InputError, PathName, printable
 from mien.pipeline.media_run import SMOOTHING_KEY
 from mien.results import check_output, format_of, read_table, save_table, table_metadata
@@ -20,13 +20,16 @@ NONE_OF_THESE = "none of these"
 """Value of ``compound_or_none`` where no compound expression stands out."""
 
 
-def compound_file(path: PathName, out: PathName, *, half_width: int = 50) -> tuple[int, int]:
+def compound_file(
+    path: PathName, out: PathName, *, half_width: int = 50, mean: CompoundMean = "arithmetic"
+) -> tuple[int, int]:
     """Reads an affect table and writes the compound expression of each of its frames.
 
     Args:
         path: Path of the table.
         out: Path of the new table; its ending chooses the format.
         half_width: Half-width of the box mean over time, in frames; 0 for none.
+        mean: Mean of the probabilities of the two basic expressions.
 
     Returns:
         Number of frames written, and how many of them belong to sources in which no face was found.
@@ -40,14 +43,14 @@ def compound_file(path: PathName, out: PathName, *, half_width: int = 50) -> tup
     check_output("--out", out, {"TABLE": path})
     table = read_table(path)
     try:
-        found = compound_table(table, half_width=half_width)
+        found = compound_table(table, half_width=half_width, mean=mean)
     except (ConfigError, InputError) as error:
         raise InputError(f"{path}: {error}") from error
     save_table(Path(out), found)
     return len(found), found["compound"].null_count
 
 
-def compound_table(table: pa.Table, *, half_width: int = 50) -> pa.Table:
+def compound_table(table: pa.Table, *, half_width: int = 50, mean: CompoundMean = "arithmetic") -> pa.Table:
     """``source, frame, time_s, compound, compound_<name>, compound_or_none`` for every frame of every source.
 
     The last column is `NONE_OF_THESE` where the two basic expressions of the best compound together have less than half
@@ -59,6 +62,7 @@ def compound_table(table: pa.Table, *, half_width: int = 50) -> pa.Table:
     Args:
         table: Affect table.
         half_width: Half-width of the box mean over time, in frames; 0 for none.
+        mean: Mean of the probabilities of the two basic expressions.
 
     Raises:
         ConfigError: A basic expression is missing in the bundle.
@@ -67,7 +71,9 @@ def compound_table(table: pa.Table, *, half_width: int = 50) -> pa.Table:
     if half_width and SMOOTHING_KEY in table_metadata(table.schema):
         raise InputError("the table is smoothed already; choose half-width 0, or take the original")
     labels = [label for label in EXPRESSIONS if table[f"expression_{label}"].null_count < len(table)]
-    parts = [_of_source(table.filter(pc.equal(table["source"], name)), labels, half_width) for name in _sources(table)]
+    parts = [
+        _of_source(table.filter(pc.equal(table["source"], name)), labels, half_width, mean) for name in _sources(table)
+    ]
     schema = pa.schema(
         [
             *(table.schema.field(name) for name in ("source", "frame", "time_s")),
@@ -84,7 +90,7 @@ def _sources(table: pa.Table) -> list[str]:
     return names
 
 
-def _of_source(table: pa.Table, labels: list[str], half_width: int) -> pa.Table:
+def _of_source(table: pa.Table, labels: list[str], half_width: int, mean: CompoundMean) -> pa.Table:
     numbers = table["frame"].to_numpy()
     frames, first = np.unique(numbers, return_index=True)
     columns = {name: table[name].take(pa.array(first)) for name in ("source", "frame", "time_s")}
@@ -102,7 +108,7 @@ def _of_source(table: pa.Table, labels: list[str], half_width: int) -> pa.Table:
         name = printable(table["source"][0].as_py(), limit=100)
         raise InputError(f"{name}: frames {frames[0]} to {frames[-1]} are longer than any video; check them")
     timeline = np.arange(frames[0], frames[-1] + 1)
-    scores = compound_timeline(numbers[seen], probabilities[seen], labels, timeline, half_width=half_width)
+    scores = compound_timeline(numbers[seen], probabilities[seen], labels, timeline, half_width=half_width, mean=mean)
     scores = scores[frames - frames[0]]
     columns["compound"] = pa.array([COMPOUND_EXPRESSIONS[best] for best in scores.argmax(axis=1)])
     columns |= {f"compound_{name}": pa.array(scores[:, k].astype(np.float32)) for k, name in enumerate(names)}

@@ -58,6 +58,7 @@ class CropSampler:
             occlude(crop, rng)
         if crop.ndim == 3:
             crop = _recolour(crop, settings, rng)
+            crop = jitter_colours(crop, settings.colour_jitter, rng) if settings.colour_jitter else crop
         return relight(crop, settings, rng)
 
     def _moved(self, picture: Image, keypoints: Points) -> Image:
@@ -159,6 +160,41 @@ def _recolour(crop: Image, settings: AugmentationSettings, rng: np.random.Genera
     hsv[..., 0] += np.uint8(round(turn * 256) % 256)  # the full circle is 256 steps, so that overflow is right
     hsv[..., 1] = cv2.convertScaleAbs(hsv[..., 1], alpha=gain)
     return np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL), dtype=np.uint8)
+
+
+_LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+
+
+def jitter_colours(crop: Image, amounts: Sequence[float], rng: np.random.Generator) -> Image:
+    """The crop with another brightness, contrast, saturation and hue, in a random order (torchvision's ColorJitter).
+
+    Args:
+        crop: (S, S, 3) uint8 RGB.
+        amounts: Largest relative change of brightness, contrast and saturation, and largest shift of hue, 1 being the
+            full circle.
+        rng: Source of all randomness.
+
+    Examples:
+        >>> gray = np.full((2, 2, 3), 100, np.uint8)
+        >>> jitter_colours(gray, (0, 0.3, 0.3, 0.1), np.random.default_rng(0)).max().item()  # nothing to change
+        100
+    """
+    for kind in rng.permutation(4):
+        amount = float(amounts[kind])
+        if not amount:
+            continue
+        if kind == 3:
+            hsv = cv2.cvtColor(crop, cv2.COLOR_RGB2HSV_FULL)
+            hsv[..., 0] += np.uint8(round(rng.uniform(-amount, amount) * 256) % 256)  # overflow is the full circle
+            crop = np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL), dtype=np.uint8)
+            continue
+        factor = np.float32(rng.uniform(1 - amount, 1 + amount))
+        pixels = crop.astype(np.float32)
+        luma = pixels @ _LUMA
+        # Mixed with black, with the mean grey, or with the grey of each pixel.
+        base = (np.float32(0), np.float32(luma.mean().round()), luma[..., None])[kind]
+        crop = np.clip(factor * pixels + (1 - factor) * base, 0, 255).astype(np.uint8)
+    return crop
 
 
 def relight(crop: Image, settings: AugmentationSettings, rng: np.random.Generator) -> Image:

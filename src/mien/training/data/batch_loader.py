@@ -121,12 +121,20 @@ class BatchLoader:
         self._rank, self._n_processes = rank, n_processes
 
     def rows(self, epoch: int) -> list[Rows]:
-        """Rows of every step of an epoch; those that do not fill a batch are left out, unless they are all there is."""
+        """Rows of every step of an epoch.
+
+        Those that do not fill a batch are left out, unless they are all there is or the stage keeps them; a single row
+        has no statistics and is always left out beside others.
+        """
         rng = np.random.default_rng([self._recipe.seed, self._number, epoch])
         rows = sample_epoch(self._samples, self._recipe, self._stage, rng, self._extra_rows)
         batch = min(self._stage.batch * self._n_processes, len(rows))
         n_steps = len(rows) // batch if batch else 0
-        return list(rows[: n_steps * batch].reshape(n_steps, batch)) if n_steps else []
+        steps = list(rows[: n_steps * batch].reshape(n_steps, batch)) if n_steps else []
+        rest = rows[n_steps * batch :]
+        if self._stage.last_batch == "keep" and len(rest) >= 2 * self._n_processes:
+            steps.append(rest)
+        return steps
 
     def batches(self, epoch: int, rows: list[Rows], first_step: int) -> Iterator[Batch]:
         """The batches of an epoch from a step on."""

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from mien.affect import clip_sequences, clip_statistics
 from mien.core import Bools, ConfigError, DatasetError, Floats, Indices, InputError
 from mien.datasets import ClipSamples, FrameSamples
+from mien.evaluation import sound_rows
 from mien.results import FeatureArrays, FeatureInfo, FeatureSet, open_features
 from mien.training.data.feature_vectors import StoredVectors, Vectors
 from mien.training.data.training_set import TrainingSet
@@ -22,6 +23,8 @@ from mien.training.recipes.recipe import Recipe
 from mien.training.recipes.settings import SourceSettings, VectorSettings
 
 logger = logging.getLogger(__name__)
+
+_FRAME_KINDS = ("crops", "audio", "openface")
 
 
 def fit_recipe(recipe: Recipe, data: Path) -> tuple[Recipe, tuple[FeatureInfo, ...]]:
@@ -68,7 +71,7 @@ def stored_inputs(samples: FrameSamples | ClipSamples, folder: Path, recipe: Rec
         (M, D) vectors of the M rows with a vector in every stretch, and a mask (N,) of these rows.
 
     Raises:
-        DatasetError: The folder has no vectors, none of these samples, or vectors that are not of official crops.
+        DatasetError: The folder has no vectors, none of these samples, or vectors that belong to no frames of tracks.
     """
     model = recipe.model
     sets = [(wanted, _open(_folder(folder, wanted))) for wanted in model.vectors]
@@ -87,13 +90,16 @@ def _of_frames(samples: FrameSamples, sets: list[tuple[VectorSettings, FeatureSe
     found = np.ones(len(samples), dtype=bool)
     opened: dict[Path, tuple[FeatureArrays, Indices]] = {}
     for wanted, stored in sets:
-        if not stored.info.settings.get("crops"):
+        if not any(stored.info.settings.get(kind) for kind in _FRAME_KINDS):
             raise DatasetError(
-                f"{stored.folder}: the vectors are not of official crops; extract them with mien features --crops"
+                f"{stored.folder}: the vectors are not of official crops, of sound or of OpenFace; extract them with"
+                " mien features --crops"
             )
         if stored.folder not in opened:
             arrays = stored.mapped()
-            opened[stored.folder] = arrays, _rows_of_frames(samples, arrays)
+            of_sound = bool(stored.info.settings.get("audio"))
+            rows = _rows_of_sound(samples, arrays) if of_sound else _rows_of_frames(samples, arrays)
+            opened[stored.folder] = arrays, rows
         arrays, rows = opened[stored.folder]
         found &= rows >= 0
         stretches.append((getattr(arrays, wanted.part), rows))
@@ -111,6 +117,24 @@ def _rows_of_frames(samples: FrameSamples, arrays: FeatureArrays) -> Indices:
     place = np.minimum(np.searchsorted(known[order], wanted), len(known) - 1)
     rows = order[place]
     return np.where(known[rows] == wanted, rows, -1)
+
+
+def _rows_of_sound(samples: FrameSamples, arrays: FeatureArrays) -> Indices:
+    """Stored row (N,) of the sound of each labelled frame, -1 for a video without sound.
+
+    The last frame of a track's list counts as the last of the video.
+    """
+    found = np.full(len(samples), -1, np.intp)
+    for track, rows in samples.track_rows():
+        if not len(rows):
+            continue
+        try:
+            steps = sound_rows(arrays, track, int(samples.frame[rows].max()))
+        except InputError as error:
+            logger.info("%s", error)
+            continue
+        found[rows] = steps[samples.frame[rows] - 1]
+    return found
 
 
 def _of_clips(

@@ -29,7 +29,8 @@ def create_optimizer(network: AffectNetwork, settings: OptimizerSettings, lr: fl
         group["lr"] = lr * group["scale"]
     if settings.name == "sgd":
         return torch.optim.SGD(groups, lr=lr, momentum=settings.momentum)
-    return torch.optim.Adam(groups, lr=lr) if settings.name == "adam" else torch.optim.AdamW(groups, lr=lr)
+    kind = torch.optim.Adam if settings.name == "adam" else torch.optim.AdamW
+    return kind(groups, lr=lr, eps=settings.eps)
 
 
 def learning_rate(stage: StageSettings, progress: float) -> float:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from mien.core import ConfigError, MienError
+from mien.core import ConfigError, MienError, read_typed
 from mien.jobs import prefetch
 from mien.training.data.batch_loader import Batch, BatchLoader, clean_inputs
 from mien.training.data.training_set import TrainingSet
@@ -191,9 +191,16 @@ class Trainer:
 
     def evaluate(self, samples: TrainingSet) -> dict[str, float]:
         """The result's `validation_metrics` on a set."""
-        return validation_metrics(
-            raw_outputs(self.result, samples, self.recipe), _used(samples, self.recipe), self._losses, self._weights
-        )
+        outputs, targets = raw_outputs(self.result, samples, self.recipe), _used(samples, self.recipe)
+        return validation_metrics(outputs, targets, self._losses, self._weights, self._penalties(self.result))
+
+    def _penalties(self, network: AffectNetwork) -> dict[str, float]:
+        """Task -> L2 penalty of its head, for the heads that have one."""
+        return {
+            task: float(kernel_penalty(network.get_submodule(task), head).detach())
+            for task, head in self.recipe.heads.items()
+            if head.l2
+        }
 
     def save(self, optimizer: torch.optim.Optimizer) -> None:
         """Write the checkpoint; one process does."""
@@ -215,7 +222,7 @@ class Trainer:
         if not path.is_file():
             return None
         checkpoint = load_checkpoint(path)
-        if checkpoint.recipe != self._own_text():
+        if not self._is_own(checkpoint.recipe):
             raise ConfigError(f"{path} belongs to other settings; remove it or choose another folder with --work")
         self.network.load_state_dict(checkpoint.network)
         if self.average is not None and checkpoint.average is not None:
@@ -227,6 +234,13 @@ class Trainer:
 
     def _own_text(self) -> str:
         return json.dumps(dataclasses.asdict(self.recipe))
+
+    def _is_own(self, text: str) -> bool:
+        """Whether a checkpoint's recipe is this one; settings that it does not know yet have their defaults."""
+        try:
+            return read_typed(Recipe, json.loads(text), str(self.folder)) == self.recipe
+        except (ConfigError, ValueError):
+            return False
 
     def _stage_targets(self, number: int, providers: tuple[TargetProvider, ...]) -> dict[str, Floats]:
         """Targets of a stage; predictions of networks are computed by one process, the others read its files."""
@@ -359,7 +373,7 @@ def _set_training(network: AffectNetwork, stage: StageSettings) -> None:
     network.train()
     for task in set(network.tasks) - set(stage.tasks or network.tasks):
         network.get_submodule(task).eval()
-    if stage.freeze_backbone and network.has_pixels:
+    if stage.freeze_backbone and stage.frozen_statistics and network.has_pixels:
         network.get_submodule("backbone").eval()
 
 

@@ -55,11 +55,12 @@ def validation_metrics(
     targets: Mapping[str, Floats],
     losses: Mapping[str, Loss],
     weights: Mapping[str, float],
+    penalties: Mapping[str, float] | None = None,
 ) -> dict[str, float]:
     """Metrics over a whole set, each task on its own known rows.
 
-    ``"loss"`` is the weighted sum of the tasks' losses; ``"TASK loss"`` each one. For expressions also
-    ``"expression accuracy"`` and ``"expression macro F1"``, for valence and arousal ``"P_VA"``, for action units
+    ``"loss"`` is the weighted sum of the tasks' losses; ``"TASK loss"`` each one, with its penalty. For expressions
+    also ``"expression accuracy"`` and ``"expression macro F1"``, for valence and arousal ``"P_VA"``, for action units
     ``"P_AU"`` (mean F1 at 0.5), for any other task its ``"TASK Pearson"``; ``"P_MTL"`` where all three are there.
 
     Args:
@@ -67,8 +68,10 @@ def validation_metrics(
         targets: Task -> (N, L) targets, NaN where unknown.
         losses: Task -> loss.
         weights: Task -> weight of the loss.
+        penalties: Task -> L2 penalty of its head; None for none.
     """
     found: dict[str, float] = {}
+    extra = dict(penalties or {})
     for task, values in outputs.items():
         truth = targets[task]
         found[f"{task} loss"] = float(losses[task](torch.from_numpy(values), torch.from_numpy(truth)))
@@ -76,7 +79,9 @@ def validation_metrics(
         if not known.any():
             continue
         found |= _task_metrics(task, values[known], truth[known])
-    found["loss"] = sum(weights[task] * found[f"{task} loss"] for task in outputs)
+    found["loss"] = sum(weights[task] * found[f"{task} loss"] + extra.get(task, 0.0) for task in outputs)
+    for task, penalty in extra.items():
+        found[f"{task} loss"] += penalty
     parts = [found.get(name) for name in ("P_VA", "expression macro F1", "P_AU")]
     if None not in parts:
         found["P_MTL"] = sum(part for part in parts if part is not None)

@@ -201,6 +201,8 @@ EMOTIEFFLIB: MappingProxyType[str, PublishedNet] = MappingProxyType(
         "enet_b0_8_best_afew": PublishedNet(chosen_on="AFEW"),
         "enet_b0_8_best_vgaf": PublishedNet(chosen_on="VGAF"),
         "enet_b0_8_va_mtl": PublishedNet(affect=True),
+        # The second checkpoint, partner of MT-DDAMFN in the blend of the 7th ABAW.
+        "enet_b0_8_va_mtl_1": PublishedNet(affect=True),
         "enet_b2_7": PublishedNet(size_px=260, classes="hse_7", n_features=(1408,)),
         "enet_b2_8": PublishedNet(size_px=260, n_features=(1408,)),
         "mbf_va_mtl": PublishedNet(size_px=112, normalisation=_HALVES, affect=True, n_features=(512,)),

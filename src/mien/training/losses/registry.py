@@ -71,7 +71,8 @@ LOSSES = Registry(
         NamedLoss(
             name="asymmetric",
             target=f"{_HERE}:bind_asymmetric",
-            summary="asymmetric loss for rare positives; `gamma_positive`, `gamma_negative`, `margin`",
+            summary="asymmetric loss for rare positives; `gamma_positive`, `gamma_negative`, `margin`, `detach_focus`, "
+            "`rare_units` (weights 1 / positives of each unit, mean 1)",
         ),
         NamedLoss(
             name="landmark_distance",
@@ -159,18 +160,27 @@ def bind_weighted_bce(targets: Float32) -> Loss:
 
 
 def bind_asymmetric(
-    targets: Float32,  # noqa: ARG001 - all bind functions have this parameter
+    targets: Float32,
     *,
     gamma_positive: float = 0.0,
     gamma_negative: float = 4.0,
     margin: float = 0.05,
+    rare_units: bool = False,
+    detach_focus: bool = False,
 ) -> Loss:
-    """Bind `task_losses.asymmetric_loss`."""
-    return partial(
+    """Bind `task_losses.asymmetric_loss`, with weights of mean 1 that are inverse to the positives of each unit."""
+    options: dict[str, Any] = {}
+    if rare_units:
+        positives = np.maximum(np.nansum(targets, axis=0, dtype=np.float64), 1.0)
+        weights = (1 / positives) / (1 / positives).mean()
+        options["weights"] = torch.from_numpy(weights.astype(np.float32))
+    return _Bound(
         losses.asymmetric_loss,
         gamma_positive=float(gamma_positive),
         gamma_negative=float(gamma_negative),
         margin=float(margin),
+        detach_focus=bool(detach_focus),
+        **options,
     )
 
 

@@ -147,7 +147,14 @@ def weighted_bce(logits: Tensor, targets: Tensor, *, positive: Tensor, negative:
 
 
 def asymmetric_loss(
-    logits: Tensor, targets: Tensor, *, gamma_positive: float = 0.0, gamma_negative: float = 4.0, margin: float = 0.05
+    logits: Tensor,
+    targets: Tensor,
+    *,
+    gamma_positive: float = 0.0,
+    gamma_negative: float = 4.0,
+    margin: float = 0.05,
+    weights: Tensor | None = None,
+    detach_focus: bool = False,
 ) -> Tensor:
     """Mean over known entries of the asymmetric loss for rare positives (Ridnik et al., ICCV 2021).
 
@@ -160,17 +167,22 @@ def asymmetric_loss(
         gamma_positive: Exponent g+ of positives.
         gamma_negative: Exponent g- of negatives.
         margin: Probability margin in [0, 1).
+        weights: (A,) weights of the action units; None for ones.
+        detach_focus: Whether no gradient flows through the powers, as in the code of MCAN.
     """
     known = ~torch.isnan(targets)
     if not known.any():
         return zero_loss(logits)
     y, z = targets[known], logits[known]
+    unit = 1.0 if weights is None else weights.expand_as(targets)[known]
     p = z.sigmoid()
     q = (p - margin).clamp_min(0)
     # Without a margin, log(1 - p) is exact from the logits; with a margin, 1 - q is at least the margin.
     log_absent = functional.logsigmoid(-z) if margin == 0 else (1 - q).log()
-    present = y * (1 - p) ** gamma_positive * functional.logsigmoid(z)
-    return -(present + (1 - y) * q**gamma_negative * log_absent).mean()
+    focus, absent_focus = (1 - p) ** gamma_positive, q**gamma_negative
+    if detach_focus:
+        focus, absent_focus = focus.detach(), absent_focus.detach()
+    return -(unit * (y * focus * functional.logsigmoid(z) + (1 - y) * absent_focus * log_absent)).mean()
 
 
 def class_weights(counts: Tensor, convention: str) -> Tensor:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Registry of heads, which map features to the outputs of one task: linear, MLP, recurrent and graph heads."""
+"""Registry of heads, which map features to the outputs of one task, and the linear, MLP and recurrent ones."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from mien.core import ConfigError, Registry
 from mien.training.recipes.settings import HeadSettings
@@ -60,17 +59,17 @@ HEADS = Registry(
         ),
         Head(
             name="unit_graph",
-            target=f"{_HERE}:unit_graph_head",
-            summary="graph of action units whose nodes have the width in `hidden`, as in MCAN",
+            target="mien.training.models.mcan_heads:unit_graph_head",
+            summary="graph of action units, whose nodes are as wide as the features or as `hidden`; MCAN",
         ),
         Head(
             name="attending",
-            target=f"{_HERE}:attending_head",
-            summary="dense logits refined by attention to `steps` nodes, as in MCAN; `after = ['action_units nodes']`",
+            target="mien.training.models.mcan_heads:attending_head",
+            summary="dense logits, weighted by the attention of `steps` action units; `after = ['action_units']`; MCAN",
         ),
         Head(
             name="normalized",
-            target=f"{_HERE}:normalized_head",
+            target="mien.training.models.mcan_heads:normalized_head",
             summary="one dense layer, batch normalisation and a tanh, as in MCAN",
         ),
         Head(
@@ -158,7 +157,18 @@ def create_head(n_features: int, n_outputs: int, settings: HeadSettings, widths:
         raise ConfigError(f"a head comes after {missing}, which have no head before it")
     width += sum(widths[task] for task in settings.after)
     head: nn.Module = HEADS.load(settings.kind)(width, n_outputs, settings)
+    if settings.start == "glorot":
+        init_glorot(head)
     return head
+
+
+def init_glorot(module: nn.Module) -> None:
+    """Initialize matrices with Keras' default, Glorot uniform, and their biases with zeros."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Linear):
+            nn.init.xavier_uniform_(layer.weight)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
 
 
 def head_inputs(features: Tensor, settings: HeadSettings, outputs: dict[str, Tensor]) -> Tensor:
@@ -224,107 +234,3 @@ def recurrent_head(n_inputs: int, n_outputs: int, settings: HeadSettings) -> nn.
             f"got hidden = {list(settings.hidden)}, steps = {settings.steps}"
         )
     return RecurrentHead(n_inputs, n_outputs, settings.steps, settings.hidden)
-
-
-_N_NEIGHBOURS = 4
-_FIRST_SCALE = 10.0
-
-
-class UnitGraphHead(nn.Module):
-    """Graph with one node per action unit; nodes exchange messages and are compared with learned centres.
-
-    The neighbours of a node are the 4 nodes whose centres are most similar to it (cosine). [choice] A message is a
-    dense layer of the neighbours' mean, added to a dense layer of the node itself, with batch normalisation, ReLU and
-    a residual connection; the logit is the cosine similarity to the node's own centre times a learned scale, plus a
-    learned shift.
-
-    Args:
-        n_inputs: Number of features D.
-        n_units: Number of action units K.
-        width: Width W of a node.
-    """
-
-    def __init__(self, n_inputs: int, n_units: int, width: int) -> None:
-        super().__init__()
-        self.n_units, self.width = n_units, width
-        self.project = nn.Linear(n_inputs, n_units * width)
-        self.own, self.message = nn.Linear(width, width), nn.Linear(width, width)
-        self.norm = nn.BatchNorm1d(n_units)
-        self.centres = nn.Parameter(torch.randn(n_units, width) / width**0.5)
-        self.scale = nn.Parameter(torch.full((n_units,), _FIRST_SCALE))
-        self.shift = nn.Parameter(torch.zeros(n_units))
-
-    def nodes(self, features: Tensor) -> Tensor:
-        """Map features (N, D) to nodes (N, K, W)."""
-        first = self.project(features).reshape(-1, self.n_units, self.width)
-        similarity = functional.normalize(first, dim=2) @ functional.normalize(self.centres, dim=1).T
-        nearest = similarity.topk(min(_N_NEIGHBOURS, self.n_units), dim=2).indices
-        share = functional.one_hot(nearest, self.n_units).to(first.dtype).mean(dim=2)
-        nodes: Tensor = first + torch.relu(self.norm(self.own(first) + self.message(share @ first)))
-        return nodes
-
-    def classify(self, nodes: Tensor) -> Tensor:
-        """Map nodes (N, K, W) to logits (N, K)."""
-        similarity = (functional.normalize(nodes, dim=2) * functional.normalize(self.centres, dim=1)).sum(dim=2)
-        return similarity * self.scale + self.shift
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Map features (N, D) to logits (N, K)."""
-        return self.classify(self.nodes(features))
-
-
-class AttendingHead(nn.Module):
-    """Dense logits, refined by additive attention to the nodes of a `UnitGraphHead`.
-
-    [choice] The refinement is a dense layer of the attention-weighted mean of the nodes, added to the logits.
-
-    Args:
-        n_features: Number of features D.
-        n_outputs: Number of classes C.
-        n_nodes: Number of nodes K.
-        width: Width W of a node and of the attention.
-    """
-
-    def __init__(self, n_features: int, n_outputs: int, n_nodes: int, width: int) -> None:
-        super().__init__()
-        self._split, self._n_nodes, self._width = n_features, n_nodes, width
-        self.dense = nn.Linear(n_features, n_outputs)
-        self.query, self.key = nn.Linear(width, width), nn.Linear(n_features, width, bias=False)
-        self.score = nn.Linear(width, 1, bias=False)
-        self.refine = nn.Linear(width, n_outputs, bias=False)
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Map (N, D + K W), features followed by nodes, to logits (N, C)."""
-        features, flat = inputs[:, : self._split], inputs[:, self._split :]
-        nodes = flat.reshape(-1, self._n_nodes, self._width)
-        weight = self.score(torch.tanh(self.query(nodes) + self.key(features)[:, None])).softmax(dim=1)
-        logits: Tensor = self.dense(features) + self.refine((weight * nodes).sum(dim=1))
-        return logits
-
-
-def unit_graph_head(n_inputs: int, n_outputs: int, settings: HeadSettings) -> nn.Module:
-    """Create a `UnitGraphHead` whose nodes have the single width in ``hidden``."""
-    return UnitGraphHead(n_inputs, n_outputs, _width(settings))
-
-
-def attending_head(n_inputs: int, n_outputs: int, settings: HeadSettings) -> nn.Module:
-    """Create an `AttendingHead` over ``steps`` nodes of the single width in ``hidden``."""
-    width = _width(settings)
-    n_features = n_inputs - settings.steps * width
-    if settings.steps < 1 or n_features < 1:
-        raise ConfigError(f"steps = {settings.steps} nodes of width {width} do not fit into {n_inputs} inputs")
-    return AttendingHead(n_features, n_outputs, settings.steps, width)
-
-
-def normalized_head(n_inputs: int, n_outputs: int, settings: HeadSettings) -> nn.Module:
-    """Create a dense layer, batch normalisation and a tanh, with outputs in [-1, 1]."""
-    if settings.hidden:
-        raise ConfigError("a normalized head has no hidden layers")
-    # Without a bias, which the normalisation would remove.
-    return nn.Sequential(nn.Linear(n_inputs, n_outputs, bias=False), nn.BatchNorm1d(n_outputs), nn.Tanh())
-
-
-def _width(settings: HeadSettings) -> int:
-    if len(settings.hidden) != 1:
-        raise ConfigError(f"a {settings.kind} head needs exactly one hidden width, got {list(settings.hidden)}")
-    return settings.hidden[0]

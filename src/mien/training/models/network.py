@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from mien.core import ConfigError
 from mien.training.models.backbones import create_backbone
-from mien.training.models.heads import UnitGraphHead, create_head, head_inputs
+from mien.training.models.heads import create_head, head_inputs
 from mien.training.recipes.recipe import Recipe
 from mien.training.recipes.settings import HeadSettings
 
@@ -68,8 +68,6 @@ class AffectNetwork(nn.Module):
             module = create_head(width, len(labels[task]), head, widths)
             self.add_module(task, module)
             widths[task] = len(labels[task])
-            if isinstance(module, UnitGraphHead):
-                widths[f"{task} nodes"] = module.n_units * module.width
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """Compute one output (N, L) per task in order, then, if asked for, the features (N, D) before dropout."""
@@ -77,13 +75,7 @@ class AffectNetwork(nn.Module):
         dropped = self.dropout(features)
         outputs: dict[str, Tensor] = {}
         for task, settings in self._settings.items():
-            head, inputs_of_head = self.get_submodule(task), head_inputs(dropped, settings, outputs)
-            if isinstance(head, UnitGraphHead):
-                nodes = head.nodes(inputs_of_head)
-                outputs[f"{task} nodes"] = nodes.flatten(start_dim=1)
-                outputs[task] = head.classify(nodes)
-            else:
-                outputs[task] = head(inputs_of_head)
+            outputs[task] = self.get_submodule(task)(head_inputs(dropped, settings, outputs))
         values = tuple(outputs[task] for task in self.tasks)
         return (*values, features) if self.gives_features else values
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from mien.affect import Smoothing
-from mien.core import ConfigError, check_choices, read_typed
+from mien.core import ConfigError, check_blend, check_choices, read_typed
 from mien.training.models.backbones.registry import BACKBONES
 from mien.training.recipes.schedule_settings import OptimizerSettings, StageSettings
 from mien.training.recipes.settings import (
@@ -56,6 +56,8 @@ class Recipe:
         limitations: What the card must say about this recipe, in sentences.
         smoothing: Smoothing of a video's predictions, such as ``"expr=50,va=50"``; the bundle keeps it for
             ``smooth="bundle"``.
+        blend: Weights of this model in a blend with a second one, by task (``va``, ``expr``, ``au``) or emotion, as
+            published; the bundle or head keeps them for ``--weights bundle``.
         published: Metrics of the publication that this recipe follows, none of them measured by mien.
     """
 
@@ -77,6 +79,7 @@ class Recipe:
     seed: int = 1
     limitations: tuple[str, ...] = ()
     smoothing: str = ""
+    blend: Mapping[str, float] = field(default_factory=dict)
     published: tuple[PublishedSettings, ...] = ()
 
     def __post_init__(self) -> None:
@@ -87,6 +90,7 @@ class Recipe:
         check_choices(self)
         if not 0 <= self.ema_decay < 1:
             raise ConfigError(f"ema_decay must be in [0, 1), got {self.ema_decay}")
+        check_blend(self.blend)
         Smoothing.of(self.smoothing or None)  # refused now and not after the training
         for number, stage in enumerate(self.stages, start=1):
             strange = sorted(set(stage.tasks) - set(self.heads))

@@ -18,6 +18,7 @@ class OptimizerSettings:
         name: ``"adam"``, ``"adamw"`` or ``"sgd"``.
         weight_decay: Weight decay of kernels and matrices; biases and normalisation have none. Decoupled for adamw.
         momentum: Momentum of sgd.
+        eps: Number that adam and adamw add to the root of the second moment; 1e-8 as in torch, 1e-7 in Keras.
         sam_rho: Radius of sharpness-aware minimisation around the optimiser (Foret et al., ICLR 2021); 0 for none.
         clip_norm: Largest norm of the gradient; 0 for no limit.
         backbone_lr: Learning rate of the backbone as a share of that of the heads.
@@ -27,6 +28,7 @@ class OptimizerSettings:
     name: Literal["adam", "adamw", "sgd"] = "adamw"
     weight_decay: float = 0.0
     momentum: float = 0.9
+    eps: float = 1e-8
     sam_rho: float = 0.0
     clip_norm: float = 0.0
     backbone_lr: float = 1.0
@@ -57,6 +59,10 @@ class StageSettings:
         size_px: Side of the crops; 0 for the model's ``input_px``.
         tasks: Tasks that are trained; empty for all. Rows without any of their labels are not drawn.
         freeze_backbone: Whether only the heads are trained.
+        frozen_statistics: Whether the batch normalisation of a frozen backbone normalises by its statistics and keeps
+            them; else by the batch, and updates them, as where a source freezes weights alone.
+        last_batch: ``"drop"`` leaves out the rows of an epoch that do not fill a batch, ``"keep"`` makes a smaller
+            batch of them, as Keras does.
         targets: Target providers of this stage, applied in order before those of the recipe.
         mixup: Both parameters of the Beta distribution of mixing shares (Zhang et al., ICLR 2018); 0 for no mixing.
         cutmix: The same for a rectangle of another picture that is pasted in (Yun et al., ICCV 2019).
@@ -79,6 +85,8 @@ class StageSettings:
     size_px: int = 0
     tasks: tuple[str, ...] = ()
     freeze_backbone: bool = False
+    frozen_statistics: bool = True
+    last_batch: Literal["drop", "keep"] = "drop"
     targets: tuple[TargetSettings, ...] = ()
     mixup: float = 0.0
     cutmix: float = 0.0

@@ -217,15 +217,16 @@ class HeadSettings:
             negative; an end of 0 is the end itself, and empty means all.
         sees: Part of stored vectors that the head gets, ``"features"`` or ``"scores"``; empty for all. In place of
             ``columns``, independent of the bundle's lengths.
-        after: Tasks whose outputs are appended to the head's input; their heads must come first. ``"TASK nodes"``
-            are the nodes of a graph.
+        after: Tasks whose outputs are appended to the head's input; their heads must come first.
         hidden: Widths of the layers before the last, for kinds that have them.
-        steps: Number of steps of a recurrent head's sequence, or of the nodes of an attending head.
+        steps: Number of steps of a recurrent head's sequence, or of the action units that an attending head follows.
         unit: Factor of the outputs of kinds ``"scaled"`` and ``"offset"``, so that a step of the optimiser moves them
             by a sensible amount.
         activation: Activation between layers: ``"relu"``, ``"gelu"``, ``"silu"`` or ``"tanh"``.
         drop_rate: Dropout after each hidden layer.
-        l2: Factor of the sum of the squared kernels in the loss, as Keras has it.
+        l2: Factor of the sum of the squared kernels in the loss, as Keras has it; also in the loss of validation.
+        start: Random weights to start from: ``"torch"``, or ``"glorot"`` for Keras' uniform kernels of Glorot and
+            Bengio (AISTATS 2010) and biases of 0.
     """
 
     kind: str = "linear"
@@ -238,8 +239,10 @@ class HeadSettings:
     activation: str = "relu"
     drop_rate: float = 0.0
     l2: float = 0.0
+    start: Literal["torch", "glorot"] = "torch"
 
     def __post_init__(self) -> None:
+        check_choices(self)
         if len(self.columns) not in (0, 2):
             raise ConfigError(f"columns must be empty or [first, end], got {self.columns}")
         if self.columns and self.sees:
@@ -299,6 +302,8 @@ class AugmentationSettings:
         saturation: Largest relative change of saturation (colour only).
         hue: Largest shift of hue, 1 being the full circle (colour only).
         grayscale: Share of crops that lose their colour (colour only).
+        colour_jitter: Largest relative changes of brightness, contrast and saturation and largest shift of hue, in a
+            random order, as torchvision's ColorJitter has them; empty for none (colour only).
     """
 
     aligned: float = 0.0
@@ -319,6 +324,11 @@ class AugmentationSettings:
     saturation: float = 0.0
     hue: float = 0.0
     grayscale: float = 0.0
+    colour_jitter: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.colour_jitter) not in (0, 4) or any(not 0 <= amount <= 1 for amount in self.colour_jitter):
+            raise ConfigError(f"colour_jitter has four numbers from 0 to 1 or none, got {self.colour_jitter}")
 
 
 @dataclass(frozen=True, kw_only=True)
