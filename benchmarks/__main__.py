@@ -99,6 +99,10 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
             "Faces per second of the training loop beside a plain one; prints a table (a quarter of an hour).",
             _TRAIN,
         ),
+        "unit-smoothing": Benchmark(
+            "benchmarks.proofs.unit_smoothing:main",
+            "Mean F1 of smoothed action units with a correct filter and with a public notebook's slip; prints it.",
+        ),
     }
 )
 """Name -> benchmark, sorted by name."""

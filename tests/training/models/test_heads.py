@@ -27,6 +27,7 @@ KINDS = {
     "unit_graph": ({"hidden": (4,)}, None),
     "attending": ({"hidden": (4,), "steps": 2}, None),
     "normalized": ({}, (-1, 1)),
+    "branches": ({"hidden": (8, 8), "steps": 2, "branches": (8, 4)}, (0, 1)),
     "scaled": ({"unit": 0.5}, None),
     "offset": ({"unit": 0.5}, None),
 }
@@ -102,6 +103,8 @@ def test_a_head_sees_its_columns_and_the_outputs_of_earlier_heads() -> None:
         ({"kind": "recurrent", "steps": 4}, "a recurrent head needs hidden widths"),
         ({"kind": "unit_graph", "hidden": (3, 4)}, "a unit_graph head has one hidden width or none"),
         ({"kind": "attending", "hidden": (4,), "steps": 12}, "do not fit into 12 inputs"),
+        ({"kind": "branches", "hidden": (4,), "steps": 5}, "do not fit into 12 inputs"),
+        ({"kind": "branches", "hidden": (4, 8), "steps": 2}, "one or more equal hidden widths"),
         ({"kind": "normalized", "hidden": (4,)}, "a normalized head has no hidden layers"),
         ({"columns": (12, 20)}, r"columns \(12, 20\) are not within 12 features"),
         ({"after": ("valence_arousal",)}, "which have no head before it"),

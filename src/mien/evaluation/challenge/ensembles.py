@@ -207,12 +207,12 @@ class TablePredictor:
         if key in self._loaded:
             return self._loaded[key]
         decoders = self.decoders(task_format)
+        if self._confident and not any(each.task == "expr" and each.scores is None for each in decoders):
+            raise ConfigError(f"a confident model decides expressions; {task_format.name} has none that it could")
         columns = [column for each in decoders for column in each.columns]
         loaded = [
             LoadedTables(model, columns, per_frame=task_format.per_frame, folder=folder) for model in self._all_models
         ]
-        if self._confident and not any(each.task == "expr" and each.scores is None for each in decoders):
-            raise ConfigError(f"a confident model decides expressions; {task_format.name} has none that it could")
         if all(tables.empty for tables in loaded):
             raise InputError(f"{self.name}: there is no face in any table, so there is nothing to predict from")
         for decoder in decoders:

@@ -29,6 +29,7 @@ from mien.faces import create_landmark_model
 from mien.inference import load_bundle
 from mien.pipeline.feature_extraction.crop_features import CropExtractor
 from mien.pipeline.feature_extraction.feature_source import Extractor, FeatureSource
+from mien.pipeline.feature_extraction.openface_features import OpenFaceExtractor
 from mien.pipeline.feature_extraction.video_features import SoundExtractor, VideoExtractor
 from mien.pipeline.run_progress import Note, Progress
 from mien.results import ROWS_PER_SHARD, FeatureWriter, InputFailure, SourceRecord, check_folder
@@ -127,6 +128,10 @@ def extract_features(
 
 
 def _create_extractor(config: AnalyzerConfig, video: VideoOptions, features: FeatureOptions) -> Extractor:
+    if features.openface:
+        if video.every != 1:
+            raise ConfigError("vectors of OpenFace are those of every frame; leave --every out")
+        return OpenFaceExtractor(float16=features.float16)
     if features.audio is not None:
         return SoundExtractor(create_audio_encoder(features.audio), float16=features.float16)
     if features.crops:

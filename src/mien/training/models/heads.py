@@ -73,6 +73,12 @@ HEADS = Registry(
             summary="one dense layer, batch normalisation and a tanh, as in MCAN",
         ),
         Head(
+            name="branches",
+            target="mien.training.models.branch_transformer:branches_head",
+            summary="a temporal transformer over the `steps` of each stretch of the vectors, one layer per width in "
+            "`hidden`; `branch_drop`; intensities in [0, 1]",
+        ),
+        Head(
             name="scaled",
             target="mien.training.models.scaled_heads:scaled_head",
             summary="one dense layer times `unit`",

@@ -95,5 +95,7 @@ class AffectNetwork(nn.Module):
 
 
 def _with_columns(head: HeadSettings, recipe: Recipe) -> HeadSettings:
-    """The settings of a head with the columns of the vector part in ``sees``."""
+    """The settings of a head with the columns of the vector part in ``sees``, and the lengths of its branches."""
+    if head.kind == "branches" and not head.branches:
+        head = replace(head, branches=recipe.model.stretch_lengths)
     return replace(head, columns=recipe.model.columns_of(head.sees), sees="") if head.sees else head

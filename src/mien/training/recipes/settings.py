@@ -172,6 +172,11 @@ class ModelSettings:
         return 1 if self.colour == "gray" else 3
 
     @property
+    def stretch_lengths(self) -> tuple[int, ...]:
+        """Lengths of the stretches of the input vectors."""
+        return tuple(self._length(stretch) for stretch in self.vectors)
+
+    @property
     def n_vector(self) -> int:
         """Length of the input vectors; 0 where the input is pictures.
 
@@ -180,7 +185,7 @@ class ModelSettings:
             >>> ModelSettings(backbone="", vectors=(stretch,), clip="statistics").n_vector
             5120
         """
-        return self.n_inputs + sum(self._length(stretch) for stretch in self.vectors)
+        return self.n_inputs + sum(self.stretch_lengths)
 
     def columns_of(self, part: str) -> tuple[int, int]:
         """First column and end of the stretch that holds a part of the stored vectors.
@@ -222,6 +227,9 @@ class HeadSettings:
         steps: Number of steps of a recurrent head's sequence, or of the action units that an attending head follows.
         unit: Factor of the outputs of kinds ``"scaled"`` and ``"offset"``, so that a step of the optimiser moves them
             by a sensible amount.
+        branches: Lengths of the sequences of a branches head, side by side in its input; empty for those of
+            ``[[model.vectors]]``.
+        branch_drop: Probability with which a branches head leaves a branch of a sample out in training.
         activation: Activation between layers: ``"relu"``, ``"gelu"``, ``"silu"`` or ``"tanh"``.
         drop_rate: Dropout after each hidden layer.
         l2: Factor of the sum of the squared kernels in the loss, as Keras has it; also in the loss of validation.
@@ -236,6 +244,8 @@ class HeadSettings:
     hidden: tuple[int, ...] = ()
     steps: int = 0
     unit: float = 1.0
+    branches: tuple[int, ...] = ()
+    branch_drop: float = 0.0
     activation: str = "relu"
     drop_rate: float = 0.0
     l2: float = 0.0
