@@ -357,14 +357,14 @@ class FeatureOptions(CheckedOptions):
     float16: bool = field(
         default=False, metadata=option("Store half precision, which takes half the space.", "--float16")
     )
-    openface: bool = field(
+    from_openface: bool = field(
         default=False,
-        metadata=option("Read inputs as CSV files of OpenFace, one for each track: 35 action units.", "--openface"),
+        metadata=option("Read inputs as CSV files of OpenFace, one a track: 35 action units.", "--from-openface"),
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.openface and (self.crops or self.audio is not None):
+        if self.from_openface and (self.crops or self.audio is not None):
             raise ConfigError("files of OpenFace hold neither crops nor sound; extract these into another folder")
         if self.crops and self.audio is not None:
             raise ConfigError("crops have no sound; extract the sound of the videos into another folder")

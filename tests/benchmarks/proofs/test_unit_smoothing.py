@@ -23,6 +23,9 @@ def test_pitfall_21_a_correct_filter_gains_and_the_slip_alone_hurts() -> None:
     assert all(mean_f1(tracks, smooth, 0) == start for smooth in FILTERS.values())
     for name in ("box mean", "gaussian kernel"):
         assert mean_f1(tracks, FILTERS[name], 3) > start + 0.01
+    tuned = [mean_f1(tracks, FILTERS["box mean"], d, tuned=True) for d in (0, 3)]
+    assert tuned[0] >= start
+    assert tuned[1] > tuned[0] + 0.01
     slip = [mean_f1(tracks, FILTERS["kernel without the division"], d) for d in (0, 1, 3, 10)]
     assert slip == sorted(slip, reverse=True)
     assert slip[1] < start - 0.05

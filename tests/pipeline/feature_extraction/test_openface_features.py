@@ -33,23 +33,23 @@ def test_the_numbers_are_openfaces_own(tmp_path: Path) -> None:
     folder = tmp_path / "csv"
     folder.mkdir()
     values = write_csv(folder / "video1_left.csv")
-    result = extract_features(str(folder), tmp_path / "out", openface=True)
+    result = extract_features(str(folder), tmp_path / "out", from_openface=True)
     assert code_of(result) == 0
     rows = open_features(tmp_path / "out").load()
     assert rows.sources == ("video1_left",)
     assert rows.frame.tolist() == [1, 3, 4, 5, 6]  # OpenFace failed in the second
     np.testing.assert_allclose(rows.features, values[[0, 2, 3, 4, 5]], atol=1e-4)
-    again = extract_features(str(folder), tmp_path / "out", openface=True)
+    again = extract_features(str(folder), tmp_path / "out", from_openface=True)
     assert again.n_rows == again.n_rows_found == 5
 
 
 def test_what_is_no_openface_file(tmp_path: Path) -> None:
     write_csv(tmp_path / "a.csv", without="AU12_r")
-    failed = extract_features(str(tmp_path / "a.csv"), tmp_path / "out", openface=True)
+    failed = extract_features(str(tmp_path / "a.csv"), tmp_path / "out", from_openface=True)
     assert "there is no column AU12_r" in failed.failures[0].reason
-    missing = extract_features(str(tmp_path / "b.csv"), tmp_path / "out2", openface=True)
+    missing = extract_features(str(tmp_path / "b.csv"), tmp_path / "out2", from_openface=True)
     assert "no CSV file of OpenFace" in missing.failures[0].reason
     with pytest.raises(ConfigError, match="neither crops nor sound"):
-        extract_features(str(tmp_path), tmp_path / "out3", openface=True, crops=True)
+        extract_features(str(tmp_path), tmp_path / "out3", from_openface=True, crops=True)
     with pytest.raises(ConfigError, match="leave --every out"):
-        extract_features(str(tmp_path), tmp_path / "out3", openface=True, every=5)
+        extract_features(str(tmp_path), tmp_path / "out3", from_openface=True, every=5)

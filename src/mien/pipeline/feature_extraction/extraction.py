@@ -128,7 +128,7 @@ def extract_features(
 
 
 def _create_extractor(config: AnalyzerConfig, video: VideoOptions, features: FeatureOptions) -> Extractor:
-    if features.openface:
+    if features.from_openface:
         if video.every != 1:
             raise ConfigError("vectors of OpenFace are those of every frame; leave --every out")
         return OpenFaceExtractor(float16=features.float16)

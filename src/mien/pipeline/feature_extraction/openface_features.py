@@ -106,13 +106,16 @@ class OpenFaceVectors:
 
 def _values(table: pa.Table, path: Path) -> Float64:
     """(N, 35) intensities on OpenFace's scale and presences; NaN in rows without success."""
+    # A unit without a column of intensities would be read as its presence.
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        header = {name.strip() for name in file.readline().split(",")}
+    missing = [name for name in OPENFACE_COLUMNS if name not in header]
+    if missing:
+        raise InputError(f"{path}: there is no column {missing[0]}; run OpenFace with action units (-aus)")
     columns = []
     for name in OPENFACE_COLUMNS:
         unit, _, kind = name.partition("_")
-        own = unit if kind == "r" else name
-        if own not in table.schema.names:
-            raise InputError(f"{path}: there is no column {name}; run OpenFace with action units (-aus)")
-        values = table[own].cast(pa.float64()).to_numpy(zero_copy_only=False)
+        values = table[unit if kind == "r" else name].cast(pa.float64()).to_numpy(zero_copy_only=False)
         columns.append(to_intensity(values, DEFAULT_THRESHOLD) if kind == "r" else values)
     found = np.stack(columns, axis=1)
     failed = ~table["success"].to_numpy(zero_copy_only=False).astype(bool)
