@@ -69,7 +69,7 @@ class VideoScores:
         return cls(frames=frames, columns=columns, tracks=tracks, centre_x=centre_x, area=area, main=main)
 
     @classmethod
-    def nobody(cls) -> VideoScores:
+    def empty(cls) -> VideoScores:
         """No face."""
         none, number = np.empty(0, np.int64), np.empty(0)
         return cls(frames=none, columns={}, tracks=none, centre_x=number, area=number, main=np.empty(0, np.bool_))

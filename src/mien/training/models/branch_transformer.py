@@ -37,8 +37,8 @@ class TemporalLayer(nn.Module):
             for layer in (self.queries, self.keys, self.values)
         )
         share = (query @ key.transpose(2, 3) * (width // self._n_heads) ** -0.5).softmax(dim=3)
-        heard = (share @ value).transpose(1, 2).reshape(n, length, width)
-        steps = steps + self.dropout(self.joined(heard))
+        received = (share @ value).transpose(1, 2).reshape(n, length, width)
+        steps = steps + self.dropout(self.joined(received))
         out: Tensor = steps + self.dropout(self.dense(self.norms[1](steps)))
         return out
 
