@@ -29,6 +29,8 @@ def test_a_complete_copy_is_0(mien: Any, emi: Path) -> None:
     assert ended.code == 0
     assert ended.out.splitlines()[0].startswith("train: 2 rows")
     assert ended.out.splitlines()[-1] == f"emi in {emi}: complete and well formed"
+    (emi / "test_split.csv").unlink()
+    assert mien("data", "check", "emi", emi).out.splitlines()[-1].endswith(": complete and well formed; not read: test")
 
 
 def test_a_copy_with_a_hole_is_1_and_names_it(mien: Any, emi: Path) -> None:

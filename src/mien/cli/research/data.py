@@ -52,6 +52,8 @@ def check(name: str, path: Path, as_json: bool) -> int:
 
 
 def _print(report: CheckReport) -> None:
+    from mien.datasets import DATASETS
+
     for split, counts in report.splits.items():
         say(f"{split}: {_counted(counts)}")
         if counts.classes:
@@ -63,11 +65,10 @@ def _print(report: CheckReport) -> None:
     hidden = len(report.problems) - _MOST_PROBLEMS
     if hidden > 0:
         say(f"... and {hidden} more; --json lists all")
-    verdict = (
-        f"{', '.join(report.splits)} complete and well formed"
-        if report.complete
-        else f"{len(report.problems)} problems"
-    )
+    unread = [split for split in DATASETS[report.name].optional_splits if split not in report.splits]
+    verdict = "complete and well formed" if report.complete else f"{len(report.problems)} problems"
+    if report.complete and unread:
+        verdict += f"; not read: {', '.join(unread)}"
     say(f"{report.name} in {report.folder}: {verdict}")
 
 
