@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 import pytest
 
@@ -70,6 +72,26 @@ def test_values_outside_are_clipped() -> None:
     result = Upscaler(name="fake", network=Overshoot(), scale=4)(FACE)
     expected = np.clip(3 * FACE.astype(float) - 255, 0, 255).repeat(4, axis=0).repeat(4, axis=1)
     np.testing.assert_allclose(result, expected, atol=1)
+
+
+def test_tiles_do_not_show_and_bound_the_input() -> None:
+    """The overlap covers what bicubic interpolation sees, so that tiles give the same pixels as the whole image."""
+
+    class Spy(BicubicNetwork):
+        sides: ClassVar[list[int]] = []
+
+        def enlarge(self, pixels: Float32) -> Float32:
+            self.sides += pixels.shape[1:]
+            return super().enlarge(pixels)
+
+    image = RNG.integers(0, 256, (256, 150, 3), dtype=np.uint8)
+    whole = BicubicNetwork(2).enlarge(image.transpose(2, 0, 1).astype(np.float32) / 255)
+    expected = np.clip(whole.transpose(1, 2, 0) * 255 + 0.5, 0, 255).astype(np.uint8)
+    result = Upscaler(name="spy", network=Spy(2))(image)
+    # Interpolation in float32 rounds otherwise at another offset.
+    assert np.abs(result.astype(int) - expected).max() <= 1
+    assert len(Spy.sides) == 8
+    assert max(Spy.sides) <= 128 + 2 * 10
 
 
 def test_large_images_stay_unchanged() -> None:

@@ -8,6 +8,7 @@ Super-resolution applies to training images. Validation and test images stay unc
 from __future__ import annotations
 
 import hashlib
+import itertools
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -28,6 +29,9 @@ MAX_SIDE_PX = 256
 
 MAX_SCALE = 4
 """Largest factor."""
+
+_TILE_PX = 128
+_OVERLAP_PX = 10
 
 
 class UpscalingNetwork(Protocol):
@@ -161,12 +165,7 @@ class Upscaler:
         gray = image.ndim == 2 or bool((image == image[..., :1]).all())
         colour = np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image
         pixels = np.ascontiguousarray(colour.transpose(2, 0, 1), dtype=np.float32) / np.float32(255)
-        enlarged = np.asarray(self.network.enlarge(pixels), dtype=np.float32)
-        expected = (3, height * self.network.factor, width * self.network.factor)
-        if enlarged.shape != expected or not np.isfinite(enlarged).all():
-            raise ModelError(
-                f"{self.name}: expected finite pixels {expected}, got {enlarged.shape}; use another network"
-            )
+        enlarged = self._enlarge(pixels)
         if gray:
             enlarged = np.repeat(enlarged.mean(axis=0, keepdims=True), 3, axis=0)
         result = np.clip(enlarged.transpose(1, 2, 0) * 255 + 0.5, 0, 255).astype(np.uint8)
@@ -174,6 +173,33 @@ class Upscaler:
             size = (width * self.scale, height * self.scale)
             result = np.asarray(cv2.resize(result, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
         return np.ascontiguousarray(result[..., 0] if image.ndim == 2 else result)
+
+    def _enlarge(self, pixels: Float32) -> Float32:
+        """The enlarged (3, H, W) pixels, tile by tile: the memory of a network grows with the area of its input."""
+        _, height, width = pixels.shape
+        factor = self.network.factor
+        result = np.empty((3, height * factor, width * factor), dtype=np.float32)
+        for top, bottom in _tiles(height):
+            for left, right in _tiles(width):
+                y0, x0 = max(0, top - _OVERLAP_PX), max(0, left - _OVERLAP_PX)
+                part = pixels[:, y0 : bottom + _OVERLAP_PX, x0 : right + _OVERLAP_PX]
+                enlarged = np.asarray(self.network.enlarge(np.ascontiguousarray(part)), dtype=np.float32)
+                expected = (3, part.shape[1] * factor, part.shape[2] * factor)
+                if enlarged.shape != expected or not np.isfinite(enlarged).all():
+                    raise ModelError(
+                        f"{self.name}: expected finite pixels {expected}, got {enlarged.shape}; take another network"
+                    )
+                rows = slice((top - y0) * factor, (bottom - y0) * factor)
+                columns = slice((left - x0) * factor, (right - x0) * factor)
+                result[:, top * factor : bottom * factor, left * factor : right * factor] = enlarged[:, rows, columns]
+        return result
+
+
+def _tiles(length: int) -> list[tuple[int, int]]:
+    """First pixel and end of about equal tiles of at most 128 pixels."""
+    n = -(-length // _TILE_PX)
+    edges = [round(length * number / n) for number in range(n + 1)]
+    return list(itertools.pairwise(edges))
 
 
 def create_upscaler(name: str | Path, *, scale: int = DEFAULT_SCALE, threads: int = 1) -> Upscaler:
