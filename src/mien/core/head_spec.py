@@ -139,7 +139,7 @@ class HeadSpec:
             raise ConfigError(f"{self.task} has the labels {expected}, got {self.labels}")
         if not self.labels or len(set(self.labels)) != len(self.labels):
             raise ConfigError(f"a head has distinct labels, got {self.labels}")
-        unknown = sorted(set(self.labels) - set(ACTION_UNITS)) if self.task == "action_units" else []
+        unknown = [name for name in self.labels if name not in ACTION_UNITS] if self.task == "action_units" else []
         if unknown:
             raise ConfigError(f"there are no action units {', '.join(unknown)}")
 
