@@ -6,8 +6,9 @@ import pytest
 from scipy import special
 
 from mien.affect import Decoder, activate, cut_faces, fit_crop
-from mien.core import EXPRESSION_ORDERS, EXPRESSIONS, CropSpec, Faces, InputSpec, ModelSpec, TaskSpec
+from mien.core import EXPRESSION_ORDERS, EXPRESSIONS, ConfigError, CropSpec, Faces, InputSpec, ModelSpec, TaskSpec
 from mien.faces.detector import faces_at
+from mien.inference import load_spec
 
 RNG = np.random.default_rng(0)
 
@@ -102,3 +103,28 @@ def test_pitfall_27_softmax_is_for_expressions_and_values_are_bounded_apart() ->
     assert expression.sum(axis=1) == pytest.approx(1, abs=1e-6)
     assert np.array_equal(va, np.clip(raw[:, 8:], -1, 1))
     assert (np.abs(raw[:, 8:]) > 1).any()  # published heads leave them unbounded
+
+
+def test_intensities_follow_the_order_of_the_units_and_are_unknown_where_a_bundle_has_none() -> None:
+    spec = load_spec()
+    units = dataclasses.replace(spec.task("action_units"), labels=("AU12", "AU01"), thresholds=(), inferred=())
+    strong = TaskSpec(
+        task="action_unit_intensity", output="strength", labels=("AU12",), activation="identity", low=0.0, high=5.0,
+        unit="FACS",
+    )  # fmt: skip
+    own = dataclasses.replace(spec, tasks=(units, strong), features="")
+    assert own.intensity_labels == ("AU12",)
+    raw = {units.output: np.zeros((2, 2), np.float32), "strength": np.array([[1.5], [9.0]], np.float32)}
+    found = Decoder(own)(raw)
+    assert found["action_unit_labels"] == ("AU01", "AU12")
+    np.testing.assert_array_equal(found["action_unit_intensity"], [[np.nan, 1.5], [np.nan, 5.0]])
+    older = Decoder(dataclasses.replace(own, tasks=(units,)))
+    plain = Faces(boxes=np.zeros((2, 4)), **older({units.output: raw[units.output]}))
+    assert np.isnan(plain.action_unit_intensity).all()
+    hidden = Faces(boxes=np.zeros((2, 4)), **found).without_affect(np.array([True, False]))
+    assert np.isnan(hidden.action_unit_intensity[0]).all()
+    assert hidden.action_unit_intensity[1, 1] == 5.0
+    with pytest.raises(ConfigError, match="need a probability, too"):
+        dataclasses.replace(spec, tasks=(strong,), features="")
+    with pytest.raises(ConfigError, match="within"):
+        dataclasses.replace(strong, high=6.0)

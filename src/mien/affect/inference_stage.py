@@ -200,6 +200,10 @@ class Decoder:
             values = activate(outputs[task.output], task)
             if task.task == "valence_arousal":
                 fields["valence"], fields["arousal"] = values.T
+            elif task.task == "action_unit_intensity":
+                known = np.full((len(values), len(self.action_unit_labels)), np.nan, np.float32)
+                known[:, [self.action_unit_labels.index(label) for label in task.labels]] = values
+                fields[task.task] = known
             else:
                 order = fields[{"expression": "expression_labels", "action_units": "action_unit_labels"}[task.task]]
                 fields[task.task] = values[:, [task.labels.index(label) for label in order]]

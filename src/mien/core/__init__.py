@@ -32,6 +32,7 @@ from mien.core.labels import (
     columns_by_name,
 )
 from mien.core.model_spec import (
+    MAX_INTENSITY,
     SPEC_VERSION,
     Activation,
     BundleKind,
@@ -93,6 +94,7 @@ __all__ = [
     "HEAD_VERSION",
     "INTENSITY_LABELS",
     "LANDMARK_COLUMNS",
+    "MAX_INTENSITY",
     "MIRRORED_LANDMARKS",
     "NO_LANDMARK_MODEL",
     "SPEC_VERSION",

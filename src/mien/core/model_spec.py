@@ -26,13 +26,23 @@ Layout = Literal["NHWC", "NCHW"]
 CropReading = Literal["whole", "aligned"]
 """How a face that the caller has cropped already is read, see `CropSpec`."""
 
-TaskName = Literal["expression", "valence_arousal", "action_units", "landmarks", "head_pose", "eyes_open", "face"]
+TaskName = Literal[
+    "expression",
+    "valence_arousal",
+    "action_units",
+    "action_unit_intensity",
+    "landmarks",
+    "head_pose",
+    "eyes_open",
+    "face",
+]
 """Names of the tasks that a bundle may have."""
 
 Activation = Literal["softmax", "sigmoid", "identity"]
 """Functions that the runtime applies to an output."""
 
-_AFFECT_TASKS = frozenset({"expression", "valence_arousal", "action_units"})
+_AFFECT_TASKS = frozenset({"expression", "valence_arousal", "action_units", "action_unit_intensity"})
+_UNIT_TASKS = ("action_units", "action_unit_intensity")
 # Labels that a task must have, where there is no choice.
 _FIXED_LABELS = {
     "valence_arousal": DIMENSIONS,
@@ -43,6 +53,9 @@ _FIXED_LABELS = {
 }
 # Tasks whose values are probabilities, within [0, 1]; valence and arousal are within [-1, 1].
 _PROBABILITIES = frozenset({"expression", "action_units", "eyes_open", "face"})
+
+MAX_INTENSITY = 5.0
+"""Highest intensity of an action unit (FACS level E); 0 is absent."""
 
 # Limits far above every published network: a larger number is damage, and would take the machine's memory.
 _MAX_SIZE_PX = 1024
@@ -196,7 +209,7 @@ class TaskSpec:
         if self.labels != fixed:
             raise ConfigError(f"{self.task} must have the labels {fixed}, got {self.labels}")
         strange = [label for label in self.labels if label not in ACTION_UNITS]
-        if self.task == "action_units" and strange:
+        if self.task in _UNIT_TASKS and strange:
             raise ConfigError(f"unknown action units {strange}; known are {list(ACTION_UNITS.labels)}")
 
     def _check_range(self) -> None:
@@ -206,6 +219,8 @@ class TaskSpec:
         bounded = self.task in _PROBABILITIES or self.task == "valence_arousal"
         if bounded and not (least <= self.low and self.high <= 1):
             raise ConfigError(f"low and high of {self.task} must be within [{least:g}, 1], got {self.low, self.high}")
+        if self.task == "action_unit_intensity" and not (self.low >= 0 and self.high <= MAX_INTENSITY):
+            raise ConfigError(f"intensities must be within [0, {MAX_INTENSITY:g}], got {self.low, self.high}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -347,6 +362,10 @@ class ModelSpec:
         names = [task.task for task in self.tasks]
         if len(set(names)) != len(names):
             raise ConfigError(f"a bundle has each task once, got {names}")
+        units = self.task("action_units")
+        alone = sorted(set(self.intensity_labels) - set(units.labels if units else ()))
+        if alone:
+            raise ConfigError(f"action units with an intensity need a probability, too; {alone} have none")
         if len({name in _AFFECT_TASKS for name in names}) > 1:
             raise ConfigError(f"a bundle reads either affect or landmarks, not both, got {names}")
         outputs = self.output_names
@@ -366,6 +385,12 @@ class ModelSpec:
     def task(self, name: str) -> TaskSpec | None:
         """The task of that name, None where the bundle does not have it."""
         return next((task for task in self.tasks if task.task == name), None)
+
+    @property
+    def intensity_labels(self) -> tuple[str, ...]:
+        """Action units with an intensity, in ascending order; empty where the bundle gives none."""
+        task = self.task("action_unit_intensity")
+        return () if task is None else tuple(sorted(task.labels))
 
     @property
     def action_unit_thresholds(self) -> dict[str, float]:

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         load_open_ferplus,
         load_open_lfw,
     )
+    from mien.datasets.open_sets.rendered_faces import RenderedFaces, load_rendered_faces
     from mien.datasets.open_sets.weak_labels import (
         AU_RULES,
         AffectMap,
@@ -98,6 +99,7 @@ __all__ = [
     "LandmarkFaces",
     "OnProblem",
     "Pictures",
+    "RenderedFaces",
     "Samples",
     "SplitCounts",
     "Table",
@@ -144,6 +146,7 @@ __all__ = [
     "load_pictures",
     "load_rafdb",
     "load_ratings",
+    "load_rendered_faces",
     "load_teacher",
     "load_traits",
     "load_votes",
@@ -201,6 +204,7 @@ _LAZY = MappingProxyType(
             "load_open_ferplus",
             "load_open_lfw",
         ),
+        "open_sets.rendered_faces": ("RenderedFaces", "load_rendered_faces"),
         "open_sets.weak_labels": (
             "AU_RULES",
             "AffectMap",

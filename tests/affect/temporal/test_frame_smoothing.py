@@ -22,6 +22,7 @@ def _faces(tracks: Sequence[int], rng: np.random.Generator) -> Faces:
         valence=rng.uniform(-1, 1, n),
         arousal=rng.uniform(-1, 1, n),
         action_units=rng.uniform(size=(n, 2)),
+        action_unit_intensity=rng.uniform(0, 5, size=(n, 2)),
         expression_labels=LABELS,
         action_unit_labels=UNITS,
     )
@@ -67,7 +68,9 @@ def test_a_stream_gives_what_the_whole_video_gives(text: str, every: int) -> Non
     assert [frame.index for frame in got] == [frame.index for frame in frames]
     tracks = np.concatenate([frame.faces.track_ids for frame in frames])
     numbers = np.repeat([frame.index for frame in frames], [len(frame.faces) for frame in frames])
-    for name, width in (("expression", settings.expr), ("va", settings.va), ("action_units", settings.au)):
+    widths = {"expression": settings.expr, "va": settings.va}
+    widths |= {"action_units": settings.au, "action_unit_intensity": settings.au}
+    for name, width in widths.items():
         expected = smooth_tracks(tracks, numbers, _table(frames, name), width, settings)
         assert _table(got, name) == pytest.approx(expected, abs=1e-6)
 

@@ -23,6 +23,7 @@ def _faces(track_ids: list[int], rng: np.random.Generator) -> Faces:
         valence=rng.uniform(-1, 1, n),
         arousal=rng.uniform(-1, 1, n),
         action_units=rng.uniform(size=(n, 2)),
+        action_unit_intensity=rng.uniform(0, 5, size=(n, 2)),
         expression_labels=LABELS,
         action_unit_labels=UNITS,
     )
@@ -33,7 +34,7 @@ def table(tmp_path: Path) -> Path:
     """Two clips with the same track numbers; track 0 of the first is lost for two frames, one frame has no face."""
     rng = np.random.default_rng(0)
     path = tmp_path / "faces.parquet"
-    schema = table_schema(expression_labels=LABELS, action_unit_labels=UNITS)
+    schema = table_schema(expression_labels=LABELS, action_unit_labels=UNITS, intensity_labels=UNITS)
     with TableWriter(path, schema) as writer:
         for index, tracks in enumerate([[0, 1], [0], [1], [], [1, 0], [0, 1]]):
             faces = _faces(tracks, rng) if tracks else Faces.empty(LABELS, UNITS)
@@ -54,7 +55,7 @@ def _column(path: Path, name: str, source: str, track: int | None) -> np.ndarray
 def test_every_track_is_smoothed_on_all_its_frames(table: Path, tmp_path: Path, ending: str) -> None:
     out = tmp_path / f"smooth.{ending}"
     assert smooth_file(table, out, Smoothing(va=1, au=1)) == 3
-    for name in ("valence", "AU12"):
+    for name in ("valence", "AU12", "AU12_intensity"):
         before = _column(table, name, "a.mp4", 0)
         frames = np.array([0, 1, 4, 5])
         dense = box_mean(fill_gaps(frames, before[:, None], np.arange(6)), 1)[:, 0]

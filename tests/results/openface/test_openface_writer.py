@@ -193,3 +193,39 @@ def test_thresholds_of_the_table_come_before_given_ones(tmp_path: Path) -> None:
     for rows, n_present in ((table, 2), (own, 8)):
         write_openface(rows, tmp_path / "of.csv", thresholds={"AU12": 0.8})
         assert pd.read_csv(tmp_path / "of.csv").AU12_c.sum() == n_present
+
+
+def test_intensities_fill_the_r_columns_and_come_back(tmp_path: Path) -> None:
+    units = ("AU01", "AU12")
+    schema = table_schema(expression_labels=(), action_unit_labels=units, intensity_labels=("AU12",))
+    with TableWriter(tmp_path / "t.parquet", schema) as writer:
+        for index, strength in enumerate((0.0, 2.25, 5.0)):
+            faces = Faces(
+                boxes=[[0, 0, 9, 9]],
+                track_ids=[0],
+                action_units=[[0.5, 0.9]],
+                action_unit_intensity=[[np.nan, strength]],
+                action_unit_labels=units,
+            )
+            writer.append("clip.mp4", Frame(index=index, time_s=index / 30, faces=faces))
+    table = read_table(tmp_path / "t.parquet")
+    write_openface(table, tmp_path / "of.csv", thresholds={"AU01": 0.2, "AU12": 0.7})
+    written = pd.read_csv(tmp_path / "of.csv")
+    assert written["AU12_r"].tolist() == [0.0, 2.25, 5.0]
+    assert written["AU12_c"].tolist() == [1, 1, 1]
+    assert written["AU01_r"].tolist() == pytest.approx(to_intensity([0.5] * 3, 0.2).tolist())
+    about = json.loads((tmp_path / "of.csv.about.json").read_text())
+    assert about["intensities"] == ["AU12"]
+    back = read_table(tmp_path / "of.csv")
+    assert back["AU12_intensity"].to_pylist() == [0.0, 2.25, 5.0]
+    assert "AU01_intensity" not in back.schema.names  # a stretched probability is no intensity
+    about["intensities"] = "AU12"
+    (tmp_path / "of.csv.about.json").write_text(json.dumps(about))
+    with pytest.raises(InputError, match="intensities is 'AU12', not a list"):
+        read_openface(tmp_path / "of.csv")
+
+
+def test_openfaces_own_intensities_are_columns_of_the_table(tmp_path: Path) -> None:
+    text = "frame, face_id, timestamp, confidence, success, AU12_r, AU12_c\n1, 0, 0.0, 0.9, 1, 3.2, 1\n"
+    (tmp_path / "of.csv").write_text(text)
+    assert read_openface(tmp_path / "of.csv")["AU12_intensity"].to_pylist() == pytest.approx([3.2])

@@ -130,3 +130,18 @@ def test_any_faces_survive_as_they_are(data: st.DataObject) -> None:
         assert row["track_id"] == (None if face.track_ids[0] < 0 else face.track_ids[0])
         assert row["expression"] == face.top_expressions()[0]
     assert [row["face"] for row in rows] == [number for frame in frames for number in frame.faces.numbers.tolist()]
+
+
+def test_intensities_are_the_last_columns_and_null_where_a_bundle_gives_none() -> None:
+    units = ("AU01", "AU12")
+    faces = Faces(
+        boxes=[[0, 0, 9, 9]], action_units=[[0.1, 0.9]], action_unit_intensity=[[np.nan, 3.5]], action_unit_labels=units
+    )
+    frame = Frame(index=0, time_s=0.0, faces=faces)
+    schema = table_schema(expression_labels=(), action_unit_labels=units, n_landmarks=5, intensity_labels=("AU12",))
+    assert schema.names[-1] == "AU12_intensity"
+    assert RowEncoder(schema).encode([("a", frame)]).to_pylist()[0]["AU12_intensity"] == 3.5
+    both = table_schema(expression_labels=(), action_unit_labels=units, intensity_labels=units)
+    row = RowEncoder(both).encode([("a", frame)]).to_pylist()[0]
+    assert (row["AU01_intensity"], row["AU12_intensity"]) == (None, 3.5)
+    assert not any(name.endswith("_intensity") for name in table_schema(action_unit_labels=units).names)

@@ -81,7 +81,12 @@ def test_metadata_holds_versions_labels_and_the_callers_facts() -> None:
 
 def test_every_column_is_described() -> None:
     columns = list(describe_columns())
-    assert [column.name for column in columns] == [*CONTRACT, *ACTION_UNITS.labels, "face"]
+    assert [column.name for column in columns] == [
+        *CONTRACT,
+        *ACTION_UNITS.labels,
+        "face",
+        *(f"{unit}_intensity" for unit in ACTION_UNITS.labels),
+    ]
     for column in columns:
         assert column.range, column.name
         assert column.meaning.endswith("."), column.name

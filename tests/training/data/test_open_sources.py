@@ -9,10 +9,11 @@ import pytest
 
 pytest.importorskip("torch", reason="an extra: pip install 'mien[train]'")
 
-from mien.core import ConfigError
+from mien.core import ACTION_UNITS, ConfigError
 from mien.training import load_recipe, load_source
 from mien.training.data import open_sources
 from mien.training.recipes.settings import SourceSettings
+from tests.helpers.rendered_sets import write_rendered
 from tests.helpers.synthetic_data import create_landmark_faces, create_recipe
 
 
@@ -81,3 +82,17 @@ def test_every_open_source_gives_the_tasks_of_a_recipe() -> None:
         assert record.licence
     assert open_sources.FERPLUS.protocols == ("ferplus", "lfw", "flip-rate")
     assert {name for weak in open_sources.FAIRFACE.weak for name in weak.inferred} == {"AU06"}
+
+
+def test_rendered_faces_are_a_source_with_exact_units_and_intensities(tmp_path: Path) -> None:
+    write_rendered(tmp_path / "rendered", 36)
+    recipe = create_recipe()
+    source = SourceSettings(name="rendered", folder="rendered", primary=False, statistics="own")
+    samples = load_source(source, tmp_path, recipe)
+    assert len(samples) == 30
+    assert samples.labels["action_units"] == samples.labels["action_unit_intensity"] == ACTION_UNITS.labels
+    assert samples.targets["action_unit_intensity"].max() == 5
+    assert not samples.primary.any()
+    assert samples.domains.tolist() == [1] * 30
+    assert len(set(samples.groups)) == 10  # persons
+    assert not np.isnan(samples.keypoints).any()

@@ -76,3 +76,24 @@ def test_a_cached_set_leaves_damaged_pictures_out(tmp_path: Path) -> None:
     assert len(samples.cached(tmp_path, 64)) == 6
     vectors = create_samples(6, create_vector_recipe())
     assert vectors.cached(tmp_path, 64) is vectors
+
+
+def test_joined_sets_unite_their_action_units_and_number_their_domains() -> None:
+    samples = create_samples(6, create_vector_recipe())
+    rendered = dataclasses.replace(
+        samples,
+        targets={"action_units": np.full((6, 2), 0.5, np.float32)},
+        labels={"action_units": ("AU12", "AU09")},
+        records=(dataclasses.replace(ONE, own_statistics=True),),
+    )
+    joined = join_sets([dataclasses.replace(samples, records=(TWO,)), rendered])
+    names = joined.labels["action_units"]
+    assert names == tuple(sorted({*samples.labels["action_units"], "AU09"}))
+    own = [names.index(name) for name in samples.labels["action_units"]]
+    np.testing.assert_array_equal(joined.targets["action_units"][:6, own], samples.targets["action_units"])
+    assert np.isnan(joined.targets["action_units"][:6, names.index("AU09")]).all()
+    assert (joined.targets["action_units"][6:, [names.index("AU09"), names.index("AU12")]] == 0.5).all()
+    assert np.isnan(joined.targets["action_units"][6:, names.index("AU01")]).all()
+    assert np.isnan(joined.targets["expression"][6:]).all()
+    assert joined.domains.tolist() == [0] * 6 + [1] * 6
+    assert samples.domains.tolist() == [0] * 6

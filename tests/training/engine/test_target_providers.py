@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from mien.core import ConfigError
+from mien.training.data.source_records import SourceRecord
 from mien.training.data.training_set import TrainingSet
 from mien.training.engine.target_providers import gray_copy, load_network
 from mien.training.engine.targets import StageContext, create_providers, provide_targets
@@ -24,12 +25,14 @@ from mien.training.models.network import AffectNetwork
 from mien.training.recipes.recipe import Recipe
 from mien.training.recipes.settings import CouplingSettings
 from mien.training.recipes.target_settings import (
+    AbsentUnitsSettings,
     AuxiliaryRowsSettings,
     CoAnnotationSettings,
     PseudoLabelSettings,
     SelfDistillationSettings,
     TargetSettings,
     TeacherSettings,
+    UnknownLabelsSettings,
 )
 from tests.helpers.synthetic_data import create_recipe, create_samples, create_vector_recipe
 
@@ -241,3 +244,73 @@ def test_a_file_of_other_pictures_is_refused(tmp_path: Path) -> None:
     write_predictions(tmp_path / "other.parquet", ["nobody"], columns)
     with pytest.raises(ConfigError, match="names none of the 8 pictures, such as face 0"):
         provided(context, TeacherSettings(path=str(tmp_path / "other.parquet")))
+
+
+def test_labels_of_some_sources_are_left_out_and_others_kept(tmp_path: Path) -> None:
+    recipe = create_recipe()
+    samples = dataclasses.replace(
+        create_samples(20, recipe),
+        records=(SourceRecord(title="a", licence="", source="a"), SourceRecord(title="b", licence="", source="b")),
+        record=np.arange(20) % 2,
+    )
+    context = context_of(recipe, samples, tmp_path)
+    before = samples.targets["action_units"]
+    brows = ("AU01", "AU04")
+    after = provided(context, UnknownLabelsSettings(task="action_units", labels=brows, sources=("a",)))["action_units"]
+    columns = [samples.labels["action_units"].index(name) for name in brows]
+    others = [column for column in range(before.shape[1]) if column not in columns]
+    assert np.isnan(after[::2][:, columns]).all()
+    np.testing.assert_array_equal(after[1::2], before[1::2])
+    np.testing.assert_array_equal(after[:, others], before[:, others])
+    part = provided(context, UnknownLabelsSettings(task="action_units", labels=brows, share=0.5))["action_units"]
+    left_out = np.isnan(part[:, columns]).all(axis=1)
+    assert 3 < left_out.sum() < 17
+    np.testing.assert_array_equal(part[~left_out], before[~left_out])
+    whole = provided(context, UnknownLabelsSettings(task="expression"))
+    assert np.isnan(whole["expression"]).all()
+    for settings, words in (
+        (UnknownLabelsSettings(task="pose"), "no head for 'pose'"),
+        (UnknownLabelsSettings(task="action_units", labels=("AU99",)), "AU99"),
+        (UnknownLabelsSettings(task="action_units", sources=("c",)), "reads no sources"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            provided(context, settings)
+
+
+def test_rows_apart_get_no_predictions_and_are_drawn_by_their_source(tmp_path: Path) -> None:
+    recipe = create_recipe()
+    records = (
+        SourceRecord(title="photos", licence="", source="photos"),
+        SourceRecord(title="rendered", licence="", source="rendered", own_statistics=True),
+    )
+    record = (np.arange(20) >= 10).astype(np.intp)
+    samples = dataclasses.replace(create_samples(20, recipe), records=records, record=record, primary=record == 0)
+    assert samples.domains.tolist() == [0] * 10 + [1] * 10
+    after = provided(context_of(recipe, samples, tmp_path), PseudoLabelSettings(label_weight=0.0))
+    np.testing.assert_array_equal(after["expression"], samples.targets["expression"])
+    (drawn,) = create_providers([AuxiliaryRowsSettings(n=4, sources=("rendered",))])
+    rows = drawn.rows(samples, np.random.default_rng(0))
+    assert len(rows) == 4
+    assert (record[rows] == 1).all()
+    (none,) = create_providers([AuxiliaryRowsSettings(n=4, sources=("photos",))])
+    assert not len(none.rows(samples, np.random.default_rng(0)))  # photos are primary here
+
+
+def test_neutral_faces_lack_the_named_units(tmp_path: Path) -> None:
+    recipe = create_recipe()
+    samples = create_samples(20, recipe)
+    expression = samples.targets["expression"].copy()
+    expression[:6] = np.eye(8)[0]  # neutral
+    expression[6] = 0.7 * np.eye(8)[0] + 0.3 * np.eye(8)[1]
+    samples = dataclasses.replace(samples, targets={**samples.targets, "expression": expression})
+    before = samples.targets["action_units"]
+    settings = AbsentUnitsSettings(labels=("AU04", "AU12"))
+    after = provided(context_of(recipe, samples, tmp_path), settings)["action_units"]
+    columns = [samples.labels["action_units"].index(name) for name in settings.labels]
+    assert (after[:6][:, columns] == 0).all()
+    np.testing.assert_array_equal(np.delete(after, columns, axis=1), np.delete(before, columns, axis=1))
+    np.testing.assert_array_equal(after[6], before[6])
+    with pytest.raises(ConfigError, match="AU99"):
+        provided(context_of(recipe, samples, tmp_path), AbsentUnitsSettings(labels=("AU99",)))
+    with pytest.raises(ConfigError, match="min_share"):
+        AbsentUnitsSettings(labels=())

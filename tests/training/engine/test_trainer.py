@@ -19,6 +19,8 @@ from mien.faces import keypoints_of, load_landmark_net
 from mien.inference import load_spec
 from mien.training import Recipe, list_recipes, load_recipe
 from mien.training.data.batch_loader import clean_inputs
+from mien.training.data.source_records import SourceRecord
+from mien.training.data.training_images import TrainingImages
 from mien.training.engine import trainer as trainer_module
 from mien.training.engine.checkpoint import load_result
 from mien.training.engine.trainer import CHECKPOINT, Trainer
@@ -28,7 +30,14 @@ from mien.training.models.network import AffectNetwork
 from mien.training.recipes.schedule_settings import OptimizerSettings, StageSettings
 from mien.training.recipes.settings import HeadSettings
 from mien.training.recipes.target_settings import AuxiliaryRowsSettings, PseudoLabelSettings, SelfDistillationSettings
-from tests.helpers.synthetic_data import create_recipe, create_samples, create_vector_recipe, face_landmarks, shortened
+from tests.helpers.synthetic_data import (
+    create_recipe,
+    create_samples,
+    create_vector_recipe,
+    encoded,
+    face_landmarks,
+    shortened,
+)
 
 pytestmark = pytest.mark.filterwarnings("default")  # torch and its exporter warn about themselves
 
@@ -302,3 +311,43 @@ def test_a_head_sees_the_outputs_of_earlier_ones() -> None:
     assert torch.equal(features, vectors)
     with pytest.raises(ConfigError, match="no head before it"):
         AffectNetwork(create_vector_recipe(heads=dict(reversed(heads.items()))), create_samples(8, recipe).labels)
+
+
+def _statistics_after_one_step(folder: Path, *, own: bool, shade: int) -> dict[str, torch.Tensor]:
+    """Running statistics after a step of eight photos and eight pictures of one shade from a source of their own."""
+    recipe = create_recipe(stages=(StageSettings(epochs=1, peak_lr=1e-3, batch=16),))
+    samples = create_samples(16, recipe)
+    rng = np.random.default_rng(1)
+    pictures = rng.integers(0, 255, (16, 48, 48, 3), dtype=np.uint8)
+    pictures[8:] = shade + rng.integers(0, 8, (8, 48, 48, 3), dtype=np.uint8)
+    names = [f"{row}" for row in range(16)]
+    records = tuple(
+        SourceRecord(title=name, licence="", source=name, own_statistics=own and name == "rendered")
+        for name in ("photos", "rendered")
+    )
+    samples = dataclasses.replace(
+        samples,
+        inputs=TrainingImages.of(names, encoded(pictures), "gray"),
+        records=records,
+        record=(np.arange(16) >= 8).astype(np.intp),
+        primary=np.ones(16, bool),
+    )
+    network = Trainer(recipe, samples, folder).run()
+    return {key: value for key, value in network.state_dict().items() if "running_" in key}
+
+
+def test_rows_apart_leave_no_trace_in_the_running_statistics(tmp_path: Path) -> None:
+    dark, bright = (_statistics_after_one_step(tmp_path / f"{own}-{shade}", own=own, shade=shade)
+                    for own, shade in ((True, 5), (True, 240)))  # fmt: skip
+    assert all(torch.equal(dark[key], bright[key]) for key in dark)
+    mixed_dark, mixed_bright = (_statistics_after_one_step(tmp_path / f"{own}-{shade}", own=own, shade=shade)
+                                for own, shade in ((False, 5), (False, 240)))  # fmt: skip
+    assert not all(torch.equal(mixed_dark[key], mixed_bright[key]) for key in mixed_dark)
+
+
+def test_pictures_of_two_domains_are_not_mixed(tmp_path: Path) -> None:
+    recipe = create_recipe(stages=(StageSettings(epochs=1, peak_lr=1e-3, batch=8, mixup=0.2),))
+    record = SourceRecord(title="rendered", licence="", own_statistics=True)
+    samples = dataclasses.replace(create_samples(12, recipe), records=(record,))
+    with pytest.raises(ConfigError, match="mixes pictures"):
+        Trainer(recipe, samples, tmp_path).run()

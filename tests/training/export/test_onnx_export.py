@@ -11,7 +11,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the extra train: pip install 'mien[train]'")
 onnx = pytest.importorskip("onnx", reason="needs the extra train: pip install 'mien[train]'")
 
-from mien.core import ConfigError, ModelError  # noqa: E402 - needs torch
+from mien.core import DIMENSIONS, EXPRESSIONS, ConfigError, ModelError  # noqa: E402 - needs torch
 from mien.inference import create_session, load_bundle  # noqa: E402 - needs torch
 from mien.training.export.bundle_files import write_bundle  # noqa: E402 - needs torch
 from mien.training.export.onnx_export import (  # noqa: E402 - needs torch
@@ -21,6 +21,7 @@ from mien.training.export.onnx_export import (  # noqa: E402 - needs torch
     fit_temperature,
     fit_thresholds,
     merge_graphs,
+    neutral_thresholds,
     parity_gap,
     runtime_gap,
     stretch_vectors,
@@ -153,3 +154,36 @@ def test_a_merged_graph_runs_the_head_on_features_and_scores(tmp_path: Path) -> 
     np.testing.assert_allclose(outputs["features"], vectors[:, :32], atol=1e-6)
     with pytest.raises(ConfigError, match="cannot be merged into a bundle"):
         merge_graphs(bundle, graph, ("raw",), dataclasses.replace(model, clip="statistics"))
+
+
+def test_thresholds_of_neutral_faces_ignore_labels_that_are_not_to_be_trusted() -> None:
+    rng = np.random.default_rng(0)
+    probabilities = np.stack([rng.random(2000), 0.1 * rng.random(2000)], axis=1).astype(np.float32)
+    settings = CalibrationSettings(false_alarms=0.02, lowest_threshold=0.3)
+    thresholds = neutral_thresholds(probabilities, settings)
+    assert (probabilities[:, 0] >= thresholds[0]).mean() == pytest.approx(0.02, abs=1e-3)
+    assert thresholds[0] == pytest.approx(0.98, abs=0.01)
+    assert thresholds[1] == 0.3
+    with pytest.raises(ConfigError, match="50 held-out neutral"):
+        neutral_thresholds(probabilities[:49], settings)
+    for wrong in ({"false_alarms": 1.0}, {"lowest_threshold": 1.5}):
+        with pytest.raises(ConfigError, match="must be in"):
+            CalibrationSettings(**wrong)
+
+
+def test_false_alarms_are_counted_on_the_neutral_faces_alone() -> None:
+    recipe = create_recipe()
+    labels = {"expression": EXPRESSIONS, "valence_arousal": DIMENSIONS, "action_units": ("AU12",)}
+    spec = describe(recipe, "1", b"", labels)
+    neutral = np.arange(400) % 2 == 0
+    shares = np.where(neutral[:, None], np.eye(8)[0], np.eye(8)[1]).astype(np.float32)
+    logits = np.where(neutral, np.linspace(-4, 1, 400), 6.0)[:, None].astype(np.float32)  # happy faces smile
+    outputs = {
+        "expression_logits": shares, "valence_arousal": np.zeros((400, 2), np.float32), "action_unit_logits": logits,
+    }  # fmt: skip
+    targets = {"expression": shares, "action_units": np.full((400, 1), np.nan, np.float32)}
+    fitted = calibrate(spec, outputs, targets, CalibrationSettings(false_alarms=0.05)).task("action_units")
+    assert fitted is not None
+    present = 1 / (1 + np.exp(-logits[:, 0])) >= fitted.thresholds[0]
+    assert present[neutral].mean() == pytest.approx(0.05, abs=0.006)
+    assert present[~neutral].all()

@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch", reason="needs the extra train: pip install 
 from mien.core import ACTION_UNITS_12, DIMENSIONS, EXPRESSION_ORDERS, INTENSITY_LABELS, ConfigError  # noqa: E402 - needs torch
 from mien.training import load_recipe  # noqa: E402 - needs torch
 from mien.training.models.network import AffectNetwork  # noqa: E402 - needs torch
-from mien.training.recipes.settings import HeadSettings, ModelSettings  # noqa: E402 - needs torch
+from mien.training.recipes.settings import HeadSettings, LossSettings, ModelSettings  # noqa: E402 - needs torch
 from tests.helpers.synthetic_data import create_recipe, create_samples, create_vector_recipe  # noqa: E402 - needs torch
 
 pytestmark = pytest.mark.filterwarnings("default")  # torch and timm warn about themselves
@@ -172,3 +172,15 @@ def test_the_affect_head_sees_the_scores_and_nothing_else() -> None:
     torch.testing.assert_close(before[1], after[1])
     assert not torch.allclose(before[0], after[0])
     assert not torch.allclose(before[2], after[2])
+
+
+def test_an_intensity_head_ends_at_its_unit() -> None:
+    recipe = create_vector_recipe(
+        heads={"intensity": HeadSettings(kind="intensity", unit=5.0)},
+        losses={"intensity": LossSettings(name="squared_error")},
+    )
+    network = AffectNetwork(recipe, {"intensity": ("AU01", "AU12")}).eval()
+    with torch.no_grad():
+        network.intensity[0].weight.zero_()
+        network.intensity[0].bias.copy_(torch.tensor([0.0, 50.0]))
+        assert network(torch.zeros(3, 12))[0].tolist() == [[2.5, 5.0]] * 3

@@ -14,6 +14,7 @@ from torch import Tensor  # noqa: E402 - needs torch
 from torch.nn import functional  # noqa: E402 - needs torch
 
 from mien.core import ConfigError  # noqa: E402 - needs torch
+from mien.training.engine.trainer import CHECKPOINT, Trainer  # noqa: E402 - needs torch
 from mien.training.models.backbones import create_backbone  # noqa: E402 - needs torch
 from mien.training.models.network import AffectNetwork  # noqa: E402 - needs torch
 from mien.training.models.start_files import Trunk, read_trunk  # noqa: E402 - needs torch
@@ -166,3 +167,27 @@ def test_random_and_imagenet_starts() -> None:
     load(model)
     with pytest.raises(ConfigError, match="available for efficientnet_lite0 only, not for mobilenetv3_small_050"):
         load(dataclasses.replace(model, start="imagenet"))
+
+
+def _no_crops() -> np.ndarray:
+    raise AssertionError("a checkpoint has its own statistics")
+
+
+def test_heads_of_a_checkpoint_are_kept_and_others_are_new(tmp_path: Path) -> None:
+    first = create_recipe()
+    samples = create_samples(16, first)
+    trained = Trainer(first, samples, tmp_path).run()
+    model = dataclasses.replace(first.model, start=str(tmp_path / CHECKPOINT), start_heads=("expression",))
+    again = dataclasses.replace(first, model=model)
+    network = AffectNetwork(again, samples.labels)
+    load_start(network, again, tmp_path, _no_crops)
+    own, kept = network.state_dict(), trained.state_dict()
+    same = [key for key in own if torch.equal(own[key], kept[key])]
+    assert {key for key in own if key.startswith(("backbone.", "expression."))} <= set(same)
+    assert "action_units.weight" not in same
+    for heads, words in ((("pose",), "needs a head"), (("action_units",), "another head")):
+        model = dataclasses.replace(model, start_heads=heads)
+        fewer = samples.labels | {"action_units": samples.labels["action_units"][:3]}
+        again = dataclasses.replace(first, model=model)
+        with pytest.raises(ConfigError, match=words):
+            load_start(AffectNetwork(again, fewer), again, tmp_path, _no_crops)

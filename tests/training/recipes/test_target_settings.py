@@ -43,7 +43,7 @@ def test_the_name_selects_the_settings() -> None:
     [
         (
             {"name": "gift"},
-            r"recipe.toml: targets\[0\]: name must be one of \['auxiliary_rows', .*'teacher'\], got 'gift'",
+            r"recipe.toml: targets\[0\]: name must be one of \['absent_units', .*'unknown_labels'\], got 'gift'",
         ),
         ({"n": 4}, "name must be one of .* got None"),
         ({"name": "auxiliary_rows", "weight": 0.5}, "unknown keys"),

@@ -40,13 +40,14 @@ _COLUMNS: dict[str, tuple[tuple[int | None, ...], type, float]] = {
     "valence": ((), np.float32, np.nan),
     "arousal": ((), np.float32, np.nan),
     "action_units": ((None,), np.float32, np.nan),
+    "action_unit_intensity": ((None,), np.float32, np.nan),
     "features": ((None,), np.float32, np.nan),
     "numbers": ((), np.int64, 0),
 }
 
 _SHOWN_FACES = 6  # in a repr
 
-_AFFECT = ("expression", "valence", "arousal", "action_units")
+_AFFECT = ("expression", "valence", "arousal", "action_units", "action_unit_intensity")
 
 # Stands for "not given": replaced by a filled array of the right length before anyone can see it.
 _FILL: Any = None
@@ -77,6 +78,8 @@ class Faces:
         valence: (N,) float32 in [-1, 1], unpleasant to pleasant.
         arousal: (N,) float32 in [-1, 1], calm to excited.
         action_units: (N, A) float32 probabilities of ``action_unit_labels``, independent of each other.
+        action_unit_intensity: (N, A) float32 intensities of the same units, 0 (absent) to 5 (maximum) as in FACS; NaN
+            where the bundle gives none.
         features: (N, D) float32 embedding of the affect model; D = 0 unless it was requested.
         numbers: (N,) int64, the number of each face in its image, counted from 1 at the left by the centres of the
             boxes; a selected face keeps its number.
@@ -115,6 +118,7 @@ class Faces:
     valence: Float32 = _FILL
     arousal: Float32 = _FILL
     action_units: Float32 = _FILL
+    action_unit_intensity: Float32 = _FILL
     features: Float32 = _FILL
     numbers: Int64 = _FILL
     expression_labels: tuple[str, ...] = ()
@@ -124,7 +128,12 @@ class Faces:
         n_faces = len(self.boxes)
         if self.numbers is None:
             object.__setattr__(self, "numbers", numbers_from_left(np.asarray(self.boxes)))
-        own_length = {"expression": len(self.expression_labels), "action_units": len(self.action_unit_labels)}
+        n_units = len(self.action_unit_labels)
+        own_length = {
+            "expression": len(self.expression_labels),
+            "action_units": n_units,
+            "action_unit_intensity": n_units,
+        }
         for name, (shape, dtype, fill) in _COLUMNS.items():
             value = getattr(self, name)
             if value is None:
@@ -325,7 +334,13 @@ class Faces:
         columns |= {f"expression_{name}": self.expression[:, i] for i, name in enumerate(self.expression_labels)}
         columns |= {"valence": self.valence, "arousal": self.arousal}
         columns |= {name: self.action_units[:, i] for i, name in enumerate(self.action_unit_labels)}
-        return columns | {"face": self.numbers}
+        known = [bool(column.any()) for column in np.isfinite(self.action_unit_intensity).T]  # of a bundle with them
+        intensities = {
+            f"{name}_intensity": self.action_unit_intensity[:, i]
+            for i, name in enumerate(self.action_unit_labels)
+            if known[i]
+        }
+        return columns | {"face": self.numbers} | intensities
 
     def draw(self, image: Any, **options: Any) -> Image:
         """A copy of the image with boxes and predictions on it.

@@ -102,6 +102,13 @@ PROTOCOLS = Registry(
             splits=("train", "valid"),
         ),
         Protocol(
+            name="au-rendered",
+            target="mien.evaluation.protocols.rendered_units:evaluate_au_rendered",
+            summary="Action units and intensities on rendered faces of held-out persons, whose labels are exact",
+            split="test",
+            splits=("train", "valid", "test"),
+        ),
+        Protocol(
             name="landmarks",
             target="mien.evaluation.protocols.landmark_error:evaluate_landmarks",
             summary="A landmark net against its teacher, on held-out people: landmarks, pose, eyes, confidence",

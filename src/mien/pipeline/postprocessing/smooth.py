@@ -19,6 +19,7 @@ from mien.results import (
     column_numbers,
     expression_columns,
     format_of,
+    intensity_columns,
     read_table,
     save_table,
     table_metadata,
@@ -76,6 +77,7 @@ def smooth_table(table: pa.Table, settings: Smoothing) -> tuple[pa.Table, int]:
         (settings.expr, expression_columns(table.schema)),
         (settings.va, list(DIMENSIONS)),
         (settings.au, action_unit_columns(table.schema)),
+        (settings.au, intensity_columns(table.schema)),
     )
     tracks, n_tracks = _track_numbers(table)
     frames = table["frame"].to_numpy()

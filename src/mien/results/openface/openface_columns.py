@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from mien.core import ConfigError, Float64, pose_angles, rotation_matrices
+from mien.core import MAX_INTENSITY, ConfigError, Float64, pose_angles, rotation_matrices
 
 Layout = Literal["sequence", "image"]
 
@@ -21,7 +21,6 @@ N_LANDMARKS = 68
 ABOUT_SUFFIX = ".about.json"
 """Ending, after the CSV's own, of the file that describes the columns of a CSV that mien wrote."""
 
-MAX_INTENSITY = 5.0
 _ONSET = 1.0  # FACS intensity A, a trace
 
 _HEADS: MappingProxyType[Layout, tuple[str, ...]] = MappingProxyType(

@@ -7,7 +7,7 @@ import csv
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +15,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from mien.core import DEFAULT_THRESHOLD, Bools, Float64, Indices, InputError
+from mien.core import DEFAULT_THRESHOLD, MAX_INTENSITY, Bools, Float64, Indices, InputError
 from mien.results.openface.openface_columns import (
     ABOUT_SUFFIX,
-    MAX_INTENSITY,
     N_LANDMARKS,
     from_intensity,
     from_openface_pose,
 )
-from mien.results.tables.schema import table_schema, thresholds_metadata
+from mien.results.tables.schema import INTENSITY_SUFFIX, table_schema, thresholds_metadata
 from mien.results.tables.table_check import (
     MAX_NUMBER,
     MAX_PX,
@@ -64,7 +63,8 @@ def read_openface(path: str | Path) -> pa.Table:
 
     Frames count from 0, angles turn to mien's signs, 2-D landmarks become ``lm_x00 ...`` and their extent the box.
     ``AU12_r`` becomes ``AU12`` on mien's scale by `from_intensity`: 1 (a trace) becomes the threshold (0.5 unless
-    mien wrote the file) and 5 becomes 1; it is a scale, not a calibrated probability. ``AU28``, for which OpenFace
+    mien wrote the file) and 5 becomes 1; it is a scale, not a calibrated probability. It is ``AU12_intensity``, too,
+    unless mien stretched a probability to it. ``AU28``, for which OpenFace
     gives presence alone, is 0 or 1. Every other column that holds a number keeps OpenFace's name, ``AU12_c``
     among them. Rows without success are null, whatever OpenFace wrote there; a frame without any face has
     one such row. Expressions, valence and arousal are null.
@@ -90,7 +90,9 @@ def read_openface(path: str | Path) -> pa.Table:
         _check(content)
         about = _about(path)
         source, thresholds = about.get("source") or path.stem, about.get("action_unit_thresholds") or {}
-        table, rows = _affect_table(content, _valid_text(source), thresholds)
+        # Files that mien wrote name the units whose intensities are no stretched probabilities.
+        stretched = set(thresholds) - set(about.get("intensities") or ()) if "written_by" in about else set()
+        table, rows = _affect_table(content, _valid_text(source), thresholds, stretched)
         RowCheck().check(table, rows)
         return table
 
@@ -194,12 +196,17 @@ def _about(path: Path) -> Mapping[str, Any]:
         raise InputError(f"{about_path} is damaged: it is no JSON object; write the CSV again")
     if not isinstance(about.get("source") or "", str):
         raise InputError(f"{about_path} is damaged: source is {shown(about['source'])}, not a name")
+    named = about.get("intensities") or []
+    if not (isinstance(named, list) and all(isinstance(name, str) for name in named)):
+        raise InputError(f"{about_path} is damaged: intensities is {shown(named)}, not a list of action units")
     if not is_thresholds(about.get("action_unit_thresholds") or {}):
         raise InputError(f"{about_path} is damaged: action_unit_thresholds are not numbers between 0 and 1")
     return about
 
 
-def _affect_table(content: Columns, source: str, thresholds: Mapping[str, float]) -> tuple[pa.Table, Indices]:
+def _affect_table(
+    content: Columns, source: str, thresholds: Mapping[str, float], stretched: Collection[str]
+) -> tuple[pa.Table, Indices]:
     """The table, and the row of the file that each of its rows is from."""
     is_image = "frame" not in content
     if is_image and not len(content["face"]):
@@ -211,12 +218,18 @@ def _affect_table(content: Columns, source: str, thresholds: Mapping[str, float]
     time_s = np.zeros(len(frame)) if is_image else content["timestamp"][kept]
     content = {name: np.where(success, values[kept], np.nan) for name, values in content.items()}
     units = _action_units(content, thresholds)
-    values = units | _geometry(content) | {"confidence": content["confidence"]}
+    intensities = {
+        f"{label}{INTENSITY_SUFFIX}": np.clip(content[f"{label}_r"], 0.0, MAX_INTENSITY)
+        for label in units
+        if f"{label}_r" in content and label not in stretched and not np.isnan(content[f"{label}_r"]).all()
+    }
+    values = units | _geometry(content) | {"confidence": content["confidence"]} | intensities
     track = content.get("face_id", np.full(len(frame), np.nan if is_image else 0.0))
     schema = table_schema(
         expression_labels=(),
         action_unit_labels=tuple(units),
         n_landmarks=N_LANDMARKS if "lm_x00" in values else 0,
+        intensity_labels=tuple(name.removesuffix(INTENSITY_SUFFIX) for name in intensities),
         metadata={"read_from": "OpenFace CSV", **thresholds_metadata(thresholds)},
     )
     arrays: dict[str, pa.Array] = {

@@ -27,7 +27,7 @@ from mien.results.openface.openface_columns import (
 )
 from mien.results.tables import arrow_compute as pc
 from mien.results.tables.recording import source_runs
-from mien.results.tables.schema import column_numbers, presence_thresholds, table_metadata
+from mien.results.tables.schema import INTENSITY_SUFFIX, column_numbers, presence_thresholds, table_metadata
 from mien.results.tables.table_formats import write_batches
 
 _MEANINGS = MappingProxyType(
@@ -38,8 +38,9 @@ _MEANINGS = MappingProxyType(
         "timestamp": "seconds by the file's own timestamps, not frame / fps",
         "confidence": "of the face detector; 0 in frames without a face",
         "success": "1 where there is a face",
-        "AUxx_r": "probability of the action unit stretched to 0 to 5: 0 to 0, its threshold to 1, 1 to 5. It grows "
-        "with the probability and is no calibrated intensity: compare it within mien's files only",
+        "AUxx_r": "intensity from 0 to 5 of the units in intensities; of others the probability stretched to 0 to 5: "
+        "0 to 0, its threshold to 1, 1 to 5. It grows with the probability and is no calibrated intensity: compare it "
+        "within mien's files only",
         "AUxx_c": "1 where the probability reaches the action unit's threshold",
         "pose_Rx, pose_Ry, pose_Rz": "radians, R = Rx Ry Rz: + lowers the nose, + turns it to the image's left, "
         "+ tilts the crown to the image's right",
@@ -214,6 +215,7 @@ class _OpenFaceFile:
             "bundle": {key: facts.get(f"bundle_{key}") for key in ("name", "sha256")},
             "columns": dict(_MEANINGS),
             "action_unit_thresholds": dict(thresholds),
+            "intensities": [name for name in thresholds if f"{name}{INTENSITY_SUFFIX}" in self._schema.names],
             "empty": [name for name in header if name not in filled],
             "not_in_this_format": _NOT_IN_THIS_FORMAT,
         }
@@ -242,7 +244,9 @@ def _derived(table: pa.Table, thresholds: Mapping[str, float]) -> dict[str, pa.A
     columns: dict[str, pa.Array] = {}
     for name, threshold in thresholds.items():
         probability = column_numbers(table[name])
-        columns[f"{name}_r"] = pa.array(to_intensity(probability, threshold), from_pandas=True)
+        own = f"{name}{INTENSITY_SUFFIX}"
+        intensity = column_numbers(table[own]) if own in table.schema.names else to_intensity(probability, threshold)
+        columns[f"{name}_r"] = pa.array(intensity, from_pandas=True)
         if f"{name}_c" not in table.schema.names:
             # Only what is NaN is null: a comparison with NaN would say "absent".
             columns[f"{name}_c"] = pa.array((probability >= threshold).astype(np.int64), mask=np.isnan(probability))

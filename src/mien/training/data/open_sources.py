@@ -17,6 +17,7 @@ from mien.datasets import (
     load_ferplus,
     load_landmark_faces,
     load_lfw,
+    load_rendered_faces,
     load_traits,
     picture_file,
 )
@@ -129,6 +130,45 @@ def load_fairface_traits(source: SourceSettings, folder: Path, recipe: Recipe) -
         targets[name] = np.eye(len(known), dtype=np.float32)[column]
     record = replace(found.records[0], role="age, gender and race", weak=(), origins=())
     return replace(found, targets=targets, labels=labels, records=(record,))
+
+
+RENDERED = SourceRecord(
+    title="Rendered faces (mien synthesize)",
+    role="exact action units and intensities",
+    licence="CC0 shapes of MakeHuman",
+    terms="licence",
+    weak=(
+        WeakLabels(
+            task="action_unit_intensity",
+            sentence="Intensities of action units were learned from rendered faces alone; on real faces no FACS coder "
+            "has checked them.",
+        ),
+    ),
+)
+"""Rendered faces, whose labels are exact and whose pictures are not photos."""
+
+
+def load_rendered(source: SourceSettings, folder: Path, recipe: Recipe) -> TrainingSet:
+    """Rendered faces of ``"train"``, ``"valid"`` or ``"test"`` persons: action units, intensities, expressions."""
+    _check(source, recipe, ("train", "valid", "test"))
+    found = load_rendered_faces(folder, source.split)
+    return TrainingSet(
+        groups=tuple(f"rendered person {number}" for number in found.identity),
+        inputs=TrainingImages.of(found.names, found.images, recipe.model.colour),
+        targets={
+            "expression": found.expression,
+            "action_units": found.presence,
+            "action_unit_intensity": found.intensity,
+        },
+        labels={
+            "expression": EXPRESSIONS,
+            "action_units": found.action_unit_labels,
+            "action_unit_intensity": found.action_unit_labels,
+        },
+        keypoints=keypoints_of(found.landmarks).astype(np.float32),
+        primary=np.ones(len(found), dtype=bool),
+        records=(_with_split(RENDERED, source.split),),
+    )
 
 
 # Source -> name of its set among the landmark faces, and its record.

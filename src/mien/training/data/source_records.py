@@ -51,6 +51,8 @@ class SourceRecord:
         origins: Models and data sets that its labels rest on.
         protocols: Names in `mien.evaluation.PROTOCOLS` that evaluate on held-out data of this kind.
         epoch_share: Share in [0, 1] of its rows that an epoch draws.
+        source: Name of the source in the recipe.
+        own_statistics: Whether batch normalisation keeps its rows apart, see `SourceSettings.statistics`.
     """
 
     title: str
@@ -61,3 +63,5 @@ class SourceRecord:
     origins: tuple[LabelOrigin, ...] = ()
     protocols: tuple[str, ...] = ()
     epoch_share: float = 1.0
+    source: str = ""
+    own_statistics: bool = False

@@ -65,6 +65,11 @@ SOURCES = Registry(
             "load_fairface_traits",
             "age, gender and race of FairFace's faces: a pretext for start weights, of which no bundle comes",
         ),
+        _open_set(
+            "rendered",
+            "load_rendered",
+            "rendered faces of `mien synthesize`: exact action units and their intensities, expressions",
+        ),
         Source(
             name="vectors",
             target="mien.training.data.feature_sources:load_vectors",
@@ -174,7 +179,15 @@ def load_source(source: SourceSettings, data: Path, recipe: Recipe) -> TrainingS
     return replace(
         found,
         primary=found.primary & source.primary,
-        records=tuple(replace(record, epoch_share=source.epoch_share) for record in records),
+        records=tuple(
+            replace(
+                record,
+                epoch_share=source.epoch_share,
+                source=source.name,
+                own_statistics=source.statistics == "own",
+            )
+            for record in records
+        ),
     )
 
 

@@ -19,6 +19,8 @@ Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 Rows = npt.NDArray[np.intp]
 
+_UNITED = frozenset({"action_units", "action_unit_intensity"})
+
 Inputs = ImageSequence | Vectors
 """Images, or (N, D) feature vectors (which may be memory-mapped)."""
 
@@ -73,6 +75,13 @@ class TrainingSet:
         known: Bools = np.asarray((~np.isnan(self.targets[task])).any(axis=1))
         return known
 
+    @property
+    def domains(self) -> Rows:
+        """(N,) domain of each row for batch normalisation: 0 where statistics are shared, else one of its source."""
+        own = [record.own_statistics for record in self.records] or [False]
+        numbers = np.where(own, np.cumsum(own), 0).astype(np.intp)
+        return numbers[self.record]
+
     def take(self, rows: npt.ArrayLike) -> TrainingSet:
         """The chosen rows (a boolean mask or indices), in that order."""
         chosen = np.arange(len(self))[np.asarray(rows)]
@@ -126,7 +135,7 @@ def _take_inputs(inputs: Inputs, rows: Rows) -> Inputs:
 
 
 def join_sets(parts: Sequence[TrainingSet]) -> TrainingSet:
-    """The rows of several sets, in order. A task that a set lacks is unknown there.
+    """The rows of several sets, in order. A task, or an action unit, that a set lacks is unknown there.
 
     Raises:
         ConfigError: Two sets name the labels of a task differently.
@@ -136,16 +145,9 @@ def join_sets(parts: Sequence[TrainingSet]) -> TrainingSet:
         raise DatasetError("there is no set to train on")
     if len(parts) == 1:
         return parts[0]
-    labels: dict[str, tuple[str, ...]] = {}
-    for part in parts:
-        for task, names in part.labels.items():
-            if labels.setdefault(task, names) != names:
-                raise ConfigError(f"sets to join name {task} differently: {labels[task]} and {names}")
+    labels = _joined_labels(parts)
     targets = {
-        task: np.concatenate(
-            [part.targets.get(task, np.full((len(part), len(names)), np.nan, np.float32)) for part in parts]
-        )
-        for task, names in labels.items()
+        task: np.concatenate([_with_labels(part, task, names) for part in parts]) for task, names in labels.items()
     }
     records = tuple(dict.fromkeys(record for part in parts for record in part.records))
     return TrainingSet(
@@ -158,6 +160,27 @@ def join_sets(parts: Sequence[TrainingSet]) -> TrainingSet:
         records=records,
         record=np.concatenate([_joined_record(part, records) for part in parts]),
     )
+
+
+def _joined_labels(parts: Sequence[TrainingSet]) -> dict[str, tuple[str, ...]]:
+    """Task -> names; those of action units, which are independent of each other, are united."""
+    labels: dict[str, tuple[str, ...]] = {}
+    for part in parts:
+        for task, names in part.labels.items():
+            known = labels.setdefault(task, names)
+            if known != names:
+                if task not in _UNITED:
+                    raise ConfigError(f"sets to join name {task} differently: {known} and {names}")
+                labels[task] = tuple(sorted({*known, *names}))
+    return labels
+
+
+def _with_labels(part: TrainingSet, task: str, names: tuple[str, ...]) -> Floats:
+    """(N, L) targets of a task in the columns of the joined sets, NaN where the set lacks the task or a column."""
+    values = np.full((len(part), len(names)), np.nan, np.float32)
+    own = part.labels.get(task, ())
+    values[:, [names.index(name) for name in own]] = part.targets[task] if own else values[:, :0]
+    return values
 
 
 def _joined_record(part: TrainingSet, records: tuple[SourceRecord, ...]) -> Rows:

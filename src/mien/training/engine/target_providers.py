@@ -32,11 +32,13 @@ from mien.training.losses.coupling import co_annotate, relation
 from mien.training.models.network import AffectNetwork
 from mien.training.recipes.recipe import Recipe
 from mien.training.recipes.target_settings import (
+    AbsentUnitsSettings,
     AuxiliaryRowsSettings,
     CoAnnotationSettings,
     PseudoLabelSettings,
     SelfDistillationSettings,
     TeacherSettings,
+    UnknownLabelsSettings,
 )
 
 logger = logging.getLogger(__name__)
@@ -62,6 +64,8 @@ class AuxiliaryRows(TargetProvider):
         """``n`` auxiliary rows, then ``n_labelled`` of those with a label, or all where there are fewer."""
         settings = self._settings
         auxiliary = np.flatnonzero(~samples.primary)
+        if settings.sources:
+            auxiliary = auxiliary[_of_sources(samples, settings.sources)[auxiliary]]
         drawn = rng.choice(auxiliary, min(settings.n, len(auxiliary)), replace=False)
         if not settings.n_labelled:
             return drawn
@@ -170,6 +174,74 @@ class CoAnnotation(TargetProvider):
         return {**targets, "expression": expression, "action_units": units}
 
 
+class UnknownLabels(TargetProvider):
+    """Makes labels of some sources unknown."""
+
+    def __init__(self, settings: UnknownLabelsSettings) -> None:
+        self._settings = settings
+
+    def targets(self, targets: StageTargets, context: StageContext) -> StageTargets:
+        """The targets without these labels.
+
+        Raises:
+            ConfigError: The task, a label or a source is not in the data.
+        """
+        settings, samples = self._settings, context.samples
+        if settings.task not in targets:
+            raise ConfigError(f"unknown_labels: there is no head for {settings.task!r}, only for {sorted(targets)}")
+        names = samples.labels[settings.task]
+        strange = sorted(set(settings.labels) - set(names))
+        if strange:
+            raise ConfigError(f"unknown_labels: {settings.task} has no {strange}; it has {list(names)}")
+        rows = _of_sources(samples, settings.sources) if settings.sources else samples.domains == 0
+        if settings.share < 1:
+            places = [int.from_bytes(hashlib.sha256(group.encode()).digest()[:6], "big") for group in samples.groups]
+            rows = rows & (np.array(places) < settings.share * 2**48)
+        columns = np.array([names.index(name) for name in settings.labels or names])
+        left = targets[settings.task].copy()
+        left[np.ix_(np.flatnonzero(rows), columns)] = np.nan
+        return {**targets, settings.task: left}
+
+
+class AbsentUnits(TargetProvider):
+    """Makes action units absent, with an intensity of 0, on faces with enough votes for neutral."""
+
+    def __init__(self, settings: AbsentUnitsSettings) -> None:
+        self._settings = settings
+
+    def targets(self, targets: StageTargets, context: StageContext) -> StageTargets:
+        """The targets with zeros on neutral faces; rows with statistics of their own keep theirs.
+
+        Raises:
+            ConfigError: The data have no expressions, or a unit has no head.
+        """
+        settings, samples = self._settings, context.samples
+        if "expression" not in samples.targets:
+            raise ConfigError("absent_units needs votes for expressions; the data have none")
+        share = samples.targets["expression"][:, samples.labels["expression"].index("neutral")]
+        rows = np.flatnonzero((np.nan_to_num(share) >= settings.min_share) & (samples.domains == 0))
+        changed = dict(targets)
+        for task in ("action_units", "action_unit_intensity"):
+            if task in targets:
+                changed[task] = targets[task].copy()
+                changed[task][np.ix_(rows, columns_by_name(samples.labels[task], settings.labels))] = 0.0
+        return changed
+
+
+def _of_sources(samples: TrainingSet, sources: tuple[str, ...]) -> npt.NDArray[np.bool_]:
+    """(N,) rows of these sources.
+
+    Raises:
+        ConfigError: A source is not in the data.
+    """
+    known = [record.source for record in samples.records]
+    missing = sorted(set(sources) - set(known))
+    if missing:
+        raise ConfigError(f"the recipe reads no sources {missing}; it reads {known}")
+    chosen: npt.NDArray[np.bool_] = np.array([name in sources for name in known], dtype=bool)[samples.record]
+    return chosen
+
+
 def load_network(path: Path) -> tuple[AffectNetwork, Recipe, dict[str, tuple[str, ...]]]:
     """The network of a checkpoint in evaluation mode, its recipe, and its labels.
 
@@ -207,7 +279,11 @@ def _with_predictions(
     settings: PseudoLabelSettings | SelfDistillationSettings,
     context: StageContext,
 ) -> StageTargets:
-    """The targets of some rows blended with the network's predictions, which are kept in a file."""
+    """The targets of some rows blended with the network's predictions, which are kept in a file.
+
+    Rows with statistics of their own get none: the network is not trained to be used on such pictures.
+    """
+    rows = rows[context.samples.domains[rows] == 0]
     path = context.folder / f"{settings.name}-{context.stage}.npz"
     if not path.is_file():
         tasks = [task for task in settings.tasks if task in context.network.tasks]

@@ -121,6 +121,17 @@ TARGETS = Registry(
             summary="expressions and action units that imply each other where one is unknown",
             card="Some unknown expressions and action units were inferred from each other.",
         ),
+        TargetRecord(
+            name="unknown_labels",
+            target=f"{_HERE}:UnknownLabels",
+            summary="labels of some sources that are not trained on",
+        ),
+        TargetRecord(
+            name="absent_units",
+            target=f"{_HERE}:AbsentUnits",
+            summary="action units that are absent on faces that raters call neutral",
+            card="Some action units were trained as absent on faces that raters call neutral.",
+        ),
     ),
 )
 """Name -> `TargetRecord`."""

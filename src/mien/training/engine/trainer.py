@@ -8,8 +8,8 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -157,10 +157,10 @@ class Trainer:
 
     def losses(self, module: nn.Module, batch: Batch, stage: StageSettings) -> dict[str, Tensor]:
         """Weighted terms of the loss of one batch; their sum is minimised."""
-        outputs = dict(zip(self.recipe.tasks, module(batch.inputs.to(self.fabric.device)), strict=False))
+        outputs, order = _forward(module, batch, self.recipe.tasks, self.fabric.device)
         terms = {}
         for task in stage.tasks or self.recipe.tasks:
-            target = batch.targets[task].to(self.fabric.device)
+            target = batch.targets[task][order].to(self.fabric.device)
             terms[task] = self._weights[task] * self._losses[task](outputs[task], target)
             if self.recipe.heads[task].l2:
                 terms[f"{task} L2"] = kernel_penalty(self.network.get_submodule(task), self.recipe.heads[task])
@@ -350,6 +350,41 @@ class _Loop:
             sums[name] = sums.get(name, 0.0) + float(value.detach())
         if not all(math.isfinite(value) for value in sums.values()):
             raise MienError(f"the loss is not finite at step {batch.step} of epoch {epoch + 1}: {sums}")
+
+
+def _forward(
+    module: nn.Module, batch: Batch, tasks: tuple[str, ...], device: torch.device
+) -> tuple[dict[str, Tensor], Tensor]:
+    """Task -> (B, L) outputs, the rows sorted by domain, and that order (B,).
+
+    Each domain has a pass of its own. Running statistics of batch normalisation see domain 0 alone; a domain with a
+    single row is normalised by them, since one row has no statistics.
+    """
+    order = torch.argsort(batch.domains, stable=True)
+    parts: list[tuple[Tensor, ...]] = []
+    for domain in torch.unique(batch.domains).tolist():
+        inputs = batch.inputs[batch.domains == domain].to(device)
+        if domain == 0:
+            parts.append(module(inputs))
+        else:
+            with _kept_statistics(module, use_running=len(inputs) < 2):
+                parts.append(module(inputs))
+    return {task: torch.cat([part[column] for part in parts]) for column, task in enumerate(tasks)}, order
+
+
+@contextmanager
+def _kept_statistics(module: nn.Module, *, use_running: bool) -> Iterator[None]:
+    """Batch normalisation leaves its running statistics unchanged, and uses them where asked to."""
+    norms = [layer for layer in module.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
+    before = [(layer.momentum, layer.training) for layer in norms]
+    for layer in norms:
+        layer.momentum = 0.0
+        layer.training = layer.training and not use_running
+    try:
+        yield
+    finally:
+        for layer, (momentum, training) in zip(norms, before, strict=True):
+            layer.momentum, layer.training = momentum, training
 
 
 def _used(samples: TrainingSet, recipe: Recipe) -> dict[str, Floats]:

@@ -45,6 +45,7 @@ GRAPH_INPUT, _FEATURES = "crops", "features"
 MAX_PARITY_GAP = 1e-4
 OPSET = 18
 _MIN_CALIBRATION_ROWS = 50  # fewer would fit noise
+_NEUTRAL_SHARE = 0.8
 
 
 _OUTPUT_NAMES = {
@@ -64,6 +65,7 @@ _MEANINGS: dict[str, tuple[Activation, float, float, str]] = {
     "expression": ("softmax", 0.0, 1.0, "probability that most raters would choose this expression"),
     "valence_arousal": ("identity", -1.0, 1.0, "mean rating on a scale from -1 to 1"),
     "action_units": ("sigmoid", 0.0, 1.0, "probability that the action is visible"),
+    "action_unit_intensity": ("identity", 0.0, 5.0, "FACS intensity from 0 (absent) to 5 (maximum)"),
     "landmarks": ("identity", -1.0, 2.0, "fraction of the crop's side"),
     "pose": ("identity", -3.1416, 3.1416, "radians, as seen in the crop"),
     "eyes": ("sigmoid", 0.0, 1.0, "1 is wide open, 0 closed"),
@@ -205,6 +207,40 @@ def fit_thresholds(probabilities: Float32, targets: Float32) -> tuple[float, ...
     return tuple(thresholds)
 
 
+def neutral_thresholds(probabilities: Float32, settings: CalibrationSettings) -> tuple[float, ...]:
+    """Threshold of each action unit that the given share of neutral faces reaches, but at least the lowest one.
+
+    Args:
+        probabilities: (N, A) probabilities of neutral faces.
+        settings: Share of false alarms, and the lowest threshold.
+
+    Raises:
+        ConfigError: There are fewer than 50 neutral faces.
+
+    Examples:
+        >>> probabilities = np.linspace(0, 1, 101, dtype=np.float32)[:, None]
+        >>> neutral_thresholds(probabilities, CalibrationSettings(false_alarms=0.1))
+        (0.905,)
+    """
+    if len(probabilities) < _MIN_CALIBRATION_ROWS:
+        raise ConfigError(
+            f"[calibration] false_alarms needs {_MIN_CALIBRATION_ROWS} held-out neutral faces, got {len(probabilities)}"
+        )
+    n_above = int(settings.false_alarms * len(probabilities))
+    ordered = np.sort(probabilities.astype(np.float64), axis=0)[::-1]
+    between = (ordered[n_above - 1] + ordered[n_above]) / 2 if n_above else ordered[0] + 1e-4
+    return tuple(round(float(min(max(value, settings.lowest_threshold), 1.0)), 4) for value in between)
+
+
+def _neutral(spec: ModelSpec, targets: Mapping[str, Float32]) -> npt.NDArray[np.bool_]:
+    """(N,) faces with at least 0.8 of the votes for neutral."""
+    task = spec.task("expression")
+    if task is None or "expression" not in targets:
+        raise ConfigError("[calibration] false_alarms needs an expression head and held-out expressions")
+    shares = targets["expression"][:, task.labels.index("neutral")]
+    return np.asarray(np.nan_to_num(shares) >= _NEUTRAL_SHARE)
+
+
 def describe(recipe: Recipe, version: str, graph: bytes, labels: Mapping[str, tuple[str, ...]]) -> ModelSpec:
     """Create the spec of an exported network of pixels, before calibration and evaluation.
 
@@ -277,7 +313,12 @@ def calibrate(
         if task.task == "action_units":
             task = dataclasses.replace(task, inferred=tuple(unit for unit in inferred if unit in task.labels))
             if settings.thresholds and truth is not None and len(truth) >= _MIN_CALIBRATION_ROWS:
-                task = dataclasses.replace(task, thresholds=fit_thresholds(activate(raw, task), truth))
+                probabilities = activate(raw, task)
+                if settings.false_alarms:
+                    found = neutral_thresholds(probabilities[_neutral(spec, targets)], settings)
+                else:
+                    found = fit_thresholds(probabilities, truth)
+                task = dataclasses.replace(task, thresholds=found)
                 logger.info("thresholds %s", dict(zip(task.labels, task.thresholds, strict=True)))
         tasks.append(task)
     return dataclasses.replace(spec, tasks=tuple(tasks))

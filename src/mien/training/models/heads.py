@@ -50,7 +50,7 @@ HEADS = Registry(
         Head(
             name="intensity",
             target=f"{_HERE}:intensity_head",
-            summary="linear, or mlp if `hidden` is given, followed by a sigmoid: intensities in [0, 1]",
+            summary="linear, or mlp if `hidden` is given, followed by a sigmoid: intensities from 0 to `unit`",
         ),
         Head(
             name="recurrent",
@@ -108,6 +108,19 @@ class BoundedLinear(nn.Linear):
         return torch.tanh(super().forward(features))
 
 
+class _ScaledSigmoid(nn.Module):
+    """A sigmoid times the highest value."""
+
+    def __init__(self, highest: float) -> None:
+        super().__init__()
+        self._highest = highest
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Map (N, L) to (0, highest)."""
+        bounded = torch.sigmoid(values)
+        return bounded if self._highest == 1 else bounded * self._highest
+
+
 def linear_head(n_inputs: int, n_outputs: int, settings: HeadSettings) -> nn.Module:
     """Create one dense layer."""
     if settings.hidden:
@@ -138,9 +151,9 @@ def bounded_head(n_inputs: int, n_outputs: int, settings: HeadSettings) -> nn.Mo
 
 
 def intensity_head(n_inputs: int, n_outputs: int, settings: HeadSettings) -> nn.Module:
-    """Create a head with outputs in [0, 1]."""
+    """Create a head with outputs in [0, ``unit``]."""
     head = mlp_head if settings.hidden else linear_head
-    return nn.Sequential(head(n_inputs, n_outputs, settings), nn.Sigmoid())
+    return nn.Sequential(head(n_inputs, n_outputs, settings), _ScaledSigmoid(settings.unit))
 
 
 def create_head(n_features: int, n_outputs: int, settings: HeadSettings, widths: dict[str, int]) -> nn.Module:

@@ -36,11 +36,11 @@ _WRAPPERS = ("module.", "backbone.", "model.")
 
 
 def load_start(network: AffectNetwork, recipe: Recipe, data: Path, crops: Callable[[], Crops]) -> None:
-    """Load the start weights of a recipe into the backbone of a network.
+    """Load the start weights of a recipe into the backbone of a network, and into the heads that it names.
 
     Args:
         network: Network of the recipe, changed in place.
-        recipe: Recipe, whose ``[model] start`` says what to load.
+        recipe: Recipe, whose ``[model] start`` and ``start_heads`` say what to load.
         data: Folder of the data sets, in which the files of named starts are.
         crops: Function that returns some crops (N, S, S, C) of the training set, for statistics that a start lacks.
 
@@ -48,6 +48,8 @@ def load_start(network: AffectNetwork, recipe: Recipe, data: Path, crops: Callab
         ConfigError: The weights do not exist or do not fit.
     """
     model = recipe.model
+    for task in model.start_heads:
+        _load_head(network, task, Path(model.start))
     if model.start == "scratch" or not network.has_pixels:
         return
     if model.start == "imagenet":
@@ -59,6 +61,17 @@ def load_start(network: AffectNetwork, recipe: Recipe, data: Path, crops: Callab
         load_trunk(network.backbone, read_trunk(path), model, pixels)
     else:
         _load_file(network.backbone, model)
+
+
+def _load_head(network: AffectNetwork, task: str, path: Path) -> None:
+    if task not in network.tasks or not path.is_file():
+        raise ConfigError(f"[model] start_heads: {task} needs a head, and a checkpoint as start; got {path}")
+    prefix = f"{task}."
+    weights = {key.removeprefix(prefix): v for key, v in load_result(path).items() if key.startswith(prefix)}
+    try:
+        network.get_submodule(task).load_state_dict(weights)
+    except RuntimeError as error:
+        raise ConfigError(f"{path} has another head for {task}: {error}") from error
 
 
 def _trunk_file(start: str, data: Path) -> Path:

@@ -36,6 +36,9 @@ class SourceSettings:
             covered faces, where a teacher's predictions are less accurate.
         only_with: What a row must have to be read: ``"expression"`` (AffectNet's "none" and "uncertain" have none) and
             ``"face_box"`` (else the whole picture would be trained on); empty for every row with any label.
+        statistics: ``"shared"`` by all such sources, or ``"own"``: batch normalisation sees the source's rows in a
+            pass of their own, whose statistics do not enter the running ones, so that the trained network has those of
+            the other sources. For rendered faces beside photos.
     """
 
     name: str
@@ -46,6 +49,7 @@ class SourceSettings:
     upscale: str = ""
     keypoints_only: bool = False
     only_with: tuple[str, ...] = ()
+    statistics: Literal["shared", "own"] = "shared"
 
     def __post_init__(self) -> None:
         check_choices(self)
@@ -122,6 +126,7 @@ class ModelSettings:
             path of a checkpoint of another recipe, of any torch file of tensors by name (a state dict), or of a file
             that `mien import start` wrote.
         start_names: Prefix of names in such a file -> prefix of the backbone's names; the first that fits counts.
+        start_heads: Tasks whose heads come from that checkpoint, too.
         input_px: Side of the input of the exported bundle.
         colour: ``"gray"`` or ``"rgb"``.
         mean: Numbers to subtract from pixels on the 0-to-255 scale, one or one per channel.
@@ -145,6 +150,7 @@ class ModelSettings:
     options: Mapping[str, Option] = field(default_factory=dict)
     start: str = "scratch"
     start_names: Mapping[str, str] = field(default_factory=dict)
+    start_heads: tuple[str, ...] = ()
     input_px: int = 112
     colour: Literal["gray", "rgb"] = "gray"
     mean: tuple[float, ...] = (127.5,)
@@ -226,7 +232,7 @@ class HeadSettings:
         hidden: Widths of the layers before the last, for kinds that have them.
         steps: Number of steps of a recurrent head's sequence, or of the action units that an attending head follows.
         unit: Factor of the outputs of kinds ``"scaled"`` and ``"offset"``, so that a step of the optimiser moves them
-            by a sensible amount.
+            by a sensible amount; highest value of kind ``"intensity"``.
         branches: Lengths of the sequences of a branches head, side by side in its input; empty for those of
             ``[[model.vectors]]``.
         branch_drop: Probability with which a branches head leaves a branch of a sample out in training.
@@ -347,11 +353,23 @@ class CalibrationSettings:
 
     Attributes:
         temperature: Whether expression logits get a temperature, so that confidence is the probability of being right.
-        thresholds: Whether action units get the thresholds of highest F1.
+        thresholds: Whether action units get thresholds.
+        false_alarms: Share of held-out neutral faces (at least 0.8 of the votes) on which a threshold may be reached;
+            0 for the thresholds of highest F1. For action units whose labels of real faces are not to be trusted.
+        lowest_threshold: Lowest threshold where ``false_alarms`` is given.
     """
 
     temperature: bool = True
     thresholds: bool = True
+    false_alarms: float = 0.0
+    lowest_threshold: float = 0.3
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.false_alarms < 1 or not 0 <= self.lowest_threshold <= 1:
+            raise ConfigError(
+                "false_alarms must be in [0, 1) and lowest_threshold in [0, 1], "
+                f"got {self.false_alarms} and {self.lowest_threshold}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,12 +17,14 @@ class AuxiliaryRowsSettings:
         n: Number of auxiliary rows per epoch, with or without a label of ``task``.
         n_labelled: Number of auxiliary rows per epoch that are drawn in addition among those with a label of ``task``.
         task: Task whose labels ``n_labelled`` is about.
+        sources: Names of the auxiliary sources that both numbers are about; empty for all.
         name: Name in the table of target providers.
     """
 
     n: int = 0
     n_labelled: int = 0
     task: str = "expression"
+    sources: tuple[str, ...] = ()
     name: Literal["auxiliary_rows"] = "auxiliary_rows"
 
     def __post_init__(self) -> None:
@@ -126,8 +128,61 @@ class CoAnnotationSettings:
         check_choices(self)
 
 
+@dataclass(frozen=True, kw_only=True)
+class UnknownLabelsSettings:
+    """Labels of some sources that are not trained on.
+
+    Attributes:
+        task: Task of the labels.
+        labels: Names of the labels; empty for the whole task.
+        sources: Names of the sources; empty for all but those with statistics of their own.
+        share: Share in (0, 1] of the rows, chosen by a hash of their group, that lose these labels.
+        name: Name in the table of target providers.
+    """
+
+    task: str
+    labels: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    share: float = 1.0
+    name: Literal["unknown_labels"] = "unknown_labels"
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+        if not 0 < self.share <= 1:
+            raise ConfigError(f"share must be in (0, 1], got {self.share}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AbsentUnitsSettings:
+    """Action units that count as absent on faces that raters call neutral.
+
+    Without them, rendered persons, whose brows and lips vary less than those of real ones, teach that low brows are
+    knit ones.
+
+    Attributes:
+        labels: Names of the action units.
+        min_share: Share in (0, 1] of the votes for neutral from which a face counts.
+        name: Name in the table of target providers.
+    """
+
+    labels: tuple[str, ...]
+    min_share: float = 0.8
+    name: Literal["absent_units"] = "absent_units"
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+        if not self.labels or not 0 < self.min_share <= 1:
+            raise ConfigError(f"labels and a min_share in (0, 1] are needed, got {self.labels} and {self.min_share}")
+
+
 TargetSettings: TypeAlias = (
-    AuxiliaryRowsSettings | PseudoLabelSettings | SelfDistillationSettings | TeacherSettings | CoAnnotationSettings
+    AuxiliaryRowsSettings
+    | PseudoLabelSettings
+    | SelfDistillationSettings
+    | TeacherSettings
+    | CoAnnotationSettings
+    | UnknownLabelsSettings
+    | AbsentUnitsSettings
 )
 """Settings of one target provider; ``name`` says of which."""
 

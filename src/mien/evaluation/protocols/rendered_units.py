@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Protocol of action units on rendered faces of persons that no recipe trains on, whose intensities are exact."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from mien.affect import Analyzer
+from mien.core import Bools, Float64, Image, Indices, MetricValue
+from mien.datasets import RenderedFaces, load_rendered_faces
+from mien.evaluation.evaluation_report import Report, bootstrap_group_metric
+from mien.evaluation.face_crops import bundle_report, group_codes
+from mien.faces import align_faces, keypoints_of
+from mien.media import decode_image
+from mien.metrics import concordant_pairs
+
+_PRESENT = 2.0
+_FEWEST = 20
+
+_Statistic = Callable[[Float64], Float64]
+"""Function of weights (R, N) of the faces that returns R values."""
+
+
+def evaluate_au_rendered(subject: Analyzer, data: Path, split: str = "test") -> Report:
+    """Action units on rendered faces that ``mien synthesize`` wrote, of persons that no recipe trains on.
+
+    Faces are aligned by their exact keypoints. Present is an intensity of 2 or more of 5. Per unit: AUC of its
+    probability, and where the bundle gives intensities their AUC and their mean absolute error (0 to 5); then the
+    means over the units. Intervals draw whole persons. Units that fewer than 20 faces show or lack are left out.
+    """
+    samples = load_rendered_faces(data, split)
+    faces = subject.crops(_aligned(samples, subject), aligned=True)
+    groups = group_codes(samples.identity)
+    statistics: dict[str, dict[str, _Statistic]] = {"AUC": {}, "intensity AUC": {}, "intensity error": {}}
+    dropped = {}
+    for column, label in enumerate(samples.action_unit_labels):
+        truth = samples.intensity[:, column].astype(np.float64)
+        present = truth >= _PRESENT
+        if label not in faces.action_unit_labels or min(present.sum(), (~present).sum()) < _FEWEST:
+            dropped[f"{label} is not predicted or too rare"] = int(present.sum())
+            continue
+        own = faces.action_unit_labels.index(label)
+        statistics["AUC"][label] = partial(_auc, present, faces.action_units[:, own].astype(np.float64))
+        intensity = faces.action_unit_intensity[:, own].astype(np.float64)
+        if np.isfinite(intensity).all():
+            statistics["intensity AUC"][label] = partial(_auc, present, intensity)
+            statistics["intensity error"][label] = partial(_weighted_mean, np.abs(intensity - truth))
+    metrics: list[MetricValue] = []
+    for name, units in statistics.items():
+        metrics += [_metric(f"{name} {label}", (statistic,), groups) for label, statistic in units.items()]
+        if units:
+            metrics.append(_metric(f"mean {name}, {len(units)} units", tuple(units.values()), groups))
+    return bundle_report("au-rendered", f"rendered faces, {split}", subject, len(samples), dropped, metrics)
+
+
+def _aligned(samples: RenderedFaces, analyzer: Analyzer) -> list[Image]:
+    """Crops (S, S, 3) by the exact keypoints."""
+    spec = analyzer.spec
+    crops = []
+    for name, data, landmarks in zip(samples.names, samples.images, samples.landmarks, strict=True):
+        image = decode_image(data, name=name)
+        place = keypoints_of(landmarks.astype(np.float64) * image.shape[1::-1] - 0.5)
+        crops.append(align_faces(image, place[None], spec.crop.template, spec.input.size_px)[0])
+    return crops
+
+
+def _metric(name: str, statistics: tuple[_Statistic, ...], groups: Indices) -> MetricValue:
+    """The mean of statistics of all faces, its interval by drawing persons."""
+
+    def of_persons(weights: Float64) -> Float64:
+        return np.asarray(np.mean([statistic(weights[:, groups]) for statistic in statistics], axis=0))
+
+    return bootstrap_group_metric(name, len(groups), of_persons, int(groups.max()) + 1)
+
+
+def _auc(present: Bools, values: Float64, weights: Float64) -> Float64:
+    concordant, pairs = concordant_pairs(present, values, weights)
+    return np.asarray(np.divide(concordant, pairs, out=np.full(len(weights), np.nan), where=pairs > 0))
+
+
+def _weighted_mean(values: Float64, weights: Float64) -> Float64:
+    return np.asarray(weights @ values / weights.sum(axis=1))
