@@ -18,7 +18,7 @@ from mien.evaluation.challenge.submissions import Submission, validate_submissio
 from mien.evaluation.evaluate import evaluate
 from mien.evaluation.evaluation_report import Report, bootstrap_group_metric, bootstrap_metric
 from mien.evaluation.predictors import BundleOnCrops, PredictionFile, Predictor
-from mien.evaluation.protocols.au_teacher import implied_by_expression
+from mien.evaluation.protocols.action_units.au_teacher import implied_by_expression
 from mien.evaluation.protocols.registry import PROTOCOLS, Protocol
 from mien.evaluation.subjects import create_predictor
 from mien.evaluation.tuning import (

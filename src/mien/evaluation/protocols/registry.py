@@ -90,20 +90,20 @@ PROTOCOLS = Registry(
         ),
         Protocol(
             name="au-teacher",
-            target="mien.evaluation.protocols.au_teacher:evaluate_au_teacher",
+            target="mien.evaluation.protocols.action_units.au_teacher:evaluate_au_teacher",
             summary="Action units against the landmark teacher, within one expression too",
             split="test",
             splits=("train", "test"),
         ),
         Protocol(
             name="au-ranks",
-            target="mien.evaluation.protocols.unit_ranks:evaluate_au_ranks",
+            target="mien.evaluation.protocols.action_units.unit_ranks:evaluate_au_ranks",
             summary="Action units on FER+: expressions against neutral, false alarms, ranks of the landmarks' geometry",
             splits=("train", "valid"),
         ),
         Protocol(
             name="au-rendered",
-            target="mien.evaluation.protocols.rendered_units:evaluate_au_rendered",
+            target="mien.evaluation.protocols.action_units.rendered_units:evaluate_au_rendered",
             summary="Action units and intensities on rendered faces of held-out persons, whose labels are exact",
             split="test",
             splits=("train", "valid", "test"),

@@ -13,7 +13,7 @@ import pytest
 
 from mien.core import EXPRESSIONS, Faces
 from mien.datasets import VOTES
-from mien.evaluation.protocols.unit_ranks import evaluate_au_ranks
+from mien.evaluation.protocols.action_units.unit_ranks import evaluate_au_ranks
 from tests.helpers.open_face_sets import FlatFaceAnalyzer, flat_face, metrics_by_name, template_landmarks, write_teacher
 
 _N = 120

@@ -10,7 +10,7 @@ import pytest
 
 from mien.core import EXPRESSIONS, Faces
 from mien.datasets import load_rendered_faces
-from mien.evaluation.protocols.rendered_units import evaluate_au_rendered
+from mien.evaluation.protocols.action_units.rendered_units import evaluate_au_rendered
 from tests.helpers.open_face_sets import FlatFaceAnalyzer, metrics_by_name
 from tests.helpers.rendered_sets import write_rendered
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mien.evaluation import implied_by_expression
-from mien.evaluation.protocols.au_teacher import ExpressionBaseline, evaluate_au_teacher
+from mien.evaluation.protocols.action_units.au_teacher import ExpressionBaseline, evaluate_au_teacher
 from tests.helpers.open_face_sets import FlatFaceAnalyzer, metrics_by_name
 
 
