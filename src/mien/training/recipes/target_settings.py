@@ -156,8 +156,8 @@ class UnknownLabelsSettings:
 class AbsentUnitsSettings:
     """Action units that count as absent on faces that raters call neutral.
 
-    Without them, rendered persons, whose brows and lips vary less than those of real ones, teach that low brows are
-    knit ones.
+    Brows and lips of rendered persons vary less than those of real ones: a network that is trained on them alone takes
+    low brows for knit ones.
 
     Attributes:
         labels: Names of the action units.
