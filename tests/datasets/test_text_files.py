@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mien.datasets import AnnotationError, majority, plurality
+from mien.datasets import AnnotationError
 from mien.datasets.text_files import Document, Field, load_document, read_named, read_rows
 
 NUMBER = st.floats(allow_nan=False, allow_infinity=False).flatmap(
@@ -106,17 +106,3 @@ def test_documents_are_the_same_whatever_ends_their_lines(content: bytes, tmp_pa
 def test_a_folder_is_no_document(tmp_path: Path) -> None:
     with pytest.raises(AnnotationError, match="cannot be read"):
         load_document(tmp_path)
-
-
-def test_the_expression_with_most_votes_wins_and_other_columns_are_unknown() -> None:
-    votes = np.array([[3, 3, 0, 0, 0, 0, 0, 0, 0, 4], [0, 4, 4, 2, 0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0, 0, 10, 0, 0]])
-    assert plurality(votes).tolist() == [-1, 1, 7]
-
-
-def test_a_majority_is_more_than_half_of_what_single_votes_leave() -> None:
-    votes = np.zeros((4, 10), np.int64)
-    votes[0, [0, 1, 2]] = 6, 3, 1  # 6 of 9
-    votes[1, [0, 1]] = 5, 5
-    votes[2, [0, 1, 2, 3]] = 4, 2, 2, 2  # 4 of 10
-    votes[3, [8, 0]] = 7, 3
-    assert majority(votes).tolist() == [0, -1, -1, -1]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     )
     from mien.datasets.frame_samples import FrameSamples
     from mien.datasets.image_samples import ImageSamples
+    from mien.datasets.label_columns import majority, plurality
     from mien.datasets.open_sets.face_parquet import (
         VOTES,
         Pictures,
@@ -69,7 +70,7 @@ if TYPE_CHECKING:
     from mien.datasets.readers.lsd import load_lsd
     from mien.datasets.readers.rafdb import load_rafdb
     from mien.datasets.samples import UNKNOWN, ClipSamples, FaceSamples, LandmarkFaces, concatenate, some_names
-    from mien.datasets.text_files import Document, Field, Table, load_document, majority, plurality, read_rows
+    from mien.datasets.text_files import Document, Field, Table, load_document, read_rows
     from mien.datasets.track_files import frame_columns, load_frame_list, load_name_list, locate_frames
 
 __all__ = [
@@ -241,13 +242,12 @@ _LAZY = MappingProxyType(
             "concatenate",
             "some_names",
         ),
+        "label_columns": ("majority", "plurality"),
         "text_files": (
             "Document",
             "Field",
             "Table",
             "load_document",
-            "majority",
-            "plurality",
             "read_rows",
         ),
         "track_files": (

@@ -12,13 +12,11 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
-from mien.core import DIMENSIONS, EXPRESSIONS, Bools, DatasetError, Float32, Float64, Indices, Int64
-from mien.datasets.samples import UNKNOWN
+from mien.core import Bools, DatasetError, Float64, Indices, Int64
 
 
 class AnnotationError(DatasetError):
@@ -476,58 +474,3 @@ def _number(text: str, *, blank: bool) -> float | None:
 def _shape(fields: Sequence[Field], delimiter: str) -> str:
     names = [field.name.partition("#")[0] for field in fields]
     return delimiter.join(names if len(names) <= 6 else [*names[:4], "...", names[-1]])
-
-
-def read_ratings(table: Table, *, not_rated: float) -> Float32:
-    """Columns ``valence`` and ``arousal`` as (N, 2); both are NaN in a row where either is ``not_rated``.
-
-    Raises:
-        AnnotationError: A value is neither in [-1, 1] nor ``not_rated``.
-    """
-    values = table.numbers(DIMENSIONS)
-    unrated = values == not_rated
-    for column, name in enumerate(DIMENSIONS):
-        outside = (np.abs(values[:, column]) > 1) & ~unrated[:, column]
-        table.refuse(outside, name, f"is neither in [-1, 1] nor {not_rated:g} (not rated)")
-    values[unrated.any(axis=1)] = np.nan
-    return values.astype(np.float32)
-
-
-def read_action_units(table: Table, labels: tuple[str, ...]) -> npt.NDArray[np.int8]:
-    """Columns of action units as (N, len(labels)) with the values 0, 1 and `UNKNOWN`.
-
-    Raises:
-        AnnotationError: A value is anything else.
-    """
-    return np.stack([table.classes(label, low=UNKNOWN, high=1) for label in labels], axis=1).astype(np.int8)
-
-
-def plurality(votes: Int64) -> npt.NDArray[np.int8]:
-    """Expression with most votes in each row, ties to the first; `UNKNOWN` where another column has most votes.
-
-    Args:
-        votes: (N, 8 or more) numbers of votes, the canonical expressions first.
-
-    Examples:
-        >>> plurality(np.array([[4, 5, 0, 0, 0, 0, 0, 0, 1], [1, 0, 0, 0, 0, 0, 0, 0, 9]])).tolist()
-        [1, -1]
-    """
-    top = votes.argmax(axis=1)
-    return np.where(top < len(EXPRESSIONS), top, UNKNOWN).astype(np.int8)
-
-
-def majority(votes: Int64) -> npt.NDArray[np.int8]:
-    """Expression of each row by the official FER+ rule, else `UNKNOWN`.
-
-    Single votes are dropped; the winner needs more than half of the rest.
-
-    Args:
-        votes: (N, 8 or more) numbers of votes, the canonical expressions first.
-
-    Examples:
-        >>> majority(np.array([[6, 3, 1, 0, 0, 0, 0, 0], [5, 5, 0, 0, 0, 0, 0, 0]])).tolist()
-        [0, -1]
-    """
-    kept = np.where(votes > 1, votes, 0)
-    clear = kept.max(axis=1) > 0.5 * kept.sum(axis=1)
-    return np.where(clear, plurality(kept), UNKNOWN).astype(np.int8)

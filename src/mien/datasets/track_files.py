@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from mien.core import Bools, Float64, Integers
 from mien.datasets.crop_folders import CropFolders, match_crops, subfolders
 from mien.datasets.frame_samples import FrameSamples
+from mien.datasets.label_columns import read_action_units, read_ratings
 from mien.datasets.samples import UNKNOWN
 from mien.datasets.text_files import (
     AnnotationError,
@@ -25,8 +26,6 @@ from mien.datasets.text_files import (
     OnProblem,
     Table,
     load_document,
-    read_action_units,
-    read_ratings,
     read_rows,
     split_line,
     text_files_in,

@@ -10,6 +10,7 @@ import numpy as np
 
 from mien.core import EXPRESSIONS
 from mien.datasets.image_samples import ImageSamples
+from mien.datasets.label_columns import plurality
 from mien.datasets.open_sets.face_parquet import (
     VOTES,
     load_emotions,
@@ -19,7 +20,6 @@ from mien.datasets.open_sets.face_parquet import (
     picture_file,
 )
 from mien.datasets.open_sets.face_sets import is_test_person
-from mien.datasets.text_files import plurality
 
 
 def load_open_ferplus(folder: str | Path, split: str) -> ImageSamples:

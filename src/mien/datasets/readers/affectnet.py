@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from mien.core import EXPRESSION_ORDERS, Float32
 from mien.datasets.crop_folders import find_file, find_folder
 from mien.datasets.image_samples import ImageSamples, match_images
+from mien.datasets.label_columns import read_ratings
 from mien.datasets.samples import UNKNOWN
 from mien.datasets.text_files import (
     AnnotationError,
@@ -23,7 +24,6 @@ from mien.datasets.text_files import (
     is_stray,
     load_document,
     read_named,
-    read_ratings,
     read_rows,
     refuse,
     split_line,

@@ -12,6 +12,7 @@ import numpy as np
 from mien.core import ACTION_UNITS_8, ACTION_UNITS_12, EXPRESSION_ORDERS
 from mien.datasets.crop_folders import find_crops, subfolders
 from mien.datasets.frame_samples import FrameSamples
+from mien.datasets.label_columns import read_action_units, read_ratings
 from mien.datasets.samples import UNKNOWN
 from mien.datasets.text_files import (
     AnnotationError,
@@ -19,8 +20,6 @@ from mien.datasets.text_files import (
     OnProblem,
     first_rows,
     load_document,
-    read_action_units,
-    read_ratings,
     read_rows,
     refuse,
     text_files_in,

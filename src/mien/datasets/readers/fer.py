@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 from mien.core import EXPRESSION_ORDERS, EXPRESSIONS
 from mien.datasets.crop_folders import find_file, find_folder
 from mien.datasets.image_samples import FER_SIZE_PX, ImageSamples, match_images
-from mien.datasets.text_files import AnnotationError, Field, Table, load_document, plurality, read_named
+from mien.datasets.label_columns import plurality
+from mien.datasets.text_files import AnnotationError, Field, Table, load_document, read_named
 
 _USAGES = {"train": "Training", "valid": "PublicTest", "test": "PrivateTest"}
 _VOTE_COLUMNS = (*EXPRESSIONS, "unknown", "NF")
