@@ -7,8 +7,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import settings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+# No limit of time for a case: on a busy machine it fails where nothing is wrong. In CI Hypothesis has a profile of its
+# own, without one as well.
+settings.register_profile("untimed", deadline=None)
+if "CI" not in os.environ:
+    settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -79,7 +79,7 @@ def test_the_fake_loses_the_workers_it_shall(jobs_for_tests: ModuleType, tmp_pat
 @pytest.mark.parametrize(
     ("engine", "workers", "message"),
     [
-        ("local", 0, "workers must be at least 1, got 0"),
+        ("local", 0, "workers must be from 1 to 1,024, got 0"),
         ("lokal", 1, "no engine is named 'lokal'; did you mean 'local'"),
         ("local=here", 1, "the engine local takes no address"),
         (object(), 1, "an engine has a method run"),

@@ -155,9 +155,9 @@ def test_ray_runs_fails_and_stops_items_as_other_engines_do(jobs_for_tests: Modu
 
 
 def test_at_least_one_worker() -> None:
-    with pytest.raises(ConfigError, match="workers must be at least 1, got 0"):
+    with pytest.raises(ConfigError, match="workers must be from 1 to 1,024, got 0"):
         RayEngine(workers=0)
-    with pytest.raises(ConfigError, match="workers must be at least 1, got 0"):
+    with pytest.raises(ConfigError, match="workers must be from 1 to 1,024, got 0"):
         create_engine("ray", workers=0)
 
 

@@ -6,12 +6,15 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from mien.jobs.signals import (
+    PendingInterrupts,
+    StopClock,
     blocked_interrupts,
     deferred_interrupts,
     ignore_interrupts,
@@ -117,3 +120,28 @@ def test_processes_started_in_the_block_do_not_see_interrupts() -> None:
     output, _ = process.communicate()
     assert output == "alive\n"
     assert process.returncode == 0
+
+
+def test_workers_have_less_time_after_each_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now_s)
+    interrupts = PendingInterrupts()
+    clock = StopClock(interrupts)
+    assert (clock.is_running, clock.is_over()) == (False, False)
+    interrupts.forward(1)
+    clock.start()
+    now_s = 129.0
+    assert (clock.is_running, clock.is_over()) == (True, False)
+    now_s = 131.0
+    assert clock.is_over()
+    now_s = 110.0
+    interrupts.forward(1)
+    assert not clock.is_over()
+    now_s = 114.0
+    assert not clock.is_over()
+    now_s = 116.0
+    assert clock.is_over()
+    now_s = 111.0
+    assert not clock.is_over()
+    interrupts.forward(1)
+    assert clock.is_over()

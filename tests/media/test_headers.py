@@ -157,6 +157,27 @@ def test_pictures_are_counted(kind: str, name: str, count: int) -> None:
     assert n_pictures(stream.getvalue()[:30], name) == 1
 
 
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_the_pictures_of_a_stereo_photo_are_counted(count: int) -> None:
+    pictures = [Image.new("RGB", (20, 10), (60 * number, 0, 0)) for number in range(count)]
+    stream = io.BytesIO()
+    pictures[0].save(stream, "MPO", save_all=True, append_images=pictures[1:])
+    assert n_pictures(stream.getvalue(), "JPEG") == count
+    for n_bytes in range(0, 200, 7):
+        assert n_pictures(stream.getvalue()[:n_bytes], "JPEG") in (1, count)
+
+
+def test_the_gain_map_of_an_hdr_photo_is_no_picture() -> None:
+    stream = io.BytesIO()
+    xmp = b'<rdf:Description xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/" hdrgm:Version="1.0"/>'
+    Image.new("RGB", (20, 10)).save(stream, "MPO", save_all=True, append_images=[Image.new("L", (20, 10))])
+    data = stream.getvalue()
+    at = data.index(b"\xff\xd8", 100)  # where the second picture begins
+    marked = data[: at + 2] + b"\xff\xfe" + (len(xmp) + 2).to_bytes(2, "big") + xmp + data[at + 2 :]
+    assert n_pictures(data, "JPEG") == 2
+    assert n_pictures(marked, "JPEG") == 1
+
+
 def test_an_avif_sequence_has_several_pictures() -> None:
     assert n_pictures(b"\0\0\0\x1cftypavis" + bytes(12), "AVIF") == 2
     assert n_pictures(b"\0\0\0\x1cftypavif" + bytes(12), "AVIF") == 1

@@ -140,6 +140,14 @@ def test_suffixes_are_disjoint_and_lower_case() -> None:
     assert all(suffix == suffix.lower() and suffix.startswith(".") for suffix in IMAGE_SUFFIXES | VIDEO_SUFFIXES)
 
 
+@pytest.mark.parametrize(
+    "name", ["a.apng", "a.jfif", "a.PBM", "a.avifs", "a.3g2", "a.m2v", "a.h265", "a.mxf", "a.heics"]
+)
+def test_a_folder_passes_over_no_known_ending(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"content")
+    assert [item.name for item in find_inputs([tmp_path])] == [str(tmp_path / name)]
+
+
 def test_real_folder(shared_data: Path) -> None:
     kinds = {item.kind for item in find_inputs([shared_data / "photos", shared_data / "video"])}
     assert kinds == {"image", "video"}

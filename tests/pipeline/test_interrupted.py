@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import pytest
 from mien.affect import Analyzer
 from mien.core import OutputError
 from mien.pipeline import Progress, analyze
-from mien.results import manifest_path, read_table
+from mien.results import TableWriter, manifest_path, read_table
 from mien.results.tables.spool import scan_spool
 from tests.helpers.face_clips import N_FRAMES, manifest, times_of, write_loop, write_photo
 
@@ -88,7 +89,10 @@ def test_ctrl_c_at_every_moment_of_the_finish_leaves_a_table_with_its_manifest(
     clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str, n_signals: int
 ) -> None:
     analyzer = Analyzer(threads=1)
-    monkeypatch.setattr(sys.modules["mien.pipeline.table_run"], "Analyzer", lambda *_, **__: analyzer)
+    run = sys.modules["mien.pipeline.table_run"]
+    monkeypatch.setattr(run, "Analyzer", lambda *_, **__: analyzer)
+    # A slow machine must not save rows before the finish.
+    monkeypatch.setattr(run, "TableWriter", partial(TableWriter, seconds_per_part=3600))
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     fsync, n_syncs = os.fsync, 0
 

@@ -135,9 +135,16 @@ def test_lsd_needs_its_six_expressions(tiny_recipe: SynthesisRecipe, tmp_path: P
         synthesize(tiny_recipe, tmp_path, n=2, form="lsd")
 
 
-@pytest.mark.parametrize(("n", "form"), [(0, "parquet"), (2, "csv")])
-def test_wrong_calls_are_errors(tiny_recipe: SynthesisRecipe, tmp_path: Path, n: int, form: str) -> None:
-    with pytest.raises(ConfigError, match="n must be at least 1"):
+@pytest.mark.parametrize(
+    ("n", "form", "message"),
+    [
+        (0, "parquet", "n must be from 1 to 100,000,000"),
+        (10**18, "parquet", "n must be from 1 to 100,000,000"),
+        (2, "csv", "the format must be one of"),
+    ],
+)
+def test_wrong_calls_are_errors(tiny_recipe: SynthesisRecipe, tmp_path: Path, n: int, form: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         synthesize(tiny_recipe, tmp_path / "out", n=n, form=form)  # type: ignore[arg-type]
     assert not (tmp_path / "out").exists()
 

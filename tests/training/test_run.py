@@ -16,7 +16,7 @@ pytest.importorskip("lightning", reason="needs the extra train: pip install 'mie
 import mien.training
 from mien.cli.main import exit_code
 from mien.cli.main import mien as command
-from mien.core import ConfigError
+from mien.core import ConfigError, OutputError
 from mien.datasets import create_example
 from mien.training import ComputeSettings, load_recipe, load_training_data, run, train
 from tests.helpers.repository import ROOT
@@ -44,6 +44,21 @@ def test_the_recipe_decides_the_kind_of_training(name: str, kind: str, trained: 
     train(name, "data", "out")
     assert trained[0][:4] == (kind, load_recipe(name), Path("data"), Path("out"))
     assert trained[0][4] == Path("out.work")
+
+
+def test_outputs_are_checked_before_the_training(trained: list[tuple[Any, ...]], tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_text("mine")
+    with pytest.raises(ConfigError, match=r"model\.onnx in it is no part of a bundle"):
+        train("mien-light", "data", tmp_path)
+    (tmp_path / "new.work").write_text("mine")
+    with pytest.raises(OutputError, match=r"new\.work"):
+        train("mien-light", "data", tmp_path / "new")
+    recipe = tmp_path / "bundle" / "model.json"
+    recipe.parent.mkdir()
+    recipe.write_text((ROOT / "src/mien/training/recipes/mien-light.toml").read_text("utf-8"))
+    with pytest.raises(ConfigError, match=r"RECIPE .* are the same file"):
+        train(recipe, "data", recipe.parent)
+    assert not trained
 
 
 def test_options_reach_the_training(trained: list[tuple[Any, ...]]) -> None:

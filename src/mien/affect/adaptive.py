@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from mien.affect.temporal.smoothing import fill_gaps
-from mien.core import Bools, ConfigError, Float32, Indices, Int64
+from mien.core import MAX_STRIDE, Bools, ConfigError, Float32, Indices, Int64, check_number
 
 Values = Mapping[str, Float32]
 
@@ -49,6 +49,7 @@ class AdaptiveRate:
         falling = all(coarse > fine for coarse, fine in pairwise(self.strides))
         if len(self.strides) < 2 or not falling or self.strides[-1] != 1:
             raise ConfigError(f"strides must fall to 1, such as 25,5,1; got {','.join(map(str, self.strides))}")
+        check_number("a stride", self.strides[0], 1, MAX_STRIDE)
         if not 0 < self.confidence <= 1:
             raise ConfigError(f"confidence must be above 0 and at most 1, got {self.confidence}")
 

@@ -79,14 +79,35 @@ class CheckedOptions:
             info, value = option_info(one), getattr(self, one.name)
             if value is None or (info.minimum is None and info.maximum is None):
                 continue
-            low = float("-inf") if info.minimum is None else info.minimum
-            high = float("inf") if info.maximum is None else info.maximum
-            kind = Integral if "int" in str(one.type) else Real
-            number: Any = value  # `Real` has no order for mypy
-            if isinstance(value, bool) or not isinstance(value, kind) or not low <= number <= high:
-                whole = "a whole number " if kind is Integral and isinstance(value, float) else ""
-                limits = f"at least {low:g}" if info.maximum is None else f"from {low:g} to {high:,.15g}"
-                raise ConfigError(f"{one.name} must be {whole}{limits}, got {value!r}")
+            check_number(one.name, value, info.minimum, info.maximum, whole="int" in str(one.type))
+
+
+def check_number(name: str, value: Any, minimum: float | None, maximum: float | None, *, whole: bool = True) -> None:
+    """Refuse a number that is out of its limits, no number, or not finite.
+
+    Args:
+        name: Name of the number, for the message.
+        value: Number that the user gave.
+        minimum: Smallest number that is allowed; None for no limit.
+        maximum: Largest number that is allowed; None for no limit.
+        whole: Whether only whole numbers are allowed.
+
+    Raises:
+        ConfigError: The number is refused.
+
+    Examples:
+        >>> check_number("repeats", 0, 1, 1000)
+        Traceback (most recent call last):
+            ...
+        mien.core.errors.ConfigError: repeats must be from 1 to 1,000, got 0
+    """
+    low = float("-inf") if minimum is None else minimum
+    high = float("inf") if maximum is None else maximum
+    kind = Integral if whole else Real
+    if isinstance(value, bool) or not isinstance(value, kind) or not low <= value <= high:  # type: ignore[operator]
+        a_whole = "a whole number " if whole and isinstance(value, float) else ""
+        limits = f"at least {low:g}" if maximum is None else f"from {low:g} to {high:,.15g}"
+        raise ConfigError(f"{name} must be {a_whole}{limits}, got {value!r}")
 
 
 def with_shortcuts(shortcuts: Mapping[str, Any], *options: *Kinds) -> tuple[*Kinds]:

@@ -35,7 +35,10 @@ MAX_SECONDS = 1e8
 """Highest time in a video: three years."""
 
 MAX_STRIDE = 1_000_000
-"""Highest distance of the frames to analyse: hours of a video."""
+"""Highest distance of the frames to analyse, and highest half-width of a filter in frames: hours of a video."""
+
+MAX_SEED = 2**63 - 1
+"""Highest seed of random numbers."""
 
 NO_LANDMARK_MODEL = "none"
 """Stands for no landmark model: faces keep the detector's five keypoints."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from mien.core import ConfigError, JobError, Registry
+from mien.core import MAX_WORKERS, ConfigError, JobError, Registry, check_number
 
 Emit = Callable[[Any], None]
 """Callback for the work, which sends messages to the caller of the run. It raises KeyboardInterrupt once the run is
@@ -130,7 +130,7 @@ def create_engine(engine: str | Engine = "local", *, workers: int = 1) -> Engine
         workers: Number of items to process at the same time, at least 1; only for an engine by name.
 
     Raises:
-        ConfigError: The name is unknown, the engine takes no address, or ``workers`` is below 1.
+        ConfigError: The name is unknown, the engine takes no address, or ``workers`` is not from 1 to 1,024.
         MissingExtraError: The engine is not installed.
 
     Examples:
@@ -144,8 +144,7 @@ def create_engine(engine: str | Engine = "local", *, workers: int = 1) -> Engine
         if not isinstance(engine, Engine):
             raise ConfigError(f"an engine has a method run(setup, items, report), {type(engine).__name__} has none")
         return engine
-    if workers < 1:
-        raise ConfigError(f"workers must be at least 1, got {workers}")
+    check_number("workers", workers, 1, MAX_WORKERS)
     name, _, address = engine.partition("=")
     created: Engine = ENGINES.load(name)(workers, address or None)
     return created

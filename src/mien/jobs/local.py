@@ -9,7 +9,6 @@ import pickle
 import signal
 import sys
 import threading
-import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -17,9 +16,9 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from mien.core import ConfigError, JobError
+from mien.core import MAX_WORKERS, ConfigError, JobError, check_number
 from mien.jobs.engine import Done, Event, Failed, Message, Setup, Work, run_inline
-from mien.jobs.signals import PendingInterrupts, blocked_interrupts, deferred_interrupts, ignore_interrupts
+from mien.jobs.signals import PendingInterrupts, StopClock, blocked_interrupts, deferred_interrupts, ignore_interrupts
 
 
 @dataclass(frozen=True)
@@ -137,8 +136,6 @@ def _exit_with_parent() -> None:
 
 
 _POLL_S = 0.2
-# Time that a worker has to stop an item, which includes writing its results.
-_GRACE_S = 30.0
 _JOIN_S = 5.0
 
 
@@ -153,7 +150,7 @@ class LocalEngine:
         workers: Number of items to process at the same time, at least 1.
 
     Raises:
-        ConfigError: ``workers`` is below 1.
+        ConfigError: ``workers`` is not from 1 to 1,024.
 
     Examples:
         >>> def setup():
@@ -171,8 +168,7 @@ class LocalEngine:
     shares_cores = True
 
     def __init__(self, workers: int = 1) -> None:
-        if workers < 1:
-            raise ConfigError(f"workers must be at least 1, got {workers}")
+        check_number("workers", workers, 1, MAX_WORKERS)
         self._n_workers = workers
 
     @property
@@ -193,7 +189,7 @@ def create_local(workers: int, address: str | None) -> LocalEngine:
     """Create the engine for the registry `mien.jobs.ENGINES`.
 
     Raises:
-        ConfigError: An address was given, or ``workers`` is below 1.
+        ConfigError: An address was given, or ``workers`` is not from 1 to 1,024.
     """
     if address is not None:
         raise ConfigError("the engine local takes no address; write local alone")
@@ -251,7 +247,7 @@ class _Pool:
         self._waiting = deque(range(len(items)))
         self._workers: dict[Connection, _Worker] = {}
         self._error: BaseException | None = None
-        self._deadline_s: float | None = None  # set once the run is being stopped
+        self._clock = StopClock(interrupts)
 
     def run(self, n_workers: int) -> None:
         """Process all items, or until the run is stopped."""
@@ -263,9 +259,9 @@ class _Pool:
                 for worker in [worker for pipe, worker in self._workers.items() if pipe in readable]:
                     if worker.connection in self._workers:  # the message of one worker may have ended another
                         self._receive(worker)
-                if self._interrupts.n and self._deadline_s is None:
+                if self._interrupts.n:
                     self._stop()
-                if self._interrupts.n > 1 or (self._deadline_s is not None and time.monotonic() > self._deadline_s):
+                if self._clock.is_over():
                     break
         finally:
             for worker in self._workers.values():
@@ -302,7 +298,7 @@ class _Pool:
 
     def _assign_next(self, worker: _Worker) -> None:
         """Send a worker its next item, or end it."""
-        if not self._waiting or self._deadline_s is not None:
+        if not self._waiting or self._clock.is_running:
             self._retire(worker)
             return
         worker.number = self._waiting.popleft()
@@ -322,9 +318,9 @@ class _Pool:
         if worker.number is not None:
             reason = f"its worker process crashed ({exit_reason}); a damaged file or too little memory can cause this"
             self._forward(Failed(worker.number, JobError(reason)))
-            if self._waiting and self._deadline_s is None:
+            if self._waiting and not self._clock.is_running:
                 self._add_worker()
-        elif not self._workers and self._waiting and self._deadline_s is None:
+        elif not self._workers and self._waiting and not self._clock.is_running:
             # A worker that cannot start is not replaced; the others go on, as long as there are any.
             advice = 'in a script, keep the main code behind if __name__ == "__main__":'
             self._abort(JobError(f"no worker process can start ({exit_reason}, see above); {advice}"))
@@ -343,9 +339,9 @@ class _Pool:
 
     def _stop(self) -> None:
         """Start no further item and ask the running workers to stop."""
-        if self._deadline_s is not None:
+        if self._clock.is_running:
             return
-        self._deadline_s = time.monotonic() + _GRACE_S
+        self._clock.start()
         for worker in list(self._workers.values()):
             if worker.ready:
                 self._send(worker, STOP)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -13,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mien.core import ConfigError, JobError, MissingExtraError
+from mien.core import MAX_WORKERS, ConfigError, JobError, MissingExtraError, check_number
 from mien.jobs.engine import Done, Event, Failed, Message, Setup, Work
 from mien.jobs.local import picklable_error
-from mien.jobs.signals import PendingInterrupts, deferred_interrupts, restored_handlers
+from mien.jobs.signals import PendingInterrupts, StopClock, deferred_interrupts, restored_handlers
 from mien.jobs.temporary_folders import temporary_folder
 
 
@@ -86,7 +85,6 @@ class RayWorker:
 _LOOPBACK = "127.0.0.1"
 _QUIET = {"log_to_driver": False, "logging_level": "error"}
 _POLL_S = 0.5
-_GRACE_S = 30.0
 
 
 class RayEngine:
@@ -103,15 +101,14 @@ class RayEngine:
             ``RAY_ADDRESS`` in the environment counts for ``"auto"`` only, and is refused without an address.
 
     Raises:
-        ConfigError: ``workers`` is below 1, or ``RAY_ADDRESS`` is set and no address is given.
+        ConfigError: ``workers`` is not from 1 to 1,024, or ``RAY_ADDRESS`` is set and no address is given.
         MissingExtraError: Ray is not installed.
     """
 
     shares_cores = False
 
     def __init__(self, workers: int = 1, address: str | None = None) -> None:
-        if workers < 1:
-            raise ConfigError(f"workers must be at least 1, got {workers}")
+        check_number("workers", workers, 1, MAX_WORKERS)
         self._ray = _import_ray()
         named = os.environ.get("RAY_ADDRESS")
         if not address and named and named != "local" and not self._ray.is_initialized():
@@ -161,7 +158,7 @@ class _RayRun:
         self._waiting = deque(range(len(items)))
         self._working: dict[Any, tuple[Any, int]] = {}  # pending reply -> actor and index of the item
         self._error: BaseException | None = None
-        self._deadline_s: float | None = None
+        self._clock = StopClock(interrupts)
 
     def run(self, n_workers: int) -> None:
         """Process all items, or until the run is stopped."""
@@ -173,9 +170,9 @@ class _RayRun:
                 self._handle_reply(reference)
             if not ended:
                 self._collect_messages()
-            if self._interrupts.n and self._deadline_s is None:
+            if self._interrupts.n:
                 self._stop()
-            if self._interrupts.n > 1 or (self._deadline_s is not None and time.monotonic() > self._deadline_s):
+            if self._clock.is_over():
                 break
         for actor, _ in self._working.values():
             self._ray.kill(actor)
@@ -188,7 +185,7 @@ class _RayRun:
 
     def _assign_next(self, actor: Any) -> None:
         """Send an actor its next item, or end it."""
-        if not self._waiting or self._deadline_s is not None:
+        if not self._waiting or self._clock.is_running:
             self._ray.kill(actor)
             return
         number = self._waiting.popleft()
@@ -201,7 +198,7 @@ class _RayRun:
             reply: Reply = self._ray.get(reference)
         except self._ray.exceptions.RayError as error:
             self._forward(Failed(number, JobError(f"its Ray worker was lost: {str(error).splitlines()[0]}")))
-            if self._waiting and self._deadline_s is None:
+            if self._waiting and not self._clock.is_running:
                 self._assign_next(self._create())
             return
         for message in reply.messages:
@@ -237,8 +234,8 @@ class _RayRun:
 
     def _stop(self) -> None:
         """Start no further item and ask the running actors to stop."""
-        if self._deadline_s is None:
-            self._deadline_s = time.monotonic() + _GRACE_S
+        if not self._clock.is_running:
+            self._clock.start()
             for actor, _ in self._working.values():
                 actor.stop.remote()
 

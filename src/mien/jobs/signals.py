@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _CLEAN_UP_S = 2.0
+_GRACE_S, _HURRY_S = 30.0, 5.0
 
 Counter = TypeVar("Counter", bound="PendingInterrupts")
 
@@ -79,6 +80,41 @@ class InterruptGate(PendingInterrupts):
             yield
         finally:
             self._is_open = False
+
+
+class StopClock:
+    """Time that workers have to write what they hold, once a run is being stopped.
+
+    They have half a minute. After a second interrupt, which may only be an impatient one, they have a few seconds, so
+    that a file that is being finished is finished. A third interrupt ends them at once.
+
+    Args:
+        interrupts: Counter of the interrupts of the run.
+    """
+
+    def __init__(self, interrupts: PendingInterrupts) -> None:
+        self._interrupts = interrupts
+        self._end_s: float | None = None
+        self._is_hurried = False
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the run is being stopped."""
+        return self._end_s is not None
+
+    def start(self) -> None:
+        """Begin to stop the run."""
+        if self._end_s is None:
+            self._end_s = time.monotonic() + _GRACE_S
+
+    def is_over(self) -> bool:
+        """Whether the workers that are left are to be ended."""
+        if self._end_s is None:
+            return False
+        if self._interrupts.n > 1 and not self._is_hurried:
+            self._is_hurried = True
+            self._end_s = min(self._end_s, time.monotonic() + _HURRY_S)
+        return self._interrupts.n > 2 or time.monotonic() > self._end_s
 
 
 @contextmanager

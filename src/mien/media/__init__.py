@@ -20,6 +20,7 @@ from mien.media.images import (
     load_image,
     picture_note,
     read_image,
+    require_image_suffix,
     save_image,
 )
 from mien.media.inputs import IMAGE_SUFFIXES, VIDEO_SUFFIXES, MediaInput, find_inputs, input_identity
@@ -60,5 +61,6 @@ __all__ = [
     "open_video",
     "picture_note",
     "read_image",
+    "require_image_suffix",
     "save_image",
 ]

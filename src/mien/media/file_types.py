@@ -43,7 +43,7 @@ _FIRST_ONLY = "the first one is read, with a message"
 
 # (offset, bytes) -> format. The first match wins, so longer signatures stand before shorter ones.
 _SIGNATURES: tuple[tuple[int, bytes, Format], ...] = (
-    (0, b"\xff\xd8\xff", Format("JPEG", "image")),
+    (0, b"\xff\xd8\xff", Format("JPEG", "image", several=_FIRST_ONLY)),
     (0, b"\x89PNG\r\n\x1a\n", Format("PNG", "image", several=AS_VIDEO)),
     (0, b"GIF87a", Format("GIF", "image", several=AS_VIDEO)),
     (0, b"GIF89a", Format("GIF", "image", several=AS_VIDEO)),

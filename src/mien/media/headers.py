@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -86,6 +87,51 @@ def n_pictures(data: bytes, format_name: str) -> int:
 _MAX_PICTURES = 1000
 
 
+def _n_jpeg_pictures(data: bytes) -> int:
+    """Number of pictures by the multi-picture format (CIPA DC-007); thumbnails and maps of brightness do not count."""
+    position = 2
+    while data[position] == 0xFF and data[position + 1] != 0xDA:
+        (length,) = struct.unpack_from(">H", data, position + 2)
+        body = position + 4
+        if data[position + 1] == 0xE2 and data.startswith(MPF_MARK, body):
+            return 1 + sum(map(_is_view, *_further_pictures(data, body + len(MPF_MARK))))
+        position += 2 + length
+    return 1
+
+
+MPF_MARK = b"MPF\0"
+"""Begin of the segment of a JPEG file that lists its pictures."""
+
+_MPF_ENTRIES_TAG = 0xB002
+_MPF_THUMBNAILS = {0x010001, 0x010002}
+_GAIN_MAP = re.compile(b"gain_?map|hdrgm", re.IGNORECASE)
+
+
+def _further_pictures(data: bytes, start: int) -> tuple[list[int], list[bytes]]:
+    """Kinds and first bytes of the pictures after the first that the list at a position names."""
+    order = "<" if data[start : start + 2] == b"II" else ">"
+    (directory,) = struct.unpack_from(f"{order}I", data, start + 4)
+    (n_entries,) = struct.unpack_from(f"{order}H", data, start + directory)
+    kinds, heads = [], []
+    for index in range(n_entries):
+        tag, _, n_bytes, place = struct.unpack_from(f"{order}HHII", data, start + directory + 2 + 12 * index)
+        if tag != _MPF_ENTRIES_TAG:
+            continue
+        for number in range(1, min(n_bytes // 16, _MAX_PICTURES)):
+            attribute, _, offset = struct.unpack_from(f"{order}III", data, start + place + 16 * number)
+            kinds.append(attribute & 0xFFFFFF)
+            heads.append(data[start + offset : start + offset + _GAIN_MAP_BYTES])
+    return kinds, heads
+
+
+_GAIN_MAP_BYTES = 8192
+
+
+def _is_view(kind: int, head: bytes) -> bool:
+    """Whether a further picture is a view of its own, and not a thumbnail or the gain map of an HDR photo."""
+    return kind not in _MPF_THUMBNAILS and _GAIN_MAP.search(head) is None
+
+
 def _n_png_pictures(data: bytes) -> int:
     position = 8
     while position + 12 <= len(data):
@@ -144,6 +190,7 @@ def _n_heif_pictures(data: bytes) -> int:
 
 
 _PICTURE_COUNTS: dict[str, Callable[[bytes], int]] = {
+    "JPEG": _n_jpeg_pictures,
     "PNG": _n_png_pictures,
     "WebP": _n_webp_pictures,
     "GIF": _n_gif_pictures,

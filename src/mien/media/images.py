@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from mien.core import DraftFile, Floats, Image, InputError, OutputError
 from mien.media.file_types import AS_VIDEO, HEAD_BYTES, Format, identify, identify_file, readable_names, require_file
-from mien.media.headers import n_pictures, read_header
+from mien.media.headers import MPF_MARK, n_pictures, read_header
 
 MAX_PIXELS = 100_000_000
 """Maximum number of pixels of an image or frame (100 megapixels are 300 MB as RGB)."""
@@ -249,7 +249,11 @@ def picture_note(path: str | os.PathLike[str]) -> str:
     if known is None or not known.several:
         return ""
     try:
-        count = n_pictures(path.read_bytes(), known.name)
+        with path.open("rb") as file:
+            data = file.read(_HEAD_BYTES if known.name == "JPEG" else -1)
+            if known.name == "JPEG" and MPF_MARK in data:
+                data += file.read()
+        count = n_pictures(data, known.name)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
     if count < 2:
@@ -266,12 +270,12 @@ def is_animation(path: Path) -> bool:
             return False
         with path.open("rb") as file:
             # PNG says so before its pixels, after metadata of some size.
-            return n_pictures(file.read(-1 if known.name == "GIF" else _PNG_HEAD_BYTES), known.name) > 1
+            return n_pictures(file.read(-1 if known.name == "GIF" else _HEAD_BYTES), known.name) > 1
     except (InputError, OSError):
         return False  # reading it reports the error
 
 
-_PNG_HEAD_BYTES = 1 << 20
+_HEAD_BYTES = 1 << 20
 
 
 def _decode(data: bytes, known: Format, path: Path, max_value: int) -> Image:
@@ -378,6 +382,18 @@ def encode_jpeg(image: Image, *, quality: int = 80) -> bytes:
     return cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
 
 
+def require_image_suffix(path: Path) -> None:
+    """Refuse a name for `save_image` whose suffix is none of `SAVE_SUFFIXES`.
+
+    Raises:
+        OutputError: It is none of them.
+    """
+    if path.suffix.lower() not in SAVE_SUFFIXES:
+        raise OutputError(
+            f"{path}: unknown kind of image file; use one of the suffixes {' '.join(sorted(SAVE_SUFFIXES))}"
+        )
+
+
 def save_image(path: str | os.PathLike[str], image: Image) -> None:
     """Write an image atomically in the format of the suffix; an existing file is replaced.
 
@@ -389,10 +405,7 @@ def save_image(path: str | os.PathLike[str], image: Image) -> None:
         OutputError: The suffix is none of `SAVE_SUFFIXES`, or the file cannot be written.
     """
     path = Path(path)
-    if path.suffix.lower() not in SAVE_SUFFIXES:
-        raise OutputError(
-            f"{path}: unknown kind of image file; use one of the suffixes {' '.join(sorted(SAVE_SUFFIXES))}"
-        )
+    require_image_suffix(path)
     # OpenCV's own file functions do not accept every Unicode name on Windows.
     encoded = cv2.imencode(path.suffix.lower(), image[..., ::-1])[1]
     try:

@@ -18,21 +18,40 @@ from mien.media.images import is_animation
 Kind = Literal["image", "video", "camera"]
 
 IMAGE_SUFFIXES = frozenset(
-    {".avif", ".bmp", ".dib", ".gif", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+    {
+        *(
+            ".apng",
+            ".avif",
+            ".avifs",
+            ".bmp",
+            ".dib",
+            ".gif",
+            ".jfif",
+            ".jif",
+            ".jpe",
+            ".jpeg",
+            ".jpg",
+            ".pbm",
+            ".pgm",
+            ".png",
+        ),
+        *(".pnm", ".ppm", ".tif", ".tiff", ".webp"),
+    }
 )
 """Lower-case suffixes of files that are read as images; an animated GIF or PNG is read as a video."""
 
 VIDEO_SUFFIXES = frozenset(
     {
-        *(".3gp", ".asf", ".avi", ".flv", ".h264", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts"),
-        *(".ogv", ".ts", ".vob", ".webm", ".wmv"),
+        *(".264", ".265", ".3g2", ".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".h264", ".h265", ".hevc"),
+        *(".m1v", ".m2ts", ".m2v", ".m4v", ".mjpeg", ".mjpg", ".mkv", ".mov", ".mp4", ".mpe", ".mpeg", ".mpg", ".mts"),
+        *(".mxf", ".ogv", ".qt", ".ts", ".vob", ".webm", ".wmv"),
     }
 )
 """Lower-case suffixes of files that are read as videos."""
 
 
 # Files of these kinds are taken for images that cannot be read: the error tells what to do with them.
-_UNREADABLE_SUFFIXES = frozenset({".heic", ".heif", ".hif", ".jp2", ".j2k", ".jxl", ".psd", ".exr"})
+_UNREADABLE_SUFFIXES = frozenset({".heic", ".heics", ".heif", ".heifs", ".hif", ".jp2", ".j2k", ".jxl", ".psd", ".exr"})
 
 OnFailure = Callable[[str, InputError], None]
 """Callback that takes the name of a file or folder inside a named one, and why it cannot be read."""

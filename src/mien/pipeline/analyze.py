@@ -19,10 +19,12 @@ from mien.core import (
     AnalyzerConfig,
     ConfigError,
     JobOptions,
+    OutputError,
     Outputs,
     PathName,
     VideoOptions,
     options_json,
+    path_exists,
     private_files,
     row_options,
     with_shortcuts,
@@ -153,7 +155,7 @@ def _run(
     if plan.not_read:
         progress.add(Note(_not_read_note(plan.not_read)))
     with private_files(private=outputs.private):
-        with _ready_folder(plan, progress):
+        with _ready_folder(plan, Path(outputs.table or ""), progress):
             _run_tables(plan, settings, engine, progress)
         if outputs.openface is not None:
             _write_openface(plan, Path(outputs.openface), progress)
@@ -313,21 +315,46 @@ def _write_openface(plan: Plan, out: Path, progress: RunProgress) -> None:
 
 
 @contextmanager
-def _ready_folder(plan: Plan, progress: RunProgress) -> Iterator[None]:
+def _ready_folder(plan: Plan, table: Path, progress: RunProgress) -> Iterator[None]:
     """Lock the folder of tables, if there is one, for this run, and update its list of failures at the end."""
     if plan.folder is None:
-        yield
-        return
-    with locked_folder(plan.folder):
-        read_failures(plan.folder)  # a file of that name that is not mien's stops the run now and not at its end
+        listed = None
         try:
             yield
         finally:
             with deferred_interrupts():
-                rows = failure_rows(progress.failures, progress.records)
-                listed = update_failures(plan.folder, rows, progress.done)
-        if listed is not None:
-            progress.add(FailuresListed(listed))
+                listed = _list_beside(table, progress)
+    else:
+        with locked_folder(plan.folder):
+            read_failures(plan.folder)  # a file of that name that is not mien's stops the run now and not at its end
+            try:
+                yield
+            finally:
+                with deferred_interrupts():
+                    rows = failure_rows(progress.failures, progress.records)
+                    listed = update_failures(plan.folder, rows, progress.done)
+    if listed is not None:
+        progress.add(FailuresListed(listed))
+
+
+_LIST_WAIT_S = 2.0
+
+
+def _list_beside(table: Path, progress: RunProgress) -> Path | None:
+    """Update the list of failures in the folder of a single table, where that name is free or such a list."""
+    folder = table.parent
+    rows = failure_rows(progress.failures, progress.records)
+    is_free = folder.is_dir() and table.name.casefold() != FAILURES_NAME
+    if not is_free or not (rows or path_exists(folder / FAILURES_NAME)):
+        return None
+    try:
+        with locked_folder(folder, wait_s=_LIST_WAIT_S):  # other runs may end at the same time
+            listed = update_failures(folder, rows, progress.done)
+        return listed if rows else None
+    except OutputError as error:
+        if rows:  # the table and its manifest are complete, and the messages name what failed
+            progress.add(Note(f"the failures are not listed: {error}"))
+        return None
 
 
 def _unfinished(plan: Plan, rows: Mapping[str, Any], bundle_sha256: str, progress: RunProgress) -> list[TablePlan]:

@@ -13,9 +13,12 @@ from typing import Any
 
 from mien._version import __version__
 from mien.affect import opencv_on_one_thread
-from mien.core import AnalyzerConfig, ConfigError, PathName, refuse_unused, with_shortcuts
+from mien.core import AnalyzerConfig, PathName, check_number, refuse_unused, with_shortcuts
 from mien.inference import Memory, machine_name
 from mien.pipeline.bench_stages import BenchData, BenchStage, EndToEnd
+
+MAX_REPEATS = 1000
+"""Highest number of repetitions of a benchmark: hours on a short clip."""
 
 BENCH_OPTIONS = ("model", "landmark_model", "runtime", "threads")
 """Fields of `AnalyzerConfig` that `bench` uses."""
@@ -110,14 +113,13 @@ def bench(
 
     Raises:
         InputError: The clip cannot be read.
-        ConfigError: ``repeats`` is below 1, or an option is unknown or has no effect.
+        ConfigError: ``repeats`` is not from 1 to `MAX_REPEATS`, or an option is unknown or has no effect.
         ModelError: A model is missing or damaged.
         MissingExtraError: The runtime is not installed.
         MienError: The command fails where the same run in Python does not.
         TypeError: `AnalyzerConfig` has no field of that name.
     """
-    if repeats < 1:
-        raise ConfigError(f"repeats must be at least 1, got {repeats}")
+    check_number("repeats", repeats, 1, MAX_REPEATS)
     (config,) = with_shortcuts(shortcuts, analyzer or AnalyzerConfig())
     refuse_unused(config, BENCH_OPTIONS, "bench")
     data = BenchData(Path(clip), config)

@@ -7,6 +7,7 @@ import errno
 import os
 import stat
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -75,12 +76,17 @@ _UNSUPPORTED = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNO
 
 
 _FOLDER_LOCK = ".mien.lock"
+_LOCK_PAUSE_S = 0.02
 _LOCK_FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 @contextmanager
-def locked_folder(folder: Path) -> Iterator[None]:
+def locked_folder(folder: Path, *, wait_s: float = 0.0) -> Iterator[None]:
     """Keeps other runs out of a folder of tables. A missing folder is created, and removed again if it stays empty.
+
+    Args:
+        folder: Folder of the tables.
+        wait_s: Time in seconds to wait for another run that holds the lock.
 
     Raises:
         OutputError: Another run holds the lock, or the folder cannot be made or written to.
@@ -89,7 +95,7 @@ def locked_folder(folder: Path) -> Iterator[None]:
         created = not folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / _FOLDER_LOCK
-        lock = acquire_lock(path, folder)
+        lock = _awaited_lock(path, folder, time.monotonic() + wait_s)
         while not is_file_at(lock.fileno(), path):  # the previous run deleted it between opening and locking
             lock.close()
             lock = acquire_lock(path, folder)
@@ -102,6 +108,16 @@ def locked_folder(folder: Path) -> Iterator[None]:
         if created:
             with suppress(OSError):  # it is not empty
                 folder.rmdir()
+
+
+def _awaited_lock(path: Path, folder: Path, end_s: float) -> BinaryIO:
+    while True:
+        try:
+            return acquire_lock(path, folder)
+        except OutputError:
+            if time.monotonic() >= end_s:
+                raise
+        time.sleep(_LOCK_PAUSE_S)
 
 
 def acquire_lock(path: Path, table: Path) -> BinaryIO:

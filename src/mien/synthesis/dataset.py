@@ -14,12 +14,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mien._version import __version__
-from mien.core import ACTION_UNITS, EXPRESSION_ORDERS, ConfigError, OutputError
+from mien.core import ACTION_UNITS, EXPRESSION_ORDERS, ConfigError, OutputError, check_number
 from mien.jobs import Done, Emit, Engine, Event, Failed, Work, create_engine
 from mien.media import VideoWriter, encode_jpeg
 from mien.results import atomic_write, output_errors
 from mien.synthesis.clips import clip_frames
-from mien.synthesis.synthesis_recipe import SynthesisRecipe
+from mien.synthesis.synthesis_recipe import MAX_FACES, SynthesisRecipe
 from mien.synthesis.synthetic_faces import LABELLED_UNITS, SIDED_UNITS, Identity, SyntheticFace
 
 Format = Literal["parquet", "folder", "lsd", "clips"]
@@ -107,11 +107,13 @@ def synthesize(
         on_progress: Callback with the number of finished and of all faces or clips.
 
     Raises:
-        ConfigError: ``n`` is below 1, the form is unknown, or LSD is asked for with other expressions than its six.
+        ConfigError: ``n`` is not from 1 to `MAX_FACES`, the form is unknown, or LSD is asked for with other
+            expressions than its six.
         OutputError: The folder holds another run, or cannot be written.
     """
-    if n < 1 or form not in FORMATS:
-        raise ConfigError(f"n must be at least 1 and the format one of {', '.join(FORMATS)}; got {n} and {form!r}")
+    check_number("n", n, 1, MAX_FACES)
+    if form not in FORMATS:
+        raise ConfigError(f"the format must be one of {', '.join(FORMATS)}; got {form!r}")
     mix, six = recipe.expressions, set(EXPRESSION_ORDERS["lsd_6"])
     if form == "lsd" and (mix.basic != 1 or mix.first_neutral or not set(mix.only) or not set(mix.only) <= six):
         raise ConfigError("LSD holds six basic expressions; use the recipe lsd, or set expressions as it does")

@@ -7,9 +7,13 @@ import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mien.core import ConfigError, read_typed
+from mien.core import MAX_SEED, ConfigError, check_number, read_typed
 
 _RECIPES = Path(__file__).with_name("recipes")
+
+
+MAX_FACES = 100_000_000
+"""Highest number of faces or clips of a data set."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,8 +201,8 @@ class SynthesisRecipe:
             raise ConfigError(f"size_px must be in [32, 1024], got {self.size_px}")
         if self.oversampling not in (1, 2, 3):
             raise ConfigError(f"oversampling must be 1, 2 or 3, got {self.oversampling}")
-        if self.faces_per_identity < 1 or self.seed < 0:
-            raise ConfigError("faces_per_identity must be at least 1 and seed at least 0")
+        check_number("faces_per_identity", self.faces_per_identity, 1, MAX_FACES)
+        check_number("seed", self.seed, 0, MAX_SEED)
         _check_range("age_years", self.age_years, 12.0, 90.0)
         if min(self.valid_share, self.test_share) < 0 or self.valid_share + self.test_share > 1:
             raise ConfigError("valid_share and test_share must be shares that leave some identities to train")

@@ -6,8 +6,10 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from mien.core import ConfigError, HeadSpec, ModelSpec
+from mien.core import ConfigError, HeadSpec, ModelSpec, path_exists
+from mien.results import check_folder
 from mien.training.engine.compute import ComputeSettings
+from mien.training.export.bundle_files import check_bundle_folder
 from mien.training.head_training import train_head
 from mien.training.picture_training import train_bundle
 from mien.training.recipes.recipe import Recipe, load_recipe
@@ -43,8 +45,9 @@ def train(
         The description of the bundle or head; None in the further processes of a training on several devices.
 
     Raises:
-        ConfigError: There is no such recipe, it does not fit the data or the machine, or ``model`` is given for a
-            recipe of pictures.
+        ConfigError: There is no such recipe, it does not fit the data or the machine, ``model`` is given for a
+            recipe of pictures, or the bundle would replace a file that is no part of one.
+        OutputError: The bundle or the checkpoints cannot be written.
         DatasetError: The data are incomplete.
         ModelError: The bundle that made the vectors is missing, or the exported graph and the network disagree.
     """
@@ -54,7 +57,9 @@ def train(
     if refit:
         chosen = chosen.refit()
     data, out = Path(data), Path(out)
+    check_bundle_folder(out, [("RECIPE", recipe)] if isinstance(recipe, (str, Path)) and path_exists(recipe) else [])
     folder = out.parent / f"{out.name}.work" if work is None else Path(work)
+    check_folder(folder, folder, "choose another folder for the checkpoints")
     if chosen.model.vectors:
         return train_head(chosen, data, out, folder, compute, model)
     if model is not None:

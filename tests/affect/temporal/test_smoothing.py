@@ -216,7 +216,7 @@ def test_what_is_no_track_is_refused() -> None:
         smooth_tracks(np.array([1, 1]), np.array([3, 3]), np.zeros((2, 1)), 2, Smoothing())
     with pytest.raises(ConfigError, match="longer than any video"):
         smooth_tracks(np.array([1, 1]), np.array([0, 10**12]), np.zeros((2, 1)), 2, Smoothing())
-    with pytest.raises(ConfigError, match="at least 0"):
+    with pytest.raises(ConfigError, match="from 0 to 1,000,000"):
         box_mean([1.0], -1)
     with pytest.raises(ConfigError, match="sigma"):
         gaussian_mean([1.0], [0], 1, 0)

@@ -267,7 +267,9 @@ def test_json_lines(mien, photo: Path, clip: Path, tmp_path: Path) -> None:
     events = [json.loads(line) for line in ended.err.splitlines()]
     kinds = [event["event"] for event in events]
     assert kinds[0] == "failure"
-    assert [kind for kind in kinds if kind != "progress"] == ["failure", "input", "input", "table", "seen", "summary"]
+    assert [kind for kind in kinds if kind != "progress"] == [
+        *("failure", "input", "input", "table", "failures", "seen", "summary"),
+    ]
     progress = next(event for event in events if event["event"] == "progress")
     assert progress == {
         "event": "progress",

@@ -77,3 +77,18 @@ def test_a_folder_in_use_is_3(mien: Any, recipe: Path, tmp_path: Path) -> None:
     ended = mien("synthesize", "--recipe", recipe, "--n", 1, "--out", tmp_path / "full")
     assert ended.code == 3
     assert "not empty" in ended.err
+
+
+def test_contact_sheets_replace_neither_one_another_nor_the_recipe(mien: Any, recipe: Path, tmp_path: Path) -> None:
+    before = recipe.read_text()
+    sheet = tmp_path / "sheet.png"
+    for sheets, code, message in (
+        (("--preview", sheet, "--preview-units", sheet), 2, "are the same file"),
+        (("--preview", recipe), 3, "unknown kind of image file"),
+        (("--preview", tmp_path / "absent.gif" / "x.png" / "y.bmp.txt"), 3, "unknown kind of image file"),
+        (("--preview", recipe / "sheet.png"), 3, "cannot write"),
+    ):
+        ended = mien("synthesize", "--recipe", recipe, *sheets)
+        assert (ended.code, message in ended.err) == (code, True), ended.err
+    assert recipe.read_text() == before
+    assert not sheet.exists()

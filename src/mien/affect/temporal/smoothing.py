@@ -10,10 +10,20 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from mien.core import ConfigError, Float64, Indices, Integers, ModelSpec, check_choices
+from mien.core import (
+    MAX_STRIDE,
+    ConfigError,
+    Float64,
+    Indices,
+    Integers,
+    ModelSpec,
+    check_choices,
+    check_number,
+)
 
 _MEDIAN_NUMBERS_PER_BLOCK = 4_000_000
 _MAX_TIMELINE = 20_000_000
+_MIN_SIGMA, _MAX_SIGMA = 1e-6, 1e15  # frames squared
 
 
 def fill_gaps(frames: npt.ArrayLike, values: npt.ArrayLike, timeline: npt.ArrayLike) -> Float64:
@@ -214,8 +224,7 @@ def timeline_of(frames: Integers) -> Integers:
 
 def _windows(n: int, half_width: int, *, causal: bool) -> tuple[Indices, Indices]:
     """First row and end of the window of each row."""
-    if half_width < 0:
-        raise ConfigError(f"the half-width of a filter must be at least 0, got {half_width}")
+    check_number("the half-width of a filter", half_width, 0, MAX_STRIDE)
     rows = np.arange(n)
     return np.maximum(rows - half_width, 0), np.minimum(rows + (0 if causal else half_width) + 1, n)
 
@@ -277,10 +286,9 @@ class Smoothing:
 
     def __post_init__(self) -> None:
         check_choices(self)
-        if min(self.expr, self.va, self.au) < 0:
-            raise ConfigError(f"half-widths must be at least 0, got expr={self.expr}, va={self.va}, au={self.au}")
-        if not self.sigma > 0:
-            raise ConfigError(f"sigma must be positive, got {self.sigma}")
+        for name in ("expr", "va", "au"):
+            check_number(f"the half-width of {name}", getattr(self, name), 0, MAX_STRIDE)
+        check_number("sigma", self.sigma, _MIN_SIGMA, _MAX_SIGMA, whole=False)
 
     def __str__(self) -> str:
         """The settings as text that `parse` reads."""

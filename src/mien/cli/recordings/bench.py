@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.argument("clip", type=click.Path(path_type=Path))
 @click.option(
     "--repeats",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 1000),
     default=3,
     show_default=True,
     metavar="N",

@@ -10,6 +10,7 @@ import click
 
 from mien.cli.field_options import private_option
 from mien.cli.main import say
+from mien.core import MAX_STRIDE
 
 if TYPE_CHECKING:
     from mien.affect import CompoundMean
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--half-width",
-    type=click.IntRange(min=0),
+    type=click.IntRange(0, MAX_STRIDE),
     default=50,
     show_default=True,
     metavar="D",

@@ -10,6 +10,7 @@ import click
 
 from mien.cli.field_options import private_option
 from mien.cli.main import say
+from mien.core import MAX_STRIDE
 
 if TYPE_CHECKING:
     from mien.affect import Kernel, Window
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--expr",
-    type=click.IntRange(min=0),
+    type=click.IntRange(0, MAX_STRIDE),
     default=0,
     metavar="D",
     show_default=True,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--va",
-    type=click.IntRange(min=0),
+    type=click.IntRange(0, MAX_STRIDE),
     default=0,
     metavar="D",
     show_default=True,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--au",
-    type=click.IntRange(min=0),
+    type=click.IntRange(0, MAX_STRIDE),
     default=0,
     metavar="D",
     show_default=True,

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from mien.cli.main import say
-from mien.core import ConfigError
+from mien.core import MAX_SEED, MAX_WORKERS, ConfigError, path_exists
 
 _SECONDS_BETWEEN_LINES = 5.0
 
@@ -19,7 +19,7 @@ _SECONDS_BETWEEN_LINES = 5.0
 @click.option(
     "--recipe", required=True, metavar="NAME|FILE", help="Name of a recipe (units, lsd, clips) or a TOML file."
 )
-@click.option("--n", type=click.IntRange(min=1), help="Number of faces, or of clips.")
+@click.option("--n", type=click.IntRange(1, 100_000_000), help="Number of faces, or of clips.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the data set.")
 @click.option(
     "--format",
@@ -29,8 +29,10 @@ _SECONDS_BETWEEN_LINES = 5.0
     show_default=True,
     help="Parquet shards, a folder of images, the layout of the LSD challenge, or videos; all with tables of labels.",
 )
-@click.option("--seed", type=click.IntRange(min=0), help="Seed in place of that of the recipe.")
-@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Number of processes.")
+@click.option("--seed", type=click.IntRange(0, MAX_SEED), help="Seed in place of that of the recipe.")
+@click.option(
+    "--workers", type=click.IntRange(1, MAX_WORKERS), default=1, show_default=True, help="Number of processes."
+)
 @click.option("--engine", default="local", show_default=True, help="Job engine: local, ray or ray=ADDRESS.")
 @click.option(
     "--preview",
@@ -67,6 +69,7 @@ def synthesize(
         raise ConfigError("give --n together with --out")
     if out is None and preview_path is None and preview_units is None:
         raise ConfigError("nothing to do: give --n and --out, --preview, or --preview-units")
+    _check_sheets([("--preview", preview_path), ("--preview-units", preview_units)], recipe)
     chosen = synthesis.load_synthesis_recipe(recipe)
     if seed is not None:
         chosen = dataclasses.replace(chosen, seed=seed)
@@ -98,3 +101,14 @@ def synthesize(
     if report.failures and not report.n_faces:
         return 3
     return 1 if report.failures else 0
+
+
+def _check_sheets(sheets: list[tuple[str, Path | None]], recipe: str) -> None:
+    """Refuse contact sheets that replace one another or the recipe, or that cannot be written."""
+    from mien.media import require_image_suffix
+    from mien.results import OutputFile, check_outputs
+
+    files = [OutputFile(option, path) for option, path in sheets if path is not None]
+    for file in files:
+        require_image_suffix(file.path)
+    check_outputs(files, [("--recipe", recipe)] if path_exists(recipe) else [])

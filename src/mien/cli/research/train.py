@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from mien.cli.main import say
-from mien.core import HeadSpec, ModelSpec
+from mien.core import MAX_SEED, MAX_THREADS, MAX_WORKERS, HeadSpec, ModelSpec
 
 
 @click.command(short_help="Train a recipe and write an evaluated bundle (extra: train).")
@@ -27,9 +27,9 @@ from mien.core import HeadSpec, ModelSpec
     help="Name or folder of the bundle that made the stored vectors of a head. [default: the name in the shards]",
 )
 @click.option("--refit", is_flag=True, help="Train on training and validation sets, for the recipe's refit epochs.")
-@click.option("--seed", type=int, help="Seed of everything random. [default: the recipe's]")
+@click.option("--seed", type=click.IntRange(0, MAX_SEED), help="Seed of everything random. [default: the recipe's]")
 @click.option("--cache", type=click.Path(path_type=Path), help="Folder of decoded pictures. [default: user's cache]")
-@click.option("--threads", type=click.IntRange(min=1), help="Number of torch's threads. [default: torch's]")
+@click.option("--threads", type=click.IntRange(1, MAX_THREADS), help="Number of torch's threads. [default: torch's]")
 @click.option(
     "--accelerator",
     type=click.Choice(["cpu", "gpu", "mps", "auto"]),
@@ -39,7 +39,7 @@ from mien.core import HeadSpec, ModelSpec
 )
 @click.option(
     "--devices",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, MAX_WORKERS),
     default=1,
     show_default=True,
     help="Number of devices, with one process each.",

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from mien.cli.main import result_code, say
-from mien.core import ConfigError
+from mien.core import MAX_WORKERS, ConfigError
 
 _SECONDS_BETWEEN_LINES = 5.0
 
@@ -27,7 +27,9 @@ _SECONDS_BETWEEN_LINES = 5.0
 @click.option(
     "--scale", type=click.IntRange(2, 4), default=2, show_default=True, help="Factor of the sides of an image."
 )
-@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Number of processes.")
+@click.option(
+    "--workers", type=click.IntRange(1, MAX_WORKERS), default=1, show_default=True, help="Number of processes."
+)
 @click.option("--engine", default="local", show_default=True, help="Job engine: local, ray or ray=ADDRESS.")
 @click.option(
     "--networks",

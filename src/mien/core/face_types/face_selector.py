@@ -12,6 +12,8 @@ from mien.core.arrays import Floats, Indices, Integers
 from mien.core.errors import ConfigError, InputError
 from mien.core.face_types.faces import Faces
 
+_MAX_TRACK_DIGITS = 9  # below the limit of the table's 32 bits
+
 
 @dataclass(frozen=True, kw_only=True)
 class FaceSelector:
@@ -50,7 +52,7 @@ class FaceSelector:
         match rule:
             case "all" | "largest" if text == rule:
                 return cls(rule=rule)
-            case "track" if value.isascii() and value.isdecimal():
+            case "track" if value.isascii() and value.isdecimal() and len(value) <= _MAX_TRACK_DIGITS:
                 return cls(rule=rule, track_id=int(value))
             case "person" if value:
                 return cls(rule=rule, person=value)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from mien.affect import CompoundMean, Smoothing
-from mien.core import ACTION_UNITS, ConfigError, ModelSpec, check_choices
+from mien.core import ACTION_UNITS, ConfigError, ModelSpec, check_choices, check_number
 from mien.evaluation.challenge.blending import OWN, BlendOn, Weights
 from mien.evaluation.challenge.submission_formats import SubmissionFormat
 
@@ -30,6 +30,9 @@ class PostProcessing:
             it is certain (`mien.affect.confidence_filter`); None for none.
         confidence: Probability, after smoothing, above which it is certain; 0.7 to 0.9 in the 8th ABAW.
         compound_mean: Mean of two probabilities that scores a compound expression.
+
+    Raises:
+        ConfigError: The text is malformed, nothing is smoothed, or a number is no probability.
 
     Examples:
         >>> PostProcessing(thresholds=(0.4, 0.5)).decides
@@ -52,6 +55,11 @@ class PostProcessing:
         check_choices(self)
         if not 0 < self.confidence < 1:
             raise ConfigError(f"confidence must be a probability between 0 and 1, got {self.confidence}")
+        if self.smoothing != OWN:
+            Smoothing.of(self.smoothing)  # refused now and not after predictions
+        if self.thresholds != OWN:
+            for threshold in self.thresholds:
+                check_number("a threshold", threshold, 0, 1, whole=False)
 
     @property
     def decides(self) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from mien.core import DIMENSIONS, ConfigError
+from mien.core import DIMENSIONS, MAX_SECONDS, ConfigError
 from mien.results.summaries.episodes import Event
 from mien.results.summaries.source_parts import iter_parts
 from mien.results.summaries.source_summary import PERCENTILES, SourceSummary
@@ -180,11 +180,11 @@ def summarize_table(
             their bundle (text formats); 0.5 for units that are named nowhere.
 
     Raises:
-        ConfigError: The window is not longer than 0 s, or the ending is unknown.
+        ConfigError: The window is not longer than 0 s or longer than `mien.core.MAX_SECONDS`, or the ending is unknown.
         InputError: The table cannot be read, or its rows have no clear time.
     """
-    if window_s is not None and not 0 < window_s < float("inf"):
-        raise ConfigError(f"a window must be longer than 0 s, got {window_s}")
+    if window_s is not None and not 0 < window_s <= MAX_SECONDS:
+        raise ConfigError(f"a window must be longer than 0 s and at most {MAX_SECONDS:,.0f} s, got {window_s}")
     schema = table_schema()  # of a table without rows
     running: dict[int, SourceSummary] = {}
     windows, events, transitions = _Rows(), _Rows(), _Rows()

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mien.core import ConfigError
+from mien.core import MAX_THREADS, MAX_WORKERS, ConfigError, check_number
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -43,6 +43,11 @@ class ComputeSettings:
     devices: int = 1
     accelerator: str = "cpu"
     precision: str = "fp32"
+
+    def __post_init__(self) -> None:
+        if self.threads is not None:
+            check_number("threads", self.threads, 1, MAX_THREADS)
+        check_number("devices", self.devices, 1, MAX_WORKERS)
 
     def prepare(self) -> Fabric:
         """Set torch's threads, have the process keep freed memory, and open the devices for a trainer.

@@ -4,9 +4,52 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
-from mien.core import HeadSpec, ModelSpec, OutputError
+from mien.core import ConfigError, HeadSpec, ModelSpec, PathName, path_exists, require_path
+from mien.results import OutputFile, atomic_write, check_folder, check_outputs, output_errors
+
+_ADVICE = "check that the folder may be written to, or choose another one"
+_KINDS = ("model", "head")
+_VERSION_KEYS = (b'"spec_version"', b'"head_version"')
+_HEAD_BYTES = 4096
+
+
+def check_bundle_folder(folder: Path, inputs: Iterable[tuple[str, PathName]] = ()) -> None:
+    """Refuse, before any work is done, a folder in which a bundle or head would replace an input or a user's file.
+
+    A bundle or head of that folder may be replaced. Nothing is created yet.
+
+    Args:
+        folder: Folder of the new bundle or head.
+        inputs: Pairs of a name for the message, such as ``"FILE"``, and the path of an input.
+
+    Raises:
+        ConfigError: A file of the bundle would replace an input, or a file that is no part of a bundle or head.
+        OutputError: The folder can neither be written nor created.
+    """
+    require_path(folder, "--out")
+    check_folder(folder, folder, _ADVICE)
+    check_outputs(
+        [OutputFile("--out", folder / f"{kind}{end}") for kind in _KINDS for end in (".onnx", ".json")], inputs
+    )
+    for kind in _KINDS:
+        found = [path for path in (folder / f"{kind}.onnx", folder / f"{kind}.json") if path_exists(path)]
+        if found and not _is_description(folder / f"{kind}.json"):
+            raise ConfigError(
+                f"--out {folder}: {found[0].name} in it is no part of a bundle of mien and would be replaced; move it, "
+                "or choose another folder"
+            )
+
+
+def _is_description(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            start = file.read(_HEAD_BYTES)
+    except OSError:
+        return False
+    return any(key in start for key in _VERSION_KEYS)
 
 
 def write_bundle(folder: Path, graph: bytes, spec: ModelSpec) -> None:
@@ -49,17 +92,15 @@ def write_spec(folder: Path, spec: ModelSpec) -> None:
 
 
 def _write_graph(folder: Path, name: str, graph: bytes) -> None:
-    try:
+    with output_errors(folder, _ADVICE):
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{name}.json").unlink(missing_ok=True)
-        (folder / f"{name}.onnx").write_bytes(graph)
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be written as the folder of a {name} ({error.strerror})") from error
+        with atomic_write(folder / f"{name}.onnx") as file:
+            file.write(graph)
+            # An older description does not fit the new graph.
+            (folder / f"{name}.json").unlink(missing_ok=True)
 
 
 def _write_json(path: Path, spec: ModelSpec | HeadSpec) -> None:
     text = json.dumps(spec.to_json(), indent=1, ensure_ascii=False) + "\n"
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+    with output_errors(path, _ADVICE), atomic_write(path) as file:
+        file.write(text.encode())

@@ -28,7 +28,7 @@ from mien.core import (
     TrainingSource,
 )
 from mien.inference import create_session, read_model_file
-from mien.training.export.bundle_files import write_bundle
+from mien.training.export.bundle_files import check_bundle_folder, write_bundle
 
 # First opset whose Slice has its bounds as inputs.
 _OPSET = 10
@@ -225,12 +225,13 @@ def import_emotiefflib(file: Path, name: str, out: Path) -> ModelSpec:
         out: Folder of the new bundle.
 
     Raises:
-        ConfigError: The name is unknown.
+        ConfigError: The name is unknown, or the bundle would replace the file or another one.
         ModelError: The file is not the network of that name.
         OutputError: The bundle cannot be written.
     """
     if name not in EMOTIEFFLIB:
         raise ConfigError(f"EmotiEffLib publishes no ONNX file named {name!r}; choose from {', '.join(EMOTIEFFLIB)}")
+    check_bundle_folder(out, [("FILE", file)])
     net, classifier = EMOTIEFFLIB[name], read_classifier(file)
     _check(classifier, net, name)
     columns = {_EXPRESSION: (0, net.n_classes)} | ({_AFFECT: (net.n_classes, net.n_scores)} if net.affect else {})

@@ -20,7 +20,7 @@ from mien.evaluation import Report, evaluate
 from mien.faces import LandmarkNet, keypoints_of, load_landmark_net, resize_face, to_colour
 from mien.inference import Bundle, load_bundle, prepare
 from mien.media import decode_image
-from mien.training.export.bundle_files import write_bundle, write_spec
+from mien.training.export.bundle_files import check_bundle_folder, write_bundle, write_spec
 from mien.training.export.quantize import halve_weights, quantize_int8
 
 
@@ -207,6 +207,7 @@ def export_variant(model: str | Path, variant: str, out: Path, data: Path | None
     origin = load_bundle(model, threads=1)
     if out.resolve() == origin.folder.resolve():
         raise ConfigError(f"{out} is the bundle itself; choose another folder")
+    check_bundle_folder(out, [("--model", origin.folder / name) for name in ("model.onnx", "model.json")])
     benchmark = benchmark_for(origin.spec)
     crops = _noise(origin.spec) if data is None else benchmark.crops(origin, data, _N_CALIBRATION + _N_PARITY)
     before = (origin.folder / "model.onnx").read_bytes()

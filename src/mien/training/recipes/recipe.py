@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from mien.affect import Smoothing
-from mien.core import ConfigError, check_blend, check_choices, read_typed
+from mien.core import MAX_SEED, ConfigError, check_blend, check_choices, check_number, read_typed
 from mien.training.models.backbones.registry import BACKBONES
 from mien.training.recipes.schedule_settings import OptimizerSettings, StageSettings
 from mien.training.recipes.settings import (
@@ -88,6 +88,7 @@ class Recipe:
         if set(self.heads) != set(self.losses):
             raise ConfigError(f"heads {sorted(self.heads)} and losses {sorted(self.losses)} must be of the same tasks")
         check_choices(self)
+        check_number("seed", self.seed, 0, MAX_SEED)
         if not 0 <= self.ema_decay < 1:
             raise ConfigError(f"ema_decay must be in [0, 1), got {self.ema_decay}")
         check_blend(self.blend)
