@@ -18,17 +18,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from benchmarks import create_parser
 from benchmarks.chain.chain_rows import ROWS, Budget, pretrained_file, row_file
 from benchmarks.chain.chain_scores import Estimate, Resamples, difference, estimate, load_logits, predictions
 from benchmarks.machine import today
 from benchmarks.page import measured_by, replace_between, table, write_page
 from benchmarks.training.bundle_metrics import add_study_options
-from mien.core import ConfigError, Float64, Indices
+from mien.core import EXPRESSION_ORDERS, ConfigError, Float64, Indices
 from mien.inference import machine_name
 from mien.results import atomic_write
 
 _NAME = "lsd-chain"
+_CLASSES = EXPRESSION_ORDERS["lsd_6"]
 _MARKS = ("<!-- rows -->\n", "<!-- end of rows -->")
 _BUDGET_FILE = "budget.json"
 _STARTS = {"imagenet": "ImageNet", "mien-light": "mien-light", "mt-emotieffnet": "MT-EmotiEffNet, trained on FER+"}
@@ -103,11 +106,13 @@ def score_lines(work: Path, seeds: Sequence[int]) -> dict[str, Scored]:
 def page_lines(work: Path, seeds: Sequence[int], budget: Budget) -> Iterator[str]:
     """Lines of the generated part of the page."""
     found = score_lines(work, seeds)
+    test_faces = _test_faces(work)
     yield from (
         f"{budget.faces} training faces of {budget.face_px} px in each row, networks at {budget.size_px} px, the seeds "
         f"{', '.join(map(str, seeds))}.",
         "",
     )
+    yield from ([test_faces, ""] if test_faces else [])
     heading = ["row", "step", "trains on", "super-resolution", "starts from", "seeds", "macro F1", "SD over seeds"]
     yield from table([*heading, "accuracy", "macro F1, chosen on all faces"], _cells(found))
     yield ""
@@ -118,6 +123,21 @@ def page_lines(work: Path, seeds: Sequence[int], budget: Budget) -> Iterator[str
     yield from table(["step", "gain in macro F1", "seeds", "published gain"], rows)
     yield ""
     yield measured_by(_NAME, machine=machine_name(), date=today())
+
+
+def _test_faces(work: Path) -> str:
+    """Sentence about the test faces and the scores without any network; empty before the first row is trained."""
+    path = next(iter(sorted((work / "rows").glob("*/*/logits.npz"))), None)
+    if path is None:
+        return ""
+    truth = load_logits(path).truth
+    counts = np.bincount(truth, minlength=len(_CLASSES))
+    resamples, constant = Resamples(truth), np.full(len(truth), counts.argmax())
+    classes = ", ".join(f"{name} {n}" for name, n in zip(_CLASSES, counts, strict=True))
+    return (
+        f"{len(truth)} test faces: {classes}. To predict {_CLASSES[counts.argmax()]} for all of them has a macro F1 of "
+        f"{resamples.macro_f1(constant)[0]:.3f} and an accuracy of {resamples.accuracy(constant)[0]:.3f}."
+    )
 
 
 def _cells(found: Mapping[str, Scored]) -> Iterator[list[str]]:

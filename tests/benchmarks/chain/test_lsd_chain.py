@@ -41,6 +41,8 @@ def test_the_page_has_results_and_says_what_is_not_run(tmp_path: Path) -> None:
     assert "old" not in text
     lines = {line.split(" | ")[0].removeprefix("| "): line for line in text.splitlines() if line.startswith("| ")}
     assert {row.name for row in ROWS} <= set(lines)
+    assert "120 test faces: anger 20, disgust 20" in text
+    assert "for all of them has a macro F1 of 0.048 and an accuracy of 0.167" in text
     assert "| not run |" in lines["mt"]
     assert "| not run |" in lines["light-span"]
     assert lines["light"].split(" | ")[5] == "2"
