@@ -13,10 +13,11 @@ from mien.datasets import AU_RULES, FERPLUS_TEMPLATE, LandmarkFaces
 from mien.faces import keypoints_of
 from mien.training.data.training_images import TrainingImages
 from mien.training.data.training_set import TrainingSet
+from mien.training.models.start_files import TRUNK_FILES
 from mien.training.recipes.recipe import Recipe
 from mien.training.recipes.schedule_settings import StageSettings
 from mien.training.recipes.settings import DataSettings, HeadSettings, LossSettings, ModelSettings, SourceSettings
-from mien.training.recipes.target_settings import AuxiliaryRowsSettings, TargetSettings
+from mien.training.recipes.target_settings import AuxiliaryRowsSettings, TargetSettings, TeacherSettings
 
 UNITS = tuple(AU_RULES)
 
@@ -51,24 +52,33 @@ def shortened(recipe: Recipe, size_px: int = 32, epochs: int = 1) -> Recipe:
     """The recipe with every stage cut to two steps an epoch of tiny crops."""
     model = recipe.model
     if model.backbone:
-        model = dataclasses.replace(model, input_px=size_px)
+        start = "scratch" if model.start in TRUNK_FILES else model.start  # the files are the user's
+        model = dataclasses.replace(model, input_px=size_px, start=start)
     stages = [
         dataclasses.replace(
             stage,
             epochs=epochs,
             size_px=0,
             batch=8,
-            targets=tuple(_shortened_targets(settings) for settings in stage.targets),
+            targets=_shortened_targets(stage.targets),
         )
         for stage in recipe.stages
     ]
-    return dataclasses.replace(recipe, model=model, stages=tuple(stages))
+    targets = _shortened_targets(recipe.targets)
+    return dataclasses.replace(recipe, model=model, stages=tuple(stages), targets=targets)
 
 
-def _shortened_targets(settings: TargetSettings) -> TargetSettings:
-    if isinstance(settings, AuxiliaryRowsSettings):
-        return dataclasses.replace(settings, n=4, n_labelled=0)
-    return dataclasses.replace(settings, size_px=0) if hasattr(settings, "size_px") else settings
+def _shortened_targets(chosen: tuple[TargetSettings, ...]) -> tuple[TargetSettings, ...]:
+    """Few auxiliary rows, predictions for small crops, and no teacher whose file the user has."""
+    kept = []
+    for settings in chosen:
+        if isinstance(settings, AuxiliaryRowsSettings):
+            settings = dataclasses.replace(settings, n=4, n_labelled=0)
+        elif hasattr(settings, "size_px"):
+            settings = dataclasses.replace(settings, size_px=0)
+        if not (isinstance(settings, TeacherSettings) and settings.path.endswith(".parquet")):
+            kept.append(settings)
+    return tuple(kept)
 
 
 def create_samples(n: int, recipe: Recipe, seed: int = 0) -> TrainingSet:

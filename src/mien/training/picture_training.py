@@ -25,7 +25,7 @@ from mien.training.engine.compute import ComputeSettings
 from mien.training.engine.targets import card_sentences
 from mien.training.engine.trainer import Trainer
 from mien.training.export.bundle_files import write_bundle, write_spec
-from mien.training.export.onnx_export import calibrate, describe, export_onnx, parity_gap
+from mien.training.export.onnx_export import adjust_logits, calibrate, describe, export_onnx, parity_gap
 from mien.training.recipes.recipe import Recipe
 
 logger = logging.getLogger(__name__)
@@ -61,6 +61,8 @@ def train_bundle(
     if not trainer.fabric.is_global_zero:
         return None
     network = trainer.result.cpu()
+    if recipe.calibration.logit_adjustment:
+        adjust_logits(network, training_data.train_set.targets["expression"], recipe.calibration.logit_adjustment)
     graph = export_onnx(network, recipe.model.input_px)
     spec = describe(recipe, "1", graph, training_data.train_set.labels)
     checked = training_data.train_set if training_data.calibration is None else training_data.calibration
@@ -151,10 +153,15 @@ def selection_caveats(recipe: Recipe, trainer: Trainer) -> tuple[str, ...]:
 
 def _start(recipe: Recipe) -> tuple[TrainingSource, ...]:
     """The published weights that the backbone starts from, if any."""
-    if recipe.model.start != "imagenet":
+    published = {
+        "imagenet": (f"ImageNet {recipe.model.backbone}", "Apache-2.0"),
+        "faceres": ("FaceRes (HSE_FaceRec_tf), VGGFace2 identities", "weights Apache-2.0; VGGFace2 is a research set"),
+        "sface": ("SFace (OpenCV model zoo), a set of identities that was never named", "weights Apache-2.0"),
+    }
+    if recipe.model.start not in published:
         return ()
-    name = f"ImageNet {recipe.model.backbone}"
-    return (TrainingSource(name=name, role="start weights", n=0, licence="Apache-2.0"),)
+    name, licence = published[recipe.model.start]
+    return (TrainingSource(name=name, role="start weights", n=0, licence=licence),)
 
 
 def provenance(recipe: Recipe, trainer: Trainer, gap: float, compute: ComputeSettings) -> str:

@@ -16,6 +16,7 @@ from mien.inference import create_session, load_bundle  # noqa: E402 - needs tor
 from mien.training.export.bundle_files import write_bundle  # noqa: E402 - needs torch
 from mien.training.export.onnx_export import (  # noqa: E402 - needs torch
     OPSET,
+    adjust_logits,
     calibrate,
     describe,
     fit_temperature,
@@ -27,9 +28,10 @@ from mien.training.export.onnx_export import (  # noqa: E402 - needs torch
     stretch_vectors,
     to_onnx,
 )
+from mien.training.models.network import AffectNetwork  # noqa: E402 - needs torch
 from mien.training.recipes.settings import CalibrationSettings, ModelSettings, VectorSettings  # noqa: E402 - needs torch
 from tests.helpers.small_graphs import noise_crops, small_graph, small_spec  # noqa: E402 - needs torch
-from tests.helpers.synthetic_data import create_recipe  # noqa: E402 - needs torch
+from tests.helpers.synthetic_data import create_recipe, create_samples  # noqa: E402 - needs torch
 
 pytestmark = pytest.mark.filterwarnings("default")  # the exporter warns about itself
 
@@ -187,3 +189,20 @@ def test_false_alarms_are_counted_on_the_neutral_faces_alone() -> None:
     present = 1 / (1 + np.exp(-logits[:, 0])) >= fitted.thresholds[0]
     assert present[neutral].mean() == pytest.approx(0.05, abs=0.006)
     assert present[~neutral].all()
+
+
+def test_logit_adjustment_moves_the_bias_of_the_expression_head() -> None:
+    recipe = create_recipe()
+    samples = create_samples(8, recipe)
+    network = AffectNetwork(recipe, samples.labels).eval()
+    targets = np.array([[0.5, 0.25, 0.25, 0, 0, 0, 0, 0], [np.nan] * 8], np.float32)
+    crops = torch.randint(0, 256, (2, 32, 32, 1), dtype=torch.uint8)
+    with torch.inference_mode():
+        before = network(crops)
+        adjust_logits(network, targets, 0.0)
+        assert torch.equal(network(crops)[0], before[0])
+        adjust_logits(network, targets, 0.5)
+        after = network(crops)
+    frequencies = np.maximum([0.5, 0.25, 0.25, 0, 0, 0, 0, 0], 1e-4)
+    np.testing.assert_allclose(after[0] - before[0], np.tile(-0.5 * np.log(frequencies), (2, 1)), atol=1e-4)
+    assert torch.equal(after[1], before[1])

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from mien.core import ModelError
 from mien.inference import create_session
-from mien.training.export.quantize import halve_weights, quantize_int8
+from mien.training.export.quantize import halve_weights, quantize_int8, widen_weights
 from tests.helpers.small_graphs import OUTPUTS, noise_crops, small_graph
 
 pytestmark = pytest.mark.filterwarnings("default")  # the quantizer warns about itself
@@ -30,6 +30,16 @@ def test_halved_weights_are_half_as_large_and_nearly_the_same() -> None:
     assert kinds["conv1"] == TensorProto.FLOAT  # too small to be halved
     assert len(halved) < 0.65 * len(graph)
     assert 0 < largest_gap(graph, halved) < 2e-3
+
+
+def test_halved_weights_widen_to_the_same_graph() -> None:
+    halved = halve_weights(small_graph())
+    widened = widen_weights(halved)
+    assert TensorProto.FLOAT16 not in {t.data_type for t in onnx.load_from_string(widened).graph.initializer}
+    assert "conv2" in {t.name for t in onnx.load_from_string(widened).graph.initializer}
+    assert largest_gap(halved, widened) < 1e-6
+    assert widen_weights(widened) == widened
+    quantize_int8(halved, "crops", [noise_crops(8)])  # what stores halves can be quantized, too
 
 
 def test_a_weight_that_no_half_can_hold_stays_whole() -> None:

@@ -86,7 +86,7 @@ def test_task_weights() -> None:
         ("no_such_loss", {}, "no loss is named"),
         ("ccc", {"form": "D"}, "A, B or C"),
         ("landmark_distance", {}, "136 columns"),
-        ("soft_cross_entropy", {"class_weights": "median"}, "'max', 'mean' or 'total'"),
+        ("soft_cross_entropy", {"class_weights": "median"}, "'max', 'mean', 'total' or 'effective'"),
         ("bce", {"gamma": 2.0}, "does not accept these options"),
     ],
 )
@@ -126,3 +126,12 @@ def test_the_kernel_penalty_leaves_biases_out() -> None:
         head.bias.fill_(9.0)
     settings = dataclasses.replace(HeadSettings(), l2=0.1)
     assert float(registry.kernel_penalty(head, settings).detach()) == pytest.approx(0.5)
+
+
+def test_logit_adjustment_adds_frequencies_in_the_loss_alone() -> None:
+    labels = np.array([[1, 0], [1, 0], [1, 0], [0, 1], [NAN, NAN]], np.float32)
+    adjusted = registry.create_loss(LossSettings(name="soft_cross_entropy", options={"logit_adjustment": 0.5}), labels)
+    plain = registry.create_loss(LossSettings(name="soft_cross_entropy"), labels)
+    logits, targets = torch.randn(4, 2), torch.from_numpy(labels[:4])
+    offsets = 0.5 * torch.tensor([0.75, 0.25]).log()
+    torch.testing.assert_close(adjusted(logits, targets), plain(logits + offsets, targets))

@@ -126,3 +126,10 @@ def test_squared_error_counts_known_entries() -> None:
 
 def test_known_rows_have_no_nan() -> None:
     assert losses.known_rows(torch.tensor([[1.0, 2.0], [NAN, 0.0], [NAN, NAN]])).tolist() == [True, False, False]
+
+
+def test_weights_of_the_effective_number_of_samples() -> None:
+    """Cui et al., CVPR 2019, equation 2: (1 - b) / (1 - b^n); the classes with rows have a mean weight of 1."""
+    got = losses.class_weights(torch.tensor([10_000.0, 100.0, 0.0]), "effective")
+    expected = np.array([(1 - 0.9999) / (1 - 0.9999**n) for n in (10_000, 100)])
+    np.testing.assert_allclose(got.numpy(), [*(expected * 2 / expected.sum()), 0], rtol=1e-4)

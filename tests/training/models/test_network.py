@@ -184,3 +184,21 @@ def test_an_intensity_head_ends_at_its_unit() -> None:
         network.intensity[0].weight.zero_()
         network.intensity[0].bias.copy_(torch.tensor([0.0, 50.0]))
         assert network(torch.zeros(3, 12))[0].tolist() == [[2.5, 5.0]] * 3
+
+
+def test_a_mirrored_network_averages_both_sides() -> None:
+    model = ModelSettings(backbone="mobilenetv3_small_050", input_px=32, mirror=True)
+    recipe = create_recipe(model=model)
+    labels = create_samples(8, recipe).labels
+    network = AffectNetwork(recipe, labels).eval()
+    plain = AffectNetwork(create_recipe(model=dataclasses.replace(model, mirror=False)), labels).eval()
+    plain.load_state_dict(network.state_dict())
+    crops = torch.randint(0, 256, (3, 32, 32, 1), dtype=torch.uint8)
+    with torch.inference_mode():
+        sides = [plain(crops), plain(crops.flip(2))]
+        for got, first, second in zip(network(crops), *sides, strict=True):
+            torch.testing.assert_close(got, (first + second) / 2)
+            torch.testing.assert_close(network(crops.flip(2))[0], network(crops)[0])
+    assert len(network.train()(crops)[0]) == 3
+    with pytest.raises(ConfigError, match="mirror = true averages outputs"):
+        dataclasses.replace(model, crop="loose")

@@ -35,6 +35,7 @@ from mien.core import (
 from mien.evaluation import search_thresholds
 from mien.inference import Bundle, create_session, prepare
 from mien.training.export.graph_cleanup import speed_up
+from mien.training.losses.task_losses import class_frequencies
 from mien.training.models.network import AffectNetwork
 from mien.training.recipes.recipe import Recipe
 from mien.training.recipes.settings import CalibrationSettings, ModelSettings
@@ -129,6 +130,28 @@ def strip_debug_info(model: onnx.ModelProto) -> bytes:
         del tensor.metadata_props[:]
         tensor.doc_string = ""
     return bytes(model.SerializeToString())
+
+
+def adjust_logits(network: AffectNetwork, targets: Float32, strength: float) -> None:
+    """Add -strength log(frequency) to the bias of the expression head, in place.
+
+    Args:
+        network: Network whose expression head ends in a dense layer.
+        targets: (N, C) training shares of the classes, NaN where unknown.
+        strength: Factor; 0 changes nothing.
+
+    Raises:
+        ConfigError: The expression head ends in another layer.
+
+    Source: Menon et al., ICLR 2021, post-hoc logit adjustment.
+    """
+    if not strength:
+        return
+    head = [module for module in network.get_submodule("expression").modules() if isinstance(module, nn.Linear)]
+    if not head or head[-1].bias is None or head[-1].out_features != targets.shape[1]:
+        raise ConfigError("[calibration] logit_adjustment needs an expression head that ends in a dense layer")
+    with torch.no_grad():
+        head[-1].bias -= strength * class_frequencies(targets).log()
 
 
 def parity_gap(

@@ -309,10 +309,6 @@ def _with_verdict(report: VariantReport, origin: str) -> ModelSpec:
         f"({worst.metric.name}, {worst.metric.data}); {verdict} (less than 0.30 is required)."
     )
     limitations = (*report.spec.limitations, sentence)
-    if report.spec.name.endswith("int8"):
-        limitations += (
-            "Evaluated with 32-bit sums of 8-bit products (VNNI); x86 without VNNI may saturate: evaluate it there.",
-        )
     return dataclasses.replace(
         report.spec, metrics=tuple(c.metric for c in report.comparisons), limitations=limitations
     )

@@ -45,7 +45,8 @@ LOSSES = Registry(
         NamedLoss(
             name="soft_cross_entropy",
             target=f"{_HERE}:bind_cross_entropy",
-            summary="cross-entropy to shares or labels; `label_smoothing`, `class_weights` (max, mean or total)",
+            summary="cross-entropy to shares or labels; `label_smoothing`, `class_weights` (max, mean, total or "
+            "effective) and `logit_adjustment` (1 treats all classes alike)",
         ),
         NamedLoss(
             name="top_cross_entropy",
@@ -106,10 +107,13 @@ def create_loss(settings: LossSettings, targets: Float32) -> Loss:
         raise ConfigError(f"loss {settings.name} does not accept these options: {error}") from error
 
 
-def bind_cross_entropy(targets: Float32, *, class_weights: str = "", label_smoothing: float = 0.0) -> Loss:
-    """Bind `task_losses.soft_cross_entropy` to the class weights of these labels."""
+def bind_cross_entropy(
+    targets: Float32, *, class_weights: str = "", label_smoothing: float = 0.0, logit_adjustment: float = 0.0
+) -> Loss:
+    """Bind `task_losses.soft_cross_entropy` to the class weights and frequencies of these labels."""
     weights = _class_weights(targets, class_weights)
-    return _Bound(losses.soft_cross_entropy, weights=weights, label_smoothing=float(label_smoothing))
+    offsets = float(logit_adjustment) * losses.class_frequencies(targets).log() if logit_adjustment else None
+    return _Bound(losses.soft_cross_entropy, weights=weights, label_smoothing=float(label_smoothing), offsets=offsets)
 
 
 def bind_top_cross_entropy(targets: Float32, *, class_weights: str = "", label_smoothing: float = 0.0) -> Loss:
@@ -233,7 +237,7 @@ class _Bound:
 def _class_weights(targets: Float32, convention: str) -> Tensor | None:
     if not convention:
         return None
-    if convention not in ("max", "mean", "total"):
-        raise ConfigError(f"class_weights must be 'max', 'mean' or 'total', got {convention!r}")
+    if convention not in ("max", "mean", "total", "effective"):
+        raise ConfigError(f"class_weights must be 'max', 'mean', 'total' or 'effective', got {convention!r}")
     known = targets[~np.isnan(targets).any(axis=1)]
     return losses.class_weights(torch.from_numpy(known.sum(axis=0, dtype=np.float64)), convention).float()

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -24,8 +26,19 @@ def zero_loss(outputs: Tensor) -> Tensor:
     return outputs.sum() * 0
 
 
+def class_frequencies(targets: npt.NDArray[np.floating]) -> Tensor:
+    """Mean share (C,) of each class over the known rows of (N, C) targets, at least 1e-4."""
+    known = targets[~np.isnan(targets).any(axis=1)]
+    return torch.from_numpy(known.mean(axis=0, dtype=np.float64)).float().clamp_min(1e-4)
+
+
 def soft_cross_entropy(
-    logits: Tensor, targets: Tensor, *, weights: Tensor | None = None, label_smoothing: float = 0.0
+    logits: Tensor,
+    targets: Tensor,
+    *,
+    weights: Tensor | None = None,
+    label_smoothing: float = 0.0,
+    offsets: Tensor | None = None,
 ) -> Tensor:
     """Mean over known rows of ``-sum_c w_c t_c log softmax(logits)_c``.
 
@@ -37,10 +50,15 @@ def soft_cross_entropy(
         targets: (N, C) shares that sum to 1 (one-hot for a single label), NaN where unknown.
         weights: (C,) class weights; None for ones.
         label_smoothing: Smoothing eps in [0, 1].
+        offsets: (C,) added to the logits in the loss alone, such as the logarithm of the frequencies: the logits
+            themselves then tell rare classes apart as if all were equally frequent (logit adjustment, Menon et al.,
+            ICLR 2021).
     """
     valid = known_rows(targets)
     if not valid.any():
         return zero_loss(logits)
+    if offsets is not None:
+        logits = logits + offsets
     shares = (1 - label_smoothing) * targets[valid] + label_smoothing / targets.shape[1]
     if weights is not None:
         shares = shares * weights
@@ -185,13 +203,21 @@ def asymmetric_loss(
     return -(unit * (y * focus * functional.logsigmoid(z) + (1 - y) * absent_focus * log_absent)).mean()
 
 
+# Beta of the effective number of samples, which its authors use for large sets.
+_BETA = 0.9999
+
+
 def class_weights(counts: Tensor, convention: str) -> Tensor:
     """Class weights (C,) from class counts, in one of the conventions of the literature.
 
     Args:
         counts: (C,) number of rows of each class; soft labels count as fractions. A class without rows gets weight 0.
         convention: ``"max"`` for max_count / count (HSE, minimum 1); ``"mean"`` for mean_count / count (LSD
-            fine-tuning); ``"total"`` for total / count (SS-MFAR).
+            fine-tuning); ``"total"`` for total / count (SS-MFAR); ``"effective"`` for (1 - b) / (1 - b^count) with
+            b = 0.9999, scaled to a mean of 1 over the classes with rows (class-balanced loss, Cui et al., CVPR 2019).
     """
+    if convention == "effective":
+        weights = torch.where(counts > 0, (1 - _BETA) / (1 - _BETA ** counts.clamp_min(1e-6)), torch.zeros_like(counts))
+        return weights * (counts > 0).sum() / weights.sum()
     top = {"max": counts.max(), "mean": counts.mean(), "total": counts.sum()}[convention]
     return torch.where(counts > 0, top / counts.clamp_min(1e-6), torch.zeros_like(counts))

@@ -68,7 +68,9 @@ def _initializers(path: Path) -> dict[str, Tensor]:
     import onnx
     from onnx import numpy_helper
 
-    model = onnx.load(str(path))
+    from mien.training.export.quantize import widen_weights
+
+    model = onnx.load_from_string(widen_weights(path.read_bytes()))
     return {item.name: torch.from_numpy(numpy_helper.to_array(item).copy()) for item in model.graph.initializer}
 
 
@@ -150,7 +152,8 @@ def _compare(network: AffectNetwork, bundle: str | Path, recipe: Recipe, samples
     if expected is None:
         raise ModelError(f"{bundle}: has no features to compare with; export it with features = true")
     with torch.inference_mode():
-        found = network.embed(torch.from_numpy(crops)).numpy()
+        *_, features = network(torch.from_numpy(crops))
+    found = features.numpy()
     if found.shape != expected.shape or np.corrcoef(found.ravel(), expected.ravel())[0, 1] < _LEAST_CORRELATION:
         raise ConfigError(
             f"{bundle} and the recipe's {recipe.model.backbone} compute different features; the options of "

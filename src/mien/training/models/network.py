@@ -45,6 +45,7 @@ class AffectNetwork(nn.Module):
         self.gives_features = settings.features
         self.penalty: Tensor | None = None
         self._penalized = settings.penalty > 0
+        self._mirror = settings.mirror and self.has_pixels
         self._settings = {task: _with_columns(head, recipe) for task, head in recipe.heads.items()}
         width = settings.n_vector
         if self.has_pixels:
@@ -70,7 +71,16 @@ class AffectNetwork(nn.Module):
             widths[task] = len(labels[task])
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:
-        """Compute one output (N, L) per task in order, then, if asked for, the features (N, D) before dropout."""
+        """Compute one output (N, L) per task in order, then, if asked for, the features (N, D) before dropout.
+
+        A network with ``mirror`` computes the mean over crops and their mirror images, outside of training.
+        """
+        if not self._mirror or self.training:
+            return self._outputs(inputs)
+        both = self._outputs(torch.cat([inputs, inputs.flip(2)]))
+        return tuple(values.reshape(2, -1, values.shape[1]).mean(dim=0) for values in both)
+
+    def _outputs(self, inputs: Tensor) -> tuple[Tensor, ...]:
         features: Tensor = self.embed(inputs)
         dropped = self.dropout(features)
         outputs: dict[str, Tensor] = {}

@@ -22,6 +22,12 @@ from mien.results import atomic_write, output_errors
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
+TRUNK_FILES = {
+    "faceres": ("models/faceres_trunk.npz",),
+    "sface": ("models/sface_trunk.npz", "models/sface_trunk.onnx"),
+}
+"""Named start -> places of its file in the folder of the data sets."""
+
 _N_BLOCKS = 13
 _FACERES_LAYERS = ("conv1", *(f"conv_{kind}_{n}" for n in range(1, _N_BLOCKS + 1) for kind in ("dw", "pw")))
 _SFACE_LAYERS = ("conv_1", *(f"conv_{n}{kind}" for n in range(2, _N_BLOCKS + 2) for kind in ("_dw", "")))

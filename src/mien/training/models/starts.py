@@ -18,19 +18,13 @@ from mien.core import ConfigError
 from mien.training.engine.checkpoint import load_result
 from mien.training.models.backbones.mobilenet_v1 import ConvLayer, MobileNetV1
 from mien.training.models.network import AffectNetwork
-from mien.training.models.start_files import Trunk, TrunkLayer, read_trunk
+from mien.training.models.start_files import TRUNK_FILES, Trunk, TrunkLayer, read_trunk
 from mien.training.recipes.recipe import Recipe
 from mien.training.recipes.settings import ModelSettings
 
 logger = logging.getLogger(__name__)
 
 Crops = npt.NDArray[np.uint8]
-
-TRUNK_FILES = {
-    "faceres": ("models/faceres_trunk.npz",),
-    "sface": ("models/sface_trunk.npz", "models/sface_trunk.onnx"),
-}
-"""Named start -> places of its file in the folder of the data sets."""
 
 _WRAPPERS = ("module.", "backbone.", "model.")
 

@@ -137,6 +137,8 @@ class ModelSettings:
             about the face. Heads for landmarks, pose and eyes need loose ones.
         given: How the bundle reads faces that the caller has cropped already, see `mien.core.CropSpec`; calibration
             reads them alike, at the keypoints of the data.
+        mirror: Whether every output is the mean over the crop and its mirror image, outside of training: more accurate
+            at twice the time.
         features: Whether the exported graph also outputs the features that the heads share.
         n_inputs: Length of the vectors of the source ``vectors``, where there is no backbone.
         drop_rate: Dropout between features and heads.
@@ -158,6 +160,7 @@ class ModelSettings:
     template: tuple[tuple[float, float], ...] = FERPLUS_TEMPLATE
     crop: Literal["face", "loose"] = "face"
     given: CropReading = "whole"
+    mirror: bool = False
     features: bool = True
     n_inputs: int = 0
     drop_rate: float = 0.0
@@ -167,6 +170,8 @@ class ModelSettings:
         check_choices(self)
         if sum(map(bool, (self.backbone, self.n_inputs, self.vectors))) != 1:
             raise ConfigError("a model has either a backbone, or vectors, or n_inputs")
+        if self.mirror and self.crop == "loose":
+            raise ConfigError("mirror = true averages outputs, which for landmarks and pose are another face's")
         if (self.n_steps > 0) != (self.clip == "sequence"):
             raise ConfigError(f"n_steps is for clip = 'sequence', got {self.n_steps} for {self.clip!r}")
         if any(len(values) not in (1, self.n_channels) for values in (self.mean, self.std)):
@@ -357,12 +362,16 @@ class CalibrationSettings:
         false_alarms: Share of held-out neutral faces (at least 0.8 of the votes) on which a threshold may be reached;
             0 for the thresholds of highest F1. For action units whose labels of real faces are not to be trusted.
         lowest_threshold: Lowest threshold where ``false_alarms`` is given.
+        logit_adjustment: Strength t of -t log(frequency of the class in training) that is added to the expression
+            logits at export: 0 for none, 1 for a classifier that treats all classes alike. Rare expressions are found
+            more often, common ones less. Source: Menon et al., ICLR 2021 (post-hoc form).
     """
 
     temperature: bool = True
     thresholds: bool = True
     false_alarms: float = 0.0
     lowest_threshold: float = 0.3
+    logit_adjustment: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.false_alarms < 1 or not 0 <= self.lowest_threshold <= 1:
