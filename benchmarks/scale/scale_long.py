@@ -18,18 +18,22 @@ from benchmarks.machine import user_environment
 from mien.core import EXPRESSIONS
 from mien.results import table_schema
 
-COMMANDS = ("summarize", "report", "convert", "openface", "compound")
-"""Commands whose memory is measured; the table stays the same."""
-
 _UNITS = ("AU01", "AU02", "AU04", "AU05", "AU06", "AU07", "AU10", "AU12", "AU15", "AU17", "AU20", "AU24", "AU25")
 _ROWS_A_GROUP = 8192
 _FPS = 30
 _RUNS = {
     "summarize": "from mien.pipeline import summarize_files; summarize_files([table], out=out + '.csv')",
     "report": "from mien.pipeline import write_report; write_report([table], out + '.html', frames=False)",
-    "convert": "from mien.pipeline import convert_file; convert_file(table, out + '.parquet')",
-    "openface": "from mien.pipeline import convert_to_openface; convert_to_openface(table, out, groups=['aus'])",
+    "smooth": "from mien.affect import Smoothing; from mien.pipeline import smooth_file; "
+    "smooth_file(table, out + '.parquet', Smoothing(expr=50, va=50, au=3))",
+    "baseline": "from mien.pipeline import calibrate_file; calibrate_file(table, out + '.parquet')",
     "compound": "from mien.pipeline import compound_file; compound_file(table, out + '.parquet')",
+    "tracks": "from mien.pipeline import tracks_of_file; tracks_of_file(table)",
+    "merge": "from mien.pipeline import name_persons_in_file; "
+    "name_persons_in_file(table, out + '.parquet', {'anna': [0]})",
+    "convert": "from mien.pipeline import convert_file; convert_file(table, out + '.csv')",
+    "openface": "from mien.pipeline import convert_to_openface; convert_to_openface(table, out, groups=['aus'])",
+    "largest": "from mien.pipeline import convert_file; convert_file(table, out + '.parquet', faces='largest')",
 }
 _SCRIPT = """
 import sys
@@ -82,7 +86,7 @@ def measure_long(n_rows: int = 10_000_000) -> None:
     with tempfile.TemporaryDirectory() as folder:
         table = Path(folder) / "long.parquet"
         write_long_table(table, n_rows)
-        for name in COMMANDS:
+        for name in _RUNS:
             arguments = [sys.executable, "-c", _SCRIPT.format(run=_RUNS[name]), str(table), str(Path(folder) / name)]
             done = subprocess.run(
                 arguments, capture_output=True, text=True, check=True, cwd=ROOT, env=user_environment()

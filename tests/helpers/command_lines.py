@@ -60,7 +60,7 @@ ODD = (
         "~",
         ".",
         "..",
-        "/",
+        "/dev",
         "/dev/null",
         "file:///etc/passwd",
         "http://127.0.0.1:9/x.mp4",

@@ -19,7 +19,14 @@ from mien.affect.blend import (
     search_blend_per_column,
 )
 from mien.affect.inference_stage import Decoder, RawFrame, activate, cut_faces, fit_crop
-from mien.affect.temporal.baseline import MIN_NEUTRAL_ROWS, NEUTRAL_FROM, Baseline, resting_levels, subtract_levels
+from mien.affect.temporal.baseline import (
+    MIN_NEUTRAL_ROWS,
+    NEUTRAL_FROM,
+    Baseline,
+    resting_level,
+    resting_levels,
+    subtract_levels,
+)
 from mien.affect.temporal.clip_intensity import (
     STATISTICS,
     ClipVectors,
@@ -52,6 +59,7 @@ from mien.affect.temporal.smoothing import (
     hold_through_gaps,
     smooth_tracks,
 )
+from mien.affect.temporal.streamed_filter import StreamedFilter
 
 __all__ = [
     "AUDIO_ENCODERS",
@@ -75,6 +83,7 @@ __all__ = [
     "Kernel",
     "RawFrame",
     "Smoothing",
+    "StreamedFilter",
     "Window",
     "activate",
     "align_audio",
@@ -98,6 +107,7 @@ __all__ = [
     "hold_through_gaps",
     "opencv_on_one_thread",
     "predict_adaptively",
+    "resting_level",
     "resting_levels",
     "search_blend",
     "search_blend_per_column",

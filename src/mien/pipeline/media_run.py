@@ -45,6 +45,7 @@ def schema_for_analyzer(
         action_unit_labels=analyzer.action_unit_labels,
         n_landmarks=analyzer.n_landmarks if landmarks else 0,
         intensity_labels=analyzer.spec.intensity_labels,
+        stream_offset=True,
         metadata={
             "bundle_name": analyzer.spec.name,
             "bundle_sha256": analyzer.bundle_digest,

@@ -187,6 +187,9 @@ class _TableRun:
             opened = open_run(media, self._settings.video) if lone is None else nullcontext(lone)
             with opened as run, self._overlay(run.info) as overlay:
                 n_frames, n_faces, n_dark, n_rows_before = 0, 0, 0, writer.n_rows
+                offset_s = _offset_s(run)
+                if offset_s is not None:
+                    writer.set_stream_offset(media.name, offset_s)
                 remarks: tuple[str, ...] = ()
                 try:
                     for frame in run.frames(self._analyzer, images=self._drawing is not None):
@@ -223,7 +226,7 @@ class _TableRun:
                             n_faces=n_faces,
                             messages=run.report.messages + remarks,
                             complete=run.report.complete,
-                            start_offset_s=_offset_s(run),
+                            start_offset_s=offset_s,
                             gaps=run.report.gaps,
                         )
                         self._records.append(record)

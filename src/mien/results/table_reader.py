@@ -4,19 +4,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mien.core import Indices, InputError, PathName
+from mien.core import InputError, PathName
 from mien.results.openface.openface_reader import is_openface_header, read_openface
-from mien.results.tables import arrow_compute as pc
 from mien.results.tables.table_check import NotATableError, RowCheck, check_schema, with_contract_types
 from mien.results.tables.table_decoder import decode_pieces, decode_table, open_table, read_facts, reading_errors
 from mien.results.tables.table_formats import columns_as_text, format_of
+from mien.results.tables.table_stream import TableStream
 
 
 def read_table(path: PathName) -> pa.Table:
@@ -79,6 +79,23 @@ def iter_pieces(path: PathName) -> Iterator[pa.Table]:
             yield from decode_pieces(file, format_name)
 
 
+def open_stream(table: pa.Table | PathName, *, by_source: bool = False) -> TableStream:
+    """A table as a stream of parts that hold whole frames; a file is read through once for it.
+
+    Args:
+        table: Affect table, or the path of one.
+        by_source: As for `TableStream.of`.
+
+    Raises:
+        ConfigError: The ending is unknown.
+        InputError: The table cannot be read, is damaged or is no affect table.
+    """
+    if isinstance(table, pa.Table):
+        checked = checked_table(table)
+        return TableStream.of(lambda: iter([checked]), by_source=by_source)
+    return TableStream.of(partial(iter_pieces, table), by_source=by_source)
+
+
 def columns_as_json(path: PathName, out: PathName) -> tuple[str, ...]:
     """Columns of a table, such as lists, that a new file can hold only as JSON text.
 
@@ -98,26 +115,6 @@ def columns_as_json(path: PathName, out: PathName) -> tuple[str, ...]:
     return tuple(columns_as_text(next(iter_pieces(path)).schema))
 
 
-def iter_sources(table: pa.Table | str | Path) -> Iterator[tuple[str, pa.Table]]:
-    """Every source of a table with its rows, in the order of first appearance.
-
-    Of a Parquet file, only the row groups of one source are in memory at a time; text formats are read whole.
-
-    Args:
-        table: Table from `mien.results.read_table`, or the path of one.
-
-    Raises:
-        ConfigError: The ending is unknown.
-        InputError: The file cannot be read, is damaged or is no affect table, or a row has no source.
-    """
-    if isinstance(table, pa.Table):
-        yield from _split(checked_table(table))
-    elif format_of(Path(table)) == "parquet":
-        yield from _from_parquet(Path(table))
-    else:
-        yield from _split(read_table(table))
-
-
 def count_rows(path: str | Path) -> int:
     """Number of rows of a table; of a Parquet file without reading them.
 
@@ -126,7 +123,7 @@ def count_rows(path: str | Path) -> int:
         InputError: The file cannot be read, is damaged or is no affect table.
     """
     if format_of(Path(path)) != "parquet":
-        return int(read_table(path).num_rows)
+        return sum(map(len, iter_pieces(path)))
     return read_facts(path).n_rows
 
 
@@ -137,34 +134,3 @@ def _is_openface(file: BinaryIO, format_name: str) -> bool:
     header = file.readline().decode("utf-8-sig")
     file.seek(0)
     return is_openface_header(header)
-
-
-def _split(table: pa.Table) -> Iterator[tuple[str, pa.Table]]:
-    for source in pc.unique(table["source"]).to_pylist():
-        yield source, table.filter(pc.equal(table["source"], source))
-
-
-def _from_parquet(path: Path) -> Iterator[tuple[str, pa.Table]]:
-    with reading_errors(path), open_table(path) as opened, pq.ParquetFile(opened) as file:
-        check_schema(file.schema_arrow)  # refuse another kind of file before its rows are read
-        groups: dict[str, list[tuple[int, int]]] = {}  # source -> row groups and their first rows
-        first_row = 0
-        for number in range(file.num_row_groups):
-            names = file.read_row_group(number, columns=["source"])["source"].cast(pa.string())
-            for source in pc.unique(names).to_pylist():
-                if source is None:
-                    numbers = np.arange(first_row, first_row + len(names))
-                    RowCheck().check(with_contract_types(file.read_row_group(number), first_row), numbers)
-                groups.setdefault(source, []).append((number, first_row))
-            first_row += len(names)
-        for source, places in groups.items():
-            parts: list[pa.Table] = []
-            places_of_rows: list[Indices] = []
-            for number, first in places:
-                part = with_contract_types(file.read_row_group(number), first)
-                own = pc.equal(part["source"], source)
-                parts.append(part.filter(own))
-                places_of_rows.append(np.flatnonzero(own.to_numpy()) + first)
-            rows = pa.concat_tables(parts)
-            RowCheck().check(rows, np.concatenate(places_of_rows))
-            yield source, rows

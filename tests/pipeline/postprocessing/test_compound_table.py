@@ -4,12 +4,15 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from mien.affect import Smoothing, compound_expressions
 from mien.core import COMPOUND_EXPRESSIONS, EXPRESSIONS, Faces, Frame, InputError
 from mien.pipeline import compound_file, compound_table, smooth_file
-from mien.results import TableWriter, read_table, table_schema
+from mien.results import TableWriter, read_table, save_table, table_schema
 
 
 def faces(probabilities: np.ndarray) -> Faces:
@@ -80,3 +83,23 @@ def test_a_table_without_faces_or_rows(path: Path) -> None:
     assert (
         compound_table(table.filter(table["source"].combine_chunks().is_valid()).slice(14))["compound"].null_count == 3
     )
+
+
+@pytest.mark.parametrize("half_width", [0, 2, 50])
+@pytest.mark.parametrize("order", ["kept", "reversed", "alternating"])
+def test_parts_give_what_the_whole_gives(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, half_width: int, order: str
+) -> None:
+    rows = read_table(path)
+    whole = compound_table(rows, half_width=half_width)
+    places = list(range(len(rows)))
+    if order == "alternating":
+        places = sorted(places, key=lambda row: (rows["frame"][row].as_py(), row))
+    if order == "reversed":
+        places.reverse()
+        whole = pa.concat_tables([whole.filter(pc.equal(whole["source"], name)) for name in ("b.mp4", "a.mp4")])
+    save_table(tmp_path / "r.parquet", rows.take(pa.array(places)))
+    monkeypatch.setattr("mien.results.tables.table_stream.ROWS_PER_PART", 1)
+    monkeypatch.setattr("mien.results.tables.table_decoder.ROWS_PER_GROUP", 2)
+    assert compound_file(tmp_path / "r.parquet", tmp_path / "c.parquet", half_width=half_width) == (11, 3)
+    assert pq.read_table(tmp_path / "c.parquet").equals(whole)

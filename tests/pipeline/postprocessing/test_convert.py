@@ -9,7 +9,6 @@ import pytest
 
 from mien.core import ConfigError, InputError
 from mien.pipeline import convert_file, convert_to_openface
-from mien.pipeline.postprocessing import convert as convert_module
 from mien.pipeline.postprocessing.convert import is_openface_file
 from mien.results import read_table, save_table, table_schema
 from tests.helpers.affect_tables import NOBODY, faces, steady, write_frames
@@ -48,12 +47,31 @@ def test_the_rows_of_one_face_in_openfaces_columns(table: Path, tmp_path: Path) 
     assert columns.AU12_c.tolist()[:2] == [0, 1]
 
 
-def test_a_long_table_is_never_read_whole(table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(path: object) -> pa.Table:
-        raise AssertionError(f"{path} is read whole")
+@pytest.mark.parametrize("choice", ["all", "largest", "track=1"])
+def test_a_long_table_is_never_read_whole(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, choice: str
+) -> None:
+    def refuse(*_: object) -> pa.Table:
+        raise AssertionError("the table is read whole")
 
-    monkeypatch.setattr(convert_module, "read_table", refuse)
-    assert len(convert_to_openface(table, tmp_path / "of").files) == 2
+    convert_file(table, tmp_path / "whole.csv", faces=choice)
+    monkeypatch.setattr("mien.results.table_reader.decode_table", refuse)
+    monkeypatch.setattr("mien.results.tables.table_stream.in_frame_order", refuse)
+    monkeypatch.setattr("mien.results.tables.table_stream.ROWS_PER_PART", 1)
+    assert len(convert_to_openface(table, tmp_path / "of", faces=choice).files) == 2
+    convert_file(table, tmp_path / "parts.csv", faces=choice)
+    assert (tmp_path / "parts.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+
+@pytest.mark.parametrize("choice", ["all", "track=1"])
+def test_rows_out_of_order_stay_so(table: Path, tmp_path: Path, choice: str) -> None:
+    rows = read_table(table)
+    save_table(tmp_path / "r.parquet", rows.take(pa.array(range(len(rows) - 1, -1, -1))))
+    convert_file(table, tmp_path / "o.parquet", faces=choice)
+    convert_file(tmp_path / "r.parquet", tmp_path / "p.parquet", faces=choice)
+    right, got = read_table(tmp_path / "o.parquet"), read_table(tmp_path / "p.parquet")
+    assert got.schema.equals(right.schema)
+    assert got.to_pylist() == right.to_pylist()[::-1]
 
 
 def test_a_table_without_rows(tmp_path: Path) -> None:

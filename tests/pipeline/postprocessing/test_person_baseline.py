@@ -96,3 +96,19 @@ def test_refusals(table: Path, tmp_path: Path) -> None:
 def test_smoothing_is_optional(table: Path, tmp_path: Path) -> None:
     assert calibrate_file(str(table), str(tmp_path / "c.csv")) == calibrate_file(table, tmp_path / "d.csv", Smoothing())
     assert (tmp_path / "c.csv").read_bytes() == (tmp_path / "d.csv").read_bytes()
+
+
+@pytest.mark.parametrize("order", ["kept", "reversed"])
+def test_parts_give_what_the_whole_gives(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: str
+) -> None:
+    rows = name_persons(read_table(table), {"patient": [0, 1]})
+    if order == "reversed":
+        rows = rows.take(pa.array(range(len(rows) - 1, -1, -1)))
+    save_table(tmp_path / "named.parquet", rows)
+    whole, done = calibrate_table(rows)
+    monkeypatch.setattr("mien.results.tables.table_stream.ROWS_PER_PART", 1)
+    monkeypatch.setattr("mien.results.tables.table_decoder.ROWS_PER_GROUP", 3)
+    monkeypatch.setattr("mien.pipeline.postprocessing.person_baseline._VALUES_AT_ONCE", 12)  # a column in each pass
+    assert calibrate_file(tmp_path / "named.parquet", tmp_path / "c.parquet") == done
+    assert read_table(tmp_path / "c.parquet").equals(whole, check_metadata=True)

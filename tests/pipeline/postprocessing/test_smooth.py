@@ -4,12 +4,14 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from mien.affect import Smoothing, box_mean, fill_gaps
+from mien.affect import Kernel, Smoothing, box_mean, fill_gaps
 from mien.core import ConfigError, Faces, Frame, InputError
-from mien.pipeline import smooth_file
-from mien.results import TableWriter, read_table, table_metadata, table_schema
+from mien.pipeline import smooth_file, smooth_table
+from mien.pipeline.postprocessing.smooth import _PartSmoother
+from mien.results import TableWriter, read_table, save_table, table_metadata, table_schema
 
 LABELS, UNITS = ("neutral", "happiness", "fear"), ("AU01", "AU12")
 
@@ -113,3 +115,42 @@ def test_a_face_twice_in_a_frame_names_the_table(tmp_path: Path) -> None:
         writer.append("a.mp4", Frame(index=0, time_s=0.0, faces=_faces([2, 2], np.random.default_rng(0))))
     with pytest.raises(InputError, match=r"twice\.parquet.*two rows for track 2 in frame 0"):
         smooth_file(path, tmp_path / "out.parquet", Smoothing(va=1))
+
+
+@pytest.mark.parametrize("kernel", ["mean", "median", "gaussian"])
+@pytest.mark.parametrize("order", ["kept", "reversed"])
+def test_parts_give_what_the_whole_gives(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kernel: Kernel, order: str
+) -> None:
+    settings = Smoothing(expr=2, va=1, au=3, kernel=kernel, sigma=9.0)
+    rows = read_table(table)
+    whole, n_tracks = smooth_table(rows, settings)
+    if order == "reversed":
+        backwards = pa.array(range(len(rows) - 1, -1, -1))
+        save_table(tmp_path / "r.parquet", rows.take(backwards))
+        table, whole = tmp_path / "r.parquet", whole.take(backwards)
+    monkeypatch.setattr("mien.results.tables.table_stream.ROWS_PER_PART", 1)
+    monkeypatch.setattr("mien.results.tables.table_decoder.ROWS_PER_GROUP", 2)
+    assert smooth_file(table, tmp_path / "o.parquet", settings) == n_tracks == 3
+    assert read_table(tmp_path / "o.parquet").equals(whole, check_metadata=True)
+
+
+def test_a_long_table_is_never_held_whole(table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    most = 0
+
+    def counted(self: _PartSmoother, held: object) -> pa.Table:
+        nonlocal most
+        most = max(most, sum(len(places) for places in self._places.values()))
+        return finished(self, held)
+
+    finished = _PartSmoother._finished
+    monkeypatch.setattr(_PartSmoother, "_finished", counted)
+    monkeypatch.setattr("mien.results.tables.table_stream.ROWS_PER_PART", 1)
+    monkeypatch.setattr("mien.results.tables.table_decoder.ROWS_PER_GROUP", 2)
+    rows = read_table(table).to_pylist()[:1]
+    long = pa.Table.from_pylist(
+        [{**rows[0], "frame": at, "time_s": at / 25} for at in range(300)], read_table(table).schema
+    )
+    save_table(tmp_path / "l.parquet", long)
+    smooth_file(tmp_path / "l.parquet", tmp_path / "o.parquet", Smoothing(va=3))
+    assert 0 < most <= 3, "only the rows of the window wait"

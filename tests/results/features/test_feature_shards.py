@@ -2,10 +2,13 @@
 """Shards of feature vectors: what each says of itself, copies for training, and damage."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -94,3 +97,55 @@ def test_impossible_vectors_are_refused(changes: dict[str, object], message: str
 def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no feature vectors here"):
         open_features(tmp_path)
+
+
+def edit(path: Path, name: str, values: Callable[[list[Any]], pa.Array]) -> None:
+    table = pq.read_table(path, partitioning=None)
+    column = values(table[name].to_pylist())
+    pq.write_table(table.set_column(table.schema.get_field_index(name), name, column), path)
+
+
+def replaced(row: int, value: object) -> Callable[[list[Any]], pa.Array]:
+    return lambda values: pa.array([*values[:row], value, *values[row + 1 :]])
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("frame", replaced(1, None), "row 2, column frame: there is no value"),
+        ("frame", replaced(2, -4), "row 3, column frame: -4 is less than 0"),
+        ("track", replaced(0, -2), "row 1, column track: -2 is less than -1"),
+        ("source", replaced(0, None), "row 1, column source: there is no value"),
+        ("features", replaced(1, None), "row 2, column features: there is no value"),
+        ("features", replaced(1, [1.0, None, 2.0]), "row 2, column features: a number of the vector is missing"),
+        ("scores", replaced(3, [1.0, float("inf"), 2.0]), "row 4, column scores: a number of the vector is missing"),
+        ("features", replaced(1, [1.0]), "column features: 'its type is"),
+        ("track", lambda values: pa.array(["x"] * len(values)), "column track: 'its type is string"),
+        ("frame", lambda values: pa.array([1] * len(values)), "has two vectors of track 0 in frame 1"),
+    ],
+)
+def test_an_edited_shard_is_one_sentence(
+    tmp_path: Path, name: str, change: Callable[[list[Any]], pa.Array], message: str
+) -> None:
+    fill(tmp_path)
+    whole = open_features(tmp_path).load()
+    path = tmp_path / "shard-00000.parquet"
+    before = path.read_bytes()
+    edit(path, name, change)
+    with pytest.raises(InputError, match=r"shard-00000\.parquet cannot be used: ") as caught:
+        open_features(tmp_path).load()
+    assert message in str(caught.value)
+    path.write_bytes(before)
+    assert np.array_equal(open_features(tmp_path).load().features, whole.features)
+
+
+def test_a_column_that_is_gone_or_twice(tmp_path: Path) -> None:
+    fill(tmp_path)
+    path = tmp_path / "shard-00001.parquet"
+    table = pq.read_table(path, partitioning=None)
+    pq.write_table(table.drop(["track"]), path)
+    with pytest.raises(InputError, match="it must have one column track"):
+        open_features(tmp_path).load()
+    wider = table.set_column(4, "features", table["features"].cast(pa.list_(pa.float64(), 3)))
+    pq.write_table(wider.append_column("mine", pa.array([1] * len(table))), path)
+    assert len(open_features(tmp_path).load()) == 13, "numbers of another type and columns of a user's own do no harm"

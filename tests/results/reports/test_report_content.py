@@ -1,25 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """The contents of a report, piece by piece."""
 
-import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from mien.results import Moment, RunManifest, read_table
 from mien.results.reports import report_content as content
+from mien.results.summaries.source_parts import iter_parts
 from mien.results.tables.recording import Recording
-from tests.helpers.affect_tables import NOBODY, faces, steady, write_frames
+from tests.helpers.affect_tables import NOBODY, faces, write_frames
 
 
 def recording_of(path: Path, frames: list, source: str = "a.mp4", **metadata: str) -> Recording:
     return Recording.from_table(source, read_table(write_frames(path, {source: frames}, **metadata)))
-
-
-def codes(text: str) -> list[int]:
-    return list(base64.b64decode(text))
 
 
 def test_numbers_as_text() -> None:
@@ -40,34 +35,8 @@ def test_a_photo_in_lines(tmp_path: Path) -> None:
     assert content.still_lines(recording_of(tmp_path / "u.parquet", [(0.0, NOBODY)])) == ["no face"]
 
 
-def test_rows_of_a_face_become_points(tmp_path: Path) -> None:
-    frames = [(index / 10, faces((0, "fear", value, 0.2))) for index, value in enumerate([0.0, 0.4, -1.0, 0.2])]
-    recording = recording_of(tmp_path / "t.parquet", frames)
-    face = content.pack_face(recording, recording.subjects[0], 2)
-    assert face["n_points"] == 2
-    values = np.array(codes(face["values"])).reshape(len(face["channels"]), 2)
-    named = dict(zip(face["channels"], values.tolist(), strict=True))
-    assert named["valence"] == [150, 75]  # 250 x (mean + 1) / 2
-    assert (named["valence_low"], named["valence_high"]) == ([125, 0], [175, 150])
-    assert named["AU12_high"] == [50, 50]
-    assert np.frombuffer(base64.b64decode(face["end_s"]), "<f4") == pytest.approx([0.2, 0.4])
-
-
-def test_coverage_in_stretches(tmp_path: Path) -> None:
-    frames = steady(8, 10, (0, "fear", 0.0, 0.1)) + [(0.8 + index / 10, NOBODY) for index in range(8)]
-    recording = recording_of(tmp_path / "t.parquet", frames)
-    assert codes(content.pack_coverage(recording, 2)) == [250, 0]
-    assert len(codes(content.pack_coverage(recording, 100))) == 4, "at least four frames each"
-
-
-def test_moments_are_the_peaks_of_expressions(tmp_path: Path) -> None:
-    frames = [(0.0, faces((0, "fear", 0, 0))), (0.1, faces((0, "anger", 0, 0))), (0.2, faces((0, "fear", 0, 0)))]
-    recording = recording_of(tmp_path / "t.parquet", frames)
-    moments = content.key_moments(recording, recording.subjects[0], 5)
-    assert [(moment.frame, moment.label) for moment in moments] == [(0, "fear 0.86"), (1, "anger 0.86")]
-    assert moments[0].box == (0, 0, 9, 9)
-    assert len(content.key_moments(recording, recording.subjects[0], 1)) == 1
-    whole = content.whole_image(recording)
+def test_the_whole_image_of_a_photo(tmp_path: Path) -> None:
+    whole = content.whole_image(recording_of(tmp_path / "t.parquet", [(0.0, faces((0, "fear", 0, 0)))]))
     assert (whole.frame, whole.box) == (0, None)
 
 
@@ -97,9 +66,8 @@ def test_pictures_are_asked_for_and_limited(tmp_path: Path, monkeypatch: pytest.
     gathered = content.ReportContent(9, pictures)
     for name in ("a", "b", "c"):
         frames = [(0.0, faces((0, "fear", 0, 0))), (0.1, faces((0, "anger", 0, 0)))]
-        gathered.add(
-            tmp_path / f"{name}.parquet", recording_of(tmp_path / f"{name}.parquet", frames, name), {"AU12": 0.3}
-        )
+        table = write_frames(tmp_path / f"{name}.parquet", {name: frames})
+        gathered.add(table, iter_parts(table), {"AU12": 0.3})
     assert asked == [("a.parquet: a", 2), ("b.parquet: b", 1), ("c.parquet: c", 0)]
     values = gathered.values()
     assert values["sources"][0]["thresholds"] == {"AU01": 0.5, "AU12": 0.3}

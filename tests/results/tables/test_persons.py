@@ -8,7 +8,17 @@ import pyarrow as pa
 import pytest
 
 from mien.core import EXPRESSIONS, ConfigError, Faces, FaceSelector, Frame
-from mien.results import TableWriter, choose_faces, name_persons, read_table, save_table, table_schema
+from mien.results import (
+    TableStream,
+    TableWriter,
+    choose_faces,
+    chosen_parts,
+    name_persons,
+    named_parts,
+    read_table,
+    save_table,
+    table_schema,
+)
 
 
 def make_table(path: Path, sources: dict[str, list[dict[int, float]]]) -> pa.Table:
@@ -140,3 +150,19 @@ def test_every_frame_keeps_a_row(table: pa.Table, choice: str, tracks: list[int 
 def test_nobody_answers(table: pa.Table, choice: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         choose_faces(table, FaceSelector.parse(choice))
+
+
+def test_parts_give_what_the_whole_gives(table: pa.Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = name_persons(table, {"patient": [1, 3]})
+    chosen = {rule: choose_faces(whole, FaceSelector.parse(rule)) for rule in ("largest", "person=patient")}
+    monkeypatch.setattr("mien.results.tables.table_stream.ROWS_PER_PART", 1)
+    pieces = [table.slice(at, 2) for at in range(0, len(table), 2)]
+    stream = TableStream.of(lambda: iter(pieces))
+    parts = list(named_parts(stream, {"patient": [1, 3]}))
+    assert len(parts) > 2
+    assert pa.concat_tables(parts).equals(whole)
+    stream = TableStream.of(lambda: iter(parts))
+    for rule, right in chosen.items():
+        assert pa.concat_tables(list(chosen_parts(stream, FaceSelector.parse(rule)))).equals(right)
+    with pytest.raises(ConfigError, match="two faces in 1 frames"):
+        list(named_parts(TableStream.of(lambda: iter(pieces)), {"p": [2, 3]}))

@@ -86,6 +86,7 @@ def test_every_column_is_described() -> None:
         *ACTION_UNITS.labels,
         "face",
         *(f"{unit}_intensity" for unit in ACTION_UNITS.labels),
+        "stream_offset_s",
     ]
     for column in columns:
         assert column.range, column.name

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from mien.core import ConfigError, Faces, OutputError
-from mien.results import TableWriter, read_table, recover
+from mien.results import TableWriter, read_table, recover, table_schema
 from mien.results.tables import spool as spool_module
 from mien.results.tables import writer as writer_module
 from mien.results.tables.spool import scan_spool, spool_folder
@@ -287,3 +287,16 @@ def test_a_part_that_was_damaged_meanwhile_is_an_error_not_a_gap(tmp_path: Path,
         run()
     assert not table.exists()
     assert recover(table).n_rows == 2
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv", "jsonl"])
+def test_the_offset_of_each_source_is_the_last_column(tmp_path: Path, make_frame, ending: str) -> None:
+    schema = table_schema(stream_offset=True)
+    with TableWriter(tmp_path / f"t.{ending}", schema) as writer:
+        writer.set_stream_offset("a", 5.0)
+        writer.append("a", make_frame(0, 0))
+        writer.append("photo", make_frame(0, 0))
+    table = read_table(tmp_path / f"t.{ending}")
+    assert table.schema.names[-1] == "stream_offset_s"
+    assert table.schema.field("stream_offset_s").equals(schema.field("stream_offset_s"), check_metadata=True)
+    assert table["stream_offset_s"].to_pylist() == [5.0, None]

@@ -60,9 +60,20 @@ def resting_levels(groups: npt.ArrayLike, neutral: npt.ArrayLike, values: npt.Ar
         own = rows[is_neutral & (group == index)]
         n_neutral[index] = len(own)
         if len(own) >= MIN_NEUTRAL_ROWS:
-            known = np.isfinite(own).any(axis=0)
-            levels[index, known] = np.nanmedian(own[:, known], axis=0)
+            levels[index] = [resting_level(column) for column in own.T]
     return Baseline(levels=levels, n_neutral=n_neutral)
+
+
+def resting_level(values: npt.ArrayLike) -> float:
+    """The median of the finite values (N,) of neutral rows; NaN without any.
+
+    Examples:
+        >>> resting_level([0.5, np.nan, 0.25])
+        0.375
+    """
+    known = np.asarray(values, np.float64)
+    known = known[np.isfinite(known)]
+    return float(np.median(known, overwrite_input=True)) if len(known) else float("nan")
 
 
 def subtract_levels(groups: npt.ArrayLike, values: npt.ArrayLike, levels: Float64, low: float, high: float) -> Float64:

@@ -217,9 +217,22 @@ def timeline_of(frames: Integers) -> Integers:
         [3, 4, 5, 6]
     """
     first, last = int(frames[0]), int(frames[-1])
+    check_span(first, last)
+    return np.arange(first, last + 1)
+
+
+def check_span(first: int, last: int) -> None:
+    """Refuses a track that is longer than any video.
+
+    Args:
+        first: Number of its first frame.
+        last: Number of its last frame.
+
+    Raises:
+        ConfigError: The span is longer than any video, so these are no frame numbers.
+    """
     if last - first >= _MAX_TIMELINE:
         raise ConfigError(f"frames {first} to {last} of one track are longer than any video; check them")
-    return np.arange(first, last + 1)
 
 
 def _windows(n: int, half_width: int, *, causal: bool) -> tuple[Indices, Indices]:

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from mien.core import Bools, Float64, InputError, Int64
 from mien.datasets import base_video
 from mien.evaluation.challenge.image_names import ImageNames
-from mien.results import TABLE_ENDINGS, read_table
+from mien.results import FAILURES_NAME, TABLE_ENDINGS, read_table
 
 _MAX_FRAMES = 5_000_000  # 46 hours at 30 frames a second: scores are interpolated over every frame
 _MAX_DIGITS = 7  # a longer number is a name
@@ -160,7 +160,8 @@ def table_files(folder: Path) -> list[Path]:
     Raises:
         InputError: There is none.
     """
-    paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in TABLE_ENDINGS)
+    found = (path for path in folder.glob("*") if path.suffix.lower() in TABLE_ENDINGS)
+    paths = sorted(path for path in found if path.name != FAILURES_NAME)
     if not paths:
         raise InputError(f"{folder} holds no tables ({', '.join(TABLE_ENDINGS)}); make some with mien analyze")
     return paths

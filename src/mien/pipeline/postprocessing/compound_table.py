@@ -3,16 +3,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from mien.affect import CompoundMean, compound_timeline
-from mien.core import COMPOUND_EXPRESSIONS, DEFAULT_THRESHOLD, EXPRESSIONS, ConfigError, InputError, PathName, printable
+from mien.affect import CompoundMean, Smoothing, StreamedFilter, compound_scores, strongest_per_frame
+from mien.core import (
+    COMPOUND_EXPRESSIONS,
+    DEFAULT_THRESHOLD,
+    EXPRESSIONS,
+    ConfigError,
+    Float64,
+    InputError,
+    PathName,
+    printable,
+)
 from mien.pipeline.media_run import SMOOTHING_KEY
-from mien.results import check_output, format_of, read_table, save_table, table_metadata
+from mien.results import (
+    SourceFacts,
+    TableStream,
+    check_output,
+    column_numbers,
+    format_of,
+    open_stream,
+    save_pieces,
+    source_runs,
+    table_metadata,
+)
 
 _MAX_FRAMES = 20_000_000
 
@@ -24,6 +43,9 @@ def compound_file(
     path: PathName, out: PathName, *, half_width: int = 50, mean: CompoundMean = "arithmetic"
 ) -> tuple[int, int]:
     """Reads an affect table and writes the compound expression of each of its frames.
+
+    The table is read twice, part by part; memory grows only with the longest time without a face. A table whose frames
+    do not ascend, or whose sources alternate, is held whole.
 
     Args:
         path: Path of the table.
@@ -41,13 +63,20 @@ def compound_file(
     """
     format_of(Path(out))  # refuse an unknown ending before the work
     check_output("--out", out, {"TABLE": path})
-    table = read_table(path)
+    stream = open_stream(path, by_source=True)
+    n_empty = 0
+
+    def parts() -> Iterator[pa.Table]:
+        nonlocal n_empty
+        for part in _parts(stream, half_width, mean):
+            n_empty += part["compound"].null_count
+            yield part
+
     try:
-        found = compound_table(table, half_width=half_width, mean=mean)
+        n_frames = save_pieces(Path(out), parts())
     except (ConfigError, InputError) as error:
         raise InputError(f"{path}: {error}") from error
-    save_table(Path(out), found)
-    return len(found), found["compound"].null_count
+    return n_frames, n_empty
 
 
 def compound_table(table: pa.Table, *, half_width: int = 50, mean: CompoundMean = "arithmetic") -> pa.Table:
@@ -68,57 +97,107 @@ def compound_table(table: pa.Table, *, half_width: int = 50, mean: CompoundMean 
         ConfigError: A basic expression is missing in the bundle.
         InputError: The table is smoothed already and would be smoothed again.
     """
-    if half_width and SMOOTHING_KEY in table_metadata(table.schema):
+    return pa.concat_tables(list(_parts(open_stream(table, by_source=True), half_width, mean)))
+
+
+def _parts(stream: TableStream, half_width: int, mean: CompoundMean) -> Iterator[pa.Table]:
+    """The table of compound expressions in parts, at least one."""
+    if half_width and SMOOTHING_KEY in table_metadata(stream.schema):
         raise InputError("the table is smoothed already; choose half-width 0, or take the original")
-    labels = [label for label in EXPRESSIONS if table[f"expression_{label}"].null_count < len(table)]
-    parts = [
-        _of_source(table.filter(pc.equal(table["source"], name)), labels, half_width, mean) for name in _sources(table)
-    ]
+    labels = [label for label in EXPRESSIONS if f"expression_{label}" in stream.filled]
     schema = pa.schema(
         [
-            *(table.schema.field(name) for name in ("source", "frame", "time_s")),
+            *(stream.schema.field(name) for name in ("source", "frame", "time_s")),
             ("compound", pa.string()),
             *((f"compound_{name}", pa.float32()) for name in map(_column, COMPOUND_EXPRESSIONS)),
             ("compound_or_none", pa.string()),
         ]
     )
-    return pa.concat_tables([part.cast(schema) for part in parts]) if parts else schema.empty_table()
+    yield schema.empty_table()
+    running: _SourceCompounds | None = None
+    n_rows = 0
+    for part in stream.parts():
+        for source, rows in source_runs([part]):
+            n_rows += len(rows)
+            if running is None or running.name != source:
+                if running is not None:
+                    yield running.finish()
+                running = _SourceCompounds(stream.sources[source], schema, labels, half_width, mean)
+            yield running.add(rows, n_rows)
+    if running is not None:
+        yield running.finish()
 
 
-def _sources(table: pa.Table) -> list[str]:
-    names: list[str] = pc.unique(table["source"]).to_pylist()
-    return names
+class _SourceCompounds:
+    """The compound expressions of one source, part by part in order of its frames."""
 
+    def __init__(
+        self, facts: SourceFacts, schema: pa.Schema, labels: Sequence[str], half_width: int, mean: CompoundMean
+    ) -> None:
+        self.name = facts.name
+        self._schema = schema
+        self._labels = labels
+        self._mean = mean
+        self._names = [f"expression_{label}" for label in labels]
+        # After this row no face can be known: a face has all of its probabilities.
+        self._last_known = min((facts.last_value.get(name, -1) for name in self._names), default=-1)
+        self._filter = StreamedFilter(half_width, Smoothing(expr=half_width))
+        self._waiting = schema.empty_table().select(["source", "frame", "time_s"])
+        self._first_frame: int | None = None
 
-def _of_source(table: pa.Table, labels: list[str], half_width: int, mean: CompoundMean) -> pa.Table:
-    numbers = table["frame"].to_numpy()
-    frames, first = np.unique(numbers, return_index=True)
-    columns = {name: table[name].take(pa.array(first)) for name in ("source", "frame", "time_s")}
-    probabilities = np.stack(
-        [table[f"expression_{label}"].cast(pa.float64()).to_numpy() for label in labels] or [[]], axis=1
-    )
-    seen = ~np.isnan(probabilities).any(axis=1) if labels else np.zeros(len(table), dtype=bool)
-    names = [_column(name) for name in COMPOUND_EXPRESSIONS]
-    if not seen.any():
-        columns["compound"] = pa.nulls(len(frames), pa.string())
-        columns |= {f"compound_{name}": pa.nulls(len(frames), pa.float32()) for name in names}
-        columns["compound_or_none"] = pa.nulls(len(frames), pa.string())
-        return pa.table(columns)
-    if int(frames[-1]) - int(frames[0]) >= _MAX_FRAMES:
-        name = printable(table["source"][0].as_py(), limit=100)
-        raise InputError(f"{name}: frames {frames[0]} to {frames[-1]} are longer than any video; check them")
-    timeline = np.arange(frames[0], frames[-1] + 1)
-    scores = compound_timeline(numbers[seen], probabilities[seen], labels, timeline, half_width=half_width, mean=mean)
-    scores = scores[frames - frames[0]]
-    columns["compound"] = pa.array([COMPOUND_EXPRESSIONS[best] for best in scores.argmax(axis=1)])
-    columns |= {f"compound_{name}": pa.array(scores[:, k].astype(np.float32)) for k, name in enumerate(names)}
-    # A score is the mean of two probabilities: below half the threshold, both together are less likely than not.
-    stands_out = scores.max(axis=1) >= DEFAULT_THRESHOLD / 2
-    found = (COMPOUND_EXPRESSIONS[best] for best in scores.argmax(axis=1))
-    columns["compound_or_none"] = pa.array(
-        [name if clear else NONE_OF_THESE for name, clear in zip(found, stands_out, strict=True)], pa.string()
-    )
-    return pa.table(columns)
+    def add(self, rows: pa.Table, n_rows: int) -> pa.Table:
+        """The frames that are finished with further rows of the source.
+
+        Args:
+            rows: Whole frames after those of the last call.
+            n_rows: Number of rows of the stream up to the end of these.
+
+        Raises:
+            ConfigError: A basic expression is missing, or probabilities do not sum to 1.
+            InputError: The frames are longer than any video.
+        """
+        numbers = rows["frame"].to_numpy()
+        first = np.flatnonzero(np.diff(numbers, prepend=numbers[0] - 1))
+        frames = numbers[first]
+        if self._first_frame is None:
+            self._first_frame = int(frames[0])
+        columns = ("source", "frame", "time_s")
+        self._waiting = pa.concat_tables([self._waiting, rows.select(columns).take(pa.array(first))])
+        if self._last_known < 0:
+            return self._take(np.full((len(self._waiting), len(COMPOUND_EXPRESSIONS)), np.nan))
+        if int(frames[-1]) - self._first_frame >= _MAX_FRAMES:
+            name = printable(self.name, limit=100)
+            raise InputError(
+                f"{name}: frames {self._first_frame} to {frames[-1]} are longer than any video; check them"
+            )
+        probabilities = np.stack([column_numbers(rows[name]) for name in self._names], axis=1)
+        seen = ~np.isnan(probabilities).any(axis=1)
+        present, scores = numbers[:0], np.empty((0, len(COMPOUND_EXPRESSIONS)))
+        if seen.any():
+            found = compound_scores(probabilities[seen], self._labels, mean=self._mean)
+            present, scores = strongest_per_frame(numbers[seen], found)
+        return self._take(self._filter.add(present, scores, frames, closed=n_rows > self._last_known))
+
+    def finish(self) -> pa.Table:
+        """The frames that are left."""
+        results = self._filter.finish()
+        if not len(results):  # there is nothing left, or no row has all probabilities
+            results = np.full((len(self._waiting), len(COMPOUND_EXPRESSIONS)), np.nan)
+        return self._take(results)
+
+    def _take(self, scores: Float64) -> pa.Table:
+        """The frames that have waited longest, with scores (F, 7), NaN for a source without a face."""
+        frames, self._waiting = self._waiting.slice(0, len(scores)), self._waiting.slice(len(scores))
+        unknown = np.isnan(scores).any(axis=1)
+        best = pa.array(np.where(unknown, 0, scores.argmax(axis=1)), mask=unknown)
+        compound = pa.array(COMPOUND_EXPRESSIONS, pa.string()).take(best)
+        # A score is the mean of two probabilities: below half the threshold, both together are less likely than not.
+        unclear = ~unknown & (scores.max(axis=1, initial=-np.inf) < DEFAULT_THRESHOLD / 2)
+        names = np.where(unclear, len(COMPOUND_EXPRESSIONS), best.fill_null(0).to_numpy())
+        columns = [*frames.columns, compound]
+        columns += [pa.array(column.astype(np.float32), mask=unknown) for column in scores.T]
+        columns.append(pa.array([*COMPOUND_EXPRESSIONS, NONE_OF_THESE]).take(pa.array(names, mask=unknown)))
+        return pa.Table.from_arrays(columns, schema=self._schema)
 
 
 def _column(name: str) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -21,11 +22,11 @@ from mien.results import (
     action_unit_thresholds,
     check_output,
     check_outputs,
-    choose_faces,
+    chosen_parts,
     columns_as_json,
     format_of,
     iter_pieces,
-    read_table,
+    open_stream,
     refuse_table,
     save_pieces,
     table_metadata,
@@ -64,8 +65,7 @@ def convert_file(path: PathName, out: PathName, *, faces: str = "all") -> Conver
     choice = FaceSelector.parse(faces)
     format_of(Path(out))
     check_output("--out", out, {"TABLE": path})
-    pieces = iter_pieces(path) if choice.rule == "all" else [choose_faces(read_table(path), choice)]
-    save_pieces(Path(out), pieces)
+    save_pieces(Path(out), _pieces(path, choice)())
     return Conversion(files=(Path(out),), messages=json_text_notes(path, out))
 
 
@@ -74,8 +74,7 @@ def convert_to_openface(
 ) -> Conversion:
     """Writes a table in OpenFace 2.2's columns, one file for each source.
 
-    The table is read piece by piece, so that memory does not grow with its rows; only a choice of faces needs all rows
-    at once.
+    The table is read piece by piece, so that memory does not grow with its rows.
 
     Args:
         path: Path of the table.
@@ -91,11 +90,7 @@ def convert_to_openface(
     require_path(out, "--out")
     path, out = Path(path), Path(out)
     choice = FaceSelector.parse(faces)
-    chosen = None if choice.rule == "all" else choose_faces(read_table(path), choice)
-
-    def pieces() -> Iterator[pa.Table]:
-        return iter_pieces(path) if chosen is None else iter([chosen])
-
+    pieces = _pieces(path, choice)
     plan = OpenFacePlan.of(pieces())
     thresholds = bundle_thresholds(path)
     messages = []
@@ -118,6 +113,14 @@ def convert_to_openface(
     else:
         write_openface(plan.schema.empty_table(), files[0], groups=groups, thresholds=thresholds)
     return Conversion(files=tuple(files), messages=tuple(messages))
+
+
+def _pieces(path: PathName, choice: FaceSelector) -> Callable[[], Iterator[pa.Table]]:
+    """Function that gives the pieces of a table with the chosen faces only."""
+    if choice.rule == "all":
+        return partial(iter_pieces, path)
+    stream = open_stream(path)
+    return lambda: stream.restored(chosen_parts(stream, choice))
 
 
 def json_text_notes(path: PathName, out: PathName) -> tuple[str, ...]:

@@ -4,28 +4,36 @@
 from __future__ import annotations
 
 import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from mien.affect import MIN_NEUTRAL_ROWS, NEUTRAL_FROM, Smoothing, resting_levels, subtract_levels
-from mien.core import DIMENSIONS, Float64, Indices, InputError, PathName
-from mien.pipeline.postprocessing.smooth import smooth_table
+from mien.affect import MIN_NEUTRAL_ROWS, NEUTRAL_FROM, Smoothing, resting_level, subtract_levels
+from mien.core import DIMENSIONS, Bools, Float32, Float64, Indices, InputError, PathName
+from mien.jobs import batched
+from mien.pipeline.postprocessing.smooth import smoothed_parts
 from mien.results import (
     PERSON_COLUMN,
+    TableStream,
     action_unit_columns,
     check_output,
     column_numbers,
     format_of,
-    read_table,
-    save_table,
+    open_stream,
+    save_pieces,
+    source_runs,
     table_metadata,
+    track_numbers,
     with_table_metadata,
 )
 
 _METADATA_KEY = "baseline"
+_VALUES_AT_ONCE = 24_000_000  # numbers of four bytes in memory for medians
 
 _Subject = tuple[str, str]  # source; person or "track 3"
 
@@ -47,6 +55,9 @@ class Calibration:
 def calibrate_file(path: PathName, out: PathName, settings: Smoothing | None = None) -> Calibration:
     """Reads a table, smooths it if settings are given, subtracts resting levels and writes it.
 
+    The table is read part by part: once for the check, once for the subjects, once or more often for their medians, and
+    once for the result.
+
     Args:
         path: Path of the table.
         out: Path of the new table; its ending chooses the format.
@@ -60,15 +71,16 @@ def calibrate_file(path: PathName, out: PathName, settings: Smoothing | None = N
     settings = settings or Smoothing()
     format_of(Path(out))  # refuse an unknown ending before the work
     check_output("--out", out, {"TABLE": path})
-    table = read_table(path)
+    stream = open_stream(path)
     try:
         # Rest is judged on unsmoothed values: smoothing would carry expressions into the frames around them.
-        smoothed = smooth_table(table, settings)[0] if settings.expr or settings.va or settings.au else table
-        result, calibration = calibrate_table(smoothed, measured=table)
+        rest = _Rest.of(stream)
+        smooths = settings.expr or settings.va or settings.au
+        parts = smoothed_parts(stream, settings) if smooths else stream.parts()
+        save_pieces(Path(out), stream.restored(rest.subtracted(parts)))
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    save_table(Path(out), result)
-    return calibration
+    return rest.calibration
 
 
 def calibrate_table(table: pa.Table, *, measured: pa.Table | None = None) -> tuple[pa.Table, Calibration]:
@@ -84,64 +96,148 @@ def calibrate_table(table: pa.Table, *, measured: pa.Table | None = None) -> tup
     Raises:
         InputError: The table is calibrated already, has no tracks, or has no probability of neutral.
     """
-    reference = table if measured is None else measured
-    if _METADATA_KEY in table_metadata(table.schema):
-        raise InputError("the baseline is subtracted already; begin with the original table")
-    groups, subjects = _subjects(table)
-    neutral = column_numbers(reference["expression_neutral"])
-    if not subjects:
-        raise InputError("the table has no tracks, which baselines need; photos have none")
-    if np.isnan(neutral).all():
-        raise InputError("the table has no probability of neutral, without which a face at rest is not known")
-    units = [name for name in action_unit_columns(table.schema) if table[name].null_count < len(table)]
-    limits = dict.fromkeys(units, (0.0, 1.0)) | dict.fromkeys(DIMENSIONS, (-1.0, 1.0))
-    baseline = resting_levels(groups, neutral, _matrix(reference, list(limits)), len(subjects))
-    result = table
-    for index, (name, (low, high)) in enumerate(limits.items()):
-        levels = baseline.levels[:, index : index + 1]
-        values = subtract_levels(groups, _matrix(table, [name]), levels, low, high)[:, 0].astype(np.float32)
-        place = result.schema.get_field_index(name)
-        result = result.set_column(place, result.schema.field(name), pa.array(values, from_pandas=True))
-    known = [bool(np.isfinite(levels).any()) for levels in baseline.levels]
-    notes = {
-        "by": "person",
-        "neutral_from": NEUTRAL_FROM,
-        "min_neutral_rows": MIN_NEUTRAL_ROWS,
-        "subjects": [
-            {
-                "source": source,
-                "name": name,
-                "n_neutral": int(baseline.n_neutral[row]),
-                "levels": {
-                    column: None if np.isnan(level) else round(float(level), 6)
-                    for column, level in zip(limits, baseline.levels[row], strict=True)
-                },
-            }
-            for row, (source, name) in enumerate(subjects)
-        ],
-    }
-    return (
-        result.cast(with_table_metadata(result.schema, {_METADATA_KEY: json.dumps(notes)})),
-        Calibration(
-            calibrated=tuple(subject for subject, is_known in zip(subjects, known, strict=True) if is_known),
-            untouched=tuple(
-                (*subjects[row], int(baseline.n_neutral[row])) for row in np.flatnonzero(np.logical_not(known)).tolist()
-            ),
-        ),
-    )
+    stream = open_stream(table)
+    rest = _Rest.of(stream if measured is None else open_stream(measured))
+    return pa.concat_tables(list(stream.restored(rest.subtracted(stream.parts())))), rest.calibration
 
 
-def _subjects(table: pa.Table) -> tuple[Indices, list[_Subject]]:
-    """The number of each row's person or track, -1 for none, and the persons and tracks by first appearance."""
-    tracks = table["track_id"].fill_null(-1).to_pylist()
-    names = table[PERSON_COLUMN.name].to_pylist() if PERSON_COLUMN.name in table.schema.names else [None] * len(table)
-    numbers: dict[_Subject, int] = {}
-    groups = []
-    for source, person, track in zip(table["source"].to_pylist(), names, tracks, strict=True):
-        name = person or (f"track {track}" if track >= 0 else None)
-        groups.append(-1 if name is None else numbers.setdefault((source, name), len(numbers)))
-    return np.array(groups, dtype=np.intp), list(numbers)
+class _Rest:
+    """The faces at rest of a table.
 
+    Attributes:
+        limits: Column -> lowest and highest value.
+        subjects: Persons and tracks -> their numbers, in the order of first appearance.
+        n_neutral: (G,) number of neutral-looking rows of each.
+        levels: (G, D) resting levels; NaN where too few rows look neutral.
+    """
 
-def _matrix(table: pa.Table, names: list[str]) -> Float64:
-    return np.stack([column_numbers(table[name]) for name in names], axis=1)
+    def __init__(self, stream: TableStream) -> None:
+        if _METADATA_KEY in table_metadata(stream.schema):
+            raise InputError("the baseline is subtracted already; begin with the original table")
+        units = [name for name in action_unit_columns(stream.schema) if name in stream.filled]
+        self.limits = dict.fromkeys(units, (0.0, 1.0)) | dict.fromkeys(DIMENSIONS, (-1.0, 1.0))
+        self._stream = stream
+        self.subjects: dict[_Subject, int] = {}
+        self.n_neutral: Indices = np.empty(0, np.intp)
+        self.levels: Float64 = np.empty((0, len(self.limits)))
+
+    @classmethod
+    def of(cls, stream: TableStream) -> _Rest:
+        """Measures the faces at rest of a table.
+
+        Raises:
+            InputError: The table is calibrated already, has no tracks, or has no probability of neutral.
+        """
+        rest = cls(stream)
+        counts: Counter[int] = Counter()
+        first_rows: dict[_Subject, int] = {}
+        n_rows = 0
+        for part in stream.parts():
+            groups = rest._groups(part)
+            places = np.arange(n_rows, n_rows + len(part)) if stream.row is None else part[stream.row].to_numpy()
+            n_rows += len(part)
+            known = groups >= 0
+            names = list(rest.subjects)
+            for group in np.unique(groups[known]).tolist():
+                first = int(places[groups == group].min())
+                first_rows[names[group]] = min(first, first_rows.get(names[group], first))
+            for group, n in zip(*np.unique(groups[rest._is_neutral(part) & known], return_counts=True), strict=True):
+                counts[int(group)] += int(n)
+        if not rest.subjects:
+            raise InputError("the table has no tracks, which baselines need; photos have none")
+        if "expression_neutral" not in stream.filled:
+            raise InputError("the table has no probability of neutral, without which a face at rest is not known")
+        order = sorted(rest.subjects, key=first_rows.__getitem__)
+        rest.n_neutral = np.array([counts[rest.subjects[subject]] for subject in order], np.intp)
+        rest.subjects = {subject: number for number, subject in enumerate(order)}
+        rest._measure()
+        return rest
+
+    @property
+    def calibration(self) -> Calibration:
+        """The outcome for each person and track."""
+        known = [bool(np.isfinite(levels).any()) for levels in self.levels]
+        subjects = list(zip(self.subjects, known, self.n_neutral.tolist(), strict=True))
+        return Calibration(
+            calibrated=tuple(subject for subject, is_known, _ in subjects if is_known),
+            untouched=tuple((*subject, n) for subject, is_known, n in subjects if not is_known),
+        )
+
+    def subtracted(self, parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
+        """Parts of the table with the levels subtracted."""
+        facts = {_METADATA_KEY: json.dumps(self._notes())}
+        for part in parts:
+            groups = self._groups(part)
+            result = part
+            for index, (name, (low, high)) in enumerate(self.limits.items()):
+                levels = self.levels[:, index : index + 1]
+                values = subtract_levels(groups, column_numbers(part[name])[:, None], levels, low, high)[:, 0]
+                place = result.schema.get_field_index(name)
+                column = pa.array(values.astype(np.float32), from_pandas=True)
+                result = result.set_column(place, result.schema.field(name), column)
+            yield result.cast(with_table_metadata(result.schema, facts))
+
+    def _measure(self) -> None:
+        """Takes the medians, of as many columns in one pass over the table as memory allows."""
+        self.levels = np.full((len(self.subjects), len(self.limits)), np.nan)
+        n_at_once = max(1, _VALUES_AT_ONCE // max(1, int(self.n_neutral.sum())))
+        for columns in batched(enumerate(self.limits), n_at_once):
+            found: dict[tuple[int, int], list[Float32]] = defaultdict(list)
+            for part in self._stream.parts():
+                groups = np.where(self._is_neutral(part), self._groups(part), -1)
+                for group in np.unique(groups[groups >= 0]).tolist():
+                    rows = pa.array(np.flatnonzero(groups == group))
+                    for index, name in columns:
+                        values = column_numbers(part[name].take(rows)).astype(np.float32)
+                        found[group, index].append(values)
+            for (group, index), values_of_parts in found.items():
+                if self.n_neutral[group] >= MIN_NEUTRAL_ROWS:
+                    self.levels[group, index] = resting_level(np.concatenate(values_of_parts))
+
+    def _is_neutral(self, part: pa.Table) -> Bools:
+        """Whether each row looks neutral and has a value."""
+        neutral = column_numbers(part["expression_neutral"]) >= NEUTRAL_FROM
+        known = [np.isfinite(column_numbers(part[name])) for name in self.limits]
+        return np.asarray(neutral & np.any(known, axis=0))
+
+    def _groups(self, part: pa.Table) -> Indices:
+        """The number of each row's person or track, -1 for none; new ones are added."""
+        groups = np.full(len(part), -1, np.intp)
+        start = 0
+        for source, rows in source_runs([part]):
+            keys = track_numbers(rows)
+            names: list[str] = []
+            if PERSON_COLUMN.name in rows.schema.names:
+                persons = rows[PERSON_COLUMN.name].combine_chunks().dictionary_encode()
+                names = persons.dictionary.to_pylist()
+                codes = np.asarray(persons.indices.fill_null(-1).to_numpy(zero_copy_only=False), np.int64)
+                named = np.array([bool(name) for name in names] + [False])[codes]
+                keys = np.where(named, -2 - codes, keys)
+            found, place = np.unique(keys, return_inverse=True)
+            numbers = [-1] * len(found)
+            for index, key in enumerate(found.tolist()):
+                if key != -1:
+                    name = f"track {key}" if key >= 0 else names[-2 - key]
+                    numbers[index] = self.subjects.setdefault((source, name), len(self.subjects))
+            groups[start : start + len(rows)] = np.array(numbers)[place.reshape(-1)]
+            start += len(rows)
+        return groups
+
+    def _notes(self) -> dict[str, Any]:
+        return {
+            "by": "person",
+            "neutral_from": NEUTRAL_FROM,
+            "min_neutral_rows": MIN_NEUTRAL_ROWS,
+            "subjects": [
+                {
+                    "source": source,
+                    "name": name,
+                    "n_neutral": int(self.n_neutral[row]),
+                    "levels": {
+                        column: None if np.isnan(level) else round(float(level), 6)
+                        for column, level in zip(self.limits, self.levels[row], strict=True)
+                    },
+                }
+                for (source, name), row in self.subjects.items()
+            ],
+        }

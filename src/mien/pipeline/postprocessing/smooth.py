@@ -3,26 +3,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from mien.affect import Smoothing, smooth_tracks
-from mien.core import DIMENSIONS, ConfigError, Float64, InputError, Int64, PathName
+from mien.affect import Smoothing, StreamedFilter
+from mien.core import DIMENSIONS, ConfigError, Float64, Indices, InputError, Int64, PathName
 from mien.pipeline.media_run import SMOOTHING_KEY
 from mien.results import (
+    TableStream,
     action_unit_columns,
     check_output,
     column_numbers,
     expression_columns,
     format_of,
     intensity_columns,
-    read_table,
-    save_table,
+    open_stream,
+    save_pieces,
+    source_runs,
     table_metadata,
+    track_numbers,
     with_table_metadata,
 )
 
@@ -31,7 +35,8 @@ def smooth_file(path: PathName, out: PathName, settings: Smoothing) -> int:
     """Reads an affect table, smooths it and writes it, possibly in another format.
 
     The rows stay the same, one for one. A frame in which a face was lost has no row of that track: it counts in the
-    filter, interpolated, but no row is added for it.
+    filter, interpolated, but no row is added for it. The table is read twice, part by part; memory grows only with the
+    longest time for which a track is lost, and a table whose frames do not ascend is held whole.
 
     Args:
         path: Path of the table.
@@ -48,13 +53,13 @@ def smooth_file(path: PathName, out: PathName, settings: Smoothing) -> int:
     """
     format_of(Path(out))  # refuse an unknown ending before the work
     check_output("--out", out, {"TABLE": path})
-    table = read_table(path)
+    Smoothing.of(settings)
+    stream = open_stream(path)
     try:
-        smoothed, n_tracks = smooth_table(table, settings)
+        save_pieces(Path(out), stream.restored(smoothed_parts(stream, settings)))
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    save_table(Path(out), smoothed)
-    return n_tracks
+    return count_tracks(stream)
 
 
 def smooth_table(table: pa.Table, settings: Smoothing) -> tuple[pa.Table, int]:
@@ -69,48 +74,146 @@ def smooth_table(table: pa.Table, settings: Smoothing) -> tuple[pa.Table, int]:
         InputError: A track has two rows of one frame, or the table is smoothed already.
     """
     Smoothing.of(settings)  # refuses settings that would change nothing
-    about = table_metadata(table.schema)
+    stream = open_stream(table)
+    return pa.concat_tables(list(stream.restored(smoothed_parts(stream, settings)))), count_tracks(stream)
+
+
+def count_tracks(stream: TableStream) -> int:
+    """Number of tracks of all sources of a table."""
+    return sum(len(facts.last_row_of_track) for facts in stream.sources.values())
+
+
+def smoothed_parts(stream: TableStream, settings: Smoothing) -> Iterator[pa.Table]:
+    """The parts of a table with smoothed probabilities, values and top expression.
+
+    Args:
+        stream: Affect table.
+        settings: Half-widths in frames, and the kernel.
+
+    Raises:
+        InputError: The table is smoothed already, or a track is longer than any video.
+    """
+    about = table_metadata(stream.schema)
     if SMOOTHING_KEY in about:
         raise InputError(f"the table is smoothed already ({about[SMOOTHING_KEY]}); smooth the original")
-    names = table.schema.names
-    tasks = (
-        (settings.expr, expression_columns(table.schema)),
-        (settings.va, list(DIMENSIONS)),
-        (settings.au, action_unit_columns(table.schema)),
-        (settings.au, intensity_columns(table.schema)),
-    )
-    tracks, n_tracks = _track_numbers(table)
-    frames = table["frame"].to_numpy()
-    columns = {name: table[name] for name in names}
-    for half_width, group in tasks:
-        # Classes that the bundle does not have are null in every row and stay null.
-        measured = [name for name in group if table[name].null_count < len(table)]
-        if not half_width or not measured:
-            continue
-        values = np.stack([column_numbers(table[name]) for name in measured], axis=1)
-        try:
-            smoothed = smooth_tracks(tracks, frames, values, half_width, settings)
-        except ConfigError as error:
-            raise InputError(str(error)) from error
-        for column, name in enumerate(measured):
-            columns[name] = pa.array(smoothed[:, column].astype(np.float32), from_pandas=True)
-        if group is tasks[0][1]:
-            columns["expression"] = _top(measured, smoothed)
-    schema = with_table_metadata(table.schema, {SMOOTHING_KEY: str(settings)})
-    return pa.Table.from_arrays([columns[name] for name in names], schema=schema), n_tracks
+    # Classes that the bundle does not have are null in every row and stay null.
+    tasks = [
+        _Task(half_width, tuple(name for name in group if name in stream.filled), is_expression)
+        for half_width, group, is_expression in (
+            (settings.expr, expression_columns(stream.schema), True),
+            (settings.va, list(DIMENSIONS), False),
+            (settings.au, action_unit_columns(stream.schema), False),
+            (settings.au, intensity_columns(stream.schema), False),
+        )
+    ]
+    try:
+        yield from _PartSmoother(stream, [task for task in tasks if task.half_width and task.names], settings).parts()
+    except ConfigError as error:
+        raise InputError(str(error)) from error
 
 
-def _track_numbers(table: pa.Table) -> tuple[Int64, int]:
-    """One number per track over all sources, -1 for rows without a track, and the number of tracks."""
-    sources = table["source"].combine_chunks()
-    source = np.asarray(pc.index_in(sources, value_set=pc.unique(sources)), dtype=np.int64)
-    track = table["track_id"].fill_null(-1).to_numpy()
-    followed = track >= 0
-    n_ids = int(track.max(initial=-1)) + 1
-    pairs, numbers = np.unique(source[followed] * n_ids + track[followed], return_inverse=True)
-    result = np.full(len(table), -1, dtype=np.int64)
-    result[followed] = numbers
-    return result, len(pairs)
+@dataclass(frozen=True)
+class _Task:
+    """Columns that are smoothed alike.
+
+    Attributes:
+        half_width: Half-width of the filter, in frames.
+        names: Columns with values.
+        is_expression: Whether they are the probabilities of expressions.
+    """
+
+    half_width: int
+    names: tuple[str, ...]
+    is_expression: bool
+
+
+@dataclass(eq=False)
+class _Held:
+    """A part whose rows wait for their results.
+
+    Attributes:
+        rows: Rows of the part.
+        values: (R, D) numbers of each task, smoothed where they are finished.
+        n_waiting: Number of rows, each counted once for each task, that are not finished.
+    """
+
+    rows: pa.Table
+    values: list[Float64]
+    n_waiting: int = 0
+
+
+class _PartSmoother:
+    """Smooths the parts of a stream, each as soon as the windows of all its rows are known."""
+
+    def __init__(self, stream: TableStream, tasks: Sequence[_Task], settings: Smoothing) -> None:
+        self._stream = stream
+        self._tasks = tasks
+        self._settings = settings
+        self._filters: dict[tuple[str, int, int], StreamedFilter] = {}
+        self._places: dict[tuple[str, int, int], deque[tuple[_Held, Indices]]] = {}
+
+    def parts(self) -> Iterator[pa.Table]:
+        """All parts in order."""
+        held: deque[_Held] = deque()
+        n_rows = 0
+        for part in self._stream.parts():
+            values = [np.stack([column_numbers(part[name]) for name in task.names], axis=1) for task in self._tasks]
+            held.append(_Held(part, values))
+            start = 0
+            for source, rows in source_runs([part]):
+                self._add(source, held[-1], np.arange(start, start + len(rows)), n_rows)
+                start += len(rows)
+            n_rows += len(part)
+            while held and not held[0].n_waiting:
+                yield self._finished(held.popleft())
+        assert not held, "the last row of a track finishes it"
+
+    def _add(self, source: str, held: _Held, rows: Indices, n_rows_before: int) -> None:
+        """Adds the rows of one source, one track after the other."""
+        tracks: Int64 = track_numbers(held.rows)[rows]
+        frames = held.rows["frame"].to_numpy()
+        order = np.argsort(tracks, kind="stable")
+        for members in np.split(rows[order], np.flatnonzero(np.diff(tracks[order])) + 1):
+            track = int(tracks[members[0] - rows[0]])
+            if track < 0:
+                continue
+            ends = self._stream.sources[source].last_row_of_track[track] < n_rows_before + len(held.rows)
+            for number, task in enumerate(self._tasks):
+                key = source, track, number
+                if key not in self._filters:
+                    self._filters[key] = StreamedFilter(task.half_width, self._settings)
+                    self._places[key] = deque()
+                # Rows that are not finite count as lost, and stay as they are.
+                usable = members[np.isfinite(held.values[number][members]).all(axis=1)]
+                if len(usable):
+                    held.n_waiting += len(usable)
+                    self._places[key].append((held, usable))
+                self._settle(key, self._filters[key].add(frames[usable], held.values[number][usable]))
+                if ends:
+                    self._settle(key, self._filters[key].finish())
+                    del self._filters[key], self._places[key]
+
+    def _settle(self, key: tuple[str, int, int], results: Float64) -> None:
+        """Puts results into the rows that have waited longest."""
+        places = self._places[key]
+        while len(results):
+            held, rows = places.popleft()
+            now, later = rows[: len(results)], rows[len(results) :]
+            held.values[key[2]][now] = results[: len(now)]
+            held.n_waiting -= len(now)
+            results = results[len(now) :]
+            if len(later):
+                places.appendleft((held, later))
+
+    def _finished(self, held: _Held) -> pa.Table:
+        columns = dict(zip(held.rows.schema.names, held.rows.columns, strict=True))
+        for task, values in zip(self._tasks, held.values, strict=True):
+            for column, name in enumerate(task.names):
+                columns[name] = pa.array(values[:, column].astype(np.float32), from_pandas=True)
+            if task.is_expression:
+                columns["expression"] = _top(task.names, values)
+        schema = with_table_metadata(held.rows.schema, {SMOOTHING_KEY: str(self._settings)})
+        return pa.Table.from_arrays([columns[name] for name in schema.names], schema=schema)
 
 
 def _top(names: Sequence[str], probabilities: Float64) -> pa.Array:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,20 +12,21 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from mien.core import ConfigError, Float64, Image, InputError, OutputError, PathName, printable, source_path
+from mien.core import ConfigError, Float64, Image, InputError, Int64, OutputError, PathName, printable, source_path
 from mien.media import find_inputs, load_image, open_video, save_image
 from mien.pipeline.postprocessing.convert import file_names
 from mien.results import (
     PossibleIdSwitch,
+    TableStream,
     Track,
+    TrackSurvey,
     check_output,
     column_numbers,
     format_of,
-    list_possible_id_switches,
-    list_tracks,
-    name_persons,
-    read_table,
-    save_table,
+    named_parts,
+    open_stream,
+    save_pieces,
+    source_runs,
     track_numbers,
 )
 
@@ -57,8 +58,7 @@ def tracks_of_file(path: PathName) -> TrackList:
         ConfigError: The ending is unknown.
         InputError: The table cannot be read.
     """
-    table = read_table(path)
-    return TrackList(tracks=list_tracks(table), id_switches=list_possible_id_switches(table))
+    return _track_list(TrackSurvey.of(open_stream(path).parts()))
 
 
 def name_persons_in_file(
@@ -84,9 +84,19 @@ def name_persons_in_file(
     path, out = Path(path), Path(out)
     format_of(out)
     check_output("--out", out, {"TABLE": path})
-    table = name_persons(read_table(path), persons, source=source)
-    save_table(out, table)
-    return TrackList(tracks=list_tracks(table), id_switches=list_possible_id_switches(table))
+    stream, survey = open_stream(path), TrackSurvey()
+
+    def parts() -> Iterator[pa.Table]:
+        for part in named_parts(stream, persons, source=source):
+            survey.add(part)
+            yield part
+
+    save_pieces(out, stream.restored(parts()))
+    return _track_list(survey)
+
+
+def _track_list(survey: TrackSurvey) -> TrackList:
+    return TrackList(tracks=survey.tracks, id_switches=survey.id_switches)
 
 
 def write_thumbnails(path: PathName, folder: PathName, *, video: PathName | None = None) -> tuple[Path, ...]:
@@ -106,9 +116,9 @@ def write_thumbnails(path: PathName, folder: PathName, *, video: PathName | None
         OutputError: The folder cannot be written.
     """
     folder = Path(folder)
-    table = read_table(path)
-    tracks = list_tracks(table)
-    sources = list(dict.fromkeys(track.source for track in tracks))
+    stream = open_stream(path)
+    wanted = _wanted(stream)
+    sources = list(wanted)
     if video is not None and len(sources) > 1:
         raise ConfigError(
             f"{path} has {len(sources)} sources; leave out the video; each source is read from its own path"
@@ -120,7 +130,7 @@ def write_thumbnails(path: PathName, folder: PathName, *, video: PathName | None
     written = []
     for source, name in zip(sources, file_names(sources), strict=True):
         strips: dict[int, list[Image]] = defaultdict(list)
-        for track_id, face in _faces(source_path(source) if video is None else Path(video), _wanted(table, source)):
+        for track_id, face in _faces(source_path(source) if video is None else Path(video), wanted[source]):
             strips[track_id].append(face)
         for track_id, faces in sorted(strips.items()):
             written.append(folder / f"{name}-track-{track_id}.jpg")
@@ -128,18 +138,45 @@ def write_thumbnails(path: PathName, folder: PathName, *, video: PathName | None
     return tuple(written)
 
 
-def _wanted(table: pa.Table, source: str) -> dict[int, list[tuple[int, Float64]]]:
-    """Frame -> tracks and boxes to show: a few rows of each track, evenly over its time."""
-    here = np.flatnonzero(np.array(table["source"].to_pylist(), dtype=object) == source)
-    tracks, frames = track_numbers(table)[here], table["frame"].to_numpy()[here]
-    boxes = np.stack([column_numbers(table[name]) for name in ("x0", "y0", "x1", "y1")], axis=1)[here]
-    wanted: dict[int, list[tuple[int, Float64]]] = defaultdict(list)
-    for track_id in np.unique(tracks[tracks >= 0]).tolist():
-        rows = np.flatnonzero((tracks == track_id) & np.isfinite(boxes).all(axis=1))
-        parts = (part for part in np.array_split(rows, _FACES_A_STRIP) if len(part))
-        for row in (part[len(part) // 2] for part in parts):
-            wanted[int(frames[row])].append((track_id, boxes[row]))
+_Wanted = dict[int, list[tuple[int, Float64]]]  # frame -> tracks and boxes to show
+
+
+def _wanted(stream: TableStream) -> dict[str, _Wanted]:
+    """The faces to show of every source with tracks: a few rows of each track, evenly over its time."""
+    n_rows: Counter[tuple[str, int]] = Counter()
+    for source, tracks, _, _ in _boxes(stream):
+        for track, n in zip(*np.unique(tracks, return_counts=True), strict=True):
+            n_rows[source, int(track)] += int(n)
+    places = {key: _middles(n) for key, n in n_rows.items()}
+    wanted: dict[str, _Wanted] = {
+        name: defaultdict(list) for name, facts in stream.sources.items() if facts.last_row_of_track
+    }
+    n_before: Counter[tuple[str, int]] = Counter()
+    for source, tracks, frames, boxes in _boxes(stream):
+        for track in np.unique(tracks).tolist():
+            own = np.flatnonzero(tracks == track)
+            for place in places[source, track]:
+                at = place - n_before[source, track]
+                if 0 <= at < len(own):
+                    wanted[source][int(frames[own[at]])].append((track, boxes[own[at]]))
+            n_before[source, track] += len(own)
     return wanted
+
+
+def _middles(n: int) -> list[int]:
+    """Places in the middle of the parts of a track of n rows."""
+    parts = (part for part in np.array_split(np.arange(n), _FACES_A_STRIP) if len(part))
+    return [int(part[len(part) // 2]) for part in parts]
+
+
+def _boxes(stream: TableStream) -> Iterator[tuple[str, Int64, Int64, Float64]]:
+    """Source, tracks, frames and boxes of the rows that have a track and a box, part by part."""
+    for part in stream.parts():
+        for source, rows in source_runs([part]):
+            tracks = track_numbers(rows)
+            boxes = np.stack([column_numbers(rows[name]) for name in ("x0", "y0", "x1", "y1")], axis=1)
+            usable = (tracks >= 0) & np.isfinite(boxes).all(axis=1)
+            yield source, tracks[usable], rows["frame"].to_numpy()[usable], boxes[usable]
 
 
 def _faces(video: Path, wanted: Mapping[int, Sequence[tuple[int, Float64]]]) -> Iterator[tuple[int, Image]]:

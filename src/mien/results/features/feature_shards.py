@@ -16,9 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mien._version import __version__
-from mien.core import ConfigError, Float64, Floats, Indices, InputError, Int64
+from mien.core import ConfigError, Float64, Floats, Indices, InputError, Int64, printable
 from mien.results.files import atomic_write, output_errors
 from mien.results.tables.schema import with_current_keys
+from mien.results.tables.table_check import NotATableError, cell_error, shown
 
 FEATURES_VERSION = 1
 """Version of the shards' layout; shards of a higher version are refused."""
@@ -284,9 +285,12 @@ class FeatureSet:
         """
         for shard in self.shards:
             try:
-                table = pq.read_table(shard.path, partitioning=None)
-            except (pa.ArrowException, OSError) as error:
-                raise InputError(f"{shard.path}: cannot be read ({error}); delete it and extract again") from error
+                table = _checked(pq.read_table(shard.path, partitioning=None), self.info)
+            except NotATableError as error:
+                raise InputError(f"{shard.path} {error}; delete it and every later one, and extract again") from error
+            except (pa.ArrowException, OSError, ValueError) as error:
+                reason = printable(" ".join(str(error).split()), limit=300)
+                raise InputError(f"{shard.path}: cannot be read ({reason}); delete it and extract again") from error
             yield _arrays(table, self.info)
 
     def load(self) -> FeatureArrays:
@@ -372,6 +376,60 @@ def open_features(folder: str | Path) -> FeatureSet:
     if not shards:
         raise InputError(f"{folder}: no feature vectors here; mien features writes them")
     return FeatureSet(Path(folder), shards[0].info, shards)
+
+
+def _checked(table: pa.Table, info: FeatureInfo) -> pa.Table:
+    """The table of a shard with the columns and types of its description.
+
+    Raises:
+        NotATableError: A column is missing, or a value in it is missing or impossible.
+    """
+    columns = []
+    for expected in info.schema:
+        if table.schema.names.count(expected.name) != 1:
+            raise NotATableError(f"cannot be used: it must have one column {expected.name}")
+        column = table[expected.name]
+        try:
+            columns.append(column.cast(expected.type))
+        except pa.ArrowException as error:
+            kind = f"its type is {column.type}, and it cannot be read as {expected.type}"
+            raise NotATableError(f"cannot be used: column {expected.name}: {shown(kind)}") from error
+        if column.null_count and expected.name != "time_s":
+            row = int(np.flatnonzero(column.is_null().to_numpy())[0])
+            raise cell_error(row, expected.name, "there is no value")
+    checked = pa.Table.from_arrays(columns, names=info.schema.names)
+    for name, lowest in (("frame", 0), ("track", -1)):
+        wrong = np.flatnonzero(checked[name].to_numpy() < lowest)
+        if len(wrong):
+            value = checked[name][int(wrong[0])].as_py()
+            raise cell_error(int(wrong[0]), name, f"{value} is less than {lowest}")
+    for name in ("features", "scores"):
+        if name in checked.schema.names and len(checked):
+            lists = checked[name].combine_chunks()
+            values = lists.flatten().to_numpy(zero_copy_only=False).reshape(len(checked), -1)
+            wrong = np.flatnonzero(~np.isfinite(values).all(axis=1))
+            if len(wrong):
+                raise cell_error(int(wrong[0]), name, "a number of the vector is missing or not finite")
+    _refuse_repeated_faces(checked)
+    return checked
+
+
+def _refuse_repeated_faces(table: pa.Table) -> None:
+    """Refuses a face with two vectors of one frame.
+
+    Raises:
+        NotATableError: There is one.
+    """
+    source = table["source"].combine_chunks().dictionary_encode()
+    keys = np.stack([source.indices.to_numpy(), table["frame"].to_numpy(), table["track"].to_numpy()], axis=1)
+    followed = np.flatnonzero(keys[:, 2] >= 0)  # faces without a track may share a frame
+    _, first = np.unique(keys[followed], axis=0, return_index=True)
+    again = np.setdiff1d(np.arange(len(followed)), first)
+    if len(again):
+        row = int(followed[again[0]])
+        name = shown(table["source"][row].as_py())
+        complaint = f"{name} has two vectors of track {keys[row, 2]} in frame {keys[row, 1]}"
+        raise cell_error(row, "frame", complaint)
 
 
 def _arrays(table: pa.Table, info: FeatureInfo) -> FeatureArrays:

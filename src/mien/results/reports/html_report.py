@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mien._version import __version__
 from mien.results.reports.report_content import ImagesOf, ReportContent, manifest_facts
-from mien.results.summaries.summary import iter_recordings
+from mien.results.summaries.source_parts import iter_parts
 from mien.results.table_reader import count_rows
 
 _SCRIPTS = ("series.js", "charts.js", "app.js")
@@ -25,7 +25,8 @@ def render_report(
     """The report of tables as one HTML page.
 
     Neighbouring rows of long recordings are merged into points so that the page stays small; it tells how many, and
-    the lowest and highest values stay visible.
+    the lowest and highest values stay visible. Tables are read part by part; only a source whose rows are not in order
+    of time is held in memory.
 
     Args:
         tables: Paths of affect tables, at least one; a manifest beside a table is read as well.
@@ -39,8 +40,7 @@ def render_report(
     content = ReportContent(sum(map(count_rows, tables)), images)
     for table in tables:
         known = thresholds(table) if thresholds is not None else {}
-        for recording in iter_recordings(table):
-            content.add(table, recording, known)
+        content.add(table, iter_parts(table), known)
     more = f" and {len(tables) - 1} more" if len(tables) > 1 else ""
     values = {
         **content.values(),

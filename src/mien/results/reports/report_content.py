@@ -1,22 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The contents of a report, gathered recording by recording into plain values for the page's JSON."""
+"""The contents of a report, gathered part by part into plain values for the page's JSON."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from mien.core import ACTION_UNITS, DIMENSIONS, EXPRESSION_COLOURS, Float64, Indices
+from mien.core import ACTION_UNITS, EXPRESSION_COLOURS
+from mien.results.reports.face_series import Coverage, FaceSeries, KeyMoments, Moment, series_columns
+from mien.results.summaries.source_parts import Part
 from mien.results.summaries.source_summary import SourceSummary
 from mien.results.tables.manifest import RunManifest, manifest_path
-from mien.results.tables.recording import Recording, Subject
-from mien.results.tables.schema import action_unit_columns, expression_columns
+from mien.results.tables.recording import UNTRACKED, Recording, Subject
+from mien.results.tables.schema import action_unit_columns
 
 _UNKNOWN = "\N{EN DASH}"
 _TOP = 3
@@ -154,169 +153,14 @@ def _signed(value: float) -> str:
     return f"{value:+.2f}".replace("-", "\N{MINUS SIGN}")
 
 
-MISSING = 255
-"""Byte for an unknown value; 0 to 250 stand for 0 to 1."""
-
-_FULL = 250
-_FRAMES_PER_BIN = 4  # or uneven steps would leave stretches without any
-
-
-def pack_face(recording: Recording, subject: Subject, rows_per_point: int) -> dict[str, Any]:
-    """The time series of one face for the page's JSON.
-
-    Rows are merged within pieces only, never across a gap. A merged point keeps the lowest and highest valence and
-    arousal and the highest probability of every action unit beside the means, so that short events stay visible.
-
-    Args:
-        recording: Recording of one source.
-        subject: Face of the recording that is followed over time.
-        rows_per_point: Number of rows that become one point, at least 1.
-
-    Returns:
-        ``begin_s``, ``end_s`` (little-endian float32), ``breaks`` (bytes, 1 where a piece begins) and ``values``
-        (bytes, channel by channel), each as base64, with the names of the ``channels`` and ``n_points``.
-    """
-    rows, first, breaks = _points(recording.pieces(recording.rows_of(subject)), rows_per_point)
-    channels = _channels(recording, rows, first, merged=rows_per_point > 1)
-    last = np.append(first[1:], len(rows)) - 1
-    begin_s = recording.row_time_s[rows[first]]
-    end_s = recording.row_time_s[rows[last]] + recording.row_hold_s[rows[last]]
-    return {
-        "n_points": len(first),
-        "begin_s": _text(begin_s.astype("<f4")),
-        "end_s": _text(end_s.astype("<f4")),
-        "breaks": _text(breaks),
-        "channels": list(channels),
-        "values": _text(np.concatenate([_codes(values) for values in channels.values()])),
-    }
-
-
-def pack_coverage(recording: Recording, n_bins: int) -> str:
-    """Share of frames with a face in equal stretches of time, one byte each, as base64; `MISSING` for no frame."""
-    n_bins = max(1, min(n_bins, len(recording.frame_time_s) // _FRAMES_PER_BIN))
-    span = max(recording.end_s - recording.frame_time_s[0], 1e-9)
-    bins = np.minimum(((recording.frame_time_s - recording.frame_time_s[0]) / span * n_bins).astype(int), n_bins - 1)
-    seen = np.zeros(len(recording.frame_time_s))
-    seen[recording.frame_of_row[recording.has_face]] = 1
-    n_frames = np.bincount(bins, minlength=n_bins)
-    shares = np.full(n_bins, np.nan)
-    np.divide(np.bincount(bins, weights=seen, minlength=n_bins), n_frames, out=shares, where=n_frames > 0)
-    return _text(_codes(shares))
-
-
-def _points(pieces: Sequence[Indices], rows_per_point: int) -> tuple[Indices, Indices, npt.NDArray[np.uint8]]:
-    """All rows, the position of each point's first row among them, and whether a piece begins there."""
-    starts, breaks, n_before = [], [], 0
-    for piece in pieces:
-        begins = np.arange(0, len(piece), rows_per_point)
-        starts.append(begins + n_before)
-        breaks.append((begins == 0).astype(np.uint8))
-        n_before += len(piece)
-    return np.concatenate(pieces), np.concatenate(starts), np.concatenate(breaks)
-
-
-def _channels(recording: Recording, rows: Indices, first: Indices, *, merged: bool) -> dict[str, Float64]:
-    schema = recording.table.schema
-    channels: dict[str, Float64] = {}
-    for name in DIMENSIONS:
-        values = (recording.numbers(name)[rows] + 1) / 2
-        channels[name] = _mean(values, first)
-        if merged:
-            channels[f"{name}_low"] = np.fmin.reduceat(values, first)
-            channels[f"{name}_high"] = np.fmax.reduceat(values, first)
-    for name in expression_columns(schema):
-        if recording.table[name].null_count == len(recording.table):
-            continue  # a class that the bundle does not have
-        channels[name.removeprefix("expression_")] = _mean(recording.numbers(name)[rows], first)
-    for name in action_unit_columns(schema):
-        channels[f"{name}_high" if merged else name] = np.fmax.reduceat(recording.numbers(name)[rows], first)
-    return channels
-
-
-def _mean(values: Float64, first: Indices) -> Float64:
-    known = np.isfinite(values)
-    n_known = np.add.reduceat(known.astype(np.float64), first)
-    sums = np.add.reduceat(np.where(known, values, 0.0), first)
-    means: Float64 = np.full(len(first), np.nan)
-    np.divide(sums, n_known, out=means, where=n_known > 0)
-    return means
-
-
-def _codes(shares: Float64) -> npt.NDArray[np.uint8]:
-    known = np.isfinite(shares)
-    return np.where(known, np.rint(np.clip(np.where(known, shares, 0), 0, 1) * _FULL), MISSING).astype(np.uint8)
-
-
-def _text(values: npt.NDArray[Any]) -> str:
-    return base64.b64encode(values.tobytes()).decode("ascii")
-
-
-_MIN_PROBABILITY = 0.5
-_BOX = ("x0", "y0", "x1", "y1")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Moment:
-    """A frame of which the report shows an image.
-
-    Attributes:
-        frame: Number of the frame in the stream.
-        time_s: Time of the frame in seconds.
-        box: Box xyxy in pixels of the face to show; None for the whole image.
-        label: Caption, such as the expression and its probability.
-    """
-
-    frame: int
-    time_s: float
-    box: tuple[float, float, float, float] | None
-    label: str
-
-
 ImagesOf = Callable[[Path, str, Sequence[Moment]], Mapping[Moment, bytes]]
 """Function that gives the JPEG files of moments of a source of a table; moments without an image are left out."""
-
-
-def key_moments(recording: Recording, subject: Subject, most: int) -> list[Moment]:
-    """The moments with the highest probability of each expression of a face, in order of time.
-
-    Args:
-        recording: Recording of one source.
-        subject: Face of the recording.
-        most: Highest number of moments. A face whose expressions never reach a probability of 0.5 gets the moment with
-            the highest detector confidence.
-    """
-    rows = recording.rows_of(subject)
-    box = np.stack([recording.numbers(name)[rows] for name in _BOX], axis=1)
-    rows = rows[np.isfinite(box).all(axis=1)]
-    if not len(rows):
-        return []
-    peaks: list[tuple[float, int, str]] = []
-    for name in expression_columns(recording.table.schema):
-        probabilities = np.nan_to_num(recording.numbers(name)[rows])
-        peak = int(probabilities.argmax())
-        if probabilities[peak] >= _MIN_PROBABILITY:
-            label = f"{name.removeprefix('expression_')} {probabilities[peak]:.2f}"
-            peaks.append((float(probabilities[peak]), int(rows[peak]), label))
-    if not peaks:
-        peaks = [(0.0, int(rows[np.nan_to_num(recording.numbers("confidence")[rows]).argmax()]), "in view")]
-    chosen = sorted(sorted(peaks, reverse=True)[:most], key=lambda peak: peak[1])
-    return [_moment(recording, row, label) for _, row, label in chosen]
 
 
 def whole_image(recording: Recording) -> Moment:
     """The first frame as a whole, for a photo."""
     frame = int(recording.table["frame"][0].as_py())
     return Moment(frame=frame, time_s=float(recording.frame_time_s[0]), box=None, label="photo")
-
-
-def _moment(recording: Recording, row: int, label: str) -> Moment:
-    x0, y0, x1, y1 = (float(recording.numbers(name)[row]) for name in _BOX)
-    return Moment(
-        frame=int(recording.table["frame"][row].as_py()),
-        time_s=float(recording.row_time_s[row]),
-        box=(x0, y0, x1, y1),
-        label=label,
-    )
 
 
 # A point takes about 60 bytes: 1.5 MB in all, and 30 minutes of one face at 30 fps still show a tenth of a second.
@@ -331,10 +175,10 @@ _SPARE_COLOURS = ("#7f4f24", "#4d4d4d", "#8e6bbf", "#2f6f4f")
 
 
 class ReportContent:
-    """Gathers the contents of a report, one recording after the other.
+    """Gathers the contents of a report, one table after the other.
 
     Args:
-        n_rows: Number of rows of all recordings together; it decides how many become one point.
+        n_rows: Number of rows of all tables together; it decides how many become one point.
         images: Function that gives key frames; None for a report without images of faces.
     """
 
@@ -348,26 +192,34 @@ class ReportContent:
         self._n_images = 0
         self._n_stills = 0
 
-    def add(self, table: Path, recording: Recording, thresholds: Mapping[str, float]) -> None:
-        """Adds a recording, or a photo, which is a recording of a single frame.
+    def add(self, table: Path, parts: Iterable[Part], thresholds: Mapping[str, float]) -> None:
+        """Adds the recordings of a table, and its photos, which are recordings of a single frame.
 
         Args:
-            table: Path of the table that the recording is from.
-            recording: Recording of one source.
+            table: Path of the table.
+            parts: Its sources, part by part; one part is in memory at a time.
             thresholds: Thresholds of the bundle, for a table that keeps none.
         """
-        schema = recording.table.schema
-        for name in expression_columns(schema):
-            label = name.removeprefix("expression_")
-            if label not in self._expressions and recording.table[name].null_count < len(recording.table):
-                self._expressions.append(label)
-        self._units += [name for name in action_unit_columns(schema) if name not in self._units]
-        if len(recording.frame_time_s) > 1:
-            self._sources.append(self._moving(table, recording, thresholds))
-            return
-        self._n_stills += 1
-        if self._n_stills <= _MAX_STILLS:
-            self._sources.append(self._still(table, recording))
+        running: dict[int, _MovingSource] = {}
+        done: dict[int, dict[str, Any]] = {}
+        for part in parts:
+            self._add_labels(part)
+            if part.n_frames > 1:
+                if part.number not in running:
+                    running[part.number] = _MovingSource(part, thresholds, self._rows_per_point)
+                running[part.number].add(part)
+                if part.is_last:
+                    done[part.number] = self._moving(table, running.pop(part.number))
+                continue
+            self._n_stills += 1
+            if self._n_stills <= _MAX_STILLS:
+                done[part.number] = self._still(table, part.recording)
+        self._sources += [source for _, source in sorted(done.items())]
+
+    def _add_labels(self, part: Part) -> None:
+        labels = [name.removeprefix("expression_") for name in part.expressions]
+        self._expressions += [label for label in labels if label not in self._expressions]
+        self._units += [name for name in action_unit_columns(part.schema) if name not in self._units]
 
     def values(self) -> dict[str, Any]:
         """All contents as plain values for JSON."""
@@ -391,42 +243,42 @@ class ReportContent:
             "action units their highest."
         )
 
-    def _moving(self, table: Path, recording: Recording, thresholds: Mapping[str, float]) -> dict[str, Any]:
-        summary = SourceSummary.of(recording, None, thresholds)
+    def _moving(self, table: Path, source: _MovingSource) -> dict[str, Any]:
+        summary = source.summary
         whole, *others = summary.windows()
-        of_face = {(row["track_id"], row["person"]): row for row in others}
-        followed = list(recording.followed())
+        of_face = {Subject(row["track_id"], row["person"]): row for row in others}
+        followed = [subject for subject in summary.subjects if subject != UNTRACKED]
         shown = followed[:_MAX_FACES]
         return {
-            "name": recording.source,
+            "name": source.name,
             "still": False,
             "start_s": whole["start_s"],
             "end_s": whole["end_s"],
             "n_frames": whole["n_frames"],
             "unseen_s": whole["unseen_s"],
             "coverage_share": coverage_text(whole),
-            "coverage": pack_coverage(recording, _COVERAGE_BINS),
+            "coverage": source.coverage.packed(),
             "thresholds": summary.thresholds,
             "subjects": [
-                self._face(table, recording, subject, of_face[subject.track_id, subject.person], number)
-                for number, subject in enumerate(shown)
+                self._face(table, source, subject, of_face[subject], number) for number, subject in enumerate(shown)
             ],
             "n_hidden": len(followed) - len(shown),
             "table": face_table([whole, *others[:_MAX_FACES]]),
         }
 
     def _face(
-        self, table: Path, recording: Recording, subject: Subject, row: Mapping[str, Any], number: int
+        self, table: Path, source: _MovingSource, subject: Subject, row: Mapping[str, Any], number: int
     ) -> dict[str, Any]:
         most = _IMAGES_OF_LEADERS if number < _N_LEADERS else 1
+        face = source.faces[subject]
         return {
             "name": subject.name,
             "coverage": coverage_text(row),
             "most": most_text(row),
             "valence": mean_text(row, "valence"),
             "arousal": mean_text(row, "arousal"),
-            "frames": self._shown(table, recording.source, key_moments(recording, subject, most)),
-            **pack_face(recording, subject, self._rows_per_point),
+            "frames": self._shown(table, source.name, face.moments.chosen(most)),
+            **face.series.packed(),
         }
 
     def _still(self, table: Path, recording: Recording) -> dict[str, Any]:
@@ -452,3 +304,43 @@ class ReportContent:
             for moment in moments
             if moment in found
         ]
+
+
+@dataclass(frozen=True, eq=False)
+class _MovingFace:
+    """What is gathered of one face."""
+
+    series: FaceSeries
+    moments: KeyMoments
+
+
+class _MovingSource:
+    """Gathers what the report shows of a recording of several frames."""
+
+    def __init__(self, part: Part, thresholds: Mapping[str, float], rows_per_point: int) -> None:
+        self.name = part.recording.source
+        self.summary = SourceSummary(self.name, part.schema, list(part.expressions), None, thresholds)
+        self.coverage = Coverage(part, _COVERAGE_BINS)
+        self.faces: dict[Subject, _MovingFace] = {}
+        self._expressions = part.expressions
+        self._units = action_unit_columns(part.schema)
+        self._rows_per_point = rows_per_point
+        self._open: set[Subject] = set()  # faces whose last rows may not be packed yet
+
+    def add(self, part: Part) -> None:
+        """Adds the next frames."""
+        recording = part.recording
+        self.summary.add(recording)
+        self.coverage.add(recording)
+        columns = series_columns(recording, self._expressions)
+        for subject in recording.followed():
+            if subject not in self.faces:
+                series = FaceSeries(self._expressions, self._units, self._rows_per_point)
+                self.faces[subject] = _MovingFace(series, KeyMoments(self._expressions))
+            rows = recording.rows_of(subject)
+            self.faces[subject].series.add(recording, rows, columns)
+            self.faces[subject].moments.add(recording, rows, columns)
+            self._open.add(subject)
+        for subject in list(self._open):
+            if self.faces[subject].series.close(float(recording.frame_time_s[-1]) - recording.gap_s):
+                self._open.remove(subject)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from mien.core import Float64
+from mien.core import Float64, Int64
 from mien.results.summaries.source_summary import EXACT_ROWS
 from mien.results.table_reader import checked_table, iter_pieces
 from mien.results.tables.recording import Clock, Recording, source_runs
@@ -27,6 +27,9 @@ class Part:
         schema: Schema of the table.
         expressions: Columns of expressions that have a value anywhere in the source.
         recording: Frames after those of the source's last part.
+        begin_s: Time of the first frame of the source in seconds.
+        end_s: End of the last frame of the source in seconds.
+        n_frames: Number of frames of the source.
         is_last: Whether no part of the source follows.
     """
 
@@ -34,6 +37,9 @@ class Part:
     schema: pa.Schema
     expressions: tuple[str, ...]
     recording: Recording
+    begin_s: float
+    end_s: float
+    n_frames: int
     is_last: bool
 
 
@@ -74,7 +80,9 @@ class _Source:
     n_rows: int = 0
     ordered: bool = True
     expressions: dict[str, None] = field(default_factory=dict)
-    _steps: list[Float64] = field(default_factory=list)
+    _begin_s: float = 0.0
+    _n_steps: int = 0
+    _steps: list[tuple[Float64, Int64]] = field(default_factory=list)  # lengths, and how often each occurs
     _last: tuple[float, int] | None = None
     _clock: Clock | None = None
     _waiting: list[pa.Table] = field(default_factory=list)
@@ -84,12 +92,16 @@ class _Source:
     def survey(self, rows: pa.Table) -> None:
         """Adds rows of the first pass."""
         time_s, frame = rows["time_s"].to_numpy(), rows["frame"].to_numpy()
-        if self._last is not None:
+        if self._last is None:
+            self._begin_s = float(time_s[0])
+        else:
             time_s, frame = np.append(self._last[0], time_s), np.append(self._last[1], frame)
         steps_s, steps = np.diff(time_s), np.diff(frame)
         self.ordered &= bool(((steps_s >= 0) & (steps >= 0) & ((steps_s > 0) == (steps > 0))).all())
         if self.ordered:
-            self._steps.append(steps_s[steps_s > 0])
+            values, counts = np.unique(steps_s[steps_s > 0], return_counts=True)
+            self._steps.append((values, counts))
+            self._n_steps += int(counts.sum())
         else:
             self._steps.clear()
         self._last = float(time_s[-1]), int(frame[-1])
@@ -120,12 +132,25 @@ class _Source:
 
     def _on_clock(self) -> Clock:
         if self._clock is None:
-            steps = np.concatenate(self._steps) if self._steps else np.empty(0)
+            values, counts = (np.concatenate(arrays) for arrays in zip(*self._steps, strict=True))
             self._steps.clear()
-            self._clock = Clock.of_steps(steps)
+            self._clock = Clock.of_steps(values, counts)
         return self._clock
 
     def _part(self, recording: Recording, *, is_last: bool) -> Part:
         schema = recording.table.schema
         known = tuple(name for name in expression_columns(schema) if name in self.expressions)
-        return Part(number=self.number, schema=schema, expressions=known, recording=recording, is_last=is_last)
+        begin_s, end_s, n_frames = float(recording.frame_time_s[0]), recording.end_s, len(recording.frame_time_s)
+        if self.ordered and self._last is not None:
+            clock, last_s = self._on_clock(), self._last[0]
+            begin_s, end_s, n_frames = self._begin_s, last_s + min(clock.step_s, clock.gap_s), self._n_steps + 1
+        return Part(
+            number=self.number,
+            schema=schema,
+            expressions=known,
+            recording=recording,
+            begin_s=begin_s,
+            end_s=end_s,
+            n_frames=n_frames,
+            is_last=is_last,
+        )

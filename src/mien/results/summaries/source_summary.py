@@ -18,7 +18,7 @@ import pyarrow as pa
 from mien.core import DEFAULT_THRESHOLD, DIMENSIONS, Bools, ConfigError, Float32, Float64, Indices, Int64
 from mien.results.summaries.episodes import Event, EventFinder, expression_states
 from mien.results.tables.recording import UNTRACKED, Recording, Subject
-from mien.results.tables.schema import action_unit_columns, expression_columns, presence_thresholds
+from mien.results.tables.schema import action_unit_columns, presence_thresholds
 
 PERCENTILES = (5, 25, 50, 75, 95)
 """Percentiles of valence and arousal in a summary."""
@@ -96,15 +96,6 @@ class SourceSummary:
         self._held: dict[Subject, tuple[float, int]] = {}
         self._changes: Counter[tuple[Subject, int, str, str]] = Counter()
 
-    @classmethod
-    def of(cls, recording: Recording, window_s: float | None, thresholds: Mapping[str, float]) -> SourceSummary:
-        """The summary of a whole recording."""
-        table = recording.table
-        known = [name for name in expression_columns(table.schema) if table[name].null_count < len(table)]
-        summary = cls(recording.source, table.schema, known, window_s, thresholds)
-        summary.add(recording)
-        return summary
-
     def add(self, recording: Recording) -> None:
         """Adds the next frames, in order of time."""
         first, last = (int(self._window_of(recording.frame_time_s[[at]])[0]) for at in (0, -1))
@@ -145,7 +136,7 @@ class SourceSummary:
 
     def events(self) -> Iterator[Event]:
         """Every event of every followed face, once all frames are added."""
-        keys = ((subject, column) for subject in self._subjects for column in self._kinds)
+        keys = ((subject, column) for subject in self.subjects for column in self._kinds)
         return (event for key in keys if key in self._finders for event in self._finders[key].finish())
 
     def windows(self) -> Iterator[dict[str, Any]]:
@@ -153,14 +144,14 @@ class SourceSummary:
         if self._windows is None:
             return
         yield from self._rows_of("source", _EVERYONE, self._windows)
-        for subject in self._subjects:
-            if subject == UNTRACKED and len(self._subjects) == 1:
+        for subject in self.subjects:
+            if subject == UNTRACKED and len(self.subjects) == 1:
                 continue  # the rows of the whole source say the same
             yield from self._rows_of(_scope(subject), subject, self._spans[subject])
 
     def transitions(self) -> Iterator[dict[str, Any]]:
         """One row per face, window and pair of expressions."""
-        place = {subject: index for index, subject in enumerate(self._subjects)}
+        place = {subject: index for index, subject in enumerate(self.subjects)}
         changes = sorted(self._changes.items(), key=lambda change: (place[change[0][0]], *change[0][1:]))
         for (subject, window, before, after), n in changes:
             yield {
@@ -173,8 +164,8 @@ class SourceSummary:
             }
 
     @cached_property
-    def _subjects(self) -> list[Subject]:
-        """The faces: those with most rows first, untracked ones last."""
+    def subjects(self) -> list[Subject]:
+        """The faces, once all frames are added: those with most rows first, untracked ones last."""
         return sorted(self._rows, key=lambda subject: (subject == UNTRACKED, -self._rows[subject]))
 
     def _add_frames(self, recording: Recording) -> None:
@@ -297,7 +288,7 @@ class SourceSummary:
         }
         cells = [cell]
         if subject is _EVERYONE and self._n_parts > 1:
-            cells = [found for each in self._subjects if (found := self._cells.get((each, window))) is not None]
+            cells = [found for each in self.subjects if (found := self._cells.get((each, window))) is not None]
         for name in DIMENSIONS:
             parts = [part for each in cells for part in each.values[name]]
             values_of |= _distribution(name, np.concatenate(parts) if parts else np.empty(0, np.float32))
@@ -311,7 +302,7 @@ class SourceSummary:
         return values_of
 
     def _counts(self, window: int, subject: Subject | None) -> dict[str, Any]:
-        if subject == UNTRACKED or not any(each != UNTRACKED for each in self._subjects):
+        if subject == UNTRACKED or not any(each != UNTRACKED for each in self.subjects):
             return {}  # rows that do not follow one another have no events
         counts: dict[str, Any] = {"n_transitions": self._n_changes[subject, window]}
         for name in self._kinds:

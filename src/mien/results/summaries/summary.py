@@ -15,8 +15,6 @@ from mien.core import DIMENSIONS, MAX_SECONDS, ConfigError
 from mien.results.summaries.episodes import Event
 from mien.results.summaries.source_parts import iter_parts
 from mien.results.summaries.source_summary import PERCENTILES, SourceSummary
-from mien.results.table_reader import iter_sources
-from mien.results.tables.recording import Recording
 from mien.results.tables.schema import Column, action_unit_columns, expression_columns, table_schema
 
 
@@ -229,14 +227,3 @@ class _Rows:
             rows = list(group)
             parts += rows if packed else [pa.Table.from_pylist(rows, schema)]
         return pa.concat_tables(parts)
-
-
-def iter_recordings(table: pa.Table | str | Path) -> Iterator[Recording]:
-    """Every source of a table on its own clock; a Parquet file is read one source at a time.
-
-    Raises:
-        ConfigError: The ending is unknown.
-        InputError: The table cannot be read, or its rows have no clear time.
-    """
-    for source, rows in iter_sources(table):
-        yield Recording.from_table(source, rows)

@@ -13,15 +13,8 @@ from mien.results.tables.manifest import (
     read_failures,
     update_failures,
 )
-from mien.results.tables.persons import (
-    PossibleIdSwitch,
-    Track,
-    choose_faces,
-    list_possible_id_switches,
-    list_tracks,
-    name_persons,
-    track_numbers,
-)
+from mien.results.tables.persons import choose_faces, chosen_parts, name_persons, named_parts
+from mien.results.tables.recording import source_runs
 from mien.results.tables.schema import (
     PERSON_COLUMN,
     SCHEMA_VERSION,
@@ -41,6 +34,14 @@ from mien.results.tables.schema import (
 from mien.results.tables.spool import Recovery, recover
 from mien.results.tables.table_decoder import TableFacts, read_facts
 from mien.results.tables.table_formats import TABLE_ENDINGS, format_of, save_pieces, save_table
+from mien.results.tables.table_stream import SourceFacts, TableStream, track_numbers
+from mien.results.tables.track_list import (
+    PossibleIdSwitch,
+    Track,
+    TrackSurvey,
+    list_possible_id_switches,
+    list_tracks,
+)
 from mien.results.tables.writer import TableWriter
 
 __all__ = [
@@ -55,12 +56,16 @@ __all__ = [
     "PossibleIdSwitch",
     "Recovery",
     "RunManifest",
+    "SourceFacts",
     "TableFacts",
+    "TableStream",
     "TableWriter",
     "Track",
+    "TrackSurvey",
     "action_unit_columns",
     "action_unit_thresholds",
     "choose_faces",
+    "chosen_parts",
     "column_numbers",
     "describe_columns",
     "expression_columns",
@@ -72,12 +77,14 @@ __all__ = [
     "list_tracks",
     "manifest_path",
     "name_persons",
+    "named_parts",
     "presence_thresholds",
     "read_facts",
     "read_failures",
     "recover",
     "save_pieces",
     "save_table",
+    "source_runs",
     "table_metadata",
     "table_schema",
     "thresholds_metadata",

@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 
-from mien.core import Bools, Float64, Indices, InputError
+from mien.core import Bools, Float64, Indices, InputError, Int64
 from mien.results.tables import arrow_compute as pc
 from mien.results.tables.schema import column_numbers
 
@@ -68,11 +68,20 @@ class Clock:
         return cls.of_steps(np.diff(frame_time_s))
 
     @classmethod
-    def of_steps(cls, steps_s: Float64) -> Clock:
-        """The clock of frames with these times between them, in seconds; the array may be sorted in place."""
+    def of_steps(cls, steps_s: Float64, counts: Int64 | None = None) -> Clock:
+        """The clock of frames with these times between them.
+
+        Args:
+            steps_s: (S,) times in seconds.
+            counts: (S,) how often each of them occurs; once if None.
+        """
         if not len(steps_s):
             return cls(step_s=0.0, gap_s=MIN_GAP_S)
-        step_s = float(np.median(steps_s, overwrite_input=True))
+        order = np.argsort(steps_s)
+        n_up_to = np.arange(1, len(order) + 1) if counts is None else np.cumsum(counts[order])
+        n_steps = int(n_up_to[-1])
+        middle = np.searchsorted(n_up_to, [(n_steps - 1) // 2, n_steps // 2], side="right")
+        step_s = float(steps_s[order[middle]].mean())
         return cls(step_s=step_s, gap_s=max(MIN_GAP_S, GAP_STEPS * step_s))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from mien.core import Bools, ConfigError, Faces, Float32, Floats, Frame, Int64
-from mien.results.tables.schema import EYE_COLUMNS, FACE_COLUMN, INTENSITY_SUFFIX, Layout
+from mien.results.tables.schema import EYE_COLUMNS, FACE_COLUMN, INTENSITY_SUFFIX, STREAM_OFFSET_COLUMN, Layout
 from mien.results.tables.table_formats import boolean_column, numeric_column, text_column
 
 SourcedFrame = tuple[str, Frame]
@@ -29,12 +29,16 @@ class RowEncoder:
     Args:
         schema: Schema from `mien.results.table_schema`.
 
+    Attributes:
+        stream_offsets_s: Source -> value of the column ``stream_offset_s``; null for other sources.
+
     Raises:
         ConfigError: The schema does not come from `table_schema`.
     """
 
     def __init__(self, schema: pa.Schema) -> None:
         self.schema = schema
+        self.stream_offsets_s: dict[str, float] = {}
         self._layout = Layout.from_schema(schema)
         if self._layout.n_landmarks not in _LANDMARK_ARRAYS:
             raise ConfigError(f"a table has 0, 5 or 68 landmarks per face, not {self._layout.n_landmarks}")
@@ -82,6 +86,9 @@ class RowEncoder:
             rows = np.full(len(success), np.nan, dtype=np.float32)
             rows[success] = values
             columns[name] = _nullable(rows)
+        if STREAM_OFFSET_COLUMN.name in self.schema.names:
+            offsets_s = np.array([self.stream_offsets_s.get(source, np.nan) for source, _ in frames])
+            columns[STREAM_OFFSET_COLUMN.name] = _nullable(offsets_s[frame_of_row])
         nulls = pa.nulls(len(success), pa.float32())
         return pa.record_batch([columns.get(name, nulls) for name in self.schema.names], schema=self.schema)
 

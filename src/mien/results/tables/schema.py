@@ -149,6 +149,14 @@ _EYES = tuple(
 )
 INTENSITY_SUFFIX = "_intensity"
 """Ending of the columns of intensities, after the name of the action unit."""
+STREAM_OFFSET_COLUMN = Column(
+    name="stream_offset_s",
+    type=pa.float64(),
+    unit="s",
+    range="any",
+    meaning="Time on the file's own clock where time_s is 0, such as for its sound; null for photos and cameras.",
+)
+"""The last column of a table of media files."""
 
 EYE_COLUMNS = tuple(column.name for column in _EYES)
 """Columns that follow the landmarks, in the order of `mien.core.Faces.eyes_open`."""
@@ -234,6 +242,7 @@ def table_schema(
     action_unit_labels: Sequence[str] = (),
     n_landmarks: int = 0,
     intensity_labels: Sequence[str] = (),
+    stream_offset: bool = False,
     metadata: Mapping[str, str] | None = None,
 ) -> pa.Schema:
     """The Arrow schema of a table that one bundle fills.
@@ -247,7 +256,8 @@ def table_schema(
         expression_labels: Expressions of the bundle; canonical ones that are not among them are null in every row.
         action_unit_labels: Action units of the bundle, such as ``"AU12"``.
         n_landmarks: Number of landmarks per face, 0 for none; `EYE_COLUMNS` go with them.
-        intensity_labels: Action units with an intensity; their columns, such as ``AU12_intensity``, are the last.
+        intensity_labels: Action units with an intensity; their columns, such as ``AU12_intensity``, follow the face.
+        stream_offset: Whether `STREAM_OFFSET_COLUMN` is the last column.
         metadata: Facts about the run for the file, such as ``bundle_name``, ``bundle_sha256``, ``stream_offset_s``.
             The schema version, mien's version and the labels are added.
 
@@ -271,6 +281,7 @@ def table_schema(
         *(_EYES if n_landmarks else ()),
         FACE_COLUMN,
         *map(_intensity, intensity_labels),
+        *((STREAM_OFFSET_COLUMN,) if stream_offset else ()),
     )
     names = [column.name for column in columns]
     repeated = sorted({name for name in names if names.count(name) > 1})
@@ -329,7 +340,7 @@ def describe_columns(schema: pa.Schema | None = None) -> Iterator[Column]:
     """
     if schema is None:
         units = ACTION_UNITS.labels
-        schema = table_schema(action_unit_labels=units, intensity_labels=units)
+        schema = table_schema(action_unit_labels=units, intensity_labels=units, stream_offset=True)
     return (Column.from_field(field) for field in schema)
 
 
@@ -428,7 +439,7 @@ def column_named(name: str) -> Column | None:
     """
     if name in _FIXED:
         return _FIXED[name]
-    for column in (PERSON_COLUMN, *_EYES, FACE_COLUMN):
+    for column in (PERSON_COLUMN, *_EYES, FACE_COLUMN, STREAM_OFFSET_COLUMN):
         if name == column.name:
             return column
     if name.startswith("expression_"):

@@ -286,7 +286,7 @@ def _limits(name: str) -> tuple[float, float, str] | None:
     column = column_named(name)
     if column is None or not pa.types.is_floating(column.type):
         return None
-    if name == "time_s":
+    if column.unit == "s":
         return -MAX_TIME_S, MAX_TIME_S, "s"
     if column.unit == "px":
         return -MAX_PX, MAX_PX, "px"

@@ -9,6 +9,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
@@ -310,9 +311,16 @@ def save_pieces(path: Path, pieces: Iterable[pa.Table]) -> int:
             yield from piece.to_batches()
 
     with output_errors(path, "choose a folder with room that you may write"):
+        created = not path.parent.exists()
         path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(path) as file:
-            write_batches(file, format_name, first.schema, batches())
+        try:
+            with atomic_write(path) as file:
+                write_batches(file, format_name, first.schema, batches())
+        except BaseException:
+            if created:
+                with suppress(OSError):  # another file is in it by now
+                    path.parent.rmdir()
+            raise
     return n_rows
 
 

@@ -148,6 +148,15 @@ class TableWriter:
         if self._pending.n_rows >= self._rows_per_part or waited_s >= self._seconds_per_part:
             self.flush()
 
+    def set_stream_offset(self, source: str | Path, offset_s: float) -> None:
+        """Sets the value of the column ``stream_offset_s`` of a source, before its first frame.
+
+        Args:
+            source: Name of the input.
+            offset_s: Time in seconds on the file's own clock where ``time_s`` is 0.
+        """
+        self._encoder.stream_offsets_s[str(source)] = offset_s
+
     def flush(self) -> None:
         """Makes every row so far safe on the disk.
 
