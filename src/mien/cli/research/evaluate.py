@@ -55,8 +55,9 @@ def evaluate(
     """Measure a bundle or predictions by PROTOCOL, with 95 % bootstrap intervals.
 
     \b
-    An affect bundle on held-out faces: ferplus, ferplus-mtl, lfw, lfw-chain,
-    flip-rate, au-teacher, au-ranks, au-rendered, fairness, reliability, quality
+    An affect bundle on held-out faces: ferplus, ferplus-mtl, affect-detail,
+    lfw, lfw-chain, flip-rate, au-teacher, au-ranks, au-rendered, fairness,
+    reliability, quality
     A landmark net against its teacher: landmarks
     Predictions or a bundle by the metric of a challenge, resampling whole
     videos: va, expr, au, mtl, lsd, ce, emi, eri, affectnet

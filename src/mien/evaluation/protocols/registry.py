@@ -69,6 +69,12 @@ PROTOCOLS = Registry(
             splits=("train", "valid"),
         ),
         Protocol(
+            name="affect-detail",
+            target="mien.evaluation.protocols.affect_detail:evaluate_affect_detail",
+            summary="FER+ validation: do valence and arousal say more than the predicted expression?",
+            splits=("valid",),
+        ),
+        Protocol(
             name="lfw",
             target="mien.evaluation.protocols.lfw:evaluate_lfw",
             summary="LFW faces of held-out people: recall of happiness and neutral, action units",

@@ -64,7 +64,7 @@ FERPLUS = SourceRecord(
     terms="licence",
     weak=(_MAPPED_AFFECT, _PSEUDO_UNITS),
     origins=(_RATINGS, _MEDIAPIPE),
-    protocols=("ferplus", "lfw", "flip-rate"),
+    protocols=("ferplus", "affect-detail", "lfw", "flip-rate"),
 )
 """FER+ with what the open sets say about its faces."""
 
