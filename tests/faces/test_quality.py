@@ -137,6 +137,34 @@ def test_signals_are_found_by_name_and_some_may_be_absent() -> None:
     np.testing.assert_allclose(model(signals), 1 / (1 + np.exp(-logits)), rtol=1e-5)
 
 
+def test_sureness_moves_the_log_odds_of_the_image() -> None:
+    changes = {"weights": (1.5, 0.8), "mean": (0.1, 0.2), "deviation": (2.0, 3.0)}
+    model = QualityModel(made_up(signals=("size", "sureness"), **changes))
+    signals = np.zeros((4, len(SIGNALS)), np.float32)
+    signals[:, 0] = [1, 2, 3, 4]
+    top = np.array([0.5, 0.9, np.nan, 1.0], np.float32)
+    image = 0.5 + 1.5 * (signals[:, 0] - 0.1) / 2
+    own = np.array([0.8 * (0 - 0.2) / 3, 0.8 * (np.log(9) - 0.2) / 3, 0, 0.8 * (np.log(9999) - 0.2) / 3])
+    np.testing.assert_allclose(model(signals), 1 / (1 + np.exp(-image)), rtol=1e-5)
+    np.testing.assert_allclose(model.with_sureness(model(signals), top), 1 / (1 + np.exp(-image - own)), rtol=1e-4)
+    assert np.isnan(model.with_sureness(np.full(1, np.nan, np.float32), top[:1])).all()
+    plain = QualityModel(made_up())
+    np.testing.assert_array_equal(plain.with_sureness(plain(signals), top), plain(signals))
+
+
+def test_a_covered_mouth_has_little_detail(astronaut: Image) -> None:
+    faces = Detections(np.zeros((1, 4)), np.array([0.9]), ASTRONAUT[None])
+    crop = align_faces(astronaut, ASTRONAUT[None], TEMPLATE, 112)
+    covered = crop.copy()
+    covered[0, 66:] = 150
+    plain, hidden = (
+        dict(zip(SIGNALS, quality_signals((512, 512), faces, crops)[0].tolist(), strict=True))
+        for crops in (crop, covered)
+    )
+    assert hidden["mouth_detail"] < plain["mouth_detail"] - 1
+    assert hidden["eye_detail"] > plain["eye_detail"] - 1
+
+
 def test_an_unknown_signal_is_refused() -> None:
     one = {"weights": (1.0,), "mean": (0.0,), "deviation": (1.0,)}
     with pytest.raises(ModelError, match=r"unknown signals \['glare'\]; update mien"):

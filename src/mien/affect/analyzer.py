@@ -152,7 +152,9 @@ class Analyzer:
         self._decoder = Decoder(spec, keep_features=features)
         self._landmark_model = create_landmark_model(config.landmark_model, runtime=config.runtime)
         self._colour_order = ColourOrderCheck()
-        self._affect_inference = AffectInference(decoder=self._decoder, min_quality=config.min_quality)
+        self._affect_inference = AffectInference(
+            decoder=self._decoder, min_quality=config.min_quality, quality_model=self._quality_model
+        )
         # Unknown names, bad files and objects that cannot detect are errors now and not at the first image.
         if not isinstance(config.detector, str) or parse_detector(config.detector)[1]:
             self._create_detector(_MOVING_SIDE_PX)

@@ -11,7 +11,16 @@ import numpy as np
 
 from mien.affect.adaptive import AdaptiveRate, predict_adaptively
 from mien.core import EXPRESSIONS, CropReading, Faces, Float32, Image, Indices, Int64, ModelSpec, TaskSpec
-from mien.faces import N_KEYPOINTS, Detections, LandmarkModel, align_faces, read_given_face, resize_face, to_colour
+from mien.faces import (
+    N_KEYPOINTS,
+    Detections,
+    LandmarkModel,
+    QualityModel,
+    align_faces,
+    read_given_face,
+    resize_face,
+    to_colour,
+)
 from mien.inference import Bundle
 
 
@@ -228,10 +237,12 @@ class AffectInference:
     Attributes:
         decoder: Decoder of the bundle.
         min_quality: Quality in [0, 1] below which a face gets no affect; a quality of NaN is never below.
+        quality_model: Quality model of the bundle, or None.
     """
 
     decoder: Decoder
     min_quality: float
+    quality_model: QualityModel | None = None
 
     def faces(self, batch: Sequence[AlignedFaces], bundle: Bundle, rate: AdaptiveRate | None = None) -> list[Faces]:
         """Affect of the faces of several images; with a rate, predicted for some and interpolated for the others.
@@ -275,11 +286,17 @@ class AffectInference:
             pose_rad=seen.pose_rad,
             eyes_open=seen.eyes_open,
             track_ids=found.track_ids,
-            quality=found.quality,
+            quality=self._quality(found.quality, predicted.get("expression")),
             numbers=found.numbers,
             **predicted,
         )
-        return faces.without_affect(found.quality < self.min_quality)
+        return faces.without_affect(faces.quality < self.min_quality)
+
+    def _quality(self, of_image: Float32, expression: Float32 | None) -> Float32:
+        """Quality (N,) from that of the image, for how sure the network is of its expressions."""
+        if self.quality_model is None or expression is None or not expression.shape[1]:
+            return of_image
+        return self.quality_model.with_sureness(of_image, expression.max(axis=1))
 
     def _predict_adaptively(
         self, batch: Sequence[AlignedFaces], crops: Image, bundle: Bundle, rate: AdaptiveRate

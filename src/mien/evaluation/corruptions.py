@@ -44,17 +44,26 @@ def degrade(image: Image, rng: np.random.Generator) -> tuple[Image, Float64, str
         >>> image.shape, names
         ((75, 75, 3), 'small')
     """
-    margin_y, margin_x = (round(_MARGIN * side) for side in image.shape[:2])
-    degraded = np.asarray(
-        cv2.copyMakeBorder(image, margin_y, margin_y, margin_x, margin_x, cv2.BORDER_REPLICATE), np.uint8
-    )
-    matrix = np.array([[1.0, 0, margin_x], [0, 1.0, margin_y]])
+    degraded, matrix = with_border(image)
     n_ways = int(rng.choice([0, 1, 1, 2, 2]))
     names = sorted(rng.choice(list(DEGRADATIONS), n_ways, replace=False), key=list(DEGRADATIONS).index)
     for name in names:
         degraded, moved = DEGRADATIONS[name](degraded, rng)
         matrix = moved[:, :2] @ matrix + np.pad(moved[:, 2:], ((0, 0), (2, 0)))
     return degraded, matrix, "+".join(names) or "none"
+
+
+def with_border(image: Image) -> tuple[Image, Float64]:
+    """An image with a border of half its side that repeats its edge, and the (2, 3) matrix of its points.
+
+    Examples:
+        >>> image, matrix = with_border(np.zeros((40, 20, 3), np.uint8))
+        >>> image.shape, matrix.tolist()
+        ((80, 40, 3), [[1.0, 0.0, 10.0], [0.0, 1.0, 20.0]])
+    """
+    y, x = (round(_MARGIN * side) for side in image.shape[:2])
+    bordered = np.asarray(cv2.copyMakeBorder(image, y, y, x, x, cv2.BORDER_REPLICATE), np.uint8)
+    return bordered, np.array([[1.0, 0, x], [0, 1.0, y]])
 
 
 def cover_face(image: Image, keypoints: Floats, rng: np.random.Generator) -> Image:

@@ -25,7 +25,7 @@ from mien.faces.landmark_model import (
     read_new_faces,
     refine_landmarks,
 )
-from mien.faces.quality import SIGNALS, QualityModel, face_quality, quality_signals
+from mien.faces.quality import SIGNALS, SURENESS, QualityModel, face_quality, quality_signals, sureness
 from mien.faces.scene_changes import CutDetector
 from mien.faces.second_search import is_dark, search_photo
 from mien.faces.tracker import MAX_LOST_S, Tracker
@@ -39,6 +39,7 @@ __all__ = [
     "N_KEYPOINTS",
     "N_LANDMARKS",
     "SIGNALS",
+    "SURENESS",
     "CutDetector",
     "Detections",
     "DetectorInfo",
@@ -65,6 +66,7 @@ __all__ = [
     "resize_face",
     "search_photo",
     "similarity_transform",
+    "sureness",
     "to_colour",
     "unit_geometry",
     "warp_face",

@@ -12,11 +12,29 @@ from mien.faces.detector import Detections
 
 Complex = npt.NDArray[np.inexact]
 
-SIGNALS = ("size", "sharpness", "sharpness_squared", "contrast", "turn", "nod", "roll", "outside", "doubt")
+SIGNALS = (
+    "size",
+    "sharpness",
+    "sharpness_squared",
+    "contrast",
+    "turn",
+    "nod",
+    "roll",
+    "outside",
+    "doubt",
+    "eye_detail",
+    "mouth_detail",
+)
 """Columns of `quality_signals`, in order."""
+
+SURENESS = "sureness"
+"""Signal of the affect network itself: log odds of the probability of its top expression."""
+
 
 # Sharpness is computed on gray crops of this side, whatever the input size of the model.
 _SIDE_PX = 56
+# Eyes and mouth in such a crop.
+_EYES, _MOUTH = np.s_[14:28, 8:48], np.s_[36:50, 14:42]
 # Noise of the sensor and rounding: a flat crop must not have an infinite sharpness or a logarithm of zero.
 _NOISE_GRAY = 1.0
 # Position of the nose of a frontal face on the way from the eyes to the mouth.
@@ -25,6 +43,7 @@ _NOSE_FRONTAL = 0.5
 # goes down the face.
 _GRID = np.add.outer(np.linspace(-1.0, 1.6, 8), -1j * np.linspace(-1.3, 1.3, 8)).ravel()
 _SURE = 1e-4
+_TINY = 1e-6
 
 
 def quality_signals(shape: tuple[int, int], faces: Detections, crops: Image) -> Float32:
@@ -36,13 +55,14 @@ def quality_signals(shape: tuple[int, int], faces: Detections, crops: Image) -> 
         crops: (N, S, S) gray or (N, S, S, 3) uint8: the faces, aligned.
 
     Returns:
-        (N, 9), columns as `SIGNALS` names them. ``size``: log2 of the larger of the distances between the eyes and from
-        eyes to mouth, in pixels of the image. ``sharpness``: log2 of the deviation of the crop's Laplacian over that
-        of its gray values, and its square, because noise is sharp too. ``contrast``: log2 of the latter deviation
+        (N, 11), columns as `SIGNALS` names them. ``size``: log2 of the larger of the distances between the eyes and
+        from eyes to mouth, in pixels of the image. ``sharpness``: log2 of the deviation of the crop's Laplacian over
+        that of its gray values, and its square, because noise is sharp too. ``contrast``: log2 of the latter deviation
         (gray values of 0 to 255). ``turn``, ``nod``: distance of the nose from the middle line, and from half the way
         from eyes to mouth, over that size (0 for a frontal face, about 0.35 at 45 degrees). ``roll``: 1 - cosine of
         the angle by which the head is tilted. ``outside``: share of the face outside the image. ``doubt``: minus the
-        log odds of the detector's confidence.
+        log odds of the detector's confidence. ``eye_detail``, ``mouth_detail``: log2 of the deviation of the Laplacian
+        about the eyes and about the mouth over that of the crop's gray values; a mask or a hand has little.
 
     Raises:
         ConfigError: There are not as many crops as faces.
@@ -67,7 +87,7 @@ def quality_signals(shape: tuple[int, int], faces: Detections, crops: Image) -> 
     # A turned head shortens the line of the eyes, a nodding one that of the face: the longer one is the surer axis.
     axis = np.where(between_eyes < to_mouth, down, 1j * across) / size
     turn_nod = (nose - eyes) * np.conj(axis) / size - (down / size * np.conj(axis)).imag * 0.5j
-    sharpness, contrast = _texture(crops)
+    sharpness, contrast, eye_detail, mouth_detail = _texture(crops)
     confidence = np.clip(faces.confidence, _SURE, 1 - _SURE)
     signals = np.empty((len(faces), len(SIGNALS)), np.float32)
     signals[:, 0] = np.log2(size)
@@ -79,6 +99,8 @@ def quality_signals(shape: tuple[int, int], faces: Detections, crops: Image) -> 
     signals[:, 6] = 1 - axis.imag
     signals[:, 7] = _outside(shape, eyes, axis * size)
     signals[:, 8] = np.log((1 - confidence) / confidence)
+    signals[:, 9] = eye_detail
+    signals[:, 10] = mouth_detail
     return signals
 
 
@@ -103,22 +125,52 @@ class QualityModel:
     """
 
     def __init__(self, spec: QualitySpec) -> None:
-        unknown = sorted(set(spec.signals) - set(SIGNALS))
+        unknown = sorted(set(spec.signals) - {*SIGNALS, SURENESS})
         if unknown:
             raise ModelError(f"the quality model uses the unknown signals {unknown}; update mien")
-        self._columns = columns_by_name(SIGNALS, spec.signals)
-        self._weights, self._mean, self._deviation = (
-            np.array(values, np.float32) for values in (spec.weights, spec.mean, spec.deviation)
-        )
+        of_image = [place for place, name in enumerate(spec.signals) if name != SURENESS]
+        self._columns = columns_by_name(SIGNALS, [spec.signals[place] for place in of_image])
+        terms = np.array([spec.weights, spec.mean, spec.deviation], np.float32)
+        self._weights, self._mean, self._deviation = terms[:, of_image]
+        self._sureness = terms[:, spec.signals.index(SURENESS)] if SURENESS in spec.signals else None
         self._intercept = np.float32(spec.intercept)
 
     def __call__(self, signals: Float32) -> Float32:
-        """Quality (N,) in [0, 1] of faces with these signals (N, 9); NaN where a signal is not finite."""
+        """Quality (N,) in [0, 1] of faces with these signals (N, 11), for an affect network of average sureness.
+
+        NaN where a signal is not finite.
+        """
         used = signals[:, self._columns]
         # A straight line means nothing beyond the data it was fitted to: faces are no better than the best and no
         # worse than the worst of them.
         logits = np.clip((used - self._mean) / self._deviation, -3, 3) @ self._weights + self._intercept
         return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
+
+    def with_sureness(self, quality: Float32, top: Float32) -> Float32:
+        """Quality (N,) of faces whose expressions are known, from the quality of the image.
+
+        Args:
+            quality: (N,) quality for average sureness, as calling the model gives it.
+            top: (N,) probability of the top expression; the quality of a face stays where it is NaN.
+        """
+        if self._sureness is None:
+            return quality
+        weight, mean, deviation = self._sureness
+        terms = weight * np.clip((sureness(top) - mean) / deviation, -3, 3)
+        odds = quality / np.maximum(1 - quality, np.float32(_TINY))
+        moved = odds * np.exp(np.nan_to_num(terms))
+        return np.asarray(moved / (1 + moved), np.float32)
+
+
+def sureness(top: Floats) -> Float32:
+    """Log odds (N,) of the probability of the top expression.
+
+    Examples:
+        >>> sureness(np.array([0.5, 0.75])).round(2).tolist()
+        [0.0, 1.100000023841858]
+    """
+    held = np.clip(top, _SURE, 1 - _SURE)
+    return np.asarray(np.log(held / (1 - held)), np.float32)
 
 
 def face_quality(model: QualityModel | None, shape: tuple[int, int], faces: Detections, crops: Image) -> Float32:
@@ -142,15 +194,17 @@ def face_quality(model: QualityModel | None, shape: tuple[int, int], faces: Dete
     return model(quality_signals(shape, faces, crops))
 
 
-def _texture(crops: Image) -> tuple[Float32, Float32]:
-    """Logarithms of sharpness and contrast of each crop, (N,) and (N,)."""
-    deviations = np.empty((len(crops), 2), np.float32)
+def _texture(crops: Image) -> tuple[Float32, Float32, Float32, Float32]:
+    """Logarithms of sharpness and contrast of each crop, and of the detail about eyes and mouth, each (N,)."""
+    deviations = np.empty((len(crops), 4), np.float32)
     for crop, row in zip(crops, deviations, strict=True):
         gray = crop if crop.ndim == 2 else cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
         small = cv2.resize(gray, (_SIDE_PX, _SIDE_PX), interpolation=cv2.INTER_AREA)
-        row[:] = [float(cv2.meanStdDev(plane)[1][0, 0]) for plane in (cv2.Laplacian(small, cv2.CV_16S), small)]
+        edges = cv2.Laplacian(small, cv2.CV_16S)
+        row[:] = [float(cv2.meanStdDev(plane)[1][0, 0]) for plane in (edges, small, edges[_EYES], edges[_MOUTH])]
     logarithms = np.log2(np.hypot(deviations, np.float32(_NOISE_GRAY)))
-    return logarithms[:, 0] - logarithms[:, 1], logarithms[:, 1]
+    contrast = logarithms[:, 1]
+    return logarithms[:, 0] - contrast, contrast, logarithms[:, 2] - contrast, logarithms[:, 3] - contrast
 
 
 def _outside(shape: tuple[int, int], eyes: Complex, down: Complex) -> Floats:

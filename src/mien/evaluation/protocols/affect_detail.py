@@ -153,7 +153,8 @@ def _halves(votes: Integers) -> tuple[Float64, Float64]:
 
 def _shares(votes: Integers) -> Float64:
     total = votes.sum(axis=1, keepdims=True)
-    return np.where(total > 0, votes / np.maximum(total, 1), 1 / votes.shape[1])
+    shares: Float64 = np.where(total > 0, votes / np.maximum(total, 1), 1 / votes.shape[1])
+    return shares
 
 
 def _mouth(samples: FaceSamples, own: Float64, truth: Float64, happy: Bools) -> list[MetricValue]:
