@@ -351,3 +351,19 @@ def test_pictures_of_two_domains_are_not_mixed(tmp_path: Path) -> None:
     samples = dataclasses.replace(create_samples(12, recipe), records=(record,))
     with pytest.raises(ConfigError, match="mixes pictures"):
         Trainer(recipe, samples, tmp_path).run()
+
+
+def test_a_share_of_a_stages_change_is_kept_and_whole_heads_keep_all(tmp_path: Path) -> None:
+    def trained(kept: float, folder: str) -> dict[str, torch.Tensor]:
+        last = StageSettings(epochs=2, peak_lr=1e-2, batch=8, kept_change=kept, whole_change=("action_units",))
+        recipe = create_vector_recipe(stages=(StageSettings(epochs=1, peak_lr=1e-3, batch=8), last))
+        return Trainer(recipe, create_samples(20, recipe), tmp_path / folder).run().state_dict()
+
+    whole, quarter = trained(1.0, "whole"), trained(0.25, "quarter")
+    before = torch.load(tmp_path / "quarter" / "before-1.pt", weights_only=True)
+    for key, value in quarter.items():
+        expected = whole[key] if key.startswith("action_units.") else torch.lerp(before[key], whole[key], 0.25)
+        torch.testing.assert_close(value, expected)
+    assert not torch.equal(before["expression.weight"], quarter["expression.weight"])
+    with pytest.raises(ConfigError, match="kept_change"):
+        StageSettings(epochs=1, peak_lr=1e-3, kept_change=0.0)

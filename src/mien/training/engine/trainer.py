@@ -21,6 +21,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from mien.core import ConfigError, MienError, read_typed
 from mien.jobs import prefetch
+from mien.results import atomic_write
 from mien.training.data.batch_loader import Batch, BatchLoader, clean_inputs
 from mien.training.data.training_set import TrainingSet
 from mien.training.engine.checkpoint import Checkpoint, Progress, load_checkpoint, save_checkpoint
@@ -144,6 +145,7 @@ class Trainer:
         if optimizer_state is not None:
             optimizer.load_state_dict(optimizer_state)
         module, wrapped = self.fabric.setup(self.network, optimizer)
+        before = self._weights_before(number) if stage.kept_change < 1 else None
         loop = _Loop(self, number, loader, module, wrapped)
         while self.progress.stage == number and self.progress.epoch < stage.epochs:
             loop.run_epoch()
@@ -153,7 +155,31 @@ class Trainer:
             self.result.load_state_dict(self._best[1])
             self.network.load_state_dict(self._best[1])
         self._best = None
+        if before is not None:
+            self._keep_change(before, stage)
         self.progress = Progress(stage=number + 1, seconds=self.progress.seconds)
+
+    def _weights_before(self, number: int) -> dict[str, Tensor]:
+        """State of the result at the start of a stage, from a file where the stage was interrupted."""
+        path = self.folder / f"before-{number}.pt"
+        if self.fabric.is_global_zero and not path.is_file():
+            with atomic_write(path) as file:
+                torch.save(self.result.state_dict(), file)
+        self.fabric.barrier()
+        before: dict[str, Tensor] = torch.load(path, weights_only=True, map_location=self.fabric.device)
+        return before
+
+    def _keep_change(self, before: dict[str, Tensor], stage: StageSettings) -> None:
+        """Move the result back towards the state before the stage, apart from heads that keep the whole change."""
+        whole = tuple(f"{task}." for task in stage.whole_change)
+        state = {
+            key: value
+            if key.startswith(whole) or not value.is_floating_point()
+            else torch.lerp(before[key], value, stage.kept_change)
+            for key, value in self.result.state_dict().items()
+        }
+        self.result.load_state_dict(state)
+        self.network.load_state_dict(state)
 
     def losses(self, module: nn.Module, batch: Batch, stage: StageSettings) -> dict[str, Tensor]:
         """Weighted terms of the loss of one batch; their sum is minimised."""

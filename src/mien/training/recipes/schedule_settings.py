@@ -70,6 +70,9 @@ class StageSettings:
         best_by: Name of a metric of `mien.training.engine.validation`, such as ``"loss"`` or
             ``"expression accuracy"``.
         optimizer: Optimiser in place of the recipe's.
+        kept_change: Share in (0, 1] of the stage's change of weights that is kept at its end: what was learned before
+            is forgotten less (Wortsman et al., Robust fine-tuning, CVPR 2022).
+        whole_change: Tasks whose heads keep the whole change.
     """
 
     epochs: int
@@ -93,6 +96,8 @@ class StageSettings:
     keep: Literal["last", "best"] = "last"
     best_by: str = "loss"
     optimizer: OptimizerSettings | None = None
+    kept_change: float = 1.0
+    whole_change: tuple[str, ...] = ()
 
     @property
     def is_validated(self) -> bool:
@@ -107,6 +112,8 @@ class StageSettings:
             raise ConfigError(
                 f"warmup must be in [0, 1) and final_share in [0, 1], got {self.warmup} and {self.final_share}"
             )
+        if not 0 < self.kept_change <= 1:
+            raise ConfigError(f"kept_change must be in (0, 1], got {self.kept_change}")
         if self.patience < 1 or not 0 < self.factor < 1 or not 0 <= self.lowest <= 1:
             raise ConfigError(
                 "patience must be positive, factor in (0, 1) and lowest in [0, 1], "
