@@ -17,7 +17,12 @@ from mien.training.models.start_files import TRUNK_FILES
 from mien.training.recipes.recipe import Recipe
 from mien.training.recipes.schedule_settings import StageSettings
 from mien.training.recipes.settings import DataSettings, HeadSettings, LossSettings, ModelSettings, SourceSettings
-from mien.training.recipes.target_settings import AuxiliaryRowsSettings, TargetSettings, TeacherSettings
+from mien.training.recipes.target_settings import (
+    AuxiliaryRowsSettings,
+    TargetSettings,
+    TeacherSettings,
+    UnknownLabelsSettings,
+)
 
 UNITS = tuple(AU_RULES)
 
@@ -52,8 +57,9 @@ def shortened(recipe: Recipe, size_px: int = 32, epochs: int = 1) -> Recipe:
     """The recipe with every stage cut to two steps an epoch of tiny crops."""
     model = recipe.model
     if model.backbone:
-        start = "scratch" if model.start in TRUNK_FILES else model.start  # the files are the user's
-        model = dataclasses.replace(model, input_px=size_px, start=start)
+        is_file = model.start in TRUNK_FILES or model.start.endswith(".pt")  # the files are the user's
+        start = "scratch" if is_file else model.start
+        model = dataclasses.replace(model, input_px=size_px, start=start, start_heads=())
     stages = [
         dataclasses.replace(
             stage,
@@ -69,14 +75,15 @@ def shortened(recipe: Recipe, size_px: int = 32, epochs: int = 1) -> Recipe:
 
 
 def _shortened_targets(chosen: tuple[TargetSettings, ...]) -> tuple[TargetSettings, ...]:
-    """Few auxiliary rows, predictions for small crops, and no teacher whose file the user has."""
+    """Few auxiliary rows, predictions for small crops, no teacher whose file the user has, and one source."""
     kept = []
     for settings in chosen:
         if isinstance(settings, AuxiliaryRowsSettings):
-            settings = dataclasses.replace(settings, n=4, n_labelled=0)
+            settings = dataclasses.replace(settings, n=4, n_labelled=0, sources=())
         elif hasattr(settings, "size_px"):
             settings = dataclasses.replace(settings, size_px=0)
-        if not (isinstance(settings, TeacherSettings) and settings.path.endswith(".parquet")):
+        is_teacher = isinstance(settings, TeacherSettings) and settings.path.endswith(".parquet")
+        if not is_teacher and not (isinstance(settings, UnknownLabelsSettings) and settings.sources):
             kept.append(settings)
     return tuple(kept)
 
@@ -90,6 +97,7 @@ def create_samples(n: int, recipe: Recipe, seed: int = 0) -> TrainingSet:
         "expression": EXPRESSION_ORDERS[recipe.data.expressions],
         "valence_arousal": DIMENSIONS,
         "action_units": ACTION_UNITS_12 if recipe.data.expressions == "affwild2_8" else UNITS,
+        "action_unit_intensity": UNITS,
         **INTENSITY_LABELS,
     }
     expression = rng.dirichlet(np.ones(len(labels["expression"])), n).astype(np.float32)
@@ -101,6 +109,7 @@ def create_samples(n: int, recipe: Recipe, seed: int = 0) -> TrainingSet:
     keypoints = np.tile(np.array(FERPLUS_TEMPLATE, np.float32), (n, 1, 1))
     keypoints[::4] = np.nan
     targets = {"expression": expression, "valence_arousal": affect, "action_units": units}
+    targets["action_unit_intensity"] = 5 * rng.random((n, len(UNITS)), dtype=np.float32)
     targets |= {task: rng.random((n, len(names)), dtype=np.float32) for task, names in INTENSITY_LABELS.items()}
     names = [f"face {row}" for row in range(n)]
     return TrainingSet(

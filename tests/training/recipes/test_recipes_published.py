@@ -68,6 +68,7 @@ CHOICES = {
     "mcan": ("stages.3",),
     "mien-accurate": ("whole",),
     "mien-light": ("whole",),
+    "mien-units": ("whole",),
     "mien-points": ("whole",),
     "mien-teacher": ("whole",),
     "mobilenet": ("model.mean", "model.template"),
