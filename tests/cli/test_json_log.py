@@ -99,7 +99,8 @@ def test_mistakes_are_events_too(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     ended = mien(*arguments)
-    (line,) = events(ended.err)
+    line, *listed = events(ended.err)
+    assert [event["event"] for event in listed] == (["failures"] if code == 3 else [])
     assert ended.code == code
     assert line["event"] == ("failure" if code == 3 else "error")
     assert line.get("exit_code", code) == code

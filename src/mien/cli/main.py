@@ -62,10 +62,7 @@ _RESEARCH = {
         "mien.cli.research.synthesize:synthesize",
         "Draw synthetic faces with exact labels (extra: synthesis).",
     ),
-    "upscale": (
-        "mien.cli.research.upscale:upscale",
-        "Super-resolution of the training images of a data set (extra: upscale).",
-    ),
+    "upscale": ("mien.cli.research.upscale:upscale", "Super-resolution of training images (extra: upscale)."),
     "train": ("mien.cli.research.train:train", "Train a recipe and write a measured bundle (extra: train)."),
     "evaluate": ("mien.cli.research.evaluate:evaluate", "Measure a bundle by a named protocol."),
     "blend": ("mien.cli.research.blend:blend", "Search the weights of several models on labelled data."),

@@ -96,5 +96,5 @@ def test_a_teacher_file_must_name_its_blendshapes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("file", [picture_file, teacher_file])
 def test_a_split_that_a_set_does_not_have_is_named(file: Callable[[str, str, str], Path]) -> None:
-    with pytest.raises(AnnotationError, match="fairface has the splits train, valid, not 'val'"):
+    with pytest.raises(AnnotationError, match="fairface has the splits train, valid, more, not 'val'"):
         file("data", "fairface", "val")

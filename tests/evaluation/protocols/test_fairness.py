@@ -53,6 +53,7 @@ def test_a_bundle_without_smiles_is_refused(open_sets: Path) -> None:
             return dataclasses.replace(
                 super().crops(images, aligned=aligned, given=given),
                 action_units=np.zeros((len(images), 0)),
+                action_unit_intensity=np.zeros((len(images), 0)),
                 action_unit_labels=(),
             )
 

@@ -47,7 +47,6 @@ def analyze(inputs: tuple[str, ...], log: str, **options: Any) -> int:
     """  # noqa: D301 - \b is click's mark for text that it must not rewrap
     from mien import pipeline
     from mien.cli.progress import create_view, reporter
-    from mien.cli.recordings.console_table import print_faces
 
     view = create_view(log)
     with sigterm_as_interrupt(), view, ExitStack() as stack:
@@ -75,6 +74,8 @@ def analyze(inputs: tuple[str, ...], log: str, **options: Any) -> int:
         if result.failures and n_named > 1:
             view.say("summary", f"{n_named - len(result.failures)} of {n_named} inputs done, see above for the others")
         if result.in_memory is not None and result.inputs:
+            from mien.cli.recordings.console_table import print_faces
+
             photos = {record.path for record in result.inputs if record.kind == "image"}
             stack.callback(print_faces, result.in_memory, photos)  # after the bars are gone
     return result_code(any_done=bool(result.inputs), complete=result.complete)

@@ -14,7 +14,7 @@ from mien.core import MAX_WORKERS, ConfigError
 _SECONDS_BETWEEN_LINES = 5.0
 
 
-@click.command(short_help="Super-resolution of the training images of a data set (extra: upscale).")
+@click.command(short_help="Super-resolution of training images (extra: upscale).")
 @click.argument("source", required=False, type=click.Path(path_type=Path), metavar="[SOURCE]")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Folder of the copy.")
 @click.option(
