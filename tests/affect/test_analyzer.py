@@ -461,7 +461,9 @@ def test_a_config_and_shortcuts_build_the_same_analyzer() -> None:
 
 def test_a_bundle_of_landmarks_is_refused_by_name_and_by_folder() -> None:
     for model in ("mien-points", find_bundle("mien-points")):
-        with pytest.raises(ModelError, match=r"mien-points predicts landmarks, .* affect is needed; name mien-light"):
+        with pytest.raises(
+            ModelError, match=r"mien-points predicts landmarks, .* affect is needed; name mien-accurate or mien-light"
+        ):
             Analyzer(model)
     with pytest.raises(ModelError, match=r"mien-light predicts affect, .* landmarks is needed; name mien-points"):
         Analyzer(landmark_model="mien-light")

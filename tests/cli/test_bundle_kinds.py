@@ -18,7 +18,7 @@ COMMANDS = {
 @pytest.mark.parametrize(
     ("option", "name", "message"),
     [
-        ("--model", "mien-points", "a bundle that predicts affect is needed; name mien-light"),
+        ("--model", "mien-points", "a bundle that predicts affect is needed; name mien-accurate or mien-light"),
         ("--landmark-model", "mien-light", "a bundle that predicts landmarks is needed; name mien-points"),
     ],
 )

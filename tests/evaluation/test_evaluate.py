@@ -54,7 +54,7 @@ def test_a_bundle_is_smoothed_over_the_crops_of_the_data(tmp_path: Path) -> None
 
 
 def test_the_subject_must_fit_the_protocol(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"mien-points predicts landmarks.*name mien-light"):
+    with pytest.raises(ModelError, match=r"mien-points predicts landmarks.*name mien-accurate or mien-light"):
         evaluate("ferplus", "mien-points", tmp_path)
     with pytest.raises(ModelError, match=r"mien-light predicts affect.*name mien-points"):
         evaluate("landmarks", "mien-light", tmp_path)

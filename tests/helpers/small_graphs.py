@@ -49,7 +49,7 @@ def small_graph() -> bytes:
 def small_spec(graph: bytes) -> ModelSpec:
     """Spec of the default bundle, adapted to the small graph."""
     spec = load_spec()
-    expression, affect, units = spec.tasks
+    expression, affect, units = spec.tasks[:3]
     units = dataclasses.replace(units, labels=UNITS, thresholds=(0.5, 0.5), inferred=())
     return dataclasses.replace(
         spec,

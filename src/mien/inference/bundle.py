@@ -54,7 +54,7 @@ class Bundle:
 
     Examples:
         >>> bundle = load_bundle("mien-light", threads=1)
-        >>> outputs = bundle.run(np.zeros((2, 80, 80), np.uint8))
+        >>> outputs = bundle.run(np.zeros((2, 112, 112), np.uint8))
         >>> outputs["expression_logits"].shape
         (2, 8)
     """
@@ -214,7 +214,7 @@ def load_spec(name_or_path: str | Path = DEFAULT_BUNDLE, *, kind: BundleKind | N
 
     Examples:
         >>> load_spec("mien-light").input.size_px
-        80
+        112
         >>> load_spec("mien-points", kind="affect")  # doctest: +ELLIPSIS
         Traceback (most recent call last):
         mien.core.errors.ModelError: mien-points predicts landmarks, and a bundle that predicts affect is needed; ...
@@ -247,7 +247,7 @@ def list_bundles(kind: BundleKind | None = None) -> list[str]:
 
     Examples:
         >>> list_bundles()
-        ['mien-light', 'mien-points']
+        ['mien-accurate', 'mien-light', 'mien-points']
         >>> list_bundles("landmarks")
         ['mien-points']
     """

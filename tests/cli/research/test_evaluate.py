@@ -138,7 +138,7 @@ def test_a_data_folder_without_data(mien, tmp_path: Path, protocol: str) -> None
 
 @pytest.mark.parametrize(
     ("protocol", "model", "fits"),
-    [("ferplus", "mien-points", "mien-light"), ("landmarks", "mien-light", "mien-points")],
+    [("ferplus", "mien-points", "mien-accurate"), ("landmarks", "mien-light", "mien-points")],
 )
 def test_a_bundle_of_another_kind_is_4_and_names_one_that_fits(
     mien, tmp_path: Path, protocol: str, model: str, fits: str
