@@ -151,7 +151,7 @@ def adjust_logits(network: AffectNetwork, targets: Float32, strength: float) -> 
     if not head or head[-1].bias is None or head[-1].out_features != targets.shape[1]:
         raise ConfigError("[calibration] logit_adjustment needs an expression head that ends in a dense layer")
     with torch.no_grad():
-        head[-1].bias -= strength * class_frequencies(targets).log()
+        head[-1].bias.sub_(strength * class_frequencies(targets).log())
 
 
 def parity_gap(
