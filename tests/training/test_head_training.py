@@ -94,7 +94,9 @@ def test_from_crops_to_one_bundle(tmp_path: Path) -> None:
     train_set = load_source(recipe.data.sources[0], data, recipe)
     row = int(np.flatnonzero(samples.has_image)[0])
     faces = Analyzer(out, features=True).crops([samples.image_path(row)])
-    np.testing.assert_allclose(faces.features[0], train_set.inputs[np.array([0])][0, : faces.features.shape[1]], atol=1e-4)
+    np.testing.assert_allclose(
+        faces.features[0], train_set.inputs[np.array([0])][0, : faces.features.shape[1]], atol=1e-4
+    )
 
 
 def test_a_refit_and_vectors_of_another_bundle(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ class Bundle:
 
     Examples:
         >>> bundle = load_bundle("mien-light", threads=1)
-        >>> outputs = bundle.run(np.zeros((2, 112, 112), np.uint8))
+        >>> outputs = bundle.run(np.zeros((2, 80, 80), np.uint8))
         >>> outputs["expression_logits"].shape
         (2, 8)
     """
@@ -214,7 +214,7 @@ def load_spec(name_or_path: str | Path = DEFAULT_BUNDLE, *, kind: BundleKind | N
 
     Examples:
         >>> load_spec("mien-light").input.size_px
-        112
+        80
         >>> load_spec("mien-points", kind="affect")  # doctest: +ELLIPSIS
         Traceback (most recent call last):
         mien.core.errors.ModelError: mien-points predicts landmarks, and a bundle that predicts affect is needed; ...

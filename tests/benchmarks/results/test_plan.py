@@ -18,7 +18,7 @@ def test_every_network_has_one_row() -> None:
     rows = list_rows()
     with_pixels = [name for name in list_recipes() if load_recipe(name).model.backbone]
     assert sorted(recipe for name in rows for recipe in rows[name].recipes) == with_pixels
-    assert rows["emotieffnet-b0"].recipes == ("emotieffnet-b0", "mt-emotieffnet")
+    assert rows["emotieffnet-b0"].recipes == ("emotieffnet-b0", "lsd-mt-emotieffnet", "mt-emotieffnet")
     assert rows["ddamfn"].recipes == ("ddamfn", "mt-ddamfn")
     assert rows["ddamfn-norm-act"].recipe.model.options["norm_act"] is True
     assert rows["mien-light-imagenet"].start == "imagenet"

@@ -80,7 +80,7 @@ def test_every_open_source_gives_the_tasks_of_a_recipe() -> None:
     for record in (open_sources.FERPLUS, open_sources.FAIRFACE, open_sources.LFW):
         assert record.terms == "licence"
         assert record.licence
-    assert open_sources.FERPLUS.protocols == ("ferplus", "lfw", "flip-rate")
+    assert open_sources.FERPLUS.protocols == ("ferplus", "affect-detail", "lfw", "flip-rate")
     assert {name for weak in open_sources.FAIRFACE.weak for name in weak.inferred} == {"AU06"}
 
 

@@ -220,7 +220,7 @@ def test_a_name_that_is_not_published(mtl: Path, tmp_path: Path) -> None:
 
 def test_a_folder_that_is_a_file(mtl: Path, tmp_path: Path) -> None:
     (tmp_path / "bundle").write_text("mine")
-    with pytest.raises(OutputError, match="bundle: cannot be written"):
+    with pytest.raises(OutputError, match=r"cannot write .*bundle"):
         import_emotiefflib(mtl, MTL, tmp_path / "bundle")
     assert (tmp_path / "bundle").read_text() == "mine"
 

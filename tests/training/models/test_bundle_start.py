@@ -18,6 +18,7 @@ from mien.training import Recipe, load_recipe, start_from_bundle
 from mien.training.data.batch_loader import clean_inputs
 from mien.training.data.training_set import TrainingSet
 from mien.training.models.network import AffectNetwork
+from mien.training.models.starts import load_start
 from tests.helpers.synthetic_data import create_samples
 
 pytestmark = pytest.mark.filterwarnings("default")  # torch warns about itself
@@ -44,9 +45,10 @@ def checkpoint(recipe: Recipe, samples: TrainingSet, tmp_path_factory: pytest.Te
 
 
 def started(recipe: Recipe, path: Path, samples: TrainingSet) -> AffectNetwork:
-    return AffectNetwork(
-        dataclasses.replace(recipe, model=dataclasses.replace(recipe.model, start=str(path))), samples.labels
-    )
+    own = dataclasses.replace(recipe, model=dataclasses.replace(recipe.model, start=str(path)))
+    network = AffectNetwork(own, samples.labels)
+    load_start(network, own, path.parent, lambda: clean_inputs(samples, own, np.arange(len(samples))))
+    return network
 
 
 def test_features_are_those_of_the_bundle(recipe: Recipe, samples: TrainingSet, checkpoint: Path) -> None:

@@ -65,10 +65,10 @@ def _print(report: CheckReport) -> None:
     hidden = len(report.problems) - _MOST_PROBLEMS
     if hidden > 0:
         say(f"... and {hidden} more; --json lists all")
-    unread = [split for split in DATASETS[report.name].optional_splits if split not in report.splits]
+    not_read = [split for split in DATASETS[report.name].optional_splits if split not in report.splits]
     verdict = "complete and well formed" if report.complete else f"{len(report.problems)} problems"
-    if report.complete and unread:
-        verdict += f"; not read: {', '.join(unread)}"
+    if report.complete and not_read:
+        verdict += f"; not read: {', '.join(not_read)}"
     say(f"{report.name} in {report.folder}: {verdict}")
 
 

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="needs the extra train: pip install 'mien[train]'")
+
+from mien.core import ModelError
+from mien.inference import load_bundle
+from mien.training.export.bundle_files import write_bundle
+from mien.training.export.joined_bundles import join_bundles
+from tests.helpers.small_graphs import SIZE, small_graph, small_spec
+
+
+def write(folder: Path, temperature: float, **changes: object) -> Path:
+    spec = small_spec(small_graph())
+    expression, *others = spec.tasks
+    tasks = (dataclasses.replace(expression, temperature=temperature), *others)
+    write_bundle(folder, small_graph(), dataclasses.replace(spec, **{"tasks": tasks, **changes}))  # type: ignore[arg-type]
+    return folder
+
+
+def test_logits_over_temperature_and_values_are_averaged_and_the_rest_is_the_first_ones(tmp_path: Path) -> None:
+    first, second = write(tmp_path / "a", 0.5), write(tmp_path / "b", 2.0)
+    join_bundles(first, second, tmp_path / "joined", name="joined")
+    crops = np.random.default_rng(0).integers(0, 256, (5, SIZE, SIZE), dtype=np.uint8)
+    one = load_bundle(first).run(crops)
+    joined = load_bundle(tmp_path / "joined")
+    both = joined.run(crops)
+    expression = joined.spec.task("expression")
+    assert expression is not None
+    assert expression.temperature == 1.0
+    mean = one["expression_logits"] * (0.5 / 0.5 + 0.5 / 2.0)
+    np.testing.assert_allclose(
+        both["expression_logits"], mean, rtol=2e-3, atol=2e-3
+    )  # weights of the second are halved
+    np.testing.assert_allclose(both["valence_arousal"], one["valence_arousal"], rtol=2e-3, atol=2e-3)
+    for name in ("action_unit_logits", "features"):
+        np.testing.assert_array_equal(both[name], one[name])
+
+
+def test_the_result_says_what_it_is_made_of(tmp_path: Path) -> None:
+    first = write(tmp_path / "a", 0.5, limitations=("One.",))
+    second = write(tmp_path / "b", 1.0, limitations=("Two.",))
+    spec = join_bundles(first, second, tmp_path / "joined", name="joined", version="3")
+    assert (spec.name, spec.version, spec.metrics) == ("joined", "3", ())
+    assert spec.provenance.startswith("mean of small")
+    assert spec.limitations == ("One.", "Two.")
+
+
+def test_bundles_that_read_other_crops_are_refused(tmp_path: Path) -> None:
+    first = write(tmp_path / "a", 1.0)
+    crop = small_spec(small_graph()).crop
+    moved = dataclasses.replace(crop, template=tuple((x + 0.01, y) for x, y in crop.template))
+    second = write(tmp_path / "b", 1.0, crop=moved)
+    with pytest.raises(ModelError, match="cannot be joined: their templates differ"):
+        join_bundles(first, second, tmp_path / "joined", name="joined")
