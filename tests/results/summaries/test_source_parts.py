@@ -39,7 +39,7 @@ def test_parts_give_what_the_whole_gives(
 ) -> None:
     whole = summarize_table(path, window_s=window_s)
     monkeypatch.setattr("mien.results.summaries.source_parts.EXACT_ROWS", n_rows)
-    monkeypatch.setattr("mien.results.summaries.source_summary.EXACT_ROWS", n_rows)
+    monkeypatch.setattr("mien.results.summaries.distribution.EXACT_ROWS", n_rows)
     monkeypatch.setattr("mien.results.summaries.source_parts.ROWS_PER_GROUP", 5)
     monkeypatch.setattr("mien.results.tables.table_decoder.ROWS_PER_GROUP", 5)
     for table in (path, read_table(path)):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -48,10 +49,11 @@ class FaceSeries:
         self._begins_piece = True
         # Time, end and signals of the rows that do not fill a point yet.
         self._rows: Float64 = np.empty((0, 2 + len(self._columns)))
-        self._begin_s: list[Float64] = []
-        self._end_s: list[Float64] = []
-        self._breaks: list[npt.NDArray[np.uint8]] = []
-        self._codes: list[npt.NDArray[np.uint8]] = []
+        # Of all points; a code for each channel of the first point, then of the second one.
+        self._begin_s = array("f")
+        self._end_s = array("f")
+        self._breaks = bytearray()
+        self._codes = bytearray()
 
     def add(self, recording: Recording, rows: Indices, columns: Mapping[str, Float64]) -> None:
         """Adds the next rows.
@@ -89,14 +91,14 @@ class FaceSeries:
             (bytes, channel by channel), each as base64, with the names of the ``channels`` and ``n_points``.
         """
         self._pack(len(self._rows))
-        begin_s = np.concatenate(self._begin_s)
+        channels = self._channel_names()
         return {
-            "n_points": len(begin_s),
-            "begin_s": as_text(begin_s.astype("<f4")),
-            "end_s": as_text(np.concatenate(self._end_s).astype("<f4")),
-            "breaks": as_text(np.concatenate(self._breaks)),
-            "channels": self._channel_names(),
-            "values": as_text(np.concatenate(self._codes, axis=1)),
+            "n_points": len(self._begin_s),
+            "begin_s": as_text(np.array(self._begin_s, "<f4")),
+            "end_s": as_text(np.array(self._end_s, "<f4")),
+            "breaks": as_text(np.frombuffer(self._breaks, np.uint8)),
+            "channels": channels,
+            "values": as_text(np.frombuffer(self._codes, np.uint8).reshape(-1, len(channels)).T),
         }
 
     def _pack(self, n_rows: int) -> None:
@@ -105,12 +107,13 @@ class FaceSeries:
             return
         rows, self._rows = self._rows[:n_rows], self._rows[n_rows:]
         first = np.arange(0, n_rows, self._rows_per_point)
-        self._begin_s.append(rows[first, 0])
-        self._end_s.append(rows[np.append(first[1:], n_rows) - 1, 1])
+        self._begin_s.extend(rows[first, 0])
+        self._end_s.extend(rows[np.append(first[1:], n_rows) - 1, 1])
         breaks = np.zeros(len(first), np.uint8)
         breaks[0], self._begins_piece = self._begins_piece, False
-        self._breaks.append(breaks)
-        self._codes.append(np.stack([to_codes(values) for values in self._channels(rows.T[2:], first)]))
+        self._breaks += breaks.tobytes()
+        codes = [to_codes(values) for values in self._channels(rows.T[2:], first)]
+        self._codes += np.stack(codes, axis=1).tobytes()
 
     def _channels(self, signals: Float64, first: Indices) -> list[Float64]:
         values = iter(signals)

@@ -93,7 +93,7 @@ def find_events(recording: Recording, signals: Mapping[str, str], thresholds: Ma
             yield from finder.finish()
 
 
-_N_NUMBERS = 8
+_N_NUMBERS = 5
 
 
 class EventFinder:
@@ -113,7 +113,8 @@ class EventFinder:
         self._signal = column.removeprefix("expression_")
         self._kind = kind
         self._threshold = threshold
-        self._done = array("d")  # eight numbers an event: long recordings have very many
+        self._done = array("d")  # five numbers an event: long recordings have very many
+        self._counts = array("q")  # frames of each event, then a bit for each end that was seen
         self._open: _OpenEvent | None = None
         self._last_s: float | None = None
 
@@ -145,8 +146,9 @@ class EventFinder:
     def finish(self) -> Iterator[Event]:
         """The events in order of time, once all frames are added."""
         self._close(offset_seen=False)
-        for at in range(0, len(self._done), _N_NUMBERS):
-            onset_s, offset_s, peak_s, peak, mean, n_frames, *seen = self._done[at : at + _N_NUMBERS]
+        for number, count in enumerate(self._counts):
+            at = number * _N_NUMBERS
+            onset_s, offset_s, peak_s, peak, mean = self._done[at : at + _N_NUMBERS]
             yield Event(
                 source=self._source,
                 subject=self._subject,
@@ -157,9 +159,9 @@ class EventFinder:
                 peak_s=peak_s,
                 peak=peak,
                 mean=mean,
-                n_frames=int(n_frames),
-                onset_seen=bool(seen[0]),
-                offset_seen=bool(seen[1]),
+                n_frames=count >> 2,
+                onset_seen=bool(count & 2),
+                offset_seen=bool(count & 1),
                 threshold=self._threshold,
             )
 
@@ -168,8 +170,8 @@ class EventFinder:
             return
         event, self._open = self._open, None
         mean = event.total / event.n_frames
-        numbers = (event.onset_s, event.offset_s, event.peak_s, event.peak, mean, event.n_frames)
-        self._done.extend((*numbers, event.onset_seen, offset_seen))
+        self._done.extend((event.onset_s, event.offset_s, event.peak_s, event.peak, mean))
+        self._counts.append(event.n_frames << 2 | event.onset_seen << 1 | offset_seen)
 
 
 @dataclass(kw_only=True)

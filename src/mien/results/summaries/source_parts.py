@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from mien.core import Float64, Int64
-from mien.results.summaries.source_summary import EXACT_ROWS
+from mien.results.summaries.distribution import EXACT_ROWS
 from mien.results.table_reader import checked_table, iter_pieces
 from mien.results.tables.recording import Clock, Recording, source_runs
 from mien.results.tables.schema import expression_columns

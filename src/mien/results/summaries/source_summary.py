@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,16 +16,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from mien.core import DEFAULT_THRESHOLD, DIMENSIONS, Bools, ConfigError, Float32, Float64, Indices, Int64
+from mien.core import DEFAULT_THRESHOLD, DIMENSIONS, Bools, ConfigError, Float64, Indices, Int64
+from mien.results.summaries.distribution import distribution
 from mien.results.summaries.episodes import Event, EventFinder, expression_states
 from mien.results.tables.recording import UNTRACKED, Recording, Subject
 from mien.results.tables.schema import action_unit_columns, presence_thresholds
-
-PERCENTILES = (5, 25, 50, 75, 95)
-"""Percentiles of valence and arousal in a summary."""
-
-EXACT_ROWS = 1 << 15
-"""Number of rows up to which a source comes in one part; sums over several parts may differ in the last digit."""
 
 _MAX_WINDOWS = 1_000_000
 _MEANS = ("confidence", "quality")
@@ -50,7 +46,7 @@ class _Cell:
     face_s: float = 0.0
     sums: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     counts: Counter[str] = field(default_factory=Counter)
-    values: dict[str, list[Float32]] = field(default_factory=lambda: defaultdict(list))
+    values: dict[str, array[float]] = field(default_factory=lambda: defaultdict(lambda: array("f")))
     shares: dict[str, _Share] = field(default_factory=lambda: defaultdict(_Share))
 
 
@@ -203,7 +199,7 @@ class SourceSummary:
             for name in DIMENSIONS:
                 values = columns[name][piece]
                 if subject is not _EVERYONE or self._n_parts == 1:
-                    cell.values[name].append(values[np.isfinite(values)].astype(np.float32))
+                    cell.values[name].frombytes(values[np.isfinite(values)].astype(np.float32).tobytes())
             labels = top[piece]
             has_top = np.array([label is not None for label in labels], dtype=np.bool_)
             for name in self._expressions:
@@ -227,13 +223,14 @@ class SourceSummary:
             self._held[subject] = float(recording.row_time_s[piece[-1]]), int(states[-1])
 
     @cached_property
-    def _durations(self) -> dict[tuple[Subject | None, int, str], list[float]]:
-        """Durations of the events by face (and for everyone), window of the onset, and signal."""
-        durations: dict[tuple[Subject | None, int, str], list[float]] = defaultdict(list)
+    def _durations(self) -> dict[tuple[Subject | None, int, str], tuple[int, float]]:
+        """Number of events and their seconds by face (and for everyone), window of the onset, and signal."""
+        durations: dict[tuple[Subject | None, int, str], tuple[int, float]] = {}
         for event in self.events():
             window = int(self._window_of(np.array([event.onset_s]))[0])
             for whose in (event.subject, _EVERYONE):
-                durations[whose, window, event.signal].append(event.duration_s)
+                n, total_s = durations.get((whose, window, event.signal), (0, 0.0))
+                durations[whose, window, event.signal] = n + 1, total_s + event.duration_s
         return durations
 
     @cached_property
@@ -290,8 +287,7 @@ class SourceSummary:
         if subject is _EVERYONE and self._n_parts > 1:
             cells = [found for each in self.subjects if (found := self._cells.get((each, window))) is not None]
         for name in DIMENSIONS:
-            parts = [part for each in cells for part in each.values[name]]
-            values_of |= _distribution(name, np.concatenate(parts) if parts else np.empty(0, np.float32))
+            values_of |= distribution(name, [np.frombuffer(each.values[name], np.float32) for each in cells])
         # Photos have no duration: each face counts alike.
         timed = cell.face_s > 0
         for names, ending in ((self._expressions, "share"), (self._units, "rate")):
@@ -306,9 +302,9 @@ class SourceSummary:
             return {}  # rows that do not follow one another have no events
         counts: dict[str, Any] = {"n_transitions": self._n_changes[subject, window]}
         for name in self._kinds:
-            durations = self._durations.get((subject, window, name.removeprefix("expression_")), [])
-            counts[f"{name}_events"] = len(durations)
-            counts[f"{name}_event_s"] = sum(durations) / len(durations) if durations else None
+            n, total_s = self._durations.get((subject, window, name.removeprefix("expression_")), (0, 0.0))
+            counts[f"{name}_events"] = n
+            counts[f"{name}_event_s"] = total_s / n if n else None
         return counts
 
 
@@ -326,34 +322,3 @@ def _add_share(share: _Share, on: Bools, weights: Float64, known: Bools) -> None
     share.known_s += float(weights[known].sum())
     share.n_on += int((known & on).sum())
     share.n_known += int(known.sum())
-
-
-def _distribution(name: str, values: Float32) -> dict[str, float | None]:
-    mean, sd = _mean_and_sd(values)
-    row: dict[str, float | None] = {f"{name}_mean": mean, f"{name}_sd": sd}
-    if len(values):
-        row |= {f"{name}_p{p:02d}": value for p, value in zip(PERCENTILES, _percentiles(values), strict=True)}
-    return row
-
-
-def _mean_and_sd(values: Float32) -> tuple[float | None, float | None]:
-    if len(values) <= EXACT_ROWS:
-        known = values.astype(np.float64)
-        return (float(known.mean()) if len(known) else None), (float(known.std(ddof=1)) if len(known) > 1 else None)
-    parts = range(0, len(values), EXACT_ROWS)
-    mean = math.fsum(float(values[at : at + EXACT_ROWS].astype(np.float64).sum()) for at in parts) / len(values)
-    squares = math.fsum(float(((values[at : at + EXACT_ROWS].astype(np.float64) - mean) ** 2).sum()) for at in parts)
-    return mean, math.sqrt(squares / (len(values) - 1))
-
-
-def _percentiles(values: Float32) -> list[float]:
-    if len(values) <= EXACT_ROWS:
-        return [float(value) for value in np.percentile(values.astype(np.float64), PERCENTILES)]
-    # Order statistics in place, then what numpy.percentile does between two of them: no copy in float64.
-    places = [(len(values) - 1) * p / 100 for p in PERCENTILES]
-    wanted = sorted({int(place) for place in places} | {math.ceil(place) for place in places})
-    values.partition(wanted)
-    return [
-        float(values[int(at)]) + (float(values[math.ceil(at)]) - float(values[int(at)])) * (at - int(at))
-        for at in places
-    ]

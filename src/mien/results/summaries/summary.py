@@ -12,9 +12,10 @@ from typing import Any
 import pyarrow as pa
 
 from mien.core import DIMENSIONS, MAX_SECONDS, ConfigError
+from mien.results.summaries.distribution import PERCENTILES
 from mien.results.summaries.episodes import Event
 from mien.results.summaries.source_parts import iter_parts
-from mien.results.summaries.source_summary import PERCENTILES, SourceSummary
+from mien.results.summaries.source_summary import SourceSummary
 from mien.results.tables.schema import Column, action_unit_columns, expression_columns, table_schema
 
 

@@ -8,6 +8,7 @@ import errno
 import hashlib
 import io
 import json
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -27,6 +28,7 @@ MANIFEST_VERSION = 2
 T = TypeVar("T")
 
 _READABLE_VERSIONS = (1, MANIFEST_VERSION)
+_MAX_WHOLE = (1 << 64) - 1  # such as a seed; no float holds what is very much larger
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,10 +160,12 @@ class RunManifest:
         """
         path = manifest_path(table)
         try:
-            values = json.loads(path.read_bytes()) if path.is_file() else _refuse_missing(path)
+            text = path.read_bytes() if path.is_file() else _refuse_missing(path)
+            values = json.loads(text, parse_float=_finite, parse_constant=_finite, parse_int=_whole)
             version = values.pop("manifest_version")
             if version not in _READABLE_VERSIONS:
-                raise InputError(f"{path} has version {version}, this mien reads {MANIFEST_VERSION}; update mien")
+                shown = printable(str(version), limit=30)
+                raise InputError(f"{path} has version {shown}, this mien reads {MANIFEST_VERSION}; update mien")
             values["arguments"] = with_current_keys(values["arguments"])
             values["started"] = datetime.fromisoformat(values["started"])
             values["finished"] = datetime.fromisoformat(values["finished"])
@@ -210,6 +214,20 @@ def _refuse_missing(path: Path) -> NoReturn:
     raise OSError(errno.ENOENT if not path.exists() else errno.EINVAL, "there is no such file")
 
 
+def _whole(text: str) -> int:
+    value = int(text)
+    if abs(value) > _MAX_WHOLE:
+        raise ValueError(f"{printable(text, limit=30)} is too large a number")
+    return value
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):  # no manifest could be written with it
+        raise ValueError(f"{text} is no number")
+    return value
+
+
 def _listed(values: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
     found = values[name]
     if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
@@ -231,6 +249,7 @@ _MANIFEST_TYPES: MappingProxyType[str, tuple[type, ...]] = MappingProxyType(
         **dict.fromkeys(("complete", "stopped"), (bool,)),
         "sha256": (str, NoneType),
         "size_bytes": (int, NoneType),
+        "start_offset_s": (int, float, NoneType),
         "arguments": (dict,),
         "messages": (tuple,),
     }

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
@@ -37,12 +37,14 @@ class SpoolScan:
         schema: Common schema of the parts; None if there is no readable part.
         n_rows: Number of rows in the parts.
         messages: One sentence per part that had to be left out.
+        others: Paths of readable parts that were left out, as their columns are not those of the most rows.
     """
 
     parts: tuple[Path, ...] = ()
     schema: pa.Schema | None = None
     n_rows: int = 0
     messages: tuple[str, ...] = ()
+    others: tuple[Path, ...] = ()
 
 
 def spool_folder(table: Path) -> Path:
@@ -69,21 +71,38 @@ def scan_spool(table: Path) -> SpoolScan:
         if not folder.is_dir() or _is_published(folder):
             return SpoolScan()
         paths = _list_parts(folder)
-    parts: list[Path] = []
+    schemas: dict[Path, pa.Schema] = {}
+    n_rows: dict[Path, int] = {}
     messages: list[str] = []
-    schema, n_rows = None, 0
     for path in paths:
         try:
             content = _read_part(path)
-            if schema is not None and not content.schema.equals(schema):
-                raise _TornPartError("its columns differ from those of the parts before it")
         except _TornPartError as error:
             messages.append(f"{path.name} of {table} was left out: {error}")
             continue
-        parts.append(path)
-        schema = content.schema
-        n_rows += content.num_rows
-    return SpoolScan(parts=tuple(parts), schema=schema, n_rows=n_rows, messages=tuple(messages))
+        schemas[path], n_rows[path] = content.schema, content.num_rows
+    schema = _schema_of_most(schemas, n_rows)
+    parts = tuple(path for path in schemas if schemas[path].equals(schema))
+    others = tuple(path for path in schemas if path not in parts)
+    messages += [
+        f"{path.name} of {table} was left out: its columns differ from those of most rows; it is kept in {folder}"
+        for path in others
+    ]
+    total = sum(n_rows[path] for path in parts)
+    return SpoolScan(parts=parts, schema=schema, n_rows=total, messages=tuple(messages), others=others)
+
+
+def _schema_of_most(schemas: Mapping[Path, pa.Schema], n_rows: Mapping[Path, int]) -> pa.Schema | None:
+    """The columns that most rows have, with the metadata that most of these have: a part may have been edited."""
+    found: list[tuple[pa.Schema, int]] = []
+    for path, schema in schemas.items():
+        at = next((n for n, (known, _) in enumerate(found) if known.equals(schema, check_metadata=True)), len(found))
+        found[at:] = [(schema, n_rows[path] + (found[at][1] if at < len(found) else 0)), *found[at + 1 :]]
+    if not found:
+        return None
+    n_like = [sum(n for other, n in found if other.equals(schema)) for schema, _ in found]
+    best = max(range(len(found)), key=lambda at: (n_like[at], found[at][1]))
+    return found[best][0]
 
 
 class Spool:
@@ -173,6 +192,20 @@ class Spool:
         """
         with output_errors(self.folder, "delete the folder by hand"):
             self._clear()
+
+    def set_aside(self, parts: Iterable[Path]) -> None:
+        """Gives parts another name, under which they are neither read nor deleted.
+
+        Args:
+            parts: Paths of parts whose rows do not fit into the table.
+
+        Raises:
+            OutputError: A part cannot be renamed.
+        """
+        for path in parts:
+            with output_errors(path, "move it away by hand"):
+                names = (self.folder / f"kept-{n}-{path.name}" for n in count(1))
+                path.rename(next(name for name in names if not name.exists()))
 
     def remove(self) -> None:
         """Deletes all parts and the folder, and releases the lock on the table.
@@ -335,6 +368,7 @@ def recover_from(spool: Spool, found: SpoolScan, *, keep_name_free: bool) -> Rec
             write_batches(file, format_of(spool.table), found.schema, batches)
 
         spool.publish(target, spool.batches(found.parts), encode)
+    spool.set_aside(found.others)
     spool.clear()
     return Recovery(path=target, n_rows=found.n_rows, messages=found.messages)
 

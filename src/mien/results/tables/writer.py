@@ -228,6 +228,8 @@ class TableWriter:
         again = found.schema is not None and found.schema.equals(self.schema, check_metadata=True)
         if (found.n_rows or found.messages) and not (leftovers == "redo" and again):
             self.recovery = recover_from(self._spool, found, keep_name_free=True)
+        else:
+            self._spool.set_aside(found.others)
         self._spool.clear()
 
     def _encode(self, file: BinaryIO, batches: Iterator[pa.RecordBatch]) -> None:
