@@ -49,6 +49,7 @@ test-train:
 docs:
 	$(PYTHON) docs/columns.py > docs/columns.md
 	$(PYTHON) -m mien models show > docs/model-card.md
+	$(PYTHON) -m mien models show mien-accurate > docs/model-card-accurate.md
 
 # Needs the extra train.
 docs-train:

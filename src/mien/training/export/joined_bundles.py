@@ -29,7 +29,7 @@ def join_bundles(
     Expressions are the mean of the calibrated logits (logits over temperature), so the joined temperature is 1; valence
     and arousal are the mean of both. Everything else (action units, intensities, features, quality) is the first
     bundle's. The second network gets the crop resized inside the graph, with antialiasing, as it was aligned by the
-    same template. Quality, metrics and calibration of the result are to be measured anew.
+    same template. Quality, metrics and calibration of the result must be measured again.
 
     Args:
         first: Name or folder of the bundle whose input size and further tasks the result has.
