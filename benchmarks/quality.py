@@ -42,10 +42,13 @@ from mien.training.export.bundle_files import write_spec
 _NAME = "quality"
 _N_HELD_OUT = 1500  # FER+ training faces that the default recipe holds out: its bundle was not trained on them
 # How each copy of these faces is changed.
-_COPIES: tuple[Way, ...] = ("plain", "covered", "pixelated", "mixed", "mixed")
-# Signals whose weight has a sign by their meaning: larger and surer is better; turned, tilted and cut off is worse.
+_COPIES: tuple[Way, ...] = ("plain", "covered", "pixelated", "mixed", "mixed", "blurred")
+# Sign of the weight of each signal by its meaning: larger, sharper and surer is better; turned, tilted and cut off is
+# worse.
 _SIGNS = {
     "size": 1,
+    "sharpness": 1,
+    "contrast": 1,
     "turn": -1,
     "nod": -1,
     "roll": -1,
@@ -61,17 +64,29 @@ _N_BINS = 10
 def fit(predictions: DegradedPredictions, command: str) -> QualitySpec:
     """Fit a logistic model that predicts from the signals whether a prediction is correct.
 
-    Weights keep the sign that the signal has by its meaning (`_SIGNS`): sets differ in size, sharpness and pose at the
-    same time, and without it quality rises with the turn of a head.
+    The signals of the image are weighed first, then the sureness of the network beside their sum: weighed together,
+    the image keeps only what sureness does not tell, and a blurred face whose expression is not known yet would look
+    almost as good as a sharp one. Weights keep the sign that the signal has by its meaning (`_SIGNS`): sets differ in
+    size, sharpness and pose at the same time, and without it quality rises with the turn of a head and with blur. The
+    square of sharpness has none, and is left out.
 
     Args:
         predictions: Predictions of a bundle on degraded faces.
         command: Command that repeats the fit.
     """
-    names = (*SIGNALS, SURENESS)
+    names, n_image = (*SIGNALS, SURENESS), len(SIGNALS)
     mean, deviation = predictions.signals.mean(axis=0), predictions.signals.std(axis=0)
     standardized = np.clip((predictions.signals - mean) / deviation, -3, 3).astype(np.float64)
-    intercept, weights = _logistic(standardized, predictions.correct, [_SIGNS.get(name, 0) for name in names])
+    used = np.flatnonzero([name in _SIGNS for name in names[:n_image]])
+    weights = np.zeros(len(names))
+    intercept, weights[used] = _logistic(
+        standardized[:, used], predictions.correct, [_SIGNS[names[place]] for place in used]
+    )
+    both = np.column_stack([standardized[:, used] @ weights[used], standardized[:, n_image]])
+    known, (image_share, weights[n_image]) = _logistic(both, predictions.correct, [1, 1])
+    # The sum for a known expression has an intercept of its own: the sureness that moves nothing is shifted by it.
+    if weights[n_image]:
+        mean[n_image] -= (known - intercept) * deviation[n_image] / weights[n_image]
     kept = np.flatnonzero(np.round(weights, 5))
     return QualitySpec(
         intercept=round(intercept, 5),
@@ -79,16 +94,17 @@ def fit(predictions: DegradedPredictions, command: str) -> QualitySpec:
         weights=_rounded(weights[kept]),
         mean=_rounded(mean[kept]),
         deviation=_rounded(deviation[kept]),
-        data=f"{_N_HELD_OUT} FER+ training faces held out: plain, covered, pixelated, and twice degraded",
+        data=f"{_N_HELD_OUT} FER+ training faces held out: plain, covered, pixelated, blurred, and twice degraded",
         n=len(predictions.correct),
         command=command,
+        image_share=round(min(float(image_share), 1.0), 5),
     )
 
 
 def _logistic(
     signals: npt.NDArray[np.float64], correct: npt.NDArray[np.bool_], signs: Sequence[int]
 ) -> tuple[float, npt.NDArray[np.float64]]:
-    """Intercept and weights of a logistic regression with unit ridge whose weights have given signs, 0 for any."""
+    """Intercept and weights of a logistic regression with unit ridge whose weights have given signs."""
     targets = correct.astype(np.float64)
 
     def loss(parameters: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
@@ -97,7 +113,7 @@ def _logistic(
         value = np.logaddexp(0, logits).sum() - targets @ logits + 0.5 * (parameters[1:] ** 2).sum()
         return float(value), np.concatenate([[errors.sum()], signals.T @ errors + parameters[1:]])
 
-    bounds = [(None, None), *((0 if sign > 0 else None, 0 if sign < 0 else None) for sign in signs)]
+    bounds = [(None, None), *((0, None) if sign > 0 else (None, 0) for sign in signs)]
     found = minimize(loss, np.zeros(len(signs) + 1), jac=True, bounds=bounds, method="L-BFGS-B").x
     return float(found[0]), found[1:]
 

@@ -152,6 +152,29 @@ def test_sureness_moves_the_log_odds_of_the_image() -> None:
     np.testing.assert_array_equal(plain.with_sureness(plain(signals), top), plain(signals))
 
 
+def test_the_image_counts_less_once_the_expression_is_known() -> None:
+    changes = {"weights": (1.5, 0.8), "mean": (0.1, 0.2), "deviation": (2.0, 3.0), "image_share": 0.25}
+    model = QualityModel(made_up(signals=("size", "sureness"), **changes))
+    signals = np.zeros((3, len(SIGNALS)), np.float32)
+    signals[:, 0] = [1, 2, 3]
+    top = np.array([0.5, 0.9, np.nan], np.float32)
+    image = 1.5 * (signals[:, 0] - 0.1) / 2
+    own = 0.5 + 0.25 * image + 0.8 * (np.log([1, 9, 1]) - 0.2) / 3
+    expected = 1 / (1 + np.exp(-np.where(np.isnan(top), 0.5 + image, own)))
+    np.testing.assert_allclose(model.with_sureness(model(signals), top), expected, rtol=1e-4)
+    for wrong in (-0.1, 1.1):
+        with pytest.raises(ConfigError, match="image_share must be within"):
+            made_up(image_share=wrong)
+
+
+def test_more_blur_lowers_the_quality_further(astronaut: Image) -> None:
+    values = [
+        quality(astronaut),
+        *(quality(cv2.GaussianBlur(astronaut, (0, 0), sigma)) for sigma in (1, 2, 3, 4, 6, 9)),
+    ]
+    assert (np.diff(values) < 0).all()
+
+
 def test_a_covered_mouth_has_little_detail(astronaut: Image) -> None:
     faces = Detections(np.zeros((1, 4)), np.array([0.9]), ASTRONAUT[None])
     crop = align_faces(astronaut, ASTRONAUT[None], TEMPLATE, 112)

@@ -238,6 +238,8 @@ class QualitySpec:
         data: Description of these faces.
         n: Number of these faces.
         command: Command that fits the model again.
+        image_share: Factor, from 0 to 1, of the log odds of the image above the intercept once the sureness of the
+            affect network is added: a bad image makes the network unsure as well.
     """
 
     intercept: float
@@ -248,9 +250,12 @@ class QualitySpec:
     data: str
     n: int
     command: str
+    image_share: float = 1.0
 
     def __post_init__(self) -> None:
         check_finite(self)
+        if not 0 <= self.image_share <= 1:
+            raise ConfigError(f"image_share must be within [0, 1], got {self.image_share}")
         if not self.signals or len(set(self.signals)) != len(self.signals):
             raise ConfigError(f"a quality model needs distinct signals, got {self.signals}")
         for name in ("weights", "mean", "deviation"):

@@ -134,9 +134,10 @@ class QualityModel:
         self._weights, self._mean, self._deviation = terms[:, of_image]
         self._sureness = terms[:, spec.signals.index(SURENESS)] if SURENESS in spec.signals else None
         self._intercept = np.float32(spec.intercept)
+        self._image_share = np.float32(spec.image_share)
 
     def __call__(self, signals: Float32) -> Float32:
-        """Quality (N,) in [0, 1] of faces with these signals (N, 11), for an affect network of average sureness.
+        """Quality (N,) in [0, 1] of faces with these signals (N, 11), while nothing is known about the prediction.
 
         NaN where a signal is not finite.
         """
@@ -150,16 +151,17 @@ class QualityModel:
         """Quality (N,) of faces whose expressions are known, from the quality of the image.
 
         Args:
-            quality: (N,) quality for average sureness, as calling the model gives it.
+            quality: (N,) quality of the image alone, as calling the model gives it.
             top: (N,) probability of the top expression; the quality of a face stays where it is NaN.
         """
         if self._sureness is None:
             return quality
         weight, mean, deviation = self._sureness
         terms = weight * np.clip((sureness(top) - mean) / deviation, -3, 3)
-        odds = quality / np.maximum(1 - quality, np.float32(_TINY))
-        moved = odds * np.exp(np.nan_to_num(terms))
-        return np.asarray(moved / (1 + moved), np.float32)
+        bounded = np.clip(quality, np.float32(_TINY), 1 - np.float32(_TINY))
+        of_image = np.log(bounded / (1 - bounded)) - self._intercept
+        moved = 1 / (1 + np.exp(-(self._intercept + self._image_share * of_image + terms)))
+        return np.asarray(np.where(np.isnan(terms), quality, moved), np.float32)
 
 
 def sureness(top: Floats) -> Float32:

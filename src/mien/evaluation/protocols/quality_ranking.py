@@ -16,7 +16,7 @@ import numpy.typing as npt
 from mien.affect import Analyzer, cut_faces
 from mien.core import Bools, Float32, Float64, Image, Indices, MetricValue
 from mien.datasets import FaceSamples, load_fairface, load_ferplus, load_lfw, person
-from mien.evaluation.corruptions import cover_face, degrade, pixelate, with_border
+from mien.evaluation.corruptions import DEGRADATIONS, cover_face, degrade, pixelate, with_border
 from mien.evaluation.evaluation_report import Report, bootstrap_metric
 from mien.evaluation.face_crops import (
     FERPLUS_PX,
@@ -37,8 +37,8 @@ _N_CHANGED = 1000
 # Half-size of a box around the mean of the five keypoints, in units of their extent.
 _BOX = np.array([0.95, 1.15])
 
-Way = Literal["mixed", "plain", "covered", "pixelated"]
-"""How images are changed: by `degrade`, not at all, by `cover_face`, by `pixelate`."""
+Way = Literal["mixed", "plain", "covered", "pixelated", "blurred"]
+"""How images are changed: by `degrade`, not at all, by `cover_face`, by `pixelate`, by a blur of any strength."""
 
 TURNED_RAD = np.deg2rad(30.0)
 """Absolute yaw from which a head counts as turned."""
@@ -145,7 +145,10 @@ def _changed(picture: Image, keypoints: Float64, way: Way, rng: np.random.Genera
         picture = cover_face(picture, keypoints, rng)
     elif way == "pixelated":
         picture = pixelate(picture, keypoints, rng)
-    return (*with_border(picture), way)
+    shown, matrix = with_border(picture)
+    if way == "blurred":
+        shown, _ = DEGRADATIONS[way](shown, rng)
+    return shown, matrix, way
 
 
 def _followed_face(net: LandmarkModel, image: Image, known: Float32) -> Detections:

@@ -115,7 +115,12 @@ _HEAD = (
     _real("pitch_rad", "rad", "[-pi, pi]", "Head rotation, seen by the viewer: positive lifts the nose."),
     _real("yaw_rad", "rad", "[-pi, pi]", "Head rotation, seen by the viewer: positive turns the nose to the right."),
     _real("roll_rad", "rad", "[-pi, pi]", "Head rotation, seen by the viewer: positive tilts the crown to the right."),
-    _real("quality", "1", "[0, 1]", "Probability that the predicted expression is right for an image of this quality."),
+    _real(
+        "quality",
+        "1",
+        "[0, 1]",
+        "Probability that the predicted expression is right, from the image and from how sure the network is.",
+    ),
     Column(
         name="expression",
         type=pa.string(),
