@@ -73,7 +73,7 @@ def _percentiles(parts: Sequence[Float32], n: int) -> list[float]:
     """What `numpy.percentile` gives, from order statistics that are counted instead of sorted."""
     places = [(n - 1) * p / 100 for p in PERCENTILES]
     ranks = sorted({int(place) for place in places} | {math.ceil(place) for place in places})
-    n_upper = _counts(_sort_keys(piece) >> _HALF_BITS for piece in _even(parts))
+    n_upper = _counts(_sort_keys(piece) >> np.uint32(_HALF_BITS) for piece in _even(parts))
     last = np.cumsum(n_upper)
     found: dict[int, float] = {}
     n_lower: dict[int, Int64] = {}
@@ -102,7 +102,8 @@ def _value(key: int) -> float:
 
 def _lower_halves(values: Float32, upper: int) -> _Keys:
     keys = _sort_keys(values)
-    return keys[keys >> _HALF_BITS == upper] & np.uint32(_N_HALVES - 1)
+    lower: _Keys = keys[keys >> _HALF_BITS == upper] & np.uint32(_N_HALVES - 1)
+    return lower
 
 
 def _counts(pieces: Iterator[_Keys]) -> Int64:

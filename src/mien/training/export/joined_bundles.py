@@ -70,12 +70,13 @@ def _check(one: Bundle, two: Bundle) -> None:
     Raises:
         ModelError: The bundles read different crops or predict different labels.
     """
-    for what, values in (
-        ("templates", [bundle.spec.crop.template for bundle in (one, two)]),
-        ("inputs", [replace(bundle.spec.input, size_px=1) for bundle in (one, two)]),
-        *(("labels of " + task, [_labels(bundle.spec.task(task)) for bundle in (one, two)]) for task in _AVERAGED),
-    ):
-        if values[0] != values[1]:
+    pairs: list[tuple[str, object, object]] = [
+        ("templates", one.spec.crop.template, two.spec.crop.template),
+        ("inputs", replace(one.spec.input, size_px=1), replace(two.spec.input, size_px=1)),
+    ]
+    pairs += [(f"labels of {task}", _labels(one.spec.task(task)), _labels(two.spec.task(task))) for task in _AVERAGED]
+    for what, own, other in pairs:
+        if own != other:
             raise ModelError(f"{one.folder} and {two.folder} cannot be joined: their {what} differ")
 
 
@@ -111,7 +112,7 @@ def _joined_graph(one: Bundle, two: Bundle, *, halve: bool) -> bytes:
             nodes.append(helper.make_node("Mul", [prefix + part.output, f"{prefix}{task}_weight"], [scaled]))
             parts.append(scaled)
         nodes.append(helper.make_node("Add", parts, [own.output]))
-    averaged = {task.output for name in _AVERAGED if (task := one.spec.task(name)) is not None}
+    averaged = {task.output for task in one.spec.tasks if task.task in _AVERAGED}
     for output in outputs:
         plain = output.name.removeprefix(_FIRST)
         if plain not in averaged:
