@@ -152,3 +152,9 @@ def test_a_split_that_a_protocol_does_not_have(mien, tmp_path: Path) -> None:
     ended = mien("evaluate", "lfw", "--data", tmp_path, "--split", "valid")
     assert ended.code == 2
     assert "lfw evaluates train or test" in ended.err
+
+
+def test_thresholds_are_searched_for_protocols_with_predictions_alone(mien, tmp_path: Path) -> None:
+    ended = mien("evaluate", "nonsense", "--data", tmp_path, "--predictions", tmp_path, "--search-thresholds")
+    assert ended.code == 2
+    assert "--search-thresholds is for action units (au, mtl), not for 'nonsense'" in ended.err

@@ -127,6 +127,8 @@ def _command(protocol: str, options: dict[str, Any], *, search_thresholds: bool)
 def _tables(protocol: str, predictions: tuple[Path, ...], post: PostProcessing) -> TablePredictor:
     from mien.evaluation import PREDICTION_FORMATS, TablePredictor, create_predictor
 
+    if protocol not in PREDICTION_FORMATS:
+        raise click.UsageError(f"--search-thresholds is for action units (au, mtl), not for {protocol!r}")
     predictor = (
         create_predictor(predictions, PREDICTION_FORMATS[protocol], post_processing=post) if predictions else None
     )

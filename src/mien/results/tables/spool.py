@@ -193,7 +193,7 @@ class Spool:
         with output_errors(self.folder, "delete the folder by hand"):
             self._clear()
 
-    def set_aside(self, parts: Iterable[Path]) -> None:
+    def keep_aside(self, parts: Iterable[Path]) -> None:
         """Gives parts another name, under which they are neither read nor deleted.
 
         Args:
@@ -368,7 +368,7 @@ def recover_from(spool: Spool, found: SpoolScan, *, keep_name_free: bool) -> Rec
             write_batches(file, format_of(spool.table), found.schema, batches)
 
         spool.publish(target, spool.batches(found.parts), encode)
-    spool.set_aside(found.others)
+    spool.keep_aside(found.others)
     spool.clear()
     return Recovery(path=target, n_rows=found.n_rows, messages=found.messages)
 

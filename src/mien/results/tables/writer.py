@@ -229,7 +229,7 @@ class TableWriter:
         if (found.n_rows or found.messages) and not (leftovers == "redo" and again):
             self.recovery = recover_from(self._spool, found, keep_name_free=True)
         else:
-            self._spool.set_aside(found.others)
+            self._spool.keep_aside(found.others)
         self._spool.clear()
 
     def _encode(self, file: BinaryIO, batches: Iterator[pa.RecordBatch]) -> None:
