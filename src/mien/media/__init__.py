@@ -23,7 +23,14 @@ from mien.media.images import (
     require_image_suffix,
     save_image,
 )
-from mien.media.inputs import IMAGE_SUFFIXES, VIDEO_SUFFIXES, MediaInput, find_inputs, input_identity
+from mien.media.inputs import (
+    IMAGE_SUFFIXES,
+    VIDEO_SUFFIXES,
+    MediaInput,
+    camera_number,
+    find_inputs,
+    input_identity,
+)
 from mien.media.panels import blank_frame
 from mien.media.video import VideoReader, open_video
 from mien.media.video_writer import VIDEO_SAVE_SUFFIXES, VideoWriter
@@ -49,6 +56,7 @@ __all__ = [
     "as_rgb",
     "audio_blocks",
     "blank_frame",
+    "camera_number",
     "cut_box",
     "decode_image",
     "draw_faces",

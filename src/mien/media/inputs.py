@@ -124,6 +124,16 @@ def find_inputs(
     return list(found.values())
 
 
+def camera_number(name: str) -> int | None:
+    """Number of the camera that an input stands for; None for the name of a file, and a file of that name comes first.
+
+    Examples:
+        >>> camera_number("0"), camera_number("clip.mp4")
+        (0, None)
+    """
+    return int(name) if name.isascii() and name.isdigit() and not path_exists(source_path(name)) else None
+
+
 def input_identity(item: MediaInput) -> object:
     """A key that is equal for two names of one file, such as a link or a name with ``..``, and for one camera."""
     return item.camera if item.path is None else os.path.realpath(item.path)
@@ -143,8 +153,8 @@ def _resolve(name: str, on_failure: OnFailure, on_other: OnOther) -> Iterator[Me
     path = source_path(name)
     if name and path_exists(path):
         yield from _folder(path, on_failure, on_other) if os.path.isdir(path) else [_file(path)]  # noqa: PTH112 - never raises
-    elif name.isascii() and name.isdigit():
-        yield MediaInput("camera", None, int(name), f"camera {int(name)}")
+    elif (camera := camera_number(name)) is not None:
+        yield MediaInput("camera", None, camera, f"camera {camera}")
     elif glob.has_magic(name):
         yield from _matches(name, on_failure, on_other)
     else:

@@ -32,6 +32,7 @@ from mien.core import (
 from mien.faces import parse_detector
 from mien.inference import bundle_digest, is_model_file, load_spec, usable_cores
 from mien.jobs import Engine, LocalEngine, create_engine, deferred_interrupts
+from mien.media import camera_number
 from mien.pipeline.notebook_progress import notebook_progress
 from mien.pipeline.overlay import Drawing
 from mien.pipeline.plan import Plan, TablePlan, make_plan
@@ -120,6 +121,8 @@ def analyze(
     config, video_options, places, job_options = options
     if places.table is not None:
         return run(config, video_options, places, job_options, on_event=tell)
+    if any(camera_number(name) is not None for name in names):
+        raise ConfigError("a camera has no end; name a table with --out, or watch it with: mien live")
     with TemporaryDirectory(prefix="mien-") as folder:
         places = replace(places, table=Path(folder) / "table.parquet")
         # That file is gone at the end: no event names it.

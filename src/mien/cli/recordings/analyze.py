@@ -12,7 +12,7 @@ import click
 
 from mien.cli.field_options import field_options, log_option
 from mien.cli.main import INTERRUPTED, exit_code, result_code
-from mien.core import AnalyzerConfig, ConfigError, JobOptions, MienError, Outputs, VideoOptions
+from mien.core import AnalyzerConfig, JobOptions, MienError, Outputs, VideoOptions
 from mien.jobs import sigterm_as_interrupt
 
 if TYPE_CHECKING:
@@ -56,8 +56,6 @@ def analyze(inputs: tuple[str, ...], log: str, **options: Any) -> int:
             stack.callback(_print_lines, lines)  # after an interrupt, too: what was done is printed
             options["table"] = lines
         try:
-            if options["table"] is None and any(map(_is_camera, inputs)):
-                raise ConfigError("a camera has no end; name a table with --out, or watch it with: mien live")
             result = pipeline.analyze(inputs, on_progress=view.progress, on_event=reporter(view, lines), **options)
         except KeyboardInterrupt:
             view.say("interrupted", "interrupted; a table that was written holds what was done", exit_code=INTERRUPTED)
@@ -79,10 +77,6 @@ def analyze(inputs: tuple[str, ...], log: str, **options: Any) -> int:
             photos = {record.path for record in result.inputs if record.kind == "image"}
             stack.callback(print_faces, result.in_memory, photos)  # after the bars are gone
     return result_code(any_done=bool(result.inputs), complete=result.complete)
-
-
-def _is_camera(name: str) -> bool:
-    return name.isascii() and name.isdecimal() and not Path(name).exists()
 
 
 def _print_lines(path: Path) -> None:

@@ -15,17 +15,16 @@ from mien.results import Summary, summarize_table
 _WORTH_NAMING = 0.1  # share of the time with a face
 
 
-def in_words(table: pa.Table | PathName, thresholds: Mapping[str, float] | None = None) -> Iterator[tuple[str, str]]:
+def in_words(table: pa.Table | PathName) -> Iterator[tuple[str, str]]:
     """Name and sentence for each source of a table, in order: which expressions were seen, and for how long.
 
     Args:
         table: Affect table, or the path of one, which is read piece by piece.
-        thresholds: Thresholds of the bundle, for tables that keep none.
 
     Raises:
         InputError: The table cannot be read.
     """
-    yield from sentences(summarize_table(table if isinstance(table, pa.Table) else Path(table), thresholds=thresholds))
+    yield from sentences(summarize_table(table if isinstance(table, pa.Table) else Path(table)))
 
 
 def sentences(summary: Summary) -> Iterator[tuple[str, str]]:

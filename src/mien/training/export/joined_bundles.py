@@ -14,7 +14,7 @@ from onnx import compose, helper, numpy_helper
 from mien.core import ModelError, ModelSpec, TaskSpec
 from mien.inference import Bundle, load_bundle
 from mien.training.export.bundle_files import write_bundle
-from mien.training.export.onnx_export import strip_debug_info
+from mien.training.export.onnx_export import checked_graph
 from mien.training.export.quantize import halve_weights
 
 _FIRST, _SECOND = "first/", "second/"
@@ -119,18 +119,7 @@ def _joined_graph(one: Bundle, two: Bundle, *, halve: bool) -> bytes:
             nodes.append(helper.make_node("Identity", [output.name], [plain]))
         output.name = plain
     graph = helper.make_graph(nodes, "two networks", [own_input], outputs, initializer=initializers)
-    imports = {own.domain: own for own in (*second.opset_import, *first.opset_import)}
-    joined = helper.make_model(
-        graph,
-        opset_imports=list(imports.values()),
-        functions=[*first.functions, *second.functions],
-        ir_version=max(first.ir_version, second.ir_version),
-    )
-    try:
-        onnx.checker.check_model(joined, full_check=True)
-    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        raise ModelError(f"{one.folder} and {two.folder} cannot be joined ({error})") from error
-    return strip_debug_info(joined)
+    return checked_graph(graph, (second, first), f"{one.folder} and {two.folder} cannot be joined")
 
 
 def _resized(spec: ModelSpec, crops: str, size_px: int, out: str) -> list[onnx.NodeProto]:

@@ -383,18 +383,34 @@ def merge_graphs(backbone: Bundle, head: bytes, names: tuple[str, ...], model: M
         [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n_faces", None]) for name in outer],
         initializer=[*bundle_graph.graph.initializer, *head_graph.graph.initializer],
     )
-    imports = {own.domain: own for own in (*bundle_graph.opset_import, *head_graph.opset_import)}
-    merged = helper.make_model(
+    return checked_graph(
+        graph, (bundle_graph, head_graph), f"{backbone.folder}: the head does not fit behind this graph"
+    )
+
+
+def checked_graph(graph: onnx.GraphProto, parts: Sequence[onnx.ModelProto], complaint: str) -> bytes:
+    """The ONNX model of a graph that was put together from the nodes of others, checked.
+
+    Args:
+        graph: Graph of the result.
+        parts: Models that its nodes come from; of two versions of an operator set, that of the last one counts.
+        complaint: Begin of the message of an error.
+
+    Raises:
+        ModelError: The parts do not fit together.
+    """
+    imports = {own.domain: own for part in parts for own in part.opset_import}
+    model = helper.make_model(
         graph,
         opset_imports=list(imports.values()),
-        functions=[*bundle_graph.functions, *head_graph.functions],
-        ir_version=max(bundle_graph.ir_version, head_graph.ir_version),
+        functions=[function for part in parts for function in part.functions],
+        ir_version=max(part.ir_version for part in parts),
     )
     try:
-        onnx.checker.check_model(merged, full_check=True)
+        onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        raise ModelError(f"{backbone.folder}: the head does not fit behind this graph ({error})") from error
-    return strip_debug_info(merged)
+        raise ModelError(f"{complaint} ({error})") from error
+    return strip_debug_info(model)
 
 
 def merged_parity_gap(
