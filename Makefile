@@ -47,13 +47,13 @@ test-train:
 	$(PYTHON) -m pytest tests/training tests/benchmarks tests/synthesis
 
 docs:
-	$(PYTHON) docs/columns.py > docs/columns.md
-	$(PYTHON) -m mien models show > docs/model-card.md
-	$(PYTHON) -m mien models show mien-accurate > docs/model-card-accurate.md
+	$(PYTHON) docs/reference/columns.py > docs/reference/columns.md
+	$(PYTHON) -m mien models show > docs/reference/model-card.md
+	$(PYTHON) -m mien models show mien-accurate > docs/reference/model-card-accurate.md
 
 # Needs the extra train.
 docs-train:
-	$(PYTHON) docs/recipe_keys.py > docs/recipe-keys.md
+	$(PYTHON) docs/reference/recipe_keys.py > docs/reference/recipe-keys.md
 
 # In an environment of its own, so that the tools of the site do not mix with those of mien.
 site:

@@ -35,12 +35,12 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
     {
         "ablation": Benchmark(
             "benchmarks.training.ablation:main",
-            "Train variants of one recipe under one budget; writes docs/ablation.md (hours).",
+            "Train variants of one recipe under one budget; writes docs/research/ablation.md (hours).",
             _TRAIN,
         ),
         "adaptive": Benchmark(
             "benchmarks.tracking.adaptive_rate:main",
-            "Cost and accuracy of the adaptive frame rate; writes docs/adaptive.md.",
+            "Cost and accuracy of the adaptive frame rate; writes docs/research/adaptive.md.",
         ),
         "landmark-teacher": Benchmark(
             "benchmarks.landmarks.landmark_teacher:main",
@@ -59,12 +59,12 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
         ),
         "performance": Benchmark(
             "benchmarks.performance.measurements:main",
-            "Speed beside peers, memory and precisions; writes docs/performance.md (a quarter of an hour).",
+            "Speed beside peers, memory and precisions; writes docs/research/performance.md (a quarter of an hour).",
             _TRAIN,
         ),
         "proofs": Benchmark(
             "benchmarks.proofs.abaw_proofs:main",
-            "Challenge systems on FER+ faces; writes docs/proofs-abaw.md (an hour).",
+            "Challenge systems on FER+ faces; writes docs/research/proofs-abaw.md (an hour).",
             _TRAIN,
         ),
         "quality": Benchmark(
@@ -73,7 +73,7 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
         ),
         "results": Benchmark(
             "benchmarks.results.fill:main",
-            "Train every network of the papers under one budget; writes docs/results.md (hours).",
+            "Train every network of the papers under one budget; writes docs/research/results.md (hours).",
             _TRAIN,
         ),
         "scale": Benchmark(
@@ -83,7 +83,7 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
         ),
         "seeds": Benchmark(
             "benchmarks.training.seeds:main",
-            "Train the last stages of a recipe with several seeds; writes docs/seeds.md (hours).",
+            "Train the last stages of a recipe with several seeds; writes docs/research/seeds.md (hours).",
             _TRAIN,
         ),
         "teacher-agreement": Benchmark(
@@ -92,7 +92,7 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
         ),
         "tracking": Benchmark(
             "benchmarks.tracking.tracker_accuracy:main",
-            "MOTA and IDF1 of the face tracker on synthetic scenes; writes docs/tracking.md.",
+            "MOTA and IDF1 of the face tracker on synthetic scenes; writes docs/research/tracking.md.",
         ),
         "training-speed": Benchmark(
             "benchmarks.training.training_speed:main",

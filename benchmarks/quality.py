@@ -3,8 +3,8 @@
 
     python -m benchmarks quality --data DATA
 
-Writes the coefficients into the bundle's ``model.json`` and the charts ``docs/quality-accuracy.svg`` and
-``docs/quality-risk.svg``; prints the numbers of docs/quality.md.
+Writes the coefficients into the bundle's ``model.json`` and the charts ``docs/how-to/quality-accuracy.svg`` and
+``docs/how-to/quality-risk.svg``; prints the numbers of docs/how-to/quality.md.
 """
 
 from __future__ import annotations
@@ -160,13 +160,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     accuracy = {f"{name} (n = {len(of.correct)})": binned(of.quality, of.correct) for name, of in sets.items()}
     accuracy["calibrated"] = [(0.0, 0.0), (1.0, 1.0)]
     chart = unit_line_chart("Accuracy against quality, tenths of the faces", "quality", "accuracy", accuracy)
-    (ROOT / "docs/quality-accuracy.svg").write_text(chart, encoding="utf-8")
+    (ROOT / "docs/how-to/quality-accuracy.svg").write_text(chart, encoding="utf-8")
     of = sets["FER+ valid"]
     risks = {f"by {name}": _thinned(risk_coverage(of.correct, trust)) for name, trust in confidence_scores(of).items()}
     chart = unit_line_chart(
         "FER+ valid, degraded: error of the faces that are kept", "share of faces kept", "error", risks
     )
-    (ROOT / "docs/quality-risk.svg").write_text(chart, encoding="utf-8")
+    (ROOT / "docs/how-to/quality-risk.svg").write_text(chart, encoding="utf-8")
     print(f"fitted to {model.n} faces: {dict(zip(model.signals, model.weights, strict=True))}")
     print(f"{cost_ms(analyzer, 1):.3f} ms for one face, {cost_ms(analyzer):.3f} ms per face for eight")
     print(measured_by(_NAME, machine=machine_name(), date=today()))

@@ -4,7 +4,7 @@
     python -m benchmarks lsd-chain --data DATA --work WORK --page docs/research/lsd-chain.md
 
 Images, checkpoints and logits are kept in WORK; an interrupted run resumes, and the page is written after every row.
-Needs the extras train, synthesis and upscale, and the weights of docs/upscaling.md.
+Needs the extras train, synthesis and upscale, and the weights of docs/how-to/upscaling.md.
 """
 
 from __future__ import annotations

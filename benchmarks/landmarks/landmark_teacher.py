@@ -3,8 +3,8 @@
 
     teacher/bin/python -m benchmarks landmark-teacher PICTURES --model face_landmarker.task --out labels.parquet
 
-It needs an environment of its own, because mediapipe brings another OpenCV than mien's (docs/training.md says how). So
-it imports nothing of mien; the two sides exchange Parquet. The file also runs as a script.
+It needs an environment of its own, because mediapipe brings another OpenCV than mien's (docs/how-to/training.md says
+how). So it imports nothing of mien; the two sides exchange Parquet. The file also runs as a script.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
 
 A model trained on images and their mirror images cannot come closer to this teacher than about half of that distance.
 The faces and the unit are those of ``mien evaluate landmarks``. The teacher runs in an environment of its own, through
-``landmark_teacher.py`` (docs/training.md says how to make it).
+``landmark_teacher.py`` (docs/how-to/training.md says how to make it).
 """
 
 from __future__ import annotations

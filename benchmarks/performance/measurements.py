@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Speed of mien beside its peers, its memory and precisions; writes docs/performance.md and the table in README.md.
+"""Speed of mien beside its peers, its memory and precisions; writes docs/research/performance.md and README's table.
 
     python -m benchmarks performance --data DATA --work WORK
 
-Each finished part is written at once, to docs/performance.json too; a run that was stopped resumes with the other
-parts, and ``--only`` repeats single parts. Peers need environments of their own: ``--mediapipe-python`` and
+Each finished part is written at once, to docs/research/performance.json too; a run that was stopped resumes with the
+other parts, and ``--only`` repeats single parts. Peers need environments of their own: ``--mediapipe-python`` and
 ``--fer-python`` name their interpreters; without them the page says that they were not measured. The run takes a
 quarter of an hour on a quiet machine.
 """
@@ -47,7 +47,7 @@ class Inputs:
     """Files, folders and interpreters of a run.
 
     Attributes:
-        data: folder of real clips and photos (layout: docs/training.md).
+        data: folder of real clips and photos (layout: docs/how-to/training.md).
         work: folder of clips, variants and graphs, kept between runs.
         clip: a clip of 640 x 360 with one face.
         mediapipe: interpreter of an environment with MediaPipe; None without.
@@ -139,7 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     inputs.work.mkdir(parents=True, exist_ok=True)
     done = inputs.work / "done.json"  # parts of a stopped run
     finished: list[str] = json.loads(done.read_text("utf-8")) if done.is_file() and not only else []
-    store = ROOT / "docs/performance.json"
+    store = ROOT / "docs/research/performance.json"
     kept: dict[str, Any] = json.loads(store.read_text("utf-8")) if store.is_file() else {}
     for name in only or [name for name in PARTS if name not in finished]:
         logger.info(name)

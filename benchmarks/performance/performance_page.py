@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docs/performance.md and the table of README.md, written from the measured parts."""
+"""docs/research/performance.md and the table of README.md, written from the measured parts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks.page import measured_by, notice, replace_between, table, write_p
 from benchmarks.performance.targets import targets
 
 NAME = "performance"
-PAGE, CURVE = "docs/performance.md", "docs/performance-memory.svg"
+PAGE, CURVE = "docs/research/performance.md", "docs/research/performance-memory.svg"
 _README_MARKS = (f"<!-- written by `{command_of(NAME)}` -->\n", "<!-- end of what is written -->")
 
 Part = Mapping[str, Any]
@@ -70,7 +70,7 @@ def page(parts: Mapping[str, Part]) -> Iterator[str]:
         notice(NAME, edit="benchmarks/performance/performance_page.py"),
         "",
         "All numbers come from one command on one machine, in turns with other tools: only ratios are comparable",
-        "between machines. `mien bench CLIP` measures yours. The raw numbers are in `docs/performance.json`.",
+        "between machines. `mien bench CLIP` measures yours. The raw numbers are in `docs/research/performance.json`.",
         "",
         "## Targets",
         "",

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Designs of the ABAW challenge systems on FER+ faces; completes docs/proofs-abaw.md and writes its plot (an hour).
+"""Designs of the ABAW challenge systems on FER+ faces; completes docs/research/proofs-abaw.md and its plot (an hour).
 
-    python -m benchmarks proofs --data DATA --work WORK --page docs/proofs-abaw.md
+    python -m benchmarks proofs --data DATA --work WORK --page docs/research/proofs-abaw.md
 
 Features and trained heads are kept in WORK; a second run loads them.
 """

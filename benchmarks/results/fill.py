@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Train every network of the papers under one budget, measure it alike, and write docs/results.md (hours).
+"""Train every network of the papers under one budget, measure it alike, and write docs/research/results.md (hours).
 
-    python -m benchmarks results --data DATA --work WORK --page docs/results.md
+    python -m benchmarks results --data DATA --work WORK --page docs/research/results.md
 
 A row that was trained with the same settings is kept, and an interrupted one resumes. The page lists every row, and
 says how to run the missing ones. Another budget (``--images``, ``--size``, ``--batch``) becomes that of the table: rows
@@ -61,7 +61,7 @@ def fill_table(
     """Train and measure the missing rows, and write the page after each.
 
     Args:
-        data: folder of the open face sets (layout: docs/training.md).
+        data: folder of the open face sets (layout: docs/how-to/training.md).
         work: folder of checkpoints, bundles and graphs, which later runs use again.
         page: Markdown file; the records lie beside it, with the ending .json.
         budget: budget of every row, which becomes the budget of the table; None for the table's own.

@@ -14,7 +14,7 @@ from benchmarks.runtime_speed import BATCHES
 from mien.training.export.onnx_export import MAX_PARITY_GAP
 
 NAME = "results"
-COMMAND = f"{command_of(NAME)} --data DATA --work WORK --page docs/results.md"
+COMMAND = f"{command_of(NAME)} --data DATA --work WORK --page docs/research/results.md"
 
 _COLUMNS = {
     "accuracy": "accuracy, plurality",
@@ -38,16 +38,18 @@ faces with the same labels, heads, losses and optimiser.
 
 The budget of every row: {images:,} gray FER+ training faces (repetitions counted) at {size_px} px (they have 48) in
 batches of {batch}; AdamW, one cycle up to {peak_lr:g}; random mirroring and small geometric changes. Labels: the votes;
-valence and arousal mapped from them; action units of a landmark model ([training.md](training.md)). Measured on FER+
-valid (3,555 faces by plurality, 3,191 by the official majority) with 95 % bootstrap intervals; nothing was selected
-there. Action units and P_MTL are measured against these derived labels, so they only compare the rows with each other.
+valence and arousal mapped from them; action units of a landmark model ([training](../how-to/training.md)). Measured on
+FER+ valid (3,555 faces by plurality, 3,191 by the official majority) with 95 % bootstrap intervals; nothing was
+selected there. Action units and P_MTL are measured against these derived labels, so they only compare the rows with
+each other.
 """
 
 _SMALL = """\
 **This is a small budget**, chosen for two busy CPU cores: it shows how much each network learns from random weights
 after the same few faces, with one seed, and does not rank the networks at their best: those of the papers start from
 millions of faces, see up to 260 px and train for epochs of 287,651 faces. A larger budget for all rows, where there is
-a GPU: `--images 100000 --size 112 --accelerator gpu`. For a model to use, take the [default bundle](model-card.md).
+a GPU: `--images 100000 --size 112 --accelerator gpu`. For a model to use, take the
+[default bundle](../reference/model-card.md).
 """
 _SMALL_IMAGES = 100_000  # from here on every row is close to what it can learn from FER+
 

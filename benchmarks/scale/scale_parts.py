@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cost of a thousand clips and of millions of rows, on synthetic data; prints the numbers of docs/evaluation.md.
+"""Cost of a thousand clips and of millions of rows, on synthetic data; prints numbers of docs/reference/evaluation.md.
 
     python -m benchmarks scale [PART...]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cost and accuracy of the adaptive frame rate; writes docs/adaptive.md.
+"""Cost and accuracy of the adaptive frame rate; writes docs/research/adaptive.md.
 
     python -m benchmarks adaptive CLIP...
 
@@ -140,6 +140,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     lines = table(_HEADING, [setting_row(name, clips, rate) for name, rate in settings])
     introduction = _INTRODUCTION.format(notice=notice(_NAME, edit="benchmarks/tracking/adaptive_rate.py"), clips=about)
     provenance = measured_by(_NAME, f"mien {__version__}", machine=machine_name(), date=today())
-    write_page(ROOT / "docs/adaptive.md", [introduction, *lines, "", provenance])
+    write_page(ROOT / "docs/research/adaptive.md", [introduction, *lines, "", provenance])
     print(about, *lines, sep="\n")
     return 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Accuracy of the face tracker on synthetic clips with known tracks; writes docs/tracking.md.
+"""Accuracy of the face tracker on synthetic clips with known tracks; writes docs/research/tracking.md.
 
     python -m benchmarks tracking --data DATA --scorer PYTHON
 
@@ -39,7 +39,7 @@ _INTRODUCTION = """\
 {notice}
 
 `mien` follows faces by motion, landmarks and overlap, never by identity: a face that was absent for more than a
-second, or on the other side of a cut, comes back under a new number ([you name the persons](persons.md)).
+second, or on the other side of a cut, comes back under a new number ([you name the persons](../how-to/persons.md)).
 A flash is no cut: where the scene before it comes back within a second, its faces keep their numbers. A gap in the
 times of frames ends all tracks if it is longer than ten seconds and than four of the steps before it. A new face is
 read once more, turned by half a turn, so that a head upside down is not taken for an upright one.
@@ -124,6 +124,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     introduction = _INTRODUCTION.format(notice=notice(_NAME, edit="benchmarks/tracking"), n_casts=_N_CASTS)
     lines = table(_HEADING, rows)
     provenance = measured_by(_NAME, *versions, machine=machine_name(), date=today())
-    write_page(ROOT / "docs/tracking.md", [introduction, *lines, "", provenance])
+    write_page(ROOT / "docs/research/tracking.md", [introduction, *lines, "", provenance])
     print("\n".join(lines))
     return 0

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ablation: variants of one recipe, trained under one budget and measured by the same protocols (hours).
 
-    python -m benchmarks ablation --data DATA --work WORK --page docs/ablation.md [ROW...]
+    python -m benchmarks ablation --data DATA --work WORK --page docs/research/ablation.md [ROW...]
 
 ``ablation.toml`` lists the rows. Each row leaves a bundle in ``WORK/NAME-sSEED``. A row whose bundle has the same
 settings is not trained again, and an interrupted training resumes. The page is written after every row.
@@ -202,7 +202,7 @@ def ablation_page(plan: Plan, work: Path) -> list[str]:
         pages.notice(_NAME, edit="benchmarks/training/ablation.toml"),
         "",
         f"Variants of `{plan.tables['name']}` under one smaller budget, so the values are below those of the",
-        "[model card](model-card.md). Higher is better except for ECE and flips.",
+        "[model card](../reference/model-card.md). Higher is better except for ECE and flips.",
         "",
     ]
     if not done or done[0][0] is not plan.rows[0]:

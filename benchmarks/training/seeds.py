@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Effect of chance on a recipe: its last stages with several seeds from the same weights, and mean weights (hours).
 
-    python -m benchmarks seeds --data DATA --work WORK --page docs/seeds.md
+    python -m benchmarks seeds --data DATA --work WORK --page docs/research/seeds.md
 
 The earlier stages are trained once, in ``WORK/shared``; each seed leaves a bundle in ``WORK/sSEED``, the mean of their
 weights one in ``WORK/mean``. An interrupted run resumes, and the page is written after every bundle.

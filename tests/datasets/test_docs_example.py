@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What docs/datasets.md shows works."""
+"""What docs/reference/datasets.md shows works."""
 
 import re
 
@@ -8,7 +8,7 @@ import pytest
 from mien.datasets import DATASETS
 from tests.helpers.repository import ROOT
 
-PAGE = ROOT / "docs/datasets.md"
+PAGE = ROOT / "docs/reference/datasets.md"
 
 
 def test_the_example_runs(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ from mien.datasets import DATASETS, AnnotationError, check_dataset, create_examp
 from mien.datasets.registry import load_splits
 from tests.helpers.repository import ROOT, run_python
 
-DOCS = ROOT / "docs/datasets"
+DOCS = ROOT / "docs/reference/datasets"
 
 # What every page must tell, as headings.
 SECTIONS = ("## Licence", "## Where to ask", "## Layout", "## Subject overlap", "## What the reader checks")

@@ -5,7 +5,7 @@ import pytest
 
 from mien.inference import list_bundles, load_spec, model_card
 
-CARD = Path(__file__).resolve().parents[2] / "docs" / "model-card.md"
+CARD = Path(__file__).resolve().parents[2] / "docs/reference/model-card.md"
 
 
 def test_the_page_is_what_the_bundle_says() -> None:

@@ -144,7 +144,7 @@ def test_playlists_are_documents(data: bytes, name: str) -> None:
 
 
 def test_the_page_of_formats_names_every_format_and_what_becomes_of_it() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "file-types.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs/reference/file-types.md").read_text(encoding="utf-8")
     for known in KNOWN_FORMATS:
         row = next(line for line in page.splitlines() if line.startswith(f"| {known.name} |"))
         assert known.content in row

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docs/synthesis.md names every key of a recipe and every kind of column."""
+"""docs/how-to/synthesis.md names every key of a recipe and every kind of column."""
 
 import re
 from dataclasses import fields, is_dataclass
@@ -10,7 +10,7 @@ from mien.core import ACTION_UNITS
 from mien.synthesis import FORMATS, LABELLED_UNITS, SynthesisRecipe, label_schema, list_synthesis_recipes
 from tests.helpers.repository import ROOT
 
-PAGE = (ROOT / "docs/synthesis.md").read_text("utf-8")
+PAGE = (ROOT / "docs/how-to/synthesis.md").read_text("utf-8")
 NAMED = set(re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", PAGE, flags=re.S)))
 
 

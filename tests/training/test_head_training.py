@@ -70,7 +70,7 @@ def extract(folder: Path) -> None:
 
 
 def test_from_crops_to_one_bundle(tmp_path: Path) -> None:
-    """The whole way by the command line, as docs/heads.md tells it."""
+    """The whole way by the command line, as docs/how-to/heads.md tells it."""
     data, out = tmp_path / "data", tmp_path / "bundle"
     create_example("affwild2-mtl", data)
     extract(data)

@@ -115,7 +115,7 @@ def test_recipes_are_read_without_torch() -> None:
 
 
 def test_the_recipe_on_the_page_reads_and_fits_its_data(tmp_path: Path) -> None:
-    page = (ROOT / "docs/training.md").read_text("utf-8")
+    page = (ROOT / "docs/how-to/training.md").read_text("utf-8")
     (tmp_path / "recipe.toml").write_text(page.partition("```toml\n")[2].partition("```")[0])
     create_example("affwild2-mtl", tmp_path)
     training_data = load_training_data(load_recipe(tmp_path / "recipe.toml"), tmp_path)
@@ -123,11 +123,11 @@ def test_the_recipe_on_the_page_reads_and_fits_its_data(tmp_path: Path) -> None:
 
 
 def test_the_page_of_keys_is_current(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    monkeypatch.syspath_prepend(str(ROOT / "docs/reference"))
     import recipe_keys
 
     try:
-        assert (ROOT / "docs/recipe-keys.md").read_text("utf-8") == "\n".join(recipe_keys.lines()) + "\n", (
+        assert (ROOT / "docs/reference/recipe-keys.md").read_text("utf-8") == "\n".join(recipe_keys.lines()) + "\n", (
             "run: make docs-train"
         )
     finally:

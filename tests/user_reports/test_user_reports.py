@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Common reports of users of other tools, one test each; docs/faq.md links every answer to its test here.
+"""Common reports of users of other tools, one test each; docs/how-to/faq.md links every answer to its test here.
 
 A report that a larger test covers elsewhere has a short form here, and names the larger test.
 """

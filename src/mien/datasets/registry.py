@@ -19,7 +19,7 @@ class DataSet:
     """Record of one data set.
 
     Attributes:
-        name: Name on the command line and of the docs page ``docs/datasets/<name>.md``.
+        name: Name on the command line and of the docs page ``docs/reference/datasets/<name>.md``.
         title: Full name.
         target: ``"module:function"`` of a function of a folder and a split that returns `Samples`.
         reads_all: ``"module:function"`` of a function of a folder that returns split -> `Samples`, for a set whose
@@ -192,7 +192,7 @@ DATASETS = Registry(
             target="mien.datasets.open_sets.open_samples:load_open_ferplus",
             fixture=f"{_FIXTURES}:write_open_ferplus",
             splits=("train", "valid"),
-            owner="as ferplus; the Parquet layout is defined by mien, see docs/training.md",
+            owner="as ferplus; the Parquet layout is defined by mien, see docs/how-to/training.md",
             published={"train": 28558, "valid": 3579},
         ),
         DataSet(
@@ -210,7 +210,7 @@ DATASETS = Registry(
             target="mien.datasets.open_sets.open_samples:load_open_lfw",
             fixture=f"{_FIXTURES}:write_open_lfw",
             splits=("train", "test"),
-            owner="an Apache-2.0 collection of LFW photos with one label each; layout in docs/training.md",
+            owner="an Apache-2.0 collection of LFW photos with one label each; layout in docs/how-to/training.md",
             published={"train": 2450, "test": 1335},
         ),
         DataSet(

@@ -225,7 +225,8 @@ class BundleOnCrops:
         """
         raise ConfigError(
             f"no trained weights for {task_format.name} ({samples.dataset}) come with mien, and a bundle predicts"
-            " single frames; train a head (see docs/heads.md) and name it with --head, or a file with --predictions"
+            " single frames; train a head (see docs/how-to/heads.md) and name it with --head, or a file with"
+            " --predictions"
         )
 
     def _raw(

@@ -194,7 +194,7 @@ def write_shard(recipe: SynthesisRecipe, shard: Shard, folder: Path, form: Forma
 
 
 def label_schema(form: Format) -> pa.Schema:
-    """Columns of the table of labels; see docs/synthesis.md."""
+    """Columns of the table of labels; see docs/how-to/synthesis.md."""
     image = pa.binary() if form == "parquet" else pa.string()
     fields: list[tuple[str, Any]] = [("name", pa.string()), ("image", image)]
     if form == "clips":

@@ -80,7 +80,7 @@ class SyntheticFace:
         return max(self.sides[unit])
 
     def labels(self, presence: float) -> dict[str, Any]:
-        """Row of the table of labels; see docs/synthesis.md.
+        """Row of the table of labels; see docs/how-to/synthesis.md.
 
         Args:
             presence: Intensity from which an action unit counts as present.

@@ -41,7 +41,7 @@ def train_bundle(
 
     Args:
         recipe: Recipe to train.
-        data: Folder of the data sets (layouts: docs/training.md and docs/datasets.md).
+        data: Folder of the data sets (layouts: docs/how-to/training.md and docs/reference/datasets.md).
         out: Folder of the new bundle.
         work: Folder for checkpoints; an interrupted training resumes from there.
         compute: Devices, threads and the picture cache.

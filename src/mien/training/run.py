@@ -33,7 +33,7 @@ def train(
 
     Args:
         recipe: Recipe, its name, or the path of a TOML file.
-        data: Folder of the data sets (layouts: docs/training.md and docs/datasets.md).
+        data: Folder of the data sets (layouts: docs/how-to/training.md and docs/reference/datasets.md).
         out: Folder of the new bundle or head.
         compute: Devices, threads and the picture cache; None for one CPU with torch's default threads.
         work: Folder for checkpoints; an interrupted training resumes from there. None for ``OUT.work`` beside ``out``.

@@ -88,7 +88,7 @@ def test_the_map_recovers_a_quadratic_and_stays_in_range() -> None:
 
 
 def test_the_map_holds_on_the_other_set_of_images(shared_data: Path) -> None:
-    """The numbers of docs/training.md; linear regression reaches 0.93 and 0.73 here."""
+    """The numbers of docs/how-to/training.md; linear regression reaches 0.93 and 0.73 here."""
     votes, ratings, image_set = load_ratings(shared_data / "affectnet_c25/ratings.parquet")
     rows = image_set == 1
     guess = affect_map(shared_data)(votes[rows] / votes[rows].sum(axis=1, keepdims=True))

@@ -134,7 +134,7 @@ def summarize(
     """Summarise affect tables per file, face and time window.
 
     The terminal shows the essentials; --out writes every value. Shares are shares of time, not of rows.
-    docs/summaries.md defines every column.
+    docs/reference/summaries.md defines every column.
     """
     from rich.console import Console
 

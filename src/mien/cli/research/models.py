@@ -49,7 +49,7 @@ def start(file: Path, out: Path) -> None:
     """Make start weights of FILE, a face network as its authors publish it.
 
     FILE is the tfjs graph model of FaceRes (.json, its weights beside it) or an .onnx file of SFace, also one with
-    8-bit blocks. mien downloads nothing: docs/training.md says where the files are.
+    8-bit blocks. mien downloads nothing: docs/how-to/training.md says where the files are.
     """
     try:
         from mien.training.models.start_files import import_start

@@ -68,7 +68,7 @@ def picture_file(folder: str | Path, name: str, split: str) -> Path:
     """Path of the file that holds a split of an open set.
 
     Args:
-        folder: Folder that holds all open sets (layout: docs/training.md).
+        folder: Folder that holds all open sets (layout: docs/how-to/training.md).
         name: ``"ferplus"``, ``"fairface"``, ``"lfw"`` or ``"affectnet_c25"``.
         split: ``"train"``, ``"valid"`` or ``"test"``, as far as the set has it.
 

@@ -39,7 +39,7 @@ def load_held_out(folder: str | Path, n: int) -> FaceSamples:
     The order is that of a hash of the names, so it does not depend on the order or number of rows.
 
     Args:
-        folder: Folder that holds all open sets (layout: docs/training.md).
+        folder: Folder that holds all open sets (layout: docs/how-to/training.md).
         n: Number of faces, at most the ``calibration_rows`` of the recipe for faces that were not trained on.
 
     Raises:
@@ -62,7 +62,7 @@ def load_ferplus(folder: str | Path, split: str) -> FaceSamples:
     Faces that most annotators marked as unknown or as no face are left out.
 
     Args:
-        folder: Folder that holds all open sets (layout: docs/training.md).
+        folder: Folder that holds all open sets (layout: docs/how-to/training.md).
         split: ``"train"`` or ``"valid"``.
 
     Raises:
@@ -79,7 +79,7 @@ def load_fairface(folder: str | Path, split: str) -> FaceSamples:
     """FairFace faces, which have no expression labels, with the teacher's action units.
 
     Args:
-        folder: Folder that holds all open sets (layout: docs/training.md).
+        folder: Folder that holds all open sets (layout: docs/how-to/training.md).
         split: ``"train"``, ``"valid"``, or ``"more"`` for further training faces, which are gray and have 80 px.
 
     Raises:
@@ -94,7 +94,7 @@ def load_lfw(folder: str | Path, split: str) -> FaceSamples:
     """LFW faces with their single noisy label, divided by the name of the person.
 
     Args:
-        folder: Folder that holds all open sets (layout: docs/training.md).
+        folder: Folder that holds all open sets (layout: docs/how-to/training.md).
         split: ``"train"``, or ``"test"`` for about a quarter of the persons, who are not in ``"train"``.
 
     Raises:
@@ -165,7 +165,7 @@ def load_landmark_faces(
     """Faces with the teacher's landmarks, head pose and eye opening.
 
     Args:
-        folder: Folder that holds all open sets (layout: docs/training.md).
+        folder: Folder that holds all open sets (layout: docs/how-to/training.md).
         split: ``"train"`` (FER+ train, FairFace train, the training persons of LFW) or ``"test"`` (FairFace valid,
             the test persons of LFW); no person of LFW is in both.
         names: Names of the sets to read.

@@ -41,7 +41,7 @@ class SummaryResult:
 
 
 def summarize(table: pa.Table | PathName, *, window_s: float | None = None) -> Summary:
-    """Summarises one affect table; ``docs/summaries.md`` defines every column.
+    """Summarises one affect table; ``docs/reference/summaries.md`` defines every column.
 
     Action units count as present by the thresholds that the table keeps, else by those of the bundle that its manifest
     names, else from 0.5.

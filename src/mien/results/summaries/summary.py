@@ -169,7 +169,7 @@ class Summary:
 def summarize_table(
     table: pa.Table | str | Path, *, window_s: float | None = None, thresholds: Mapping[str, float] | None = None
 ) -> Summary:
-    """Summarises an affect table; ``docs/summaries.md`` defines every column and shows how to repeat it.
+    """Summarises an affect table; ``docs/reference/summaries.md`` defines every column and shows how to repeat it.
 
     Args:
         table: Table from `mien.read_table`, or the path of one, which is read piece by piece. Only a source whose rows

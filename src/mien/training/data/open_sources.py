@@ -92,7 +92,7 @@ LFW = SourceRecord(
 def load_open_ferplus(source: SourceSettings, folder: Path, recipe: Recipe) -> TrainingSet:
     """FER+ of ``"train"`` or ``"valid"``: shares of votes, mapped valence and arousal, pseudo action units.
 
-    The folder's layout: docs/training.md.
+    The folder's layout: docs/how-to/training.md.
     """
     _check(source, recipe, ("train", "valid"))
     return _of_faces(load_ferplus(folder, source.split), recipe, _with_split(FERPLUS, source.split))

@@ -125,7 +125,7 @@ def keep_freed_memory() -> bool:
 
     By default glibc maps each large block again and gives it back as soon as it is free, so the system clears the
     pages of all activations at every step. A training needs the same blocks at every step: with them kept, a light
-    network trains half as fast again on a CPU, for some more memory at the peak (docs/training.md has both).
+    network trains half as fast again on a CPU, for some more memory at the peak (docs/how-to/training.md has both).
 
     Returns:
         Whether it was done: with glibc, unless the environment configures its allocator.

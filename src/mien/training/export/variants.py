@@ -191,8 +191,8 @@ def export_variant(model: str | Path, variant: str, out: Path, data: Path | None
         model: Name or folder of a float32 bundle.
         variant: One of `VARIANTS`.
         out: Folder of the new bundle.
-        data: Folder of the open face sets (layout: docs/training.md), for the calibration of int8 and the metrics of
-            both bundles. Without it only fp16 is possible, without metrics.
+        data: Folder of the open face sets (layout: docs/how-to/training.md), for the calibration of int8 and the
+            metrics of both bundles. Without it only fp16 is possible, without metrics.
 
     Raises:
         ConfigError: The variant is unknown, int8 has no data, or ``out`` is the folder of the bundle itself.

@@ -152,7 +152,9 @@ def _read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
     try:
         return readers[path.suffix](path)
     except FileNotFoundError as error:
-        raise ModelError(f"{error.filename}: no such file; docs/training.md says where to get the networks") from error
+        raise ModelError(
+            f"{error.filename}: no such file; docs/how-to/training.md says where to get the networks"
+        ) from error
     except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
         raise ModelError(f"{path} cannot be read as a face network: {error}") from error
 

@@ -76,7 +76,7 @@ def _trunk_file(start: str, data: Path) -> Path:
     if found is None:
         raise ConfigError(
             f"start = {start!r} needs {' or '.join(map(str, places))}: make it with mien import start "
-            "(docs/training.md says from what)"
+            "(docs/how-to/training.md says from what)"
         )
     return found
 

@@ -21,7 +21,7 @@ _INTRODUCTION = """\
 <!-- Written by `make docs-train` from mien.training.recipes; change it there. -->
 
 A recipe is a TOML file. An unknown key, a missing key or a value of a wrong type is an error that names its place. Keys
-without a default are required. [training.md](training.md) describes training.
+without a default are required. [Training](../how-to/training.md) describes training.
 """
 
 _TABLES = {

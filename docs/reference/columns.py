@@ -14,7 +14,8 @@ descriptions in their metadata.
 A table has the action units of its bundle, and their intensities where the bundle gives them; `--landmarks` adds
 `lm_x00 ...` and `lm_y00 ...` in pixels, and `eye_open_image_left`, `eye_open_image_right` from 0 (closed) to 1
 (wide open).
-Naming persons ([persons](persons.md)) adds `person` after `track_id`: text, null where the person has no name.
+Naming persons ([persons](../how-to/persons.md)) adds `person` after `track_id`: text, null where the person has no
+name.
 """
 
 
