@@ -99,6 +99,11 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
             "Faces per second of the training loop beside a plain one; prints a table (a quarter of an hour).",
             _TRAIN,
         ),
+        "uncertainty": Benchmark(
+            "benchmarks.trust.uncertainty:main",
+            "Fit prediction sets, intervals and probes of a bundle, write them into it and measure them (minutes).",
+            "pip install -e '.[test,synthesis]'",
+        ),
         "unit-smoothing": Benchmark(
             "benchmarks.proofs.unit_smoothing:main",
             "Mean F1 of smoothed action units with a correct filter and with a public notebook's slip; prints it.",

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image as Pil
 
 from mien.affect import Analyzer, Smoothing, smooth_tracks
-from mien.affect.analyzer import opencv_on_one_thread
+from mien.affect.opencv_threads import opencv_on_one_thread
 from mien.core import ACTION_UNITS, EXPRESSIONS, AnalyzerConfig, ConfigError, Faces, InputError, ModelError
 from mien.faces.detector import FakeDetector, faces_at
 from mien.inference import find_bundle

@@ -1,8 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """From faces to affect: decoding of network outputs, the `Analyzer`, temporal processing and model ensembles."""
 
+from mien.affect.adaptation.adapt import (
+    ExampleOutputs,
+    Examples,
+    adapt,
+    example_outputs,
+    fit_adaptation,
+    read_examples,
+)
+from mien.affect.adaptation.corrections import load_adaptation
 from mien.affect.adaptive import AdaptiveRate, predict_adaptively
-from mien.affect.analyzer import Analyzer, opencv_on_one_thread
+from mien.affect.analyzer import Analyzer
 from mien.affect.audio.encoders import (
     AUDIO_ENCODERS,
     AudioEncoder,
@@ -18,7 +27,29 @@ from mien.affect.blend import (
     search_blend,
     search_blend_per_column,
 )
+from mien.affect.explanation.explain import (
+    PROTOTYPE_EXPRESSIONS,
+    PROTOTYPE_PX,
+    PROTOTYPE_SHEET,
+    PROTOTYPES_PER_ROW,
+    Explanation,
+    Prototype,
+    explain_crop,
+    explain_face,
+    nearest_prototypes,
+    prototype_tiles,
+    target_score,
+)
+from mien.affect.explanation.saliency import (
+    curve_area,
+    deletion_curve,
+    insertion_curve,
+    occlusion_map,
+    rise_map,
+)
+from mien.affect.explanation.time_shares import Stretch, time_shares
 from mien.affect.inference_stage import Decoder, RawFrame, activate, cut_faces, fit_crop
+from mien.affect.opencv_threads import opencv_on_one_thread
 from mien.affect.temporal.baseline import (
     MIN_NEUTRAL_ROWS,
     NEUTRAL_FROM,
@@ -60,6 +91,7 @@ from mien.affect.temporal.smoothing import (
     smooth_tracks,
 )
 from mien.affect.temporal.streamed_filter import StreamedFilter
+from mien.affect.views import further_views, view_spread
 
 __all__ = [
     "AUDIO_ENCODERS",
@@ -69,6 +101,10 @@ __all__ = [
     "KERNELS",
     "MIN_NEUTRAL_ROWS",
     "NEUTRAL_FROM",
+    "PROTOTYPES_PER_ROW",
+    "PROTOTYPE_EXPRESSIONS",
+    "PROTOTYPE_PX",
+    "PROTOTYPE_SHEET",
     "STATISTICS",
     "AdaptiveRate",
     "Analyzer",
@@ -78,14 +114,20 @@ __all__ = [
     "ClipVectors",
     "CompoundMean",
     "Decoder",
+    "ExampleOutputs",
+    "Examples",
+    "Explanation",
     "FakeAudioEncoder",
     "IntensityPredictor",
     "Kernel",
+    "Prototype",
     "RawFrame",
     "Smoothing",
     "StreamedFilter",
+    "Stretch",
     "Window",
     "activate",
+    "adapt",
     "align_audio",
     "blend",
     "blend_per_column",
@@ -99,20 +141,37 @@ __all__ = [
     "compound_timeline",
     "confidence_filter",
     "create_audio_encoder",
+    "curve_area",
     "cut_faces",
+    "deletion_curve",
+    "example_outputs",
+    "explain_crop",
+    "explain_face",
     "fill_gaps",
+    "fit_adaptation",
     "fit_crop",
     "frequency_divergence",
+    "further_views",
     "gaussian_mean",
     "hold_through_gaps",
+    "insertion_curve",
+    "load_adaptation",
+    "nearest_prototypes",
+    "occlusion_map",
     "opencv_on_one_thread",
     "predict_adaptively",
+    "prototype_tiles",
+    "read_examples",
     "resting_level",
     "resting_levels",
+    "rise_map",
     "search_blend",
     "search_blend_per_column",
     "smooth_frames",
     "smooth_tracks",
     "strongest_per_frame",
     "subtract_levels",
+    "target_score",
+    "time_shares",
+    "view_spread",
 ]

@@ -4,16 +4,16 @@
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args
 
-import cv2
 import numpy as np
 
+from mien.affect.adaptation.corrections import load_adaptation
 from mien.affect.adaptive import AdaptiveRate
 from mien.affect.colour_order import ColourOrderCheck
 from mien.affect.inference_stage import (
@@ -27,6 +27,7 @@ from mien.affect.inference_stage import (
     raw_outputs,
     read_crop,
 )
+from mien.affect.opencv_threads import opencv_on_one_thread
 from mien.affect.temporal.frame_smoothing import smooth_frames
 from mien.affect.temporal.smoothing import Smoothing
 from mien.core import (
@@ -44,6 +45,7 @@ from mien.core import (
     ModelSpec,
     numbers_from_left,
     with_shortcuts,
+    with_uncertainty,
 )
 from mien.faces import (
     N_KEYPOINTS,
@@ -64,32 +66,6 @@ from mien.faces import (
 from mien.inference import Bundle, load_bundle, usable_cores
 from mien.jobs import batched, map_in_order, prefetch
 from mien.media import VideoFrame, open_camera, open_video, read_image
-
-_lock = threading.Lock()
-_n_inside = 0
-_n_threads = 0
-
-
-@contextmanager
-def opencv_on_one_thread() -> Iterator[None]:
-    """Let OpenCV work in the calling thread only, in the whole process, until the last user has left.
-
-    Its worker threads wait for the next small image by spinning, which takes cores from the networks.
-    """
-    global _n_inside, _n_threads
-    with _lock:
-        if not _n_inside:
-            _n_threads = cv2.getNumThreads()
-            cv2.setNumThreads(1)
-        _n_inside += 1
-    try:
-        yield
-    finally:
-        with _lock:
-            _n_inside -= 1
-            if not _n_inside:
-                cv2.setNumThreads(_n_threads)
-
 
 # Long side of the copy that the detector searches. On it a face needs 20 px.
 _STILL_SIDE_PX, _MOVING_SIDE_PX = 1280, 640
@@ -149,11 +125,15 @@ class Analyzer:
                 "leave min_quality out"
             )
         self._quality_model = None if spec.quality is None else QualityModel(spec.quality)
-        self._decoder = Decoder(spec, keep_features=features)
+        adaptation = None if config.adapt is None else load_adaptation(config.adapt, spec)
+        self._decoder = Decoder(spec, keep_features=features, adaptation=adaptation)
         self._landmark_model = create_landmark_model(config.landmark_model, runtime=config.runtime)
         self._colour_order = ColourOrderCheck()
         self._affect_inference = AffectInference(
-            decoder=self._decoder, min_quality=config.min_quality, quality_model=self._quality_model
+            decoder=self._decoder,
+            min_quality=config.min_quality,
+            quality_model=self._quality_model,
+            n_views=config.views,
         )
         # Unknown names, bad files and objects that cannot detect are errors now and not at the first image.
         if not isinstance(config.detector, str) or parse_detector(config.detector)[1]:
@@ -391,7 +371,11 @@ class Analyzer:
         if live and rate is not None:
             raise ConfigError("an adaptive rate needs later frames; leave it out, or analyse every n-th live frame")
         with closing(self._analyzed(frames, images=images, live=live, rate=rate)) as analyzed:
-            yield from analyzed if settings is None else smooth_frames(analyzed, settings)
+            if settings is None:
+                yield from analyzed
+                return
+            for frame in smooth_frames(analyzed, settings):  # sets and intervals are of the smoothed values
+                yield replace(frame, faces=with_uncertainty(frame.faces, self.spec.uncertainty))
 
     def _analyzed(
         self, frames: Iterable[VideoFrame], *, images: bool, live: bool, rate: AdaptiveRate | None

@@ -9,8 +9,22 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mien.affect.adaptation.corrections import corrected
 from mien.affect.adaptive import AdaptiveRate, predict_adaptively
-from mien.core import EXPRESSIONS, CropReading, Faces, Float32, Image, Indices, Int64, ModelSpec, TaskSpec
+from mien.affect.views import further_views, view_spread
+from mien.core import (
+    EXPRESSIONS,
+    Adaptation,
+    CropReading,
+    Faces,
+    Float32,
+    Image,
+    Indices,
+    Int64,
+    ModelSpec,
+    TaskSpec,
+    with_uncertainty,
+)
 from mien.faces import (
     N_KEYPOINTS,
     Detections,
@@ -173,6 +187,7 @@ class Decoder:
     Attributes:
         spec: Description of the bundle.
         keep_features: Whether the result holds the embedding.
+        adaptation: Corrections for a person or a site; None for none.
 
     Examples:
         >>> from mien.inference import load_spec
@@ -183,6 +198,7 @@ class Decoder:
 
     spec: ModelSpec
     keep_features: bool = False
+    adaptation: Adaptation | None = None
 
     @property
     def expression_labels(self) -> tuple[str, ...]:
@@ -205,8 +221,9 @@ class Decoder:
             "expression_labels": self.expression_labels,
             "action_unit_labels": self.action_unit_labels,
         }
+        changed = corrected(outputs, self.spec, self.adaptation)
         for task in self.spec.tasks:
-            values = activate(outputs[task.output], task)
+            values = activate(changed[task.output], task)
             if task.task == "valence_arousal":
                 fields["valence"], fields["arousal"] = values.T
             elif task.task == "action_unit_intensity":
@@ -216,9 +233,16 @@ class Decoder:
             else:
                 order = fields[{"expression": "expression_labels", "action_units": "action_unit_labels"}[task.task]]
                 fields[task.task] = values[:, [task.labels.index(label) for label in order]]
-        if self.keep_features and self.spec.features:
-            fields["features"] = outputs[self.spec.features]
+        if self.spec.features:
+            fields |= self._of_features(outputs[self.spec.features])
         return fields
+
+    def _of_features(self, features: Float32) -> dict[str, Float32]:
+        """The probes of the bundle's calibration, and the embedding where it is kept."""
+        spec = self.spec.uncertainty
+        scores = {} if spec is None else {name: getattr(spec, name) for name in ("covered", "unfamiliar")}
+        known = {name: score(features) for name, score in scores.items() if score is not None}
+        return known | ({"features": features} if self.keep_features else {})
 
 
 def raw_outputs(batch: Sequence[AlignedFaces], bundle: Bundle) -> list[dict[str, Float32]]:
@@ -238,11 +262,13 @@ class AffectInference:
         decoder: Decoder of the bundle.
         min_quality: Quality in [0, 1] below which a face gets no affect; a quality of NaN is never below.
         quality_model: Quality model of the bundle, or None.
+        n_views: Number of further views of each face, see `mien.affect.views`.
     """
 
     decoder: Decoder
     min_quality: float
     quality_model: QualityModel | None = None
+    n_views: int = 0
 
     def faces(self, batch: Sequence[AlignedFaces], bundle: Bundle, rate: AdaptiveRate | None = None) -> list[Faces]:
         """Affect of the faces of several images; with a rate, predicted for some and interpolated for the others.
@@ -254,14 +280,21 @@ class AffectInference:
         """
         crops = np.concatenate([found.crops for found in batch])
         if rate is None or not len(crops):
-            outputs = bundle.run(crops)
-            predicted = self.decoder(outputs) if outputs else {}
+            predicted = self._predict(crops, bundle) if len(crops) else {}
         else:
             predicted = self._predict_adaptively(batch, crops, bundle, rate)
         return [
             self._of_image(found, {name: _part(value, rows) for name, value in predicted.items()})
             for found, rows in zip(batch, rows_of(batch), strict=True)
         ]
+
+    def _predict(self, crops: Image, bundle: Bundle) -> dict[str, Any]:
+        """Keyword arguments of `Faces` for N >= 1 crops."""
+        values = self.decoder(bundle.run(crops))
+        if self.n_views and "expression" in values:
+            others = [self.decoder(bundle.run(view))["expression"] for view in further_views(crops, self.n_views)]
+            values["view_spread"] = view_spread(values["expression"], others)
+        return values
 
     def given(self, crops: Sequence[AlignedFaces], bundle: Bundle) -> Faces:
         """Affect of faces that were given as crops, N >= 1, all in one run."""
@@ -290,7 +323,7 @@ class AffectInference:
             numbers=found.numbers,
             **predicted,
         )
-        return faces.without_affect(faces.quality < self.min_quality)
+        return with_uncertainty(faces.without_affect(faces.quality < self.min_quality), self.decoder.spec.uncertainty)
 
     def _quality(self, of_image: Float32, expression: Float32 | None) -> Float32:
         """Quality (N,) from that of the image, for how sure the network is of its expressions."""
@@ -310,7 +343,7 @@ class AffectInference:
         }
 
         def predict(rows: Indices) -> dict[str, Float32]:
-            values = self.decoder(bundle.run(crops[rows]))
+            values = self._predict(crops[rows], bundle)
             return {name: values[name] for name in values.keys() - labels.keys()}
 
         track_ids = np.concatenate([found.track_ids for found in batch])

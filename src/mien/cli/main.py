@@ -45,6 +45,7 @@ _RECORDINGS = {
         "Coverage, means, shares, base rates and events of tables.",
     ),
     "report": ("mien.cli.recordings.report:report", "A page with timelines, key frames and a summary of tables."),
+    "explain": ("mien.cli.recordings.explain:explain", "Why a face got its prediction, or a clip its mean."),
     "smooth": ("mien.cli.recordings.smooth:smooth", "Smooth a table of affect over time."),
     "tracks": ("mien.cli.recordings.tracks:tracks", "List the tracks of a table, and name persons."),
     "compound": ("mien.cli.recordings.compound:compound", "Compound expressions of a table of affect, zero-shot."),

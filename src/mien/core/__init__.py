@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The vocabulary of every other package: result types, labels, specs, the registry and the errors."""
 
+from mien.core.adaptation import ADAPTATION_VERSION, ADAPTED_TASKS, Adaptation, TaskCorrection
 from mien.core.arrays import Bools, Float32, Float64, Floats, Image, Indices, Int64, Integers
 from mien.core.draft_files import DraftFile, is_file_at, private_files, sync_folder
 from mien.core.errors import (
@@ -13,7 +14,19 @@ from mien.core.errors import (
     ModelError,
     OutputError,
 )
-from mien.core.face_types import Face, Faces, FaceSelector, Frame, FrameGap, numbers_from_left
+from mien.core.face_types import (
+    NAME_SEPARATOR,
+    UNCERTAIN_NUMBERS,
+    Face,
+    Faces,
+    FaceSelector,
+    Frame,
+    FrameGap,
+    joined_names,
+    numbers_from_left,
+    uncertain_numbers,
+    with_uncertainty,
+)
 from mien.core.head_spec import HEAD_VERSION, INTENSITY_LABELS, HeadInput, HeadSpec, HeadTask, IntensityTask
 from mien.core.labels import (
     ACTION_UNITS,
@@ -67,6 +80,7 @@ from mien.core.options import (
     MAX_SEED,
     MAX_STRIDE,
     MAX_THREADS,
+    MAX_VIEWS,
     MAX_WORKERS,
     NO_LANDMARK_MODEL,
     AnalyzerConfig,
@@ -82,11 +96,21 @@ from mien.core.registry import Registry
 from mien.core.source_names import path_exists, shortened_name, source_name, source_path
 from mien.core.text import printable
 from mien.core.typed import check_choices, read_typed
+from mien.core.uncertainty import (
+    ABSTAIN_REASONS,
+    EVERY_CLASS,
+    ProbeSpec,
+    UncertaintySpec,
+    prediction_sets,
+)
 
 __all__ = [
+    "ABSTAIN_REASONS",
     "ACTION_UNITS",
     "ACTION_UNITS_8",
     "ACTION_UNITS_12",
+    "ADAPTATION_VERSION",
+    "ADAPTED_TASKS",
     "COMPOUND_EXPRESSIONS",
     "DEFAULT_BUNDLE",
     "DEFAULT_LANDMARK_MODEL",
@@ -94,6 +118,7 @@ __all__ = [
     "DIMENSIONS",
     "EMI_EMOTIONS",
     "ERI_EMOTIONS",
+    "EVERY_CLASS",
     "EXPRESSIONS",
     "EXPRESSION_COLOURS",
     "EXPRESSION_ORDERS",
@@ -105,11 +130,15 @@ __all__ = [
     "MAX_SEED",
     "MAX_STRIDE",
     "MAX_THREADS",
+    "MAX_VIEWS",
     "MAX_WORKERS",
     "MIRRORED_LANDMARKS",
+    "NAME_SEPARATOR",
     "NO_LANDMARK_MODEL",
     "SPEC_VERSION",
+    "UNCERTAIN_NUMBERS",
     "Activation",
+    "Adaptation",
     "AnalyzerConfig",
     "Bools",
     "BundleKind",
@@ -150,23 +179,28 @@ __all__ = [
     "OutputError",
     "Outputs",
     "PathName",
+    "ProbeSpec",
     "QualitySpec",
     "Registry",
+    "TaskCorrection",
     "TaskName",
     "TaskSpec",
     "TrainingSource",
+    "UncertaintySpec",
     "VideoOptions",
     "check_blend",
     "check_choices",
     "check_number",
     "columns_by_name",
     "is_file_at",
+    "joined_names",
     "numbers_from_left",
     "option",
     "option_info",
     "options_json",
     "path_exists",
     "pose_angles",
+    "prediction_sets",
     "printable",
     "private_files",
     "read_options",
@@ -179,5 +213,7 @@ __all__ = [
     "source_name",
     "source_path",
     "sync_folder",
+    "uncertain_numbers",
     "with_shortcuts",
+    "with_uncertainty",
 ]

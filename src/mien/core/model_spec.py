@@ -10,6 +10,7 @@ from typing import Any, Literal
 from mien.core.errors import ConfigError, ModelError
 from mien.core.labels import ACTION_UNITS, DIMENSIONS, LANDMARK_COLUMNS
 from mien.core.typed import check_choices, check_finite, check_text, read_typed
+from mien.core.uncertainty import UncertaintySpec
 
 SPEC_VERSION = 1
 """Version of the JSON layout; every other version is refused."""
@@ -340,6 +341,7 @@ class ModelSpec:
         blend: Weights of this model in a blend with a second one, by task (``"va"``, ``"expr"``, ``"au"``), as its
             recipe's source publishes them; empty for none.
         quality: Quality model that was fitted to these weights; without one `Faces.quality` is NaN.
+        uncertainty: Prediction sets, intervals and reasons to abstain that were fitted to these weights; None for none.
     """
 
     spec_version: int
@@ -360,6 +362,7 @@ class ModelSpec:
     smoothing: str = ""
     quality: QualitySpec | None = None
     blend: Mapping[str, float] = field(default_factory=dict)
+    uncertainty: UncertaintySpec | None = None
 
     def __post_init__(self) -> None:
         check_text("name", self.name)
@@ -408,6 +411,8 @@ class ModelSpec:
         content: dict[str, Any] = asdict(self)
         if not self.blend:
             del content["blend"]  # so that earlier versions read the bundle
+        if self.uncertainty is None:
+            del content["uncertainty"]
         return content
 
     @classmethod

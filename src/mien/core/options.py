@@ -31,6 +31,9 @@ MAX_THREADS = 1024
 MAX_WORKERS = 1024
 """Highest number of workers, those of a cluster included."""
 
+MAX_VIEWS = 8
+"""Highest number of further views of a face."""
+
 MAX_SECONDS = 1e8
 """Highest time in a video: three years."""
 
@@ -115,6 +118,26 @@ class AnalyzerConfig(CheckedOptions):
             metavar="Q",
             minimum=0,
             maximum=1,
+        ),
+    )
+
+    adapt: str | Path | None = field(
+        default=None,
+        metadata=option(
+            "Overlay file of mien adapt, which corrects the model for one person or one site.",
+            "--adapt",
+            metavar="FILE",
+        ),
+    )
+    views: int = field(
+        default=0,
+        metadata=option(
+            "Further views of each face (mirrored, shifted, scaled) that measure how stable its expression is; each "
+            "costs one run of the network.",
+            "--views",
+            metavar="N",
+            minimum=0,
+            maximum=MAX_VIEWS,
         ),
     )
 
@@ -258,6 +281,12 @@ class Outputs(CheckedOptions):
     )
     landmarks: bool = field(
         default=False, metadata=option("Add the landmarks of each face to the table, in pixels.", "--landmarks")
+    )
+    intervals: bool = field(
+        default=False,
+        metadata=option(
+            "Add the interval of each action unit to the table, where the bundle is calibrated.", "--intervals"
+        ),
     )
     private: bool = field(
         default=False,

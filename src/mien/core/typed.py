@@ -150,9 +150,9 @@ def check_text(name: str, value: str) -> None:
 
 
 def _numbers(value: Any) -> Iterator[float]:
-    """The floats in a value, also those in nested tuples."""
-    if isinstance(value, tuple):
-        for item in value:
+    """The floats in a value, also those in nested tuples and mappings."""
+    if isinstance(value, (tuple, Mapping)):
+        for item in value.values() if isinstance(value, Mapping) else value:
             yield from _numbers(item)
     elif isinstance(value, float):
         yield value

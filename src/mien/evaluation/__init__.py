@@ -15,6 +15,13 @@ from mien.evaluation.challenge.submission_formats import (
     submission_format,
 )
 from mien.evaluation.challenge.submissions import Submission, validate_submission, write_submission
+from mien.evaluation.conformal import (
+    binomial_band,
+    expression_limits,
+    half_widths,
+    in_first_half,
+    unit_offsets,
+)
 from mien.evaluation.evaluate import evaluate
 from mien.evaluation.evaluation_report import Report, bootstrap_group_metric, bootstrap_metric
 from mien.evaluation.predictors import BundleOnCrops, PredictionFile, Predictor
@@ -47,12 +54,16 @@ __all__ = [
     "SubmissionFormat",
     "TablePredictor",
     "ThresholdSearch",
+    "binomial_band",
     "bootstrap_group_metric",
     "bootstrap_metric",
     "choose_compound_model",
     "create_predictor",
     "evaluate",
+    "expression_limits",
+    "half_widths",
     "implied_by_expression",
+    "in_first_half",
     "own_thresholds",
     "read_list",
     "read_predictions",
@@ -61,6 +72,7 @@ __all__ = [
     "search_weights",
     "sound_rows",
     "submission_format",
+    "unit_offsets",
     "validate_predictions",
     "validate_submission",
     "write_predictions",

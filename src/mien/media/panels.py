@@ -10,7 +10,7 @@ from types import MappingProxyType
 import cv2
 import numpy as np
 
-from mien.core import ACTION_UNITS, Faces, Image
+from mien.core import ABSTAIN_REASONS, ACTION_UNITS, Faces, Image
 
 Colour = tuple[int, int, int]
 
@@ -20,6 +20,7 @@ NO_THRESHOLDS: Mapping[str, float] = MappingProxyType({})
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _UNITS_PER_LINE = 2
 _MAX_NAMED_UNITS = 7
+_MAX_OTHERS = 2
 _PLANE_LINES = 5.0  # side of the valence-arousal plane in lines of text
 _LINE_SHARE = 0.13  # height of a line of text as a share of the face's height
 _MAX_LINE_SHARE = 0.045  # and of the shorter side of the image at most
@@ -85,8 +86,19 @@ def lay_out_panels(
     if len(units) > _MAX_NAMED_UNITS:
         named.append(" ".join(units[_MAX_NAMED_UNITS:]))
     codes = [" ".join(units[i : i + _UNITS_PER_LINE]) for i in range(0, len(units), _UNITS_PER_LINE)]
-    panels = [_sized_panel(_title(face), lines, dot, line_px) for lines in (named, codes)]
+    doubts = _doubts(face)
+    panels = [_sized_panel(_title(face), [*doubts, *lines], dot, line_px) for lines in (named, codes)]
     return [panel for panel in panels if panel.width <= max_width and panel.height <= max_height]
+
+
+def _doubts(face: Faces) -> list[str]:
+    """Other expressions that stay possible, and the reasons to abstain."""
+    (top,) = face.top_expressions()
+    others = [name for name, member in zip(face.expression_labels, face.expression_sets[0], strict=True) if member]
+    others = [name for name in others if name != top]
+    reasons = [name for name, applies in zip(ABSTAIN_REASONS, face.abstain[0], strict=True) if applies]
+    lines = [f"or {', '.join(others[:_MAX_OTHERS])}{', ...' if len(others) > _MAX_OTHERS else ''}"] if others else []
+    return lines + ([f"abstain: {', '.join(reasons)}"] if reasons else [])
 
 
 def lay_out_tags(face: Faces, max_width: int, max_height: int) -> list[Panel]:

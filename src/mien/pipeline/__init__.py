@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mien.pipeline.postprocessing.report import write_report
     from mien.pipeline.postprocessing.smooth import smooth_file, smooth_table
     from mien.pipeline.postprocessing.summarize import SummaryResult, bundle_thresholds, summarize, summarize_files
+    from mien.pipeline.postprocessing.time_attribution import TrackExplanation, explain_table
     from mien.pipeline.postprocessing.tracks import TrackList, name_persons_in_file, tracks_of_file, write_thumbnails
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "SummaryResult",
     "TableWritten",
     "TablesSkipped",
+    "TrackExplanation",
     "TrackList",
     "analyze",
     "bench",
@@ -56,6 +58,7 @@ __all__ = [
     "compound_table",
     "convert_file",
     "convert_to_openface",
+    "explain_table",
     "extract_features",
     "in_words",
     "json_text_notes",
@@ -98,6 +101,8 @@ _HOMES = {
     "bundle_thresholds": "postprocessing.summarize",
     "summarize": "postprocessing.summarize",
     "summarize_files": "postprocessing.summarize",
+    "TrackExplanation": "postprocessing.time_attribution",
+    "explain_table": "postprocessing.time_attribution",
     "TrackList": "postprocessing.tracks",
     "name_persons_in_file": "postprocessing.tracks",
     "tracks_of_file": "postprocessing.tracks",

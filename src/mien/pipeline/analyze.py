@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from mien.affect import AdaptiveRate, Smoothing
+from mien.affect import AdaptiveRate, Smoothing, load_adaptation
 from mien.core import (
     NO_LANDMARK_MODEL,
     AnalyzerConfig,
@@ -209,6 +209,9 @@ def _model_digests(analyzer: AnalyzerConfig) -> dict[str, str | None]:
     landmark_model = analyzer.landmark_model
     if isinstance(landmark_model, (str, Path)) and landmark_model != NO_LANDMARK_MODEL:
         digests["landmark_model_sha256"] = bundle_digest(landmark_model, kind="landmarks")
+    if analyzer.adapt is not None:
+        load_adaptation(analyzer.adapt, load_spec(analyzer.model))  # a missing or foreign file is one clear error
+        digests["adaptation_sha256"] = hash_file(analyzer.adapt)
     return digests
 
 

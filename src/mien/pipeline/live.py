@@ -67,7 +67,7 @@ class LiveTable:
         self._n_faces = 0
         self._n_dropped = 0
         about = settings_metadata(analyzer.config, VideoOptions())
-        schema = schema_for_analyzer(analyzer, landmarks=outputs.landmarks, metadata=about)
+        schema = schema_for_analyzer(analyzer, landmarks=outputs.landmarks, intervals=outputs.intervals, metadata=about)
         self._writer = TableWriter(self._path, schema)
 
     def append(self, frame: Frame, n_dropped: int) -> None:

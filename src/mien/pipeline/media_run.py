@@ -24,28 +24,32 @@ from mien.media import (
     open_video,
     picture_note,
 )
-from mien.results import table_schema, thresholds_metadata
+from mien.results import limits_metadata, table_schema, thresholds_metadata
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 def schema_for_analyzer(
-    analyzer: Analyzer, *, landmarks: bool = False, metadata: Mapping[str, str] = _NOTHING
+    analyzer: Analyzer, *, landmarks: bool = False, intervals: bool = False, metadata: Mapping[str, str] = _NOTHING
 ) -> pa.Schema:
     """Columns for the predictions of an analyzer; names of its bundles and its thresholds go into the metadata.
 
     Args:
         analyzer: Gives the predictions.
         landmarks: Whether the table has the landmarks of each face.
+        intervals: Whether the table has the intervals of the action units, where the bundle is calibrated.
         metadata: Further facts about the run.
     """
-    landmark_bundle = analyzer.landmark_bundle
+    landmark_bundle, uncertainty = analyzer.landmark_bundle, analyzer.spec.uncertainty
+    with_intervals = () if uncertainty is None or not intervals else analyzer.action_unit_labels
     return table_schema(
         expression_labels=analyzer.expression_labels,
         action_unit_labels=analyzer.action_unit_labels,
         n_landmarks=analyzer.n_landmarks if landmarks else 0,
         intensity_labels=analyzer.spec.intensity_labels,
         stream_offset=True,
+        uncertainty=uncertainty is not None,
+        interval_labels=[label for label in with_intervals if uncertainty and label in uncertainty.unit_offsets],
         metadata={
             "bundle_name": analyzer.spec.name,
             "bundle_sha256": analyzer.bundle_digest,
@@ -55,6 +59,7 @@ def schema_for_analyzer(
                 else {"landmark_model_name": landmark_bundle.spec.name, "landmark_model_sha256": landmark_bundle.digest}
             ),
             **thresholds_metadata(analyzer.spec.action_unit_thresholds),
+            **({} if uncertainty is None else limits_metadata(uncertainty.expression_limits)),
             **metadata,
         },
     )

@@ -129,7 +129,12 @@ class _TableRun:
         """Write the rows of every input; what ended the run early, if there are rows that it must not cost."""
         settings, plan = self._settings, self._plan
         about = {**settings_metadata(settings.analyzer, settings.video), **work_key, **_stream_offset(lone)}
-        schema = schema_for_analyzer(self._analyzer, landmarks=settings.outputs.landmarks, metadata=about)
+        schema = schema_for_analyzer(
+            self._analyzer,
+            landmarks=settings.outputs.landmarks,
+            intervals=settings.outputs.intervals,
+            metadata=about,
+        )
         try:
             with TableWriter(plan.table, schema, leftovers="redo" if work_key else "recover") as writer:
                 stopped_by: BaseException | None = None

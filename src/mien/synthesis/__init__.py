@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mien.synthesis.head.basis import HeadBasis
     from mien.synthesis.head.makehuman import load_basis
     from mien.synthesis.head.person import Person, sample_person
+    from mien.synthesis.outliers import OUTLIERS, Outlier, draw_outliers
     from mien.synthesis.sampling import Expression, sample_expression
     from mien.synthesis.super_resolution.upscaled_data import UpscaleReport, upscale
     from mien.synthesis.super_resolution.upscaler import (
@@ -59,6 +60,7 @@ __all__ = [
     "EXPRESSION_VA",
     "FORMATS",
     "LABELLED_UNITS",
+    "OUTLIERS",
     "PROTOTYPES",
     "SIDED_UNITS",
     "UNIT_ACTIONS",
@@ -72,6 +74,7 @@ __all__ = [
     "HeadBasis",
     "Identity",
     "OcclusionShares",
+    "Outlier",
     "Person",
     "PoseRange",
     "Prototype",
@@ -86,6 +89,7 @@ __all__ = [
     "UpscalingCost",
     "clip_frames",
     "create_upscaler",
+    "draw_outliers",
     "label_schema",
     "list_synthesis_recipes",
     "load_basis",
@@ -119,6 +123,7 @@ _LAZY = MappingProxyType(
         "head.basis": ("HeadBasis",),
         "head.makehuman": ("load_basis",),
         "head.person": ("Person", "sample_person"),
+        "outliers": ("OUTLIERS", "Outlier", "draw_outliers"),
         "contact_sheet": ("preview", "unit_preview"),
         "synthesis_recipe": (
             "CameraRange",

@@ -14,7 +14,8 @@ from mien.results import (
     table_schema,
     thresholds_metadata,
 )
-from mien.results.tables.schema import EYE_COLUMNS, column_named
+from mien.results.tables.schema import column_named
+from mien.results.tables.table_columns import EYE_COLUMNS
 
 CONTRACT = [
     "source",

@@ -131,7 +131,7 @@ def face_table(frame: LiveFrame) -> Table:
 @click.option("--anonymous", is_flag=True, help="Make faces unrecognisable on the page.")
 @field_options(
     Outputs,
-    only=("table", "landmarks", "private"),
+    only=("table", "landmarks", "intervals", "private"),
     help_texts={"table": "Table (.parquet, .csv, .jsonl) to write the predictions into; none if not given."},
 )
 @field_options(

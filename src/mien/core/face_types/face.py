@@ -9,6 +9,7 @@ from html import escape
 from typing import Any, NoReturn
 
 from mien.core.arrays import Float32
+from mien.core.face_types.face_uncertainty import NAME_SEPARATOR, UNCERTAIN_NUMBERS
 
 _BAR_PX = 120  # width of a bar of probability 1
 
@@ -42,6 +43,16 @@ class Face:
         au: Action unit, such as ``"AU12"`` -> probability in [0, 1] that it is visible, not its intensity.
         landmarks: (68, 2) float32 pixels in 300-W order; NaN without a landmark model.
         keypoints: (5, 2) float32 pixels, see `Faces`.
+        possible_expressions: Expressions that stay possible at the coverage of the bundle's calibration; empty without
+            one.
+        abstain: Reasons to abstain of `mien.core.ABSTAIN_REASONS`.
+        valence_low: Lower end of the interval of valence; None without a calibration, as all that follows.
+        valence_high: Upper end of the interval of valence.
+        arousal_low: Lower end of the interval of arousal.
+        arousal_high: Upper end of the interval of arousal.
+        covered: Estimated probability that something covers the face.
+        unfamiliar: Estimated probability that this is a drawing, a statue, an animal, a mask or a pattern.
+        view_spread: Mean distance of the predictions of further views, see `Faces`.
 
     Examples:
         >>> from mien.core import Faces
@@ -71,6 +82,15 @@ class Face:
     au: Mapping[str, float | None]
     landmarks: Float32
     keypoints: Float32
+    possible_expressions: tuple[str, ...] = ()
+    abstain: tuple[str, ...] = ()
+    valence_low: float | None = None
+    valence_high: float | None = None
+    arousal_low: float | None = None
+    arousal_high: float | None = None
+    covered: float | None = None
+    unfamiliar: float | None = None
+    view_spread: float | None = None
 
     def to_dict(self) -> dict[str, int | float | str | None]:
         """Column of the table contract -> value, without source, frame, time and landmarks.
@@ -95,7 +115,16 @@ class Face:
             "arousal": self.arousal,
             **self.au,
             "face": self.number,
+            **self._uncertainty(),
         }
+
+    def _uncertainty(self) -> dict[str, float | str | None]:
+        """Columns of a calibrated bundle; empty where nothing is known."""
+        numbers = {name: getattr(self, name) for name in UNCERTAIN_NUMBERS}
+        if not (self.possible_expressions or self.abstain or any(value is not None for value in numbers.values())):
+            return {}
+        names = [NAME_SEPARATOR.join(values) or None for values in (self.possible_expressions, self.abstain)]
+        return {"possible_expressions": names[0], **numbers, "abstain": names[1]}
 
     def __getitem__(self, name: str) -> int | float | str | None:
         value: int | float | str | None = NamedValues(self.to_dict())[name]

@@ -17,7 +17,10 @@ import numpy.typing as npt
 from mien.core.arrays import Bools, Float32, Floats, Image, Indices, Int64
 from mien.core.errors import ConfigError, MissingExtraError
 from mien.core.face_types.face import Face, NamedValues
+from mien.core.face_types.face_arrays import FACE_ARRAYS, validated_array
+from mien.core.face_types.face_uncertainty import uncertain_columns, uncertain_numbers
 from mien.core.labels import DEFAULT_THRESHOLD
+from mien.core.uncertainty import ABSTAIN_REASONS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,29 +28,12 @@ if TYPE_CHECKING:
 
 Index = int | slice | Bools | Indices | list[int]
 
-# Per-face arrays: name -> (shape after N, dtype, fill value where nothing is known).
-# None in a shape is a length that the instance decides.
-_COLUMNS: dict[str, tuple[tuple[int | None, ...], type, float]] = {
-    "boxes": ((4,), np.float32, np.nan),
-    "confidence": ((), np.float32, np.nan),
-    "landmarks": ((68, 2), np.float32, np.nan),
-    "keypoints": ((5, 2), np.float32, np.nan),
-    "track_ids": ((), np.int64, -1),
-    "pose_rad": ((3,), np.float32, np.nan),
-    "eyes_open": ((2,), np.float32, np.nan),
-    "quality": ((), np.float32, np.nan),
-    "expression": ((None,), np.float32, np.nan),
-    "valence": ((), np.float32, np.nan),
-    "arousal": ((), np.float32, np.nan),
-    "action_units": ((None,), np.float32, np.nan),
-    "action_unit_intensity": ((None,), np.float32, np.nan),
-    "features": ((None,), np.float32, np.nan),
-    "numbers": ((), np.int64, 0),
-}
-
 _SHOWN_FACES = 6  # in a repr
 
-_AFFECT = ("expression", "valence", "arousal", "action_units", "action_unit_intensity")
+_AFFECT = (
+    *("expression", "valence", "arousal", "action_units", "action_unit_intensity"),
+    *("valence_interval", "arousal_interval", "action_unit_intervals"),
+)
 
 # Stands for "not given": replaced by a filled array of the right length before anyone can see it.
 _FILL: Any = None
@@ -83,6 +69,17 @@ class Faces:
         features: (N, D) float32 embedding of the affect model; D = 0 unless it was requested.
         numbers: (N,) int64, the number of each face in its image, counted from 1 at the left by the centres of the
             boxes; a selected face keeps its number.
+        covered: (N,) float32 in [0, 1], estimated probability that something covers the face; NaN without a
+            calibration in the bundle, as the fields that follow.
+        unfamiliar: (N,) float32 in [0, 1], estimated probability that this is a drawing, a statue, an animal, a mask
+            or a pattern.
+        view_spread: (N,) float32 in [0, 1], mean distance of the expression probabilities of further views (mirrored,
+            shifted, scaled) from these, as total variation; NaN unless views were requested.
+        expression_sets: (N, E) bool, the expressions that stay possible at the coverage of the bundle's calibration.
+        valence_interval: (N, 2) float32, lower and upper end in [-1, 1].
+        arousal_interval: (N, 2) float32, lower and upper end in [-1, 1].
+        action_unit_intervals: (N, A, 2) float32, lower and upper end in [0, 1].
+        abstain: (N, 4) bool, which of `mien.core.ABSTAIN_REASONS` apply; the predictions are there all the same.
         expression_labels: Names of the E expressions.
         action_unit_labels: Names of the A action units, such as ``"AU12"``.
 
@@ -121,6 +118,14 @@ class Faces:
     action_unit_intensity: Float32 = _FILL
     features: Float32 = _FILL
     numbers: Int64 = _FILL
+    covered: Float32 = _FILL
+    unfamiliar: Float32 = _FILL
+    view_spread: Float32 = _FILL
+    expression_sets: Bools = _FILL
+    valence_interval: Float32 = _FILL
+    arousal_interval: Float32 = _FILL
+    action_unit_intervals: Float32 = _FILL
+    abstain: Bools = _FILL
     expression_labels: tuple[str, ...] = ()
     action_unit_labels: tuple[str, ...] = ()
 
@@ -133,13 +138,15 @@ class Faces:
             "expression": len(self.expression_labels),
             "action_units": n_units,
             "action_unit_intensity": n_units,
+            "expression_sets": len(self.expression_labels),
+            "action_unit_intervals": n_units,
         }
-        for name, (shape, dtype, fill) in _COLUMNS.items():
+        for name, (shape, dtype, fill) in FACE_ARRAYS.items():
             value = getattr(self, name)
             if value is None:
                 lengths = [own_length.get(name, 0) if size is None else size for size in shape]
                 value = np.full((n_faces, *lengths), fill, dtype=dtype)
-            object.__setattr__(self, name, _validated(name, value, n_faces, shape, dtype))
+            object.__setattr__(self, name, validated_array(name, value, n_faces, shape, dtype))
         for name, length in own_length.items():
             if getattr(self, name).shape[1] != length:
                 raise ConfigError(f"{name} has {getattr(self, name).shape[1]} columns for {length} labels")
@@ -188,7 +195,7 @@ class Faces:
             if not -len(self) <= index < len(self):
                 raise IndexError(f"face {index} of {len(self)}")
             index = [int(index)]
-        chosen: dict[str, Any] = {name: getattr(self, name)[index] for name in _COLUMNS}
+        chosen: dict[str, Any] = {name: getattr(self, name)[index] for name in FACE_ARRAYS}
         return replace(self, **chosen)
 
     def __iter__(self) -> Iterator[Face]:
@@ -199,6 +206,11 @@ class Faces:
         pitch, yaw, roll = map(_known, self.pose_rad[row])
         left, top, right, bottom = map(float, self.boxes[row])
         track_id = int(self.track_ids[row])
+        uncertain = {name: _known(values[row]) for name, values in uncertain_numbers(self).items()}
+        possible, reasons = (
+            tuple(compress(names, members[row]))
+            for names, members in ((self.expression_labels, self.expression_sets), (ABSTAIN_REASONS, self.abstain))
+        )
         return Face(
             number=number,
             box=(left, top, right, bottom),
@@ -215,6 +227,9 @@ class Faces:
             au=_named(self.action_unit_labels, self.action_units[row]),
             landmarks=self.landmarks[row],
             keypoints=self.keypoints[row],
+            possible_expressions=possible,
+            abstain=reasons,
+            **uncertain,
         )
 
     def __repr__(self) -> str:
@@ -242,7 +257,7 @@ class Faces:
         for name in ("expression_labels", "action_unit_labels"):
             if len({getattr(part, name) for part in parts}) > 1:
                 raise ConfigError(f"the faces differ in their {name}: they come from different bundles")
-        joined: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS}
+        joined: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in FACE_ARRAYS}
         return replace(parts[0], **joined)
 
     def au(self, name: str) -> Float32:
@@ -277,7 +292,7 @@ class Faces:
         kept = {name: getattr(self, name).copy() for name in _AFFECT}
         for values in kept.values():
             values[rows] = np.nan
-        return replace(self, **kept)
+        return replace(self, **kept, expression_sets=self.expression_sets & ~rows[:, None])
 
     def top_expressions(self) -> list[str | None]:
         """The most probable expression of each face; None where the bundle gave none."""
@@ -317,8 +332,7 @@ class Faces:
             >>> Faces(boxes=[[0, 0, 8, 8]], valence=[0.5]).to_dict()["valence"]
             [0.5]
         """
-        rows = [face.to_dict() for face in self]
-        return {name: [row[name] for row in rows] for name in self._columns()}
+        return {name: [_plain(value) for value in list(column)] for name, column in self._columns().items()}
 
     def to_arrow(self) -> pa.Table:
         """One row per face as a `pyarrow.Table` with the column names of the table contract; null where unknown."""
@@ -340,7 +354,7 @@ class Faces:
             for i, name in enumerate(self.action_unit_labels)
             if known[i]
         }
-        return columns | {"face": self.numbers} | intensities
+        return columns | {"face": self.numbers} | intensities | uncertain_columns(self)
 
     def draw(self, image: Any, **options: Any) -> Image:
         """A copy of the image with boxes and predictions on it.
@@ -432,6 +446,13 @@ def _view(package: str, name: str) -> Any:
     return getattr(import_module(package), name)
 
 
+def _plain(value: Any) -> Any:
+    """A value of a column as a number or text; None where nothing is known."""
+    if value is None or isinstance(value, str):
+        return value
+    return _known(float(value)) if isinstance(value, np.floating) else int(value) if value >= 0 else None
+
+
 def _known(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
@@ -442,20 +463,3 @@ def _named(labels: Sequence[str], values: Float32) -> NamedValues:
 
 def _cell(value: float | str | None) -> str:
     return "" if value is None else f"{value:.2f}" if isinstance(value, float) else escape(str(value))
-
-
-def _validated(
-    name: str, value: npt.ArrayLike, n_faces: int, shape: tuple[int | None, ...], dtype: type
-) -> npt.NDArray[Any]:
-    """A read-only view of the right dtype and shape."""
-    array: npt.NDArray[Any] = np.asarray(value, dtype=dtype)
-    expected = (n_faces, *shape)
-    fits = array.ndim == len(expected) and all(
-        want is None or want == got for want, got in zip(expected, array.shape, strict=True)
-    )
-    if not fits:
-        wanted = ", ".join("?" if size is None else str(size) for size in expected)
-        raise ConfigError(f"{name} must have shape ({wanted}), got {array.shape}")
-    view = array.view()
-    view.flags.writeable = False
-    return view

@@ -135,6 +135,12 @@ PROTOCOLS = Registry(
             splits=("train", "valid"),
         ),
         Protocol(
+            name="uncertainty",
+            target="mien.evaluation.protocols.coverage:evaluate_uncertainty",
+            summary="Coverage of prediction sets and intervals on FER+ faces kept aside, shares of reasons to abstain",
+            splits=("valid",),
+        ),
+        Protocol(
             name="quality",
             target="mien.evaluation.protocols.quality_ranking:evaluate_quality",
             summary="Degraded FER+ and LFW faces: does quality tell right from wrong, and what does abstaining gain?",

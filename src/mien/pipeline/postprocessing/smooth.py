@@ -12,7 +12,17 @@ import numpy as np
 import pyarrow as pa
 
 from mien.affect import Smoothing, StreamedFilter
-from mien.core import DIMENSIONS, ConfigError, Float64, Indices, InputError, Int64, PathName
+from mien.core import (
+    DIMENSIONS,
+    ConfigError,
+    Float64,
+    Indices,
+    InputError,
+    Int64,
+    PathName,
+    joined_names,
+    prediction_sets,
+)
 from mien.pipeline.media_run import SMOOTHING_KEY
 from mien.results import (
     TableStream,
@@ -20,6 +30,7 @@ from mien.results import (
     check_output,
     column_numbers,
     expression_columns,
+    expression_limits_of,
     format_of,
     intensity_columns,
     open_stream,
@@ -212,8 +223,33 @@ class _PartSmoother:
                 columns[name] = pa.array(values[:, column].astype(np.float32), from_pandas=True)
             if task.is_expression:
                 columns["expression"] = _top(task.names, values)
+            columns |= _moved_intervals(held.rows, task, values)
+            if task.is_expression and "possible_expressions" in columns:
+                columns["possible_expressions"] = _possible(held.rows.schema, task.names, values)
         schema = with_table_metadata(held.rows.schema, {SMOOTHING_KEY: str(self._settings)})
         return pa.Table.from_arrays([columns[name] for name in schema.names], schema=schema)
+
+
+def _moved_intervals(rows: pa.Table, task: _Task, values: Float64) -> dict[str, pa.Array]:
+    """The ends of the intervals of a task, moved as far as the values were and held within their range."""
+    moved = {}
+    for place, name in enumerate(task.names):
+        shift = values[:, place] - column_numbers(rows[name])
+        least = -1.0 if name in DIMENSIONS else 0.0
+        for end in (f"{name}_low", f"{name}_high"):
+            if end in rows.schema.names:
+                ends = np.clip(column_numbers(rows[end]) + shift, least, 1.0)
+                moved[end] = pa.array(ends.astype(np.float32), from_pandas=True)
+    return moved
+
+
+def _possible(schema: pa.Schema, names: Sequence[str], probabilities: Float64) -> pa.Array:
+    """The sets of possible expressions at the limits that the table keeps; null where it keeps none."""
+    limits = expression_limits_of(schema)
+    if not limits:
+        return pa.nulls(len(probabilities), pa.string())
+    labels = [name.removeprefix("expression_") for name in names]
+    return pa.array(joined_names(prediction_sets(probabilities, labels, limits), labels), pa.string())
 
 
 def _top(names: Sequence[str], probabilities: Float64) -> pa.Array:

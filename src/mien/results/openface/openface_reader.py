@@ -22,7 +22,7 @@ from mien.results.openface.openface_columns import (
     from_intensity,
     from_openface_pose,
 )
-from mien.results.tables.schema import INTENSITY_SUFFIX, table_schema, thresholds_metadata
+from mien.results.tables.schema import table_schema, thresholds_metadata
 from mien.results.tables.table_check import (
     MAX_NUMBER,
     MAX_PX,
@@ -33,6 +33,7 @@ from mien.results.tables.table_check import (
     is_thresholds,
     shown,
 )
+from mien.results.tables.table_columns import INTENSITY_SUFFIX
 from mien.results.tables.table_decoder import open_table, reading_errors
 
 Columns = dict[str, Float64]

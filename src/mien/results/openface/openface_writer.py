@@ -27,7 +27,8 @@ from mien.results.openface.openface_columns import (
 )
 from mien.results.tables import arrow_compute as pc
 from mien.results.tables.recording import source_runs
-from mien.results.tables.schema import INTENSITY_SUFFIX, column_numbers, presence_thresholds, table_metadata
+from mien.results.tables.schema import column_numbers, presence_thresholds, table_metadata
+from mien.results.tables.table_columns import INTENSITY_SUFFIX
 from mien.results.tables.table_formats import write_batches
 
 _MEANINGS = MappingProxyType(

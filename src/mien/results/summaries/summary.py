@@ -16,7 +16,8 @@ from mien.results.summaries.distribution import PERCENTILES
 from mien.results.summaries.episodes import Event
 from mien.results.summaries.source_parts import iter_parts
 from mien.results.summaries.source_summary import SourceSummary
-from mien.results.tables.schema import Column, action_unit_columns, expression_columns, table_schema
+from mien.results.tables.schema import action_unit_columns, expression_columns, table_schema
+from mien.results.tables.table_columns import Column
 
 
 def _text(name: str, meaning: str) -> Column:

@@ -16,15 +16,15 @@ from mien.results.tables.manifest import (
 from mien.results.tables.persons import choose_faces, chosen_parts, name_persons, named_parts
 from mien.results.tables.recording import source_runs
 from mien.results.tables.schema import (
-    PERSON_COLUMN,
     SCHEMA_VERSION,
-    Column,
     action_unit_columns,
     action_unit_thresholds,
     column_numbers,
     describe_columns,
     expression_columns,
+    expression_limits_of,
     intensity_columns,
+    limits_metadata,
     presence_thresholds,
     table_metadata,
     table_schema,
@@ -32,6 +32,7 @@ from mien.results.tables.schema import (
     with_table_metadata,
 )
 from mien.results.tables.spool import Recovery, recover
+from mien.results.tables.table_columns import PERSON_COLUMN, Column
 from mien.results.tables.table_decoder import TableFacts, read_facts
 from mien.results.tables.table_formats import TABLE_ENDINGS, format_of, save_pieces, save_table
 from mien.results.tables.table_stream import SourceFacts, TableStream, track_numbers
@@ -69,10 +70,12 @@ __all__ = [
     "column_numbers",
     "describe_columns",
     "expression_columns",
+    "expression_limits_of",
     "failure_rows",
     "format_of",
     "hash_file",
     "intensity_columns",
+    "limits_metadata",
     "list_possible_id_switches",
     "list_tracks",
     "manifest_path",

@@ -13,7 +13,7 @@ import pyarrow as pa
 from mien.core import Bools, ConfigError, FaceSelector, Indices
 from mien.results.tables import arrow_compute as pc
 from mien.results.tables.recording import source_runs
-from mien.results.tables.schema import PERSON_COLUMN
+from mien.results.tables.table_columns import PERSON_COLUMN
 from mien.results.tables.table_stream import TableStream, track_numbers
 
 _SHOWN = 5

@@ -4,12 +4,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from mien.core import Bools, ConfigError, Faces, Float32, Floats, Frame, Int64
-from mien.results.tables.schema import EYE_COLUMNS, FACE_COLUMN, INTENSITY_SUFFIX, STREAM_OFFSET_COLUMN, Layout
+from mien.core import (
+    ABSTAIN_REASONS,
+    UNCERTAIN_NUMBERS,
+    Bools,
+    ConfigError,
+    Faces,
+    Float32,
+    Floats,
+    Frame,
+    Int64,
+    joined_names,
+    uncertain_numbers,
+)
+from mien.results.tables.schema import Layout
+from mien.results.tables.table_columns import (
+    EYE_COLUMNS,
+    FACE_COLUMN,
+    INTENSITY_SUFFIX,
+    INTERVAL_SUFFIXES,
+    STREAM_OFFSET_COLUMN,
+)
 from mien.results.tables.table_formats import boolean_column, numeric_column, text_column
 
 SourcedFrame = tuple[str, Frame]
@@ -89,6 +109,10 @@ class RowEncoder:
         if STREAM_OFFSET_COLUMN.name in self.schema.names:
             offsets_s = np.array([self.stream_offsets_s.get(source, np.nan) for source, _ in frames])
             columns[STREAM_OFFSET_COLUMN.name] = _nullable(offsets_s[frame_of_row])
+        if "possible_expressions" in self.schema.names:
+            sets, labels = _joined(faces, "expression_sets"), self._layout.expression_labels
+            columns["possible_expressions"] = _names(sets, labels, success)
+            columns["abstain"] = _names(_joined(faces, "abstain"), ABSTAIN_REASONS, success)
         nulls = pa.nulls(len(success), pa.float32())
         return pa.record_batch([columns.get(name, nulls) for name in self.schema.names], schema=self.schema)
 
@@ -114,6 +138,14 @@ class RowEncoder:
             "confidence": _joined(faces, "confidence"),
             **{name: _joined(faces, name) for name in ("quality", "valence", "arousal")},
         }
+        if "unfamiliar" in self.schema.names:
+            parts = [uncertain_numbers(each) for each in faces]
+            values |= {name: np.concatenate([part[name] for part in parts]) for name in UNCERTAIN_NUMBERS}
+        bounded = [label for label in self._layout.action_unit_labels if f"{label}_low" in self.schema.names]
+        if bounded:
+            places = [self._layout.action_unit_labels.index(label) for label in bounded]
+            intervals = _joined(faces, "action_unit_intervals")[:, places].reshape(-1, 2 * len(bounded))
+            groups.append(([f"{label}{end}" for label in bounded for end in INTERVAL_SUFFIXES], intervals))
         for names, matrix in groups:
             values |= {name: matrix[:, i] for i, name in enumerate(names)}
         return values
@@ -131,9 +163,19 @@ class RowEncoder:
         return text_column(labels, best, unknown)
 
 
-def _joined(faces: Sequence[Faces], name: str) -> Float32:
-    joined: Float32 = np.concatenate([getattr(each, name) for each in faces])
-    return joined
+def _joined(faces: Sequence[Faces], name: str) -> Any:
+    return np.concatenate([getattr(each, name) for each in faces])
+
+
+def _names(members: Bools, labels: Sequence[str], success: Bools) -> pa.Array:
+    """Names of the members of each face's set, joined; null for an empty set and a row without a face."""
+    sets, place = np.unique(members, axis=0, return_inverse=True)
+    texts = joined_names(sets, labels)
+    index = np.zeros(len(success), np.int64)
+    index[success] = place.reshape(-1)
+    empty = np.array([text is None for text in texts], np.bool_)
+    unknown = ~success if not len(texts) else ~success | empty[index]
+    return text_column([text or "" for text in texts] or [""], index, unknown)
 
 
 def _numbers(parts: Sequence[Int64], success: Bools) -> pa.Array:

@@ -15,7 +15,30 @@ import numpy as np
 import pyarrow as pa
 
 from mien._version import __version__
-from mien.core import ACTION_UNITS, DEFAULT_THRESHOLD, EXPRESSIONS, ConfigError, Float64, InputError
+from mien.core import (
+    ACTION_UNITS,
+    DEFAULT_THRESHOLD,
+    EXPRESSIONS,
+    ConfigError,
+    Float64,
+    InputError,
+)
+from mien.results.tables.table_columns import (
+    EYE_OPENNESS,
+    FACE_COLUMN,
+    HEAD_COLUMNS,
+    INTENSITY_SUFFIX,
+    PERSON_COLUMN,
+    STREAM_OFFSET_COLUMN,
+    TAIL_COLUMNS,
+    UNCERTAIN_COLUMNS,
+    Column,
+    action_unit_column,
+    expression_column,
+    intensity_column,
+    interval_columns,
+    landmark_column,
+)
 
 SCHEMA_VERSION = 1
 """Version of the column contract; tables of a higher version are refused."""
@@ -34,172 +57,16 @@ _FORMERLY = {
 THRESHOLDS_KEY = "action_unit_thresholds"
 """Key of the thresholds of the bundle in `table_metadata`."""
 
+LIMITS_KEY = "expression_limits"
+"""Key of the limits of the sets of possible expressions in `table_metadata`."""
+
 _NO_THRESHOLDS: Mapping[str, float] = MappingProxyType({})
 _INTENSITY_KEY = "intensity_labels"
 _OWN_KEYS = ("schema_version", "version", "expression_labels", "action_unit_labels", "n_landmarks")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Column:
-    """The description of one column.
-
-    Attributes:
-        name: Name of the column in every format.
-        type: Arrow type.
-        unit: Unit of the values, ``"1"`` for pure numbers and empty for names and flags.
-        range: Range of the values, in words or as an interval.
-        meaning: Meaning in one sentence.
-    """
-
-    name: str
-    type: pa.DataType
-    unit: str
-    range: str
-    meaning: str
-
-    @property
-    def field(self) -> pa.Field:
-        """The Arrow field, with unit, range and meaning as its metadata."""
-        about = {"unit": self.unit, "range": self.range, "meaning": self.meaning}
-        return pa.field(self.name, self.type, metadata=about)
-
-    @classmethod
-    def from_field(cls, field: pa.Field) -> Column:
-        """The description that the metadata of a field hold; empty strings for a column that is not mien's."""
-        about = {
-            key.decode("utf-8", "replace"): value.decode("utf-8", "replace")
-            for key, value in (field.metadata or {}).items()
-        }
-        texts = {key: about.get(key, "") for key in ("unit", "range", "meaning")}
-        return cls(name=field.name, type=field.type, **texts)
-
-
-def _real(name: str, unit: str, range_: str, meaning: str) -> Column:
-    return Column(name=name, type=pa.float32(), unit=unit, range=range_, meaning=meaning)
-
-
-_HEAD = (
-    Column(name="source", type=pa.string(), unit="", range="any text", meaning="The input as the caller gave it."),
-    Column(name="frame", type=pa.int64(), unit="frames", range=">= 0", meaning="Position in the stream, from 0."),
-    Column(
-        name="time_s",
-        type=pa.float64(),
-        unit="s",
-        range="any",
-        meaning="Presentation time since the start of the stream, from the file's timestamps.",
-    ),
-    Column(
-        name="track_id",
-        type=pa.int64(),
-        unit="",
-        range=">= 0",
-        meaning="The same number for the same face through a video; null where nothing is tracked.",
-    ),
-    Column(
-        name="success",
-        type=pa.bool_(),
-        unit="",
-        range="true, false",
-        meaning="Whether the row holds a face; false is the single row of a frame without one.",
-    ),
-    _real(
-        "confidence",
-        "1",
-        "[0, 1]",
-        "Confidence of the detector, or of the landmark net where it follows the face; null where nothing was found.",
-    ),
-    _real("x0", "px", "any", "Left edge of the face box in the image as shown; may lie outside the image."),
-    _real("y0", "px", "any", "Top edge of the face box in the image as shown; may lie outside the image."),
-    _real("x1", "px", "> x0", "Right edge of the face box in the image as shown; may lie outside the image."),
-    _real("y1", "px", "> y0", "Bottom edge of the face box in the image as shown; may lie outside the image."),
-    _real("pitch_rad", "rad", "[-pi, pi]", "Head rotation, seen by the viewer: positive lifts the nose."),
-    _real("yaw_rad", "rad", "[-pi, pi]", "Head rotation, seen by the viewer: positive turns the nose to the right."),
-    _real("roll_rad", "rad", "[-pi, pi]", "Head rotation, seen by the viewer: positive tilts the crown to the right."),
-    _real(
-        "quality",
-        "1",
-        "[0, 1]",
-        "Probability that the predicted expression is right, from the image and from how sure the network is.",
-    ),
-    Column(
-        name="expression",
-        type=pa.string(),
-        unit="",
-        range="an expression label",
-        meaning="The most probable expression.",
-    ),
-)
-PERSON_COLUMN = Column(
-    name="person",
-    type=pa.string(),
-    unit="",
-    range="any text",
-    meaning="Name that a user gave to the track, see `mien tracks`; null without one.",
-)
-"""The column that naming persons adds after ``track_id``."""
-
-_TAIL = (
-    _real("valence", "1", "[-1, 1]", "Unpleasant (-1) to pleasant (1)."),
-    _real("arousal", "1", "[-1, 1]", "Calm (-1) to excited (1)."),
-)
-
-_EYES = tuple(
-    _real(
-        f"eye_open_image_{side}",
-        "1",
-        "[0, 1]",
-        f"Openness of the eye at the image's {side}, 0 closed to 1 wide open; null without a landmark net.",
-    )
-    for side in ("left", "right")
-)
-INTENSITY_SUFFIX = "_intensity"
-"""Ending of the columns of intensities, after the name of the action unit."""
-STREAM_OFFSET_COLUMN = Column(
-    name="stream_offset_s",
-    type=pa.float64(),
-    unit="s",
-    range="any",
-    meaning="Time on the file's own clock where time_s is 0, such as for its sound; null for photos and cameras.",
-)
-"""The last column of a table of media files."""
-
-EYE_COLUMNS = tuple(column.name for column in _EYES)
-"""Columns that follow the landmarks, in the order of `mien.core.Faces.eyes_open`."""
-
-FACE_COLUMN = Column(
-    name="face",
-    type=pa.int64(),
-    unit="",
-    range=">= 1",
-    meaning="Number of the face in its photo or frame, counted from the left, as overlays and reports show it.",
-)
-"""The column that numbers the faces of one photo or frame; tables of mien before 0.2 lack it."""
-
-
-def _expression(label: str) -> Column:
-    meaning = f"Probability of {label} among the bundle's expressions; null where it has no such class."
-    return _real(f"expression_{label}", "1", "[0, 1]", meaning)
-
-
-def _action_unit(label: str) -> Column:
-    name = f" ({ACTION_UNITS[label]})" if label in ACTION_UNITS else ""
-    return _real(label, "1", "[0, 1]", f"Probability that action unit {label}{name} is active, on its own.")
-
-
-def _intensity(label: str) -> Column:
-    name = f" ({ACTION_UNITS[label]})" if label in ACTION_UNITS else ""
-    return _real(
-        f"{label}{INTENSITY_SUFFIX}", "1", "[0, 5]", f"Intensity of action unit {label}{name}, 0 absent to 5 maximum."
-    )
-
-
-def _landmark(axis: str, index: int) -> Column:
-    way = "to the right" if axis == "x" else "downwards"
-    return _real(f"lm_{axis}{index:02d}", "px", "any", f"Landmark {index}, from the image's top left corner {way}.")
-
-
 _FIXED: Mapping[str, Column] = MappingProxyType(
-    {column.name: column for column in (*_HEAD, *map(_expression, EXPRESSIONS), *_TAIL)}
+    {column.name: column for column in (*HEAD_COLUMNS, *map(expression_column, EXPRESSIONS), *TAIL_COLUMNS)}
 )
 
 REQUIRED_COLUMNS = tuple(_FIXED)
@@ -248,6 +115,8 @@ def table_schema(
     n_landmarks: int = 0,
     intensity_labels: Sequence[str] = (),
     stream_offset: bool = False,
+    uncertainty: bool = False,
+    interval_labels: Sequence[str] = (),
     metadata: Mapping[str, str] | None = None,
 ) -> pa.Schema:
     """The Arrow schema of a table that one bundle fills.
@@ -262,7 +131,9 @@ def table_schema(
         action_unit_labels: Action units of the bundle, such as ``"AU12"``.
         n_landmarks: Number of landmarks per face, 0 for none; `EYE_COLUMNS` go with them.
         intensity_labels: Action units with an intensity; their columns, such as ``AU12_intensity``, follow the face.
-        stream_offset: Whether `STREAM_OFFSET_COLUMN` is the last column.
+        stream_offset: Whether the table has `STREAM_OFFSET_COLUMN`.
+        uncertainty: Whether the table has `UNCERTAIN_COLUMNS`.
+        interval_labels: Action units with an interval; their columns, such as ``AU12_low``, are the last ones.
         metadata: Facts about the run for the file, such as ``bundle_name``, ``bundle_sha256``, ``stream_offset_s``.
             The schema version, mien's version and the labels are added.
 
@@ -277,16 +148,18 @@ def table_schema(
         raise ConfigError(f"metadata keys {reserved} are written by mien itself; use other names")
     expressions = (*EXPRESSIONS, *(label for label in expression_labels if label not in EXPRESSIONS))
     columns = (
-        *_HEAD,
-        *map(_expression, expressions),
-        *_TAIL,
-        *map(_action_unit, action_unit_labels),
-        *map(partial(_landmark, "x"), range(n_landmarks)),
-        *map(partial(_landmark, "y"), range(n_landmarks)),
-        *(_EYES if n_landmarks else ()),
+        *HEAD_COLUMNS,
+        *map(expression_column, expressions),
+        *TAIL_COLUMNS,
+        *map(action_unit_column, action_unit_labels),
+        *map(partial(landmark_column, "x"), range(n_landmarks)),
+        *map(partial(landmark_column, "y"), range(n_landmarks)),
+        *(EYE_OPENNESS if n_landmarks else ()),
         FACE_COLUMN,
-        *map(_intensity, intensity_labels),
+        *map(intensity_column, intensity_labels),
         *((STREAM_OFFSET_COLUMN,) if stream_offset else ()),
+        *(UNCERTAIN_COLUMNS if uncertainty else ()),
+        *(column for label in interval_labels for column in interval_columns(label)),
     )
     names = [column.name for column in columns]
     repeated = sorted({name for name in names if names.count(name) > 1})
@@ -345,7 +218,13 @@ def describe_columns(schema: pa.Schema | None = None) -> Iterator[Column]:
     """
     if schema is None:
         units = ACTION_UNITS.labels
-        schema = table_schema(action_unit_labels=units, intensity_labels=units, stream_offset=True)
+        schema = table_schema(
+            action_unit_labels=units,
+            intensity_labels=units,
+            stream_offset=True,
+            uncertainty=True,
+            interval_labels=units,
+        )
     return (Column.from_field(field) for field in schema)
 
 
@@ -398,6 +277,28 @@ def action_unit_thresholds(schema: pa.Schema) -> dict[str, float]:
         raise InputError(f"the table is damaged: {THRESHOLDS_KEY} in its metadata is {text!r}") from error
 
 
+def expression_limits_of(schema: pa.Schema) -> dict[str, float]:
+    """Expression -> smallest probability in a set of possible expressions, from `limits_metadata`; empty without.
+
+    Raises:
+        InputError: The table's metadata are damaged.
+    """
+    text = table_metadata(schema).get(LIMITS_KEY, "{}")
+    try:
+        return {str(label): float(limit) for label, limit in json.loads(text).items()}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise InputError(f"the table is damaged: {LIMITS_KEY} in its metadata is {text!r}") from error
+
+
+def limits_metadata(limits: Mapping[str, float]) -> dict[str, str]:
+    """The table metadata that `expression_limits_of` reads; empty if there are no limits.
+
+    Args:
+        limits: Expression -> smallest probability with which it is in a set of possible expressions.
+    """
+    return {LIMITS_KEY: json.dumps(dict(limits))} if limits else {}
+
+
 def thresholds_metadata(thresholds: Mapping[str, float]) -> dict[str, str]:
     """The table metadata that `action_unit_thresholds` reads; empty if there are no thresholds.
 
@@ -444,15 +345,17 @@ def column_named(name: str) -> Column | None:
     """
     if name in _FIXED:
         return _FIXED[name]
-    for column in (PERSON_COLUMN, *_EYES, FACE_COLUMN, STREAM_OFFSET_COLUMN):
+    for column in (PERSON_COLUMN, *EYE_OPENNESS, FACE_COLUMN, STREAM_OFFSET_COLUMN, *UNCERTAIN_COLUMNS):
         if name == column.name:
             return column
     if name.startswith("expression_"):
-        return _expression(name.removeprefix("expression_"))
+        return expression_column(name.removeprefix("expression_"))
     if re.fullmatch(r"AU\d+", name):
-        return _action_unit(name)
+        return action_unit_column(name)
     if re.fullmatch(rf"AU\d+{INTENSITY_SUFFIX}", name):
-        return _intensity(name.removesuffix(INTENSITY_SUFFIX))
+        return intensity_column(name.removesuffix(INTENSITY_SUFFIX))
+    if match := re.fullmatch(r"(AU\d+)(_low|_high)", name):
+        return interval_columns(match[1])[match[2] == "_high"]
     if match := re.fullmatch(r"lm_([xy])(\d\d)", name):
-        return _landmark(match[1], int(match[2]))
+        return landmark_column(match[1], int(match[2]))
     return None

@@ -16,17 +16,15 @@ import pyarrow as pa
 from mien.core import DIMENSIONS, MAX_INTENSITY, Indices, Int64, printable
 from mien.results.tables import arrow_compute as pc
 from mien.results.tables.schema import (
-    FACE_COLUMN,
-    INTENSITY_SUFFIX,
     PREFIX,
     REQUIRED_COLUMNS,
     SCHEMA_VERSION,
     THRESHOLDS_KEY,
-    Column,
     column_named,
     expression_columns,
     table_metadata,
 )
+from mien.results.tables.table_columns import FACE_COLUMN, INTENSITY_SUFFIX, Column
 
 MAX_NUMBER = 2**31 - 1
 """Highest number of a frame or a track: more than two years of video at 30 frames per second."""
@@ -294,7 +292,7 @@ def _limits(name: str) -> tuple[float, float, str] | None:
         return -math.pi, math.pi, "rad"
     if name.endswith(INTENSITY_SUFFIX):
         return 0.0, MAX_INTENSITY, ""
-    return (-1.0 if name in DIMENSIONS else 0.0), 1.0, ""
+    return (-1.0 if name.removesuffix("_low").removesuffix("_high") in DIMENSIONS else 0.0), 1.0, ""
 
 
 def _first(mask: pa.ChunkedArray) -> int:

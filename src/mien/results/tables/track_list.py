@@ -13,7 +13,8 @@ import pyarrow as pa
 
 from mien.core import Bools, Float64, Indices
 from mien.results.tables.recording import source_runs
-from mien.results.tables.schema import PERSON_COLUMN, column_numbers
+from mien.results.tables.schema import column_numbers
+from mien.results.tables.table_columns import PERSON_COLUMN
 from mien.results.tables.table_stream import TableStream, track_numbers
 
 # Number of boxes at each end over which the place is averaged: a single box jitters.
