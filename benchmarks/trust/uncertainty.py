@@ -21,13 +21,22 @@ from sklearn.linear_model import LogisticRegression
 from benchmarks import command_of, create_parser
 from benchmarks.machine import today
 from benchmarks.page import measured_by
-from mien.affect import Analyzer, cut_faces
-from mien.core import DEFAULT_BUNDLE, EXPRESSIONS, Faces, Image, ProbeSpec, UncertaintySpec, columns_by_name
+from mien.affect import Analyzer, cut_faces, fit_crop, values_before_activation
+from mien.core import (
+    ADAPTED_TASKS,
+    DEFAULT_BUNDLE,
+    EXPRESSIONS,
+    Faces,
+    Image,
+    ProbeSpec,
+    UncertaintySpec,
+    columns_by_name,
+)
 from mien.datasets import FaceSamples, concatenate, load_fairface, load_ferplus, load_held_out, load_lfw, person
 from mien.evaluation import binomial_band, expression_limits, half_widths, in_first_half, unit_offsets
 from mien.evaluation.corruptions import cover_face
 from mien.evaluation.face_crops import decode_pictures, with_keypoints
-from mien.faces import Detections
+from mien.faces import Detections, load_landmark_net
 from mien.inference import machine_name
 from mien.metrics import expected_calibration_error, roc_auc
 from mien.synthesis import OUTLIERS, draw_outliers
@@ -61,6 +70,31 @@ def covered_features(analyzer: Analyzer, samples: FaceSamples, seed: int) -> Mat
         face = Detections(np.zeros((1, 4), np.float32), np.ones(1, np.float32), place[None])
         crops.append(cut_faces(covered, face, analyzer.spec)[0])
     return analyzer.crops(crops, aligned=True).features
+
+
+def neutral_levels(analyzer: Analyzer, samples: FaceSamples) -> dict[str, tuple[float, ...]]:
+    """Label -> mean, deviation between and within people of its logit on neutral faces of people with several."""
+    neutral = samples.take(samples.expression.argmax(axis=1) == EXPRESSIONS.index("neutral"))
+    people = np.array([person(name) for name in neutral.names])
+    _, place, count = np.unique(people, return_inverse=True, return_counts=True)
+    neutral, place = neutral.take(count[place] > 1), place[count[place] > 1]
+    net = load_landmark_net()
+    crops = np.stack([fit_crop(picture, analyzer.spec, net) for picture in decode_pictures(neutral)])
+    outputs, levels = analyzer.bundle.run(crops), {}
+    groups = [np.flatnonzero(place == one) for one in np.unique(place)]
+    sizes = np.array([len(rows) for rows in groups])
+    for name in ADAPTED_TASKS:
+        task = analyzer.spec.task(name)
+        if task is not None:
+            values = values_before_activation(outputs, task).astype(np.float64)
+            means = np.stack([values[rows].mean(axis=0) for rows in groups])
+            squares = np.stack([((values[rows] - values[rows].mean(axis=0)) ** 2).sum(axis=0) for rows in groups])
+            inside = squares.sum(axis=0) / (len(values) - len(groups))
+            between = np.maximum(means.var(axis=0, ddof=1) - inside * (1 / sizes).mean(), 0)
+            for column, label in enumerate(task.labels):
+                numbers = means[:, column].mean(), between[column] ** 0.5, inside[column] ** 0.5
+                levels[label] = tuple(round(float(number), 4) for number in numbers)
+    return levels
 
 
 def fit_probe(known: Matrix, others: Matrix, held_out: Sequence[Matrix], data: str) -> ProbeSpec:
@@ -150,7 +184,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         concatenate([valid.take(first), kept]),
     )
     spec = replace(
-        spec, unfamiliar=unfamiliar, covered=covered, command=f"{command_of(_NAME)} --data DATA --model MODEL"
+        spec,
+        neutral_levels=neutral_levels(analyzer, load_lfw(data, "train")),
+        unfamiliar=unfamiliar,
+        covered=covered,
+        sha256=analyzer.spec.sha256,
+        command=f"{command_of(_NAME)} --data DATA --model MODEL",
     )
     write_spec(analyzer.bundle.folder, replace(analyzer.spec, uncertainty=spec))
 

@@ -52,6 +52,7 @@ class FlatFaceAnalyzer:
         input=InputSpec(name="x", size_px=96, colour="rgb", layout="NHWC", dtype="uint8"),
         crop=CropSpec(template=FERPLUS_TEMPLATE),
         action_unit_thresholds={},
+        uncertainty=None,
     )
 
     def __init__(self, *, sees_brow: bool = True, blind_when_small: bool = False) -> None:

@@ -59,6 +59,7 @@ def small_spec(graph: bytes) -> ModelSpec:
         tasks=(expression, affect, units),
         metrics=(),
         limitations=(),
+        uncertainty=None,
     )
 
 

@@ -9,7 +9,7 @@ from mien.affect.adaptation.adapt import (
     fit_adaptation,
     read_examples,
 )
-from mien.affect.adaptation.corrections import load_adaptation
+from mien.affect.adaptation.corrections import corrected, load_adaptation, values_before_activation
 from mien.affect.adaptive import AdaptiveRate, predict_adaptively
 from mien.affect.analyzer import Analyzer
 from mien.affect.audio.encoders import (
@@ -140,6 +140,7 @@ __all__ = [
     "compound_scores",
     "compound_timeline",
     "confidence_filter",
+    "corrected",
     "create_audio_encoder",
     "curve_area",
     "cut_faces",
@@ -173,5 +174,6 @@ __all__ = [
     "subtract_levels",
     "target_score",
     "time_shares",
+    "values_before_activation",
     "view_spread",
 ]

@@ -377,6 +377,8 @@ class ModelSpec:
         if len({name in _AFFECT_TASKS for name in names}) > 1:
             raise ConfigError(f"a bundle reads either affect or landmarks, not both, got {names}")
         outputs = self.output_names
+        if self.uncertainty is not None and self.uncertainty.sha256 not in ("", self.sha256):
+            raise ConfigError("the uncertainty was fitted to other weights; fit it again, or remove it")
         if len(set(outputs)) != len(outputs):
             raise ConfigError(f"each output and features must name another output of the graph, got {outputs}")
 

@@ -127,6 +127,7 @@ class AnalyzerConfig(CheckedOptions):
             "Overlay file of mien adapt, which corrects the model for one person or one site.",
             "--adapt",
             metavar="FILE",
+            changes_rows=False,  # the digest of the file stands for it
         ),
     )
     views: int = field(

@@ -75,6 +75,7 @@ class UncertaintySpec:
         max_turn_rad: Absolute yaw or pitch from which a face is turned.
         neutral_levels: Expression, value or action unit -> mean over people of its logit (or value) on their neutral
             faces, standard deviation between people, and within a person; `mien adapt` needs it for neutral examples.
+        sha256: SHA-256 of the weights that it was fitted to; it is not used with others.
         data: Description of the faces that the sets and intervals were fitted to, and of their labels.
         n: Number of these faces.
         command: Command that fits the calibration again.
@@ -89,6 +90,7 @@ class UncertaintySpec:
     min_size_px: float = 12.0
     max_turn_rad: float = 0.7
     neutral_levels: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    sha256: str = ""
     data: str = ""
     n: int = 0
     command: str = ""

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Evaluation by named protocols, challenge submissions, and searches on validation data."""
 
+from mien.evaluation.audit.audit import AuditReport, FacePair, Verdict, audit, pair_changes
+from mien.evaluation.audit.audit_page import audit_page
+from mien.evaluation.audit.audit_samples import AuditSamples, load_audit_samples
 from mien.evaluation.challenge.clip_head_predictions import HeadsOnFeatures
 from mien.evaluation.challenge.crop_scores import BundleOnCropFolder
 from mien.evaluation.challenge.ensembles import TablePredictor
@@ -40,8 +43,11 @@ __all__ = [
     "PREDICTION_FORMATS",
     "PROTOCOLS",
     "SUBMISSIONS",
+    "AuditReport",
+    "AuditSamples",
     "BundleOnCropFolder",
     "BundleOnCrops",
+    "FacePair",
     "HeadOnFrames",
     "HeadsOnFeatures",
     "PostProcessing",
@@ -54,6 +60,9 @@ __all__ = [
     "SubmissionFormat",
     "TablePredictor",
     "ThresholdSearch",
+    "Verdict",
+    "audit",
+    "audit_page",
     "binomial_band",
     "bootstrap_group_metric",
     "bootstrap_metric",
@@ -64,7 +73,9 @@ __all__ = [
     "half_widths",
     "implied_by_expression",
     "in_first_half",
+    "load_audit_samples",
     "own_thresholds",
+    "pair_changes",
     "read_list",
     "read_predictions",
     "search_thresholds",

@@ -166,10 +166,27 @@ def _check_bundle_graph(session: Session, spec: ModelSpec, folder: Path) -> None
     shape = (_PROBE_ROWS, side, side) if spec.input.n_channels == 1 else (_PROBE_ROWS, side, side, 3)
     probe = {spec.input.name: prepare(np.full(shape, _PROBE_GRAY, np.uint8), spec.input)}
     widths: dict[str, int | None] = {task.output: len(task.labels) for task in spec.tasks}
+    if spec.features:
+        widths[spec.features] = _feature_length(spec)
     try:
-        _check_graph(session, probe, widths | ({spec.features: None} if spec.features else {}))
+        _check_graph(session, probe, widths)
     except ModelError as error:
         raise ModelError(f"{folder}: the graph does not do what model.json says: {error}") from error
+
+
+def _feature_length(spec: ModelSpec) -> int | None:
+    """Length of the embedding that the probes of the bundle's calibration need; None for any.
+
+    Raises:
+        ModelError: The probes differ in their length.
+    """
+    known = spec.uncertainty
+    lengths = {len(probe.weights) for probe in (known and known.covered, known and known.unfamiliar) if probe}
+    if len(lengths) > 1:
+        raise ModelError(
+            f"{spec.name}: the probes of the uncertainty have {sorted(lengths)} weights; the file is damaged"
+        )
+    return next(iter(lengths), None)
 
 
 def _check_graph(session: Session, inputs: Mapping[str, npt.NDArray[Any]], widths: Mapping[str, int | None]) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mien.synthesis.clips import clip_frames
     from mien.synthesis.contact_sheet import preview, unit_preview
+    from mien.synthesis.counterfactual_pairs import PAIR_TRAITS, counterfactual_pairs
     from mien.synthesis.dataset import FORMATS, Format, SynthesisReport, label_schema, read_labels, synthesize
     from mien.synthesis.expressions import (
         BASIC_EXPRESSIONS,
@@ -61,6 +62,7 @@ __all__ = [
     "FORMATS",
     "LABELLED_UNITS",
     "OUTLIERS",
+    "PAIR_TRAITS",
     "PROTOTYPES",
     "SIDED_UNITS",
     "UNIT_ACTIONS",
@@ -88,6 +90,7 @@ __all__ = [
     "UpscalerRecord",
     "UpscalingCost",
     "clip_frames",
+    "counterfactual_pairs",
     "create_upscaler",
     "draw_outliers",
     "label_schema",
@@ -123,6 +126,7 @@ _LAZY = MappingProxyType(
         "head.basis": ("HeadBasis",),
         "head.makehuman": ("load_basis",),
         "head.person": ("Person", "sample_person"),
+        "counterfactual_pairs": ("PAIR_TRAITS", "counterfactual_pairs"),
         "outliers": ("OUTLIERS", "Outlier", "draw_outliers"),
         "contact_sheet": ("preview", "unit_preview"),
         "synthesis_recipe": (

@@ -54,6 +54,7 @@ def test_a_bundle_without_smiles_is_refused(open_sets: Path) -> None:
                 super().crops(images, aligned=aligned, given=given),
                 action_units=np.zeros((len(images), 0)),
                 action_unit_intensity=np.zeros((len(images), 0)),
+                action_unit_intervals=np.zeros((len(images), 0, 2)),
                 action_unit_labels=(),
             )
 

@@ -80,6 +80,13 @@ def test_metadata_holds_versions_labels_and_the_callers_facts() -> None:
     assert about["stream_offset_s"] == "0.5"
 
 
+UNCERTAIN = (
+    "possible_expressions",
+    *("valence_low", "valence_high", "arousal_low", "arousal_high"),
+    *("covered", "unfamiliar", "view_spread", "abstain"),
+)
+
+
 def test_every_column_is_described() -> None:
     columns = list(describe_columns())
     assert [column.name for column in columns] == [
@@ -88,6 +95,8 @@ def test_every_column_is_described() -> None:
         "face",
         *(f"{unit}_intensity" for unit in ACTION_UNITS.labels),
         "stream_offset_s",
+        *UNCERTAIN,
+        *(f"{unit}{end}" for unit in ACTION_UNITS.labels for end in ("_low", "_high")),
     ]
     for column in columns:
         assert column.range, column.name
@@ -96,7 +105,13 @@ def test_every_column_is_described() -> None:
 
 
 def test_a_name_alone_gives_the_same_field_as_the_schema() -> None:
-    schema = table_schema(expression_labels=("other",), action_unit_labels=("AU45",), n_landmarks=68)
+    schema = table_schema(
+        expression_labels=("other",),
+        action_unit_labels=("AU45",),
+        n_landmarks=68,
+        uncertainty=True,
+        interval_labels=("AU45",),
+    )
     for field in schema:
         column = column_named(field.name)
         assert column is not None

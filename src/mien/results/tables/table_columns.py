@@ -143,8 +143,8 @@ UNCERTAIN_COLUMNS = (
         type=pa.string(),
         unit="",
         range=f"names, {NAME_SEPARATOR} between them",
-        meaning=f"Reasons not to use the predictions, which are there all the same ({', '.join(ABSTAIN_REASONS)}); null for "
-        "none.",
+        meaning=f"Reasons not to use the predictions, which are there all the same; null for none: "
+        f"{', '.join(ABSTAIN_REASONS)}.",
     ),
 )
 """Columns that a calibrated bundle adds at the end of the table."""

@@ -141,6 +141,27 @@ def sample_person(
     )
 
 
+def skin_colour_at(tone: float) -> Floats:
+    """Linear RGB (3,) of the skin at a position on the scale from light (0) to dark (1)."""
+    return np.clip(_on_scale(_SKIN_TONES, tone), 0.02, 0.9).astype(np.float32)
+
+
+def weights_of(
+    basis: HeadBasis, sex: str, age: float, ancestry: tuple[float, float, float], seed: int
+) -> npt.NDArray[np.float64]:
+    """Weights (S,) of the shapes of a person; the same seed gives the same details for another sex or age.
+
+    Args:
+        basis: Head basis.
+        sex: ``"female"`` or ``"male"``.
+        age: Age in years.
+        ancestry: Weights of African, Asian and European shapes.
+        seed: Seed of build and details.
+    """
+    of_population = _population_weights(basis, sex, age, np.array(ancestry), np.random.default_rng([seed, 0]))
+    return of_population + _detail_weights(basis, np.random.default_rng([seed, 1]))
+
+
 def _on_scale(colours: tuple[tuple[int, int, int], ...], position: float) -> npt.NDArray[np.float64]:
     scale = linear_rgb(colours)
     place = np.clip(position, 0, 1) * (len(colours) - 1)

@@ -54,6 +54,7 @@ def join_bundles(
         version=version,
         tasks=tasks,
         sha256=hashlib.sha256(graph).hexdigest(),
+        uncertainty=None,  # it was fitted to the weights before
         recipe="",
         provenance=f"{origin}. First: {one.spec.provenance} Second: {two.spec.provenance}",
         training_sources=tuple(sources),

@@ -216,6 +216,7 @@ def export_variant(model: str | Path, variant: str, out: Path, data: Path | None
         origin.spec,
         name=f"{origin.spec.name}-{variant}",
         sha256=hashlib.sha256(graph).hexdigest(),
+        uncertainty=None,  # it was fitted to the weights before
         metrics=(),
     )
     write_bundle(out, graph, spec)

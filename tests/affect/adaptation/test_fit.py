@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Corrections find a person's offset and leave everything else alone."""
+
+import numpy as np
+import pytest
+
+from mien.affect.adaptation.fit import fit_expression, fit_neutral, fit_offsets, fit_units
+
+LABELS = ("neutral", "happiness", "surprise")
+
+
+def logits_of(n: int, offset: list[float], seed: int, noise: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    targets = rng.integers(0, 3, n)
+    return 2.5 * np.eye(3)[targets] + rng.normal(0, noise, (n, 3)) - np.array(offset), targets
+
+
+def accuracy(logits: np.ndarray, targets: np.ndarray) -> float:
+    return float((logits.argmax(axis=1) == targets).mean())
+
+
+def test_a_person_whose_smiles_are_missed_is_read_better() -> None:
+    logits, targets = logits_of(20, [0.0, 3.0, 0.0], 0)
+    found = fit_expression(logits, targets, LABELS)
+    assert found is not None
+    assert found.error_after < found.error_before
+    new, truth = logits_of(600, [0.0, 3.0, 0.0], 1)
+    bias = np.array([found.bias[label] for label in LABELS])
+    assert accuracy(new / found.temperature + bias, truth) > accuracy(new, truth) + 0.1
+
+
+def test_a_person_without_an_offset_keeps_what_they_have() -> None:
+    changes = []
+    for seed in range(20):
+        logits, targets = logits_of(10, [0.0, 0.0, 0.0], seed)
+        found = fit_expression(logits, targets, LABELS)
+        new, truth = logits_of(400, [0.0, 0.0, 0.0], 1000 + seed)
+        if found is not None:
+            assert found.error_after <= found.error_before
+            bias = np.array([found.bias[label] for label in LABELS])
+            changes.append(accuracy(new / found.temperature + bias, truth) - accuracy(new, truth))
+    assert np.mean([*changes, 0.0]) > -0.01
+
+
+def test_offsets_are_shrunk_and_only_where_they_help() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.normal(0, 0.1, (10, 2))
+    found = fit_offsets(values, values + np.array([0.4, 0.0]) + rng.normal(0, 0.1, (10, 2)), ("valence", "arousal"))
+    assert found is not None
+    assert 0.3 < found.bias["valence"] < 0.4 + 0.05
+    assert abs(found.bias.get("arousal", 0.0)) < 0.06
+    assert fit_offsets(values, np.full((10, 2), np.nan), ("valence", "arousal")) is None
+
+
+def test_units_need_both_kinds_of_examples() -> None:
+    rng = np.random.default_rng(0)
+    truth = np.repeat([[0.0], [1.0]], 8, axis=0)
+    logits = 4 * truth - 2 - 2.5 + rng.normal(0, 0.7, truth.shape)
+    found = fit_units(logits, truth, ("AU12",))
+    assert found is not None
+    assert 1.0 < found.bias["AU12"] < 3.5
+    assert fit_units(logits[8:], truth[8:], ("AU12",)) is None
+    assert fit_units(logits, np.full_like(truth, np.nan), ("AU12",)) is None
+
+
+def test_neutral_faces_move_towards_the_level_of_all_people() -> None:
+    rng = np.random.default_rng(0)
+    levels = {"AU04": (-2.0, 1.0, 0.5), "AU12": (-3.0, 1.0, 0.5)}
+    own = np.column_stack([rng.normal(-0.5, 0.5, 10), rng.normal(-3.0, 0.5, 10), np.full(10, 9.0)])
+    found = fit_neutral(own, ("AU04", "AU12", "AU99"), levels)
+    assert found is not None
+    assert found.bias["AU04"] == pytest.approx(-1.5, abs=0.3)
+    assert abs(found.bias.get("AU12", 0.0)) < 0.3
+    assert "AU99" not in found.bias
+    assert fit_neutral(own, ("AU99",) * 3, levels) is None
+
+
+def test_more_spread_between_people_means_less_shrinkage() -> None:
+    own = np.full((6, 1), 1.0)
+    wide = fit_neutral(own, ("AU04",), {"AU04": (0.0, 1.0, 0.5)})
+    tight = fit_neutral(own, ("AU04",), {"AU04": (0.0, 0.1, 0.5)})
+    assert wide is not None
+    assert tight is not None
+    assert wide.bias["AU04"] < tight.bias["AU04"] < 0

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+import cv2
+import pytest
+
+from mien.affect import opencv_on_one_thread
+
+
+def test_an_error_inside_gives_the_threads_back() -> None:
+    before = cv2.getNumThreads()
+    seen = []
+
+    def fail() -> None:
+        with opencv_on_one_thread():
+            seen.append(cv2.getNumThreads())
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert seen == [1]
+    assert cv2.getNumThreads() == before
