@@ -38,9 +38,18 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
             "Train variants of one recipe under one budget; writes docs/research/ablation.md (hours).",
             _TRAIN,
         ),
+        "adaptation": Benchmark(
+            "benchmarks.trust.adaptation:main",
+            "Error of adapted bundles against the number of examples; writes docs/research/adaptation.md (minutes).",
+            "pip install -e '.[test,synthesis]'",
+        ),
         "adaptive": Benchmark(
             "benchmarks.tracking.adaptive_rate:main",
             "Cost and accuracy of the adaptive frame rate; writes docs/research/adaptive.md.",
+        ),
+        "explanations": Benchmark(
+            "benchmarks.trust.explanations:main",
+            "Deletion curves of saliency maps beside random orders; writes docs/research/explanations.md (minutes).",
         ),
         "landmark-teacher": Benchmark(
             "benchmarks.landmarks.landmark_teacher:main",
