@@ -224,7 +224,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "",
             f"{analyzer.spec.name} {analyzer.spec.version}, weights `{analyzer.spec.sha256[:12]}`.",
             "",
-            "| faces | task | examples | people x draws | error | adapted | change | person-specific | adapted | removed |",
+            "| faces | task | examples | people x draws | error | adapted | change | of persons | adapted | removed |",
             "|---|---|---|---|---|---|---|---|---|---|",
             *rows,
             "",

@@ -37,7 +37,7 @@ _FEWEST_OF_A_KIND = 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measure:
+class GroupMeasure:
     """One measure of an audit.
 
     Attributes:
@@ -84,7 +84,7 @@ def predict_for_audit(analyzer: Analyzer, pictures: list[Image]) -> AuditPredict
     return AuditPredictions(faces=analyzer.crops(pictures), found=found, landmarks=landmarks)
 
 
-def audit_measures(samples: AuditSamples, predicted: AuditPredictions, analyzer: Analyzer) -> Iterator[Measure]:
+def audit_measures(samples: AuditSamples, predicted: AuditPredictions, analyzer: Analyzer) -> Iterator[GroupMeasure]:
     """Every measure that the labels of the samples allow.
 
     Args:
@@ -155,7 +155,7 @@ def smile_logits(faces: Faces) -> dict[str, Float64]:
     return found
 
 
-def _labelled(samples: AuditSamples, faces: Faces) -> Iterator[Measure]:
+def _labelled(samples: AuditSamples, faces: Faces) -> Iterator[GroupMeasure]:
     known = samples.expression >= 0
     if not known.any() or set(EXPRESSIONS) - set(faces.expression_labels):
         return
@@ -169,9 +169,9 @@ def _labelled(samples: AuditSamples, faces: Faces) -> Iterator[Measure]:
     def calibration(rows: Indices) -> float:
         return expected_calibration_error(targets[rows], probabilities[rows], 10)
 
-    yield Measure(name="macro F1", statistic=f1, defined=known, limit=0.08, meaning="mean F1 over the expressions")
+    yield GroupMeasure(name="macro F1", statistic=f1, defined=known, limit=0.08, meaning="mean F1 over the expressions")
     meaning = "expected calibration error over 10 bins of confidence"
-    yield Measure(name="calibration error", statistic=calibration, defined=known, limit=0.03, meaning=meaning)
+    yield GroupMeasure(name="calibration error", statistic=calibration, defined=known, limit=0.03, meaning=meaning)
     for name in ("happiness", "anger", "sadness"):
         number = EXPRESSIONS.index(name)
         others = known & (targets != number)
@@ -180,19 +180,19 @@ def _labelled(samples: AuditSamples, faces: Faces) -> Iterator[Measure]:
             yield _mean(f"false alarms, {name}", top == number, others, 0.03, meaning)
 
 
-def _values(samples: AuditSamples, faces: Faces) -> Iterator[Measure]:
+def _values(samples: AuditSamples, faces: Faces) -> Iterator[GroupMeasure]:
     for name in DIMENSIONS:
         if name in samples.values:
             truth, own = samples.values[name], getattr(faces, name).astype(np.float64)
             known = np.isfinite(truth) & np.isfinite(own)
             if known.any():
                 meaning = "concordance with the labels"
-                yield Measure(
+                yield GroupMeasure(
                     name=f"CCC {name}", statistic=partial(_ccc, truth, own), defined=known, limit=0.1, meaning=meaning
                 )
 
 
-def _units(samples: AuditSamples, faces: Faces, analyzer: Analyzer) -> Iterator[Measure]:
+def _units(samples: AuditSamples, faces: Faces, analyzer: Analyzer) -> Iterator[GroupMeasure]:
     word = "agreement with the teacher" if samples.reference else "the labels"
     limits = dict(zip(faces.action_unit_labels, unit_thresholds(analyzer.spec, faces.action_unit_labels), strict=True))
     for label in faces.action_unit_labels:
@@ -203,7 +203,7 @@ def _units(samples: AuditSamples, faces: Faces, analyzer: Analyzer) -> Iterator[
         present = truth >= _PRESENT
         if min((known & present).sum(), (known & ~present).sum()) < _FEWEST_OF_A_KIND:
             continue
-        yield Measure(
+        yield GroupMeasure(
             name=f"AUC {label}",
             statistic=partial(_area, present, own),
             defined=known,
@@ -221,9 +221,9 @@ def _units(samples: AuditSamples, faces: Faces, analyzer: Analyzer) -> Iterator[
             yield _mean(f"called happy, {name}", top, rows, 0.05, f"share called happy where {word} has {name}")
 
 
-def _mean(name: str, values: Floats | Bools | Indices, defined: Bools, limit: float, meaning: str) -> Measure:
+def _mean(name: str, values: Floats | Bools | Indices, defined: Bools, limit: float, meaning: str) -> GroupMeasure:
     numbers = np.asarray(values, np.float64)
-    return Measure(
+    return GroupMeasure(
         name=name,
         statistic=partial(_average, numbers),
         defined=np.asarray(defined, np.bool_),

@@ -24,7 +24,7 @@ border-bottom: 1px solid var(--line); } td.n { text-align: right; font-variant-n
 .within { color: #157a3c; } .above { color: #c01c28; font-weight: 600; } .unsure { color: #9a6700; }
 @media (prefers-color-scheme: dark) { .within { color: #57d38c; } .above { color: #ff7b72; } }
 @media (prefers-color-scheme: dark) { .unsure { color: #e3b341; } }
-svg text { fill: CanvasText; font: 12px system-ui, sans-serif; } figure { margin: 1rem 0; }
+svg text { fill: CanvasText; font: 12px system-ui, sans-serif; } .plot { margin: 1rem 0; }
 details { margin: 0.5rem 0; }
 code { overflow-wrap: anywhere; } .wide { overflow-x: auto; }
 """
@@ -94,10 +94,8 @@ def _group_plots(report: AuditReport) -> list[str]:
     plots = []
     for measure in dict.fromkeys(one.measure for one in report.results):
         own = [one for one in report.results if one.measure == measure]
-        plots.append(
-            f"<figure><figcaption><b>{escape(measure)}</b>: {escape(meanings.get(measure, ''))}</figcaption>"
-            f"{_dot_plot(own)}</figure>"
-        )
+        meaning = meanings.get(measure, "")
+        plots.append(f'<div class="plot"><p><b>{escape(measure)}</b>: {escape(meaning)}</p>{_dot_plot(own)}</div>')
     return plots
 
 
