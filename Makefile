@@ -5,7 +5,7 @@ PYTHON ?= .venv/bin/python
 MIEN_DATA ?= ../shared/data
 CLIP ?= $(MIEN_DATA)/video/single_face.mp4
 
-.PHONY: setup format lint type test doctest slow fuzz-media test-train docs docs-train site bench benchmark
+.PHONY: setup format lint type test doctest slow fuzz-media test-train docs cards docs-train site bench benchmark
 
 setup:
 	python3 -m venv .venv
@@ -48,8 +48,15 @@ test-train:
 
 docs:
 	$(PYTHON) docs/reference/columns.py > docs/reference/columns.md
+	$(PYTHON) docs/reference/data_inventory.py > docs/reference/data-inventory.md
 	$(PYTHON) -m mien models show > docs/reference/model-card.md
 	$(PYTHON) -m mien models show mien-accurate > docs/reference/model-card-accurate.md
+
+# Cards of the shipped bundles: model, data, audit (from audits below AUDITS, by mien audit), hashes.
+AUDITS ?= build/audits
+cards:
+	$(PYTHON) -m mien models cards --out docs/reference/cards --audits $(AUDITS)
+	cp docs/reference/cards/SHA256SUMS src/mien/bundles/SHA256SUMS
 
 # Needs the extra train.
 docs-train:

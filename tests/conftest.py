@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures that every test may use: real faces where they are at hand, honest skips where they are not."""
 
+import ipaddress
 import os
+import socket
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +20,33 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 settings.register_profile("untimed", deadline=None)
 if "CI" not in os.environ:
     settings.load_profile("untimed")
+
+
+def _refuse_networks(event: str, arguments: tuple[Any, ...]) -> None:
+    """Audit hook: every test may reach this machine alone, whatever library tries."""
+    if event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
+        address = arguments[1]
+        host = address[0] if isinstance(address, tuple) and address else None
+    elif event in ("socket.getaddrinfo", "socket.gethostbyname"):
+        host = arguments[0]
+    else:
+        return
+    if isinstance(host, bytes):
+        host = host.decode("ascii", "replace")
+    if host and not _is_local(host):
+        raise OSError(f"tests reach no network, refused: {event} {host}")
+
+
+def _is_local(host: str) -> bool:
+    if host in ("localhost", socket.gethostname()):
+        return True
+    try:
+        return ipaddress.ip_address(host.partition("%")[0]).is_loopback or host in ("0.0.0.0", "::")
+    except ValueError:
+        return False
+
+
+sys.addaudithook(_refuse_networks)
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from mien.results import read_table
+from tests.helpers.no_pixels import EXIT_CODE as NO_PIXELS_EXIT
 
 _RUN = "import sys; from mien.cli import main; main(sys.argv[1:])"
 
@@ -90,3 +91,31 @@ def test_private_outputs_are_closed_to_others(mien, clip: Path, tmp_path: Path) 
     assert len(found) > 9
     wrong = [path for path in found if stat.S_IMODE(path.stat().st_mode) != (0o700 if path.is_dir() else 0o600)]
     assert wrong == []
+
+
+def run_watched(clip: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """A command whose written files are searched for pixels, even those that do not stay."""
+    helper = Path(__file__).parent.parent / "helpers/no_pixels.py"
+    command = [sys.executable, str(helper), str(clip), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_a_run_without_pixels_writes_none_to_disk_even_for_a_moment(clip: Path, tmp_path: Path) -> None:
+    outputs = ["--out", tmp_path / "t.parquet", "--report", tmp_path / "r.html", "--openface", tmp_path / "of.csv"]
+    arguments = ["analyze", clip, *outputs, "--landmarks", "--intervals", "--threads", "1"]
+    done = run_watched(clip, *arguments, "--no-pixels")
+    assert done.returncode == 0, done.stderr
+    written = {Path(line).name for line in done.stdout.splitlines()}
+    assert any(name.endswith(".part.html") for name in written), "the watch must see files that do not stay"
+    assert any("part" in name for name in written - {name for name in written if name.endswith(".html")})
+    assert (tmp_path / "r.html").is_file()
+    seen = run_watched(clip, *arguments)
+    assert seen.returncode == NO_PIXELS_EXIT, "the watch must notice the key frames of a usual report"
+    assert "r.html" in seen.stderr or ".html" in seen.stderr
+
+
+def test_a_run_without_pixels_refuses_an_overlay(clip: Path, tmp_path: Path) -> None:
+    outputs = ["--out", tmp_path / "t.parquet", "--overlay", tmp_path / "o.mp4"]
+    done = run_watched(clip, "analyze", clip, *outputs, "--no-pixels")
+    assert done.returncode == 2
+    assert not list(tmp_path.glob("o*"))

@@ -3,6 +3,7 @@
 
 import json
 import subprocess
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -48,6 +49,19 @@ def run_offline(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 )
 def test_the_guard_notices(attempt: str) -> None:
     assert run_offline(attempt).returncode == EXIT_CODE
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "example.invalid", "::ffff:192.0.2.1"])
+def test_every_test_is_offline(host: str) -> None:
+    import socket
+
+    with pytest.raises(OSError, match="tests reach no network"):
+        socket.create_connection((host, 80), timeout=0.1)
+    with (
+        closing(socket.socket(type=socket.SOCK_DGRAM)) as datagrams,
+        pytest.raises(OSError, match="tests reach no network"),
+    ):
+        datagrams.sendto(b"", ("192.0.2.1", 9))
 
 
 def test_import_reaches_no_network() -> None:

@@ -47,7 +47,7 @@ _RECORDINGS = {
     "report": ("mien.cli.recordings.report:report", "A page with timelines, key frames and a summary of tables."),
     "explain": ("mien.cli.recordings.explain:explain", "Why a face got its prediction, or a clip its mean."),
     "smooth": ("mien.cli.recordings.smooth:smooth", "Smooth a table of affect over time."),
-    "tracks": ("mien.cli.recordings.tracks:tracks", "List the tracks of a table, and name persons."),
+    "tracks": ("mien.cli.recordings.tracks:tracks", "List the tracks of a table, name persons, or forget them."),
     "compound": ("mien.cli.recordings.compound:compound", "Compound expressions of a table of affect, zero-shot."),
     "convert": ("mien.cli.recordings.convert:convert", "A table in another format, or in OpenFace's columns."),
     "bench": ("mien.cli.recordings.bench:bench", "Speed of every stage on this machine."),

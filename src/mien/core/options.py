@@ -229,7 +229,7 @@ class Outputs(CheckedOptions):
     """Files that a run writes.
 
     Raises:
-        ConfigError: ``anonymous`` is set without an overlay.
+        ConfigError: ``anonymous`` is set without an overlay, or ``no_pixels`` with one.
 
     Examples:
         >>> Outputs(table="faces.parquet", landmarks=True).landmarks
@@ -289,6 +289,14 @@ class Outputs(CheckedOptions):
             "Add the interval of each action unit to the table, where the bundle is calibrated.", "--intervals"
         ),
     )
+    no_pixels: bool = field(
+        default=False,
+        metadata=option(
+            "Write no image of any kind: refuse an overlay, and leave images out of the report.",
+            "--no-pixels",
+            changes_rows=False,
+        ),
+    )
     private: bool = field(
         default=False,
         metadata=option(
@@ -304,6 +312,10 @@ class Outputs(CheckedOptions):
                 require_path(path, name)
         if self.anonymous and self.overlay is None:
             raise ConfigError("anonymous changes the overlay; name a file for it")
+        if self.no_pixels and self.overlay is not None:
+            raise ConfigError("no_pixels writes no image; leave the overlay out")
+        if self.no_pixels:
+            object.__setattr__(self, "report_frames", False)
 
 
 def require_path(path: PathName, name: str) -> None:

@@ -11,6 +11,13 @@ from mien.pipeline.run_result import RunResult
 
 if TYPE_CHECKING:
     from mien.pipeline.benchmark import BENCH_OPTIONS, BenchReport, bench
+    from mien.pipeline.cards import (
+        SUMS_NAME,
+        audit_summary,
+        data_card,
+        provenance_manifest,
+        write_cards,
+    )
     from mien.pipeline.feature_extraction.extraction import FeatureEvent, FeaturesResult, extract_features
     from mien.pipeline.feature_extraction.feature_source import FaceVectors
     from mien.pipeline.feature_extraction.video_features import sound_of_frames
@@ -27,10 +34,17 @@ if TYPE_CHECKING:
     from mien.pipeline.postprocessing.smooth import smooth_file, smooth_table
     from mien.pipeline.postprocessing.summarize import SummaryResult, bundle_thresholds, summarize, summarize_files
     from mien.pipeline.postprocessing.time_attribution import TrackExplanation, explain_table
-    from mien.pipeline.postprocessing.tracks import TrackList, name_persons_in_file, tracks_of_file, write_thumbnails
+    from mien.pipeline.postprocessing.tracks import (
+        TrackList,
+        forget_in_file,
+        name_persons_in_file,
+        tracks_of_file,
+        write_thumbnails,
+    )
 
 __all__ = [
     "BENCH_OPTIONS",
+    "SUMS_NAME",
     "BenchReport",
     "Calibration",
     "Conversion",
@@ -50,6 +64,7 @@ __all__ = [
     "TrackExplanation",
     "TrackList",
     "analyze",
+    "audit_summary",
     "bench",
     "bundle_thresholds",
     "calibrate_file",
@@ -58,18 +73,22 @@ __all__ = [
     "compound_table",
     "convert_file",
     "convert_to_openface",
+    "data_card",
     "explain_table",
     "extract_features",
+    "forget_in_file",
     "in_words",
     "json_text_notes",
     "live",
     "name_persons_in_file",
+    "provenance_manifest",
     "smooth_file",
     "smooth_table",
     "sound_of_frames",
     "summarize",
     "summarize_files",
     "tracks_of_file",
+    "write_cards",
     "write_report",
     "write_thumbnails",
 ]
@@ -79,6 +98,11 @@ _HOMES = {
     "BENCH_OPTIONS": "benchmark",
     "BenchReport": "benchmark",
     "bench": "benchmark",
+    "SUMS_NAME": "cards",
+    "audit_summary": "cards",
+    "data_card": "cards",
+    "provenance_manifest": "cards",
+    "write_cards": "cards",
     "FeatureEvent": "feature_extraction.extraction",
     "FeaturesResult": "feature_extraction.extraction",
     "extract_features": "feature_extraction.extraction",
@@ -104,6 +128,7 @@ _HOMES = {
     "TrackExplanation": "postprocessing.time_attribution",
     "explain_table": "postprocessing.time_attribution",
     "TrackList": "postprocessing.tracks",
+    "forget_in_file": "postprocessing.tracks",
     "name_persons_in_file": "postprocessing.tracks",
     "tracks_of_file": "postprocessing.tracks",
     "write_thumbnails": "postprocessing.tracks",

@@ -13,7 +13,15 @@ import numpy as np
 
 from mien._version import __version__
 from mien.affect.adaptation.corrections import values_before_activation
-from mien.affect.adaptation.fit import MIN_EXAMPLES, fit_expression, fit_neutral, fit_offsets, fit_units
+from mien.affect.adaptation.fit import (
+    MIN_EXAMPLES,
+    MIN_NEUTRAL,
+    fit_expression,
+    fit_neutral,
+    fit_offsets,
+    fit_units,
+    joined_corrections,
+)
 from mien.affect.analyzer import Analyzer
 from mien.core import (
     ADAPTATION_VERSION,
@@ -118,9 +126,10 @@ def read_examples(path: PathName) -> Examples:
 def adapt(model: PathName | AnalyzerConfig, examples: Examples | PathName) -> Adaptation:
     """Fit the corrections of a bundle for one person or one site.
 
-    With labels, expressions get a bias and a temperature, action units a bias, valence and arousal an offset. Where all
-    faces are neutral, every value moves towards what neutral faces of many people have; the bundle's calibration says
-    what that is. Each correction is shrunk, and left out unless leave-one-out shows less error with it.
+    With labels, expressions get a bias and a temperature, action units a bias, valence and arousal an offset. Neutral
+    faces move action units, and valence and arousal where there are no labels, towards what neutral faces of many
+    people have; the bundle's calibration says what that is. They say nothing about other expressions, whose
+    probabilities stay. Each correction is shrunk, and left out unless leave-one-out shows less error with it.
 
     Args:
         model: Bundle by name or folder, or the options of an analyzer.
@@ -190,7 +199,7 @@ def _of_neutral(analyzer: Analyzer, found: ExampleOutputs) -> dict[str, TaskCorr
             "the person; give labels, or calibrate it with python -m benchmarks uncertainty"
         )
     fits = {}
-    for name in ADAPTED_TASKS:
+    for name in ("valence_arousal", "action_units"):
         task = spec.task(name)
         if task is not None:
             fits[name] = fit_neutral(values_before_activation(found.outputs, task), task.labels, levels)
@@ -212,6 +221,12 @@ def _of_labels(analyzer: Analyzer, examples: Examples, found: ExampleOutputs) ->
         if task is not None:
             targets = np.stack([examples.values[k][rows] if k in examples.values else unknown for k in task.labels], 1)
             fits[name] = fit(values_before_activation(found.outputs, task), targets, task.labels)
+    if units is not None and spec.uncertainty is not None:
+        neutral = np.array([label == "neutral" for label in labels], np.bool_)
+        if neutral.sum() >= MIN_NEUTRAL:
+            own = values_before_activation(found.outputs, units)[neutral]
+            at_rest = fit_neutral(own, units.labels, spec.uncertainty.neutral_levels)
+            fits["action_units"] = joined_corrections(fits.get("action_units"), at_rest)
     return fits
 
 

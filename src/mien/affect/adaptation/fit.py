@@ -12,6 +12,9 @@ from mien.core import Bools, ConfigError, Float64, Floats, TaskCorrection
 MIN_EXAMPLES = 5
 """Fewest examples of an adaptation."""
 
+MIN_NEUTRAL = 3
+"""Fewest neutral faces that say what the resting face of a person is like."""
+
 # Strengths of the shrinkage that are tried, weakest first: pseudo-examples that want no correction.
 _STRENGTHS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 _TEMPERATURES = (0.6, 0.8, 1.0, 1.25, 1.6)
@@ -146,6 +149,28 @@ def fit_neutral(
             error = float(((own - left) ** 2).mean())
             fits[label] = -float(own.mean()) * _share(n, between, within), float((own**2).mean()), error
     return _joined(fits)
+
+
+def joined_corrections(first: TaskCorrection | None, second: TaskCorrection | None) -> TaskCorrection | None:
+    """The biases of the first correction, and those of the second for labels that the first leaves alone.
+
+    Args:
+        first: Correction without a temperature, or None.
+        second: Correction without a temperature, or None.
+    """
+    if first is None or second is None:
+        return first or second
+    bias = {**second.bias, **first.bias}
+    n, n_first = len(bias), len(first.bias)
+
+    def mean(one: float, two: float) -> float:
+        return (one * n_first + two * (n - n_first)) / n
+
+    return TaskCorrection(
+        bias=bias,
+        error_before=mean(first.error_before, second.error_before),
+        error_after=mean(first.error_after, second.error_after),
+    )
 
 
 def _share(n: int, between: float, within: float) -> float:

@@ -19,11 +19,21 @@ if TYPE_CHECKING:
 _MAX_NAME = 200
 
 
-@click.command(short_help="List the tracks of a table, and name persons.")
+@click.command(short_help="List the tracks of a table, name persons, or forget them.")
 @click.argument("table", type=click.Path(path_type=Path))
 @click.option("--merge", multiple=True, metavar="ID,...=NAME", help="Give these tracks the name NAME. May be repeated.")
-@click.option("--out", type=click.Path(path_type=Path), help="Path of the new table with the column person.")
-@click.option("--source", metavar="NAME", help="Source of the tracks of --merge, where the table has several sources.")
+@click.option(
+    "--forget",
+    multiple=True,
+    metavar="ID|NAME",
+    help="Delete the rows of this track or person from TABLE, or from a copy at --out. May be repeated.",
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Path of the new table.")
+@click.option(
+    "--source",
+    metavar="NAME",
+    help="Source of the tracks of --merge and --forget, where the table has several sources.",
+)
 @click.option(
     "--thumbnails", type=click.Path(path_type=Path), metavar="DIR", help="Folder for a strip of faces of each track."
 )
@@ -34,6 +44,7 @@ _MAX_NAME = 200
 def tracks(
     table: Path,
     merge: tuple[str, ...],
+    forget: tuple[str, ...],
     out: Path | None,
     source: str | None,
     thumbnails: Path | None,
@@ -43,14 +54,19 @@ def tracks(
 
     A track follows a face and not an identity: a person who comes back has a new track. Check the faces
     (--thumbnails), then name persons: --merge 1,3=patient --merge 2=interviewer --out NEW. Track numbers do not
-    change.
+    change. --forget 3 or --forget patient deletes a person's rows; a frame without another face keeps a blank row.
     """
     from mien.pipeline import json_text_notes, name_persons_in_file, tracks_of_file, write_thumbnails
 
+    if forget and (merge or thumbnails is not None):
+        raise click.UsageError("--forget stands alone; name persons and write strips of faces in another call")
+    if forget:
+        _forget(table, forget, out, source)
+        return
     if bool(merge) != bool(out):
-        raise click.UsageError("--merge and --out go together: the table itself is never changed")
+        raise click.UsageError("--merge and --out go together: only --forget changes the table itself")
     if source is not None and not merge:
-        raise click.UsageError("--source names the source of the tracks of --merge")
+        raise click.UsageError("--source names the source of the tracks of --merge and --forget")
     if video is not None and thumbnails is None:
         raise click.UsageError("--video is the file from which --thumbnails takes the faces")
     found = tracks_of_file(table) if out is None else name_persons_in_file(table, out, _persons(merge), source=source)
@@ -69,6 +85,20 @@ def tracks(
         say(f"wrote {out}")
     if thumbnails is not None:
         say(f"wrote {len(write_thumbnails(table, thumbnails, video=video))} strips of faces in {thumbnails}")
+
+
+def _forget(table: Path, names: tuple[str, ...], out: Path | None, source: str | None) -> None:
+    from mien.pipeline import forget_in_file
+
+    tracks = [int(name) for name in names if name.isascii() and name.isdecimal()]
+    persons = [name.strip() for name in names if not (name.isascii() and name.isdecimal())]
+    n_rows = forget_in_file(table, tracks, persons, out=out, source=source)
+    say(f"deleted {n_rows} rows; wrote {table if out is None else out}")
+    say(
+        "note: overlays, reports, strips of faces, features and summaries that were made before still hold what was "
+        "forgotten, and a new run over the same recording reads it again",
+        err=True,
+    )
 
 
 def _persons(merge: tuple[str, ...]) -> dict[str, list[int]]:

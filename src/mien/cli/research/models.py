@@ -37,6 +37,27 @@ def show(model: str, as_json: bool) -> None:
     click.echo(json.dumps(spec.to_json(), indent=1, ensure_ascii=False) if as_json else model_card(spec))
 
 
+@models.command(short_help="Write model card, data card, audit summary and hashes of bundles.")
+@click.argument("names", nargs=-1, metavar="[MODEL]...")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the cards and SHA256SUMS.")
+@click.option(
+    "--audits",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder with MODEL/audit.json of mien audit, for the audit summaries.",
+)
+def cards(names: tuple[str, ...], out: Path, audits: Path | None) -> None:
+    """Write the cards of bundles, all that come with mien if none is named.
+
+    Every card carries the SHA-256 of the weights; an audit of other weights is refused.
+    """
+    from mien.inference import list_bundles
+    from mien.pipeline import write_cards
+
+    for path in write_cards(names or list_bundles(), out, audits=audits):
+        say(f"wrote {path}")
+
+
 @click.group("import", short_help="Make a bundle or start weights of published weights (extra: import).")
 def import_() -> None:
     """Make a bundle, or start weights of a training, of weights that their authors publish."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from mien.results import (
     format_of,
     named_parts,
     open_stream,
+    parts_without,
     save_pieces,
     source_runs,
     track_numbers,
@@ -93,6 +94,55 @@ def name_persons_in_file(
 
     save_pieces(out, stream.restored(parts()))
     return _track_list(survey)
+
+
+def forget_in_file(
+    path: PathName,
+    tracks: Sequence[int] = (),
+    persons: Sequence[str] = (),
+    *,
+    out: PathName | None = None,
+    source: str | None = None,
+) -> int:
+    """Deletes the rows of tracks and persons from a table.
+
+    A frame that loses all its faces keeps one row without a face. Nothing else is changed: overlays, reports, strips
+    of faces, features and summaries that were made of the table before still hold what was forgotten, and a new run
+    over the same recording reads it again.
+
+    Args:
+        path: Path of the table.
+        tracks: Numbers of the tracks.
+        persons: Names of the persons, see `name_persons_in_file`.
+        out: Path of the new table; None replaces the table itself.
+        source: Source of the tracks; needed where the table has several sources.
+
+    Returns:
+        Number of rows with a face that were deleted.
+
+    Raises:
+        ConfigError: Nothing is named, or a track, person or source is not in the table.
+        InputError: The table cannot be read.
+        OutputError: The table cannot be written.
+    """
+    if not tracks and not persons:
+        raise ConfigError("name a track or a person to forget")
+    path = Path(path)
+    target = path if out is None else Path(out)
+    format_of(target)
+    if out is not None:
+        check_output("--out", out, {"TABLE": path})
+    stream = open_stream(path)
+    before = _n_faces(stream.parts())
+    # In place the old table is read to its end before the new one takes its name.
+    kept = list(stream.restored(parts_without(stream, set(tracks), set(persons), source=source)))
+    save_pieces(target, iter(kept))
+    return before - _n_faces(open_stream(target).parts())
+
+
+def _n_faces(parts: Iterable[pa.Table]) -> int:
+    """Number of rows with a face."""
+    return sum(int(np.asarray(part["success"].to_numpy(), np.bool_).sum()) for part in parts)
 
 
 def _track_list(survey: TrackSurvey) -> TrackList:

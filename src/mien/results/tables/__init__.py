@@ -13,7 +13,7 @@ from mien.results.tables.manifest import (
     read_failures,
     update_failures,
 )
-from mien.results.tables.persons import choose_faces, chosen_parts, name_persons, named_parts
+from mien.results.tables.persons import choose_faces, chosen_parts, name_persons, named_parts, parts_without
 from mien.results.tables.recording import source_runs
 from mien.results.tables.schema import (
     SCHEMA_VERSION,
@@ -81,6 +81,7 @@ __all__ = [
     "manifest_path",
     "name_persons",
     "named_parts",
+    "parts_without",
     "presence_thresholds",
     "read_facts",
     "read_failures",

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from heapq import nsmallest
 
 import numpy as np
@@ -104,6 +104,48 @@ def chosen_parts(stream: TableStream, choice: FaceSelector) -> Iterator[pa.Table
     if choice.rule == "person":
         shown = _some(sorted(known))
         raise ConfigError(f"the table has no person {choice.person!r}; it has {shown}; name one by mien tracks")
+
+
+def parts_without(
+    stream: TableStream, tracks: Collection[int], persons: Collection[str], *, source: str | None = None
+) -> Iterator[pa.Table]:
+    """The parts of a table without the rows of some tracks and persons; a frame that loses all faces keeps a blank row.
+
+    Args:
+        stream: Table.
+        tracks: Numbers of the tracks to leave out.
+        persons: Names of the persons to leave out.
+        source: Source of the tracks; needed where the table has several sources.
+
+    Raises:
+        ConfigError: A track or person is not in the table, or the source of the tracks is not named; unknown persons
+            show after the last part.
+    """
+    if tracks and source is None and len(stream.sources) > 1:
+        raise ConfigError(f"the table has {len(stream.sources)} sources; name the one of the tracks with --source")
+    if source is not None and source not in stream.sources:
+        raise ConfigError(f"the table has no source {source!r}; it has {_some(sorted(stream.sources))}")
+    own = [source] if source is not None else list(stream.sources)
+    strange = sorted(set(tracks) - _tracks_of(stream, own))
+    if strange:
+        raise ConfigError(
+            f"there is no track {strange[0]} to forget; there are {_some(sorted(_tracks_of(stream, own)))}"
+        )
+    known: set[str] = set()
+    for part in stream.parts():
+        names = np.array(_persons(part), dtype=object)
+        known |= {name for name in names.tolist() if name is not None}
+        gone = np.isin(names, sorted(persons)) if persons else np.zeros(len(part), np.bool_)
+        start = 0
+        for name, rows in source_runs([part]):
+            if name in own:
+                gone[start : start + len(rows)] |= np.isin(track_numbers(rows), sorted(tracks))
+            start += len(rows)
+        seen = np.asarray(part["success"].to_numpy(), np.bool_)
+        yield _kept(part, seen & ~gone, (*_KEPT_WITHOUT_FACE, stream.row))
+    absent = sorted(set(persons) - known)
+    if absent:
+        raise ConfigError(f"the table has no person {absent[0]!r}; it has {_some(sorted(known))}")
 
 
 def _whole(table: pa.Table, parts: Callable[[TableStream], Iterator[pa.Table]]) -> pa.Table:

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cards of bundles by one call: model card, data card, audit summary, provenance manifest, and SHA256SUMS."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from mien._version import __version__
+from mien.core import InputError, ModelError, ModelSpec, PathName
+from mien.inference import bundle_digest, find_bundle, load_spec, model_card
+from mien.results import atomic_write, hash_file, output_errors
+
+SUMS_NAME = "SHA256SUMS"
+"""File with the SHA-256 of every file of the bundles, as ``sha256sum -c`` reads it."""
+
+_ADVICE = "check that the folder may be written to"
+_FILES = ("model.json", "model.onnx")
+
+
+def write_cards(bundles: Iterable[PathName], out: PathName, *, audits: PathName | None = None) -> tuple[Path, ...]:
+    """Write the cards of bundles.
+
+    Args:
+        bundles: Names or folders of bundles.
+        out: Folder that gets a folder for each bundle and `SUMS_NAME`.
+        audits: Folder with ``<name of the bundle>/audit.json`` as `mien audit` writes it; None for no audit summaries.
+
+    Returns:
+        Paths of the files.
+
+    Raises:
+        InputError: An audit cannot be read.
+        ModelError: A bundle is missing or damaged, or an audit is of other weights.
+        OutputError: The folder cannot be written.
+    """
+    written, sums = [], []
+    for bundle in bundles:
+        folder, spec = find_bundle(str(bundle)), load_spec(str(bundle))
+        contents = {
+            "model-card.md": model_card(spec),
+            "data-card.md": data_card(spec),
+            "provenance.json": json.dumps(provenance_manifest(str(bundle)), indent=1, ensure_ascii=False) + "\n",
+        }
+        if audits is not None and spec.kind == "affect":
+            contents["audit.md"] = audit_summary(_read_audit(Path(audits) / spec.name / "audit.json"), spec)
+        written += [_write(Path(out) / spec.name / name, text) for name, text in contents.items()]
+        sums += [f"{hash_file(folder / name)}  {spec.name}/{name}" for name in _FILES]
+    written.append(_write(Path(out) / SUMS_NAME, "\n".join(sums) + "\n"))
+    return tuple(written)
+
+
+def data_card(spec: ModelSpec) -> str:
+    """What the weights were trained on, under which terms, and what that means for a user.
+
+    Args:
+        spec: Description of a bundle.
+
+    Examples:
+        >>> from mien.inference import load_spec
+        >>> print(data_card(load_spec("mien-light")).splitlines()[0])
+        # Data of mien-light, version 1
+    """
+    rows = [
+        f"| {source.name} | {source.n or '-'} | {source.role} | {source.licence} |" for source in spec.training_sources
+    ]
+    calibrated = [
+        f"- {name}: {one.n} faces, {one.data}. `{one.command}`"
+        for name, one in (("quality", spec.quality), ("uncertainty", spec.uncertainty))
+        if one is not None
+    ]
+    return "\n".join(
+        [
+            f"# Data of {spec.name}, version {spec.version}",
+            "",
+            f"SHA-256 of the weights: `{spec.sha256}`. {spec.weights_notice}",
+            "",
+            "No image of these sets is in the bundle or in the repository.",
+            "",
+            "| source | n | role | licence |",
+            "|---|---|---|---|",
+            *rows,
+            "",
+            "## Calibration",
+            "",
+            *(calibrated or ["None."]),
+            "",
+            "## Evaluation",
+            "",
+            *(f"- {line}" for line in dict.fromkeys(f"{m.data}: `{m.command}`" for m in spec.metrics)),
+            "",
+        ]
+    )
+
+
+def provenance_manifest(bundle: str) -> dict[str, Any]:
+    """Hashes, sources with their licences, and the commands that make and measure a bundle.
+
+    Args:
+        bundle: Name or folder of the bundle.
+
+    Raises:
+        ModelError: The bundle is missing or damaged.
+    """
+    spec, folder = load_spec(bundle), find_bundle(bundle)
+    commands = [f"mien train {spec.recipe} --data DATA --out {spec.name}"] if spec.recipe else []
+    commands += [one.command for one in (spec.quality, spec.uncertainty) if one is not None]
+    return {
+        "bundle": spec.name,
+        "version": spec.version,
+        "mien": __version__,
+        "description_sha256": bundle_digest(bundle),
+        "files_sha256": {name: hash_file(folder / name) for name in _FILES},
+        "weights_sha256": spec.sha256,
+        "provenance": spec.provenance,
+        "code_licence": spec.code_licence,
+        "weights_notice": spec.weights_notice,
+        "sources": [
+            {"name": one.name, "role": one.role, "n": one.n, "licence": one.licence} for one in spec.training_sources
+        ],
+        "commands": list(dict.fromkeys([*commands, *(metric.command for metric in spec.metrics)])),
+    }
+
+
+def audit_summary(audit: Mapping[str, Any], spec: ModelSpec) -> str:
+    """The verdicts of an audit on one page.
+
+    Args:
+        audit: Content of ``audit.json``.
+        spec: Description of the bundle.
+
+    Raises:
+        ModelError: The audit is of other weights.
+    """
+    if audit.get("weights_sha256") != spec.sha256:
+        found = str(audit.get("weights_sha256"))[:12]
+        raise ModelError(
+            f"the audit is of the weights {found}..., {spec.name} has {spec.sha256[:12]}...; audit it again"
+        )
+    verdicts = audit["verdicts"]
+    counts = {word: sum(one["verdict"] == word for one in verdicts) for word in ("within", "above", "unsure")}
+    shown = [one for one in verdicts if one["verdict"] == "above" or "equal geometry" in one["measure"]]
+    rows = [
+        f"| {one['measure']} | {one['column']}: {one['group']} | {one['gap']:+.3f} | "
+        f"{one['low']:+.3f} to {one['high']:+.3f} | {one['limit']:g} | {one['verdict']} |"
+        for one in sorted(shown, key=lambda one: -abs(one["gap"]) / one["limit"])
+    ]
+    error = audit.get("mean_corruption_error")
+    return "\n".join(
+        [
+            f"# Audit of {spec.name}, version {spec.version}",
+            "",
+            f"SHA-256 of the weights: `{spec.sha256}`. {audit['data']}, {audit['n']} faces. `{audit['command']}`",
+            "",
+            f"Of {len(verdicts)} comparisons {counts['within']} are within their limits, {counts['above']} above them "
+            f"beyond chance, and {counts['unsure']} are not sure: the gap or its interval reaches the limit.",
+            "",
+            *(f"{note}\n" for note in audit["notes"]),
+            "The largest gap between a group and all others: measures above their limit, and those at equal geometry.",
+            "",
+            "| measure | group | gap | interval | limit | verdict |",
+            "|---|---|---|---|---|---|",
+            *rows,
+            "",
+            *([] if error is None else [f"Mean error over seven corruptions in five strengths: {error:.3f}.", ""]),
+        ]
+    )
+
+
+def _read_audit(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read as an audit ({error}); run mien audit --out {path.parent}") from error
+    needed = {"weights_sha256", "verdicts", "notes", "data", "n", "command"}
+    if not isinstance(content, dict) or not needed <= set(content):
+        raise InputError(f"{path}: is no audit of mien")
+    return content
+
+
+def _write(path: Path, text: str) -> Path:
+    with output_errors(path, _ADVICE):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(path) as file:
+            file.write(text.encode())
+    return path

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cards carry the hash of the weights, and audits of other weights are refused."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from mien.core import InputError, ModelError
+from mien.inference import find_bundle, list_bundles, load_spec
+from mien.pipeline import audit_summary, data_card, provenance_manifest, write_cards
+
+VERDICT = {
+    "measure": "logit of AU12, equal geometry",
+    "column": "gender",
+    "group": "Female",
+    "gap": 0.3,
+    "low": 0.2,
+    "high": 0.4,
+    "limit": 0.2,
+    "verdict": "above",
+}
+
+
+def audit_of(name: str) -> dict[str, object]:
+    return {
+        "weights_sha256": load_spec(name).sha256,
+        "verdicts": [VERDICT],
+        "notes": ["A note."],
+        "data": "FairFace val",
+        "n": 9,
+        "command": "mien audit DATA",
+        "mean_corruption_error": 0.125,
+    }
+
+
+def test_every_card_of_every_bundle_carries_the_hash_of_its_weights(tmp_path: Path) -> None:
+    for name in list_bundles("affect"):
+        (tmp_path / "audits" / name).mkdir(parents=True)
+        (tmp_path / "audits" / name / "audit.json").write_text(json.dumps(audit_of(name)), "utf-8")
+    written = write_cards(list_bundles(), tmp_path / "cards", audits=tmp_path / "audits")
+    for name in list_bundles():
+        cards = [path for path in written if path.parent.name == name]
+        assert len(cards) == (4 if name in list_bundles("affect") else 3)
+        for path in cards:
+            assert load_spec(name).sha256 in path.read_text("utf-8"), path
+    sums = (tmp_path / "cards/SHA256SUMS").read_text("utf-8").splitlines()
+    assert len(sums) == 2 * len(list_bundles())
+    for line in sums:
+        digest, _, name = line.partition("  ")
+        assert hashlib.sha256((find_bundle("mien-light").parent / name).read_bytes()).hexdigest() == digest
+
+
+def test_sources_have_licences_and_commands_are_listed() -> None:
+    manifest = provenance_manifest("mien-light")
+    assert manifest["weights_sha256"] == manifest["files_sha256"]["model.onnx"]
+    assert all(source["licence"] for source in manifest["sources"])
+    assert any(command.startswith("mien evaluate ferplus") for command in manifest["commands"])
+    assert "FairFace" in data_card(load_spec("mien-light"))
+
+
+def test_an_audit_of_other_weights_is_refused(tmp_path: Path) -> None:
+    spec = load_spec("mien-light")
+    assert "+0.300" in audit_summary(audit_of("mien-light"), spec)
+    with pytest.raises(ModelError, match="audit it again"):
+        audit_summary(audit_of("mien-light") | {"weights_sha256": "0" * 64}, spec)
+    with pytest.raises(InputError, match="run mien audit"):
+        write_cards(["mien-light"], tmp_path / "cards", audits=tmp_path)
+    (tmp_path / "mien-light").mkdir()
+    (tmp_path / "mien-light/audit.json").write_text("[]", "utf-8")
+    with pytest.raises(InputError, match="is no audit"):
+        write_cards(["mien-light"], tmp_path / "cards", audits=tmp_path)
