@@ -108,6 +108,11 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
             "Faces per second of the training loop beside a plain one; prints a table (a quarter of an hour).",
             _TRAIN,
         ),
+        "trust": Benchmark(
+            "benchmarks.trust.trust_cards:main",
+            "Calibrate, audit and write the cards of bundles with new weights (a quarter of an hour).",
+            "pip install -e '.[test,train,synthesis]'",
+        ),
         "uncertainty": Benchmark(
             "benchmarks.trust.uncertainty:main",
             "Fit prediction sets, intervals and probes of a bundle, write them into it and measure them (minutes).",

@@ -226,7 +226,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "",
             f"{analyzer.spec.name} {analyzer.spec.version}, weights `{analyzer.spec.sha256[:12]}`.",
             "",
-            "| faces | task | examples | people x draws | error | adapted | change | of persons | adapted | removed | worse |",
+            "| faces | task | n | people, draws | error | adapted | change | of people | adapted | less | worse |",
             "|---|---|---|---|---|---|---|---|---|---|---|",
             *rows,
             "",

@@ -24,6 +24,7 @@ _ALWAYS_GIVEN = {
     "--variant": "int8",
     "--list": "text.mp4",
     "--predictions": "folder",
+    "--examples": "folder",
 }
 # Numbers in texts: command line -> what stands before the number.
 _IN_TEXTS = (

@@ -36,6 +36,7 @@ FORBIDDEN = {*IMAGE_SUFFIXES, *VIDEO_SUFFIXES, *WEIGHTS, *DATA}
 # Nobody's face: the sample that mien renders.
 SYNTHETIC = {
     "docs/sample/neutral_to_smile.mp4": "a4c9c5046faa8385e71d1979bd402d3fca58122d8de7170ef27b7963bceff795",
+    "mien/affect/explanation/prototypes.jpg": "908f08a087fa283e598e67228fb4745f4948d32e11551473d5e6c1d2b0635d80",
     "docs/sample/two_faces.jpg": "9505ee5b90e7f182f4af59496575da3b15cd643b6af315396cd0946198d10b51",
 }
 # Longer than any source file may get, shorter than most photos and every clip.

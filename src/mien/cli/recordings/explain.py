@@ -24,7 +24,11 @@ _MAX_NAME = 200
     "probable expression]",
 )
 @click.option(
-    "--face", type=click.IntRange(1), default=1, show_default=True, help="Number of the face, counted from the left."
+    "--face",
+    type=click.IntRange(1, 100_000),
+    default=1,
+    show_default=True,
+    help="Number of the face, counted from the left.",
 )
 @click.option(
     "--method",

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Calibrate, audit and write the cards of bundles: all that belongs to new weights (a quarter of an hour).
+
+    python -m benchmarks trust --data DATA --model NAME
+
+Fits the uncertainty of the named bundles into them (none with --keep), audits every affect bundle whose audit in
+build/audits is of other weights, and writes docs/reference/cards, the card pages and src/mien/bundles/SHA256SUMS.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks import ROOT, create_parser
+from benchmarks.trust import uncertainty
+from mien.affect import Analyzer
+from mien.core import AnalyzerConfig
+from mien.evaluation import audit, audit_page
+from mien.inference import list_bundles, load_spec, model_card
+from mien.pipeline import SUMS_NAME, write_cards
+from mien.synthesis import counterfactual_pairs
+
+_NAME = "trust"
+_N_PAIRS, _N_VIEWS = 60, 2
+_PAGES = {"mien-light": "model-card.md", "mien-accurate": "model-card-accurate.md"}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Fit, audit and write."""
+    parser = create_parser(_NAME, __doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the open face sets")
+    parser.add_argument("--model", action="append", default=[], help="bundle with new weights; may be repeated")
+    parser.add_argument("--keep", action="store_true", help="keep the uncertainty that the bundles have")
+    parser.add_argument("--audits", type=Path, default=ROOT / "build/audits", help="folder of the audits")
+    options = parser.parse_args(arguments)
+    if not options.keep:
+        for name in options.model or list_bundles("affect"):
+            uncertainty.main(["--data", str(options.data), "--model", name])
+    for name in list_bundles("affect"):
+        audited(name, options.data, options.audits / name)
+    cards = ROOT / "docs/reference/cards"
+    write_cards(list_bundles(), cards, audits=options.audits)
+    sums = (cards / SUMS_NAME).read_text("utf-8")
+    (ROOT / "src/mien/bundles" / SUMS_NAME).write_text(sums, "utf-8")
+    for name, page in _PAGES.items():
+        (ROOT / "docs/reference" / page).write_text(model_card(load_spec(name)) + "\n", "utf-8")
+    return 0
+
+
+def audited(name: str, data: Path, folder: Path) -> None:
+    """Audit a bundle unless its audit is of the same weights."""
+    path = folder / "audit.json"
+    if path.is_file() and json.loads(path.read_text("utf-8"))["weights_sha256"] == load_spec(name).sha256:
+        return
+    analyzer = Analyzer(AnalyzerConfig(model=name, threads=1, views=_N_VIEWS))
+    command = f"mien audit DATA --model {name} --out audit --pairs {_N_PAIRS} --views {_N_VIEWS}"
+    report = audit(data, analyzer, pairs=counterfactual_pairs(_N_PAIRS), command=command, notify=print)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "audit.html").write_text(audit_page(report), "utf-8")
+    (folder / "audit.csv").write_text(report.raw_table(), "utf-8")
+    path.write_text(json.dumps(report.to_json(), indent=1) + "\n", "utf-8")
