@@ -51,6 +51,11 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
             "benchmarks.trust.explanations:main",
             "Deletion curves of saliency maps beside random orders; writes docs/research/explanations.md (minutes).",
         ),
+        "geometry": Benchmark(
+            "benchmarks.claims.geometry:main",
+            "Claims about landmark geometry and PLS; completes docs/research/systems/pls-geometry.md (ten minutes).",
+            _TRAIN,
+        ),
         "landmark-teacher": Benchmark(
             "benchmarks.landmarks.landmark_teacher:main",
             "Label images with MediaPipe's landmarks and blendshapes (in an environment with mediapipe).",

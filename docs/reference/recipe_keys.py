@@ -13,7 +13,7 @@ from mien.training.engine.targets import TARGETS
 from mien.training.losses.registry import LOSSES
 from mien.training.models.backbones import BACKBONES
 from mien.training.models.heads import HEADS
-from mien.training.recipes import schedule_settings, settings, target_settings
+from mien.training.recipes import geometry_recipe, schedule_settings, settings, target_settings
 
 _INTRODUCTION = """\
 # Keys of a recipe
@@ -42,6 +42,8 @@ _TABLES = {
     '[[targets]], [[stages.targets]] with name = "co_annotation"': target_settings.CoAnnotationSettings,
     "[calibration]": settings.CalibrationSettings,
     "[[published]]": settings.PublishedSettings,
+    "top level of a recipe of geometry": geometry_recipe.GeometryRecipe,
+    "[geometry]": geometry_recipe.GeometrySettings,
 }
 
 _NAMES: dict[str, Registry[typing.Any]] = {

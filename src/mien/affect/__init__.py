@@ -48,6 +48,7 @@ from mien.affect.explanation.saliency import (
     rise_map,
 )
 from mien.affect.explanation.time_shares import Stretch, time_shares
+from mien.affect.geometry import GeometryModel, MovedDistance, parse_va
 from mien.affect.inference_stage import Decoder, RawFrame, activate, cut_faces, fit_crop
 from mien.affect.opencv_threads import opencv_on_one_thread
 from mien.affect.temporal.baseline import (
@@ -118,8 +119,10 @@ __all__ = [
     "Examples",
     "Explanation",
     "FakeAudioEncoder",
+    "GeometryModel",
     "IntensityPredictor",
     "Kernel",
+    "MovedDistance",
     "Prototype",
     "RawFrame",
     "Smoothing",
@@ -160,6 +163,7 @@ __all__ = [
     "nearest_prototypes",
     "occlusion_map",
     "opencv_on_one_thread",
+    "parse_va",
     "predict_adaptively",
     "prototype_tiles",
     "read_examples",

@@ -16,6 +16,7 @@ import numpy as np
 from mien.affect.adaptation.corrections import load_adaptation
 from mien.affect.adaptive import AdaptiveRate
 from mien.affect.colour_order import ColourOrderCheck
+from mien.affect.geometry import GeometryModel, create_geometry_share
 from mien.affect.inference_stage import (
     AffectInference,
     AlignedFaces,
@@ -129,15 +130,22 @@ class Analyzer:
         self._decoder = Decoder(spec, keep_features=features, adaptation=adaptation)
         self._landmark_model = create_landmark_model(config.landmark_model, runtime=config.runtime)
         self._colour_order = ColourOrderCheck()
+        self._geometry = create_geometry_share(config.va, spec, reads_landmarks=self._landmark_model is not None)
         self._affect_inference = AffectInference(
             decoder=self._decoder,
             min_quality=config.min_quality,
             quality_model=self._quality_model,
             n_views=config.views,
+            geometry=self._geometry,
         )
         # Unknown names, bad files and objects that cannot detect are errors now and not at the first image.
         if not isinstance(config.detector, str) or parse_detector(config.detector)[1]:
             self._create_detector(_MOVING_SIDE_PX)
+
+    @property
+    def geometry(self) -> GeometryModel | None:
+        """Geometry model of the option ``va``; None for the network alone."""
+        return None if self._geometry is None else self._geometry.model
 
     @property
     def config(self) -> AnalyzerConfig:

@@ -11,6 +11,7 @@ import numpy as np
 
 from mien.affect.adaptation.corrections import corrected
 from mien.affect.adaptive import AdaptiveRate, predict_adaptively
+from mien.affect.geometry import GeometryShare
 from mien.affect.views import further_views, view_spread
 from mien.core import (
     EXPRESSIONS,
@@ -23,6 +24,7 @@ from mien.core import (
     Int64,
     ModelSpec,
     TaskSpec,
+    UncertaintySpec,
     with_uncertainty,
 )
 from mien.faces import (
@@ -263,12 +265,14 @@ class AffectInference:
         min_quality: Quality in [0, 1] below which a face gets no affect; a quality of NaN is never below.
         quality_model: Quality model of the bundle, or None.
         n_views: Number of further views of each face, see `mien.affect.views`.
+        geometry: Geometry model that gives valence and arousal, or a share of them; None for the network alone.
     """
 
     decoder: Decoder
     min_quality: float
     quality_model: QualityModel | None = None
     n_views: int = 0
+    geometry: GeometryShare | None = None
 
     def faces(self, batch: Sequence[AlignedFaces], bundle: Bundle, rate: AdaptiveRate | None = None) -> list[Faces]:
         """Affect of the faces of several images; with a rate, predicted for some and interpolated for the others.
@@ -283,6 +287,9 @@ class AffectInference:
             predicted = self._predict(crops, bundle) if len(crops) else {}
         else:
             predicted = self._predict_adaptively(batch, crops, bundle, rate)
+        if self.geometry is not None and len(crops):
+            landmarks = np.concatenate([found.detections.landmarks for found in batch])
+            predicted = self.geometry.apply(predicted, landmarks)
         return [
             self._of_image(found, {name: _part(value, rows) for name, value in predicted.items()})
             for found, rows in zip(batch, rows_of(batch), strict=True)
@@ -323,7 +330,13 @@ class AffectInference:
             numbers=found.numbers,
             **predicted,
         )
-        return with_uncertainty(faces.without_affect(faces.quality < self.min_quality), self.decoder.spec.uncertainty)
+        return with_uncertainty(faces.without_affect(faces.quality < self.min_quality), self._uncertainty)
+
+    @property
+    def _uncertainty(self) -> UncertaintySpec | None:
+        """Calibration of the bundle; its intervals of valence and arousal are of the network alone."""
+        spec = self.decoder.spec.uncertainty
+        return spec if spec is None or self.geometry is None else replace(spec, half_widths={})
 
     def _quality(self, of_image: Float32, expression: Float32 | None) -> Float32:
         """Quality (N,) from that of the image, for how sure the network is of its expressions."""

@@ -94,6 +94,7 @@ from mien.core.options import (
 from mien.core.pose import pose_angles, rotation_matrices
 from mien.core.registry import Registry
 from mien.core.source_names import path_exists, shortened_name, source_name, source_path
+from mien.core.specs.geometry_spec import GEOMETRY_OUTPUTS, GEOMETRY_VERSION, GeometrySpec, PointChoice
 from mien.core.text import printable
 from mien.core.typed import check_choices, read_typed
 from mien.core.uncertainty import (
@@ -122,6 +123,8 @@ __all__ = [
     "EXPRESSIONS",
     "EXPRESSION_COLOURS",
     "EXPRESSION_ORDERS",
+    "GEOMETRY_OUTPUTS",
+    "GEOMETRY_VERSION",
     "HEAD_VERSION",
     "INTENSITY_LABELS",
     "LANDMARK_COLUMNS",
@@ -157,6 +160,7 @@ __all__ = [
     "Floats",
     "Frame",
     "FrameGap",
+    "GeometrySpec",
     "HeadInput",
     "HeadSpec",
     "HeadTask",
@@ -179,6 +183,7 @@ __all__ = [
     "OutputError",
     "Outputs",
     "PathName",
+    "PointChoice",
     "ProbeSpec",
     "QualitySpec",
     "Registry",

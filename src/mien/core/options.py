@@ -110,6 +110,15 @@ class AnalyzerConfig(CheckedOptions):
             "Faces to keep: all, largest (of each frame), or track=ID (of videos).", "--faces", metavar="WHICH"
         ),
     )
+    va: str = field(
+        default="network",
+        metadata=option(
+            "Valence and arousal of the network, of the landmarks (geometry), or the mean of both (mean); geometry=DIR "
+            "and mean=DIR for a geometry bundle of your own.",
+            "--va",
+            metavar="WHICH",
+        ),
+    )
     min_quality: float = field(
         default=0.0,
         metadata=option(

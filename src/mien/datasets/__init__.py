@@ -62,12 +62,14 @@ if TYPE_CHECKING:
         action_unit_probabilities,
         expression_shares,
     )
+    from mien.datasets.point_samples import PointSamples
     from mien.datasets.readers.affectnet import load_affectnet, load_affectnet_npy
     from mien.datasets.readers.affwild2 import load_affwild2_au, load_affwild2_expr, load_affwild2_mtl, load_affwild2_va
     from mien.datasets.readers.cexpr import load_cexpr
     from mien.datasets.readers.fer import load_fer2013, load_ferplus_csv
     from mien.datasets.readers.hume import load_emi, load_eri
     from mien.datasets.readers.lsd import load_lsd
+    from mien.datasets.readers.morphset import load_morphset
     from mien.datasets.readers.rafdb import load_rafdb
     from mien.datasets.samples import UNKNOWN, ClipSamples, FaceSamples, LandmarkFaces, concatenate, some_names
     from mien.datasets.text_files import Document, Field, Table, load_document, read_rows
@@ -100,6 +102,7 @@ __all__ = [
     "LandmarkFaces",
     "OnProblem",
     "Pictures",
+    "PointSamples",
     "RenderedFaces",
     "Samples",
     "SplitCounts",
@@ -140,6 +143,7 @@ __all__ = [
     "load_landmark_faces",
     "load_lfw",
     "load_lsd",
+    "load_morphset",
     "load_name_list",
     "load_open_fairface",
     "load_open_ferplus",
@@ -213,6 +217,7 @@ _LAZY = MappingProxyType(
             "action_unit_probabilities",
             "expression_shares",
         ),
+        "point_samples": ("PointSamples",),
         "readers.affectnet": (
             "load_affectnet",
             "load_affectnet_npy",
@@ -233,6 +238,7 @@ _LAZY = MappingProxyType(
             "load_eri",
         ),
         "readers.lsd": ("load_lsd",),
+        "readers.morphset": ("load_morphset",),
         "readers.rafdb": ("load_rafdb",),
         "samples": (
             "UNKNOWN",

@@ -186,6 +186,20 @@ def write_rafdb(folder: Path) -> None:
         _write_image(folder / "basic/Image/aligned" / row.split()[0].replace(".jpg", "_aligned.jpg"))
 
 
+def write_morphset(folder: Path) -> None:
+    """Write ``MorphSet.csv``: two faces of each of ten persons, with landmarks in pixels."""
+    names = ["Filename", "Dataset", "Subject", "Emotion Label", "Agreement", "Arousal", "Valence", "Intensity"]
+    header = ",".join([*names, *(f"{axis}{number}" for axis in "xy" for number in range(68))])
+    rng = np.random.default_rng(1)
+    rows = []
+    for person in range(1, 11):
+        for emotion, arousal, valence in (("Happy", 0.25, 0.75), ("Sad", -0.5, -0.5)):
+            intensity = (arousal**2 + valence**2) ** 0.5
+            labels = f"{person}_{emotion}.png,made,{person},{emotion},1,{arousal},{valence},{intensity:.4f}"
+            rows.append(",".join([labels, *(f"{value:.1f}" for value in rng.uniform(50, 250, 136))]))
+    _write(folder / "MorphSet.csv", header, rows)
+
+
 def write_open_ferplus(folder: Path) -> None:
     """Write ``ferplus``: ten vote columns; most votes of the last row are for "unknown"."""
     for split, n in (("train", 3), ("valid", 2)):

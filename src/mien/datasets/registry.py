@@ -187,6 +187,15 @@ DATASETS = Registry(
             published={"train": 12271},
         ),
         DataSet(
+            name="morphset",
+            title="MorphSet, landmarks of morphed faces with arousal, valence and intensity",
+            target="mien.datasets.readers.morphset:load_morphset",
+            fixture=f"{_FIXTURES}:write_morphset",
+            reads_all="mien.datasets.readers.morphset:load_morphset_splits",
+            splits=("train", "valid", "test"),
+            owner="the authors of MorphSet (Vonikakis, Dey and Winkler)",
+        ),
+        DataSet(
             name="open-ferplus",
             title="FER+ as Parquet, for the default recipe",
             target="mien.datasets.open_sets.open_samples:load_open_ferplus",

@@ -25,6 +25,14 @@ from mien.faces.landmark_model import (
     read_new_faces,
     refine_landmarks,
 )
+from mien.faces.landmark_shape import (
+    FACE_PARTS,
+    Shapes,
+    distance_pairs,
+    frontal_shapes,
+    normalized_shapes,
+    shape_distances,
+)
 from mien.faces.quality import SIGNALS, SURENESS, QualityModel, face_quality, quality_signals, sureness
 from mien.faces.scene_changes import CutDetector
 from mien.faces.second_search import is_dark, search_photo
@@ -34,6 +42,7 @@ from mien.faces.unit_geometry import unit_geometry
 __all__ = [
     "DEFAULT_LANDMARK_MODEL",
     "DETECTORS",
+    "FACE_PARTS",
     "MAX_LOST_S",
     "NO_LANDMARK_MODEL",
     "N_KEYPOINTS",
@@ -50,14 +59,18 @@ __all__ = [
     "QualityModel",
     "RefiningDetector",
     "SearchingDetector",
+    "Shapes",
     "Tracker",
     "align_faces",
     "create_detector",
     "create_landmark_model",
+    "distance_pairs",
     "face_quality",
+    "frontal_shapes",
     "is_dark",
     "keypoints_of",
     "load_landmark_net",
+    "normalized_shapes",
     "parse_detector",
     "quality_signals",
     "read_given_face",
@@ -65,6 +78,7 @@ __all__ = [
     "refine_landmarks",
     "resize_face",
     "search_photo",
+    "shape_distances",
     "similarity_transform",
     "sureness",
     "to_colour",

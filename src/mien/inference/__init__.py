@@ -13,8 +13,16 @@ from mien.inference.bundle import (
     load_spec,
     prepare,
 )
+from mien.inference.geometry_bundle import (
+    DEFAULT_GEOMETRY,
+    GeometryBundle,
+    GeometryWeights,
+    is_geometry,
+    list_geometry_bundles,
+    load_geometry,
+)
 from mien.inference.limits import first_run
-from mien.inference.model_card import model_card
+from mien.inference.model_card import geometry_card, model_card
 from mien.inference.model_files import is_model_file, read_model_file
 from mien.inference.runtime import (
     RUNTIMES,
@@ -30,9 +38,12 @@ from mien.inference.runtime import (
 
 __all__ = [
     "DEFAULT_BUNDLE",
+    "DEFAULT_GEOMETRY",
     "RUNTIMES",
     "Bundle",
     "FakeSession",
+    "GeometryBundle",
+    "GeometryWeights",
     "Head",
     "Memory",
     "Runtime",
@@ -41,9 +52,13 @@ __all__ = [
     "create_session",
     "find_bundle",
     "first_run",
+    "geometry_card",
+    "is_geometry",
     "is_model_file",
     "list_bundles",
+    "list_geometry_bundles",
     "load_bundle",
+    "load_geometry",
     "load_head",
     "load_spec",
     "machine_name",

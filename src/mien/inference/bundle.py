@@ -268,7 +268,7 @@ def list_bundles(kind: BundleKind | None = None) -> list[str]:
         >>> list_bundles("landmarks")
         ['mien-points']
     """
-    folder = _bundled()
+    folder = bundled_folder()
     if not folder.is_dir():
         return []
     names = sorted(entry.name for entry in folder.iterdir() if (entry / "model.json").is_file())
@@ -293,18 +293,23 @@ def find_bundle(name_or_path: str | Path, *, kind: BundleKind | None = None) -> 
         mien.core.errors.ModelError: mien-lite: no bundle of that name ...; did you mean 'mien-light'?
     """
     if str(name_or_path) in list_bundles():
-        return _bundled() / str(name_or_path)
+        return bundled_folder() / str(name_or_path)
     folder = Path(name_or_path)
     if is_model_file(folder / "model.json"):
         return folder
+    if any(is_model_file(one / "geometry.json") for one in (folder, bundled_folder() / str(name_or_path))):
+        raise ModelError(
+            f"{name_or_path}: a geometry bundle reads landmarks and no pixels; name it beside an affect bundle with "
+            "--va geometry, or --va geometry=DIR for one of your own"
+        )
     names = list_bundles(kind)
     near = difflib.get_close_matches(str(name_or_path), names, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"installed bundles: {', '.join(names)}"
     raise ModelError(f"{name_or_path}: no bundle of that name and no folder with model.json; {hint}")
 
 
-def _bundled() -> Path:
-    """The folder inside the installed package; mien is never run from a zip."""
+def bundled_folder() -> Path:
+    """The folder of the bundles inside the installed package; mien is never run from a zip."""
     with resources.as_file(resources.files("mien")) as package:
         return package / "bundles"
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from mien.core import ModelSpec, TaskSpec
+from mien.core import GeometrySpec, ModelSpec, TaskSpec
 
 _MAX_LISTED = 40
 
@@ -48,7 +48,53 @@ def model_card(spec: ModelSpec) -> str:
             lines += ["", f"Inferred from other actions, not observed by the teacher: {inferred}."]
     if spec.kind == "affect":
         lines += ["", _quality(spec)]
-    lines += ["", "## Training data", "", "| source | n | role | licence |", "|---|---|---|---|"]
+    lines += _history(spec)
+    return "\n".join(lines)
+
+
+def geometry_card(spec: GeometrySpec) -> str:
+    """What a user should know before trusting the values of a geometry bundle.
+
+    Args:
+        spec: Description of the bundle.
+
+    Examples:
+        >>> from mien.inference import load_geometry
+        >>> print(geometry_card(load_geometry().spec).splitlines()[0])
+        # mien-geometry, version 1
+    """
+    lines = [
+        f"# {spec.name}, version {spec.version}",
+        "",
+        spec.weights_notice,
+        f"The code is {spec.code_licence}. Provenance: {spec.provenance or 'not stated'}. "
+        f"Recipe: {spec.recipe or 'not stated'}.",
+        "",
+        "## Input and output",
+        "",
+        f"Input: 68 landmarks in pixels, and no pixels; the distances between {_POINTS[spec.points]}, after a linear "
+        f"map to the front, through {spec.n_components} components. SHA-256 of the weights: `{spec.sha256}`.",
+        "",
+        "| output | range | unit |",
+        "|---|---|---|",
+        "| arousal | -1 to 1 | mean rating on a scale from -1 to 1 |",
+        "| valence | -1 to 1 | mean rating on a scale from -1 to 1 |",
+        "| intensity | 0 to 1 | distance of both from neutral |",
+        *_history(spec),
+    ]
+    return "\n".join(lines)
+
+
+_POINTS = {
+    "inner": "the 51 points without the jaw",
+    "all": "all 68 points",
+    "published": "the first 51 points (without the mouth)",
+}
+
+
+def _history(spec: ModelSpec | GeometrySpec) -> list[str]:
+    """Lines on training data, metrics and limitations."""
+    lines = ["", "## Training data", "", "| source | n | role | licence |", "|---|---|---|---|"]
     lines += [
         f"| {source.name} | {source.n or '-'} | {source.role} | {source.licence} |" for source in spec.training_sources
     ]
@@ -71,7 +117,7 @@ def model_card(spec: ModelSpec) -> str:
         ]
         lines += [f"| {m.name} | {m.value:.3f} | {m.low:.3f} to {m.high:.3f} | {m.n} |" for m in metrics]
     lines += ["", "## Limitations", "", *(f"- {limitation}" for limitation in spec.limitations), ""]
-    return "\n".join(lines)
+    return lines
 
 
 _GIVEN = {

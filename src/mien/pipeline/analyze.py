@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from mien.affect import AdaptiveRate, Smoothing, load_adaptation
+from mien.affect import AdaptiveRate, Smoothing, load_adaptation, parse_va
 from mien.core import (
     NO_LANDMARK_MODEL,
     AnalyzerConfig,
@@ -30,7 +30,7 @@ from mien.core import (
     with_shortcuts,
 )
 from mien.faces import parse_detector
-from mien.inference import bundle_digest, is_model_file, load_spec, usable_cores
+from mien.inference import bundle_digest, is_model_file, load_geometry, load_spec, usable_cores
 from mien.jobs import Engine, LocalEngine, create_engine, deferred_interrupts
 from mien.media import camera_number
 from mien.pipeline.notebook_progress import notebook_progress
@@ -200,8 +200,8 @@ def _model_digests(analyzer: AnalyzerConfig) -> dict[str, str | None]:
     """Digests of the models beside the affect bundle that have a file, for the manifest and for resume.
 
     Raises:
-        ConfigError: The name of the detector is damaged.
-        ModelError: The landmark model is missing or damaged.
+        ConfigError: The name of the detector or the source of valence and arousal is damaged.
+        ModelError: The landmark model or geometry bundle is missing or damaged.
     """
     digests: dict[str, str | None] = {}
     if isinstance(analyzer.detector, str) and (weights := parse_detector(analyzer.detector)[1].get("model")):
@@ -212,6 +212,8 @@ def _model_digests(analyzer: AnalyzerConfig) -> dict[str, str | None]:
     if analyzer.adapt is not None:
         load_adaptation(analyzer.adapt, load_spec(analyzer.model))  # a missing or foreign file is one clear error
         digests["adaptation_sha256"] = hash_file(analyzer.adapt)
+    if geometry := parse_va(analyzer.va)[1]:
+        digests["geometry_sha256"] = load_geometry(geometry).digest
     return digests
 
 

@@ -70,12 +70,14 @@ SMOOTHING_KEY = "smoothing"
 
 _ADAPTIVE_KEY = "adaptive"
 _MIN_QUALITY_KEY = "min_quality"
+_VA_KEY = "va"
 
 
 def settings_metadata(analyzer: AnalyzerConfig, video: VideoOptions) -> dict[str, str]:
-    """Metadata of a table whose rows are smoothed, interpolated or without affect below a quality; else empty."""
+    """Metadata of a table: smoothed, interpolated, without affect below a quality, or with affect of landmarks."""
     quality = f"{analyzer.min_quality:g}" if analyzer.min_quality else None
-    settings = {SMOOTHING_KEY: video.smooth, _ADAPTIVE_KEY: video.adaptive, _MIN_QUALITY_KEY: quality}
+    va = None if analyzer.va == "network" else analyzer.va
+    settings = {SMOOTHING_KEY: video.smooth, _ADAPTIVE_KEY: video.adaptive, _MIN_QUALITY_KEY: quality, _VA_KEY: va}
     return {key: str(value) for key, value in settings.items() if value is not None}
 
 

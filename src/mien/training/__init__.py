@@ -5,6 +5,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from mien.core import MissingExtraError
+from mien.training.recipes.geometry_recipe import GeometryRecipe, list_geometry_recipes, load_geometry_recipe
 from mien.training.recipes.recipe import Recipe, list_recipes, load_recipe
 
 if TYPE_CHECKING:
@@ -21,12 +22,15 @@ if TYPE_CHECKING:
 __all__ = [
     "SOURCES",
     "ComputeSettings",
+    "GeometryRecipe",
     "Recipe",
     "Trainer",
     "TrainingData",
     "TrainingSet",
+    "list_geometry_recipes",
     "list_recipes",
     "load_checkpoint",
+    "load_geometry_recipe",
     "load_recipe",
     "load_source",
     "load_training_data",

@@ -6,17 +6,19 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from mien.core import ConfigError, HeadSpec, ModelSpec, path_exists
+from mien.core import ConfigError, GeometrySpec, HeadSpec, ModelSpec, path_exists
 from mien.results import check_folder
 from mien.training.engine.compute import ComputeSettings
 from mien.training.export.bundle_files import check_bundle_folder
+from mien.training.geometry.geometry_training import train_geometry
 from mien.training.head_training import train_head
 from mien.training.picture_training import train_bundle
+from mien.training.recipes.geometry_recipe import GeometryRecipe, is_geometry_recipe, load_geometry_recipe
 from mien.training.recipes.recipe import Recipe, load_recipe
 
 
 def train(
-    recipe: Recipe | str | Path,
+    recipe: Recipe | GeometryRecipe | str | Path,
     data: str | Path,
     out: str | Path,
     compute: ComputeSettings | None = None,
@@ -25,11 +27,11 @@ def train(
     model: str | Path | None = None,
     seed: int | None = None,
     refit: bool = False,
-) -> ModelSpec | HeadSpec | None:
+) -> ModelSpec | HeadSpec | GeometrySpec | None:
     """Train a recipe, calibrate, export with a parity check, and evaluate.
 
     A recipe of pictures becomes a bundle; a recipe of stored vectors becomes a head, or a bundle together with the
-    frozen network that made the vectors.
+    frozen network that made the vectors. A recipe of geometry becomes a geometry bundle, by regression and on the CPU.
 
     Args:
         recipe: Recipe, its name, or the path of a TOML file.
@@ -46,18 +48,25 @@ def train(
 
     Raises:
         ConfigError: There is no such recipe, it does not fit the data or the machine, ``model`` is given for a
-            recipe of pictures, or the bundle would replace a file that is no part of one.
+            recipe of pictures or geometry, or the bundle would replace a file that is no part of one.
         OutputError: The bundle or the checkpoints cannot be written.
         DatasetError: The data are incomplete.
         ModelError: The bundle that made the vectors is missing, or the exported graph and the network disagree.
     """
-    chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
+    if isinstance(recipe, (Recipe, GeometryRecipe)):
+        chosen = recipe
+    else:
+        chosen = load_geometry_recipe(recipe) if is_geometry_recipe(recipe) else load_recipe(recipe)
     if seed is not None:
         chosen = dataclasses.replace(chosen, seed=seed)
     if refit:
         chosen = chosen.refit()
     data, out = Path(data), Path(out)
     check_bundle_folder(out, [("RECIPE", recipe)] if isinstance(recipe, (str, Path)) and path_exists(recipe) else [])
+    if isinstance(chosen, GeometryRecipe):
+        if model is not None:
+            raise ConfigError(f"{chosen.name} fits landmarks; model (--model) is for heads on stored vectors")
+        return train_geometry(chosen, data, out)
     folder = out.parent / f"{out.name}.work" if work is None else Path(work)
     check_folder(folder, folder, "choose another folder for the checkpoints")
     if chosen.model.vectors:

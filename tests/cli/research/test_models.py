@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mien.core import ModelSpec
+from mien.core import GeometrySpec, ModelSpec
 from tests.helpers.face_trunks import faceres_arrays, write_tfjs
 
 
@@ -16,6 +16,13 @@ def test_models_lists_what_is_shipped(mien) -> None:
     assert ended.code == 0
     assert "mien-light" in ended.out
     assert "expression (8)" in ended.out
+
+
+def test_geometry_is_listed_and_shown(mien) -> None:
+    assert "mien-geometry  version 1, 68 landmarks, no pixels: arousal, valence, intensity" in mien("models").out
+    assert "# mien-geometry, version 1" in mien("models", "show", "mien-geometry").out
+    spec = GeometrySpec.from_json(json.loads(mien("models", "show", "mien-geometry", "--json").out))
+    assert spec.points == "inner"
 
 
 def test_show_is_a_model_card(mien) -> None:

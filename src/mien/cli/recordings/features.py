@@ -18,7 +18,7 @@ from mien.jobs import sigterm_as_interrupt
 @click.option("--out", required=True, metavar="DIR", help="Folder of the Parquet shards; runs can be resumed.")
 @field_options(FeatureOptions)
 @field_options(VideoOptions, only=("every",))
-@field_options(AnalyzerConfig, without=("min_quality", "views", "adapt"))
+@field_options(AnalyzerConfig, without=("min_quality", "views", "adapt", "va"))
 @field_options(Outputs, only=("private",))
 @log_option
 def features(inputs: tuple[str, ...], out: str, log: str, **options: Any) -> int:

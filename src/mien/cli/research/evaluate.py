@@ -56,7 +56,7 @@ def evaluate(
 
     \b
     An affect bundle on held-out faces: ferplus, ferplus-mtl, affect-detail,
-    lfw, lfw-chain, flip-rate, au-teacher, au-ranks, au-rendered, fairness,
+    geometry, lfw, lfw-chain, flip-rate, au-teacher, au-ranks, au-rendered, fairness,
     reliability, uncertainty, quality
     A landmark net against its teacher: landmarks
     Predictions or a bundle by the metric of a challenge, resampling whole

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from mien.cli.main import say
-from mien.core import ConfigError, MissingExtraError
+from mien.core import GEOMETRY_OUTPUTS, ConfigError, MissingExtraError
 
 
 @click.group(invoke_without_command=True, short_help="List the bundles, or show the description of one.")
@@ -18,12 +18,15 @@ def models(ctx: click.Context) -> None:
     """List the bundles that come with mien; ``mien models show NAME`` shows the model card of one."""
     if ctx.invoked_subcommand is not None:
         return
-    from mien.inference import list_bundles, load_spec
+    from mien.inference import list_bundles, list_geometry_bundles, load_geometry, load_spec
 
     for name in list_bundles():
         spec = load_spec(name)
         tasks = ", ".join(f"{task.task} ({len(task.labels)})" for task in spec.tasks)
         say(f"{name}  version {spec.version}, {spec.input.size_px} px {spec.input.colour}: {tasks}")
+    for name in list_geometry_bundles():
+        version = load_geometry(name).spec.version
+        say(f"{name}  version {version}, 68 landmarks, no pixels: {', '.join(GEOMETRY_OUTPUTS)} (--va geometry)")
 
 
 @models.command(short_help="Show the model card of a bundle.")
@@ -31,10 +34,15 @@ def models(ctx: click.Context) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the content of model.json.")
 def show(model: str, as_json: bool) -> None:
     """Show the model card of a bundle, by name or folder."""
-    from mien.inference import load_spec, model_card
+    from mien.inference import geometry_card, is_geometry, load_geometry, load_spec, model_card
 
-    spec = load_spec(model)
-    click.echo(json.dumps(spec.to_json(), indent=1, ensure_ascii=False) if as_json else model_card(spec))
+    if is_geometry(model):
+        found = load_geometry(model).spec
+        text = json.dumps(found.to_json(), indent=1, ensure_ascii=False) if as_json else geometry_card(found)
+    else:
+        spec = load_spec(model)
+        text = json.dumps(spec.to_json(), indent=1, ensure_ascii=False) if as_json else model_card(spec)
+    click.echo(text)
 
 
 @models.command(short_help="Write model card, data card, audit summary and hashes of bundles.")

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from mien.cli.main import say
-from mien.core import MAX_SEED, MAX_THREADS, MAX_WORKERS, HeadSpec, ModelSpec
+from mien.core import MAX_SEED, MAX_THREADS, MAX_WORKERS, GeometrySpec, HeadSpec, ModelSpec
 
 
 @click.command(short_help="Train a recipe and write an evaluated bundle (extra: train).")
@@ -65,7 +65,7 @@ def train(
     """Train RECIPE (a name or a TOML file), calibrate, export with a parity check, and evaluate.
 
     A recipe of stored vectors (mien features writes them) trains a head; with the frozen network that made the vectors
-    it becomes one bundle.
+    it becomes one bundle. A recipe of geometry (pls-geometry) fits landmarks, in minutes.
     """
     from mien.training import ComputeSettings
     from mien.training import train as train_recipe
@@ -78,7 +78,7 @@ def train(
         _report(trained, out)
 
 
-def _report(trained: ModelSpec | HeadSpec, out: Path) -> None:
+def _report(trained: ModelSpec | HeadSpec | GeometrySpec, out: Path) -> None:
     say(f"{trained.name} in {out}: {trained.provenance}")
-    for metric in trained.metrics if isinstance(trained, ModelSpec) else ():
+    for metric in () if isinstance(trained, HeadSpec) else trained.metrics:
         say(f"{metric.data}, {metric.name}: {metric.value:.4f} [{metric.low:.4f}, {metric.high:.4f}]")

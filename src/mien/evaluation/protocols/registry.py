@@ -75,6 +75,12 @@ PROTOCOLS = Registry(
             splits=("valid",),
         ),
         Protocol(
+            name="geometry",
+            target="mien.evaluation.protocols.geometry_affect:evaluate_geometry",
+            summary="FER+: valence and arousal of landmarks beside those of the network, and the mean of both",
+            splits=("train", "valid"),
+        ),
+        Protocol(
             name="lfw",
             target="mien.evaluation.protocols.lfw:evaluate_lfw",
             summary="LFW faces of held-out people: recall of happiness and neutral, action units",

@@ -116,6 +116,8 @@ def extract_features(
     refuse_unused(frames, ("every",), "the extraction of features")
     if config.min_quality:
         raise ConfigError("vectors have no quality; leave min_quality out, and choose rows by quality from a table")
+    if config.va != "network":
+        raise ConfigError("vectors are those of the network, before valence and arousal; leave va out")
     with private_files(private=files.private):
         return run_extraction(
             _create_extractor(config, frames, vectors),

@@ -17,6 +17,7 @@ from mien.training.data.source_records import SourceRecord
 from mien.training.data.training_images import TrainingImages
 from mien.training.data.training_set import TrainingSet, join_sets
 from mien.training.export.card_content import Card, create_card
+from mien.training.recipes.geometry_recipe import GeometryRecipe
 from mien.training.recipes.recipe import Recipe
 from mien.training.recipes.settings import SourceSettings
 
@@ -50,6 +51,16 @@ def _open_set(name: str, function: str, summary: str) -> Source:
     return Source(name=name, target=target, summary=summary, has_fixture=False)
 
 
+_POINTS = "mien.training.data.point_sources"
+# Whether a recipe is one of geometry -> what is wrong with a source of the other kind.
+_FITS = {True: "pictures or vectors; geometry needs landmarks", False: "landmarks; a network needs pictures or vectors"}
+
+
+def _points(name: str, function: str, summary: str) -> Source:
+    target = f"{_POINTS}:{function}"
+    return Source(name=name, target=target, summary=summary, has_fixture=False)
+
+
 SOURCES = Registry(
     "source",
     (
@@ -70,6 +81,9 @@ SOURCES = Registry(
             "load_rendered",
             "rendered faces of `mien synthesize`: exact action units and their intensities, expressions",
         ),
+        _points("points-ferplus", "load_points_ferplus", "FER+: landmarks, mapped valence and arousal; for geometry"),
+        _points("points-lfw", "load_points_lfw", "LFW, training people: landmarks, valence and arousal; for geometry"),
+        _points("morphset", "load_points_morphset", "MorphSet: landmarks, valence and arousal; for geometry"),
         Source(
             name="vectors",
             target="mien.training.data.feature_sources:load_vectors",
@@ -123,7 +137,7 @@ class TrainingData:
         )
 
 
-def load_training_data(recipe: Recipe, data: Path) -> TrainingData:
+def load_training_data(recipe: Recipe | GeometryRecipe, data: Path) -> TrainingData:
     """Read the sets of a recipe.
 
     Args:
@@ -154,7 +168,7 @@ def _as_they_are(samples: TrainingSet) -> TrainingSet:
     return replace(samples, inputs=replace(samples.inputs, networks=()))
 
 
-def load_source(source: SourceSettings, data: Path, recipe: Recipe) -> TrainingSet:
+def load_source(source: SourceSettings, data: Path, recipe: Recipe | GeometryRecipe) -> TrainingSet:
     """One source of a recipe.
 
     Raises:
@@ -163,7 +177,9 @@ def load_source(source: SourceSettings, data: Path, recipe: Recipe) -> TrainingS
         MissingExtraError: The runtime of its super-resolution network is not installed.
         ModelError: The weights of that network are missing or damaged.
     """
-    read: Callable[[SourceSettings, Path, Recipe], TrainingSet] = SOURCES.load(source.name)
+    if SOURCES[source.name].target.startswith(_POINTS) != isinstance(recipe, GeometryRecipe):
+        raise ConfigError(f"{recipe.name}: the source {source.name} is {_FITS[isinstance(recipe, GeometryRecipe)]}")
+    read: Callable[[SourceSettings, Path, Recipe | GeometryRecipe], TrainingSet] = SOURCES.load(source.name)
     found = read(source, data / source.folder if source.folder else data, recipe)
     if not len(found):
         raise DatasetError(f"{data}: {source.name} {source.split} has no usable row")

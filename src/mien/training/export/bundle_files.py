@@ -7,12 +7,12 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from mien.core import ConfigError, HeadSpec, ModelSpec, PathName, path_exists, require_path
+from mien.core import ConfigError, GeometrySpec, HeadSpec, ModelSpec, PathName, path_exists, require_path
 from mien.results import OutputFile, atomic_write, check_folder, check_outputs, output_errors
 
 _ADVICE = "check that the folder may be written to, or choose another one"
-_KINDS = ("model", "head")
-_VERSION_KEYS = (b'"spec_version"', b'"head_version"')
+_KINDS = {"model": ".onnx", "head": ".onnx", "geometry": ".bin"}
+_VERSION_KEYS = (b'"spec_version"', b'"head_version"', b'"geometry_version"')
 _HEAD_BYTES = 4096
 
 
@@ -32,10 +32,10 @@ def check_bundle_folder(folder: Path, inputs: Iterable[tuple[str, PathName]] = (
     require_path(folder, "--out")
     check_folder(folder, folder, _ADVICE)
     check_outputs(
-        [OutputFile("--out", folder / f"{kind}{end}") for kind in _KINDS for end in (".onnx", ".json")], inputs
+        [OutputFile("--out", folder / f"{kind}{end}") for kind in _KINDS for end in (_KINDS[kind], ".json")], inputs
     )
-    for kind in _KINDS:
-        found = [path for path in (folder / f"{kind}.onnx", folder / f"{kind}.json") if path_exists(path)]
+    for kind, ending in _KINDS.items():
+        found = [path for path in (folder / f"{kind}{ending}", folder / f"{kind}.json") if path_exists(path)]
         if found and not _is_description(folder / f"{kind}.json"):
             raise ConfigError(
                 f"--out {folder}: {found[0].name} in it is no part of a bundle of mien and would be replaced; move it, "
@@ -63,7 +63,7 @@ def write_bundle(folder: Path, graph: bytes, spec: ModelSpec) -> None:
     Raises:
         OutputError: The folder cannot be created or written.
     """
-    _write_graph(folder, "model", graph)
+    _write_weights(folder, "model", graph)
     write_spec(folder, spec)
 
 
@@ -78,8 +78,23 @@ def write_head(folder: Path, graph: bytes, spec: HeadSpec) -> None:
     Raises:
         OutputError: The folder cannot be created or written.
     """
-    _write_graph(folder, "head", graph)
+    _write_weights(folder, "head", graph)
     _write_json(folder / "head.json", spec)
+
+
+def write_geometry(folder: Path, weights: bytes, spec: GeometrySpec) -> None:
+    """Write ``geometry.bin`` and then ``geometry.json`` of a geometry bundle.
+
+    Args:
+        folder: Folder of the bundle, which is created.
+        weights: Content of `mien.inference.GeometryWeights.to_bytes`.
+        spec: Description of the bundle.
+
+    Raises:
+        OutputError: The folder cannot be created or written.
+    """
+    _write_weights(folder, "geometry", weights)
+    _write_json(folder / "geometry.json", spec)
 
 
 def write_spec(folder: Path, spec: ModelSpec) -> None:
@@ -91,16 +106,16 @@ def write_spec(folder: Path, spec: ModelSpec) -> None:
     _write_json(folder / "model.json", spec)
 
 
-def _write_graph(folder: Path, name: str, graph: bytes) -> None:
+def _write_weights(folder: Path, name: str, content: bytes) -> None:
     with output_errors(folder, _ADVICE):
         folder.mkdir(parents=True, exist_ok=True)
-        with atomic_write(folder / f"{name}.onnx") as file:
-            file.write(graph)
-            # An older description does not fit the new graph.
+        with atomic_write(folder / f"{name}{_KINDS[name]}") as file:
+            file.write(content)
+            # An older description does not fit the new weights.
             (folder / f"{name}.json").unlink(missing_ok=True)
 
 
-def _write_json(path: Path, spec: ModelSpec | HeadSpec) -> None:
+def _write_json(path: Path, spec: ModelSpec | HeadSpec | GeometrySpec) -> None:
     text = json.dumps(spec.to_json(), indent=1, ensure_ascii=False) + "\n"
     with output_errors(path, _ADVICE), atomic_write(path) as file:
         file.write(text.encode())

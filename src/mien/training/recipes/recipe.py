@@ -13,6 +13,7 @@ from typing import Literal
 from mien.affect import Smoothing
 from mien.core import MAX_SEED, ConfigError, check_blend, check_choices, check_number, read_typed
 from mien.training.models.backbones.registry import BACKBONES
+from mien.training.recipes.geometry_recipe import list_geometry_recipes
 from mien.training.recipes.schedule_settings import OptimizerSettings, StageSettings
 from mien.training.recipes.settings import (
     AugmentationSettings,
@@ -157,7 +158,7 @@ class Recipe:
 
 
 def list_recipes() -> list[str]:
-    """Names of the recipes that come with mien.
+    """Names of the recipes of networks that come with mien; `list_geometry_recipes` lists those of landmarks.
 
     Examples:
         >>> {"mien-light", "mien-points"} <= set(list_recipes())
@@ -182,7 +183,7 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
     else:
         path = Path(name_or_path)
         if not path.is_file():
-            raise ConfigError(f"{path}: no such recipe file, nor one of {list_recipes()}")
+            raise ConfigError(f"{path}: no such recipe file, nor one of {list_recipes() + list_geometry_recipes()}")
         content = path.read_bytes()
     try:
         tables = tomllib.loads(content.decode("utf-8"))
