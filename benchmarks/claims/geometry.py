@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Claims about landmark geometry and partial least squares on FER+ faces; completes docs/research/systems/pls-geometry.md.
+"""Claims about landmark geometry and partial least squares on FER+ faces.
+
+Completes docs/research/systems/pls-geometry.md.
 
     python -m benchmarks geometry --data DATA --work WORK
 
