@@ -74,6 +74,7 @@ def test_the_analyzer_takes_landmarks_or_the_mean(astronaut: npt.NDArray[np.uint
     np.testing.assert_allclose(geometry.arousal, expected[:, 0], atol=1e-6)
     np.testing.assert_allclose(mean.valence, (network.valence + expected[:, 1]) / 2, atol=1e-6)
     np.testing.assert_allclose(geometry.expression, network.expression, atol=1e-6)
+    assert np.isnan(geometry.valence_interval).all()  # the intervals are fitted to the network
     assert len(geometry) == 1
 
 

@@ -383,7 +383,7 @@ class Analyzer:
                 yield from analyzed
                 return
             for frame in smooth_frames(analyzed, settings):  # sets and intervals are of the smoothed values
-                yield replace(frame, faces=with_uncertainty(frame.faces, self.spec.uncertainty))
+                yield replace(frame, faces=with_uncertainty(frame.faces, self._affect_inference.uncertainty))
 
     def _analyzed(
         self, frames: Iterable[VideoFrame], *, images: bool, live: bool, rate: AdaptiveRate | None

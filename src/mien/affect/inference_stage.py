@@ -330,10 +330,10 @@ class AffectInference:
             numbers=found.numbers,
             **predicted,
         )
-        return with_uncertainty(faces.without_affect(faces.quality < self.min_quality), self._uncertainty)
+        return with_uncertainty(faces.without_affect(faces.quality < self.min_quality), self.uncertainty)
 
     @property
-    def _uncertainty(self) -> UncertaintySpec | None:
+    def uncertainty(self) -> UncertaintySpec | None:
         """Calibration of the bundle; its intervals of valence and arousal are of the network alone."""
         spec = self.decoder.spec.uncertainty
         return spec if spec is None or self.geometry is None else replace(spec, half_widths={})
