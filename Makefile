@@ -5,7 +5,7 @@ PYTHON ?= .venv/bin/python
 MIEN_DATA ?= ../shared/data
 CLIP ?= $(MIEN_DATA)/video/single_face.mp4
 
-.PHONY: setup format lint type test doctest slow fuzz-media test-train docs cards docs-train site bench benchmark
+.PHONY: setup format lint type test doctest slow fuzz-media test-train docs cards docs-train site gallery walk bench benchmark
 
 setup:
 	python3 -m venv .venv
@@ -49,6 +49,7 @@ test-train:
 docs:
 	$(PYTHON) docs/reference/columns.py > docs/reference/columns.md
 	$(PYTHON) docs/reference/data_inventory.py > docs/reference/data-inventory.md
+	$(PYTHON) docs/reference/comparison.py
 	$(PYTHON) -m mien models show > docs/reference/model-card.md
 	$(PYTHON) -m mien models show mien-accurate > docs/reference/model-card-accurate.md
 
@@ -62,11 +63,20 @@ cards:
 docs-train:
 	$(PYTHON) docs/reference/recipe_keys.py > docs/reference/recipe-keys.md
 
-# In an environment of its own, so that the tools of the site do not mix with those of mien.
+# In an environment of its own, so that the tools of the site do not mix with those of mien. Warnings are errors.
 site:
 	python3 -m venv build/site-tools
-	build/site-tools/bin/python -m pip install --quiet 'mkdocs-material>=9.6'
-	build/site-tools/bin/mkdocs build --quiet
+	build/site-tools/bin/python -m pip install --quiet 'sphinx>=8.2' 'myst-parser>=4' 'pydata-sphinx-theme>=0.16' -e .
+	build/site-tools/bin/python -m sphinx -b html -W --keep-going -q docs build/site
+	.ci/check-site build/site
+
+# The pictures of the gallery and of README, from the rendered sample. With Chromium also those of the report.
+gallery:
+	$(PYTHON) docs/gallery/pictures.py docs/gallery
+
+# What a newcomer does, timed: install, clip, overlay, report, notebook.
+walk:
+	.ci/walk
 
 bench:
 	$(PYTHON) -m mien bench $(CLIP)

@@ -43,7 +43,7 @@ logger = logging.getLogger(__name__)
 
 Floats = npt.NDArray[np.float32]
 Tensors = tuple[Tensor, ...] | list[Tensor]
-Averaging = Callable[[Tensors, Tensors, Tensor | int], None]
+Averaging = Callable[[Tensors, Tensors, "Tensor | int"], None]
 
 CHECKPOINT = "checkpoint.pt"
 """Name of the file in the checkpoint folder."""
