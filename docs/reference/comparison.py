@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes the table beside other tools into README.md, between its marks: ``python docs/reference/comparison.py``.
 
-mien's accuracy comes from the description of the default bundle, speeds from ``docs/research/performance.json``: all on the
-same clip, in turns. What no command here measured is "not measured". Features, sizes and licences of other tools are
-those that they publish.
+mien's accuracy comes from the description of the default bundle, speeds from ``docs/research/performance.json``: all
+on the same clip, in turns. What no command here measured is "not measured". Features, sizes and licences of other
+tools are those that they publish.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def table(spec: Any, performance: dict[str, Any]) -> str:
     rows = (
         (
             "predicts",
-            f"{labels['expression']} expressions, valence, arousal, {labels['action_units']} action units, 68 landmarks, pose, quality",
+            f"{labels['expression']} expressions, valence, arousal, {labels['action_units']} action units, landmarks, "
+            "pose, quality",
             "7 expressions, valence, arousal, 20 action units, gaze, pose, mesh",
             "17 action units with intensity, 18 with presence, gaze, pose, landmarks",
             "8 expressions; valence and arousal with some networks",
@@ -72,7 +73,7 @@ def table(spec: Any, performance: dict[str, Any]) -> str:
             "78 packages, models downloaded",
             "C++ build, models downloaded",
             "11 packages (ONNX), weights without checksum",
-            "one package with its own OpenCV; newer wheels send usage metrics",
+            "brings another OpenCV; newer wheels send usage metrics",
         ),
         (
             "licence",

@@ -2,6 +2,7 @@
 """What the pages say is true: code runs, commands parse, links and paths lead somewhere, versions agree."""
 
 import contextlib
+import doctest
 import io
 import re
 from importlib import import_module
@@ -25,6 +26,10 @@ PAGES = {
     for path in project_files()
     if path.suffix == ".md" and (len(path.parts) == 1 or path.parts[0] == "docs")
 }
+
+
+GENERATED: set[str] = set()
+"""Pages that a command writes beside others and that no menu needs."""
 
 
 @pytest.fixture
@@ -110,11 +115,63 @@ def test_every_user_report_is_answered_and_tested() -> None:
     assert set(re.findall(r"`(test_report_\w+)`", PAGES["docs/how-to/faq.md"].text)) == tests
 
 
+_MENU = re.compile(r"^```{toctree}\n((?::.*\n)*)((?:[^`].*\n)*)```$", re.MULTILINE)
+
+
 def test_every_page_is_in_the_menu() -> None:
-    menu = (ROOT / "mkdocs.yml").read_text("utf-8")
-    pages = {name.removeprefix("docs/") for name in PAGES if name.startswith("docs/")}
-    reached_from_an_index = re.compile(r"(reference/datasets|research/systems)/")
-    assert {name for name in pages if name not in menu and not reached_from_an_index.match(name)} == set()
+    """The menus (`toctree`) lead from the first page to all others."""
+    docs, reached, waiting = ROOT / "docs", set(), [ROOT / "docs/index.md"]
+    while waiting:
+        page = waiting.pop()
+        reached.add(page.relative_to(ROOT).as_posix())
+        for options, entries in _MENU.findall(page.read_text("utf-8")):
+            found = [
+                path
+                for entry in entries.split()
+                for path in (page.parent.glob(f"{entry}.md") if ":glob:" in options else [page.parent / f"{entry}.md"])
+            ]
+            assert all(path.exists() for path in found), (page, entries)
+            waiting += [path for path in found if path.relative_to(ROOT).as_posix() not in reached]
+    assert docs.is_dir()
+    assert {name for name in PAGES if name.startswith("docs/")} - reached - GENERATED == set()
+
+
+def test_the_comparison_in_readme_is_current() -> None:
+    done = run_python("docs/reference/comparison.py", "--print", cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert PAGES["README.md"].text == done.stdout, "run: make docs"
+
+
+def api_names() -> list[str]:
+    """Functions and classes that the pages of the API take from docstrings; a whole module stands for its `__all__`."""
+    names = []
+    for name, page in PAGES.items():
+        if name.startswith("docs/reference/api/"):
+            names += re.findall(r"^\.\. auto(?:class|function):: ([\w.]+)$", page.text, re.MULTILINE)
+            for module in re.findall(r"^\.\. automodule:: ([\w.]+)$", page.text, re.MULTILINE):
+                names += [f"{module}.{member}" for member in import_module(module).__all__]
+    return names
+
+
+def test_the_reference_has_every_public_name() -> None:
+    names = api_names()
+    packages = ("Analyzer", "Faces", "Face", "Frame", "analyze", "metrics.ccc", "datasets.load_dataset")
+    assert {f"mien.{name}" for name in packages} | {"mien.evaluation.evaluate", "mien.training.train"} <= set(names)
+    errors = set(re.findall(r"autoexception:: mien\.(\w+)", PAGES["docs/reference/api/options.md"].text))
+    constants = {"ACTION_UNITS", "EXPRESSIONS", "__version__"}
+    assert {f"mien.{name}" for name in set(mien.__all__) - errors - constants} <= set(names)
+
+
+@pytest.mark.parametrize("name", [name for name in api_names() if name.count(".") == 1 or name.endswith(".evaluate")])
+def test_names_of_the_reference_have_an_executed_example(name: str) -> None:
+    """In the docstring, which `make doctest` runs, or on a page of the API, which this file runs."""
+    pages = "".join(
+        code for page in PAGES if page.startswith("docs/reference/api/") for _, code in PAGES[page].python_blocks()
+    )
+    documented = resolve(name).__doc__ or ""
+    examples = [example for example in doctest.DocTestParser().get_examples(documented) if example.source]
+    assert examples or re.search(rf"\b{name.rpartition('.')[2]}\b", pages), f"{name} has no example"
+    assert len(documented) > 40
 
 
 def test_newest_version_of_the_changelog_is_this_one() -> None:

@@ -39,6 +39,14 @@ SYNTHETIC = {
     "mien/affect/explanation/prototypes.jpg": "908f08a087fa283e598e67228fb4745f4948d32e11551473d5e6c1d2b0635d80",
     "docs/sample/two_faces.jpg": "9505ee5b90e7f182f4af59496575da3b15cd643b6af315396cd0946198d10b51",
 }
+# What `make gallery` makes of that sample, by the list that it writes beside the pictures.
+SYNTHETIC |= {
+    f"docs/gallery/{name}": digest
+    for digest, _, name in (
+        line.partition("  ") for line in (ROOT / "docs/gallery/SHA256SUMS").read_text("utf-8").splitlines()
+    )
+}
+MAX_GALLERY_BYTES = 1 * MB
 # Longer than any source file may get, shorter than most photos and every clip.
 MAX_SOURCE_BYTES = 200_000
 
@@ -114,6 +122,12 @@ def test_repository_holds_no_media_and_no_weights_but_bundles(files: list[Path])
     # A photo under another name would still be large.
     large = [name for name in names if (ROOT / name).stat().st_size > MAX_SOURCE_BYTES]
     assert [str(name) for name in large if not _is_bundle_graph(name, bundles)] == []
+
+
+def test_pictures_of_the_gallery_are_few_and_small() -> None:
+    made = [name for name in SYNTHETIC if name.startswith("docs/gallery/")]
+    assert 5 <= len(made) <= 12
+    assert sum((ROOT / name).stat().st_size for name in made) < MAX_GALLERY_BYTES
 
 
 def _is_forbidden(name: PurePosixPath, bundles: PurePosixPath) -> bool:

@@ -22,6 +22,11 @@ class Frame:
         faces: Faces found, possibly none.
         image: (H, W, 3) uint8 RGB if it was requested, else None.
         dark: Whether no face was found in it and it is so dark that one may have been missed.
+
+    Examples:
+        >>> frame = Frame(index=3, time_s=0.12, faces=Faces(boxes=[[0, 0, 9, 9]]))
+        >>> frame.index, frame.time_s, len(frame.faces)
+        (3, 0.12, 1)
     """
 
     index: int
