@@ -51,6 +51,10 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
             "benchmarks.trust.explanations:main",
             "Deletion curves of saliency maps beside random orders; writes docs/research/explanations.md (minutes).",
         ),
+        "gaps": Benchmark(
+            "benchmarks.trust.gap_closing:main",
+            "Gaps at equal geometry, and the cost of closing them; writes docs/research/gaps.md (minutes).",
+        ),
         "geometry": Benchmark(
             "benchmarks.claims.geometry:main",
             "Claims about landmark geometry and PLS; completes docs/research/systems/pls-geometry.md (ten minutes).",

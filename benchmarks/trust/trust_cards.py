@@ -11,19 +11,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks import ROOT, create_parser
 from benchmarks.trust import uncertainty
 from mien.affect import Analyzer
 from mien.core import AnalyzerConfig
-from mien.evaluation import audit, audit_page
-from mien.inference import list_bundles, load_spec, model_card
+from mien.evaluation import AT_EQUAL_GEOMETRY, audit, audit_page
+from mien.inference import find_bundle, list_bundles, load_spec, model_card
 from mien.pipeline import SUMS_NAME, write_cards
 from mien.synthesis import counterfactual_pairs
+from mien.training.export.bundle_files import write_spec
 
 _NAME = "trust"
 _N_PAIRS, _N_VIEWS = 60, 2
+_AT_EQUAL = "At equal geometry of mouth and head the"
 _PAGES = {"mien-light": "model-card.md", "mien-accurate": "model-card-accurate.md"}
 
 
@@ -40,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             uncertainty.main(["--data", str(options.data), "--model", name])
     for name in list_bundles("affect"):
         audited(name, options.data, options.audits / name)
+        warned(name, options.audits / name)
     cards = ROOT / "docs/reference/cards"
     write_cards(list_bundles(), cards, audits=options.audits)
     sums = (cards / SUMS_NAME).read_text("utf-8")
@@ -47,6 +51,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, page in _PAGES.items():
         (ROOT / "docs/reference" / page).write_text(model_card(load_spec(name)) + "\n", "utf-8")
     return 0
+
+
+def warned(name: str, folder: Path) -> None:
+    """Write the gaps at equal geometry that exceed their limit among the limitations of a bundle."""
+    spec, audit_of = load_spec(name), json.loads((folder / "audit.json").read_text("utf-8"))
+    kept = [text for text in spec.limitations if not text.startswith(_AT_EQUAL)]
+    new = [
+        f"{_AT_EQUAL} {one['measure'].removesuffix(AT_EQUAL_GEOMETRY)} is {abs(one['gap']):.2f} "
+        f"{'higher' if one['gap'] > 0 else 'lower'} for the group {one['group']} than for all others "
+        f"({one['low']:+.2f} to {one['high']:+.2f}; {audit_of['data']}, {one['column']}, `{audit_of['command']}`)."
+        for one in audit_of["verdicts"]
+        if one["measure"].endswith(AT_EQUAL_GEOMETRY) and one["verdict"] == "above"
+    ]
+    if (*kept, *new) != spec.limitations:
+        write_spec(find_bundle(name), replace(spec, limitations=(*kept, *new)))
 
 
 def audited(name: str, data: Path, folder: Path) -> None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Evaluation by named protocols, challenge submissions, and searches on validation data."""
 
-from mien.evaluation.audit.audit import AuditReport, FacePair, Verdict, audit, pair_changes
+from mien.evaluation.audit.audit import AT_EQUAL_GEOMETRY, AuditReport, FacePair, Verdict, audit, pair_changes
 from mien.evaluation.audit.audit_page import audit_page
 from mien.evaluation.audit.audit_samples import AuditSamples, load_audit_samples
 from mien.evaluation.challenge.clip_head_predictions import HeadsOnFeatures
@@ -40,6 +40,7 @@ from mien.evaluation.tuning import (
 )
 
 __all__ = [
+    "AT_EQUAL_GEOMETRY",
     "PREDICTION_FORMATS",
     "PROTOCOLS",
     "SUBMISSIONS",

@@ -10,6 +10,7 @@ import numpy as np
 from mien.core import ConfigError, Floats
 
 _USUAL = 50.0  # percentile
+_LEAST_SHARE = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +44,7 @@ def time_shares(times_s: Floats, values: Floats, *, n: int = 5) -> tuple[float, 
         n: Largest number of stretches.
 
     Returns:
-        The mean, the median, and the stretches with the largest shares in order of share.
+        The mean, the median, and the stretches with the largest shares, from 1 % on, in order of share.
 
     Raises:
         ConfigError: No frame has a value, or the sizes differ.
@@ -78,4 +79,5 @@ def time_shares(times_s: Floats, values: Floats, *, n: int = 5) -> tuple[float, 
                     peak_s=float(times[rows[own.argmax()]]),
                 )
             )
-    return mean, usual, sorted(stretches, key=lambda one: -one.share)[:n]
+    shown = [one for one in sorted(stretches, key=lambda one: -one.share) if one.share >= _LEAST_SHARE]
+    return mean, usual, shown[:n]
