@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from mien.cli.bars import BarView
-from mien.cli.progress import JsonView, PlainView, counted, create_view, reporter
+from mien.cli.progress import JsonView, PlainView, create_view, reporter
 from mien.pipeline import Progress
 from mien.results import InputRecord
 
@@ -59,11 +59,6 @@ def test_json_progress_comes_once_a_second(capsys: pytest.CaptureFixture[str], m
         view.progress(frame(n))
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert [line["n_frames"] for line in lines] == [1, 3]
-
-
-@pytest.mark.parametrize(("n", "words"), [(0, "0 faces"), (1, "1 face"), (2, "2 faces")])
-def test_counts_in_words(n: int, words: str) -> None:
-    assert counted(n, "face") == words
 
 
 def test_many_remarks_are_counted_and_repeated_ones_said_once() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mien.core import path_exists, shortened_name, source_name, source_path
+from mien.core import distinct_names, path_exists, shortened_name, source_name, source_path
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,16 @@ def test_long_names_are_shortened_with_a_digest(name: str) -> None:
 
 def test_short_names_stay() -> None:
     assert shortened_name("笑" * 60) == "笑" * 60
+
+
+def test_files_of_one_name_are_told_apart_by_their_folders() -> None:
+    sources = ["x/a/clip.mp4", "x/b/clip.mp4", "y/b/clip.mp4", "z/talk.mp4", "C:\\p\\solo.mp4"]
+    names = distinct_names(sources)
+    assert names["x/a/clip.mp4"] == "a/clip.mp4"
+    assert names["x/b/clip.mp4"] == "x/b/clip.mp4"
+    assert names["y/b/clip.mp4"] == "y/b/clip.mp4"
+    assert names["z/talk.mp4"] == "talk.mp4"
+    assert names["C:\\p\\solo.mp4"] == "solo.mp4"
+    assert distinct_names(["clip.mp4", "a/clip.mp4"]) == {"clip.mp4": "clip.mp4", "a/clip.mp4": "a/clip.mp4"}
+    odd = distinct_names(["a//clip.mp4", "a/clip.mp4", "a\\clip.mp4"])
+    assert len(set(odd.values())) == len(odd)

@@ -3,7 +3,7 @@
 
 import pytest
 
-from mien.core import printable
+from mien.core import counted, printable
 
 
 @pytest.mark.parametrize("sign", ["\x1b", "\x07", "\r", "\x9b", "\u202e", "\u2028", "\udce9", "\0"])
@@ -17,3 +17,8 @@ def test_what_stays() -> None:
     assert printable("été 日本 😀 ' =") == "été 日本 😀 ' ="
     assert printable("one\ntwo\x1b", keep="\n") == "one\ntwo\\x1b"
     assert len(printable("x" * 500, limit=20)) == 20
+
+
+@pytest.mark.parametrize(("n", "words"), [(0, "0 faces"), (1, "1 face"), (2, "2 faces")])
+def test_counts_in_words(n: int, words: str) -> None:
+    assert counted(n, "face") == words

@@ -13,6 +13,7 @@ from typing import Any, Protocol, Self
 
 from mien.cli.json_log import write_event
 from mien.cli.main import say
+from mien.core import counted
 from mien.pipeline import Event, FailuresListed, Note, Progress, TablesSkipped, TableWritten
 from mien.results import InputFailure, InputRecord, manifest_path
 
@@ -174,8 +175,3 @@ def _say_input(view: RunView, record: InputRecord) -> None:
         view.say("warning", f"warning: {record.path}: {message}", path=path)
     if hidden > 0:
         view.say("warning", f"warning: {record.path}: {counted(hidden, 'more remark')} in the manifest", path=path)
-
-
-def counted(n: int, noun: str) -> str:
-    """A number with its noun: ``1 face``, ``2 faces``."""
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

@@ -35,6 +35,7 @@ from mien.core.labels import (
     COMPOUND_EXPRESSIONS,
     DEFAULT_THRESHOLD,
     DIMENSIONS,
+    DOUBTFUL_QUALITY,
     EMI_EMOTIONS,
     ERI_EMOTIONS,
     EXPRESSION_COLOURS,
@@ -93,9 +94,9 @@ from mien.core.options import (
 )
 from mien.core.pose import pose_angles, rotation_matrices
 from mien.core.registry import Registry
-from mien.core.source_names import path_exists, shortened_name, source_name, source_path
 from mien.core.specs.geometry_spec import GEOMETRY_OUTPUTS, GEOMETRY_VERSION, GeometrySpec, PointChoice
-from mien.core.text import printable
+from mien.core.source_names import distinct_names, path_exists, shortened_name, source_name, source_path
+from mien.core.text import counted, printable
 from mien.core.typed import check_choices, read_typed
 from mien.core.uncertainty import (
     ABSTAIN_REASONS,
@@ -117,6 +118,7 @@ __all__ = [
     "DEFAULT_LANDMARK_MODEL",
     "DEFAULT_THRESHOLD",
     "DIMENSIONS",
+    "DOUBTFUL_QUALITY",
     "EMI_EMOTIONS",
     "ERI_EMOTIONS",
     "EVERY_CLASS",
@@ -197,6 +199,8 @@ __all__ = [
     "check_choices",
     "check_number",
     "columns_by_name",
+    "counted",
+    "distinct_names",
     "is_file_at",
     "joined_names",
     "numbers_from_left",

@@ -53,6 +53,15 @@ class ActionUnitNames(Mapping[str, str]):
             "pair values with faces.action_unit_labels, which a bundle decides; all names: ACTION_UNITS.labels"
         )
 
+    def full(self, unit: str) -> str:
+        """A unit with its name; a unit that mien does not know alone.
+
+        Examples:
+            >>> ACTION_UNITS.full("AU12"), ACTION_UNITS.full("AU99")
+            ('AU12 lip corner puller', 'AU99')
+        """
+        return f"{unit} {self._names[unit]}" if unit in self._names else unit
+
     @property
     def labels(self) -> tuple[str, ...]:
         """All known action units, ascending."""
@@ -94,6 +103,9 @@ with grey for its black, so that it holds on light and on dark grounds."""
 
 DEFAULT_THRESHOLD = 0.5
 """Probability from which an action unit counts as present where its bundle names no threshold."""
+
+DOUBTFUL_QUALITY = 0.5
+"""Quality below which overlays and reports show a face as doubtful: its expression is more likely wrong than right."""
 
 DIMENSIONS = ("valence", "arousal")
 """Columns of a valence-arousal array; both in [-1, 1]."""

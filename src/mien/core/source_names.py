@@ -6,6 +6,8 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 # Room in the 255 bytes that file systems allow for ".recovered-99.parquet.manifest.json"; names of earlier runs must
@@ -39,6 +41,27 @@ def source_path(name: str | os.PathLike[str]) -> Path:
     if _ESCAPED.search(text) is None or path_exists(text):
         return Path(text)
     return Path(_ESCAPED.sub(lambda found: chr(0xDC00 + int(found[1], 16)), text))
+
+
+def distinct_names(sources: Iterable[str]) -> dict[str, str]:
+    """Source -> its file name, with as many of its folders as tell it from the others of that name.
+
+    Examples:
+        >>> distinct_names(["a/1/clip.mp4", "b/1/clip.mp4", "c/talk.mp4"])
+        {'a/1/clip.mp4': 'a/1/clip.mp4', 'b/1/clip.mp4': 'b/1/clip.mp4', 'c/talk.mp4': 'talk.mp4'}
+        >>> distinct_names(["/data/anna/clip.mp4", "/data/ben/clip.mp4"])["/data/ben/clip.mp4"]
+        'ben/clip.mp4'
+    """
+    parts = {source: source.replace("\\", "/").rstrip("/").split("/") for source in dict.fromkeys(sources)}
+    depth = dict.fromkeys(parts, 1)
+    while True:
+        names = {source: "/".join(own[-depth[source] :]) for source, own in parts.items()}
+        count = Counter(names.values())
+        repeated = [source for source, name in names.items() if count[name] > 1 and depth[source] < len(parts[source])]
+        if not repeated:
+            return {source: name if count[name] == 1 else source for source, name in names.items()}
+        for source in repeated:
+            depth[source] += 1
 
 
 def path_exists(path: str | os.PathLike[str]) -> bool:

@@ -39,3 +39,8 @@ def _escaped(sign: str, keep: str) -> str:
     if sign in keep or sign in _HARMLESS or unicodedata.category(sign) not in _UNSAFE:
         return sign
     return sign.encode("unicode_escape").decode("ascii")
+
+
+def counted(n: int, noun: str) -> str:
+    """A number with its noun: ``1 face``, ``2 faces``."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

@@ -12,7 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from mien.core import Faces, Float32, Floats, Image, rotation_matrices
+from mien.core import DOUBTFUL_QUALITY, Faces, Float32, Floats, Image, rotation_matrices
 from mien.media.anonymize import anonymize_faces
 from mien.media.images import read_image
 from mien.media.panels import NO_THRESHOLDS, Colour, Panel, draw_panel, lay_out_panels, lay_out_tags, time_tag
@@ -31,7 +31,6 @@ _MAX_OWN_SHARE = 0.2  # of a face that its own panel may cover
 _LINE_WIDTHS = 80  # line widths across a face
 _DOT_WIDTHS = 110  # radii of a landmark's dot across a face
 _MIN_DOTTED_PX = 60  # width of a face below which its 68 dots would hide it
-_DOUBT = 0.5  # quality below which a face is drawn pale
 _PALE: Colour = (178, 178, 178)
 _PALE_SHARE = 0.75
 
@@ -106,7 +105,7 @@ def _colours(faces: Faces) -> list[Colour]:
         track_id = int(faces.track_ids[row])
         colour = track_colour(track_id if track_id >= 0 else int(faces.numbers[row]) - 1)
         unknown = faces.expression.shape[1] > 0 and np.isnan(faces.expression[row]).all()
-        if unknown or faces.quality[row] < _DOUBT or faces.abstain[row].any():
+        if unknown or faces.quality[row] < DOUBTFUL_QUALITY or faces.abstain[row].any():
             mixed = np.rint(_PALE_SHARE * np.array(_PALE) + (1 - _PALE_SHARE) * np.array(colour)).astype(int).tolist()
             colour = (mixed[0], mixed[1], mixed[2])
         colours.append(colour)

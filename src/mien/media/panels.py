@@ -82,7 +82,7 @@ def lay_out_panels(
     if dot is None and not units:
         return []
     line_px = _line_px(face, max_width, max_height)
-    named = [f"{unit} {ACTION_UNITS[unit]}" if unit in ACTION_UNITS else unit for unit in units[:_MAX_NAMED_UNITS]]
+    named = [ACTION_UNITS.full(unit) for unit in units[:_MAX_NAMED_UNITS]]
     if len(units) > _MAX_NAMED_UNITS:
         named.append(" ".join(units[_MAX_NAMED_UNITS:]))
     codes = [" ".join(units[i : i + _UNITS_PER_LINE]) for i in range(0, len(units), _UNITS_PER_LINE)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -47,6 +47,7 @@ def open_video(
     stop_s: float | None = None,
     every: int = 1,
     threads: int = 0,
+    only: Collection[int] | None = None,
 ) -> VideoReader:
     """Open a video file, a GIF or an animated PNG.
 
@@ -59,6 +60,7 @@ def open_video(
         stop_s: Time in seconds before which to stop; None for the end of the stream.
         every: Step between frames: frames whose index is a multiple of it are yielded.
         threads: Number of decoder threads; 0 uses one for small frames and FFmpeg's choice for others.
+        only: Indices of the frames to yield, further limited by the other arguments; None for no such limit.
 
     Returns:
         A reader to use in a ``with`` statement. It has decoded the first frame already.
@@ -98,7 +100,7 @@ def open_video(
         raise InputError(f"{path}: this is an image ({known.name}), not a video; open it as an image")
     if known is not None and known.content == "document":
         raise InputError(f"{path}: this is {known.name}, not a video; {known.advice}")
-    return VideoReader(path, start_s=start_s, stop_s=stop_s, every=every, threads=threads)
+    return VideoReader(path, start_s=start_s, stop_s=stop_s, every=every, threads=threads, only=only)
 
 
 class VideoReader:
@@ -108,11 +110,21 @@ class VideoReader:
     corrupt are left out, since predictions on them would be meaningless. Close it in the thread that iterates.
     """
 
-    def __init__(self, path: Path, *, start_s: float, stop_s: float, every: int, threads: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        start_s: float,
+        stop_s: float,
+        every: int,
+        threads: int,
+        only: Collection[int] | None = None,
+    ) -> None:
         self._path = path
         self._start_s = start_s
         self._stop_s = stop_s
         self._every = every
+        self._only = only
         self._n_decoded = 0
         self._n_packets = 0
         self._complete = True
@@ -246,7 +258,7 @@ class VideoReader:
             if (frame.width, frame.height) != size:
                 size = frame.width, frame.height
                 self._timeline.note(f"the frame size changes to {size[0]} x {size[1]}; it is fitted to the first")
-            if place.time_s >= self._start_s and place.index % self._every == 0:
+            if self._selects(place):
                 try:
                     converted = self._converter.frame(frame, place)
                 except av.FFmpegError as error:
@@ -257,6 +269,10 @@ class VideoReader:
             if not self._open:
                 return
             pair = next(rest, None)
+
+    def _selects(self, place: Place) -> bool:
+        chosen = self._only is None or place.index in self._only
+        return chosen and place.time_s >= self._start_s and place.index % self._every == 0
 
     def _decoded(self) -> Iterator[tuple[Place, av.VideoFrame]]:
         """Yield every intact frame of the stream with its index and time."""

@@ -87,25 +87,26 @@ class RunResult:
         """
         return summarize(self.table, window_s=window_s)
 
-    def report(self, out: PathName, *, frames: bool = True) -> Path:
+    def report(self, out: PathName, *, frames: bool = True, playback: str | None = None) -> Path:
         """Writes the report of the run as one self-contained page, see `mien.write_report`.
 
         Args:
             out: Path of the page, ``.html`` or ``.htm``.
             frames: Whether small images of faces are part of the page.
+            playback: ``"embed"`` or ``"link"`` for the analysed videos beside the timelines; None leaves them out.
 
         Raises:
-            ConfigError: No input gave a table, or the name is not that of a page.
+            ConfigError: No input gave a table, the name is not that of a page, or ``playback`` has another value.
             OutputError: The page cannot be written.
         """
         sources = [record.path for record in self.inputs]
         if self.in_memory is None:
-            write_report(self.tables, out, frames=frames, within=sources)
+            write_report(self.tables, out, frames=frames, playback=playback, within=sources)
         else:
             with TemporaryDirectory(prefix="mien-") as folder:
                 table = Path(folder) / _TABLE_NAME
                 save_table(table, self.in_memory)
-                write_report(table, out, frames=frames, within=sources)
+                write_report(table, out, frames=frames, playback=playback, within=sources)
         return Path(out)
 
     def plot(self, *, source: str | None = None, track_id: int | None = None) -> Any:

@@ -34,9 +34,9 @@ from mien.results.output_checks import (
     refuse_table,
 )
 from mien.results.plots import plot_faces, plot_table, show_image
-from mien.results.reports import Moment, render_report
+from mien.results.reports import Moment, Picture, render_report
 from mien.results.summaries import Summary, summarize_table
-from mien.results.table_reader import columns_as_json, iter_pieces, open_stream, read_table
+from mien.results.table_reader import columns_as_json, iter_pieces, list_tables, open_stream, read_table
 from mien.results.tables import (
     FAILURES_NAME,
     PERSON_COLUMN,
@@ -109,6 +109,7 @@ __all__ = [
     "Moment",
     "OpenFacePlan",
     "OutputFile",
+    "Picture",
     "PossibleIdSwitch",
     "Recovery",
     "RunManifest",
@@ -143,6 +144,7 @@ __all__ = [
     "iter_pieces",
     "limits_metadata",
     "list_possible_id_switches",
+    "list_tables",
     "list_tracks",
     "locked_folder",
     "manifest_path",

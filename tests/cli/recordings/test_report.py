@@ -22,7 +22,7 @@ def test_a_page_is_written_and_missing_videos_are_noted(mien, table: Path, tmp_p
     assert page.read_text("utf-8").startswith("<!doctype html>")
     ended = mien("report", table, table, "--out", page, "--no-frames")
     assert (ended.code, ended.err) == (0, f"wrote {page}\n")
-    assert "t.parquet and 1 more" in page.read_text("utf-8")
+    assert "gone.mp4 and 1 more" in page.read_text("utf-8")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Series, moments and coverage of faces; a report is the same whatever the size of the parts it is gathered from."""
+"""Series and coverage of faces; a report is the same whatever the size of the parts it is gathered from."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from mien.core import Faces
-from mien.results import Moment, read_table, render_report, save_table
-from mien.results.reports.face_series import Coverage, FaceSeries, KeyMoments, series_columns
+from mien.results import Moment, Picture, read_table, render_report, save_table, table_schema
+from mien.results.reports.face_series import Coverage, FaceSeries, Signal, face_signals, series_columns
 from mien.results.summaries.source_parts import Part, iter_parts
 from mien.results.tables.schema import expression_columns
 from tests.helpers.affect_tables import NOBODY, UNITS, faces, steady, write_frames
@@ -29,9 +29,9 @@ def codes(text: str) -> list[int]:
 def test_rows_of_a_face_become_points(tmp_path: Path) -> None:
     frames = [(index / 10, faces((0, "fear", value, 0.2))) for index, value in enumerate([0.0, 0.4, -1.0, 0.2])]
     recording = part_of(tmp_path / "t.parquet", frames).recording
-    labels = expression_columns(recording.table.schema)
-    series = FaceSeries(labels, UNITS, 2)
-    series.add(recording, recording.rows_of(recording.subjects[0]), series_columns(recording, labels))
+    signals = face_signals(recording.table.schema, expression_columns(recording.table.schema))
+    series = FaceSeries(signals, 2)
+    series.add(recording, recording.rows_of(recording.subjects[0]), series_columns(recording, signals))
     face = series.packed()
     assert face["n_points"] == 2
     values = np.array(codes(face["values"])).reshape(len(face["channels"]), 2)
@@ -52,20 +52,33 @@ def test_coverage_in_stretches(tmp_path: Path) -> None:
         assert codes(coverage.packed()) == expected
 
 
-def test_moments_are_the_peaks_of_expressions(tmp_path: Path) -> None:
-    frames = [(0.0, faces((0, "fear", 0, 0))), (0.1, faces((0, "anger", 0, 0))), (0.2, faces((0, "fear", 0, 0)))]
-    recording = part_of(tmp_path / "t.parquet", frames).recording
-    labels = expression_columns(recording.table.schema)
-    found = KeyMoments(labels)
-    found.add(recording, recording.rows_of(recording.subjects[0]), series_columns(recording, labels))
-    moments = found.chosen(5)
-    assert [(moment.frame, moment.label) for moment in moments] == [(0, "fear 0.86"), (1, "anger 0.86")]
-    assert moments[0].box == (0, 0, 9, 9)
-    assert [moment.label for moment in found.chosen(1)] == ["anger 0.86"]
+def test_a_short_event_stays_when_rows_are_merged() -> None:
+    values, first = np.array([0.1, 0.9, 0.2, 0.2]), np.array([0, 2])
+    kept = {
+        way: Signal(column="a", name="a", merged=way).channels(values, first, merged=True)  # type: ignore[arg-type]
+        for way in ("mean", "high", "low", "range")
+    }
+    assert [one.tolist() for one in kept["mean"]] == [pytest.approx([0.5, 0.2])]
+    assert [one.tolist() for one in kept["high"]] == [[0.9, 0.2]]
+    assert [one.tolist() for one in kept["low"]] == [[0.1, 0.2]]
+    assert [one.tolist() for one in kept["range"]] == [pytest.approx([0.5, 0.2]), [0.1, 0.2], [0.9, 0.2]]
+    assert Signal(column="a", name="a", merged="range").names(merged=True) == ["a", "a_low", "a_high"]
+    assert Signal(column="a", name="a", merged="range").names(merged=False) == ["a"]
 
 
-def images(_: Path, source: str, moments: Sequence[Moment]) -> Mapping[Moment, bytes]:
-    return {moment: f"{source}: {moment}".encode() for moment in moments}
+def test_pose_quality_and_eyes_are_signals() -> None:
+    with_eyes = table_schema(action_unit_labels=UNITS, n_landmarks=68)
+    names = [signal.name for signal in face_signals(with_eyes, ())]
+    assert names[-5:] == ["pitch", "yaw", "roll", "quality", "eyes_open"]
+    without = [signal.name for signal in face_signals(table_schema(action_unit_labels=UNITS), ())]
+    assert without == names[:-1]
+    yaw = next(signal for signal in face_signals(with_eyes, ()) if signal.name == "yaw")
+    (shares,) = yaw.channels(np.deg2rad([-90.0, 0.0, 45.0]), np.arange(3), merged=False)
+    assert shares == pytest.approx([0, 0.5, 0.75])
+
+
+def images(_: Path, source: str, moments: Sequence[Moment]) -> Mapping[Moment, Picture]:
+    return {moment: Picture(jpeg=f"{source}: {moment}".encode(), width=16, height=9) for moment in moments}
 
 
 @pytest.mark.parametrize("shuffled", [False, True])

@@ -22,10 +22,10 @@ def test_the_page_holds_every_table_and_no_mark_is_left(tmp_path: Path) -> None:
     tables = [write_frames(tmp_path / f"{name}.parquet", {f"{name}.mp4": frames}) for name in ("a", "b", "c")]
     page = render_report(tables, thresholds=lambda table: {"AU12": 0.2} if table.stem == "b" else {})
     data = data_of(page)
-    assert data["title"] == "a.parquet and 2 more"
+    assert data["title"] == "a.mp4 and 2 more"
     assert [source["name"] for source in data["sources"]] == ["a.mp4", "b.mp4", "c.mp4"]
     assert [source["thresholds"]["AU12"] for source in data["sources"]] == [0.5, 0.2, 0.5]
-    assert not [mark for mark in ("@STYLE@", "@SCRIPT@", "@DATA@") if mark in page]
+    assert not [mark for mark in ("@MEDIA@", "@STYLE@", "@SCRIPT@", "@DATA@") if mark in page]
     assert len(data["facts"]) == 3
 
 
@@ -34,6 +34,22 @@ def test_a_name_cannot_end_the_data(tmp_path: Path) -> None:
     page = render_report([table])
     assert "</script><b>" not in page
     assert data_of(page)["sources"][0]["name"] == "</script><b>"
+
+
+@pytest.mark.parametrize("name", ["@SCRIPT@", "@STYLE@", "@DATA@", "@MEDIA@"])
+def test_a_name_cannot_be_a_mark_of_the_page(tmp_path: Path, name: str) -> None:
+    page = render_report([write_frames(tmp_path / "t.parquet", {name: steady(3, 10, (0, "fear", 0.1, 0.3))})])
+    assert data_of(page)["sources"][0]["name"] == name
+    assert page.endswith("</html>\n")
+
+
+def test_only_a_page_that_plays_videos_may_load_one(tmp_path: Path) -> None:
+    table = write_frames(tmp_path / "t.parquet", {"a.mp4": steady(3, 10, (0, "fear", 0.1, 0.3))})
+    silent, playing = render_report([table]), render_report([table], playback=lambda *_: "a%20b.mp4")
+    assert "media-src" not in silent
+    assert "media-src data: 'self' file:;" in playing
+    assert "nothing is loaded or sent" in data_of(silent)["subtitle"]
+    assert "a%20b.mp4" in data_of(playing)["subtitle"]
 
 
 def test_tables_that_cannot_be_read(tmp_path: Path) -> None:

@@ -60,9 +60,9 @@ def _parameter(group: str) -> str:
 def convert(table: Path, out: Path, to: str, faces: str, **flags: bool) -> None:
     """Write TABLE, mien's or an OpenFace CSV (2.0 to 2.2), in another format, or the rows of one person in it.
 
-    With --faces every frame keeps one row. All of OpenFace's columns are written, as by OpenFace itself, unless its
-    flags (--aus, --pose ...) choose some. Columns that mien has no values for stay empty; a file beside the CSV
-    (.about.json) lists them.
+    TABLE may be the folder that analyze wrote: its tables become one. With --faces every frame keeps one row. All of
+    OpenFace's columns are written, as by OpenFace itself, unless its flags (--aus, --pose ...) choose some. Columns
+    that mien has no values for stay empty; a file beside the CSV (.about.json) lists them.
     """
     from mien.pipeline import convert_file, convert_to_openface
 

@@ -9,7 +9,7 @@ import click
 
 from mien.cli.field_options import field_options, log_option
 from mien.cli.main import INTERRUPTED, exit_code, result_code
-from mien.core import AnalyzerConfig, FeatureOptions, MienError, Outputs, VideoOptions
+from mien.core import AnalyzerConfig, FeatureOptions, MienError, Outputs, VideoOptions, counted
 from mien.jobs import sigterm_as_interrupt
 
 
@@ -34,7 +34,7 @@ def features(inputs: tuple[str, ...], out: str, log: str, **options: Any) -> int
     """  # noqa: D301 - \b is click's mark for text that it must not rewrap
     from dataclasses import asdict
 
-    from mien.cli.progress import counted, create_view
+    from mien.cli.progress import create_view
     from mien.pipeline import FeatureEvent, Note, extract_features
     from mien.results import InputFailure, SourceRecord
 

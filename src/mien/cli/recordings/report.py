@@ -23,15 +23,23 @@ from mien.cli.main import say
     help="Analysed file, or folder with analysed files, outside the table's own folder. May be repeated.",
 )
 @click.option("--no-frames", is_flag=True, help="Leave out all images of faces.")
+@click.option(
+    "--playback",
+    type=click.Choice(["embed", "link"]),
+    help="Play the analysed videos beside the timelines: embed them (up to 64 MB), or link them where they are.",
+)
 @private_option
-def report(tables: tuple[Path, ...], out: Path, videos: tuple[Path, ...], *, no_frames: bool) -> None:
+def report(
+    tables: tuple[Path, ...], out: Path, videos: tuple[Path, ...], *, no_frames: bool, playback: str | None
+) -> None:
     """Write one page that shows affect tables in any browser, offline: timelines to zoom, key frames, a summary.
 
-    The page holds everything and loads nothing. Small images of faces come from the analysed files where these are in
-    the folder of their table or named by --video; --no-frames leaves them out.
+    The page holds everything and loads nothing, but for videos that --playback link names. Images of faces and videos
+    come from the analysed files where these are in the folder of their table or named by --video; --no-frames leaves
+    them out.
     """
     from mien.pipeline import write_report
 
-    for note in write_report(tables, out, videos=videos, frames=not no_frames):
+    for note in write_report(tables, out, videos=videos, frames=not no_frames, playback=playback):
         say(f"note: {note}", err=True)
     say(f"wrote {out}", err=True)

@@ -84,6 +84,8 @@ def smooth(
 ) -> None:
     """Smooth every track of an affect table on its own, and decide the top expression again.
 
+    TABLE may be the folder that analyze wrote: its tables become one.
+
     Good half-widths for videos: --expr 50 --va 50 --au 3. Frames in which a face was lost are interpolated; no row is
     added for them. --baseline person works with or without smoothing: it subtracts the median of the neutral-looking
     frames of each person, or of each track that has no person.

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from mien.cli.field_options import private_option
 from mien.cli.main import result_code, say
-from mien.core import printable
+from mien.core import distinct_names, printable
 
 _MAX_LINES = 60
 _MAX_NAME = 200
@@ -43,8 +43,10 @@ def summary_view(windows: pa.Table, *, windowed: bool) -> Table:
     view.add_column("expressions, share of time")
     view.add_column("action units, base rate (events)")
     previous = None
-    for row in windows.slice(0, _MAX_LINES).to_pylist():
-        source = "" if row["source"] == previous else printable(Path(row["source"]).name, limit=_MAX_NAME)
+    rows = windows.slice(0, _MAX_LINES).to_pylist()
+    names = distinct_names([row["source"] for row in rows])
+    for row in rows:
+        source = "" if row["source"] == previous else printable(names[row["source"]], limit=_MAX_NAME)
         previous = row["source"]
         cells = [source, _face(row)]
         if windowed:
@@ -131,7 +133,7 @@ def _largest(row: Mapping[str, Any], ending: str, n: int) -> list[tuple[str, flo
 def summarize(
     tables: tuple[Path, ...], out: Path | None, events: Path | None, transitions: Path | None, window_s: float | None
 ) -> int:
-    """Summarise affect tables per file, face and time window.
+    """Summarise affect tables, or the folders that analyze wrote, per file, face and time window.
 
     The terminal shows the essentials; --out writes every value. Shares are shares of time, not of rows.
     docs/reference/summaries.md defines every column.
@@ -150,4 +152,4 @@ def summarize(
         say(f"failed: {failure.reason}", err=True)
     for path in result.written:
         say(f"wrote {path}", err=True)
-    return result_code(any_done=len(result.failures) < len(tables), complete=not result.failures)
+    return result_code(any_done=result.n_summarized > 0, complete=not result.failures)

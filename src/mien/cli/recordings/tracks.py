@@ -50,7 +50,7 @@ def tracks(
     thumbnails: Path | None,
     video: Path | None,
 ) -> None:
-    """List when, where and how large each track of TABLE is seen.
+    """List when, where and how large each track of TABLE, or of the folder that analyze wrote, is seen.
 
     A track follows a face and not an identity: a person who comes back has a new track. Check the faces
     (--thumbnails), then name persons: --merge 1,3=patient --merge 2=interviewer --out NEW. Track numbers do not

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reports of tables as HTML files, with key frames cut from the media that were analysed."""
+"""Reports of tables as HTML files, with images cut from the media that were analysed."""
 
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 from mien.core import ConfigError, Image, InputError, PathName, printable, require_path, source_path
 from mien.media import find_inputs, jpeg_thumbnail, load_image, open_video
@@ -13,17 +15,29 @@ from mien.pipeline.postprocessing.summarize import bundle_thresholds
 from mien.results import (
     Moment,
     OutputFile,
+    Picture,
     RunManifest,
     atomic_write,
     check_outputs,
     hash_file,
+    list_tables,
     output_errors,
     render_report,
 )
 
-_FACE_SIDE_PX, _PHOTO_SIDE_PX = 160, 300
 _TIME_SLACK_S = 1e-3
 _SHOWN = 200
+_MAX_EMBEDDED_BYTES = 64 << 20  # of all files of a page: browsers read it in one piece
+_PLAYED = {
+    ".mp4": "video/mp4",
+    ".m4v": "video/mp4",
+    ".mov": "video/mp4",  # most browsers play what is in it, under this name only
+    ".webm": "video/webm",
+    ".ogv": "video/ogg",
+}
+
+PLAYBACK_MODES = ("embed", "link")
+"""Ways in which a report plays the analysed video: as a part of the page, or from the file beside it."""
 
 
 def write_report(
@@ -32,6 +46,7 @@ def write_report(
     *,
     videos: Sequence[PathName] = (),
     frames: bool = True,
+    playback: str | None = None,
     within: Sequence[PathName] = (),
 ) -> tuple[str, ...]:
     """Writes the report of affect tables as one self-contained page.
@@ -40,11 +55,13 @@ def write_report(
     name any file of this machine.
 
     Args:
-        tables: Path of an affect table, or several of them.
+        tables: Path of an affect table or of a folder of `mien.analyze`, or several of them.
         out: Path of the page, ``.html`` or ``.htm``. Missing folders are created.
         videos: Paths of the analysed files, or of folders with them, if they are not in the folder of their table. They
             are matched by name, and a single file with a table of a single source whatever its name.
         frames: Whether small images of faces are part of the page.
+        playback: ``"embed"`` puts the analysed videos into the page, up to 64 MB of them; ``"link"`` plays them from
+            where they are, relative to the page; None leaves them out.
         within: Further files and folders from which the page may show images, where the tables name them.
 
     Returns:
@@ -52,28 +69,36 @@ def write_report(
 
     Raises:
         ConfigError: There is no table, an ending is unknown, a video fits no source, or videos are given although
-            ``frames`` is false.
+            ``frames`` is false, or ``playback`` has another value or is given although ``frames`` is false.
         InputError: A table cannot be read.
         OutputError: The page cannot be written.
     """
-    paths = [Path(table) for table in ([tables] if isinstance(tables, (str, os.PathLike)) else tables)]
+    named = [Path(table) for table in ([tables] if isinstance(tables, (str, os.PathLike)) else tables)]
     page = Path(out)
-    if not paths:
+    if not named:
         raise ConfigError("a report needs at least one table")
     check_report_name(page)
+    paths = [table for path in named for table in list_tables(path)]
     inputs = [("TABLE", path) for path in paths] + [("--video", video) for video in videos]
     check_outputs([OutputFile("--out", page)], inputs)
     if videos and not frames:
         raise ConfigError("videos are for key frames; leave them out, or write the report with frames")
-    images = _KeyFrames(paths, [Path(video) for video in videos], [Path(place) for place in within]) if frames else None
-    html = render_report(paths, images=images, thresholds=bundle_thresholds)
-    if images is not None:
-        images.check_all_used()
+    if playback is not None and playback not in PLAYBACK_MODES:
+        raise ConfigError(f"playback must be one of {', '.join(PLAYBACK_MODES)}, got {playback!r}")
+    if playback is not None and not frames:
+        raise ConfigError("a report without images of faces plays no video; leave out one of the two")
+    media = player = None
+    if frames:
+        media = _AnalysedMedia(paths, [Path(video) for video in videos], [Path(place) for place in within])
+        player = _Player(media, page, embedded=playback == "embed") if playback is not None else None
+    html = render_report(paths, images=media, playback=player, thresholds=bundle_thresholds)
+    if media is not None:
+        media.check_all_used()
     with output_errors(page, "choose a folder with room that you may write"):
         page.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(page) as file:
             file.write(html.encode())
-    return () if images is None else tuple(images.notes)
+    return () if media is None else tuple(media.notes)
 
 
 def check_report_name(page: PathName) -> None:
@@ -87,8 +112,8 @@ def check_report_name(page: PathName) -> None:
         raise ConfigError(f"{os.fspath(page)} must end in .html; a report is a page")
 
 
-class _KeyFrames:
-    """Cuts images of moments out of the media, for `mien.results.render_report`.
+class _AnalysedMedia:
+    """The media of tables' sources, from which it cuts images for `mien.results.render_report`.
 
     Args:
         tables: Tables, whose manifests hold the digests of the inputs.
@@ -105,20 +130,24 @@ class _KeyFrames:
         self._digests = _digests(tables)
         self._checked: dict[tuple[Path, str], Path | None] = {}
 
-    def __call__(self, table: Path, source: str, moments: Sequence[Moment]) -> Mapping[Moment, bytes]:
+    def __call__(self, table: Path, source: str, moments: Sequence[Moment]) -> Mapping[Moment, Picture]:
         """Images of the moments of a source; none, and a note, where the file is gone or is another one."""
-        key = table.parent, source
-        if key not in self._checked:
-            self._checked[key] = self._find(table, source)
-        path = self._checked[key]
+        path = self.find(table, source)
         if path is None or not moments:
             return {}
         try:
             return self._cut(path, moments)
         except InputError as error:
-            self._checked[key] = None
+            self._checked[table.parent, source] = None
             self.notes.append(f"no key frames: {error}")
             return {}
+
+    def find(self, table: Path, source: str) -> Path | None:
+        """The file of a source of a table; None, and a note, where it is gone, another one, or not to be shown."""
+        key = table.parent, source
+        if key not in self._checked:
+            self._checked[key] = self._find(table, source)
+        return self._checked[key]
 
     def check_all_used(self) -> None:
         """Refuses a video that has no use.
@@ -151,20 +180,68 @@ class _KeyFrames:
             return None
         return path
 
-    def _cut(self, path: Path, moments: Sequence[Moment]) -> dict[Moment, bytes]:
+    def _cut(self, path: Path, moments: Sequence[Moment]) -> dict[Moment, Picture]:
         if find_inputs([path])[0].kind == "image":
             image = load_image(path)
-            return {moment: _thumbnail(image, moment) for moment in moments}
+            return {moment: _picture(image, moment) for moment in moments}
         wanted: dict[int, list[Moment]] = {}
         for moment in moments:
             wanted.setdefault(moment.frame, []).append(moment)
-        times = [moment.time_s for moment in moments]
-        found: dict[Moment, bytes] = {}
-        with open_video(path, start_s=max(0.0, min(times) - _TIME_SLACK_S), stop_s=max(times) + _TIME_SLACK_S) as video:
+        stop_s = max(moment.time_s for moment in moments) + _TIME_SLACK_S
+        found: dict[Moment, Picture] = {}
+        with open_video(path, stop_s=max(stop_s, _TIME_SLACK_S), only=wanted.keys()) as video:
             for frame in video:
-                for moment in wanted.get(frame.index, ()):
-                    found[moment] = _thumbnail(frame.image, moment)
+                for moment in wanted[frame.index]:
+                    found[moment] = _picture(frame.image, moment)
         return found
+
+
+class _Player:
+    """Gives what plays a recording, for `mien.results.render_report`.
+
+    Args:
+        media: Media of the tables.
+        page: Path of the page.
+        embedded: Whether the page contains the files.
+    """
+
+    def __init__(self, media: _AnalysedMedia, page: Path, *, embedded: bool) -> None:
+        self._media = media
+        self._page = page
+        self._embedded = embedded
+        self._n_bytes = 0
+
+    def __call__(self, table: Path, source: str) -> str | None:
+        """A data URI or a path from the page; None, and a note, for what browsers do not play or is too large."""
+        path = self._media.find(table, source)
+        if path is None:
+            return None
+        kind = _PLAYED.get(path.suffix.lower())
+        if kind is None:
+            known = ", ".join(sorted(_PLAYED))
+            self._media.notes.append(f"no playback of {path}: browsers play {known}; convert it to MP4 first")
+            return None
+        if not self._embedded:
+            return self._link(path)
+        try:
+            n_bytes = path.stat().st_size
+            if self._n_bytes + n_bytes > _MAX_EMBEDDED_BYTES:
+                limit = _MAX_EMBEDDED_BYTES >> 20
+                self._media.notes.append(f"no playback of {path}: a page holds {limit} MB of video; link it instead")
+                return None
+            self._n_bytes += n_bytes
+            return f"data:{kind};base64," + base64.b64encode(path.read_bytes()).decode("ascii")
+        except OSError as error:
+            self._media.notes.append(f"no playback of {path}: it cannot be read ({error.strerror})")
+            return None
+
+    def _link(self, path: Path) -> str:
+        """The path from the page as a URL; of a file on another drive its own."""
+        try:
+            relative = os.path.relpath(path.resolve(), self._page.resolve().parent)
+        except ValueError:  # Windows: another drive
+            return path.resolve().as_uri()
+        return quote(os.fsencode(relative.replace(os.sep, "/")))
 
 
 def _is_folder(path: Path) -> bool:
@@ -182,8 +259,9 @@ def _is_inside(path: Path, place: Path) -> bool:
         return False
 
 
-def _thumbnail(image: Image, moment: Moment) -> bytes:
-    return jpeg_thumbnail(image, moment.box, _PHOTO_SIDE_PX if moment.box is None else _FACE_SIDE_PX)
+def _picture(image: Image, moment: Moment) -> Picture:
+    height, width = image.shape[:2]
+    return Picture(jpeg=jpeg_thumbnail(image, moment.box, moment.side_px), width=width, height=height)
 
 
 def _digests(tables: Sequence[Path]) -> dict[str, str]:

@@ -19,6 +19,7 @@ from mien.results import (
     check_outputs,
     format_of,
     hash_file,
+    list_tables,
     refuse_table,
     save_table,
     summarize_table,
@@ -33,11 +34,13 @@ class SummaryResult:
         summary: Summary of all tables together; each of its tables begins with a column ``table``.
         written: Files that were written.
         failures: One failure per table that could not be summarised.
+        n_summarized: Number of tables that were summarised.
     """
 
     summary: Summary
     written: tuple[Path, ...]
     failures: tuple[InputFailure, ...]
+    n_summarized: int
 
 
 def summarize(table: pa.Table | PathName, *, window_s: float | None = None) -> Summary:
@@ -47,7 +50,7 @@ def summarize(table: pa.Table | PathName, *, window_s: float | None = None) -> S
     names, else from 0.5.
 
     Args:
-        table: Table from `mien.read_table`, or the path of one.
+        table: Table from `mien.read_table`, or the path of one or of a folder of `mien.analyze`.
         window_s: Length of the time windows in seconds, counted from second 0 of each source; None for one window.
 
     Raises:
@@ -70,7 +73,7 @@ def summarize_files(
     """Summarises tables and writes the summary to files.
 
     Args:
-        tables: Paths of affect tables.
+        tables: Paths of affect tables, and of folders of `mien.analyze`.
         out: Path for the summary per source, face and window; the ending chooses the format, as for the others.
         events: Path for the events.
         transitions: Path for the transitions between expressions.
@@ -92,25 +95,37 @@ def summarize_files(
         refuse_table(file)
     parts: list[tuple[str, Summary]] = []
     failures: list[InputFailure] = []
-    for table in map(Path, tables):
+    for path in tables:
         try:
-            parts.append((str(table), summarize(table, window_s=window_s)))
+            found = list_tables(path)
         except InputError as error:
-            failures.append(InputFailure(path=str(table), reason=str(error)))
+            failures.append(InputFailure(path=str(path), reason=str(error)))
+            continue
+        for table in found:
+            try:
+                parts.append((str(table), summarize(table, window_s=window_s)))
+            except InputError as error:
+                failures.append(InputFailure(path=str(table), reason=str(error)))
     summary = Summary(**{name: _joined(parts, name) for name in ("windows", "events", "transitions")})
     if parts:
         for name, path in outputs.items():
             save_table(path, getattr(summary, name))
-    return SummaryResult(summary=summary, written=tuple(outputs.values()) if parts else (), failures=tuple(failures))
+    return SummaryResult(
+        summary=summary,
+        written=tuple(outputs.values()) if parts else (),
+        failures=tuple(failures),
+        n_summarized=len(parts),
+    )
 
 
 def bundle_thresholds(table: PathName) -> dict[str, float]:
     """Action unit -> threshold of the bundle that a table's manifest names, if that very bundle is installed.
 
-    Text formats keep no thresholds; with its manifest a CSV gives the same summary as a Parquet file.
+    The tables of a folder are of one bundle. Text formats keep no thresholds; with its manifest a CSV gives the same
+    summary as a Parquet file.
     """
     try:
-        manifest = RunManifest.load(Path(table))
+        manifest = RunManifest.load(list_tables(table)[0])
         if manifest.bundle_name not in list_bundles():
             return {}  # a name from a file leads to no folder of this machine
         if hash_file(find_bundle(manifest.bundle_name) / "model.json") != manifest.bundle_sha256:

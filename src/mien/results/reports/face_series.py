@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The time series, the key moments and the coverage of a recording, gathered part by part for a report."""
+"""The time series and the coverage of a recording, gathered part by part for a report."""
 
 from __future__ import annotations
 
@@ -7,25 +7,104 @@ import base64
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from mien.core import DIMENSIONS, Float64, Indices
 from mien.results.summaries.source_parts import Part
 from mien.results.tables.recording import Recording
-from mien.results.tables.schema import action_unit_columns
+from mien.results.tables.schema import EYE_COLUMNS, action_unit_columns
 
 MISSING = 255
 """Byte for an unknown value; 0 to 250 stand for 0 to 1."""
 
 _FULL = 250
 _FRAMES_PER_BIN = 4  # or uneven steps would leave stretches without any
-_MIN_PROBABILITY = 0.5
 
 BOX_COLUMNS = ("x0", "y0", "x1", "y1")
 """Columns of the box of a face."""
+
+POSE_RANGES = MappingProxyType({"pitch": 90.0, "yaw": 90.0, "roll": 180.0})
+"""Angle of the head's pose -> largest value in degrees, either way, that a report shows."""
+
+_EYES_OPEN = "eyes_open"  # mean of both eyes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signal:
+    """A column of a face and how a report keeps it.
+
+    Attributes:
+        column: Column of `series_columns`.
+        name: Name on the page.
+        low: Value that becomes 0.
+        high: Value that becomes 1.
+        merged: What stays of several rows: their mean; their highest or lowest value, for short events; or the mean
+            with both ("range").
+    """
+
+    column: str
+    name: str
+    low: float = 0.0
+    high: float = 1.0
+    merged: Literal["mean", "high", "low", "range"] = "mean"
+
+    def channels(self, values: Float64, first: Indices, *, merged: bool) -> list[Float64]:
+        """The shares 0 to 1 of every channel.
+
+        Args:
+            values: (R,) of the column.
+            first: (P,) index of the first row of every point.
+            merged: Whether a point has several rows.
+        """
+        shares = (values - self.low) / (self.high - self.low)
+        if self.merged == "high":
+            return [np.fmax.reduceat(shares, first)]
+        if self.merged == "low":
+            return [np.fmin.reduceat(shares, first)]
+        if self.merged == "range" and merged:
+            return [_mean(shares, first), np.fmin.reduceat(shares, first), np.fmax.reduceat(shares, first)]
+        return [_mean(shares, first)]
+
+    def names(self, *, merged: bool) -> list[str]:
+        """The names of the channels.
+
+        Args:
+            merged: Whether a point has several rows.
+        """
+        if not merged or self.merged == "mean":
+            return [self.name]
+        if self.merged == "range":
+            return [self.name, f"{self.name}_low", f"{self.name}_high"]
+        return [f"{self.name}_{self.merged}"]
+
+
+def face_signals(schema: pa.Schema, expressions: Sequence[str]) -> list[Signal]:
+    """The signals of a table's faces, in the order of the page.
+
+    Args:
+        schema: Schema of the table.
+        expressions: Columns of the expressions that the bundle has.
+    """
+    return [
+        *(Signal(column=name, name=name, low=-1.0, merged="range") for name in DIMENSIONS),
+        *(Signal(column=name, name=name.removeprefix("expression_")) for name in expressions),
+        *(Signal(column=name, name=name, merged="high") for name in action_unit_columns(schema)),
+        *(
+            Signal(column=f"{name}_rad", name=name, low=-np.deg2rad(most), high=np.deg2rad(most))
+            for name, most in POSE_RANGES.items()
+        ),
+        Signal(column="quality", name="quality"),
+        *(
+            [Signal(column=_EYES_OPEN, name=_EYES_OPEN, merged="low")]
+            if all(name in schema.names for name in EYE_COLUMNS)
+            else []
+        ),
+    ]
 
 
 class FaceSeries:
@@ -35,20 +114,17 @@ class FaceSeries:
     arousal and the highest probability of every action unit beside the means, so that short events stay visible.
 
     Args:
-        expressions: Columns of the expressions that the bundle has.
-        units: Columns of the action units.
+        signals: Signals of the face, see `face_signals`.
         rows_per_point: Number of rows that become one point, at least 1.
     """
 
-    def __init__(self, expressions: Sequence[str], units: Sequence[str], rows_per_point: int) -> None:
-        self._expressions = expressions
-        self._units = units
+    def __init__(self, signals: Sequence[Signal], rows_per_point: int) -> None:
+        self._signals = signals
         self._rows_per_point = rows_per_point
-        self._columns = (*DIMENSIONS, *expressions, *units)
         self._last_s = -np.inf
         self._begins_piece = True
         # Time, end and signals of the rows that do not fill a point yet.
-        self._rows: Float64 = np.empty((0, 2 + len(self._columns)))
+        self._rows: Float64 = np.empty((0, 2 + len(signals)))
         # Of all points; a code for each channel of the first point, then of the second one.
         self._begin_s = array("f")
         self._end_s = array("f")
@@ -66,7 +142,8 @@ class FaceSeries:
         for piece in recording.pieces(rows):
             time_s = recording.row_time_s[piece]
             self.close(float(time_s[0]) - recording.gap_s)
-            values = [time_s, time_s + recording.row_hold_s[piece], *(columns[name][piece] for name in self._columns)]
+            signals = (columns[signal.column][piece] for signal in self._signals)
+            values = [time_s, time_s + recording.row_hold_s[piece], *signals]
             self._rows = np.concatenate([self._rows, np.stack(values, axis=1)])
             self._last_s = float(time_s[-1])
             self._pack(len(self._rows) // self._rows_per_point * self._rows_per_point)
@@ -112,27 +189,16 @@ class FaceSeries:
         breaks = np.zeros(len(first), np.uint8)
         breaks[0], self._begins_piece = self._begins_piece, False
         self._breaks += breaks.tobytes()
-        codes = [to_codes(values) for values in self._channels(rows.T[2:], first)]
+        codes = [
+            to_codes(channel)
+            for signal, values in zip(self._signals, rows.T[2:], strict=True)
+            for channel in signal.channels(values, first, merged=self._rows_per_point > 1)
+        ]
         self._codes += np.stack(codes, axis=1).tobytes()
-
-    def _channels(self, signals: Float64, first: Indices) -> list[Float64]:
-        values = iter(signals)
-        channels: list[Float64] = []
-        for _ in DIMENSIONS:
-            shares = (next(values) + 1) / 2
-            channels.append(_mean(shares, first))
-            if self._rows_per_point > 1:
-                channels += [np.fmin.reduceat(shares, first), np.fmax.reduceat(shares, first)]
-        channels += [_mean(next(values), first) for _ in self._expressions]
-        return channels + [np.fmax.reduceat(next(values), first) for _ in self._units]
 
     def _channel_names(self) -> list[str]:
         merged = self._rows_per_point > 1
-        return [
-            *(f"{name}{end}" for name in DIMENSIONS for end in (("", "_low", "_high") if merged else ("",))),
-            *(name.removeprefix("expression_") for name in self._expressions),
-            *(f"{name}_high" if merged else name for name in self._units),
-        ]
+        return [name for signal in self._signals for name in signal.names(merged=merged)]
 
 
 class Coverage:
@@ -166,90 +232,18 @@ class Coverage:
         return as_text(to_codes(shares))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Moment:
-    """A frame of which the report shows an image.
-
-    Attributes:
-        frame: Number of the frame in the stream.
-        time_s: Time of the frame in seconds.
-        box: Box xyxy in pixels of the face to show; None for the whole image.
-        label: Caption, such as the expression and its probability.
-    """
-
-    frame: int
-    time_s: float
-    box: tuple[float, float, float, float] | None
-    label: str
-
-
-class KeyMoments:
-    """The moments with the highest probability of each expression of a face.
-
-    Args:
-        expressions: Columns of expressions.
-    """
-
-    def __init__(self, expressions: Sequence[str]) -> None:
-        self._expressions = expressions
-        self._n_rows = 0
-        self._peaks: dict[str, tuple[float, int, Moment]] = {}
-
-    def add(self, recording: Recording, rows: Indices, columns: Mapping[str, Float64]) -> None:
-        """Adds the next rows.
-
-        Args:
-            recording: Frames after those of the last call.
-            rows: Rows of the face in them, in order of time.
-            columns: Signal, ``confidence`` or side of the box -> (R,) values of every row of the recording.
-        """
-        box = np.stack([columns[name][rows] for name in BOX_COLUMNS], axis=1)
-        rows = rows[np.isfinite(box).all(axis=1)]
-        for name in (*self._expressions, "confidence") if len(rows) else ():
-            values = np.nan_to_num(columns[name][rows])
-            highest = int(values.argmax())
-            if name not in self._peaks or values[highest] > self._peaks[name][0]:
-                label = "in view"
-                if name != "confidence":
-                    label = f"{name.removeprefix('expression_')} {values[highest]:.2f}"
-                moment = _moment(recording, int(rows[highest]), columns, label)
-                self._peaks[name] = float(values[highest]), self._n_rows + int(rows[highest]), moment
-        self._n_rows += len(recording.table)
-
-    def chosen(self, most: int) -> list[Moment]:
-        """The moments in order of time.
-
-        Args:
-            most: Highest number of moments. A face whose expressions never reach a probability of 0.5 gets the moment
-                with the highest detector confidence.
-        """
-        peaks = {name: peak for name, peak in self._peaks.items() if name != "confidence"}
-        found = [peak for peak in peaks.values() if peak[0] >= _MIN_PROBABILITY]
-        if not found:
-            return [self._peaks["confidence"][2]] if self._peaks else []
-        ordered = sorted(found, key=lambda peak: (peak[0], peak[1], peak[2].label), reverse=True)
-        return [moment for _, _, moment in sorted(ordered[:most], key=lambda peak: peak[1])]
-
-
-def series_columns(recording: Recording, expressions: Sequence[str]) -> dict[str, Float64]:
+def series_columns(recording: Recording, signals: Sequence[Signal]) -> dict[str, Float64]:
     """The columns that `FaceSeries` and `KeyMoments` take.
 
     Args:
         recording: Frames of one source.
-        expressions: Columns of expressions.
+        signals: Signals of its faces.
     """
-    names = (*DIMENSIONS, *expressions, *action_unit_columns(recording.table.schema), "confidence", *BOX_COLUMNS)
-    return {name: recording.numbers(name) for name in names}
-
-
-def _moment(recording: Recording, row: int, columns: Mapping[str, Float64], label: str) -> Moment:
-    x0, y0, x1, y1 = (float(columns[name][row]) for name in BOX_COLUMNS)
-    return Moment(
-        frame=int(recording.table["frame"][row].as_py()),
-        time_s=float(recording.row_time_s[row]),
-        box=(x0, y0, x1, y1),
-        label=label,
-    )
+    names = {*(signal.column for signal in signals if signal.column != _EYES_OPEN), "confidence", *BOX_COLUMNS}
+    columns = {name: recording.numbers(name) for name in names}
+    left, right = (recording.numbers(name) for name in EYE_COLUMNS)
+    columns[_EYES_OPEN] = (left + right) / 2
+    return columns
 
 
 def _mean(values: Float64, first: Indices) -> Float64:

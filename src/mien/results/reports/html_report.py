@@ -9,17 +9,22 @@ from importlib import resources
 from pathlib import Path
 
 from mien._version import __version__
-from mien.results.reports.report_content import ImagesOf, ReportContent, manifest_facts
+from mien.results.reports.moments import ImagesOf
+from mien.results.reports.report_content import PlaybackOf, ReportContent
+from mien.results.reports.report_texts import manifest_facts
 from mien.results.summaries.source_parts import iter_parts
 from mien.results.table_reader import count_rows
 
-_SCRIPTS = ("series.js", "charts.js", "app.js")
+_SCRIPTS = ("series.js", "charts.js", "saving.js", "strip.js", "photos.js", "app.js")
+# The only files beside itself that a page may play, and only one whose author asked for it.
+_MEDIA_POLICY = " media-src data: 'self' file:;"
 
 
 def render_report(
     tables: Sequence[Path],
     *,
     images: ImagesOf | None = None,
+    playback: PlaybackOf | None = None,
     thresholds: Callable[[Path], Mapping[str, float]] | None = None,
 ) -> str:
     """The report of tables as one HTML page.
@@ -30,31 +35,39 @@ def render_report(
 
     Args:
         tables: Paths of affect tables, at least one; a manifest beside a table is read as well.
-        images: Function that gives key frames; None leaves out all images of faces.
+        images: Function that gives images of moments; None leaves out all images of faces.
+        playback: Function that gives what plays a recording, as a data URI or a path from the page; None for a page
+            that plays nothing.
         thresholds: Function that gives the thresholds of a table's bundle, as for `mien.results.summarize_table`.
 
     Raises:
         ConfigError: An ending is unknown.
         InputError: A table or its manifest cannot be read, or its rows have no clear time.
     """
-    content = ReportContent(sum(map(count_rows, tables)), images)
+    content = ReportContent(sum(map(count_rows, tables)), images, playback)
     for table in tables:
         known = thresholds(table) if thresholds is not None else {}
         content.add(table, iter_parts(table), known)
-    more = f" and {len(tables) - 1} more" if len(tables) > 1 else ""
     values = {
         **content.values(),
-        "title": tables[0].name + more,
-        "subtitle": f"Facial affect by mien {__version__}. This page is complete: nothing is loaded or sent.",
+        "title": content.title or tables[0].name,
+        "subtitle": f"Facial affect by mien {__version__}. " + _completeness(content.linked),
         "facts": [manifest_facts(table) for table in tables],
     }
-    return _page(values)
+    return _page(values, _MEDIA_POLICY if playback is not None else "")
 
 
-def _page(values: Mapping[str, object]) -> str:
+def _completeness(linked: Sequence[str]) -> str:
+    if not linked:
+        return "This page is complete: nothing is loaded or sent."
+    return f"This page plays {', '.join(linked)}, which it expects beside itself; nothing else is loaded, nothing sent."
+
+
+def _page(values: Mapping[str, object], policy: str) -> str:
     # In a script element only "<" could end the JSON before its end; escaped it is still JSON.
     data = json.dumps(values, ensure_ascii=True, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
-    parts = {"@STYLE@": _asset("page.css"), "@SCRIPT@": "\n".join(map(_asset, _SCRIPTS)), "@DATA@": data}
+    script = "\n".join(map(_asset, _SCRIPTS))
+    parts = {"@MEDIA@": policy, "@STYLE@": _asset("page.css"), "@SCRIPT@": script, "@DATA@": data}
     page = _asset("page.html")
     for mark, text in parts.items():
         before, _, after = page.partition(mark)

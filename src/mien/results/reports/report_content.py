@@ -6,168 +6,30 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
+import numpy as np
+
 from mien.core import ACTION_UNITS, EXPRESSION_COLOURS
-from mien.results.reports.face_series import Coverage, FaceSeries, KeyMoments, Moment, series_columns
+from mien.results.reports.face_series import POSE_RANGES, Coverage, FaceSeries, face_signals, series_columns
+from mien.results.reports.moments import PHOTO_SIDE_PX, FrameStrip, ImagesOf, KeyMoments, Moment, Picture, whole_frame
+from mien.results.reports.report_texts import coverage_text, face_table, mean_text, most_text, photo_faces
 from mien.results.summaries.source_parts import Part
 from mien.results.summaries.source_summary import SourceSummary
-from mien.results.tables.manifest import RunManifest, manifest_path
-from mien.results.tables.recording import UNTRACKED, Recording, Subject
-from mien.results.tables.schema import action_unit_columns
+from mien.results.tables.recording import UNTRACKED, Subject
+from mien.results.tables.schema import STREAM_OFFSET_COLUMN, action_unit_columns, presence_thresholds
 
-_UNKNOWN = "\N{EN DASH}"
-_TOP = 3
-_LEAST_SHARE = 0.05
-_MAX_STILL_LINES = 8
-_MAX_FAILURES = 10
-
-
-def coverage_text(row: Mapping[str, Any]) -> str:
-    """The share of frames with the face, as text.
-
-    Examples:
-        >>> coverage_text({"coverage": 0.834})
-        '83%'
-    """
-    return _percent(row["coverage"])
-
-
-def mean_text(row: Mapping[str, Any], name: str) -> str:
-    """Mean and standard deviation of valence or arousal, as text.
-
-    Examples:
-        >>> mean_text({"valence_mean": 0.081, "valence_sd": 0.524}, "valence")
-        '+0.08 ± 0.52'
-    """
-    mean, sd = row.get(f"{name}_mean"), row.get(f"{name}_sd")
-    if mean is None:
-        return _UNKNOWN
-    return _signed(mean) + ("" if sd is None else f" ± {sd:.2f}")
-
-
-def most_text(row: Mapping[str, Any]) -> str:
-    """The expression that was shown longest and its share of time, as text.
-
-    Examples:
-        >>> most_text({"expression_fear_share": 0.3, "expression_happiness_share": 0.52})
-        'happiness 52%'
-    """
-    return next(iter(_largest(row, "_share")), _UNKNOWN)
-
-
-def face_table(windows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """The summary of one recording as a table of texts, a row per face.
-
-    Args:
-        windows: Rows of `mien.results.Summary.windows` of one source and one window.
-    """
-    header = ["face", "in view", "valence", "arousal", "expressions, share of time", "action units, base rate (events)"]
-    rows = []
-    for row in windows:
-        units = []
-        for text in _largest(row, "_rate"):
-            n_events = row.get(f"{text.partition(' ')[0]}_events")
-            units.append(text if n_events is None else f"{text} ({n_events})")
-        texts = [_face(row), coverage_text(row), mean_text(row, "valence"), mean_text(row, "arousal")]
-        rows.append([*texts, ", ".join(_largest(row, "_share")) or _UNKNOWN, ", ".join(units) or _UNKNOWN])
-    return {"header": header, "rows": rows}
-
-
-def still_lines(recording: Recording) -> list[str]:
-    """The predictions for a photo, a line per face."""
-    faces = recording.table.filter(recording.table["success"]).to_pylist()
-    lines = []
-    for face in faces[:_MAX_STILL_LINES]:
-        top = face["expression"]
-        probability = face.get(f"expression_{top}")
-        text = "face" if top is None else top if probability is None else f"{top} {probability:.2f}"
-        if face["valence"] is not None and face["arousal"] is not None:
-            text += f" (V {_signed(face['valence'])}, A {_signed(face['arousal'])})"
-        lines.append(text)
-    hidden = len(faces) - len(lines)
-    if hidden > 0:
-        lines.append(f"and {hidden} more faces")
-    return lines or ["no face"]
-
-
-def manifest_facts(table: Path) -> list[tuple[str, str]]:
-    """Names and values of the facts in a table's manifest; without a manifest, a note that there is none.
-
-    Raises:
-        InputError: The manifest is damaged.
-    """
-    facts = [("table", str(table))]
-    if not manifest_path(table).exists():
-        return [*facts, ("manifest", "none beside the table: how the table was made is not known")]
-    manifest = RunManifest.load(table)
-    facts += [
-        ("made by", f"mien {manifest.mien_version}, {manifest.finished:%Y-%m-%d %H:%M} UTC"),
-        ("model", f"{manifest.bundle_name} ({manifest.bundle_sha256[:12]})"),
-        ("arguments", ", ".join(f"{name} {_argument(value)}" for name, value in manifest.arguments.items() if value)),
-    ]
-    for record in manifest.inputs[:_MAX_FAILURES]:
-        lost = f", {record.n_frames_lost} lost" if record.n_frames_lost else ""
-        digest = f", SHA-256 {record.sha256[:12]}" if record.sha256 else ""
-        facts.append(
-            ("input", f"{record.path}: {record.n_frames_decoded} frames{lost}, {record.n_faces} faces{digest}")
-        )
-        facts += [
-            ("lost", f"{gap.from_s:.2f} to {gap.to_s:.2f} s: {gap.n_frames} frames, blank in the timelines")
-            for gap in record.gaps[:_TOP]
-        ]
-        if len(record.gaps) > _TOP:
-            facts.append(("lost", f"{len(record.gaps) - _TOP} more places, all in the manifest"))
-        facts += [("remark", message) for message in list(dict.fromkeys(record.messages))[:_TOP]]
-    if len(manifest.inputs) > _MAX_FAILURES:
-        facts.append(("inputs", f"{len(manifest.inputs) - _MAX_FAILURES} more in the manifest"))
-    facts += [("failed", failure.reason) for failure in manifest.failures[:_MAX_FAILURES]]
-    return facts
-
-
-def _argument(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _face(row: Mapping[str, Any]) -> str:
-    if row["scope"] == "track":
-        return f"track {row['track_id']}"
-    return str({"source": "all faces", "person": row["person"]}.get(row["scope"], row["scope"]))
-
-
-def _largest(row: Mapping[str, Any], ending: str) -> list[str]:
-    found = [
-        (value, name.removesuffix(ending).removeprefix("expression_"))
-        for name, value in row.items()
-        if name.endswith(ending) and value is not None and value >= _LEAST_SHARE
-    ]
-    return [f"{name} {_percent(value)}" for value, name in sorted(found, reverse=True)[:_TOP]]
-
-
-def _percent(share: float | None) -> str:
-    return _UNKNOWN if share is None else f"{share:.0%}"
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "\N{MINUS SIGN}")
-
-
-ImagesOf = Callable[[Path, str, Sequence[Moment]], Mapping[Moment, bytes]]
-"""Function that gives the JPEG files of moments of a source of a table; moments without an image are left out."""
-
-
-def whole_image(recording: Recording) -> Moment:
-    """The first frame as a whole, for a photo."""
-    frame = int(recording.table["frame"][0].as_py())
-    return Moment(frame=frame, time_s=float(recording.frame_time_s[0]), box=None, label="photo")
-
+PlaybackOf = Callable[[Path, str], str | None]
+"""Function that gives what plays a source of a table: a data URI or a path from the page; None where nothing does."""
 
 # A point takes about 60 bytes: 1.5 MB in all, and 30 minutes of one face at 30 fps still show a tenth of a second.
 _MAX_POINTS = 24_000
 _MAX_FACES = 40  # of one recording: a street scene has thousands of tracks
 _MAX_STILLS = 60
-_MAX_IMAGES = 120
+_MAX_IMAGES = 240  # of faces and photos, about 6 kB each
+_MAX_STRIP_IMAGES = 240
+_STRIP_FRAMES = 40  # of one recording
 _IMAGES_OF_LEADERS, _N_LEADERS = 6, 4
 _COVERAGE_BINS = 800
 # For labels that a bundle of its own adds to the canonical ones.
@@ -179,18 +41,23 @@ class ReportContent:
 
     Args:
         n_rows: Number of rows of all tables together; it decides how many become one point.
-        images: Function that gives key frames; None for a report without images of faces.
+        images: Function that gives images; None for a report without images of faces.
+        playback: Function that gives what plays a recording; None for a report without.
     """
 
-    def __init__(self, n_rows: int, images: ImagesOf | None) -> None:
+    def __init__(self, n_rows: int, images: ImagesOf | None, playback: PlaybackOf | None = None) -> None:
         self._n_rows = n_rows
         self._rows_per_point = max(1, -(-n_rows // _MAX_POINTS))
         self._images = images
+        self._playback = playback
         self._sources: list[dict[str, Any]] = []
         self._expressions: list[str] = []
         self._units: list[str] = []
         self._n_images = 0
+        self._n_strip_images = 0
         self._n_stills = 0
+        self._n_sources = 0
+        self._first = ""
 
     def add(self, table: Path, parts: Iterable[Part], thresholds: Mapping[str, float]) -> None:
         """Adds the recordings of a table, and its photos, which are recordings of a single frame.
@@ -204,22 +71,39 @@ class ReportContent:
         done: dict[int, dict[str, Any]] = {}
         for part in parts:
             self._add_labels(part)
+            if not self._n_sources:
+                self._first = part.recording.source
             if part.n_frames > 1:
                 if part.number not in running:
-                    running[part.number] = _MovingSource(part, thresholds, self._rows_per_point)
+                    self._n_sources += 1
+                    n_strip = min(_STRIP_FRAMES, (_MAX_STRIP_IMAGES - self._n_strip_images) // 4)
+                    running[part.number] = _MovingSource(part, thresholds, self._rows_per_point, n_strip)
                 running[part.number].add(part)
                 if part.is_last:
                     done[part.number] = self._moving(table, running.pop(part.number))
                 continue
+            self._n_sources += 1
             self._n_stills += 1
             if self._n_stills <= _MAX_STILLS:
-                done[part.number] = self._still(table, part.recording)
+                done[part.number] = self._still(table, part, thresholds)
         self._sources += [source for _, source in sorted(done.items())]
 
     def _add_labels(self, part: Part) -> None:
         labels = [name.removeprefix("expression_") for name in part.expressions]
         self._expressions += [label for label in labels if label not in self._expressions]
         self._units += [name for name in action_unit_columns(part.schema) if name not in self._units]
+
+    @property
+    def linked(self) -> list[str]:
+        """Paths from the page of the files that it plays and does not contain."""
+        videos = (source.get("video") for source in self._sources)
+        return list(dict.fromkeys(video for video in videos if video and not video.startswith("data:")))
+
+    @property
+    def title(self) -> str:
+        """The name of the recording or photo; of several the first one and how many more; empty without any."""
+        more = f" and {self._n_sources - 1} more" if self._n_sources > 1 else ""
+        return PurePath(self._first.replace("\\", "/")).name + more
 
     def values(self) -> dict[str, Any]:
         """All contents as plain values for JSON."""
@@ -229,7 +113,8 @@ class ReportContent:
             "expressions": self._expressions,
             "colours": {label: EXPRESSION_COLOURS.get(label) or next(spare) for label in self._expressions},
             "units": self._units,
-            "unit_names": {unit: ACTION_UNITS[unit] for unit in self._units if unit in ACTION_UNITS},
+            "unit_names": {unit: ACTION_UNITS.full(unit) for unit in self._units},
+            "pose_ranges": dict(POSE_RANGES),
             "n_stills_hidden": max(0, self._n_stills - _MAX_STILLS),
             "binning": self._binning(),
         }
@@ -249,61 +134,92 @@ class ReportContent:
         of_face = {Subject(row["track_id"], row["person"]): row for row in others}
         followed = [subject for subject in summary.subjects if subject != UNTRACKED]
         shown = followed[:_MAX_FACES]
+        listed = others[:_MAX_FACES]
+        places = {subject: place for place, subject in enumerate(shown)}
+        portraits = {subject: source.faces[subject].moments.portrait() for subject in shown}
+        key_moments = {
+            subject: source.faces[subject].moments.chosen(_IMAGES_OF_LEADERS) for subject in shown[:_N_LEADERS]
+        }
+        wanted = [*filter(None, portraits.values()), *(moment for each in key_moments.values() for moment in each)]
+        pictures = self._pictures(table, source.name, wanted, source.strip.moments)
         return {
             "name": source.name,
             "still": False,
             "start_s": whole["start_s"],
             "end_s": whole["end_s"],
             "n_frames": whole["n_frames"],
+            "n_faces": whole["n_faces"],
             "unseen_s": whole["unseen_s"],
             "coverage_share": coverage_text(whole),
             "coverage": source.coverage.packed(),
             "thresholds": summary.thresholds,
+            "strip": _shown(source.strip.moments, pictures),
+            "strip_ratio": next((pictures[each].ratio for each in source.strip.moments if each in pictures), 1.0),
+            "offset_s": source.offset_s,
+            "video": self._playback(table, source.name) if self._playback is not None else None,
             "subjects": [
-                self._face(table, source, subject, of_face[subject], number) for number, subject in enumerate(shown)
+                {
+                    **_face_texts(subject, of_face[subject]),
+                    "portrait": next(iter(_shown(filter(None, [portraits[subject]]), pictures)), None),
+                    "frames": _shown(key_moments.get(subject, ()), pictures),
+                    **source.faces[subject].series.packed(),
+                }
+                for subject in shown
             ],
             "n_hidden": len(followed) - len(shown),
-            "table": face_table([whole, *others[:_MAX_FACES]]),
+            "table": {
+                **face_table([whole, *listed]),
+                "subjects": [None, *(places.get(Subject(row["track_id"], row["person"])) for row in listed)],
+            },
         }
 
-    def _face(
-        self, table: Path, source: _MovingSource, subject: Subject, row: Mapping[str, Any], number: int
-    ) -> dict[str, Any]:
-        most = _IMAGES_OF_LEADERS if number < _N_LEADERS else 1
-        face = source.faces[subject]
+    def _still(self, table: Path, part: Part, thresholds: Mapping[str, float]) -> dict[str, Any]:
+        recording = part.recording
+        whole = whole_frame(recording, 0, PHOTO_SIDE_PX)
+        picture = self._pictures(table, recording.source, [whole]).get(whole)
         return {
-            "name": subject.name,
-            "coverage": coverage_text(row),
-            "most": most_text(row),
-            "valence": mean_text(row, "valence"),
-            "arousal": mean_text(row, "arousal"),
-            "frames": self._shown(table, source.name, face.moments.chosen(most)),
-            **face.series.packed(),
-        }
-
-    def _still(self, table: Path, recording: Recording) -> dict[str, Any]:
-        shown = self._shown(table, recording.source, [whole_image(recording)])
-        return {
-            "name": Path(recording.source).name,
+            "name": PurePath(recording.source).name,
             "still": True,
-            "image": shown[0]["image"] if shown else None,
-            "lines": still_lines(recording),
+            "image": None if picture is None else _data_uri(picture),
+            "size": None if picture is None else [picture.width, picture.height],
+            **photo_faces(recording, presence_thresholds(part.schema, thresholds)),
         }
 
-    def _shown(self, table: Path, source: str, moments: Sequence[Moment]) -> list[dict[str, Any]]:
-        if self._images is None or not moments:
-            return []
-        found = self._images(table, source, moments[: _MAX_IMAGES - self._n_images])
-        self._n_images += len(found)
-        return [
-            {
-                "time_s": moment.time_s,
-                "label": moment.label,
-                "image": "data:image/jpeg;base64," + base64.b64encode(found[moment]).decode("ascii"),
-            }
-            for moment in moments
-            if moment in found
-        ]
+    def _pictures(
+        self, table: Path, source: str, moments: Sequence[Moment], strip: Sequence[Moment] = ()
+    ) -> Mapping[Moment, Picture]:
+        """The pictures of a source, all at once, since every call reads the file from its beginning."""
+        if self._images is None:
+            return {}
+        wanted = list(dict.fromkeys(moments))[: _MAX_IMAGES - self._n_images]
+        if not wanted and not strip:
+            return {}
+        found = self._images(table, source, [*wanted, *strip])
+        self._n_images += sum(moment in found for moment in wanted)
+        self._n_strip_images += sum(moment in found for moment in strip)
+        return found
+
+
+def _face_texts(subject: Subject, row: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "name": subject.name,
+        "coverage": coverage_text(row),
+        "most": most_text(row),
+        "valence": mean_text(row, "valence"),
+        "arousal": mean_text(row, "arousal"),
+    }
+
+
+def _shown(moments: Iterable[Moment], pictures: Mapping[Moment, Picture]) -> list[dict[str, Any]]:
+    return [
+        {"time_s": moment.time_s, "label": moment.label, "image": _data_uri(pictures[moment])}
+        for moment in moments
+        if moment in pictures
+    ]
+
+
+def _data_uri(picture: Picture) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(picture.jpeg).decode("ascii")
 
 
 @dataclass(frozen=True, eq=False)
@@ -317,13 +233,17 @@ class _MovingFace:
 class _MovingSource:
     """Gathers what the report shows of a recording of several frames."""
 
-    def __init__(self, part: Part, thresholds: Mapping[str, float], rows_per_point: int) -> None:
+    def __init__(self, part: Part, thresholds: Mapping[str, float], rows_per_point: int, n_strip: int) -> None:
         self.name = part.recording.source
         self.summary = SourceSummary(self.name, part.schema, list(part.expressions), None, thresholds)
         self.coverage = Coverage(part, _COVERAGE_BINS)
         self.faces: dict[Subject, _MovingFace] = {}
+        self.strip = FrameStrip(part, n_strip)
+        # Players run on the file's own clock, on which the video may start later than its sound.
+        offset_s = part.recording.numbers(STREAM_OFFSET_COLUMN.name)[0]
+        self.offset_s = float(offset_s) if np.isfinite(offset_s) else 0.0
         self._expressions = part.expressions
-        self._units = action_unit_columns(part.schema)
+        self._signals = face_signals(part.schema, part.expressions)
         self._rows_per_point = rows_per_point
         self._open: set[Subject] = set()  # faces whose last rows may not be packed yet
 
@@ -332,10 +252,11 @@ class _MovingSource:
         recording = part.recording
         self.summary.add(recording)
         self.coverage.add(recording)
-        columns = series_columns(recording, self._expressions)
+        self.strip.add(part)
+        columns = series_columns(recording, self._signals)
         for subject in recording.followed():
             if subject not in self.faces:
-                series = FaceSeries(self._expressions, self._units, self._rows_per_point)
+                series = FaceSeries(self._signals, self._rows_per_point)
                 self.faces[subject] = _MovingFace(series, KeyMoments(self._expressions))
             rows = recording.rows_of(subject)
             self.faces[subject].series.add(recording, rows, columns)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
@@ -208,6 +208,18 @@ def with_table_metadata(schema: pa.Schema, facts: Mapping[str, str]) -> pa.Schem
     """
     own = {f"{PREFIX}{key}".encode(): text.encode() for key, text in facts.items()}
     return schema.with_metadata({**(schema.metadata or {}), **own})
+
+
+def without_table_metadata(schema: pa.Schema, keys: Collection[str]) -> pa.Schema:
+    """The schema without some of the facts for `table_metadata`.
+
+    Examples:
+        >>> schema = with_table_metadata(table_schema(), {"smoothing": "va=50"})
+        >>> "smoothing" in table_metadata(without_table_metadata(schema, ["smoothing"]))
+        False
+    """
+    left_out = {f"{PREFIX}{key}".encode() for key in keys}
+    return schema.with_metadata({key: value for key, value in (schema.metadata or {}).items() if key not in left_out})
 
 
 def describe_columns(schema: pa.Schema | None = None) -> Iterator[Column]:

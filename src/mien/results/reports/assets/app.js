@@ -4,19 +4,35 @@
 const byId = (id) => document.getElementById(id);
 const recordings = DATA.sources.filter((source) => !source.still);
 const state = { source: null, subject: null, series: null, view: { from: 0, to: 1 }, now: -1, time: NaN };
-const TIMED = ["expressions", "affect", "units"];
+const TIMED = ["expressions", "affect", "units", "state", "pose"];
 
 function chooseSource(source) {
   state.source = source;
   const chips = byId("subjects");
   chips.replaceChildren(...source.subjects.map((subject) => {
-    const chip = element("button", { type: "button", "aria-pressed": "false" }, subject.name);
+    const chip = element("button", { type: "button", "aria-pressed": "false" }, ...portrait(subject), subject.name);
     chip.addEventListener("click", () => chooseSubject(subject));
     return chip;
   }));
   if (source.n_hidden) chips.append(element("span", { class: "hint" }, `and ${source.n_hidden} shorter tracks in the table`));
   drawFaces();
+  chooseVideo(source);
+  const nothing = byId("nothing");
+  nothing.hidden = source.subjects.length > 0;
+  nothing.textContent = nothing.hidden ? "" : whyNothing(source);
+  byId("timelines").hidden = !nothing.hidden;
+  byId("summary").hidden = !source.n_faces;
   chooseSubject(source.subjects[0] ?? null);
+}
+
+function whyNothing({ n_faces: faces, n_frames: frames, start_s: begin, end_s: end }) {
+  if (!faces) return `No face was found in ${frames} frames (${clock(end - begin)}).`;
+  return `${faces} faces were found in ${frames} frames, but none was followed over time, so there are no timelines. The table has them all.`;
+}
+
+/** The picture of a face; none without one. */
+function portrait(subject) {
+  return subject?.portrait ? [element("img", { class: "portrait", src: subject.portrait.image, alt: subject.name })] : [];
 }
 
 function chooseSubject(subject) {
@@ -26,13 +42,21 @@ function chooseSubject(subject) {
     chip.setAttribute("aria-pressed", String(state.source.subjects[k] === subject)));
   const frames = (subject?.frames ?? []).map((frame) => {
     const look = element("button", { type: "button" }, element("img", { src: frame.image, alt: `${subject.name}, ${frame.label}` }));
-    look.addEventListener("click", () => lookAt(frame.time_s));
+    look.addEventListener("click", () => { lookAt(frame.time_s); seek(frame.time_s); });
     return element("figure", {}, look, element("figcaption", {}, `${clock(frame.time_s)} ${frame.label}`));
   });
   byId("frames").replaceChildren(...frames);
   byId("moments").hidden = !frames.length;
+  byId("state-part").hidden = !STATE_LINES.some(({ name }) => state.series.knows(name));
+  byId("pose-part").hidden = !POSE_LINES.some(({ name }) => state.series.knows(name));
+  legend("state-legend", linesOf(STATE_LINES));
+  legend("pose-legend", linesOf(POSE_LINES));
+  legend("affect-legend", linesOf(AFFECT_LINES));
   drawTiles();
+  state.time = NaN;
+  state.now = -1;
   show(state.source.start_s, state.source.end_s);
+  point(NaN);
 }
 
 function show(from, to) {
@@ -59,12 +83,20 @@ function lookAt(time) {
   point(time);
 }
 
+function linesOf(lines) {
+  return lines.filter(({ name }) => state.series.knows(name)).map(({ title, colour }) => [title, colour]);
+}
+
 function drawAll() {
   const { series, view } = state;
+  setMargin(byId("overview").clientWidth);
+  drawStrip(byId("strip"), state.source);
   drawOverview(byId("overview"), state.source, series, view);
   drawExpressions(byId("expressions"), series, view);
   drawAffect(byId("affect"), series, view);
   drawUnits(byId("units"), series, view);
+  drawState(byId("state"), series, view);
+  drawPose(byId("pose"), series, view);
   drawPlane(byId("plane"), series, view, state.now);
   drawCursor();
 }
@@ -74,7 +106,8 @@ function point(time) {
   state.now = state.series.at(time);
   drawPlane(byId("plane"), state.series, state.view, state.now);
   drawCursor();
-  byId("readout").textContent = time === time ? reading(time, state.now) : "";
+  byId("readout").textContent = time === time ? reading(time, state.now) : "Point at a chart to read its values.";
+  showFrame(byId("now-image"), state.source, time);
 }
 
 function reading(time, now) {
@@ -84,9 +117,10 @@ function reading(time, now) {
     .sort((a, b) => series.value(b, now) - series.value(a, now)).slice(0, 3)
     .map((label) => `${label} ${series.value(label, now).toFixed(2)}`);
   const units = DATA.units.filter((name) => series.high(name, cell) >= state.source.thresholds[name])
-    .map((name) => `${name} ${series.high(name, cell).toFixed(2)}`);
+    .map((name) => `${DATA.unit_names[name]} ${series.high(name, cell).toFixed(2)}`);
+  const doubt = series.has("quality") ? series.value("quality", now) : NaN;
   return [clock(time), top.join(", "), `valence ${signed(toAffect(series.value("valence", now)))}`,
-    `arousal ${signed(toAffect(series.value("arousal", now)))}`, units.join(", ")].filter(Boolean).join("   ·   ");
+    `arousal ${signed(toAffect(series.value("arousal", now)))}`, units.join(", "), doubt === doubt ? `quality ${doubt.toFixed(2)}` : ""].filter(Boolean).join("   ·   ");
 }
 
 function drawCursor() {
@@ -118,7 +152,7 @@ function listen(plot) {
     start = NaN;
     plot.querySelector(".brush")?.remove();
     if (Math.abs(time - from) > (state.view.to - state.view.from) / 100) show(Math.min(from, time), Math.max(from, time));
-    else if (event.pointerType !== "mouse") point(time);
+    else { point(time); seek(time); }
   });
   plot.addEventListener("pointerleave", () => { start = NaN; plot.querySelector(".brush")?.remove(); });
   plot.addEventListener("dblclick", () => show(state.source.start_s, state.source.end_s));
@@ -150,22 +184,39 @@ function drawTiles() {
 }
 
 function drawFaces() {
-  const { header, rows } = state.source.table;
+  const { source } = state, { header, rows, subjects } = source.table;
+  const whole = source.strip[Math.floor(source.strip.length / 2)];
+  const pictures = subjects.map((at, k) => {
+    if (at !== null) return portrait(source.subjects[at]);
+    return k === 0 && whole ? [element("img", { class: "portrait wide", src: whole.image, alt: source.name })] : [];
+  });
+  const pictured = pictures.some((each) => each.length);
   byId("faces").replaceChildren(
-    element("tr", {}, ...header.map((name) => element("th", {}, name))),
-    ...rows.map((row) => element("tr", {}, ...row.map((text) => element("td", {}, text)))));
+    element("tr", { class: "names" }, ...(pictured ? [element("th", {}, "")] : []), ...header.map((name) => element("th", {}, name))),
+    ...rows.map((row, k) => element("tr", {}, ...(pictured ? [element("td", { "data-column": "" }, ...pictures[k])] : []),
+      ...row.map((text, at) => element("td", { "data-column": header[at] }, text)))));
+}
+
+function baseName(path) { return path.split(/[\\/]/).pop(); }
+
+function saveChart(button) {
+  const plot = byId(button.dataset.plot), heading = button.parentElement.querySelector("h2").textContent;
+  const { source, subject } = state, entries = [...(byId(button.dataset.plot + "-legend")?.children ?? [])].map((item) =>
+    [item.textContent, item.dataset.colour]);
+  return pngOf(plot, `${heading}: ${source.name}, ${subject.name}`, entries)
+    .then((address) => offer(address, fileName(baseName(source.name), subject.name, button.dataset.plot) + ".png"));
 }
 
 function legend(id, entries) {
   byId(id).replaceChildren(...entries.map(([name, colour]) => {
     const patch = element("i", {});
     patch.style.background = colour;
-    return element("li", {}, patch, name);
+    return element("li", { "data-colour": colour }, patch, name);
   }));
 }
 
 function start() {
-  document.title = `mien report: ${DATA.title}`;
+  document.title = DATA.title;
   byId("title").textContent = DATA.title;
   byId("subtitle").textContent = DATA.subtitle;
   byId("binning").textContent = DATA.binning;
@@ -174,19 +225,30 @@ function start() {
   const stills = DATA.sources.filter((source) => source.still);
   byId("photos").hidden = !stills.length && !DATA.n_stills_hidden;
   byId("photos-note").textContent = DATA.n_stills_hidden ? `${DATA.n_stills_hidden} more photos are in the table.` : "";
-  byId("gallery").replaceChildren(...stills.map((still) => element("figure", {},
-    ...(still.image ? [element("img", { src: still.image, alt: still.name })] : []),
-    element("figcaption", {}, element("b", {}, still.name), ...still.lines.flatMap((line) => [element("br", {}), line])))));
+  byId("gallery").replaceChildren(...stills.map(drawPhoto));
   if (!recordings.length) return;
   byId("recording").hidden = false;
-  legend("expression-legend", DATA.expressions.map((label) => [label, DATA.colours[label]]));
-  legend("affect-legend", [["valence", "var(--valence)"], ["arousal (dashed)", "var(--arousal)"]]);
+  legend("expressions-legend", DATA.expressions.map((label) => [label, DATA.colours[label]]));
   byId("source-choice").hidden = recordings.length < 2;
   byId("source").replaceChildren(...recordings.map((source, k) => element("option", { value: k }, source.name)));
   byId("source").addEventListener("change", (event) => chooseSource(recordings[event.target.value]));
   TIMED.forEach((id) => listen(byId(id)));
-  byId("overview").addEventListener("click", (event) =>
-    lookAt(timeAt(byId("overview"), event, { from: state.source.start_s, to: state.source.end_s })));
+  for (const id of ["overview", "strip"]) {
+    const there = (event) => timeAt(byId(id), event, { from: state.source.start_s, to: state.source.end_s });
+    byId(id).addEventListener("click", (event) => { lookAt(there(event)); seek(there(event)); });
+  }
+  byId("strip").addEventListener("pointermove", (event) => {
+    const time = timeAt(byId("strip"), event, { from: state.source.start_s, to: state.source.end_s });
+    lookFromStrip(byId("strip"), event, state.source, time);
+    point(time);
+  });
+  byId("strip").addEventListener("pointerleave", () => byId("strip").querySelector("figure")?.remove());
+  followVideo(byId("video"));
+  document.querySelectorAll("button.save").forEach((button) => button.addEventListener("click", () => saveChart(button)));
+  byId("save-face").addEventListener("click", () =>
+    saveCsv(rowsOf(state.series), fileName(baseName(state.source.name), state.subject.name) + ".csv"));
+  byId("save-summary").addEventListener("click", () =>
+    saveCsv([state.source.table.header, ...state.source.table.rows], fileName(baseName(state.source.name), "faces") + ".csv"));
   byId("zoom-in").addEventListener("click", () => zoom(.5));
   byId("zoom-out").addEventListener("click", () => zoom(2));
   byId("earlier").addEventListener("click", () => pan(-.5));

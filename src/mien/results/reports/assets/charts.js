@@ -1,7 +1,11 @@
 // Drawing: SVG for lines and areas, a canvas for the heat strip.
 "use strict";
 
-const LEFT = 44, RIGHT = 8, FOOT = 20;
+const NARROW = 44, RIGHT = 8, FOOT = 20;
+let LEFT = NARROW; // one left margin for all charts, so that a moment is at the same place in each
+
+/** A wide page has room for the names of action units beside their rows. */
+function setMargin(width) { LEFT = width >= 620 ? 168 : NARROW; }
 
 function element(name, attributes, ...children) {
   const made = document.createElement(name);
@@ -101,34 +105,83 @@ function drawExpressions(plot, series, view) {
   plot.dataset.points = cells.length;
 }
 
-function drawAffect(plot, series, view) {
-  const chart = drawing(plot, 170), x = scale(view, chart.width);
+const AFFECT_LINES = [
+  { name: "valence", title: "valence", colour: "var(--valence)" },
+  { name: "arousal", title: "arousal (dashed)", colour: "var(--arousal)", dash: "5 2" },
+];
+const POSE_LINES = [
+  { name: "pitch", title: "pitch, up", colour: "var(--pitch)" },
+  { name: "yaw", title: "yaw, to the right (dashed)", colour: "var(--yaw)", dash: "5 2" },
+  { name: "roll", title: "roll, to the right (dotted)", colour: "var(--roll)", dash: "2 2" },
+];
+const STATE_LINES = [
+  { name: "quality", title: "quality", colour: "var(--quality)" },
+  { name: "AU45", title: "AU45 blink (dashed)", colour: "var(--blink)", dash: "5 2", pick: "high" },
+  { name: "eyes_open", title: "eyes open (dotted)", colour: "var(--eyes)", dash: "2 2", pick: "low" },
+];
+
+/** Lines with bands from the lowest to the highest value, of channels whose shares `place` puts on the chart. */
+function drawLines(plot, series, view, lines, height, values, label, place = (name, share) => share) {
+  const chart = drawing(plot, height), x = scale(view, chart.width);
   const y = (share) => 6 + (1 - share) * (chart.height - FOOT - 10);
   const cells = series.cells(view.from, view.to, chart.width - LEFT - RIGHT);
   timeAxis(chart, view);
-  levels(chart, [0, .5, 1], y, (value) => ["−1", "0", "+1"][2 * value]);
-  for (const name of ["valence", "arousal"]) {
-    for (const run of runs(cells, (cell) => series.mean(name, cell) >= 0)) {
-      const edge = (pick) => (cell) => y(series[pick](name, cell));
-      chart.add("path", { d: bandPath(run, x, edge("high"), edge("low")), fill: `var(--${name})`, opacity: .28 });
-      const line = run.map((cell) => at(x((cell.begin + cell.end) / 2), y(series.mean(name, cell))));
+  levels(chart, values, y, label);
+  for (const { name, colour, dash, pick } of lines) {
+    if (!series.knows(name)) continue;
+    const middle = (cell) => place(name, pick ? series[pick](name, cell) : series.mean(name, cell));
+    for (const run of runs(cells, (cell) => !Number.isNaN(middle(cell)))) {
+      if (!pick) {
+        const edge = (end) => (cell) => y(place(name, series[end](name, cell)));
+        chart.add("path", { d: bandPath(run, x, edge("high"), edge("low")), fill: colour, opacity: .28 });
+      }
+      const line = run.map((cell) => at(x((cell.begin + cell.end) / 2), y(middle(cell))));
       chart.add("path", {
-        d: `M${line.join("L")}${line.length === 1 ? "h1" : ""}`, fill: "none", stroke: `var(--${name})`,
-        "stroke-width": 1.7, "stroke-dasharray": name === "arousal" ? "5 2" : "none", "stroke-linejoin": "round",
+        d: `M${line.join("L")}${line.length === 1 ? "h1" : ""}`, fill: "none", stroke: colour, "data-line": name,
+        "stroke-width": 1.7, "stroke-dasharray": dash ?? "none", "stroke-linejoin": "round",
       });
     }
   }
   plot.dataset.points = cells.length;
 }
 
+function drawAffect(plot, series, view) {
+  drawLines(plot, series, view, AFFECT_LINES, 170, [0, .5, 1], (value) => ["−1", "0", "+1"][2 * value]);
+}
+
+function drawState(plot, series, view) {
+  drawLines(plot, series, view, STATE_LINES, 120, [0, .5, 1], (value) => String(value));
+}
+
+/** The widest of 30, 60, 90 and 180 degrees that the head needs. */
+function poseReach(series) {
+  let widest = 0;
+  for (const { name } of POSE_LINES) {
+    if (!series.has(name)) continue;
+    for (const code of series.channels[name]) {
+      if (code !== MISSING) widest = Math.max(widest, Math.abs(toDegrees(name, code / 250)));
+    }
+  }
+  return [30, 60, 90].find((reach) => widest <= reach) ?? 180;
+}
+
+function drawPose(plot, series, view) {
+  const reach = poseReach(series);
+  drawLines(plot, series, view, POSE_LINES, 150, [0, .5, 1], (value) => `${signedInteger(reach * toAffect(value))}°`,
+    (name, share) => (toDegrees(name, share) / reach + 1) / 2);
+}
+
+function signedInteger(value) { return (value > 0 ? "+" : value < 0 ? "−" : "") + Math.abs(value); }
+
 function drawUnits(plot, series, view) {
   const names = DATA.units.filter((name) => series.has(name) || series.has(name + "_high"));
-  const row = 17, chart = drawing(plot, names.length * row + FOOT + 6), x = scale(view, chart.width);
+  // Without room beside them, names stand above their rows.
+  const above = LEFT === NARROW, row = above ? 30 : 18, top = above ? 15 : 1;
+  const chart = drawing(plot, names.length * row + FOOT + 6), x = scale(view, chart.width);
   timeAxis(chart, view);
   names.forEach((name, k) => {
-    const label = chart.add("text", { x: LEFT - 6, y: 4 + k * row + 13, "text-anchor": "end" }, name);
-    label.append(document.createElementNS(chart.root.namespaceURI, "title"));
-    label.lastChild.textContent = DATA.unit_names[name] ?? name;
+    chart.add("text", above ? { x: 6, y: 4 + k * row + 12 } : { x: LEFT - 6, y: 4 + k * row + 13, "text-anchor": "end" },
+      DATA.unit_names[name] ?? name);
   });
   let canvas = plot.querySelector("canvas");
   if (!canvas) canvas = plot.appendChild(document.createElement("canvas"));
@@ -145,7 +198,7 @@ function drawUnits(plot, series, view) {
       const value = series.high(name, cell);
       if (!(value > 0)) return;
       pen.fillStyle = `rgba(${ink},${value.toFixed(3)})`;
-      pen.fillRect(left, (k * row + 1) * dense, width, (row - 2) * dense);
+      pen.fillRect(left, (k * row + top) * dense, width, (row - top - 1) * dense);
     });
   }
   plot.dataset.points = cells.length;

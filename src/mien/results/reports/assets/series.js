@@ -78,6 +78,12 @@ class Series {
     return best;
   }
 
+  /** Whether a channel, or the highest or lowest values that stand for it, has a known value. */
+  knows(name) {
+    const own = [name, name + "_high", name + "_low"].find((each) => this.has(each));
+    return own !== undefined && this.channels[own].some((code) => code !== MISSING);
+  }
+
   low(name, cell) { return this.extreme(this.has(name + "_low") ? name + "_low" : name, cell, Math.min); }
 
   high(name, cell) { return this.extreme(this.has(name + "_high") ? name + "_high" : name, cell, Math.max); }
@@ -94,3 +100,6 @@ function signed(value) {
 }
 
 function toAffect(share) { return 2 * share - 1; }
+
+/** Degrees of an angle of the head from its share 0..1. */
+function toDegrees(name, share) { return DATA.pose_ranges[name] * toAffect(share); }
