@@ -7,7 +7,7 @@ import os
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -66,7 +66,7 @@ from mien.faces import (
 )
 from mien.inference import Bundle, load_bundle, usable_cores
 from mien.jobs import batched, map_in_order, prefetch
-from mien.media import VideoFrame, open_camera, open_video, read_image
+from mien.media import VideoFrame, is_address, open_address, open_camera, open_video, read_image
 
 # Long side of the copy that the detector searches. On it a face needs 20 px.
 _STILL_SIDE_PX, _MOVING_SIDE_PX = 1280, 640
@@ -315,12 +315,13 @@ class Analyzer:
         images: bool = False,
         smooth: Smoothing | str | None = None,
         adaptive: AdaptiveRate | str | None = None,
+        network: bool = False,
     ) -> Generator[Frame, None, None]:
         """The frames of a video with their faces, one by one, in bounded memory.
 
         Args:
-            path: Path of the video, or the number of a camera, from 0; a camera has no end, and each of its frames is
-                analysed before the next one is read.
+            path: Path of the video, a network address, or the number of a camera, from 0; a camera has no end, and each
+                of its frames is analysed before the next one is read.
             start_s: Time in seconds at which to start; the beginning if None.
             stop_s: Time in seconds at which to stop; the end if None.
             every: Stride: only every n-th frame is analysed.
@@ -332,6 +333,7 @@ class Analyzer:
             adaptive: Strides such as ``"25,5,1"``: affect is predicted in few frames of a stretch of a track where it
                 is certain, and interpolated between them, see `AdaptiveRate`. Faces are detected and tracked in every
                 frame.
+            network: Whether the path may be an address (``rtsp://``, ``http://``, ``https://``).
 
         Yields:
             Every analysed frame in order, also those without a face. ``track_ids`` stay with a face through short
@@ -348,7 +350,9 @@ class Analyzer:
             with open_camera(path) as camera:
                 yield from self.frames(camera, images=images, live=True, smooth=settings, adaptive=rate)
             return
-        with open_video(path, start_s=start_s, stop_s=stop_s, every=every) as frames:
+        place = os.fspath(path)
+        opener: Any = partial(open_address, network=network) if is_address(place) else open_video
+        with opener(place, start_s=start_s, stop_s=stop_s, every=every) as frames:
             yield from self.frames(frames, images=images, smooth=settings, adaptive=rate)
 
     def frames(

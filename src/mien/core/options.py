@@ -224,6 +224,14 @@ class VideoOptions(CheckedOptions):
             metavar="STRIDES",
         ),
     )
+    network: bool = field(
+        default=False,
+        metadata=option(
+            "Read inputs that are network addresses (rtsp://, http://, https://); without it no network is used.",
+            "--network",
+            changes_rows=False,
+        ),
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -31,6 +31,7 @@ from mien.media.inputs import (
     find_inputs,
     input_identity,
 )
+from mien.media.network_stream import NetworkReader, is_address, is_endless, open_address, public_address
 from mien.media.panels import blank_frame
 from mien.media.video import VideoReader, open_video
 from mien.media.video_writer import VIDEO_SAVE_SUFFIXES, VideoWriter
@@ -47,6 +48,7 @@ __all__ = [
     "DecodeReport",
     "FrameSource",
     "MediaInput",
+    "NetworkReader",
     "RecentHeads",
     "VideoFrame",
     "VideoInfo",
@@ -63,11 +65,15 @@ __all__ = [
     "encode_jpeg",
     "find_inputs",
     "input_identity",
+    "is_address",
+    "is_endless",
     "jpeg_thumbnail",
     "load_image",
+    "open_address",
     "open_camera",
     "open_video",
     "picture_note",
+    "public_address",
     "read_image",
     "require_image_suffix",
     "save_image",

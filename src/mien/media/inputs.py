@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Resolves file names, folders, glob patterns and camera numbers to single inputs."""
+"""Resolves file names, folders, glob patterns, camera numbers and network addresses to single inputs."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from typing import Literal
 from mien.core import InputError, path_exists, source_name, source_path
 from mien.media.file_types import identify_file, require_file
 from mien.media.images import is_animation
+from mien.media.network_stream import is_address, public_address, require_network
 
-Kind = Literal["image", "video", "camera"]
+Kind = Literal["image", "video", "camera", "stream"]
 
 IMAGE_SUFFIXES = frozenset(
     {
@@ -66,23 +67,27 @@ class MediaInput:
     """One input to analyze.
 
     Attributes:
-        kind: Kind of the input, ``"image"``, ``"video"`` or ``"camera"``.
-        path: Path of the file; None for a camera.
-        camera: Number of the camera, from 0; None for a file.
-        name: Path as the user gave it or would give it (`mien.core.source_name`), ``"camera 0"`` for a camera; unique
-            within one call.
+        kind: Kind of the input, ``"image"``, ``"video"``, ``"camera"`` or, for a network address, ``"stream"``.
+        path: Path of the file; None for a camera and an address.
+        camera: Number of the camera, from 0; None for others.
+        name: Path as the user gave it or would give it (`mien.core.source_name`), ``"camera 0"`` for a camera, an
+            address without its secrets; unique within one call.
+        address: Network address as the user gave it; None for others.
     """
 
     kind: Kind
     path: Path | None
     camera: int | None
     name: str
+    address: str | None = None
 
 
 def find_inputs(
     patterns: Sequence[str | os.PathLike[str]],
     on_failure: OnFailure | None = None,
     on_other: OnOther | None = None,
+    *,
+    network: bool = False,
 ) -> list[MediaInput]:
     """Resolve names to images, videos and cameras.
 
@@ -96,16 +101,18 @@ def find_inputs(
         on_failure: Called for a folder in a named folder that cannot be listed, and for pipes, devices and dead links
             among the files of a folder or pattern; the others go on. None raises.
         on_other: Called for every visible file of a named folder that is no photo or video by its suffix.
+        network: Whether network addresses may be among the names.
 
     Returns:
         Every input once, in order of first occurrence, at least one.
 
     Raises:
         InputError: A name does not exist, a folder has no media, a file is no image or video, or there are no names.
+        ConfigError: A name is a network address, and ``network`` is false.
 
     Examples:
         >>> find_inputs(["0"])
-        [MediaInput(kind='camera', path=None, camera=0, name='camera 0')]
+        [MediaInput(kind='camera', path=None, camera=0, name='camera 0', address=None)]
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     for name in ("b.mp4", "a.jpg", "notes.txt", ".hidden.jpg"):
@@ -119,7 +126,7 @@ def find_inputs(
         raise InputError("no input given; name files, folders, glob patterns or a camera number")
     found: dict[object, MediaInput] = {}
     for pattern in patterns:
-        for item in _resolve(os.fspath(pattern), on_failure or _raise, on_other or _ignore):
+        for item in _resolve(os.fspath(pattern), on_failure or _raise, on_other or _ignore, network=network):
             found.setdefault(input_identity(item), item)
     return list(found.values())
 
@@ -135,7 +142,9 @@ def camera_number(name: str) -> int | None:
 
 
 def input_identity(item: MediaInput) -> object:
-    """A key that is equal for two names of one file, such as a link or a name with ``..``, and for one camera."""
+    """A key that is equal for two names of one file, such as a link or one with ``..``, one camera or one address."""
+    if item.address is not None:
+        return item.address
     return item.camera if item.path is None else os.path.realpath(item.path)
 
 
@@ -147,7 +156,7 @@ def _ignore(_: str) -> None:
     pass
 
 
-def _resolve(name: str, on_failure: OnFailure, on_other: OnOther) -> Iterator[MediaInput]:
+def _resolve(name: str, on_failure: OnFailure, on_other: OnOther, *, network: bool) -> Iterator[MediaInput]:
     if "\0" in name:
         raise InputError(f"{name!r}: holds a null character, which no name of a file has; check the name")
     path = source_path(name)
@@ -155,6 +164,9 @@ def _resolve(name: str, on_failure: OnFailure, on_other: OnOther) -> Iterator[Me
         yield from _folder(path, on_failure, on_other) if os.path.isdir(path) else [_file(path)]  # noqa: PTH112 - never raises
     elif (camera := camera_number(name)) is not None:
         yield MediaInput("camera", None, camera, f"camera {camera}")
+    elif is_address(name):
+        require_network(name, network=network)
+        yield MediaInput("stream", None, None, public_address(name), name)
     elif glob.has_magic(name):
         yield from _matches(name, on_failure, on_other)
     else:

@@ -32,7 +32,7 @@ from mien.core import (
 from mien.faces import parse_detector
 from mien.inference import bundle_digest, is_model_file, load_geometry, load_spec, usable_cores
 from mien.jobs import Engine, LocalEngine, create_engine, deferred_interrupts
-from mien.media import camera_number
+from mien.media import camera_number, is_endless, public_address
 from mien.pipeline.notebook_progress import notebook_progress
 from mien.pipeline.overlay import Drawing
 from mien.pipeline.plan import Plan, TablePlan, make_plan
@@ -83,7 +83,7 @@ def analyze(
     lists what could not be read, or not completely; it is removed once there are no failures.
 
     Args:
-        inputs: Files, folders, glob patterns, or a camera number.
+        inputs: Files, folders, glob patterns, a camera number, or, with ``network=True``, addresses.
         out: Table (.parquet, .csv, .jsonl, .ndjson) for all inputs, or a folder (any existing one, a name without
             ending, or one that ends with ``/``) with one Parquet table per input; stands for ``outputs.table``. None
             gives the rows in memory, ``result.table``.
@@ -121,7 +121,7 @@ def analyze(
     config, video_options, places, job_options = options
     if places.table is not None:
         return run(config, video_options, places, job_options, on_event=tell)
-    if any(camera_number(name) is not None for name in names):
+    if any(camera_number(name) is not None or is_endless(name) for name in names):
         raise ConfigError("a camera has no end; name a table with --out, or watch it with: mien live")
     with TemporaryDirectory(prefix="mien-") as folder:
         places = replace(places, table=Path(folder) / "table.parquet")
@@ -145,12 +145,16 @@ def _run(
     digests = _model_digests(analyzer)
     engine = create_engine(jobs.engine, workers=jobs.workers)
     _check_objects(analyzer, engine)
-    plan = _checked_plan(names, outputs, engine)
+    plan = _checked_plan(names, outputs, engine, network=video.network)
     settings = RunSettings(
         analyzer=analyzer,
         video=video,
         outputs=outputs,
-        arguments={"inputs": names, **options_json(analyzer, video, outputs, jobs), **digests},
+        arguments={
+            "inputs": [public_address(name) for name in names],
+            **options_json(analyzer, video, outputs, jobs),
+            **digests,
+        },
         rows={**row_options(analyzer, video, outputs), **digests},
         n_inputs=plan.n_named,
     )
@@ -233,7 +237,7 @@ def _check_objects(analyzer: AnalyzerConfig, engine: Engine) -> None:
         ) from error
 
 
-def _checked_plan(names: Sequence[str], outputs: Outputs, engine: Engine) -> Plan:
+def _checked_plan(names: Sequence[str], outputs: Outputs, engine: Engine, *, network: bool) -> Plan:
     """The tables of a run, after everything that can be refused before the work is.
 
     Raises:
@@ -243,7 +247,7 @@ def _checked_plan(names: Sequence[str], outputs: Outputs, engine: Engine) -> Pla
         check_report_name(outputs.report)
     if outputs.table is None:
         raise ConfigError("no table is named; give a file such as out='faces.parquet', or a folder")
-    plan = make_plan(names, outputs.table)
+    plan = make_plan(names, outputs.table, network=network)
     drawing = Drawing.of(outputs)
     if drawing is not None:
         if plan.n_named != 1:

@@ -31,7 +31,7 @@ from mien.core import (
     with_shortcuts,
 )
 from mien.jobs import deferred_interrupts
-from mien.media import FrameSource, VideoFrame, find_inputs, open_camera, open_video
+from mien.media import FrameSource, VideoFrame, find_inputs, is_endless, open_address, open_camera, open_video
 from mien.pipeline.media_run import schema_for_analyzer, settings_metadata
 from mien.results import (
     InputRecord,
@@ -182,10 +182,12 @@ def live(
     Closing the generator, an error and Ctrl-C close the camera and leave a valid table.
 
     Args:
-        source: Camera number, video file, or any object that gives frames as they happen.
+        source: Camera number, video file, network address (with ``network=True``), or any object that gives frames as
+            they happen.
         out: Table of the predictions, with its manifest; stands for ``outputs.table``.
         analyzer: Models and how they run.
-        video: When to stop (``stop_s``); the other fields have no effect on what is live and are refused.
+        video: When to stop (``stop_s``), and whether the network may be used (``network``); the other fields have no
+            effect on what is live and are refused.
         outputs: The table and whether it has landmarks; a live run writes no other file.
         clock: Monotonic clock in seconds.
         **shortcuts: Fields of the three options by name, such as ``stop_s=10``.
@@ -204,34 +206,34 @@ def live(
         video or VideoOptions(),
         outputs or Outputs(),
     )
-    refuse_unused(frames, ("stop_s",), "live")
+    refuse_unused(frames, ("stop_s", "network"), "live")
     refuse_unused(files, ("table", "landmarks", "private"), "live")
     if files.table is not None:
         table = OutputFile("--out", Path(files.table), is_table=True)
         check_outputs([table, OutputFile("--out", manifest_path(table.path))], _input_files(source))
         refuse_other_file(table)
     # No generator up to here, so that mistakes show at the call and not at the first frame.
-    return _live(source, config, frames.stop_s, files, clock)
+    return _live(source, config, frames, files, clock)
 
 
 def _live(
     source: PathName | FrameSource,
     config: AnalyzerConfig,
-    stop_s: float | None,
+    video: VideoOptions,
     outputs: Outputs,
     clock: Clock,
 ) -> Generator[LiveFrame, None, None]:
     with ExitStack() as stack:
         stack.enter_context(private_files(private=outputs.private))
         # The camera first: that it is missing should not take the seconds that models take to load.
-        opened, is_file = _open_source(source)
+        opened, is_file = _open_source(source, network=video.network)
         stack.callback(opened.close)
         analyzer = Analyzer(config)
         table = None if outputs.table is None else stack.enter_context(LiveTable(outputs, analyzer, opened))
         thresholds = analyzer.spec.action_unit_thresholds
         frames = _paced(opened, clock) if is_file else opened
         newest = stack.enter_context(NewestFrame(frames, clock))
-        analysed = stack.enter_context(closing(analyzer.frames(_until(newest, stop_s), images=True, live=True)))
+        analysed = stack.enter_context(closing(analyzer.frames(_until(newest, video.stop_s), images=True, live=True)))
         speed = _Speed()
         for frame in analysed:
             latency_s = speed.add(clock(), newest.arrived_s)
@@ -343,16 +345,18 @@ def _input_files(source: PathName | FrameSource) -> list[tuple[str, PathName]]:
     return [("the input", source)] if isinstance(source, (str, os.PathLike)) else []
 
 
-def _open_source(source: PathName | FrameSource) -> tuple[FrameSource, bool]:
+def _open_source(source: PathName | FrameSource, *, network: bool) -> tuple[FrameSource, bool]:
     """The opened source, and whether it is a file, which must be slowed down to its own pace."""
     if not isinstance(source, (str, os.PathLike)):
         return source, False
-    found = find_inputs([source])
+    found = find_inputs([source], network=network)
     media = found[0]
     if len(found) > 1 or media.kind == "image":
         raise ConfigError(f"{os.fspath(source)}: live takes one camera or one video; use mien analyze for the rest")
     if media.camera is not None:
         return open_camera(media.camera), False
+    if media.address is not None:
+        return open_address(media.address, network=network), not is_endless(media.address)
     return open_video(media.path or os.fspath(source)), True
 
 

@@ -20,6 +20,7 @@ from mien.media import (
     VideoFrame,
     VideoInfo,
     load_image,
+    open_address,
     open_camera,
     open_video,
     picture_note,
@@ -223,6 +224,10 @@ def open_run(media: MediaInput, video: VideoOptions) -> Generator[MediaRun, None
     """
     if media.camera is not None:
         source: FrameSource = open_camera(media.camera)
+    elif media.address is not None:
+        source = open_address(
+            media.address, network=video.network, start_s=video.start_s, stop_s=video.stop_s, every=video.every
+        )
     elif media.kind == "video" and media.path is not None:
         source = open_video(media.path, start_s=video.start_s, stop_s=video.stop_s, every=video.every)
     else:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -67,7 +68,7 @@ class Plan:
         return len(self.inputs) + len(self.failures)
 
 
-def make_plan(patterns: Sequence[PathName], out: PathName) -> Plan:
+def make_plan(patterns: Sequence[PathName], out: PathName, *, network: bool = False) -> Plan:
     """Resolve inputs and outputs.
 
     ``out`` with a table's ending is one table for all inputs, with the name of each in its column ``source``. An
@@ -75,14 +76,19 @@ def make_plan(patterns: Sequence[PathName], out: PathName) -> Plan:
     input, named after the input. An input that has a table there from an earlier run keeps its name, and no other
     input gets it as long as that input exists. Nothing is created yet.
 
+    Args:
+        patterns: Names that the user gave.
+        out: Table or folder.
+        network: Whether network addresses may be among the names.
+
     Raises:
-        ConfigError: No input was named, or ``out`` has an ending that is not that of a table.
+        ConfigError: No input was named, an address is not allowed, or ``out`` has an ending of no table.
     """
     if not patterns:
         raise ConfigError("no input given; name files, folders, glob patterns or a camera number")
     is_folder = _is_folder(out)
     not_read: list[str] = []
-    found, failures = find_all(patterns, not_read.append)
+    found, failures = find_all(patterns, not_read.append, network=network)
     inputs = tuple(found.values())
     if not is_folder:
         tables = [TablePlan(Path(out), inputs, failures=tuple(failures))] if inputs else []
@@ -98,13 +104,14 @@ def make_plan(patterns: Sequence[PathName], out: PathName) -> Plan:
 
 
 def find_all(
-    patterns: Sequence[PathName], on_other: Callable[[str], None] | None = None
+    patterns: Sequence[PathName], on_other: Callable[[str], None] | None = None, *, network: bool = False
 ) -> tuple[dict[object, MediaInput], list[InputFailure]]:
     """Every input of the names once, by `mien.media.input_identity`, and what cannot be read among them.
 
     Args:
         patterns: Names that the user gave.
         on_other: Called for files of named folders that are no photos or videos.
+        network: Whether network addresses may be among the names.
     """
     found: dict[object, MediaInput] = {}
     failures: list[InputFailure] = []
@@ -115,7 +122,7 @@ def find_all(
     for pattern in patterns:
         # One at a time, so that one bad name does not stop the others.
         try:
-            for media in find_inputs([pattern], refuse, on_other):
+            for media in find_inputs([pattern], refuse, on_other, network=network):
                 found.setdefault(input_identity(media), media)
         except InputError as error:
             refuse(source_name(pattern), error)
@@ -163,7 +170,7 @@ def _table_names(inputs: Sequence[MediaInput], kept: Mapping[int, str], in_use: 
 def _spellings(media: MediaInput) -> tuple[str, str, str, str]:
     """Names for an input, shortest first."""
     if media.path is None:
-        name = media.name.replace(" ", "-")
+        name = re.sub(r"[^\w.-]+", "-" if media.address is None else "_", media.name)
         return (name, name, name, name)
     path = Path(media.name)  # printable, whatever bytes the file's own name has
     everything = "_".join(part for part in path.absolute().parts if part != path.absolute().anchor)

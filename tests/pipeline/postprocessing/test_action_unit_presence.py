@@ -49,7 +49,7 @@ def test_the_report(table: Path, tmp_path: Path) -> None:
     data = json.loads(page.partition('id="data"')[2].partition(">")[2].partition("</script>")[0])
     (source,) = data["sources"]
     assert source["thresholds"] == THRESHOLDS
-    assert "AU04 100% (1)" in str(source["table"])
+    assert "AU04 brow lowerer 100% (1)" in str(source["table"])
     assert "AU12" not in str(source["table"])
     assert "state.source.thresholds[name]" in page, "the readout under the pointer compares with them"
 

@@ -136,12 +136,12 @@ def face_table(frame: LiveFrame) -> Table:
 )
 @field_options(
     VideoOptions,
-    only=("stop_s",),
+    only=("stop_s", "network"),
     help_texts={"stop_s": "Time in seconds after which to stop; at Ctrl-C if not given."},
 )
 @field_options(AnalyzerConfig)
 def live(source: str, page: bool, port: int, anonymous: bool, **options: Any) -> int:
-    """Watch a camera (its number) or a video at its own pace, until Ctrl-C.
+    """Watch a camera (its number, or with --network its address) or a video at its own pace, until Ctrl-C.
 
     Frames that come while another one is being analysed are dropped, so that what is shown is never old. The latency is
     the time from the arrival of a frame to its predictions. Nothing is stored unless --out names a table, and nothing

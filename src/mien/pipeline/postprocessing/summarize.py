@@ -95,11 +95,11 @@ def summarize_files(
         refuse_table(file)
     parts: list[tuple[str, Summary]] = []
     failures: list[InputFailure] = []
-    for path in tables:
+    for named in tables:
         try:
-            found = list_tables(path)
+            found = list_tables(named)
         except InputError as error:
-            failures.append(InputFailure(path=str(path), reason=str(error)))
+            failures.append(InputFailure(path=str(named), reason=str(error)))
             continue
         for table in found:
             try:
