@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import pickle
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from mien.core import (
     MissingExtraError,
     ModelError,
     OutputError,
+    install_command,
 )
 
 
@@ -26,4 +28,14 @@ def test_a_missing_extra_names_the_command_also_from_another_process() -> None:
     error = pickle.loads(pickle.dumps(MissingExtraError("openvino", "openvino")))
     assert isinstance(error, MienError)
     assert (error.package, error.extra) == ("openvino", "openvino")
-    assert "pip install 'mien[openvino]'" in str(error)
+    assert install_command("openvino") in str(error)
+
+
+def test_the_command_for_an_extra_of_a_checkout_and_of_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    core = tmp_path / "src" / "mien" / "core"
+    core.mkdir(parents=True)
+    assert install_command("train", core / "errors.py") == "pip install 'mien[train]'"
+    (tmp_path / "pyproject.toml").write_text("")
+    assert install_command("train", core / "errors.py") == f"pip install '{tmp_path.resolve()}[train]'"
+    monkeypatch.chdir(tmp_path)
+    assert install_command("train", core / "errors.py") == "pip install '.[train]'"

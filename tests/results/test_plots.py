@@ -85,5 +85,5 @@ def test_lines_break_where_the_face_was_lost() -> None:
 
 def test_without_the_extra_the_message_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(MissingExtraError, match=r"mien\[plot\]"):
+    with pytest.raises(MissingExtraError, match=r"\[plot\]"):
         plot_faces(make_faces(1))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mien import synthesis
+from mien.core import install_command
 from tests.helpers.repository import run_python
 
 
@@ -49,7 +50,7 @@ def test_without_the_extra_drawing_names_the_command() -> None:
     assert done.returncode == 0, done.stderr
     package, _, command = done.stdout.strip().partition(" is not installed; run: ")
     assert package in ("anny", "numba")
-    assert command == "pip install 'mien[synthesis]'"
+    assert command == install_command("synthesis")
 
 
 def test_unknown_names_are_attribute_errors() -> None:

@@ -49,7 +49,10 @@ _RECORDINGS = {
     "smooth": ("mien.cli.recordings.smooth:smooth", "Smooth a table of affect over time."),
     "tracks": ("mien.cli.recordings.tracks:tracks", "List the tracks of a table, name persons, or forget them."),
     "compound": ("mien.cli.recordings.compound:compound", "Compound expressions of a table of affect, zero-shot."),
-    "convert": ("mien.cli.recordings.convert:convert", "A table in another format, or in OpenFace's columns."),
+    "convert": (
+        "mien.cli.recordings.convert:convert",
+        "A table for other programs: CSV, Excel, SPSS, OpenFace, ELAN.",
+    ),
     "bench": ("mien.cli.recordings.bench:bench", "Speed of every stage on this machine."),
 }
 _RESEARCH = {

@@ -13,6 +13,7 @@ from mien.core.errors import (
     MissingExtraError,
     ModelError,
     OutputError,
+    install_command,
 )
 from mien.core.face_types import (
     NAME_SEPARATOR,
@@ -201,6 +202,7 @@ __all__ = [
     "columns_by_name",
     "counted",
     "distinct_names",
+    "install_command",
     "is_file_at",
     "joined_names",
     "numbers_from_left",

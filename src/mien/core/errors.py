@@ -11,6 +11,30 @@ Examples:
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
+
+def install_command(extra: str, module: str | os.PathLike[str] = __file__) -> str:
+    """The command that installs an extra: of the checkout where mien runs from one, else of the package.
+
+    Args:
+        extra: Name of the extra.
+        module: Path of this file.
+
+    Examples:
+        >>> install_command("train", "/usr/lib/python3/site-packages/mien/core/errors.py")
+        "pip install 'mien[train]'"
+    """
+    root = Path(module).resolve().parents[_DEPTH]
+    if not ((root / "pyproject.toml").is_file() and (root / "src" / "mien").is_dir()):
+        return f"pip install 'mien[{extra}]'"
+    here = "." if root == Path.cwd() else str(root)
+    return f"pip install '{here}[{extra}]'"
+
+
+_DEPTH = 3  # of this file in a checkout: src/mien/core
+
 
 class MienError(Exception):
     """Base of every error that mien raises on purpose."""
@@ -48,13 +72,13 @@ class MissingExtraError(MienError):
         extra: Extra of mien that installs it, for example ``"pandas"``.
 
     Examples:
-        >>> raise MissingExtraError("openvino", "openvino")
-        Traceback (most recent call last):
-        mien.core.errors.MissingExtraError: openvino is not installed; run: pip install 'mien[openvino]'
+        >>> error = MissingExtraError("openvino", "openvino")
+        >>> str(error) == f"openvino is not installed; run: {install_command('openvino')}"
+        True
     """
 
     def __init__(self, package: str, extra: str) -> None:
-        super().__init__(f"{package} is not installed; run: pip install 'mien[{extra}]'")
+        super().__init__(f"{package} is not installed; run: {install_command(extra)}")
         self.package = package
         self.extra = extra
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mien.pipeline.postprocessing.convert import (
         Conversion,
         convert_file,
+        convert_to_elan,
         convert_to_openface,
         json_text_notes,
     )
@@ -72,6 +73,7 @@ __all__ = [
     "compound_file",
     "compound_table",
     "convert_file",
+    "convert_to_elan",
     "convert_to_openface",
     "data_card",
     "explain_table",
@@ -113,6 +115,7 @@ _HOMES = {
     "Conversion": "postprocessing.convert",
     "convert_file": "postprocessing.convert",
     "in_words": "postprocessing.in_words",
+    "convert_to_elan": "postprocessing.convert",
     "convert_to_openface": "postprocessing.convert",
     "json_text_notes": "postprocessing.convert",
     "Calibration": "postprocessing.person_baseline",

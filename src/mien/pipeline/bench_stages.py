@@ -48,6 +48,10 @@ _POLL_S = 0.01
 _MODEL_METHODS = ("detect", "read", "refine", "search")
 
 
+WHOLE_STAGE = "Analyzer.video, all stages overlapping"
+"""Name of the stage that does all of the work of a video, with models that are loaded."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class BenchStage:
     """A stage that can be repeated.
@@ -104,6 +108,12 @@ class BenchData:
         called = Counter(name for name, _, _ in self._detector_calls.calls)
         self.scans_per_frame = called["detect"] / len(self._frames)
         self.searches_per_frame = called["search"] / len(self._frames)
+
+    @property
+    def duration_s(self) -> float | None:
+        """Time that the frames take, in seconds; None for a single frame."""
+        n = len(self.frames)
+        return (self.frames[-1].time_s - self.frames[0].time_s) * n / (n - 1) if n > 1 else None
 
     def stages(self) -> Iterator[BenchStage]:
         """Every stage from decoding to `Analyzer.video`; those without work in this clip are left out."""
@@ -198,7 +208,7 @@ class BenchData:
 
     def _end_to_end(self) -> BenchStage:
         return BenchStage(
-            name="Analyzer.video, all stages overlapping",
+            name=WHOLE_STAGE,
             unit="frames",
             n=len(self.frames),
             run=lambda: _drain(self.analyzer.video(self._clip)),

@@ -15,7 +15,7 @@ from mien._version import __version__
 from mien.affect import opencv_on_one_thread
 from mien.core import AnalyzerConfig, PathName, check_number, refuse_unused, with_shortcuts
 from mien.inference import Memory, machine_name
-from mien.pipeline.bench_stages import BenchData, BenchStage, EndToEnd
+from mien.pipeline.bench_stages import WHOLE_STAGE, BenchData, BenchStage, EndToEnd
 
 MAX_REPEATS = 1000
 """Highest number of repetitions of a benchmark: hours on a short clip."""
@@ -71,6 +71,7 @@ class BenchReport:
         machine: Processor, usable cores and operating system.
         versions: Versions of mien and Python, and the runtime.
         bundle: Name of the bundle and the beginning of its digest.
+        duration_s: Time that the frames of the clip take, in seconds; None if that is unknown.
     """
 
     clip: str
@@ -85,12 +86,40 @@ class BenchReport:
     machine: str
     versions: str
     bundle: str
+    duration_s: float | None = None
+
+    @property
+    def hour_s(self) -> float | None:
+        """Seconds that one hour of such video takes once models are loaded; None if the clip's duration is unknown."""
+        whole = next((stage for stage in self.stages if stage.name == WHOLE_STAGE), None)
+        return None if whole is None or not self.duration_s else 3600 * whole.seconds / self.duration_s
+
+    def in_words(self) -> str:
+        """What the numbers mean for a user, in one sentence; empty where that is unknown.
+
+        Examples:
+            >>> stage = StageTiming(name=WHOLE_STAGE, unit="frames", n=300, seconds=0.9, spread=0, cpu_seconds=1.2)
+            >>> facts = dict.fromkeys(("clip", "machine", "versions", "bundle"), "")
+            >>> numbers = dict.fromkeys(("width", "height", "n_frames", "faces_per_frame"), 1)
+            >>> numbers |= dict.fromkeys(("scans_per_frame", "searches_per_frame"), 1)
+            >>> BenchReport(stages=(stage,), memory=None, duration_s=10.0, **facts, **numbers).in_words()
+            'one hour of this video takes about 5 minutes here'
+        """
+        if self.hour_s is None:
+            return ""
+        number, unit = self.hour_s, "second"
+        for longer, size in (("minute", 90), ("hour", 90)):
+            if number >= size:
+                number, unit = number / 60, longer
+        rounded = float(f"{number:.2g}")
+        return f"one hour of this video takes about {rounded:g} {unit}{'' if rounded == 1 else 's'} here"
 
     def to_json(self) -> dict[str, Any]:
         """Plain lists, dicts and numbers, with rates."""
         content = asdict(self)
         for stage, plain in zip(self.stages, content["stages"], strict=True):
             plain["rate"] = stage.rate
+        content["hour_s"] = self.hour_s
         return content
 
 
@@ -145,6 +174,7 @@ def bench(
         machine=machine_name(),
         versions=f"mien {__version__}, Python {platform.python_version()}, {config.runtime}",
         bundle=f"{bundle.spec.name} {bundle.digest[:12]}",
+        duration_s=data.duration_s,
     )
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Affect tables and feature vectors on disk: safe from crashes, read back, summarised and reported."""
 
+from mien.results.exports import write_elan, write_spss, write_xlsx
 from mien.results.features import (
     ROWS_PER_SHARD,
     FeatureArrays,
@@ -41,6 +42,7 @@ from mien.results.tables import (
     FAILURES_NAME,
     PERSON_COLUMN,
     SCHEMA_VERSION,
+    STREAM_OFFSET_COLUMN,
     TABLE_ENDINGS,
     Column,
     FailureRow,
@@ -96,6 +98,7 @@ __all__ = [
     "PERSON_COLUMN",
     "ROWS_PER_SHARD",
     "SCHEMA_VERSION",
+    "STREAM_OFFSET_COLUMN",
     "TABLE_ENDINGS",
     "Column",
     "FailureRow",
@@ -179,6 +182,9 @@ __all__ = [
     "track_numbers",
     "update_failures",
     "with_table_metadata",
+    "write_elan",
     "write_openface",
     "write_openface_files",
+    "write_spss",
+    "write_xlsx",
 ]

@@ -32,7 +32,7 @@ def test_encoders_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(ModelError, match=r"bad\.onnx"):
         create_audio_encoder(f"onnx={tmp_path / 'bad.onnx'}")
     monkeypatch.setitem(sys.modules, "opensmile", None)
-    with pytest.raises(MissingExtraError, match=r"mien\[audio\]"):
+    with pytest.raises(MissingExtraError, match=r"\[audio\]"):
         create_audio_encoder("egemaps")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mien.core import install_command
 from mien.inference import find_bundle
 from mien.results import read_table
 
@@ -193,7 +194,7 @@ def test_a_missing_extra(mien, photo: Path, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setitem(sys.modules, "openvino", None)
     ended = mien("analyze", photo, "--out", tmp_path / "t.csv", "--runtime", "openvino")
     assert ended.code == 5
-    assert ended.err == "mien: openvino is not installed; run: pip install 'mien[openvino]'\n"
+    assert ended.err == f"mien: openvino is not installed; run: {install_command('openvino')}\n"
 
 
 @pytest.mark.skipif(importlib.util.find_spec("openvino") is None, reason="openvino is not installed")

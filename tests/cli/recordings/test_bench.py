@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,3 +73,23 @@ def test_wrong_usage(mien: Any, tmp_path: Path) -> None:
     ended = mien("bench", tmp_path / "gone.mp4")
     assert ended.code == 3
     assert "gone.mp4" in ended.err
+
+
+def test_the_last_line_is_a_sentence_that_a_person_understands(mien: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = benchmark.StageTiming(
+        name=benchmark.WHOLE_STAGE, unit="frames", n=300, seconds=0.9, spread=0.0, cpu_seconds=1.0
+    )
+    report = replace(REPORT, stages=(*REPORT.stages, stage), duration_s=10.8)
+    monkeypatch.setattr("mien.pipeline.bench", lambda *_, **__: report)
+    assert mien("bench", "clip.mp4").out.endswith("one hour of this video takes about 5 minutes here\n")
+    assert json.loads(mien("bench", "clip.mp4", "--json").out)["hour_s"] == pytest.approx(300)
+
+
+@pytest.mark.parametrize(
+    ("hour_s", "words"), [(45, "45 seconds"), (3540, "59 minutes"), (7200, "2 hours"), (86.4, "86 seconds")]
+)
+def test_times_in_words(hour_s: float, words: str) -> None:
+    stage = replace(REPORT.stages[0], name=benchmark.WHOLE_STAGE, seconds=hour_s)
+    report = replace(REPORT, stages=(stage,), duration_s=3600.0)
+    assert report.in_words() == f"one hour of this video takes about {words} here"
+    assert replace(report, duration_s=None).in_words() == ""

@@ -10,6 +10,7 @@ from mien.core import Faces, Frame
 from mien.inference import load_spec
 from mien.results import TableWriter, read_table, table_schema
 from mien.results.openface.openface_columns import openface_header
+from tests.helpers.affect_tables import steady, write_frames
 
 
 def test_analyze_and_convert_give_the_same_openface_file(mien, clip: Path, tmp_path: Path) -> None:
@@ -90,7 +91,7 @@ def test_an_openface_file_becomes_a_table(mien, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["t.parquet", "--out", "x.xlsx"], 2, "must end in one of"),
+        (["t.parquet", "--out", "x.docx"], 2, "must end in one of"),
         (["t.parquet", "--out", "x.txt", "--to", "openface"], 2, "an OpenFace file ends in .csv"),
         (["t.parquet", "--out", "x.csv", "--faces", "somebody"], 2, "faces must be all"),
         (["t.parquet", "--out", "x.csv", "--faces", "track=7"], 2, "no track 7"),
@@ -107,3 +108,29 @@ def test_refusals(mien, tmp_path: Path, monkeypatch, arguments: list[str], code:
     assert ended.code == code
     assert message in ended.err
     assert not list(tmp_path.glob("x*"))
+
+
+@pytest.mark.parametrize("ending", [".xlsx", ".sav"])
+def test_tables_for_other_programs(mien, tmp_path: Path, ending: str) -> None:
+    pytest.importorskip("xlsxwriter" if ending == ".xlsx" else "pyreadstat", reason="an extra")
+    table = write_frames(tmp_path / "t.parquet", {"a.mp4": steady(3, 10, (0, "fear", 0.1, 0.2))})
+    out = tmp_path / "new" / f"t{ending}"
+    assert mien("convert", table, "--out", out).code == 0
+    assert out.stat().st_size > 1000
+
+
+def test_events_for_elan(mien, tmp_path: Path) -> None:
+    frames = steady(12, 10, (0, "fear", 0.1, 0.9))
+    one = write_frames(tmp_path / "t.parquet", {"a.mp4": frames})
+    ended = mien("convert", one, "--out", tmp_path / "a.eaf")
+    assert ended.code == 0
+    assert "a.mp4 is not there; choose the recording in ELAN" in ended.err
+    assert "track 0 AU12 lip corner puller" in (tmp_path / "a.eaf").read_text("utf-8")
+    two = write_frames(tmp_path / "u.parquet", {"a.mp4": frames, "b.mp4": frames})
+    assert mien("convert", two, "--out", tmp_path / "b.eaf").code == 2
+    assert mien("convert", two, "--to", "elan", "--out", tmp_path / "of").code == 0
+    assert sorted(path.name for path in (tmp_path / "of").iterdir()) == ["a.eaf", "b.eaf"]
+    assert mien("convert", one, "--out", tmp_path / "c.eaf", "--faces", "largest").code == 2
+    ended = mien("convert", one, "--out", tmp_path / "t.docx")
+    assert ended.code == 2
+    assert ".xlsx, .sav or .eaf" in ended.err

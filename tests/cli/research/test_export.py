@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from mien.core import install_command
+
 
 def test_exporting_without_the_extra(mien, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.startswith("mien.training")]:
@@ -14,7 +16,7 @@ def test_exporting_without_the_extra(mien, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "torch", None)
     ended = mien("export", "--model", "mien-light", "--variant", "fp16", "--out", tmp_path / "bundle")
     assert ended.code == 5
-    assert ended.err.endswith("is not installed; run: pip install 'mien[train]'\n")
+    assert ended.err.endswith(f"is not installed; run: {install_command('train')}\n")
     assert not (tmp_path / "bundle").exists()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mien.core import GeometrySpec, ModelSpec
+from mien.core import GeometrySpec, ModelSpec, install_command
 from tests.helpers.face_trunks import faceres_arrays, write_tfjs
 
 
@@ -77,7 +77,7 @@ def test_without_the_extra(mien, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "onnx", None)
     ended = mien("import", "emotiefflib", tmp_path / "enet_b2_8.onnx", "--out", tmp_path / "bundle")
     assert ended.code == 5
-    assert ended.err == "mien: onnx is not installed; run: pip install 'mien[import]'\n"
+    assert ended.err == f"mien: onnx is not installed; run: {install_command('import')}\n"
 
 
 def test_start_weights_of_a_face_network(mien, tmp_path: Path) -> None:
@@ -90,3 +90,8 @@ def test_start_weights_of_a_face_network(mien, tmp_path: Path) -> None:
     assert (ended.code, "absent.json: no such file" in ended.err) == (4, True)
     ended = mien("import", "start", source, "--out", tmp_path / "trunk.pt")
     assert (ended.code, "an .npz file" in ended.err) == (2, True)
+
+
+def test_the_list_ends_with_a_sentence(mien) -> None:
+    last = mien("models").out.splitlines()[-1]
+    assert last.startswith("mien analyze uses mien-light with mien-points;")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import mien as package
+from mien.core import install_command
 
 
 @pytest.fixture
@@ -36,5 +37,5 @@ def test_training_without_the_extra(mien, tmp_path: Path, missing: str, monkeypa
     monkeypatch.setitem(sys.modules, missing, None)
     ended = mien("train", "light", "--data", tmp_path, "--out", tmp_path / "bundle")
     assert ended.code == 5
-    assert ended.err.endswith("is not installed; run: pip install 'mien[train]'\n")
+    assert ended.err.endswith(f"is not installed; run: {install_command('train')}\n")
     assert not (tmp_path / "bundle").exists()

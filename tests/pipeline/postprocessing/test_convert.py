@@ -36,7 +36,7 @@ def test_sources_get_files_that_no_file_system_mixes_up(table: Path, tmp_path: P
     assert [len(pd.read_csv(file)) for file in done.files] == [4, 3]
     (message,) = done.messages
     assert "action units count as present from 0.5" in message
-    with pytest.raises(ConfigError, match="has 2 sources, an OpenFace CSV holds one"):
+    with pytest.raises(ConfigError, match="has 2 sources, an OpenFace file holds one"):
         convert_to_openface(table, tmp_path / "of.csv")
 
 

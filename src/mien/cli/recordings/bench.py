@@ -59,3 +59,5 @@ def _print(report: BenchReport, repeats: int) -> None:
     if report.memory is not None:
         held, most = report.memory.resident_mb, report.memory.peak_mb
         say(f"memory of the command: {held:.0f} MB near its end, {most:.0f} MB at most")
+    if sentence := report.in_words():
+        say(sentence)

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from mien.cli.main import say
-from mien.core import GEOMETRY_OUTPUTS, ConfigError, MissingExtraError
+from mien.core import DEFAULT_BUNDLE, DEFAULT_LANDMARK_MODEL, GEOMETRY_OUTPUTS, ConfigError, MissingExtraError
 
 
 @click.group(invoke_without_command=True, short_help="List the bundles, or show the description of one.")
@@ -27,6 +27,10 @@ def models(ctx: click.Context) -> None:
     for name in list_geometry_bundles():
         version = load_geometry(name).spec.version
         say(f"{name}  version {version}, 68 landmarks, no pixels: {', '.join(GEOMETRY_OUTPUTS)} (--va geometry)")
+    say(
+        f"mien analyze uses {DEFAULT_BUNDLE} with {DEFAULT_LANDMARK_MODEL}; --model names another one, and mien bench "
+        "CLIP tells how long a video takes with it here"
+    )
 
 
 @models.command(short_help="Show the model card of a bundle.")

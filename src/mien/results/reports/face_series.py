@@ -17,7 +17,8 @@ import pyarrow as pa
 from mien.core import DIMENSIONS, Float64, Indices
 from mien.results.summaries.source_parts import Part
 from mien.results.tables.recording import Recording
-from mien.results.tables.schema import EYE_COLUMNS, action_unit_columns
+from mien.results.tables.schema import action_unit_columns
+from mien.results.tables.table_columns import EYE_COLUMNS
 
 MISSING = 255
 """Byte for an unknown value; 0 to 250 stand for 0 to 1."""

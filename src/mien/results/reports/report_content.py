@@ -18,7 +18,8 @@ from mien.results.reports.report_texts import coverage_text, face_table, mean_te
 from mien.results.summaries.source_parts import Part
 from mien.results.summaries.source_summary import SourceSummary
 from mien.results.tables.recording import UNTRACKED, Subject
-from mien.results.tables.schema import STREAM_OFFSET_COLUMN, action_unit_columns, presence_thresholds
+from mien.results.tables.schema import action_unit_columns, presence_thresholds
+from mien.results.tables.table_columns import STREAM_OFFSET_COLUMN
 
 PlaybackOf = Callable[[Path, str], str | None]
 """Function that gives what plays a source of a table: a data URI or a path from the page; None where nothing does."""

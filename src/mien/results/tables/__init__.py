@@ -32,7 +32,7 @@ from mien.results.tables.schema import (
     with_table_metadata,
 )
 from mien.results.tables.spool import Recovery, recover
-from mien.results.tables.table_columns import PERSON_COLUMN, Column
+from mien.results.tables.table_columns import PERSON_COLUMN, STREAM_OFFSET_COLUMN, Column
 from mien.results.tables.table_decoder import TableFacts, read_facts
 from mien.results.tables.table_formats import TABLE_ENDINGS, format_of, save_pieces, save_table
 from mien.results.tables.table_stream import SourceFacts, TableStream, track_numbers
@@ -49,6 +49,7 @@ __all__ = [
     "FAILURES_NAME",
     "PERSON_COLUMN",
     "SCHEMA_VERSION",
+    "STREAM_OFFSET_COLUMN",
     "TABLE_ENDINGS",
     "Column",
     "FailureRow",
