@@ -87,3 +87,10 @@ def test_rows_depend_on_what_decides_their_content_alone() -> None:
     decisive = {"detector", "landmark_model", "runtime", "faces", "min_quality", "views", "landmarks", "intervals"}
     decisive |= {"start_s", "stop_s", "every", "smooth", "adaptive"}
     assert set(row_options(AnalyzerConfig(), VideoOptions(), Outputs(), JobOptions())) == decisive
+
+
+def test_a_voice_is_not_anonymous() -> None:
+    with pytest.raises(ConfigError, match="a voice is not anonymous"):
+        Outputs(overlay="o.mp4", anonymous=True, sound=True)
+    with pytest.raises(ConfigError, match="sound is for the overlay"):
+        Outputs(sound=True)

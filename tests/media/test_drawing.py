@@ -94,11 +94,12 @@ def test_what_is_unknown_is_not_shown() -> None:
     assert changed(image, draw_faces(image, bare)).any()
 
 
-def test_a_doubtful_face_is_pale() -> None:
+@pytest.mark.parametrize("name", ["quality", "confidence"])
+def test_a_doubtful_face_is_pale(name: str) -> None:
     image = np.zeros((480, 640, 3), np.uint8)
     spread = []
-    for quality in (0.9, 0.4):
-        red, green, blue = draw_faces(image, faces(_BOX, quality=np.array([quality])))[60, 225].astype(int)
+    for value in (0.9, 0.4):
+        red, green, blue = draw_faces(image, faces(_BOX, **{name: np.array([value])}))[60, 225].astype(int)
         spread.append(max(red, green, blue) - min(red, green, blue))
     assert spread[1] < spread[0] / 2
 

@@ -4,9 +4,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mien.core import ConfigError, Faces, Frame, FrameGap, OutputError
-from mien.media import VideoInfo, find_inputs, open_video
+from mien.core import ConfigError, Faces, Frame, FrameGap, InputError, OutputError
+from mien.media import VideoInfo, VideoWriter, find_inputs, open_video
 from mien.pipeline.overlay import Drawing
+from tests.helpers.beeps import beep_of, write_beep
 from tests.helpers.face_clips import times_of
 
 
@@ -67,3 +68,74 @@ def test_a_file_in_the_place_of_a_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OutputError, match=r"overlay\.mp4: cannot be written"):
         drawn(tmp_path / "file" / "overlay.mp4", [0.0])
+
+
+def write_numbered(path: Path, n_frames: int, fps: int = 10) -> Path:
+    """A video whose frames have a brightness of their own."""
+    with VideoWriter(path, 64, 48, fps=fps) as writer:
+        for index in range(n_frames):
+            writer.write(np.full((48, 64, 3), 20 + 8 * index, np.uint8), index / fps)
+    return path
+
+
+def overlay_of(source: Path, out: Path, indices: list[int], every: int, **settings: bool) -> tuple[str, ...]:
+    """Writes the overlay of some frames of a file, each with a box of its own; its messages."""
+    with open_video(source) as video:
+        info, images = video.info, {frame.index: frame.image for frame in video}
+    with Drawing(path=out, **{"anonymous": False, **settings}).open(info, every, {}) as overlay:
+        for index in indices:
+            box = Faces(boxes=[[5, 5, 5 + index, 40]])
+            overlay.write(Frame(index=index, time_s=index / 10, faces=box, image=images[index]))
+    return overlay.messages
+
+
+def test_frames_between_the_analysed_ones_hold_their_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn_boxes = []
+
+    def draw(image: np.ndarray, faces: Faces, **_: object) -> np.ndarray:
+        drawn_boxes.append(round(float(faces.boxes[0, 2])))
+        return image
+
+    monkeypatch.setattr("mien.pipeline.overlay.draw_faces", draw)
+    source = write_numbered(tmp_path / "clip.mp4", 18)
+    assert overlay_of(source, tmp_path / "o.mp4", [5, 10, 15], 5) == ()
+    with open_video(tmp_path / "o.mp4") as video:
+        frames = list(video)
+    assert [frame.time_s for frame in frames] == pytest.approx([index / 10 for index in range(13)], abs=1e-3)
+    # Each has its own picture, and the box of the analysed frame before.
+    assert [float(frame.image.mean()) for frame in frames] == pytest.approx(
+        [20 + 8 * index for index in range(5, 18)], abs=4
+    )
+    assert drawn_boxes == [10] * 5 + [15] * 5 + [20] * 3
+
+
+def test_held_frames_end_where_frames_are_lost(tmp_path: Path) -> None:
+    source = write_numbered(tmp_path / "clip.mp4", 12)
+    with open_video(source) as video:
+        info, images = video.info, {frame.index: frame.image for frame in video}
+    with Drawing(path=tmp_path / "o.mp4", anonymous=False).open(info, 5, {}) as overlay:
+        for index in (0, 5):
+            overlay.show_gaps([FrameGap(0.2, 0.5, 3)], index / 10)
+            overlay.write(Frame(index=index, time_s=index / 10, faces=Faces.empty(), image=images[index]))
+    times = times_of(tmp_path / "o.mp4")
+    assert times[:4] == pytest.approx([0.0, 0.1, 0.2, 0.5], abs=1e-3)
+    assert times == sorted(times)
+
+
+def test_hidden_heads_are_not_held(tmp_path: Path) -> None:
+    source = write_numbered(tmp_path / "clip.mp4", 11)
+    overlay_of(source, tmp_path / "o.mp4", [0, 5, 10], 5, anonymous=True)
+    assert len(times_of(tmp_path / "o.mp4")) == 3  # where a head is in between is not known
+
+
+def test_an_overlay_with_sound_and_one_whose_source_has_none(tmp_path: Path) -> None:
+    source = write_beep(tmp_path / "beep.mp4", beep_s=1.0)
+    assert overlay_of(source, tmp_path / "o.mp4", list(range(5, 20)), 1, sound=True) == ()
+    assert beep_of(tmp_path / "o.mp4") == pytest.approx(0.5, abs=0.07)
+    assert overlay_of(source, tmp_path / "p.mp4", [0, 1], 1) == ()
+    with pytest.raises(InputError, match="has no audio"):
+        beep_of(tmp_path / "p.mp4")
+    silent = write_numbered(tmp_path / "silent.mp4", 3)
+    (message,) = overlay_of(silent, tmp_path / "q.mp4", [0, 1], 1, sound=True)
+    assert "the overlay has no sound" in message
+    assert len(times_of(tmp_path / "q.mp4")) == 2

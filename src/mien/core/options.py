@@ -246,7 +246,7 @@ class Outputs(CheckedOptions):
     """Files that a run writes.
 
     Raises:
-        ConfigError: ``anonymous`` is set without an overlay, or ``no_pixels`` with one.
+        ConfigError: ``anonymous`` or ``sound`` is set without an overlay or both are, or ``no_pixels`` with one.
 
     Examples:
         >>> Outputs(table="faces.parquet", landmarks=True).landmarks
@@ -275,6 +275,10 @@ class Outputs(CheckedOptions):
     anonymous: bool = field(
         default=False,
         metadata=option("Make faces unrecognisable in the overlay.", "--overlay-anonymous", changes_rows=False),
+    )
+    sound: bool = field(
+        default=False,
+        metadata=option("Give the overlay of a video its sound.", "--overlay-sound", changes_rows=False),
     )
     report: PathName | None = field(
         default=None,
@@ -333,6 +337,10 @@ class Outputs(CheckedOptions):
             raise ConfigError("no_pixels writes no image; leave the overlay out")
         if self.no_pixels:
             object.__setattr__(self, "report_frames", False)
+        if self.sound and self.overlay is None:
+            raise ConfigError("sound is for the overlay; name a file for it")
+        if self.sound and self.anonymous:
+            raise ConfigError("a voice is not anonymous; leave out the sound, or the anonymous overlay")
 
 
 def require_path(path: PathName, name: str) -> None:

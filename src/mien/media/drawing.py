@@ -31,6 +31,7 @@ _MAX_OWN_SHARE = 0.2  # of a face that its own panel may cover
 _LINE_WIDTHS = 80  # line widths across a face
 _DOT_WIDTHS = 110  # radii of a landmark's dot across a face
 _MIN_DOTTED_PX = 60  # width of a face below which its 68 dots would hide it
+_DOUBTFUL_CONFIDENCE = 0.5  # of the detector: below it there may be no face
 _PALE: Colour = (178, 178, 178)
 _PALE_SHARE = 0.75
 
@@ -49,10 +50,10 @@ def draw_faces(
     and its most probable expression; in a dense crowd, its number alone. The three largest faces get a panel with
     their present action units and their position in the valence-arousal plane (valence to the right, arousal upwards,
     both -1 to 1), where there is room. Sizes follow the face, and no label covers another face or label. A face whose
-    quality is below 0.5, or that has no predictions or a reason to abstain, is drawn pale; its panel names the reasons
-    and, where the bundle is calibrated, the other expressions that stay possible. Dots mark the 68 landmarks, if any.
-    Three lines from the nose show the head pose: red to its side, green to its crown, blue forward (short if the face
-    is frontal).
+    quality or detector confidence is below 0.5, or that has no predictions or a reason to abstain, is drawn pale; its
+    panel names the reasons and, where the bundle is calibrated, the other expressions that stay possible. Dots mark the
+    68 landmarks, if any. Three lines from the nose show the head pose: red to its side, green to its crown, blue
+    forward (short if the face is frontal).
 
     Args:
         image: (H, W, 3) uint8 RGB, or what else `mien.media.read_image` takes.
@@ -105,7 +106,8 @@ def _colours(faces: Faces) -> list[Colour]:
         track_id = int(faces.track_ids[row])
         colour = track_colour(track_id if track_id >= 0 else int(faces.numbers[row]) - 1)
         unknown = faces.expression.shape[1] > 0 and np.isnan(faces.expression[row]).all()
-        if unknown or faces.quality[row] < DOUBTFUL_QUALITY or faces.abstain[row].any():
+        doubtful = faces.quality[row] < DOUBTFUL_QUALITY or faces.confidence[row] < _DOUBTFUL_CONFIDENCE
+        if unknown or doubtful or faces.abstain[row].any():
             mixed = np.rint(_PALE_SHARE * np.array(_PALE) + (1 - _PALE_SHARE) * np.array(colour)).astype(int).tolist()
             colour = (mixed[0], mixed[1], mixed[2])
         colours.append(colour)

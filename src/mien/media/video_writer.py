@@ -12,8 +12,9 @@ from typing import Self
 import av
 import numpy as np
 
-from mien.core import ConfigError, DraftFile, Image, OutputError
+from mien.core import ConfigError, DraftFile, Image, InputError, OutputError
 from mien.media.images import as_rgb
+from mien.media.sound_track import SoundTrack
 
 VIDEO_SAVE_SUFFIXES = frozenset({".m4v", ".mkv", ".mov", ".mp4"})
 """Lower-case suffixes of the video files that `VideoWriter` writes."""
@@ -27,9 +28,9 @@ _CODECS = (("libx264", {"crf": "20", "preset": "veryfast"}), ("mpeg4", {"qscale"
 class VideoWriter:
     """Writes images to a video file that every player supports.
 
-    The codec is H.264 if the PyAV build has an encoder for it, otherwise MPEG-4 part 2; 4:2:0 colours, no audio. The
-    file is written under a temporary name beside the target and renamed, over an existing file, when it is closed.
-    An error in the ``with`` block discards it; Ctrl-C keeps the frames so far.
+    The codec is H.264 if the PyAV build has an encoder for it, otherwise MPEG-4 part 2; 4:2:0 colours. The file is
+    written under a temporary name beside the target and renamed, over an existing file, when it is closed. An error in
+    the ``with`` block discards it; Ctrl-C keeps the frames so far.
 
     Args:
         path: Path of the target, with suffix ``.mp4``, ``.m4v``, ``.mov`` or ``.mkv``.
@@ -37,8 +38,10 @@ class VideoWriter:
         height: Height of every image in pixels; an odd size is rounded up by repeating the last row.
         fps: Expected frame rate in frames per second, which only controls the bit rate.
         threads: Number of encoder threads; 0 lets the encoder choose.
+        sound_of: Path of a file whose sound the video gets, from `begin_sound` on; None for a silent video.
 
     Raises:
+        InputError: That file has no sound or cannot be opened.
         OutputError: The suffix is another one, or the file cannot be written.
         ConfigError: A size or number is out of range.
 
@@ -54,7 +57,14 @@ class VideoWriter:
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], width: int, height: int, *, fps: float = 30.0, threads: int = 0
+        self,
+        path: str | os.PathLike[str],
+        width: int,
+        height: int,
+        *,
+        fps: float = 30.0,
+        threads: int = 0,
+        sound_of: Path | None = None,
     ) -> None:
         self._path = Path(path)
         if width < 1 or height < 1 or not fps > 0 or threads < 0:
@@ -67,6 +77,8 @@ class VideoWriter:
         self._width = width
         self._height = height
         self._last_pts: int | None = None
+        self._step_s = 1 / fps
+        self._sound: SoundTrack | None = None
         options = {"movflags": "+faststart"} if container in ("mp4", "mov") else {}
         try:
             self._draft = DraftFile(self._path)
@@ -76,10 +88,20 @@ class VideoWriter:
             draft = str(self._draft.path.absolute())
             self._container = av.open(draft, "w", format=container, container_options=options)
             self._stream = self._add_stream(fps, threads)
+            self._sound = None if sound_of is None else SoundTrack(sound_of, self._container)
+        except InputError:
+            self._container.close()
+            self._draft.discard()
+            raise
         except (av.FFmpegError, OSError, ValueError) as error:
             self._draft.discard()
             raise self._failure(error) from error
         self._open = True
+
+    def begin_sound(self, start_s: float) -> None:
+        """Says which time of the file with the sound the first image has, in seconds on that file's clock."""
+        if self._sound is not None:
+            self._sound.begin(start_s)
 
     def write(self, image: Image, time_s: float) -> None:
         """Append an image.
@@ -108,6 +130,8 @@ class VideoWriter:
         frame.pts = self._last_pts
         frame.time_base = _TIME_BASE
         self._encode(frame)
+        if self._sound is not None:
+            self._write_sound(self._sound, time_s)
 
     def close(self) -> None:
         """Finish the file and rename it to its final name.
@@ -122,6 +146,9 @@ class VideoWriter:
             raise OutputError(f"{self._path}: no image was written, so there is no video")
         self._encode(None)
         try:
+            if self._sound is not None:
+                self._sound.write_until(float(self._last_pts * _TIME_BASE) + self._step_s)
+                self._sound.close()
             self._container.close()
             self._draft.publish()
         except (av.FFmpegError, OSError) as error:
@@ -134,6 +161,8 @@ class VideoWriter:
         if not self._open:
             return
         self._open = False
+        if self._sound is not None:
+            self._sound.discard()
         try:
             self._container.close()
         except (av.FFmpegError, OSError, ValueError):
@@ -168,6 +197,13 @@ class VideoWriter:
         try:
             for packet in self._stream.encode(frame):
                 self._container.mux(packet)
+        except (av.FFmpegError, OSError) as error:
+            self.discard()
+            raise self._failure(error) from error
+
+    def _write_sound(self, sound: SoundTrack, time_s: float) -> None:
+        try:
+            sound.write_until(time_s)
         except (av.FFmpegError, OSError) as error:
             self.discard()
             raise self._failure(error) from error

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -12,18 +13,21 @@ from typing import Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
-from mien.core import ConfigError, FaceSelector, Frame, FrameGap, OutputError, Outputs
+from mien.core import ConfigError, FaceSelector, Frame, FrameGap, Image, InputError, OutputError, Outputs
 from mien.jobs import deferred_interrupts
 from mien.media import (
     SAVE_SUFFIXES,
     VIDEO_SAVE_SUFFIXES,
     MediaInput,
     RecentHeads,
+    VideoFrame,
     VideoInfo,
+    VideoReader,
     VideoWriter,
     anonymize_faces,
     blank_frame,
     draw_faces,
+    open_video,
     save_image,
 )
 
@@ -33,7 +37,13 @@ _ALL_FACES = FaceSelector()
 
 
 class Overlay(Protocol):
-    """An output that takes analysed frames with their images, in order."""
+    """An output that takes analysed frames with their images, in order.
+
+    Attributes:
+        messages: What the user should know about the output.
+    """
+
+    messages: tuple[str, ...]
 
     def write(self, frame: Frame) -> None:
         """Draw one frame."""
@@ -80,6 +90,8 @@ class Painter:
 class NoOverlay:
     """Draws nothing."""
 
+    messages: tuple[str, ...] = ()
+
     def write(self, frame: Frame) -> None:
         """Do nothing."""
 
@@ -120,20 +132,35 @@ class ImageOverlay(NoOverlay):
 class VideoOverlay:
     """An overlay of a video; its first frame is at 0 s and the others as far apart as in the source.
 
+    Frames that are not analysed are read from the file again and shown with the values of the one before. They are left
+    out where the source is no file, and where heads are hidden, since their places are not known there.
+
     Args:
         path: Path of the video.
         info: Facts about the source.
-        every: Stride of the frames that will come, for the bit rate.
+        every: Stride of the frames that will come.
         painter: Draws on the frames.
+        sound: Whether the overlay gets the sound of the source.
+
+    Attributes:
+        messages: What the user should know about the overlay.
 
     Raises:
         OutputError: The ending is not that of a video, or the file cannot be written.
     """
 
-    def __init__(self, path: Path, info: VideoInfo, painter: Painter, *, every: int) -> None:
-        fps = (info.average_fps or _FALLBACK_FPS) / every
-        self._writer = VideoWriter(path, info.width, info.height, fps=fps)
+    def __init__(self, path: Path, info: VideoInfo, painter: Painter, *, every: int, sound: bool = False) -> None:
+        self.messages: tuple[str, ...] = ()
+        holds = every > 1 and info.path is not None and painter.heads is None
+        fps = (info.average_fps or _FALLBACK_FPS) / (1 if holds else every)
+        self._writer = self._create_writer(path, info, fps, sound=sound)
         self._painter = painter
+        self._info = info
+        self._every = every
+        self._holds = holds
+        self._between: VideoReader | None = None
+        self._waiting: VideoFrame | None = None  # the next frame of that reader
+        self._held: Frame | None = None
         self._size = info.width, info.height
         self._start_s: float | None = None
         self._last_s = 0.0
@@ -149,8 +176,53 @@ class VideoOverlay:
             return
         if self._start_s is None:
             self._start_s = frame.time_s  # an overlay of a later part must not begin with minutes of nothing
-        self._writer.write(self._painter(frame.image, frame), frame.time_s - self._start_s)
+            self._writer.begin_sound(self._info.start_offset_s + frame.time_s)
+            self._open_between(frame.time_s)
+        self._hold(frame.index)
+        self._held = replace(frame, image=None)
+        self._paint(frame.image, frame)
+
+    def _paint(self, image: Image, frame: Frame) -> None:
+        self._writer.write(self._painter(image, frame), frame.time_s - (self._start_s or 0.0))
         self._last_s = frame.time_s
+
+    def _open_between(self, start_s: float) -> None:
+        if not self._holds or self._info.path is None:
+            return
+        try:
+            self._between = open_video(self._info.path, start_s=start_s)
+        except InputError as error:
+            self.messages += (f"the overlay shows only the analysed frames: {error}",)
+
+    def _hold(self, until_index: int, until_s: float = float("inf")) -> None:
+        """Shows the frames after the last one that was analysed, with its values.
+
+        Args:
+            until_index: Index of the first frame that is not shown.
+            until_s: Time from which no frame is shown.
+        """
+        held = self._held
+        if self._between is None or held is None:
+            return
+        while True:
+            frame = self._waiting or next(iter(self._between), None)
+            self._waiting = frame
+            if frame is None or frame.index >= until_index or frame.time_s >= until_s:
+                return
+            self._waiting = None
+            if held.index < frame.index < held.index + self._every:
+                self._paint(frame.image, replace(held, index=frame.index, time_s=frame.time_s))
+
+    def _create_writer(self, path: Path, info: VideoInfo, fps: float, *, sound: bool) -> VideoWriter:
+        create = partial(VideoWriter, path, info.width, info.height, fps=fps)
+        if not sound or info.path is None:
+            self.messages = ("the overlay has no sound: that of a camera is not kept",) if sound else ()
+            return create()
+        try:
+            return create(sound_of=info.path)
+        except InputError as error:
+            self.messages = (f"the overlay has no sound: {error}",)
+            return create()
 
     def show_gaps(self, gaps: Sequence[FrameGap], until_s: float) -> None:
         """Write a blank image where each gap begins; the next frame ends it. See `Overlay.show_gaps`.
@@ -162,6 +234,9 @@ class VideoOverlay:
             if gap.from_s >= until_s:
                 return
             self._n_gaps_shown += 1
+            if self._held is not None:
+                self._hold(self._held.index + self._every, gap.from_s)
+                self._held = None  # what happens in a gap is not known
             if self._start_s is None or gap.from_s <= self._last_s:
                 continue  # before the range of this overlay
             blank = blank_frame(*self._size, f"no picture: {gap.from_s:.1f} to {gap.to_s:.1f} s are lost")
@@ -177,7 +252,13 @@ class VideoOverlay:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with deferred_interrupts():  # a second Ctrl-C must not cost the frames that the first one leaves
-            self._writer.__exit__(kind, error, trace)
+            try:
+                if kind is None and self._held is not None:
+                    self._hold(self._held.index + self._every)
+            finally:
+                if self._between is not None:
+                    self._between.close()
+                self._writer.__exit__(kind, error, trace)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,18 +269,20 @@ class Drawing:
         path: Path of the image or video.
         anonymous: Whether all faces are made unrecognisable, also those that were not chosen.
         choice: Faces whose results are drawn.
+        sound: Whether a video gets the sound of its source.
     """
 
     path: Path
     anonymous: bool
     choice: FaceSelector = _ALL_FACES
+    sound: bool = False
 
     @classmethod
     def of(cls, outputs: Outputs, choice: FaceSelector = _ALL_FACES) -> Drawing | None:
         """The overlay of a run's outputs; None without one."""
         if outputs.overlay is None:
             return None
-        return cls(path=Path(outputs.overlay), anonymous=outputs.anonymous, choice=choice)
+        return cls(path=Path(outputs.overlay), anonymous=outputs.anonymous, choice=choice, sound=outputs.sound)
 
     def check(self, media: MediaInput) -> None:
         """Refuse an overlay that cannot be written, before any work is done.
@@ -237,4 +320,4 @@ class Drawing:
         painter = Painter(choice=self.choice, heads=heads, thresholds=thresholds, shows_time=info is not None)
         if info is None:
             return ImageOverlay(self.path, painter)
-        return VideoOverlay(self.path, info, painter, every=every)
+        return VideoOverlay(self.path, info, painter, every=every, sound=self.sound)

@@ -206,7 +206,7 @@ class _TableRun:
                         overlay.write(frame)
                         self._show(media, number, run, n_frames, n_faces)
                     overlay.show_gaps(run.report.gaps, float("inf"))
-                    remarks = run.remarks
+                    remarks = run.remarks + overlay.messages
                     if not n_faces and 2 * n_dark > n_frames:
                         remarks += (_DARK_REMARK,)
                     elif self._choice.rule == "track" and not n_faces:

@@ -51,7 +51,9 @@ def write_spss(path: Path, pieces: Iterable[pa.Table]) -> int:
     table = pa.concat_tables(held)
     names = _variable_names(table.schema.names)
     frame = _plain(table).rename_columns(names).to_pandas()
-    labels = [f"{one.name}: {one.meaning}" if one.meaning else one.name for one in describe_columns(table.schema)]
+    labels: list[str | None] = [
+        f"{one.name}: {one.meaning}" if one.meaning else one.name for one in describe_columns(table.schema)
+    ]
     with output_errors(path, "choose a folder with room that you may write"):
         draft = DraftFile(path)
         try:
