@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+from collections.abc import Iterator
+
 import cv2
 import pytest
 
@@ -18,3 +20,23 @@ def test_an_error_inside_gives_the_threads_back() -> None:
         fail()
     assert seen == [1]
     assert cv2.getNumThreads() == before
+
+
+@pytest.fixture
+def three_threads() -> Iterator[None]:
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(3)
+    yield
+    cv2.setNumThreads(before)
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_the_setting_of_others_comes_back_with_the_last() -> None:
+    first, second = opencv_on_one_thread(), opencv_on_one_thread()
+    first.__enter__()
+    second.__enter__()
+    assert cv2.getNumThreads() == 1
+    first.__exit__(None, None, None)
+    assert cv2.getNumThreads() == 1
+    second.__exit__(None, None, None)
+    assert cv2.getNumThreads() == 3

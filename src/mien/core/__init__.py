@@ -97,7 +97,7 @@ from mien.core.pose import pose_angles, rotation_matrices
 from mien.core.registry import Registry
 from mien.core.specs.geometry_spec import GEOMETRY_OUTPUTS, GEOMETRY_VERSION, GeometrySpec, PointChoice
 from mien.core.source_names import distinct_names, path_exists, shortened_name, source_name, source_path
-from mien.core.text import counted, printable
+from mien.core.text import counted, html_table, printable
 from mien.core.typed import check_choices, read_typed
 from mien.core.uncertainty import (
     ABSTAIN_REASONS,
@@ -202,6 +202,7 @@ __all__ = [
     "columns_by_name",
     "counted",
     "distinct_names",
+    "html_table",
     "install_command",
     "is_file_at",
     "joined_names",

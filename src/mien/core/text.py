@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
+from html import escape
 
 # Controls, format characters such as those that turn the direction of text, surrogates, and separators of lines.
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -44,3 +46,23 @@ def _escaped(sign: str, keep: str) -> str:
 def counted(n: int, noun: str) -> str:
     """A number with its noun: ``1 face``, ``2 faces``."""
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def html_table(header: Iterable[str], rows: Iterable[Iterable[float | str | None]]) -> str:
+    """A table for notebooks; what is not known is an empty cell.
+
+    Args:
+        header: Names of the columns.
+        rows: Values of every row.
+
+    Examples:
+        >>> html_table(["face"], [[1.23456], ["<b>"], [None]]).partition("<tbody>")[2]
+        '<tr><td>1.23</td></tr><tr><td>&lt;b&gt;</td></tr><tr><td></td></tr></tbody></table>'
+    """
+    head = "".join(f"<th>{escape(name)}</th>" for name in header)
+    body = "".join(f"<tr>{''.join(f'<td>{_html_cell(value)}</td>' for value in row)}</tr>" for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _html_cell(value: float | str | None) -> str:
+    return "" if value is None else f"{value:.3g}" if isinstance(value, float) else escape(str(value))

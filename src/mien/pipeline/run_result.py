@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from mien.core import ConfigError, MissingExtraError, PathName
+from mien.core import ConfigError, MissingExtraError, PathName, html_table
 from mien.pipeline.postprocessing.report import write_report
 from mien.pipeline.postprocessing.summarize import summarize
 from mien.results import InputFailure, InputRecord, Summary, plot_table, read_table, save_table
@@ -131,15 +131,9 @@ class RunResult:
             return f"<p>{escape(self._counts())}</p>"
         names = [name for name in self.table.schema.names if not name.startswith(("lm_", "expression_"))]
         rows = self.table.select(names).slice(0, _HTML_ROWS).to_pylist()
-        head = "".join(f"<th>{escape(name)}</th>" for name in names)
-        body = "".join(f"<tr>{''.join(f'<td>{_cell(row[name])}</td>' for name in names)}</tr>" for row in rows)
         counts = f"{self._counts()}; {self.table.num_rows:,} rows"
-        return f"<p>{escape(counts)}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        return f"<p>{escape(counts)}</p>{html_table(names, ([row[name] for name in names] for row in rows))}"
 
     def _counts(self) -> str:
         tables = "in memory" if self.in_memory is not None else f"{len(self.tables)} tables"
         return f"{len(self.inputs)} inputs, {tables}, {len(self.failures)} failures"
-
-
-def _cell(value: Any) -> str:
-    return "" if value is None else f"{value:.3g}" if isinstance(value, float) else escape(str(value))

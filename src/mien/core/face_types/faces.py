@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from html import escape
 from importlib import import_module
 from itertools import compress
 from typing import TYPE_CHECKING, Any, overload
@@ -20,6 +19,7 @@ from mien.core.face_types.face import Face, NamedValues
 from mien.core.face_types.face_arrays import FACE_ARRAYS, validated_array
 from mien.core.face_types.face_uncertainty import uncertain_columns, uncertain_numbers
 from mien.core.labels import DEFAULT_THRESHOLD
+from mien.core.text import html_table
 from mien.core.uncertainty import ABSTAIN_REASONS
 
 if TYPE_CHECKING:
@@ -415,14 +415,12 @@ class Faces:
     def _repr_html_(self) -> str:
         """One row per face, as notebooks show it."""
         names = ("face", "track_id", "expression", "probability", "valence", "arousal", "quality")
-        head = "".join(f"<th>{name}</th>" for name in (*names, *self.action_unit_labels))
-        body = []
+        rows = []
         for face in self:
             top = None if face.expression is None else face.probabilities[face.expression]
             values = (face.number, face.track_id, face.expression, top, face.valence, face.arousal, face.quality)
-            cells = "".join(f"<td>{_cell(value)}</td>" for value in (*values, *face.au.values()))
-            body.append(f"<tr>{cells}</tr>")
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
+            rows.append((*values, *face.au.values()))
+        return html_table((*names, *self.action_unit_labels), rows)
 
 
 def numbers_from_left(boxes: Floats) -> Int64:
@@ -459,7 +457,3 @@ def _known(value: float) -> float | None:
 
 def _named(labels: Sequence[str], values: Float32) -> NamedValues:
     return NamedValues(zip(labels, map(_known, values), strict=True))
-
-
-def _cell(value: float | str | None) -> str:
-    return "" if value is None else f"{value:.2f}" if isinstance(value, float) else escape(str(value))
