@@ -101,3 +101,20 @@ def test_what_is_no_time_is_refused(text: str) -> None:
     done = CliRunner().invoke(command(VideoOptions), ["--from", text])
     assert done.exit_code == 2
     assert "is no time; write seconds, 1:02.5 or 1:02:03" in done.output
+
+
+@pytest.mark.parametrize("name", ["analyze", "live", "features"])
+def test_the_help_lists_options_in_groups(mien, name: str) -> None:
+    lines = mien(name, "--help").out.splitlines()
+    headings = [line for line in lines if line.endswith(":") and not line.startswith((" ", "Usage"))]
+    wanted = ["Output:", "Videos:", "Models:", "Workers:", "Other:"]
+    assert headings == [heading for heading in wanted if heading != "Workers:" or name == "analyze"]
+    under = {}
+    for line in lines:
+        if line in wanted:
+            heading = line
+        elif line.startswith("  -"):
+            under[line.split()[0].rstrip(",")] = heading
+    assert under["--model"] == "Models:"
+    assert under["--every" if name != "live" else "--to"] == "Videos:"
+    assert under["-h"] == "Other:"

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import click
 
-from mien.core import option_info, private_files
+from mien.core import AnalyzerConfig, JobOptions, Outputs, VideoOptions, option_info, private_files
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -62,19 +62,50 @@ def field_options(
         help_texts: Field name -> help text of this command, where the general one does not fit.
     """
     chosen = [
-        (one, typing.get_type_hints(kind)[one.name])
+        (one, typing.get_type_hints(kind)[one.name], _HEADINGS.get(kind))
         for kind in kinds
         for one in fields(kind)
         if (not only or one.name in only) and one.name not in without
     ]
 
     def decorate(command: Command) -> Command:
-        for one, hint in reversed(chosen):  # the last decorator comes first in the help
+        for one, hint, heading in reversed(chosen):  # the last decorator comes first in the help
             help_text = help_texts.get(one.name, option_info(one).help)
-            command = _option(one, hint, help_text, required=one.name in required)(command)
+            command = _option(one, hint, help_text, heading, required=one.name in required)(command)
         return command
 
     return decorate
+
+
+_HEADINGS: Mapping[type, str] = MappingProxyType(
+    {Outputs: "Output", VideoOptions: "Videos", AnalyzerConfig: "Models", JobOptions: "Workers"}
+)
+"""Options class -> heading of its options in the help."""
+
+
+class _GroupedOption(click.Option):
+    """An option that knows its heading in the help."""
+
+    def __init__(self, *arguments: Any, heading: str | None = None, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.heading = heading
+
+
+class GroupedCommand(click.Command):
+    """A command whose help lists its options under the headings of `field_options`, the others last."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options of every heading."""
+        groups: dict[str, list[tuple[str, str]]] = {heading: [] for heading in _HEADINGS.values()}
+        others = groups.setdefault("Other", [])
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                groups.get(getattr(parameter, "heading", None) or "", others).append(record)
+        for heading, records in groups.items():
+            if records:
+                with formatter.section(heading):
+                    formatter.write_dl(records)
 
 
 class TimeRange(click.FloatRange):
@@ -98,12 +129,15 @@ class TimeRange(click.FloatRange):
 _TIME = re.compile(r"(\d+:)?[0-5]?\d:[0-5]?\d(\.\d*)?|\d+:[0-5]?\d(\.\d*)?", re.ASCII)
 
 
-def _option(one: Field[Any], hint: Any, help_text: str, *, required: bool) -> Callable[[Command], Command]:
+def _option(
+    one: Field[Any], hint: Any, help_text: str, heading: str | None, *, required: bool
+) -> Callable[[Command], Command]:
     info = option_info(one)
+    grouped: dict[str, Any] = {"cls": _GroupedOption, "heading": heading}
     if hint is bool:
         is_pair = "/" in info.flag
         return click.option(
-            info.flag, one.name, is_flag=True, default=one.default, show_default=is_pair, help=help_text
+            info.flag, one.name, is_flag=True, default=one.default, show_default=is_pair, help=help_text, **grouped
         )
     # click takes a default of None for a value that is given, and then requires nothing.
     default: dict[str, Any] = {} if one.default is None else {"default": one.default, "show_default": True}
@@ -112,6 +146,7 @@ def _option(one: Field[Any], hint: Any, help_text: str, *, required: bool) -> Ca
         one.name,
         type=_type(hint, info.minimum, info.maximum, info.metavar),
         **default,
+        **grouped,
         required=required,
         metavar=info.metavar,
         help=help_text,

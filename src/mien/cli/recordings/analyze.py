@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mien.cli.field_options import field_options, log_option
+from mien.cli.field_options import GroupedCommand, field_options, log_option
 from mien.cli.main import INTERRUPTED, exit_code, result_code
 from mien.core import AnalyzerConfig, JobOptions, MienError, Outputs, VideoOptions
 from mien.jobs import sigterm_as_interrupt
@@ -29,7 +29,7 @@ _OUT_HELP = (
 )
 
 
-@click.command(short_help="Photos, videos or a camera to a table of affect.")
+@click.command(cls=GroupedCommand, short_help="Photos, videos or a camera to a table of affect.")
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @field_options(Outputs, VideoOptions, AnalyzerConfig, JobOptions, help_texts={"table": _OUT_HELP})
 @log_option

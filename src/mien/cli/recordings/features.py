@@ -7,13 +7,13 @@ from typing import Any
 
 import click
 
-from mien.cli.field_options import field_options, log_option
+from mien.cli.field_options import GroupedCommand, field_options, log_option
 from mien.cli.main import INTERRUPTED, exit_code, result_code
 from mien.core import AnalyzerConfig, FeatureOptions, MienError, Outputs, VideoOptions, counted
 from mien.jobs import sigterm_as_interrupt
 
 
-@click.command(short_help="Embeddings and raw scores of every frame, to train heads on.")
+@click.command(cls=GroupedCommand, short_help="Embeddings and raw scores of every frame, to train heads on.")
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option("--out", required=True, metavar="DIR", help="Folder of the Parquet shards; runs can be resumed.")
 @field_options(FeatureOptions)

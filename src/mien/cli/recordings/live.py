@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from mien.cli.field_options import field_options
+from mien.cli.field_options import GroupedCommand, field_options
 from mien.cli.main import INTERRUPTED, say
 from mien.core import AnalyzerConfig, Outputs, VideoOptions, printable
 from mien.jobs import sigterm_as_interrupt
@@ -122,7 +122,7 @@ def face_table(frame: LiveFrame) -> Table:
     return table
 
 
-@click.command(short_help="Watch a camera: in the terminal, or on a page of this machine.")
+@click.command(cls=GroupedCommand, short_help="Watch a camera: in the terminal, or on a page of this machine.")
 @click.argument("source", default="0", metavar="[CAMERA_OR_VIDEO]")
 @click.option("--page", is_flag=True, help="Show images and numbers on a web page that only this machine can open.")
 @click.option(
