@@ -230,3 +230,13 @@ def test_rows_without_a_clear_time_are_an_error(make_table: MakeTable) -> None:
     twice = pa.concat_tables([table, table.set_column(2, "time_s", pa.array([5.0, 5.1, 5.2]))])
     with pytest.raises(InputError, match=r"row 4, column frame: 'a.mp4' has two rows for track 0 in frame 0"):
         summarize_table(twice)
+
+
+def test_a_summary_is_short_in_print_and_a_table_in_notebooks(tmp_path: Path) -> None:
+    table = write_frames(tmp_path / "t.parquet", {"<a>.mp4": steady(12, 10, (0, "fear", 0.1, 0.9))})
+    summary = summarize_table(table)
+    assert repr(summary) == "Summary(2 rows, 2 events)"
+    html = summary._repr_html_()
+    assert html.count("<tr>") == 3
+    assert "&lt;a&gt;.mp4" in html
+    assert "<th>fear</th>" in html

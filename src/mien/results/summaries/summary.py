@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from html import escape
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from mien.core import DIMENSIONS, MAX_SECONDS, ConfigError
+from mien.core import DIMENSIONS, MAX_SECONDS, ConfigError, counted, html_table
 from mien.results.summaries.distribution import PERCENTILES
 from mien.results.summaries.episodes import Event
 from mien.results.summaries.source_parts import iter_parts
@@ -151,7 +152,21 @@ EVENT_SCHEMA = _arrow(EVENT_COLUMNS)
 TRANSITION_SCHEMA = _arrow(TRANSITION_COLUMNS)
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+_HTML_ROWS = 20
+_HTML_COLUMNS = (
+    "source",
+    "scope",
+    "track_id",
+    "person",
+    "start_s",
+    "end_s",
+    "coverage",
+    "valence_mean",
+    "arousal_mean",
+)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Summary:
     """The three tables of `summarize_table`; with pandas installed each has ``to_pandas()``.
 
@@ -165,6 +180,18 @@ class Summary:
     windows: pa.Table
     events: pa.Table
     transitions: pa.Table
+
+    def __repr__(self) -> str:
+        counts = (counted(len(table), noun) for table, noun in ((self.windows, "row"), (self.events, "event")))
+        return f"Summary({', '.join(counts)})"
+
+    def _repr_html_(self) -> str:
+        """The first rows of the windows, as notebooks show them."""
+        shares = [name for name in self.windows.schema.names if name.endswith("_share")]
+        names = [name for name in (*_HTML_COLUMNS, *shares) if name in self.windows.schema.names]
+        rows = self.windows.select(names).slice(0, _HTML_ROWS).to_pylist()
+        header = [name.removeprefix("expression_").removesuffix("_share") for name in names]
+        return f"<p>{escape(repr(self))}</p>{html_table(header, ([row[name] for name in names] for row in rows))}"
 
 
 def summarize_table(
