@@ -33,6 +33,11 @@ def face(astronaut: Image) -> Image:
     return close_up(astronaut)
 
 
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory, face: Image) -> Path:
+    return write_clip(tmp_path_factory.mktemp("clip") / "clip.mp4", face)
+
+
 def assert_same(one: Faces, other: Faces, **tolerance: float) -> None:
     assert len(one) == len(other)
     for name in ("expression", "valence", "arousal", "action_units"):
