@@ -63,6 +63,7 @@ def _rows(rng: np.random.Generator, schema: pa.Schema, start: int, n: int) -> pa
         "time_s": pa.array(frame / _FPS),
         "track_id": pa.array(np.zeros(n, np.int64), mask=~seen),
         "success": pa.array(seen),
+        "face": pa.array(np.ones(n, np.int64), mask=~seen),
     }
     logits = 3 * np.stack([_wave(frame, k) for k in range(len(EXPRESSIONS))], axis=1) + rng.normal(0, 0.1, (n, 8))
     probabilities = (np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)).astype(np.float32)

@@ -14,7 +14,7 @@ from mien.core import ACTION_UNITS, EXPRESSIONS, AnalyzerConfig, ConfigError, Fa
 from mien.faces.detector import FakeDetector, faces_at
 from mien.inference import find_bundle
 from tests.helpers.bundle_variants import write_variant, write_whole
-from tests.helpers.face_clips import close_up
+from tests.helpers.face_clips import close_up, write_clip
 
 Image = npt.NDArray[np.uint8]
 

@@ -95,8 +95,8 @@ from mien.core.options import (
 )
 from mien.core.pose import pose_angles, rotation_matrices
 from mien.core.registry import Registry
-from mien.core.specs.geometry_spec import GEOMETRY_OUTPUTS, GEOMETRY_VERSION, GeometrySpec, PointChoice
 from mien.core.source_names import distinct_names, path_exists, shortened_name, source_name, source_path
+from mien.core.specs.geometry_spec import GEOMETRY_OUTPUTS, GEOMETRY_VERSION, GeometrySpec, PointChoice
 from mien.core.text import counted, html_table, printable
 from mien.core.typed import check_choices, read_typed
 from mien.core.uncertainty import (

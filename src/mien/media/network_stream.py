@@ -118,7 +118,7 @@ def open_address(
 
     Raises:
         ConfigError: The network was not allowed, or the address is of another kind.
-        InputError: Nothing answers there within 10 s, or what answers is no video.
+        InputError: Nothing is received within 10 s, or it is no video.
     """
     require_network(address, network=network)
     return NetworkReader(address, start_s or 0.0, float("inf") if stop_s is None else stop_s, every)

@@ -13,8 +13,8 @@ import av
 import numpy as np
 
 from mien.core import ConfigError, DraftFile, Image, InputError, OutputError
+from mien.media.audio_stream import SoundTrack
 from mien.media.images import as_rgb
-from mien.media.sound_track import SoundTrack
 
 VIDEO_SAVE_SUFFIXES = frozenset({".m4v", ".mkv", ".mov", ".mp4"})
 """Lower-case suffixes of the video files that `VideoWriter` writes."""
