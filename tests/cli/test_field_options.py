@@ -117,4 +117,4 @@ def test_the_help_lists_options_in_groups(mien, name: str) -> None:
             under[line.split()[0].rstrip(",")] = heading
     assert under["--model"] == "Models:"
     assert under["--every" if name != "live" else "--to"] == "Videos:"
-    assert under["-h"] == "Other:"
+    assert under.get("-h", under.get("--help")) == "Other:"  # click keeps the name of the first use in a process

@@ -89,7 +89,7 @@ def test_key_frames_are_jpegs_and_can_be_left_out(analysed: Path, tmp_path: Path
         assert kind == "data:image/jpeg;base64"
         assert base64.b64decode(data)[:2] == b"\xff\xd8"
     assert write_report([analysed / "clip.parquet"], tmp_path / "without.html", frames=False) == ()
-    assert "data:image/jpeg" not in (tmp_path / "without.html").read_text("utf-8")
+    assert "data:image" not in (tmp_path / "without.html").read_text("utf-8")
 
 
 def test_another_file_of_the_same_name_gives_no_key_frames(analysed: Path, tmp_path: Path) -> None:

