@@ -104,6 +104,11 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
             "Train the last stages of a recipe with several seeds; writes docs/research/seeds.md (hours).",
             _TRAIN,
         ),
+        "systems": Benchmark(
+            "benchmarks.systems.systems:main",
+            "The orderings of the papers, each passed, failed or undecided; writes docs/research/systems.md (hours).",
+            _TRAIN,
+        ),
         "teacher-agreement": Benchmark(
             "benchmarks.landmarks.teacher_agreement:main",
             "Distance between the landmark teacher's points of an image and of its mirror image; prints it.",

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""FER+ in the place of the sets of the papers: two halves, one written as AffectNet, the other read as a new task."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mien.core import EXPRESSION_ORDERS, EXPRESSIONS, columns_by_name
+from mien.datasets import FaceSamples, load_ferplus
+from mien.results import atomic_write
+
+HALVES = ("a", "b")
+
+_IMAGES = "Manually_Annotated_Images"
+_HEADER = (
+    "subDirectory_filePath",
+    "face_x",
+    "face_y",
+    "face_width",
+    "face_height",
+    "facial_landmarks",
+    "expression",
+    "valence",
+    "arousal",
+)
+_SIDE_PX = 48
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """What all networks have in common.
+
+    Attributes:
+        faces: number of training faces.
+        valid: number of further faces of the same half, on which the recipe selects its epoch.
+        size_px: side of the crops; the faces have 48 px.
+        epochs: epochs of the heads alone, and of everything.
+        pretext_faces: number of faces of the pretext.
+        pretext_epochs: epochs of the pretext.
+    """
+
+    faces: int = 2500
+    valid: int = 600
+    size_px: int = 48
+    epochs: tuple[int, int] = (1, 3)
+    pretext_faces: int = 8000
+    pretext_epochs: int = 2
+
+
+def half_of(name: str) -> str:
+    """The half of a FER+ training face, by a hash of its name."""
+    return HALVES[_hash(name)[0] % 2]
+
+
+def in_half(samples: FaceSamples, half: str) -> FaceSamples:
+    """The faces of a half in the order of a hash of their names, which is random and always the same."""
+    rows = [row for row, name in enumerate(samples.names) if half_of(name) == half]
+    return samples.take(np.array(sorted(rows, key=lambda row: _hash(samples.names[row])), dtype=np.intp))
+
+
+def _hash(name: str) -> bytes:
+    return hashlib.sha256(f"systems {name}".encode()).digest()
+
+
+def write_affectnet(data: Path, folder: Path, half: str, budget: Budget) -> None:
+    """Write faces of a half in the layout of AffectNet's classic release, so that the recipes read them unchanged.
+
+    One-hot expressions by plurality, valence and arousal mapped from the votes, the whole picture as face box.
+
+    Args:
+        data: folder of the open face sets.
+        folder: folder to write; one that is complete is left unchanged.
+        half: ``"a"`` or ``"b"``.
+        budget: number of faces.
+    """
+    faces = in_half(load_ferplus(data, "train"), half)
+    splits = {
+        "validation": faces.take(np.arange(budget.faces, budget.faces + budget.valid)),
+        "training": faces.take(np.arange(budget.faces)),  # written last: its file says that the folder is complete
+    }
+    if (folder / "training.csv").is_file():
+        return
+    (folder / _IMAGES / half).mkdir(parents=True, exist_ok=True)
+    classes = columns_by_name(EXPRESSION_ORDERS["affectnet"], EXPRESSIONS)
+    for split, own in splits.items():
+        for name, image in zip(own.names, own.images, strict=True):
+            (folder / _IMAGES / half / name).with_suffix(".png").write_bytes(image)
+        with atomic_write(folder / f"{split}.csv") as file:
+            lines = [_HEADER, *_rows(own, half, classes[own.expression.argmax(axis=1)])]
+            file.write("".join(_line(line) for line in lines).encode())
+
+
+def _rows(faces: FaceSamples, half: str, classes: np.ndarray[tuple[int, ...], np.dtype[np.intp]]) -> list[list[str]]:
+    return [
+        [
+            f"{half}/{Path(name).stem}.png",
+            *map(str, (0, 0, _SIDE_PX, _SIDE_PX)),
+            "",
+            str(number),
+            *(f"{value:.6f}" for value in np.clip(affect, -1, 1)),
+        ]
+        for name, number, affect in zip(faces.names, classes, faces.valence_arousal, strict=True)
+    ]
+
+
+def _line(cells: Sequence[str]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerow(cells)
+    return buffer.getvalue()

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Do the published systems work here? The orderings of their papers, each passed, failed or undecided (hours).
+
+    python -m benchmarks systems --data DATA --work WORK --page docs/research/systems.md
+
+FER+ takes the place of the challenge sets. What is trained already is kept, and an interrupted training resumes; a row
+of the page without results says that it was not run. The conditions are in benchmarks/systems/conditions.py.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks import create_parser
+from benchmarks.systems.nets import NETS, train_net
+from benchmarks.systems.stand_in import Budget
+from mien.training import ComputeSettings
+
+NAME = "systems"
+SEEDS = (1, 2, 3)
+PARTS = ("nets",)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the missing parts and write the page."""
+    parser = create_parser(NAME, __doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the open face sets")
+    parser.add_argument("--work", type=Path, required=True, help="folder of bundles and results, outside the checkout")
+    parser.add_argument("--page", type=Path, required=True, help="Markdown file of the page")
+    parser.add_argument("--only", choices=PARTS, nargs="*", default=PARTS, help="parts to run (default: all)")
+    names = [net.name for net in NETS]
+    parser.add_argument("--nets", choices=names, nargs="*", default=names, help="networks to train (default: all)")
+    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS, help="seeds to train (default: 1 2 3)")
+    parser.add_argument("--threads", type=int, default=1, help="number of threads of torch (default: %(default)s)")
+    chosen = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
+    for package in ("mien", "benchmarks"):
+        logging.getLogger(package).setLevel(logging.INFO)
+    compute = ComputeSettings(threads=chosen.threads)
+    if "nets" in chosen.only:
+        for net in NETS:
+            for seed in chosen.seeds if net.name in chosen.nets else ():
+                train_net(net, seed, Budget(), chosen.data, chosen.work, compute)
+    return 0
