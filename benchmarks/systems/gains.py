@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mien.core import Bools, Float64, Indices
+from mien.core import Bools, Float64, Floats, Indices
 from mien.metrics import bootstrap_weights
 
 N_RESAMPLES = 1000
@@ -99,3 +99,17 @@ def grouped(statistic: Statistic, groups: Indices) -> Statistic:
         groups: (N,) group of each row, from 0.
     """
     return lambda weights: statistic(weights[:, groups])
+
+
+def mean_pearson_of(truth: Floats, values: Floats) -> Statistic:
+    """Mean over the columns of Pearson's r of (N, K) values."""
+    x, y = truth.astype(np.float64), values.astype(np.float64)
+    products = [x, y, x * x, y * y, x * y]
+
+    def mean_pearson(weights: Float64) -> Float64:
+        shares = weights / weights.sum(axis=1, keepdims=True)
+        mean_x, mean_y, xx, yy, xy = (shares @ product for product in products)
+        spread = np.sqrt(np.maximum((xx - mean_x**2) * (yy - mean_y**2), 1e-24))
+        return np.asarray(((xy - mean_x * mean_y) / spread).mean(axis=1))
+
+    return mean_pearson

@@ -56,16 +56,17 @@ class Budget:
 
 def half_of(name: str) -> str:
     """The half of a FER+ training face, by a hash of its name."""
-    return HALVES[_hash(name)[0] % 2]
+    return HALVES[hash_of(name)[0] % 2]
 
 
 def in_half(samples: FaceSamples, half: str) -> FaceSamples:
     """The faces of a half in the order of a hash of their names, which is random and always the same."""
     rows = [row for row, name in enumerate(samples.names) if half_of(name) == half]
-    return samples.take(np.array(sorted(rows, key=lambda row: _hash(samples.names[row])), dtype=np.intp))
+    return samples.take(np.array(sorted(rows, key=lambda row: hash_of(samples.names[row])), dtype=np.intp))
 
 
-def _hash(name: str) -> bytes:
+def hash_of(name: str) -> bytes:
+    """A hash of the name of a face, for choices that never change."""
     return hashlib.sha256(f"systems {name}".encode()).digest()
 
 
