@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +18,14 @@ from benchmarks.systems.new_task import extract_vectors, load_new_task, split_ha
 from mien.core import Float32, Float64
 from mien.evaluation import search_thresholds
 from mien.results import atomic_write
-from mien.training import Recipe, Trainer, load_recipe, load_source, raw_outputs
+from mien.training import Recipe, Trainer, TrainingSet, load_recipe, load_source, raw_outputs
 from mien.training.recipes.settings import DataSettings, SourceSettings, VectorSettings
 
 logger = logging.getLogger(__name__)
 
 Outputs = Mapping[str, Float32]
+
+_N_SCORES = 10  # of a multi-task net: eight logits, valence and arousal
 
 TASKS = ("expression", "valence_arousal", "action_units")
 
@@ -107,11 +109,7 @@ def outputs_file(net: str, seed: int, system: str, work: Path) -> Path:
 
 def _train_system(system: str, seed: int, vectors: Path, target: Path) -> None:
     logger.info("heads %s, %s", target.parent, system)
-    inputs = np.load(vectors / "train/inputs.npy", mmap_mode="r")
-    n_scores = 10
-    recipe = head_recipe(system, inputs.shape[1] - n_scores, n_scores, seed)
-    train_set = load_source(recipe.data.sources[0], vectors, recipe)
-    valid = load_source(recipe.data.valid[0], vectors, recipe)
+    recipe, train_set, valid = _read(system, seed, vectors)
     test = load_source(SourceSettings(name="vectors", split="test"), vectors, recipe)
     network = Trainer(recipe, train_set, target.with_suffix(""), valid=valid).run()
     kept = {}
@@ -122,6 +120,29 @@ def _train_system(system: str, seed: int, vectors: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(target) as file:
         np.savez(file, **kept)
+
+
+def _read(system: str, seed: int, vectors: Path) -> tuple[Recipe, TrainingSet, TrainingSet]:
+    """The recipe of a system, and the faces that it trains and selects on."""
+    length = np.load(vectors / "train/inputs.npy", mmap_mode="r").shape[1]
+    recipe = head_recipe(system, length - _N_SCORES, _N_SCORES, seed)
+    sets = [load_source(source, vectors, recipe) for source in (*recipe.data.sources, *recipe.data.valid)]
+    return recipe, sets[0], sets[1]
+
+
+def load_heads(net: str, seed: int, system: str, work: Path) -> Callable[[Float32], dict[str, Float32]]:
+    """The trained heads of a system, as a function of vectors (N, D) that returns task -> (N, L) raw outputs."""
+    folder = net_folder(next(row for row in NETS if row.name == net), seed, work) / "vectors"
+    recipe, train_set, valid = _read(system, seed, folder)
+    place = outputs_file(net, seed, system, work).with_suffix("")
+    network = Trainer(recipe, train_set, place, valid=valid).run().eval()
+
+    def run(vectors: Float32) -> dict[str, Float32]:
+        with torch.inference_mode():
+            outputs = network(torch.from_numpy(np.ascontiguousarray(vectors, np.float32)))
+        return {task: outputs[number].numpy() for number, task in enumerate(network.tasks)}
+
+    return run
 
 
 def load_system(net: str, seed: int, system: str, work: Path) -> dict[str, Float32] | None:

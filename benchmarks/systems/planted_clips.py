@@ -75,7 +75,9 @@ def write_emi(folder: Path, seed: int) -> None:
     mixing = rng.normal(size=(len(EMI_EMOTIONS), _N_SOUND))
     mixing[np.setdiff1d(np.arange(len(EMI_EMOTIONS)), _SOUND_EMOTIONS)] = 0
     sound = _drowned(intensities @ mixing, 1.6, rng)
-    _write_shards(folder / "features-audio", FeatureInfo(made_by="sound", digest="2" * 64, n_features=_N_SOUND), sound, 1)
+    _write_shards(
+        folder / "features-audio", FeatureInfo(made_by="sound", digest="2" * 64, n_features=_N_SOUND), sound, 1
+    )
 
 
 def write_eri(folder: Path, seed: int) -> None:

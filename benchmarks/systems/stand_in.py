@@ -6,13 +6,13 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from mien.core import EXPRESSION_ORDERS, EXPRESSIONS, columns_by_name
+from mien.core import EXPRESSION_ORDERS, EXPRESSIONS, DatasetError, Indices, columns_by_name
 from mien.datasets import FaceSamples, load_ferplus
 from mien.results import atomic_write
 
@@ -31,6 +31,16 @@ _HEADER = (
     "arousal",
 )
 _SIDE_PX = 48
+_AFFECTNET_FACES = {
+    "neutral": 74_874,
+    "happiness": 134_415,
+    "surprise": 14_090,
+    "sadness": 25_459,
+    "anger": 24_882,
+    "disgust": 3_803,
+    "fear": 6_378,
+    "contempt": 3_750,
+}  # of the training set as the papers select it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,16 +48,16 @@ class Budget:
     """What all networks have in common.
 
     Attributes:
-        faces: number of training faces.
-        valid: number of further faces of the same half, on which the recipe selects its epoch.
+        faces: number of training faces, with the class frequencies of AffectNet.
+        valid: number of further faces of each class, of the same half, on which the recipe selects its epoch.
         size_px: side of the crops; the faces have 48 px.
         epochs: epochs of the heads alone, and of everything.
         pretext_faces: number of faces of the pretext.
         pretext_epochs: epochs of the pretext.
     """
 
-    faces: int = 2500
-    valid: int = 600
+    faces: int = 2000
+    valid: int = 50
     size_px: int = 48
     epochs: tuple[int, int] = (1, 3)
     pretext_faces: int = 8000
@@ -81,13 +91,14 @@ def write_affectnet(data: Path, folder: Path, half: str, budget: Budget) -> None
         half: ``"a"`` or ``"b"``.
         budget: number of faces.
     """
-    faces = in_half(load_ferplus(data, "train"), half)
-    splits = {
-        "validation": faces.take(np.arange(budget.faces, budget.faces + budget.valid)),
-        "training": faces.take(np.arange(budget.faces)),  # written last: its file says that the folder is complete
-    }
     if (folder / "training.csv").is_file():
         return
+    faces = in_half(load_ferplus(data, "train"), half)
+    splits = {
+        "validation": faces.take(_drawn(faces, dict.fromkeys(EXPRESSIONS, budget.valid), skip=0)),
+        # Written last: its file says that the folder is complete.
+        "training": faces.take(_drawn(faces, class_sizes(budget.faces), skip=budget.valid)),
+    }
     (folder / _IMAGES / half).mkdir(parents=True, exist_ok=True)
     classes = columns_by_name(EXPRESSION_ORDERS["affectnet"], EXPRESSIONS)
     for split, own in splits.items():
@@ -96,6 +107,32 @@ def write_affectnet(data: Path, folder: Path, half: str, budget: Budget) -> None
         with atomic_write(folder / f"{split}.csv") as file:
             lines = [_HEADER, *_rows(own, half, classes[own.expression.argmax(axis=1)])]
             file.write("".join(_line(line) for line in lines).encode())
+
+
+def class_sizes(n_faces: int) -> dict[str, int]:
+    """Number of faces of each expression with the class frequencies of AffectNet's training set.
+
+    The recipes' class weights are for these. In FER+ contempt is rarer: there the rarest class weighs more than 70
+    times the commonest, and its share of the smoothed label alone outweighs the label itself.
+
+    Examples:
+        >>> class_sizes(2000)["contempt"], sum(class_sizes(2000).values())
+        (26, 2000)
+    """
+    total = sum(_AFFECTNET_FACES.values())
+    sizes = {name: round(n_faces * n / total) for name, n in _AFFECTNET_FACES.items()}
+    sizes["happiness"] += n_faces - sum(sizes.values())
+    return sizes
+
+
+def _drawn(faces: FaceSamples, sizes: Mapping[str, int], *, skip: int) -> Indices:
+    """Rows of the first faces of each class, in the order of the faces, after some that are left out."""
+    label = faces.expression.argmax(axis=1)
+    rows = [np.flatnonzero(label == EXPRESSIONS.index(name))[skip : skip + n] for name, n in sizes.items()]
+    short = {name: len(own) for (name, n), own in zip(sizes.items(), rows, strict=True) if len(own) < n}
+    if short:
+        raise DatasetError(f"FER+ has too few faces of some classes for this budget: {short}")
+    return np.sort(np.concatenate(rows))
 
 
 def _rows(faces: FaceSamples, half: str, classes: np.ndarray[tuple[int, ...], np.dtype[np.intp]]) -> list[list[str]]:
