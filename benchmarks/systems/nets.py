@@ -105,7 +105,7 @@ def net_recipe(net: Net, seed: int, budget: Budget, data: Path, work: Path) -> R
         losses=losses,
         optimizer=dataclasses.replace(published.optimizer, sam_rho=sam_rho),
         stages=tuple(
-            dataclasses.replace(stage, epochs=epochs)
+            dataclasses.replace(stage, epochs=epochs, batch=budget.batch)
             for stage, epochs in zip(published.stages, budget.epochs, strict=True)
         ),
         published=(),
@@ -128,7 +128,9 @@ def pretext_recipe(backbone: str, budget: Budget) -> Recipe:
         losses={name: LossSettings(name="soft_cross_entropy") for name in _TRAITS},
         optimizer=dataclasses.replace(published.optimizer, sam_rho=0.0),
         augmentation=dataclasses.replace(published.augmentation, flip=0.5),
-        stages=(dataclasses.replace(published.stages[1], epochs=budget.pretext_epochs, keep="last", peak_lr=1e-3),),
+        stages=(
+            dataclasses.replace(published.stages[1], epochs=budget.pretext_epochs, batch=64, keep="last", peak_lr=1e-3),
+        ),
         published=(),
     )
 
