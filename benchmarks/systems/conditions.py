@@ -67,11 +67,11 @@ def _one(condition: Condition, gain: Gain) -> Verdict:
     return "passed" if gain.low > 0 and min(gain.per_seed) > 0 else "undecided"
 
 
-_NETS = "Networks: the recipe itself"
-_HEADS = "Heads without contamination"
-_TIME = "Time"
-_BLENDS = "Blends, compounds, clips"
-_OTHERS = "MTANet and the CNN of 2020"
+NETS_PART = "Networks: the recipe itself"
+HEADS_PART = "Heads without contamination"
+TIME_PART = "Time"
+BLENDS_PART = "Blends, compounds, clips"
+OTHERS_PART = "MTANet and the CNN of 2020"
 
 _FERPLUS = "FER+ valid by plurality"
 _OWN_HALF = "FER+ valid, degraded"
@@ -79,59 +79,59 @@ _OWN_HALF = "FER+ valid, degraded"
 CONDITIONS: tuple[Condition, ...] = (
     Condition(
         key="face-scratch",
-        part=_NETS,
+        part=NETS_PART,
         claim="a face-pretrained start is better than none (MobileNetV1, FaceRes)",
         measure=f"accuracy, {_FERPLUS}",
     ),
     Condition(
         key="face-imagenet",
-        part=_NETS,
+        part=NETS_PART,
         claim="a face-pretrained start (MobileNetV1, FaceRes) is better than an ImageNet one (EfficientNet-Lite0)",
         measure=f"accuracy, {_FERPLUS}",
     ),
     Condition(
         key="imagenet-scratch",
-        part=_NETS,
+        part=NETS_PART,
         claim="an ImageNet start is better than none (EfficientNet-Lite0)",
         measure=f"accuracy, {_FERPLUS}",
     ),
     Condition(
         key="multi-single",
-        part=_NETS,
+        part=NETS_PART,
         claim="expressions with valence and arousal beside them are at least as accurate as alone",
         measure=f"accuracy, {_FERPLUS}",
         rule="at least",
     ),
     Condition(
         key="sam-adam",
-        part=_NETS,
+        part=NETS_PART,
         claim="SAM around Adam is at least as accurate as Adam, with as many epochs",
         measure=f"accuracy, {_FERPLUS}",
         rule="at least",
     ),
     Condition(
         key="weights-plain",
-        part=_NETS,
+        part=NETS_PART,
         claim="class weights with label smoothing raise macro F1",
         measure=f"macro F1, {_FERPLUS}",
     ),
     Condition(
         key="b2-b0",
-        part=_NETS,
+        part=NETS_PART,
         claim="EfficientNet-B2 is at least as accurate as B0, from the same pretext",
         measure=f"accuracy, {_FERPLUS}",
         rule="at least",
     ),
     Condition(
         key="slice-joint",
-        part=_HEADS,
+        part=HEADS_PART,
         n_runs=6,
         claim="three heads with valence and arousal from the scores (slice) are better than the joint net",
         measure=f"P_MTL, {_OWN_HALF}",
     ),
     Condition(
         key="joint-both-features",
-        part=_HEADS,
+        part=HEADS_PART,
         n_runs=6,
         claim="joint net: features and scores are at least as good as features",
         measure=f"P_MTL, {_OWN_HALF}",
@@ -139,21 +139,21 @@ CONDITIONS: tuple[Condition, ...] = (
     ),
     Condition(
         key="joint-features-scores",
-        part=_HEADS,
+        part=HEADS_PART,
         n_runs=6,
         claim="joint net: features are better than scores",
         measure=f"P_MTL, {_OWN_HALF}",
     ),
     Condition(
         key="separate-features-scores",
-        part=_HEADS,
+        part=HEADS_PART,
         n_runs=6,
         claim="separate nets: features are better than scores for expressions and action units",
         measure=f"P_EXPR + P_AU, {_OWN_HALF}",
     ),
     Condition(
         key="va-scores-features",
-        part=_HEADS,
+        part=HEADS_PART,
         n_runs=6,
         claim="valence and arousal: scores are better than features, and better than both together",
         measure=f"P_VA, {_OWN_HALF}",
@@ -161,14 +161,14 @@ CONDITIONS: tuple[Condition, ...] = (
     ),
     Condition(
         key="thresholds",
-        part=_HEADS,
+        part=HEADS_PART,
         n_runs=6,
         claim="thresholds tuned on other faces raise P_AU above that at 0.5 (slice)",
         measure=f"P_AU, {_OWN_HALF}",
     ),
     Condition(
         key="time-expr",
-        part=_TIME,
+        part=TIME_PART,
         claim="expressions: some half-width d > 0, chosen on the other half of the videos, is better than d = 0 and "
         "than d = 200",
         measure="macro F1, one person a video",
@@ -176,7 +176,7 @@ CONDITIONS: tuple[Condition, ...] = (
     ),
     Condition(
         key="time-va",
-        part=_TIME,
+        part=TIME_PART,
         claim="valence and arousal: some half-width d > 0, chosen on the other half of the videos, is better than "
         "d = 0 and than d = 200",
         measure="P_VA, one person a video",
@@ -184,14 +184,14 @@ CONDITIONS: tuple[Condition, ...] = (
     ),
     Condition(
         key="time-au",
-        part=_TIME,
+        part=TIME_PART,
         claim="action units: d = 3 or 5, chosen on the other half of the videos, with thresholds tuned there, is "
         "better than d = 0",
         measure="P_AU, one person a video",
     ),
     Condition(
         key="blend-expr",
-        part=_BLENDS,
+        part=BLENDS_PART,
         claim="expressions: a blend of two families (MobileNetV1 from FaceRes, Lite0 from ImageNet), weight chosen on "
         "other faces, is better than either",
         measure=f"macro F1, {_FERPLUS}",
@@ -199,21 +199,21 @@ CONDITIONS: tuple[Condition, ...] = (
     ),
     Condition(
         key="blend-va",
-        part=_BLENDS,
+        part=BLENDS_PART,
         claim="valence and arousal: a blend of two families, weight chosen on other faces, is better than either",
         measure=f"P_VA, {_FERPLUS}",
         n_gains=2,
     ),
     Condition(
         key="compounds",
-        part=_BLENDS,
+        part=BLENDS_PART,
         claim="compound expressions: the lower the divergence of an extractor's class frequencies, the higher its "
         "macro F1 (six extractors)",
         measure="rank correlation of -KL and macro F1, faces of FER+ valid with two leading votes",
     ),
     Condition(
         key="emi",
-        part=_BLENDS,
+        part=BLENDS_PART,
         claim="EMI heads find signals that were planted in faces and in sound, and their blend, weight chosen for each "
         "emotion on other clips, is better than either",
         measure="mean Pearson, generated clips",
@@ -221,20 +221,20 @@ CONDITIONS: tuple[Condition, ...] = (
     ),
     Condition(
         key="eri",
-        part=_BLENDS,
+        part=BLENDS_PART,
         claim="ERI: the sequence head finds a planted order of time that statistics of the clip do not show",
         measure="mean Pearson, generated clips",
     ),
     Condition(
         key="mtanet",
-        part=_OTHERS,
+        part=OTHERS_PART,
         claim="one net on three disjoint label sets is at least as good as three single nets",
         measure=f"P_MTL, {_FERPLUS}",
         rule="at least",
     ),
     Condition(
         key="fold-leak",
-        part=_OTHERS,
+        part=OTHERS_PART,
         claim="one model carried through ten folds scores higher on the faces of its later folds than on faces that it "
         "never saw: a leak",
         measure="accuracy of folds 2 to 10 minus accuracy of the same weights on FER+ valid",

@@ -9,18 +9,26 @@ of the page without results says that it was not run. The conditions are in benc
 
 from __future__ import annotations
 
+import argparse
 import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import create_parser
+from benchmarks.page import write_page
+from benchmarks.systems.head_systems import train_heads
 from benchmarks.systems.nets import NETS, train_net
+from benchmarks.systems.other_systems import run_folds, run_mtanet
+from benchmarks.systems.planted_clips import run_clips
 from benchmarks.systems.stand_in import Budget
+from benchmarks.systems.systems_page import NAME, collect, systems_page
+from benchmarks.systems.time_sweep import run_time
+from mien.results import output_errors
 from mien.training import ComputeSettings
 
-NAME = "systems"
 SEEDS = (1, 2, 3)
-PARTS = ("nets",)
+PARTS = ("nets", "heads", "time", "clips", "mtanet", "folds")
+"""Parts that can run alone; heads need the nets, and time needs the heads. The page is written in any case."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,9 +46,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
     for package in ("mien", "benchmarks"):
         logging.getLogger(package).setLevel(logging.INFO)
-    compute = ComputeSettings(threads=chosen.threads)
+    run(chosen)
+    with output_errors(chosen.page, "choose another page with --page"):
+        write_page(chosen.page, systems_page(collect(chosen.data, chosen.work, SEEDS), Budget()))
+    return 0
+
+
+def run(chosen: argparse.Namespace) -> None:
+    """Run the chosen parts, each as far as it is missing."""
+    compute, budget, seeds = ComputeSettings(threads=chosen.threads), Budget(), tuple(chosen.seeds)
+    data, work = chosen.data, chosen.work
     if "nets" in chosen.only:
         for net in NETS:
-            for seed in chosen.seeds if net.name in chosen.nets else ():
-                train_net(net, seed, Budget(), chosen.data, chosen.work, compute)
-    return 0
+            for seed in seeds if net.name in chosen.nets else ():
+                train_net(net, seed, budget, data, work, compute)
+    if "heads" in chosen.only:
+        train_heads(data, work, seeds)
+    if "time" in chosen.only:
+        run_time(data, work, seeds)
+    if "clips" in chosen.only:
+        run_clips(work, seeds, compute)
+    if "mtanet" in chosen.only:
+        run_mtanet(data, work, seeds, budget, compute)
+    if "folds" in chosen.only:
+        run_folds(data, work, seeds, budget, compute)

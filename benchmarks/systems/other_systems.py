@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""MTANet on three disjoint label sets against three single nets, and the fold leak of the CNN of 2020."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.systems.gains import Gain, Statistic, paired_gain
+from benchmarks.systems.head_systems import TASKS, mtl_statistics
+from benchmarks.systems.stand_in import Budget, half_of, hash_of
+from mien.core import Float64
+from mien.results import atomic_write
+from mien.training import ComputeSettings, Recipe, Trainer, TrainingSet, load_recipe, load_source, raw_outputs
+from mien.training.data.training_images import cached_side_px, default_cache_folder
+from mien.training.recipes.settings import DataSettings, SourceSettings
+
+logger = logging.getLogger(__name__)
+
+N_EACH, N_VALID, EPOCHS = 700, 600, 5
+"""MTANet: faces of each label set, faces to select on, epochs (20 in the recipe)."""
+
+N_FOLDS, N_FOLD_FACES, FOLD_EPOCHS = 10, 500, 2
+"""CNN of 2020: folds, faces of all of them, epochs of each (100 in the recipe)."""
+
+
+def mtanet_recipe(tasks: tuple[str, ...], seed: int, budget: Budget, data: Path) -> Recipe:
+    """The recipe with some of its tasks, on a smaller backbone with a face-pretrained start, as the paper has one."""
+    published = load_recipe("mtanet")
+    start = str((data / "models/faceres_trunk.npz").absolute())
+    model = dataclasses.replace(published.model, backbone="mobilenet_v1", start=start, input_px=budget.size_px)
+    source = SourceSettings(name="open-ferplus")
+    return dataclasses.replace(
+        published,
+        seed=seed,
+        data=DataSettings(sources=(source,), valid=(source,)),
+        model=model,
+        heads={task: published.heads[task] for task in published.heads if task in tasks},
+        losses={task: published.losses[task] for task in published.losses if task in tasks},
+        stages=tuple(dataclasses.replace(stage, epochs=EPOCHS, batch=budget.batch) for stage in published.stages),
+    )
+
+
+def run_mtanet(data: Path, work: Path, seeds: tuple[int, ...], budget: Budget, compute: ComputeSettings) -> None:
+    """Train the joint net and the three single ones of each seed, and keep their outputs for FER+ valid."""
+    for seed in seeds:
+        target = work / "mtanet" / f"{seed}.npz"
+        if target.is_file():
+            continue
+        logger.info("MTANet, seed %d", seed)
+        recipe = mtanet_recipe(TASKS, seed, budget, data)
+        everything = _faces(recipe, data, "train")
+        order = np.array(sorted(range(len(everything)), key=lambda row: hash_of(everything.groups[row])))
+        order = order[[half_of(everything.groups[row]) == "a" for row in order]]
+        valid, test = everything.take(order[-N_VALID:]), _faces(recipe, data, "valid")
+        kept = {f"true {task}": test.targets[task] for task in TASKS}
+        for tasks in (TASKS, *((task,) for task in TASKS)):
+            own = mtanet_recipe(tasks, seed, budget, data)
+            name = "joint" if len(tasks) > 1 else tasks[0]
+            folder = work / "mtanet" / f"{seed}" / name
+            trainer = Trainer(
+                own, disjoint(everything, order, tasks), folder, valid=valid, fabric=compute.prepare(), data=data
+            )
+            outputs = raw_outputs(trainer.run(), test, own)
+            kept |= {f"{'joint' if len(tasks) > 1 else 'single'} {task}": outputs[task] for task in tasks}
+        with atomic_write(target) as file:
+            np.savez(file, **kept)
+
+
+def disjoint(
+    samples: TrainingSet, order: np.ndarray[tuple[int], np.dtype[np.intp]], tasks: tuple[str, ...]
+) -> TrainingSet:
+    """The label sets of some tasks: other faces for each task, on which the labels of the other tasks are unknown."""
+    rows, owner = [], []
+    for number, task in enumerate(TASKS):
+        if task in tasks:
+            rows.append(order[number * N_EACH : (number + 1) * N_EACH])
+            owner += [task] * len(rows[-1])
+    chosen = samples.take(np.concatenate(rows))
+    targets = {
+        task: np.where((np.array(owner) == task)[:, None], values, np.nan).astype(np.float32)
+        for task, values in chosen.targets.items()
+    }
+    return dataclasses.replace(chosen, targets=targets)
+
+
+def _faces(recipe: Recipe, data: Path, split: str) -> TrainingSet:
+    found = load_source(SourceSettings(name="open-ferplus", split=split), data, recipe)  # type: ignore[arg-type]  # a name
+    return found.cached(default_cache_folder(), cached_side_px(recipe.model.input_px))
+
+
+def fold_recipe(seed: int, budget: Budget) -> Recipe:
+    """The recipe of the CNN for one fold, on the votes of FER+."""
+    published = load_recipe("expr-cnn-2020")
+    source = SourceSettings(name="open-ferplus")
+    return dataclasses.replace(
+        published,
+        seed=seed,
+        data=DataSettings(sources=(source,), valid=(source,)),
+        stages=tuple(dataclasses.replace(stage, epochs=FOLD_EPOCHS, batch=budget.batch) for stage in published.stages),
+    )
+
+
+def run_folds(data: Path, work: Path, seeds: tuple[int, ...], budget: Budget, compute: ComputeSettings) -> None:
+    """Carry one model through the folds, as published; keep what each fold's weights predict right."""
+    for seed in seeds:
+        target = work / "folds" / f"{seed}.npz"
+        if target.is_file():
+            continue
+        logger.info("CNN of 2020, seed %d", seed)
+        recipe = fold_recipe(seed, budget)
+        faces, test = _faces(recipe, data, "train"), _faces(recipe, data, "valid")
+        order = np.array(sorted(range(len(faces)), key=lambda row: hash_of(f"{seed} {faces.groups[row]}")))
+        chosen = faces.take(order[:N_FOLD_FACES])
+        fold = np.arange(N_FOLD_FACES) % N_FOLDS
+        state, own_right, other_right = None, [], []
+        for number in range(N_FOLDS):
+            held_out = chosen.take(fold == number)
+            folder = work / "folds" / f"{seed}" / f"{number}"
+            trainer = Trainer(
+                recipe, chosen.take(fold != number), folder, valid=held_out, fabric=compute.prepare(), data=data
+            )
+            if state is not None:
+                trainer.network.load_state_dict(state)  # the model of the fold before, as published
+            network = trainer.run()
+            state = {key: value.clone() for key, value in network.state_dict().items()}
+            own_right.append(_right(network, held_out, recipe))
+            other_right.append(_right(network, test, recipe))
+        with atomic_write(target) as file:
+            np.savez(file, own=np.stack(own_right), other=np.stack(other_right))
+
+
+def _right(network: object, samples: TrainingSet, recipe: Recipe) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    outputs = raw_outputs(network, samples, recipe)["expression"]  # type: ignore[arg-type]  # the trainer's network
+    return np.asarray(outputs.argmax(axis=1) == samples.targets["expression"].argmax(axis=1))
+
+
+def other_gains(work: Path, seeds: tuple[int, ...]) -> dict[str, tuple[Gain, ...]]:
+    """Gains of the conditions ``mtanet`` and ``fold-leak``; those without results are left out."""
+    found: dict[str, tuple[Gain, ...]] = {}
+    joint = [dict(np.load(path)) for seed in seeds if (path := work / "mtanet" / f"{seed}.npz").is_file()]
+    if joint:
+        truth = [{task: own[f"true {task}"] for task in TASKS} for own in joint]
+        sides = [
+            [
+                mtl_statistics(labels, {task: own[f"{side} {task}"] for task in TASKS})["P_MTL"]
+                for labels, own in zip(truth, joint, strict=True)
+            ]
+            for side in ("joint", "single")
+        ]
+        found["mtanet"] = (paired_gain("joint over single", *sides, len(truth[0]["expression"])),)
+    folds = [dict(np.load(path)) for seed in seeds if (path := work / "folds" / f"{seed}.npz").is_file()]
+    if folds:
+        pairs = [_fold_statistics(own["own"][1:].ravel(), own["other"][1:].mean(axis=0)) for own in folds]
+        n = len(folds[0]["own"][1:].ravel()) + folds[0]["other"].shape[1]
+        found["fold-leak"] = (paired_gain("own fold over FER+ valid", [a for a, _ in pairs], [b for _, b in pairs], n),)
+    return found
+
+
+def first_fold(work: Path, seeds: tuple[int, ...]) -> list[float]:
+    """Accuracy of the first fold minus that on FER+ valid, of each seed: there nothing has leaked yet."""
+    paths = [work / "folds" / f"{seed}.npz" for seed in seeds]
+    found = [dict(np.load(path)) for path in paths if path.is_file()]
+    return [float(own["own"][0].mean() - own["other"][0].mean()) for own in found]
+
+
+def _fold_statistics(own: np.ndarray[tuple[int], np.dtype[np.bool_]], other: Float64) -> tuple[Statistic, Statistic]:
+    """Accuracy on the folds and on other faces, as functions of weights of both one after the other."""
+    n = len(own)
+
+    def of_folds(weights: Float64) -> Float64:
+        return np.asarray(weights[:, :n] @ own / weights[:, :n].sum(axis=1))
+
+    def of_others(weights: Float64) -> Float64:
+        return np.asarray(weights[:, n:] @ other / weights[:, n:].sum(axis=1))
+
+    return of_folds, of_others

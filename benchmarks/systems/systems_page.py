@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The page of the published systems: conditions, figures and verdicts, and the tables behind them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+from benchmarks.machine import today
+from benchmarks.page import measured_by, notice, table
+from benchmarks.systems import conditions, other_systems
+from benchmarks.systems.blends import EXTRACTORS, blend_gains, compound_gains
+from benchmarks.systems.conditions import CONDITIONS, Condition, judge
+from benchmarks.systems.gains import N_RESAMPLES, Gain
+from benchmarks.systems.head_systems import head_gains, measures_of
+from benchmarks.systems.net_gains import net_gains, net_rows
+from benchmarks.systems.new_task import N_VALID
+from benchmarks.systems.other_systems import first_fold, other_gains
+from benchmarks.systems.planted_clips import N_TRAIN, clip_gains
+from benchmarks.systems.planted_clips import N_VALID as N_CLIPS
+from benchmarks.systems.stand_in import Budget
+from benchmarks.systems.time_sweep import load_sweeps, sweep_rows, time_gains
+from benchmarks.systems.time_videos import N_FRAMES, N_VIDEOS
+from mien.inference import machine_name
+
+NAME = "systems"
+
+_INTRODUCTION = """\
+# Do the published systems work here?
+
+{notice}
+
+The papers' data sets are distributed by their owners only, so their numbers cannot be repeated here. Their *orderings*
+can: which start, loss, optimiser, head input, filter and blend is better than which. This page tests each of them with
+the recipes that come with mien on available faces.
+
+**The rules were written before anything was run** (`benchmarks/systems/conditions.py`). Every gain is the mean over seeds
+1, 2, 3 with a 95 % interval of {resamples:,} paired resamples of the faces (or videos, or clips).
+
+- *better* passes if the interval of the mean and the gain of every seed are above 0;
+- *at least as good* passes if the interval is above -{margin:g};
+- either fails if the interval is below 0, and is undecided otherwise, also with fewer seeds than planned;
+- a condition with two gains passes if both do.
+
+"""
+
+_FACES = """\
+**The faces.** FER+ takes the place of the challenge sets, in two halves by a hash of the name. One half is written in the
+layout of AffectNet (one-hot plurality, mapped valence and arousal) with AffectNet's class frequencies, so that the
+recipes read it unchanged. The other half is a new task that the network never saw: the classes of Aff-Wild2 ("other"
+where no expression has a majority), 15 action units of a landmark model, valence and arousal; its faces are reduced to
+24 px, shifted, relit and noisy. FER+ valid is the test set of both; nothing is selected there. FER2013 does not name
+persons, so a person can be in both halves. Nothing here uses predictions of a network that saw these faces.
+
+**The budget** is small, for two busy CPU cores: {faces:,} training faces, {size} px (the faces have 48), {heads} epoch of
+the heads and {whole} of everything (published: 3 and 6), {batch} rows a step (published: 48 or 64). A real effect can be
+undecided under it. Backbones: FaceRes is the MobileNetV1 that the author of the papers trained on VGGFace2, the only
+such start that can be had; it replaces EfficientNet-B0 in the recipes. ImageNet weights exist for EfficientNet-Lite0 alone.
+
+**Noticed before the runs.** With FER+'s own class frequencies (contempt 0.6 %) the published loss fails: the rarest class
+weighs more than 70 times the commonest, and since the weights multiply the smoothed label, contempt's share of the
+smoothing alone outweighs the label itself. Every face is then called contempt. AffectNet's largest weight is 36.
+
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Everything that the page shows.
+
+    Attributes:
+        gains: key of a condition -> its gains.
+        lines: heading of a part -> lines after its table of conditions.
+    """
+
+    gains: Mapping[str, tuple[Gain, ...]]
+    lines: Mapping[str, list[str]]
+
+
+def collect(data: Path, work: Path, seeds: tuple[int, ...]) -> Found:
+    """Compute the gains and tables from the results in the work folder."""
+    sweeps = load_sweeps(work, seeds)
+    gains = {
+        **net_gains(data, work, seeds),
+        **head_gains(work, seeds),
+        **time_gains(sweeps),
+        **blend_gains(data, work, seeds),
+        **compound_gains(data, work, seeds),
+        **clip_gains(work, seeds),
+        **other_gains(work, seeds),
+    }
+    lines = {
+        conditions.NETS_PART: _net_lines(data, work, seeds),
+        conditions.HEADS_PART: _head_lines(work, seeds),
+        conditions.TIME_PART: _time_lines(sweeps),
+        conditions.BLENDS_PART: _blend_lines(),
+        conditions.OTHERS_PART: _other_lines(work, seeds),
+    }
+    return Found(gains, lines)
+
+
+def systems_page(found: Found, budget: Budget) -> list[str]:
+    """The lines of the page."""
+    verdicts = Counter(judge(condition, found.gains.get(condition.key, ())) for condition in CONDITIONS)
+    summary = ", ".join(f"{verdicts[name]} {name}" for name in ("passed", "failed", "undecided", "not run"))
+    lines = _INTRODUCTION.format(
+        notice=notice(NAME, edit="benchmarks/systems/systems_page.py"), resamples=N_RESAMPLES, margin=conditions.MARGIN
+    ).splitlines()
+    lines += [f"**{len(CONDITIONS)} conditions: {summary}.**", ""]
+    lines += _FACES.format(
+        faces=budget.faces, size=budget.size_px, heads=budget.epochs[0], whole=budget.epochs[1], batch=budget.batch
+    ).splitlines()
+    lines += [measured_by(NAME, "torch in one thread", machine=machine_name(), date=today()), ""]
+    for part in dict.fromkeys(condition.part for condition in CONDITIONS):
+        own = [condition for condition in CONDITIONS if condition.part == part]
+        lines += [f"## {part}", ""]
+        heading = ["claim", "measure", "rule", "from, to", "gain", "each run", "n", "verdict"]
+        lines += table(heading, [_cells(condition, found.gains.get(condition.key, ())) for condition in own])
+        lines += ["", *found.lines.get(part, [])]
+    return lines
+
+
+def _cells(condition: Condition, gains: tuple[Gain, ...]) -> list[str]:
+    verdict = judge(condition, gains)
+    about = [condition.claim, condition.measure, condition.rule]
+    if not gains:
+        return [*about, "-", "-", "-", "-", "not run"]
+
+    def each(text: Iterator[str]) -> str:
+        return "<br>".join(text)
+
+    return [
+        *about,
+        each(f"{gain.before:.3f}, {gain.after:.3f}" for gain in gains),
+        each(f"{gain.value:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]" for gain in gains),
+        each(" ".join(f"{value:+.3f}" for value in gain.per_seed) for gain in gains),
+        each(f"{gain.n:,}" for gain in gains),
+        f"**{verdict}**",
+    ]
+
+
+def _net_lines(data: Path, work: Path, seeds: tuple[int, ...]) -> list[str]:
+    heading = ["row", "recipe", "change", "seeds", "accuracy", "macro F1", "P_VA"]
+    return [
+        "FER+ valid by plurality; mean over seeds, lowest to highest. The first row is the recipe with FaceRes, the others",
+        "change one thing.",
+        "",
+        *table(heading, net_rows(data, work, seeds)),
+        "",
+    ]
+
+
+def _head_lines(work: Path, seeds: tuple[int, ...]) -> list[str]:
+    found = measures_of(work, seeds)
+    if not found:
+        return []
+    rows = [
+        [name, f"{len(runs)}", *(f"{fmean(values):.3f}" for values in zip(*runs, strict=True))]
+        for name, runs in found.items()
+    ]
+    return [
+        "A run is one seed in one direction: the network `face` with heads on the other half, or `face-b` with the halves",
+        f"swapped. Heads select their epoch and thresholds on {N_VALID:,} other faces of their half.",
+        "",
+        *table(["system", "runs", "P_VA", "P_EXPR", "P_AU", "P_MTL"], rows),
+        "",
+    ]
+
+
+def _time_lines(sweeps: list) -> list[str]:  # type: ignore[type-arg]  # of Sweep
+    if not sweeps:
+        return []
+    heading = ["d", "macro F1, expressions", "P_VA", "P_AU at 0.5", "P_AU, thresholds tuned on the other videos"]
+    return [
+        f"{N_VIDEOS} videos of {N_FRAMES} frames, each of one person of LFW, warped between photos with different labels. The",
+        "box and the light drift, so neighbouring frames err alike; runs of frames have no face and are filled. Labels are",
+        "those of the nearer photo (valence and arousal mapped from them). The network is `face`, its action units are the",
+        "slice heads. Box mean of half-width d; means over seeds.",
+        "",
+        *table(heading, sweep_rows(sweeps)),
+        "",
+    ]
+
+
+def _blend_lines() -> list[str]:
+    return [
+        f"Compounds: the extractors are {', '.join(f'`{name}`' for name in EXTRACTORS)}; known frequencies are those of FER+",
+        f"train. Clips: {N_TRAIN:,} generated clips to train on, {N_CLIPS:,} to test on, in the formats of the challenges, through",
+        "`mien.training.train` and the predictor of `mien evaluate emi`. Faces carry four emotions and sound carries four, two",
+        "of them the same; in ERI scores rise or fall in time.",
+        "",
+    ]
+
+
+def _other_lines(work: Path, seeds: tuple[int, ...]) -> list[str]:
+    other = other_systems
+    lines = [
+        f"MTANet: recipe `mtanet` on MobileNetV1 from FaceRes, {other.N_EACH} faces for each of three label sets, {other.EPOCHS}",
+        f"epochs. CNN of 2020: recipe `expr-cnn-2020`, {other.N_FOLD_FACES} faces in {other.N_FOLDS} folds, {other.FOLD_EPOCHS} epochs each.",
+    ]
+    first = first_fold(work, seeds)
+    if first:
+        lines.append(
+            "In the first fold, before anything can leak, the difference is "
+            + " ".join(f"{value:+.3f}" for value in first)
+            + f" ({other.N_FOLD_FACES // other.N_FOLDS} faces)."
+        )
+    return [*lines, ""]
