@@ -17,8 +17,8 @@ from mien.core import EXPRESSIONS, Bools, Float64, Indices
 from mien.datasets import load_ferplus, load_pictures, load_votes, picture_file
 from mien.metrics import ccc, macro_f1, rank_correlation
 
-FAMILIES = ("face", "imagenet")
-EXTRACTORS = ("face", "imagenet", "scratch", "plain", "adam", "single")
+FAMILIES = ("base-80", "face-80")
+EXTRACTORS = ("base", "plain", "adam", "single", "base-b", "lite0-scratch")
 """The six extractors of the compounds."""
 
 

@@ -16,12 +16,12 @@ from mien.datasets import FaceSamples, load_ferplus
 
 # Key of a condition -> (net that should be better, the other, measure).
 ORDERINGS = {
-    "face-scratch": ("face", "scratch", "accuracy"),
-    "face-imagenet": ("face", "imagenet", "accuracy"),
-    "imagenet-scratch": ("imagenet", "lite0-scratch", "accuracy"),
-    "multi-single": ("face", "single", "accuracy"),
-    "sam-adam": ("face", "adam", "accuracy"),
-    "weights-plain": ("face", "plain", "macro F1"),
+    "face-scratch": ("face-80", "scratch-80", "accuracy"),
+    "face-imagenet": ("face-80", "base-80", "accuracy"),
+    "imagenet-scratch": ("base", "lite0-scratch", "accuracy"),
+    "multi-single": ("base", "single", "accuracy"),
+    "sam-adam": ("base", "adam", "accuracy"),
+    "weights-plain": ("base", "plain", "macro F1"),
     "b2-b0": ("b2", "b0", "accuracy"),
 }
 
@@ -46,7 +46,7 @@ def net_rows(data: Path, work: Path, seeds: tuple[int, ...]) -> list[list[str]]:
     rows = []
     for net in NETS:
         runs = [own for seed in seeds if (own := load_outputs(net.name, seed, work)) is not None]
-        cells = [f"`{net.name}`", f"`{net.recipe}`", net.change or "MobileNetV1 from FaceRes", f"{len(runs)}"]
+        cells = [f"`{net.name}`", f"`{net.recipe}`", net.change or "none", f"{len(runs)}"]
         measured = [{name: float(each(once)[0]) for name, each in _statistics(faces, run).items()} for run in runs]
         for name in ("accuracy", "macro F1", "P_VA"):
             values = [each[name] for each in measured if name in each]

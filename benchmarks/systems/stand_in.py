@@ -53,6 +53,8 @@ class Budget:
         size_px: side of the crops; the faces have 48 px.
         batch: rows per step; 48 or 64 as published would leave 42 steps an epoch, of 5,993 on AffectNet.
         epochs: epochs of the heads alone, and of everything; published are 3 and 6.
+        peak_lr: learning rate of both stages; the published 1e-4 of the second one is for a net that knows faces and for
+            36,000 steps.
         pretext_faces: number of faces of the pretext.
         pretext_epochs: epochs of the pretext.
     """
@@ -62,6 +64,7 @@ class Budget:
     size_px: int = 48
     batch: int = 16
     epochs: tuple[int, int] = (1, 2)
+    peak_lr: float = 1e-3
     pretext_faces: int = 8000
     pretext_epochs: int = 2
 
