@@ -27,11 +27,16 @@ N_FOLDS, N_FOLD_FACES, FOLD_EPOCHS = 10, 500, 2
 """CNN of 2020: folds, faces of all of them, epochs of each (100 in the recipe)."""
 
 
-def mtanet_recipe(tasks: tuple[str, ...], seed: int, budget: Budget, data: Path) -> Recipe:
-    """The recipe with some of its tasks, on a smaller backbone with a face-pretrained start, as the paper has one."""
+def mtanet_recipe(tasks: tuple[str, ...], seed: int, budget: Budget) -> Recipe:
+    """The recipe with some of its tasks, on a smaller backbone from ImageNet, from which the paper starts, too."""
     published = load_recipe("mtanet")
-    start = str((data / "models/faceres_trunk.npz").absolute())
-    model = dataclasses.replace(published.model, backbone="mobilenet_v1", start=start, input_px=budget.size_px)
+    model = dataclasses.replace(
+        published.model,
+        backbone="efficientnet_lite0",
+        options={"bn_eps": 1.0e-3},
+        start="imagenet",
+        input_px=budget.size_px,
+    )
     source = SourceSettings(name="open-ferplus")
     return dataclasses.replace(
         published,
@@ -40,7 +45,10 @@ def mtanet_recipe(tasks: tuple[str, ...], seed: int, budget: Budget, data: Path)
         model=model,
         heads={task: published.heads[task] for task in published.heads if task in tasks},
         losses={task: published.losses[task] for task in published.losses if task in tasks},
-        stages=tuple(dataclasses.replace(stage, epochs=EPOCHS, batch=budget.batch) for stage in published.stages),
+        stages=tuple(
+            dataclasses.replace(stage, epochs=EPOCHS, batch=budget.batch, peak_lr=budget.peak_lr)
+            for stage in published.stages
+        ),
     )
 
 
@@ -51,14 +59,14 @@ def run_mtanet(data: Path, work: Path, seeds: tuple[int, ...], budget: Budget, c
         if target.is_file():
             continue
         logger.info("MTANet, seed %d", seed)
-        recipe = mtanet_recipe(TASKS, seed, budget, data)
+        recipe = mtanet_recipe(TASKS, seed, budget)
         everything = _faces(recipe, data, "train")
         order = np.array(sorted(range(len(everything)), key=lambda row: hash_of(everything.groups[row])))
         order = order[[half_of(everything.groups[row]) == "a" for row in order]]
         valid, test = everything.take(order[-N_VALID:]), _faces(recipe, data, "valid")
         kept = {f"true {task}": test.targets[task] for task in TASKS}
         for tasks in (TASKS, *((task,) for task in TASKS)):
-            own = mtanet_recipe(tasks, seed, budget, data)
+            own = mtanet_recipe(tasks, seed, budget)
             name = "joint" if len(tasks) > 1 else tasks[0]
             folder = work / "mtanet" / f"{seed}" / name
             trainer = Trainer(

@@ -53,8 +53,8 @@ class Budget:
         size_px: side of the crops; the faces have 48 px.
         batch: rows per step; 48 or 64 as published would leave 42 steps an epoch, of 5,993 on AffectNet.
         epochs: epochs of the heads alone, and of everything; published are 3 and 6.
-        peak_lr: learning rate of both stages; the published 1e-4 of the second one is for a net that knows faces and for
-            36,000 steps.
+        peak_lr: learning rate of both stages; the published 1e-4 of the second one is for a net that knows faces
+            and for 36,000 steps.
         pretext_faces: number of faces of the pretext.
         pretext_epochs: epochs of the pretext.
     """

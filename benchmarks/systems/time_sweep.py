@@ -232,11 +232,17 @@ def sweep_rows(sweeps: list[Sweep]) -> list[list[str]]:
             float(np.mean([sweep.affect(sweep.smoothed("affect", d))(once)[0] for sweep in sweeps])),
         ]
         if d in UNIT_HALF_WIDTHS:
-            for decide in (lambda sweep, d: sweep.smoothed("action_units", d) >= 0.5, _decided_at):
-                cells.append(float(np.mean([sweep.units(decide(sweep, d))(once)[0] for sweep in sweeps])))
+            cells += [
+                float(np.mean([sweep.units(decide(sweep, d))(once)[0] for sweep in sweeps]))
+                for decide in (_decided_at_half, _decided_at_tuned)
+            ]
         rows.append([str(d), *(f"{cell:.3f}" for cell in cells), *("" for _ in range(4 - len(cells)))])
     return rows
 
 
-def _decided_at(sweep: Sweep, half_width: int) -> Bools:
+def _decided_at_half(sweep: Sweep, half_width: int) -> Bools:
+    return np.asarray(sweep.smoothed("action_units", half_width) >= 0.5)
+
+
+def _decided_at_tuned(sweep: Sweep, half_width: int) -> Bools:
     return _chosen_units(sweep, (half_width,))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Videos of one person each, warped between photos in different expressions, with drifts, correlated errors and gaps."""
+"""Videos of one person each, warped between photos in different expressions, with correlated errors and gaps."""
 
 from __future__ import annotations
 
