@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.machine import today
 from benchmarks.results.records import Cost
+from benchmarks.results.train_row import changed_settings
 from benchmarks.runtime_speed import measure_speeds, random_crops
 from mien.core import DIMENSIONS, EXPRESSION_ORDERS
 from mien.datasets import AU_RULES
@@ -19,6 +21,7 @@ from mien.inference import machine_name
 from mien.training.export.onnx_export import export_onnx
 from mien.training.models.network import AffectNetwork
 from mien.training.recipes.recipe import Recipe
+from mien.training.recipes.settings import ModelSettings
 
 
 def create_untrained(recipe: Recipe) -> AffectNetwork:
@@ -35,13 +38,34 @@ def create_untrained(recipe: Recipe) -> AffectNetwork:
     return AffectNetwork(dataclasses.replace(recipe, model=model), labels).eval()
 
 
-def measure_cost(recipe: Recipe, graph: Path, threads: int) -> Cost:
+def cost_digest(recipe: Recipe) -> str:
+    """Hash of the settings that decide the cost of a network: input, backbone, heads and class order.
+
+    Start weights, losses and schedules do not. Settings with their default value are left out, as in `digest`.
+    """
+    model = dataclasses.replace(
+        recipe.model,
+        start="scratch",
+        start_names={},
+        start_heads=(),
+        template=ModelSettings().template,
+        mean=ModelSettings().mean,
+        std=ModelSettings().std,
+        given=ModelSettings().given,
+        drop_rate=0.0,
+    )
+    settings = [changed_settings(model), {task: changed_settings(head) for task, head in sorted(recipe.heads.items())}]
+    return hashlib.sha256(f"{settings} {recipe.data.expressions}".encode()).hexdigest()
+
+
+def measure_cost(recipe: Recipe, graph: Path, threads: int, *, speeds: bool = True) -> Cost:
     """Measure the network of a recipe at the recipe's size.
 
     Args:
         recipe: recipe with a backbone.
         graph: ONNX file of the network; written with random weights where it does not exist.
         threads: number of intra-op threads of the runtimes.
+        speeds: whether to time the runtimes, which needs a quiet machine.
 
     Raises:
         ConfigError: the network does not take crops of this size.
@@ -58,10 +82,30 @@ def measure_cost(recipe: Recipe, graph: Path, threads: int) -> Cost:
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         gflop=round(counter.get_total_flops() / 1e9, 4),
         onnx_mb=round(graph.stat().st_size / 1e6, 2),
-        speeds=measure_speeds(graph, crops, threads),
-        threads=threads,
-        machine=f"{machine_name()}, {today()}",
+        speeds=measure_speeds(graph, crops, threads) if speeds else (),
+        threads=threads if speeds else 0,
+        machine=f"{machine_name()}, {today()}" if speeds else "",
+        digest=cost_digest(recipe),
     )
+
+
+def checked_cost(recipe: Recipe, graph: Path, known: Cost | None) -> Cost:
+    """The cost of today's recipe without new timings: earlier ones stay where the network is the same.
+
+    Args:
+        recipe: recipe with a backbone.
+        graph: ONNX file of the network, as for `measure_cost`.
+        known: earlier cost; None for none.
+    """
+    now = measure_cost(recipe, graph, 1, speeds=False)
+    if known is None or not _same_network(known, now):
+        return now
+    return dataclasses.replace(known, digest=now.digest)
+
+
+def _same_network(one: Cost, other: Cost) -> bool:
+    size = abs(one.onnx_mb - other.onnx_mb) <= 0.01 * other.onnx_mb  # versions of the exporter differ by some bytes
+    return size and (one.size_px, one.parameters, one.gflop) == (other.size_px, other.parameters, other.gflop)
 
 
 def _write_graph(path: Path, graph: bytes) -> None:

@@ -5,7 +5,8 @@
 
 A row that was trained with the same settings is kept, and an interrupted one resumes. The page lists every row, and
 says how to run the missing ones. Another budget (``--images``, ``--size``, ``--batch``) becomes that of the table: rows
-of the earlier budget stay in it, marked, until they are trained again.
+of the earlier budget stay in it, marked, until they are trained again. ``--only own`` trains the rows by their own
+recipes, ``--only check`` compares the costs with today's recipes without timing anything.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from pathlib import Path
 
 from benchmarks import create_parser
 from benchmarks.page import write_page
-from benchmarks.results.cost import measure_cost
+from benchmarks.results.cost import checked_cost, measure_cost
+from benchmarks.results.majority_row import majority_metrics
 from benchmarks.results.plan import Budget, Row, choose_rows, list_rows, under_budget
 from benchmarks.results.records import Cost, Trained, load_records, save_records
 from benchmarks.results.results_page import NAME, results_page
-from benchmarks.results.train_row import count_rows, digest, row_folder, train_row
+from benchmarks.results.train_row import Run, budget_run, count_rows, own_run, row_folder, train_row
 from mien.core import ConfigError, DatasetError, MienError, OutputError
 from mien.results import output_errors
 from mien.training import ComputeSettings
@@ -40,10 +42,13 @@ def load_budget(page: Path) -> Budget:
     return load_records(page.with_suffix(".json")).budget
 
 
-PASSES = ("train", "speed", "page")
+PASSES = ("train", "own", "speed", "check", "page")
 """Passes that can run alone. The page is written in any case."""
 
-Train = Callable[[Row, Budget, int, Path, Path, ComputeSettings], Trained]
+SEEDS = (1, 2, 3)
+"""Seeds of the trainings under the common budget."""
+
+Train = Callable[[Run, Path, Path, ComputeSettings], Trained]
 """Type of `train_row`, which tests replace."""
 
 
@@ -55,6 +60,7 @@ def fill_table(
     budget: Budget | None = None,
     names: Sequence[str] = (),
     passes: Collection[str] = PASSES,
+    seeds: Sequence[int] = SEEDS,
     machine: ComputeSettings | None = None,
     train: Train = train_row,
 ) -> dict[str, str]:
@@ -67,6 +73,7 @@ def fill_table(
         budget: budget of every row, which becomes the budget of the table; None for the table's own.
         names: names of rows in the order wanted, or of any recipe that they stand for; empty for all.
         passes: any of `PASSES`.
+        seeds: seeds of the trainings under the common budget.
         machine: device, threads and cache of the trainings; its threads are also those of the speeds.
         train: trains and measures one row.
 
@@ -87,9 +94,19 @@ def fill_table(
     failures: dict[str, str] = {}
     if "train" in passes:
         n_rows = count_rows(table.budget, rows[0], data)
-        failures |= _each(rows, lambda row: table.train(row, n_rows, data, work, train))
+        table.measure_majority(data)
+        for seed in seeds:
+            runs = {row.name: budget_run(row, table.budget, n_rows, seed) for row in rows}
+            failures |= _each(
+                [row for row in rows if row.name not in failures],
+                lambda row, runs=runs: table.train(row, runs[row.name], data, work, train),
+            )
+    if "own" in passes:
+        failures |= _each(rows, lambda row: table.train_own(row, data, work, train))
     if "speed" in passes:
         failures |= _each([row for row in rows if row.name not in failures], lambda row: table.time(row, work))
+    elif "check" in passes:
+        failures |= _each(rows, lambda row: table.check(row, work))
     return failures
 
 
@@ -104,14 +121,46 @@ class _Table:
         if self.budget != records.budget:
             save_records(self._path, dataclasses.replace(records, budget=self.budget))
 
-    def train(self, row: Row, n_rows: int, data: Path, work: Path, train: Train) -> None:
-        """Train a row unless it was trained with these settings."""
-        known = load_records(self._path)[row.name].trained
-        if known is not None and known.digest == digest(under_budget(row, self.budget, n_rows), n_rows):
-            logger.info("%s: trained before", row.name)
+    def train(self, row: Row, run: Run, data: Path, work: Path, train: Train) -> None:
+        """Train a row under the budget unless it was trained with these settings."""
+        record = load_records(self._path)[row.name]
+        known = [each for each in (record.trained, *record.further) if each is not None]
+        if any(each.digest == run.digest for each in known):
+            logger.info("%s, seed %d: trained before", row.name, run.recipe.seed)
             return
-        logger.info("%s: training", row.name)
-        self._keep(row, trained=train(row, self.budget, n_rows, data, work, self._machine))
+        logger.info("%s, seed %d: training", row.name, run.recipe.seed)
+        found = train(run, data, work, self._machine)
+        if run.recipe.seed == 1:
+            self._keep(row, trained=found)
+            return
+        others = [each for each in record.further if each.seed != run.recipe.seed]
+        self._keep(row, further=tuple(sorted((*others, found), key=lambda each: each.seed)))
+
+    def train_own(self, row: Row, data: Path, work: Path, train: Train) -> None:
+        """Train a row by its own recipe, unless it was, or has none for these faces."""
+        run, known = own_run(row, self.budget), load_records(self._path)[row.name].own
+        if run is None or (known is not None and known.digest == run.digest):
+            return
+        logger.info("%s: training by its own recipe", row.name)
+        self._keep(row, own=train(run, data, work, self._machine))
+
+    def measure_majority(self, data: Path) -> None:
+        """Measure the constant prediction, once."""
+        records = load_records(self._path)
+        if not records.majority:
+            save_records(self._path, dataclasses.replace(records, majority=majority_metrics(data)))
+            self.write()
+
+    def check(self, row: Row, work: Path) -> None:
+        """Compare the costs of a row with today's recipe; timings of another network are dropped."""
+        record, small = load_records(self._path)[row.name], under_budget(row, self.budget, self.budget.images)
+        graphs = work / "graphs"
+        published = graphs / f"{row.name}-{row.recipe.model.input_px}.onnx"
+        self._keep(
+            row,
+            as_published=checked_cost(row.recipe, published, record.as_published),
+            as_trained=checked_cost(small, graphs / f"{small.name}.onnx", record.as_trained),
+        )
 
     def time(self, row: Row, work: Path) -> None:
         """Measure the cost of a row at both sizes."""
@@ -131,7 +180,7 @@ class _Table:
         with output_errors(self._page, "choose another page with --page"):
             write_page(self._page, results_page(self._rows, load_records(self._path)))
 
-    def _keep(self, row: Row, **parts: Trained | Cost) -> None:
+    def _keep(self, row: Row, **parts: Trained | Cost | tuple[Trained, ...]) -> None:
         # Read again: another run may have filled other rows in the meantime.
         save_records(self._path, load_records(self._path).with_row(row.name, **parts))
         self.write()
@@ -164,6 +213,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--rows", action="append", default=[], metavar="NAME", help="only this row; may be repeated, and sets the order"
     )
     parser.add_argument("--only", choices=PASSES, help="one pass alone (default: all)")
+    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS, help="seeds under the budget (default: 1 2 3)")
     parser.add_argument(
         "--threads", type=_at_least(1), default=2, help="threads of torch and the runtimes (default: %(default)s)"
     )
@@ -182,6 +232,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         budget=dataclasses.replace(load_budget(chosen.page), **changes),
         names=chosen.rows,
         passes=(chosen.only,) if chosen.only else PASSES,
+        seeds=chosen.seeds,
         machine=ComputeSettings(threads=chosen.threads, accelerator=chosen.accelerator, cache=chosen.cache),
     )
     for name, reason in failures.items():

@@ -160,17 +160,19 @@ def trained_name(row: Row, budget: Budget) -> str:
     return f"{name}-start{start}" if start else name
 
 
-def under_budget(row: Row, budget: Budget, n_rows: int) -> Recipe:
+def under_budget(row: Row, budget: Budget, n_rows: int, seed: int = 1) -> Recipe:
     """The recipe that trains a row: its network, and everything else from the budget.
 
     Args:
         row: the row, whose ``[model]`` is kept except for size and start.
         budget: budget of every row.
         n_rows: number of faces available for training.
+        seed: seed of the training.
     """
     epochs, _ = budget.epochs(n_rows)
     return Recipe(
-        name=trained_name(row, budget),
+        name=trained_name(row, budget) + (f"-seed{seed}" if seed != 1 else ""),
+        seed=seed,
         data=DataSettings(sources=(SourceSettings(name="open-ferplus"),)),
         model=dataclasses.replace(row.recipe.model, input_px=budget.size_px, start=row.start),
         heads=dict(_HEADS),
@@ -182,6 +184,41 @@ def under_budget(row: Row, budget: Budget, n_rows: int) -> Recipe:
         ),
         limitations=("Trained for a comparison of networks under one small budget; no model to use.",),
     )
+
+
+def own_recipe(row: Row, budget: Budget) -> Recipe | None:
+    """The row's own recipe on FER+: its heads, losses, optimiser and stages, with the images and size of the budget.
+
+    The faces are chosen so that all epochs of the recipe together show as many images as the budget. The start is that
+    of the common budget.
+
+    Args:
+        row: the row.
+        budget: number of images and size.
+
+    Returns:
+        The recipe; None for a variant, and for a recipe that needs more than the labels of FER+.
+    """
+    recipe = row.recipe
+    if not row.recipes or not set(recipe.heads) <= set(_HEADS) or recipe.targets or recipe.coupling.matching:
+        return None
+    if any(stage.targets for stage in recipe.stages) or own_faces(recipe, budget) < recipe.stages[0].batch:
+        return None
+    source = SourceSettings(name="open-ferplus")
+    return dataclasses.replace(
+        recipe,
+        name=f"{row.name}-own-{budget.size_px}px-{budget.images}",
+        data=DataSettings(sources=(source,), valid=(source,)),
+        model=dataclasses.replace(recipe.model, input_px=budget.size_px, start=row.start, start_heads=()),
+        stages=tuple(dataclasses.replace(stage, size_px=0) for stage in recipe.stages),
+        published=(),
+        limitations=("Trained for a comparison of networks under one small budget; no model to use.",),
+    )
+
+
+def own_faces(recipe: Recipe, budget: Budget) -> int:
+    """Number of faces that all epochs of a recipe show as often as the budget's images."""
+    return budget.images // sum(stage.epochs for stage in recipe.stages)
 
 
 def _network(model: ModelSettings) -> ModelSettings:

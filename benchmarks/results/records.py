@@ -23,6 +23,7 @@ class Trained:
     Attributes:
         digest: hash of every setting that decides the training.
         recipe: `plan.trained_name` of the row; empty in records that are older than these names.
+        seed: seed of the training.
         images: number of faces shown, repetitions counted.
         epochs: number of passes over the rows that were used.
         size_px: side of the crops.
@@ -48,6 +49,7 @@ class Trained:
     parity: float
     metrics: tuple[MetricValue, ...] = field(metadata={"formerly": ("figures",)})
     recipe: str = ""
+    seed: int = 1
 
     def metric(self, name: str) -> MetricValue | None:
         """The metric of this name; None where there is none."""
@@ -66,6 +68,7 @@ class Cost:
         speeds: speed under every runtime; empty until measured.
         threads: number of intra-op threads of the runtimes.
         machine: machine and date of the speeds.
+        digest: hash of the settings that decide the cost, see `cost.cost_digest`; empty in records that are older.
     """
 
     size_px: int
@@ -75,6 +78,7 @@ class Cost:
     speeds: tuple[Speed, ...] = ()
     threads: int = 0
     machine: str = ""
+    digest: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,12 +86,16 @@ class Record:
     """Results of one row; None where it was not run yet.
 
     Attributes:
-        trained: training under the budget.
+        trained: training under the budget with seed 1.
+        further: trainings under the budget with other seeds.
+        own: training by the row's own recipe, with as many images.
         as_published: cost of the network with the size and heads of its recipe.
         as_trained: cost of the network under the budget.
     """
 
     trained: Trained | None = None
+    further: tuple[Trained, ...] = ()
+    own: Trained | None = None
     as_published: Cost | None = None
     as_trained: Cost | None = None
 
@@ -100,16 +108,18 @@ class Records:
         layout: version of the file's layout.
         budget: budget of the table; rows of another budget stay until they are trained again.
         rows: name -> record.
+        majority: metrics of a constant prediction, the commonest expression of the training faces.
     """
 
     layout: int = _LAYOUT
     budget: Budget = BUDGET
     rows: Mapping[str, Record] = field(default_factory=dict)
+    majority: tuple[MetricValue, ...] = ()
 
     def __getitem__(self, name: str) -> Record:
         return self.rows.get(name, Record())
 
-    def with_row(self, name: str, **parts: Trained | Cost) -> Records:
+    def with_row(self, name: str, **parts: Trained | Cost | tuple[Trained, ...]) -> Records:
         """The records with some parts of one row replaced."""
         return replace(self, rows={**self.rows, name: replace(self[name], **parts)})  # type: ignore[arg-type]  # the keyword says the type
 
