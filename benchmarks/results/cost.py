@@ -58,54 +58,62 @@ def cost_digest(recipe: Recipe) -> str:
     return hashlib.sha256(f"{settings} {recipe.data.expressions}".encode()).hexdigest()
 
 
-def measure_cost(recipe: Recipe, graph: Path, threads: int, *, speeds: bool = True) -> Cost:
+def measure_cost(recipe: Recipe, graph: Path, threads: int) -> Cost:
     """Measure the network of a recipe at the recipe's size.
 
     Args:
         recipe: recipe with a backbone.
         graph: ONNX file of the network; written with random weights where it does not exist.
         threads: number of intra-op threads of the runtimes.
-        speeds: whether to time the runtimes, which needs a quiet machine.
 
     Raises:
         ConfigError: the network does not take crops of this size.
     """
     model = recipe.model
+    crops = random_crops(model.input_px, model.n_channels)
+    return dataclasses.replace(
+        _untimed_cost(recipe, graph),
+        speeds=measure_speeds(graph, crops, threads),
+        threads=threads,
+        machine=f"{machine_name()}, {today()}",
+    )
+
+
+def checked_cost(recipe: Recipe, graph: Path, known: Cost) -> Cost:
+    """An earlier cost for today's recipe: its timings stay where the network is the same, and are dropped otherwise.
+
+    Args:
+        recipe: recipe with a backbone.
+        graph: ONNX file of the network, as for `measure_cost`; only used where the network is another one.
+        known: earlier cost.
+    """
+    now = recipe.model.input_px, *_operations(create_untrained(recipe), recipe)
+    if now == (known.size_px, known.parameters, known.gflop):
+        return dataclasses.replace(known, digest=cost_digest(recipe))
+    return _untimed_cost(recipe, graph)
+
+
+def _untimed_cost(recipe: Recipe, graph: Path) -> Cost:
     network = create_untrained(recipe)
     if not graph.is_file():
-        _write_graph(graph, export_onnx(network, model.input_px))
-    crops = random_crops(model.input_px, model.n_channels)
-    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
-        network(torch.from_numpy(crops[:1]))
+        _write_graph(graph, export_onnx(network, recipe.model.input_px))
+    parameters, gflop = _operations(network, recipe)
     return Cost(
-        size_px=model.input_px,
-        parameters=sum(parameter.numel() for parameter in network.parameters()),
-        gflop=round(counter.get_total_flops() / 1e9, 4),
+        size_px=recipe.model.input_px,
+        parameters=parameters,
+        gflop=gflop,
         onnx_mb=round(graph.stat().st_size / 1e6, 2),
-        speeds=measure_speeds(graph, crops, threads) if speeds else (),
-        threads=threads if speeds else 0,
-        machine=f"{machine_name()}, {today()}" if speeds else "",
         digest=cost_digest(recipe),
     )
 
 
-def checked_cost(recipe: Recipe, graph: Path, known: Cost | None) -> Cost:
-    """The cost of today's recipe without new timings: earlier ones stay where the network is the same.
-
-    Args:
-        recipe: recipe with a backbone.
-        graph: ONNX file of the network, as for `measure_cost`.
-        known: earlier cost; None for none.
-    """
-    now = measure_cost(recipe, graph, 1, speeds=False)
-    if known is None or not _same_network(known, now):
-        return now
-    return dataclasses.replace(known, digest=now.digest)
-
-
-def _same_network(one: Cost, other: Cost) -> bool:
-    size = abs(one.onnx_mb - other.onnx_mb) <= 0.01 * other.onnx_mb  # versions of the exporter differ by some bytes
-    return size and (one.size_px, one.parameters, one.gflop) == (other.size_px, other.parameters, other.gflop)
+def _operations(network: AffectNetwork, recipe: Recipe) -> tuple[int, float]:
+    """Number of parameters, and 10^9 operations per face."""
+    crops = random_crops(recipe.model.input_px, recipe.model.n_channels)
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        network(torch.from_numpy(crops[:1]))
+    n_parameters = sum(parameter.numel() for parameter in network.parameters())
+    return n_parameters, round(counter.get_total_flops() / 1e9, 4)
 
 
 def _write_graph(path: Path, graph: bytes) -> None:

@@ -154,13 +154,17 @@ class _Table:
     def check(self, row: Row, work: Path) -> None:
         """Compare the costs of a row with today's recipe; timings of another network are dropped."""
         record, small = load_records(self._path)[row.name], under_budget(row, self.budget, self.budget.images)
-        graphs = work / "graphs"
-        published = graphs / f"{row.name}-{row.recipe.model.input_px}.onnx"
-        self._keep(
-            row,
-            as_published=checked_cost(row.recipe, published, record.as_published),
-            as_trained=checked_cost(small, graphs / f"{small.name}.onnx", record.as_trained),
-        )
+        costs = {
+            "as_published": (record.as_published, row.recipe, f"{row.name}-{row.recipe.model.input_px}"),
+            "as_trained": (record.as_trained, small, small.name),
+        }
+        checked = {
+            part: checked_cost(recipe, work / "graphs" / f"{name}.onnx", known)
+            for part, (known, recipe, name) in costs.items()
+            if known is not None
+        }
+        if checked:
+            self._keep(row, **checked)
 
     def time(self, row: Row, work: Path) -> None:
         """Measure the cost of a row at both sizes."""

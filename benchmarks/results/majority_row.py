@@ -62,17 +62,13 @@ def constant_metrics(
     right, right_official = label == commonest, official == commonest
     f1 = bootstrap_metric("macro F1, plurality", n, expression_f1)
     au_f1 = bootstrap_metric("mean AU F1 against the teacher", len(known), unit_f1)
-    nothing = [
-        MetricValue(name=name, n=n, value=0.0, low=0.0, high=0.0) for name in ("CCC valence", "CCC arousal")
-    ]
+    nothing = [MetricValue(name=name, n=n, value=0.0, low=0.0, high=0.0) for name in ("CCC valence", "CCC arousal")]
     total = MetricValue(
         name="P_MTL", n=n, value=f1.value + au_f1.value, low=f1.low + au_f1.low, high=f1.high + au_f1.high
     )
     return (
         bootstrap_metric("accuracy, plurality", n, lambda rows: float(right[rows].mean())),
-        bootstrap_metric(
-            "accuracy, official majority", len(official), lambda rows: float(right_official[rows].mean())
-        ),
+        bootstrap_metric("accuracy, official majority", len(official), lambda rows: float(right_official[rows].mean())),
         f1,
         *nothing,
         au_f1,

@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from statistics import fmean
 
 from benchmarks import command_of
 from benchmarks.page import measured_by, notice, table
-from benchmarks.results.plan import Row, trained_name
+from benchmarks.results.cost import cost_digest
+from benchmarks.results.plan import Row, own_recipe, trained_name, under_budget
 from benchmarks.results.records import Cost, Records, Trained
 from benchmarks.runtime_speed import BATCHES
+from mien.core import MetricValue
 from mien.training.export.onnx_export import MAX_PARITY_GAP
 
 NAME = "results"
@@ -38,17 +41,26 @@ faces with the same labels, heads, losses and optimiser.
 
 The budget of every row: {images:,} gray FER+ training faces (repetitions counted) at {size_px} px (they have 48) in
 batches of {batch}; AdamW, one cycle up to {peak_lr:g}; random mirroring and small geometric changes. Labels: the votes;
-valence and arousal mapped from them; action units of a landmark model ([training](../how-to/training.md)). Measured on
-FER+ valid (3,555 faces by plurality, 3,191 by the official majority) with 95 % bootstrap intervals; nothing was
-selected there. Action units and P_MTL are measured against these derived labels, so they only compare the rows with
-each other.
+valence and arousal mapped from them; action units of a landmark model ([training](../how-to/training.md)). Measured on FER+
+valid (3,555 faces by plurality, 3,191 by the official majority); nothing was selected there. Action units and P_MTL are
+measured against these derived labels, so they only compare the rows with each other. *Majority* is the commonest
+training label of each task for every face.
+
+A value is the mean over the seeds of the row. Its interval reaches from the lowest to the highest end of the seeds'
+95 % bootstrap intervals over faces, so it contains the differences between seeds; a row with one seed has the interval
+of its faces alone, which is too short: two seeds of one row have differed by up to 0.031 of accuracy. **Rows are not
+ranked within these intervals**: *place* counts the rows whose interval of accuracy is wholly above, and those that are
+not wholly below.
+
+"By its own recipe" is the same network with the heads, losses, optimiser and stages of its recipe, on as many images:
+the faces are fewer so that all epochs of the recipe fit into the budget.
 """
 
 _SMALL = """\
-**This is a small budget**, chosen for two busy CPU cores: it shows how much each network learns from random weights
-after the same few faces, with one seed, and does not rank the networks at their best: those of the papers start from
-millions of faces, see up to 260 px and train for epochs of 287,651 faces. A larger budget for all rows, where there is
-a GPU: `--images 100000 --size 112 --accelerator gpu`. For a model to use, take the
+**This is a small budget**, chosen for two busy CPU cores, at the size that FER+ has: it shows how much each network
+learns from random weights after the same few faces, and does not rank the networks at their best: those of the papers
+start from millions of faces, see up to 260 px and train for epochs of 287,651 faces. A larger budget for all rows, at
+112 px, where there is a GPU: `--images 100000 --size 112 --accelerator gpu`. For a model to use, take the
 [default bundle](../reference/model-card.md).
 """
 _SMALL_IMAGES = 100_000  # from here on every row is close to what it can learn from FER+
@@ -61,12 +73,28 @@ def results_page(rows: Mapping[str, Row], records: Records) -> list[str]:
     edit = "benchmarks/results/results_page.py"
     introduction = _INTRODUCTION.format(notice=notice(NAME, edit=edit), **dataclasses.asdict(budget))
     lines = [introduction, *([_SMALL] if budget.images < _SMALL_IMAGES else []), "## Trained under the budget", ""]
-    heading = ["network", "px", "images", *_COLUMNS, "training, min of CPU", "published, on other data"]
-    lines += table(heading, [[_name(row), *_trained_cells(row, records), _published(row)] for row in chosen])
+    heading = [
+        "network",
+        "px",
+        "images",
+        "seeds",
+        "place",
+        *_COLUMNS,
+        "training, min of CPU",
+        "published, on other data",
+    ]
+    places = places_of({row.name: interval for row in chosen if (interval := _accuracy(row, records))})
+    body = [_majority_cells(records)]
+    for row in chosen:
+        body.append([_name(row), *_trained_cells(row, records, places), _published(row)])
+        if row.recipes:
+            body.append([f"`{row.name}` by its own recipe", *_own_cells(row, records), "-"])
+    lines += table(heading, body)
     missing = [row.name for row in chosen if records[row.name].trained is None]
     if missing:
         lines += ["", "Not yet run, each by `--rows NAME`:", ""]
         lines += [f"- `{COMMAND} --rows {name}`" for name in missing]
+    lines += ["", f"Rows by their own recipes: `{COMMAND} --only own`."]
     older = [row.name for row in chosen if _is_older(row, records)]
     if older:
         names = " ".join(f"--rows {name}" for name in older)
@@ -81,7 +109,11 @@ def results_page(rows: Mapping[str, Row], records: Records) -> list[str]:
         "they differ in heads, losses and data, which the budget equalises. Provenance of each row:",
         "",
     ]
-    lines += [f"- {row.name}: {_provenance(found)}" for row in chosen if (found := records[row.name].trained)]
+    lines += [
+        f"- {row.name}, seed {found.seed}: {_provenance(found)}" for row in chosen for found in _runs(row, records)
+    ]
+    owned = [(row.name, own) for row in chosen if (own := records[row.name].own)]
+    lines += [f"- {name}, by its own recipe, seed {own.seed}: {_provenance(own)}" for name, own in owned]
     lines += ["", "## Cost", "", *_cost_table(chosen, records), ""]
     return [*lines, f"All of it again: `{COMMAND}`. The speeds alone, on a quiet machine: `{COMMAND} --only speed`."]
 
@@ -99,16 +131,76 @@ def _is_older(row: Row, records: Records) -> bool:
     return known != trained_name(row, records.budget)
 
 
-def _trained_cells(row: Row, records: Records) -> list[str]:
-    trained = records[row.name].trained
-    if trained is None:
-        return ["-", "not yet run", *("-" for _ in _COLUMNS), "-"]
+def _runs(row: Row, records: Records) -> list[Trained]:
+    """The trainings of a row under the budget, seed by seed; further seeds of another budget are left out."""
+    record = records[row.name]
+    if record.trained is None:
+        return []
+    same = [each for each in record.further if (each.images, each.size_px) == _budget_of(record.trained)]
+    return [record.trained, *same]
+
+
+def _budget_of(trained: Trained) -> tuple[int, int]:
+    return trained.images, trained.size_px
+
+
+def seeds_metric(runs: Sequence[Trained], measure: str) -> MetricValue | None:
+    """Mean of a metric over seeds, with the lowest and highest end of their intervals; None where it is missing."""
+    found = [metric for run in runs if (metric := run.metric(measure)) is not None]
+    if not found:
+        return None
+    return dataclasses.replace(
+        found[0],
+        value=fmean(metric.value for metric in found),
+        low=min(metric.low for metric in found),
+        high=max(metric.high for metric in found),
+    )
+
+
+def places_of(intervals: Mapping[str, MetricValue]) -> dict[str, str]:
+    """Name -> its possible places: from one more than the rows wholly above to all that are not wholly below."""
+    found = {}
+    for name, own in intervals.items():
+        others = [other for key, other in intervals.items() if key != name]
+        best = 1 + sum(other.low > own.high for other in others)
+        worst = len(intervals) - sum(other.high < own.low for other in others)
+        found[name] = f"{best}" if best == worst else f"{best} to {worst}"
+    return found
+
+
+def _accuracy(row: Row, records: Records) -> MetricValue | None:
+    """Accuracy of a row of the current budget."""
+    return None if _is_older(row, records) else seeds_metric(_runs(row, records), _COLUMNS["accuracy"])
+
+
+def _metric_cells(metrics: Iterable[MetricValue | None]) -> list[str]:
+    return [f"{own.value:.3f}<br>{own.low:.3f} to {own.high:.3f}" if own else "-" for own in metrics]
+
+
+def _majority_cells(records: Records) -> list[str]:
+    by_name = {metric.name: metric for metric in records.majority}
+    cells = _metric_cells(by_name.get(measure) for measure in _COLUMNS.values())
+    return ["majority", "-", "0" if by_name else "not yet run", "-", "-", *cells, "-", "-"]
+
+
+def _trained_cells(row: Row, records: Records, places: Mapping[str, str]) -> list[str]:
+    runs = _runs(row, records)
+    if not runs:
+        return ["-", "not yet run", "0", "-", *("-" for _ in _COLUMNS), "-"]
     mark = ", *older*" if _is_older(row, records) else ""
-    cells = [str(trained.size_px), f"{trained.images:,}{mark}"]
-    for measure in _COLUMNS.values():
-        metric = trained.metric(measure)
-        cells.append(f"{metric.value:.3f}<br>{metric.low:.3f} to {metric.high:.3f}" if metric else "-")
-    return [*cells, f"{trained.cpu_seconds / 60:.1f}" if trained.cpu_seconds else "interrupted"]
+    cells = [str(runs[0].size_px), f"{runs[0].images:,}{mark}", f"{len(runs)}", places.get(row.name, "-")]
+    cells += _metric_cells(seeds_metric(runs, measure) for measure in _COLUMNS.values())
+    return [*cells, f"{runs[0].cpu_seconds / 60:.1f}" if runs[0].cpu_seconds else "interrupted"]
+
+
+def _own_cells(row: Row, records: Records) -> list[str]:
+    own = records[row.name].own
+    if own is None:
+        reason = "not run" if own_recipe(row, records.budget) else "needs more than FER+"
+        return ["-", reason, "0", "-", *("-" for _ in _COLUMNS), "-"]
+    cells = [str(own.size_px), f"{own.images:,}", "1", "-"]
+    cells += _metric_cells(own.metric(measure) for measure in _COLUMNS.values())
+    return [*cells, f"{own.cpu_seconds / 60:.1f}" if own.cpu_seconds else "interrupted"]
 
 
 def _published(row: Row) -> str:
@@ -132,7 +224,8 @@ def _provenance(trained: Trained) -> str:
 def _cost_table(rows: list[Row], records: Records) -> Iterator[str]:
     yield "Milliseconds per face, medians of repetitions in turns; weights do not matter. Each network twice: with the"
     yield "size of its recipe, and as trained here. GFLOP count two operations per multiply-add; MB are 10^6 bytes of"
-    yield "ONNX."
+    yield "ONNX. A cost belongs to the settings of its network, whose digest is in the records; one that its recipe has"
+    yield f"outgrown is *stale* until `{COMMAND} --only speed` measures it again on a quiet machine."
     yield ""
     timed = [f"{title}, batch {batch}" for title in _RUNTIMES.values() for batch in BATCHES]
     heading = ["network", "px", "parameters", "GFLOP", "MB", *timed]
@@ -140,11 +233,13 @@ def _cost_table(rows: list[Row], records: Records) -> Iterator[str]:
     machines: dict[tuple[str, int], float] = {}
     for row in rows:
         record = records[row.name]
-        for cost in (record.as_published, record.as_trained):
+        small = under_budget(row, records.budget, records.budget.images)
+        for cost, recipe in ((record.as_published, row.recipe), (record.as_trained, small)):
             if cost is None:
                 lines.append([f"`{row.name}`", "not yet measured", *("-" for _ in heading[2:])])
                 continue
-            lines.append([f"`{row.name}`", *_cost_cells(cost)])
+            mark = "" if cost.digest == cost_digest(recipe) else " *stale*"
+            lines.append([f"`{row.name}`{mark}", *_cost_cells(cost)])
             if cost.speeds:
                 where = cost.machine, cost.threads
                 machines[where] = max(machines.get(where, 0.0), *(speed.spread for speed in cost.speeds))

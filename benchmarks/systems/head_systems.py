@@ -30,7 +30,7 @@ _N_SCORES = 10  # of a multi-task net: eight logits, valence and arousal
 TASKS = ("expression", "valence_arousal", "action_units")
 
 # Network -> half of FER+ that its heads train on, which is the one that it never saw.
-DIRECTIONS = {"base": "b", "base-b": "a"}
+DIRECTIONS = {"frozen": "b", "frozen-b": "a"}
 
 # System -> recipe, and what its heads see; None for what the recipe says.
 SYSTEMS: Mapping[str, tuple[str, str | None]] = {

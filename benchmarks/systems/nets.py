@@ -68,6 +68,8 @@ class Net:
 
 NETS: tuple[Net, ...] = (
     Net(name="base"),
+    Net(name="frozen", weighted=False, sam=False, change="no class weights, no label smoothing, Adam: for the heads"),
+    Net(name="frozen-b", half="b", weighted=False, sam=False, change="the same on the other half: for the heads"),
     Net(name="plain", weighted=False, change="no class weights, no label smoothing"),
     Net(name="adam", sam=False, change="Adam without SAM"),
     Net(name="single", recipe="emotieffnet-b0", change="expressions alone"),

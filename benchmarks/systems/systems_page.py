@@ -159,14 +159,14 @@ ImageNet; each of the others has one change.
 """
 
 _HEADS_TEXT = """\
-A run is one seed in one direction: the network `base` with heads on the other half, or `base-b` with the halves
+A run is one seed in one direction: the network `frozen` with heads on the other half, or `frozen-b` with the halves
 swapped. Heads select their epoch and thresholds on {valid:,} other faces of their half.
 """
 
 _TIME_TEXT = """\
 {videos} videos of {frames} frames, each of one person of LFW, warped between photos with different labels. The box and
 the light drift, so neighbouring frames err alike; runs of frames have no face and are filled. Labels are those of the
-nearer photo (valence and arousal mapped from them). The network is `base`; the slice heads on it give the action units.
+nearer photo (valence and arousal mapped from them). The network is `frozen`; the slice heads on it give the action units.
 Box mean of half-width d; means over seeds.
 """
 

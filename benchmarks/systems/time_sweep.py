@@ -22,10 +22,10 @@ from mien.results import atomic_write
 
 logger = logging.getLogger(__name__)
 
-HALF_WIDTHS = (0, 1, 2, 3, 5, 8, 12, 18, 25, 35, 50, 80, 120, 200)
+HALF_WIDTHS = (0, 1, 2, 3, 5, 8, 10, 12, 18, 25, 35, 50, 80, 120, 200)
 UNIT_HALF_WIDTHS = (0, 3, 5, 10)
 
-_NET = "base"
+_NET = "frozen"
 _VIDEOS, _PREDICTED = "videos.npz", "predicted-{}.npz"
 _MIN_FRAMES = 100  # of a unit being present, and absent, to be measured
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Parameters and operations of a network agree with a count by hand."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -8,10 +9,11 @@ import pytest
 pytest.importorskip("torch", reason="an extra: pip install 'mien[train]'")
 pytest.importorskip("lightning", reason="an extra: pip install 'mien[train]'")
 
-from benchmarks.results.cost import create_untrained, measure_cost
+from benchmarks.results.cost import checked_cost, cost_digest, create_untrained, measure_cost
 from benchmarks.results.plan import Budget, list_rows, under_budget
 from benchmarks.results.records import Records, load_records, save_records
 from benchmarks.results.results_page import results_page
+from tests.helpers.repository import ROOT
 from tests.helpers.results_rows import N_ROWS
 
 pytestmark = pytest.mark.filterwarnings("default")  # torch and its exporter warn about themselves
@@ -38,3 +40,27 @@ def test_cost_by_hand(tmp_path: Path) -> None:
     written = graph.stat().st_mtime_ns
     measure_cost(recipe, graph, threads=1)
     assert graph.stat().st_mtime_ns == written  # exported once
+    older = dataclasses.replace(cost, digest="")
+    assert checked_cost(recipe, graph, older) == cost  # the same network: its timings stay
+    dropped = checked_cost(recipe, graph, dataclasses.replace(older, parameters=7))
+    assert dropped == dataclasses.replace(cost, speeds=(), threads=0, machine="")
+
+
+def test_a_digest_is_of_the_network_alone() -> None:
+    recipe = list_rows()["mtanet"].recipe
+    same = dataclasses.replace(recipe, seed=9, model=dataclasses.replace(recipe.model, start="imagenet"))
+    larger = dataclasses.replace(recipe, model=dataclasses.replace(recipe.model, input_px=224))
+    assert cost_digest(same) == cost_digest(recipe) != cost_digest(larger)
+
+
+def test_no_cost_on_the_page_is_stale() -> None:
+    """A recipe whose network changes needs `python -m benchmarks results --only check` (or `speed`)."""
+    records = load_records(ROOT / "docs/results.json")
+    stale = []
+    for name, row in list_rows().items():
+        small = under_budget(row, records.budget, records.budget.images)
+        for cost, recipe in ((records[name].as_published, row.recipe), (records[name].as_trained, small)):
+            if cost is not None and cost.digest != cost_digest(recipe):
+                stale.append(f"{name} at {cost.size_px} px")
+    assert stale == []
+    assert sum(record.as_published is not None for record in records.rows.values()) > 9

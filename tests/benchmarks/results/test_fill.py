@@ -9,39 +9,44 @@ pytest.importorskip("torch", reason="an extra: pip install 'mien[train]'")
 pytest.importorskip("lightning", reason="an extra: pip install 'mien[train]'")
 
 from benchmarks.results.fill import fill_table, load_budget, main
-from benchmarks.results.plan import BUDGET, Budget, Row, list_rows
+from benchmarks.results.plan import BUDGET, Budget, list_rows, own_recipe
 from benchmarks.results.records import Record, Trained, load_records
-from benchmarks.results.train_row import MEASURES
+from benchmarks.results.train_row import MEASURES, Run
 from mien.core import ConfigError, DatasetError
 from mien.training import ComputeSettings
-from tests.helpers.results_rows import N_ROWS, trained
+from tests.helpers.results_rows import N_ROWS, trained, trained_run
 
 pytestmark = pytest.mark.filterwarnings("default")  # torch and its exporter warn about themselves
 
 
-def test_what_is_done_is_kept_and_other_rows_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def without_data(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.results.fill.count_rows", lambda *_: N_ROWS)
+    monkeypatch.setattr("benchmarks.results.fill.majority_metrics", lambda _: ())
+
+
+def test_what_is_done_is_kept_and_other_rows_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    without_data(monkeypatch)
     page, seen = tmp_path / "results.md", []
 
-    def train(row: Row, budget: Budget, n_rows: int, data: Path, work: Path, machine: ComputeSettings) -> Trained:
+    def train(run: Run, data: Path, work: Path, machine: ComputeSettings) -> Trained:
         del data, work, machine
-        seen.append(row.name)
-        if row.name == "ddamfn":
+        seen.append(run.recipe.name.partition("-48px")[0])
+        if seen[-1] == "ddamfn":
             raise ConfigError("too small")
-        if row.name == "mtanet":
+        if seen[-1] == "mtanet":
             raise KeyboardInterrupt
-        return trained(row, budget, n_rows)
+        return trained_run(run)
 
     names = ("mobilenet", "ddamfn", "expr-cnn-2020")
-    failures = fill_table(tmp_path, tmp_path, page, names=names, passes=("train",), train=train)
+    failures = fill_table(tmp_path, tmp_path, page, names=names, passes=("train",), seeds=(1,), train=train)
     assert failures == {"ddamfn": "too small"}
     assert seen == list(names)
     text = page.read_text("utf-8")
-    assert "| `mobilenet` (mobilenetv1_100) | 48 | 28,000 | 0.500<br>0.400 to 0.600 |" in text
+    assert "| `mobilenet` (mobilenetv1_100) | 48 | 28,000 | 1 | 1 to 2 | 0.500<br>0.400 to 0.600 |" in text
     assert "| 1.5 | accuracy 0.6471 (AffectNet validation, 7 classes)" in text
     seen.clear()
     with pytest.raises(KeyboardInterrupt):
-        fill_table(tmp_path, tmp_path, page, names=("mobilenet", "mtanet"), passes=("train",), train=train)
+        fill_table(tmp_path, tmp_path, page, names=("mobilenet", "mtanet"), passes=("train",), seeds=(1,), train=train)
     assert seen == ["mtanet"]  # mobilenet was there
     assert load_records(tmp_path / "results.json")["mobilenet"] == Record(trained=trained(list_rows()["mobilenet"]))
     page.unlink()
@@ -51,28 +56,31 @@ def test_what_is_done_is_kept_and_other_rows_go_on(tmp_path: Path, monkeypatch: 
 
 
 def test_a_larger_budget_is_the_tables_from_then_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmarks.results.fill.count_rows", lambda *_: N_ROWS)
+    without_data(monkeypatch)
     page, seen = tmp_path / "results.md", []
 
-    def train(row: Row, budget: Budget, n_rows: int, data: Path, work: Path, machine: ComputeSettings) -> Trained:
+    def train(run: Run, data: Path, work: Path, machine: ComputeSettings) -> Trained:
         del data, work, machine
-        seen.append((row.name, budget))
-        return trained(row, budget, n_rows)
+        seen.append((run.recipe.name, run.recipe.model.input_px))
+        return trained_run(run)
 
     names, large = ("mobilenet", "ddamfn"), Budget(images=100_000, size_px=112, batch=64)
-    fill_table(tmp_path, tmp_path, page, names=names, passes=("train",), train=train)
+    fill_table(tmp_path, tmp_path, page, names=names, passes=("train",), seeds=(1,), train=train)
     assert load_budget(page) == BUDGET
     assert "older" not in page.read_text("utf-8")
-    fill_table(tmp_path, tmp_path, page, names=names[:1], passes=("train",), train=train, budget=large)
+    fill_table(tmp_path, tmp_path, page, names=names[:1], passes=("train",), seeds=(1,), train=train, budget=large)
     assert load_budget(page) == large
     text = page.read_text("utf-8")
     assert "100,000 gray FER+ training faces (repetitions counted) at 112 px" in text
     assert "| `mobilenet` (mobilenetv1_100) | 112 | 100,000 |" in text
-    assert "| 48 | 28,000, *older* | 0.500" in text  # the other row stays until it is trained anew
+    assert "| 48 | 28,000, *older* | 1 | - | 0.500" in text  # the other row stays until it is trained anew
     assert "--rows ddamfn --only train`" in text
     assert "small budget" not in text
-    fill_table(tmp_path, tmp_path, page, names=names, passes=("train",), train=train)  # no budget is named: the table's
-    assert seen == [("mobilenet", BUDGET), ("ddamfn", BUDGET), ("mobilenet", large), ("ddamfn", large)]
+    fill_table(
+        tmp_path, tmp_path, page, names=names, passes=("train",), seeds=(1,), train=train
+    )  # no budget is named: the table's
+    assert [px for _, px in seen] == [48, 48, 112, 112]
+    assert [name.partition("-")[0] for name, _ in seen] == ["mobilenet", "ddamfn"] * 2
     assert "older" not in page.read_text("utf-8")
 
 
@@ -99,6 +107,30 @@ def test_the_command_line_says_what_is_missing(tmp_path: Path) -> None:
     assert "not yet run" in (tmp_path / "r.md").read_text("utf-8")
 
 
+def test_seeds_and_own_recipes_are_trained_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    without_data(monkeypatch)
+    page, seen = tmp_path / "results.md", []
+
+    def train(run: Run, data: Path, work: Path, machine: ComputeSettings) -> Trained:
+        del data, work, machine
+        seen.append((run.recipe.name, run.recipe.seed, run.n_faces))
+        return trained_run(run, value=0.5 + 0.02 * run.recipe.seed)
+
+    for _ in range(2):
+        names, passes = ("mtanet", "ddamfn-norm-act"), ("train", "own")
+        assert fill_table(tmp_path, tmp_path, page, names=names, passes=passes, seeds=(1, 2, 3), train=train) == {}
+    assert [seed for _, seed, _ in seen] == [1, 1, 2, 2, 3, 3, 1]
+    assert seen[-1] == ("mtanet-own-48px-28000", 1, 1400)  # 20 epochs of 1,400 faces
+    assert len({name for name, _, _ in seen}) == len(seen)  # each has a folder of its own
+    text = page.read_text("utf-8")
+    # The mean of three seeds, from the lowest to the highest end.
+    assert "| `mtanet` (seresnet50) | 48 | 28,000 | 3 | 1 to 2 | 0.540<br>0.420 to 0.660 |" in text
+    assert "| `mtanet` by its own recipe | 48 | 1,400 | 1 | - | 0.520<br>0.420 to 0.620 |" in text
+    assert "| `mobilenet` by its own recipe | - | not run | 0 |" in text
+    assert "| `mien-points` by its own recipe | - | needs more than FER+ | 0 |" in text
+    assert own_recipe(list_rows()["ddamfn-norm-act"], BUDGET) is None
+
+
 @pytest.mark.slow
 def test_a_row_from_faces_to_figures(shared_data: Path, tmp_path: Path) -> None:
     budget, page = Budget(images=640, size_px=32), tmp_path / "results.md"
@@ -107,10 +139,10 @@ def test_a_row_from_faces_to_figures(shared_data: Path, tmp_path: Path) -> None:
     assert failures == {}
     record = load_records(tmp_path / "results.json")["expr-cnn-2020"]
     assert record.trained
-    assert {figure.measure for figure in record.trained.metrics} == set(MEASURES)
-    parts = [record.trained.figure(name) for name in ("CCC valence", "CCC arousal", "macro F1, plurality")]
+    assert {figure.name for figure in record.trained.metrics} == set(MEASURES)
+    parts = [record.trained.metric(name) for name in ("CCC valence", "CCC arousal", "macro F1, plurality")]
     v, a, f1 = [part.value for part in parts if part]
-    units, total = record.trained.figure("mean AU F1 against the teacher"), record.trained.figure("P_MTL")
+    units, total = record.trained.metric("mean AU F1 against the teacher"), record.trained.metric("P_MTL")
     assert units
     assert total
     assert total.value == pytest.approx((v + a) / 2 + f1 + units.value, abs=2e-4)

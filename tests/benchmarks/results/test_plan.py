@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("torch", reason="an extra: pip install 'mien[train]'")
 pytest.importorskip("lightning", reason="an extra: pip install 'mien[train]'")
 
-from benchmarks.results.plan import BUDGET, Budget, choose_rows, list_rows, under_budget
+from benchmarks.results.plan import BUDGET, Budget, choose_rows, list_rows, own_faces, own_recipe, under_budget
 from mien.core import ConfigError
 from mien.training import list_recipes, load_recipe
 from tests.helpers.results_rows import N_ROWS
@@ -49,3 +49,20 @@ def test_images_become_epochs(images: int, expected: tuple[int, int]) -> None:
 def test_a_budget_of_less_than_a_step_is_refused() -> None:
     with pytest.raises(ConfigError, match="less than one step"):
         Budget(images=10)
+
+
+def test_an_own_recipe_keeps_all_but_the_budget() -> None:
+    row = list_rows()["mtanet"]
+    own, published = own_recipe(row, BUDGET), load_recipe("mtanet")
+    assert own is not None
+    assert (own.losses, own.heads, own.optimizer, own.stages) == (
+        published.losses,
+        published.heads,
+        published.optimizer,
+        published.stages,
+    )
+    assert own.model == dataclasses.replace(published.model, input_px=48)
+    assert own_faces(published, BUDGET) * 20 == BUDGET.images
+    assert own_recipe(list_rows()["mien-points"], BUDGET) is None  # landmarks
+    assert own_recipe(list_rows()["mien-light"], BUDGET) is None  # auxiliary sets
+    assert own_recipe(row, Budget(images=600)) is None  # 30 faces are less than a step

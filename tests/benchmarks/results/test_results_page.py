@@ -26,7 +26,7 @@ def test_published_figures_name_their_data() -> None:
     assert all("FER+" not in figure.data and figure.data for figure in figures)
     page = page_of(Records())
     assert "`mt-emotieffnet`: accuracy 0.6193 (AffectNet validation, 8 classes)" in page
-    assert page.count("| not yet run |") == len(rows)
+    assert page.count("| not yet run |") == len(rows) + 1  # and the majority
     assert all(f"--rows {name}`" in page for name in rows)
 
 
@@ -38,7 +38,7 @@ def test_rows_of_before_their_network_began_otherwise_are_marked(tmp_path: Path)
     save_records(tmp_path / "results.json", records)
     page = page_of(load_records(tmp_path / "results.json"))
     assert page.count("*older*") == 2  # the row and what is said of it
-    assert "| 48 | 28,000, *older* |" in page
+    assert "| 48 | 28,000, *older* | 1 | - |" in page
     assert "--rows ddamfn --only train`" in page
     names = {trained_name(rows["ddamfn"], budget) for budget in (BUDGET, Budget(batch=64), Budget(size_px=112))}
     assert len(names) == 3  # each has a folder of its own: checkpoints of one are not those of another
@@ -50,3 +50,16 @@ def test_a_missed_parity_is_told() -> None:
     far = dataclasses.replace(close, parity=1.2e-4)
     assert "misses" not in page_of(Records().with_row("mobilenet", trained=close))
     assert "agrees with torch to 1.2e-04, which misses 1e-04" in page_of(Records().with_row("mobilenet", trained=far))
+
+
+def test_places_stay_within_the_noise() -> None:
+    rows = list_rows()
+    values = {"mobilenet": 0.5, "mtanet": 0.6, "ddamfn": 0.75}
+    records = Records()
+    for name, value in values.items():
+        records = records.with_row(name, trained=trained(rows[name], value=value))
+    page = page_of(records)
+    # 0.4 to 0.6 and 0.5 to 0.7 overlap, and 0.65 to 0.85 with the second one.
+    assert "| 28,000 | 1 | 2 to 3 | 0.500" in page
+    assert "| 28,000 | 1 | 1 to 3 | 0.600" in page
+    assert "| 28,000 | 1 | 1 to 2 | 0.750" in page
