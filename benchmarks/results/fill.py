@@ -92,9 +92,10 @@ def fill_table(
     rows = choose_rows(names)
     table.write()
     failures: dict[str, str] = {}
-    if "train" in passes:
+    if {"train", "check"} & set(passes):
         n_rows = count_rows(table.budget, rows[0], data)
-        table.measure_majority(data)
+        table.measure_faces(data, n_rows)
+    if "train" in passes:
         for seed in seeds:
             runs = {row.name: budget_run(row, table.budget, n_rows, seed) for row in rows}
             failures |= _each(
@@ -144,12 +145,12 @@ class _Table:
         logger.info("%s: training by its own recipe", row.name)
         self._keep(row, own=train(run, data, work, self._machine))
 
-    def measure_majority(self, data: Path) -> None:
-        """Measure the constant prediction, once."""
+    def measure_faces(self, data: Path, n_rows: int) -> None:
+        """Keep the number of training faces, and measure the constant prediction once."""
         records = load_records(self._path)
-        if not records.majority:
-            save_records(self._path, dataclasses.replace(records, majority=majority_metrics(data)))
-            self.write()
+        majority = records.majority or majority_metrics(data)
+        save_records(self._path, dataclasses.replace(records, majority=majority, n_rows=n_rows))
+        self.write()
 
     def check(self, row: Row, work: Path) -> None:
         """Compare the costs of a row with today's recipe; timings of another network are dropped."""

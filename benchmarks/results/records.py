@@ -108,13 +108,15 @@ class Records:
         layout: version of the file's layout.
         budget: budget of the table; rows of another budget stay until they are trained again.
         rows: name -> record.
-        majority: metrics of a constant prediction, the commonest expression of the training faces.
+        majority: metrics of a constant prediction, the commonest training label of each task.
+        n_rows: number of faces available for training, part of the digest of a row; 0 where no pass has counted them.
     """
 
     layout: int = _LAYOUT
     budget: Budget = BUDGET
     rows: Mapping[str, Record] = field(default_factory=dict)
     majority: tuple[MetricValue, ...] = ()
+    n_rows: int = 0
 
     def __getitem__(self, name: str) -> Record:
         return self.rows.get(name, Record())

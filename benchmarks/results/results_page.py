@@ -12,6 +12,7 @@ from benchmarks.page import measured_by, notice, table
 from benchmarks.results.cost import cost_digest
 from benchmarks.results.plan import Row, own_recipe, trained_name, under_budget
 from benchmarks.results.records import Cost, Records, Trained
+from benchmarks.results.train_row import budget_run
 from benchmarks.runtime_speed import BATCHES
 from mien.core import MetricValue
 from mien.training.export.onnx_export import MAX_PARITY_GAP
@@ -100,8 +101,8 @@ def results_page(rows: Mapping[str, Row], records: Records) -> list[str]:
         names = " ".join(f"--rows {name}" for name in older)
         lines += [
             "",
-            "*older*: trained under another budget than the one above, or before the initial weights of its network",
-            f"changed (see the page of its system). To train it again: `{COMMAND} {names} --only train`.",
+            "*older*: trained under another budget than the one above, or before the initial weights of its network or",
+            f"the `[model]` of its recipe changed. To train it again: `{COMMAND} {names} --only train`.",
         ]
     lines += [
         "",
@@ -128,7 +129,9 @@ def _is_older(row: Row, records: Records) -> bool:
     if trained is None:
         return False
     known = trained.recipe or f"{row.name}-{trained.size_px}px-{trained.images}"
-    return known != trained_name(row, records.budget)
+    if known != trained_name(row, records.budget):
+        return True
+    return bool(records.n_rows) and trained.digest != budget_run(row, records.budget, records.n_rows).digest
 
 
 def _runs(row: Row, records: Records) -> list[Trained]:

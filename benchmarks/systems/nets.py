@@ -198,7 +198,6 @@ def keep_outputs(folder: Path, faces: FaceSamples, name: str) -> None:
     kept = {
         "names": np.array(faces.names),
         "expression": outputs[expression.output][:, columns_by_name(tuple(expression.labels), EXPRESSIONS)],
-        "features": outputs[bundle.spec.features].astype(np.float16) if bundle.spec.features else np.empty((0, 0)),
     }
     if "valence_arousal" in tasks:
         affect = tasks["valence_arousal"]

@@ -166,8 +166,8 @@ swapped. Heads select their epoch and thresholds on {valid:,} other faces of the
 _TIME_TEXT = """\
 {videos} videos of {frames} frames, each of one person of LFW, warped between photos with different labels. The box and
 the light drift, so neighbouring frames err alike; runs of frames have no face and are filled. Labels are those of the
-nearer photo (valence and arousal mapped from them). The network is `frozen`; the slice heads on it give the action units.
-Box mean of half-width d; means over seeds.
+nearer photo (valence and arousal mapped from them). The network is `frozen`; the slice heads on it give the action
+units. Box mean of half-width d; means over seeds.
 """
 
 _BLENDS_TEXT = """\

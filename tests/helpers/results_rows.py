@@ -14,7 +14,7 @@ N_ROWS = 28_000
 def trained_run(run: Run, value: float = 0.5) -> Trained:
     """What a training of this run could have left, with this value of every metric."""
     return dataclasses.replace(
-        _trained(run.recipe.name, run.n_faces, run.digest, value),
+        _trained(run.recipe.name, run.n_faces * sum(s.epochs for s in run.recipe.stages), run.digest, value),
         size_px=run.recipe.model.input_px,
         seed=run.recipe.seed,
     )

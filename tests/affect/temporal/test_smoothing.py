@@ -220,3 +220,15 @@ def test_what_is_no_track_is_refused() -> None:
         box_mean([1.0], -1)
     with pytest.raises(ConfigError, match="sigma"):
         gaussian_mean([1.0], [0], 1, 0)
+
+
+def test_smoothed_probabilities_stay_probabilities() -> None:
+    values = np.random.default_rng(0).choice([0.0, 0.3, 1.0], (2000, 4))
+    values[1500:, 0], values[1500:, 1] = 0.0, 1.0  # long sums round, and the window holds one value alone
+    for half_width in (0, 1, 10):
+        smoothed = box_mean(values, half_width)
+        assert smoothed.min() >= 0
+        assert smoothed.max() <= 1
+    assert box_mean(np.zeros((0, 3)), 2).shape == (0, 3)
+    gap = box_mean([0.1, np.nan, 0.3], 1)
+    assert np.isnan(gap[1])

@@ -125,7 +125,7 @@ def test_seeds_and_own_recipes_are_trained_once(tmp_path: Path, monkeypatch: pyt
     text = page.read_text("utf-8")
     # The mean of three seeds, from the lowest to the highest end.
     assert "| `mtanet` (seresnet50) | 48 | 28,000 | 3 | 1 to 2 | 0.540<br>0.420 to 0.660 |" in text
-    assert "| `mtanet` by its own recipe | 48 | 1,400 | 1 | - | 0.520<br>0.420 to 0.620 |" in text
+    assert "| `mtanet` by its own recipe | 48 | 28,000 | 1 | - | 0.520<br>0.420 to 0.620 |" in text
     assert "| `mobilenet` by its own recipe | - | not run | 0 |" in text
     assert "| `mien-points` by its own recipe | - | needs more than FER+ | 0 |" in text
     assert own_recipe(list_rows()["ddamfn-norm-act"], BUDGET) is None

@@ -86,6 +86,8 @@ def hold_through_gaps(frames: npt.ArrayLike, values: npt.ArrayLike, timeline: np
 def box_mean(values: npt.ArrayLike, half_width: int, *, causal: bool = False) -> Float64:
     """Mean over the frames i - d to i + d, clipped at the ends: the window shrinks, nothing is padded.
 
+    No rounding takes a mean out of the range of its column: smoothed probabilities stay in [0, 1].
+
     Args:
         values: (T, D) or (T,) on consecutive frames.
         half_width: Number d >= 0 of frames on each side; the window has up to 2 d + 1.
@@ -108,7 +110,9 @@ def box_mean(values: npt.ArrayLike, half_width: int, *, causal: bool = False) ->
     sums = np.zeros((len(series) + 1, *series.shape[1:]))
     np.cumsum(series, axis=0, out=sums[1:])
     taps = (stop - start).reshape(-1, *[1] * (series.ndim - 1))
-    return np.asarray((sums[stop] - sums[start]) / taps)
+    means = (sums[stop] - sums[start]) / taps
+    # Differences of long sums round; the smallest and the largest value of a column, NaN aside, are its limits.
+    return np.clip(means, np.fmin.reduce(series), np.fmax.reduce(series)) if len(series) else means
 
 
 def box_median(values: npt.ArrayLike, half_width: int, *, causal: bool = False) -> Float64:
