@@ -42,10 +42,10 @@ faces with the same labels, heads, losses and optimiser.
 
 The budget of every row: {images:,} gray FER+ training faces (repetitions counted) at {size_px} px (they have 48) in
 batches of {batch}; AdamW, one cycle up to {peak_lr:g}; random mirroring and small geometric changes. Labels: the votes;
-valence and arousal mapped from them; action units of a landmark model ([training](../how-to/training.md)). Measured on FER+
-valid (3,555 faces by plurality, 3,191 by the official majority); nothing was selected there. Action units and P_MTL are
-measured against these derived labels, so they only compare the rows with each other. *Majority* is the commonest
-training label of each task for every face.
+valence and arousal mapped from them; action units of a landmark model ([training](../how-to/training.md)). Measured on
+FER+ valid (3,555 faces by plurality, 3,191 by the official majority); nothing was selected there. Action units and
+P_MTL are measured against these derived labels, so they only compare the rows with each other. *Majority* is the
+commonest training label of each task for every face.
 
 A value is the mean over the seeds of the row. Its interval reaches from the lowest to the highest end of the seeds'
 95 % bootstrap intervals over faces, so it contains the differences between seeds; a row with one seed has the interval

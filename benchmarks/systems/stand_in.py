@@ -6,7 +6,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,7 +49,7 @@ class Budget:
 
     Attributes:
         faces: number of training faces, with the class frequencies of AffectNet.
-        valid: number of further faces of each class, of the same half, on which the recipe selects its epoch.
+        valid: largest number of further faces of each class, of the same half, on which the recipe selects its epoch.
         size_px: side of the crops; the faces have 48 px.
         batch: rows per step; 48 or 64 as published would leave 42 steps an epoch, of 5,993 on AffectNet.
         epochs: epochs of the heads alone, and of everything; published are 3 and 6.
@@ -99,11 +99,9 @@ def write_affectnet(data: Path, folder: Path, half: str, budget: Budget) -> None
     if (folder / "training.csv").is_file():
         return
     faces = in_half(load_ferplus(data, "train"), half)
-    splits = {
-        "validation": faces.take(_drawn(faces, dict.fromkeys(EXPRESSIONS, budget.valid), skip=0)),
-        # Written last: its file says that the folder is complete.
-        "training": faces.take(_drawn(faces, class_sizes(budget.faces), skip=budget.valid)),
-    }
+    train, valid = drawn_rows(faces, budget)
+    # The training list is written last: its file says that the folder is complete.
+    splits = {"validation": faces.take(valid), "training": faces.take(train)}
     (folder / _IMAGES / half).mkdir(parents=True, exist_ok=True)
     classes = columns_by_name(EXPRESSION_ORDERS["affectnet"], EXPRESSIONS)
     for split, own in splits.items():
@@ -130,14 +128,24 @@ def class_sizes(n_faces: int) -> dict[str, int]:
     return sizes
 
 
-def _drawn(faces: FaceSamples, sizes: Mapping[str, int], *, skip: int) -> Indices:
-    """Rows of the first faces of each class, in the order of the faces, after some that are left out."""
+def drawn_rows(faces: FaceSamples, budget: Budget) -> tuple[Indices, Indices]:
+    """Rows to train on and to select on: the first faces of each class are for selection, the next for training.
+
+    A class that is too rare for both has fewer faces for selection.
+
+    Raises:
+        DatasetError: a class has not enough faces to train on.
+    """
     label = faces.expression.argmax(axis=1)
-    rows = [np.flatnonzero(label == EXPRESSIONS.index(name))[skip : skip + n] for name, n in sizes.items()]
-    short = {name: len(own) for (name, n), own in zip(sizes.items(), rows, strict=True) if len(own) < n}
-    if short:
-        raise DatasetError(f"FER+ has too few faces of some classes for this budget: {short}")
-    return np.sort(np.concatenate(rows))
+    train, valid = [], []
+    for name, n in class_sizes(budget.faces).items():
+        own = np.flatnonzero(label == EXPRESSIONS.index(name))
+        n_valid = min(budget.valid, len(own) - n)
+        if n_valid < 1:
+            raise DatasetError(f"FER+ has {len(own)} faces of {name} in this half; the budget needs more than {n}")
+        valid.append(own[:n_valid])
+        train.append(own[n_valid : n_valid + n])
+    return np.sort(np.concatenate(train)), np.sort(np.concatenate(valid))
 
 
 def _rows(faces: FaceSamples, half: str, classes: np.ndarray[tuple[int, ...], np.dtype[np.intp]]) -> list[list[str]]:

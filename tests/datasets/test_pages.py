@@ -24,7 +24,7 @@ SPELLINGS = {
 
 @pytest.mark.parametrize("name", SPELLINGS)
 def test_a_page_lists_what_its_reader_knows(name: str) -> None:
-    page = (ROOT / f"docs/datasets/{name}.md").read_text("utf-8").lower()
+    page = (ROOT / f"docs/reference/datasets/{name}.md").read_text("utf-8").lower()
     section = page.partition("## other spellings\n")[2].partition("\n## ")[0]
     assert section
     assert [spelling for spelling in SPELLINGS[name] if spelling.lower() not in page] == []

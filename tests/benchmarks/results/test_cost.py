@@ -59,7 +59,7 @@ def test_a_digest_is_of_the_network_alone() -> None:
 
 def test_no_cost_on_the_page_is_stale() -> None:
     """A recipe whose network changes needs `python -m benchmarks results --only check` (or `speed`)."""
-    records = load_records(ROOT / "docs/results.json")
+    records = load_records(ROOT / "docs/research/results.json")
     stale = []
     for name, row in list_rows().items():
         small = under_budget(row, records.budget, records.budget.images)

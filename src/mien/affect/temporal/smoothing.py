@@ -111,7 +111,10 @@ def box_mean(values: npt.ArrayLike, half_width: int, *, causal: bool = False) ->
     np.cumsum(series, axis=0, out=sums[1:])
     taps = (stop - start).reshape(-1, *[1] * (series.ndim - 1))
     means = (sums[stop] - sums[start]) / taps
-    # Differences of long sums round; the smallest and the largest value of a column, NaN aside, are its limits.
+    # Differences of long sums round; the smallest and the largest value of a column so far, or of all of it, are its
+    # limits, NaN aside.
+    if causal:
+        return np.clip(means, np.fmin.accumulate(series), np.fmax.accumulate(series))
     return np.clip(means, np.fmin.reduce(series), np.fmax.reduce(series)) if len(series) else means
 
 
