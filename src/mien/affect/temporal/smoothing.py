@@ -114,8 +114,10 @@ def box_mean(values: npt.ArrayLike, half_width: int, *, causal: bool = False) ->
     # Differences of long sums round; the smallest and the largest value of a column so far, or of all of it, are its
     # limits, NaN aside.
     if causal:
-        return np.clip(means, np.fmin.accumulate(series), np.fmax.accumulate(series))
-    return np.clip(means, np.fmin.reduce(series), np.fmax.reduce(series)) if len(series) else means
+        means = np.clip(means, np.fmin.accumulate(series), np.fmax.accumulate(series))
+    elif len(series):
+        means = np.clip(means, np.fmin.reduce(series), np.fmax.reduce(series))
+    return np.asarray(means)
 
 
 def box_median(values: npt.ArrayLike, half_width: int, *, causal: bool = False) -> Float64:
