@@ -85,7 +85,7 @@ def public_address(address: str) -> str:
         >>> public_address("rtsp://admin:secret@10.0.0.5:554/stream")
         'rtsp://10.0.0.5:554/stream'
         >>> public_address("https://host/clip.mp4?token=secret")
-        'https://host/clip.mp4?~930bbdc5'
+        'https://host/clip.mp4?~1359227d'
     """
     if not is_address(address):
         return address

@@ -102,7 +102,7 @@ class BenchReport:
             >>> facts = dict.fromkeys(("clip", "machine", "versions", "bundle"), "")
             >>> numbers = dict.fromkeys(("width", "height", "n_frames", "faces_per_frame"), 1)
             >>> numbers |= dict.fromkeys(("scans_per_frame", "searches_per_frame"), 1)
-            >>> BenchReport(stages=(stage,), memory=None, duration_s=10.0, **facts, **numbers).in_words()
+            >>> BenchReport(stages=(stage,), memory=None, duration_s=10.8, **facts, **numbers).in_words()
             'one hour of this video takes about 5 minutes here'
         """
         if self.hour_s is None:
