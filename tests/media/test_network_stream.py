@@ -159,3 +159,17 @@ def test_a_camera_that_speaks_rtsp() -> None:
     assert len(frames) >= 28  # the decoder may hold the last ones
     assert [frame.time_s for frame in frames[:5]] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4], abs=0.01)
     assert frames[20].image.mean() == pytest.approx(160, abs=8)
+
+
+def test_an_index_at_the_end_needs_a_server_of_ranges(server: str, tmp_path: Path) -> None:
+    """Such a file gives no frame from a server that sends files whole, and the message says what to do."""
+    with av.open(str(tmp_path / "late.mp4"), "w") as container:  # without faststart: the index follows the frames
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        noise = np.random.default_rng(0)
+        for _ in range(30):
+            picture = noise.integers(0, 255, (240, 320, 3), np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+    with pytest.raises(InputError, match="save the file and analyse it"):
+        open_address(f"{server}/late.mp4", network=True)

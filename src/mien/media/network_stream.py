@@ -204,7 +204,10 @@ class NetworkReader:
         decoded = self._decoded()
         first = next(decoded, None)
         if first is None:
-            raise InputError(f"{self._name}: gives no frame that can be decoded")
+            raise InputError(
+                f"{self._name}: gives no frame that can be decoded; save the file and analyse it: an MP4 whose index "
+                "is at its end is read only from servers that send parts of a file"
+            )
         converter = FrameConverter(first, stream.sample_aspect_ratio, self._name, context.name)
         self._info = VideoInfo(
             path=None,

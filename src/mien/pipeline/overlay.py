@@ -216,7 +216,7 @@ class VideoOverlay:
     def _create_writer(self, path: Path, info: VideoInfo, fps: float, *, sound: bool) -> VideoWriter:
         create = partial(VideoWriter, path, info.width, info.height, fps=fps)
         if not sound or info.path is None:
-            self.messages = ("the overlay has no sound: that of a camera is not kept",) if sound else ()
+            self.messages = ("the overlay has no sound: only that of files is kept",) if sound else ()
             return create()
         try:
             return create(sound_of=info.path)
