@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if not options.keep:
         for name in options.model or list_bundles("affect"):
-            uncertainty.main(["--data", str(options.data), "--model", name])
+            uncertainty.main(["--data", str(options.data), "--model", name, "--brief"])
     for name in list_bundles("affect"):
         audited(name, options.data, options.audits / name)
         warned(name, options.audits / name)

@@ -137,6 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = create_parser(_NAME, __doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of the open face sets")
     parser.add_argument("--model", default=DEFAULT_BUNDLE, help="bundle that is calibrated and written into")
+    parser.add_argument("--brief", action="store_true", help="leave out kinds that a probe has not seen, and views")
     options = parser.parse_args(arguments)
     data = options.data
     analyzer = Analyzer(options.model, features=True, threads=1)
@@ -213,10 +214,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     real = {name: features[~half] for name, (features, half) in tests.items()}
     print(f"unfamiliar: {flagged.mean():.3f} of {len(flagged)} new outliers flagged", _interval(flagged))
     for kind in OUTLIERS:
-        own = flagged[new_kinds == kind]
-        rest = fit_probe(known, unlike[kinds != kind], first_halves, "")
-        unseen = rest(new_features[new_kinds == kind]) >= rest.limit
-        print(f"  {kind}: {own.mean():.2f} of {len(own)}; where the probe has seen no {kind}: {unseen.mean():.2f}")
+        line = f"  {kind}: {flagged[new_kinds == kind].mean():.2f} of {(new_kinds == kind).sum()}"
+        if not options.brief:
+            rest = fit_probe(known, unlike[kinds != kind], first_halves, "")
+            unseen = rest(new_features[new_kinds == kind]) >= rest.limit
+            line += f"; where the probe has seen no {kind}: {unseen.mean():.2f}"
+        print(line)
     found = np.array([len(analyzer.image(one.image)) > 0 for one in new])
     print(f"  the detector finds a face in {found.sum()} of them, {flagged[found].mean():.3f} of these are flagged")
     for name, features in real.items():
@@ -234,7 +237,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, features in real.items():
         wrong = covered(features) >= covered.limit
         print(f"  false flags on {name}, second half: {wrong.mean():.3f} of {len(wrong)}", _interval(wrong))
-    _print_spread(options.model, valid.take(~first), targets[~first])
+    if not options.brief:
+        _print_spread(options.model, valid.take(~first), targets[~first])
     return 0
 
 

@@ -42,7 +42,7 @@ ALPHA = 0.05
 VerdictWord = Literal["within", "above", "unsure"]
 """Within the limit; above it beyond chance; or above it by an amount that chance explains, or close to it."""
 
-_N_CORRUPTED = 200
+_N_CORRUPTED = 150
 Notify = Callable[[str], None]
 
 
@@ -169,7 +169,7 @@ def audit(
         analyzer: Analyzer of the bundle, best with a few views.
         split: Split of FairFace.
         pairs: Rendered pairs; none for no counterfactual part.
-        corruptions: Whether to measure corruptions, on at most 200 faces.
+        corruptions: Whether to measure corruptions, on at most 150 faces.
         command: Command line for the report.
         notify: Function that is called with what is being done.
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from mien.core import Bools, ConfigError, Float64, Floats, Indices
 
-N_RESAMPLES = 400
+N_RESAMPLES = 300
 """Number of bootstrap samples of people behind an interval."""
 
 Statistic = Callable[[Indices], float]
