@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 
 from mien._version import __version__
+from mien.results.reports.abstain_count import AbstainCount
 from mien.results.reports.moments import ImagesOf
 from mien.results.reports.report_content import PlaybackOf, ReportContent
 from mien.results.reports.report_texts import manifest_facts
@@ -45,14 +46,16 @@ def render_report(
         InputError: A table or its manifest cannot be read, or its rows have no clear time.
     """
     content = ReportContent(sum(map(count_rows, tables)), images, playback)
+    doubts: dict[Path, AbstainCount] = {}
     for table in tables:
         known = thresholds(table) if thresholds is not None else {}
-        content.add(table, iter_parts(table), known)
+        doubts[table] = AbstainCount()
+        content.add(table, doubts[table].watched(iter_parts(table)), known)
     values = {
         **content.values(),
         "title": content.title or tables[0].name,
         "subtitle": f"Facial affect by mien {__version__}. " + _completeness(content.linked),
-        "facts": [manifest_facts(table) for table in tables],
+        "facts": [manifest_facts(table) + doubts[table].facts() for table in tables],
     }
     return _page(values, _MEDIA_POLICY if playback is not None else "")
 
