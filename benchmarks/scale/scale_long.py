@@ -71,7 +71,9 @@ def _rows(rng: np.random.Generator, schema: pa.Schema, start: int, n: int) -> pa
     known |= {"x0": np.zeros(n), "y0": np.zeros(n), "x1": np.full(n, 90), "y1": np.full(n, 90)}
     columns["expression"] = pa.array(np.array(EXPRESSIONS)[probabilities.argmax(axis=1)], mask=~seen)
     for k, field in enumerate(schema):
-        if field.name not in columns:
+        if pa.types.is_integer(field.type) and field.name not in columns:
+            columns[field.name] = pa.array(np.ones(n, np.int64), mask=~seen)
+        elif field.name not in columns:
             values = known.get(field.name, np.clip(0.5 + 0.45 * _wave(frame, k) + rng.normal(0, 0.02, n), 0, 1))
             columns[field.name] = pa.array(values.astype(np.float32), mask=~seen)
     return pa.table([columns[name] for name in schema.names], schema=schema)

@@ -42,7 +42,8 @@ _INTRODUCTION = """\
 second, or on the other side of a cut, comes back under a new number ([you name the persons](../how-to/persons.md)).
 A flash is no cut: where the scene before it comes back within a second, its faces keep their numbers. A gap in the
 times of frames ends all tracks if it is longer than ten seconds and than four of the steps before it. A new face is
-read once more, turned by half a turn, so that a head upside down is not taken for an upright one.
+read in all four quarter turns where the landmark net is not quite sure of it, so that a head that lies or is upside
+down is not taken for an upright one.
 
 The landmark model runs on known faces in every frame. New faces are searched for on the first frame of a shot, each
 tenth of a second while no face is known or one is missing, and otherwise each half second: of these searches every

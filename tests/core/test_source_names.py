@@ -2,11 +2,12 @@
 """Names of inputs that any table can hold lead back to their files."""
 
 import os
+import socket
 from pathlib import Path
 
 import pytest
 
-from mien.core import distinct_names, path_exists, shortened_name, source_name, source_path
+from mien.core import distinct_names, open_regular, path_exists, read_regular, shortened_name, source_name, source_path
 
 
 @pytest.mark.parametrize(
@@ -55,3 +56,34 @@ def test_files_of_one_name_are_told_apart_by_their_folders() -> None:
     assert distinct_names(["clip.mp4", "a/clip.mp4"]) == {"clip.mp4": "clip.mp4", "a/clip.mp4": "a/clip.mp4"}
     odd = distinct_names(["a//clip.mp4", "a/clip.mp4", "a\\clip.mp4"])
     assert len(set(odd.values())) == len(odd)
+
+
+def test_a_file_and_a_link_to_it_are_read(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"\r\ncontent\x1a")
+    (tmp_path / "b").symlink_to("a")
+    assert read_regular(tmp_path / "a") == read_regular(str(tmp_path / "b")) == b"\r\ncontent\x1a"
+    with open_regular(tmp_path / "a") as file:
+        file.seek(2)
+        assert file.read(3) == b"con"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_what_has_no_end_is_refused_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    listener = socket.socket(socket.AF_UNIX)
+    with listener:
+        monkeypatch.chdir(tmp_path)  # the path of a socket may not be long
+        listener.bind("socket")
+        for path in (tmp_path / "pipe", Path("/dev/zero"), tmp_path / "socket"):
+            with pytest.raises(OSError, match=r"no regular file|No such device"):
+                read_regular(path)
+
+
+def test_errors_of_the_system_stay_what_they_are(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        read_regular(tmp_path / "absent")
+    with pytest.raises(IsADirectoryError):
+        read_regular(tmp_path)
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(OSError, match="symbolic links"):
+        read_regular(tmp_path / "loop")

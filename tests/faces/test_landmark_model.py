@@ -206,6 +206,24 @@ def test_a_head_upside_down_is_read_as_such(net: LandmarkNet, astronaut: Image) 
         np.testing.assert_allclose(seen.keypoints, true, atol=8)
 
 
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("turn_deg", range(-180, 180, 45))
+def test_a_head_at_any_angle_is_read_as_such(net: LandmarkNet, astronaut: Image, turn_deg: int, mirrored: bool) -> None:
+    """Detectors give the keypoints of an upright face, whatever the angle of the head."""
+    image = np.ascontiguousarray(astronaut[:300, 70:370][:, ::-1] if mirrored else astronaut[:300, 70:370])
+    true = np.where(mirrored, (299, 0), (0, 0)) + (FIVE - (70, 0)) * ((-1, 1) if mirrored else (1, 1))
+    if mirrored:  # the left eye of the image is the first one
+        true = true[:, [1, 0, 2, 4, 3]]
+    matrix = cv2.getRotationMatrix2D((149.5, 149.5), -turn_deg, 1.0)  # OpenCV turns to the other side
+    turned = cv2.warpAffine(image, matrix, (300, 300), borderMode=cv2.BORDER_REFLECT)
+    centre = true.mean(axis=1) @ matrix[:, :2].T + matrix[:, 2]
+    seen = read_new_faces(net, turned, (true - true.mean(axis=1) + centre).astype(np.float32))
+    roll = float(net.read(image, true.astype(np.float32)).pose_rad[0, 2])
+    error = np.degrees(seen.pose_rad[0, 2] - roll) - turn_deg
+    assert abs((error + 180) % 360 - 180) < 15
+    np.testing.assert_allclose(seen.keypoints[0], true[0] @ matrix[:, :2].T + matrix[:, 2], atol=10)
+
+
 def test_upright_faces_are_read_as_before(net: LandmarkNet, astronaut: Image) -> None:
     places = np.concatenate([FIVE, FIVE + 5, FIVE - 200])
     seen, expected = read_new_faces(net, astronaut, places), net.read(astronaut, places)

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Behaviour that every engine shares, the registry of engines, and the fake."""
 
+import os
 import sys
+import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 import pytest
 
 from mien.core import ConfigError, InputError, JobError, MissingExtraError, ModelError
-from mien.jobs import Engine, FakeEngine, LocalEngine, Message, create_engine
+from mien.jobs import Engine, FakeEngine, LocalEngine, Message, create_engine, temporary_folders
 from tests.helpers.engine_runs import run_engine
 
 ENGINES = {"one": lambda: LocalEngine(1), "two": lambda: LocalEngine(2), "fake": FakeEngine}
@@ -97,3 +99,15 @@ def test_engines_by_name_and_as_they_are(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingExtraError, match=r"pip install '.*\[ray\]'"):
         create_engine("ray")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
+def test_any_run_deletes_the_folder_of_a_ray_that_was_killed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(temporary_folders, "_short_parent", lambda: str(tmp_path))
+    left = tmp_path / f"{temporary_folders.RAY_PREFIX}abc"
+    left.mkdir()
+    (left / "lock").touch()
+    past = time.time() - 10
+    os.utime(left, (past, past))
+    create_engine("local")
+    assert not left.exists()

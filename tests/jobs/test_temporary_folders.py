@@ -63,7 +63,7 @@ def test_the_next_run_deletes_the_folder_of_a_killed_process_and_no_other(tmp_pa
         other = tmp_path / "mine"
         other.mkdir()
         make_old(other)
-        delete_leftovers(PREFIX, str(tmp_path))
+        delete_leftovers(PREFIX, parent=str(tmp_path))
         assert (left / "face.png").exists(), "its process lives"
     finally:
         running.send_signal(signal.SIGKILL)
@@ -83,10 +83,10 @@ def test_folders_without_a_lock_are_deleted_once_they_are_old(tmp_path: Path) ->
     link.symlink_to(users)
     make_old(earlier, 7200)
     make_old(users, 7200)
-    delete_leftovers(PREFIX, str(tmp_path))
+    delete_leftovers(PREFIX, parent=str(tmp_path))
     assert (earlier.exists(), new.exists(), (users / "file").read_text()) == (False, True, "keep")
 
 
 def test_a_parent_that_cannot_be_listed_is_no_error(tmp_path: Path) -> None:
-    delete_leftovers(PREFIX, str(tmp_path / "missing"))
+    delete_leftovers(PREFIX, parent=str(tmp_path / "missing"))
     assert list(tmp_path.iterdir()) == []

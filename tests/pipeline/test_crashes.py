@@ -3,6 +3,7 @@
 
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -11,6 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import mien
+from mien.core import draft_files
+from mien.pipeline import convert_file
 from mien.results import RunManifest, read_table
 from tests.helpers.face_clips import write_clip, write_photo
 
@@ -76,3 +80,38 @@ def test_random_crashes_of_the_command_with_workers(inputs: Path, tmp_path: Path
             n_crashes += 1
     for number in range(n_rounds):
         assert_same_tables(tmp_path / str(number), tmp_path / "reference")
+
+
+_DIES = """
+import os, signal, sys
+import mien
+from mien.pipeline.overlay import VideoOverlay
+write = VideoOverlay.write
+def dies(self, frame):
+    write(self, frame)
+    if frame.index == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+VideoOverlay.write = dies
+clip, out = sys.argv[1:]
+mien.analyze(clip, f"{out}/clip.csv", overlay=f"{out}/seen.mp4", threads=1)
+"""
+
+
+@pytest.mark.parametrize("following", ["the same run", "a run with nothing to do", "a conversion"])
+def test_the_next_run_deletes_the_video_of_faces_that_a_killed_one_left(
+    clip: Path, tmp_path: Path, following: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    mien.analyze([clip], out, threads=1)
+    done = subprocess.run([sys.executable, "-c", _DIES, str(clip), str(out)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert len(list(out.glob(".mien-*.part.mp4"))) == 1
+    monkeypatch.setattr(draft_files, "_swept", set())  # as in a new process
+    if following == "the same run":
+        mien.analyze(clip, out / "clip.csv", overlay=out / "seen.mp4", threads=1)
+        assert (out / "seen.mp4").exists()
+    elif following == "a run with nothing to do":
+        assert mien.analyze([clip], out, threads=1).skipped
+    else:
+        convert_file(out / "clip.parquet", out / "copy.csv")
+    assert not list(out.glob(".mien-*"))

@@ -196,7 +196,10 @@ def test_failures_are_listed_until_they_are_mended(photos: Path, tmp_path: Path,
     result = analyze([photos, gone], out)
     assert code_of(result) == 1
     reasons = [[failure.path, "InputError", failure.reason] for failure in result.failures]
-    assert failures(out) == [["source", "error", "message"], *reasons]
+    header, *rows = failures(out)
+    assert header == ["source", "error", "message", "table"]
+    assert [row[:3] for row in rows] == reasons
+    assert {row[0]: row[3] for row in rows} == {str(bad): "bad.parquet", str(gone): ""}
     assert {row[0] for row in reasons} == {str(bad), str(gone)}
     again = analyze(photos, out)
     assert (code_of(again), len(again.skipped)) == (1, 3)
@@ -269,7 +272,7 @@ def test_a_lost_worker_is_a_failure_of_its_file(photos: Path, tmp_path: Path) ->
     result = analyze(photos, out, engine=FakeEngine({1: "the process died"}))
     assert code_of(result) == 1
     bad = str(photos / "one" / "b.png")
-    assert failures(out)[1:] == [[bad, "JobError", f"{bad}: the process died"]]
+    assert failures(out)[1:] == [[bad, "JobError", f"{bad}: the process died", "one_b.png.parquet"]]
     assert len(result.tables) == 2
 
 

@@ -3,7 +3,7 @@
 
 from mien.core.adaptation import ADAPTATION_VERSION, ADAPTED_TASKS, Adaptation, TaskCorrection
 from mien.core.arrays import Bools, Float32, Float64, Floats, Image, Indices, Int64, Integers
-from mien.core.draft_files import DraftFile, is_file_at, private_files, sync_folder
+from mien.core.draft_files import DraftFile, delete_drafts, is_file_at, private_files, sync_folder
 from mien.core.errors import (
     ConfigError,
     DatasetError,
@@ -95,7 +95,15 @@ from mien.core.options import (
 )
 from mien.core.pose import pose_angles, rotation_matrices
 from mien.core.registry import Registry
-from mien.core.source_names import distinct_names, path_exists, shortened_name, source_name, source_path
+from mien.core.source_names import (
+    distinct_names,
+    open_regular,
+    path_exists,
+    read_regular,
+    shortened_name,
+    source_name,
+    source_path,
+)
 from mien.core.specs.geometry_spec import GEOMETRY_OUTPUTS, GEOMETRY_VERSION, GeometrySpec, PointChoice
 from mien.core.text import counted, html_table, printable
 from mien.core.typed import check_choices, read_typed
@@ -201,12 +209,14 @@ __all__ = [
     "check_number",
     "columns_by_name",
     "counted",
+    "delete_drafts",
     "distinct_names",
     "html_table",
     "install_command",
     "is_file_at",
     "joined_names",
     "numbers_from_left",
+    "open_regular",
     "option",
     "option_info",
     "options_json",
@@ -216,6 +226,7 @@ __all__ = [
     "printable",
     "private_files",
     "read_options",
+    "read_regular",
     "read_typed",
     "refuse_unused",
     "require_path",

@@ -24,8 +24,7 @@ class DraftFile:
     """A new file beside its target, which takes the target's name with `publish` or is deleted with `discard`.
 
     The name is random and the file is created exclusively, so that no file of the user and no link is ever opened.
-    The file is locked while its process lives: drafts of processes that crashed are deleted by the next one that
-    writes into the folder, since they may show faces.
+    The file is locked while its process lives: see `delete_drafts`.
 
     Args:
         target: Final path of the file; its folder must exist.
@@ -50,7 +49,7 @@ class DraftFile:
 
     def __init__(self, target: Path) -> None:
         self._target = target
-        _sweep(target.parent)
+        delete_drafts(target.parent)
         ending = target.suffix if _ENDING.fullmatch(target.suffix) else ""
         while True:
             self.path = target.with_name(f".mien-{secrets.token_hex(8)}.part{ending}")
@@ -141,8 +140,14 @@ else:
         return True
 
 
-def _sweep(folder: Path) -> None:
-    """Deletes the drafts that crashed processes left in a folder, once in the life of this process."""
+def delete_drafts(folder: Path) -> None:
+    """Deletes the drafts that crashed processes left in a folder, once in the life of this process.
+
+    They may show faces. Every draft in the folder does so, and every run that locks the folder.
+
+    Args:
+        folder: Folder; it may be missing.
+    """
     key = os.path.realpath(folder)
     if key in _swept:
         return

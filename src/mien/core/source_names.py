@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names of inputs as text that any table can hold, and the way back to the file."""
+"""Names of inputs as text that any table can hold, the way back to the file, and files that come to an end."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
+import stat
 from collections import Counter
 from collections.abc import Iterable
+from io import BufferedReader
 from pathlib import Path
 
 # Room in the 255 bytes that file systems allow for ".recovered-99.parquet.manifest.json"; names of earlier runs must
 # stay what they were, so that this does not depend on the file system.
 _MAX_STEM_BYTES = 180
+_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 _ESCAPED = re.compile(r"\\udc([89a-f][0-9a-f])")
 
 
@@ -92,3 +96,45 @@ def shortened_name(name: str, max_bytes: int = _MAX_STEM_BYTES) -> str:
         return name
     digest = "~" + hashlib.sha256(encoded).hexdigest()[:8]
     return encoded[: max_bytes - len(digest)].decode("utf-8", "ignore") + digest
+
+
+def open_regular(path: str | os.PathLike[str]) -> BufferedReader:
+    """A regular file, open for reading.
+
+    Args:
+        path: Path of the file; links are followed.
+
+    Raises:
+        OSError: As the operating system reports, or the path names a pipe, a socket, a device or a folder.
+
+    Examples:
+        >>> open_regular("/dev/zero")
+        Traceback (most recent call last):
+        OSError: [Errno 22] no regular file; copy its content into one: '/dev/zero'
+    """
+    # Without O_NONBLOCK a pipe without a writer would block the opening itself.
+    file = os.fdopen(os.open(path, _FLAGS), "rb")
+    mode = os.fstat(file.fileno()).st_mode
+    if stat.S_ISREG(mode):
+        return file
+    file.close()
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+    raise OSError(errno.EINVAL, "no regular file; copy its content into one", os.fspath(path))
+
+
+def read_regular(path: str | os.PathLike[str]) -> bytes:
+    """The content of a regular file.
+
+    Raises:
+        OSError: As for `open_regular`.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "a").write_bytes(b"content")
+        ...     read_regular(Path(folder, "a"))
+        b'content'
+    """
+    with open_regular(path) as file:
+        return file.read()

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
-from mien.core import Bools, DatasetError, Float64, Indices, Int64
+from mien.core import Bools, DatasetError, Float64, Indices, Int64, read_regular
 
 
 class AnnotationError(DatasetError):
@@ -120,7 +120,7 @@ def load_document(path: Path) -> Document:
         b'valence,arousal\n0.5,0.25'
     """
     try:
-        content = path.read_bytes()
+        content = read_regular(path)
     except FileNotFoundError:
         raise AnnotationError(path, "no such file") from None
     except OSError as error:

@@ -28,6 +28,10 @@ from mien.inference import Bundle, load_bundle
 MIN_CONFIDENCE = 0.5
 """Confidence of the landmark model from which its landmarks replace the detector's keypoints."""
 
+# Confidence from which a face is the way up that the detector says. Of 915 faces in rotated photos and videos, 93 % of
+# those that are upright to the detector have it, and none of 171 that are turned by more than 30 degrees from that.
+_SURELY_UPRIGHT = 0.998
+
 # A box about 68 landmarks, which end at the brows, is extended like the boxes of detectors, which show the forehead.
 _FOREHEAD = 0.22
 
@@ -157,7 +161,7 @@ def create_landmark_model(
 def refine_landmarks(model: LandmarkModel, image: Image, found: Detections) -> Detections:
     """The faces of a photo with keypoints and landmarks of the landmark model where that sees a face.
 
-    Boxes and confidence stay the detector's. Heads upside down are recognised, see `read_new_faces`.
+    Boxes and confidence stay the detector's. Heads upside down and lying are recognised, see `read_new_faces`.
 
     Args:
         model: Landmark model.
@@ -174,10 +178,10 @@ def refine_landmarks(model: LandmarkModel, image: Image, found: Detections) -> D
 
 
 def read_new_faces(model: LandmarkModel, image: Image, keypoints: Float32) -> Detections:
-    """The faces at places where a detector has found them, also heads upside down.
+    """The faces at places where a detector has found them, also heads upside down and lying.
 
-    Detectors find such a head as an upright face, with the eyes near the mouth. Each place is read once more, turned by
-    half a turn, and the reading counts in which the landmark model is surer of a face.
+    Detectors find such a head as an upright face, with the eyes near the mouth. A face of which the landmark model is
+    not quite sure is read in all four quarter turns, each time twice, and the reading counts of which it is surest.
 
     Args:
         model: Landmark model.
@@ -185,17 +189,17 @@ def read_new_faces(model: LandmarkModel, image: Image, keypoints: Float32) -> De
         keypoints: (N, 5, 2) pixels, as the detector gives them.
     """
     upright = model.read(image, keypoints)
-    if not len(upright):
-        return upright
-    other = model.read(image, _turned(keypoints))
-    rows = np.flatnonzero((other.confidence > upright.confidence) & (other.confidence >= MIN_CONFIDENCE))
+    rows = np.flatnonzero(upright.confidence < _SURELY_UPRIGHT)
     if not len(rows):
         return upright
-    # The detector's keypoints are no more than a hint here: the own ones give a crop about the face.
-    again = model.read(image, other.keypoints[rows])
+    turned = [_read_twice(model, image, _turned(keypoints[rows], n_quarters)) for n_quarters in range(4)]
+    best = np.argmax([reading.confidence for reading in turned], axis=0)
+    candidates = Detections.concatenated([upright, *turned])
+    chosen = len(upright) + best * len(rows) + np.arange(len(rows))
     order = np.arange(len(upright))
-    order[rows] = len(upright) + np.arange(len(rows))
-    return Detections.concatenated([upright, again])[order]
+    sure = candidates.confidence[chosen] >= MIN_CONFIDENCE
+    order[rows[sure]] = chosen[sure]
+    return candidates[order]
 
 
 def read_given_face(model: LandmarkModel, image: Image, template: Sequence[Sequence[float]]) -> Detections:
@@ -223,14 +227,19 @@ def _read_twice(model: LandmarkModel, image: Image, keypoints: Float32) -> Detec
     return model.read(image, model.read(image, keypoints).keypoints)
 
 
-def _turned(keypoints: Float32) -> Float32:
-    """Keypoints (N, 5, 2) of heads upside down at the same places: turned by half a turn about their means.
+def _turned(keypoints: Float32, n_quarters: int) -> Float32:
+    """Keypoints (N, 5, 2) of heads at the same places, turned clockwise by quarters of a turn about their means.
 
     Examples:
-        >>> _turned(np.array([[[0, 0], [4, 0], [2, 2], [0, 4], [4, 4]]], np.float32))[0].tolist()
-        [[4.0, 4.0], [0.0, 4.0], [2.0, 2.0], [4.0, 0.0], [0.0, 0.0]]
+        >>> upright = np.array([[[0, 0], [4, 0], [2, 2], [0, 4], [4, 4]]], np.float32)
+        >>> _turned(upright, 1)[0].tolist(), _turned(upright, 2)[0, 0].tolist()
+        ([[4.0, 0.0], [4.0, 4.0], [2.0, 2.0], [0.0, 0.0], [0.0, 4.0]], [4.0, 4.0])
     """
-    return np.asarray(2 * keypoints.mean(axis=-2, keepdims=True) - keypoints, np.float32)
+    centre = keypoints.mean(axis=-2, keepdims=True)
+    offset = keypoints - centre
+    for _ in range(n_quarters):
+        offset = np.stack([-offset[..., 1], offset[..., 0]], axis=-1)
+    return np.asarray(centre + offset, np.float32)
 
 
 def _output(bundle: Bundle, name: str) -> str:

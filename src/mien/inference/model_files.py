@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from pathlib import Path
 
-from mien.core import ModelError
+from mien.core import ModelError, open_regular
 
 MAX_DESCRIPTION_BYTES = 10_000_000
 """Largest ``model.json`` or ``head.json`` that is read."""
@@ -53,8 +52,7 @@ def read_model_file(path: Path, max_bytes: int = MAX_GRAPH_BYTES) -> bytes:
         if kind.st_size > max_bytes:
             raise ModelError(f"{path}: has {kind.st_size} bytes, and {max_bytes} are the most; it is no such file")
         # A pipe that takes the file's place after the check must not block either.
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        with os.fdopen(handle, "rb") as file:
+        with open_regular(path) as file:
             return file.read(max_bytes)
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror})") from error

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from mien.core import MAX_WORKERS, ConfigError, JobError, Registry, check_number
+from mien.jobs.temporary_folders import RAY_PREFIX, delete_leftovers
 
 Emit = Callable[[Any], None]
 """Callback for the work, which sends messages to the caller of the run. It raises KeyboardInterrupt once the run is
@@ -145,6 +146,7 @@ def create_engine(engine: str | Engine = "local", *, workers: int = 1) -> Engine
             raise ConfigError(f"an engine has a method run(setup, items, report), {type(engine).__name__} has none")
         return engine
     check_number("workers", workers, 1, MAX_WORKERS)
+    delete_leftovers(RAY_PREFIX)  # of a Ray that was killed: its objects may show faces
     name, _, address = engine.partition("=")
     created: Engine = ENGINES.load(name)(workers, address or None)
     return created

@@ -16,7 +16,7 @@ from mien.core import MAX_WORKERS, ConfigError, JobError, MissingExtraError, che
 from mien.jobs.engine import Done, Event, Failed, Message, Setup, Work
 from mien.jobs.local import picklable_error
 from mien.jobs.signals import PendingInterrupts, StopClock, deferred_interrupts, restored_handlers
-from mien.jobs.temporary_folders import temporary_folder
+from mien.jobs.temporary_folders import RAY_PREFIX, temporary_folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -265,7 +265,7 @@ def _connected(ray: Any, address: str | None, n_workers: int) -> Iterator[None]:
         finally:
             ray.shutdown()
         return
-    with temporary_folder("mien-ray-") as folder, _private_settings(ray):
+    with temporary_folder(RAY_PREFIX) as folder, _private_settings(ray):
         try:
             _start_private(ray, folder, n_workers)
             yield

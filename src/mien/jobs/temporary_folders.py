@@ -14,6 +14,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+RAY_PREFIX = "mien-ray-"
+"""First part of the names of the folders of a Ray that mien starts itself."""
+
 _LOCK = "lock"
 _UNLOCKED_S = 3600.0  # a folder without a lock file comes from an earlier version, or is just being made
 _NEW_S = 2.0  # age below which a folder may not have been locked yet
@@ -42,7 +45,7 @@ def temporary_folder(prefix: str, parent: str | None = None) -> Iterator[Path]:
         False
     """
     parent = parent or _short_parent()
-    delete_leftovers(prefix, parent)
+    delete_leftovers(prefix, parent=parent)
     around = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
     try:
         with (around / _LOCK).open("xb") as lock:
@@ -54,15 +57,15 @@ def temporary_folder(prefix: str, parent: str | None = None) -> Iterator[Path]:
         shutil.rmtree(around, ignore_errors=True)
 
 
-def delete_leftovers(prefix: str, parent: str) -> None:
+def delete_leftovers(prefix: str, *, parent: str | None = None) -> None:
     """Delete the folders that crashed processes of this user left; those of running processes stay.
 
     Args:
         prefix: First part of their names.
-        parent: Folder that holds them.
+        parent: Folder that holds them; None as for `temporary_folder`.
     """
     with suppress(OSError):
-        for entry in list(os.scandir(parent)):
+        for entry in list(os.scandir(parent or _short_parent())):
             if entry.name.startswith(prefix):
                 with suppress(OSError):  # it is another user's, or is being deleted
                     _delete_unlocked(Path(entry.path))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from mien.core import InputError
+from mien.core import InputError, open_regular
 
 Content = Literal["image", "video", "audio", "document"]
 
@@ -224,7 +224,7 @@ def identify_file(path: Path) -> Format | None:
         InputError: The file cannot be read.
     """
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             return identify(stream.read(HEAD_BYTES))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error

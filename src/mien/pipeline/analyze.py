@@ -335,7 +335,7 @@ def _ready_folder(plan: Plan, table: Path, progress: RunProgress) -> Iterator[No
             yield
         finally:
             with deferred_interrupts():
-                listed = _list_beside(table, progress)
+                listed = _list_beside(plan, table, progress)
     else:
         with locked_folder(plan.folder):
             read_failures(plan.folder)  # a file of that name that is not mien's stops the run now and not at its end
@@ -343,8 +343,7 @@ def _ready_folder(plan: Plan, table: Path, progress: RunProgress) -> Iterator[No
                 yield
             finally:
                 with deferred_interrupts():
-                    rows = failure_rows(progress.failures, progress.records)
-                    listed = update_failures(plan.folder, rows, progress.done)
+                    listed = _update_list(plan, plan.folder, progress)
     if listed is not None:
         progress.add(FailuresListed(listed))
 
@@ -352,7 +351,18 @@ def _ready_folder(plan: Plan, table: Path, progress: RunProgress) -> Iterator[No
 _LIST_WAIT_S = 2.0
 
 
-def _list_beside(table: Path, progress: RunProgress) -> Path | None:
+def _update_list(plan: Plan, folder: Path, progress: RunProgress, lone: Path | None = None) -> Path | None:
+    """Update the list of failures of a folder of tables, or of the folder of a single one; its path if it has rows."""
+    table_of = {media.name: table.table.name for table in plan.tables for media in table.inputs}
+    table_of |= {failure.path: table.table.name for table in plan.tables for failure in table.failures}
+    if lone is not None:
+        table_of |= {failure.path: lone.name for failure in plan.failures}
+    rows = failure_rows(progress.failures, progress.records, table_of)
+    tables = {table_of[name] for name in progress.done if name in table_of}
+    return update_failures(folder, rows, progress.done, tables)
+
+
+def _list_beside(plan: Plan, table: Path, progress: RunProgress) -> Path | None:
     """Update the list of failures in the folder of a single table, where that name is free or such a list."""
     folder = table.parent
     rows = failure_rows(progress.failures, progress.records)
@@ -361,7 +371,7 @@ def _list_beside(table: Path, progress: RunProgress) -> Path | None:
         return None
     try:
         with locked_folder(folder, wait_s=_LIST_WAIT_S):  # other runs may end at the same time
-            listed = update_failures(folder, rows, progress.done)
+            listed = _update_list(plan, folder, progress, lone=table)
         return listed if rows else None
     except OutputError as error:
         if rows:  # the table and its manifest are complete, and the messages name what failed

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from mien.core import DraftFile, OutputError, is_file_at
+from mien.core import DraftFile, OutputError, delete_drafts, is_file_at
 
 
 @contextmanager
@@ -99,6 +99,7 @@ def locked_folder(folder: Path, *, wait_s: float = 0.0) -> Iterator[None]:
         while not is_file_at(lock.fileno(), path):  # the previous run deleted it between opening and locking
             lock.close()
             lock = acquire_lock(path, folder)
+    delete_drafts(folder)
     try:
         yield
     finally:

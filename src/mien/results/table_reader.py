@@ -15,12 +15,12 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mien.core import InputError, PathName
+from mien.core import InputError, PathName, open_regular
 from mien.results.openface.openface_reader import is_openface_header, read_openface
 from mien.results.tables.manifest import RunManifest, manifest_path
 from mien.results.tables.schema import table_metadata, without_table_metadata
 from mien.results.tables.table_check import NotATableError, RowCheck, check_schema, with_contract_types
-from mien.results.tables.table_decoder import decode_pieces, decode_table, open_table, read_facts, reading_errors
+from mien.results.tables.table_decoder import decode_pieces, decode_table, read_facts, reading_errors
 from mien.results.tables.table_formats import TABLE_ENDINGS, columns_as_text, format_of
 from mien.results.tables.table_stream import TableStream
 
@@ -78,7 +78,7 @@ def read_table(path: PathName) -> pa.Table:
         return pa.concat_tables(list(iter_pieces(path)))
     path = Path(path)
     format_name = format_of(path)
-    with reading_errors(path), open_table(path) as file:
+    with reading_errors(path), open_regular(path) as file:
         if _is_openface(file, format_name):
             return read_openface(path)
         return decode_table(file, format_name)
@@ -131,7 +131,7 @@ def iter_pieces(path: PathName) -> Iterator[pa.Table]:
 
 def _pieces_of_file(path: Path) -> Iterator[pa.Table]:
     format_name = format_of(path)
-    with reading_errors(path), open_table(path) as file:
+    with reading_errors(path), open_regular(path) as file:
         if _is_openface(file, format_name):
             yield read_openface(path)
         else:
@@ -192,7 +192,7 @@ def columns_as_json(path: PathName, out: PathName) -> tuple[str, ...]:
     names: dict[str, None] = {}
     for table in list_tables(path):
         if format_of(table) == "parquet":
-            with reading_errors(table), open_table(table) as file:
+            with reading_errors(table), open_regular(table) as file:
                 names |= dict.fromkeys(columns_as_text(pq.ParquetFile(file).schema_arrow))
         else:
             names |= dict.fromkeys(columns_as_text(next(_pieces_of_file(table)).schema))

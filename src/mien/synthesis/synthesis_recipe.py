@@ -7,7 +7,7 @@ import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mien.core import MAX_SEED, ConfigError, check_number, read_typed
+from mien.core import MAX_SEED, ConfigError, check_number, read_regular, read_typed
 
 _RECIPES = Path(__file__).with_name("recipes")
 
@@ -235,10 +235,10 @@ def load_synthesis_recipe(recipe: str | Path) -> SynthesisRecipe:
     """
     path = _RECIPES / f"{recipe}.toml" if str(recipe) in list_synthesis_recipes() else Path(recipe)
     try:
-        content = tomllib.loads(path.read_text("utf-8"))
+        content = tomllib.loads(read_regular(path).decode("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         known = ", ".join(list_synthesis_recipes())
         raise ConfigError(f"{path}: no recipe can be read; give a TOML file or one of {known}") from error
-    except tomllib.TOMLDecodeError as error:
+    except (RecursionError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path}: is no valid TOML ({error})") from error
     return read_typed(SynthesisRecipe, content, str(path))

@@ -5,7 +5,7 @@ Everything else in this package that needs pictures, votes, ratings, labels, tra
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mien.core import EXPRESSIONS, Bools, Float32, Float64, Indices, Int64
+from mien.core import EXPRESSIONS, Bools, Float32, Float64, Indices, Int64, open_regular
 from mien.datasets.text_files import AnnotationError
 
 VOTES = (*EXPRESSIONS, "unknown", "not_a_face")
@@ -120,7 +120,7 @@ def load_pictures(path: str | Path) -> Pictures:
 
 def load_votes(path: str | Path) -> Int64:
     """FER+ votes (N, 10) in the order of `VOTES`, about ten votes per face."""
-    return _matrix(_read(Path(path), VOTES), VOTES).astype(np.int64)
+    return _votes(_read(Path(path), VOTES), VOTES, Path(path))
 
 
 def load_ratings(path: str | Path) -> tuple[Int64, Float64, Int64]:
@@ -135,7 +135,7 @@ def load_ratings(path: str | Path) -> tuple[Int64, Float64, Int64]:
     outside = ~(np.abs(ratings) <= 1).all(axis=1)
     if outside.any():
         raise AnnotationError(path, f"row {int(outside.argmax())} has a rating outside [-1, 1]")
-    votes = _matrix(table, EXPRESSIONS).astype(np.int64)
+    votes = _votes(table, EXPRESSIONS, path)
     return votes, ratings, table["image_set"].to_numpy().astype(np.int64)
 
 
@@ -179,12 +179,12 @@ def load_teacher(path: str | Path, names: tuple[str, ...]) -> TeacherOutputs:
     if b"blendshapes" not in metadata:
         raise AnnotationError(path, "the file's metadata does not name its blendshapes")
     rows = _rows_of(names, table, path)
-    blendshape_names = tuple(json.loads(metadata[b"blendshapes"]))
+    blendshape_names = _names(metadata[b"blendshapes"], path)
     return TeacherOutputs(
         found=np.asarray(table["found"].to_numpy()).astype(bool)[rows],
-        blendshapes=_lists(table["blendshapes"], len(blendshape_names))[rows],
+        blendshapes=_lists(table, "blendshapes", len(blendshape_names), path)[rows],
         blendshape_names=blendshape_names,
-        landmarks=_lists(table["points"], 136)[rows].reshape(-1, 68, 2),
+        landmarks=_lists(table, "points", 136, path)[rows].reshape(-1, 68, 2),
     )
 
 
@@ -198,7 +198,18 @@ def load_poses(path: str | Path, names: tuple[str, ...]) -> Float32:
     """
     path = Path(path)
     table = _read(path, ("name", "matrix"))
-    return _lists(table["matrix"], 16)[_rows_of(names, table, path)].reshape(-1, 4, 4)[:, :3, :3]
+    return _lists(table, "matrix", 16, path)[_rows_of(names, table, path)].reshape(-1, 4, 4)[:, :3, :3]
+
+
+def _names(text: bytes, path: Path) -> tuple[str, ...]:
+    """The names in a JSON list."""
+    try:
+        names = json.loads(text)
+    except (RecursionError, ValueError):
+        names = None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise AnnotationError(path, "the blendshapes of the file's metadata are no list of names")
+    return tuple(names)
 
 
 def _rows_of(names: tuple[str, ...], table: pa.Table, path: Path) -> Indices:
@@ -212,25 +223,76 @@ def _rows_of(names: tuple[str, ...], table: pa.Table, path: Path) -> Indices:
 
 def _read(path: Path, columns: tuple[str, ...]) -> pa.Table:
     try:
-        schema = pq.read_schema(path)
-        missing = [name for name in columns if name not in schema.names]
-        if missing:
-            raise AnnotationError(path, f"columns {missing} are missing; found {schema.names}")
-        return pq.read_table(path, columns=list(columns))
+        with open_regular(path) as file:
+            names = pq.read_schema(file).names
+            missing = [name for name in columns if names.count(name) != 1]
+            if missing:
+                raise AnnotationError(path, f"columns {missing} are missing or given twice; found {names}")
+            table = pq.read_table(file, columns=list(columns))
     except FileNotFoundError:
         raise AnnotationError(path, "no such file") from None
-    except pa.ArrowInvalid as error:
+    except pa.ArrowException as error:
         raise AnnotationError(path, f"not a Parquet file ({error})") from error
+    except OSError as error:
+        raise AnnotationError(path, f"cannot be read ({error.strerror or error})") from error
+    for name in columns:
+        expected = _EXPECTED.get(name, "text")
+        column = table[name]
+        if not _HOLDS[expected](column.type) or (column.null_count and name in _NEVER_EMPTY):
+            raise AnnotationError(
+                path, f"column {name!r} holds {column.type}, or is empty in a row; expected {expected}"
+            )
+    return table
+
+
+_EXPECTED = {
+    **dict.fromkeys((*VOTES, *EXPRESSIONS, *_RATINGS, "image_set", "found"), "numbers"),
+    **dict.fromkeys(("blendshapes", "points", "matrix"), "lists of numbers"),
+    "image": "encoded pictures",
+}
+_NEVER_EMPTY = frozenset({"name", "emotion", "image", *_EXPECTED} - {"blendshapes", "points", "matrix"})
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind))
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    lists = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    return bool(lists and _is_number(kind.value_type))
+
+
+_HOLDS: dict[str, Callable[[pa.DataType], bool]] = {
+    "numbers": _is_number,
+    "lists of numbers": _is_list,
+    "encoded pictures": lambda kind: bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind)),
+    "text": lambda kind: bool(pa.types.is_string(kind) or pa.types.is_large_string(kind)),
+}
+
+
+def _votes(table: pa.Table, columns: tuple[str, ...], path: Path) -> Int64:
+    """Whole numbers of at least 0 (N, len(columns))."""
+    votes = _matrix(table, columns)
+    wrong = ~((votes >= 0) & (votes < _MAX_VOTES) & (votes == np.floor(votes))).all(axis=1)
+    if wrong.any():
+        raise AnnotationError(path, f"row {int(wrong.argmax())} has a number of votes that is no whole number from 0")
+    return votes.astype(np.int64)
+
+
+_MAX_VOTES = 1e9
 
 
 def _matrix(table: pa.Table, columns: tuple[str, ...]) -> Float64:
     return np.stack([table[name].to_numpy() for name in columns], axis=1).astype(np.float64)
 
 
-def _lists(column: pa.ChunkedArray, width: int) -> Float32:
+def _lists(table: pa.Table, name: str, width: int, path: Path) -> Float32:
     """Convert a column of lists of one length to (N, width), with NaN where the list is missing."""
+    column = table[name]
     values = np.full((len(column), width), np.nan, dtype=np.float32)
     present = column.is_valid().to_numpy()
     flat = column.drop_null().combine_chunks().flatten()
+    if len(flat) != width * int(present.sum()):
+        raise AnnotationError(path, f"column {name!r} needs {width} numbers in each row")
     values[present] = np.asarray(flat.to_numpy(zero_copy_only=False), dtype=np.float32).reshape(-1, width)
     return values

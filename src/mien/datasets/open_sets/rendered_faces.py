@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mien.core import ACTION_UNITS, EXPRESSIONS, MAX_INTENSITY, Float32, Int64
+from mien.core import ACTION_UNITS, EXPRESSIONS, MAX_INTENSITY, Float32, Int64, open_regular
 from mien.datasets.samples import Column, RowColumns, check_length, freeze_columns
 from mien.datasets.text_files import AnnotationError
 from mien.media import decode_image
@@ -113,13 +113,16 @@ def _read(path: Path, split: str) -> pa.Table:
         "landmarks",
     ]
     try:
-        names = pq.read_schema(path).names
-        missing = [name for name in wanted if name not in names]
-        if missing:
-            raise AnnotationError(path, f"columns {missing} are missing; found {names}")
-        return pq.read_table(path, columns=wanted, filters=[("split", "=", split)])
-    except (pa.ArrowInvalid, OSError) as error:
+        with open_regular(path) as file:
+            names = pq.read_schema(file).names
+            missing = [name for name in wanted if names.count(name) != 1]
+            if missing:
+                raise AnnotationError(path, f"columns {missing} are missing or given twice; found {names}")
+            return pq.read_table(file, columns=wanted, filters=[("split", "=", split)])
+    except pa.ArrowException as error:
         raise AnnotationError(path, f"not a Parquet file ({error})") from error
+    except OSError as error:
+        raise AnnotationError(path, f"cannot be read ({error.strerror or error})") from error
 
 
 def _expressions(table: pa.Table) -> Float32:

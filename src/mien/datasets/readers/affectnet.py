@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.compute as pc
 
-from mien.core import EXPRESSION_ORDERS, Float32
+from mien.core import EXPRESSION_ORDERS, Float32, read_regular
 from mien.datasets.crop_folders import find_file, find_folder
 from mien.datasets.image_samples import ImageSamples, match_images
 from mien.datasets.label_columns import read_ratings
@@ -185,7 +185,7 @@ def _read_scalar(path: Path) -> float:
     `numpy.load` spends most of its time on a header that hundreds of thousands of files share; here it is parsed once.
     """
     try:
-        content = path.read_bytes()
+        content = read_regular(path)
     except OSError as error:
         raise AnnotationError(path, f"cannot be read ({error.strerror})") from error
     try:

@@ -139,7 +139,17 @@ def _joined(parts: Sequence[tuple[str, Summary]], name: str) -> pa.Table:
     tables = []
     for path, summary in parts:
         table = getattr(summary, name)
-        column = pa.array([path] * len(table), pa.string())
-        tables.append(table.add_column(0, pa.field("table", pa.string()), column))
+        tables.append(table.add_column(0, pa.field("table", pa.string()), _repeated(path, len(table))))
     # Tables of different bundles have different columns: a column that a table lacks is null there.
     return pa.concat_tables(tables, promote_options="default") if tables else pa.table({})
+
+
+def _repeated(text: str, n: int) -> pa.ChunkedArray:
+    """A column of one text, whose chunks share their memory: the name of a table may be longer than its rows."""
+    chunk = pa.array([text] * min(n, _ROWS_A_CHUNK), pa.string())
+    return pa.chunked_array(
+        [chunk.slice(0, n - start) for start in range(0, n, _ROWS_A_CHUNK)] or [chunk], type=pa.string()
+    )
+
+
+_ROWS_A_CHUNK = 4096

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mien._version import __version__
-from mien.core import ConfigError, Float64, Floats, Indices, InputError, Int64, printable
+from mien.core import ConfigError, Float64, Floats, Indices, InputError, Int64, open_regular, printable, read_regular
 from mien.results.files import atomic_write, output_errors
 from mien.results.tables.schema import with_current_keys
 from mien.results.tables.table_check import NotATableError, cell_error, shown
@@ -188,7 +188,8 @@ def list_shards(folder: Path) -> tuple[Shard, ...]:
 
 def _load_shard(path: Path) -> Shard:
     try:
-        about = pq.read_metadata(path)
+        with open_regular(path) as file:
+            about = pq.read_metadata(file)
         content = json.loads((about.metadata or {})[_KEY])
         version = content["version"]
         if version > FEATURES_VERSION:
@@ -199,7 +200,7 @@ def _load_shard(path: Path) -> Shard:
             info=_info(content["info"]),
             progress=_progress(content["progress"]),
         )
-    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
+    except (pa.ArrowException, OSError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise InputError(
             f"{path}: no shard of feature vectors, or damaged ({error}); delete it and every later one, and run "
             "mien features again"
@@ -285,7 +286,8 @@ class FeatureSet:
         """
         for shard in self.shards:
             try:
-                table = _checked(pq.read_table(shard.path, partitioning=None), self.info)
+                with open_regular(shard.path) as file:
+                    table = _checked(pq.read_table(file), self.info)
             except NotATableError as error:
                 raise InputError(f"{shard.path} {error}; delete it and every later one, and extract again") from error
             except (pa.ArrowException, OSError, ValueError) as error:
@@ -458,9 +460,9 @@ def _arrays(table: pa.Table, info: FeatureInfo) -> FeatureArrays:
 def _read_mark(mark: Path, key: str) -> list[str] | None:
     """The names of the inputs in the copies; None without copies of exactly these shards."""
     try:
-        content = json.loads(mark.read_bytes())
+        content = json.loads(read_regular(mark))
         return list(content["sources"]) if content["key"] == key else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, RecursionError, ValueError, KeyError, TypeError):
         return None  # they are made again
 
 

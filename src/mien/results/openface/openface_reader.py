@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from mien.core import DEFAULT_THRESHOLD, MAX_INTENSITY, Bools, Float64, Indices, InputError
+from mien.core import DEFAULT_THRESHOLD, MAX_INTENSITY, Bools, Float64, Indices, InputError, open_regular
 from mien.results.openface.openface_columns import (
     ABOUT_SUFFIX,
     N_LANDMARKS,
@@ -34,7 +34,7 @@ from mien.results.tables.table_check import (
     shown,
 )
 from mien.results.tables.table_columns import INTENSITY_SUFFIX
-from mien.results.tables.table_decoder import open_table, reading_errors
+from mien.results.tables.table_decoder import reading_errors
 
 Columns = dict[str, Float64]
 
@@ -80,7 +80,7 @@ def read_openface(path: str | Path) -> pa.Table:
         InputError: The file cannot be read, is damaged or is no OpenFace CSV.
     """
     path = Path(path)
-    with reading_errors(path), open_table(path) as file:
+    with reading_errors(path), open_regular(path) as file:
         names = _names(file.readline().decode("utf-8-sig"))
         if not is_openface_header(",".join(names)):
             raise NotATableError("is no OpenFace CSV: it lacks frame, timestamp, confidence or success")

@@ -131,12 +131,21 @@ class SourceSummary:
             self._add_changes(recording, subject, rows, window, probabilities)
 
     def events(self) -> Iterator[Event]:
-        """Every event of every followed face, once all frames are added."""
-        keys = ((subject, column) for subject in self.subjects for column in self._kinds)
-        return (event for key in keys if key in self._finders for event in self._finders[key].finish())
+        """Every event of every followed face, once all frames are added; `windows` must be taken before.
+
+        They are given once: what is held of those of a signal is freed with its last one.
+        """
+        for subject in self.subjects:
+            for column in self._kinds:
+                finder = self._finders.pop((subject, column), None)
+                if finder is not None:
+                    yield from finder.finish()
 
     def windows(self) -> Iterator[dict[str, Any]]:
-        """One row per window of the whole source, then of each face from its first to its last window."""
+        """One row per window of the whole source, then of each face from its first to its last window.
+
+        They are given once: the values of valence and arousal, the most of what is held, are freed at the end.
+        """
         if self._windows is None:
             return
         yield from self._rows_of("source", _EVERYONE, self._windows)
@@ -144,6 +153,7 @@ class SourceSummary:
             if subject == UNTRACKED and len(self.subjects) == 1:
                 continue  # the rows of the whole source say the same
             yield from self._rows_of(_scope(subject), subject, self._spans[subject])
+        self._cells.clear()
 
     def transitions(self) -> Iterator[dict[str, Any]]:
         """One row per face, window and pair of expressions."""
@@ -226,7 +236,7 @@ class SourceSummary:
     def _durations(self) -> dict[tuple[Subject | None, int, str], tuple[int, float]]:
         """Number of events and their seconds by face (and for everyone), window of the onset, and signal."""
         durations: dict[tuple[Subject | None, int, str], tuple[int, float]] = {}
-        for event in self.events():
+        for event in (event for finder in self._finders.values() for event in finder.finish()):
             window = int(self._window_of(np.array([event.onset_s]))[0])
             for whose in (event.subject, _EVERYONE):
                 n, total_s = durations.get((whose, window, event.signal), (0, 0.0))

@@ -233,7 +233,7 @@ def summarize_table(
     )
 
 
-_ROWS_A_PIECE = 8192  # a row as a Python object takes ten times the memory of one in a table
+_ROWS_A_PIECE = 2048  # a row as a Python object takes ten times the memory of one in a table
 
 
 class _Rows:

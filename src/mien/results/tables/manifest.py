@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import csv
-import errno
 import hashlib
 import io
 import json
@@ -14,10 +13,20 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType, NoneType
-from typing import Any, NoReturn, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from mien._version import __version__
-from mien.core import ConfigError, FrameGap, InputError, OutputError, path_exists, printable, source_path
+from mien.core import (
+    ConfigError,
+    FrameGap,
+    InputError,
+    OutputError,
+    open_regular,
+    path_exists,
+    printable,
+    read_regular,
+    source_path,
+)
 from mien.results.files import atomic_write, output_errors
 from mien.results.tables.schema import SCHEMA_VERSION, with_current_keys
 from mien.results.tables.table_formats import guarded, unguarded
@@ -160,8 +169,7 @@ class RunManifest:
         """
         path = manifest_path(table)
         try:
-            text = path.read_bytes() if path.is_file() else _refuse_missing(path)
-            values = json.loads(text, parse_float=_finite, parse_constant=_finite, parse_int=_whole)
+            values = json.loads(read_regular(path), parse_float=_finite, parse_constant=_finite, parse_int=_whole)
             version = values.pop("manifest_version")
             if version not in _READABLE_VERSIONS:
                 shown = printable(str(version), limit=30)
@@ -203,15 +211,10 @@ def hash_file(path: str | Path) -> str:
         InputError: The file cannot be read.
     """
     try:
-        with Path(path).open("rb") as file:
+        with open_regular(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error
-
-
-def _refuse_missing(path: Path) -> NoReturn:
-    """The error for a path with no regular file: a pipe or a device would give no end of it."""
-    raise OSError(errno.ENOENT if not path.exists() else errno.EINVAL, "there is no such file")
 
 
 def _whole(text: str) -> int:
@@ -277,7 +280,9 @@ FAILURES_NAME = "failures.csv"
 PARTLY_DECODED = "PartlyDecoded"
 """Value of the column ``error`` for an input with a table that lacks some of its frames."""
 
-_HEADER = ("source", "error", "message")
+_NO_TABLES: Mapping[str, str] = MappingProxyType({})
+_HEADER = ("source", "error", "message", "table")
+_N_FORMER = 3  # lists of mien before 0.2 lack the last column
 
 
 @dataclass(frozen=True)
@@ -288,31 +293,39 @@ class FailureRow:
         source: Path of the input as the caller gave it.
         error: Class name of the error, or `PARTLY_DECODED`.
         message: Reason in a sentence for the user.
+        table: Name of the table that the input was for; empty where it was for none.
     """
 
     source: str
     error: str
     message: str
+    table: str = ""
 
 
-def failure_rows(failures: Iterable[InputFailure], records: Iterable[InputRecord]) -> list[FailureRow]:
+def failure_rows(
+    failures: Iterable[InputFailure], records: Iterable[InputRecord], table_of: Mapping[str, str] = _NO_TABLES
+) -> list[FailureRow]:
     """The rows for the inputs of a run; an input that failed after some rows has one.
 
     Args:
         failures: Inputs that could not be read, or not to their end.
         records: Inputs that gave rows.
+        table_of: Input -> name of its table.
 
     Examples:
-        >>> failure_rows([InputFailure(path="a.mp4", reason="a.mp4: is empty")], [])
-        [FailureRow(source='a.mp4', error='InputError', message='a.mp4: is empty')]
+        >>> failure_rows([InputFailure(path="a.mp4", reason="a.mp4: is empty")], [], {"a.mp4": "a.csv"})
+        [FailureRow(source='a.mp4', error='InputError', message='a.mp4: is empty', table='a.csv')]
     """
-    rows = {failure.path: FailureRow(failure.path, failure.error, failure.reason) for failure in failures}
+    rows = {
+        failure.path: FailureRow(failure.path, failure.error, failure.reason, table_of.get(failure.path, ""))
+        for failure in failures
+    }
     for record in records:
         if not record.whole and record.path not in rows:
             lost = f"{record.n_frames_lost} of {record.n_frames_decoded + record.n_frames_lost} frames lost"
             lost += _spans_text(record.gaps)
             message = "; ".join([*([lost] if record.n_frames_lost else []), *record.messages[:1]])
-            rows[record.path] = FailureRow(record.path, PARTLY_DECODED, message)
+            rows[record.path] = FailureRow(record.path, PARTLY_DECODED, message, table_of.get(record.path, ""))
     return list(rows.values())
 
 
@@ -334,7 +347,7 @@ def read_failures(folder: Path) -> list[FailureRow]:
     """
     path = folder / FAILURES_NAME
     try:
-        text = path.read_bytes().decode("utf-8-sig", "surrogateescape")
+        text = read_regular(path).decode("utf-8-sig", "surrogateescape")
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
@@ -343,22 +356,27 @@ def read_failures(folder: Path) -> list[FailureRow]:
         header, *rows = [cells for cells in csv.reader(io.StringIO(text, newline="")) if cells] or [[]]
     except csv.Error as error:
         raise OutputError(f"{path} cannot be read ({error}); move it, or choose another folder") from error
-    wrong = next((n for n, cells in enumerate(rows, 1) if len(cells) != len(_HEADER)), None)
-    if tuple(header) != _HEADER or wrong is not None:
-        where = "" if wrong is None or tuple(header) != _HEADER else f" (row {wrong} has {len(rows[wrong - 1])} cells)"
+    wrong = next((n for n, cells in enumerate(rows, 1) if len(cells) != len(header)), None)
+    is_list = tuple(header) in (_HEADER, _HEADER[:_N_FORMER])
+    if not is_list or wrong is not None:
+        where = "" if wrong is None or not is_list else f" (row {wrong} has {len(rows[wrong - 1])} cells)"
         raise OutputError(f"{path} is not mien's list of failures{where}; move it, or choose another folder")
     return [FailureRow(*map(unguarded, cells)) for cells in rows]
 
 
-def update_failures(folder: Path, new: Iterable[FailureRow], done: Collection[str]) -> Path | None:
+def update_failures(
+    folder: Path, new: Iterable[FailureRow], done: Collection[str], tables: Collection[str] = ()
+) -> Path | None:
     """Updates ``failures.csv`` after a run; a file without rows is removed.
 
-    Rows of earlier runs stay while they are true: the input was not part of this run and still exists.
+    Rows of earlier runs stay while they are true: what is said of a table that is there holds until that table is
+    written again; an input without a table is still one if it was not part of this run and still exists.
 
     Args:
         folder: Folder of the tables.
         new: Rows of this run.
         done: Inputs of this run, failed or not, as the caller gave them.
+        tables: Names of the tables that this run has written or was to write.
 
     Returns:
         Path of the file; None if there are no rows.
@@ -367,16 +385,25 @@ def update_failures(folder: Path, new: Iterable[FailureRow], done: Collection[st
         OutputError: The file cannot be written, or a file of that name is not mien's.
     """
     path = folder / FAILURES_NAME
-    older = [row for row in read_failures(folder) if row.source not in done and path_exists(source_path(row.source))]
+    older = [row for row in read_failures(folder) if row.table not in tables and _still_holds(row, folder, done)]
     rows = [*older, *new]
     with output_errors(path, "check that the folder may be written to"):
         if not rows:
             path.unlink(missing_ok=True)
             return None
         text = io.StringIO(newline="")
-        cells = (map(guarded, (row.source, row.error, row.message)) for row in rows)
+        cells = (map(guarded, (row.source, row.error, row.message, row.table)) for row in rows)
         csv.writer(text).writerows([_HEADER, *cells])
         folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as file:
             file.write(text.getvalue().encode("utf-8", "surrogateescape"))
     return path
+
+
+def _still_holds(row: FailureRow, folder: Path, done: Collection[str]) -> bool:
+    """Whether a row is true after a run that has not written its table."""
+    if row.table and path_exists(folder / row.table):
+        return True
+    # A relative name may be that of a file in another folder, from which an earlier run was started.
+    is_elsewhere = bool(row.table) and not Path(row.source).is_absolute()
+    return row.source not in done and (is_elsewhere or path_exists(source_path(row.source)))

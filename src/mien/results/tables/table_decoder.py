@@ -6,8 +6,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +18,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from mien.core import InputError, printable
+from mien.core import InputError, open_regular, printable
 from mien.results.tables import arrow_compute as pc
 from mien.results.tables.schema import REQUIRED_COLUMNS, column_named, table_metadata
 from mien.results.tables.table_check import (
@@ -59,21 +57,6 @@ def reading_errors(path: Path) -> Iterator[None]:
         ) from error
 
 
-@contextmanager
-def open_table(path: Path) -> Iterator[BinaryIO]:
-    """A table's file, open for reading; for use inside `reading_errors`.
-
-    Raises:
-        NotATableError: The path leads to a pipe, a device or a folder, from which nothing would ever come.
-        OSError: As the operating system reports.
-    """
-    # A pipe without a writer would block the opening itself.
-    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise NotATableError("is no regular file; copy the table into one")
-        yield file
-
-
 @dataclass(frozen=True)
 class TableFacts:
     """The facts that a Parquet table gives before any row is read.
@@ -93,7 +76,7 @@ def read_facts(path: str | Path) -> TableFacts:
     Raises:
         InputError: The file cannot be read or is no complete Parquet file.
     """
-    with reading_errors(Path(path)), open_table(Path(path)) as file, pq.ParquetFile(file) as parquet:
+    with reading_errors(Path(path)), open_regular(path) as file, pq.ParquetFile(file) as parquet:
         return TableFacts(parquet.metadata.num_rows, table_metadata(parquet.schema_arrow))
 
 

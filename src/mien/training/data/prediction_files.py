@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mien.core import ConfigError, Float32
+from mien.core import ConfigError, Float32, open_regular
 
 _NAME = "name"
 
@@ -41,8 +41,9 @@ def read_predictions(path: Path, labels: Mapping[str, tuple[str, ...]]) -> Named
             different predictions.
     """
     try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowInvalid) as error:
+        with open_regular(path) as file:
+            table = pq.read_table(file)
+    except (OSError, pa.ArrowException) as error:
         raise ConfigError(f"{path} is no Parquet file of predictions that can be read ({error})") from error
     columns = {task: _columns(names, table.column_names) for task, names in labels.items()}
     if _NAME not in table.column_names or not any(columns.values()):

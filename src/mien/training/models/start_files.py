@@ -17,7 +17,7 @@ from zipfile import BadZipFile
 import numpy as np
 import numpy.typing as npt
 
-from mien.core import Float32, ModelError
+from mien.core import Float32, ModelError, open_regular, read_regular
 from mien.results import atomic_write, output_errors
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -161,16 +161,16 @@ def _read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
 
 def _read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
     # A file that is opened here is closed whatever NumPy makes of it.
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+    with open_regular(path) as file, np.load(file, allow_pickle=False) as arrays:
         return dict(arrays)
 
 
 def _read_tfjs(path: Path) -> dict[str, npt.NDArray[Any]]:
     """Arrays of a tfjs graph model: a JSON file that lists them, and binary files beside it."""
-    groups = json.loads(path.read_text(encoding="utf-8"))["weightsManifest"]
+    groups = json.loads(read_regular(path))["weightsManifest"]
     arrays = {}
     for group in groups:
-        data = b"".join((path.parent / part).read_bytes() for part in group["paths"])
+        data = b"".join(read_regular(path.parent / part) for part in group["paths"])
         start = 0
         for entry in group["weights"]:
             quantized = entry.get("quantization", {})

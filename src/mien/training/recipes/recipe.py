@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from mien.affect import Smoothing
-from mien.core import MAX_SEED, ConfigError, check_blend, check_choices, check_number, read_typed
+from mien.core import MAX_SEED, ConfigError, check_blend, check_choices, check_number, read_regular, read_typed
 from mien.training.models.backbones.registry import BACKBONES
 from mien.training.recipes.geometry_recipe import list_geometry_recipes
 from mien.training.recipes.schedule_settings import OptimizerSettings, StageSettings
@@ -184,9 +184,12 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
         path = Path(name_or_path)
         if not path.is_file():
             raise ConfigError(f"{path}: no such recipe file, nor one of {list_recipes() + list_geometry_recipes()}")
-        content = path.read_bytes()
+        try:
+            content = read_regular(path)
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
     try:
         tables = tomllib.loads(content.decode("utf-8"))
-    except ValueError as error:  # no UTF-8, or no TOML
+    except (RecursionError, ValueError) as error:  # nested too deeply, no UTF-8, or no TOML
         raise ConfigError(f"{name_or_path}: {error}") from error
     return read_typed(Recipe, tables, str(name_or_path))
