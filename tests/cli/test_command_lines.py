@@ -32,7 +32,7 @@ def check(words: list[str]) -> None:
         assert (folder / "table.csv").exists()
 
 
-@settings(max_examples=200, derandomize=bool(os.environ.get("CI")), **QUIET)
+@settings(max_examples=250, derandomize=bool(os.environ.get("CI")), **QUIET)
 @given(words=LINES)
 @example(words=["analyze", "a\0b", "--out", "t.csv"])
 @example(words=["analyze", "missing.mp4", "--out", "\0"])
@@ -42,7 +42,7 @@ def test_any_command_line_ends_with_a_code_and_a_sentence(words: list[str]) -> N
 
 
 @pytest.mark.slow
-@settings(max_examples=5000, **QUIET)
+@settings(max_examples=6000, **QUIET)
 @given(words=LINES)
 def test_any_of_many_command_lines_ends_with_a_code_and_a_sentence(words: list[str]) -> None:
     check(words)
