@@ -37,7 +37,7 @@ def test_a_readme_without_a_single_command_stops_ci(tmp_path: Path, text: str) -
     assert "exactly one line" in done.stderr
 
 
-@pytest.mark.parametrize("name", ["run", "readme-command"])
+@pytest.mark.parametrize("name", ["run", "readme-command", "walk"])
 def test_scripts_are_valid_and_stop_at_the_first_failure(name: str) -> None:
     script = ROOT / ".ci" / name
     subprocess.run(["bash", "-n", str(script)], check=True)

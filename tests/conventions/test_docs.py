@@ -219,7 +219,7 @@ def test_records_are_added_where_touch_lists_say() -> None:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_paths_lead_somewhere(name: str) -> None:
-    paths = re.findall(r"`((?:src|tests|benchmarks|docs)/[^`\s*<>]+)`", PAGES[name].text)
+    paths = re.findall(r"`((?:src|tests|benchmarks|docs|examples)/[^`\s*<>]+)`", PAGES[name].text)
     if name == "docs/reference/how-a-frame-flows.md":
         paths += [f"src/mien/{path}" for path in re.findall(r"`(\w+/[\w/]+\.py|\w+/)`", PAGES[name].text)]
         assert len(paths) > 20
