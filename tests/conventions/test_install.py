@@ -140,7 +140,7 @@ def _is_synthetic(name: str, content: bytes) -> bool:
 
 
 def _is_bundle_graph(name: PurePosixPath, bundles: PurePosixPath) -> bool:
-    return name.name == "model.onnx" and name.parent.parent == bundles
+    return name.name in {"model.onnx", "geometry.bin"} and name.parent.parent == bundles
 
 
 def _installed_bytes(name: str) -> int:
