@@ -94,3 +94,11 @@ def test_pictures_are_asked_for_and_limited(tmp_path: Path, monkeypatch: pytest.
     assert values["sources"][0]["thresholds"] == {"AU01": 0.5, "AU12": 0.3}
     assert values["expressions"][0] == "neutral"
     assert values["sources"][0]["subjects"][0]["frames"][0]["image"] == "data:image/jpeg;base64,anBlZw=="
+
+
+def test_photos_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    photo = [(0.0, faces((-1, "fear", 0, 0)))]
+    table = write_frames(tmp_path / "t.parquet", dict.fromkeys(("a/x.jpg", "b/x.jpg", "b/y.jpg"), photo))
+    gathered = content.ReportContent(3, None)
+    gathered.add(table, iter_parts(table), {})
+    assert [source["name"] for source in gathered.values()["sources"]] == ["a/x.jpg", "b/x.jpg", "y.jpg"]

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mien.core import ACTION_UNITS, EXPRESSION_COLOURS
+from mien.core import ACTION_UNITS, EXPRESSION_COLOURS, distinct_names
 from mien.results.reports.face_series import POSE_RANGES, Coverage, FaceSeries, face_signals, series_columns
 from mien.results.reports.moments import PHOTO_SIDE_PX, FrameStrip, ImagesOf, KeyMoments, Moment, Picture, whole_frame
 from mien.results.reports.report_texts import coverage_text, face_table, mean_text, most_text, photo_faces
@@ -109,8 +109,11 @@ class ReportContent:
     def values(self) -> dict[str, Any]:
         """All contents as plain values for JSON."""
         spare = iter(_SPARE_COLOURS * len(self._expressions))
+        names = distinct_names([source["name"] for source in self._sources if source["still"]])
         return {
-            "sources": self._sources,
+            "sources": [
+                {**source, "name": names[source["name"]]} if source["still"] else source for source in self._sources
+            ],
             "expressions": self._expressions,
             "colours": {label: EXPRESSION_COLOURS.get(label) or next(spare) for label in self._expressions},
             "units": self._units,
@@ -179,7 +182,7 @@ class ReportContent:
         whole = whole_frame(recording, 0, PHOTO_SIDE_PX)
         picture = self._pictures(table, recording.source, [whole]).get(whole)
         return {
-            "name": PurePath(recording.source).name,
+            "name": recording.source,
             "still": True,
             "image": None if picture is None else _data_uri(picture),
             "size": None if picture is None else [picture.width, picture.height],
