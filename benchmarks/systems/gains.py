@@ -91,16 +91,6 @@ def macro_f1_of(truth: Indices, predicted: Indices, n_classes: int, known: Bools
     return f1_of(flags[0], flags[1], np.broadcast_to(kept[:, None], flags[0].shape))
 
 
-def grouped(statistic: Statistic, groups: Indices) -> Statistic:
-    """The statistic on weights of groups of rows, such as videos.
-
-    Args:
-        statistic: statistic on weights of the N rows.
-        groups: (N,) group of each row, from 0.
-    """
-    return lambda weights: statistic(weights[:, groups])
-
-
 def mean_pearson_of(truth: Floats, values: Floats) -> Statistic:
     """Mean over the columns of Pearson's r of (N, K) values."""
     x, y = truth.astype(np.float64), values.astype(np.float64)

@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("torch", reason="an extra: pip install 'mien[train]'")
 pytest.importorskip("lightning", reason="an extra: pip install 'mien[train]'")
 
-from benchmarks.systems.gains import accuracy_of, grouped, macro_f1_of, mean_pearson_of, paired_gain
+from benchmarks.systems.gains import accuracy_of, macro_f1_of, mean_pearson_of, paired_gain
 from mien.metrics import accuracy, macro_f1, mean_pearson
 
 ONCE = np.ones((1, 200))
@@ -24,12 +24,6 @@ def test_statistics_are_those_of_mien() -> None:
     )
     x, y = rng.random((2, 200, 3))
     assert mean_pearson_of(x, y)(ONCE)[0] == pytest.approx(mean_pearson(x, y))
-
-
-def test_weights_of_groups_count_for_all_their_rows() -> None:
-    truth, predicted = np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1])
-    statistic = grouped(accuracy_of(truth, predicted), np.array([0, 0, 1, 1]))
-    assert statistic(np.array([[1.0, 1.0], [2.0, 0.0], [0.0, 2.0]])).tolist() == [0.75, 0.5, 1.0]
 
 
 def test_a_gain_is_paired_over_rows_and_seeds() -> None:
