@@ -10,7 +10,7 @@ prints the numbers of docs/uncertainty.md. Run it again after a bundle has new w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -132,73 +132,117 @@ def coverage_of_splits(
     return {label: (float(np.mean(means[label])), float(np.mean(inside[label]))) for label in EXPRESSIONS}
 
 
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """What a fit read and found.
+
+    Attributes:
+        spec: The calibration.
+        known: Embeddings of known faces.
+        unlike: Embeddings of outliers.
+        kinds: Kind of each outlier.
+        first_halves: Embeddings of FER+, FairFace and LFW that set the limits.
+        held_out: Probabilities and targets of held-out training faces.
+    """
+
+    spec: UncertaintySpec
+    known: Matrix
+    unlike: Matrix
+    kinds: npt.NDArray[np.str_]
+    first_halves: tuple[Matrix, ...]
+    held_out: Labelled
+
+
+def halves(data: Path) -> dict[str, tuple[FaceSamples, npt.NDArray[np.bool_]]]:
+    """Title -> faces, and whether each is in the half that calibrates."""
+    valid, fairface, lfw = load_ferplus(data, "valid"), load_fairface(data, "valid"), load_lfw(data, "test")
+    valid = valid.take(np.isfinite(valid.expression).all(axis=1))
+    return {
+        "FER+ valid": (valid, in_first_half(valid.names)),
+        "FairFace val": (fairface, in_first_half(fairface.names)),
+        "LFW test people": (lfw, in_first_half([person(name) for name in lfw.names])),
+    }
+
+
+def fit(analyzer: Analyzer, data: Path, *, brief: bool = False) -> Fitted:
+    """Fit the calibration of a bundle; a brief fit reads fewer faces for the probes and their limits."""
+    part = 2 if brief else 1
+    n_faces, n_covered, n_outliers = _N_FACES // part, _N_COVERED // part, _N_OUTLIERS // part
+    kept = load_held_out(data, n_faces)
+    kept = kept.take(np.isfinite(kept.expression).all(axis=1))
+    held = analyzer.crops(decode_pictures(kept))
+    of_held_out = _probabilities(held), kept.expression.argmax(axis=1)
+    sets = halves(data)
+    valid = sets["FER+ valid"][0].take(sets["FER+ valid"][1])
+    faces = analyzer.crops(decode_pictures(valid))
+    others = [_some(samples.take(half), n_faces // 2) for samples, half in list(sets.values())[1:]]
+    first_halves = (faces.features, *(features_of(analyzer, decode_pictures(samples)) for samples in others))
+    further = [_some(load_fairface(data, "train"), n_faces), _some(load_lfw(data, "train"), n_covered)]
+    known = np.concatenate([held.features, *(features_of(analyzer, decode_pictures(one)) for one in further)])
+    drawn = list(draw_outliers(n_outliers, seed=0))
+    unlike = features_of(analyzer, [one.image for one in drawn])
+    hidden = np.concatenate(
+        [
+            covered_features(analyzer, _some(one, n_covered), 10 + i)
+            for i, one in enumerate([further[0], kept, further[1]])
+        ]
+    )
+    sources = "FairFace train, FER+ train held out, LFW training people"
+    spec = _calibrated(
+        Faces.concatenate([faces, held]),
+        np.concatenate([_probabilities(faces), of_held_out[0]]),
+        np.concatenate([valid.expression.argmax(axis=1), of_held_out[1]]),
+        concatenate([valid, kept]),
+    )
+    spec = replace(
+        spec,
+        neutral_levels=neutral_levels(analyzer, load_lfw(data, "train")),
+        unfamiliar=fit_probe(
+            known, unlike, first_halves, f"{len(known)} faces ({sources}), {len(drawn)} drawn outliers"
+        ),
+        covered=fit_probe(
+            known, hidden, first_halves, f"{len(known)} faces ({sources}), {len(hidden)} of them covered"
+        ),
+        sha256=analyzer.spec.sha256,
+        command=f"{command_of(_NAME)} --data DATA --model MODEL" + (" --brief" if brief else ""),
+    )
+    return Fitted(spec, known, unlike, np.array([one.kind for one in drawn]), first_halves, of_held_out)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Fit, write, and print."""
     parser = create_parser(_NAME, __doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of the open face sets")
     parser.add_argument("--model", default=DEFAULT_BUNDLE, help="bundle that is calibrated and written into")
-    parser.add_argument("--brief", action="store_true", help="leave out kinds that a probe has not seen, and views")
+    parser.add_argument("--brief", action="store_true", help="fit the probes to half of the faces, and measure nothing")
     options = parser.parse_args(arguments)
     data = options.data
     analyzer = Analyzer(options.model, features=True, threads=1)
     if not analyzer.spec.features:
         raise SystemExit(f"{analyzer.spec.name} gives no features, which the probes need")
-    valid = load_ferplus(data, "valid")
-    valid = valid.take(np.isfinite(valid.expression).all(axis=1))
-    faces, first = analyzer.crops(decode_pictures(valid)), in_first_half(valid.names)
-    probabilities = faces.expression[:, columns_by_name(faces.expression_labels, EXPRESSIONS)]
-    targets = valid.expression.argmax(axis=1)
-    kept = load_held_out(data, _N_FACES)
-    kept = kept.take(np.isfinite(kept.expression).all(axis=1))
-    held_faces = analyzer.crops(decode_pictures(kept))
-    columns = columns_by_name(held_faces.expression_labels, EXPRESSIONS)
-    of_held_out = held_faces.expression[:, columns], kept.expression.argmax(axis=1)
-    fairface, lfw = load_fairface(data, "valid"), load_lfw(data, "test")
-    tests = {
-        "FER+ valid": (faces.features, first),
-        "FairFace val": (features_of(analyzer, decode_pictures(fairface)), in_first_half(fairface.names)),
-        "LFW test people": (
-            features_of(analyzer, decode_pictures(lfw)),
-            in_first_half([person(name) for name in lfw.names]),
-        ),
-    }
-    training = [
-        _some(load_fairface(data, "train"), _N_FACES),
-        load_held_out(data, _N_FACES),
-        _some(load_lfw(data, "train"), _N_COVERED),
-    ]
-    known = np.concatenate([features_of(analyzer, decode_pictures(samples)) for samples in training])
-    first_halves = [features[half] for features, half in tests.values()]
-    drawn = list(draw_outliers(_N_OUTLIERS, seed=0))
-    unlike = features_of(analyzer, [one.image for one in drawn])
-    kinds = np.array([one.kind for one in drawn])
-    hidden = np.concatenate(
-        [covered_features(analyzer, _some(samples, _N_COVERED), 10 + i) for i, samples in enumerate(training)]
-    )
-    sources = "FairFace train, FER+ train held out, LFW training people"
-    unfamiliar = fit_probe(known, unlike, first_halves, f"{len(known)} faces ({sources}), {len(drawn)} drawn outliers")
-    covered = fit_probe(known, hidden, first_halves, f"{len(known)} faces ({sources}), {len(hidden)} of them covered")
-    spec = _calibrated(
-        Faces.concatenate([faces[first], held_faces]),
-        np.concatenate([probabilities[first], of_held_out[0]]),
-        np.concatenate([targets[first], of_held_out[1]]),
-        concatenate([valid.take(first), kept]),
-    )
-    spec = replace(
-        spec,
-        neutral_levels=neutral_levels(analyzer, load_lfw(data, "train")),
-        unfamiliar=unfamiliar,
-        covered=covered,
-        sha256=analyzer.spec.sha256,
-        command=f"{command_of(_NAME)} --data DATA --model MODEL",
-    )
-    write_spec(analyzer.bundle.folder, replace(analyzer.spec, uncertainty=spec))
+    fitted = fit(analyzer, data, brief=options.brief)
+    write_spec(analyzer.bundle.folder, replace(analyzer.spec, uncertainty=fitted.spec))
+    if not options.brief:
+        measure(analyzer, data, fitted)
+        _print_spread(options.model, *halves(data)["FER+ valid"])
+    return 0
 
+
+def measure(analyzer: Analyzer, data: Path, fitted: Fitted) -> None:
+    """Print coverage and flags on faces and outliers that took no part in the fit."""
+    sets, spec = halves(data), fitted.spec
+    unfamiliar, covered = spec.unfamiliar, spec.covered
+    assert unfamiliar is not None, "the bundle has features"
+    assert covered is not None, "the bundle has features"
+    read = {name: analyzer.crops(decode_pictures(samples)) for name, (samples, _) in sets.items()}
+    valid, first = sets["FER+ valid"]
+    probabilities, targets = _probabilities(read["FER+ valid"]), valid.expression.argmax(axis=1)
+    fairface, fairface_first = sets["FairFace val"]
     print(measured_by(_NAME, machine=machine_name(), date=today()))
     print(f"{analyzer.spec.name} {analyzer.spec.version}, weights {analyzer.spec.sha256[:12]}")
     print(f"ECE, plurality, all of FER+ valid: {expected_calibration_error(targets, probabilities):.4f}")
     print("conformal, half of FER+ valid and held-out training faces calibrate, the other half tests:")
-    splits = coverage_of_splits(probabilities, targets, of_held_out)
+    splits = coverage_of_splits(probabilities, targets, fitted.held_out)
     for number, label in enumerate(EXPRESSIONS):
         own = probabilities[~first & (targets == number), number]
         low, high = binomial_band(len(own), _COVERAGE)
@@ -211,21 +255,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     new = list(draw_outliers(_N_TEST_OUTLIERS, seed=1))
     new_features, new_kinds = features_of(analyzer, [one.image for one in new]), np.array([one.kind for one in new])
     flagged = unfamiliar(new_features) >= unfamiliar.limit
-    real = {name: features[~half] for name, (features, half) in tests.items()}
+    real = {name: faces.features[~sets[name][1]] for name, faces in read.items()}
     print(f"unfamiliar: {flagged.mean():.3f} of {len(flagged)} new outliers flagged", _interval(flagged))
     for kind in OUTLIERS:
-        line = f"  {kind}: {flagged[new_kinds == kind].mean():.2f} of {(new_kinds == kind).sum()}"
-        if not options.brief:
-            rest = fit_probe(known, unlike[kinds != kind], first_halves, "")
-            unseen = rest(new_features[new_kinds == kind]) >= rest.limit
-            line += f"; where the probe has seen no {kind}: {unseen.mean():.2f}"
-        print(line)
+        rest = fit_probe(fitted.known, fitted.unlike[fitted.kinds != kind], fitted.first_halves, "")
+        unseen = rest(new_features[new_kinds == kind]) >= rest.limit
+        own = flagged[new_kinds == kind]
+        print(f"  {kind}: {own.mean():.2f} of {len(own)}; where the probe has seen no {kind}: {unseen.mean():.2f}")
     found = np.array([len(analyzer.image(one.image)) > 0 for one in new])
     print(f"  the detector finds a face in {found.sum()} of them, {flagged[found].mean():.3f} of these are flagged")
     for name, features in real.items():
         wrong = unfamiliar(features) >= unfamiliar.limit
         print(f"  false flags on {name}, second half: {wrong.mean():.3f} of {len(wrong)}", _interval(wrong))
-    apart = covered_features(analyzer, _some(fairface.take(~tests["FairFace val"][1]), _N_COVERED), 20)
+    apart = covered_features(analyzer, _some(fairface.take(~fairface_first), _N_COVERED), 20)
     rows = covered(apart) >= covered.limit
     score = np.concatenate([covered(apart), covered(real["FairFace val"])])
     area = roc_auc(np.repeat([1, 0], [len(apart), len(real["FairFace val"])]), score)
@@ -237,9 +279,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, features in real.items():
         wrong = covered(features) >= covered.limit
         print(f"  false flags on {name}, second half: {wrong.mean():.3f} of {len(wrong)}", _interval(wrong))
-    if not options.brief:
-        _print_spread(options.model, valid.take(~first), targets[~first])
-    return 0
+
+
+def _probabilities(faces: Faces) -> Matrix:
+    """Probabilities (N, 8) in canonical order."""
+    return faces.expression[:, columns_by_name(faces.expression_labels, EXPRESSIONS)]
 
 
 def _calibrated(
@@ -273,7 +317,9 @@ def _calibrated(
     )
 
 
-def _print_spread(model: str, samples: FaceSamples, targets: npt.NDArray[np.int64]) -> None:
+def _print_spread(model: str, everyone: FaceSamples, first: npt.NDArray[np.bool_]) -> None:
+    samples = everyone.take(~first)
+    targets = samples.expression.argmax(axis=1)
     analyzer = Analyzer(model, threads=1, views=3)
     faces = analyzer.crops(decode_pictures(samples))
     values = faces.expression[:, columns_by_name(faces.expression_labels, EXPRESSIONS)]
