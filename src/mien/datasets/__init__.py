@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from mien.datasets.readers.lsd import load_lsd
     from mien.datasets.readers.morphset import load_morphset
     from mien.datasets.readers.rafdb import load_rafdb
+    from mien.datasets.readers.utterances import load_utterances, read_feature_file
     from mien.datasets.samples import UNKNOWN, ClipSamples, FaceSamples, LandmarkFaces, concatenate, some_names
     from mien.datasets.text_files import Document, Field, Table, load_document, read_rows
     from mien.datasets.track_files import frame_columns, load_frame_list, load_name_list, locate_frames
@@ -240,6 +241,7 @@ _LAZY = MappingProxyType(
         "readers.lsd": ("load_lsd",),
         "readers.morphset": ("load_morphset",),
         "readers.rafdb": ("load_rafdb",),
+        "readers.utterances": ("load_utterances", "read_feature_file"),
         "samples": (
             "UNKNOWN",
             "ClipSamples",
@@ -249,6 +251,7 @@ _LAZY = MappingProxyType(
             "some_names",
         ),
         "label_columns": ("majority", "plurality"),
+        "utterance_samples": ("UtteranceSamples",),
         "text_files": (
             "Document",
             "Field",

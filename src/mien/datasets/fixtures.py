@@ -200,6 +200,26 @@ def write_morphset(folder: Path) -> None:
     _write(folder / "MorphSet.csv", header, rows)
 
 
+def write_utterances(folder: Path) -> None:
+    """Write ``utterances.csv`` with any subset of labels, and features of two modalities, one of them missing once."""
+    rows = [
+        "u1,train,ann,Oh great,joy|sadness,0.5,1,",
+        "u2,train,ann,I like it,joy,0.75,,",
+        'u3,train,bob,"No, not again",sadness,-0.5,0,vision',
+        "u4,valid,cid,Fine!,joy,0.25,0,",
+        "u5,valid,cid,Leave me alone...,sadness,-1,1,",
+        "u6,test,dora,Hm,,,,",
+    ]
+    _write(folder / "utterances.csv", "id,split,speaker,text,emotion,sentiment,sarcasm,missing", rows)
+    rng = np.random.default_rng(1)
+    for modality, n in (("audio", 4), ("vision", 3)):
+        place = folder / "features" / modality
+        place.mkdir(parents=True, exist_ok=True)
+        for number in range(1, 7):
+            if (modality, number) != ("vision", 3):
+                np.save(place / f"u{number}.npy", rng.normal(size=(2 + number, n)).astype(np.float32))
+
+
 def write_open_ferplus(folder: Path) -> None:
     """Write ``ferplus``: ten vote columns; most votes of the last row are for "unknown"."""
     for split, n in (("train", 3), ("valid", 2)):

@@ -196,6 +196,15 @@ DATASETS = Registry(
             owner="the authors of MorphSet (Vonikakis, Dey and Winkler)",
         ),
         DataSet(
+            name="utterances",
+            title="Utterances with text, sound and face features, as CSV and NumPy files",
+            target="mien.datasets.readers.utterances:load_utterances",
+            fixture=f"{_FIXTURES}:write_utterances",
+            splits=("train", "valid"),
+            optional_splits=("test",),
+            owner="your own recordings, or a set such as CMU-MOSEI or IEMOCAP in mien's layout",
+        ),
+        DataSet(
             name="open-ferplus",
             title="FER+ as Parquet, for the default recipe",
             target="mien.datasets.open_sets.open_samples:load_open_ferplus",

@@ -141,11 +141,11 @@ def load_bundle(
             f"{folder}: model.onnx has SHA-256 {found[:12]}..., model.json says {spec.sha256[:12]}...; "
             "the bundle is damaged, copy it again"
         )
-    session = _checked_session(graph, runtime, threads, lambda one: _check_bundle_graph(one, spec, folder))
+    session = checked_session(graph, runtime, threads, lambda one: _check_bundle_graph(one, spec, folder))
     return Bundle(spec, _digest(description), session, folder)
 
 
-def _checked_session(graph: bytes, runtime: str, threads: int | None, check: Callable[[Session], None]) -> Session:
+def checked_session(graph: bytes, runtime: str, threads: int | None, check: Callable[[Session], None]) -> Session:
     """A session that has passed a check. Only ONNX Runtime can stop a run, so it is the first to run any graph."""
     with bounded_memory(len(graph)):
         if runtime != _STOPPABLE_RUNTIME:
@@ -169,7 +169,7 @@ def _check_bundle_graph(session: Session, spec: ModelSpec, folder: Path) -> None
     if spec.features:
         widths[spec.features] = _feature_length(spec)
     try:
-        _check_graph(session, probe, widths)
+        check_graph(session, probe, widths)
     except ModelError as error:
         raise ModelError(f"{folder}: the graph does not do what model.json says: {error}") from error
 
@@ -189,7 +189,7 @@ def _feature_length(spec: ModelSpec) -> int | None:
     return next(iter(lengths), None)
 
 
-def _check_graph(session: Session, inputs: Mapping[str, npt.NDArray[Any]], widths: Mapping[str, int | None]) -> None:
+def check_graph(session: Session, inputs: Mapping[str, npt.NDArray[Any]], widths: Mapping[str, int | None]) -> None:
     """Run a graph once on constant inputs and check every output that is used.
 
     A graph that does not end is stopped between two of its operators.
@@ -390,7 +390,7 @@ def load_head(folder: str | Path, *, runtime: str = "onnxruntime", threads: int 
     graph = read_model_file(place / "head.onnx")
     if hashlib.sha256(graph).hexdigest() != spec.sha256:
         raise ModelError(f"{place}: head.onnx does not have the SHA-256 of head.json; it is damaged, copy it again")
-    session = _checked_session(graph, runtime, threads, lambda one: _check_head_graph(one, spec, place))
+    session = checked_session(graph, runtime, threads, lambda one: _check_head_graph(one, spec, place))
     return Head(spec, session)
 
 
@@ -402,6 +402,6 @@ def _check_head_graph(session: Session, spec: HeadSpec, place: Path) -> None:
         )
     probe = {spec.input: np.zeros((_PROBE_ROWS, spec.n_inputs), np.float32)}
     try:
-        _check_graph(session, probe, {spec.output: len(spec.labels)})
+        check_graph(session, probe, {spec.output: len(spec.labels)})
     except ModelError as error:
         raise ModelError(f"{place}: the graph does not do what head.json says: {error}") from error

@@ -34,6 +34,7 @@ class Progress:
             first epoch.
         stale: Number of epochs since it rose, or since the learning rate was lowered.
         lr_share: Share of the peak learning rate that plateaus have left.
+        since_top: Number of epochs since it rose.
     """
 
     stage: int = 0
@@ -44,9 +45,10 @@ class Progress:
     top: float | None = None
     stale: int = 0
     lr_share: float = 1.0
+    since_top: int = 0
 
     def after(self, value: float, stage: StageSettings) -> Progress:
-        """The progress after an epoch of a ``"plateau"`` schedule.
+        """The progress after an epoch of a stage that watches a metric.
 
         Args:
             value: Value of the metric that the stage watches, higher is better.
@@ -61,10 +63,11 @@ class Progress:
             (0.5, 0.5)
         """
         if self.top is None or value > self.top:
-            return replace(self, top=value, stale=0)
-        if self.stale + 1 < stage.patience:
-            return replace(self, stale=self.stale + 1)
-        return replace(self, stale=0, lr_share=max(self.lr_share * stage.factor, stage.lowest))
+            return replace(self, top=value, stale=0, since_top=0)
+        later = replace(self, stale=self.stale + 1, since_top=self.since_top + 1)
+        if stage.schedule != "plateau" or later.stale < stage.patience:
+            return later
+        return replace(later, stale=0, lr_share=max(self.lr_share * stage.factor, stage.lowest))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -48,6 +48,8 @@ Predictions = dict[str, tuple[tuple[str, ...], Floats]]
 
 Inputs = npt.NDArray[np.generic]
 
+# Tasks whose labels are independent probabilities.
+_PROBABLE_TASKS = ("action_units", "emotion", "sarcasm")
 _TEACHER_TASKS = ("expression", "valence_arousal", "action_units")
 
 _BUNDLE_BATCH = 64
@@ -133,8 +135,21 @@ class Teacher(TargetProvider):
                 predicted[:, columns_by_name(wanted, shared)] = values[:, columns_by_name(names, shared)]
             else:
                 predicted = values[:, columns_by_name(names, wanted)]
+            predicted = self._chosen(task, predicted, targets[task], samples)
             blended[task] = blend(targets[task], predicted, weight)
         return blended
+
+    def _chosen(self, task: str, predicted: Floats, targets: Floats, samples: TrainingSet) -> Floats:
+        """The predictions that are confident, and of rows without a label those of the chosen share."""
+        settings = self._settings
+        if settings.min_confidence and task in _PROBABLE_TASKS:
+            unsure = np.maximum(predicted, 1 - predicted) < settings.min_confidence
+            predicted = np.where(unsure, np.float32(np.nan), predicted)
+        if settings.share < 1:
+            unlabelled = np.isnan(targets).all(axis=1)
+            left_out = np.array([_hash_share(f"{task} {group}") >= settings.share for group in samples.groups])
+            predicted = np.where((unlabelled & left_out)[:, None], np.float32(np.nan), predicted)
+        return predicted
 
     def _predictions(self, context: StageContext) -> Predictions:
         """The teacher's predictions: read from their file, or computed once per training and kept in one."""
@@ -195,8 +210,7 @@ class UnknownLabels(TargetProvider):
             raise ConfigError(f"unknown_labels: {settings.task} has no {strange}; it has {list(names)}")
         rows = _of_sources(samples, settings.sources) if settings.sources else samples.domains == 0
         if settings.share < 1:
-            places = [int.from_bytes(hashlib.sha256(group.encode()).digest()[:6], "big") for group in samples.groups]
-            rows = rows & (np.array(places) < settings.share * 2**48)
+            rows = rows & (np.array([_hash_share(group) for group in samples.groups]) < settings.share)
         columns = np.array([names.index(name) for name in settings.labels or names])
         left = targets[settings.task].copy()
         left[np.ix_(np.flatnonzero(rows), columns)] = np.nan
@@ -240,6 +254,11 @@ def _of_sources(samples: TrainingSet, sources: tuple[str, ...]) -> npt.NDArray[n
         raise ConfigError(f"the recipe reads no sources {missing}; it reads {known}")
     chosen: npt.NDArray[np.bool_] = np.array([name in sources for name in known], dtype=bool)[samples.record]
     return chosen
+
+
+def _hash_share(text: str) -> float:
+    """A number in [0, 1) that is always the same for a text."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big") / 2**48
 
 
 def load_network(path: Path) -> tuple[AffectNetwork, Recipe, dict[str, tuple[str, ...]]]:
@@ -327,7 +346,7 @@ def _activated(task: str, values: Tensor, temperature: float = 1.0) -> Tensor:
     """Raw outputs of a task as probabilities; values of other tasks unchanged."""
     if task == "expression":
         return (values if temperature == 1.0 else values / temperature).softmax(dim=1)
-    return values.sigmoid() if task == "action_units" else values
+    return values.sigmoid() if task in _PROBABLE_TASKS else values
 
 
 def _in_data(path: Path, data: Path) -> Path:

@@ -147,7 +147,7 @@ class Trainer:
         module, wrapped = self.fabric.setup(self.network, optimizer)
         before = self._weights_before(number) if stage.kept_change < 1 else None
         loop = _Loop(self, number, loader, module, wrapped)
-        while self.progress.stage == number and self.progress.epoch < stage.epochs:
+        while self.progress.stage == number and self.progress.epoch < stage.epochs and not self._is_stale(stage):
             loop.run_epoch()
         if self._best is not None:
             logger.info("stage %d: the epoch with %s %.4f is kept", number + 1, stage.best_by, self._best[0])
@@ -158,6 +158,10 @@ class Trainer:
         if before is not None:
             self._keep_change(before, stage)
         self.progress = Progress(stage=number + 1, seconds=self.progress.seconds)
+
+    def _is_stale(self, stage: StageSettings) -> bool:
+        """Whether the watched metric has not risen for as many epochs as end the stage."""
+        return 0 < stage.stop_after <= self.progress.since_top
 
     def _weights_before(self, number: int) -> dict[str, Tensor]:
         """State of the result at the start of a stage, from a file where the stage was interrupted."""
@@ -209,7 +213,7 @@ class Trainer:
             raise ConfigError(f"no metric is named {stage.best_by!r}; the validation set has {sorted(found)}")
         value = found[stage.best_by]
         sign = -1 if stage.best_by.endswith("loss") else 1
-        if stage.schedule == "plateau":
+        if stage.schedule == "plateau" or stage.stop_after:
             self.progress = self.progress.after(sign * value, stage)
         if stage.keep == "best" and (self._best is None or sign * value > sign * self._best[0]):
             self._best = value, {key: tensor.clone() for key, tensor in self.result.state_dict().items()}

@@ -20,6 +20,8 @@ from mien.training.recipes.recipe import Recipe
 Floats = npt.NDArray[np.float32]
 
 _BATCH = 128
+# Tasks of whole utterances with a probability for each label.
+_UTTERANCE_FLAGS = ("emotion", "sarcasm")
 
 
 def raw_outputs(
@@ -61,7 +63,8 @@ def validation_metrics(
 
     ``"loss"`` is the weighted sum of the tasks' losses; ``"TASK loss"`` each one, with its penalty. For expressions
     also ``"expression accuracy"`` and ``"expression macro F1"``, for valence and arousal ``"P_VA"``, for action units
-    ``"P_AU"`` (mean F1 at 0.5), for any other task its ``"TASK Pearson"``; ``"P_MTL"`` where all three are there.
+    ``"P_AU"`` (mean F1 at 0.5), for emotions and sarcasm of utterances ``"TASK weighted F1"`` (at 0.5, weighted by the
+    number of rows with the label) and ``"TASK accuracy"`` (of all decisions), for any other task its ``"TASK Pearson"``; ``"P_MTL"`` where all three are there.
 
     Args:
         outputs: Task -> (N, L) raw outputs.
@@ -97,6 +100,12 @@ def _task_metrics(task: str, values: Floats, truth: Floats) -> dict[str, float]:
         }
     if task == "action_units":
         return {"P_AU": float(LabelCounts.of_flags(truth >= 0.5, values >= 0).macro_f1)}
+    if task in _UTTERANCE_FLAGS:
+        flags, predicted = truth >= 0.5, values >= 0
+        counts = LabelCounts.of_flags(flags, predicted)
+        support = flags.sum(axis=0)
+        weighted = float((np.nan_to_num(counts.f1) * support).sum() / max(int(support.sum()), 1))
+        return {f"{task} weighted F1": weighted, f"{task} accuracy": float((flags == predicted).mean())}
     moments = Moments.of(truth, values)
     if task == "valence_arousal":
         return {"P_VA": float(moments.ccc.mean())}

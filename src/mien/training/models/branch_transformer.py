@@ -14,6 +14,7 @@ from mien.core import ConfigError
 from mien.training.recipes.settings import HeadSettings
 
 _N_HEADS = 4
+_UNSEEN = 1e4  # far below every score, and finite where all steps are masked
 
 
 class TemporalLayer(nn.Module):
@@ -28,15 +29,18 @@ class TemporalLayer(nn.Module):
         self.dense = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
         self.dropout = nn.Dropout(drop_rate)
 
-    def forward(self, steps: Tensor) -> Tensor:
-        """Map (N, T, W) to the same size."""
+    def forward(self, steps: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Map (N, T, W) to the same size; steps whose mask (N, T) is 0 are attended to by none."""
         n, length, width = steps.shape
         normal = self.norms[0](steps)
         query, key, value = (
             layer(normal).reshape(n, length, self._n_heads, width // self._n_heads).transpose(1, 2)
             for layer in (self.queries, self.keys, self.values)
         )
-        share = (query @ key.transpose(2, 3) * (width // self._n_heads) ** -0.5).softmax(dim=3)
+        scores = query @ key.transpose(2, 3) * (width // self._n_heads) ** -0.5
+        if mask is not None:
+            scores = scores + (mask[:, None, None] - 1) * _UNSEEN
+        share = scores.softmax(dim=3)
         received = (share @ value).transpose(1, 2).reshape(n, length, width)
         steps = steps + self.dropout(self.joined(received))
         out: Tensor = steps + self.dropout(self.dense(self.norms[1](steps)))

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from mien.core import ConfigError
 from mien.training.models.backbones import create_backbone
 from mien.training.models.heads import create_head, head_inputs
+from mien.training.models.sequence_encoder import SequenceEncoder
 from mien.training.recipes.recipe import Recipe
 from mien.training.recipes.settings import HeadSettings
 
@@ -48,6 +49,9 @@ class AffectNetwork(nn.Module):
         self._mirror = settings.mirror and self.has_pixels
         self._settings = {task: _with_columns(head, recipe) for task, head in recipe.heads.items()}
         width = settings.n_vector
+        self.encoder = None if settings.sequences is None else SequenceEncoder(settings.sequences)
+        if self.encoder is not None:
+            width = self.encoder.num_features
         if self.has_pixels:
             self.backbone = create_backbone(
                 settings.backbone,
@@ -91,6 +95,9 @@ class AffectNetwork(nn.Module):
 
     def embed(self, inputs: Tensor) -> Tensor:
         """Compute the features (N, D) that the heads share."""
+        if self.encoder is not None:
+            encoded: Tensor = self.encoder(inputs.to(torch.float32))
+            return encoded
         if not self.has_pixels:
             return inputs.to(torch.float32)
         pixels = (inputs.permute(0, 3, 1, 2).to(torch.float32) - self.pixel_mean) / self.pixel_std

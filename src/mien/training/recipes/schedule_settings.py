@@ -56,6 +56,8 @@ class StageSettings:
         patience: Number of epochs without a gain before ``"plateau"`` lowers the learning rate.
         factor: Factor of the learning rate then.
         lowest: Lowest learning rate of ``"plateau"`` as a share of ``peak_lr``.
+        stop_after: Number of epochs without a gain of ``best_by`` after which the stage ends (early stopping); 0 for
+            never.
         size_px: Side of the crops; 0 for the model's ``input_px``.
         tasks: Tasks that are trained; empty for all. Rows without any of their labels are not drawn.
         freeze_backbone: Whether only the heads are trained.
@@ -85,6 +87,7 @@ class StageSettings:
     patience: int = 10
     factor: float = 0.5
     lowest: float = 0.0
+    stop_after: int = 0
     size_px: int = 0
     tasks: tuple[str, ...] = ()
     freeze_backbone: bool = False
@@ -102,7 +105,7 @@ class StageSettings:
     @property
     def is_validated(self) -> bool:
         """Whether every epoch is evaluated on the validation sets."""
-        return self.keep == "best" or self.schedule == "plateau"
+        return self.keep == "best" or self.schedule == "plateau" or self.stop_after > 0
 
     def __post_init__(self) -> None:
         check_choices(self)
@@ -112,6 +115,8 @@ class StageSettings:
             raise ConfigError(
                 f"warmup must be in [0, 1) and final_share in [0, 1], got {self.warmup} and {self.final_share}"
             )
+        if self.stop_after < 0:
+            raise ConfigError(f"stop_after must be 0 or more, got {self.stop_after}")
         if not 0 < self.kept_change <= 1:
             raise ConfigError(f"kept_change must be in (0, 1], got {self.kept_change}")
         if self.patience < 1 or not 0 < self.factor < 1 or not 0 <= self.lowest <= 1:

@@ -10,6 +10,7 @@ from typing import Literal
 from mien.core import EXPRESSION_ORDERS, ConfigError, CropReading, check_choices
 from mien.datasets import FERPLUS_TEMPLATE
 from mien.training.models.backbones.registry import Option
+from mien.training.recipes.sequence_settings import SequenceSettings
 
 # Input of heads on stored vectors -> columns per column of a stretch; a sequence has one for each step.
 _CLIPS = {"frames": 1, "statistics": 4, "sequence": 1}
@@ -117,6 +118,7 @@ class ModelSettings:
     Attributes:
         backbone: Name for `create_backbone`; empty where the input is feature vectors already.
         vectors: Stretches of stored vectors, side by side, in place of a backbone.
+        sequences: Utterances as sequences of several modalities, in place of a backbone, see `SequenceSettings`.
         clip: Input of heads on stored vectors: ``"frames"`` one by one; of a whole clip its ``"statistics"`` (mean,
             standard deviation, minimum and maximum, see `mien.affect.clip_statistics`) or a ``"sequence"``.
         n_steps: Number of steps of a sequence, see `mien.affect.clip_sequences`.
@@ -147,6 +149,7 @@ class ModelSettings:
 
     backbone: str = "efficientnet_lite0"
     vectors: tuple[VectorSettings, ...] = ()
+    sequences: SequenceSettings | None = None
     clip: Literal["frames", "statistics", "sequence"] = "frames"
     n_steps: int = 0
     options: Mapping[str, Option] = field(default_factory=dict)
@@ -168,8 +171,8 @@ class ModelSettings:
 
     def __post_init__(self) -> None:
         check_choices(self)
-        if sum(map(bool, (self.backbone, self.n_inputs, self.vectors))) != 1:
-            raise ConfigError("a model has either a backbone, or vectors, or n_inputs")
+        if sum(map(bool, (self.backbone, self.n_inputs, self.vectors, self.sequences))) != 1:
+            raise ConfigError("a model has either a backbone, or vectors, or n_inputs, or sequences")
         if self.mirror and self.crop == "loose":
             raise ConfigError("mirror = true averages outputs, which for landmarks and pose are another face's")
         if (self.n_steps > 0) != (self.clip == "sequence"):
@@ -196,7 +199,8 @@ class ModelSettings:
             >>> ModelSettings(backbone="", vectors=(stretch,), clip="statistics").n_vector
             5120
         """
-        return self.n_inputs + sum(self.stretch_lengths)
+        of_sequences = 0 if self.sequences is None else self.sequences.n_vector
+        return self.n_inputs + sum(self.stretch_lengths) + of_sequences
 
     def columns_of(self, part: str) -> tuple[int, int]:
         """First column and end of the stretch that holds a part of the stored vectors.

@@ -93,6 +93,10 @@ class TeacherSettings:
         auxiliary_weight: The same share for auxiliary rows, whose labels may be noisier; below 0 for ``weight``.
         temperature: Divisor of the teacher's expression logits before the softmax.
         tasks: Tasks whose predictions are used; empty for all that both networks have.
+        min_confidence: Probability in [0.5, 1) of a label, or of its absence, below which the prediction stays unknown,
+            for tasks of probabilities; 0 for none.
+        share: Share in (0, 1] of the rows without a label, chosen by a hash of their group, that get the prediction: a
+            weight of the pseudo-labels beside the true ones.
         name: Name in the table of target providers.
     """
 
@@ -101,6 +105,8 @@ class TeacherSettings:
     auxiliary_weight: float = -1.0
     temperature: float = 1.0
     tasks: tuple[str, ...] = ()
+    min_confidence: float = 0.0
+    share: float = 1.0
     name: Literal["teacher"] = "teacher"
 
     def __post_init__(self) -> None:
@@ -108,6 +114,10 @@ class TeacherSettings:
         _check_share("weight", self.weight)
         if self.auxiliary_weight > 1:
             raise ConfigError(f"auxiliary_weight must be at most 1, got {self.auxiliary_weight}")
+        if self.min_confidence and not 0.5 <= self.min_confidence < 1:
+            raise ConfigError(f"min_confidence must be 0 or in [0.5, 1), got {self.min_confidence}")
+        if not 0 < self.share <= 1:
+            raise ConfigError(f"share must be in (0, 1], got {self.share}")
 
 
 @dataclass(frozen=True, kw_only=True)
