@@ -99,6 +99,9 @@ def create_samples(n: int, recipe: Recipe, seed: int = 0) -> TrainingSet:
         "action_units": ACTION_UNITS_12 if recipe.data.expressions == "affwild2_8" else UNITS,
         "action_unit_intensity": UNITS,
         **INTENSITY_LABELS,
+        "emotion": ("joy", "sadness"),
+        "sentiment": ("sentiment",),
+        "sarcasm": ("sarcasm",),
     }
     expression = rng.dirichlet(np.ones(len(labels["expression"])), n).astype(np.float32)
     expression[::3] = np.nan
@@ -111,6 +114,9 @@ def create_samples(n: int, recipe: Recipe, seed: int = 0) -> TrainingSet:
     targets = {"expression": expression, "valence_arousal": affect, "action_units": units}
     targets["action_unit_intensity"] = 5 * rng.random((n, len(UNITS)), dtype=np.float32)
     targets |= {task: rng.random((n, len(names)), dtype=np.float32) for task, names in INTENSITY_LABELS.items()}
+    for task in ("emotion", "sentiment", "sarcasm"):
+        targets[task] = rng.integers(0, 2, (n, len(labels[task]))).astype(np.float32)
+        targets[task][::3] = np.nan
     names = [f"face {row}" for row in range(n)]
     return TrainingSet(
         groups=tuple(names),

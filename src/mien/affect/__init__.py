@@ -92,6 +92,7 @@ from mien.affect.temporal.smoothing import (
     smooth_tracks,
 )
 from mien.affect.temporal.streamed_filter import StreamedFilter
+from mien.affect.utterance_model import UtteranceModel, hash_words, pack_utterances
 from mien.affect.views import further_views, view_spread
 
 __all__ = [
@@ -128,6 +129,7 @@ __all__ = [
     "Smoothing",
     "StreamedFilter",
     "Stretch",
+    "UtteranceModel",
     "Window",
     "activate",
     "adapt",
@@ -157,12 +159,14 @@ __all__ = [
     "frequency_divergence",
     "further_views",
     "gaussian_mean",
+    "hash_words",
     "hold_through_gaps",
     "insertion_curve",
     "load_adaptation",
     "nearest_prototypes",
     "occlusion_map",
     "opencv_on_one_thread",
+    "pack_utterances",
     "parse_va",
     "predict_adaptively",
     "prototype_tiles",

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,8 @@ from mien.inference import SequenceBundle, load_sequence
 FeatureRows = Sequence[npt.NDArray[np.floating] | None]
 """(T, n) features of each utterance; None for an utterance without this modality."""
 
-_WORDS = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[!?]|\.\.\.|…")
+_WORDS = re.compile(r"[^\W_]+(?:'[^\W_]+)*|[!?]|\.\.\.|\u2026")
+_CURLY = "\u2019"  # the apostrophe of typesetters
 _BLOCK = 256
 
 
@@ -32,7 +34,7 @@ def hash_words(text: str, buckets: int) -> list[int]:
         >>> len(hash_words("Don't stop!", 1000)), hash_words("", 1000)
         (3, [])
     """
-    words = _WORDS.findall(text.lower().replace("’", "'"))
+    words = _WORDS.findall(text.lower().replace(_CURLY, "'"))
     return [1 + zlib.crc32(word.encode()) % buckets for word in words]
 
 
@@ -100,7 +102,7 @@ def _packed(values: npt.NDArray[np.generic], modality: ModalitySpec, steps: int,
     series = values.astype(np.float32)
     if len(series) > steps:
         ends = np.linspace(0, len(series), steps + 1).round().astype(int)
-        series = np.stack([series[start:stop].mean(axis=0) for start, stop in zip(ends, ends[1:], strict=False)])
+        series = np.stack([series[start:stop].mean(axis=0) for start, stop in pairwise(ends)])
     packed = np.zeros((steps, modality.n), np.float32)
     packed[: len(series)] = series
     return np.concatenate([packed.ravel(), (np.arange(steps) < len(series)).astype(np.float32)])

@@ -105,6 +105,13 @@ from mien.core.source_names import (
     source_path,
 )
 from mien.core.specs.geometry_spec import GEOMETRY_OUTPUTS, GEOMETRY_VERSION, GeometrySpec, PointChoice
+from mien.core.specs.sequence_spec import (
+    SEQUENCE_VERSION,
+    UTTERANCE_TASKS,
+    ModalitySpec,
+    SequenceSpec,
+    UtteranceOutput,
+)
 from mien.core.text import counted, html_table, printable
 from mien.core.typed import check_choices, read_typed
 from mien.core.uncertainty import (
@@ -149,8 +156,10 @@ __all__ = [
     "MIRRORED_LANDMARKS",
     "NAME_SEPARATOR",
     "NO_LANDMARK_MODEL",
+    "SEQUENCE_VERSION",
     "SPEC_VERSION",
     "UNCERTAIN_NUMBERS",
+    "UTTERANCE_TASKS",
     "Activation",
     "Adaptation",
     "AnalyzerConfig",
@@ -188,6 +197,7 @@ __all__ = [
     "MetricValue",
     "MienError",
     "MissingExtraError",
+    "ModalitySpec",
     "ModelError",
     "ModelSpec",
     "OptionInfo",
@@ -198,11 +208,13 @@ __all__ = [
     "ProbeSpec",
     "QualitySpec",
     "Registry",
+    "SequenceSpec",
     "TaskCorrection",
     "TaskName",
     "TaskSpec",
     "TrainingSource",
     "UncertaintySpec",
+    "UtteranceOutput",
     "VideoOptions",
     "check_blend",
     "check_choices",

@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from mien.datasets.samples import UNKNOWN, ClipSamples, FaceSamples, LandmarkFaces, concatenate, some_names
     from mien.datasets.text_files import Document, Field, Table, load_document, read_rows
     from mien.datasets.track_files import frame_columns, load_frame_list, load_name_list, locate_frames
+    from mien.datasets.utterance_samples import UtteranceSamples
 
 __all__ = [
     "ACTION_UNITS_8",
@@ -109,6 +110,7 @@ __all__ = [
     "SplitCounts",
     "Table",
     "TeacherOutputs",
+    "UtteranceSamples",
     "action_unit_probabilities",
     "affect_map",
     "base_video",
@@ -155,12 +157,14 @@ __all__ = [
     "load_rendered_faces",
     "load_teacher",
     "load_traits",
+    "load_utterances",
     "load_votes",
     "locate_frames",
     "majority",
     "person",
     "picture_file",
     "plurality",
+    "read_feature_file",
     "read_rows",
     "some_names",
     "teacher_file",

@@ -35,6 +35,7 @@ from mien.inference.runtime import (
     process_memory,
     usable_cores,
 )
+from mien.inference.sequence_bundle import SequenceBundle, load_sequence
 
 __all__ = [
     "DEFAULT_BUNDLE",
@@ -47,6 +48,7 @@ __all__ = [
     "Head",
     "Memory",
     "Runtime",
+    "SequenceBundle",
     "Session",
     "bundle_digest",
     "create_session",
@@ -60,6 +62,7 @@ __all__ = [
     "load_bundle",
     "load_geometry",
     "load_head",
+    "load_sequence",
     "load_spec",
     "machine_name",
     "model_card",

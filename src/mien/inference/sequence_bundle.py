@@ -31,9 +31,7 @@ class SequenceBundle:
     folder: Path
 
 
-def load_sequence(
-    folder: str | Path, *, runtime: str = "onnxruntime", threads: int | None = None
-) -> SequenceBundle:
+def load_sequence(folder: str | Path, *, runtime: str = "onnxruntime", threads: int | None = None) -> SequenceBundle:
     """Verify a sequence bundle and load it into a session.
 
     Args:

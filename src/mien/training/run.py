@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from mien.core import ConfigError, GeometrySpec, HeadSpec, ModelSpec, path_exists
+from mien.core import ConfigError, GeometrySpec, HeadSpec, ModelSpec, SequenceSpec, path_exists
 from mien.results import check_folder
 from mien.training.engine.compute import ComputeSettings
 from mien.training.export.bundle_files import check_bundle_folder
@@ -15,6 +15,7 @@ from mien.training.head_training import train_head
 from mien.training.picture_training import train_bundle
 from mien.training.recipes.geometry_recipe import GeometryRecipe, is_geometry_recipe, load_geometry_recipe
 from mien.training.recipes.recipe import Recipe, load_recipe
+from mien.training.utterance_training import train_utterances
 
 
 def train(
@@ -27,11 +28,12 @@ def train(
     model: str | Path | None = None,
     seed: int | None = None,
     refit: bool = False,
-) -> ModelSpec | HeadSpec | GeometrySpec | None:
+) -> ModelSpec | HeadSpec | GeometrySpec | SequenceSpec | None:
     """Train a recipe, calibrate, export with a parity check, and evaluate.
 
     A recipe of pictures becomes a bundle; a recipe of stored vectors becomes a head, or a bundle together with the
     frozen network that made the vectors. A recipe of geometry becomes a geometry bundle, by regression and on the CPU.
+    A recipe of utterances (``[model.sequences]``) becomes a sequence bundle.
 
     Args:
         recipe: Recipe, its name, or the path of a TOML file.
@@ -69,6 +71,10 @@ def train(
         return train_geometry(chosen, data, out)
     folder = out.parent / f"{out.name}.work" if work is None else Path(work)
     check_folder(folder, folder, "choose another folder for the checkpoints")
+    if chosen.model.sequences is not None:
+        if model is not None:
+            raise ConfigError(f"{chosen.name} trains on utterances; model (--model) is for heads on stored vectors")
+        return train_utterances(chosen, data, out, folder, compute)
     if chosen.model.vectors:
         return train_head(chosen, data, out, folder, compute, model)
     if model is not None:

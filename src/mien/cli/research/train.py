@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from mien.cli.main import say
-from mien.core import MAX_SEED, MAX_THREADS, MAX_WORKERS, GeometrySpec, HeadSpec, ModelSpec
+from mien.core import MAX_SEED, MAX_THREADS, MAX_WORKERS, GeometrySpec, HeadSpec, ModelSpec, SequenceSpec
 
 
 @click.command(short_help="Train a recipe and write an evaluated bundle (extra: train).")
@@ -78,7 +78,7 @@ def train(
         _report(trained, out)
 
 
-def _report(trained: ModelSpec | HeadSpec | GeometrySpec, out: Path) -> None:
+def _report(trained: ModelSpec | HeadSpec | GeometrySpec | SequenceSpec, out: Path) -> None:
     say(f"{trained.name} in {out}: {trained.provenance}")
     for metric in () if isinstance(trained, HeadSpec) else trained.metrics:
         say(f"{metric.data}, {metric.name}: {metric.value:.4f} [{metric.low:.4f}, {metric.high:.4f}]")

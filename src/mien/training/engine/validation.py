@@ -64,7 +64,8 @@ def validation_metrics(
     ``"loss"`` is the weighted sum of the tasks' losses; ``"TASK loss"`` each one, with its penalty. For expressions
     also ``"expression accuracy"`` and ``"expression macro F1"``, for valence and arousal ``"P_VA"``, for action units
     ``"P_AU"`` (mean F1 at 0.5), for emotions and sarcasm of utterances ``"TASK weighted F1"`` (at 0.5, weighted by the
-    number of rows with the label) and ``"TASK accuracy"`` (of all decisions), for any other task its ``"TASK Pearson"``; ``"P_MTL"`` where all three are there.
+    number of rows with the label) and ``"TASK accuracy"`` (of all decisions), for any other task its
+    ``"TASK Pearson"``; ``"P_MTL"`` where all three are there.
 
     Args:
         outputs: Task -> (N, L) raw outputs.
@@ -81,7 +82,7 @@ def validation_metrics(
         known = ~np.isnan(truth).any(axis=1)
         if not known.any():
             continue
-        found |= _task_metrics(task, values[known], truth[known])
+        found |= task_metrics(task, values[known], truth[known])
     found["loss"] = sum(weights[task] * found[f"{task} loss"] + extra.get(task, 0.0) for task in outputs)
     for task, penalty in extra.items():
         found[f"{task} loss"] += penalty
@@ -91,7 +92,14 @@ def validation_metrics(
     return found
 
 
-def _task_metrics(task: str, values: Floats, truth: Floats) -> dict[str, float]:
+def task_metrics(task: str, values: Floats, truth: Floats) -> dict[str, float]:
+    """The metrics of one task that `validation_metrics` has.
+
+    Args:
+        task: Name of the task.
+        values: (N, L) raw outputs.
+        truth: (N, L) targets, all known.
+    """
     if task == "expression":
         predicted, label = values.argmax(axis=1), truth.argmax(axis=1)
         return {

@@ -7,12 +7,12 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from mien.core import ConfigError, GeometrySpec, HeadSpec, ModelSpec, PathName, path_exists, require_path
+from mien.core import ConfigError, GeometrySpec, HeadSpec, ModelSpec, PathName, SequenceSpec, path_exists, require_path
 from mien.results import OutputFile, atomic_write, check_folder, check_outputs, output_errors
 
 _ADVICE = "check that the folder may be written to, or choose another one"
-_KINDS = {"model": ".onnx", "head": ".onnx", "geometry": ".bin"}
-_VERSION_KEYS = (b'"spec_version"', b'"head_version"', b'"geometry_version"')
+_KINDS = {"model": ".onnx", "head": ".onnx", "geometry": ".bin", "sequence": ".onnx"}
+_VERSION_KEYS = (b'"spec_version"', b'"head_version"', b'"geometry_version"', b'"sequence_version"')
 _HEAD_BYTES = 4096
 
 
@@ -97,6 +97,21 @@ def write_geometry(folder: Path, weights: bytes, spec: GeometrySpec) -> None:
     _write_json(folder / "geometry.json", spec)
 
 
+def write_sequence(folder: Path, graph: bytes, spec: SequenceSpec) -> None:
+    """Write ``sequence.onnx`` and then ``sequence.json`` of a network over utterances.
+
+    Args:
+        folder: Folder of the bundle, which is created.
+        graph: ONNX model with its weights.
+        spec: Description of the network.
+
+    Raises:
+        OutputError: The folder cannot be created or written.
+    """
+    _write_weights(folder, "sequence", graph)
+    _write_json(folder / "sequence.json", spec)
+
+
 def write_spec(folder: Path, spec: ModelSpec) -> None:
     """Write only ``model.json``, for example with new metrics.
 
@@ -115,7 +130,7 @@ def _write_weights(folder: Path, name: str, content: bytes) -> None:
             (folder / f"{name}.json").unlink(missing_ok=True)
 
 
-def _write_json(path: Path, spec: ModelSpec | HeadSpec | GeometrySpec) -> None:
+def _write_json(path: Path, spec: ModelSpec | HeadSpec | GeometrySpec | SequenceSpec) -> None:
     text = json.dumps(spec.to_json(), indent=1, ensure_ascii=False) + "\n"
     with output_errors(path, _ADVICE), atomic_write(path) as file:
         file.write(text.encode())

@@ -98,7 +98,7 @@ class SequenceEncoder(nn.Module):
         self.num_features = settings.width * len(own)
 
     def forward(self, utterances: Tensor) -> Tensor:
-        """Encode the steps; with late fusion a linear head on the result averages the logits of the modalities there."""
+        """Encode the steps; after late fusion a linear head averages the logits of the modalities that are there."""
         stretches = utterances.split(self._lengths, dim=1)
         read = [module(stretch) for module, stretch in zip(self.inputs, stretches, strict=True)]
         if self._early:
