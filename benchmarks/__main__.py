@@ -70,6 +70,11 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
             "Synthetic faces, super-resolution, fine-tuning, blend; completes docs/research/lsd-chain.md (hours).",
             "pip install -e '.[test,train,synthesis,upscale]'",
         ),
+        "multimodal": Benchmark(
+            "benchmarks.claims.multimodal:main",
+            "Claims about learning from weak labels; completes docs/research/systems/utterances.md (an hour).",
+            _TRAIN,
+        ),
         "parity": Benchmark(
             "benchmarks.parity:main",
             "Outputs of mien's networks beside those of the authors' own code, on one random state (minutes).",

@@ -13,7 +13,7 @@ from mien.training.engine.targets import TARGETS
 from mien.training.losses.registry import LOSSES
 from mien.training.models.backbones import BACKBONES
 from mien.training.models.heads import HEADS
-from mien.training.recipes import geometry_recipe, schedule_settings, settings, target_settings
+from mien.training.recipes import geometry_recipe, schedule_settings, sequence_settings, settings, target_settings
 
 _INTRODUCTION = """\
 # Keys of a recipe
@@ -29,6 +29,7 @@ _TABLES = {
     "[data]": settings.DataSettings,
     "[[data.sources]], [[data.valid]]": settings.SourceSettings,
     "[model]": settings.ModelSettings,
+    "[model.sequences]": sequence_settings.SequenceSettings,
     "[heads.TASK]": settings.HeadSettings,
     "[losses.TASK]": settings.LossSettings,
     "[[stages]]": schedule_settings.StageSettings,

@@ -18,13 +18,13 @@ from mien.inference import SequenceBundle, load_sequence
 FeatureRows = Sequence[npt.NDArray[np.floating] | None]
 """(T, n) features of each utterance; None for an utterance without this modality."""
 
-_WORDS = re.compile(r"[^\W_]+(?:'[^\W_]+)*|[!?]|\.\.\.|\u2026")
+_WORDS = re.compile(r"[^\W_]+(?:'[^\W_]+)*|\.\.\.|[^\w\s]")
 _CURLY = "\u2019"  # the apostrophe of typesetters
 _BLOCK = 256
 
 
 def hash_words(text: str, buckets: int) -> list[int]:
-    """Numbers from 1 to ``buckets`` of the words and the marks ``!``, ``?`` and ``...`` of a text, in order.
+    """Numbers from 1 to ``buckets`` of the words, marks and symbols of a text, in order.
 
     A hash in place of a vocabulary knows every word; rare words share numbers. Source: Weinberger et al., ICML 2009.
 

@@ -111,6 +111,7 @@ from mien.core.specs.sequence_spec import (
     ModalitySpec,
     SequenceSpec,
     UtteranceOutput,
+    UtteranceTask,
 )
 from mien.core.text import counted, html_table, printable
 from mien.core.typed import check_choices, read_typed
@@ -215,6 +216,7 @@ __all__ = [
     "TrainingSource",
     "UncertaintySpec",
     "UtteranceOutput",
+    "UtteranceTask",
     "VideoOptions",
     "check_blend",
     "check_choices",

@@ -20,8 +20,8 @@ from mien.core import (
     MetricValue,
     SequenceSpec,
     UtteranceOutput,
+    UtteranceTask,
 )
-from mien.core.specs.sequence_spec import UtteranceTask
 from mien.evaluation import bootstrap_metric
 from mien.inference import create_session
 from mien.training.data.batch_loader import clean_inputs

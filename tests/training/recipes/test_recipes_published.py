@@ -77,6 +77,8 @@ CHOICES = {
     "mt-emotimobilefacenet": ("model.template",),
     "mt-emotimobilevit": ("model.backbone", "model.template"),
     "mtanet": ("whole",),
+    "utterances-early": ("whole",),
+    "utterances-late": ("whole",),
 }
 
 

@@ -55,7 +55,7 @@ def load_utterances(folder: str | Path, split: str) -> UtteranceSamples:
     table.refuse(~np.isin(splits, _SPLITS), "split", f"is none of {', '.join(_SPLITS)}")
     rows = splits == split
     if not rows.any():
-        raise AnnotationError(path, f"has no row of the split {split!r}")
+        raise AnnotationError(folder, f"{path.name} has no row of the split {split!r}")
     chosen = replace(whole.take(rows), split=split)
     _check_files(chosen)
     return chosen

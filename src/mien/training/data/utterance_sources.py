@@ -91,7 +91,7 @@ def load_utterance_set(source: SourceSettings, folder: Path, recipe: Recipe) -> 
     return TrainingSet(
         groups=tuple(f"{source.folder or folder.name} {name}" for name in samples.names),
         inputs=packed,
-        targets={task: np.asarray(values, np.float32) for task, values in targets.items() if task in has},
+        targets={task: np.array(values, np.float32) for task, values in targets.items() if task in has},
         labels={task: names for task, names in labels.items() if task in has},
         keypoints=np.full((n, 5, 2), np.nan, np.float32),
         primary=np.ones(n, dtype=bool),
