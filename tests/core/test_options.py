@@ -84,7 +84,17 @@ def test_an_object_is_no_name() -> None:
 
 
 def test_rows_depend_on_what_decides_their_content_alone() -> None:
-    decisive = {"detector", "landmark_model", "runtime", "faces", "min_quality", "views", "landmarks", "intervals"}
+    decisive = {
+        "detector",
+        "landmark_model",
+        "runtime",
+        "faces",
+        "min_quality",
+        "va",
+        "views",
+        "landmarks",
+        "intervals",
+    }
     decisive |= {"start_s", "stop_s", "every", "smooth", "adaptive"}
     assert set(row_options(AnalyzerConfig(), VideoOptions(), Outputs(), JobOptions())) == decisive
 

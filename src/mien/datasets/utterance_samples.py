@@ -61,7 +61,7 @@ class UtteranceSamples(RowColumns):
     @property
     def known(self) -> Mapping[str, Bools]:
         """Task -> (N,) utterances with a label of it."""
-        emotions = np.isfinite(self.emotions).any(axis=1) if self.emotion_labels else np.zeros(len(self), bool)
+        emotions: Bools = np.asarray(np.isfinite(self.emotions).any(axis=1))
         return {"emotion": emotions, "sentiment": np.isfinite(self.sentiment), "sarcasm": np.isfinite(self.sarcasm)}
 
     def counts(self) -> SplitCounts:

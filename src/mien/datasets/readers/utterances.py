@@ -91,8 +91,8 @@ def read_feature_file(path: Path, place: str) -> npt.NDArray[np.floating]:
 def _read(table: Table, folder: Path, optional: set[str], numbers: set[str]) -> UtteranceSamples:
     names, texts = table.texts("id").to_pylist(), table.texts("text").to_pylist()
     table.refuse(np.array([not name or "/" in name or "\\" in name for name in names]), "id", "is no name of a file")
-    seen: set[str] = set()
-    table.refuse(np.array([name in seen or bool(seen.add(name)) for name in names]), "id", "is listed before")
+    first = {name: row for row, name in reversed(list(enumerate(names)))}
+    table.refuse(np.array([first[name] < row for row, name in enumerate(names)]), "id", "is listed before")
     speakers = table.texts("speaker").to_pylist() if "speaker" in optional else names
     missing = table.texts("missing").to_pylist() if "missing" in optional else [""] * len(names)
     place = folder / "features"

@@ -104,7 +104,8 @@ def _features(samples: UtteranceSamples, modality: str) -> list[Float32 | None]:
     if modality not in samples.modalities:
         return [None] * len(samples)
     column = samples.modalities.index(modality)
+    paths = [files[column] for files in samples.files]
     return [
-        None if files[column] is None else np.asarray(read_feature_file(files[column], place), np.float32)
-        for files, place in zip(samples.files, samples.places, strict=True)
+        None if path is None else np.asarray(read_feature_file(path, place), np.float32)
+        for path, place in zip(paths, samples.places, strict=True)
     ]

@@ -77,7 +77,8 @@ class StepEncoder(nn.Module):
         else:
             steps = self.lstm(vectors)[0]
         weight = mask.unsqueeze(2)
-        return (steps * weight).sum(dim=1) / weight.sum(dim=1).clamp(min=1.0)
+        mean: Tensor = (steps * weight).sum(dim=1) / weight.sum(dim=1).clamp(min=1.0)
+        return mean
 
 
 class SequenceEncoder(nn.Module):
