@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from mien.training.engine.compute import ComputeSettings
     from mien.training.engine.trainer import Trainer
     from mien.training.engine.validation import raw_outputs
+    from mien.training.export.joined_bundles import join_bundles, joined_parts
+    from mien.training.export.variants import export_variant
     from mien.training.models.bundle_start import start_from_bundle
     from mien.training.picture_training import train_bundle, train_network
     from mien.training.run import train
@@ -27,6 +29,9 @@ __all__ = [
     "Trainer",
     "TrainingData",
     "TrainingSet",
+    "export_variant",
+    "join_bundles",
+    "joined_parts",
     "list_geometry_recipes",
     "list_recipes",
     "load_checkpoint",
@@ -48,6 +53,8 @@ _MODULES = {
     "engine.compute": ("ComputeSettings",),
     "engine.trainer": ("Trainer",),
     "engine.validation": ("raw_outputs",),
+    "export.joined_bundles": ("join_bundles", "joined_parts"),
+    "export.variants": ("export_variant",),
     "models.bundle_start": ("start_from_bundle",),
     "picture_training": ("train_bundle", "train_network"),
     "run": ("train",),

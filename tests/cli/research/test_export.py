@@ -24,3 +24,11 @@ def test_export_names_its_variants(mien, tmp_path: Path) -> None:
     ended = mien("export", "--model", "mien-light", "--variant", "int4", "--out", tmp_path / "bundle")
     assert ended.code == 2
     assert "int8" in ended.err
+
+
+def test_export_takes_a_variant_or_a_second_bundle(mien, tmp_path: Path) -> None:
+    for options in ((), ("--variant", "fp16", "--join", "mien-light"), ("--variant", "fp16", "--name", "other")):
+        ended = mien("export", "--model", "mien-light", *options, "--out", tmp_path / "bundle")
+        assert ended.code == 2
+        assert "--join" in ended.err
+    assert not (tmp_path / "bundle").exists()

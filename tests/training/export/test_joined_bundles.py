@@ -7,10 +7,10 @@ import pytest
 
 pytest.importorskip("torch", reason="needs the extra train: pip install 'mien[train]'")
 
-from mien.core import ModelError
-from mien.inference import load_bundle
+from mien.core import ConfigError, ModelError
+from mien.inference import create_session, load_bundle
+from mien.training import join_bundles, joined_parts
 from mien.training.export.bundle_files import write_bundle
-from mien.training.export.joined_bundles import join_bundles
 from tests.helpers.small_graphs import SIZE, small_graph, small_spec
 
 
@@ -57,3 +57,31 @@ def test_bundles_that_read_other_crops_are_refused(tmp_path: Path) -> None:
     second = write(tmp_path / "b", 1.0, crop=moved)
     with pytest.raises(ModelError, match="cannot be joined: their templates differ"):
         join_bundles(first, second, tmp_path / "joined", name="joined")
+
+
+def test_the_parts_of_a_joined_graph_compute_what_they_did(tmp_path: Path) -> None:
+    first, second = write(tmp_path / "a", 1.0), write(tmp_path / "b", 1.0)
+    join_bundles(first, second, tmp_path / "joined", name="joined", halve=False)
+    crops = np.random.default_rng(0).integers(0, 256, (3, SIZE, SIZE, 1), dtype=np.uint8)
+    parts = joined_parts((tmp_path / "joined" / "model.onnx").read_bytes())
+    assert len(parts) == 2
+    for graph in parts:
+        expected = create_session(small_graph()).run({"crops": crops})
+        found = create_session(graph).run({"crops": crops})
+        assert set(found) == set(expected)
+        for name, values in expected.items():
+            np.testing.assert_allclose(found[name], values, atol=1e-5)
+    assert joined_parts(small_graph()) == [small_graph()]
+
+
+def test_a_result_keeps_neither_quality_nor_the_verdict_of_a_variant(tmp_path: Path) -> None:
+    first = write(tmp_path / "a", 1.0, limitations=("One.", "Compared with small, the worst loss is small."))
+    spec = join_bundles(first, write(tmp_path / "b", 1.0), tmp_path / "joined", name="joined")
+    assert spec.limitations == ("One.",)
+    assert spec.quality is None
+
+
+def test_a_result_in_the_place_of_a_part_is_refused(tmp_path: Path) -> None:
+    first, second = write(tmp_path / "a", 1.0), write(tmp_path / "b", 1.0)
+    with pytest.raises(ConfigError, match="is one of the two bundles itself"):
+        join_bundles(first, second, second, name="joined")

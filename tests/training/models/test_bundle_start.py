@@ -13,10 +13,11 @@ pytest.importorskip("lightning", reason="needs the extra train: pip install 'mie
 import torch
 
 from mien.core import ConfigError, ModelError
-from mien.inference import load_bundle
+from mien.inference import create_session, find_bundle
 from mien.training import Recipe, load_recipe, start_from_bundle
 from mien.training.data.batch_loader import clean_inputs
 from mien.training.data.training_set import TrainingSet
+from mien.training.export.joined_bundles import joined_parts
 from mien.training.models.network import AffectNetwork
 from mien.training.models.starts import load_start
 from tests.helpers.synthetic_data import create_samples
@@ -40,7 +41,7 @@ def samples(recipe: Recipe) -> TrainingSet:
 @pytest.fixture(scope="module")
 def checkpoint(recipe: Recipe, samples: TrainingSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("start") / "start.pt"
-    start_from_bundle("mien-light", recipe, samples, path)
+    start_from_bundle("mien-accurate", recipe, samples, path)
     return path
 
 
@@ -53,8 +54,8 @@ def started(recipe: Recipe, path: Path, samples: TrainingSet) -> AffectNetwork:
 
 def test_features_are_those_of_the_bundle(recipe: Recipe, samples: TrainingSet, checkpoint: Path) -> None:
     crops = clean_inputs(samples, recipe, np.arange(len(samples)))
-    bundle = load_bundle("mien-light")
-    expected = bundle.run(np.asarray(crops[..., 0], np.uint8))[bundle.spec.features]
+    _, second = joined_parts((find_bundle("mien-accurate") / "model.onnx").read_bytes())
+    expected = create_session(second).run({"crops": np.asarray(crops, np.uint8)})["features"]
     network = started(recipe, checkpoint, samples)
     with torch.no_grad():
         evaluated = network.eval().embed(torch.from_numpy(crops)).numpy()
@@ -76,9 +77,9 @@ def test_recipes_that_do_not_fit_are_refused(recipe: Recipe, samples: TrainingSe
 
     path = tmp_path / "start.pt"
     with pytest.raises(ConfigError, match=r"pixel_mean \[127"):
-        start_from_bundle("mien-light", change(mean=(120.0,)), samples, path)
+        start_from_bundle("mien-accurate", change(mean=(120.0,)), samples, path)
     with pytest.raises(ConfigError, match="another backbone"):
-        start_from_bundle("mien-light", change(backbone="mobilenetv3_small_050", options={}), samples, path)
+        start_from_bundle("mien-accurate", change(backbone="mobilenetv3_small_050", options={}), samples, path)
     with pytest.raises(ModelError):
         start_from_bundle("mien-points", recipe, samples, path)
     assert not path.exists()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``mien export``: writes a smaller variant of a bundle."""
+"""``mien export``: writes a smaller variant of a bundle, or joins two."""
 
 from __future__ import annotations
 
@@ -10,38 +10,60 @@ from typing import TYPE_CHECKING
 import click
 
 from mien.cli.main import say
-from mien.core import MissingExtraError
 
 if TYPE_CHECKING:
+    from mien.core import ModelSpec
     from mien.training.export.variants import VariantReport
 
 
-@click.command(short_help="Write a smaller variant of a bundle, with its measured loss (extra: train).")
-@click.option("--model", required=True, metavar="NAME", help="Bundle that the variant is made from, or its folder.")
-@click.option("--variant", required=True, type=click.Choice(["fp16", "int8"]), help="Kind of the variant, see above.")
+@click.command(short_help="Write a smaller variant of a bundle, or join two (extra: train).")
+@click.option("--model", required=True, metavar="NAME", help="Bundle that the result is made from, or its folder.")
+@click.option("--variant", type=click.Choice(["fp16", "int8"]), help="Kind of the variant, see above.")
+@click.option(
+    "--join",
+    "second",
+    metavar="NAME",
+    help="Second bundle, or its folder: the result predicts the mean of both.",
+)
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the new bundle.")
+@click.option("--name", help="Name of a joined bundle. [default: name of the folder]")
+@click.option("--version", default="1", show_default=True, help="Version of a joined bundle.")
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Folder of the open face sets, to calibrate int8 and to measure the loss.",
+    help="Folder of the open face sets, to calibrate, and to measure the result.",
 )
-def export(model: str, variant: str, out: Path, data: Path | None) -> None:
-    """Write a variant of a bundle, and measure what it lost.
+def export(
+    model: str, variant: str | None, second: str | None, out: Path, name: str | None, version: str, data: Path | None
+) -> None:
+    """Write a variant of a bundle and measure what it lost, or join two bundles and measure the result.
 
     \b
-    fp16: weights stored in half precision, arithmetic in float32; half the size, the same speed
-    int8: 8-bit weights and activations; less than half the size, faster; needs --data
+    --variant fp16: weights stored in half precision, arithmetic in float32; half the size, the same speed
+    --variant int8: 8-bit weights and activations; less than half the size, faster; needs --data
+    --join NAME: expression, valence and arousal are the mean of --model and NAME in one graph; everything
+      else is that of --model
     """  # noqa: D301 - \b is click's mark for text that it must not rewrap
-    try:
-        from mien.training.export.variants import export_variant
-    except ModuleNotFoundError as error:
-        package = (error.name or "torch").partition(".")[0]
-        if package == "mien":
-            raise  # a part of mien itself is missing, which no extra brings
-        raise MissingExtraError(package, "train") from error
+    if (variant is None) == (second is None):
+        raise click.UsageError("name either --variant or --join")
+    if second is None and (name is not None or version != "1"):
+        raise click.UsageError("--name and --version are for --join: a variant is named after its bundle")
+    from mien.training import export_variant, join_bundles
+
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    _print(export_variant(model, variant, out, data), out)
+    if second is not None:
+        _print_joined(join_bundles(model, second, out, name=name or out.name, version=version, data=data), out)
+    elif variant is not None:
+        _print(export_variant(model, variant, out, data), out)
+
+
+def _print_joined(spec: ModelSpec, out: Path) -> None:
+    for metric in spec.metrics:
+        say(f"{metric.data}, {metric.name}: {metric.value:.4f} [{metric.low:.4f}, {metric.high:.4f}]")
+    say(f"{spec.name} {spec.version} in {out}: {spec.provenance}")
+    if not spec.metrics:
+        say("it is neither calibrated nor measured: give --data")
 
 
 def _print(report: VariantReport, out: Path) -> None:

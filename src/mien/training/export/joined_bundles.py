@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,25 +12,44 @@ import numpy as np
 import onnx
 from onnx import compose, helper, numpy_helper
 
-from mien.core import ModelError, ModelSpec, TaskSpec
+from mien.affect import Analyzer
+from mien.core import ConfigError, ModelError, ModelSpec, TaskSpec
+from mien.datasets import load_held_out
+from mien.evaluation import evaluate
 from mien.inference import Bundle, load_bundle
-from mien.training.export.bundle_files import write_bundle
-from mien.training.export.onnx_export import checked_graph
-from mien.training.export.quantize import halve_weights
+from mien.media import decode_image
+from mien.training.export.bundle_files import check_bundle_folder, write_bundle, write_spec
+from mien.training.export.onnx_export import checked_graph, fit_temperature
+from mien.training.export.quantize import halve_weights, is_float32
+from mien.training.export.variants import COMPARED
 
 _FIRST, _SECOND = "first/", "second/"
+_SIZES = "joined/sizes"
 _AVERAGED = ("expression", "valence_arousal")
+_PROTOCOLS = ("ferplus", "lfw", "flip-rate", "au-ranks")
+
+# FER+ training faces that recipes hold out, on which the temperature is fitted.
+_N_HELD_OUT = 1500
+
+logger = logging.getLogger(__name__)
 
 
 def join_bundles(
-    first: str | Path, second: str | Path, out: str | Path, *, name: str, version: str = "1", halve: bool = True
+    first: str | Path,
+    second: str | Path,
+    out: str | Path,
+    *,
+    name: str,
+    version: str = "1",
+    halve: bool = True,
+    data: str | Path | None = None,
 ) -> ModelSpec:
     """Write a bundle that runs two networks on one crop and averages what both predict.
 
-    Expressions are the mean of the calibrated logits (logits over temperature), so the joined temperature is 1; valence
-    and arousal are the mean of both. Everything else (action units, intensities, features, quality) is the first
-    bundle's. The second network gets the crop resized inside the graph, with antialiasing, as it was aligned by the
-    same template. Quality, metrics and calibration of the result must be measured again.
+    Expressions are the mean of the calibrated logits (logits over temperature), valence and arousal the mean of both.
+    Everything else (action units, intensities, features) is the first bundle's. The second network gets the crop
+    resized inside the graph, with antialiasing, where its size differs, as it was aligned by the same template. The
+    result has no quality model: that of one network does not fit two.
 
     Args:
         first: Name or folder of the bundle whose input size and further tasks the result has.
@@ -38,11 +58,24 @@ def join_bundles(
         name: Name of the result.
         version: Version of the result.
         halve: Whether float32 weights of the second bundle are stored as float16.
+        data: Folder of the open face sets (layout: docs/training.md): the temperature is fitted to the 1,500 FER+
+            training faces that recipes hold out, and the protocols ferplus, lfw, flip-rate and au-ranks measure the
+            result. Without it the temperature is 1 and the card has no metrics.
+
+    Returns:
+        The description of the result.
 
     Raises:
+        ConfigError: The result would replace one of the two bundles, or a file that is no part of a bundle.
+        DatasetError: The data are incomplete.
         ModelError: The bundles read different crops or predict different labels.
+        OutputError: The result cannot be written.
     """
-    one, two = load_bundle(first, kind="affect"), load_bundle(second, kind="affect")
+    one, two = (load_bundle(bundle, kind="affect", threads=1) for bundle in (first, second))
+    out = Path(out)
+    if out.resolve() in (one.folder.resolve(), two.folder.resolve()):
+        raise ConfigError(f"{out} is one of the two bundles itself; choose another folder")
+    check_bundle_folder(out)
     _check(one, two)
     graph = _joined_graph(one, two, halve=halve)
     tasks = tuple(replace(task, temperature=1.0) if task.task == "expression" else task for task in one.spec.tasks)
@@ -56,13 +89,78 @@ def join_bundles(
         sha256=hashlib.sha256(graph).hexdigest(),
         uncertainty=None,  # it was fitted to the weights before
         recipe="",
-        provenance=f"{origin}. First: {one.spec.provenance} Second: {two.spec.provenance}",
+        provenance=f"{origin}. First: {one.spec.provenance}. Second: {two.spec.provenance}",
         training_sources=tuple(sources),
-        limitations=tuple(dict.fromkeys((*one.spec.limitations, *two.spec.limitations))),
+        limitations=tuple(dict.fromkeys((*_limitations(one.spec), *_limitations(two.spec)))),
         metrics=(),
+        quality=None,
     )
-    write_bundle(Path(out), graph, spec)
+    write_bundle(out, graph, spec)
+    return spec if data is None else _measured(out, spec, Path(data))
+
+
+def joined_parts(graph: bytes) -> list[bytes]:
+    """The ONNX models of the two networks of a joined bundle, with the names that they had before; of another, itself.
+
+    Outputs that the joined bundle does not have are left out.
+
+    Args:
+        graph: ONNX model of a bundle.
+    """
+    model = onnx.load_from_string(graph)
+    parts = [_part(model, prefix) for prefix in (_FIRST, _SECOND)]
+    return [part.SerializeToString() for part in parts if part.graph.node] or [graph]
+
+
+def _part(model: onnx.ModelProto, prefix: str) -> onnx.ModelProto:
+    """The nodes of one network under its own names."""
+    own = [onnx.NodeProto.FromString(node.SerializeToString()) for node in model.graph.node]
+    own = [node for node in own if node.name.startswith(prefix)]
+    taken = {name for node in own for name in node.input}
+    made = {name for node in own for name in node.output}
+    ends = [prefix + output.name for output in model.graph.output if prefix + output.name in made]
+    weights = [tensor for tensor in model.graph.initializer if tensor.name in taken]
+    (crops,) = model.graph.input
+    shape = [dim.dim_param or dim.dim_value for dim in crops.type.tensor_type.shape.dim]
+    sizes = [numpy_helper.to_array(tensor) for tensor in model.graph.initializer if tensor.name == _SIZES]
+    if prefix == _SECOND and any(_SIZES in node.input for node in model.graph.node):
+        first_side = 1 if shape[3] in (1, 3) else 2
+        shape[first_side : first_side + 2] = sizes[0].tolist()
+    part = helper.make_graph(
+        own,
+        prefix.rstrip("/"),
+        [helper.make_tensor_value_info(prefix + crops.name, onnx.TensorProto.UINT8, shape)],
+        [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in ends],
+        initializer=weights,
+    )
+    for names in (*(node.input for node in part.node), *(node.output for node in part.node)):
+        names[:] = [name.removeprefix(prefix) for name in names]
+    for named in (*part.initializer, *part.input, *part.output):
+        named.name = named.name.removeprefix(prefix)
+    return helper.make_model(part, opset_imports=list(model.opset_import), ir_version=model.ir_version)
+
+
+def _measured(folder: Path, spec: ModelSpec, data: Path) -> ModelSpec:
+    """The bundle with a fitted temperature and its metrics, which are written beside the graph, too."""
+    samples = load_held_out(data, _N_HELD_OUT)
+    samples = samples.take(np.isfinite(samples.expression).all(axis=1))
+    images = [decode_image(image, name=name) for name, image in zip(samples.names, samples.images, strict=True)]
+    faces = Analyzer(folder, threads=1).crops(images)
+    logits = np.log(np.maximum(faces.expression, np.finfo(np.float32).tiny))
+    temperature = round(fit_temperature(logits, samples.expression.argmax(axis=1)), 4)
+    logger.info("temperature %.3f, fitted on %d faces", temperature, len(samples))
+    tasks = [replace(task, temperature=temperature) if task.task == "expression" else task for task in spec.tasks]
+    spec = replace(spec, tasks=tuple(tasks))
+    write_spec(folder, spec)
+    metrics = [metric for protocol in _PROTOCOLS for metric in evaluate(protocol, folder, data).card_metrics()]
+    spec = replace(spec, metrics=tuple(metrics))
+    write_spec(folder, spec)
     return spec
+
+
+def _limitations(spec: ModelSpec) -> tuple[str, ...]:
+    """Limitations but the comparison of a variant with its original, which says nothing about the mean."""
+    return tuple(sentence for sentence in spec.limitations if not sentence.startswith(COMPARED))
 
 
 def _check(one: Bundle, two: Bundle) -> None:
@@ -87,7 +185,7 @@ def _labels(task: TaskSpec | None) -> tuple[str, ...]:
 
 def _joined_graph(one: Bundle, two: Bundle, *, halve: bool) -> bytes:
     bytes_of = [(bundle.folder / "model.onnx").read_bytes() for bundle in (one, two)]
-    if halve:
+    if halve and is_float32(bytes_of[1]):
         bytes_of[1] = halve_weights(bytes_of[1])
     first, second = (
         compose.add_prefix(onnx.load_from_string(data), prefix, rename_functions=False)
@@ -131,7 +229,7 @@ def _resized(spec: ModelSpec, crops: str, size_px: int, out: str) -> list[onnx.N
     back = [planes.index(axis) for axis in range(4)]
     resize = helper.make_node(
         "Resize",
-        ["joined/planes", "", "", "joined/sizes"],
+        ["joined/planes", "", "", _SIZES],
         ["joined/small"],
         mode="linear",
         antialias=1,
@@ -151,7 +249,7 @@ def _resized(spec: ModelSpec, crops: str, size_px: int, out: str) -> list[onnx.N
 
 def _constants(one: ModelSpec, two: ModelSpec) -> list[onnx.TensorProto]:
     values = {
-        "joined/sizes": np.array([two.input.size_px] * 2, np.int64),
+        _SIZES: np.array([two.input.size_px] * 2, np.int64),
         "joined/low": np.float32(0),
         "joined/high": np.float32(255),
     }

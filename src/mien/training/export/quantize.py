@@ -187,11 +187,20 @@ def _first_convolutions(model: onnx.ModelProto) -> list[str]:
     return names[:_N_KEPT_FLOAT] if len(names) > 2 * _N_KEPT_FLOAT else []
 
 
-def _float_model(graph: bytes) -> onnx.ModelProto:
-    model = onnx.load_from_string(graph)
+def is_float32(graph: bytes) -> bool:
+    """Whether neither weights nor activations of a graph are stored in fewer bits."""
+    return _is_float32(onnx.load_from_string(graph))
+
+
+def _is_float32(model: onnx.ModelProto) -> bool:
     kinds = {tensor.data_type for tensor in model.graph.initializer}
     quantized = any(node.op_type in ("QuantizeLinear", "DequantizeLinear") for node in model.graph.node)
-    if TensorProto.FLOAT16 in kinds or quantized:
+    return TensorProto.FLOAT16 not in kinds and not quantized
+
+
+def _float_model(graph: bytes) -> onnx.ModelProto:
+    model = onnx.load_from_string(graph)
+    if not _is_float32(model):
         raise ModelError("the graph is already a smaller variant; start from the float32 bundle")
     return model
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from mien.core import ConfigError, ModelError
-from mien.inference import find_bundle, load_bundle, load_spec
+from mien.inference import create_session, find_bundle, load_spec
 from mien.training.data.batch_loader import clean_inputs
 from mien.training.data.training_set import TrainingSet
 from mien.training.engine.checkpoint import Checkpoint, Progress, save_checkpoint
@@ -30,7 +30,8 @@ def start_from_bundle(bundle: str | Path, recipe: Recipe, samples: TrainingSet, 
     """Write a checkpoint for ``[model] start`` whose backbone computes what that of a bundle computes.
 
     The export of a bundle folds each batch normalisation into the convolution before it. It is put back with the
-    statistics of some training faces: the network still computes the same, and trains as any other.
+    statistics of some training faces: the network still computes the same, and trains as any other. Of a joined bundle,
+    the network that has the backbone of the recipe counts.
 
     Args:
         bundle: Name or folder of a bundle that mien exported with features, not quantized.
@@ -44,14 +45,14 @@ def start_from_bundle(bundle: str | Path, recipe: Recipe, samples: TrainingSet, 
         OutputError: The file cannot be written.
     """
     load_spec(bundle, kind="affect")
-    arrays = _initializers(find_bundle(bundle) / "model.onnx")
     own = dataclasses.replace(recipe, model=dataclasses.replace(recipe.model, start="scratch"))
     network = AffectNetwork(own, samples.labels).eval()
+    graph, arrays = _fitting_part(bundle, network)
     _check_pixels(arrays, network, bundle)
     inputs = torch.from_numpy(clean_inputs(samples, own, np.arange(min(_N_FACES, len(samples)))))
     with torch.no_grad():
         _fill(network, arrays, inputs, bundle)
-    _compare(network, bundle, own, samples)
+    _compare(network, graph, own, samples, bundle)
     checkpoint = Checkpoint(
         recipe=json.dumps(dataclasses.asdict(own)),
         labels={task: list(names) for task, names in samples.labels.items()},
@@ -64,14 +65,29 @@ def start_from_bundle(bundle: str | Path, recipe: Recipe, samples: TrainingSet, 
     save_checkpoint(Path(path), checkpoint)
 
 
-def _initializers(path: Path) -> dict[str, Tensor]:
+def _fitting_part(bundle: str | Path, network: AffectNetwork) -> tuple[bytes, dict[str, Tensor]]:
+    """Graph and weights of the bundle, or of that network of a joined one that has most weights of this backbone.
+
+    Raises:
+        ConfigError: None has any.
+    """
     import onnx
     from onnx import numpy_helper
 
+    from mien.training.export.joined_bundles import joined_parts
     from mien.training.export.quantize import widen_weights
 
-    model = onnx.load_from_string(widen_weights(path.read_bytes()))
-    return {item.name: torch.from_numpy(numpy_helper.to_array(item).copy()) for item in model.graph.initializer}
+    shapes = {name: p.shape for name, p in network.named_parameters() if name.startswith("backbone.")}
+    found = []
+    for graph in map(widen_weights, joined_parts((find_bundle(bundle) / "model.onnx").read_bytes())):
+        tensors = onnx.load_from_string(graph).graph.initializer
+        arrays = {item.name: torch.from_numpy(numpy_helper.to_array(item).copy()) for item in tensors}
+        n_shared = sum(arrays[name].shape == shape for name, shape in shapes.items() if name in arrays)
+        found.append((n_shared, graph, arrays))
+    n_shared, graph, arrays = max(found, key=lambda part: part[0])
+    if not n_shared:
+        raise ConfigError(f"{bundle} has another backbone than the recipe, or is no export in float32")
+    return graph, arrays
 
 
 def _check_pixels(arrays: Mapping[str, Tensor], network: AffectNetwork, bundle: str | Path) -> None:
@@ -86,7 +102,6 @@ def _check_pixels(arrays: Mapping[str, Tensor], network: AffectNetwork, bundle: 
 def _fill(network: AffectNetwork, arrays: Mapping[str, Tensor], inputs: Tensor, bundle: str | Path) -> None:
     """Copy the weights of the backbone, and set each batch normalisation while the faces pass it."""
     biases: dict[str, Tensor] = {}
-    filled: set[str] = set()
     for name, module in network.named_modules():
         if not name.startswith("backbone.") or isinstance(module, nn.BatchNorm2d):
             continue
@@ -98,12 +113,9 @@ def _fill(network: AffectNetwork, arrays: Mapping[str, Tensor], inputs: Tensor, 
                     "is no export in float32"
                 )
             parameter.copy_(arrays[key].float())
-            filled.add(key)
         folded = f"{name}.weight_bias"
         if folded in arrays:
             biases[name] = arrays[folded].float()
-    if not filled:
-        raise ConfigError(f"the recipe has no backbone to start from {bundle}")
     latest: list[str] = []
     handles: list[Any] = []
 
@@ -142,19 +154,24 @@ def _set_statistics(norm: nn.BatchNorm2d, values: Tensor, bias: Tensor) -> None:
     norm.bias.copy_(mean + bias)
 
 
-def _compare(network: AffectNetwork, bundle: str | Path, recipe: Recipe, samples: TrainingSet) -> None:
-    """Refuse a network whose features differ from those of the bundle."""
-    loaded = load_bundle(bundle, kind="affect")
-    rows = np.arange(min(_N_COMPARED, len(samples)))
-    crops = clean_inputs(samples, recipe, rows, size_px=loaded.spec.input.size_px)
-    given = np.asarray(crops, dtype=np.uint8)
-    expected = loaded.run(given[..., 0] if given.shape[3] == 1 else given).get(loaded.spec.features or "")
-    if expected is None:
+def _compare(network: AffectNetwork, graph: bytes, recipe: Recipe, samples: TrainingSet, bundle: str | Path) -> None:
+    """Refuse a network whose features differ from those of the bundle's graph, which takes crops as mien exports do."""
+    import onnx
+
+    spec = load_spec(bundle, kind="affect")
+    shape = onnx.load_from_string(graph).graph.input[0].type.tensor_type.shape
+    side_px = max(dim.dim_value for dim in shape.dim)
+    crops = clean_inputs(samples, recipe, np.arange(min(_N_COMPARED, len(samples))), size_px=side_px)
+    expected = create_session(graph, threads=1).run({spec.input.name: np.asarray(crops, np.uint8)})
+    if spec.features not in expected:
         raise ModelError(f"{bundle}: has no features to compare with; export it with features = true")
     with torch.inference_mode():
         *_, features = network(torch.from_numpy(crops))
-    found = features.numpy()
-    if found.shape != expected.shape or np.corrcoef(found.ravel(), expected.ravel())[0, 1] < _LEAST_CORRELATION:
+    found, features_of_graph = features.numpy(), expected[spec.features]
+    if (
+        found.shape != features_of_graph.shape
+        or np.corrcoef(found.ravel(), features_of_graph.ravel())[0, 1] < _LEAST_CORRELATION
+    ):
         raise ConfigError(
             f"{bundle} and the recipe's {recipe.model.backbone} compute different features; the options of "
             "the backbone must be those that the bundle was trained with"
