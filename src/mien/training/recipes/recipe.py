@@ -149,6 +149,7 @@ class Recipe:
                 stage,
                 epochs=stage.refit_epochs or stage.epochs,
                 keep="last",
+                stop_after=0,
                 schedule="constant" if stage.schedule == "plateau" else stage.schedule,
             )
             for stage in self.stages
