@@ -65,9 +65,18 @@ def test_an_audit_of_other_weights_is_refused(tmp_path: Path) -> None:
     assert "+0.300" in audit_summary(audit_of("mien-light"), spec)
     with pytest.raises(ModelError, match="audit it again"):
         audit_summary(audit_of("mien-light") | {"weights_sha256": "0" * 64}, spec)
-    with pytest.raises(InputError, match="run mien audit"):
-        write_cards(["mien-light"], tmp_path / "cards", audits=tmp_path)
     (tmp_path / "mien-light").mkdir()
     (tmp_path / "mien-light/audit.json").write_text("[]", "utf-8")
     with pytest.raises(InputError, match="is no audit"):
         write_cards(["mien-light"], tmp_path / "cards", audits=tmp_path)
+
+
+def test_a_summary_of_other_weights_is_removed_and_one_of_these_stays(tmp_path: Path) -> None:
+    spec, summary = load_spec("mien-light"), tmp_path / "mien-light/audit.md"
+    summary.parent.mkdir()
+    summary.write_text(f"of {spec.sha256}", "utf-8")
+    write_cards(["mien-light"], tmp_path)
+    assert summary.is_file()
+    summary.write_text("of 0000", "utf-8")
+    write_cards(["mien-light"], tmp_path, audits=tmp_path / "none")
+    assert not summary.exists()

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from mien.core import GeometrySpec, ModelSpec, TaskSpec
+from mien.core import GeometrySpec, ModelSpec, TaskSpec, UncertaintySpec
 
 _MAX_LISTED = 40
 
@@ -48,6 +48,8 @@ def model_card(spec: ModelSpec) -> str:
             lines += ["", f"Inferred from other actions, not observed by the teacher: {inferred}."]
     if spec.kind == "affect":
         lines += ["", _quality(spec)]
+    if spec.uncertainty is not None:
+        lines += ["", _uncertainty(spec.uncertainty)]
     lines += _history(spec)
     return "\n".join(lines)
 
@@ -130,6 +132,13 @@ def _quality(spec: ModelSpec) -> str:
     if spec.quality is None:
         return "There is no quality model for these weights: the quality of faces is unknown (NaN)."
     return f"The quality of faces comes from a model that was fitted on {spec.quality.n} faces: {spec.quality.data}."
+
+
+def _uncertainty(known: UncertaintySpec) -> str:
+    return (
+        f"Sets of possible expressions and intervals have a coverage of {known.coverage:g}; they were fitted to "
+        f"{known.n} faces: {known.data}. Command: `{known.command}`."
+    )
 
 
 def _labels(task: TaskSpec) -> str:

@@ -18,6 +18,7 @@ SUMS_NAME = "SHA256SUMS"
 
 _ADVICE = "check that the folder may be written to"
 _FILES = ("model.json", "model.onnx")
+_AUDIT, _SUMMARY = "audit.json", "audit.md"
 
 
 def write_cards(bundles: Iterable[PathName], out: PathName, *, audits: PathName | None = None) -> tuple[Path, ...]:
@@ -26,7 +27,8 @@ def write_cards(bundles: Iterable[PathName], out: PathName, *, audits: PathName 
     Args:
         bundles: Names or folders of bundles.
         out: Folder that gets a folder for each bundle and `SUMS_NAME`.
-        audits: Folder with ``<name of the bundle>/audit.json`` as `mien audit` writes it; None for no audit summaries.
+        audits: Folder with ``<name of the bundle>/audit.json`` as `mien audit` writes it, for bundles that have one;
+            None for none. A summary of other weights that is in ``out`` is removed.
 
     Returns:
         Paths of the files.
@@ -44,8 +46,11 @@ def write_cards(bundles: Iterable[PathName], out: PathName, *, audits: PathName 
             "data-card.md": data_card(spec),
             "provenance.json": json.dumps(provenance_manifest(str(bundle)), indent=1, ensure_ascii=False) + "\n",
         }
-        if audits is not None and spec.kind == "affect":
-            contents["audit.md"] = audit_summary(_read_audit(Path(audits) / spec.name / "audit.json"), spec)
+        audit = None if audits is None else Path(audits) / spec.name / _AUDIT
+        if audit is not None and audit.is_file() and spec.kind == "affect":
+            contents[_SUMMARY] = audit_summary(_read_audit(audit), spec)
+        else:
+            _remove_stale(Path(out) / spec.name / _SUMMARY, spec)
         written += [_write(Path(out) / spec.name / name, text) for name, text in contents.items()]
         sums += [f"{hash_file(folder / name)}  {spec.name}/{name}" for name in _FILES]
     written.append(_write(Path(out) / SUMS_NAME, "\n".join(sums) + "\n"))
@@ -167,6 +172,13 @@ def audit_summary(audit: Mapping[str, Any], spec: ModelSpec) -> str:
             *([] if error is None else [f"Mean error over seven corruptions in five strengths: {error:.3f}.", ""]),
         ]
     )
+
+
+def _remove_stale(path: Path, spec: ModelSpec) -> None:
+    """Remove an audit summary of other weights."""
+    with output_errors(path, _ADVICE):
+        if path.is_file() and spec.sha256 not in path.read_text("utf-8"):
+            path.unlink()
 
 
 def _read_audit(path: Path) -> dict[str, Any]:

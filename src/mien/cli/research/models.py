@@ -61,7 +61,7 @@ def show(model: str, as_json: bool) -> None:
 def cards(names: tuple[str, ...], out: Path, audits: Path | None) -> None:
     """Write the cards of bundles, all that come with mien if none is named.
 
-    Every card carries the SHA-256 of the weights; an audit of other weights is refused.
+    Every card carries the SHA-256 of the weights; an audit of other weights is refused, and a summary of one removed.
     """
     from mien.inference import list_bundles
     from mien.pipeline import write_cards
