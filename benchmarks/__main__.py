@@ -47,6 +47,10 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
             "benchmarks.tracking.adaptive_rate:main",
             "Cost and accuracy of the adaptive frame rate; writes docs/research/adaptive.md.",
         ),
+        "detectors": Benchmark(
+            "benchmarks.detection.detector_race:main",
+            "Face detectors side by side on held-out people; writes docs/research/detection.md (half an hour).",
+        ),
         "explanations": Benchmark(
             "benchmarks.trust.explanations:main",
             "Deletion curves of saliency maps beside random orders; writes docs/research/explanations.md (minutes).",

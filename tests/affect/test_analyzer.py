@@ -345,3 +345,25 @@ def test_a_given_crop_that_is_aligned_has_pose_and_quality(analyzer: Analyzer, f
 def test_an_object_that_is_no_detector() -> None:
     with pytest.raises(ConfigError, match=r"a detector has a method detect\(image\)"):
         Analyzer(detector=7)
+
+
+def test_a_large_jpeg_gives_the_same_faces_with_fewer_pixels(analyzer: Analyzer, face: Image) -> None:
+    large = cv2.resize(face, (3600, 3600), interpolation=cv2.INTER_CUBIC)
+    data = cv2.imencode(".jpg", large[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
+    quick, exact = analyzer.image(data), analyzer.image(cv2.imdecode(np.frombuffer(data, np.uint8), 1)[..., ::-1])
+    assert_same(quick, exact, rtol=0, atol=0.08)
+    np.testing.assert_allclose(quick.boxes, exact.boxes, atol=60)
+    np.testing.assert_allclose(quick.landmarks, exact.landmarks, atol=40)
+    shown = analyzer.photo(data, images=True)
+    assert shown.image is not None
+    assert shown.image.shape == (3600, 3600, 3)
+
+
+def test_a_small_face_of_a_large_jpeg_is_read_with_all_pixels(analyzer: Analyzer, face: Image) -> None:
+    wide = np.full((2400, 3600, 3), 90, np.uint8)
+    wide[1000:1240, 2000:2240] = face
+    data = cv2.imencode(".jpg", wide[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
+    quick, exact = analyzer.image(data), analyzer.image(cv2.imdecode(np.frombuffer(data, np.uint8), 1)[..., ::-1])
+    assert len(quick) == 1
+    np.testing.assert_array_equal(quick.boxes, exact.boxes)
+    np.testing.assert_array_equal(quick.landmarks, exact.landmarks)

@@ -10,7 +10,7 @@ import pytest
 
 from mien.faces import Detections, FaceDetector, LandmarkNet, create_detector, load_landmark_net, search_photo
 from mien.faces.detector import FakeDetector, FakeRefiningDetector, faces_at
-from mien.faces.second_search import filling_face, is_dark, lightened, search_lightened
+from mien.faces.second_search import confirmed_search, filling_face, is_dark, lightened, search_lightened
 from mien.media import load_image, open_video
 
 Image = npt.NDArray[np.uint8]
@@ -141,3 +141,26 @@ def test_a_detector_that_cannot_refine_and_no_landmark_model(net: LandmarkNet) -
     fake = FakeDetector(lambda _: Detections.empty())
     assert len(filling_face(fake, BRIGHT, net)) == 0
     assert len(search_photo(FakeRefiningDetector(lambda _: Detections.empty()), BRIGHT)) == 0
+
+
+class Proposing(FakeDetector):
+    """Sees one face surely and proposes two more: one at the astronaut's face and one where there is none."""
+
+    sure_confidence = 0.97
+    boxes = np.array([[300, 10, 340, 60], [180, 60, 270, 180], [20, 400, 80, 480]], np.float32)
+
+    def __init__(self) -> None:
+        super().__init__(lambda _: faces_at(self.boxes[:1], [0.98]))
+
+    def propose(self, image: Image) -> Detections:  # noqa: ARG002 - a detector
+        return faces_at(self.boxes, [0.98, 0.6, 0.6])
+
+
+def test_a_doubtful_face_counts_where_the_landmark_model_sees_one(net: LandmarkNet, astronaut: Image) -> None:
+    detector = Proposing()
+    found = confirmed_search(detector, net)(astronaut)
+    np.testing.assert_array_equal(found.boxes, detector.boxes[:2])
+    assert len(confirmed_search(detector, None)(astronaut)) == 1
+    assert len(search_photo(detector, astronaut, net)) == 2
+    plain = FakeDetector(lambda _: faces_at(detector.boxes))
+    assert len(confirmed_search(plain, net)(astronaut)) == 3

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from mien.core import ACTION_UNITS_12, DIMENSIONS, EXPRESSION_ORDERS, INTENSITY_LABELS, LANDMARK_COLUMNS
 from mien.datasets import AU_RULES, FERPLUS_TEMPLATE, LandmarkFaces
 from mien.faces import keypoints_of
+from mien.training.data.canvases.face_targets import FACE_COLUMNS, FacePatch, face_row
 from mien.training.data.training_images import TrainingImages
 from mien.training.data.training_set import TrainingSet
 from mien.training.models.start_files import TRUNK_FILES
@@ -92,6 +93,8 @@ def create_samples(n: int, recipe: Recipe, seed: int = 0) -> TrainingSet:
     """Noise with labels for the recipe's tasks, a third of each unknown, the last four rows auxiliary."""
     if "landmarks" in recipe.tasks:
         return create_landmark_samples(n, seed)
+    if "faces" in recipe.tasks:
+        return create_canvas_samples(n, seed)
     rng = np.random.default_rng([n, seed])
     labels = {
         "expression": EXPRESSION_ORDERS[recipe.data.expressions],
@@ -126,6 +129,31 @@ def create_samples(n: int, recipe: Recipe, seed: int = 0) -> TrainingSet:
         keypoints=keypoints,
         primary=np.arange(n) < n - 4,
     )
+
+
+def create_canvas_samples(n: int, seed: int = 0) -> TrainingSet:
+    """Canvases of noise of 160 px with a bright square as a face."""
+    rng = np.random.default_rng([n, seed])
+    canvases = rng.integers(0, 120, (n, 160, 160), dtype=np.uint8)
+    faces = np.full((n, 2, FACE_COLUMNS), np.nan, np.float32)
+    patch = FacePatch(canvases[0], np.array([40, 30, 90, 90], np.float32), 60 + 20 * face_keypoints())
+    for canvas, rows in zip(canvases, faces, strict=True):
+        canvas[30:90, 40:90] = 250
+        rows[0] = face_row(patch, np.eye(2, 3))
+    names = tuple(f"canvas {row}" for row in range(n))
+    return TrainingSet(
+        groups=names,
+        inputs=TrainingImages.of(names, list(canvases), "gray"),
+        targets={"faces": faces.reshape(n, -1)},
+        labels={"faces": tuple(f"face {column}" for column in range(2 * FACE_COLUMNS))},
+        keypoints=np.full((n, 5, 2), np.nan, np.float32),
+        primary=np.arange(n) < n - 4,
+    )
+
+
+def face_keypoints() -> npt.NDArray[np.float32]:
+    """Five keypoints of a face about (0, 0)."""
+    return np.array([[-1, -1], [1, -1], [0, 0], [-0.7, 1], [0.7, 1]], np.float32)
 
 
 def _inputs(n: int, recipe: Recipe, names: list[str], rng: np.random.Generator) -> Any:

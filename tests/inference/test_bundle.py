@@ -360,7 +360,8 @@ def test_the_kind_is_checked_before_the_graph(folder: Path, load: Callable[..., 
 def test_names_of_another_kind_are_neither_listed_nor_suggested() -> None:
     assert list_bundles("affect") == ["mien-accurate", "mien-light"]
     assert list_bundles("landmarks") == ["mien-points"]
-    assert set(list_bundles()) == {"mien-accurate", "mien-light", "mien-points"}
+    assert list_bundles("faces") == ["mien-faces"]
+    assert set(list_bundles()) == {"mien-accurate", "mien-faces", "mien-light", "mien-points"}
     with pytest.raises(ModelError, match="did you mean 'mien-points'"):
         find_bundle("mien-point")
     with pytest.raises(ModelError, match="did you mean 'mien-light'"):

@@ -27,6 +27,7 @@ from mien.media import (
     jpeg_thumbnail,
     load_image,
     picture_note,
+    read_picture,
     save_image,
 )
 from mien.media.images import upright
@@ -464,3 +465,33 @@ def test_known_hard_images(shared_data: Path, name: str) -> None:
     image = load_image(found[0])
     assert image.max() > 200
     assert image.std() > 20
+
+
+def test_a_large_jpeg_is_read_with_fewer_pixels(tmp_path: Path, picture: Pixels) -> None:
+    large = cv2.resize(picture, (320, 200), interpolation=cv2.INTER_CUBIC)
+    tagged = Image.fromarray(large)
+    exif = tagged.getexif()
+    exif[0x0112] = 6
+    tagged.save(tmp_path / "turned.jpg", quality=95, exif=exif)
+    reduced = read_picture(tmp_path / "turned.jpg", enough_px=80)
+    whole = load_image(tmp_path / "turned.jpg")
+    assert (reduced.reduction, reduced.pixels.shape, whole.shape) == (4, (80, 50, 3), (320, 200, 3))
+    np.testing.assert_array_equal(reduced.whole(), whole)
+    small = cv2.resize(whole, (50, 80), interpolation=cv2.INTER_AREA)
+    assert difference(reduced.pixels, small) < 6
+    gray = read_picture(encoded(tagged.convert("L"), "JPEG"), enough_px=160)
+    assert (gray.reduction, gray.pixels.shape) == (2, (100, 160, 3))
+
+
+def test_other_pictures_keep_their_pixels(tmp_path: Path, picture: Pixels) -> None:
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    for given in (tmp_path / "a.png", picture, Image.fromarray(picture), encoded(Image.fromarray(picture), "WEBP")):
+        found = read_picture(given, enough_px=10)
+        assert found.reduction == 1
+        assert found.whole() is found.pixels
+    small = read_picture(encoded(Image.fromarray(picture), "JPEG"), enough_px=max(picture.shape))
+    assert small.reduction == 1
+    cut_off = encoded(Image.fromarray(picture), "JPEG")[:400]
+    for bad, message in ((b"", "not an image"), (b"%PDF-1.7", "PDF"), (cut_off, "cut off")):
+        with pytest.raises(InputError, match=message):
+            read_picture(bad, enough_px=1)

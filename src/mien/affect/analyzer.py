@@ -63,13 +63,16 @@ from mien.faces import (
     parse_detector,
     refine_landmarks,
     search_photo,
+    sides,
 )
 from mien.inference import Bundle, load_bundle, usable_cores
 from mien.jobs import batched, map_in_order, prefetch
-from mien.media import VideoFrame, is_address, open_address, open_camera, open_video, read_image
+from mien.media import VideoFrame, is_address, open_address, open_camera, open_video, read_image, read_picture
 
 # Long side of the copy that the detector searches. On it a face needs 20 px.
 _STILL_SIDE_PX, _MOVING_SIDE_PX = 1280, 640
+# A JPEG is decoded to no less than this longer side, and with all pixels if a face would have fewer than this.
+_REDUCED_SIDE_PX, _ENOUGH_FACE_PX = 1600, 110
 
 # Frames whose faces go through the affect network together: more are no faster.
 _FRAMES_PER_BATCH = 8
@@ -77,8 +80,7 @@ _FRAMES_PER_BATCH = 8
 _IMAGES_PER_BATCH = 16
 # Batches that are processed at the same time, where there are cores for them: each holds its frames.
 _MAX_BATCHES = 4
-# Frames that may wait between two stages. Decoded ones hold their pixels; found faces are small, and enough of them
-# keep the affect network busy while the detector searches a whole frame.
+# Frames that may wait between two stages. Decoded ones hold their pixels; enough found faces keep the network busy.
 _DECODED_WAITING = 4
 _FOUND_WAITING = 12
 
@@ -232,7 +234,17 @@ class Analyzer:
         Warns:
             UserWarning: An array seems to be in BGR order.
         """
-        return self._affect_inference.faces([self._found_in(image, "image")], self._bundle)[0]
+        return self.photo(image).faces
+
+    def photo(self, image: str | os.PathLike[str] | Any, *, images: bool = False) -> Frame:
+        """An image, given as for `image`, as a frame at time 0; with its pixels if ``images``.
+
+        Raises:
+            InputError: As for `image`.
+        """
+        seen = self._seen_in(image, "image", images=images)
+        faces = self._affect_inference.faces([seen.found], self._bundle)[0]
+        return Frame(index=0, time_s=0.0, faces=faces, image=seen.image, dark=seen.dark)
 
     def images(self, images: Iterable[Any]) -> list[Faces]:
         """All faces of several images; the affect network takes the faces of several images at once.
@@ -252,21 +264,28 @@ class Analyzer:
         """
         if isinstance(images, (str, bytes, os.PathLike)) or (isinstance(images, np.ndarray) and images.ndim < 4):
             raise InputError("images takes a list of images; for a single one write analyzer.image(image)")
-        numbered = (self._found_in(image, f"image {number}") for number, image in enumerate(images))
+        numbered = (self._seen_in(image, f"image {number}").found for number, image in enumerate(images))
         return [
             faces
             for batch in batched(numbered, _IMAGES_PER_BATCH)
             for faces in self._affect_inference.faces(batch, self._bundle)
         ]
 
-    def _found_in(self, image: Any, name: str) -> AlignedFaces:
-        """The faces of an image as the caller gave it."""
+    def _seen_in(self, image: Any, name: str, *, images: bool = False) -> DetectedFrame:
+        """The faces of an image as the caller gave it; of a large JPEG in fewer pixels, if these are enough."""
         self._choice.check_photo(os.fspath(image) if isinstance(image, (str, os.PathLike)) else f"the {name}")
-        pixels = read_image(image, name=name)
-        detections = self._detected(pixels)
+        picture = read_picture(image, name=name, enough_px=_REDUCED_SIDE_PX)
+        pixels, detections = picture.pixels, self._detected(picture.pixels)
+        if picture.reduction > 1:
+            if len(detections) and (sides(detections.boxes) >= _ENOUGH_FACE_PX).all():
+                found = self._found(pixels, detections).enlarged(picture.reduction)
+                return DetectedFrame(0, 0.0, found, picture.whole() if images else None)
+            pixels = picture.whole()
+            detections = self._detected(pixels)
         if self._colour_order.applies_to(image):
             self._colour_order.check(pixels, detections, self._still_detector)
-        return self._found(pixels, detections)
+        dark = not len(detections) and is_dark(pixels)
+        return DetectedFrame(0, 0.0, self._found(pixels, detections), pixels if images else None, dark)
 
     def crops(self, images: Sequence[Any], *, aligned: bool = False, given: CropReading | None = None) -> Faces:
         """Affect of faces that are already cropped: each image is one face.

@@ -28,6 +28,7 @@ from mien.core.face_types import (
     uncertain_numbers,
     with_uncertainty,
 )
+from mien.core.face_types.grid_spec import CELL_VALUES, FACE_GRID, N_CELL_VALUES, GridSpec
 from mien.core.head_spec import HEAD_VERSION, INTENSITY_LABELS, HeadInput, HeadSpec, HeadTask, IntensityTask
 from mien.core.labels import (
     ACTION_UNITS,
@@ -130,6 +131,7 @@ __all__ = [
     "ACTION_UNITS_12",
     "ADAPTATION_VERSION",
     "ADAPTED_TASKS",
+    "CELL_VALUES",
     "COMPOUND_EXPRESSIONS",
     "DEFAULT_BUNDLE",
     "DEFAULT_LANDMARK_MODEL",
@@ -142,6 +144,7 @@ __all__ = [
     "EXPRESSIONS",
     "EXPRESSION_COLOURS",
     "EXPRESSION_ORDERS",
+    "FACE_GRID",
     "GEOMETRY_OUTPUTS",
     "GEOMETRY_VERSION",
     "HEAD_VERSION",
@@ -157,6 +160,7 @@ __all__ = [
     "MIRRORED_LANDMARKS",
     "NAME_SEPARATOR",
     "NO_LANDMARK_MODEL",
+    "N_CELL_VALUES",
     "SEQUENCE_VERSION",
     "SPEC_VERSION",
     "UNCERTAIN_NUMBERS",
@@ -182,6 +186,7 @@ __all__ = [
     "Frame",
     "FrameGap",
     "GeometrySpec",
+    "GridSpec",
     "HeadInput",
     "HeadSpec",
     "HeadTask",

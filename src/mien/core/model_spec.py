@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from mien.core.errors import ConfigError, ModelError
+from mien.core.face_types.grid_spec import CELL_VALUES, GridSpec
 from mien.core.labels import ACTION_UNITS, DIMENSIONS, LANDMARK_COLUMNS
 from mien.core.typed import check_choices, check_finite, check_text, read_typed
 from mien.core.uncertainty import UncertaintySpec
@@ -15,7 +16,7 @@ from mien.core.uncertainty import UncertaintySpec
 SPEC_VERSION = 1
 """Version of the JSON layout; every other version is refused."""
 
-BundleKind = Literal["affect", "landmarks"]
+BundleKind = Literal["affect", "landmarks", "faces"]
 """BundleKind of a bundle: what its tasks predict."""
 
 Colour = Literal["gray", "rgb", "bgr"]
@@ -36,6 +37,7 @@ TaskName = Literal[
     "head_pose",
     "eyes_open",
     "face",
+    "faces",
 ]
 """Names of the tasks that a bundle may have."""
 
@@ -43,6 +45,7 @@ Activation = Literal["softmax", "sigmoid", "identity"]
 """Functions that the runtime applies to an output."""
 
 _AFFECT_TASKS = frozenset({"expression", "valence_arousal", "action_units", "action_unit_intensity"})
+_DETECTOR_TASK = "faces"
 _UNIT_TASKS = ("action_units", "action_unit_intensity")
 # Labels that a task must have, where there is no choice.
 _FIXED_LABELS = {
@@ -51,6 +54,7 @@ _FIXED_LABELS = {
     "head_pose": ("pitch", "yaw", "roll"),
     "eyes_open": ("image_left", "image_right"),
     "face": ("face",),
+    _DETECTOR_TASK: CELL_VALUES,
 }
 # Tasks whose values are probabilities, within [0, 1]; valence and arousal are within [-1, 1].
 _PROBABILITIES = frozenset({"expression", "action_units", "eyes_open", "face"})
@@ -342,6 +346,8 @@ class ModelSpec:
             recipe's source publishes them; empty for none.
         quality: Quality model that was fitted to these weights; without one `Faces.quality` is NaN.
         uncertainty: Prediction sets, intervals and reasons to abstain that were fitted to these weights; None for none.
+        grid: How the output of a face detector is read; None for other bundles. Its input is a picture of any size that
+            the grid divides, of which ``input.size_px`` is the one it was trained on, and ``crop`` does not apply.
     """
 
     spec_version: int
@@ -363,6 +369,7 @@ class ModelSpec:
     quality: QualitySpec | None = None
     blend: Mapping[str, float] = field(default_factory=dict)
     uncertainty: UncertaintySpec | None = None
+    grid: GridSpec | None = None
 
     def __post_init__(self) -> None:
         check_text("name", self.name)
@@ -376,6 +383,8 @@ class ModelSpec:
             raise ConfigError(f"action units with an intensity need a probability, too; {alone} have none")
         if len({name in _AFFECT_TASKS for name in names}) > 1:
             raise ConfigError(f"a bundle reads either affect or landmarks, not both, got {names}")
+        if (self.grid is not None) != (names == [_DETECTOR_TASK]) or (_DETECTOR_TASK in names and len(names) > 1):
+            raise ConfigError(f"a face detector has the task {_DETECTOR_TASK!r} alone, and a grid; got {names}")
         outputs = self.output_names
         if self.uncertainty is not None and self.uncertainty.sha256 not in ("", self.sha256):
             raise ConfigError("the uncertainty was fitted to other weights; fit it again, or remove it")
@@ -390,6 +399,8 @@ class ModelSpec:
     @property
     def kind(self) -> BundleKind:
         """BundleKind of the bundle; one without tasks, which gives an embedding only, counts as affect."""
+        if self.grid is not None:
+            return "faces"
         return "affect" if all(task.task in _AFFECT_TASKS for task in self.tasks) else "landmarks"
 
     def task(self, name: str) -> TaskSpec | None:
@@ -411,10 +422,9 @@ class ModelSpec:
     def to_json(self) -> dict[str, Any]:
         """Plain lists, dicts and numbers for ``json.dump``."""
         content: dict[str, Any] = asdict(self)
-        if not self.blend:
-            del content["blend"]  # so that earlier versions read the bundle
-        if self.uncertainty is None:
-            del content["uncertainty"]
+        for name in ("blend", "grid", "uncertainty"):
+            if not content[name]:
+                del content[name]  # so that earlier versions read the bundle
         return content
 
     @classmethod

@@ -40,6 +40,9 @@ MAX_SECONDS = 1e8
 MAX_STRIDE = 1_000_000
 """Highest distance of the frames to analyse, and highest half-width of a filter in frames: hours of a video."""
 
+MAX_SHARD_SIZE = 1_000_000
+"""Highest number of photos in one table."""
+
 MAX_SEED = 2**63 - 1
 """Highest seed of random numbers."""
 
@@ -77,7 +80,9 @@ class AnalyzerConfig(CheckedOptions):
     detector: str | Any = field(
         default="mtcnn",
         metadata=option(
-            "Face detector: mtcnn, or yunet=FILE.onnx for a model file of your own.", "--detector", metavar="NAME"
+            "Face detector: mtcnn, mien-faces, or yunet=FILE.onnx for a model file of your own.",
+            "--detector",
+            metavar="NAME",
         ),
     )
     landmark_model: str | Path | Any = field(
@@ -260,6 +265,17 @@ class Outputs(CheckedOptions):
             "--out",
             metavar="PATH",
             formerly=("out",),
+            changes_rows=False,
+        ),
+    )
+    shard_size: int | None = field(
+        default=None,
+        metadata=option(
+            "Number of photos per table in a folder; each photo has a table of its own if not given.",
+            "--shard-size",
+            metavar="N",
+            minimum=1,
+            maximum=MAX_SHARD_SIZE,
             changes_rows=False,
         ),
     )

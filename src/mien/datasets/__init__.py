@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from mien.datasets.open_sets.face_sets import (
         FERPLUS_TEMPLATE,
         affect_map,
+        is_test_person,
         load_fairface,
         load_ferplus,
         load_held_out,
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
         load_open_lfw,
     )
     from mien.datasets.open_sets.rendered_faces import RenderedFaces, load_rendered_faces
+    from mien.datasets.open_sets.scenes import Scenes, load_scenes
     from mien.datasets.open_sets.weak_labels import (
         AU_RULES,
         AffectMap,
@@ -107,6 +109,7 @@ __all__ = [
     "PointSamples",
     "RenderedFaces",
     "Samples",
+    "Scenes",
     "SplitCounts",
     "Table",
     "TeacherOutputs",
@@ -124,6 +127,7 @@ __all__ = [
     "find_crops",
     "find_videos",
     "frame_columns",
+    "is_test_person",
     "load_affectnet",
     "load_affectnet_c25",
     "load_affectnet_npy",
@@ -155,6 +159,7 @@ __all__ = [
     "load_rafdb",
     "load_ratings",
     "load_rendered_faces",
+    "load_scenes",
     "load_teacher",
     "load_traits",
     "load_utterances",
@@ -205,6 +210,7 @@ _LAZY = MappingProxyType(
             "load_ferplus",
             "load_landmark_faces",
             "load_lfw",
+            "is_test_person",
             "load_held_out",
             "person",
         ),
@@ -215,6 +221,7 @@ _LAZY = MappingProxyType(
             "load_open_lfw",
         ),
         "open_sets.rendered_faces": ("RenderedFaces", "load_rendered_faces"),
+        "open_sets.scenes": ("Scenes", "load_scenes"),
         "open_sets.weak_labels": (
             "AU_RULES",
             "AffectMap",

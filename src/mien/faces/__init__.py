@@ -3,6 +3,7 @@
 
 from mien.core import DEFAULT_LANDMARK_MODEL, NO_LANDMARK_MODEL
 from mien.faces.alignment import align_faces, keypoints_of, resize_face, similarity_transform, to_colour, warp_face
+from mien.faces.boxes import areas, iou, sides
 from mien.faces.detector import (
     DETECTORS,
     N_KEYPOINTS,
@@ -11,12 +12,14 @@ from mien.faces.detector import (
     DetectorInfo,
     FaceDetector,
     LandmarkModel,
+    ProposingDetector,
     RefiningDetector,
     SearchingDetector,
     create_detector,
     parse_detector,
 )
 from mien.faces.follower import FaceFollower
+from mien.faces.grid_detector import GridDetector, decode_cells, distinct_faces
 from mien.faces.landmark_model import (
     LandmarkNet,
     create_landmark_model,
@@ -54,19 +57,25 @@ __all__ = [
     "DetectorInfo",
     "FaceDetector",
     "FaceFollower",
+    "GridDetector",
     "LandmarkModel",
     "LandmarkNet",
+    "ProposingDetector",
     "QualityModel",
     "RefiningDetector",
     "SearchingDetector",
     "Shapes",
     "Tracker",
     "align_faces",
+    "areas",
     "create_detector",
     "create_landmark_model",
+    "decode_cells",
     "distance_pairs",
+    "distinct_faces",
     "face_quality",
     "frontal_shapes",
+    "iou",
     "is_dark",
     "keypoints_of",
     "load_landmark_net",
@@ -79,6 +88,7 @@ __all__ = [
     "resize_face",
     "search_photo",
     "shape_distances",
+    "sides",
     "similarity_transform",
     "sureness",
     "to_colour",

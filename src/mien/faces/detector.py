@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import signature
 from typing import Any, Protocol, runtime_checkable
 
@@ -85,6 +85,18 @@ class Detections:
         """The selected faces, in the order of the index."""
         return Detections(*(getattr(self, name)[index] for name in _SHAPES))
 
+    def enlarged(self, factor: float) -> Detections:
+        """The same faces in pixels of an image with ``factor`` times as many pixels along each axis.
+
+        Examples:
+            >>> found = Detections(np.array([[1, 2, 3, 4]]), np.array([0.9]), np.full((1, 5, 2), 2.0))
+            >>> found.enlarged(2).boxes.tolist(), found.enlarged(2).keypoints[0, 0].tolist()
+            ([[2.0, 4.0, 6.0, 8.0]], [4.5, 4.5])
+        """
+        # Boxes have corners of pixels, points the middles of them.
+        points = {name: (getattr(self, name) + 0.5) * factor - 0.5 for name in ("keypoints", "landmarks")}
+        return replace(self, boxes=self.boxes * np.float32(factor), **points)
+
     @classmethod
     def concatenated(cls, parts: Sequence[Detections]) -> Detections:
         """The faces of all parts, in order."""
@@ -142,6 +154,32 @@ class SearchingDetector(RefiningDetector, Protocol):
 
 
 @runtime_checkable
+class GrayDetector(FaceDetector, Protocol):
+    """A detector that sees no colours: ``detect`` also takes (H, W) gray images, with the same result."""
+
+    takes_gray: bool
+
+
+@runtime_checkable
+class ProposingDetector(FaceDetector, Protocol):
+    """A detector that also gives places of doubtful faces, for a landmark model that says whether there is one."""
+
+    @property
+    def sure_confidence(self) -> float:
+        """Confidence in [0, 1] from which a face needs no such second opinion."""
+
+    def propose(self, image: Image) -> Detections:
+        """Faces and doubtful faces in an image, in descending order of confidence.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+
+        Raises:
+            InputError: The array is not such an image.
+        """
+
+
+@runtime_checkable
 class LandmarkModel(Protocol):
     """Predicts landmarks, pose and confidence of faces whose approximate place is known."""
 
@@ -186,6 +224,13 @@ DETECTORS = Registry(
             summary="MTCNN cascade (Zhang et al. 2016); installed with mien; verifies tracked faces at low cost",
             needs_model=False,
             licence="MIT",
+        ),
+        DetectorInfo(
+            name="mien-faces",
+            target="mien.faces.grid_detector:create_mien_faces",
+            summary="mien's own network: one pass over the picture, faces at any roll; in the wheel",
+            needs_model=False,
+            licence="Apache-2.0",
         ),
         DetectorInfo(
             name="yunet",

@@ -13,6 +13,7 @@ from mien.faces.boxes import Boxes
 from mien.faces.detector import (
     Detections,
     FaceDetector,
+    GrayDetector,
     LandmarkModel,
     RefiningDetector,
     SearchingDetector,
@@ -20,7 +21,7 @@ from mien.faces.detector import (
 )
 from mien.faces.landmark_model import MIN_CONFIDENCE, read_new_faces
 from mien.faces.scene_changes import CutDetector, StaticScene, Thumbnail, same_scene, thumbnail_of
-from mien.faces.second_search import search_lightened
+from mien.faces.second_search import confirmed_search, search_lightened
 from mien.faces.tracker import MAX_LOST_S, Shot, Tracker
 from mien.media import VideoFrame
 
@@ -98,6 +99,7 @@ class FaceFollower:
         self._refiner = detector if isinstance(detector, RefiningDetector) else None
         self._searcher = detector if isinstance(detector, SearchingDetector) else None
         self._landmark_model = landmark_model
+        self._search = confirmed_search(detector, landmark_model)
         self._scan_every_s = scan_every_s
         self._cuts, self._static_scene = CutDetector(), StaticScene()
         self._tracker = Tracker(max_lost_s=max_lost_s)
@@ -146,7 +148,7 @@ class FaceFollower:
         self._begin_or_resume_shot(thumbnail, before_s)
         expected = self._tracker.begin(time_s)
         if self._landmark_model is None and self._refiner is None:
-            self._tracker.scan(self._detector.detect(frame.image))
+            self._tracker.scan(self._detector.detect(self._searched(frame)))
             return self._tracker.faces()
         unconfirmed = self._tracker.any_unconfirmed
         face_gone = len(expected) > 0 and self._tracker.refine(self._refine(frame, expected))
@@ -204,8 +206,12 @@ class FaceFollower:
         wait_s = scans * self._scan_every_s
         if whole or self._searcher is None or self._time_s - self._detected_s >= wait_s:
             self._detected_s = self._time_s
-            return search_lightened(self._detector.detect, frame.image, self._landmark_model)
+            return search_lightened(self._search, self._searched(frame), self._landmark_model)
         return self._searcher.search(frame.image, expected)
+
+    def _searched(self, frame: VideoFrame) -> Image:
+        """The pixels that the detector searches: gray ones where it sees no colours, which need no conversion."""
+        return frame.gray if isinstance(self._detector, GrayDetector) else frame.image
 
     @property
     def _searching(self) -> bool:

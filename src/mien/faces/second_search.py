@@ -11,7 +11,7 @@ import numpy as np
 
 from mien.core import Image
 from mien.faces.boxes import areas, overlap_of_smaller
-from mien.faces.detector import Detections, FaceDetector, LandmarkModel, RefiningDetector
+from mien.faces.detector import Detections, FaceDetector, LandmarkModel, ProposingDetector, RefiningDetector
 
 # Median gray (0 to 255) below which an image is dark: its faces lie in the shade, whatever shines beside them.
 _DARK_GRAY = 50.0
@@ -23,6 +23,9 @@ _CLIP_LIMIT, _TILES = 2.0, (8, 8)
 
 # Confidence of the landmark model that a face of a second search needs, where the detector was less than sure.
 _SURE_LANDMARKS = 0.9
+# Confidence of the landmark model from which a doubtful face of a detector is one; the higher one where the detector's
+# own is below the last number.
+_CONFIRMED, _CONFIRMED_FAINT, _FAINT = 0.8, 0.97, 0.7
 
 # Five keypoints of a face as fractions of its square image.
 _TEMPLATE = np.array([[0.32, 0.385], [0.68, 0.385], [0.5, 0.578], [0.352, 0.768], [0.648, 0.768]])
@@ -57,7 +60,7 @@ def is_dark(image: Image) -> bool:
 
 
 def lightened(image: Image) -> Image:
-    """A dark RGB image, stretched as a whole and then in each of its parts, so that what is in the shade has contrast.
+    """A dark image, RGB or gray, stretched as a whole and then in each part: what is in the shade has contrast.
 
     Examples:
         >>> dark = np.tile(np.arange(20, dtype=np.uint8), (40, 2))[..., None].repeat(3, axis=2)
@@ -66,8 +69,11 @@ def lightened(image: Image) -> Image:
     """
     brightest = max(float(np.quantile(_sample(image), _SHOWN)), 1.0)
     stretched = cv2.convertScaleAbs(image, alpha=255 / brightest)  # saturates
+    equalise = cv2.createCLAHE(_CLIP_LIMIT, _TILES).apply
+    if image.ndim == 2:
+        return np.asarray(equalise(stretched), np.uint8)
     lab = cv2.cvtColor(stretched, cv2.COLOR_RGB2LAB)
-    lab[..., 0] = cv2.createCLAHE(_CLIP_LIMIT, _TILES).apply(lab[..., 0])
+    lab[..., 0] = equalise(lab[..., 0])
     return np.asarray(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), np.uint8)
 
 
@@ -84,7 +90,7 @@ def search_lightened(
 
     Args:
         search: Method of a detector, such as its ``detect``.
-        image: (H, W, 3) uint8 RGB.
+        image: (H, W, 3) uint8 RGB, or (H, W) gray for a detector that takes it.
         landmark_model: Landmark model that must see the faces of the copy in the image itself; without one there is no
             search in a copy, in which some patterns resemble faces.
     """
@@ -93,6 +99,29 @@ def search_lightened(
         return found
     found = search(lightened(image))
     return found[landmark_model.read(image, found.keypoints).confidence >= _SURE_LANDMARKS]
+
+
+def confirmed_search(detector: FaceDetector, landmark_model: LandmarkModel | None) -> Callable[[Image], Detections]:
+    """Function that searches an image for faces; doubtful ones of a detector that gives them count if both see them.
+
+    Args:
+        detector: Face detector.
+        landmark_model: Landmark model that decides on doubtful faces; without one there are none.
+    """
+    if landmark_model is None or not isinstance(detector, ProposingDetector):
+        return detector.detect
+
+    def search(image: Image) -> Detections:
+        found = detector.propose(image)
+        doubtful = np.flatnonzero(found.confidence < detector.sure_confidence)
+        if not len(doubtful):
+            return found
+        kept = np.ones(len(found), bool)
+        needed = np.where(found.confidence[doubtful] < _FAINT, _CONFIRMED_FAINT, _CONFIRMED)
+        kept[doubtful] = landmark_model.read(image, found.keypoints[doubtful]).confidence >= needed
+        return found[kept]
+
+    return search
 
 
 def search_photo(detector: FaceDetector, image: Image, landmark_model: LandmarkModel | None = None) -> Detections:
@@ -106,9 +135,10 @@ def search_photo(detector: FaceDetector, image: Image, landmark_model: LandmarkM
         image: (H, W, 3) uint8 RGB.
         landmark_model: Landmark model that decides what counts; without one there is one search.
     """
-    found = search_lightened(detector.detect, image, landmark_model)
+    search = confirmed_search(detector, landmark_model)
+    found = search_lightened(search, image, landmark_model)
     if max(image.shape[:2]) >= _LONG_ASPECT * min(image.shape[:2]):
-        found = _with_faces_of_windows(detector, image, found)
+        found = _with_faces_of_windows(search, image, found)
     if len(found) or landmark_model is None:
         return found
     found = filling_face(detector, image, landmark_model)
@@ -140,7 +170,7 @@ def filling_face(detector: FaceDetector, image: Image, landmark_model: LandmarkM
     return Detections.empty()
 
 
-def _with_faces_of_windows(detector: FaceDetector, image: Image, found: Detections) -> Detections:
+def _with_faces_of_windows(search: Callable[[Image], Detections], image: Image, found: Detections) -> Detections:
     """The faces of a long photo and of windows of it, in descending order of confidence."""
     length, side = max(image.shape[:2]), min(image.shape[:2])
     window = max(_WINDOW_SIDES * side, length // _MAX_WINDOWS)
@@ -149,7 +179,7 @@ def _with_faces_of_windows(detector: FaceDetector, image: Image, found: Detectio
     # A window begins one side of the photo before the end of the last: every face is whole in one of them.
     for start in range(0, length - side, window - side):
         part = image[:, start : start + window] if along else image[start : start + window]
-        seen = detector.detect(np.ascontiguousarray(part))
+        seen = search(np.ascontiguousarray(part))
         offset = np.array([start, 0] if along else [0, start], np.float32)
         parts.append(replace(seen, boxes=seen.boxes + np.tile(offset, 2), keypoints=seen.keypoints + offset))
     both = Detections.concatenated(parts)

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from mien.core import (
     DEFAULT_BUNDLE,
+    N_CELL_VALUES,
     BundleKind,
     ConfigError,
     Float32,
@@ -63,6 +64,27 @@ class Bundle:
     digest: str
     session: Session
     folder: Path
+
+    def run_images(self, images: Image) -> Float32:
+        """The cells of a face detector, see `mien.core.GridSpec`.
+
+        Args:
+            images: (N, H, W) gray or (N, H, W, 3) uint8 whose sides the grid divides.
+
+        Returns:
+            (N, 17, M).
+
+        Raises:
+            ModelError: The images do not fit the spec, or the graph gives another number of cells.
+        """
+        spec, grid = self.spec, self.spec.grid
+        if grid is None or images.dtype != np.uint8 or any(side % grid.multiple_px for side in images.shape[1:3]):
+            raise ModelError(f"{spec.name} takes no images of {images.dtype} {images.shape}")
+        cells: Float32 = self.session.run({spec.input.name: prepare(images, spec.input)})[spec.tasks[0].output]
+        wanted = (len(images), N_CELL_VALUES, grid.n_cells(images.shape[1], images.shape[2]))
+        if cells.shape != wanted:
+            raise ModelError(f"{spec.name} gives {cells.shape} for images of {images.shape}, not {wanted}")
+        return cells
 
     def run(self, crops: Image) -> dict[str, Float32]:
         """Every output of the graph for N crops, before activations.
@@ -165,6 +187,9 @@ def _check_bundle_graph(session: Session, spec: ModelSpec, folder: Path) -> None
     side = spec.input.size_px
     shape = (_PROBE_ROWS, side, side) if spec.input.n_channels == 1 else (_PROBE_ROWS, side, side, 3)
     probe = {spec.input.name: prepare(np.full(shape, _PROBE_GRAY, np.uint8), spec.input)}
+    if spec.grid is not None:
+        _check_detector_graph(session, probe, spec, folder)
+        return
     widths: dict[str, int | None] = {task.output: len(task.labels) for task in spec.tasks}
     if spec.features:
         widths[spec.features] = _feature_length(spec)
@@ -187,6 +212,27 @@ def _feature_length(spec: ModelSpec) -> int | None:
             f"{spec.name}: the probes of the uncertainty have {sorted(lengths)} weights; the file is damaged"
         )
     return next(iter(lengths), None)
+
+
+def _check_detector_graph(
+    session: Session, probe: Mapping[str, npt.NDArray[Any]], spec: ModelSpec, folder: Path
+) -> None:
+    """Run the graph of a face detector once on gray images.
+
+    Raises:
+        ModelError: The graph fails or takes too long, or does not give finite numbers for each cell.
+    """
+    name, side = spec.tasks[0].output, spec.input.size_px
+    wanted = (_PROBE_ROWS, N_CELL_VALUES, 0 if spec.grid is None else spec.grid.n_cells(side, side))
+    try:
+        values = first_run(session, probe)[name]
+    except ModelError as error:
+        raise ModelError(f"{folder}: the graph does not do what model.json says: {error}") from error
+    if values.shape != wanted or not np.issubdtype(values.dtype, np.floating) or not np.isfinite(values).all():
+        raise ModelError(
+            f"{folder}: the graph does not do what model.json says: {name} must be finite numbers of the shape "
+            f"{wanted}, got {values.dtype} {values.shape}"
+        )
 
 
 def check_graph(session: Session, inputs: Mapping[str, npt.NDArray[Any]], widths: Mapping[str, int | None]) -> None:
@@ -264,7 +310,7 @@ def list_bundles(kind: BundleKind | None = None) -> list[str]:
 
     Examples:
         >>> list_bundles()
-        ['mien-accurate', 'mien-light', 'mien-points']
+        ['mien-accurate', 'mien-faces', 'mien-light', 'mien-points']
         >>> list_bundles("landmarks")
         ['mien-points']
     """

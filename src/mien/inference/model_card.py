@@ -29,8 +29,7 @@ def model_card(spec: ModelSpec) -> str:
         "",
         "## Input and output",
         "",
-        f"Input: {spec.input.size_px} x {spec.input.size_px} px {spec.input.colour} crops, aligned by five keypoints; "
-        f"{_GIVEN[spec.crop.given]}. SHA-256 of the weights: `{spec.sha256}`.",
+        f"{_input(spec)} SHA-256 of the weights: `{spec.sha256}`.",
         "",
         "| task | labels | range | unit |",
         "|---|---|---|---|",
@@ -126,6 +125,19 @@ _GIVEN = {
     "whole": "faces that are already cropped are resized",
     "aligned": "faces that are already cropped are aligned again by the landmark model",
 }
+
+
+def _input(spec: ModelSpec) -> str:
+    colour, side = spec.input.colour, spec.input.size_px
+    if spec.grid is None:
+        return f"Input: {side} x {side} px {colour} crops, aligned by five keypoints; {_GIVEN[spec.crop.given]}."
+    grid = spec.grid
+    strides = ", ".join(map(str, grid.strides))
+    return (
+        f"Input: whole {colour} pictures whose sides are multiples of {grid.multiple_px} px; it was trained on windows "
+        f"of {side} px. Each cell of {len(grid.strides)} grids ({strides} px) may be a face: from a confidence of "
+        f"{grid.threshold:g} alone, from {grid.proposed:g} where a landmark model sees a face, too."
+    )
 
 
 def _quality(spec: ModelSpec) -> str:

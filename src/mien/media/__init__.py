@@ -12,6 +12,7 @@ from mien.media.frames import DecodeReport, FrameSource, VideoFrame, VideoInfo
 from mien.media.images import (
     MAX_PIXELS,
     SAVE_SUFFIXES,
+    Picture,
     as_rgb,
     cut_box,
     decode_image,
@@ -20,6 +21,7 @@ from mien.media.images import (
     load_image,
     picture_note,
     read_image,
+    read_picture,
     require_image_suffix,
     save_image,
 )
@@ -49,6 +51,7 @@ __all__ = [
     "FrameSource",
     "MediaInput",
     "NetworkReader",
+    "Picture",
     "RecentHeads",
     "VideoFrame",
     "VideoInfo",
@@ -75,6 +78,7 @@ __all__ = [
     "picture_note",
     "public_address",
     "read_image",
+    "read_picture",
     "require_image_suffix",
     "save_image",
 ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -31,18 +33,16 @@ _EXIF_ORIENTATION = 0x0112
 def load_image(path: str | os.PathLike[str]) -> Image:
     """Read an image file.
 
-    The EXIF orientation is applied. 16-bit samples are scaled to 8 bits; grayscale, palette and CMYK images become
-    RGB; transparent pixels get a white background; a GIF gives its first frame. Embedded colour profiles are not
-    applied.
+    The EXIF orientation is applied, embedded colour profiles are not. 16-bit samples are scaled to 8 bits; grayscale,
+    palette and CMYK images become RGB; transparent pixels get a white background; a GIF gives its first frame.
 
-    A JPEG, PNG or WebP that is cut off is an error and not an image with a gray rest. Damage inside a JPEG with an
-    intact end marker cannot be detected.
+    A JPEG, PNG or WebP that is cut off is an error. Damage inside a JPEG with an intact end marker cannot be detected.
 
     Args:
         path: Path of the file; its content decides the format, not its suffix.
 
     Returns:
-        (H, W, 3) uint8 RGB, C-contiguous, H and W at least 1.
+        (H, W, 3) uint8 RGB.
 
     Raises:
         InputError: The file is missing, empty, not an image, in a format without decoder, truncated, damaged, in
@@ -56,14 +56,62 @@ def load_image(path: str | os.PathLike[str]) -> Image:
         >>> image.shape, image[0, 0].tolist()
         ((2, 3, 3), [255, 0, 0])
     """
-    path = Path(path)
+    return decode_image(_file_content(Path(path)), name=path)
+
+
+def _file_content(path: Path) -> bytes:
     require_file(path)
     _require_image(identify_file(path), path)
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
-    return decode_image(data, name=path)
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """An image, decoded with fewer pixels than its file has where that is enough.
+
+    Attributes:
+        pixels: (H, W, 3) uint8 RGB.
+        reduction: Pixels of the file per pixel along each axis: 1, 2, 4 or 8.
+        whole: Function that gives the image with all pixels of its file.
+    """
+
+    pixels: Image
+    reduction: int
+    whole: Callable[[], Image]
+
+
+def read_picture(image: object, *, enough_px: int, name: str = "image") -> Picture:
+    """An image as any caller may give it; a large JPEG with fewer pixels, which takes a fraction of the time.
+
+    Args:
+        image: As for `read_image`.
+        enough_px: Least longer side in pixels of a JPEG that is decoded with fewer pixels.
+        name: Name of the image in messages, where it is no path.
+
+    Raises:
+        InputError: It cannot be read or is no image.
+
+    Examples:
+        >>> picture = read_picture(encode_jpeg(np.zeros((90, 160, 3), np.uint8)), enough_px=60)
+        >>> picture.pixels.shape, picture.reduction, picture.whole().shape
+        ((45, 80, 3), 2, (90, 160, 3))
+    """
+    if isinstance(image, (str, os.PathLike)):
+        name, data = os.fspath(image), _file_content(Path(image))
+    elif isinstance(image, (bytes, bytearray, memoryview)):
+        data = bytes(image)
+    else:
+        whole = read_image(image, name=name)
+        return Picture(whole, 1, lambda: whole)
+    known = identify(data[:HEAD_BYTES])
+    header = read_header(data, "JPEG") if known is not None and known.name == "JPEG" else None
+    longer = max(header.width, header.height) if header is not None else 0
+    reduction = next((step for step in (8, 4, 2) if longer >= step * enough_px), 1)
+    pixels = decode_image(data, name=name, reduction=reduction)
+    return Picture(pixels, reduction, lambda: pixels if reduction == 1 else decode_image(data, name=name))
 
 
 def read_image(image: object, *, name: str = "image") -> Image:
@@ -100,12 +148,13 @@ def read_image(image: object, *, name: str = "image") -> Image:
     return as_rgb(image, name=name)
 
 
-def decode_image(data: bytes, *, name: str | os.PathLike[str] = "image") -> Image:
+def decode_image(data: bytes, *, name: str | os.PathLike[str] = "image", reduction: int = 1) -> Image:
     """Decode the content of an image file, as `load_image` does.
 
     Args:
         data: Bytes of the file.
         name: Name of the image in messages.
+        reduction: Pixels of the file per pixel along each axis: 1, or for a JPEG 2, 4 or 8.
 
     Raises:
         InputError: The data cannot be used, see `load_image`.
@@ -125,7 +174,7 @@ def decode_image(data: bytes, *, name: str | os.PathLike[str] = "image") -> Imag
         raise InputError(f"{path}: this {known.name} file is cut off before its end; copy or download it again")
     if known.name == "HEIC":
         return _decode_heic(data, path)
-    pixels = _decode_gif(data, path) if known.name == "GIF" else _decode(data, known, path, header.max_value)
+    pixels = _decode_gif(data, path) if known.name == "GIF" else _decode(data, known, path, header.max_value, reduction)
     return np.ascontiguousarray(upright(pixels, header.orientation))
 
 
@@ -276,12 +325,14 @@ def is_animation(path: Path) -> bool:
 
 
 _HEAD_BYTES = 1 << 20
+_REDUCED = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
 
 
-def _decode(data: bytes, known: Format, path: Path, max_value: int) -> Image:
+def _decode(data: bytes, known: Format, path: Path, max_value: int, reduction: int) -> Image:
     try:
         # UNCHANGED keeps alpha, 16 bits and the stored orientation, which are handled here.
-        pixels: npt.NDArray[Any] | None = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        flags = _REDUCED[reduction] | cv2.IMREAD_IGNORE_ORIENTATION if reduction > 1 else cv2.IMREAD_UNCHANGED
+        pixels: npt.NDArray[Any] | None = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
         raise InputError(f"{path}: this {known.name} file cannot be decoded ({error.err}); {_READABLE}") from error
     if pixels is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -35,11 +35,13 @@ from mien.jobs import Engine, LocalEngine, create_engine, deferred_interrupts
 from mien.media import camera_number, is_endless, public_address
 from mien.pipeline.notebook_progress import notebook_progress
 from mien.pipeline.overlay import Drawing
-from mien.pipeline.plan import Plan, TablePlan, make_plan
+from mien.pipeline.plan import Plan, TablePlan, make_plan, shards_of
 from mien.pipeline.postprocessing.convert import convert_to_openface, file_names, is_openface_file
 from mien.pipeline.postprocessing.report import check_report_name, write_report
+from mien.pipeline.resume import shard_digest
 from mien.pipeline.run_progress import Event, FailuresListed, Note, Progress, RunProgress, TablesSkipped, TableWritten
 from mien.pipeline.run_result import RunResult
+from mien.pipeline.shards import finished_shards, identity
 from mien.pipeline.table_run import RunSettings
 from mien.results import (
     ABOUT_SUFFIX,
@@ -247,7 +249,7 @@ def _checked_plan(names: Sequence[str], outputs: Outputs, engine: Engine, *, net
         check_report_name(outputs.report)
     if outputs.table is None:
         raise ConfigError("no table is named; give a file such as out='faces.parquet', or a folder")
-    plan = make_plan(names, outputs.table, network=network)
+    plan = make_plan(names, outputs.table, network=network, shard_size=outputs.shard_size)
     drawing = Drawing.of(outputs)
     if drawing is not None:
         if plan.n_named != 1:
@@ -308,7 +310,7 @@ def _run_tables(plan: Plan, settings: RunSettings, engine: Engine, progress: Run
         progress.add(failure)
     todo = list(plan.tables)
     if plan.folder is not None and settings.outputs.overlay is None:
-        todo = _unfinished(plan, settings.rows, bundle_digest(settings.analyzer.model, kind="affect"), progress)
+        todo = _unfinished(plan, settings, bundle_digest(settings.analyzer.model, kind="affect"), progress)
     if not todo:
         return
     engine = LocalEngine() if plan.folder is None else engine
@@ -379,11 +381,13 @@ def _list_beside(plan: Plan, table: Path, progress: RunProgress) -> Path | None:
         return None
 
 
-def _unfinished(plan: Plan, rows: Mapping[str, Any], bundle_sha256: str, progress: RunProgress) -> list[TablePlan]:
-    """The tables that no earlier run has finished."""
-    todo, skipped = [], []
+def _unfinished(plan: Plan, settings: RunSettings, bundle_sha256: str, progress: RunProgress) -> list[TablePlan]:
+    """The tables that no earlier run has finished, and shards of the photos that none holds."""
+    todo, skipped = _unfinished_shards(plan, settings, bundle_sha256, progress)
     for table in plan.tables:
-        manifest = plan.earlier.finished(table.table, table.inputs[0], rows, bundle_sha256)
+        if table.is_shard:
+            continue
+        manifest = plan.earlier.finished(table.table, table.inputs[0], settings.rows, bundle_sha256)
         if manifest is None:
             todo.append(table)
         else:
@@ -392,6 +396,27 @@ def _unfinished(plan: Plan, rows: Mapping[str, Any], bundle_sha256: str, progres
     if skipped:
         progress.add(TablesSkipped(tuple(skipped), plan.n_named))
     return todo
+
+
+def _unfinished_shards(
+    plan: Plan, settings: RunSettings, bundle_sha256: str, progress: RunProgress
+) -> tuple[list[TablePlan], list[Path]]:
+    """Shards of the photos that no earlier run has finished, and the tables that hold the others."""
+    shards = [table for table in plan.tables if table.is_shard]
+    photos = [photo for table in shards for photo in table.inputs]
+    if plan.folder is None or settings.outputs.shard_size is None or not photos:
+        return [], []
+    finished = finished_shards(plan.folder, photos, shard_digest(settings.rows, bundle_sha256))
+    left = []
+    for photo in photos:
+        record = None if photo.path is None else finished.records.get(identity(photo.path))
+        if record is None:
+            left.append(photo)
+        else:
+            progress.record(record)
+    kept = {table.name for table in finished.tables}
+    size, first = settings.outputs.shard_size, shards[0].first_number
+    return shards_of(left, size, plan.folder, first_number=first, in_use=kept), list(finished.tables)
 
 
 def _threads_per_worker(engine: Engine, n_jobs: int) -> int | None:
@@ -407,7 +432,7 @@ def _result(plan: Plan, progress: RunProgress) -> RunResult:
     place = {media.name: number for number, media in enumerate(plan.inputs)}
     places = {table.table: number for number, table in enumerate(plan.tables)}
     return RunResult(
-        tables=tuple(sorted(progress.tables, key=lambda table: places[table])),
+        tables=tuple(sorted(progress.tables, key=lambda table: (places.get(table, len(places)), table))),
         inputs=tuple(sorted(progress.records, key=lambda record: place[record.path])),
         failures=tuple(sorted(progress.failures, key=lambda failure: place.get(failure.path, -1))),
         messages=tuple(progress.notes),

@@ -12,14 +12,12 @@ import pyarrow as pa
 
 from mien.affect import Analyzer
 from mien.core import AnalyzerConfig, Frame, InputError, VideoOptions
-from mien.faces import is_dark
 from mien.media import (
     DecodeReport,
     FrameSource,
     MediaInput,
     VideoFrame,
     VideoInfo,
-    load_image,
     open_address,
     open_camera,
     open_video,
@@ -157,13 +155,11 @@ class ImageRun:
 
     def frames(self, analyzer: Analyzer, *, images: bool) -> Generator[Frame, None, None]:
         """The frame; see `MediaRun.frames`."""
-        pixels = load_image(self._media.name if self._media.path is None else self._media.path)
+        frame = analyzer.photo(self._media.name if self._media.path is None else self._media.path, images=images)
         self._n_decoded = 1
-        faces = analyzer.image(pixels)
-        dark = not len(faces) and is_dark(pixels)
         note = "" if self._media.path is None else picture_note(self._media.path)
         self._messages = (note,) if note else ()
-        yield Frame(index=0, time_s=0.0, faces=faces, image=pixels if images else None, dark=dark)
+        yield frame
 
 
 class VideoRun:

@@ -15,6 +15,7 @@ from pathlib import Path
 from mien.core import ConfigError, InputError, shortened_name, source_name
 from mien.media import MediaInput, find_inputs, input_identity
 from mien.pipeline.resume import ResumeIndex
+from mien.pipeline.shards import shard_names, split_photos
 from mien.results import TABLE_ENDINGS, InputFailure
 
 DEFAULT_ENDING = ".parquet"
@@ -31,12 +32,14 @@ class TablePlan:
         inputs: Inputs of the table, at least one.
         first_number: Number of its first input among the inputs of the run, from 0.
         failures: Names of the table's inputs that no file has.
+        is_shard: Whether it is a shard of photos, see `mien.pipeline.shards`.
     """
 
     table: Path
     inputs: tuple[MediaInput, ...]
     first_number: int = 0
     failures: tuple[InputFailure, ...] = ()
+    is_shard: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,21 +71,26 @@ class Plan:
         return len(self.inputs) + len(self.failures)
 
 
-def make_plan(patterns: Sequence[PathName], out: PathName, *, network: bool = False) -> Plan:
+def make_plan(
+    patterns: Sequence[PathName], out: PathName, *, network: bool = False, shard_size: int | None = None
+) -> Plan:
     """Resolve inputs and outputs.
 
     ``out`` with a table's ending is one table for all inputs, with the name of each in its column ``source``. An
     existing folder, a name that ends with ``/`` and a name without ending are a folder with one Parquet table per
     input, named after the input. An input that has a table there from an earlier run keeps its name, and no other
-    input gets it as long as that input exists. Nothing is created yet.
+    input gets it as long as that input exists. With ``shard_size``, photos share tables of that number in such a folder
+    instead. Nothing is created yet.
 
     Args:
         patterns: Names that the user gave.
         out: Table or folder.
         network: Whether network addresses may be among the names.
+        shard_size: Number of photos per table of a folder; None for a table each.
 
     Raises:
-        ConfigError: No input was named, an address is not allowed, or ``out`` has an ending of no table.
+        ConfigError: No input was named, an address is not allowed, ``out`` has an ending of no table, or a single table
+            shall have shards.
     """
     if not patterns:
         raise ConfigError("no input given; name files, folders, glob patterns or a camera number")
@@ -91,8 +99,12 @@ def make_plan(patterns: Sequence[PathName], out: PathName, *, network: bool = Fa
     found, failures = find_all(patterns, not_read.append, network=network)
     inputs = tuple(found.values())
     if not is_folder:
+        if shard_size is not None:
+            raise ConfigError(f"--shard-size is for a folder of tables, and {os.fspath(out)} is a single one")
         tables = [TablePlan(Path(out), inputs, failures=tuple(failures))] if inputs else []
         return Plan(tuple(tables), tuple(failures), not_read=tuple(not_read))
+    photos = tuple(media for media in inputs if shard_size is not None and media.kind == "image")
+    inputs = tuple(media for media in inputs if media not in photos) if photos else inputs
     earlier = ResumeIndex.load(Path(out))
     kept = {number: name for number, media in enumerate(inputs) if (name := earlier.name_for(media)) is not None}
     names = _table_names(inputs, kept, earlier.names_in_use)
@@ -100,7 +112,28 @@ def make_plan(patterns: Sequence[PathName], out: PathName, *, network: bool = Fa
         TablePlan(Path(out, name), (media,), number)
         for number, (media, name) in enumerate(zip(inputs, names, strict=True))
     ]
+    tables += shards_of(photos, shard_size or 1, Path(out), first_number=len(inputs))
     return Plan(tuple(tables), tuple(failures), Path(out), earlier, tuple(not_read))
+
+
+def shards_of(
+    photos: Sequence[MediaInput], size: int, folder: Path, *, first_number: int, in_use: Collection[str] = ()
+) -> list[TablePlan]:
+    """Shards of photos with free names.
+
+    Args:
+        photos: Photos in order.
+        size: Number of photos per shard.
+        folder: Folder of the tables.
+        first_number: Number of the first photo among the inputs of the run.
+        in_use: Names of tables that stay.
+    """
+    parts = split_photos(photos, size)
+    names = shard_names(len(parts), in_use)
+    return [
+        TablePlan(folder / name, part, first_number + size * number, is_shard=True)
+        for number, (name, part) in enumerate(zip(names, parts, strict=True))
+    ]
 
 
 def find_all(

@@ -34,6 +34,11 @@ def work_digest(rows: Mapping[str, Any], bundle_sha256: str, input_sha256: str) 
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
+def shard_digest(rows: Mapping[str, Any], bundle_sha256: str) -> str:
+    """SHA-256 over everything that decides the rows of a shard, apart from its photos; arguments as `work_digest`."""
+    return work_digest(rows, bundle_sha256, "")
+
+
 @dataclass(frozen=True)
 class ResumeIndex:
     """The tables of a folder that have a manifest and are of a single input.

@@ -153,11 +153,13 @@ class RunProgress:
             case Message(message=message):
                 self.add(message)
             case Failed(number, error):
-                name = plans[number].inputs[0].name
+                # A shard has many photos; those that its table holds are done already.
+                missing = [media.name for media in plans[number].inputs if media.name not in self.done]
+                name = (missing or [plans[number].inputs[0].name])[0]
                 about_it = isinstance(error, (InputError, JobError))
                 if not about_it and (isinstance(error, MienError) or len(plans) == 1):
                     raise error
                 reason = str(error) if about_it else f"mien failed on this file, please report it: {error}"
-                if not reason.startswith(name):
-                    reason = f"{name}: {reason}"
-                self.add(InputFailure(path=name, reason=reason, error=type(error).__name__))
+                for each in missing or [name]:
+                    text = reason if reason.startswith(each) else f"{each}: {reason}"
+                    self.add(InputFailure(path=each, reason=text, error=type(error).__name__))

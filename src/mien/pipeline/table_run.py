@@ -16,8 +16,9 @@ from mien.media import MediaInput, VideoInfo
 from mien.pipeline.media_run import MediaRun, open_run, schema_for_analyzer, settings_metadata
 from mien.pipeline.overlay import Drawing, NoOverlay, Overlay
 from mien.pipeline.plan import TablePlan
-from mien.pipeline.resume import WORK_KEY, work_digest
+from mien.pipeline.resume import WORK_KEY, shard_digest, work_digest
 from mien.pipeline.run_progress import Note, Progress, TableWritten
+from mien.pipeline.shards import SHARD_KEY
 from mien.results import InputFailure, InputRecord, RunManifest, TableWriter, hash_file
 
 _DARK_REMARK = "no face was found, and the picture is very dark: give it more light if there are faces"
@@ -155,13 +156,15 @@ class _TableRun:
         return stopped_by
 
     def _work_key(self) -> dict[str, str]:
-        """Digest of what decides the rows of a lone file; empty where there is no such digest.
+        """Digest of what decides the rows of a lone file or of a shard; empty where there is no such digest.
 
-        That is so for several inputs in a table, for cameras, and where a model is an object.
+        That is so for several inputs in any other table, for cameras, and where a model is an object.
 
         Raises:
             InputError: The file cannot be read.
         """
+        if self._plan.is_shard and not self._settings.analyzer.holds_objects:
+            return {SHARD_KEY: shard_digest(self._settings.rows, self._analyzer.bundle_digest)}
         path = self._plan.inputs[0].path
         if len(self._plan.inputs) != 1 or path is None or self._settings.analyzer.holds_objects:
             return {}

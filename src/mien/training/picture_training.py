@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import hashlib
 import logging
 import os
 import platform
@@ -25,7 +26,9 @@ from mien.training.engine.compute import ComputeSettings
 from mien.training.engine.targets import card_sentences
 from mien.training.engine.trainer import Trainer
 from mien.training.export.bundle_files import write_bundle, write_spec
+from mien.training.export.detector_calibration import fit_confidence
 from mien.training.export.onnx_export import adjust_logits, calibrate, describe, export_onnx, parity_gap
+from mien.training.export.quantize import halve_weights
 from mien.training.recipes.recipe import Recipe
 
 logger = logging.getLogger(__name__)
@@ -68,7 +71,11 @@ def train_bundle(
     checked = training_data.train_set if training_data.calibration is None else training_data.calibration
     gap = parity_gap(network, graph, _inputs(checked, recipe, min(_N_PARITY, len(checked))))
     logger.info("torch and the runtime differ by at most %.1e on the same faces", gap)
-    if training_data.calibration is not None:
+    if spec.grid is not None:
+        graph = halve_weights(graph)  # the wheel has little room
+        grid = fit_confidence(graph, training_data.train_set, recipe, spec.grid)
+        spec = dataclasses.replace(spec, sha256=hashlib.sha256(graph).hexdigest(), grid=grid)
+    elif training_data.calibration is not None:
         outputs = run_graph(graph, training_data.calibration, recipe, spec)
         targets = training_data.calibration.targets
         spec = calibrate(spec, outputs, targets, recipe.calibration, training_data.card.inferred)

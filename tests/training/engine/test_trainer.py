@@ -16,6 +16,7 @@ import torch
 from mien.affect import Analyzer
 from mien.core import ConfigError, ModelError
 from mien.faces import keypoints_of, load_landmark_net
+from mien.faces.grid_detector import create_mien_faces
 from mien.inference import load_spec
 from mien.training import Recipe, list_recipes, load_recipe
 from mien.training.data.batch_loader import clean_inputs
@@ -43,7 +44,7 @@ pytestmark = pytest.mark.filterwarnings("default")  # torch and its exporter war
 
 
 # An export takes seconds of a quick core for these, ten to twenty for the others.
-_QUICKLY_EXPORTED = ("expr-cnn-2020", "mien-light", "mien-points")
+_QUICKLY_EXPORTED = ("expr-cnn-2020", "mien-faces", "mien-light", "mien-points")
 
 
 def two_steps(name: str, folder: Path) -> Trainer:
@@ -76,7 +77,10 @@ def test_export_and_parity(name: str, tmp_path: Path) -> None:
     assert str(Path.home()).encode() not in graph  # no path of this machine travels with the weights
     assert b"stack_trace" not in graph
     with torch.no_grad():
-        list(network.get_submodule(recipe.tasks[0]).parameters())[-1][0] += 1
+        # A detector has its heads at the grids of the backbone.
+        list((network.backbone if "faces" in recipe.tasks else network.get_submodule(recipe.tasks[0])).parameters())[
+            -1
+        ][0] += 1
     with pytest.raises(ModelError, match="differs from the network"):
         parity_gap(network, graph, inputs)
     if recipe.model.backbone:
@@ -86,6 +90,9 @@ def test_export_and_parity(name: str, tmp_path: Path) -> None:
 
 def check_bundle(folder: Path, recipe: Recipe) -> None:
     """The bundle loads where users would use it, and predicts."""
+    if "faces" in recipe.tasks:
+        assert len(create_mien_faces(model=folder).detect(np.zeros((70, 90, 3), np.uint8))) == 0
+        return
     if "landmarks" not in recipe.tasks:
         assert len(Analyzer(folder).crops([np.zeros((50, 40, 3), np.uint8)])) == 1
         return

@@ -67,6 +67,7 @@ CHOICES = {
     "lsd-mt-emotieffnet": ("model.start", "model.template"),
     "mcan": ("stages.3",),
     "mien-accurate": ("whole",),
+    "mien-faces": ("whole",),
     "mien-light": ("whole",),
     "mien-units": ("whole",),
     "mien-points": ("whole",),

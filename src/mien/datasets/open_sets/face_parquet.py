@@ -105,7 +105,7 @@ def load_names(path: str | Path) -> tuple[str, ...]:
     Raises:
         AnnotationError: The file is missing, is not Parquet or lacks the column.
     """
-    return tuple(_read(Path(path), ("name",))["name"].to_pylist())
+    return tuple(read_columns(Path(path), ("name",))["name"].to_pylist())
 
 
 def load_pictures(path: str | Path) -> Pictures:
@@ -114,13 +114,13 @@ def load_pictures(path: str | Path) -> Pictures:
     Raises:
         AnnotationError: The file is missing, is not Parquet or lacks a column.
     """
-    table = _read(Path(path), ("name", "image"))
+    table = read_columns(Path(path), ("name", "image"))
     return Pictures(tuple(table["name"].to_pylist()), tuple(table["image"].to_pylist()))
 
 
 def load_votes(path: str | Path) -> Int64:
     """FER+ votes (N, 10) in the order of `VOTES`, about ten votes per face."""
-    return _votes(_read(Path(path), VOTES), VOTES, Path(path))
+    return _votes(read_columns(Path(path), VOTES), VOTES, Path(path))
 
 
 def load_ratings(path: str | Path) -> tuple[Int64, Float64, Int64]:
@@ -130,7 +130,7 @@ def load_ratings(path: str | Path) -> tuple[Int64, Float64, Int64]:
         AnnotationError: The file is missing, is not Parquet, lacks a column or has a rating outside [-1, 1].
     """
     path = Path(path)
-    table = _read(path, (*EXPRESSIONS, *_RATINGS, "image_set"))
+    table = read_columns(path, (*EXPRESSIONS, *_RATINGS, "image_set"))
     ratings = _matrix(table, _RATINGS)
     outside = ~(np.abs(ratings) <= 1).all(axis=1)
     if outside.any():
@@ -146,7 +146,7 @@ def load_emotions(path: str | Path) -> tuple[str, ...]:
         AnnotationError: The file is missing, is not Parquet, lacks the column or has an unknown label.
     """
     path = Path(path)
-    labels = tuple(_read(path, ("emotion",))["emotion"].to_pylist())
+    labels = tuple(read_columns(path, ("emotion",))["emotion"].to_pylist())
     unknown = sorted(set(labels) - set(EXPRESSIONS))
     if unknown:
         raise AnnotationError(path, f"unknown emotions {unknown}; expected a subset of {EXPRESSIONS}")
@@ -160,7 +160,7 @@ def load_traits(path: str | Path, names: tuple[str, ...]) -> dict[str, npt.NDArr
         AnnotationError: The file is missing or lacks a column, or a column has an empty entry.
     """
     path = Path(path)
-    table = _read(path, names)
+    table = read_columns(path, names)
     empty = [name for name in names if table[name].null_count]
     if empty:
         raise AnnotationError(path, f"columns {empty} have empty entries")
@@ -174,7 +174,7 @@ def load_teacher(path: str | Path, names: tuple[str, ...]) -> TeacherOutputs:
         AnnotationError: A picture has no row, or the file does not name its blendshapes.
     """
     path = Path(path)
-    table = _read(path, ("name", "found", "blendshapes", "points"))
+    table = read_columns(path, ("name", "found", "blendshapes", "points"))
     metadata = table.schema.metadata or {}
     if b"blendshapes" not in metadata:
         raise AnnotationError(path, "the file's metadata does not name its blendshapes")
@@ -197,7 +197,7 @@ def load_poses(path: str | Path, names: tuple[str, ...]) -> Float32:
         AnnotationError: A picture has no row.
     """
     path = Path(path)
-    table = _read(path, ("name", "matrix"))
+    table = read_columns(path, ("name", "matrix"))
     return _lists(table, "matrix", 16, path)[_rows_of(names, table, path)].reshape(-1, 4, 4)[:, :3, :3]
 
 
@@ -221,7 +221,17 @@ def _rows_of(names: tuple[str, ...], table: pa.Table, path: Path) -> Indices:
     return np.array([row_of[name] for name in names], dtype=np.intp)
 
 
-def _read(path: Path, columns: tuple[str, ...]) -> pa.Table:
+def read_columns(path: Path, columns: tuple[str, ...], nested: tuple[str, ...] = ()) -> pa.Table:
+    """Some columns of a Parquet file.
+
+    Args:
+        path: Path of the file.
+        columns: Names of the columns.
+        nested: Columns among them whose rows are lists of lists of numbers.
+
+    Raises:
+        AnnotationError: The file is missing, is not Parquet or lacks a column.
+    """
     try:
         with open_regular(path) as file:
             names = pq.read_schema(file).names
@@ -236,7 +246,7 @@ def _read(path: Path, columns: tuple[str, ...]) -> pa.Table:
     except OSError as error:
         raise AnnotationError(path, f"cannot be read ({error.strerror or error})") from error
     for name in columns:
-        expected = _EXPECTED.get(name, "text")
+        expected = _NESTED if name in nested else _EXPECTED.get(name, "text")
         column = table[name]
         if not _HOLDS[expected](column.type) or (column.null_count and name in _NEVER_EMPTY):
             raise AnnotationError(
@@ -247,10 +257,11 @@ def _read(path: Path, columns: tuple[str, ...]) -> pa.Table:
 
 _EXPECTED = {
     **dict.fromkeys((*VOTES, *EXPRESSIONS, *_RATINGS, "image_set", "found"), "numbers"),
-    **dict.fromkeys(("blendshapes", "points", "matrix"), "lists of numbers"),
+    **dict.fromkeys(("blendshapes", "points", "matrix", "scores"), "lists of numbers"),
     "image": "encoded pictures",
 }
-_NEVER_EMPTY = frozenset({"name", "emotion", "image", *_EXPECTED} - {"blendshapes", "points", "matrix"})
+_NEVER_EMPTY = frozenset({"name", "emotion", "image", *_EXPECTED} - {"blendshapes", "points", "matrix", "scores"})
+_NESTED = "lists of lists of numbers"
 
 
 def _is_number(kind: pa.DataType) -> bool:
@@ -265,6 +276,7 @@ def _is_list(kind: pa.DataType) -> bool:
 _HOLDS: dict[str, Callable[[pa.DataType], bool]] = {
     "numbers": _is_number,
     "lists of numbers": _is_list,
+    _NESTED: lambda kind: bool(pa.types.is_list(kind) and _is_list(kind.value_type)),
     "encoded pictures": lambda kind: bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind)),
     "text": lambda kind: bool(pa.types.is_string(kind) or pa.types.is_large_string(kind)),
 }

@@ -14,6 +14,7 @@ from torch import Tensor
 from mien.core import ConfigError
 from mien.faces import align_faces, resize_face
 from mien.training.data.augmentation import CropSampler, mix_rectangle
+from mien.training.data.canvases.windows import Window, WindowSampler, clean_window
 from mien.training.data.feature_vectors import is_vectors
 from mien.training.data.loose_crops import CropGeometry, LooseCropSampler, clean_loose_crop, placed_target
 from mien.training.data.training_set import Rows, TrainingSet
@@ -166,21 +167,25 @@ class BatchLoader:
             inputs, targets = cutmix(inputs, targets, float(rng.beta(self._stage.cutmix, self._stage.cutmix)), rng)
         return Batch(step, inputs, targets, torch.from_numpy(self._domains[rows]))
 
-    def _crops(self, rows: Rows, rng: np.random.Generator) -> tuple[npt.NDArray[np.uint8], list[CropGeometry]]:
-        """Crops (B, S, S, C) and, of loose ones, where they were cut."""
+    def _crops(self, rows: Rows, rng: np.random.Generator) -> tuple[npt.NDArray[np.uint8], list[CropGeometry | Window]]:
+        """Crops (B, S, S, C) and, of loose ones and windows, where they were cut."""
         model, augmentation = self._recipe.model, self._recipe.augmentation
         size = self._stage.size_px or model.input_px
         loose = LooseCropSampler(augmentation, model.template, size, rng) if model.crop == "loose" else None
+        windows = WindowSampler(augmentation, size, rng) if model.crop == "window" else None
         sampler = CropSampler(augmentation, model.template, size, rng)
         crops = np.empty((len(rows), size, size, model.n_channels), dtype=np.uint8)
-        geometries: list[CropGeometry] = []
+        geometries: list[CropGeometry | Window] = []
         for crop, row in zip(crops, rows, strict=True):
             picture, keypoints = _picture(self._samples, int(row))
-            if loose is None:
-                drawn = sampler(picture, keypoints)
-            else:
+            if windows is not None:
+                drawn, window = windows(np.asarray(picture))
+                geometries.append(window)
+            elif loose is not None:
                 drawn, geometry = loose(np.asarray(picture), keypoints - 0.5)
                 geometries.append(geometry)
+            else:
+                drawn = sampler(picture, keypoints)
             crop[...] = drawn.reshape(crop.shape)
         return crops, geometries
 
@@ -194,11 +199,15 @@ def _picture(samples: TrainingSet, row: int) -> tuple[npt.NDArray[np.uint8], npt
     return picture, samples.keypoints[row] * picture.shape[1::-1]
 
 
-def _placed(targets: dict[str, Floats], geometries: Sequence[CropGeometry]) -> dict[str, Floats]:
+def _placed(targets: dict[str, Floats], geometries: Sequence[CropGeometry | Window]) -> dict[str, Floats]:
     """Targets (B, L) as targets of the crops."""
+
+    def placed(task: str, value: Floats, geometry: CropGeometry | Window) -> npt.NDArray[np.floating]:
+        return geometry.placed(value) if isinstance(geometry, Window) else placed_target(task, value, geometry)
+
     return {
         task: np.stack(
-            [placed_target(task, value, geometry) for value, geometry in zip(values, geometries, strict=True)]
+            [placed(task, value, geometry) for value, geometry in zip(values, geometries, strict=True)]
         ).astype(np.float32)
         for task, values in targets.items()
     }
@@ -229,6 +238,8 @@ def clean_inputs(
         picture, keypoints = _picture(samples, int(row))
         if model.crop == "loose":
             cut = clean_loose_crop(picture, keypoints - 0.5, model.template, size)
+        elif model.crop == "window":
+            cut = clean_window(picture, size)
         elif aligned and not np.isnan(keypoints).any():
             cut = align_faces(picture, keypoints[None], model.template, size)[0]
         else:

@@ -85,6 +85,12 @@ SOURCES = Registry(
         _points("points-lfw", "load_points_lfw", "LFW, training people: landmarks, valence and arousal; for geometry"),
         _points("morphset", "load_points_morphset", "MorphSet: landmarks, valence and arousal; for geometry"),
         Source(
+            name="canvases",
+            target="mien.training.data.canvases.canvas_source:load_canvases",
+            summary="canvases with faces of all sizes on scenes, for detectors",
+            has_fixture=False,
+        ),
+        Source(
             name="utterances",
             target="mien.training.data.utterance_sources:load_utterance_set",
             summary="utterances with text and features, and any of emotion, sentiment and sarcasm",

@@ -21,6 +21,8 @@ from torch import Tensor, nn
 
 from mien.affect import activate
 from mien.core import (
+    CELL_VALUES,
+    FACE_GRID,
     SPEC_VERSION,
     Activation,
     ConfigError,
@@ -42,7 +44,7 @@ from mien.training.recipes.settings import CalibrationSettings, ModelSettings
 
 logger = logging.getLogger(__name__)
 
-GRAPH_INPUT, _FEATURES = "crops", "features"
+GRAPH_INPUT, DETECTOR_OUTPUT, _FEATURES = "crops", "cells", "features"
 MAX_PARITY_GAP = 1e-4
 OPSET = 18
 _MIN_CALIBRATION_ROWS = 50  # fewer would fit noise
@@ -56,6 +58,7 @@ _OUTPUT_NAMES = {
     "pose": "pose_rad",
     "eyes": "eyes_logits",
     "face": "face_logit",
+    "faces": DETECTOR_OUTPUT,
 }
 
 # Task of a recipe -> name of the task in a bundle, where the two differ.
@@ -71,6 +74,7 @@ _MEANINGS: dict[str, tuple[Activation, float, float, str]] = {
     "pose": ("identity", -3.1416, 3.1416, "radians, as seen in the crop"),
     "eyes": ("sigmoid", 0.0, 1.0, "1 is wide open, 0 closed"),
     "face": ("sigmoid", 0.0, 1.0, "probability that the crop shows a face where it should be"),
+    "faces": ("identity", -1e6, 1e6, "numbers of each cell of the grid, see the model card"),
 }
 
 
@@ -87,19 +91,27 @@ def export_onnx(network: AffectNetwork, size_px: int) -> bytes:
         network: Network on the CPU.
         size_px: Side S of its crops (N, S, S, C), or the length D of its vectors (N, D).
     """
-    shape = (2, size_px, size_px, network.n_channels) if network.has_pixels else (2, size_px)
+    multiple = FACE_GRID.multiple_px if network.tasks == ("faces",) else 0
+    # The exporter takes a dimension of a single cell, and two that are equal, for constants.
+    sides = (2 * multiple, 3 * multiple) if multiple else (size_px, size_px)
+    shape = (2, *sides, network.n_channels) if network.has_pixels else (2, size_px)
     example = torch.zeros(shape, dtype=torch.uint8 if network.has_pixels else torch.float32)
-    return to_onnx(network, example, output_names(network))
+    return to_onnx(network, example, output_names(network), multiple_px=multiple)
 
 
-def to_onnx(network: nn.Module, example: Tensor, outputs: Sequence[str]) -> bytes:
+def to_onnx(network: nn.Module, example: Tensor, outputs: Sequence[str], *, multiple_px: int = 0) -> bytes:
     """Export a network with one input to ONNX, with its weights and a dynamic batch size.
 
     Args:
         network: Network on the CPU.
         example: Two rows of its input.
         outputs: Names of its outputs, in order.
+        multiple_px: Number that divides the sides of pictures of any size, the second and third dimension of the
+            input; 0 for pictures of the size of the example.
     """
+    dynamic: dict[int, object] = {0: torch.export.Dim("n_faces")}
+    if multiple_px:
+        dynamic[1], dynamic[2] = (multiple_px * torch.export.Dim(name, min=1) for name in ("rows", "columns"))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         torch.onnx.export(
@@ -108,7 +120,7 @@ def to_onnx(network: nn.Module, example: Tensor, outputs: Sequence[str]) -> byte
             path,
             input_names=[GRAPH_INPUT],
             output_names=list(outputs),
-            dynamic_shapes=({0: torch.export.Dim("n_faces")},),
+            dynamic_shapes=(dynamic,),
             opset_version=OPSET,
             dynamo=True,
             external_data=False,
@@ -284,9 +296,10 @@ def describe(recipe: Recipe, version: str, graph: bytes, labels: Mapping[str, tu
         sha256=hashlib.sha256(graph).hexdigest(),
         input=InputSpec(name=GRAPH_INPUT, size_px=model.input_px, colour=model.colour, layout="NHWC", dtype="uint8"),
         crop=CropSpec(template=model.template, given=model.given),
-        tasks=tuple(_describe_task(task, labels[task]) for task in recipe.tasks),
+        tasks=tuple(_describe_task(task, CELL_VALUES if task == "faces" else labels[task]) for task in recipe.tasks),
         features=_FEATURES if model.features else "",
         recipe=recipe.name,
+        grid=FACE_GRID if recipe.tasks == ("faces",) else None,
     )
 
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from mien.core import ConfigError, Float32, Registry
 from mien.training.losses import landmark_losses
 from mien.training.losses import task_losses as losses
+from mien.training.losses.detection_loss import detection_loss
 from mien.training.recipes.settings import HeadSettings, LossSettings
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -84,6 +85,11 @@ LOSSES = Registry(
             name="smooth_l1",
             target=f"{_HERE}:bind_smooth_l1",
             summary="mean absolute difference, below `beta` by its square",
+        ),
+        NamedLoss(
+            name="detection",
+            target=f"{_HERE}:bind_detection",
+            summary="confidence, boxes, keypoints and roll of the cells of a detector",
         ),
     ),
 )
@@ -198,6 +204,11 @@ def bind_landmark_distance(targets: Float32) -> Loss:
 def bind_smooth_l1(targets: Float32, *, beta: float = 1.0) -> Loss:  # noqa: ARG001 - every binding takes the labels
     """`landmark_losses.smooth_l1`."""
     return partial(landmark_losses.smooth_l1, beta=float(beta))
+
+
+def bind_detection(targets: Float32) -> Loss:  # noqa: ARG001 - every binding takes the labels
+    """`detection_loss.detection_loss`."""
+    return detection_loss
 
 
 def task_weights(

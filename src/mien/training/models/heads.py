@@ -88,6 +88,11 @@ HEADS = Registry(
             target="mien.training.models.scaled_heads:offset_head",
             summary="the last columns, moved by `unit` times a dense layer of the others",
         ),
+        Head(
+            name="cells",
+            target="mien.training.models.backbones.face_grid:cells_head",
+            summary="the cells of a detector as the backbone gives them",
+        ),
     ),
 )
 """Registry of `Head` by name."""

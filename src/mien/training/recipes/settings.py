@@ -40,6 +40,8 @@ class SourceSettings:
         statistics: ``"shared"`` by all such sources, or ``"own"``: batch normalisation sees the source's rows in a
             pass of their own, whose statistics do not enter the running ones, so that the trained network has those of
             the other sources. For rendered faces beside photos.
+        rows: Number of pictures that a source draws which makes its own, such as ``"canvases"``.
+        heads: Folder of rendered heads, below that of the data, for such a source; empty for none.
     """
 
     name: str
@@ -51,6 +53,8 @@ class SourceSettings:
     keypoints_only: bool = False
     only_with: tuple[str, ...] = ()
     statistics: Literal["shared", "own"] = "shared"
+    rows: int = 0
+    heads: str = ""
 
     def __post_init__(self) -> None:
         check_choices(self)
@@ -136,7 +140,8 @@ class ModelSettings:
         template: Five keypoints (x, y) as fractions of the crop's side, in the order of `mien.core.CropSpec`.
         crop: ``"face"``: crops that are aligned or show the whole picture, as `mien.training.data.augmentation` draws
             them; ``"loose"``: crops around the keypoints as `mien.training.data.loose_crops` draws them, with room
-            about the face. Heads for landmarks, pose and eyes need loose ones.
+            about the face. Heads for landmarks, pose and eyes need loose ones. ``"window"``: squares out of a larger
+            picture, for detectors.
         given: How the bundle reads faces that the caller has cropped already, see `mien.core.CropSpec`; calibration
             reads them alike, at the keypoints of the data.
         mirror: Whether every output is the mean over the crop and its mirror image, outside of training: more accurate
@@ -161,7 +166,7 @@ class ModelSettings:
     mean: tuple[float, ...] = (127.5,)
     std: tuple[float, ...] = (127.5,)
     template: tuple[tuple[float, float], ...] = FERPLUS_TEMPLATE
-    crop: Literal["face", "loose"] = "face"
+    crop: Literal["face", "loose", "window"] = "face"
     given: CropReading = "whole"
     mirror: bool = False
     features: bool = True

@@ -53,6 +53,11 @@ BACKBONES: Registry[Backbone] = Registry(
             sized=True,
         ),
         Backbone(
+            name="face_grid",
+            target="mien.training.models.backbones.face_grid:FaceGrid",
+            source="mien's own; windows of any multiple of 32 px, 17 numbers for each of their cells",
+        ),
+        Backbone(
             name="landmark_maps",
             target="mien.training.models.backbones.landmark_maps:LandmarkMaps",
             source="mien's own; loose crops of any multiple of 16 px, 192 features and 68 mean places",

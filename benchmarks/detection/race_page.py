@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The page that the comparison of face detectors writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from benchmarks.page import notice, table
+
+if TYPE_CHECKING:
+    from benchmarks.detection.detector_race import Tallies, Tally
+
+_LEAST_GROUP = 100
+_LEVELS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
+
+
+def page_lines(
+    tallies: Tallies,
+    times: Mapping[str, Mapping[str, float]],
+    memory: Mapping[str, tuple[int, float]],
+    facts: Mapping[str, object],
+) -> Iterator[str]:
+    """Lines of the page: recall, false positives, losses, time and memory of each detector.
+
+    Args:
+        tallies: Counts of every detector.
+        times: Picture -> detector -> milliseconds.
+        memory: Detector -> faces found in the crowd of 200, and peak memory in MB.
+        facts: Command, machine, date and number of faces of each drawn bin.
+    """
+    names = list(tallies)
+    yield "# Face detection"
+    yield ""
+    yield notice("detectors", edit="benchmarks/detection")
+    yield ""
+    yield (
+        f"Measured by `{facts['command']}` on {facts['machine']}, {facts['date']}, one thread. Nothing here trained "
+        "mien-faces: FairFace val, the test people of LFW, a fifth of the everyday photos, all photos with boxes. A "
+        "face is found at an overlap (IoU) of 0.4; the reference of drawn bins is a landmark teacher, none of the "
+        f"detectors; {facts['n']} faces a bin."
+    )
+    for measure in dict.fromkeys(measure for name in names for measure in tallies[name]):
+        yield from _measure(measure, names, tallies)
+    if times:
+        yield from ("", "## Milliseconds a search", "")
+        yield (
+            "Least of nine means of five calls, detectors in turns, on a copy of at most 640 px as for videos. Other "
+            "work on the machine slows all alike: the ratios count."
+        )
+        yield ""
+        yield from table(
+            ["picture", *names], ([place, *(f"{row[n]:.1f}" for n in names)] for place, row in times.items())
+        )
+    if memory:
+        yield from ("", "## A crowd of 200 in 3600 x 2300 px", "")
+        yield from table(
+            ["detector", "faces", "peak memory of `Analyzer.image` in MB"],
+            ([name, str(n_faces), f"{megabytes:.0f}"] for name, (n_faces, megabytes) in memory.items()),
+        )
+    yield from _losses(tallies)
+
+
+def _measure(measure: str, names: list[str], tallies: Tallies) -> Iterator[str]:
+    yield from ("", f"## {measure[0].upper()}{measure[1:]}", "")
+    places = tallies[names[0]][measure]
+    shown = {
+        place: tally
+        for place, tally in places.items()
+        if measure != "FairFace val" or place == "all" or tally.n_faces >= _LEAST_GROUP
+    }
+    if any(tally.n_faces for tally in shown.values()):
+        rows = (
+            [place, str(tally.n_faces), *(_found(tallies[name][measure][place]) for name in names)]
+            for place, tally in shown.items()
+        )
+        yield from table([measure, "faces", *(f"{name}: found, extra" for name in names)], rows)
+        return
+    yield "Boxes, none of which is a face, from each confidence on:"
+    yield ""
+    rows = (
+        [place, str(tally.n_images), name, *_above(tallies[name][measure][place])]
+        for place, tally in shown.items()
+        for name in names
+    )
+    yield from table([measure, "pictures", "detector", *(f">= {level}" for level in _LEVELS)], rows)
+
+
+def _found(tally: Tally) -> str:
+    return f"{tally.n_found / tally.n_faces:.3f}, {len(tally.extra)}" if tally.n_faces else "-"
+
+
+def _above(tally: Tally) -> list[str]:
+    return [str(sum(one >= level for one in tally.extra)) for level in _LEVELS]
+
+
+def _losses(tallies: Tallies) -> Iterator[str]:
+    """Where the first detector is worse than another one."""
+    first, *others = tallies
+    yield from ("", f"## Where {first} loses", "")
+    lost = False
+    for measure, places in tallies[first].items():
+        for place, own in places.items():
+            if measure == "FairFace val" and own.n_faces < _LEAST_GROUP:
+                continue
+            for other in others:
+                theirs = tallies[other][measure][place]
+                if own.n_found < theirs.n_found:
+                    lost = True
+                    yield f"- {measure}, {place}: finds {own.n_found} of {own.n_faces}, {other} {theirs.n_found}."
+                if not own.n_faces and len(own.extra) > len(theirs.extra):
+                    lost = True
+                    yield f"- {measure}, {place}: {len(own.extra)} boxes without a face, {other} {len(theirs.extra)}."
+    if not lost:
+        yield "Nowhere in this run."
