@@ -18,6 +18,7 @@ import torch
 
 from benchmarks.runtime_speed import measure_speeds, random_crops
 from mien.inference import find_bundle, load_spec
+from mien.training.export.quantize import is_float32
 from mien.training.export.variants import VARIANTS, VariantReport, export_variant
 
 logger = logging.getLogger(__name__)
@@ -91,7 +92,7 @@ def measure_nets(work: Path, data: Path) -> Nets:
         work: folder of the variants.
         data: folder of the open face sets.
     """
-    losses = tuple(_variant(*net, variant, work, data) for net in NETS.items() for variant in VARIANTS)
+    losses = tuple(_variant(*net, variant, work, data) for net in NETS.items() for variant in _variants(net[1]))
     return Nets(speeds=tuple(speed for net in NETS.items() for speed in _speeds(*net, work)), losses=losses)
 
 
@@ -108,6 +109,11 @@ def export_common_network(path: Path) -> Path:
 
 def _folder(work: Path, bundle: str, variant: str) -> Path:
     return work / "variants" / f"{bundle}-{load_spec(bundle).sha256[:12]}-{variant}"
+
+
+def _variants(bundle: str) -> tuple[str, ...]:
+    """Variants of a bundle; a bundle of 8 bits has none."""
+    return VARIANTS if is_float32((find_bundle(bundle) / "model.onnx").read_bytes()) else ()
 
 
 def _variant(name: str, bundle: str, variant: str, work: Path, data: Path) -> Loss:
@@ -136,7 +142,9 @@ def _loss(name: str, variant: str, report: VariantReport) -> Loss:
 
 
 def _speeds(name: str, bundle: str, work: Path) -> Iterator[NetSpeed]:
-    folders = {"fp32": find_bundle(bundle)} | {variant: _folder(work, bundle, variant) for variant in VARIANTS}
+    variants = _variants(bundle)
+    precision = "fp32" if variants else "int8"
+    folders = {precision: find_bundle(bundle)} | {variant: _folder(work, bundle, variant) for variant in variants}
     expected = load_spec(bundle).input
     crops = random_crops(expected.size_px, expected.n_channels)
     for precision, folder in folders.items():

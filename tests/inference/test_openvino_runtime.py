@@ -103,7 +103,7 @@ def test_inputs_that_do_not_fit(inputs: dict[str, Any], message: str) -> None:
 
 @pytest.mark.parametrize(("name", "gap"), [("mien-points", 1e-3), ("mien-light", 0.1)])
 def test_it_agrees_with_onnx_runtime(name: str, gap: float) -> None:
-    """Runtimes round the 8-bit activations of the default bundle differently, which moves its logits by some hundredths."""
+    """Runtimes round 8-bit activations differently, which moves the logits of the default bundle by hundredths."""
     pytest.importorskip("openvino", reason="needs the extra openvino")
     spec, model = load_spec(name), find_bundle(name) / "model.onnx"
     side_px = spec.input.size_px

@@ -88,7 +88,7 @@ def join_bundles(
         tasks=tasks,
         sha256=hashlib.sha256(graph).hexdigest(),
         uncertainty=None,  # it was fitted to the weights before
-        recipe="",
+        recipe=" + ".join(filter(None, (one.spec.recipe, two.spec.recipe))),
         provenance=f"{origin}. First: {one.spec.provenance}. Second: {two.spec.provenance}",
         training_sources=tuple(sources),
         limitations=tuple(dict.fromkeys((*_limitations(one.spec), *_limitations(two.spec)))),
