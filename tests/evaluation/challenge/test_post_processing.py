@@ -70,7 +70,8 @@ def test_thresholds_of_the_bundle(analyzer: Analyzer) -> None:
     limits = PostProcessing(thresholds="bundle").limits(task_format, analyzer.spec)
     assert limits == tuple(task.thresholds[task.labels.index(entry.name)] for entry in task_format.fields)
     fewer = replace(task, labels=task.labels[:4], thresholds=task.thresholds[:4])
-    tasks = tuple(fewer if each is task else each for each in analyzer.spec.tasks)
+    others = [each for each in analyzer.spec.tasks if not each.task.startswith("action_unit")]
+    tasks = (*others, fewer)
     with pytest.raises(ConfigError, match="no thresholds for AU06"):
         own_thresholds(replace(analyzer.spec, tasks=tasks), PREDICTION_FORMATS["au"])
     with pytest.raises(ConfigError, match="no action units"):
