@@ -10,7 +10,7 @@ Writes the coefficients into the bundle's ``model.json`` and the charts ``docs/h
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -150,23 +150,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     held_out = load_held_out(data, _N_HELD_OUT)
     held_out = held_out.take(np.isfinite(held_out.expression).all(axis=1))
     degraded = [predict_degraded(analyzer, held_out, seed=100 + i, way=way) for i, way in enumerate(_COPIES)]
-    model = fit(DegradedPredictions.concatenated(degraded), f"{command_of(_NAME)} --data DATA")
+    named = "" if options.model == DEFAULT_BUNDLE else f" --model {analyzer.spec.name}"
+    model = fit(DegradedPredictions.concatenated(degraded), f"{command_of(_NAME)} --data DATA{named}")
     write_spec(analyzer.bundle.folder, replace(analyzer.spec, quality=model))
     analyzer = Analyzer(analyzer.bundle.folder, threads=1)
     sets = {
         "FER+ valid": predict_degraded(analyzer, load_ferplus(data, "valid"), seed=1),
         "LFW test people": predict_degraded(analyzer, load_lfw(data, "test"), seed=2),
     }
-    accuracy = {f"{name} (n = {len(of.correct)})": binned(of.quality, of.correct) for name, of in sets.items()}
-    accuracy["calibrated"] = [(0.0, 0.0), (1.0, 1.0)]
-    chart = unit_line_chart("Accuracy against quality, tenths of the faces", "quality", "accuracy", accuracy)
-    (ROOT / "docs/how-to/quality-accuracy.svg").write_text(chart, encoding="utf-8")
-    of = sets["FER+ valid"]
-    risks = {f"by {name}": _thinned(risk_coverage(of.correct, trust)) for name, trust in confidence_scores(of).items()}
-    chart = unit_line_chart(
-        "FER+ valid, degraded: error of the faces that are kept", "share of faces kept", "error", risks
-    )
-    (ROOT / "docs/how-to/quality-risk.svg").write_text(chart, encoding="utf-8")
+    if not named:
+        _write_charts(sets)
     print(f"fitted to {model.n} faces: {dict(zip(model.signals, model.weights, strict=True))}")
     print(f"{cost_ms(analyzer, 1):.3f} ms for one face, {cost_ms(analyzer):.3f} ms per face for eight")
     print(measured_by(_NAME, machine=machine_name(), date=today()))
@@ -197,6 +190,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 right, expected = of.correct[rows].mean(), of.quality[rows].mean()
                 print(f"{kind}: n {rows.sum()}, accuracy {right:.3f}, mean quality {expected:.3f}")
     return 0
+
+
+def _write_charts(sets: Mapping[str, DegradedPredictions]) -> None:
+    """The charts of docs/how-to/quality.md."""
+    accuracy = {f"{name} (n = {len(of.correct)})": binned(of.quality, of.correct) for name, of in sets.items()}
+    accuracy["calibrated"] = [(0.0, 0.0), (1.0, 1.0)]
+    chart = unit_line_chart("Accuracy against quality, tenths of the faces", "quality", "accuracy", accuracy)
+    (ROOT / "docs/how-to/quality-accuracy.svg").write_text(chart, encoding="utf-8")
+    of = sets["FER+ valid"]
+    risks = {f"by {name}": _thinned(risk_coverage(of.correct, trust)) for name, trust in confidence_scores(of).items()}
+    chart = unit_line_chart(
+        "FER+ valid, degraded: error of the faces that are kept", "share of faces kept", "error", risks
+    )
+    (ROOT / "docs/how-to/quality-risk.svg").write_text(chart, encoding="utf-8")
 
 
 def _thinned(risks: npt.NDArray[np.float64]) -> list[tuple[float, float]]:
