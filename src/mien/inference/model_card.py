@@ -18,7 +18,7 @@ def model_card(spec: ModelSpec) -> str:
         >>> from mien.inference import load_spec
         >>> card = model_card(load_spec("mien-light"))
         >>> print(card.splitlines()[0])
-        # mien-light, version 1
+        # mien-light, version 2
     """
     lines = [
         f"# {spec.name}, version {spec.version}",
