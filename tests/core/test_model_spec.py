@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import copy
+import dataclasses
 import json
 from dataclasses import replace
 from typing import Any
@@ -138,3 +139,14 @@ def test_only_an_object_is_a_spec() -> None:
 def test_a_missing_task_is_none() -> None:
     assert SPEC.task("action_units") is None
     assert SPEC.task("expression") is SPEC.tasks[0]
+
+
+def test_an_uncertainty_of_other_weights_is_no_uncertainty() -> None:
+    from mien.core import UncertaintySpec
+    from mien.inference import load_spec
+
+    fitted = UncertaintySpec(coverage=0.9, expression_limits={}, half_widths={}, unit_offsets={}, sha256="0" * 64)
+    spec = load_spec("mien-light")
+    assert dataclasses.replace(spec, uncertainty=fitted).uncertainty is None
+    kept = dataclasses.replace(fitted, sha256=spec.sha256)
+    assert dataclasses.replace(spec, uncertainty=kept).uncertainty == kept

@@ -345,7 +345,8 @@ class ModelSpec:
         blend: Weights of this model in a blend with a second one, by task (``"va"``, ``"expr"``, ``"au"``), as its
             recipe's source publishes them; empty for none.
         quality: Quality model that was fitted to these weights; without one `Faces.quality` is NaN.
-        uncertainty: Prediction sets, intervals and reasons to abstain that were fitted to these weights; None for none.
+        uncertainty: Prediction sets, intervals and reasons to abstain that were fitted to these weights; None for none,
+            and where they were fitted to others.
         grid: How the output of a face detector is read; None for other bundles. Its input is a picture of any size that
             the grid divides, of which ``input.size_px`` is the one it was trained on, and ``crop`` does not apply.
     """
@@ -387,7 +388,7 @@ class ModelSpec:
             raise ConfigError(f"a face detector has the task {_DETECTOR_TASK!r} alone, and a grid; got {names}")
         outputs = self.output_names
         if self.uncertainty is not None and self.uncertainty.sha256 not in ("", self.sha256):
-            raise ConfigError("the uncertainty was fitted to other weights; fit it again, or remove it")
+            object.__setattr__(self, "uncertainty", None)  # it says nothing about these weights
         if len(set(outputs)) != len(outputs):
             raise ConfigError(f"each output and features must name another output of the graph, got {outputs}")
 
