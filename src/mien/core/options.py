@@ -216,7 +216,7 @@ class VideoOptions(CheckedOptions):
     smooth: str | Any | None = field(
         default=None,
         metadata=option(
-            "Smooth videos over time: half-widths in frames such as expr=50,va=50,au=3, or bundle for its own.",
+            "Smooth videos over time: half-widths such as expr=50,va=50,au=3 (frames), 0.2s (all three), or bundle.",
             "--smooth",
             metavar="SETTINGS",
         ),

@@ -57,6 +57,10 @@ SETTINGS = [
     "expr=8,va=4,au=1,window=rows",
     "expr=9,va=3,kernel=gaussian,sigma=20,window=rows",
     "expr=6,va=5,kernel=median,causal=true,window=rows",
+    "expr=0.3s,va=0.1s,au=0.04s",
+    "expr=0.2s,va=0.1s,causal=true",
+    "va=0.1s,kernel=median",
+    "expr=0.2s,kernel=gaussian,sigma=1e4",
 ]
 
 
@@ -67,7 +71,8 @@ def test_a_stream_gives_what_the_whole_video_gives(text: str, every: int) -> Non
     got = list(smooth_frames(iter(frames), settings))
     assert [frame.index for frame in got] == [frame.index for frame in frames]
     tracks = np.concatenate([frame.faces.track_ids for frame in frames])
-    numbers = np.repeat([frame.index for frame in frames], [len(frame.faces) for frame in frames])
+    positions = settings.positions(np.array([f.index for f in frames]), [f.time_s for f in frames])
+    numbers = np.repeat(positions, [len(frame.faces) for frame in frames])
     widths = {"expression": settings.expr, "va": settings.va}
     widths |= {"action_units": settings.au, "action_unit_intensity": settings.au}
     for name, width in widths.items():

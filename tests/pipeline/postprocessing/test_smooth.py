@@ -65,6 +65,15 @@ def test_every_track_is_smoothed_on_all_its_frames(table: Path, tmp_path: Path, 
         assert _column(out, name, "b.mp4", 0) == pytest.approx(box_mean(_column(table, name, "b.mp4", 0), 1), abs=1e-6)
 
 
+def test_half_widths_in_seconds_go_by_the_timestamps(table: Path, tmp_path: Path) -> None:
+    out = tmp_path / "smooth.parquet"
+    smooth_file(table, out, Smoothing.parse("va=0.04s"))
+    before = _column(table, "valence", "b.mp4", 0)
+    dense = fill_gaps(np.array([0, 40, 80, 120]), before[:, None], np.arange(121))
+    assert _column(out, "valence", "b.mp4", 0) == pytest.approx(box_mean(dense, 40)[[0, 40, 80, 120], 0], abs=1e-6)
+    assert "window=milliseconds" in table_metadata(read_table(out).schema)["smoothing"]
+
+
 def test_what_was_not_asked_for_and_what_has_no_track_stays(table: Path, tmp_path: Path) -> None:
     out = tmp_path / "smooth.parquet"
     smooth_file(table, out, Smoothing(va=2))

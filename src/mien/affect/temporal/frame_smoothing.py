@@ -25,7 +25,7 @@ def smooth_frames(
 
     Args:
         frames: Frames in ascending order of index; skipped or lost ones are interpolated like lost faces.
-        settings: Half-widths in frames, and the filter.
+        settings: Half-widths, and the filter.
         max_lost_s: Longest time in seconds that a face may be lost before a new track starts, as in the tracker.
 
     Yields:
@@ -92,7 +92,7 @@ class _Stream:
         for row, number in enumerate(frame.faces.track_ids.tolist()):
             track = self._tracks.setdefault(number, _Track()) if number >= 0 else None
             if track is not None:
-                track.frames.append(frame.index)
+                track.frames.append(self._position(frame))
                 track.values.append(_values(frame.faces, row))
                 track.seen_s = frame.time_s
             tracks.append(track)
@@ -103,12 +103,13 @@ class _Stream:
         if not self._waiting or self._newest is None:
             return False
         frame, tracks = self._waiting[0]
+        position = self._position(frame)
         if self._settings.window == "rows":
             return all(
-                track is None or track.n_after(frame.index) >= self._ahead or self._ended(track) for track in tracks
+                track is None or track.n_after(position) >= self._ahead or self._ended(track) for track in tracks
             )
-        stop = frame.index + self._ahead
-        return self._newest.index >= stop and all(
+        stop = position + self._ahead
+        return self._position(self._newest) >= stop and all(
             track is None or track.frames[-1] >= stop or self._ended(track) for track in tracks
         )
 
@@ -118,7 +119,7 @@ class _Stream:
         if not any(tracks):
             return frame
         rows = [
-            _values(frame.faces, row) if track is None else self._smoothed(track, frame.index)
+            _values(frame.faces, row) if track is None else self._smoothed(track, self._position(frame))
             for row, track in enumerate(tracks)
         ]
         return replace(frame, faces=_with_values(frame.faces, rows))
@@ -127,6 +128,10 @@ class _Stream:
         """All frames that still wait, at the end of the stream."""
         while self._waiting:
             yield self.take()
+
+    def _position(self, frame: Frame) -> int:
+        """The place of a frame on the timeline of the filter."""
+        return int(self._settings.positions(np.array([frame.index]), [frame.time_s])[0])
 
     def _ended(self, track: _Track) -> bool:
         return self._newest is not None and self._newest.time_s - track.seen_s > self._max_lost_s

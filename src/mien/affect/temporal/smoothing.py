@@ -10,11 +10,13 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from mien.affect.temporal.smoothing_text import in_milliseconds, setting_value
 from mien.core import (
     MAX_STRIDE,
     ConfigError,
     Float64,
     Indices,
+    Int64,
     Integers,
     ModelSpec,
     check_choices,
@@ -266,8 +268,8 @@ Kernel = Literal["mean", "median", "gaussian"]
 KERNELS: tuple[str, ...] = get_args(Kernel)
 """Names of the filters."""
 
-Window = Literal["frames", "rows"]
-"""What half-widths count: every frame of a video, or the rows at hand, such as those of a list of selected frames."""
+Window = Literal["frames", "rows", "milliseconds"]
+"""What half-widths count: frames of a video, the rows of a list of frames, or time in milliseconds."""
 
 OWN = "bundle"
 """Text that stands for the smoothing that a bundle recommends."""
@@ -278,19 +280,23 @@ class Smoothing:
     """Settings of temporal smoothing. A half-width of 0 leaves its task unchanged.
 
     Attributes:
-        expr: Half-width for expression probabilities, in frames; 50 is best on Aff-Wild2.
-        va: Half-width for valence and arousal, in frames; 50, or 10 on lists of selected frames.
-        au: Half-width for action unit probabilities, in frames; 3 to 5.
+        expr: Half-width for expression probabilities, in what ``window`` counts; 50 frames are best on Aff-Wild2.
+        va: Half-width for valence and arousal, alike; 50 frames, or 10 on lists of selected frames.
+        au: Half-width for action unit probabilities, alike; 3 to 5 frames.
         kernel: Name of the filter.
-        sigma: Divisor of the squared distance in the Gaussian filter, in frames squared.
+        sigma: Divisor of the squared distance in the Gaussian filter, in frames squared, or in milliseconds squared.
         causal: Whether no later frame is used; a lost frame then repeats the last value instead of being interpolated.
         window: What the half-widths count: ``"frames"`` of the video, between which lost ones are interpolated, or
             ``"rows"``, the positions in a list of selected frames as in the 7th ABAW. Distances of the Gaussian filter
             are in frames either way. On a list with every 10th frame, d = 10 rows span 100 frames on each side.
+            ``"milliseconds"`` of the timestamps, between which values are interpolated, so that a filter means the same
+            at any frame rate and where the rate varies.
 
     Examples:
         >>> Smoothing.parse("expr=50,va=10").va
         10
+        >>> str(Smoothing.parse("0.4s"))
+        'expr=400,va=400,au=400,kernel=mean,sigma=100000.0,causal=false,window=milliseconds'
         >>> str(Smoothing(au=3))
         'expr=0,va=0,au=3,kernel=mean,sigma=100000.0,causal=false'
         >>> Smoothing(kernel="mode")
@@ -350,17 +356,42 @@ class Smoothing:
     def parse(cls, text: str) -> Smoothing:
         """Settings from text such as ``expr=50,va=50,au=3`` or ``expr=50,va=10,kernel=gaussian,sigma=1e5``.
 
+        ``expr=0.4s,va=0.4s`` are seconds on each side (``window`` becomes ``"milliseconds"``), and ``0.4s`` without
+        a name is that half-width for expressions, valence and arousal, and action units.
+
         Raises:
-            ConfigError: A setting is unknown, given twice or has an invalid value.
+            ConfigError: A setting is unknown, given twice or has an invalid value, or seconds and frames are mixed.
+
+        Examples:
+            >>> Smoothing.parse("expr=0.4s,au=0.1s").au
+            100
         """
         known = {field.name: type(field.default) for field in fields(cls)}
         values: dict[str, int | float | bool | str] = {}
+        text, in_seconds = in_milliseconds(text)
+        if in_seconds:
+            values["window"] = "milliseconds"
         for part in text.split(","):
             name, equals, value = (piece.strip() for piece in part.partition("="))
             if name not in known or not equals or name in values:
                 raise ConfigError(f"smoothing is name=value with {', '.join(known)}, each once; cannot use {part!r}")
-            values[name] = _setting(name, value, known[name])
+            values[name] = setting_value(name, value, known[name])
         return cls(**values)  # type: ignore[arg-type]  # each value has the type of its field by _setting
+
+    def positions(self, frames: Integers, times_s: npt.ArrayLike) -> Int64:
+        """The places (N,) of frames on the timeline of the filter: their numbers, or their times in milliseconds.
+
+        Args:
+            frames: (N,) frame numbers.
+            times_s: (N,) finite timestamps of the same frames, in seconds.
+
+        Examples:
+            >>> Smoothing.parse("0.4s").positions(np.array([0, 1]), [0.0, 0.04]).tolist()
+            [0, 40]
+        """
+        if self.window != "milliseconds":
+            return np.asarray(frames, dtype=np.int64)
+        return np.rint(np.asarray(times_s, dtype=np.float64) * 1000).astype(np.int64)
 
     def filter(self, values: Float64, half_width: int, frames: npt.ArrayLike | None = None) -> Float64:
         """The filtered values (T, D) of one track.
@@ -387,6 +418,8 @@ class Smoothing:
         """
         if not half_width:
             return dense[rows]
+        if self.window == "milliseconds":
+            raise ConfigError("these frames have numbers and no timestamps; give half-widths in frames, not in seconds")
         if self.window == "frames":
             return self.filter(dense, half_width)[rows]
         listed, place = np.unique(rows, return_inverse=True)
@@ -405,7 +438,7 @@ def smooth_tracks(
 
     Args:
         tracks: (N,) track numbers, unique over all videos; rows with a negative number are returned unchanged.
-        frames: (N,) frame numbers; the rows may be in any order.
+        frames: (N,) frame numbers, or `Smoothing.positions`; the rows may be in any order.
         values: (N, D).
         half_width: Half-width of the filter, in what ``settings.window`` counts.
         settings: Settings of the filter.
@@ -449,15 +482,3 @@ def _members(track: Integers, frame: Integers, usable: Indices) -> Iterator[Indi
         raise ConfigError(f"track {track[row]} has two rows of frame {frame[row]}; a face is in a frame once")
     if len(order):
         yield from np.split(order, np.flatnonzero(~same_track) + 1)
-
-
-def _setting(name: str, value: str, kind: type) -> int | float | bool | str:
-    if kind is bool:
-        if value not in ("true", "false"):
-            raise ConfigError(f"{name} must be true or false, got {value!r}")
-        return value == "true"
-    try:
-        converted: int | float | str = kind(value)
-    except ValueError as error:
-        raise ConfigError(f"{name} must be a number, got {value!r}") from error
-    return converted

@@ -10,7 +10,6 @@ import click
 
 from mien.cli.field_options import private_option
 from mien.cli.main import say
-from mien.core import MAX_STRIDE
 
 if TYPE_CHECKING:
     from mien.affect import Kernel, Window
@@ -23,27 +22,24 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--expr",
-    type=click.IntRange(0, MAX_STRIDE),
-    default=0,
+    default="0",
     metavar="D",
     show_default=True,
-    help="Half-width for expressions, in frames; 0 for no smoothing.",
+    help="Half-width for expressions, in frames, or in seconds such as 0.4s; 0 for no smoothing.",
 )
 @click.option(
     "--va",
-    type=click.IntRange(0, MAX_STRIDE),
-    default=0,
+    default="0",
     metavar="D",
     show_default=True,
-    help="Half-width for valence and arousal, in frames.",
+    help="Half-width for valence and arousal, in frames, or in seconds such as 0.4s.",
 )
 @click.option(
     "--au",
-    type=click.IntRange(0, MAX_STRIDE),
-    default=0,
+    default="0",
     metavar="D",
     show_default=True,
-    help="Half-width for action units, in frames.",
+    help="Half-width for action units, in frames, or in seconds such as 0.4s.",
 )
 @click.option(
     "--kernel",
@@ -53,14 +49,16 @@ if TYPE_CHECKING:
     help="Weights of the frames.",
 )
 @click.option(
-    "--sigma", type=float, default=1e5, show_default=True, help="Width of the gaussian kernel, in frames squared."
+    "--sigma",
+    type=float,
+    default=1e5,
+    show_default=True,
+    help="Width of the gaussian kernel, in frames squared, or in milliseconds squared beside half-widths in seconds.",
 )
 @click.option(
     "--window",
     type=click.Choice(["frames", "rows"]),
-    default="frames",
-    show_default=True,
-    help="What half-widths count: frames of the video, or rows of the track (lists of selected frames).",
+    help="What half-widths without s count: frames of the video (default), or rows of the track (lists of frames).",
 )
 @click.option("--causal", is_flag=True, help="Use the frame itself and earlier frames only.")
 @click.option(
@@ -72,12 +70,12 @@ if TYPE_CHECKING:
 def smooth(
     table: Path,
     out: Path,
-    expr: int,
-    va: int,
-    au: int,
+    expr: str,
+    va: str,
+    au: str,
     kernel: Kernel,
     sigma: float,
-    window: Window,
+    window: Window | None,
     *,
     causal: bool,
     baseline: str | None,
@@ -86,14 +84,16 @@ def smooth(
 
     TABLE may be the folder that analyze wrote: its tables become one.
 
-    Good half-widths for videos: --expr 50 --va 50 --au 3. Frames in which a face was lost are interpolated; no row is
-    added for them. --baseline person works with or without smoothing: it subtracts the median of the neutral-looking
-    frames of each person, or of each track that has no person.
+    Good half-widths for videos: --expr 50 --va 50 --au 3; a light filter at any frame rate: --expr 0.2s --va 0.2s.
+    Frames in which a face was lost are interpolated; no row is added for them. --baseline person works with or without
+    smoothing: it subtracts the median of the neutral-looking frames of each person, or of each track without a person.
     """
     from mien.affect import Smoothing
     from mien.pipeline import calibrate_file, json_text_notes, smooth_file
 
-    settings = Smoothing(expr=expr, va=va, au=au, kernel=kernel, sigma=sigma, causal=causal, window=window)
+    named = "" if window is None else f",window={window}"
+    text = f"expr={expr},va={va},au={au},kernel={kernel},sigma={sigma},causal={str(causal).lower()}{named}"
+    settings = Smoothing.parse(text)
     if baseline is not None:
         done = calibrate_file(table, out, settings)
         for source, name, n_neutral in done.untouched:

@@ -52,7 +52,7 @@ def smooth_file(path: PathName, out: PathName, settings: Smoothing) -> int:
     Args:
         path: Path of the table.
         out: Path of the new table; its ending chooses the format.
-        settings: Half-widths in frames, and the kernel.
+        settings: Half-widths, and the kernel.
 
     Returns:
         Number of tracks that were smoothed.
@@ -78,7 +78,7 @@ def smooth_table(table: pa.Table, settings: Smoothing) -> tuple[pa.Table, int]:
 
     Args:
         table: Affect table.
-        settings: Half-widths in frames, and the kernel.
+        settings: Half-widths, and the kernel.
 
     Raises:
         ConfigError: Every half-width is 0.
@@ -99,7 +99,7 @@ def smoothed_parts(stream: TableStream, settings: Smoothing) -> Iterator[pa.Tabl
 
     Args:
         stream: Affect table.
-        settings: Half-widths in frames, and the kernel.
+        settings: Half-widths, and the kernel.
 
     Raises:
         InputError: The table is smoothed already, or a track is longer than any video.
@@ -128,7 +128,7 @@ class _Task:
     """Columns that are smoothed alike.
 
     Attributes:
-        half_width: Half-width of the filter, in frames.
+        half_width: Half-width of the filter, in what the settings count.
         names: Columns with values.
         is_expression: Whether they are the probabilities of expressions.
     """
@@ -182,7 +182,9 @@ class _PartSmoother:
     def _add(self, source: str, held: _Held, rows: Indices, n_rows_before: int) -> None:
         """Adds the rows of one source, one track after the other."""
         tracks: Int64 = track_numbers(held.rows)[rows]
-        frames = held.rows["frame"].to_numpy()
+        times_s = column_numbers(held.rows["time_s"])
+        timed = np.isfinite(times_s) if self._settings.window == "milliseconds" else np.ones(len(times_s), bool)
+        frames = self._settings.positions(held.rows["frame"].to_numpy(), np.where(timed, times_s, 0.0))
         order = np.argsort(tracks, kind="stable")
         for members in np.split(rows[order], np.flatnonzero(np.diff(tracks[order])) + 1):
             track = int(tracks[members[0] - rows[0]])
@@ -194,8 +196,8 @@ class _PartSmoother:
                 if key not in self._filters:
                     self._filters[key] = StreamedFilter(task.half_width, self._settings)
                     self._places[key] = deque()
-                # Rows that are not finite count as lost, and stay as they are.
-                usable = members[np.isfinite(held.values[number][members]).all(axis=1)]
+                # Rows that are not finite, or have no time where time counts, count as lost, and stay as they are.
+                usable = members[np.isfinite(held.values[number][members]).all(axis=1) & timed[members]]
                 if len(usable):
                     held.n_waiting += len(usable)
                     self._places[key].append((held, usable))
