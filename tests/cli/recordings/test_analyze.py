@@ -103,7 +103,7 @@ def test_all_failed(mien, tmp_path: Path) -> None:
         (["--faces", "person=me"], "persons are named in a table"),
         (["--threads", "0"], "Invalid value for '--threads'"),
         (["--overlay-anonymous"], "anonymous changes the overlay"),
-        (["--detector", "haar"], "no detector is named 'haar'; choose from mtcnn, yunet"),
+        (["--detector", "haar"], "no detector is named 'haar'; choose from mtcnn, mien-faces, yunet"),
         (["--runtime", "tensorrt"], "no runtime is named 'tensorrt'"),
         (["--overlay", "drawn.mp4"], "the overlay of an image is an image"),
         (["--overlay", "drawn.xyz"], "the overlay of an image is an image; name it one of .bmp"),
