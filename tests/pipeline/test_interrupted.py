@@ -204,7 +204,7 @@ def test_a_full_disk_at_the_end_keeps_the_rows_for_the_next_run(clip: Path, phot
     longer = write_loop(tmp_path / "longer.mp4", clip, 10)
     analyze(photo, table)
     older = table.read_bytes(), manifest_path(table).read_bytes()
-    ended = limited(100_000, longer, "--out", table)
+    ended = limited(200_000, longer, "--out", table)
     assert ended.returncode == 3
     assert f"the rows flushed so far are safe in {table}.parts" in ended.stderr
     assert (table.read_bytes(), manifest_path(table).read_bytes()) == older

@@ -25,7 +25,7 @@ from mien.results import (
     recover,
     update_failures,
 )
-from mien.results.reports.report_content import manifest_facts
+from mien.results.reports.report_texts import manifest_facts
 
 _DEEP = b"[" * 100_000
 _WRONG: tuple[Any, ...] = (

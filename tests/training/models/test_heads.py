@@ -32,8 +32,11 @@ KINDS = {
     "offset": ({"unit": 0.5}, None),
 }
 
+# The cells of a detector pass their head unchanged (tests/training/models/backbones/test_face_grid.py).
+OF_FEATURES = [kind for kind in HEADS if kind != "cells"]
 
-@pytest.mark.parametrize("kind", list(HEADS))
+
+@pytest.mark.parametrize("kind", OF_FEATURES)
 def test_every_kind_maps_inputs_to_outputs_within_its_range(kind: str) -> None:
     options, bounds = KINDS[kind]
     torch.manual_seed(0)
@@ -47,7 +50,7 @@ def test_every_kind_maps_inputs_to_outputs_within_its_range(kind: str) -> None:
         assert outputs.abs().max() > 1
 
 
-@pytest.mark.parametrize("kind", list(HEADS))
+@pytest.mark.parametrize("kind", OF_FEATURES)
 def test_the_gradient_reaches_every_parameter(kind: str) -> None:
     torch.manual_seed(0)
     head = create_head(12, 3, HeadSettings(kind=kind, **KINDS[kind][0]), {})
