@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import ROOT, __main__
 from benchmarks.__main__ import BENCHMARKS, MISSING_PACKAGE, USAGE_ERROR, Benchmark, main
-from mien.core import ConfigError
+from mien.core import ConfigError, MissingExtraError
 
 
 def module_of(benchmark: Benchmark) -> ModuleType:
@@ -19,6 +19,8 @@ def module_of(benchmark: Benchmark) -> ModuleType:
         if str(error.name).startswith("benchmarks"):
             raise
         pytest.skip(f"{error.name} is an extra: {benchmark.install}")
+    except MissingExtraError as error:
+        pytest.skip(str(error))
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)

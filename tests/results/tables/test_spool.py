@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -96,6 +97,18 @@ def test_a_torn_part_is_left_out_with_a_message(crashed: Path, keep: float) -> N
     assert frames_of(crashed) == [0, 1, 2, 2, 2]
     (message,) = recovery.messages
     assert parts[-1].name in message
+
+
+def test_changed_bytes_in_a_part_cost_that_part_alone(crashed: Path, tmp_path: Path) -> None:
+    """Lengths inside a part that were changed once left columns longer than their bytes, which ended the run."""
+    name = sorted(spool_folder(crashed).glob("part-*"))[-1].name
+    for place in range(0, (spool_folder(crashed) / name).stat().st_size, 97):
+        copy = tmp_path / f"copy-{place}" / crashed.name
+        shutil.copytree(spool_folder(crashed), spool_folder(copy))
+        content = bytearray((spool_folder(copy) / name).read_bytes())
+        content[place] ^= 0x15
+        (spool_folder(copy) / name).write_bytes(content)
+        assert recover(copy).n_rows >= 5
 
 
 def test_only_torn_parts_make_no_table(crashed: Path) -> None:

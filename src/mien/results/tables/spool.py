@@ -303,7 +303,9 @@ def _read_part(path: Path) -> pa.Table:
         # In this thread: another one might still hold the bytes while the interpreter shuts down.
         options = pa.ipc.IpcReadOptions(use_threads=False)
         with pa.ipc.open_file(pa.BufferReader(content), options=options) as reader:
-            return reader.read_all()
+            rows = reader.read_all()
+        rows.validate(full=True)  # changed bytes may leave buffers that are shorter than their columns
+        return rows
     except (pa.ArrowException, OSError, ValueError) as error:
         raise _TornPartError(str(error)) from error
 
