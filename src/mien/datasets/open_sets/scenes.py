@@ -78,6 +78,6 @@ def is_test_scene(name: str) -> bool:
 
     Examples:
         >>> is_test_scene("n01440764_tench.JPEG"), is_test_scene("n01443537_goldfish.JPEG")
-        (False, False)
+        (False, True)
     """
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") < _TEST_SHARE * 2**64
