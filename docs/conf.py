@@ -23,7 +23,18 @@ autodoc_typehints_format = "short"
 autodoc_typehints_description_target = "documented"
 napoleon_attr_annotations = False  # a docstring says the shape and the dtype
 # The packages of the extra `train`, so that the reference of training needs no torch.
-autodoc_mock_imports = ["lightning", "onnx", "onnxscript", "scipy", "sklearn", "timm", "torch", "torchvision"]
+autodoc_mock_imports = [
+    "lightning",
+    "ml_dtypes",
+    "onnx",
+    "onnxruntime.quantization",
+    "onnxscript",
+    "scipy",
+    "sklearn",
+    "timm",
+    "torch",
+    "torchvision",
+]
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 napoleon_use_rtype = False
