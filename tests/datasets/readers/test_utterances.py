@@ -100,3 +100,11 @@ def test_a_file_that_is_no_array_is_named(folder: Path) -> None:
         load_utterances(folder, "train")
     with pytest.raises(AnnotationError, match="have the splits train, valid, test, not 'dev'"):
         load_utterances(folder, "dev")
+
+
+def test_a_header_that_does_not_end_is_named(folder: Path) -> None:
+    """NumPy reads such a header as one of Python 2 and ends in an error of the tokenizer."""
+    path = folder / "features" / "audio" / "u1.npy"
+    path.write_bytes(path.read_bytes().replace(b"}  ", b"} (", 1))
+    with pytest.raises(AnnotationError, match="is no NumPy file that can be read"):
+        load_utterances(folder, "train")

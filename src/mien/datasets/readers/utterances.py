@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 import numpy.typing as npt
 
-from mien.core import Bools, Float64
+from mien.core import Bools, Float64, open_regular
 from mien.datasets.crop_folders import find_file
 from mien.datasets.text_files import AnnotationError, Field, Table, load_document, read_named
 from mien.datasets.utterance_samples import UtteranceSamples
@@ -72,10 +73,11 @@ def read_feature_file(path: Path, place: str) -> npt.NDArray[np.floating]:
         AnnotationError: It is missing, no such file, has no step or a value that is not finite.
     """
     try:
-        values = np.load(path, allow_pickle=False)
+        with open_regular(path) as file:
+            values = np.load(file, allow_pickle=False)
     except FileNotFoundError:
         raise AnnotationError(path, f"no such file; {place} needs it, or names its modality under 'missing'") from None
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, TokenError) as error:
         raise AnnotationError(path, f"is no NumPy file that can be read ({error}); {place} needs it") from error
     if not isinstance(values, np.ndarray) or values.ndim != 2 or not values.size:
         shape = getattr(values, "shape", type(values).__name__)

@@ -7,6 +7,7 @@ import json
 import logging
 from dataclasses import replace
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -230,7 +231,7 @@ def load_vectors(source: SourceSettings, folder: Path, recipe: Recipe) -> Traini
 def _load(path: Path, *, mapped: bool = False) -> npt.NDArray[Any]:
     try:
         array: npt.NDArray[Any] = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError, TokenError) as error:
         raise DatasetError(f"{path}: cannot be read as a NumPy file ({error})") from error
     return array
 
