@@ -28,7 +28,6 @@ ROLLS_DEG = (0, 30, 60, 90, 135, 180)
 LIGHTS = ("plain", "dark 0.3", "dark 0.1", "dark 0.05", "side 0.3", "side 0.1")
 YAWS_DEG = (0, 15, 30, 45, 60)
 _SIDES = ("left", "right", "top", "bottom")
-_AGES = ("0-2", "3-9", "10-19", "20-29", "30-39", "40-49", "50-59", "60-69", "more than 70")
 
 _CANVAS_PX = 320
 _UNKNOWN = np.full((1, 4), np.nan, np.float32)

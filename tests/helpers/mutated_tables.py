@@ -128,12 +128,6 @@ def write_as(table: pa.Table, path: Path, kind: str) -> None:
         path.write_text(out.getvalue(), "utf-8")
 
 
-def _csv_cell(value: object) -> str:
-    if value is None:
-        return ""
-    return f'"{value}"' if isinstance(value, list | dict) else str(value)
-
-
 def as_openface(table: pa.Table, path: Path) -> pa.Table:
     """The first source in OpenFace's columns, as a table of numbers."""
     own = table.filter(pa.compute.equal(table["source"], "clips/a.mp4"))

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from mien.core.errors import ConfigError, ModelError
-from mien.core.typed import check_finite, check_text, read_typed
+from mien.core.errors import ConfigError
+from mien.core.typed import check_finite, check_text, read_versioned
 
 ADAPTATION_VERSION = 1
 """Version of the JSON layout; every other version is refused."""
@@ -85,12 +85,4 @@ class Adaptation:
             Traceback (most recent call last):
             mien.core.errors.ModelError: adaptation_version 9 is not 1; this mien cannot read it, update mien
         """
-        version = content.get("adaptation_version") if isinstance(content, Mapping) else None
-        if version != ADAPTATION_VERSION:
-            raise ModelError(
-                f"adaptation_version {version!r} is not {ADAPTATION_VERSION}; this mien cannot read it, update mien"
-            )
-        try:
-            return read_typed(cls, content, "the adaptation")
-        except ConfigError as error:
-            raise ModelError(str(error)) from error
+        return read_versioned(cls, content, "adaptation_version", ADAPTATION_VERSION, "the adaptation")

@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
-from mien.core.errors import ConfigError, ModelError
+from mien.core.errors import ConfigError
 from mien.core.labels import ACTION_UNITS, DIMENSIONS, EMI_EMOTIONS, ERI_EMOTIONS
 from mien.core.model_spec import TrainingSource, check_blend
-from mien.core.typed import check_choices, check_text, read_typed
+from mien.core.typed import check_choices, check_text, read_versioned
 
 # A limit far above every head: a larger number is damage, and would take the machine's memory.
 _MAX_LENGTH = 1_000_000
@@ -171,10 +171,4 @@ class HeadSpec:
             Traceback (most recent call last):
             mien.core.errors.ModelError: head_version 7 is not 1; this mien cannot read it, update mien
         """
-        version = content.get("head_version") if isinstance(content, Mapping) else None
-        if version != HEAD_VERSION:
-            raise ModelError(f"head_version {version!r} is not {HEAD_VERSION}; this mien cannot read it, update mien")
-        try:
-            return read_typed(cls, content, "head.json")
-        except ConfigError as error:
-            raise ModelError(str(error)) from error
+        return read_versioned(cls, content, "head_version", HEAD_VERSION, "head.json")

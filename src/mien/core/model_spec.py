@@ -10,7 +10,7 @@ from typing import Any, Literal
 from mien.core.errors import ConfigError, ModelError
 from mien.core.face_types.grid_spec import CELL_VALUES, GridSpec
 from mien.core.labels import ACTION_UNITS, DIMENSIONS, LANDMARK_COLUMNS
-from mien.core.typed import check_choices, check_finite, check_text, read_typed
+from mien.core.typed import check_choices, check_finite, check_text, read_versioned
 from mien.core.uncertainty import UncertaintySpec
 
 SPEC_VERSION = 1
@@ -442,10 +442,4 @@ class ModelSpec:
         """
         if not isinstance(content, Mapping):
             raise ModelError("a model description must be a JSON object")
-        version = content.get("spec_version")
-        if version != SPEC_VERSION:
-            raise ModelError(f"spec_version {version!r} is not {SPEC_VERSION}; this mien cannot read it, update mien")
-        try:
-            return read_typed(cls, content, "model.json")
-        except ConfigError as error:
-            raise ModelError(str(error)) from error
+        return read_versioned(cls, content, "spec_version", SPEC_VERSION, "model.json")

@@ -11,7 +11,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from typing import Any, Literal, TypeVar
 
-from mien.core.errors import ConfigError
+from mien.core.errors import ConfigError, ModelError
 
 Instance = TypeVar("Instance")
 
@@ -68,6 +68,28 @@ def read_typed(kind: type[Instance], content: object, where: str) -> Instance:
         return kind(**values)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from error
+
+
+def read_versioned(kind: type[Instance], content: object, key: str, version: int, where: str) -> Instance:
+    """An instance of a dataclass from the parsed JSON of a model's file, whose layout has one version.
+
+    Args:
+        kind: As for `read_typed`.
+        content: Mapping of keys to values.
+        key: Key of the version.
+        version: The version that this mien reads.
+        where: File, for messages.
+
+    Raises:
+        ModelError: The version is another one, or a key is unknown, missing or wrongly typed.
+    """
+    found = content.get(key) if isinstance(content, Mapping) else None
+    if found != version:
+        raise ModelError(f"{key} {found!r} is not {version}; this mien cannot read it, update mien")
+    try:
+        return read_typed(kind, content, where)
+    except ConfigError as error:
+        raise ModelError(str(error)) from error
 
 
 def check_choices(instance: object) -> None:

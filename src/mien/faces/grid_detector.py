@@ -17,8 +17,6 @@ from mien.inference import Bundle, load_bundle
 DEFAULT_DETECTOR_BUNDLE = "mien-faces"
 """Name of the bundle of the detector that is installed with mien."""
 
-# A face needs about so many pixels on the copy that is searched.
-_LEAST_FACE_PX = 9
 _LEAST_SIDE_PX = 96
 _PHOTO_SIDE_PX = 1000
 # Pixels of the copy per square of its longest side: those of a wide video.

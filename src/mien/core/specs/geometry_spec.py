@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from mien.core.errors import ConfigError, ModelError
+from mien.core.errors import ConfigError
 from mien.core.model_spec import MetricValue, TrainingSource
-from mien.core.typed import check_choices, check_text, read_typed
+from mien.core.typed import check_choices, check_text, read_versioned
 
 GEOMETRY_VERSION = 1
 """Version of the JSON layout; every other version is refused."""
@@ -84,12 +83,4 @@ class GeometrySpec:
             Traceback (most recent call last):
             mien.core.errors.ModelError: geometry_version 7 is not 1; this mien cannot read it, update mien
         """
-        version = content.get("geometry_version") if isinstance(content, Mapping) else None
-        if version != GEOMETRY_VERSION:
-            raise ModelError(
-                f"geometry_version {version!r} is not {GEOMETRY_VERSION}; this mien cannot read it, update mien"
-            )
-        try:
-            return read_typed(cls, content, "geometry.json")
-        except ConfigError as error:
-            raise ModelError(str(error)) from error
+        return read_versioned(cls, content, "geometry_version", GEOMETRY_VERSION, "geometry.json")

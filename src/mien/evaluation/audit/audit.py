@@ -239,28 +239,6 @@ def pair_changes(analyzer: Analyzer, pairs: Sequence[FacePair]) -> list[MetricVa
         flipped = flips[rows].astype(np.float64)
         changes.append(bootstrap_metric(f"another top expression, {trait}", len(rows), partial(_average, flipped)))
     return changes
-    first, second = (analyzer.crops([getattr(one, side) for one in pairs]) for side in ("first", "second"))
-    values = {name: smile_logits(second)[name] - own for name, own in smile_logits(first).items()}
-    if np.isfinite(first.valence).any():
-        values["valence"] = (second.valence - first.valence).astype(np.float64)
-    traits = np.array([one.trait for one in pairs])
-    flips = first.expression.argmax(axis=1) != second.expression.argmax(axis=1)
-    for trait in dict.fromkeys(traits.tolist()):
-        rows = np.flatnonzero(traits == trait)
-        for name, change in values.items():
-            for kind, own in (("change", change[rows]), ("absolute change", np.abs(change[rows]))):
-                changes.append(
-                    bootstrap_metric(
-                        f"{kind} of {name}, {trait}", len(rows), lambda drawn, own=own: float(own[drawn].mean())
-                    )
-                )
-        flipped = flips[rows]
-        changes.append(
-            bootstrap_metric(
-                f"another top expression, {trait}", len(rows), lambda drawn, own=flipped: float(own[drawn].mean())
-            )
-        )
-    return changes
 
 
 def _average(values: Float64, rows: Indices) -> float:
