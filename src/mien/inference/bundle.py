@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -19,7 +18,6 @@ from mien.core import (
     DEFAULT_BUNDLE,
     N_CELL_VALUES,
     BundleKind,
-    ConfigError,
     Float32,
     HeadSpec,
     Image,
@@ -28,7 +26,7 @@ from mien.core import (
     ModelSpec,
 )
 from mien.inference.limits import bounded_memory, first_run
-from mien.inference.model_files import MAX_DESCRIPTION_BYTES, is_model_file, read_model_file
+from mien.inference.model_files import is_model_file, read_description, read_model_file
 from mien.inference.runtime import Session, create_session
 
 # Faces per call: larger batches are no faster on a CPU and only cost memory. Crops above some size go in smaller ones.
@@ -362,13 +360,7 @@ def bundled_folder() -> Path:
 
 def _read_spec(folder: Path, kind: BundleKind | None = None) -> tuple[bytes, ModelSpec]:
     """The bytes of a description and its content, which must be of that kind."""
-    description = read_model_file(folder / "model.json", MAX_DESCRIPTION_BYTES)
-    try:
-        spec = ModelSpec.from_json(json.loads(description))
-    except (ValueError, RecursionError) as error:
-        raise ModelError(f"{folder / 'model.json'}: not JSON ({error})") from error
-    except (ModelError, ConfigError) as error:
-        raise ModelError(f"{folder}: {error}") from error
+    description, spec = read_description(folder / "model.json", ModelSpec.from_json)
     if kind is not None and spec.kind != kind:
         raise ModelError(
             f"{spec.name} predicts {spec.kind}, and a bundle that predicts {kind} is needed; "
@@ -426,13 +418,7 @@ def load_head(folder: str | Path, *, runtime: str = "onnxruntime", threads: int 
         mien.core.errors.ModelError: no/such/head/head.json: cannot be read (No such file or directory)
     """
     place = Path(folder)
-    description = read_model_file(place / "head.json", MAX_DESCRIPTION_BYTES)
-    try:
-        spec = HeadSpec.from_json(json.loads(description))
-    except (ValueError, RecursionError) as error:
-        raise ModelError(f"{place / 'head.json'}: not JSON ({error})") from error
-    except ModelError as error:
-        raise ModelError(f"{place}: {error}") from error
+    _, spec = read_description(place / "head.json", HeadSpec.from_json)
     graph = read_model_file(place / "head.onnx")
     if hashlib.sha256(graph).hexdigest() != spec.sha256:
         raise ModelError(f"{place}: head.onnx does not have the SHA-256 of head.json; it is damaged, copy it again")

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import numpy as np
 
 from mien.core import GEOMETRY_OUTPUTS, Float32, GeometrySpec, ModelError
 from mien.inference.bundle import bundled_folder
-from mien.inference.model_files import MAX_DESCRIPTION_BYTES, is_model_file, read_model_file
+from mien.inference.model_files import MAX_DESCRIPTION_BYTES, is_model_file, read_description, read_model_file
 
 DEFAULT_GEOMETRY = "mien-geometry"
 """Name of the geometry bundle that is used where none is named."""
@@ -125,13 +124,7 @@ def load_geometry(name_or_path: str | Path = DEFAULT_GEOMETRY) -> GeometryBundle
             f"{name_or_path}: no geometry bundle of that name and no folder with geometry.json; installed: "
             f"{', '.join(list_geometry_bundles()) or 'none'}"
         )
-    description = read_model_file(folder / "geometry.json", MAX_DESCRIPTION_BYTES)
-    try:
-        spec = GeometrySpec.from_json(json.loads(description))
-    except (ValueError, RecursionError) as error:
-        raise ModelError(f"{folder / 'geometry.json'}: not JSON ({error})") from error
-    except ModelError as error:
-        raise ModelError(f"{folder}: {error}") from error
+    description, spec = read_description(folder / "geometry.json", GeometrySpec.from_json)
     content = read_model_file(folder / "geometry.bin", MAX_DESCRIPTION_BYTES)
     if hashlib.sha256(content).hexdigest() != spec.sha256:
         raise ModelError(f"{folder}: geometry.bin does not have the SHA-256 of geometry.json; it is damaged, copy it")

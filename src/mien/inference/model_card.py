@@ -21,14 +21,7 @@ def model_card(spec: ModelSpec) -> str:
         # mien-light, version 2
     """
     lines = [
-        f"# {spec.name}, version {spec.version}",
-        "",
-        spec.weights_notice,
-        f"The code is {spec.code_licence}. Provenance: {spec.provenance or 'not stated'}. "
-        f"Recipe: {spec.recipe or 'not stated'}.",
-        "",
-        "## Input and output",
-        "",
+        *_heading(spec),
         f"{_input(spec)} SHA-256 of the weights: `{spec.sha256}`.",
         "",
         "| task | labels | range | unit |",
@@ -65,14 +58,7 @@ def geometry_card(spec: GeometrySpec) -> str:
         # mien-geometry, version 1
     """
     lines = [
-        f"# {spec.name}, version {spec.version}",
-        "",
-        spec.weights_notice,
-        f"The code is {spec.code_licence}. Provenance: {spec.provenance or 'not stated'}. "
-        f"Recipe: {spec.recipe or 'not stated'}.",
-        "",
-        "## Input and output",
-        "",
+        *_heading(spec),
         f"Input: 68 landmarks in pixels, and no pixels; the distances between {_POINTS[spec.points]}, after a linear "
         f"map to the front, through {spec.n_components} components. SHA-256 of the weights: `{spec.sha256}`.",
         "",
@@ -91,6 +77,20 @@ _POINTS = {
     "all": "all 68 points",
     "published": "the first 51 points (without the mouth)",
 }
+
+
+def _heading(spec: ModelSpec | GeometrySpec) -> list[str]:
+    """The lines above the inputs: name, licences and where the weights come from."""
+    return [
+        f"# {spec.name}, version {spec.version}",
+        "",
+        spec.weights_notice,
+        f"The code is {spec.code_licence}. Provenance: {spec.provenance or 'not stated'}. "
+        f"Recipe: {spec.recipe or 'not stated'}.",
+        "",
+        "## Input and output",
+        "",
+    ]
 
 
 def _history(spec: ModelSpec | GeometrySpec) -> list[str]:

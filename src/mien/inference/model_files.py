@@ -3,10 +3,15 @@
 
 from __future__ import annotations
 
+import json
 import stat
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from mien.core import ModelError, open_regular
+
+Description = TypeVar("Description")
 
 MAX_DESCRIPTION_BYTES = 10_000_000
 """Largest ``model.json`` or ``head.json`` that is read."""
@@ -58,3 +63,22 @@ def read_model_file(path: Path, max_bytes: int = MAX_GRAPH_BYTES) -> bytes:
         raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
     except ValueError as error:  # a NUL in the name
         raise ModelError(f"{str(path)!r}: cannot be read ({error})") from error
+
+
+def read_description(path: Path, parse: Callable[[object], Description]) -> tuple[bytes, Description]:
+    """The content of a model's JSON file, and the description that it holds.
+
+    Args:
+        path: Path of the file.
+        parse: Function from parsed JSON to the description, such as `mien.core.HeadSpec.from_json`.
+
+    Raises:
+        ModelError: The file cannot be read, is no JSON, or ``parse`` refuses it; the message names file or folder.
+    """
+    content = read_model_file(path, MAX_DESCRIPTION_BYTES)
+    try:
+        return content, parse(json.loads(content))
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{path}: not JSON ({error})") from error
+    except ModelError as error:
+        raise ModelError(f"{path.parent}: {error}") from error

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import numpy as np
 
 from mien.core import ModelError, SequenceSpec
 from mien.inference.bundle import check_graph, checked_session
-from mien.inference.model_files import MAX_DESCRIPTION_BYTES, read_model_file
+from mien.inference.model_files import read_description, read_model_file
 from mien.inference.runtime import Session
 
 
@@ -49,13 +48,7 @@ def load_sequence(folder: str | Path, *, runtime: str = "onnxruntime", threads: 
         mien.core.errors.ModelError: no/such/sequence.json: cannot be read (No such file or directory)
     """
     place = Path(folder)
-    description = read_model_file(place / "sequence.json", MAX_DESCRIPTION_BYTES)
-    try:
-        spec = SequenceSpec.from_json(json.loads(description))
-    except (ValueError, RecursionError) as error:
-        raise ModelError(f"{place / 'sequence.json'}: not JSON ({error})") from error
-    except ModelError as error:
-        raise ModelError(f"{place}: {error}") from error
+    _, spec = read_description(place / "sequence.json", SequenceSpec.from_json)
     graph = read_model_file(place / "sequence.onnx")
     if hashlib.sha256(graph).hexdigest() != spec.sha256:
         raise ModelError(f"{place}: sequence.onnx does not have the SHA-256 of sequence.json; it is damaged, copy it")
