@@ -15,7 +15,6 @@ MIN_MIRRORED = 0.9
 # Module under `MIN_LINES` lines -> why it is not part of its neighbour.
 SMALL = {
     "_version.py": "pyproject.toml reads the version from it",
-    "core/arrays.py": "array types for all packages; no other module of core is imported by all of them",
     "results/tables/arrow_compute.py": "a module of its own can load pyarrow.compute at the first use",
 }
 

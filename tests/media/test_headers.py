@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mien.media.damage import n_bytes_missing
+from mien.media.damage.file_ends import n_bytes_missing
 from mien.media.headers import ImageHeader, n_pictures, read_header
 
 _ORIENTATION = 0x0112

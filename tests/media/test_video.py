@@ -15,7 +15,7 @@ from PIL import Image
 
 from mien.core import ConfigError, InputError
 from mien.media import VideoWriter, images, open_video
-from mien.media.damage import n_bytes_missing
+from mien.media.damage.file_ends import n_bytes_missing
 from tests.helpers.media_clips import (
     N_FRAMES,
     SIZE,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mien.core import ConfigError, OutputError
+from mien.core import ConfigError, DraftFile, OutputError
 from mien.results import OutputFile, TableWriter, check_output, check_outputs, refuse_other_file
 from mien.results.output_checks import is_affect_table
 
@@ -108,4 +108,27 @@ def test_what_is_no_regular_file(tmp_path: Path) -> None:
 
 def test_nothing_is_created(tmp_path: Path) -> None:
     check_output("--out", tmp_path / "new" / "below" / "t.csv")
+    assert list(tmp_path.iterdir()) == []
+
+
+@needs_posix
+@pytest.mark.parametrize("folder", ["/proc", "/sys", "/proc/self"])
+def test_a_file_system_that_refuses_files_is_found_before_the_work(folder: str) -> None:
+    if not Path(folder).is_dir():
+        pytest.skip(f"{folder} is of Linux")
+    with pytest.raises(OutputError, match=rf"^cannot write {folder}/report\.html: .+; check that the folder exists"):
+        check_outputs(outputs(Path(folder, "report.html")))
+
+
+def test_many_outputs_of_one_folder_try_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Path] = []
+
+    class Counted(DraftFile):
+        def __init__(self, target: Path) -> None:
+            made.append(target)
+            super().__init__(target)
+
+    monkeypatch.setattr("mien.results.output_checks.DraftFile", Counted)
+    check_outputs(outputs(*(tmp_path / "new" / f"{number}.csv" for number in range(50)), tmp_path / "a.csv"))
+    assert len(made) == 1
     assert list(tmp_path.iterdir()) == []

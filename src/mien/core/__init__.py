@@ -2,7 +2,18 @@
 """The vocabulary of every other package: result types, labels, specs, the registry and the errors."""
 
 from mien.core.adaptation import ADAPTATION_VERSION, ADAPTED_TASKS, Adaptation, TaskCorrection
-from mien.core.arrays import Bools, Float32, Float64, Floats, Image, Indices, Int64, Integers
+from mien.core.arrays import (
+    Bools,
+    Float32,
+    Float64,
+    Floats,
+    Image,
+    Indices,
+    Int64,
+    Integers,
+    load_array,
+    load_arrays,
+)
 from mien.core.draft_files import DraftFile, delete_drafts, is_file_at, private_files, sync_folder
 from mien.core.errors import (
     ConfigError,
@@ -98,6 +109,8 @@ from mien.core.pose import pose_angles, rotation_matrices
 from mien.core.registry import Registry
 from mien.core.source_names import (
     distinct_names,
+    is_folder,
+    is_regular_file,
     open_regular,
     path_exists,
     read_regular,
@@ -233,7 +246,11 @@ __all__ = [
     "html_table",
     "install_command",
     "is_file_at",
+    "is_folder",
+    "is_regular_file",
     "joined_names",
+    "load_array",
+    "load_arrays",
     "numbers_from_left",
     "open_regular",
     "option",

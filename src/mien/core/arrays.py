@@ -10,6 +10,14 @@ Examples:
     [7.0]
 """
 
+import os
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from tokenize import TokenError
+from typing import Any, BinaryIO
+from zipfile import BadZipFile
+
 import numpy as np
 import numpy.typing as npt
 
@@ -36,3 +44,57 @@ Integers = npt.NDArray[np.integer]
 
 Indices = npt.NDArray[np.intp]
 """Rows or columns of another array."""
+
+# NumPy reads the headers of its oldest files with Python's tokenizer, and its archives as ZIP files.
+_DAMAGE = (EOFError, TokenError, SyntaxError, KeyError, RuntimeError, TypeError, OverflowError, BadZipFile, zlib.error)
+
+
+def load_array(file: str | os.PathLike[str] | BinaryIO, *, mapped: bool = False) -> npt.NDArray[Any]:
+    r"""The array of a ``.npy`` file; objects are never unpickled.
+
+    Args:
+        file: Path of the file, or the file open for reading.
+        mapped: Whether the array stays in the file, of which what is used is read.
+
+    Raises:
+        OSError: The file cannot be opened.
+        ValueError: It is no ``.npy`` file, or damaged, whatever NumPy makes of it.
+
+    Examples:
+        >>> import io
+        >>> load_array(io.BytesIO(b"\x93NUMPY"))
+        Traceback (most recent call last):
+            ...
+        ValueError: it is damaged (EOF: reading magic string, expected 8 bytes got 6)
+    """
+    with _damage_as_value_error():
+        array = np.load(file, mmap_mode="r" if mapped else None, allow_pickle=False)
+    if not isinstance(array, np.ndarray):
+        raise ValueError("it is an archive of arrays, not one array")
+    return array
+
+
+def load_arrays(file: str | os.PathLike[str] | BinaryIO) -> dict[str, npt.NDArray[Any]]:
+    """Name -> array of a ``.npz`` file; objects are never unpickled.
+
+    Args:
+        file: Path of the file, or the file open for reading.
+
+    Raises:
+        OSError: The file cannot be opened.
+        ValueError: It is no ``.npz`` file, or damaged, whatever NumPy makes of it.
+    """
+    with _damage_as_value_error():
+        content = np.load(file, allow_pickle=False)
+        if isinstance(content, np.ndarray):
+            raise TypeError("one array, not an archive of arrays")
+        with content:
+            return {name: np.asarray(content[name]) for name in content.files}
+
+
+@contextmanager
+def _damage_as_value_error() -> Iterator[None]:
+    try:
+        yield
+    except _DAMAGE as error:
+        raise ValueError(f"it is damaged ({error})") from error

@@ -78,6 +78,26 @@ def path_exists(path: str | os.PathLike[str]) -> bool:
     return os.path.lexists(path)
 
 
+def is_folder(path: str | os.PathLike[str]) -> bool:
+    r"""Whether a folder of that name exists; False for names that no file can have, unlike `Path.is_dir`.
+
+    Examples:
+        >>> is_folder("x" * 5000), is_folder("a\0b"), is_folder(".")
+        (False, False, True)
+    """
+    return os.path.isdir(path)  # noqa: PTH112 - `Path.is_dir` raises for over-long names
+
+
+def is_regular_file(path: str | os.PathLike[str]) -> bool:
+    r"""Whether a regular file of that name exists; False for names that no file can have, unlike `Path.is_file`.
+
+    Examples:
+        >>> is_regular_file("x" * 5000), is_regular_file("a\0b")
+        (False, False)
+    """
+    return os.path.isfile(path)  # noqa: PTH113 - `Path.is_file` raises for over-long names
+
+
 def shortened_name(name: str, max_bytes: int = _MAX_STEM_BYTES) -> str:
     """The name, or of a longer one its beginning with a digest of the whole, so that files named after it can exist.
 

@@ -8,7 +8,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from mien.core import InputError
+from mien.core import InputError, is_folder
 from mien.datasets.crop_folders import deeper_crops
 from mien.datasets.frame_samples import FrameSamples
 from mien.datasets.image_samples import ImageSamples
@@ -79,7 +79,7 @@ def check_dataset(name: str, folder: str | Path) -> CheckReport:
     """
     folder = Path(folder)
     record = DATASETS[name]
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise InputError(f"{folder}: no such folder; give the folder of {record.title}")
     # Keyed by text: a file that several splits share is read, and its fault reported, once for each of them.
     problems: dict[str, AnnotationError] = {}

@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from mien.affect import Analyzer
-from mien.core import INTENSITY_LABELS, BundleKind, ConfigError, ModelError, ModelSpec
+from mien.core import (
+    INTENSITY_LABELS,
+    BundleKind,
+    ConfigError,
+    ModelError,
+    ModelSpec,
+    is_folder,
+    is_regular_file,
+    path_exists,
+)
 from mien.datasets import CropFolders
 from mien.evaluation.challenge.blending import OWN, complete_weights
 from mien.evaluation.challenge.clip_head_predictions import HeadsOnFeatures
@@ -186,13 +195,13 @@ def _kind_of_model(each: Any) -> Literal["head", "tables", "bundle", "file"]:
     if not isinstance(each, (str, Path)):
         return "bundle"
     path = Path(each)
-    if (path / "head.json").is_file():
+    if is_regular_file(path / "head.json"):
         return "head"
-    if (path / "model.json").is_file():
+    if is_regular_file(path / "model.json"):
         return "bundle"
-    if path.is_dir():
+    if is_folder(path):
         return "tables"
-    is_path = isinstance(each, Path) or path.exists() or path.suffix
+    is_path = isinstance(each, Path) or path_exists(path) or path.suffix
     return "file" if is_path and str(path) not in list_bundles() else "bundle"
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from types import TracebackType
-from typing import Protocol, Self, cast
+from typing import Protocol, cast
 
 import cv2
 import numpy as np
 
 from mien.core import Image, InputError
-from mien.media.frames import DecodeReport, VideoFrame, VideoInfo
+from mien.media.frames import DecodeReport, OpenFrames, VideoFrame, VideoInfo
 
 _MAX_FAILED_READS = 30  # in a row: about one second without an image
 
@@ -70,7 +69,7 @@ def open_camera(
         raise
 
 
-class CameraReader:
+class CameraReader(OpenFrames):
     """`FrameSource` of a camera, created by `open_camera`.
 
     The time of a frame is its arrival, counted from the first frame. A failed read counts as a lost frame; after
@@ -81,10 +80,8 @@ class CameraReader:
         self._index = index
         self._capture = capture
         self._clock = clock
-        self._n_decoded = 0
         self._n_lost = 0
         self._messages: list[str] = []
-        self._open = True
         first = self._read()
         if first is None:
             raise InputError(f"camera {index}: opens but gives no image; check that no other program uses it")
@@ -102,31 +99,12 @@ class CameraReader:
         self._frames = self._read_frames(first)
 
     @property
-    def info(self) -> VideoInfo:
-        """Facts about the camera."""
-        return self._info
-
-    @property
     def report(self) -> DecodeReport:
         """Numbers of frames read and lost so far."""
         return DecodeReport(n_decoded=self._n_decoded, n_lost=self._n_lost, messages=tuple(self._messages))
 
-    def __iter__(self) -> Iterator[VideoFrame]:
-        return self._frames
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Release the camera."""
-        if self._open:
-            self._open = False
-            self._capture.release()
+    def _release(self) -> None:
+        self._capture.release()
 
     def _read_frames(self, image: Image) -> Iterator[VideoFrame]:
         time_s = 0.0

@@ -21,7 +21,7 @@ from av.video.reformatter import ColorRange, VideoReformatter
 
 from mien.core import FrameGap, Image, InputError
 from mien.media.images import MAX_PIXELS, upright
-from mien.media.timeline import Place
+from mien.media.timeline import Place, Timeline
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +127,65 @@ class FrameSource(Protocol):
     def close(self) -> None:
         """Release the source; further calls do nothing."""
         ...
+
+
+class OpenFrames:
+    """What every `FrameSource` has in common: it is open until it is closed, and its frames are read once.
+
+    A subclass sets ``_info`` and ``_frames`` when it opens, and defines ``_release`` and `report`.
+    """
+
+    _info: VideoInfo
+    _frames: Iterator[VideoFrame]
+    _open = True
+    _n_decoded = 0
+
+    @property
+    def info(self) -> VideoInfo:
+        """Facts about the source."""
+        return self._info
+
+    def __iter__(self) -> Iterator[VideoFrame]:
+        return self._frames
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the source; frames not read yet are gone, and further calls do nothing."""
+        if self._open:
+            self._open = False
+            self._release()
+
+    def _release(self) -> None:
+        raise NotImplementedError
+
+
+class DecodedFrames(OpenFrames):
+    """`OpenFrames` of a container of PyAV, whose losses a `Timeline` counts."""
+
+    _container: av.container.InputContainer
+    _timeline: Timeline
+    _complete = True
+
+    @property
+    def report(self) -> DecodeReport:
+        """Numbers of decoded and lost frames so far; final at the end of the iteration."""
+        return DecodeReport(
+            n_decoded=self._n_decoded,
+            n_lost=self._timeline.n_lost,
+            messages=self._timeline.messages,
+            gaps=self._timeline.gaps,
+            complete=self._complete,
+        )
+
+    def _release(self) -> None:
+        self._container.close()
 
 
 # A pixel aspect ratio beyond this comes from a damaged header.

@@ -7,15 +7,13 @@ import hashlib
 import re
 from collections.abc import Iterator
 from fractions import Fraction
-from types import TracebackType
-from typing import Self
 from urllib.parse import urlsplit
 
 import av
 
 from mien.core import ConfigError, InputError
 from mien.media.file_types import VIDEO_DEMUXERS
-from mien.media.frames import DecodeReport, FrameConverter, VideoFrame, VideoInfo
+from mien.media.frames import DecodedFrames, FrameConverter, VideoFrame, VideoInfo
 from mien.media.images import MAX_PIXELS
 from mien.media.timeline import Timeline
 
@@ -124,7 +122,7 @@ def open_address(
     return NetworkReader(address, start_s or 0.0, float("inf") if stop_s is None else stop_s, every)
 
 
-class NetworkReader:
+class NetworkReader(DecodedFrames):
     """`FrameSource` of a network address, created by `open_address`.
 
     Times are those of the stream, from 0 at its first frame. It is read once and forwards; if nothing comes for 10 s or
@@ -134,10 +132,7 @@ class NetworkReader:
     def __init__(self, address: str, start_s: float, stop_s: float, every: int) -> None:
         self._name = public_address(address)
         self._start_s, self._stop_s, self._every = start_s, stop_s, every
-        self._n_decoded = 0
         self._n_packets = 0
-        self._complete = True
-        self._open = True
         try:
             if not urlsplit(address).hostname:
                 raise InputError(f"{self._name}: names no host; check the address")
@@ -150,39 +145,6 @@ class NetworkReader:
         except BaseException:
             self.close()
             raise
-
-    @property
-    def info(self) -> VideoInfo:
-        """Facts about the stream."""
-        return self._info
-
-    @property
-    def report(self) -> DecodeReport:
-        """Numbers of frames decoded and lost so far."""
-        return DecodeReport(
-            n_decoded=self._n_decoded,
-            n_lost=self._timeline.n_lost,
-            messages=self._timeline.messages,
-            gaps=self._timeline.gaps,
-            complete=self._complete,
-        )
-
-    def __iter__(self) -> Iterator[VideoFrame]:
-        return self._frames
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Ends the connection."""
-        if self._open:
-            self._open = False
-            self._container.close()
 
     def _prepare(self) -> None:
         if not self._container.streams.video:

@@ -79,6 +79,7 @@ class Timeline:
         self._pending: list[int] = []
         self._skipped_pts: deque[int] = deque(maxlen=256)
         self._last_pts: int | None = None
+        self._last_sent_pts: int | None = None
         self._n_unstamped = 0  # frames since that timestamp
         self._last_time_s: float | None = None
         self._next_index = 0
@@ -162,6 +163,7 @@ class Timeline:
             self._damaged_serials.append(self._n_sent)
         if pts is None:
             return
+        self._last_sent_pts = pts if self._last_sent_pts is None else max(self._last_sent_pts, pts)
         self._serials[pts] = self._n_sent
         if len(self._serials) > 4 * _MAX_REORDERED:
             self._serials.popitem(last=False)
@@ -186,6 +188,21 @@ class Timeline:
                 from_s = max(from_s, self._gaps[-1].to_s)
             self._lose(from_s, from_s + self._step_s, 1)
             self._discarded = True
+
+    def mark_damaged(self) -> None:
+        """Record that the decoder finds damaged data: a step in time that is near is a loss."""
+        self._damaged_serials.append(self._n_sent)
+
+    def vanish(self, n_frames: int) -> None:
+        """Count frames of a raw stream that are gone here; the times of the next ones are later by as much."""
+        if n_frames > 0:
+            step_s = self.typical_step_s()
+            self.note(f"about {n_frames} frames are gone: bytes of the file are damaged here")
+            self._lose(self._next_time_s, self._next_time_s + n_frames * step_s, n_frames)
+            self._next_index += n_frames
+            self._clock_shift_s += n_frames * step_s
+            if self._last_time_s is not None and self._last_pts is None:
+                self._last_time_s += n_frames * step_s
 
     def stop_tracking(self) -> None:
         """Stop matching packets to frames for the rest of the stream."""
@@ -231,20 +248,31 @@ class Timeline:
         self._last_time_s = place.time_s
         return place
 
-    def finish(self, n_missing: int, duration_s: float | None, *, damaged: bool = False) -> None:
+    def finish(
+        self,
+        n_missing: int,
+        duration_s: float | None,
+        *,
+        damaged: bool = False,
+        unexplained: bool = False,
+        n_by_bytes: int = 0,
+    ) -> None:
         """Count what is missing at the end of the stream.
 
         Args:
             n_missing: Number of frames that the container declares without a packet.
             duration_s: Declared duration of the stream in seconds; None if undeclared.
             damaged: Whether bytes after the last packet are damaged or missing.
+            unexplained: Whether there are bytes after the last packet that are none of an index.
+            n_by_bytes: Number of frames in those bytes, for a stream that declares neither a number nor a duration.
         """
         from_s = self._next_time_s
         if self._discarded:
             from_s = max(from_s, self._gaps[-1].to_s)
         n_undecoded = self._n_sent - self._n_placed - self._n_accounted
-        step_s = self._typical_step_s()
+        step_s = self.typical_step_s()
         if self._all_shown and n_undecoded > 0:
+            n_undecoded = max(n_undecoded, self._n_steps_to_the_last_packet() if n_missing <= 0 else 0)
             self.note(f"{n_undecoded} frames up to the end could not be decoded")
         else:
             n_undecoded = 0
@@ -253,20 +281,33 @@ class Timeline:
             self.note(f"the file ends here, {n_missing} frames before its declared end")
         elif duration_s is not None:
             missing_s = duration_s - from_s - n_undecoded * step_s
-            if damaged and missing_s > step_s / 2:
+            is_long = missing_s > max(_GAP_S, duration_s / 20)
+            if (damaged and missing_s > step_s / 2) or (unexplained and is_long):
                 n_at_end = round(missing_s / step_s)
                 self.note(f"about {n_at_end} frames up to the declared end at {duration_s:.2f} s are gone")
-            elif missing_s > max(_GAP_S, duration_s / 20):
+            elif is_long:
                 self.note(f"the frames end here, the declared duration is {duration_s:.2f} s; the file may be cut off")
+        if n_by_bytes > 0 and not n_at_end:
+            n_at_end = n_by_bytes
+            self.note(f"about {n_by_bytes} frames up to the end of the file are gone: its bytes are damaged from here")
         if n_undecoded + n_at_end:
             self._lose(from_s, from_s + (n_undecoded + n_at_end) * step_s, n_undecoded + n_at_end)
+
+    def _n_steps_to_the_last_packet(self) -> int:
+        """Number of frames from the latest one to the last packet, by time, where damaged bytes lie between; else 0."""
+        last, sent = self._last_pts, self._last_sent_pts
+        if last is None or sent is None or not self._tracked or not self._is_damaged_between(last, sent):
+            return 0
+        missing_s = float((sent - last) * self._time_base_s)
+        n_frames = round(missing_s / self.typical_step_s())
+        return n_frames if n_frames <= self._n_sent else 0  # else a damaged timestamp
 
     @property
     def _next_time_s(self) -> float:
         """Time at which the frame after the latest one is due; 0 before the first frame."""
-        return 0.0 if self._last_time_s is None else self._last_time_s + self._typical_step_s()
+        return 0.0 if self._last_time_s is None else self._last_time_s + self.typical_step_s()
 
-    def _typical_step_s(self) -> float:
+    def typical_step_s(self) -> float:
         """Recent mean step between frames; the declared one where it fits, since timestamps may be rounded."""
         if len(self._recent_steps_s) < 3:
             return self._step_s
@@ -297,7 +338,7 @@ class Timeline:
         """Number of frames without a packet between the latest frame and the given timestamps, estimated by time."""
         if not self._damaged_serials:
             return 0
-        typical_s = self._typical_step_s()
+        typical_s = self.typical_step_s()
         n_frames = 0
         if self._last_pts is not None:
             stamps = [self._last_pts, *stamps]
@@ -348,6 +389,6 @@ class Timeline:
         if self._n_steps >= _STEADY_AFTER and step_s > max(_GAP_S, _GAP_STEPS * self._longest_step_s):
             self.note(f"no frame for {step_s:.2f} s, the longest pause so far; no byte of the file is missing here")
         self._n_steps += 1
-        if len(self._recent_steps_s) < 3 or step_s < _GAP_STEPS * self._typical_step_s():
+        if len(self._recent_steps_s) < 3 or step_s < _GAP_STEPS * self.typical_step_s():
             self._recent_steps_s.append(step_s)
         self._longest_step_s = max(self._longest_step_s, step_s)

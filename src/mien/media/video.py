@@ -8,16 +8,16 @@ from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, cast
 
 import av
 from av.container import InputContainer
 
 from mien.core import ConfigError, InputError
-from mien.media.damage import DamageWatch, n_bytes_missing
+from mien.media.damage.file_ends import FileEnd, n_bytes_missing
+from mien.media.damage.watch import DamageWatch
 from mien.media.file_types import AUDIO_DEMUXERS, VIDEO_DEMUXERS, identify_file, require_file
-from mien.media.frames import DecodeReport, FrameConverter, VideoFrame, VideoInfo
+from mien.media.frames import DecodedFrames, FrameConverter, VideoFrame, VideoInfo
 from mien.media.images import MAX_PIXELS, is_animation
 from mien.media.timeline import Place, Timeline
 
@@ -30,6 +30,8 @@ _MAX_FPS = 1000
 _AVI_HEADER = 8  # bytes of a chunk before its content
 # Containers without timestamps, for which FFmpeg assumes a frame rate unless the stream declares one.
 _RAW_STREAMS = {"h264", "hevc", "vvc", "m4v", "mpegvideo", "h263", "h261", "vc1", "mjpeg", "obu", "dirac", "cavsvideo"}
+# Containers whose duration FFmpeg measures on what the file holds.
+_MEASURED = _RAW_STREAMS | {"mpegts", "mpeg", "nut", "gif", "apng"}
 _ATTACHED_PICTURE = 0x400
 _PAIRED_FIELDS = {"h264", "hevc"}  # codecs whose interlaced frames may come as two packets
 # Only files, never the network addresses in a reference movie, and only containers that hold their own data. These are
@@ -103,7 +105,7 @@ def open_video(
     return VideoReader(path, start_s=start_s, stop_s=stop_s, every=every, threads=threads, only=only)
 
 
-class VideoReader:
+class VideoReader(DecodedFrames):
     """`FrameSource` of a video file, created by `open_video`.
 
     It is read once, like a file. Damaged parts are skipped and counted in `report`; frames that the decoder marks as
@@ -125,10 +127,7 @@ class VideoReader:
         self._stop_s = stop_s
         self._every = every
         self._only = only
-        self._n_decoded = 0
         self._n_packets = 0
-        self._complete = True
-        self._open = True
         self._frame_numbers: dict[int, int] = {}
         self._number_shift = 0
         self._hit_pts: deque[int | None] = deque(maxlen=64)
@@ -144,39 +143,6 @@ class VideoReader:
         except BaseException:
             self.close()
             raise
-
-    @property
-    def info(self) -> VideoInfo:
-        """Facts about the video."""
-        return self._info
-
-    @property
-    def report(self) -> DecodeReport:
-        """Numbers of decoded and lost frames so far; final at the end of the iteration."""
-        return DecodeReport(
-            n_decoded=self._n_decoded,
-            n_lost=self._timeline.n_lost,
-            messages=self._timeline.messages,
-            gaps=self._timeline.gaps,
-            complete=self._complete,
-        )
-
-    def __iter__(self) -> Iterator[VideoFrame]:
-        return self._frames
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Release the file; frames not read yet are gone."""
-        if self._open:
-            self._open = False
-            self._container.close()
 
     def _prepare(self, threads: int) -> None:
         container_names = self._container.format.name.split(",")
@@ -210,7 +176,7 @@ class VideoReader:
                 f"the file has {len(streams)} video streams: stream {index} is read, not {names}; "
                 f"take another one out with ffmpeg -i IN -map 0:{streams[1].index} -c copy OUT"
             )
-        is_raw = bool(_RAW_STREAMS.intersection(container_names))
+        self._is_raw = is_raw = bool(_RAW_STREAMS.intersection(container_names))
         assumed_fps = float(rate or _FALLBACK_FPS) if is_raw or not rate else None
         if is_raw:
             self._timeline.remark(
@@ -222,6 +188,7 @@ class VideoReader:
             self._frame_numbers = {entry.pos + _AVI_HEADER: entry.timestamp for entry in _index_entries(stream)}
         # Only MP4 and its relatives list every frame; other containers guess or count otherwise.
         self._n_promised = stream.frames if "mov" in container_names else 0
+        self._is_fragmented = "mov" in container_names and not stream.frames
         # AVI declares a number as well, which is wrong in some files.
         self._n_declared = stream.frames if self._is_avi else 0
         decoded = self._decoded()
@@ -283,10 +250,15 @@ class VideoReader:
                 self._timeline.note(f"undecodable data ({_reason(error)})")
                 if packet.size:  # not the empty packet that flushes the decoder
                     self._timeline.packet_failed(packet.pts)
+                    self._find_hole(packet, has_error=True)
+                self._mark_damaged()
                 continue
             for frame in frames:
                 if frame.interlaced_frame and self._stream.codec_context.name in _PAIRED_FIELDS:
                     self._timeline.stop_tracking()
+                if frame.is_corrupt:
+                    self._mark_damaged()
+                    self._find_hole(packet, has_error=True)
                 place = self._timeline.place(frame.pts)
                 if place is None:
                     continue
@@ -297,15 +269,48 @@ class VideoReader:
                 yield place, frame
         self._finish()
 
+    def _mark_damaged(self) -> None:
+        """Take an error of the decoder for a sign of lost frames, where bytes between two packets do not tell them."""
+        if "mpeg" in self._container.format.name.split(","):
+            self._timeline.mark_damaged()
+
+    def _find_hole(self, packet: av.Packet[av.VideoStream], *, has_error: bool = False) -> None:
+        """Count the frames of damaged bytes within a packet of a raw stream."""
+        if self._is_raw and self._watch is not None and packet.size:
+            self._timeline.vanish(self._watch.n_hole_frames(packet, has_error=has_error))
+
     def _finish(self) -> None:
-        damaged = bool(self._n_bytes_missing) or (self._watch is not None and self._watch.tail_damaged())
+        is_counted = 0 < self._n_promised <= self._n_packets  # then what follows the frames does not matter
+        end = FileEnd() if self._watch is None or is_counted else self._watch.file_end()
+        self._n_bytes_missing += end.n_missing_bytes
+        damaged = end.damaged or self._n_bytes_missing > 0
         duration_s = self._declared_duration_s()
         if self._n_declared and damaged and self._stream.time_base is not None:
             duration_s = float(self._n_declared * self._stream.time_base)
-        self._timeline.finish(self._n_promised - self._n_packets, duration_s, damaged=damaged)
+        n_by_bytes = 0
+        if self._watch is not None and not self._declares_end(duration_s):
+            if not self._is_fragmented and damaged:
+                duration_s = None  # it was measured on the damaged bytes as well
+            n_bytes = end.n_damaged_bytes + self._n_bytes_missing
+            n_by_bytes = self._watch.n_frames_in(n_bytes, self._timeline.typical_step_s()) if n_bytes else 0
+            if damaged and not n_by_bytes:
+                self._n_bytes_missing = max(1, self._n_bytes_missing)  # too few bytes are left to tell how many
+        self._timeline.finish(
+            self._n_promised - self._n_packets,
+            duration_s,
+            damaged=damaged,
+            unexplained=end.unexplained,
+            n_by_bytes=n_by_bytes,
+        )
         if self._n_bytes_missing:
             self._complete = False
-            self._timeline.note(f"the file is cut off, {self._n_bytes_missing} bytes before its end; copy it again")
+            how_much = f"{self._n_bytes_missing} bytes" if self._n_bytes_missing > 1 else "an unknown number of bytes"
+            self._timeline.note(f"the file is cut off, {how_much} before its end; copy it again")
+
+    def _declares_end(self, duration_s: float | None) -> bool:
+        """Whether the container declares the end of the stream, and not only what it still holds of it."""
+        measured = _MEASURED.intersection(self._container.format.name.split(","))
+        return duration_s is not None and not measured and not self._is_fragmented
 
     def _packets(self) -> Iterator[av.Packet[av.VideoStream]]:
         """Yield the readable packets of the stream and the empty one that flushes the decoder."""
@@ -346,6 +351,7 @@ class VideoReader:
                 if not packet.is_discard and not self._is_hidden(packet):
                     self._timeline.packet_sent(packet.pts, damaged=unreadable)
                     unreadable = False
+                self._find_hole(packet)
             yield packet
 
     def _demux(self) -> Iterator[av.Packet[av.VideoStream]]:

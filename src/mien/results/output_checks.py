@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mien.core import ConfigError, OutputError, PathName, path_exists, require_path
+from mien.core import ConfigError, DraftFile, OutputError, PathName, path_exists, require_path
 from mien.results.tables.manifest import manifest_path
 from mien.results.tables.table_formats import TABLE_ENDINGS
 
@@ -101,6 +101,7 @@ def check_outputs(outputs: Iterable[OutputFile], inputs: Iterable[tuple[str, Pat
         for key in (_inode(path), os.path.realpath(path)):
             known.setdefault(key, (name, path))
     known.pop(None, None)
+    tried: set[Path] = set()
     for output in outputs:
         path = output.path
         keys = {_inode(path), os.path.realpath(path), _folded(os.path.realpath(path)), _folded(_lexical(path))}
@@ -111,7 +112,7 @@ def check_outputs(outputs: Iterable[OutputFile], inputs: Iterable[tuple[str, Pat
                     f"{output.option} {path} and {other} {os.fspath(other_path)} are the same file; choose another name"
                 )
         known |= dict.fromkeys(keys - {None}, (output.option, path))
-        _check_place(output)
+        _check_place(output, tried)
 
 
 def refuse_table(output: OutputFile) -> None:
@@ -195,8 +196,8 @@ def _folded(path: str) -> str:
     return "folded " + unicodedata.normalize("NFC", path).casefold()
 
 
-def _check_place(output: OutputFile) -> None:
-    """Refuses a place where no file can be written, without creating anything.
+def _check_place(output: OutputFile, tried: set[Path]) -> None:
+    """Refuses a place where no file can be written; nothing that is created stays.
 
     Raises:
         OutputError: It cannot be written.
@@ -212,16 +213,19 @@ def _check_place(output: OutputFile) -> None:
         mode = stat.S_IFREG  # nothing is there, or a link that leads nowhere and is replaced
     if mode != stat.S_IFREG:
         raise OutputError(f"cannot write {path}: it is {_KINDS.get(mode, 'no regular file')}; choose another name")
-    check_folder(path.parent, path, advice)
+    check_folder(path.parent, path, advice, tried)
 
 
-def check_folder(folder: Path, path: Path, advice: str) -> None:
+def check_folder(folder: Path, path: Path, advice: str, tried: set[Path] | None = None) -> None:
     """Refuses a folder that can neither be written nor created, without creating it.
+
+    Whether the folder, or the one that it would be created in, can be written is tried with a file that is deleted.
 
     Args:
         folder: Folder of the output.
         path: Output to name in the message.
         advice: Advice for the user.
+        tried: Folders that can be written, which are not tried again; the one that is tried joins them.
 
     Raises:
         OutputError: Files cannot be written there.
@@ -237,11 +241,25 @@ def check_folder(folder: Path, path: Path, advice: str) -> None:
         if not stat.S_ISDIR(mode):
             what = "File exists" if existing == path else "Not a directory"
             raise OutputError(f"cannot write {path}: {what}; {advice}")
-        if not _writable(existing):
-            raise OutputError(f"cannot write {path}: Permission denied; {advice}")
+        if tried is not None and existing in tried:
+            return
+        if reason := _refusal(existing):
+            raise OutputError(f"cannot write {path}: {reason}; {advice}")
+        if tried is not None:
+            tried.add(existing)
         return
 
 
-def _writable(folder: Path) -> bool:
+def _refusal(folder: Path) -> str:
+    """Why no file can be written into an existing folder; empty if one can, which a file shows that is deleted again.
+
+    Permissions alone do not tell: some file systems, such as /proc and /sys, refuse even those who may do everything.
+    """
     effective = os.access in os.supports_effective_ids
-    return os.access(folder, os.W_OK | os.X_OK, effective_ids=effective)
+    if not os.access(folder, os.W_OK | os.X_OK, effective_ids=effective):
+        return "Permission denied"
+    try:
+        DraftFile(folder / "probe").discard()
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""

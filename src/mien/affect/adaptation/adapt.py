@@ -35,6 +35,7 @@ from mien.core import (
     InputError,
     PathName,
     TaskCorrection,
+    is_folder,
 )
 from mien.media import read_image
 
@@ -98,7 +99,7 @@ def read_examples(path: PathName) -> Examples:
         InputError: The file cannot be read, or a row is malformed; the message names it.
     """
     path = Path(path)
-    if path.is_dir():
+    if is_folder(path):
         images: list[object] = [found for found in sorted(path.iterdir()) if found.suffix.lower() in _IMAGES]
         if not images:
             raise InputError(f"{path}: the folder holds no image ({', '.join(sorted(_IMAGES))})")

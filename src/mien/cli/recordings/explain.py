@@ -10,7 +10,7 @@ import click
 
 from mien.cli.field_options import field_options
 from mien.cli.main import say
-from mien.core import AnalyzerConfig, printable
+from mien.core import AnalyzerConfig, is_folder, printable
 
 _MAX_NAME = 200
 
@@ -66,7 +66,7 @@ def explain(
     """
     from mien.results import TABLE_ENDINGS
 
-    if source.is_dir() or source.suffix.lower() in TABLE_ENDINGS:
+    if is_folder(source) or source.suffix.lower() in TABLE_ENDINGS:
         if out is not None:
             raise click.UsageError("--out is for images; the stretches of a table are printed, --json for programs")
         _explain_table(source, target, as_json=as_json)

@@ -5,12 +5,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from tokenize import TokenError
 
 import numpy as np
 import numpy.typing as npt
 
-from mien.core import Bools, Float64, open_regular
+from mien.core import Bools, Float64, load_array, open_regular
 from mien.datasets.crop_folders import find_file
 from mien.datasets.text_files import AnnotationError, Field, Table, load_document, read_named
 from mien.datasets.utterance_samples import UtteranceSamples
@@ -74,14 +73,15 @@ def read_feature_file(path: Path, place: str) -> npt.NDArray[np.floating]:
     """
     try:
         with open_regular(path) as file:
-            values = np.load(file, allow_pickle=False)
+            values = load_array(file)
     except FileNotFoundError:
         raise AnnotationError(path, f"no such file; {place} needs it, or names its modality under 'missing'") from None
-    except (OSError, ValueError, EOFError, TokenError) as error:
+    except (OSError, ValueError) as error:
         raise AnnotationError(path, f"is no NumPy file that can be read ({error}); {place} needs it") from error
-    if not isinstance(values, np.ndarray) or values.ndim != 2 or not values.size:
-        shape = getattr(values, "shape", type(values).__name__)
-        raise AnnotationError(path, f"must be a sequence (T, n) with at least one step, got {shape}; it is of {place}")
+    if values.ndim != 2 or not values.size:
+        raise AnnotationError(
+            path, f"must be a sequence (T, n) with at least one step, got {values.shape}; it is of {place}"
+        )
     if not np.issubdtype(values.dtype, np.floating) and not np.issubdtype(values.dtype, np.integer):
         raise AnnotationError(path, f"must hold numbers, got {values.dtype}; it is of {place}")
     bad = ~np.isfinite(values.astype(np.float64)).all(axis=1)

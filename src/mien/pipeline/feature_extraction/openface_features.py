@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from mien.core import DEFAULT_THRESHOLD, ConfigError, Float64, InputError
+from mien.core import DEFAULT_THRESHOLD, ConfigError, Float64, InputError, is_folder, is_regular_file
 from mien.pipeline.feature_extraction.feature_source import FeatureSource
 from mien.results import FeatureInfo, FrameVectors, InputFailure, read_openface, to_intensity
 
@@ -49,8 +49,8 @@ class OpenFaceExtractor:
         failures = []
         for name in inputs:
             path = Path(name)
-            files = sorted(path.glob("*.csv")) if path.is_dir() else [path]
-            if not files or not files[0].is_file():
+            files = sorted(path.glob("*.csv")) if is_folder(path) else [path]
+            if not files or not is_regular_file(files[0]):
                 failures.append(InputFailure(path=name, reason=f"{name}: no CSV file of OpenFace here"))
                 continue
             for file in files:

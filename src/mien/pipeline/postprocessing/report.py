@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from mien.core import ConfigError, Image, InputError, PathName, printable, require_path, source_path
+from mien.core import ConfigError, Image, InputError, PathName, is_folder, printable, require_path, source_path
 from mien.media import find_inputs, jpeg_thumbnail, load_image, open_video
 from mien.pipeline.postprocessing.summarize import bundle_thresholds
 from mien.results import (
@@ -123,8 +123,8 @@ class _AnalysedMedia:
 
     def __init__(self, tables: Sequence[Path], videos: Sequence[Path], within: Sequence[Path]) -> None:
         self.notes: list[str] = []
-        self._videos = [video for video in videos if not _is_folder(video)]
-        self._folders = [video for video in videos if _is_folder(video)]
+        self._videos = [video for video in videos if not is_folder(video)]
+        self._folders = [video for video in videos if is_folder(video)]
         self._within = [*self._folders, *within]
         self._used: set[Path] = set()
         self._digests = _digests(tables)
@@ -242,13 +242,6 @@ class _Player:
         except ValueError:  # Windows: another drive
             return path.resolve().as_uri()
         return quote(os.fsencode(relative.replace(os.sep, "/")))
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except (OSError, ValueError):
-        return False
 
 
 def _is_inside(path: Path, place: Path) -> bool:

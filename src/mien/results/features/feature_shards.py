@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mien._version import __version__
-from mien.core import ConfigError, Float64, Floats, Indices, InputError, Int64, open_regular, printable, read_regular
+from mien.core import (
+    ConfigError,
+    Float64,
+    Floats,
+    Indices,
+    InputError,
+    Int64,
+    load_array,
+    open_regular,
+    printable,
+    read_regular,
+)
 from mien.results.files import atomic_write, output_errors
 from mien.results.tables.schema import with_current_keys
 from mien.results.tables.table_check import NotATableError, cell_error, shown
@@ -468,10 +480,8 @@ def _read_mark(mark: Path, key: str) -> list[str] | None:
 
 def _map(path: Path) -> npt.NDArray[Any]:
     try:
-        array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except ValueError:
-        # An array without an element cannot be mapped.
-        array = np.load(path, allow_pickle=False)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be opened ({error}); delete its folder, it is made again") from error
-    return array
+        with suppress(ValueError):  # an array without an element cannot be mapped
+            return load_array(path, mapped=True)
+        return load_array(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); delete its folder, it is made again") from error

@@ -16,7 +16,7 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from mien.core import ModelError
+from mien.core import ModelError, load_arrays
 
 REGIONS = ("skin", "eye", "teeth", "tongue", "lash")
 """Regions of the triangles of a head; the index is the code."""
@@ -105,20 +105,19 @@ def read_basis(path: Path) -> HeadBasis:
         ModelError: The file is missing or damaged.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-            return HeadBasis(
-                names=tuple(str(name) for name in arrays["names"]),
-                shapes=arrays["shapes"].astype(np.float32) * np.float32(_STEP_DM),
-                mean=arrays["mean"],
-                triangles=arrays["triangles"].astype(np.int32),
-                regions=arrays["regions"],
-                masks={name[5:]: array for name, array in arrays.items() if name.startswith("mask_")},
-                landmark_vertices=arrays["landmark_vertices"],
-                landmark_weights=arrays["landmark_weights"],
-                contour_vertices=arrays["contour_vertices"],
-                hand=arrays["hand"],
-                hand_triangles=arrays["hand_triangles"],
-            )
+        arrays = load_arrays(path)
+        return HeadBasis(
+            names=tuple(str(name) for name in arrays["names"]),
+            shapes=arrays["shapes"].astype(np.float32) * np.float32(_STEP_DM),
+            mean=arrays["mean"],
+            triangles=arrays["triangles"].astype(np.int32),
+            regions=arrays["regions"],
+            masks={name[5:]: array for name, array in arrays.items() if name.startswith("mask_")},
+            landmark_vertices=arrays["landmark_vertices"],
+            landmark_weights=arrays["landmark_weights"],
+            contour_vertices=arrays["contour_vertices"],
+            hand=arrays["hand"],
+            hand_triangles=arrays["hand_triangles"],
+        )
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(f"{path}: no head basis can be read ({error}); delete it to have it made again") from error

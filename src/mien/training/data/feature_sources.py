@@ -7,14 +7,13 @@ import json
 import logging
 from dataclasses import replace
 from pathlib import Path
-from tokenize import TokenError
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from mien.affect import clip_sequences, clip_statistics
-from mien.core import Bools, ConfigError, DatasetError, Floats, Indices, InputError
+from mien.core import Bools, ConfigError, DatasetError, Floats, Indices, InputError, load_array
 from mien.datasets import ClipSamples, FrameSamples
 from mien.evaluation import sound_rows
 from mien.results import FeatureArrays, FeatureInfo, FeatureSet, open_features
@@ -230,10 +229,9 @@ def load_vectors(source: SourceSettings, folder: Path, recipe: Recipe) -> Traini
 
 def _load(path: Path, *, mapped: bool = False) -> npt.NDArray[Any]:
     try:
-        array: npt.NDArray[Any] = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
-    except (OSError, ValueError, EOFError, TokenError) as error:
+        return load_array(path, mapped=mapped)
+    except (OSError, ValueError) as error:
         raise DatasetError(f"{path}: cannot be read as a NumPy file ({error})") from error
-    return array
 
 
 def _read_labels(path: Path) -> dict[str, tuple[str, ...]]:

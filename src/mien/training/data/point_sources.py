@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mien.core import DIMENSIONS, EXPRESSIONS, DatasetError, Float32, Float64, InputError
+from mien.core import DIMENSIONS, EXPRESSIONS, DatasetError, Float32, Float64, InputError, load_array
 from mien.datasets import FERPLUS_TEMPLATE, FaceSamples, load_ferplus, load_lfw, load_morphset, person
 from mien.faces import load_landmark_net, read_given_face
 from mien.media import decode_image
@@ -116,8 +116,10 @@ def landmark_vectors(names: tuple[str, ...], images: tuple[bytes, ...]) -> Float
         digest.update(hashlib.sha256(image).digest())
     path = cache_folder("points") / f"{digest.hexdigest()[:32]}.npy"
     if path.is_file():
-        kept: Float32 = np.load(path, allow_pickle=False)
-        return kept
+        try:
+            return load_array(path).astype(np.float32, copy=False)
+        except (OSError, ValueError) as error:
+            raise DatasetError(f"{path} cannot be read ({error}); delete it, it is made again") from error
     vectors = np.full((len(images), N_POINT_COLUMNS), np.nan, np.float32)
     for row, (name, image) in enumerate(zip(names, images, strict=True)):
         try:

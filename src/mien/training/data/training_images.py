@@ -14,7 +14,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from mien.core import Bools, DatasetError, Float32, Image, Indices, InputError, Int64, OutputError
+from mien.core import Bools, DatasetError, Float32, Image, Indices, InputError, Int64, OutputError, load_array
 from mien.faces import to_colour
 from mien.media import cut_box, decode_image, load_image
 from mien.results import atomic_write, cache_folder
@@ -231,7 +231,7 @@ def cache_images(images: TrainingImages, folder: Path, max_side_px: int) -> Cach
             _write(images, pixels, index, max_side_px)
         except OSError as error:
             raise OutputError(f"{folder}: {error.strerror or error}; name another folder with --cache") from error
-    entries = np.load(index, allow_pickle=False)
+    entries = _read_index(index)
     n_bad = int((entries[:, 1] == 0).sum())
     if n_bad == len(entries):
         raise DatasetError(f"none of {n_bad} images can be decoded, the first is {images.names[0]}")
@@ -239,6 +239,13 @@ def cache_images(images: TrainingImages, folder: Path, max_side_px: int) -> Cach
         first = images.names[int((entries[:, 1] == 0).argmax())]
         logger.warning("%d of %d images cannot be decoded, the first is %s; left out", n_bad, len(entries), first)
     return CachedImages(images.names, np.memmap(pixels, dtype=np.uint8, mode="r"), entries)
+
+
+def _read_index(index: Path) -> Int64:
+    try:
+        return load_array(index)
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{index} cannot be read ({error}); delete it, it is made again") from error
 
 
 def _write(images: TrainingImages, pixels: Path, index: Path, max_side_px: int) -> None:

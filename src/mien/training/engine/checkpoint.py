@@ -130,11 +130,18 @@ def load_result(path: Path) -> dict[str, Tensor]:
     }
 
 
+# What unpickling makes of damaged bytes.
+_DAMAGE = (
+    *(OSError, RuntimeError, EOFError, LookupError, ValueError, TypeError, AttributeError, ImportError, MemoryError),
+    pickle.UnpicklingError,
+)
+
+
 def _read(path: Path) -> State:
     try:
         content: State = torch.load(path, weights_only=True, map_location="cpu")
-    except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
+    except _DAMAGE as error:
         raise ConfigError(f"{path} is no checkpoint that can be read ({error}); remove it to start again") from error
-    if content.get("layout") != _LAYOUT:
+    if not isinstance(content, dict) or content.get("layout") != _LAYOUT:
         raise ConfigError(f"{path} is a checkpoint of another version of mien; remove it or choose another folder")
     return content

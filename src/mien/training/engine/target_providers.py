@@ -9,6 +9,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor
 
 from mien.affect import activate
-from mien.core import ConfigError, Image, TaskSpec, columns_by_name, read_typed
+from mien.core import ConfigError, Image, TaskSpec, columns_by_name, load_arrays, read_typed
 from mien.faces import resize_face, to_colour
 from mien.inference import load_bundle
 from mien.results import atomic_write
@@ -164,9 +165,9 @@ class Teacher(TargetProvider):
             content = {task: values for task, (_, values) in found.items()}
             names = {f"{task} names": np.array(labels) for task, (labels, _) in found.items()}
             _save(path, {**content, **names})
-        with np.load(path, allow_pickle=False) as kept:
-            tasks = [name for name in kept.files if not name.endswith(" names")]
-            return {task: (tuple(map(str, kept[f"{task} names"])), kept[task]) for task in tasks}
+        kept = _load(path)
+        tasks = [name for name in kept if not name.endswith(" names")]
+        return {task: (tuple(map(str, kept[f"{task} names"])), kept[task]) for task in tasks}
 
 
 class CoAnnotation(TargetProvider):
@@ -307,12 +308,19 @@ def _with_predictions(
     if not path.is_file():
         tasks = [task for task in settings.tasks if task in context.network.tasks]
         _save(path, _predict(context, tasks, rows, settings))
-    with np.load(path) as kept:
-        predictions = dict(kept)
+    predictions = _load(path)
     blended = {task: values.copy() for task, values in targets.items()}
     for task, predicted in predictions.items():
         blended[task][rows] = blend(targets[task][rows], predicted, weight)
     return blended
+
+
+def _load(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """What a stage kept in a file of the training's folder."""
+    try:
+        return load_arrays(path)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be read ({error}); delete it, it is made again") from error
 
 
 def _predict(

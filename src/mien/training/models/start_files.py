@@ -12,12 +12,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 
-from mien.core import Float32, ModelError, open_regular, read_regular
+from mien.core import Float32, ModelError, load_arrays, open_regular, read_regular
 from mien.results import atomic_write, output_errors
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -155,14 +154,14 @@ def _read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
         raise ModelError(
             f"{error.filename}: no such file; docs/how-to/training.md says where to get the networks"
         ) from error
-    except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path} cannot be read as a face network: {error}") from error
 
 
 def _read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
     # A file that is opened here is closed whatever NumPy makes of it.
-    with open_regular(path) as file, np.load(file, allow_pickle=False) as arrays:
-        return dict(arrays)
+    with open_regular(path) as file:
+        return load_arrays(file)
 
 
 def _read_tfjs(path: Path) -> dict[str, npt.NDArray[Any]]:

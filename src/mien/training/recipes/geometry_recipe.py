@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 
-from mien.core import MAX_SEED, ConfigError, PointChoice, check_choices, check_number, read_typed
+from mien.core import MAX_SEED, ConfigError, PointChoice, check_choices, check_number, is_regular_file, read_typed
 from mien.training.recipes.settings import DataSettings, PublishedSettings
 
 _MAX_COMPONENTS = 200
@@ -110,7 +110,7 @@ def load_geometry_recipe(name_or_path: str | Path) -> GeometryRecipe:
     path = Path(name_or_path)
     if str(name_or_path) in list_geometry_recipes():
         content = (resources.files("mien.training") / "recipes" / "geometry" / f"{name_or_path}.toml").read_bytes()
-    elif path.is_file():
+    elif is_regular_file(path):
         content = path.read_bytes()
     else:
         raise ConfigError(f"{path}: no such recipe file, nor one of {list_geometry_recipes()}")

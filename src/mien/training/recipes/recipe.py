@@ -11,7 +11,16 @@ from pathlib import Path
 from typing import Literal
 
 from mien.affect import Smoothing
-from mien.core import MAX_SEED, ConfigError, check_blend, check_choices, check_number, read_regular, read_typed
+from mien.core import (
+    MAX_SEED,
+    ConfigError,
+    check_blend,
+    check_choices,
+    check_number,
+    is_regular_file,
+    read_regular,
+    read_typed,
+)
 from mien.training.models.backbones.registry import BACKBONES
 from mien.training.recipes.geometry_recipe import list_geometry_recipes
 from mien.training.recipes.schedule_settings import OptimizerSettings, StageSettings
@@ -183,7 +192,7 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
         content = (resources.files("mien.training") / "recipes" / f"{name_or_path}.toml").read_bytes()
     else:
         path = Path(name_or_path)
-        if not path.is_file():
+        if not is_regular_file(path):
             raise ConfigError(f"{path}: no such recipe file, nor one of {list_recipes() + list_geometry_recipes()}")
         try:
             content = read_regular(path)

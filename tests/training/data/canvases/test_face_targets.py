@@ -78,3 +78,12 @@ def test_faces_that_a_window_hides_do_not_count() -> None:
     assert np.isnan(window_rows(rows_of(row), (90, 0), 100, mirrored=False)).all()
     tiny = face_row(PATCH, turned(0, 0.1))
     assert window_rows(rows_of(tiny), (0, 0), 100, mirrored=False)[0, WEIGHT] == 0
+
+
+def test_a_face_of_which_only_flat_skin_shows_does_not_count() -> None:
+    row = np.full((1, FACE_COLUMNS), np.nan, np.float32)
+    row[0] = [0, 0, 400, 400, 0, 0, 400, 400, *[120, 150, 280, 150, 200, 220, 140, 300, 260, 300], 0, 1, 1]
+    assert window_rows(row, (0, 0), 340, mirrored=False)[0, WEIGHT] == 1
+    forehead = window_rows(np.concatenate([row]), (0, -200), 340, mirrored=False)
+    assert (forehead[0, 7] - forehead[0, 5]) / 400 > 0.33  # the share that shows would do
+    assert forehead[0, WEIGHT] == 0

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mien.core import OutputError
+from mien.core import DatasetError, OutputError, load_array
 from mien.results import atomic_write, cache_folder
 from mien.training.data.canvases.canvas import CanvasPainter, Pixels
 from mien.training.data.canvases.face_targets import FACE_COLUMNS, MAX_FACES
@@ -85,7 +85,10 @@ def load_canvases(source: SourceSettings, folder: Path, recipe: Recipe) -> Train
             _write(painter, source.rows, pixels, faces)
         except OSError as error:
             raise OutputError(f"{pixels.parent}: {error.strerror or error}; free some space") from error
-    targets = np.load(faces, allow_pickle=False)
+    try:
+        targets = load_array(faces)
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{faces} cannot be read ({error}); delete it, it is drawn again") from error
     n = len(targets)
     return TrainingSet(
         groups=tuple(f"canvas {number}" for number in range(n)),

@@ -23,6 +23,7 @@ BOX, VISIBLE, KEYPOINTS, ROLL, WEIGHT = slice(0, 4), slice(4, 8), slice(8, 18), 
 
 _LEAST_VISIBLE = 0.33
 _LEAST_SIDE_PX = 9.0
+_LEAST_KEYPOINTS = 2  # with fewer, the visible part is flat skin, which looks like a sky or a wall
 # Keypoints in a mirrored picture: the two eyes and the two mouth corners change places.
 _MIRRORED_KEYPOINTS = (1, 0, 2, 4, 3)
 
@@ -75,7 +76,8 @@ def _turned(box: npt.ArrayLike, matrix: Doubles) -> Doubles:
 def window_rows(rows: Float32, corner: tuple[int, int], size_px: int, *, mirrored: bool) -> Float32:
     """Faces (K, FACE_COLUMNS) as seen in a square window of their canvas; NaN rows stay.
 
-    A face of which little is visible, or a tiny one, gets weight 0; one outside the window becomes NaN.
+    A face of which little is visible, with less than two keypoints, or a tiny one, gets weight 0; one outside the
+    window becomes NaN.
     """
     moved = rows.copy()
     x, y = corner
@@ -91,7 +93,10 @@ def window_rows(rows: Float32, corner: tuple[int, int], size_px: int, *, mirrore
     seen = np.maximum(moved[:, 6:8] - moved[:, 4:6], 0)
     with np.errstate(invalid="ignore"):
         share = seen.prod(axis=1) / np.maximum(size.prod(axis=1), 1e-6)
-        hard = (share < _LEAST_VISIBLE) | (size.min(axis=1) < _LEAST_SIDE_PX)
+        points = moved[:, KEYPOINTS].reshape(-1, 5, 2)
+        shown = (points >= moved[:, None, 4:6]) & (points <= moved[:, None, 6:8])
+        is_flat = shown.all(axis=2).sum(axis=1) < _LEAST_KEYPOINTS
+        hard = is_flat | (share < _LEAST_VISIBLE) | (size.min(axis=1) < _LEAST_SIDE_PX)
     moved[hard, WEIGHT] = 0
     moved[~(share > 0)] = np.nan
     return moved

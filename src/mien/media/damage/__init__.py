@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Damaged and missing bytes of video files."""

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`ByteClock`, the rate at which the bytes of a file hold the packets of a stream."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import av
+
+STEADY_AFTER = 10
+"""Number of packets after which their mean size counts."""
+
+_MAX_SAMPLES = 512
+_START = 8  # part of the samples that does not count: rate controls begin with larger packets
+
+
+class ByteClock:
+    """Times of the packets of one stream at their places in the file."""
+
+    def __init__(self) -> None:
+        self.samples: list[tuple[int, float | None, int]] = []  # end of a packet, its end in time, its number
+        self.n_bytes = 0
+        self._every = 1
+        self._n_packets = 0
+
+    def add(self, packet: av.Packet[Any], number: int) -> None:
+        """Note a packet; samples are thinned, but for the last."""
+        self.n_bytes += packet.size
+        if packet.pos is None or packet.stream.type not in ("video", "audio"):
+            return
+        time = packet.dts if packet.dts is not None else packet.pts
+        end_s = None if time is None else float((time + (packet.duration or 0)) * packet.time_base)
+        if self._n_packets % self._every and self.samples:
+            self.samples.pop()
+        self.samples.append((packet.pos + packet.size, end_s, number))
+        self._n_packets += 1
+        if len(self.samples) > _MAX_SAMPLES:
+            self.samples = self.samples[1::2]
+            self._every *= 2
+
+    def bytes_per_packet(self) -> int:
+        """Mean size of a packet without the first eighth and the last one; 0 if there are too few."""
+        if len(self.samples) < STEADY_AFTER:
+            return 0
+        first, last = self.samples[len(self.samples) // _START], self.samples[-2]
+        return (last[0] - first[0]) // max(1, last[2] - first[2])
+
+    def drop_last(self) -> None:
+        """Forget the last packet."""
+        del self.samples[-1:]
+
+    @property
+    def has_times(self) -> bool:
+        """Whether the packets are stamped."""
+        return len(self.samples) > 1 and None not in (self.samples[-1][1], self.samples[len(self.samples) // _START][1])
+
+    def last(self, step_s: float) -> float:
+        """End in time of the last packet, in seconds."""
+        return self._time(self.samples[-1], step_s)
+
+    def seconds_per_byte(self, step_s: float) -> float:
+        """Seconds that a byte of the file takes, without the first eighth of the packets."""
+        first, last = self.samples[len(self.samples) // _START], self.samples[-1]
+        seconds, n_bytes = self._time(last, step_s) - self._time(first, step_s), last[0] - first[0]
+        if min(seconds, n_bytes) > 0:
+            return seconds / n_bytes
+        return step_s * last[2] / last[0] if last[0] > 0 else 0.0
+
+    def _time(self, sample: tuple[int, float | None, int], step_s: float) -> float:
+        return sample[2] * step_s if sample[1] is None else sample[1]
