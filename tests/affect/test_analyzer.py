@@ -367,3 +367,16 @@ def test_a_small_face_of_a_large_jpeg_is_read_with_all_pixels(analyzer: Analyzer
     assert len(quick) == 1
     np.testing.assert_array_equal(quick.boxes, exact.boxes)
     np.testing.assert_array_equal(quick.landmarks, exact.landmarks)
+
+
+@pytest.mark.parametrize("detector", ["mtcnn", "mien-faces"])
+def test_a_face_that_the_edge_cuts_off_has_a_lower_quality(
+    analyzer: Analyzer, astronaut: npt.NDArray[np.uint8], detector: str
+) -> None:
+    (whole,) = analyzer.image(astronaut)
+    left, right = whole.box[0], whole.box[2]
+    shares = (0.35, 0.5) if detector == "mien-faces" else (0.35,)
+    for share in shares:
+        cut = np.ascontiguousarray(astronaut[:, round(float(left + share * (right - left))) :])
+        (seen,) = Analyzer(threads=1, detector=detector).image(cut)
+        assert whole.quality > 0.9 > 0.8 > seen.quality

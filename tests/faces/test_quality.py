@@ -5,7 +5,7 @@ import numpy.typing as npt
 import pytest
 
 from mien.core import ConfigError, ModelError, QualitySpec
-from mien.faces import SIGNALS, Detections, QualityModel, align_faces, face_quality, quality_signals
+from mien.faces import SIGNALS, Detections, QualityModel, align_faces, face_quality, quality_signals, share_inside
 from mien.inference import load_spec
 
 Image = npt.NDArray[np.uint8]
@@ -200,3 +200,17 @@ def test_without_a_model_quality_is_nan(astronaut: Image) -> None:
     assert np.isnan(face_quality(None, (512, 512), faces, crops)).tolist() == [True]
     expected = fitted()(quality_signals((512, 512), faces, crops))
     assert face_quality(fitted(), (512, 512), faces, crops) == pytest.approx(expected, abs=0)
+
+
+@pytest.mark.parametrize("angle_deg", [0, 25, 180])
+def test_the_share_of_a_face_inside_the_image(angle_deg: float) -> None:
+    face = np.array([[30, 40], [70, 40], [50, 61], [34, 82], [66, 82]], np.float32) - (50, 61)
+    angle = np.deg2rad(angle_deg)
+    turned = face @ np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    places = np.array([[100, 100], [0, 100], [-300, 100]])
+    faces = Detections(np.zeros((3, 4)), np.ones(3), (turned + places[:, None]).astype(np.float32))
+    whole, half, none = share_inside((200, 200), faces)
+    assert whole == 1
+    assert 0.35 < half < 0.65
+    assert none == 0
+    assert share_inside((9, 9), Detections.empty()).shape == (0,)

@@ -63,6 +63,7 @@ from mien.faces import (
     parse_detector,
     refine_landmarks,
     search_photo,
+    share_inside,
     sides,
 )
 from mien.inference import Bundle, load_bundle, usable_cores
@@ -481,10 +482,9 @@ class Analyzer:
 
     def _detected(self, image: Image) -> Detections:
         """The faces of a photo, with landmarks if there is a landmark model."""
-        found = search_photo(self._still_detector, image, self._landmark_model)
-        if self._landmark_model is None:
-            return found
-        return refine_landmarks(self._landmark_model, image, found)
+        model = self._landmark_model
+        found = search_photo(self._still_detector, image, model)
+        return found if model is None else refine_landmarks(model, image, found)
 
     def _found(self, image: Image, detections: Detections, track_ids: Int64 | None = None) -> AlignedFaces:
         """The selected faces from left to right, and their crops as the bundle reads them."""
@@ -496,5 +496,5 @@ class Analyzer:
         if not np.array_equal(wanted, np.arange(len(detections))):
             detections, track_ids = detections[wanted], track_ids[wanted]
         crops = cut_faces(image, detections, self.spec)
-        quality = face_quality(self._quality_model, (image.shape[0], image.shape[1]), detections, crops)
-        return AlignedFaces(detections, track_ids, crops, quality, numbers)
+        quality = face_quality(self._quality_model, (shape := image.shape[:2]), detections, crops)
+        return AlignedFaces(detections, track_ids, crops, quality, numbers, share_inside(shape, detections))

@@ -66,6 +66,7 @@ class AlignedFaces(NamedTuple):
         crops: (N, S, S) or (N, S, S, 3) uint8 input of the affect network.
         quality: (N,) in [0, 1], or NaN.
         numbers: (N,) numbers among all faces of the image, see `mien.core.Faces`.
+        inside: (N,) share of the face in the image, the bound of its quality; None for whole faces.
     """
 
     detections: Detections
@@ -73,6 +74,7 @@ class AlignedFaces(NamedTuple):
     crops: Image
     quality: Float32
     numbers: Int64
+    inside: Float32 | None = None
 
     def enlarged(self, factor: float) -> AlignedFaces:
         """The same faces, found in an image with so many times fewer pixels along each axis."""
@@ -330,7 +332,7 @@ class AffectInference:
             pose_rad=seen.pose_rad,
             eyes_open=seen.eyes_open,
             track_ids=found.track_ids,
-            quality=self._quality(found.quality, predicted.get("expression")),
+            quality=self._quality(found, predicted.get("expression")),
             numbers=found.numbers,
             **predicted,
         )
@@ -342,11 +344,12 @@ class AffectInference:
         spec = self.decoder.spec.uncertainty
         return spec if spec is None or self.geometry is None else replace(spec, half_widths={})
 
-    def _quality(self, of_image: Float32, expression: Float32 | None) -> Float32:
+    def _quality(self, found: AlignedFaces, expression: Float32 | None) -> Float32:
         """Quality (N,) from that of the image, for how sure the network is of its expressions."""
-        if self.quality_model is None or expression is None or not expression.shape[1]:
-            return of_image
-        return self.quality_model.with_sureness(of_image, expression.max(axis=1))
+        quality = found.quality
+        if self.quality_model is not None and expression is not None and expression.shape[1]:
+            quality = self.quality_model.with_sureness(quality, expression.max(axis=1))
+        return quality if found.inside is None else np.minimum(quality, found.inside)
 
     def _predict_adaptively(
         self, batch: Sequence[AlignedFaces], crops: Image, bundle: Bundle, rate: AdaptiveRate

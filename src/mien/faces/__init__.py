@@ -36,7 +36,15 @@ from mien.faces.landmark_shape import (
     normalized_shapes,
     shape_distances,
 )
-from mien.faces.quality import SIGNALS, SURENESS, QualityModel, face_quality, quality_signals, sureness
+from mien.faces.quality import (
+    SIGNALS,
+    SURENESS,
+    QualityModel,
+    face_quality,
+    quality_signals,
+    share_inside,
+    sureness,
+)
 from mien.faces.scene_changes import CutDetector
 from mien.faces.second_search import is_dark, search_photo
 from mien.faces.tracker import MAX_LOST_S, Tracker
@@ -88,6 +96,7 @@ __all__ = [
     "resize_face",
     "search_photo",
     "shape_distances",
+    "share_inside",
     "sides",
     "similarity_transform",
     "sureness",

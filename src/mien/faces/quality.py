@@ -42,6 +42,8 @@ _NOSE_FRONTAL = 0.5
 # Grid on the part of a face that crops show, in eye-to-mouth distances from the middle of the eyes; the real axis
 # goes down the face.
 _GRID = np.add.outer(np.linspace(-1.0, 1.6, 8), -1j * np.linspace(-1.3, 1.3, 8)).ravel()
+# The same for brows, eyes, nose and mouth, of which a prediction is made.
+_FEATURES = np.add.outer(np.linspace(-0.3, 1.2, 8), -1j * np.linspace(-0.8, 0.8, 8)).ravel()
 _SURE = 1e-4
 _TINY = 1e-6
 
@@ -78,14 +80,8 @@ def quality_signals(shape: tuple[int, int], faces: Detections, crops: Image) -> 
         raise ConfigError(f"{len(faces)} faces need as many crops, got {len(crops)}")
     if not len(faces):
         return np.empty((0, len(SIGNALS)), np.float32)
-    # Complex numbers turn and scale points of the plane with one multiplication.
-    places = faces.keypoints[..., 0] + 1j * faces.keypoints[..., 1]
-    left, right, nose, eyes = places[:, 0], places[:, 1], places[:, 2], (places[:, 0] + places[:, 1]) / 2
-    across, down = right - left, (places[:, 3] + places[:, 4]) / 2 - eyes
-    between_eyes, to_mouth = np.abs(across), np.abs(down)
-    size = np.maximum(np.maximum(between_eyes, to_mouth), 1)
-    # A turned head shortens the line of the eyes, a nodding one that of the face: the longer one is the surer axis.
-    axis = np.where(between_eyes < to_mouth, down, 1j * across) / size
+    places, eyes, down, axis, size = _axes(faces)
+    nose = places[:, 2]
     turn_nod = (nose - eyes) * np.conj(axis) / size - (down / size * np.conj(axis)).imag * 0.5j
     sharpness, contrast, eye_detail, mouth_detail = _texture(crops)
     confidence = np.clip(faces.confidence, _SURE, 1 - _SURE)
@@ -97,7 +93,7 @@ def quality_signals(shape: tuple[int, int], faces: Detections, crops: Image) -> 
     signals[:, 4] = np.abs(turn_nod.imag)
     signals[:, 5] = np.abs(turn_nod.real - _NOSE_FRONTAL)
     signals[:, 6] = 1 - axis.imag
-    signals[:, 7] = _outside(shape, eyes, axis * size)
+    signals[:, 7] = _outside(shape, eyes, axis * size, _GRID)
     signals[:, 8] = np.log((1 - confidence) / confidence)
     signals[:, 9] = eye_detail
     signals[:, 10] = mouth_detail
@@ -209,9 +205,40 @@ def _texture(crops: Image) -> tuple[Float32, Float32, Float32, Float32]:
     return logarithms[:, 0] - contrast, contrast, logarithms[:, 2] - contrast, logarithms[:, 3] - contrast
 
 
-def _outside(shape: tuple[int, int], eyes: Complex, down: Complex) -> Floats:
+def _axes(faces: Detections) -> tuple[Complex, Complex, Complex, Complex, Floats]:
+    """Keypoints (N, 5), middle of the eyes, way from there to the mouth, direction down the face, and size of faces."""
+    # Complex numbers turn and scale points of the plane with one multiplication.
+    places = faces.keypoints[..., 0] + 1j * faces.keypoints[..., 1]
+    eyes = (places[:, 0] + places[:, 1]) / 2
+    across, down = places[:, 1] - places[:, 0], (places[:, 3] + places[:, 4]) / 2 - eyes
+    between_eyes, to_mouth = np.abs(across), np.abs(down)
+    size = np.maximum(np.maximum(between_eyes, to_mouth), 1)
+    # A turned head shortens the line of the eyes, a nodding one that of the face: the longer one is the surer axis.
+    return places, eyes, down, np.where(between_eyes < to_mouth, down, 1j * across) / size, size
+
+
+def share_inside(shape: tuple[int, int], faces: Detections) -> Float32:
+    """Share (N,) of the brows, eyes, nose and mouth of each face that lies in the image, the bound of its quality.
+
+    A model that was fitted to whole faces does not know faces that the edge of the image cuts off.
+
+    Args:
+        shape: Height and width of the image in pixels.
+        faces: N faces in the image.
+
+    Examples:
+        >>> keypoints = np.array([[[-9, 40], [31, 40], [11, 61], [-5, 82], [27, 82]]])
+        >>> face = Detections(np.array([[-30, 10, 50, 100]]), np.array([0.9]), keypoints)
+        >>> print(share_inside((120, 100), face).round(2))
+        [0.62]
+    """
+    _, eyes, _, axis, size = _axes(faces)
+    return (1 - _outside(shape, eyes, axis * size, _FEATURES)).astype(np.float32)
+
+
+def _outside(shape: tuple[int, int], eyes: Complex, down: Complex, grid: Complex) -> Floats:
     """Share (N,) of each face outside the image, by a grid of places on it."""
-    places = eyes[:, None] + down[:, None] * _GRID
+    places = eyes[:, None] + down[:, None] * grid
     x, y = places.real, places.imag
     inside = (x > -0.5) & (y > -0.5) & (x < shape[1] - 0.5) & (y < shape[0] - 0.5)
-    return np.asarray(1 - inside.sum(axis=1) / _GRID.size)
+    return np.asarray(1 - inside.sum(axis=1) / grid.size)
