@@ -51,6 +51,11 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
             "benchmarks.detection.detector_race:main",
             "Face detectors side by side on held-out people; writes docs/research/detection.md (half an hour).",
         ),
+        "doubtful-labels": Benchmark(
+            "benchmarks.doubtful.doubtful_labels:main",
+            "Claims about noisy, missing and foreign labels; writes docs/research/doubtful-labels.md (an hour).",
+            _TRAIN,
+        ),
         "explanations": Benchmark(
             "benchmarks.trust.explanations:main",
             "Deletion curves of saliency maps beside random orders; writes docs/research/explanations.md (minutes).",

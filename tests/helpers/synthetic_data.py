@@ -11,10 +11,12 @@ import numpy.typing as npt
 from mien.core import ACTION_UNITS_12, DIMENSIONS, EXPRESSION_ORDERS, INTENSITY_LABELS, LANDMARK_COLUMNS
 from mien.datasets import AU_RULES, FERPLUS_TEMPLATE, LandmarkFaces
 from mien.faces import keypoints_of
+from mien.inference import list_bundles
 from mien.training.data.canvases.face_targets import FACE_COLUMNS, FacePatch, face_row
 from mien.training.data.training_images import TrainingImages
 from mien.training.data.training_set import TrainingSet
 from mien.training.models.start_files import TRUNK_FILES
+from mien.training.recipes.method_settings import AdversarialSettings, MaskedAutoencodingSettings, MethodSettings
 from mien.training.recipes.recipe import Recipe
 from mien.training.recipes.schedule_settings import StageSettings
 from mien.training.recipes.settings import DataSettings, HeadSettings, LossSettings, ModelSettings, SourceSettings
@@ -26,6 +28,9 @@ from mien.training.recipes.target_settings import (
 )
 
 UNITS = tuple(AU_RULES)
+
+# Backbone of hundreds of millions of parameters -> options of a small one of its kind.
+_NARROW = {"masked_vit": {"width": 48, "depth": 2, "heads": 2}}
 
 
 def create_recipe(**changes: object) -> Recipe:
@@ -60,7 +65,8 @@ def shortened(recipe: Recipe, size_px: int = 32, epochs: int = 1) -> Recipe:
     if model.backbone:
         is_file = model.start in TRUNK_FILES or model.start.endswith(".pt")  # the files are the user's
         start = "scratch" if is_file else model.start
-        model = dataclasses.replace(model, input_px=size_px, start=start, start_heads=())
+        options = {**model.options, **_NARROW.get(model.backbone, {})}
+        model = dataclasses.replace(model, input_px=size_px, start=start, start_heads=(), options=options)
     stages = [
         dataclasses.replace(
             stage,
@@ -68,11 +74,21 @@ def shortened(recipe: Recipe, size_px: int = 32, epochs: int = 1) -> Recipe:
             size_px=0,
             batch=8,
             targets=_shortened_targets(stage.targets),
+            method=_shortened_method(stage.method),
         )
         for stage in recipe.stages
     ]
     targets = _shortened_targets(recipe.targets)
     return dataclasses.replace(recipe, model=model, stages=tuple(stages), targets=targets)
+
+
+def _shortened_method(settings: MethodSettings | None) -> MethodSettings | None:
+    """The method with narrow networks."""
+    if isinstance(settings, AdversarialSettings):
+        return dataclasses.replace(settings, channels=4)
+    if isinstance(settings, MaskedAutoencodingSettings):
+        return dataclasses.replace(settings, width=32, depth=1)
+    return settings
 
 
 def _shortened_targets(chosen: tuple[TargetSettings, ...]) -> tuple[TargetSettings, ...]:
@@ -83,7 +99,7 @@ def _shortened_targets(chosen: tuple[TargetSettings, ...]) -> tuple[TargetSettin
             settings = dataclasses.replace(settings, n=4, n_labelled=0, sources=())
         elif hasattr(settings, "size_px"):
             settings = dataclasses.replace(settings, size_px=0)
-        is_teacher = isinstance(settings, TeacherSettings) and settings.path.endswith(".parquet")
+        is_teacher = isinstance(settings, TeacherSettings) and settings.path not in list_bundles()
         if not is_teacher and not (isinstance(settings, UnknownLabelsSettings) and settings.sources):
             kept.append(settings)
     return tuple(kept)

@@ -217,8 +217,9 @@ def _value(expected: Any, value: Any, where: str) -> Any:
             raise ConfigError(f"{where} must be a table, got {_shown(value)}")
         return {key: _value(kinds[1], item, f"{where}: {key}") for key, item in value.items()}
     if origin in (types.UnionType, typing.Union):
-        if len(kinds) > 1 and all(is_dataclass(kind) for kind in kinds):
-            return read_typed(_named_kind(kinds, value, where), value, where)
+        named = tuple(kind for kind in kinds if kind is not type(None))
+        if len(named) > 1 and all(is_dataclass(kind) for kind in named) and (value is not None or named == kinds):
+            return read_typed(_named_kind(named, value, where), value, where)
         return _one_of_several(kinds, value, where)
     if expected is float and isinstance(value, int) and not isinstance(value, bool):
         try:

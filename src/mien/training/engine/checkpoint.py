@@ -82,6 +82,7 @@ class Checkpoint:
         average: State of the averaged network; None without one.
         optimizer: State of the optimiser.
         best: Metric and weights of the stage's best epoch so far; None where the last one is kept.
+        method: State of the stage's training method; None without one.
     """
 
     recipe: str
@@ -91,6 +92,7 @@ class Checkpoint:
     average: State | None
     optimizer: State
     best: tuple[float, State] | None
+    method: State | None = None
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:

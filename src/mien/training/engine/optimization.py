@@ -14,7 +14,9 @@ from mien.training.models.network import AffectNetwork
 from mien.training.recipes.schedule_settings import OptimizerSettings, StageSettings
 
 
-def create_optimizer(network: AffectNetwork, settings: OptimizerSettings, lr: float) -> torch.optim.Optimizer:
+def create_optimizer(
+    network: AffectNetwork, settings: OptimizerSettings, lr: float, beside: Iterable[nn.Module] = ()
+) -> torch.optim.Optimizer:
     """An optimiser of all trained parameters (``requires_grad``).
 
     Every group has ``scale``, its share of the learning rate.
@@ -23,8 +25,11 @@ def create_optimizer(network: AffectNetwork, settings: OptimizerSettings, lr: fl
         network: Network to train.
         settings: Name and options of the optimiser.
         lr: Learning rate of the heads.
+        beside: Further modules that are trained at the learning rate of the heads.
     """
     groups = _parameter_groups(network, settings)
+    more = [parameter for module in beside for parameter in module.parameters()]
+    groups += [{"params": more, "scale": 1.0, "weight_decay": 0.0}] if more else []
     for group in groups:
         group["lr"] = lr * group["scale"]
     if settings.name == "sgd":

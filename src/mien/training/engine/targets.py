@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from mien.core import Registry
 from mien.training.data.training_set import Rows, TrainingSet
+from mien.training.methods.registry import METHODS
 from mien.training.recipes.recipe import Recipe
 from mien.training.recipes.target_settings import TargetSettings
 
@@ -132,6 +133,11 @@ TARGETS = Registry(
             summary="action units that are absent on faces that raters call neutral",
             card="Some action units were trained as absent on faces that raters call neutral.",
         ),
+        TargetRecord(
+            name="oversampling",
+            target="mien.training.engine.oversampling:Oversampling",
+            summary="copies of rows with rare labels in every epoch (ML-ROS)",
+        ),
     ),
 )
 """Name -> `TargetRecord`."""
@@ -154,8 +160,9 @@ def card_sentences(recipe: Recipe) -> tuple[str, ...]:
         >>> card_sentences(load_recipe("mien-points"))
         ()
     """
-    chosen = (settings for number in range(len(recipe.stages)) for settings in recipe.stage_targets(number))
-    return tuple(dict.fromkeys(card for card in (TARGETS[settings.name].card for settings in chosen) if card))
+    cards = [TARGETS[one.name].card for number in range(len(recipe.stages)) for one in recipe.stage_targets(number)]
+    cards += [METHODS[stage.method.name].card for stage in recipe.stages if stage.method is not None]
+    return tuple(dict.fromkeys(card for card in cards if card))
 
 
 def provide_targets(providers: Sequence[TargetProvider], targets: StageTargets, context: StageContext) -> StageTargets:

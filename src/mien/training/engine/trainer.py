@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ from mien.training.engine.targets import StageContext, TargetProvider, create_pr
 from mien.training.engine.validation import raw_outputs, validation_metrics
 from mien.training.losses.coupling import matching_loss, relation_tensor
 from mien.training.losses.registry import create_loss, kernel_penalty, task_weights
+from mien.training.methods.registry import FEATURES, Step, TrainingMethod, create_method
 from mien.training.models.network import AffectNetwork
 from mien.training.models.starts import load_start
 from mien.training.recipes.recipe import Recipe
@@ -72,6 +74,7 @@ class Trainer:
         average: Averaged network; None where the recipe does not average.
         progress: Position of the training.
         selected: Stage -> metric of its best epoch, for stages that keep it.
+        lr: Current learning rate of the heads.
     """
 
     def __init__(
@@ -104,6 +107,8 @@ class Trainer:
         self._losses = {task: create_loss(recipe.losses[task], self._targets[task]) for task in recipe.tasks}
         self._weights = task_weights(recipe.losses, self._targets, recipe.task_balance)
         self._relation = self._relation_table()
+        self._method: TrainingMethod | None = None
+        self.lr = 0.0
 
     @property
     def result(self) -> AffectNetwork:
@@ -123,27 +128,30 @@ class Trainer:
         self.folder.mkdir(parents=True, exist_ok=True)
         resumed = self._resume()
         for number in range(self.progress.stage, len(self.recipe.stages)):
-            optimizer_state = resumed.optimizer if resumed and resumed.progress.stage == number else None
-            self._run_stage(number, optimizer_state)
+            self._run_stage(number, resumed if resumed and resumed.progress.stage == number else None)
         return self.result
 
-    def _run_stage(self, number: int, optimizer_state: dict[str, object] | None) -> None:
+    def _run_stage(self, number: int, resumed: Checkpoint | None) -> None:
         stage = self.recipe.stages[number]
         settings = stage.optimizer or self.recipe.optimizer
         _set_trainable(self.network, stage, self.recipe)
+        self._method = create_method(self.network, self.recipe, number, self.train_set, self.fabric.world_size)
+        joint = () if self._method is None else self._method.joint_modules()
         providers = create_providers(self.recipe.stage_targets(number))
         loader = BatchLoader(
             self.train_set,
             self._stage_targets(number, providers),
             self.recipe,
             number,
-            extra_rows=[provider.rows for provider in providers],
+            extra_rows=[one.rows for one in (*providers, self._method) if one is not None],
             rank=self.fabric.global_rank,
             n_processes=self.fabric.world_size,
         )
-        optimizer = create_optimizer(self.network, settings, stage.peak_lr)
-        if optimizer_state is not None:
-            optimizer.load_state_dict(optimizer_state)
+        optimizer = create_optimizer(self.network, settings, stage.peak_lr, joint)
+        if resumed is not None:
+            optimizer.load_state_dict(resumed.optimizer)
+            if self._method is not None and resumed.method is not None:
+                self._method.load_state(resumed.method)
         module, wrapped = self.fabric.setup(self.network, optimizer)
         before = self._weights_before(number) if stage.kept_change < 1 else None
         loop = _Loop(self, number, loader, module, wrapped)
@@ -157,6 +165,9 @@ class Trainer:
         self._best = None
         if before is not None:
             self._keep_change(before, stage)
+        if self._method is not None:
+            self._method.finish()
+            self._method = None
         self.progress = Progress(stage=number + 1, seconds=self.progress.seconds)
 
     def _is_stale(self, stage: StageSettings) -> bool:
@@ -187,19 +198,46 @@ class Trainer:
 
     def losses(self, module: nn.Module, batch: Batch, stage: StageSettings) -> dict[str, Tensor]:
         """Weighted terms of the loss of one batch; their sum is minimised."""
-        outputs, order = _forward(module, batch, self.recipe.tasks, self.fabric.device)
+        if self._method is not None:
+            terms = self._method.terms(self._method_step(module, batch, stage))
+        else:
+            outputs, order = _forward(module, batch, self.recipe.tasks, self.fabric.device)
+            targets = {task: values[order].to(self.fabric.device) for task, values in batch.targets.items()}
+            terms = self._task_terms(outputs, targets, stage)
+        if self.network.penalty is not None:
+            terms["penalty"] = self.recipe.model.penalty * self.network.penalty
+        return terms
+
+    def _task_terms(
+        self, outputs: dict[str, Tensor], targets: dict[str, Tensor], stage: StageSettings
+    ) -> dict[str, Tensor]:
+        """Weighted losses of the stage's tasks, penalties of their heads, and the matching loss."""
         terms = {}
         for task in stage.tasks or self.recipe.tasks:
-            target = batch.targets[task][order].to(self.fabric.device)
-            terms[task] = self._weights[task] * self._losses[task](outputs[task], target)
+            terms[task] = self._weights[task] * self._losses[task](outputs[task], targets[task])
             if self.recipe.heads[task].l2:
                 terms[f"{task} L2"] = kernel_penalty(self.network.get_submodule(task), self.recipe.heads[task])
         if self._relation is not None:
             matching = matching_loss(outputs["expression"], outputs["action_units"], self._relation)
             terms["matching"] = self.recipe.coupling.matching * matching
-        if self.network.penalty is not None:
-            terms["penalty"] = self.recipe.model.penalty * self.network.penalty
         return terms
+
+    def _method_step(self, module: nn.Module, batch: Batch, stage: StageSettings) -> Step:
+        """A batch for the training method of a stage."""
+        device, tasks = self.fabric.device, self.recipe.tasks
+
+        def forward(inputs: Tensor) -> dict[str, Tensor]:
+            values = module(inputs)
+            return dict(zip((*tasks, FEATURES) if self.network.gives_features else tasks, values, strict=True))
+
+        return Step(
+            inputs=batch.inputs.to(device),
+            targets={task: values.to(device) for task, values in batch.targets.items()},
+            epoch=self.progress.epoch,
+            lr=self.lr,
+            forward=forward,
+            task_terms=partial(self._task_terms, stage=stage),
+        )
 
     def end_epoch(self, number: int) -> None:
         """Evaluate the epoch where a stage keeps its best one or waits for a plateau."""
@@ -244,6 +282,7 @@ class Trainer:
             average=None if self.average is None else self.average.state_dict(),
             optimizer=optimizer.state_dict(),
             best=self._best,
+            method=None if self._method is None else self._method.state(),
         )
         save_checkpoint(self.folder / CHECKPOINT, checkpoint)
 
@@ -354,7 +393,8 @@ class _Loop:
     def _step(self, batch: Batch, n_steps: int, sums: dict[str, float]) -> None:
         trainer, epoch = self._trainer, self._trainer.progress.epoch
         share = learning_rate(self._stage, (epoch + batch.step / n_steps) / self._stage.epochs)
-        set_learning_rate(self._optimizer, self._stage.peak_lr * share * trainer.progress.lr_share)
+        trainer.lr = self._stage.peak_lr * share * trainer.progress.lr_share
+        set_learning_rate(self._optimizer, trainer.lr)
         seed = np.random.SeedSequence(
             [trainer.recipe.seed, self._number, epoch, batch.step, trainer.fabric.global_rank]
         )

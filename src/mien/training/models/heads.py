@@ -48,6 +48,11 @@ HEADS = Registry(
             summary="linear, or mlp if `hidden` is given, followed by a tanh: values in [-1, 1]",
         ),
         Head(
+            name="separate",
+            target=f"{_HERE}:separate_head",
+            summary="for each output two dense layers of its own, the first with the one width in `hidden`",
+        ),
+        Head(
             name="intensity",
             target=f"{_HERE}:intensity_head",
             summary="linear, or mlp if `hidden` is given, followed by a sigmoid: intensities from 0 to `unit`",
@@ -153,6 +158,20 @@ def bounded_head(n_inputs: int, n_outputs: int, settings: HeadSettings) -> nn.Mo
     if settings.hidden:
         return nn.Sequential(mlp_head(n_inputs, n_outputs, settings), nn.Tanh())
     return BoundedLinear(n_inputs, n_outputs)
+
+
+def separate_head(n_inputs: int, n_outputs: int, settings: HeadSettings) -> nn.Module:
+    """Create two dense layers for each output, which no two outputs share."""
+    if len(settings.hidden) != 1 or settings.activation not in _ACTIVATIONS:
+        raise ConfigError(f"a separate head needs one hidden width and an activation, got {list(settings.hidden)}")
+    width = settings.hidden[0] * n_outputs
+    return nn.Sequential(
+        nn.Linear(n_inputs, width),
+        _ACTIVATIONS[settings.activation](),
+        nn.Unflatten(1, (width, 1)),
+        nn.Conv1d(width, n_outputs, 1, groups=n_outputs),
+        nn.Flatten(),
+    )
 
 
 def intensity_head(n_inputs: int, n_outputs: int, settings: HeadSettings) -> nn.Module:

@@ -47,6 +47,7 @@ class AffectNetwork(nn.Module):
         self.penalty: Tensor | None = None
         self._penalized = settings.penalty > 0
         self._mirror = settings.mirror and self.has_pixels
+        self._unit_length = settings.unit_length
         self._settings = {task: _with_columns(head, recipe) for task, head in recipe.heads.items()}
         width = settings.n_vector
         self.encoder = None if settings.sequences is None else SequenceEncoder(settings.sequences)
@@ -86,6 +87,8 @@ class AffectNetwork(nn.Module):
 
     def _outputs(self, inputs: Tensor) -> tuple[Tensor, ...]:
         features: Tensor = self.embed(inputs)
+        if self._unit_length:
+            features = nn.functional.normalize(features)
         dropped = self.dropout(features)
         outputs: dict[str, Tensor] = {}
         for task, settings in self._settings.items():

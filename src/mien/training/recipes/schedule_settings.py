@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mien.core import ConfigError, check_choices
+from mien.training.recipes.method_settings import MethodSettings
 from mien.training.recipes.target_settings import TargetSettings
 
 
@@ -72,6 +73,7 @@ class StageSettings:
         best_by: Name of a metric of `mien.training.engine.validation`, such as ``"loss"`` or
             ``"expression accuracy"``.
         optimizer: Optimiser in place of the recipe's.
+        method: Training method that replaces the losses of the tasks by its own; without it they are added up.
         kept_change: Share in (0, 1] of the stage's change of weights that is kept at its end: what was learned before
             is forgotten less (Wortsman et al., Robust fine-tuning, CVPR 2022).
         whole_change: Tasks whose heads keep the whole change.
@@ -99,6 +101,7 @@ class StageSettings:
     keep: Literal["last", "best"] = "last"
     best_by: str = "loss"
     optimizer: OptimizerSettings | None = None
+    method: MethodSettings | None = None
     kept_change: float = 1.0
     whole_change: tuple[str, ...] = ()
 

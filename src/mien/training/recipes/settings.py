@@ -149,6 +149,7 @@ class ModelSettings:
         features: Whether the exported graph also outputs the features that the heads share.
         n_inputs: Length of the vectors of the source ``vectors``, where there is no backbone.
         drop_rate: Dropout between features and heads.
+        unit_length: Whether the features are divided by their length (L2) before the heads.
         penalty: Weight of the backbone's own loss, for a backbone with `forward_with_penalty`.
     """
 
@@ -172,6 +173,7 @@ class ModelSettings:
     features: bool = True
     n_inputs: int = 0
     drop_rate: float = 0.0
+    unit_length: bool = False
     penalty: float = 0.0
 
     def __post_init__(self) -> None:

@@ -185,6 +185,26 @@ class AbsentUnitsSettings:
             raise ConfigError(f"labels and a min_share in (0, 1] are needed, got {self.labels} and {self.min_share}")
 
 
+@dataclass(frozen=True, kw_only=True)
+class OversamplingSettings:
+    """Further copies of rows with rare labels in every epoch (ML-ROS, Charte et al., Neurocomputing 163, 2015).
+
+    Attributes:
+        share: Number of copies as a share of the primary rows.
+        tasks: Tasks whose labels count: classes by the largest share, action units from a probability of 0.5.
+        name: Name in the table of target providers.
+    """
+
+    share: float = 0.25
+    tasks: tuple[str, ...] = ("expression", "action_units")
+    name: Literal["oversampling"] = "oversampling"
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+        if self.share <= 0 or not self.tasks:
+            raise ConfigError(f"a share above 0 and tasks are needed, got {self.share} and {self.tasks}")
+
+
 TargetSettings: TypeAlias = (
     AuxiliaryRowsSettings
     | PseudoLabelSettings
@@ -193,6 +213,7 @@ TargetSettings: TypeAlias = (
     | CoAnnotationSettings
     | UnknownLabelsSettings
     | AbsentUnitsSettings
+    | OversamplingSettings
 )
 """Settings of one target provider; ``name`` says of which."""
 

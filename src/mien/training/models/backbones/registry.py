@@ -64,6 +64,12 @@ BACKBONES: Registry[Backbone] = Registry(
             sized=True,
         ),
         Backbone(
+            name="masked_vit",
+            target="mien.training.models.backbones.masked_vit:MaskedViT",
+            source="Dosovitskiy et al., ICLR 2021; He et al., CVPR 2022; 224 px, 768 features of each member",
+            sized=True,
+        ),
+        Backbone(
             name="mobilefacenet",
             target="mien.training.models.backbones.mobilefacenet:MobileFaceNet",
             source="Chen et al., arXiv 1804.07573, at scale 2; 112 px, 512 features",
@@ -73,6 +79,12 @@ BACKBONES: Registry[Backbone] = Registry(
             name="mobilenet_v1",
             target="mien.training.models.backbones.mobilenet_v1:MobileNetV1",
             source="Howard et al., arXiv 1704.04861, as FaceRes and SFace have it; any size, 1024 features",
+        ),
+        Backbone(
+            name="vgg_encoder",
+            target="mien.training.models.backbones.vgg_encoder:VGGEncoder",
+            source="Zhang et al., arXiv 2010.09849: VGG-16 with two dense layers; any size, 500 features",
+            sized=True,
         ),
     ),
 )
