@@ -55,7 +55,8 @@ class Budget:
     Attributes:
         faces: number of training faces of each seed.
         digits: number of training digits; the others are the test.
-        epochs: number of epochs with faces.
+        epochs: number of epochs with faces that have one vote each.
+        partial_epochs: number of epochs with faces that have some of their labels.
         digit_epochs: number of epochs with digits.
         batch: rows per step.
         peak_lr: highest learning rate of one cycle; the discriminators keep their published 1e-4.
@@ -74,7 +75,8 @@ class Budget:
     faces: int = 1500
     digits: int = 500
     epochs: int = 8
-    digit_epochs: int = 12
+    partial_epochs: int = 4
+    digit_epochs: int = 8
     batch: int = 32
     peak_lr: float = 1e-3
     size_px: int = 32
@@ -85,8 +87,8 @@ class Budget:
     vit_px: int = 48
     vit_lr: float = 5e-4
     vit_options: tuple[tuple[str, int], ...] = (("patch", 8), ("width", 128), ("depth", 4), ("heads", 4))
-    pretext_faces: int = 6000
-    pretext_epochs: int = 3
+    pretext_faces: int = 4000
+    pretext_epochs: int = 2
 
 
 Change = Callable[[Recipe], Recipe]
@@ -388,7 +390,10 @@ def _provider(part: Part, system: System, settings: TargetSettings, seed: int, w
 
 
 def _under_budget(stage: StageSettings, part: Part, budget: Budget) -> StageSettings:
-    method, epochs = stage.method, budget.epochs if part.is_faces else budget.digit_epochs
+    epochs = budget.digit_epochs
+    if part.is_faces:
+        epochs = budget.epochs if part.name == "votes" else budget.partial_epochs
+    method = stage.method
     if isinstance(method, AdversarialSettings):
         method = dataclasses.replace(method, channels=budget.channels)
     if isinstance(method, MaskedAutoencodingSettings):

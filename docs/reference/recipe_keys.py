@@ -11,9 +11,17 @@ from mien.core import Registry
 from mien.training import SOURCES, Recipe
 from mien.training.engine.targets import TARGETS
 from mien.training.losses.registry import LOSSES
+from mien.training.methods.registry import METHODS
 from mien.training.models.backbones import BACKBONES
 from mien.training.models.heads import HEADS
-from mien.training.recipes import geometry_recipe, schedule_settings, sequence_settings, settings, target_settings
+from mien.training.recipes import (
+    geometry_recipe,
+    method_settings,
+    schedule_settings,
+    sequence_settings,
+    settings,
+    target_settings,
+)
 
 _INTRODUCTION = """\
 # Keys of a recipe
@@ -41,6 +49,12 @@ _TABLES = {
     '[[targets]], [[stages.targets]] with name = "self_distillation"': target_settings.SelfDistillationSettings,
     '[[targets]], [[stages.targets]] with name = "teacher"': target_settings.TeacherSettings,
     '[[targets]], [[stages.targets]] with name = "co_annotation"': target_settings.CoAnnotationSettings,
+    '[[targets]], [[stages.targets]] with name = "oversampling"': target_settings.OversamplingSettings,
+    '[stages.method] with name = "adversarial"': method_settings.AdversarialSettings,
+    '[stages.method] with name = "co_teaching"': method_settings.CoTeachingSettings,
+    '[stages.method] with name = "two_views"': method_settings.TwoViewsSettings,
+    '[stages.method] with name = "masked_autoencoding"': method_settings.MaskedAutoencodingSettings,
+    '[stages.method] with name = "masked_members"': method_settings.MaskedMembersSettings,
     "[calibration]": settings.CalibrationSettings,
     "[[published]]": settings.PublishedSettings,
     "top level of a recipe of geometry": geometry_recipe.GeometryRecipe,
@@ -52,6 +66,7 @@ _NAMES: dict[str, Registry[typing.Any]] = {
     "Heads": HEADS,
     "Losses": LOSSES,
     "Target providers": TARGETS,
+    "Training methods": METHODS,
 }
 
 

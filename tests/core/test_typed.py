@@ -84,3 +84,32 @@ def test_anything_else_is_refused_with_its_place(content: Any, message: str) -> 
 def test_a_constructor_checks_its_choices(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         Outer(**change)
+
+
+@dataclass(frozen=True)
+class Mean:
+    width: int = 1
+    name: Literal["mean"] = "mean"
+
+
+@dataclass(frozen=True)
+class Median:
+    name: Literal["median"] = "median"
+
+
+@dataclass(frozen=True)
+class Filtered:
+    kernel: Mean | Median | None = None
+    must: Mean | Median = Median()
+
+
+def test_a_union_of_dataclasses_may_be_none_where_it_says_so() -> None:
+    assert read_typed(Filtered, {}, "f") == read_typed(Filtered, {"kernel": None}, "f") == Filtered()
+    assert read_typed(Filtered, {"kernel": {"name": "mean", "width": 3}}, "f").kernel == Mean(3)
+    for content, message in (
+        ({"kernel": {"name": "mode"}}, "kernel: name must be one of"),
+        ({"kernel": 3}, "kernel: name must be one of"),
+        ({"must": None}, "must: name must be one of"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            read_typed(Filtered, content, "f")

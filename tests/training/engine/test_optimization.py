@@ -79,3 +79,12 @@ def test_the_number_below_the_root_is_the_recipes(name: str) -> None:
     network = AffectNetwork(create_recipe(), create_samples(4, create_recipe()).labels)
     for settings, eps in ((OptimizerSettings(name=name), 1e-8), (OptimizerSettings(name=name, eps=1e-7), 1e-7)):
         assert create_optimizer(network, settings, 1e-3).defaults["eps"] == eps
+
+
+def test_modules_beside_the_network_learn_at_the_rate_of_the_heads() -> None:
+    recipe = create_recipe()
+    network = AffectNetwork(recipe, create_samples(8, recipe).labels)
+    beside = torch.nn.Linear(2, 3)
+    optimizer = create_optimizer(network, OptimizerSettings(backbone_lr=0.1, weight_decay=0.5), 0.2, (beside,))
+    group = optimizer.param_groups[-1]
+    assert (group["lr"], group["weight_decay"], group["params"]) == (0.2, 0.0, [beside.weight, beside.bias])

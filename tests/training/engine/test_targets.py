@@ -64,7 +64,7 @@ def test_providers_are_applied_in_order_and_the_labels_stay() -> None:
 def test_cards_tell_which_targets_are_no_labels() -> None:
     sentences = card_sentences(load_recipe("mien-light"))
     assert sentences == (TARGETS["pseudo_labels"].card, TARGETS["self_distillation"].card)
-    assert [name for name in TARGETS if not TARGETS[name].card] == ["auxiliary_rows", "unknown_labels"]
+    assert [name for name in TARGETS if not TARGETS[name].card] == ["auxiliary_rows", "unknown_labels", "oversampling"]
 
 
 def test_settings_create_their_provider() -> None:

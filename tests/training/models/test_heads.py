@@ -22,6 +22,7 @@ KINDS = {
     "linear": ({}, None),
     "mlp": ({"hidden": (5, 4)}, None),
     "bounded": ({}, (-1, 1)),
+    "separate": ({"hidden": (4,)}, None),
     "intensity": ({}, (0, 1)),
     "recurrent": ({"hidden": (5, 4), "steps": 4}, (0, 1)),
     "unit_graph": ({"hidden": (4,)}, None),
@@ -131,3 +132,14 @@ def test_heads_may_start_as_in_keras(kind: str) -> None:
         assert 0.97 * limit < float(layer.weight.detach().abs().max()) <= limit
         assert float(layer.weight.detach().std()) == pytest.approx(limit / 3**0.5, rel=0.02)
         assert not layer.bias.any()
+
+
+def test_outputs_of_a_separate_head_share_no_weights() -> None:
+    head = create_head(12, 3, HeadSettings(kind="separate", hidden=(4,)), {})
+    head(torch.randn(5, 12))[:, 1].sum().backward()
+    first, last = head[0], head[3]
+    assert first.weight.grad[:4].abs().sum() == first.weight.grad[8:].abs().sum() == 0
+    assert first.weight.grad[4:8].abs().sum() > 0
+    assert [bool(row.any()) for row in last.weight.grad] == [False, True, False]
+    with pytest.raises(ConfigError, match="one hidden width"):
+        create_head(12, 3, HeadSettings(kind="separate", hidden=(4, 4)), {})

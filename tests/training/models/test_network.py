@@ -202,3 +202,11 @@ def test_a_mirrored_network_averages_both_sides() -> None:
     assert len(network.train()(crops)[0]) == 3
     with pytest.raises(ConfigError, match="mirror = true averages outputs"):
         dataclasses.replace(model, crop="loose")
+
+
+def test_features_of_unit_length_reach_the_heads() -> None:
+    recipe = create_recipe(model=ModelSettings(backbone="mobilenetv3_small_050", input_px=32, unit_length=True))
+    network = AffectNetwork(recipe, create_samples(8, recipe).labels).eval()
+    *outputs, features = network(torch.randint(0, 255, (3, 32, 32, 1), dtype=torch.uint8))
+    assert torch.allclose(features.norm(dim=1), torch.ones(3), atol=1e-5)
+    assert torch.allclose(outputs[0], network.expression(features), atol=1e-6)

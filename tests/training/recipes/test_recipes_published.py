@@ -42,9 +42,16 @@ def test_the_schedule_of_the_synthetic_data_challenge(name: str) -> None:
 
 # Keys of each recipe that its source leaves open; "whole" where a sentence at the top of the file marks several.
 CHOICES = {
+    "balancing-student": ("whole",),
+    "balancing-teacher": ("whole",),
+    "co-annotation-hard": ("whole",),
+    "co-annotation-soft": ("whole",),
+    "co-teaching": ("whole",),
     "ddamfn": ("whole", "model.start", "model.template"),
+    "distribution-matching": ("whole",),
     "emi-hubert": ("whole",),
     "emi-text": ("whole", "model.clip"),
+    "emma": ("model.template", "heads.valence_arousal", "augmentation.colour_jitter", "stages.1"),
     "emotieffnet-b0": ("model.start", "model.template"),
     "emotieffnet-b2": ("model.start", "model.template", "stages.1.batch"),
     "eri-sequence": (
@@ -65,6 +72,14 @@ CHOICES = {
     "hse-va": ("stages.1.best_by",),
     "lsd-mien-light": ("whole",),
     "lsd-mt-emotieffnet": ("model.start", "model.template"),
+    "masked-cotex": (
+        "model.options",
+        "model.template",
+        "augmentation.colour_jitter",
+        "stages.1",
+        "stages.2",
+        "stages.2.method.mask_ratio",
+    ),
     "mcan": ("stages.3",),
     "mien-accurate": ("whole",),
     "mien-faces": ("whole",),
@@ -78,6 +93,8 @@ CHOICES = {
     "mt-emotimobilefacenet": ("model.template",),
     "mt-emotimobilevit": ("model.backbone", "model.template"),
     "mtanet": ("whole",),
+    "noisyfer": ("data.expressions", "model.template", "model.start", "stages.1.epochs", "stages.1.keep"),
+    "ss-mfar": ("model.start", "model.template", "stages.1.keep", "stages.1.best_by"),
     "utterances-early": ("whole",),
     "utterances-late": ("whole",),
 }

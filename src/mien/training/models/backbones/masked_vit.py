@@ -103,7 +103,7 @@ class PatchEncoder(nn.Module):
         depth, heads = depth_heads
         self.embed = nn.Conv2d(in_channels, width, patch, patch)
         self.register_buffer("positions", sine_positions(side, width), persistent=False)
-        rates = torch.linspace(0, drop_path_rate, depth).tolist()
+        rates = [drop_path_rate * block / max(depth - 1, 1) for block in range(depth)]
         self.blocks = nn.Sequential(*(Block(width, heads, qkv_bias=True, drop_path=rate) for rate in rates))
         self.norm = nn.LayerNorm(width, eps=_EPS)
         nn.init.xavier_uniform_(self.embed.weight.view(width, -1))
