@@ -49,14 +49,13 @@ their owners only. This page tests the claims with the recipes that come with mi
 
 _BUDGET = """\
 **The budget is small**, for two busy CPU cores: {faces:,} training faces of FER+ a seed, {size_px} px (the faces have
-48), {epochs} epochs of {batch} rows a step where each has one vote, {partial_epochs} where some labels are missing; digits:
-{digits} of 16 px, {digit_epochs} epochs. These epochs were 8, 8 and 12 when the first experiment began; it took longer than
-planned, and those of the others were lowered before they began. Every network but the
-transformers has one encoder from random weights, `vgg_encoder` with {width:g} of the published channels, batch
-normalisation and dense layers of {hidden}. One cycle up to a learning rate of {peak_lr:g} (published: 1e-4 to 5e-4, for
-tens of thousands of steps); the discriminators keep their 1e-4 and have an eighth of the published widths. Heads,
-losses, optimiser, methods and their weights are those of the recipes. Every run keeps its last epoch: nothing is
-selected on the test.
+48), {epochs} epochs of {batch} rows a step where each face has one vote, {partial_epochs} where some labels are
+missing; digits: {digits} of 16 px, {digit_epochs} epochs. These were 8, 8 and 12 when the first experiment began;
+it took longer than planned, and those of the others were lowered before they began. Every network but the transformers
+has one encoder from random weights, `vgg_encoder` with {width:g} of the published channels, batch normalisation and
+dense layers of {hidden}. One cycle up to a learning rate of {peak_lr:g} (published: 1e-4 to 5e-4, for tens of thousands
+of steps); the discriminators keep their 1e-4 and have an eighth of the published widths. Heads, losses, optimiser,
+methods and their weights are those of the recipes. Every run keeps its last epoch: nothing is selected on the test.
 
 **What this can decide**: what a method costs, gains or breaks in the first {steps:,} steps of a small network. **What
 it cannot**: gains that need a pretrained or large network, or so many epochs that wrong labels are learned by heart.
