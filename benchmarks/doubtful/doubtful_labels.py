@@ -16,7 +16,8 @@ from pathlib import Path
 
 from benchmarks import ROOT, create_parser
 from benchmarks.doubtful.doubtful_page import NAME, doubtful_page
-from benchmarks.doubtful.label_nets import PARTS, SEEDS, Budget, train_system
+from benchmarks.doubtful.label_nets import PARTS, SEEDS, Budget
+from benchmarks.doubtful.label_runs import train_system
 from benchmarks.page import write_page
 from mien.results import output_errors
 

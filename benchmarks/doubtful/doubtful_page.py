@@ -11,7 +11,8 @@ from statistics import fmean, stdev
 import numpy as np
 
 from benchmarks.doubtful.doubtful_claims import CLAIMS, Claim
-from benchmarks.doubtful.label_nets import PARTS, SEEDS, Budget, Part, Run, load_run, samples_of
+from benchmarks.doubtful.label_nets import PARTS, SEEDS, Budget, Part
+from benchmarks.doubtful.label_runs import Run, load_run, samples_of
 from benchmarks.machine import today
 from benchmarks.page import measured_by, notice, table
 from benchmarks.proofs.slice_heads import concordance_of, f1_of

@@ -10,10 +10,11 @@ import pytest
 pytest.importorskip("torch", reason="needs the extra train: pip install 'mien[train]'")
 pytest.importorskip("lightning", reason="needs the extra train: pip install 'mien[train]'")
 
-from benchmarks.doubtful import doubtful_labels, doubtful_page, label_nets
+from benchmarks.doubtful import doubtful_labels, doubtful_page, label_runs
 from benchmarks.doubtful.doubtful_claims import CLAIMS
 from benchmarks.doubtful.doubtful_page import claim_gain, statistics_of
-from benchmarks.doubtful.label_nets import PARTS, Budget, Run, System, run_folder, system_recipe, train_system
+from benchmarks.doubtful.label_nets import PARTS, Budget, System, run_folder, system_recipe
+from benchmarks.doubtful.label_runs import Run, train_system
 from benchmarks.doubtful.label_sets import Experiment
 from mien.training import load_recipe
 from mien.training.data.training_set import TrainingSet
@@ -75,14 +76,14 @@ def test_every_system_is_the_papers_recipe_but_for_the_budget(tmp_path: Path) ->
 
 
 def test_systems_start_from_others_and_means_are_of_members(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(label_nets, "unlabelled_faces", lambda *_: made_samples(tmp_path, SMALL, 5).train)
-    monkeypatch.setattr(label_nets, "samples_of", lambda _part, data, budget, seed: made_samples(data, budget, seed))
+    monkeypatch.setattr(label_runs, "unlabelled_faces", lambda *_: made_samples(tmp_path, SMALL, 5).train)
+    monkeypatch.setattr(label_runs, "samples_of", lambda _part, data, budget, seed: made_samples(data, budget, seed))
     thirds, vits = PART["thirds"], PART["transformers"]
     for part, names in ((thirds, ("teacher", "student 1", "student 2", "students")), (vits, ("pretext", "cotex"))):
         for name in names:
             train_system(part, part.named(name), 1, SMALL, tmp_path, tmp_path)
     runs = [
-        label_nets.load_run(thirds, thirds.named(name), 1, tmp_path) for name in ("student 1", "student 2", "students")
+        label_runs.load_run(thirds, thirds.named(name), 1, tmp_path) for name in ("student 1", "student 2", "students")
     ]
     one, two, both = (run.outputs for run in runs if run is not None)
     units = [1 / (1 + np.exp(-values["action_units"])) for values in (one, two)]
@@ -101,8 +102,8 @@ def test_a_run_ends_in_a_page_and_a_second_one_trains_nothing(tmp_path: Path, mo
         systems=tuple(PART["thirds"].named(name) for name in ("plain", "teacher")),
         samples=made_samples,
     )
-    label_nets.samples_of.cache_clear()
-    for module in (doubtful_labels, doubtful_page, label_nets):
+    label_runs.samples_of.cache_clear()
+    for module in (doubtful_labels, doubtful_page, label_runs):
         monkeypatch.setattr(module, "PARTS", (part,))
     claims = tuple(one for one in CLAIMS if (one.better, one.other) == ("teacher", "plain"))
     monkeypatch.setattr(doubtful_page, "CLAIMS", claims)
@@ -113,10 +114,10 @@ def test_a_run_ends_in_a_page_and_a_second_one_trains_nothing(tmp_path: Path, mo
     assert "## Two thirds of every label set hidden" in page
     assert "1 claims" in page
     assert "| teacher | `balancing-teacher` | none | 3 |" in page
-    monkeypatch.setattr(label_nets, "Trainer", lambda *_, **__: pytest.fail("trained twice"))
+    monkeypatch.setattr(label_runs, "Trainer", lambda *_, **__: pytest.fail("trained twice"))
     assert doubtful_labels.main(arguments) == 0
     assert (tmp_path / "page.md").read_text("utf-8") == page
-    label_nets.samples_of.cache_clear()
+    label_runs.samples_of.cache_clear()
 
 
 def test_a_gain_is_paired_over_faces_and_needs_every_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

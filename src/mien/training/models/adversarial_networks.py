@@ -162,7 +162,8 @@ class _ResidualBlock(nn.Module):
             shortcut: Tensor = self.beside(x)
             return y + shortcut
         shortcut = self.beside(functional.avg_pool2d(x, 2))
-        return functional.avg_pool2d(y, 2) + shortcut
+        halved: Tensor = functional.avg_pool2d(y, 2) + shortcut
+        return halved
 
 
 class _SelfAttention(nn.Module):
@@ -182,4 +183,5 @@ class _SelfAttention(nn.Module):
         small = functional.max_pool2d(x, 2) if min(x.shape[2:]) > 1 else x
         attention = (self.query(x).flatten(2).transpose(1, 2) @ self.key(small).flatten(2)).softmax(dim=2)
         found = (self.value(small).flatten(2) @ attention.transpose(1, 2)).unflatten(2, x.shape[2:])
-        return x + self.share * self.last(found)
+        attended: Tensor = x + self.share * self.last(found)
+        return attended
