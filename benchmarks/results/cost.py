@@ -79,14 +79,16 @@ def measure_cost(recipe: Recipe, graph: Path, threads: int) -> Cost:
     )
 
 
-def checked_cost(recipe: Recipe, graph: Path, known: Cost) -> Cost:
+def checked_cost(recipe: Recipe, graph: Path, known: Cost | None) -> Cost:
     """An earlier cost for today's recipe: its timings stay where the network is the same, and are dropped otherwise.
 
     Args:
         recipe: recipe with a backbone.
         graph: ONNX file of the network, as for `measure_cost`; only used where the network is another one.
-        known: earlier cost.
+        known: earlier cost; None for the cost of a new row without timings.
     """
+    if known is None:
+        return _untimed_cost(recipe, graph)
     parameters, gflop = _operations(create_untrained(recipe), recipe)
     if (recipe.model.input_px, parameters, gflop) == (known.size_px, known.parameters, known.gflop):
         return dataclasses.replace(known, digest=cost_digest(recipe))

@@ -6,7 +6,7 @@
 A row that was trained with the same settings is kept, and an interrupted one resumes. The page lists every row, and
 says how to run the missing ones. Another budget (``--images``, ``--size``, ``--batch``) becomes that of the table: rows
 of the earlier budget stay in it, marked, until they are trained again. ``--only own`` trains the rows by their own
-recipes, ``--only check`` compares the costs with today's recipes without timing anything.
+recipes, ``--only check`` compares the costs with today's recipes and counts those of new rows, without timings.
 """
 
 from __future__ import annotations
@@ -153,7 +153,10 @@ class _Table:
         self.write()
 
     def check(self, row: Row, work: Path) -> None:
-        """Compare the costs of a row with today's recipe; timings of another network are dropped."""
+        """Compare the costs of a row with today's recipe; timings of another network are dropped.
+
+        A row without costs gets those that need no timing.
+        """
         record, small = load_records(self._path)[row.name], under_budget(row, self.budget, self.budget.images)
         costs = {
             "as_published": (record.as_published, row.recipe, f"{row.name}-{row.recipe.model.input_px}"),
@@ -162,10 +165,8 @@ class _Table:
         checked = {
             part: checked_cost(recipe, work / "graphs" / f"{name}.onnx", known)
             for part, (known, recipe, name) in costs.items()
-            if known is not None
         }
-        if checked:
-            self._keep(row, **checked)
+        self._keep(row, **checked)
 
     def time(self, row: Row, work: Path) -> None:
         """Measure the cost of a row at both sizes."""

@@ -48,6 +48,7 @@ def test_cost_by_hand(tmp_path: Path) -> None:
     assert checked_cost(recipe, graph, older) == cost  # the same network: its timings stay
     dropped = checked_cost(recipe, graph, dataclasses.replace(older, parameters=7))
     assert dropped == dataclasses.replace(cost, speeds=(), threads=0, machine="")
+    assert checked_cost(recipe, graph, None) == dropped  # a new row is counted without timings
 
 
 def test_a_digest_is_of_the_network_alone() -> None:

@@ -75,6 +75,6 @@ def _flags(samples: TrainingSet, task: str) -> Bools:
     values = samples.targets[task]
     if task != "expression":
         return np.asarray(np.nan_to_num(values) >= _HALF)
-    known = ~np.isnan(values).any(axis=1)
+    known = samples.known(task)
     top = np.nan_to_num(values).argmax(axis=1)[:, None] == np.arange(values.shape[1])
     return np.asarray(top & known[:, None])

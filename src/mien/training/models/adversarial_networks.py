@@ -157,13 +157,11 @@ class _ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, n_in, H, W) to (N, n_out, H', W')."""
-        y = self.two(functional.relu(self.one(x if self._first else functional.relu(x))))
-        if not self._down:
-            shortcut: Tensor = self.beside(x)
-            return y + shortcut
-        shortcut = self.beside(functional.avg_pool2d(x, 2))
-        halved: Tensor = functional.avg_pool2d(y, 2) + shortcut
-        return halved
+        y: Tensor = self.two(functional.relu(self.one(x if self._first else functional.relu(x))))
+        if self._down:
+            x, y = functional.avg_pool2d(x, 2), functional.avg_pool2d(y, 2)
+        shortcut: Tensor = self.beside(x)
+        return y + shortcut
 
 
 class _SelfAttention(nn.Module):
