@@ -16,7 +16,7 @@ from mien.core import printable
 from tests.helpers.command_lines import run_line
 from tests.helpers.mutated_files import Scenario, damages, write_workspace
 
-CODES = (0, 1, 2, 3, 4)
+CODES = (0, 1, 2, 3, 4, 5)
 QUIET: dict[str, Any] = {"deadline": None, "suppress_health_check": list(HealthCheck), "database": None}
 CASES = given(data=st.data(), changes=st.lists(damages(), min_size=1, max_size=2))
 

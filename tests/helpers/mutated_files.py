@@ -8,6 +8,8 @@ import os
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
@@ -25,7 +27,8 @@ from tests.helpers.json_mutants import mutants
 from tests.helpers.mutated_tables import byte_changes, mutations
 from tests.helpers.scored_tables import table_faces, write_tables
 
-_TEXT = (".csv", ".txt", ".jsonl")
+_TEXT = (".csv", ".txt", ".jsonl", ".toml")
+_TRAINS = find_spec("torch") is not None
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,7 @@ def write_workspace(folder: Path) -> list[Scenario]:
     scenarios += _scenarios_of_run(folder)
     scenarios += [Scenario(("models", "show", "bundle", *more), ("bundle",)) for more in ((), ("--json",))]
     _write_bundle(folder / "bundle")
-    return scenarios
+    return scenarios + _scenarios_of_models(folder)
 
 
 def _write_predictions(path: Path, task: str, names: Iterable[str]) -> None:
@@ -151,6 +154,34 @@ def _scenarios_of_run(folder: Path) -> list[Scenario]:
         Scenario(("convert", table, "--to", "openface", "--out", "of/"), (_RUN,)),
         Scenario(("compound", table, "--out", "c.csv"), (_RUN,)),
         Scenario(("smooth", table, "--expr", "2", "--out", "s.csv"), (_RUN,)),
+    ]
+
+
+def _scenarios_of_models(folder: Path) -> list[Scenario]:
+    """Commands that train, write variants, measure the speed and keep vectors; their data are too small for more."""
+    (folder / "recipe").mkdir()
+    (folder / "empty").mkdir()
+    (folder / "empty" / "note.txt").write_text("nothing")
+    recipes = ("mien-light", "hse-va", "utterances-early")
+    for name in recipes:
+        content = (files("mien.training") / "recipes" / f"{name}.toml").read_bytes()
+        (folder / "recipe" / f"{name}.toml").write_bytes(content)
+    run_line(["features", "media/tiny.png", "media/text.mp4", "--out", "vectors"], folder)
+    return [
+        *(
+            Scenario(
+                ("train", f"recipe/{name}.toml", "--data", "empty", "--out", "trained"),
+                ("recipe",),
+                3 if _TRAINS else 5,
+            )
+            for name in recipes
+        ),
+        *(
+            Scenario(("export", "--model", "bundle", *way, "--out", "small"), ("bundle",), 4 if _TRAINS else 5)
+            for way in (("--variant", "fp16"), ("--join", "bundle"))
+        ),
+        Scenario(("bench", "media/text.mp4", "--json"), ("media",), 3),
+        Scenario(("features", "media/tiny.png", "media/text.mp4", "--out", "vectors"), ("vectors",), 1),
     ]
 
 

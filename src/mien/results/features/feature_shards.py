@@ -214,8 +214,8 @@ def _load_shard(path: Path) -> Shard:
         )
     except (pa.ArrowException, OSError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise InputError(
-            f"{path}: no shard of feature vectors, or damaged ({error}); delete it and every later one, and run "
-            "mien features again"
+            f"{path}: no shard of feature vectors, or damaged ({printable(str(error))}); delete it and every later "
+            "one, and run mien features again"
         ) from error
 
 
@@ -484,4 +484,6 @@ def _map(path: Path) -> npt.NDArray[Any]:
             return load_array(path, mapped=True)
         return load_array(path)
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); delete its folder, it is made again") from error
+        raise InputError(
+            f"{path}: cannot be read ({printable(str(error))}); delete its folder, it is made again"
+        ) from error
