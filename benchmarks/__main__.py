@@ -103,6 +103,12 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
             "benchmarks.quality:main",
             "Fit the face quality model and measure it; writes its coefficients and two charts (minutes).",
         ),
+        "regression-detection": Benchmark(
+            "benchmarks.claims.regression_detection:main",
+            "Does part detection help to regress points? Completes docs/research/systems/regression-detection.md "
+            "(an hour).",
+            _TRAIN,
+        ),
         "results": Benchmark(
             "benchmarks.results.fill:main",
             "Train every network of the papers under one budget; writes docs/research/results.md (hours).",

@@ -2,17 +2,19 @@
 """Synthetic faces and shortened recipes, for tests that train."""
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from mien.core import ACTION_UNITS_12, DIMENSIONS, EXPRESSION_ORDERS, INTENSITY_LABELS, LANDMARK_COLUMNS
+from mien.core import ACTION_UNITS_12, DIMENSIONS, EXPRESSION_ORDERS, INTENSITY_LABELS
 from mien.datasets import AU_RULES, FERPLUS_TEMPLATE, LandmarkFaces
-from mien.faces import keypoints_of
 from mien.inference import list_bundles
 from mien.training.data.canvases.face_targets import FACE_COLUMNS, FacePatch, face_row
+from mien.training.data.canvases.figure_source import load_stick_figures
+from mien.training.data.open_sources import landmark_set
 from mien.training.data.training_images import TrainingImages
 from mien.training.data.training_set import TrainingSet
 from mien.training.models.start_files import TRUNK_FILES
@@ -111,6 +113,8 @@ def create_samples(n: int, recipe: Recipe, seed: int = 0) -> TrainingSet:
         return create_landmark_samples(n, seed)
     if "faces" in recipe.tasks:
         return create_canvas_samples(n, seed)
+    if "joints" in recipe.tasks:
+        return load_stick_figures(SourceSettings(name="stick-figures", rows=n), Path(), recipe)
     rng = np.random.default_rng([n, seed])
     labels = {
         "expression": EXPRESSION_ORDERS[recipe.data.expressions],
@@ -213,22 +217,4 @@ def create_landmark_faces(n: int, seed: int = 0) -> LandmarkFaces:
 
 def create_landmark_samples(n: int, seed: int = 0) -> TrainingSet:
     """The same faces as a training set."""
-    faces = create_landmark_faces(n, seed)
-    return TrainingSet(
-        groups=faces.names,
-        inputs=TrainingImages.of(faces.names, faces.images, "gray"),
-        targets={
-            "landmarks": faces.landmarks.reshape(n, -1),
-            "pose": faces.pose_rad,
-            "eyes": faces.eyes_open,
-            "face": np.ones((n, 1), np.float32),
-        },
-        labels={
-            "landmarks": LANDMARK_COLUMNS,
-            "pose": ("pitch", "yaw", "roll"),
-            "eyes": ("image_left", "image_right"),
-            "face": ("face",),
-        },
-        keypoints=keypoints_of(faces.landmarks).astype(np.float32),
-        primary=np.ones(n, dtype=bool),
-    )
+    return landmark_set(create_landmark_faces(n, seed))

@@ -123,6 +123,67 @@ MIRRORED_LANDMARKS: tuple[int, ...] = (
 )
 """300-W landmarks of a mirrored face: its landmark i is landmark ``MIRRORED_LANDMARKS[i]`` of the face."""
 
+FACE_PARTS = MappingProxyType(
+    {
+        "left_brow": tuple(range(17, 22)),
+        "right_brow": tuple(range(22, 27)),
+        "left_eye": tuple(range(36, 42)),
+        "right_eye": tuple(range(42, 48)),
+        "nose": tuple(range(27, 36)),
+        "mouth": tuple(range(48, 68)),
+    }
+)
+"""Part of a face -> its 300-W landmarks, whose mean is the part's centre; sides are the image's."""
+
+BODY_JOINTS = (
+    *("head", "neck", "pelvis"),
+    *("left_shoulder", "left_elbow", "left_wrist", "left_hip", "left_knee", "left_ankle"),
+    *("right_shoulder", "right_elbow", "right_wrist", "right_hip", "right_knee", "right_ankle"),
+)
+"""Joints of a body that faces the camera; sides are the image's, and the head is its crown."""
+
+BODY_LIMBS = MappingProxyType(
+    {
+        "head": ("head", "neck"),
+        "torso": ("neck", "pelvis"),
+        "left_upper_arm": ("left_shoulder", "left_elbow"),
+        "left_lower_arm": ("left_elbow", "left_wrist"),
+        "left_upper_leg": ("left_hip", "left_knee"),
+        "left_lower_leg": ("left_knee", "left_ankle"),
+        "right_upper_arm": ("right_shoulder", "right_elbow"),
+        "right_lower_arm": ("right_elbow", "right_wrist"),
+        "right_upper_leg": ("right_hip", "right_knee"),
+        "right_lower_leg": ("right_knee", "right_ankle"),
+    }
+)
+"""Limb of a body -> the two joints at its ends; its centre is their mean."""
+
+LIMB_ENDS = tuple((BODY_JOINTS.index(first), BODY_JOINTS.index(last)) for first, last in BODY_LIMBS.values())
+"""Numbers of the two joints of each limb."""
+
+
+def point_columns(names: Sequence[str]) -> tuple[str, ...]:
+    """Columns of named points: x and y of each in turn.
+
+    Examples:
+        >>> point_columns(["nose", "mouth"])
+        ('nose_x', 'nose_y', 'mouth_x', 'mouth_y')
+    """
+    return tuple(f"{name}_{axis}" for name in names for axis in "xy")
+
+
+def mirrored_names(names: Sequence[str]) -> tuple[int, ...]:
+    """Index of the name of the other side for each name; of the name itself where it has no side.
+
+    Examples:
+        >>> mirrored_names(["left_eye", "right_eye", "nose"])
+        (1, 0, 2)
+    """
+    other = {"left_": "right_", "right_": "left_"}
+    swapped = [next((other[s] + name[len(s) :] for s in other if name.startswith(s)), name) for name in names]
+    return tuple(map(list(names).index, swapped))
+
+
 ACTION_UNITS = ActionUnitNames(
     {
         "AU01": "inner brow raiser",

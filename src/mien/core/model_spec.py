@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from mien.core.errors import ConfigError, ModelError
 from mien.core.face_types.grid_spec import CELL_VALUES, GridSpec
-from mien.core.labels import ACTION_UNITS, DIMENSIONS, LANDMARK_COLUMNS
+from mien.core.labels import ACTION_UNITS, BODY_JOINTS, DIMENSIONS, LANDMARK_COLUMNS, point_columns
 from mien.core.typed import check_choices, check_finite, check_text, read_versioned
 from mien.core.uncertainty import UncertaintySpec
 
@@ -38,6 +38,7 @@ TaskName = Literal[
     "eyes_open",
     "face",
     "faces",
+    "joints",
 ]
 """Names of the tasks that a bundle may have."""
 
@@ -54,6 +55,7 @@ _FIXED_LABELS = {
     "head_pose": ("pitch", "yaw", "roll"),
     "eyes_open": ("image_left", "image_right"),
     "face": ("face",),
+    "joints": point_columns(BODY_JOINTS),
     _DETECTOR_TASK: CELL_VALUES,
 }
 # Tasks whose values are probabilities, within [0, 1]; valence and arousal are within [-1, 1].
@@ -159,7 +161,8 @@ class TaskSpec:
 
     Attributes:
         task: Name of the task. A landmark network has ``"landmarks"`` (fractions of the crop's side), ``"head_pose"``
-            (`mien.core.rotation_matrices`), ``"eyes_open"`` and ``"face"``.
+            (`mien.core.rotation_matrices`), ``"eyes_open"`` and ``"face"``; a network of body joints has ``"joints"``
+            (fractions of the crop's side).
         output: Name of the graph's output, (N, len(labels)).
         labels: Labels of the columns, in order.
         activation: Function that the runtime applies to the output.

@@ -14,6 +14,7 @@ from mien.metrics.abaw import (
     p_va,
 )
 from mien.metrics.agreement import Moments, ccc, mean_pearson, pearson
+from mien.metrics.body_joints import correct_parts, joint_distances, mpjpe, pcp
 from mien.metrics.classification import (
     accuracy,
     accuracy_excluding,
@@ -37,18 +38,22 @@ __all__ = [
     "bootstrap_weights",
     "ccc",
     "concordant_pairs",
+    "correct_parts",
     "expected_calibration_error",
     "f1_per_class",
     "fg2020_au",
     "fg2020_au_of",
     "fg2020_expr",
     "fg2020_expr_of",
+    "joint_distances",
     "macro_f1",
     "mean_pearson",
+    "mpjpe",
     "p_au",
     "p_expr",
     "p_mtl",
     "p_va",
+    "pcp",
     "pearson",
     "rank_correlation",
     "risk_coverage",

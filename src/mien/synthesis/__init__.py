@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Synthetic faces with exact labels (extra ``synthesis``): recipes, rendering, data sets, clips and contact sheets.
 
-Recipes, tables and shapes need NumPy alone; what draws an image needs Numba and raises `mien.core.MissingExtraError`
-without it. Super-resolution of training images is here, too (extra ``upscale``).
+Recipes, tables and shapes need NumPy alone, stick figures OpenCV; what draws a face needs Numba and raises
+`mien.core.MissingExtraError` without it. Super-resolution of training images is here, too (extra ``upscale``).
 """
 
 from importlib import import_module
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mien.synthesis.head.person import Person, sample_person
     from mien.synthesis.outliers import OUTLIERS, Outlier, draw_outliers
     from mien.synthesis.sampling import Expression, sample_expression
+    from mien.synthesis.stick_figures import StickFigures, stick_figures
     from mien.synthesis.super_resolution.upscaled_data import UpscaleReport, upscale
     from mien.synthesis.super_resolution.upscaler import (
         DEFAULT_SCALE,
@@ -80,6 +81,7 @@ __all__ = [
     "Person",
     "PoseRange",
     "Prototype",
+    "StickFigures",
     "SynthesisRecipe",
     "SynthesisReport",
     "SyntheticFace",
@@ -103,6 +105,7 @@ __all__ = [
     "render_faces",
     "sample_expression",
     "sample_person",
+    "stick_figures",
     "synthesize",
     "unit_preview",
     "upscale",
@@ -141,6 +144,7 @@ _LAZY = MappingProxyType(
             "load_synthesis_recipe",
         ),
         "sampling": ("Expression", "sample_expression"),
+        "stick_figures": ("StickFigures", "stick_figures"),
         "super_resolution.upscaled_data": ("UpscaleReport", "upscale"),
         "super_resolution.upscaler": (
             "DEFAULT_SCALE",

@@ -27,6 +27,7 @@ from mien.training.engine.targets import card_sentences
 from mien.training.engine.trainer import Trainer
 from mien.training.export.bundle_files import write_bundle, write_spec
 from mien.training.export.detector_calibration import fit_confidence
+from mien.training.export.measured_metrics import measured_metrics
 from mien.training.export.onnx_export import adjust_logits, calibrate, describe, export_onnx, parity_gap
 from mien.training.export.quantize import halve_weights
 from mien.training.recipes.recipe import Recipe
@@ -92,8 +93,12 @@ def train_bundle(
             *selection_caveats(recipe, trainer),
         ),
     )
+    protocols = () if is_refit(recipe) else training_data.card.protocols
+    if recipe.data.valid and not protocols:
+        metrics = measured_metrics(graph, recipe, data, [task.output for task in spec.tasks])
+        spec = dataclasses.replace(spec, metrics=metrics)
     write_bundle(out, graph, spec)
-    return evaluate_bundle(out, data, spec, training_data.card.protocols if not is_refit(recipe) else ())
+    return evaluate_bundle(out, data, spec, protocols) if protocols else spec
 
 
 def train_network(recipe: Recipe, data: Path, work: Path, compute: ComputeSettings) -> tuple[Trainer, TrainingData]:

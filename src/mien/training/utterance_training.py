@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -15,23 +14,16 @@ from mien.core import (
     SEQUENCE_VERSION,
     UTTERANCE_TASKS,
     ConfigError,
-    Float32,
-    Indices,
-    MetricValue,
     SequenceSpec,
     UtteranceOutput,
     UtteranceTask,
 )
-from mien.evaluation import bootstrap_metric
-from mien.inference import create_session
 from mien.training.data.batch_loader import clean_inputs
-from mien.training.data.sources import load_source
-from mien.training.data.training_set import TrainingSet
 from mien.training.data.utterance_sources import fit_sequences
 from mien.training.engine.compute import ComputeSettings
 from mien.training.engine.targets import card_sentences
-from mien.training.engine.validation import task_metrics
 from mien.training.export.bundle_files import write_sequence
+from mien.training.export.measured_metrics import measured_metrics
 from mien.training.export.onnx_export import GRAPH_INPUT, export_onnx, output_names, parity_gap
 from mien.training.picture_training import provenance, selection_caveats, train_network
 from mien.training.recipes.recipe import Recipe
@@ -82,14 +74,14 @@ def train_utterances(
         modalities=sequences.modalities,  # type: ignore[union-attr]
         tasks=tuple(
             UtteranceOutput(task=cast("UtteranceTask", task), output=output, labels=train_set.labels[task])
-            for task, output in zip(recipe.tasks, output_names(network), strict=True)
+            for task, output in zip(recipe.bundle_tasks, output_names(network), strict=True)
         ),
         input=GRAPH_INPUT,
         weights_notice=training_data.card.notice,
         training_sources=training_data.card.training_sources,
         recipe=recipe.name,
         provenance=provenance(recipe, trainer, gap, compute),
-        metrics=_metrics(graph, recipe, data),
+        metrics=measured_metrics(graph, recipe, data, output_names(network)),
         limitations=(
             *training_data.card.limitations,
             *card_sentences(recipe),
@@ -99,31 +91,3 @@ def train_utterances(
     )
     write_sequence(out, graph, spec)
     return spec
-
-
-def _metrics(graph: bytes, recipe: Recipe, data: Path) -> tuple[MetricValue, ...]:
-    """Metrics of the exported graph on each validation source, for the tasks that it has labels of."""
-    session, found = create_session(graph), []
-    for source in recipe.data.valid:
-        samples = load_source(source, data, recipe)
-        outputs = session.run({GRAPH_INPUT: np.asarray(clean_inputs(samples, recipe, np.arange(len(samples))))})
-        for task in recipe.tasks:
-            if task in samples.targets:
-                found += _task_metrics(task, outputs[task], samples, recipe.name)
-    return tuple(found)
-
-
-def _task_metrics(task: str, values: Float32, samples: TrainingSet, recipe: str) -> list[MetricValue]:
-    known = samples.known(task)
-    truth, values = samples.targets[task][known], values[known]
-
-    def one(rows: Indices, *, name: str) -> float:
-        return task_metrics(task, values[rows], truth[rows])[name]
-
-    metrics = []
-    for name in task_metrics(task, values, truth):
-        metric = bootstrap_metric(name, len(truth), partial(one, name=name))
-        rounded = {key: round(getattr(metric, key), 4) for key in ("value", "low", "high")}
-        command = f"mien train {recipe} --data DATA --out OUT"
-        metrics.append(dataclasses.replace(metric, **rounded, data=samples.records[0].title, command=command))
-    return metrics

@@ -14,10 +14,10 @@ pytest.importorskip("lightning", reason="needs the extra train: pip install 'mie
 import torch
 
 from mien.affect import Analyzer
-from mien.core import ConfigError, ModelError
+from mien.core import BODY_JOINTS, ConfigError, ModelError
 from mien.faces import keypoints_of, load_landmark_net
 from mien.faces.grid_detector import create_mien_faces
-from mien.inference import load_spec
+from mien.inference import load_bundle, load_spec
 from mien.training import Recipe, list_recipes, load_recipe
 from mien.training.data.batch_loader import clean_inputs
 from mien.training.data.source_records import SourceRecord
@@ -44,7 +44,10 @@ pytestmark = pytest.mark.filterwarnings("default")  # torch and its exporter war
 
 
 # An export takes seconds of a quick core for these, ten to twenty for the others.
-_QUICKLY_EXPORTED = ("expr-cnn-2020", "mien-faces", "mien-light", "mien-points")
+_QUICKLY_EXPORTED = (
+    *("expr-cnn-2020", "joint-windows", "joint-windows-pretrained", "mien-faces", "mien-light", "mien-points"),
+    "points-windows",
+)
 
 
 def two_steps(name: str, folder: Path) -> Trainer:
@@ -92,6 +95,13 @@ def check_bundle(folder: Path, recipe: Recipe) -> None:
     """The bundle loads where users would use it, and predicts."""
     if "faces" in recipe.tasks:
         assert len(create_mien_faces(model=folder).detect(np.zeros((70, 90, 3), np.uint8))) == 0
+        return
+    if "joints" in recipe.tasks:
+        bundle = load_bundle(folder)
+        assert [task.task for task in bundle.spec.tasks] == ["joints"]  # windows only help in training
+        assert bundle.run(np.zeros((1, 32, 32, 1), np.uint8))["joints"].shape == (1, 2 * len(BODY_JOINTS))
+        with pytest.raises(ModelError, match="no landmark network"):
+            load_landmark_net(folder)
         return
     if "landmarks" not in recipe.tasks:
         assert len(Analyzer(folder).crops([np.zeros((50, 40, 3), np.uint8)])) == 1

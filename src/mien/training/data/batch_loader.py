@@ -16,7 +16,13 @@ from mien.faces import align_faces, resize_face
 from mien.training.data.augmentation import CropSampler, mix_rectangle
 from mien.training.data.canvases.windows import Window, WindowSampler, clean_window
 from mien.training.data.feature_vectors import is_vectors
-from mien.training.data.loose_crops import CropGeometry, LooseCropSampler, clean_loose_crop, placed_target
+from mien.training.data.loose_crops import (
+    CropGeometry,
+    LooseCropSampler,
+    clean_loose_crop,
+    loose_matrix,
+    placed_target,
+)
 from mien.training.data.training_set import Rows, TrainingSet
 from mien.training.recipes.recipe import Recipe
 from mien.training.recipes.schedule_settings import StageSettings
@@ -246,6 +252,18 @@ def clean_inputs(
             cut = resize_face(picture, size)
         crop[...] = cut.reshape(crop.shape)
     return crops
+
+
+def clean_targets(samples: TrainingSet, recipe: Recipe, targets: dict[str, Floats]) -> dict[str, Floats]:
+    """Targets (N, L) of all rows as targets of their `clean_inputs`: points of loose crops are places in the crop."""
+    if is_vectors(samples.inputs) or recipe.model.crop != "loose":
+        return targets
+    size, geometries = recipe.model.input_px, []
+    for row in range(len(samples)):
+        picture, keypoints = _picture(samples, row)
+        matrix = loose_matrix(np.asarray(picture), keypoints - 0.5, recipe.model.template, size)
+        geometries.append(CropGeometry(matrix=matrix, picture_px=(picture.shape[1], picture.shape[0]), size_px=size))
+    return _placed(targets, geometries)
 
 
 def mixup(inputs: Tensor, targets: Targets, share: float, rng: np.random.Generator) -> tuple[Tensor, Targets]:

@@ -10,13 +10,29 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from mien.core import MIRRORED_LANDMARKS, pose_angles, rotation_matrices
+from mien.core import (
+    BODY_JOINTS,
+    BODY_LIMBS,
+    FACE_PARTS,
+    MIRRORED_LANDMARKS,
+    mirrored_names,
+    pose_angles,
+    rotation_matrices,
+)
 from mien.faces import similarity_transform, warp_face
 from mien.training.data.augmentation import Image, Matrix, occlude, relight, resized, whole_picture_matrix
 from mien.training.recipes.settings import AugmentationSettings
 
 Doubles = npt.NDArray[np.float64]
 Floats = npt.NDArray[np.floating]
+
+# Tasks of points -> order of the points of a mirrored crop.
+_MIRRORED_POINTS = {
+    "landmarks": MIRRORED_LANDMARKS,
+    "face_parts": mirrored_names(tuple(FACE_PARTS)),
+    "joints": mirrored_names(BODY_JOINTS),
+    "body_parts": mirrored_names(tuple(BODY_LIMBS)),
+}
 
 _BORDERS = (cv2.BORDER_REPLICATE, cv2.BORDER_REFLECT_101, cv2.BORDER_CONSTANT)
 
@@ -46,14 +62,14 @@ def placed_target(task: str, target: Floats, geometry: CropGeometry) -> Floats:
     """A target of the whole picture as a target of the crop.
 
     Args:
-        task: ``"landmarks"`` (x and y in turn, fractions of the picture's width and height), ``"pose"`` (pitch, yaw,
-            roll in radians), ``"eyes"`` (openness at the image's left and right), ``"face"``, or any other task,
-            whose target does not depend on the crop.
+        task: ``"landmarks"``, ``"face_parts"``, ``"joints"`` or ``"body_parts"`` (x and y in turn, fractions of the
+            picture's width and height), ``"pose"`` (pitch, yaw, roll in radians), ``"eyes"`` (openness at the image's
+            left and right), ``"face"``, or any other task, whose target does not depend on the crop.
         target: (L,) values.
         geometry: Where the crop was cut.
 
     Returns:
-        (L,) values; landmarks are fractions of the crop's side. Without a face ``"face"`` is 0 and every other NaN.
+        (L,) values; points are fractions of the crop's side. Without a face ``"face"`` is 0 and every other NaN.
 
     Examples:
         >>> mirrored = CropGeometry(matrix=np.eye(2, 3), picture_px=(8, 8), size_px=8, mirrored=True)
@@ -66,8 +82,8 @@ def placed_target(task: str, target: Floats, geometry: CropGeometry) -> Floats:
     """
     if not geometry.shows_face:
         return np.zeros(len(target)) if task == "face" else np.full(len(target), np.nan)
-    if task == "landmarks":
-        return _placed_landmarks(target, geometry)
+    if task in _MIRRORED_POINTS:
+        return _placed_points(target, geometry, _MIRRORED_POINTS[task])
     if task == "pose":
         if not geometry.rigid:
             return np.full(len(target), np.nan)
@@ -76,12 +92,12 @@ def placed_target(task: str, target: Floats, geometry: CropGeometry) -> Floats:
     return target[::-1] if task == "eyes" and geometry.mirrored else target
 
 
-def _placed_landmarks(target: Floats, geometry: CropGeometry) -> Doubles:
+def _placed_points(target: Floats, geometry: CropGeometry, mirrored: tuple[int, ...]) -> Doubles:
     matrix = geometry.matrix
     points = target.reshape(-1, 2) * np.array(geometry.picture_px, np.float64) - 0.5
     placed = (points @ matrix[:, :2].T + matrix[:, 2] + 0.5) / geometry.size_px
     if geometry.mirrored:
-        placed = placed[list(MIRRORED_LANDMARKS)] * (-1, 1) + (1, 0)
+        placed = placed[list(mirrored)] * (-1, 1) + (1, 0)
     return np.asarray(placed.ravel())
 
 

@@ -8,7 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from mien.core import DIMENSIONS, EXPRESSION_ORDERS, EXPRESSIONS, LANDMARK_COLUMNS, ConfigError
+from mien.core import (
+    DIMENSIONS,
+    EXPRESSION_ORDERS,
+    EXPRESSIONS,
+    FACE_PARTS,
+    LANDMARK_COLUMNS,
+    ConfigError,
+    point_columns,
+)
 from mien.datasets import (
     AU_RULES,
     FaceSamples,
@@ -197,8 +205,9 @@ def load_open_landmarks(source: SourceSettings, folder: Path, recipe: Recipe) ->
 
 
 def landmark_set(faces: LandmarkFaces) -> TrainingSet:
-    """Faces with landmarks as a training set of the tasks landmarks, pose, eyes and face."""
+    """Faces with landmarks as a training set of the tasks landmarks, pose, eyes, face and face_parts."""
     n = len(faces)
+    centres = np.stack([faces.landmarks[:, rows].mean(axis=1) for rows in FACE_PARTS.values()], axis=1)
     return TrainingSet(
         groups=faces.names,
         inputs=TrainingImages.of(faces.names, faces.images, "gray"),
@@ -207,12 +216,14 @@ def landmark_set(faces: LandmarkFaces) -> TrainingSet:
             "pose": faces.pose_rad,
             "eyes": faces.eyes_open,
             "face": np.ones((n, 1), np.float32),
+            "face_parts": np.asarray(centres, np.float32).reshape(n, -1),
         },
         labels={
             "landmarks": LANDMARK_COLUMNS,
             "pose": ("pitch", "yaw", "roll"),
             "eyes": ("image_left", "image_right"),
             "face": ("face",),
+            "face_parts": point_columns(tuple(FACE_PARTS)),
         },
         keypoints=keypoints_of(faces.landmarks).astype(np.float32),
         primary=np.ones(n, dtype=bool),

@@ -91,6 +91,12 @@ SOURCES = Registry(
             has_fixture=False,
         ),
         Source(
+            name="stick-figures",
+            target="mien.training.data.canvases.figure_source:load_stick_figures",
+            summary="drawn stick figures with known joints and limbs, as many as `rows`",
+            has_fixture=False,
+        ),
+        Source(
             name="utterances",
             target="mien.training.data.utterance_sources:load_utterance_set",
             summary="utterances with text and features, and any of emotion, sentiment and sarcasm",

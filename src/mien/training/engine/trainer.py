@@ -23,7 +23,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from mien.core import ConfigError, MienError, read_typed
 from mien.jobs import prefetch
 from mien.results import atomic_write
-from mien.training.data.batch_loader import Batch, BatchLoader, clean_inputs
+from mien.training.data.batch_loader import Batch, BatchLoader, clean_inputs, clean_targets
 from mien.training.data.training_set import TrainingSet
 from mien.training.engine.checkpoint import Checkpoint, Progress, load_checkpoint, save_checkpoint
 from mien.training.engine.compute import create_fabric, seeded
@@ -259,7 +259,8 @@ class Trainer:
 
     def evaluate(self, samples: TrainingSet) -> dict[str, float]:
         """The result's `validation_metrics` on a set."""
-        outputs, targets = raw_outputs(self.result, samples, self.recipe), _used(samples, self.recipe)
+        outputs = raw_outputs(self.result, samples, self.recipe)
+        targets = clean_targets(samples, self.recipe, _used(samples, self.recipe))
         return validation_metrics(outputs, targets, self._losses, self._weights, self._penalties(self.result))
 
     def _penalties(self, network: AffectNetwork) -> dict[str, float]:

@@ -10,7 +10,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from mien.metrics import LabelCounts, Moments, macro_f1
+from mien.core import LIMB_ENDS
+from mien.metrics import LabelCounts, Moments, macro_f1, mpjpe, pcp
 from mien.training.data.batch_loader import clean_inputs
 from mien.training.data.training_set import Rows, TrainingSet
 from mien.training.losses.registry import Loss
@@ -20,6 +21,8 @@ from mien.training.recipes.recipe import Recipe
 Floats = npt.NDArray[np.float32]
 
 _BATCH = 128
+# Tasks of parts in windows, whose outputs are no values of the labels.
+_WINDOW_TASKS = ("face_parts", "body_parts")
 # Tasks of whole utterances with a probability for each label.
 _UTTERANCE_FLAGS = ("emotion", "sarcasm")
 
@@ -64,8 +67,9 @@ def validation_metrics(
     ``"loss"`` is the weighted sum of the tasks' losses; ``"TASK loss"`` each one, with its penalty. For expressions
     also ``"expression accuracy"`` and ``"expression macro F1"``, for valence and arousal ``"P_VA"``, for action units
     ``"P_AU"`` (mean F1 at 0.5), for emotions and sarcasm of utterances ``"TASK weighted F1"`` (at 0.5, weighted by the
-    number of rows with the label) and ``"TASK accuracy"`` (of all decisions), for any other task its
-    ``"TASK Pearson"``; ``"P_MTL"`` where all three are there.
+    number of rows with the label) and ``"TASK accuracy"`` (of all decisions), for body joints ``"PCP"`` and ``"MPJPE"``
+    (in crop sides), for parts in windows nothing, for any other task its ``"TASK Pearson"``; ``"P_MTL"`` where all
+    three are there.
 
     Args:
         outputs: Task -> (N, L) raw outputs.
@@ -114,6 +118,11 @@ def task_metrics(task: str, values: Floats, truth: Floats) -> dict[str, float]:
         support = flags.sum(axis=0)
         weighted = float((np.nan_to_num(counts.f1) * support).sum() / max(int(support.sum()), 1))
         return {f"{task} weighted F1": weighted, f"{task} accuracy": float((flags == predicted).mean())}
+    if task == "joints":
+        found, true = (side.reshape(len(side), -1, 2) for side in (values, truth))
+        return {"PCP": pcp(found, true, LIMB_ENDS), "MPJPE": mpjpe(found, true)}
+    if task in _WINDOW_TASKS:
+        return {}
     moments = Moments.of(truth, values)
     if task == "valence_arousal":
         return {"P_VA": float(moments.ccc.mean())}

@@ -75,17 +75,18 @@ _MEANINGS: dict[str, tuple[Activation, float, float, str]] = {
     "eyes": ("sigmoid", 0.0, 1.0, "1 is wide open, 0 closed"),
     "face": ("sigmoid", 0.0, 1.0, "probability that the crop shows a face where it should be"),
     "faces": ("identity", -1e6, 1e6, "numbers of each cell of the grid, see the model card"),
+    "joints": ("identity", -1.0, 2.0, "fraction of the crop's side"),
 }
 
 
 def output_names(network: AffectNetwork) -> tuple[str, ...]:
-    """Names of the outputs of the graph: one per task in order, then the features if the network outputs them."""
-    names = tuple(_OUTPUT_NAMES.get(task, task) for task in network.tasks)
+    """Names of the graph's outputs: one per task that is not auxiliary, then the features if the network has them."""
+    names = tuple(_OUTPUT_NAMES.get(task, task) for task in network.bundle_tasks)
     return (*names, _FEATURES) if network.gives_features else names
 
 
 def export_onnx(network: AffectNetwork, size_px: int) -> bytes:
-    """Export an affect network to ONNX, with its weights and a dynamic batch size.
+    """Export an affect network to ONNX, with its weights, a dynamic batch size, and without auxiliary tasks.
 
     Args:
         network: Network on the CPU.
@@ -96,7 +97,7 @@ def export_onnx(network: AffectNetwork, size_px: int) -> bytes:
     sides = (2 * multiple, 3 * multiple) if multiple else (size_px, size_px)
     shape = (2, *sides, network.n_channels) if network.has_pixels else (2, size_px)
     example = torch.zeros(shape, dtype=torch.uint8 if network.has_pixels else torch.float32)
-    return to_onnx(network, example, output_names(network), multiple_px=multiple)
+    return to_onnx(network.without_auxiliary(), example, output_names(network), multiple_px=multiple)
 
 
 def to_onnx(network: nn.Module, example: Tensor, outputs: Sequence[str], *, multiple_px: int = 0) -> bytes:
@@ -191,7 +192,10 @@ def runtime_gap(
         inputs: (N, S, S, C) uint8 crops or (N, D) float32 vectors.
         outputs: Names of the outputs of the network, in order; None for those of an `AffectNetwork`.
     """
-    names = output_names(cast(AffectNetwork, network)) if outputs is None else outputs
+    names = outputs
+    if names is None:
+        affect = cast(AffectNetwork, network)
+        network, names = affect.without_auxiliary(), output_names(affect)
     session = create_session(graph)
     with torch.inference_mode():
         expected = [output.numpy() for output in network.eval()(torch.from_numpy(inputs))]
@@ -296,7 +300,9 @@ def describe(recipe: Recipe, version: str, graph: bytes, labels: Mapping[str, tu
         sha256=hashlib.sha256(graph).hexdigest(),
         input=InputSpec(name=GRAPH_INPUT, size_px=model.input_px, colour=model.colour, layout="NHWC", dtype="uint8"),
         crop=CropSpec(template=model.template, given=model.given),
-        tasks=tuple(_describe_task(task, CELL_VALUES if task == "faces" else labels[task]) for task in recipe.tasks),
+        tasks=tuple(
+            _describe_task(task, CELL_VALUES if task == "faces" else labels[task]) for task in recipe.bundle_tasks
+        ),
         features=_FEATURES if model.features else "",
         recipe=recipe.name,
         grid=FACE_GRID if recipe.tasks == ("faces",) else None,

@@ -16,6 +16,7 @@ from mien.core import ConfigError, Float32, Registry
 from mien.training.losses import landmark_losses
 from mien.training.losses import task_losses as losses
 from mien.training.losses.detection_loss import detection_loss
+from mien.training.losses.window_loss import window_detection
 from mien.training.recipes.settings import HeadSettings, LossSettings
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -90,6 +91,12 @@ LOSSES = Registry(
             name="detection",
             target=f"{_HERE}:bind_detection",
             summary="confidence, boxes, keypoints and roll of the cells of a detector",
+        ),
+        NamedLoss(
+            name="window_detection",
+            target=f"{_HERE}:bind_window_detection",
+            summary="cross-entropy of parts in sliding windows, summed over parts and windows; `span` (width of a "
+            "window in steps)",
         ),
     ),
 )
@@ -209,6 +216,16 @@ def bind_smooth_l1(targets: Float32, *, beta: float = 1.0) -> Loss:  # noqa: ARG
 def bind_detection(targets: Float32) -> Loss:  # noqa: ARG001 - every binding takes the labels
     """`detection_loss.detection_loss`."""
     return detection_loss
+
+
+def bind_window_detection(targets: Float32, *, span: float = 1.0) -> Loss:
+    """`window_loss.window_detection`."""
+    if targets.shape[1] % 2 or not span > 0:
+        raise ConfigError(
+            f"window_detection needs x and y of each part and a positive span, got {targets.shape[1]} columns "
+            f"and {span}"
+        )
+    return partial(window_detection, span=float(span))
 
 
 def task_weights(

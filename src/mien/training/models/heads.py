@@ -94,6 +94,18 @@ HEADS = Registry(
             summary="the last columns, moved by `unit` times a dense layer of the others",
         ),
         Head(
+            name="places",
+            target="mien.training.models.point_heads:places_head",
+            summary="dense layers and a tanh times `unit` about the middle of the crop: places as fractions of its "
+            "side; as published with a `unit` of 0.5",
+        ),
+        Head(
+            name="windows",
+            target="mien.training.models.point_heads:windows_head",
+            summary="dense layers and one logit for each part and window of a grid of `steps` by `steps`; the labels "
+            "are x and y of the parts' centres",
+        ),
+        Head(
             name="cells",
             target="mien.training.models.backbones.face_grid:cells_head",
             summary="the cells of a detector as the backbone gives them",

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
@@ -29,6 +30,7 @@ class AffectNetwork(nn.Module):
 
     Attributes:
         tasks: Names of the outputs, in order.
+        bundle_tasks: Those of them that are not auxiliary.
         has_pixels: Whether the input is crops and not vectors.
         n_channels: Number of channels of the crops.
         gives_features: Whether the features follow the outputs of the tasks.
@@ -41,7 +43,7 @@ class AffectNetwork(nn.Module):
     def __init__(self, recipe: Recipe, labels: Mapping[str, tuple[str, ...]]) -> None:
         super().__init__()
         settings = recipe.model
-        self.tasks = recipe.tasks
+        self.tasks, self.bundle_tasks = recipe.tasks, recipe.bundle_tasks
         self.has_pixels, self.n_channels = bool(settings.backbone), settings.n_channels
         self.gives_features = settings.features
         self.penalty: Tensor | None = None
@@ -84,6 +86,12 @@ class AffectNetwork(nn.Module):
             return self._outputs(inputs)
         both = self._outputs(torch.cat([inputs, inputs.flip(2)]))
         return tuple(values.reshape(2, -1, values.shape[1]).mean(dim=0) for values in both)
+
+    def without_auxiliary(self) -> AffectNetwork:
+        """The same network, weights shared, without the outputs of auxiliary tasks."""
+        bare = copy(self)
+        bare.tasks = self.bundle_tasks
+        return bare
 
     def _outputs(self, inputs: Tensor) -> tuple[Tensor, ...]:
         features: Tensor = self.embed(inputs)

@@ -36,7 +36,7 @@ from mien.training.recipes.settings import (
 )
 from mien.training.recipes.target_settings import TargetSettings
 
-_PLACED_TASKS = {"landmarks", "pose", "eyes", "face"}
+_PLACED_TASKS = {"landmarks", "pose", "eyes", "face", "face_parts", "joints", "body_parts"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +97,8 @@ class Recipe:
             raise ConfigError("at least one [[stages]] and one [heads.TASK] are needed")
         if set(self.heads) != set(self.losses):
             raise ConfigError(f"heads {sorted(self.heads)} and losses {sorted(self.losses)} must be of the same tasks")
+        if not self.bundle_tasks:
+            raise ConfigError("every head is auxiliary; a bundle needs at least one other")
         check_choices(self)
         check_number("seed", self.seed, 0, MAX_SEED)
         if not 0 <= self.ema_decay < 1:
@@ -118,6 +120,11 @@ class Recipe:
     def tasks(self) -> tuple[str, ...]:
         """Tasks in the order of the outputs."""
         return tuple(self.heads)
+
+    @property
+    def bundle_tasks(self) -> tuple[str, ...]:
+        """Tasks that the bundle has: all without the auxiliary ones."""
+        return tuple(task for task, head in self.heads.items() if not head.auxiliary)
 
     def stage_targets(self, number: int) -> tuple[TargetSettings, ...]:
         """Target providers of a stage: the stage's own, then those of the recipe."""

@@ -246,9 +246,11 @@ class HeadSettings:
             ``columns``, independent of the bundle's lengths.
         after: Tasks whose outputs are appended to the head's input; their heads must come first.
         hidden: Widths of the layers before the last, for kinds that have them.
-        steps: Number of steps of a recurrent head's sequence, or of the action units that an attending head follows.
+        steps: Number of steps of a recurrent head's sequence, of the action units that an attending head follows, or
+            of the windows along each side of a windows head's grid.
         unit: Factor of the outputs of kinds ``"scaled"`` and ``"offset"``, so that a step of the optimiser moves them
-            by a sensible amount; highest value of kind ``"intensity"``.
+            by a sensible amount; highest value of kind ``"intensity"``; largest distance from the middle of the crop,
+            as a fraction of its side, of kind ``"places"``.
         branches: Lengths of the sequences of a branches head, side by side in its input; empty for those of
             ``[[model.vectors]]``.
         branch_drop: Probability with which a branches head leaves a branch of a sample out in training.
@@ -257,6 +259,7 @@ class HeadSettings:
         l2: Factor of the sum of the squared kernels in the loss, as Keras has it; also in the loss of validation.
         start: Random weights to start from: ``"torch"``, or ``"glorot"`` for Keras' uniform kernels of Glorot and
             Bengio (AISTATS 2010) and biases of 0.
+        auxiliary: Whether the head only helps in training; the bundle leaves it out.
     """
 
     kind: str = "linear"
@@ -272,6 +275,7 @@ class HeadSettings:
     drop_rate: float = 0.0
     l2: float = 0.0
     start: Literal["torch", "glorot"] = "torch"
+    auxiliary: bool = False
 
     def __post_init__(self) -> None:
         check_choices(self)

@@ -58,6 +58,12 @@ BACKBONES: Registry[Backbone] = Registry(
             source="mien's own; windows of any multiple of 32 px, 17 numbers for each of their cells",
         ),
         Backbone(
+            name="joint_trunk",
+            target="mien.training.models.backbones.joint_trunk:JointTrunk",
+            source="Li, Liu, Chan, arXiv 1406.3474, sizes chosen; any multiple of 8 px, the last map as features",
+            sized=True,
+        ),
+        Backbone(
             name="landmark_maps",
             target="mien.training.models.backbones.landmark_maps:LandmarkMaps",
             source="mien's own; loose crops of any multiple of 16 px, 192 features and 68 mean places",
