@@ -59,7 +59,7 @@ def test_one_pass_gives_every_stage_its_input(data: BenchData) -> None:
 
 def test_every_stage_can_be_repeated(data: BenchData) -> None:
     stages = {stage.name: stage for stage in data.stages()}
-    assert len(stages) == 13
+    assert len(stages) == 14
     assert all(stage.n > 0 for stage in stages.values())
     assert {f"affect network and decoding, batch {size}" for size in BATCHES} <= set(stages)
     follow = stages["tracking, cuts and the rest of following"]

@@ -69,6 +69,10 @@ _RESEARCH = {
     "upscale": ("mien.cli.research.upscale:upscale", "Super-resolution of training images (extra: upscale)."),
     "train": ("mien.cli.research.train:train", "Train a recipe and write a measured bundle (extra: train)."),
     "evaluate": ("mien.cli.research.evaluate:evaluate", "Measure a bundle by a named protocol."),
+    "utterances": (
+        "mien.cli.research.utterances:utterances",
+        "Emotion, sentiment and sarcasm of a table of utterances.",
+    ),
     "audit": ("mien.cli.research.audit:audit", "Audit a bundle over groups of people, pairs and corruptions."),
     "adapt": ("mien.cli.research.adapt:adapt", "Correct a model for one person or one site from a few faces."),
     "blend": ("mien.cli.research.blend:blend", "Search the weights of several models on labelled data."),

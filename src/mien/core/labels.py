@@ -12,6 +12,7 @@ Examples:
     (45, 36)
 """
 
+import re
 from collections.abc import ItemsView, KeysView, Mapping, Sequence, ValuesView
 from types import MappingProxyType
 from typing import NoReturn
@@ -123,18 +124,6 @@ MIRRORED_LANDMARKS: tuple[int, ...] = (
 )
 """300-W landmarks of a mirrored face: its landmark i is landmark ``MIRRORED_LANDMARKS[i]`` of the face."""
 
-FACE_PARTS = MappingProxyType(
-    {
-        "left_brow": tuple(range(17, 22)),
-        "right_brow": tuple(range(22, 27)),
-        "left_eye": tuple(range(36, 42)),
-        "right_eye": tuple(range(42, 48)),
-        "nose": tuple(range(27, 36)),
-        "mouth": tuple(range(48, 68)),
-    }
-)
-"""Part of a face -> its 300-W landmarks, whose mean is the part's centre; sides are the image's."""
-
 BODY_JOINTS = (
     *("head", "neck", "pelvis"),
     *("left_shoulder", "left_elbow", "left_wrist", "left_hip", "left_knee", "left_ankle"),
@@ -179,8 +168,8 @@ def mirrored_names(names: Sequence[str]) -> tuple[int, ...]:
         >>> mirrored_names(["left_eye", "right_eye", "nose"])
         (1, 0, 2)
     """
-    other = {"left_": "right_", "right_": "left_"}
-    swapped = [next((other[s] + name[len(s) :] for s in other if name.startswith(s)), name) for name in names]
+    other = {"left": "right", "right": "left"}
+    swapped = [re.sub("left|right", lambda side: other[side[0]], name) for name in names]
     return tuple(map(list(names).index, swapped))
 
 

@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from mien.datasets.readers.lsd import load_lsd
     from mien.datasets.readers.morphset import load_morphset
     from mien.datasets.readers.rafdb import load_rafdb
+    from mien.datasets.readers.utterance_table import UtteranceTable, read_utterance_table
     from mien.datasets.readers.utterances import load_utterances, read_feature_file
     from mien.datasets.samples import UNKNOWN, ClipSamples, FaceSamples, LandmarkFaces, concatenate, some_names
     from mien.datasets.text_files import Document, Field, Table, load_document, read_rows
@@ -114,6 +115,7 @@ __all__ = [
     "Table",
     "TeacherOutputs",
     "UtteranceSamples",
+    "UtteranceTable",
     "action_unit_probabilities",
     "affect_map",
     "base_video",
@@ -171,6 +173,7 @@ __all__ = [
     "plurality",
     "read_feature_file",
     "read_rows",
+    "read_utterance_table",
     "some_names",
     "teacher_file",
 ]
@@ -252,6 +255,7 @@ _LAZY = MappingProxyType(
         "readers.lsd": ("load_lsd",),
         "readers.morphset": ("load_morphset",),
         "readers.rafdb": ("load_rafdb",),
+        "readers.utterance_table": ("UtteranceTable", "read_utterance_table"),
         "readers.utterances": ("load_utterances", "read_feature_file"),
         "samples": (
             "UNKNOWN",

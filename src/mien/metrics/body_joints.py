@@ -73,8 +73,8 @@ def correct_parts(
         [[False]]
     """
     away, true = joint_distances(found, truth), _places(truth)
-    ends = np.asarray(limbs, dtype=np.intp).reshape(len(limbs), -1)
-    if not len(ends) or ends.shape[1] != 2 or ends.min() < 0 or ends.max() >= true.shape[1]:
+    ends = np.asarray(limbs, dtype=np.intp)
+    if ends.ndim != 2 or ends.shape[1] != 2 or ends.min() < 0 or ends.max() >= true.shape[1]:
         raise ConfigError(f"limbs are pairs of joint numbers from 0 to {true.shape[1] - 1}, got {list(limbs)}")
     if not 0 < share < np.inf:
         raise ConfigError(f"share must be positive, got {share}")

@@ -42,6 +42,11 @@ if TYPE_CHECKING:
         tracks_of_file,
         write_thumbnails,
     )
+    from mien.pipeline.postprocessing.utterance_scores import (
+        UtteranceScores,
+        score_utterances,
+        write_utterance_features,
+    )
 
 __all__ = [
     "BENCH_OPTIONS",
@@ -64,6 +69,7 @@ __all__ = [
     "TablesSkipped",
     "TrackExplanation",
     "TrackList",
+    "UtteranceScores",
     "analyze",
     "audit_summary",
     "bench",
@@ -84,6 +90,7 @@ __all__ = [
     "live",
     "name_persons_in_file",
     "provenance_manifest",
+    "score_utterances",
     "smooth_file",
     "smooth_table",
     "sound_of_frames",
@@ -93,6 +100,7 @@ __all__ = [
     "write_cards",
     "write_report",
     "write_thumbnails",
+    "write_utterance_features",
 ]
 
 # What the main job does not need is opened when it is used.
@@ -135,6 +143,9 @@ _HOMES = {
     "name_persons_in_file": "postprocessing.tracks",
     "tracks_of_file": "postprocessing.tracks",
     "write_thumbnails": "postprocessing.tracks",
+    "UtteranceScores": "postprocessing.utterance_scores",
+    "score_utterances": "postprocessing.utterance_scores",
+    "write_utterance_features": "postprocessing.utterance_scores",
 }
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from mien.affect import Analyzer, Decoder, cut_faces
+from mien.affect import Analyzer, Decoder, GeometryModel, cut_faces
 from mien.core import AnalyzerConfig, Frame, MienError, option_info
 from mien.faces import (
     Detections,
@@ -195,6 +195,16 @@ class BenchData:
         for size in BATCHES if len(crops) else ():
             name = f"affect network and decoding, batch {size}"
             yield BenchStage(name=name, unit="faces", n=_N_AFFECT, run=affect(size))
+        landmarks = [found.landmarks[[row]] for found in self._found for row in range(len(found))]
+        if self._landmark_model is not None and landmarks:
+            geometry = GeometryModel()
+            faces = [landmarks[number % len(landmarks)] for number in range(_N_AFFECT)]
+            yield BenchStage(
+                name="valence and arousal by geometry, one by one",
+                unit="faces",
+                n=len(faces),
+                run=lambda: [geometry.predict(each) for each in faces],
+            )
 
     def _table(self) -> BenchStage:
         schema = schema_for_analyzer(self.analyzer)

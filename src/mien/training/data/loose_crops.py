@@ -13,23 +13,25 @@ import numpy.typing as npt
 from mien.core import (
     BODY_JOINTS,
     BODY_LIMBS,
-    FACE_PARTS,
     MIRRORED_LANDMARKS,
     mirrored_names,
     pose_angles,
     rotation_matrices,
 )
-from mien.faces import similarity_transform, warp_face
+from mien.faces import FACE_PARTS, similarity_transform, warp_face
 from mien.training.data.augmentation import Image, Matrix, occlude, relight, resized, whole_picture_matrix
 from mien.training.recipes.settings import AugmentationSettings
 
 Doubles = npt.NDArray[np.float64]
 Floats = npt.NDArray[np.floating]
 
+WINDOW_PARTS = {name: tuple(rows) for name, rows in FACE_PARTS.items() if name != "jaw"}
+"""Part of the face -> its landmarks, whose mean is the part's centre; the jaw is about all of them."""
+
 # Tasks of points -> order of the points of a mirrored crop.
 _MIRRORED_POINTS = {
     "landmarks": MIRRORED_LANDMARKS,
-    "face_parts": mirrored_names(tuple(FACE_PARTS)),
+    "face_parts": mirrored_names(tuple(WINDOW_PARTS)),
     "joints": mirrored_names(BODY_JOINTS),
     "body_parts": mirrored_names(tuple(BODY_LIMBS)),
 }

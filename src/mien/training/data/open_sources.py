@@ -12,7 +12,6 @@ from mien.core import (
     DIMENSIONS,
     EXPRESSION_ORDERS,
     EXPRESSIONS,
-    FACE_PARTS,
     LANDMARK_COLUMNS,
     ConfigError,
     point_columns,
@@ -30,6 +29,7 @@ from mien.datasets import (
     picture_file,
 )
 from mien.faces import keypoints_of
+from mien.training.data.loose_crops import WINDOW_PARTS
 from mien.training.data.source_records import LabelOrigin, SourceRecord, WeakLabels
 from mien.training.data.training_images import TrainingImages
 from mien.training.data.training_set import TrainingSet
@@ -207,7 +207,7 @@ def load_open_landmarks(source: SourceSettings, folder: Path, recipe: Recipe) ->
 def landmark_set(faces: LandmarkFaces) -> TrainingSet:
     """Faces with landmarks as a training set of the tasks landmarks, pose, eyes, face and face_parts."""
     n = len(faces)
-    centres = np.stack([faces.landmarks[:, rows].mean(axis=1) for rows in FACE_PARTS.values()], axis=1)
+    centres = np.stack([faces.landmarks[:, rows].mean(axis=1) for rows in WINDOW_PARTS.values()], axis=1)
     return TrainingSet(
         groups=faces.names,
         inputs=TrainingImages.of(faces.names, faces.images, "gray"),
@@ -223,7 +223,7 @@ def landmark_set(faces: LandmarkFaces) -> TrainingSet:
             "pose": ("pitch", "yaw", "roll"),
             "eyes": ("image_left", "image_right"),
             "face": ("face",),
-            "face_parts": point_columns(tuple(FACE_PARTS)),
+            "face_parts": point_columns(tuple(WINDOW_PARTS)),
         },
         keypoints=keypoints_of(faces.landmarks).astype(np.float32),
         primary=np.ones(n, dtype=bool),
