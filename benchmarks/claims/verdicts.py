@@ -75,6 +75,10 @@ class KeptResults:
         self._path = path
         self._found: dict[str, dict[str, float]] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
 
+    def has(self, key: str) -> bool:
+        """Whether a run is there."""
+        return key in self._found
+
     def get(self, key: str, compute: Callable[[], Metrics]) -> dict[str, float]:
         """The metrics of a run, computed and kept at the first call."""
         if key not in self._found:

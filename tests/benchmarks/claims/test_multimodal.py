@@ -38,6 +38,23 @@ def test_claims_follow_from_the_paired_differences(tmp_path: Path) -> None:
     assert any("multi-task, weak" in line and "0.516" in line for line in lines)
 
 
+def test_results_of_50_steps_have_a_table_once_all_seeds_are_there(tmp_path: Path) -> None:
+    kept = filled(tmp_path / "kept.json")
+    assert "50 steps, as published:" not in report(kept, 2)
+    names = ("single emotion", "single sentiment", "single sarcasm", "strong", "weak")
+    for seed in (1, 2):
+        for name in names:
+            metrics = {key: 1 - value for key, value in kept.get(f"{name}, seed {seed}", dict).items()}
+            kept.get(f"{name}, seed {seed}, 50 steps", partial(dict, metrics))
+    lines = report(kept, 2)
+    later = lines[lines.index("50 steps, as published:") :]
+    verdicts = [line.split("|")[3].strip() for line in later if line.startswith("| weak labels beat single tasks")]
+    assert verdicts == ["not supported"]
+    recipe = recipe_for(["emotion"], ["goemotions"], seed=1, epochs=1, steps=50)
+    assert recipe.model.sequences is not None
+    assert recipe.model.sequences.steps == 50
+
+
 def test_recipes_have_the_tasks_and_sets_of_their_system() -> None:
     recipe = recipe_for(["emotion", "sarcasm"], ["goemotions", "mustard"], seed=7, epochs=3)
     assert recipe.tasks == ("emotion", "sarcasm")

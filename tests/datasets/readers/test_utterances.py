@@ -94,6 +94,19 @@ def test_slips_of_features_have_a_file_and_a_row(folder: Path, values: np.ndarra
     assert not report.complete
 
 
+def test_vectors_of_another_split_have_the_same_length(folder: Path) -> None:
+    """Train would have found it, check did not."""
+    for path in (folder / "features" / "audio").iterdir():
+        if path.stem not in ("u1", "u2", "u3"):
+            np.save(path, np.zeros((2, 9), np.float32))
+    assert load_utterances(folder, "train").names == ("u1", "u2", "u3")
+    with pytest.raises(
+        AnnotationError, match=r"has vectors of length 9, audio of utterances\.csv, line 2 has 4; utter"
+    ):
+        load_utterances(folder, "valid")
+    assert not check_dataset("utterances", folder).complete
+
+
 def test_a_file_that_is_no_array_is_named(folder: Path) -> None:
     (folder / "features" / "audio" / "u1.npy").write_bytes(b"nothing")
     with pytest.raises(AnnotationError, match="is no NumPy file that can be read"):

@@ -57,7 +57,7 @@ def load_utterances(folder: str | Path, split: str) -> UtteranceSamples:
     if not rows.any():
         raise AnnotationError(folder, f"{path.name} has no row of the split {split!r}")
     chosen = replace(whole.take(rows), split=split)
-    _check_files(chosen)
+    _check_files(chosen, whole)
     return chosen
 
 
@@ -150,15 +150,16 @@ def _numbers(table: Table, name: str, numbers: set[str], *, low: float) -> Float
     return values
 
 
-def _check_files(samples: UtteranceSamples) -> None:
-    """Refuse files that are missing, malformed, or of another width than the first of their modality."""
+def _check_files(samples: UtteranceSamples, whole: UtteranceSamples) -> None:
+    """Refuse files that are missing, malformed, or of another width than the first of their modality in any split."""
     for column, modality in enumerate(samples.modalities):
-        width, first = 0, ""
+        firsts = zip(whole.files, whole.places, strict=True)
+        path, first = next(((files[column], place) for files, place in firsts if files[column]), (None, ""))
+        width = 0 if path is None else read_feature_file(path, first).shape[1]
         for files, place in zip(samples.files, samples.places, strict=True):
             path = files[column]
             if path is None:
                 continue
             n = read_feature_file(path, place).shape[1]
-            if width and n != width:
+            if n != width:
                 raise AnnotationError(path, f"has vectors of length {n}, {modality} of {first} has {width}; {place}")
-            width, first = width or n, first or place

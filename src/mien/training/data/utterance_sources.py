@@ -41,7 +41,8 @@ def fit_sequences(recipe: Recipe, data: Path) -> Recipe:
             first = next(((files[column], i) for i, files in enumerate(samples.files) if files[column]), None)
             if first is None or first[0] is None:
                 continue
-            n, place = read_feature_file(first[0], samples.places[first[1]]).shape[1], source.folder or str(data)
+            row = samples.places[first[1]]
+            n, place = read_feature_file(first[0], row).shape[1], f"{first[0]} ({row})"
             known = found.setdefault(modality, (n, place))
             if known[0] != n:
                 raise ConfigError(f"{modality} has vectors of length {known[0]} in {known[1]} and of {n} in {place}")
