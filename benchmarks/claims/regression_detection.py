@@ -7,14 +7,14 @@ Three systems on one trunk: regression alone; regression with part detection bes
 a trunk that part detection has trained first ("pretrained"). All see the same number of training pictures in the same
 crops, and the pretrained one spends half of them on detection. Two experiments:
 
-- ``joints``: body joints of drawn stick figures, every seed with its own training figures; 2,000 figures that no seed
+- ``joints``: joints of drawn bodies, every seed with its own training bodies; 2,000 bodies that no seed
   trains on. PCP (both ends of a limb within half its length) and MPJPE.
 - ``faces``: the 68 landmarks of FairFace and LFW training faces by the landmark teacher; FairFace's validation faces
   and LFW's test people, each in one crop that is shifted, scaled and turned like a detector's. Mean landmark error in
   distances between the eyes, of which at least 0.12 crop sides count, as in the loss.
 
 Conditions, written before any counted run: a claim is supported where the mean gain over the seeds 1, 2, 3 has a 95 %
-interval above 0 (1,000 paired resamples of the figures, or of people) and every seed gains; it is not supported where
+interval above 0 (1,000 paired resamples of the bodies, or of people) and every seed gains; it is not supported where
 the interval is below 0; else it is undecided.
 
 1. Joints: the heterogeneous network has a higher PCP, and a lower MPJPE, than regression alone.
@@ -109,8 +109,8 @@ def system_recipe(experiment: Experiment, system: str, *, seed: int, rows: int, 
     Args:
         experiment: points to regress.
         system: one of `SYSTEMS`.
-        seed: seed of weights, batches and training figures.
-        rows: number of training figures.
+        seed: seed of weights, batches and training bodies.
+        rows: number of training bodies.
         epochs: number of epochs, an even one.
     """
     name = f"{experiment.recipe}-pretrained" if system == "pretrained" else experiment.recipe
@@ -168,7 +168,7 @@ def is_fairface(samples: TrainingSet) -> Bools:
 
 
 def groups_of(experiment: Experiment, samples: TrainingSet) -> Indices:
-    """(N,) number of what is resampled: the figure, the FairFace picture, or the person of LFW."""
+    """(N,) number of what is resampled: the body, the FairFace picture, or the person of LFW."""
     names = list(samples.groups)
     if experiment.name == "faces":
         names = [n if own else person(n) for n, own in zip(names, is_fairface(samples), strict=True)]
@@ -204,7 +204,7 @@ def run_system(
         system: one of `SYSTEMS`.
         seed: seed of the training.
         folders: folder of the data sets, and that of the results.
-        size: number of training figures and of epochs.
+        size: number of training bodies and of epochs.
     """
     data, work = folders
     path = outputs_file(work, experiment.name, system, seed)
@@ -213,7 +213,7 @@ def run_system(
     rows, epochs = size
     recipe = system_recipe(experiment, system, seed=seed, rows=rows, epochs=epochs)
     train = join_sets([load_source(source, data, recipe) for source in recipe.data.sources])
-    if experiment.name == "faces":  # figures are pixels already
+    if experiment.name == "faces":  # bodies are pixels already
         train = train.cached(default_cache_folder(), cached_side_px(recipe.model.input_px))
     trainer = Trainer(recipe, train, work / f"{experiment.name}-{system}-{seed}")
     network = trainer.run()
@@ -257,7 +257,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--work", type=Path, required=True, help="folder of the results; a run resumes from there")
     parser.add_argument("--only", nargs="+", choices=[one.name for one in EXPERIMENTS], help="experiments to run [all]")
-    parser.add_argument("--figures", type=int, default=3000, help="training figures of a seed [3000]")
+    parser.add_argument("--figures", type=int, default=3000, help="training bodies of a seed [3000]")
     parser.add_argument("--epochs", type=int, default=0, help="epochs of every system [20 for joints, 6 for faces]")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="seeds [1 2 3]")
     parser.add_argument("--page", type=Path, default=_PAGE, help="page to complete")
@@ -275,7 +275,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     lines = report(options.data, options.work, tuple(options.seeds))
     facts = (
         f"{_SIZE_PX} px, {_WIDTH} channels in the first convolution",
-        f"{options.figures} figures a seed",
+        f"{options.figures} bodies a seed",
         f"epochs {', '.join(f'{options.epochs or one.epochs} ({one.name})' for one in EXPERIMENTS)}",
         "seeds 1, 2, 3, torch in one thread",
     )

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Synthetic faces with exact labels (extra ``synthesis``): recipes, rendering, data sets, clips and contact sheets.
 
-Recipes, tables and shapes need NumPy alone, stick figures OpenCV; what draws a face needs Numba and raises
+Recipes, tables and shapes need NumPy alone, drawn bodies OpenCV; what draws a face needs Numba and raises
 `mien.core.MissingExtraError` without it. Super-resolution of training images is here, too (extra ``upscale``).
 """
 

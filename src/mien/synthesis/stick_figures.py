@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stick figures with known joints: varied limbs, poses, thickness, tones, backgrounds and clutter. Needs OpenCV alone.
+"""Drawn bodies with known joints: varied limbs, poses, thickness, tones, backgrounds and clutter. Needs OpenCV alone.
 
-[choice] throughout: the figures take the place of photos of people, whose sets are not at hand, in the experiment on
-joint regression with part detection. A figure faces the camera, so that image sides are defined.
+[choice] throughout: the bodies take the place of photos of people, whose sets are not at hand, in the experiment on
+joint regression with part detection. A body faces the camera, so that image sides are defined.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _SMALLEST_CONTRAST = 35
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class StickFigures:
-    """N figures.
+    """N bodies.
 
     Attributes:
-        images: (N, S, S) uint8 gray; the figure's box fills most of each.
+        images: (N, S, S) uint8 gray; the body's box fills most of each.
         joints: (N, 15, 2) float32 places of `mien.core.BODY_JOINTS` in pixels, the first pixel's centre at 0.
     """
 
@@ -38,11 +38,11 @@ class StickFigures:
 
 
 def stick_figures(n: int, *, seed: tuple[int, ...] = (0,), size_px: int = 96) -> StickFigures:
-    """Draw figures; each depends on the seed and its own number alone, so the first of more are the same.
+    """Draw bodies; each depends on the seed and its own number alone, so the first of more are the same.
 
     Args:
-        n: Number of figures.
-        seed: Non-negative numbers that decide all figures.
+        n: Number of bodies.
+        seed: Non-negative numbers that decide all bodies.
         size_px: Side S of the pictures.
 
     Examples:

@@ -93,7 +93,7 @@ SOURCES = Registry(
         Source(
             name="stick-figures",
             target="mien.training.data.canvases.figure_source:load_stick_figures",
-            summary="drawn stick figures with known joints and limbs, as many as `rows`",
+            summary="drawn bodies with known joints and limbs, as many as `rows`",
             has_fixture=False,
         ),
         Source(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The source of stick figures with known joints and limbs; nothing is read from a disk."""
+"""The source of drawn bodies with known joints and limbs; nothing is read from a disk."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _EDGE = (1 - _SHOWN) / 2
 _MARKS = np.array([[0, 0], [1, 0], [0.5, 0.5], [0, 1], [1, 1]], np.float32) * np.float32(_SHOWN) + np.float32(_EDGE)
 
 _RECORD = SourceRecord(
-    title="stick figures (mien.synthesis)",
+    title="drawn bodies (mien.synthesis)",
     role="exact joints and limbs",
     licence="drawn by mien, no restriction",
     terms="licence",
@@ -31,9 +31,9 @@ _RECORD = SourceRecord(
 
 
 def load_stick_figures(source: SourceSettings, folder: Path, recipe: Recipe) -> TrainingSet:
-    """``rows`` figures of a split with the tasks joints and body_parts (centres of limbs).
+    """``rows`` bodies of a split with the tasks joints and body_parts (centres of limbs).
 
-    Figures of ``"train"`` depend on the recipe's seed, those of ``"valid"`` and ``"test"`` are always the same.
+    Bodies of ``"train"`` depend on the recipe's seed, those of ``"valid"`` and ``"test"`` are always the same.
 
     Raises:
         ConfigError: The source has no rows.
@@ -41,15 +41,15 @@ def load_stick_figures(source: SourceSettings, folder: Path, recipe: Recipe) -> 
     del folder
     n = source.rows
     if n < 1:
-        raise ConfigError("the source stick-figures needs rows, the number of figures to draw")
+        raise ConfigError("the source stick-figures needs rows, the number of bodies to draw")
     seed = (_SPLITS[source.split], recipe.seed if source.split == "train" else 0)
-    figures = stick_figures(n, seed=seed)
-    joints = (figures.joints + 0.5) / figures.images.shape[1]
+    bodies = stick_figures(n, seed=seed)
+    joints = (bodies.joints + 0.5) / bodies.images.shape[1]
     centres = joints[:, np.array(LIMB_ENDS)].mean(axis=2)
-    names = tuple(f"{source.split} figure {number}" for number in range(n))
+    names = tuple(f"{source.split} body {number}" for number in range(n))
     return TrainingSet(
         groups=names,
-        inputs=TrainingImages.of(names, list(figures.images), "gray"),
+        inputs=TrainingImages.of(names, list(bodies.images), "gray"),
         targets={
             "joints": np.asarray(joints, np.float32).reshape(n, -1),
             "body_parts": np.asarray(centres, np.float32).reshape(n, -1),
