@@ -26,6 +26,7 @@ from tests.helpers.command_lines import run_line
 from tests.helpers.json_mutants import mutants
 from tests.helpers.mutated_tables import byte_changes, mutations
 from tests.helpers.scored_tables import table_faces, write_tables
+from tests.helpers.small_sequences import write_small_sequence
 
 _TEXT = (".csv", ".txt", ".jsonl", ".toml")
 _TRAINS = find_spec("torch") is not None
@@ -108,7 +109,22 @@ def write_workspace(folder: Path) -> list[Scenario]:
     scenarios += _scenarios_of_run(folder)
     scenarios += [Scenario(("models", "show", "bundle", *more), ("bundle",)) for more in ((), ("--json",))]
     _write_bundle(folder / "bundle")
+    write_small_sequence(folder / "sequence")
+    scenarios += _scenarios_of_utterances(folder / "talk")
     return scenarios + _scenarios_of_models(folder)
+
+
+def _scenarios_of_utterances(folder: Path) -> list[Scenario]:
+    """Tables of utterances beside the model that scores them."""
+    folder.mkdir()
+    np.save(folder / "a.npy", np.ones((2, 2)))
+    (folder / "talk.csv").write_text("id,text,audio\nu1,yes,a.npy\nu2,no,\nu3,well,\n")
+    texts, sound = ["yes", "no", "well"], [[[1.0, 2.0]], None, [[0.5, 0.5], [0.0, 1.0]]]
+    pq.write_table(pa.table({"text": texts, "audio": sound}), folder / "talk.parquet")
+    return [
+        Scenario(("utterances", f"talk/talk.{ending}", "--model", "sequence"), ("talk", "sequence"))
+        for ending in ("csv", "parquet")
+    ]
 
 
 def _write_predictions(path: Path, task: str, names: Iterable[str]) -> None:

@@ -48,7 +48,7 @@ def utterances(table: Path, model: Path, out: Path | None) -> int:
         say(f"and {len(problems) - _SHOWN} more rows without predictions; {where}", err=True)
     if out is None:
         for row in scores.table.to_pylist():
-            click.echo(json.dumps(row, ensure_ascii=False))
+            say(json.dumps(row, ensure_ascii=False))
     elif scores.n_scored:
         say(f"wrote {out}: {scores.n_scored} of {len(scores.table)} utterances scored")
     return result_code(any_done=scores.n_scored > 0, complete=not problems)
