@@ -99,7 +99,7 @@ def check_bundle(folder: Path, recipe: Recipe) -> None:
     if "joints" in recipe.tasks:
         bundle = load_bundle(folder)
         assert [task.task for task in bundle.spec.tasks] == ["joints"]  # windows only help in training
-        assert bundle.run(np.zeros((1, 32, 32, 1), np.uint8))["joints"].shape == (1, 2 * len(BODY_JOINTS))
+        assert bundle.run(np.zeros((1, 32, 32), np.uint8))["joints"].shape == (1, 2 * len(BODY_JOINTS))
         with pytest.raises(ModelError, match="no landmark network"):
             load_landmark_net(folder)
         return
