@@ -68,7 +68,7 @@ def test_landmarks_of_one_set_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     found = load_source(recipe.data.sources[0], tmp_path, recipe)
     assert asked == [(tmp_path, "train", ("ferplus",))]
     assert {task: values.shape[1] for task, values in found.targets.items()} == {
-        "landmarks": 136, "pose": 3, "eyes": 2, "face": 1,
+        "landmarks": 136, "pose": 3, "eyes": 2, "face": 1, "face_parts": 12,
     }  # fmt: skip
     assert (found.records[0].epoch_share, found.records[0].protocols) == (0.4, ("landmarks",))
     np.testing.assert_allclose(found.keypoints[0, 2], found.targets["landmarks"][0].reshape(68, 2)[30], atol=0.1)

@@ -95,6 +95,10 @@ CHOICES = {
     "mtanet": ("whole",),
     "noisyfer": ("data.expressions", "model.template", "model.start", "stages.1.epochs", "stages.1.keep"),
     "ss-mfar": ("model.start", "model.template", "stages.1.keep", "stages.1.best_by"),
+    "joint-windows": ("whole",),
+    "joint-windows-pretrained": ("whole",),
+    "points-windows": ("whole",),
+    "points-windows-pretrained": ("whole",),
     "utterances-early": ("whole",),
     "utterances-late": ("whole",),
 }
