@@ -51,6 +51,11 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
             "benchmarks.detection.detector_race:main",
             "Face detectors side by side on held-out people; writes docs/research/detection.md (half an hour).",
         ),
+        "domains": Benchmark(
+            "benchmarks.training.domains:main",
+            "Four ways to train on rendered faces beside real ones; writes docs/research/domains.md (half an hour).",
+            _TRAIN,
+        ),
         "doubtful-labels": Benchmark(
             "benchmarks.doubtful.doubtful_labels:main",
             "Claims about noisy, missing and foreign labels; writes docs/research/doubtful-labels.md (an hour).",

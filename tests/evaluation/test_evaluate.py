@@ -8,9 +8,9 @@ import pytest
 from mien.affect import Analyzer, Smoothing
 from mien.core import ConfigError, ModelError
 from mien.evaluation import PROTOCOLS, BundleOnCropFolder, PostProcessing, TablePredictor, evaluate
-from mien.evaluation.protocols import landmark_error
 from mien.evaluation.protocols.challenges import evaluate_va
 from mien.evaluation.protocols.ferplus import evaluate_ferplus_mtl
+from mien.evaluation.protocols.landmarks import landmark_error
 from mien.evaluation.protocols.lfw import evaluate_lfw
 from tests.helpers.open_face_sets import FlatFaceAnalyzer
 from tests.helpers.scored_tables import table_faces, write_tables, write_va_tree

@@ -2,11 +2,15 @@
 """Clips move steadily from expression to expression, and their labels with them."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mien.synthesis import Identity, SynthesisRecipe, clip_frames
+import mien
+from mien.metrics import rank_correlation
+from mien.results import read_table
+from mien.synthesis import Identity, SynthesisRecipe, clip_frames, load_synthesis_recipe, read_labels, synthesize
 from mien.synthesis.synthetic_faces import SyntheticFace
 
 pytestmark = pytest.mark.usefixtures("renderer_installed")
@@ -52,3 +56,62 @@ def test_blinks_close_both_eyes(tiny_recipe: SynthesisRecipe) -> None:
     quick = replace(tiny_recipe, size_px=32, clips=options, expressions=neutral)
     closed = [max(min(face.closed) for _, face in clip_frames(Identity(quick, number))) for number in range(3)]
     assert max(closed) > 0.6
+
+
+_SMILE = """
+name = "smile"
+seed = 3
+size_px = 160
+
+[expressions]
+neutral = 0.0
+basic = 1.0
+compound = 0.0
+units = 0.0
+speech = 0.0
+only = ["happiness"]
+strength = [0.9, 1.0]
+blink_share = 0.0
+gaze_share = 0.0
+
+[pose]
+yaw_deg = 4
+pitch_deg = 2
+roll_deg = 2
+wide_share = 0.0
+
+[occlusion]
+glasses = 0.0
+sunglasses = 0.0
+face_mask = 0.0
+hand = 0.0
+
+[degradation]
+low_resolution_share = 0.0
+blur_share = 0.0
+
+[clips]
+duration_s = 2.0
+fps = 10.0
+expressions = 2
+"""
+
+
+def test_an_analysis_of_a_clip_follows_its_truth(tmp_path: Path) -> None:
+    (tmp_path / "smile.toml").write_text(_SMILE)
+    folder = tmp_path / "set"
+    synthesize(load_synthesis_recipe(tmp_path / "smile.toml"), folder, n=2, form="clips")
+    truth = read_labels(folder, ["image", "frame", "time_s", "AU12"])
+    images = np.array(truth["image"].to_pylist())
+    clips = sorted((folder / "clips").glob("*.mp4"))
+    assert [f"clips/{clip.name}" for clip in clips] == sorted(set(images))
+    mien.analyze(folder / "clips", out=tmp_path / "results")
+    for clip in clips:
+        wanted = truth.filter(images == f"clips/{clip.name}")
+        found = read_table(tmp_path / "results" / f"{clip.stem}.parquet")
+        assert found["frame"].to_pylist() == wanted["frame"].to_pylist() == list(range(20))
+        assert np.allclose(found["time_s"].to_numpy(), wanted["time_s"].to_numpy(), atol=2e-3)
+        smile, intensity = found["AU12"].to_numpy(), wanted["AU12"].to_numpy()
+        assert intensity[0] == 0 < 0.5 < intensity[-1]
+        assert smile[-1] > 0.7 > 0.3 > smile[0]
+        assert rank_correlation(smile, intensity) > 0.8

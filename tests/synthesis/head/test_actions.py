@@ -44,12 +44,17 @@ EFFECTS: dict[str, Callable[[Moved], bool]] = {
     "AU02": lambda m: m.d[[18, 25], 1].min() > 0.015 and m.d[[18, 25], 1].min() > m.d[[21, 22], 1].max(),
     "AU04": lambda m: m.d[[19, 20, 21, 22, 23, 24], 1].max() < -0.03,
     "AU05": lambda m: m.d[[37, 38, 43, 44], 1].min() > 0.02 and abs(m.d[[48, 54]]).max() < 0.01,
-    "AU06": lambda m: m.v[at(m.b, (0.45, 6.98, 1.25)), 1].mean() > 0.05,
-    "AU07": lambda m: m.d[[40, 41, 46, 47], 1].min() > 0.015 and abs(m.d[[17, 26]]).max() < 0.01,
+    "AU06": lambda m: m.v[at(m.b, (0.45, 6.98, 1.25)), 1].mean() > 0.10 and 0.01 < m.d[[46, 47], 1].min() < 0.04,
+    "AU07": lambda m: m.d[[40, 41, 46, 47], 1].min() > 0.03 and abs(m.d[[17, 26]]).max() < 0.01,
     "AU09": lambda m: m.d[[31, 35], 1].min() > 0.02 and m.d[[21, 22], 1].max() < -0.02,
     "AU10": lambda m: m.d[[50, 51, 52], 1].min() > 0.02 and abs(m.d[[57], 1]).max() < 0.02,
     "AU12": lambda m: m.d[[48, 54], 1].min() > 0.08 and m.d[54, 0] > 0.04 and m.d[48, 0] < -0.04,
-    "AU14": lambda m: m.d[[48, 54], 2].max() < -0.03 and m.v[at(m.b, (0.38, 6.65, 1.3)), 2].mean() < -0.03,
+    # The corners go back and hardly up: no smile.
+    "AU14": lambda m: (
+        m.d[[48, 54], 2].max() < -0.03
+        and m.d[[48, 54], 1].max() < 0.25 * m.d[54, 0]
+        and m.v[at(m.b, (0.38, 6.65, 1.3)), 2].mean() < -0.03
+    ),
     "AU15": lambda m: m.d[[48, 54], 1].max() < -0.03 and abs(m.d[[51], 1]).max() < 0.02,
     "AU16": lambda m: m.d[57, 1] < -0.02 and abs(m.d[51, 1]) < 0.01,
     "AU17": lambda m: m.d[57, 1] > 0.03 and m.d[57, 2] > 0.01,
@@ -57,7 +62,7 @@ EFFECTS: dict[str, Callable[[Moved], bool]] = {
     "AU19": lambda m: m.v[m.b.vertices_of("tongue"), 2].max() > 0.2,
     "AU20": lambda m: m.d[54, 0] > 0.03 and m.d[48, 0] < -0.03 and m.d[[48, 54], 1].max() < 0,
     "AU22": lambda m: m.d[51, 1] > 0.02 and m.d[57, 1] < -0.02 and m.d[54, 0] < 0 < m.d[48, 0],
-    "AU23": lambda m: m.d[51, 1] < -0.01 and m.d[57, 1] > 0.01 and m.d[54, 0] < -0.005,
+    "AU23": lambda m: m.d[51, 1] < -0.03 and m.d[57, 1] > 0.03 and m.d[54, 0] < -0.02,
     "AU24": lambda m: m.d[51, 1] < -0.03 and m.d[57, 1] > 0.03 and abs(m.d[54, 0]) < 0.01,
     "AU25": lambda m: (m.d[[61, 62, 63], 1] - m.d[[67, 66, 65], 1]).min() > 0.02,
     "AU26": lambda m: m.d[8, 1] < -0.08 and abs(m.d[[27, 30], 1]).max() < 0.02,

@@ -9,7 +9,8 @@ import pytest
 
 pytest.importorskip("torch", reason="an extra: pip install 'mien[train]'")
 
-from mien.core import ACTION_UNITS, ConfigError
+from mien.core import ACTION_UNITS, ConfigError, pose_angles, rotation_matrices
+from mien.datasets import load_rendered_faces
 from mien.training import load_recipe, load_source
 from mien.training.data import open_sources
 from mien.training.recipes.settings import SourceSettings
@@ -96,3 +97,20 @@ def test_rendered_faces_are_a_source_with_exact_units_and_intensities(tmp_path: 
     assert samples.domains.tolist() == [1] * 30
     assert len(set(samples.groups)) == 10  # persons
     assert not np.isnan(samples.keypoints).any()
+
+
+def test_rendered_landmarks_have_the_frame_of_the_teachers_pose(tmp_path: Path) -> None:
+    faces = load_rendered_faces(write_rendered(tmp_path / "rendered", 36), "train")
+    samples = load_source(
+        SourceSettings(name="landmarks-rendered", folder="rendered"), tmp_path, load_recipe("mien-points")
+    )
+    assert set(samples.targets) == {"landmarks", "pose", "face"}  # eye openness is the teacher's own measure
+    landmarks = samples.targets["landmarks"].reshape(-1, 68, 2)
+    np.testing.assert_array_equal(landmarks[:, 17:], faces.landmarks[:, 17:])
+    assert np.isnan(landmarks[:, :17]).all()  # the teacher's jaw has other places
+    assert np.isfinite(samples.keypoints).all()
+    assert samples.targets["face"].min() == 1
+    between = np.swapaxes(rotation_matrices(faces.pose_rad), -1, -2) @ rotation_matrices(samples.targets["pose"])
+    np.testing.assert_allclose(np.degrees(pose_angles(between)), [[-4.7, 0, 0]] * len(faces), atol=1e-3)
+    assert samples.domains.tolist() == [0] * 30
+    assert samples.records[0].weak == ()

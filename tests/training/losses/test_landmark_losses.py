@@ -42,3 +42,16 @@ def test_without_known_rows_the_loss_and_its_gradient_are_0(loss) -> None:
     value.backward()
     assert float(value.detach()) == 0
     assert not predictions.grad.any()
+
+
+def test_unknown_landmarks_of_a_face_do_not_count() -> None:
+    jaw, shift = torch.tensor([torch.nan, torch.nan]).repeat(17), torch.tensor([0.1 * EYE_DISTANCE, 0.0])
+    targets = torch.cat([jaw.repeat(2, 1), LANDMARKS[:, 34:]], dim=1)
+    predictions = (LANDMARKS + torch.cat([torch.tensor([5.0, 5.0]).repeat(17), shift.repeat(51)])).requires_grad_()
+    value = landmark_distance(predictions, targets)
+    value.backward()
+    assert float(value.detach()) == pytest.approx(np.hypot(0.1, 0.01) - 0.01, rel=1e-4)
+    assert not predictions.grad[:, :34].any()
+    assert predictions.grad[:, 34::2].all()
+    eyeless = torch.cat([LANDMARKS[:, :84], torch.full((2, 52), torch.nan)], dim=1)
+    assert float(landmark_distance(predictions.detach(), eyeless)) == 0  # the unit of the error is not known

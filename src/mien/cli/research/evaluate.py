@@ -58,7 +58,8 @@ def evaluate(
     An affect bundle on held-out faces: ferplus, ferplus-mtl, affect-detail,
     geometry, lfw, lfw-chain, flip-rate, au-teacher, au-ranks, au-rendered, fairness,
     reliability, uncertainty, quality
-    A landmark net against its teacher: landmarks
+    A landmark net against its teacher, and on rendered faces: landmarks,
+    landmarks-rendered
     Predictions or a bundle by the metric of a challenge, resampling whole
     videos: va, expr, au, mtl, lsd, ce, emi, eri, affectnet
     Predictions or a bundle on still images: rafdb, fer2013, ferplus-csv

@@ -122,11 +122,19 @@ PROTOCOLS = Registry(
         ),
         Protocol(
             name="landmarks",
-            target="mien.evaluation.protocols.landmark_error:evaluate_landmarks",
+            target="mien.evaluation.protocols.landmarks.landmark_error:evaluate_landmarks",
             summary="A landmark net against its teacher, on held-out people: landmarks, pose, eyes, confidence",
             subject="landmarks",
             split="test",
             splits=("test",),
+        ),
+        Protocol(
+            name="landmarks-rendered",
+            target="mien.evaluation.protocols.landmarks.rendered_landmarks:evaluate_landmarks_rendered",
+            summary="A landmark net on rendered faces of held-out persons, whose landmarks are exact, by bands of yaw",
+            subject="landmarks",
+            split="test",
+            splits=("train", "valid", "test"),
         ),
         Protocol(
             name="fairness",

@@ -33,19 +33,20 @@ def _unit(facs: str, *, sided: bool = False, **actions: float) -> UnitActions:
 
 
 # Weights above 1 amplify actions that are only 2 to 4 mm deep in the data. AU24 is built from rolled lips: the action
-# mouthPress widens the mouth like a smile.
+# mouthPress widens the mouth like a smile. AU14 leaves out what the dimple's action has of a smile, the raised corners,
+# and presses the lips, which less than no smile would part.
 UNIT_ACTIONS: Mapping[str, UnitActions] = MappingProxyType(
     {
         "AU01": _unit(ACTION_UNITS["AU01"], browInnerUp=1.8),
         "AU02": _unit(ACTION_UNITS["AU02"], sided=True, browOuterUp=2.4),
         "AU04": _unit(ACTION_UNITS["AU04"], sided=True, browDown=2.0),
         "AU05": _unit(ACTION_UNITS["AU05"], sided=True, eyeWide=1.4),
-        "AU06": _unit(ACTION_UNITS["AU06"], sided=True, cheekSquint=1.7, eyeSquint=0.35),
-        "AU07": _unit(ACTION_UNITS["AU07"], sided=True, eyeSquint=1.4),
+        "AU06": _unit(ACTION_UNITS["AU06"], sided=True, cheekSquint=1.8, eyeSquint=0.5),
+        "AU07": _unit(ACTION_UNITS["AU07"], sided=True, eyeSquint=1.5),
         "AU09": _unit(ACTION_UNITS["AU09"], sided=True, noseSneer=1.8),
         "AU10": _unit(ACTION_UNITS["AU10"], sided=True, mouthUpperUp=1.4),
         "AU12": _unit(ACTION_UNITS["AU12"], sided=True, mouthSmile=1.2),
-        "AU14": _unit(ACTION_UNITS["AU14"], sided=True, mouthDimple=1.5),
+        "AU14": _unit(ACTION_UNITS["AU14"], sided=True, mouthDimple=1.6, mouthSmile=-0.45, mouthPress=0.55),
         "AU15": _unit(ACTION_UNITS["AU15"], sided=True, mouthFrown=1.7),
         "AU16": _unit("lower lip depressor", sided=True, mouthLowerDown=1.0),
         "AU17": _unit(ACTION_UNITS["AU17"], mouthShrugLower=1.3, mouthShrugUpper=0.3),
@@ -53,7 +54,7 @@ UNIT_ACTIONS: Mapping[str, UnitActions] = MappingProxyType(
         "AU19": _unit("tongue show", tongueOut=1.0, jawOpen=0.35),
         "AU20": _unit(ACTION_UNITS["AU20"], sided=True, mouthStretch=1.5),
         "AU22": _unit("lip funneler", mouthFunnel=1.0),
-        "AU23": _unit(ACTION_UNITS["AU23"], mouthRollLower=0.6, mouthRollUpper=0.6, mouthPucker=0.5),
+        "AU23": _unit(ACTION_UNITS["AU23"], mouthRollLower=0.75, mouthRollUpper=0.75, mouthPucker=0.55),
         "AU24": _unit(ACTION_UNITS["AU24"], mouthRollLower=0.8, mouthRollUpper=0.8, mouthShrugLower=0.3),
         "AU25": _unit(
             ACTION_UNITS["AU25"],

@@ -259,7 +259,7 @@ class HeadRenderer:
         for column, name in enumerate(FOLDS):
             for row, side in enumerate(("Left", "Right")):
                 folds[row, column] = actions.get(name, actions.get(f"{name}{side}", 0.0)) / _full_weights()[name]
-        return np.minimum(folds, np.float32(1.2))
+        return np.clip(folds, np.float32(0), np.float32(1.2))
 
 
 @cache

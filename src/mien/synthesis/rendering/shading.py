@@ -168,7 +168,7 @@ def shade(
         surface: Vertices and triangles.
         fragments: Visible triangle of every pixel.
         look: Appearance of the person.
-        folds: (2, 10) weights of the actions that wrinkle the skin, for the left and right side; see
+        folds: (2, 12) weights of the actions that wrinkle the skin, for the left and right side; see
             `mien.synthesis.rendering.skin`.
         lights: Illumination.
         shadow: Depth map of the key light.

@@ -24,10 +24,13 @@ FOLDS = (
     "eyeSquint",
     "mouthShrugLower",
     "mouthDimple",
+    "mouthPucker",
+    "mouthRollUpper",
 )
 """Facial actions that wrinkle the skin, in the order of the columns of ``folds``."""
 
-_INNER, _OUTER, _DOWN, _SNEER, _CHEEK, _SMILE, _UPPER, _SQUINT, _CHIN, _DIMPLE = range(len(FOLDS))
+_INNER, _OUTER, _DOWN, _SNEER, _CHEEK, _SMILE, _UPPER, _SQUINT, _CHIN, _DIMPLE, _PUCKER, _ROLL = range(len(FOLDS))
+_PUCKERED, _ROLLED = 0.5, 0.55
 
 
 @compiled
@@ -99,14 +102,14 @@ def skin_colour(
 
 @compiled
 def fold_depth(q0: float, q1: float, fine: float, coarse: float, folds: Floats, strength: float, lines: float) -> float:
-    """Darkness in [0, 1] of the wrinkles at a place of the mean head.
+    """Darkness of the wrinkles at a place of the mean head, at most 1; below 0 where a bulge catches the light.
 
     Args:
         q0: Place on the mean head from the middle to the person's left in decimetres.
         q1: Height on the mean head in decimetres.
         fine: Fine noise, which breaks the lines up.
         coarse: Coarse noise, which bends them.
-        folds: (2, 10) weights of the actions in `FOLDS`, left and right.
+        folds: (2, 12) weights of the actions in `FOLDS`, left and right.
         strength: Strength of wrinkles that actions cause.
         lines: Strength of wrinkles at rest.
     """
@@ -131,17 +134,24 @@ def fold_depth(q0: float, q1: float, fine: float, coarse: float, folds: Floats, 
         wave = 0.5 + 0.5 * math.cos((q1 - 0.6 * ax + 0.006 * coarse) * 2.0 * math.pi / 0.06)
         depth += act[_SNEER] * 0.36 * math.exp(-(((ax - 0.085) / 0.07) ** 2) - ((q1 - 7.22) / 0.11) ** 2) * wave * wave
         depth += act[_SNEER] * 0.22 * math.exp(-((ax / 0.10) ** 2) - ((q1 - 7.34) / 0.03) ** 2)
-    if 7.0 < q1 < 7.5 and ax > 0.42:  # crow's feet
+    if 7.0 < q1 < 7.5 and ax > 0.42:  # crow's feet: lines that radiate from the outer corner of the eye
         squint = max(act[_CHEEK], 0.35 * act[_SMILE]) + 0.25 * lines
-        fan = (q1 - 7.27) * (1.0 - 0.8 * (ax - 0.5)) + 0.008 * coarse
-        wave = 0.5 + 0.5 * math.cos(fan * 2.0 * math.pi / 0.062)
-        place = smoothstep(ax, 0.47, 0.54) * smoothstep(0.78 - ax, 0.0, 0.16)
-        depth += squint * 0.48 * place * math.exp(-(((q1 - 7.27) / 0.12) ** 2)) * wave**3
-    if 7.02 < q1 < 7.26 and 0.10 < ax < 0.52:  # below the lower lid: raised cheek and tight lid
-        pouch = q1 - (7.135 + 0.25 * (ax - 0.31) ** 2)
-        depth += max(act[_CHEEK], 0.5 * lines) * 0.40 * math.exp(-((pouch / 0.018) ** 2) - ((ax - 0.31) / 0.16) ** 2)
-        lid = q1 - (7.19 + 0.4 * (ax - 0.31) ** 2)
-        depth += act[_SQUINT] * 0.30 * math.exp(-((lid / 0.014) ** 2) - ((ax - 0.31) / 0.15) ** 2)
+        along, across = ax - 0.40, q1 - 7.27
+        radius = math.hypot(along, across)
+        wave = 0.5 + 0.5 * math.cos((math.atan2(across, along) + 0.05 * coarse) * 2.0 * math.pi / 0.40)
+        place = smoothstep(radius, 0.08, 0.13) * smoothstep(0.33 - radius, 0.0, 0.14)
+        depth += squint * 0.72 * place * math.exp(-((across / 0.13) ** 2)) * wave**2
+    if 6.80 < q1 < 7.26 and 0.10 < ax < 0.62:  # below the lower lid: raised cheek and tight lid
+        away = ax - 0.31
+        cheek, lid = max(act[_CHEEK], 0.5 * lines), act[_SQUINT]
+        pouch = q1 - (7.135 + 0.25 * away * away)
+        depth += cheek * 0.50 * math.exp(-((pouch / 0.022) ** 2) - (away / 0.17) ** 2)
+        furrow = q1 - (7.045 + 0.35 * (ax - 0.20))  # from the nose outwards below the pouch
+        depth += act[_CHEEK] * 0.30 * math.exp(-((furrow / 0.024) ** 2) - ((ax - 0.27) / 0.12) ** 2)
+        depth -= act[_CHEEK] * 0.16 * math.exp(-(((q1 - 6.96) / 0.07) ** 2) - ((ax - 0.42) / 0.12) ** 2)
+        tight = q1 - (7.185 + 0.4 * away * away)
+        depth += lid * 0.42 * math.exp(-((tight / 0.016) ** 2) - (away / 0.15) ** 2)
+        depth -= lid * 0.12 * math.exp(-(((tight - 0.030) / 0.016) ** 2) - (away / 0.13) ** 2)
     if 6.45 < q1 < 7.08 and ax > 0.12:  # from the nose to the corner of the mouth
         pulled = max(act[_SMILE], 0.9 * act[_SNEER], 0.75 * act[_UPPER]) + 0.35 * lines
         along = ax - (0.225 + 0.22 * (6.98 - q1) / 0.45)
@@ -151,8 +161,22 @@ def fold_depth(q0: float, q1: float, fine: float, coarse: float, folds: Floats, 
             * place
             * (0.34 * math.exp(-((along / 0.022) ** 2)) + 0.10 * math.exp(-(((along - 0.03) / 0.06) ** 2)))
         )
-        dimple = math.hypot((ax - 0.40) / 0.030, (q1 - 6.64) / 0.065)
-        depth += act[_DIMPLE] * 0.50 * math.exp(-dimple * dimple)
+        # A bracket beyond the corner of the mouth, a pit at the corner and a bulge outside.
+        bracket = math.hypot(ax - 0.19, 0.8 * (q1 - 6.65)) - 0.155
+        at_corner = math.exp(-(((q1 - 6.65) / 0.085) ** 2)) * smoothstep(ax, 0.24, 0.29)
+        depth += act[_DIMPLE] * 0.62 * at_corner * math.exp(-((bracket / 0.024) ** 2))
+        depth += act[_DIMPLE] * 0.30 * math.exp(-(((ax - 0.285) / 0.030) ** 2) - ((q1 - 6.65) / 0.030) ** 2)
+        depth -= act[_DIMPLE] * 0.14 * at_corner * math.exp(-(((bracket - 0.065) / 0.035) ** 2))
+    tight = min(1.0, act[_PUCKER] / _PUCKERED) * min(1.0, act[_ROLL] / _ROLLED)
+    if tight > 0 and 6.40 < q1 < 6.90 and ax < 0.34:  # tight lips: lines down above and below them, and a hollow
+        height = q1 - 6.64
+        wave = 0.5 + 0.5 * math.cos((ax * (1.0 - 0.5 * height) + 0.006 * coarse) * 2.0 * math.pi / 0.078)
+        above = math.exp(-(((height - 0.135) / 0.045) ** 2))
+        below = math.exp(-(((height + 0.125) / 0.040) ** 2))
+        width = 1.0 - smoothstep(ax, 0.17, 0.25)
+        broken = min(1.3, max(0.2, 0.8 + 0.5 * fine))
+        depth += tight * (0.20 * above + 0.18 * below) * width * (0.4 + 0.6 * wave) * broken
+        depth += tight * 0.38 * math.exp(-(((height + 0.115) / 0.022) ** 2) - (ax / 0.17) ** 2)
     if q1 < 6.56 and ax < 0.32:  # chin: dimples of the raised chin, and the fold above it
         cobble = smoothstep(fine + 0.6 * coarse, -0.2, 1.2)
         depth += act[_CHIN] * 0.34 * cobble * math.exp(-((ax / 0.2) ** 2) - ((q1 - 6.32) / 0.1) ** 2)

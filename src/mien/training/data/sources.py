@@ -72,6 +72,11 @@ SOURCES = Registry(
         _open_set("landmarks-fairface", "load_open_landmarks", "FairFace: landmarks, pose, eye openness of a teacher"),
         _open_set("landmarks-lfw", "load_open_landmarks", "LFW: landmarks, pose, eye openness of a teacher"),
         _open_set(
+            "landmarks-rendered",
+            "load_rendered_landmarks",
+            "rendered faces of `mien synthesize`: exact landmarks and head pose",
+        ),
+        _open_set(
             "fairface-traits",
             "load_fairface_traits",
             "age, gender and race of FairFace's faces: a pretext for start weights, of which no bundle comes",

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from mien.training.losses.task_losses import known_rows, zero_loss
 
-_LEFT_EYE, _RIGHT_EYE = slice(36, 42), slice(42, 48)
+_LEFT_EYE, _RIGHT_EYE, _EYES = slice(36, 42), slice(42, 48), slice(36, 48)
 # In profile the eyes come so close that every distance would look huge: fractions of the crop's side.
 _LEAST_EYE_DISTANCE = 0.12
 # Below this share of the eye distance an error counts by its square, for the teacher is no more exact either.
@@ -23,15 +23,17 @@ def landmark_distance(predictions: Tensor, targets: Tensor) -> Tensor:
 
     Args:
         predictions: (N, 136) x and y of 68 landmarks in turn, fractions of the crop's side.
-        targets: (N, 136), NaN where unknown.
+        targets: (N, 136), NaN where unknown: a whole face, or some landmarks of one whose eyes are known.
     """
-    valid = known_rows(targets)
+    true = targets.view(-1, 68, 2)
+    known = ~true.isnan().any(dim=2)
+    valid = known[:, _EYES].all(dim=1)
     if not valid.any():
         return zero_loss(predictions)
-    found, true = predictions[valid].view(-1, 68, 2), targets[valid].view(-1, 68, 2)
+    found, true, known = predictions.view(-1, 68, 2)[valid], true[valid].nan_to_num(), known[valid]
     eyes = (true[:, _LEFT_EYE].mean(1) - true[:, _RIGHT_EYE].mean(1)).norm(dim=1).clamp_min(_LEAST_EYE_DISTANCE)
     away = (found - true).norm(dim=2) / eyes[:, None]
-    return (torch.sqrt(away**2 + _EXACT**2) - _EXACT).mean()
+    return (torch.sqrt(away**2 + _EXACT**2) - _EXACT)[known].mean()
 
 
 def smooth_l1(predictions: Tensor, targets: Tensor, *, beta: float = 1.0) -> Tensor:

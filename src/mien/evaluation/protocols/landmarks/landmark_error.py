@@ -19,8 +19,11 @@ from mien.metrics import expected_calibration_error, roc_auc
 _TITLES = {"fairface": "FairFace val", "lfw_expression": "LFW test people"}
 _ANGLES = ("pitch", "yaw", "roll")
 _TRAITS = ("gender", "race")
-_MIN_CONFIDENCE = 0.5
-_N_JAW = 17  # landmarks along the jaw, which come first
+MIN_CONFIDENCE = 0.5
+"""Confidence from which a face counts as accepted."""
+
+N_JAW = 17
+"""Number of landmarks along the jaw, which come first."""
 
 # Largest offset of a detector's five keypoints, or of a moving face's in the frame before: shift in eye distances,
 # logarithm of the scale, rotation.
@@ -28,7 +31,7 @@ _SHIFT_EYES, _ZOOM, _TURN_RAD = 0.25, 0.2, np.deg2rad(8.0)
 
 
 @dataclass(frozen=True, eq=False)
-class _Outputs:
+class LandmarkPasses:
     """Outputs of a net for N faces and for N places without a face.
 
     Attributes:
@@ -57,7 +60,7 @@ def evaluate_landmarks(subject: LandmarkNet, data: Path, split: str = "test") ->
             for landmarks, image in zip(faces.landmarks, images, strict=True)
         ]
     )
-    outputs = _run(subject, images, np.asarray(keypoints_of(truth), np.float64))
+    outputs = run_passes(subject, images, np.asarray(keypoints_of(truth), np.float64))
     groups = group_codes(
         np.array([person(n) if s == "lfw_expression" else n for n, s in zip(faces.names, faces.source, strict=True)])
     )
@@ -77,14 +80,21 @@ def evaluate_landmarks(subject: LandmarkNet, data: Path, split: str = "test") ->
     )
 
 
-def _run(net: LandmarkNet, images: list[Image], keypoints: Float64) -> _Outputs:
+def run_passes(net: LandmarkNet, images: list[Image], keypoints: Float64) -> LandmarkPasses:
+    """Outputs of a net for one face per image.
+
+    Args:
+        net: Landmark net.
+        images: N images.
+        keypoints: (N, 5, 2) true keypoints in pixels; a fixed seed moves them as a detector's are.
+    """
     rng = np.random.default_rng(0)
     first, followed, nowhere = [], [], []
     for image, five in zip(images, keypoints, strict=True):
         first.append(net.read(image, _jittered(five, rng)[None].astype(np.float32)))
         followed.append(net.read(image, first[-1].keypoints))
         nowhere.append(net.read(image, _off_face(five, rng)[None].astype(np.float32)).confidence)
-    return _Outputs(Detections.concatenated(first), Detections.concatenated(followed), np.concatenate(nowhere))
+    return LandmarkPasses(Detections.concatenated(first), Detections.concatenated(followed), np.concatenate(nowhere))
 
 
 def _jittered(keypoints: Float64, rng: np.random.Generator) -> Float64:
@@ -117,7 +127,7 @@ def _distances(found: Detections, truth: Float64, *, start: int = 0) -> Float64:
     return np.asarray(away / eyes)
 
 
-def _angles_deg(found: Detections, pose_rad: Floats) -> Float64:
+def angle_errors(found: Detections, pose_rad: Floats) -> Float64:
     """(N, 3) absolute errors of pitch, yaw and roll."""
     away = found.pose_rad.astype(np.float64) - pose_rad
     return np.degrees(np.abs((away + np.pi) % (2 * np.pi) - np.pi))
@@ -133,7 +143,7 @@ def _metrics(
     title: str,
     faces: LandmarkFaces,
     truth: Float64,
-    outputs: _Outputs,
+    outputs: LandmarkPasses,
     rows: Bools,
     groups: Indices,
 ) -> list[MetricValue]:
@@ -142,13 +152,13 @@ def _metrics(
         f"landmark error, {name}": _distances(found, truth) for name, found in passes.items()
     }
     for name, found in passes.items():
-        away = _angles_deg(found, faces.pose_rad)
+        away = angle_errors(found, faces.pose_rad)
         values |= {f"{angle} error in degrees, {name}": away[:, column] for column, angle in enumerate(_ANGLES)}
-    values["landmark error without the jaw, followed"] = _distances(outputs.followed, truth, start=_N_JAW)
+    values["landmark error without the jaw, followed"] = _distances(outputs.followed, truth, start=N_JAW)
     values["rotation error in degrees, followed"] = _rotation_deg(outputs.followed, faces.pose_rad)
     values["eye openness error, followed"] = np.abs(outputs.followed.eyes_open - faces.eyes_open).mean(axis=1)
-    values["faces accepted, first pass"] = outputs.first.confidence >= _MIN_CONFIDENCE
-    values["places without a face rejected"] = outputs.nowhere < _MIN_CONFIDENCE
+    values["faces accepted, first pass"] = outputs.first.confidence >= MIN_CONFIDENCE
+    values["places without a face rejected"] = outputs.nowhere < MIN_CONFIDENCE
     metrics = [mean_metric(f"{name}: {title}", value, rows, groups) for name, value in values.items()]
     errors = values["landmark error, followed"][rows]
 

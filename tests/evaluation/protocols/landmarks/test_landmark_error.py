@@ -9,7 +9,7 @@ import pytest
 
 from mien.datasets import LandmarkFaces, load_landmark_faces
 from mien.evaluation import Report
-from mien.evaluation.protocols import landmark_error as landmarks
+from mien.evaluation.protocols.landmarks import landmark_error as landmarks
 from mien.faces import Detections, keypoints_of
 
 N_FACES = 12
