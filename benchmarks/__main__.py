@@ -157,6 +157,10 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
             "Fit prediction sets, intervals and probes of a bundle, write them into it and measure them (minutes).",
             "pip install -e '.[test,synthesis]'",
         ),
+        "unit-consistency": Benchmark(
+            "benchmarks.landmarks.unit_consistency:main",
+            "Action units of mirrored faces and within tracks; writes docs/research/unit-consistency.md (minutes).",
+        ),
         "unit-smoothing": Benchmark(
             "benchmarks.proofs.unit_smoothing:main",
             "Mean F1 of smoothed action units with a correct filter and with a public notebook's slip; prints it.",

@@ -26,7 +26,7 @@ def recipe() -> Recipe:
     found = domains.recipe_of(1, "own", 100, (1000, 200), 1)
     assert [source.epoch_share for source in found.data.sources] == [0.1, 0.5]
     small = dataclasses.replace(found.model, start="scratch", input_px=32)
-    return dataclasses.replace(found, model=small, targets=(), stages=(dataclasses.replace(found.stages[0], batch=8),))
+    return dataclasses.replace(found, model=small, targets=(), stages=(dataclasses.replace(found.stages[0], batch=16),))
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_every_arm_trains(arm: str, recipe: Recipe, samples: TrainingSet, tmp_pa
     trainer.network.backbone.register_forward_hook(lambda _module, inputs, _output: sizes.append(len(inputs[0])))
     network = trainer.run()
     # Two passes of a step where rendered faces have statistics of their own, else one of the whole batch.
-    assert (max(sizes) < 8) == (arm == "own")
+    assert (max(sizes) < 16) == (arm == "own")
     assert ("domain_head" in dict(network.named_children())) == (arm == "adversarial")
 
 

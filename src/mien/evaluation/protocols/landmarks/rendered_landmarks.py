@@ -10,9 +10,10 @@ import numpy as np
 from mien.core import Bools, Float64, Floats, MetricValue
 from mien.datasets import load_rendered_faces
 from mien.evaluation.evaluation_report import Report
-from mien.evaluation.face_crops import decode_pictures, group_codes, mean_metric
+from mien.evaluation.face_crops import group_codes, mean_metric
 from mien.evaluation.protocols.landmarks.landmark_error import MIN_CONFIDENCE, N_JAW, angle_errors, run_passes
 from mien.faces import LandmarkNet, keypoints_of
+from mien.media import decode_image
 
 _BANDS_DEG = ((0, 20), (20, 40), (40, 60), (60, 91), (40, 91))
 _FEWEST = 20
@@ -29,7 +30,7 @@ def evaluate_landmarks_rendered(subject: LandmarkNet, data: Path, split: str = "
     out.
     """
     faces = load_rendered_faces(data, split)
-    images = decode_pictures(faces)
+    images = [decode_image(image, name=name) for name, image in zip(faces.names, faces.images, strict=True)]
     truth = np.stack(
         [
             landmarks.astype(np.float64) * image.shape[1::-1] - 0.5
