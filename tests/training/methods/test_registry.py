@@ -50,6 +50,8 @@ def test_methods_draw_rows_without_labels_where_they_use_them() -> None:
     method = TrainingMethod()
     method.draws_unlabelled = True
     assert method.rows(samples, rng).tolist() == [2, 3, 8, 9, 10, 11]  # without any label, and auxiliary ones
+    method.tasks = ("expression",)
+    assert method.rows(samples, rng).tolist() == [0, 2, 3, 6, 8, 9, 10, 11]  # without an expression
 
 
 def test_what_a_method_cannot_do_is_refused() -> None:

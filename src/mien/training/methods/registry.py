@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,10 +49,12 @@ class TrainingMethod(nn.Module):
     """What a stage minimises. Modules of a method are in checkpoints and not in bundles.
 
     Attributes:
-        draws_unlabelled: Whether epochs also draw the rows without any label, and those of auxiliary sets.
+        draws_unlabelled: Whether epochs also draw the rows without a label of the stage's tasks, and auxiliary ones.
+        tasks: Tasks of the stage; empty for all that the samples have.
     """
 
     draws_unlabelled = False
+    tasks: tuple[str, ...] = ()
 
     def terms(self, step: Step) -> Tensors:
         """Weighted terms of the loss of one batch, whose sum is minimised.
@@ -73,7 +75,7 @@ class TrainingMethod(nn.Module):
         del rng
         if not self.draws_unlabelled:
             return np.empty(0, dtype=np.intp)
-        labelled = np.stack([samples.known(task) for task in samples.targets]).any(axis=0)
+        labelled = np.stack([samples.known(task) for task in self.tasks or samples.targets]).any(axis=0)
         return np.flatnonzero(~(samples.primary & labelled))
 
     def finish(self) -> None:
@@ -94,8 +96,8 @@ class MethodRecord:
 
     Attributes:
         name: Name in recipes.
-        target: ``"module:class"`` of a `TrainingMethod` that is created from its settings, the network, its recipe and
-            its labels.
+        target: ``"module:class"`` of a `TrainingMethod` that is created from its settings, the network, its recipe with
+            the optimiser of the stage, and its labels.
         summary: One line for the docs.
         card: Sentence for the card of a network that was trained with it; empty where all its targets are labels.
     """
@@ -161,10 +163,12 @@ def create_method(
     settings = recipe.stages[stage].method
     if settings is None:
         return None
+    recipe = replace(recipe, optimizer=recipe.stages[stage].optimizer or recipe.optimizer)
     if n_processes > 1 or samples.domains.any():
         raise ConfigError(f"method {settings.name!r} needs one device, and sources with statistics = 'shared'")
-    if (recipe.stages[stage].optimizer or recipe.optimizer).sam_rho:
+    if recipe.optimizer.sam_rho:
         raise ConfigError(f"method {settings.name!r}: sam_rho must be 0, since SAM takes every batch twice")
     with seeded(recipe.seed + 1):
         method: TrainingMethod = METHODS.load(settings.name)(settings, network, recipe, samples.labels)
+    method.tasks = recipe.stages[stage].tasks or recipe.tasks
     return method.to(next(network.parameters()).device).train()
