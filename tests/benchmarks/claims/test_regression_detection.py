@@ -28,6 +28,10 @@ def test_systems_differ_in_detection_and_see_as_many_pictures(chosen: experiment
     assert after.stages[0].tasks == (chosen.parts,)
     assert chosen.points in after.stages[1].tasks
     assert chosen.parts not in after.stages[1].tasks
+    if experiment.LIGHT in chosen.systems:
+        light = experiment.system_recipe(chosen, experiment.LIGHT, seed=3, rows=64, epochs=4)
+        assert light.losses[chosen.parts].weight == 0.01 * both.losses[chosen.parts].weight
+        assert (light.heads, light.stages) == (both.heads, both.stages)
     for recipe in (both, after):
         assert recipe.losses[chosen.points] == alone.losses[chosen.points]
         assert (recipe.model, recipe.augmentation, recipe.seed) == (alone.model, alone.augmentation, 3)
@@ -94,6 +98,7 @@ def test_a_small_run_resumes_and_completes_the_page(
     assert "| heterogeneous: PCP higher than with regression alone |" in text
     assert "`faces`: not run." in text
     assert text.endswith("the end\n")
-    assert capsys.readouterr().out.count(", seed ") == 9
+    assert capsys.readouterr().out.count(", seed ") == 12
+    assert "| light (added afterwards): PCP higher than with regression alone |" in text
     monkeypatch.setattr(experiment, "Trainer", lambda *_, **__: pytest.fail("trained twice"))
     assert experiment.main([str(part) for part in arguments]) == 0
