@@ -30,6 +30,9 @@ def measured_metrics(graph: bytes, recipe: Recipe, data: Path, outputs: Sequence
         recipe: Recipe that it comes from.
         data: Folder of the data sets.
         outputs: Names of the graph's outputs, of the recipe's ``bundle_tasks`` in order.
+
+    Returns:
+        Metrics in order; those that these rows do not define, such as the correlation of a single one, are left out.
     """
     session, found = create_session(graph), []
     for source in recipe.data.valid:
@@ -56,7 +59,9 @@ def _task_metrics(task: str, values: Float32, targets: Float32, title: str, reci
         return task_metrics(task, values[rows], truth[rows])[name]
 
     metrics = []
-    for name in task_metrics(task, values, truth):
+    for name, value in task_metrics(task, values, truth).items():
+        if not np.isfinite(value):
+            continue  # a correlation of a single row, or of equal ones, cannot be measured
         metric = bootstrap_metric(name, len(truth), partial(one, name=name))
         rounded = {key: round(getattr(metric, key), 4) for key in ("value", "low", "high")}
         command = f"mien train {recipe} --data DATA --out OUT"
