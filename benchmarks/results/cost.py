@@ -15,7 +15,7 @@ from benchmarks.machine import today
 from benchmarks.results.records import Cost
 from benchmarks.results.train_row import changed_settings
 from benchmarks.runtime_speed import measure_speeds, random_crops
-from mien.core import DIMENSIONS, EXPRESSION_ORDERS
+from mien.core import BODY_JOINTS, DIMENSIONS, EXPRESSION_ORDERS, LANDMARK_COLUMNS, point_columns
 from mien.datasets import AU_RULES
 from mien.inference import machine_name
 from mien.training.export.onnx_export import export_onnx
@@ -25,7 +25,7 @@ from mien.training.recipes.settings import ModelSettings
 
 
 def create_untrained(recipe: Recipe) -> AffectNetwork:
-    """The network of a recipe with random weights and one output per label.
+    """The network of a recipe with random weights and one output per label, without auxiliary heads.
 
     A head of action units has those of the teacher's pseudo-labels.
     """
@@ -33,9 +33,19 @@ def create_untrained(recipe: Recipe) -> AffectNetwork:
         "expression": EXPRESSION_ORDERS[recipe.data.expressions],
         "valence_arousal": DIMENSIONS,
         "action_units": tuple(AU_RULES),
+        "landmarks": LANDMARK_COLUMNS,
+        "pose": ("pitch", "yaw", "roll"),
+        "eyes": ("image_left", "image_right"),
+        "face": ("face",),
+        "joints": point_columns(BODY_JOINTS),
     }
+    kept = {
+        part: {task: settings for task, settings in getattr(recipe, part).items() if task in recipe.bundle_tasks}
+        for part in ("heads", "losses")
+    }
+    stage = dataclasses.replace(recipe.stages[0], tasks=())
     model = dataclasses.replace(recipe.model, start="scratch")
-    return AffectNetwork(dataclasses.replace(recipe, model=model), labels).eval()
+    return AffectNetwork(dataclasses.replace(recipe, model=model, stages=(stage,), **kept), labels).eval()
 
 
 def cost_digest(recipe: Recipe) -> str:

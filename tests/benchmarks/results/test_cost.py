@@ -13,6 +13,7 @@ from benchmarks.results.cost import checked_cost, cost_digest, create_untrained,
 from benchmarks.results.plan import Budget, list_rows, under_budget
 from benchmarks.results.records import Records, load_records, save_records
 from benchmarks.results.results_page import results_page
+from mien.training import load_recipe
 from tests.helpers.repository import ROOT
 from tests.helpers.results_rows import N_ROWS
 
@@ -69,3 +70,13 @@ def test_no_cost_on_the_page_is_stale() -> None:
                 stale.append(f"{name} at {cost.size_px} px")
     assert stale == []
     assert sum(record.as_published is not None for record in records.rows.values()) > 9
+
+
+def test_networks_of_points_are_counted_without_auxiliary_heads() -> None:
+    network = create_untrained(load_recipe("joint-windows"))
+    assert network.tasks == ("joints",)
+    convolutions = (25 * 16 + 16) + (16 * 25 * 32 + 32) + (32 * 9 * 48 + 48)
+    dense = (48 * 14 * 14 * 256 + 256) + (256 * 256 + 256) + (256 * 30 + 30)
+    assert sum(parameter.numel() for parameter in network.parameters()) == convolutions + dense
+    assert create_untrained(load_recipe("points-windows")).tasks == ("landmarks", "pose", "eyes", "face")
+    assert create_untrained(load_recipe("joint-windows-pretrained")).tasks == ("joints",)
