@@ -47,6 +47,11 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
             "benchmarks.tracking.adaptive_rate:main",
             "Cost and accuracy of the adaptive frame rate; writes docs/research/adaptive.md.",
         ),
+        "bundles": Benchmark(
+            "benchmarks.training.shipped_bundles:main",
+            "Rebuild the default bundles from the data: train, render, export, join, calibrate (hours).",
+            "pip install -e '.[test,train,synthesis]'",
+        ),
         "detectors": Benchmark(
             "benchmarks.detection.detector_race:main",
             "Face detectors side by side on held-out people; writes docs/research/detection.md (half an hour).",

@@ -11,7 +11,8 @@ _INTRODUCTION = f"""\
 Schema version {SCHEMA_VERSION}. A table has one row per face and frame; a frame without a face has one row with
 `success` false, so the time line is complete. A missing value is null, never 0. Parquet files have these
 descriptions in their metadata.
-A table has the action units of its bundle, and their intensities where the bundle gives them; `--landmarks` adds
+A table has the action units of its bundle, and their intensities, also of the person's own left and right side, where
+the bundle gives them; `--landmarks` adds
 `lm_x00 ...` and `lm_y00 ...` in pixels, and `eye_open_image_left`, `eye_open_image_right` from 0 (closed) to 1
 (wide open).
 Naming persons ([persons](../how-to/persons.md)) adds `person` after `track_id`: text, null where the person has no

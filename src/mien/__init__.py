@@ -21,6 +21,7 @@ from mien._version import __version__
 if TYPE_CHECKING:
     from mien.affect import Analyzer, Smoothing
     from mien.core import (
+        ACTION_UNIT_SIDES,
         ACTION_UNITS,
         EXPRESSIONS,
         AnalyzerConfig,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ACTION_UNITS",
+    "ACTION_UNIT_SIDES",
     "EXPRESSIONS",
     "Analyzer",
     "AnalyzerConfig",

@@ -6,7 +6,17 @@ import pytest
 from scipy import special
 
 from mien.affect import Decoder, activate, cut_faces, fit_crop
-from mien.core import EXPRESSION_ORDERS, EXPRESSIONS, ConfigError, CropSpec, Faces, InputSpec, ModelSpec, TaskSpec
+from mien.core import (
+    ACTION_UNIT_SIDES,
+    EXPRESSION_ORDERS,
+    EXPRESSIONS,
+    ConfigError,
+    CropSpec,
+    Faces,
+    InputSpec,
+    ModelSpec,
+    TaskSpec,
+)
 from mien.faces.detector import faces_at
 from mien.inference import load_spec
 
@@ -103,6 +113,22 @@ def test_pitfall_27_softmax_is_for_expressions_and_values_are_bounded_apart() ->
     assert expression.sum(axis=1) == pytest.approx(1, abs=1e-6)
     assert np.array_equal(va, np.clip(raw[:, 8:], -1, 1))
     assert (np.abs(raw[:, 8:]) > 1).any()  # published heads leave them unbounded
+
+
+def test_sides_have_their_places_and_are_unknown_where_a_bundle_has_none() -> None:
+    spec = load_spec()
+    sides = TaskSpec(
+        task="action_unit_sides", output="sides", labels=("AU12_right", "AU12_left"), activation="identity", low=0.0,
+        high=5.0, unit="FACS",
+    )  # fmt: skip
+    own = dataclasses.replace(spec, tasks=(sides,), features="")
+    assert own.side_labels == ("AU12_left", "AU12_right")
+    found = Decoder(own)({"sides": np.array([[4.0, -1.0]], np.float32)})["action_unit_sides"]
+    assert found[0, ACTION_UNIT_SIDES.index("AU12_right")] == 4.0
+    assert found[0, ACTION_UNIT_SIDES.index("AU12_left")] == 0.0
+    assert np.isnan(found).sum() == len(ACTION_UNIT_SIDES) - 2
+    with pytest.raises(ConfigError, match="unknown sides"):
+        dataclasses.replace(sides, labels=("AU25_left", "AU12_left"))
 
 
 def test_intensities_follow_the_order_of_the_units_and_are_unknown_where_a_bundle_has_none() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mien.core import ACTION_UNITS
+from mien.core import ACTION_UNIT_SIDES, ACTION_UNITS
 from tests.helpers.open_face_sets import template_landmarks
 from tests.helpers.synthetic_data import encoded
 
@@ -31,6 +31,8 @@ def write_rendered(folder: Path, n: int = 24, size_px: int = 48, shade: int | No
     }
     for column, unit in enumerate(ACTION_UNITS.labels):
         columns[unit] = pa.array(((np.arange(n) + np.arange(n) // 18 + column) % 6) / 5, pa.float32())
+    for column, side in enumerate(ACTION_UNIT_SIDES):
+        columns[side] = pa.array(((np.arange(n) + column) % 5) / 5, pa.float32())
     columns |= {f"{angle}_rad": pa.array(rng.normal(0, 0.3, n), pa.float32()) for angle in ("pitch", "yaw", "roll")}
     folder.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.table(columns), folder / "faces-00000.parquet")

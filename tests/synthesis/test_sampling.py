@@ -77,3 +77,13 @@ def test_gaze_to_the_right_of_the_image_turns_both_eyes_there() -> None:
 def test_an_expression_without_prototype_is_an_error() -> None:
     with pytest.raises(ConfigError, match="'boredom' has no prototype"):
         draw("basic", 1, only=("boredom",))
+
+
+def test_units_with_sides_of_their_own_show_often_on_one_side_alone() -> None:
+    pairs = [pair for face in draw("units", one_sided=1.0) for pair in face.units.sides().values()]
+    alone = np.mean([min(pair) == 0 for pair in pairs])
+    assert 0.25 < alone < 0.6
+    left, right = np.array([pair for pair in pairs if min(pair) == 0]).T
+    assert 0.4 < np.mean(left > right) < 0.6
+    default = [pair for face in draw("units", asymmetry=0.0) for pair in face.units.sides().values()]
+    assert all(left == right for left, right in default)

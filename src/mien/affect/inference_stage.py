@@ -14,6 +14,7 @@ from mien.affect.adaptive import AdaptiveRate, predict_adaptively
 from mien.affect.geometry import GeometryShare
 from mien.affect.views import further_views, view_spread
 from mien.core import (
+    ACTION_UNIT_SIDES,
     EXPRESSIONS,
     Adaptation,
     CropReading,
@@ -238,6 +239,9 @@ class Decoder:
                 known = np.full((len(values), len(self.action_unit_labels)), np.nan, np.float32)
                 known[:, [self.action_unit_labels.index(label) for label in task.labels]] = values
                 fields[task.task] = known
+            elif task.task == "action_unit_sides":
+                fields[task.task] = np.full((len(values), len(ACTION_UNIT_SIDES)), np.nan, np.float32)
+                fields[task.task][:, [ACTION_UNIT_SIDES.index(label) for label in task.labels]] = values
             else:
                 order = fields[{"expression": "expression_labels", "action_units": "action_unit_labels"}[task.task]]
                 fields[task.task] = values[:, [task.labels.index(label) for label in order]]

@@ -42,6 +42,7 @@ from mien.core.face_types import (
 from mien.core.face_types.grid_spec import CELL_VALUES, FACE_GRID, N_CELL_VALUES, GridSpec
 from mien.core.head_spec import HEAD_VERSION, INTENSITY_LABELS, HeadInput, HeadSpec, HeadTask, IntensityTask
 from mien.core.labels import (
+    ACTION_UNIT_SIDES,
     ACTION_UNITS,
     ACTION_UNITS_8,
     ACTION_UNITS_12,
@@ -147,6 +148,7 @@ __all__ = [
     "ACTION_UNITS",
     "ACTION_UNITS_8",
     "ACTION_UNITS_12",
+    "ACTION_UNIT_SIDES",
     "ADAPTATION_VERSION",
     "ADAPTED_TASKS",
     "BODY_JOINTS",

@@ -197,6 +197,13 @@ ACTION_UNITS = ActionUnitNames(
 )
 """Action units (FACS) that mien knows, with their FACS names."""
 
+ACTION_UNIT_SIDES = tuple(
+    f"AU{number}_{side}"
+    for number in ("02", "04", "05", "06", "07", "09", "10", "12", "14", "15", "20", "45")
+    for side in ("left", "right")
+)
+"""Sides of action units that mien knows: the person's own left and right, of the units whose sides move apart."""
+
 # Spellings and orders of the literature (index 0 first).
 EXPRESSION_ORDERS = MappingProxyType(
     {

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from mien.core.errors import ConfigError, ModelError
 from mien.core.face_types.grid_spec import CELL_VALUES, GridSpec
-from mien.core.labels import ACTION_UNITS, BODY_JOINTS, DIMENSIONS, LANDMARK_COLUMNS, point_columns
+from mien.core.labels import ACTION_UNIT_SIDES, ACTION_UNITS, BODY_JOINTS, DIMENSIONS, LANDMARK_COLUMNS, point_columns
 from mien.core.typed import check_choices, check_finite, check_text, read_versioned
 from mien.core.uncertainty import UncertaintySpec
 
@@ -33,6 +33,7 @@ TaskName = Literal[
     "valence_arousal",
     "action_units",
     "action_unit_intensity",
+    "action_unit_sides",
     "landmarks",
     "head_pose",
     "eyes_open",
@@ -45,7 +46,9 @@ TaskName = Literal[
 Activation = Literal["softmax", "sigmoid", "identity"]
 """Functions that the runtime applies to an output."""
 
-_AFFECT_TASKS = frozenset({"expression", "valence_arousal", "action_units", "action_unit_intensity"})
+_AFFECT_TASKS = frozenset(
+    {"expression", "valence_arousal", "action_units", "action_unit_intensity", "action_unit_sides"}
+)
 _DETECTOR_TASK = "faces"
 _UNIT_TASKS = ("action_units", "action_unit_intensity")
 # Labels that a task must have, where there is no choice.
@@ -219,6 +222,9 @@ class TaskSpec:
         strange = [label for label in self.labels if label not in ACTION_UNITS]
         if self.task in _UNIT_TASKS and strange:
             raise ConfigError(f"unknown action units {strange}; known are {list(ACTION_UNITS.labels)}")
+        strange = [label for label in self.labels if label not in ACTION_UNIT_SIDES]
+        if self.task == "action_unit_sides" and strange:
+            raise ConfigError(f"unknown sides of action units {strange}; known are {list(ACTION_UNIT_SIDES)}")
 
     def _check_range(self) -> None:
         if not self.low < self.high:
@@ -227,7 +233,8 @@ class TaskSpec:
         bounded = self.task in _PROBABILITIES or self.task == "valence_arousal"
         if bounded and not (least <= self.low and self.high <= 1):
             raise ConfigError(f"low and high of {self.task} must be within [{least:g}, 1], got {self.low, self.high}")
-        if self.task == "action_unit_intensity" and not (self.low >= 0 and self.high <= MAX_INTENSITY):
+        is_intensity = self.task in ("action_unit_intensity", "action_unit_sides")
+        if is_intensity and not (self.low >= 0 and self.high <= MAX_INTENSITY):
             raise ConfigError(f"intensities must be within [0, {MAX_INTENSITY:g}], got {self.low, self.high}")
 
 
@@ -415,6 +422,12 @@ class ModelSpec:
     def intensity_labels(self) -> tuple[str, ...]:
         """Action units with an intensity, in ascending order; empty where the bundle gives none."""
         task = self.task("action_unit_intensity")
+        return () if task is None else tuple(sorted(task.labels))
+
+    @property
+    def side_labels(self) -> tuple[str, ...]:
+        """Sides of action units with an intensity, such as ``"AU12_left"``, ascending; empty where there are none."""
+        task = self.task("action_unit_sides")
         return () if task is None else tuple(sorted(task.labels))
 
     @property

@@ -46,6 +46,7 @@ def schema_for_analyzer(
         action_unit_labels=analyzer.action_unit_labels,
         n_landmarks=analyzer.n_landmarks if landmarks else 0,
         intensity_labels=analyzer.spec.intensity_labels,
+        side_labels=analyzer.spec.side_labels,
         stream_offset=True,
         uncertainty=uncertainty is not None,
         interval_labels=[label for label in with_intervals if uncertainty and label in uncertainty.unit_offsets],

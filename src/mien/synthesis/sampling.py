@@ -105,7 +105,10 @@ def sample_expression(mix: ExpressionMix, rng: np.random.Generator, kind: str | 
         # Lids follow the eyes down: with wide or closed lids the actions would cancel.
         down = 0.0 if {"AU05", "AU45"} & set(intensity) else 0.6
         gaze = (float(rng.uniform(-0.8, 0.8)), float(rng.uniform(-down, 0.6)))
-    units = _with_sides(intensity, asymmetry, one_sided=name == "contempt", rng=rng)
+    if mix.one_sided and rng.random() < mix.one_sided:
+        units = _with_own_sides(intensity, rng)
+    else:
+        units = _with_sides(intensity, asymmetry, one_sided=name == "contempt", rng=rng)
     return Expression(kind, name, strength, units, gaze, extra)
 
 
@@ -160,4 +163,14 @@ def _with_sides(
             sides[unit] = (value * share, value) if weaker == 0 else (value, value * share)
         else:
             sides[unit] = value
+    return UnitVector(sides)
+
+
+def _with_own_sides(intensity: dict[str, float], rng: np.random.Generator) -> UnitVector:
+    """The units, each with a side of its own: half of them on one side alone, a quarter uneven, a quarter even."""
+    sides: dict[str, float | tuple[float, float]] = {}
+    for unit, value in intensity.items():
+        other = value * float(rng.choice((0.0, 0.0, rng.uniform(0.1, 0.9), 1.0)))
+        pair = (value, other) if rng.random() < 0.5 else (other, value)
+        sides[unit] = pair if UNIT_ACTIONS[unit].sided else value
     return UnitVector(sides)

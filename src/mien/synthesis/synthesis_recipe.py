@@ -29,6 +29,7 @@ class ExpressionMix:
         first_neutral: Whether the first face of each identity is neutral.
         strength: Least and greatest strength of an expression.
         asymmetry: Share of faces whose sides differ by up to half.
+        one_sided: Share of faces on which each sided action unit has its own two sides, often one side alone.
         blink_share: Share of faces with closed or half-closed eyes.
         gaze_share: Share of faces with averted gaze.
         only: Names of the basic expressions to draw; empty for all.
@@ -42,6 +43,7 @@ class ExpressionMix:
     first_neutral: bool = True
     strength: tuple[float, float] = (0.15, 1.0)
     asymmetry: float = 0.2
+    one_sided: float = 0.0
     blink_share: float = 0.06
     gaze_share: float = 0.4
     only: tuple[str, ...] = ()

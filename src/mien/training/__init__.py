@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mien.training.engine.compute import ComputeSettings
     from mien.training.engine.trainer import Trainer
     from mien.training.engine.validation import raw_outputs
-    from mien.training.export.joined_bundles import join_bundles, joined_parts
+    from mien.training.export.joined_bundles import JoinSettings, join_bundles, joined_parts
     from mien.training.export.variants import export_variant
     from mien.training.models.bundle_start import start_from_bundle
     from mien.training.picture_training import train_bundle, train_network
@@ -25,6 +25,7 @@ __all__ = [
     "SOURCES",
     "ComputeSettings",
     "GeometryRecipe",
+    "JoinSettings",
     "Recipe",
     "Trainer",
     "TrainingData",
@@ -53,7 +54,7 @@ _MODULES = {
     "engine.compute": ("ComputeSettings",),
     "engine.trainer": ("Trainer",),
     "engine.validation": ("raw_outputs",),
-    "export.joined_bundles": ("join_bundles", "joined_parts"),
+    "export.joined_bundles": ("JoinSettings", "join_bundles", "joined_parts"),
     "export.variants": ("export_variant",),
     "models.bundle_start": ("start_from_bundle",),
     "picture_training": ("train_bundle", "train_network"),

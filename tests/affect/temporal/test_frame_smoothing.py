@@ -23,6 +23,7 @@ def _faces(tracks: Sequence[int], rng: np.random.Generator) -> Faces:
         arousal=rng.uniform(-1, 1, n),
         action_units=rng.uniform(size=(n, 2)),
         action_unit_intensity=rng.uniform(0, 5, size=(n, 2)),
+        action_unit_sides=rng.uniform(0, 5, size=(n, 24)),
         expression_labels=LABELS,
         action_unit_labels=UNITS,
     )
@@ -74,7 +75,7 @@ def test_a_stream_gives_what_the_whole_video_gives(text: str, every: int) -> Non
     positions = settings.positions(np.array([f.index for f in frames]), [f.time_s for f in frames])
     numbers = np.repeat(positions, [len(frame.faces) for frame in frames])
     widths = {"expression": settings.expr, "va": settings.va}
-    widths |= {"action_units": settings.au, "action_unit_intensity": settings.au}
+    widths |= {"action_units": settings.au, "action_unit_intensity": settings.au, "action_unit_sides": settings.au}
     for name, width in widths.items():
         expected = smooth_tracks(tracks, numbers, _table(frames, name), width, settings)
         assert _table(got, name) == pytest.approx(expected, abs=1e-6)

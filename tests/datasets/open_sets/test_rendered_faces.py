@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from mien.core import ACTION_UNITS, EXPRESSIONS, DatasetError
+from mien.core import ACTION_UNIT_SIDES, ACTION_UNITS, EXPRESSIONS, DatasetError
 from mien.datasets import FERPLUS_TEMPLATE, load_rendered_faces
 from mien.faces import keypoints_of
 from tests.helpers.rendered_sets import write_rendered
@@ -20,6 +20,8 @@ def test_labels_have_their_units_and_splits_their_persons(tmp_path: Path) -> Non
     assert not set(faces.identity) & set(held_out.identity)
     assert faces.action_unit_labels == ACTION_UNITS.labels
     np.testing.assert_allclose(faces.intensity[:3, 0], [0, 1, 2], atol=1e-6)  # of 5
+    assert faces.sides.shape == (30, len(ACTION_UNIT_SIDES))
+    np.testing.assert_allclose(faces.sides[:3, 1], [1, 2, 3], atol=1e-6)
     np.testing.assert_allclose(faces.presence[:3, 0], [0, 0.7 / 1.7, 1], atol=1e-6)
     np.testing.assert_allclose(keypoints_of(faces.landmarks)[0], FERPLUS_TEMPLATE, atol=1e-6)
     assert faces.expression[0, EXPRESSIONS.index("neutral")] == 1

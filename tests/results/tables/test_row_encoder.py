@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from mien.core import EXPRESSIONS, ConfigError, Faces, Frame
-from mien.results import table_schema
+from mien.core import ACTION_UNIT_SIDES, EXPRESSIONS, ConfigError, Faces, Frame
+from mien.results import intensity_columns, table_schema
 from mien.results.tables.row_encoder import RowEncoder
+from mien.results.tables.schema import column_named
 
 FLOATS = st.floats(width=32, allow_nan=True, allow_infinity=True)
 
@@ -145,3 +146,20 @@ def test_intensities_are_the_last_columns_and_null_where_a_bundle_gives_none() -
     row = RowEncoder(both).encode([("a", frame)]).to_pylist()[0]
     assert (row["AU01_intensity"], row["AU12_intensity"]) == (None, 3.5)
     assert not any(name.endswith("_intensity") for name in table_schema(action_unit_labels=units).names)
+
+
+def test_sides_come_after_every_other_column_and_only_those_of_the_bundle() -> None:
+    values = np.full((1, len(ACTION_UNIT_SIDES)), np.nan, np.float32)
+    values[0, ACTION_UNIT_SIDES.index("AU12_left")] = 2.5
+    faces = Faces(boxes=[[0, 0, 9, 9]], action_units=[[0.9]], action_unit_labels=("AU12",), action_unit_sides=values)
+    schema = table_schema(
+        expression_labels=(), action_unit_labels=("AU12",), intensity_labels=("AU12",), uncertainty=True, interval_labels=("AU12",),
+        side_labels=("AU12_left", "AU12_right"),
+    )  # fmt: skip
+    assert schema.names[-2:] == ["AU12_left_intensity", "AU12_right_intensity"]
+    assert intensity_columns(schema) == ["AU12_intensity", *schema.names[-2:]]
+    assert column_named("AU12_left_intensity").range == "[0, 5]"
+    row = RowEncoder(schema).encode([("a", Frame(index=0, time_s=0.0, faces=faces))]).to_pylist()[0]
+    assert (row["AU12_left_intensity"], row["AU12_right_intensity"]) == (2.5, None)
+    assert faces.to_dict()["AU12_left_intensity"] == [2.5]
+    assert "AU12_right_intensity" not in faces.to_dict()

@@ -3,7 +3,7 @@ import pyarrow as pa
 import pytest
 
 from mien._version import __version__
-from mien.core import ACTION_UNITS, ConfigError
+from mien.core import ACTION_UNIT_SIDES, ACTION_UNITS, ConfigError
 from mien.results import (
     SCHEMA_VERSION,
     action_unit_thresholds,
@@ -97,6 +97,7 @@ def test_every_column_is_described() -> None:
         "stream_offset_s",
         *UNCERTAIN,
         *(f"{unit}{end}" for unit in ACTION_UNITS.labels for end in ("_low", "_high")),
+        *(f"{side}_intensity" for side in ACTION_UNIT_SIDES),
     ]
     for column in columns:
         assert column.range, column.name

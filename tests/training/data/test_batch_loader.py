@@ -157,3 +157,20 @@ def test_clean_inputs_are_the_runtimes() -> None:
     np.testing.assert_array_equal(
         aligned[0, ..., 0], align_faces(samples.inputs[5], points[None], recipe.model.template, 32)[0]
     )
+
+
+def test_a_mirrored_face_has_the_sides_of_the_other_side() -> None:
+    recipe = dataclasses.replace(create_recipe(), augmentation=AugmentationSettings(flip=1.0))
+    samples = create_samples(8, recipe)
+    sides = np.arange(16, dtype=np.float32).reshape(8, 2)
+    samples = dataclasses.replace(
+        samples,
+        targets={**samples.targets, "action_unit_sides": sides},
+        labels={**samples.labels, "action_unit_sides": ("AU12_left", "AU12_right")},
+    )
+    rows = np.array([1, 5])
+    for flip, expected in ((1.0, sides[rows][:, ::-1]), (0.0, sides[rows])):
+        own = dataclasses.replace(recipe, augmentation=AugmentationSettings(flip=flip))
+        batch = BatchLoader(samples, dict(samples.targets), own, 0).batch(0, 0, rows)
+        assert batch.targets["action_unit_sides"].tolist() == expected.tolist()
+        assert batch.targets["expression"].tolist() == samples.targets["expression"][rows].tolist()

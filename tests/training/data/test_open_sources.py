@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("torch", reason="an extra: pip install 'mien[train]'")
 
-from mien.core import ACTION_UNITS, ConfigError, pose_angles, rotation_matrices
+from mien.core import ACTION_UNIT_SIDES, ACTION_UNITS, ConfigError, pose_angles, rotation_matrices
 from mien.datasets import load_rendered_faces
 from mien.training import load_recipe, load_source
 from mien.training.data import open_sources
@@ -93,6 +93,7 @@ def test_rendered_faces_are_a_source_with_exact_units_and_intensities(tmp_path: 
     assert len(samples) == 30
     assert samples.labels["action_units"] == samples.labels["action_unit_intensity"] == ACTION_UNITS.labels
     assert samples.targets["action_unit_intensity"].max() == 5
+    assert samples.labels["action_unit_sides"] == ACTION_UNIT_SIDES
     assert not samples.primary.any()
     assert samples.domains.tolist() == [1] * 30
     assert len(set(samples.groups)) == 10  # persons

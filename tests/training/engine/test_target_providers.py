@@ -310,6 +310,15 @@ def test_neutral_faces_lack_the_named_units(tmp_path: Path) -> None:
     assert (after[:6][:, columns] == 0).all()
     np.testing.assert_array_equal(np.delete(after, columns, axis=1), np.delete(before, columns, axis=1))
     np.testing.assert_array_equal(after[6], before[6])
+    sides = dataclasses.replace(
+        samples,
+        targets={**samples.targets, "action_unit_sides": np.full((20, 2), np.nan, np.float32)},
+        labels={**samples.labels, "action_unit_sides": ("AU12_left", "AU20_left")},
+    )
+    after = provided(context_of(recipe, sides, tmp_path), settings)["action_unit_sides"]
+    assert (after[:6, 0] == 0).all()
+    assert np.isnan(after[6:]).all()
+    assert np.isnan(after[:, 1]).all()
     with pytest.raises(ConfigError, match="AU99"):
         provided(context_of(recipe, samples, tmp_path), AbsentUnitsSettings(labels=("AU99",)))
     with pytest.raises(ConfigError, match="min_share"):

@@ -29,7 +29,12 @@ from mien.training.export.onnx_export import (  # noqa: E402 - needs torch
     to_onnx,
 )
 from mien.training.models.network import AffectNetwork  # noqa: E402 - needs torch
-from mien.training.recipes.settings import CalibrationSettings, ModelSettings, VectorSettings  # noqa: E402 - needs torch
+from mien.training.recipes.settings import (  # noqa: E402 - needs torch
+    CalibrationSettings,
+    HeadSettings,
+    ModelSettings,
+    VectorSettings,
+)
 from tests.helpers.small_graphs import noise_crops, small_graph, small_spec  # noqa: E402 - needs torch
 from tests.helpers.synthetic_data import create_recipe, create_samples  # noqa: E402 - needs torch
 
@@ -206,3 +211,19 @@ def test_logit_adjustment_moves_the_bias_of_the_expression_head() -> None:
     frequencies = np.maximum([0.5, 0.25, 0.25, 0, 0, 0, 0, 0], 1e-4)
     np.testing.assert_allclose(after[0] - before[0], np.tile(-0.5 * np.log(frequencies), (2, 1)), atol=1e-4)
     assert torch.equal(after[1], before[1])
+
+
+def test_logit_adjustment_leaves_heads_that_read_the_expressions_as_they_are() -> None:
+    recipe = create_recipe()
+    heads = {**recipe.heads, "valence_arousal": HeadSettings(kind="bounded", hidden=(4,), after=("expression",))}
+    recipe = dataclasses.replace(recipe, heads=heads)
+    samples = create_samples(8, recipe)
+    network = AffectNetwork(recipe, samples.labels).eval()
+    targets = np.array([[0.5, 0.25, 0.25, 0, 0, 0, 0, 0]], np.float32)
+    crops = torch.randint(0, 256, (2, 32, 32, 1), dtype=torch.uint8)
+    with torch.inference_mode():
+        before = dict(zip(network.tasks, network(crops), strict=False))
+        adjust_logits(network, targets, 0.5)
+        after = dict(zip(network.tasks, network(crops), strict=False))
+    assert (after["expression"] - before["expression"]).abs().max() > 0.1
+    np.testing.assert_allclose(after["valence_arousal"], before["valence_arousal"], atol=1e-5)

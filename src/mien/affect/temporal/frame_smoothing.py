@@ -76,7 +76,7 @@ class _Stream:
 
     def __init__(self, settings: Smoothing, max_lost_s: float) -> None:
         self._settings = settings
-        self._widths = (settings.expr, settings.va, settings.au, settings.au)
+        self._widths = (settings.expr, settings.va, settings.au, settings.au, settings.au)
         self._behind = max(self._widths)
         self._ahead = 0 if settings.causal else self._behind
         self._max_lost_s = max_lost_s
@@ -168,14 +168,14 @@ class _Stream:
 
 
 def _values(faces: Faces, row: int) -> tuple[Float64, ...]:
-    """Expression, valence and arousal, action units and their intensities of a face, in the order of the widths."""
+    """Expression, valence and arousal, action units, their intensities and those of their sides."""
     va = np.array([faces.valence[row], faces.arousal[row]], dtype=np.float64)
-    units = (faces.action_units[row].astype(np.float64), faces.action_unit_intensity[row].astype(np.float64))
-    return faces.expression[row].astype(np.float64), va, *units
+    units = (faces.action_units[row], faces.action_unit_intensity[row], faces.action_unit_sides[row])
+    return faces.expression[row].astype(np.float64), va, *(values.astype(np.float64) for values in units)
 
 
 def _with_values(faces: Faces, rows: Sequence[tuple[Float64, ...]]) -> Faces:
-    expression, va, units, intensity = (np.stack(column) for column in zip(*rows, strict=True))
+    expression, va, units, intensity, sides = (np.stack(column) for column in zip(*rows, strict=True))
     return replace(
         faces,
         expression=expression,
@@ -183,4 +183,5 @@ def _with_values(faces: Faces, rows: Sequence[tuple[Float64, ...]]) -> Faces:
         arousal=va[:, 1],
         action_units=units,
         action_unit_intensity=intensity,
+        action_unit_sides=sides,
     )

@@ -25,6 +25,17 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="Second bundle, or its folder: the result predicts the mean of both.",
 )
+@click.option(
+    "--share",
+    "shares",
+    multiple=True,
+    metavar="TASK=SHARE",
+    help="Share of the second bundle in expression or valence_arousal, such as valence_arousal=0.7; may be repeated. "
+    "[default: 0.5]",
+)
+@click.option(
+    "--mirrored", is_flag=True, help="Read the mirror image of each crop, too: the mean of both, twice the time."
+)
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the new bundle.")
 @click.option("--name", help="Name of a joined bundle. [default: name of the folder]")
 @click.option("--version", default="1", show_default=True, help="Version of a joined bundle.")
@@ -35,7 +46,15 @@ if TYPE_CHECKING:
     help="Folder of the open face sets, to calibrate, and to measure the result.",
 )
 def export(
-    model: str, variant: str | None, second: str | None, out: Path, name: str | None, version: str, data: Path | None
+    model: str,
+    variant: str | None,
+    second: str | None,
+    shares: tuple[str, ...],
+    mirrored: bool,
+    out: Path,
+    name: str | None,
+    version: str,
+    data: Path | None,
 ) -> None:
     """Write a variant of a bundle and measure what it lost, or join two bundles and measure the result.
 
@@ -49,13 +68,26 @@ def export(
         raise click.UsageError("name either --variant or --join")
     if second is None and (name is not None or version != "1"):
         raise click.UsageError("--name and --version are for --join: a variant is named after its bundle")
-    from mien.training import export_variant, join_bundles
+    if second is None and (shares or mirrored):
+        raise click.UsageError("--share and --mirrored are for --join")
+    from mien.training import JoinSettings, export_variant, join_bundles
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     if second is not None:
-        _print_joined(join_bundles(model, second, out, name=name or out.name, version=version, data=data), out)
+        settings = JoinSettings(shares=dict(map(_share, shares)), mirrored=mirrored)
+        joined = join_bundles(model, second, out, name=name or out.name, version=version, settings=settings, data=data)
+        _print_joined(joined, out)
     elif variant is not None:
         _print(export_variant(model, variant, out, data), out)
+
+
+def _share(text: str) -> tuple[str, float]:
+    """Task and share of a value of ``--share``."""
+    task, _, number = text.partition("=")
+    try:
+        return task, float(number)
+    except ValueError as error:
+        raise click.UsageError(f"--share needs TASK=SHARE, such as expression=0.4, got {text!r}") from error
 
 
 def _print_joined(spec: ModelSpec, out: Path) -> None:

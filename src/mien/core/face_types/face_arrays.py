@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.core.errors import ConfigError
+from mien.core.labels import ACTION_UNIT_SIDES
 from mien.core.uncertainty import ABSTAIN_REASONS
 
 # Per-face arrays: name -> (shape after N, dtype, fill value where nothing is known).
@@ -27,6 +28,7 @@ FACE_ARRAYS: dict[str, tuple[tuple[int | None, ...], type, float]] = {
     "arousal": ((), np.float32, np.nan),
     "action_units": ((None,), np.float32, np.nan),
     "action_unit_intensity": ((None,), np.float32, np.nan),
+    "action_unit_sides": ((len(ACTION_UNIT_SIDES),), np.float32, np.nan),
     "features": ((None,), np.float32, np.nan),
     "numbers": ((), np.int64, 0),
     "covered": ((), np.float32, np.nan),

@@ -18,7 +18,7 @@ from mien.core.errors import ConfigError, MissingExtraError
 from mien.core.face_types.face import Face, NamedValues
 from mien.core.face_types.face_arrays import FACE_ARRAYS, validated_array
 from mien.core.face_types.face_uncertainty import uncertain_columns, uncertain_numbers
-from mien.core.labels import DEFAULT_THRESHOLD
+from mien.core.labels import ACTION_UNIT_SIDES, DEFAULT_THRESHOLD
 from mien.core.text import html_table
 from mien.core.uncertainty import ABSTAIN_REASONS
 
@@ -31,7 +31,7 @@ Index = int | slice | Bools | Indices | list[int]
 _SHOWN_FACES = 6  # in a repr
 
 _AFFECT = (
-    *("expression", "valence", "arousal", "action_units", "action_unit_intensity"),
+    *("expression", "valence", "arousal", "action_units", "action_unit_intensity", "action_unit_sides"),
     *("valence_interval", "arousal_interval", "action_unit_intervals"),
 )
 
@@ -66,6 +66,8 @@ class Faces:
         action_units: (N, A) float32 probabilities of ``action_unit_labels``, independent of each other.
         action_unit_intensity: (N, A) float32 intensities of the same units, 0 (absent) to 5 (maximum) as in FACS; NaN
             where the bundle gives none.
+        action_unit_sides: (N, 24) float32 intensities of the person's own left and right side, 0 to 5, in the order of
+            `mien.ACTION_UNIT_SIDES`; NaN where the bundle gives none.
         features: (N, D) float32 embedding of the affect model; D = 0 unless it was requested.
         numbers: (N,) int64, the number of each face in its image, counted from 1 at the left by the centres of the
             boxes; a selected face keeps its number.
@@ -116,6 +118,7 @@ class Faces:
     arousal: Float32 = _FILL
     action_units: Float32 = _FILL
     action_unit_intensity: Float32 = _FILL
+    action_unit_sides: Float32 = _FILL
     features: Float32 = _FILL
     numbers: Int64 = _FILL
     covered: Float32 = _FILL
@@ -354,7 +357,12 @@ class Faces:
             for i, name in enumerate(self.action_unit_labels)
             if known[i]
         }
-        return columns | {"face": self.numbers} | intensities | uncertain_columns(self)
+        sides = {
+            f"{name}_intensity": self.action_unit_sides[:, i]
+            for i, name in enumerate(ACTION_UNIT_SIDES)
+            if np.isfinite(self.action_unit_sides[:, i]).any()
+        }
+        return columns | {"face": self.numbers} | intensities | uncertain_columns(self) | sides
 
     def draw(self, image: Any, **options: Any) -> Image:
         """A copy of the image with boxes and predictions on it.

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mien.core import ACTION_UNITS, EXPRESSIONS, MAX_INTENSITY, Float32, Int64, open_regular
+from mien.core import ACTION_UNIT_SIDES, ACTION_UNITS, EXPRESSIONS, MAX_INTENSITY, Float32, Int64, open_regular
 from mien.datasets.samples import Column, RowColumns, check_length, freeze_columns
 from mien.datasets.text_files import AnnotationError
 from mien.media import decode_image
@@ -31,11 +31,12 @@ class RenderedFaces(RowColumns):
         expression: (N, 8) one-hot canonical expression; NaN for compounds, speech and independent action units.
         intensity: (N, A) intensities of ``action_unit_labels`` in [0, 5], the stronger side.
         action_unit_labels: A names, those of `mien.core.ACTION_UNITS`.
+        sides: (N, S) intensities of each side in [0, 5], in the order of `mien.core.ACTION_UNIT_SIDES`.
         landmarks: (N, 68, 2) in 300-W order as fractions of the image's width and height; they may leave [0, 1].
         pose_rad: (N, 3) pitch, yaw, roll (`mien.core.rotation_matrices` defines them).
     """
 
-    row_columns = ("names", "images", "identity", "expression", "intensity", "landmarks", "pose_rad")
+    row_columns = ("names", "images", "identity", "expression", "intensity", "sides", "landmarks", "pose_rad")
 
     names: tuple[str, ...]
     images: tuple[bytes, ...]
@@ -43,6 +44,7 @@ class RenderedFaces(RowColumns):
     expression: Float32
     intensity: Float32
     action_unit_labels: tuple[str, ...]
+    sides: Float32
     landmarks: Float32
     pose_rad: Float32
 
@@ -53,6 +55,7 @@ class RenderedFaces(RowColumns):
             "identity": ((n,), np.int64, -1),
             "expression": ((n, len(EXPRESSIONS)), np.float32, np.nan),
             "intensity": ((n, len(self.action_unit_labels)), np.float32, np.nan),
+            "sides": ((n, len(ACTION_UNIT_SIDES)), np.float32, np.nan),
             "landmarks": ((n, 68, 2), np.float32, np.nan),
             "pose_rad": ((n, 3), np.float32, np.nan),
         }
@@ -92,8 +95,9 @@ def load_rendered_faces(folder: str | Path, split: str) -> RenderedFaces:
         images=images,
         identity=table["identity"].to_numpy().astype(np.int64),
         expression=_expressions(table),
-        intensity=MAX_INTENSITY * np.stack([table[label].to_numpy() for label in labels], axis=1).astype(np.float32),
+        intensity=_intensities(table, labels),
         action_unit_labels=labels,
+        sides=_intensities(table, ACTION_UNIT_SIDES),
         landmarks=(points / (width, height)).astype(np.float32),
         pose_rad=np.stack([table[f"{angle}_rad"].to_numpy() for angle in ("pitch", "yaw", "roll")], axis=1),
     )
@@ -109,6 +113,7 @@ def _read(path: Path, split: str) -> pa.Table:
         "expression",
         "expression_kind",
         *ACTION_UNITS.labels,
+        *ACTION_UNIT_SIDES,
         *angles,
         "landmarks",
     ]
@@ -123,6 +128,11 @@ def _read(path: Path, split: str) -> pa.Table:
         raise AnnotationError(path, f"not a Parquet file ({error})") from error
     except OSError as error:
         raise AnnotationError(path, f"cannot be read ({error.strerror or error})") from error
+
+
+def _intensities(table: pa.Table, labels: tuple[str, ...]) -> Float32:
+    """(N, L) intensities from 0 to 5 of some columns."""
+    return np.asarray(MAX_INTENSITY * np.stack([table[label].to_numpy() for label in labels], axis=1), np.float32)
 
 
 def _expressions(table: pa.Table) -> Float32:

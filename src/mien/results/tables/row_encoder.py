@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from mien.core import (
     ABSTAIN_REASONS,
+    ACTION_UNIT_SIDES,
     UNCERTAIN_NUMBERS,
     Bools,
     ConfigError,
@@ -129,6 +130,10 @@ class RowEncoder:
             labels, units = self._layout.intensity_labels, self._layout.action_unit_labels
             intensity = _joined(faces, "action_unit_intensity")[:, [units.index(label) for label in labels]]
             groups.append(([f"{label}{INTENSITY_SUFFIX}" for label in labels], intensity))
+        if self._layout.side_labels:
+            places = [ACTION_UNIT_SIDES.index(label) for label in self._layout.side_labels]
+            names = [f"{label}{INTENSITY_SUFFIX}" for label in self._layout.side_labels]
+            groups.append((names, _joined(faces, "action_unit_sides")[:, places]))
         if n_landmarks:
             landmarks = _joined(faces, _LANDMARK_ARRAYS[n_landmarks])
             for i, axis in enumerate("xy"):

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from mien._version import __version__
 from mien.core import (
+    ACTION_UNIT_SIDES,
     ACTION_UNITS,
     DEFAULT_THRESHOLD,
     EXPRESSIONS,
@@ -38,6 +39,7 @@ from mien.results.tables.table_columns import (
     intensity_column,
     interval_columns,
     landmark_column,
+    side_column,
 )
 
 SCHEMA_VERSION = 1
@@ -61,7 +63,7 @@ LIMITS_KEY = "expression_limits"
 """Key of the limits of the sets of possible expressions in `table_metadata`."""
 
 _NO_THRESHOLDS: Mapping[str, float] = MappingProxyType({})
-_INTENSITY_KEY = "intensity_labels"
+_INTENSITY_KEY, _SIDES_KEY = "intensity_labels", "side_labels"
 _OWN_KEYS = ("schema_version", "version", "expression_labels", "action_unit_labels", "n_landmarks")
 
 
@@ -82,12 +84,14 @@ class Layout:
         action_unit_labels: Action units of the bundle, in its order.
         n_landmarks: Number of landmarks per face with columns; 0 for none.
         intensity_labels: Those of the action units with an intensity.
+        side_labels: Sides of action units with an intensity, such as ``"AU12_left"``.
     """
 
     expression_labels: tuple[str, ...]
     action_unit_labels: tuple[str, ...]
     n_landmarks: int
     intensity_labels: tuple[str, ...] = ()
+    side_labels: tuple[str, ...] = ()
 
     @classmethod
     def from_schema(cls, schema: pa.Schema) -> Layout:
@@ -105,6 +109,7 @@ class Layout:
             action_unit_labels=tuple(json.loads(about["action_unit_labels"])),
             n_landmarks=int(about["n_landmarks"]),
             intensity_labels=tuple(json.loads(about.get(_INTENSITY_KEY, "[]"))),
+            side_labels=tuple(json.loads(about.get(_SIDES_KEY, "[]"))),
         )
 
 
@@ -117,6 +122,7 @@ def table_schema(
     stream_offset: bool = False,
     uncertainty: bool = False,
     interval_labels: Sequence[str] = (),
+    side_labels: Sequence[str] = (),
     metadata: Mapping[str, str] | None = None,
 ) -> pa.Schema:
     """The Arrow schema of a table that one bundle fills.
@@ -133,7 +139,9 @@ def table_schema(
         intensity_labels: Action units with an intensity; their columns, such as ``AU12_intensity``, follow the face.
         stream_offset: Whether the table has `STREAM_OFFSET_COLUMN`.
         uncertainty: Whether the table has `UNCERTAIN_COLUMNS`.
-        interval_labels: Action units with an interval; their columns, such as ``AU12_low``, are the last ones.
+        interval_labels: Action units with an interval; their columns, such as ``AU12_low``, come next.
+        side_labels: Sides of action units with an intensity, such as ``"AU12_left"``; their columns, such as
+            ``AU12_left_intensity``, are the last ones.
         metadata: Facts about the run for the file, such as ``bundle_name``, ``bundle_sha256``, ``stream_offset_s``.
             The schema version, mien's version and the labels are added.
 
@@ -143,7 +151,7 @@ def table_schema(
     """
     if not 0 <= n_landmarks <= 99:
         raise ConfigError(f"n_landmarks must be from 0 to 99, got {n_landmarks}")
-    reserved = sorted({*_OWN_KEYS, _INTENSITY_KEY} & set(metadata or {}))
+    reserved = sorted({*_OWN_KEYS, _INTENSITY_KEY, _SIDES_KEY} & set(metadata or {}))
     if reserved:
         raise ConfigError(f"metadata keys {reserved} are written by mien itself; use other names")
     expressions = (*EXPRESSIONS, *(label for label in expression_labels if label not in EXPRESSIONS))
@@ -160,6 +168,7 @@ def table_schema(
         *((STREAM_OFFSET_COLUMN,) if stream_offset else ()),
         *(UNCERTAIN_COLUMNS if uncertainty else ()),
         *(column for label in interval_labels for column in interval_columns(label)),
+        *map(side_column, side_labels),
     )
     names = [column.name for column in columns]
     repeated = sorted({name for name in names if names.count(name) > 1})
@@ -172,6 +181,7 @@ def table_schema(
         "action_unit_labels": json.dumps(list(action_unit_labels)),
         "n_landmarks": str(n_landmarks),
         **({_INTENSITY_KEY: json.dumps(list(intensity_labels))} if intensity_labels else {}),
+        **({_SIDES_KEY: json.dumps(list(side_labels))} if side_labels else {}),
         **(metadata or {}),
     }
     prefixed = {PREFIX + key: value for key, value in about.items()}
@@ -236,6 +246,7 @@ def describe_columns(schema: pa.Schema | None = None) -> Iterator[Column]:
             stream_offset=True,
             uncertainty=True,
             interval_labels=units,
+            side_labels=ACTION_UNIT_SIDES,
         )
     return (Column.from_field(field) for field in schema)
 
@@ -250,13 +261,13 @@ def action_unit_columns(schema: pa.Schema) -> list[str]:
 
 
 def intensity_columns(schema: pa.Schema) -> list[str]:
-    """The columns of intensities of a table, in its order.
+    """The columns of intensities of a table, of whole action units and of their sides, in its order.
 
     Examples:
         >>> intensity_columns(table_schema(action_unit_labels=("AU12",), intensity_labels=("AU12",)))
         ['AU12_intensity']
     """
-    return [name for name in schema.names if re.fullmatch(rf"AU\d+{INTENSITY_SUFFIX}", name)]
+    return [name for name in schema.names if re.fullmatch(rf"AU\d+(_left|_right)?{INTENSITY_SUFFIX}", name)]
 
 
 def presence_thresholds(schema: pa.Schema, known: Mapping[str, float] = _NO_THRESHOLDS) -> dict[str, float]:
@@ -366,6 +377,8 @@ def column_named(name: str) -> Column | None:
         return action_unit_column(name)
     if re.fullmatch(rf"AU\d+{INTENSITY_SUFFIX}", name):
         return intensity_column(name.removesuffix(INTENSITY_SUFFIX))
+    if re.fullmatch(rf"AU\d+_(left|right){INTENSITY_SUFFIX}", name):
+        return side_column(name.removesuffix(INTENSITY_SUFFIX))
     if match := re.fullmatch(r"(AU\d+)(_low|_high)", name):
         return interval_columns(match[1])[match[2] == "_high"]
     if match := re.fullmatch(r"lm_([xy])(\d\d)", name):

@@ -52,7 +52,7 @@ _TRUTHS = ("0", "1", "0.0", "1.0", "true", "false", "True", "False", "TRUE", "FA
 _SLACK = 1e-4  # what rounding to few digits adds to a probability
 _SHOWN = 60
 
-_LISTS = ("expression_labels", "action_unit_labels", "intensity_labels")
+_LISTS = ("expression_labels", "action_unit_labels", "intensity_labels", "side_labels")
 
 
 class NotATableError(Exception):

@@ -196,6 +196,14 @@ def intensity_column(label: str) -> Column:
     )
 
 
+def side_column(label: str) -> Column:
+    """The column of the intensity of one side of an action unit, such as ``"AU12_left"``."""
+    unit, _, side = label.partition("_")
+    name = f" ({ACTION_UNITS[unit]})" if unit in ACTION_UNITS else ""
+    meaning = f"Intensity of action unit {unit}{name} on the person's own {side} side, 0 absent to 5 maximum."
+    return _real(f"{label}{INTENSITY_SUFFIX}", "1", "[0, 5]", meaning)
+
+
 def interval_columns(label: str) -> tuple[Column, Column]:
     """The columns of both ends of an action unit's interval."""
     low, high = (

@@ -25,6 +25,9 @@ class CropSampler:
         template: Five keypoints (x, y) as fractions of the crop's side.
         size_px: Side of the crops.
         rng: Source of all randomness.
+
+    Attributes:
+        mirrored: Whether the last crop is a mirror image of its picture.
     """
 
     def __init__(
@@ -40,6 +43,7 @@ class CropSampler:
         self._rng = rng
         # Without any of these a picture is stretched to the square, exactly as the runtime does with given crops.
         self._moves = any((settings.aligned, settings.rotation_deg, settings.zoom, settings.shift))
+        self.mirrored = False
 
     def __call__(self, picture: Image, keypoints: Points) -> Image:
         """A (size, size) or (size, size, 3) uint8 crop.
@@ -52,7 +56,8 @@ class CropSampler:
         if rng.random() < settings.low_resolution:
             picture, keypoints = _lose_resolution(picture, keypoints, rng)
         crop = self._moved(picture, keypoints) if self._moves else resize_face(picture, self._size)
-        if rng.random() < settings.flip:
+        self.mirrored = rng.random() < settings.flip
+        if self.mirrored:
             crop = np.ascontiguousarray(crop[:, ::-1])
         if rng.random() < settings.occlusion:
             occlude(crop, rng)

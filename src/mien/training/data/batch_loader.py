@@ -99,6 +99,19 @@ def _balanced(samples: TrainingSet, rows: Rows, balance: float, rng: np.random.G
     return rng.choice(rows, len(rows), p=weight / weight.sum())
 
 
+def mirrored_columns(labels: Sequence[str]) -> Rows:
+    """(L,) columns of a mirrored face: those of the other side where labels end in ``_left`` and ``_right``.
+
+    Examples:
+        >>> mirrored_columns(["AU12_left", "AU12_right", "AU25"]).tolist()
+        [1, 0, 2]
+    """
+    names, ends = list(labels), {"left": "right", "right": "left"}
+    parts = [name.rpartition("_") for name in names]
+    others = [f"{stem}_{ends[end]}" if end in ends else name for name, (stem, _, end) in zip(names, parts, strict=True)]
+    return np.array([names.index(other if other in names else name) for name, other in zip(names, others, strict=True)])
+
+
 class BatchLoader:
     """Batches of an epoch, one process's share of them.
 
@@ -130,6 +143,8 @@ class BatchLoader:
         self._extra_rows = extra_rows
         self._rank, self._n_processes = rank, n_processes
         self._domains = samples.domains
+        swapped = {task: mirrored_columns(samples.labels[task]) for task in targets}
+        self._swapped = {task: order for task, order in swapped.items() if (order != np.arange(len(order))).any()}
         if self._domains.any() and (self._stage.mixup or self._stage.cutmix):
             raise ConfigError(f"stage {number + 1} mixes pictures, which sources with statistics = 'own' do not allow")
 
@@ -162,10 +177,12 @@ class BatchLoader:
         if is_vectors(source):
             inputs = torch.from_numpy(source[rows]).to(torch.float32)
         else:
-            crops, geometries = self._crops(rows, rng)
+            crops, geometries, mirrored = self._crops(rows, rng)
             inputs = torch.from_numpy(crops)
             if geometries:
                 values = _placed(values, geometries)
+            for task, swapped in self._swapped.items():
+                values[task] = np.where(mirrored[:, None], values[task][:, swapped], values[task])
         targets = {task: torch.from_numpy(own) for task, own in values.items()}
         if self._stage.mixup:
             inputs, targets = mixup(inputs, targets, float(rng.beta(self._stage.mixup, self._stage.mixup)), rng)
@@ -173,8 +190,10 @@ class BatchLoader:
             inputs, targets = cutmix(inputs, targets, float(rng.beta(self._stage.cutmix, self._stage.cutmix)), rng)
         return Batch(step, inputs, targets, torch.from_numpy(self._domains[rows]))
 
-    def _crops(self, rows: Rows, rng: np.random.Generator) -> tuple[npt.NDArray[np.uint8], list[CropGeometry | Window]]:
-        """Crops (B, S, S, C) and, of loose ones and windows, where they were cut."""
+    def _crops(
+        self, rows: Rows, rng: np.random.Generator
+    ) -> tuple[npt.NDArray[np.uint8], list[CropGeometry | Window], npt.NDArray[np.bool_]]:
+        """Crops (B, S, S, C); of loose ones and windows, where they were cut; of others (B,), which are mirrored."""
         model, augmentation = self._recipe.model, self._recipe.augmentation
         size = self._stage.size_px or model.input_px
         loose = LooseCropSampler(augmentation, model.template, size, rng) if model.crop == "loose" else None
@@ -182,7 +201,8 @@ class BatchLoader:
         sampler = CropSampler(augmentation, model.template, size, rng)
         crops = np.empty((len(rows), size, size, model.n_channels), dtype=np.uint8)
         geometries: list[CropGeometry | Window] = []
-        for crop, row in zip(crops, rows, strict=True):
+        mirrored = np.zeros(len(rows), dtype=bool)
+        for number, (crop, row) in enumerate(zip(crops, rows, strict=True)):
             picture, keypoints = _picture(self._samples, int(row))
             if windows is not None:
                 drawn, window = windows(np.asarray(picture))
@@ -192,8 +212,9 @@ class BatchLoader:
                 geometries.append(geometry)
             else:
                 drawn = sampler(picture, keypoints)
+                mirrored[number] = sampler.mirrored
             crop[...] = drawn.reshape(crop.shape)
-        return crops, geometries
+        return crops, geometries, mirrored
 
 
 def _picture(samples: TrainingSet, row: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.floating]]:

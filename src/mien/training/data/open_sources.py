@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mien.core import (
+    ACTION_UNIT_SIDES,
     DIMENSIONS,
     EXPRESSION_ORDERS,
     EXPRESSIONS,
@@ -169,11 +170,13 @@ def load_rendered(source: SourceSettings, folder: Path, recipe: Recipe) -> Train
             "expression": found.expression,
             "action_units": found.presence,
             "action_unit_intensity": found.intensity,
+            "action_unit_sides": found.sides,
         },
         labels={
             "expression": EXPRESSIONS,
             "action_units": found.action_unit_labels,
             "action_unit_intensity": found.action_unit_labels,
+            "action_unit_sides": ACTION_UNIT_SIDES,
         },
         keypoints=keypoints_of(found.landmarks).astype(np.float32),
         primary=np.ones(len(found), dtype=bool),

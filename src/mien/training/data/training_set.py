@@ -19,7 +19,7 @@ Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 Rows = npt.NDArray[np.intp]
 
-_UNITED = frozenset({"action_units", "action_unit_intensity"})
+_UNITED = frozenset({"action_units", "action_unit_intensity", "action_unit_sides"})
 
 Inputs = ImageSequence | Vectors
 """Images, or (N, D) feature vectors (which may be memory-mapped)."""

@@ -236,10 +236,14 @@ class AbsentUnits(TargetProvider):
         share = samples.targets["expression"][:, samples.labels["expression"].index("neutral")]
         rows = np.flatnonzero((np.nan_to_num(share) >= settings.min_share) & (samples.domains == 0))
         changed = dict(targets)
-        for task in ("action_units", "action_unit_intensity"):
+        for task in ("action_units", "action_unit_intensity", "action_unit_sides"):
             if task in targets:
+                names = samples.labels[task]
+                wanted = settings.labels
+                if task == "action_unit_sides":
+                    wanted = tuple(name for name in names if name.partition("_")[0] in settings.labels)
                 changed[task] = targets[task].copy()
-                changed[task][np.ix_(rows, columns_by_name(samples.labels[task], settings.labels))] = 0.0
+                changed[task][np.ix_(rows, columns_by_name(names, wanted))] = 0.0
         return changed
 
 

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Joins two bundles to one whose expression, valence and arousal are the mean of both networks."""
+"""Joins two bundles to one whose expression, valence and arousal are the mean of both networks, or of two views."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +19,13 @@ from mien.datasets import load_held_out
 from mien.evaluation import evaluate
 from mien.inference import Bundle, load_bundle
 from mien.media import decode_image
+from mien.training.data.batch_loader import mirrored_columns
 from mien.training.export.bundle_files import check_bundle_folder, write_bundle, write_spec
 from mien.training.export.onnx_export import checked_graph, fit_temperature
 from mien.training.export.quantize import halve_weights, is_float32
 from mien.training.export.variants import COMPARED
 
-_FIRST, _SECOND = "first/", "second/"
+_FIRST, _SECOND, _VIEWS = "first/", "second/", "both/"
 _SIZES = "joined/sizes"
 _AVERAGED = ("expression", "valence_arousal")
 _PROTOCOLS = ("ferplus", "lfw", "flip-rate", "au-ranks")
@@ -31,7 +33,44 @@ _PROTOCOLS = ("ferplus", "lfw", "flip-rate", "au-ranks")
 # FER+ training faces that recipes hold out, on which the temperature is fitted.
 _N_HELD_OUT = 1500
 
+_EQUAL = 0.5
+
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class JoinSettings:
+    """How two networks are averaged.
+
+    Attributes:
+        shares: Task (``"expression"``, ``"valence_arousal"``) -> share of the second network in [0, 1]; 0.5 for a task
+            without one. Choose them on faces that trained nothing, and not on those that measure the result.
+        mirrored: Whether both networks read the mirror image of each crop, too, and the mean of both views counts, for
+            every output: twice the time.
+
+    Raises:
+        ConfigError: A task is not averaged, or a share is not within [0, 1].
+    """
+
+    shares: Mapping[str, float] = field(default_factory=dict)
+    mirrored: bool = False
+
+    def __post_init__(self) -> None:
+        strange = sorted(set(self.shares) - set(_AVERAGED))
+        if strange:
+            raise ConfigError(f"shares are for {' and '.join(_AVERAGED)}, not for {strange}")
+        wrong = {task: share for task, share in self.shares.items() if not 0 <= share <= 1}
+        if wrong:
+            raise ConfigError(f"the share of the second network must be within [0, 1], got {wrong}")
+
+    def share(self, task: str) -> float:
+        """Share of the second network in the predictions of a task."""
+        return float(self.shares.get(task, _EQUAL))
+
+    def __str__(self) -> str:
+        parts = [f"{self.share(task):g} of the second in {task}" for task in _AVERAGED if self.share(task) != _EQUAL]
+        views = ", each crop read with its mirror image" if self.mirrored else ""
+        return (", ".join(parts) or "equal weights") + views
 
 
 def join_bundles(
@@ -42,11 +81,13 @@ def join_bundles(
     name: str,
     version: str = "1",
     halve: bool = True,
+    settings: JoinSettings | None = None,
     data: str | Path | None = None,
 ) -> ModelSpec:
     """Write a bundle that runs two networks on one crop and averages what both predict.
 
-    Expressions are the mean of the calibrated logits (logits over temperature), valence and arousal the mean of both.
+    Expressions are the mean of the calibrated logits (logits over temperature), valence and arousal the mean of both,
+    weighted by the settings.
     Everything else (action units, intensities, features) is the first bundle's. The second network gets the crop
     resized inside the graph, with antialiasing, where its size differs, as it was aligned by the same template. The
     result has no quality model: that of one network does not fit two.
@@ -58,6 +99,7 @@ def join_bundles(
         name: Name of the result.
         version: Version of the result.
         halve: Whether float32 weights of the second bundle are stored as float16.
+        settings: Weights of the mean, and whether mirror images are read, too; None for equal weights.
         data: Folder of the open face sets (layout: docs/training.md): the temperature is fitted to the 1,500 FER+
             training faces that recipes hold out, and the protocols ferplus, lfw, flip-rate and au-ranks measure the
             result. Without it the temperature is 1 and the card has no metrics.
@@ -77,9 +119,12 @@ def join_bundles(
         raise ConfigError(f"{out} is one of the two bundles itself; choose another folder")
     check_bundle_folder(out)
     _check(one, two)
-    graph = _joined_graph(one, two, halve=halve)
+    settings = settings or JoinSettings()
+    graph = _joined_graph(one, two, settings, halve=halve)
+    if settings.mirrored:
+        graph = mirrored_graph(graph, one.spec)
     tasks = tuple(replace(task, temperature=1.0) if task.task == "expression" else task for task in one.spec.tasks)
-    origin = f"mean of {one.spec.name} {one.spec.version} and {two.spec.name} {two.spec.version}, equal weights"
+    origin = f"mean of {one.spec.name} {one.spec.version} and {two.spec.name} {two.spec.version}, {settings}"
     sources = dict.fromkeys((*one.spec.training_sources, *two.spec.training_sources))
     spec = replace(
         one.spec,
@@ -99,8 +144,55 @@ def join_bundles(
     return spec if data is None else _measured(out, spec, Path(data))
 
 
+def mirrored_graph(graph: bytes, spec: ModelSpec) -> bytes:
+    """The ONNX model of a network that reads every crop and its mirror image and gives the mean of both views.
+
+    What belongs to a side of the face changes sides in the mirror image.
+
+    Args:
+        graph: ONNX model of a bundle.
+        spec: Its description.
+
+    Raises:
+        ModelError: The graph cannot be checked.
+    """
+    inner = compose.add_prefix(onnx.load_from_string(graph), _VIEWS, rename_functions=False)
+    (crops,) = inner.graph.input
+    crops.name = spec.input.name
+    width = 2 if spec.input.layout == "NHWC" else 3
+    nodes = [
+        helper.make_node(
+            "Slice", [crops.name, "views/first", "views/last", "views/axes", "views/step"], ["views/mirror"]
+        ),
+        helper.make_node("Concat", [crops.name, "views/mirror"], [_VIEWS + spec.input.name], axis=0),
+        *inner.graph.node,
+    ]
+    starts = {"first": -1, "last": np.iinfo(np.int64).min, "axes": width, "step": -1}
+    constants = {f"views/{name}": np.array([value], np.int64) for name, value in starts.items()}
+    constants["views/half"] = np.array(_EQUAL, np.float32)
+    columns = {task.output: mirrored_columns(task.labels) for task in spec.tasks}
+    outputs = list(inner.graph.output)
+    for output in outputs:
+        name = output.name.removeprefix(_VIEWS)
+        one, two = f"views/{name}/one", f"views/{name}/two"
+        nodes.append(helper.make_node("Split", [output.name], [one, two], axis=0, num_outputs=2))
+        order = columns.get(name)
+        if order is not None and (order != np.arange(len(order))).any():
+            constants[f"views/{name}/order"] = order.astype(np.int64)
+            nodes.append(helper.make_node("Gather", [two, f"views/{name}/order"], [f"{two}/sides"], axis=1))
+            two = f"{two}/sides"
+        nodes.append(helper.make_node("Add", [one, two], [f"views/{name}/sum"]))
+        nodes.append(helper.make_node("Mul", [f"views/{name}/sum", "views/half"], [name]))
+        output.name = name
+    initializers = [numpy_helper.from_array(value, name) for name, value in constants.items()]
+    whole = helper.make_graph(
+        nodes, "two views", [crops], outputs, initializer=[*inner.graph.initializer, *initializers]
+    )
+    return checked_graph(whole, (inner,), f"{spec.name}: its graph cannot read mirror images")
+
+
 def joined_parts(graph: bytes) -> list[bytes]:
-    """The ONNX models of the two networks of a joined bundle, with the names that they had before; of another, itself.
+    """The ONNX models of the networks of a joined bundle, with the names that they had before; of another, itself.
 
     Outputs that the joined bundle does not have are left out.
 
@@ -108,12 +200,16 @@ def joined_parts(graph: bytes) -> list[bytes]:
         graph: ONNX model of a bundle.
     """
     model = onnx.load_from_string(graph)
-    parts = [_part(model, prefix) for prefix in (_FIRST, _SECOND)]
-    return [part.SerializeToString() for part in parts if part.graph.node] or [graph]
+    views = _VIEWS if any(node.name.startswith(_VIEWS) for node in model.graph.node) else ""
+    parts = [_part(model, views, prefix) for prefix in (_FIRST, _SECOND)]
+    found = [part.SerializeToString() for part in parts if part.graph.node]
+    return [inner for part in found for inner in joined_parts(part)] or [graph]
 
 
-def _part(model: onnx.ModelProto, prefix: str) -> onnx.ModelProto:
+def _part(model: onnx.ModelProto, views: str, prefix: str) -> onnx.ModelProto:
     """The nodes of one network under its own names."""
+    is_second, sizes_name = prefix == _SECOND, views + _SIZES
+    prefix = views + prefix
     own = [onnx.NodeProto.FromString(node.SerializeToString()) for node in model.graph.node]
     own = [node for node in own if node.name.startswith(prefix)]
     taken = {name for node in own for name in node.input}
@@ -122,8 +218,8 @@ def _part(model: onnx.ModelProto, prefix: str) -> onnx.ModelProto:
     weights = [tensor for tensor in model.graph.initializer if tensor.name in taken]
     (crops,) = model.graph.input
     shape = [dim.dim_param or dim.dim_value for dim in crops.type.tensor_type.shape.dim]
-    sizes = [numpy_helper.to_array(tensor) for tensor in model.graph.initializer if tensor.name == _SIZES]
-    if prefix == _SECOND and any(_SIZES in node.input for node in model.graph.node):
+    sizes = [numpy_helper.to_array(tensor) for tensor in model.graph.initializer if tensor.name == sizes_name]
+    if is_second and any(sizes_name in node.input for node in model.graph.node):
         first_side = 1 if shape[3] in (1, 3) else 2
         shape[first_side : first_side + 2] = sizes[0].tolist()
     part = helper.make_graph(
@@ -135,7 +231,7 @@ def _part(model: onnx.ModelProto, prefix: str) -> onnx.ModelProto:
     )
     for names in (*(node.input for node in part.node), *(node.output for node in part.node)):
         names[:] = [name.removeprefix(prefix) for name in names]
-    for named in (*part.initializer, *part.input, *part.output):
+    for named in (*part.node, *part.initializer, *part.input, *part.output):
         named.name = named.name.removeprefix(prefix)
     return helper.make_model(part, opset_imports=list(model.opset_import), ir_version=model.ir_version)
 
@@ -183,7 +279,7 @@ def _labels(task: TaskSpec | None) -> tuple[str, ...]:
     return () if task is None else task.labels
 
 
-def _joined_graph(one: Bundle, two: Bundle, *, halve: bool) -> bytes:
+def _joined_graph(one: Bundle, two: Bundle, settings: JoinSettings, *, halve: bool) -> bytes:
     bytes_of = [(bundle.folder / "model.onnx").read_bytes() for bundle in (one, two)]
     if halve and is_float32(bytes_of[1]):
         bytes_of[1] = halve_weights(bytes_of[1])
@@ -199,7 +295,7 @@ def _joined_graph(one: Bundle, two: Bundle, *, halve: bool) -> bytes:
         *first.graph.node,
         *second.graph.node,
     ]
-    initializers = [*first.graph.initializer, *second.graph.initializer, *_constants(one.spec, two.spec)]
+    initializers = [*first.graph.initializer, *second.graph.initializer, *_constants(one.spec, two.spec, settings)]
     outputs = list(first.graph.output)
     for task in _AVERAGED:
         own, other = one.spec.task(task), two.spec.task(task)
@@ -247,15 +343,16 @@ def _resized(spec: ModelSpec, crops: str, size_px: int, out: str) -> list[onnx.N
     ]
 
 
-def _constants(one: ModelSpec, two: ModelSpec) -> list[onnx.TensorProto]:
+def _constants(one: ModelSpec, two: ModelSpec, settings: JoinSettings) -> list[onnx.TensorProto]:
     values = {
         _SIZES: np.array([two.input.size_px] * 2, np.int64),
         "joined/low": np.float32(0),
         "joined/high": np.float32(255),
     }
-    for prefix, spec in ((_FIRST, one), (_SECOND, two)):
-        for name in _AVERAGED:
+    for name in _AVERAGED:
+        share = settings.share(name)
+        for prefix, spec, weight in ((_FIRST, one, 1 - share), (_SECOND, two, share)):
             task = spec.task(name)
             if task is not None:
-                values[f"{prefix}{name}_weight"] = np.float32(0.5 / task.temperature)
+                values[f"{prefix}{name}_weight"] = np.float32(weight / task.temperature)
     return [numpy_helper.from_array(np.asarray(value), name) for name, value in values.items()]

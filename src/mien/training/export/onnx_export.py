@@ -70,6 +70,7 @@ _MEANINGS: dict[str, tuple[Activation, float, float, str]] = {
     "valence_arousal": ("identity", -1.0, 1.0, "mean rating on a scale from -1 to 1"),
     "action_units": ("sigmoid", 0.0, 1.0, "probability that the action is visible"),
     "action_unit_intensity": ("identity", 0.0, 5.0, "FACS intensity from 0 (absent) to 5 (maximum)"),
+    "action_unit_sides": ("identity", 0.0, 5.0, "FACS intensity of the person's own left or right side, 0 to 5"),
     "landmarks": ("identity", -1.0, 2.0, "fraction of the crop's side"),
     "pose": ("identity", -3.1416, 3.1416, "radians, as seen in the crop"),
     "eyes": ("sigmoid", 0.0, 1.0, "1 is wide open, 0 closed"),
@@ -146,7 +147,7 @@ def strip_debug_info(model: onnx.ModelProto) -> bytes:
 
 
 def adjust_logits(network: AffectNetwork, targets: Float32, strength: float) -> None:
-    """Add -strength log(frequency) to the bias of the expression head, in place.
+    """Add -strength log(frequency) to the bias of the expression head, in place; no other output changes.
 
     Args:
         network: Network whose expression head ends in a dense layer.
@@ -163,8 +164,11 @@ def adjust_logits(network: AffectNetwork, targets: Float32, strength: float) -> 
     head = [module for module in network.get_submodule("expression").modules() if isinstance(module, nn.Linear)]
     if not head or head[-1].bias is None or head[-1].out_features != targets.shape[1]:
         raise ConfigError("[calibration] logit_adjustment needs an expression head that ends in a dense layer")
+    shift = strength * class_frequencies(targets).log()
     with torch.no_grad():
-        head[-1].bias.sub_(strength * class_frequencies(targets).log())
+        head[-1].bias.sub_(shift)
+        for first, columns in network.readers("expression"):
+            first.bias.add_(first.weight[:, columns] @ shift)
 
 
 def parity_gap(

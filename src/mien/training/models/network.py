@@ -76,6 +76,7 @@ class AffectNetwork(nn.Module):
             module = create_head(width, len(labels[task]), head, widths)
             self.add_module(task, module)
             widths[task] = len(labels[task])
+        self._widths = widths
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """Compute one output (N, L) per task in order, then, if asked for, the features (N, D) before dropout.
@@ -103,6 +104,24 @@ class AffectNetwork(nn.Module):
             outputs[task] = self.get_submodule(task)(head_inputs(dropped, settings, outputs))
         values = tuple(outputs[task] for task in self.tasks)
         return (*values, features) if self.gives_features else values
+
+    def readers(self, task: str) -> list[tuple[nn.Linear, slice]]:
+        """Dense layers that read the output of a task, each with its columns of it: the first ones of later heads.
+
+        Raises:
+            ConfigError: A head that reads the task does not begin with a dense layer with a bias.
+        """
+        found = []
+        for name, settings in self._settings.items():
+            if task not in settings.after:
+                continue
+            first = next((layer for layer in self.get_submodule(name).modules() if isinstance(layer, nn.Linear)), None)
+            widths = [self._widths[one] for one in settings.after]
+            if first is None or first.bias is None:
+                raise ConfigError(f"the head {name} reads {task} and does not begin with a dense layer")
+            place = first.in_features - sum(widths) + sum(widths[: settings.after.index(task)])
+            found.append((first, slice(place, place + self._widths[task])))
+        return found
 
     def embed(self, inputs: Tensor) -> Tensor:
         """Compute the features (N, D) that the heads share."""

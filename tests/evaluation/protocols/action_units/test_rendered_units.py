@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mien.core import EXPRESSIONS, Faces
+from mien.core import ACTION_UNIT_SIDES, EXPRESSIONS, Faces
 from mien.datasets import load_rendered_faces
 from mien.evaluation.protocols.action_units.rendered_units import evaluate_au_rendered
 from tests.helpers.open_face_sets import FlatFaceAnalyzer, metrics_by_name
@@ -53,3 +53,31 @@ def test_known_errors_give_known_metrics(tmp_path: Path) -> None:
     assert metrics["mean intensity AUC, 2 units"].value == 0.5
     assert metrics["AUC AU04"].n == len(samples) == 72
     assert report.dropped["AU01 is not predicted or too rare"] == 48
+
+
+class _Sides(FlatFaceAnalyzer):
+    """All sides as they are but those of AU12, which are exchanged."""
+
+    def __init__(self, sides: np.ndarray) -> None:
+        super().__init__()
+        left = ACTION_UNIT_SIDES.index("AU12_left")
+        self._sides = sides.copy()
+        self._sides[:, [left, left + 1]] = sides[:, [left + 1, left]]
+
+    def crops(self, images: Sequence[Any], *, aligned: bool = False) -> Faces:
+        del aligned
+        return Faces(
+            boxes=np.zeros((len(images), 4)), expression=np.full((len(images), 8), 1 / 8),
+            expression_labels=EXPRESSIONS, action_unit_sides=self._sides,
+        )  # fmt: skip
+
+
+def test_the_stronger_side_is_told_from_the_weaker_one(tmp_path: Path) -> None:
+    write_rendered(tmp_path, 720)
+    samples = load_rendered_faces(tmp_path, "test")
+    metrics = metrics_by_name(evaluate_au_rendered(_Sides(samples.sides), tmp_path))
+    assert metrics["side AUC AU45"].value == 1.0
+    assert metrics["side AUC AU12"].value == 0.0
+    assert metrics["mean side AUC, 12 units"].value == pytest.approx(11 / 12)
+    unknown = metrics_by_name(evaluate_au_rendered(_Sides(np.full_like(samples.sides, np.nan)), tmp_path))
+    assert not any(name.startswith(("side", "mean side")) for name in unknown)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from mien.affect import Analyzer
-from mien.core import Bools, Float64, Image, Indices, MetricValue
+from mien.core import ACTION_UNIT_SIDES, Bools, Float32, Float64, Image, Indices, MetricValue
 from mien.datasets import RenderedFaces, load_rendered_faces
 from mien.evaluation.evaluation_report import Report, bootstrap_group_metric
 from mien.evaluation.face_crops import bundle_report, group_codes
@@ -19,6 +19,7 @@ from mien.media import decode_image
 from mien.metrics import concordant_pairs
 
 _PRESENT = 2.0
+_UNEVEN = 1.0
 _FEWEST = 20
 
 _Statistic = Callable[[Float64], Float64]
@@ -30,7 +31,9 @@ def evaluate_au_rendered(subject: Analyzer, data: Path, split: str = "test") -> 
 
     Faces are aligned by their exact keypoints. Present is an intensity of 2 or more of 5. Per unit: AUC of its
     probability, and where the bundle gives intensities their AUC and their mean absolute error (0 to 5); then the
-    means over the units. Intervals draw whole persons. Units that fewer than 20 faces show or lack are left out.
+    means over the units. Where it gives intensities of sides: for each unit with sides, the AUC of left minus right, on
+    faces whose sides differ by 1 or more, between those whose left and those whose right side is stronger. Intervals
+    draw whole persons. Units that fewer than 20 faces show or lack are left out.
     """
     samples = load_rendered_faces(data, split)
     faces = subject.crops(_aligned(samples, subject), aligned=True)
@@ -49,12 +52,28 @@ def evaluate_au_rendered(subject: Analyzer, data: Path, split: str = "test") -> 
         if np.isfinite(intensity).all():
             statistics["intensity AUC"][label] = partial(_auc, present, intensity)
             statistics["intensity error"][label] = partial(_weighted_mean, np.abs(intensity - truth))
+    statistics["side AUC"] = _sides(samples.sides, faces.action_unit_sides)
     metrics: list[MetricValue] = []
     for name, units in statistics.items():
         metrics += [_metric(f"{name} {label}", (statistic,), groups) for label, statistic in units.items()]
         if units:
             metrics.append(_metric(f"mean {name}, {len(units)} units", tuple(units.values()), groups))
     return bundle_report("au-rendered", f"rendered faces, {split}", subject, len(samples), dropped, metrics)
+
+
+def _sides(truth: Float32, predicted: Float32) -> dict[str, _Statistic]:
+    """Unit -> AUC of the stronger side, where the bundle gives it and enough faces are uneven."""
+    found: dict[str, _Statistic] = {}
+    for column in range(0, len(ACTION_UNIT_SIDES), 2):
+        uneven, own = (sides[:, column].astype(np.float64) - sides[:, column + 1] for sides in (truth, predicted))
+        rows = np.abs(uneven) >= _UNEVEN
+        if np.isfinite(own).all() and min((uneven[rows] > 0).sum(), (uneven[rows] < 0).sum()) >= _FEWEST:
+            found[ACTION_UNIT_SIDES[column].partition("_")[0]] = partial(_side_auc, uneven, own, rows)
+    return found
+
+
+def _side_auc(uneven: Float64, own: Float64, rows: Bools, weights: Float64) -> Float64:
+    return _auc(uneven[rows] > 0, own[rows], weights[:, rows])
 
 
 def _aligned(samples: RenderedFaces, analyzer: Analyzer) -> list[Image]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from mien.affect import Analyzer
-from mien.core import EXPRESSIONS, Bools, Float64, Indices, MetricValue
+from mien.core import ACTION_UNIT_SIDES, EXPRESSIONS, Bools, Float32, Float64, Indices, MetricValue
 from mien.datasets import load_pictures, load_teacher, load_votes, picture_file, teacher_file
 from mien.evaluation.evaluation_report import Report, bootstrap_metric
 from mien.evaluation.face_crops import bundle_report, decode_pictures, mean_metric, unit_thresholds
@@ -30,6 +30,9 @@ _AGAINST_NEUTRAL = {
 _BY_GEOMETRY = ("AU25", "AU26", "AU45")
 _WITHIN = ("AU01", "AU02", "AU04", "AU12", "AU15", "AU25", "AU26", "AU45")
 
+# Action unit -> activation of the landmark teacher, whose left is the person's own, too.
+_BY_SIDE = {"AU02": "browOuterUp", "AU12": "mouthSmile", "AU15": "mouthFrown", "AU45": "eyeBlink"}
+
 _MIN_SHARE, _MIN_NEUTRAL_SHARE = 0.5, 0.8
 _FEWEST = 20
 
@@ -42,6 +45,8 @@ def evaluate_au_ranks(subject: Analyzer, data: Path, split: str = "valid") -> Re
     neutral faces on which the bundle's threshold is reached. ``rank correlation`` is Spearman's, with the measures of
     `mien.faces.unit_geometry` of the landmark teacher's landmarks: over all faces for lips and lids, and for more
     units within one expression (faces with at least half of the votes for it), since features know the expression.
+    ``rank correlation left minus right`` compares the difference of the predicted sides with that of the landmark
+    teacher's activations: agreement with another model, which a turned head moves alike.
     """
     path = picture_file(data, "ferplus", split)
     votes, pictures = load_votes(path), load_pictures(path)
@@ -54,6 +59,8 @@ def evaluate_au_ranks(subject: Analyzer, data: Path, split: str = "valid") -> Re
     metrics = _against_neutral(scores, shown, neutral)
     metrics += _false_alarms(scores, unit_thresholds(subject.spec, tuple(scores)), neutral)
     metrics += _by_geometry(scores, unit_geometry(teacher.landmarks), shown)
+    shapes = dict(zip(teacher.blendshape_names, teacher.blendshapes.T.astype(np.float64), strict=True))
+    metrics += _sides(faces.action_unit_sides, shapes)
     dropped = {
         "no expression with half of the votes": int((shown < 0).sum()),
         "geometry: no landmarks": int((~teacher.found).sum()),
@@ -103,6 +110,23 @@ def _by_geometry(scores: dict[str, Float64], geometry: dict[str, Float64], shown
     for label in _WITHIN:
         metrics += _rank_metric(f"rank correlation within expression {label}", label, scores, geometry, shown)
     return metrics
+
+
+def _sides(sides: Float32, shapes: dict[str, Float64]) -> list[MetricValue]:
+    """Rank correlations of left minus right with the teacher's activations; none where the bundle gives no sides."""
+    own, measures = {}, {}
+    for label, shape in _BY_SIDE.items():
+        left, right = (sides[:, ACTION_UNIT_SIDES.index(f"{label}_{side}")] for side in ("left", "right"))
+        named = {f"{shape}Left", f"{shape}Right"} <= shapes.keys()
+        if named and np.isfinite(left).all() and np.isfinite(right).all():
+            own[label] = left.astype(np.float64) - right
+            measures[label] = shapes[f"{shape}Left"] - shapes[f"{shape}Right"]
+    everyone = np.zeros(len(sides), dtype=np.intp)
+    return [
+        metric
+        for label in own
+        for metric in _rank_metric(f"rank correlation left minus right {label}", label, own, measures, everyone)
+    ]
 
 
 def _rank_metric(

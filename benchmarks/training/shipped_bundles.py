@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rebuild the two default bundles from the data: one command for all that the wheel carries of them (hours).
+
+    python -m benchmarks bundles --data DATA --work WORK [--only mien-light]
+
+Each step is a command that anybody can run alone; it is printed before it runs. A step whose result lies in WORK is
+left out, so an interrupted run continues, and a training resumes from its last checkpoint. Rendered faces go into
+``DATA/rendered`` and ``DATA/rendered-sides``, where the recipes look for them. Weights differ from those of the wheel
+by the order of sums and by the versions of the packages; their cards tell what was done then. To ship a result, copy
+``WORK/shipped/NAME`` into src/mien/bundles and run ``python -m benchmarks trust --keep --data DATA``.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import ROOT, create_parser
+
+_NAME = "bundles"
+BUNDLES = ("mien-light", "mien-accurate")
+"""The bundles that this command makes."""
+
+# Number of rendered faces by recipe of `mien synthesize`, and the folder below DATA.
+_RENDERED = (("action-units", 34000, "rendered"), ("action-unit-sides", 8000, "rendered-sides"))
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command and what it makes.
+
+    Attributes:
+        arguments: Arguments of ``mien``, or of ``python -m benchmarks`` where the first one is ``"benchmarks"``.
+        result: File or folder that exists when the step is done; None for a step that runs every time.
+    """
+
+    arguments: tuple[str, ...]
+    result: Path | None = None
+
+    @property
+    def command(self) -> list[str]:
+        """The command line."""
+        module, arguments = "mien", self.arguments
+        if arguments[0] == "benchmarks":
+            module, arguments = "benchmarks", arguments[1:]
+        return [sys.executable, "-m", module, *arguments]
+
+
+def steps(data: Path, work: Path, only: str = "") -> list[Step]:
+    """The steps from the data to the bundles, in order.
+
+    Args:
+        data: Folder of the open face sets.
+        work: Folder of the results.
+        only: Name of the only bundle to make; empty for both.
+    """
+    at, made = ("--data", str(data)), lambda name: work / name / "model.json"
+    plan = [
+        Step(("train", "mien-light", *at, "--out", str(work / "lite0")), made("lite0")),
+        Step(("export", "--model", str(work / "lite0"), "--variant", "int8", *at, "--out", str(work / "lite0-int8")),
+             made("lite0-int8")),
+        Step(("train", "mien-accurate", *at, "--out", str(work / "mien-accurate")), made("mien-accurate")),
+    ]  # fmt: skip
+    for recipe, n, folder in _RENDERED:
+        out = data / folder
+        last = out / f"faces-{(n - 1) // 512:05d}.parquet"
+        plan.append(Step(("synthesize", "--recipe", recipe, "--n", str(n), "--out", str(out)), last))
+    plan += [
+        Step(("train", "mien-units", *at, "--out", str(work / "units")), made("units")),
+        Step(("export", "--model", str(work / "units"), "--variant", "int8", *at, "--out", str(work / "units-int8")),
+             made("units-int8")),
+    ]  # fmt: skip
+    for name in BUNDLES:
+        if only in ("", name):
+            out = str(work / "shipped" / name)
+            plan += [
+                Step(_join(name, work, out, at), made(f"shipped/{name}")),
+                Step(("benchmarks", "quality", *at, "--model", out)),
+                Step(("benchmarks", "uncertainty", *at, "--model", out, "--brief")),
+            ]
+    return plan
+
+
+def _join(name: str, work: Path, out: str, at: tuple[str, ...]) -> tuple[str, ...]:
+    """Arguments that join the networks of a bundle."""
+    parts = {"mien-light": ("units-int8", "lite0-int8"), "mien-accurate": ("units-int8", "lite0")}[name]
+    own = ("--mirrored",) if name == "mien-accurate" else ()
+    first, second = (str(work / part) for part in parts)
+    return ("export", "--model", first, "--join", second, *own, "--name", name, *at, "--out", out)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the steps that are not done."""
+    parser = create_parser(_NAME, __doc__)
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder of the open face sets, which gets rendered ones"
+    )
+    parser.add_argument("--work", type=Path, required=True, help="folder of all results, outside the checkout")
+    parser.add_argument("--only", choices=BUNDLES, default="", help="make this bundle alone")
+    parser.add_argument("--list", action="store_true", help="print the commands and run none")
+    options = parser.parse_args(arguments)
+    data, work = options.data.resolve(), options.work.resolve()
+    if not options.list:
+        work.mkdir(parents=True, exist_ok=True)
+    for step in steps(data, work, options.only):
+        done = step.result is not None and step.result.is_file()
+        print(f"{'done: ' if done else ''}{shlex.join(step.command[1:])}", flush=True)
+        if options.list or done:
+            continue
+        # Recipes name their start by a path relative to the folder of the results.
+        ended = subprocess.run(step.command, cwd=work, env=_environment(), check=False)
+        if ended.returncode:
+            return ended.returncode
+    return 0
+
+
+def _environment() -> dict[str, str]:
+    """The environment in which ``-m benchmarks`` is found from another folder."""
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
