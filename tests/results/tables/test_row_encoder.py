@@ -153,8 +153,8 @@ def test_sides_come_after_every_other_column_and_only_those_of_the_bundle() -> N
     values[0, ACTION_UNIT_SIDES.index("AU12_left")] = 2.5
     faces = Faces(boxes=[[0, 0, 9, 9]], action_units=[[0.9]], action_unit_labels=("AU12",), action_unit_sides=values)
     schema = table_schema(
-        expression_labels=(), action_unit_labels=("AU12",), intensity_labels=("AU12",), uncertainty=True, interval_labels=("AU12",),
-        side_labels=("AU12_left", "AU12_right"),
+        expression_labels=(), action_unit_labels=("AU12",), uncertainty=True, interval_labels=("AU12",),
+        intensity_labels=("AU12", "AU12_left", "AU12_right"),
     )  # fmt: skip
     assert schema.names[-2:] == ["AU12_left_intensity", "AU12_right_intensity"]
     assert intensity_columns(schema) == ["AU12_intensity", *schema.names[-2:]]

@@ -132,8 +132,8 @@ class RowEncoder:
             groups.append(([f"{label}{INTENSITY_SUFFIX}" for label in labels], intensity))
         if self._layout.side_labels:
             places = [ACTION_UNIT_SIDES.index(label) for label in self._layout.side_labels]
-            names = [f"{label}{INTENSITY_SUFFIX}" for label in self._layout.side_labels]
-            groups.append((names, _joined(faces, "action_unit_sides")[:, places]))
+            sides = [f"{label}{INTENSITY_SUFFIX}" for label in self._layout.side_labels]
+            groups.append((sides, _joined(faces, "action_unit_sides")[:, places]))
         if n_landmarks:
             landmarks = _joined(faces, _LANDMARK_ARRAYS[n_landmarks])
             for i, axis in enumerate("xy"):

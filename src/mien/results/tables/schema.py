@@ -64,6 +64,7 @@ LIMITS_KEY = "expression_limits"
 
 _NO_THRESHOLDS: Mapping[str, float] = MappingProxyType({})
 _INTENSITY_KEY, _SIDES_KEY = "intensity_labels", "side_labels"
+_SIDES = ("_left", "_right")
 _OWN_KEYS = ("schema_version", "version", "expression_labels", "action_unit_labels", "n_landmarks")
 
 
@@ -122,7 +123,6 @@ def table_schema(
     stream_offset: bool = False,
     uncertainty: bool = False,
     interval_labels: Sequence[str] = (),
-    side_labels: Sequence[str] = (),
     metadata: Mapping[str, str] | None = None,
 ) -> pa.Schema:
     """The Arrow schema of a table that one bundle fills.
@@ -137,11 +137,11 @@ def table_schema(
         action_unit_labels: Action units of the bundle, such as ``"AU12"``.
         n_landmarks: Number of landmarks per face, 0 for none; `EYE_COLUMNS` go with them.
         intensity_labels: Action units with an intensity; their columns, such as ``AU12_intensity``, follow the face.
+            Sides of them, such as ``"AU12_left"``, have the last columns of all, such as ``AU12_left_intensity``.
         stream_offset: Whether the table has `STREAM_OFFSET_COLUMN`.
         uncertainty: Whether the table has `UNCERTAIN_COLUMNS`.
-        interval_labels: Action units with an interval; their columns, such as ``AU12_low``, come next.
-        side_labels: Sides of action units with an intensity, such as ``"AU12_left"``; their columns, such as
-            ``AU12_left_intensity``, are the last ones.
+        interval_labels: Action units with an interval; their columns, such as ``AU12_low``, come after all but those of
+            sides.
         metadata: Facts about the run for the file, such as ``bundle_name``, ``bundle_sha256``, ``stream_offset_s``.
             The schema version, mien's version and the labels are added.
 
@@ -154,6 +154,8 @@ def table_schema(
     reserved = sorted({*_OWN_KEYS, _INTENSITY_KEY, _SIDES_KEY} & set(metadata or {}))
     if reserved:
         raise ConfigError(f"metadata keys {reserved} are written by mien itself; use other names")
+    side_labels = [label for label in intensity_labels if label.endswith(_SIDES)]
+    intensity_labels = [label for label in intensity_labels if label not in side_labels]
     expressions = (*EXPRESSIONS, *(label for label in expression_labels if label not in EXPRESSIONS))
     columns = (
         *HEAD_COLUMNS,
@@ -242,11 +244,10 @@ def describe_columns(schema: pa.Schema | None = None) -> Iterator[Column]:
         units = ACTION_UNITS.labels
         schema = table_schema(
             action_unit_labels=units,
-            intensity_labels=units,
+            intensity_labels=(*units, *ACTION_UNIT_SIDES),
             stream_offset=True,
             uncertainty=True,
             interval_labels=units,
-            side_labels=ACTION_UNIT_SIDES,
         )
     return (Column.from_field(field) for field in schema)
 

@@ -156,7 +156,7 @@ def mirrored_graph(graph: bytes, spec: ModelSpec) -> bytes:
     Raises:
         ModelError: The graph cannot be checked.
     """
-    inner = compose.add_prefix(onnx.load_from_string(graph), _VIEWS, rename_functions=False)
+    inner = _prefixed(graph, _VIEWS)
     (crops,) = inner.graph.input
     crops.name = spec.input.name
     width = 2 if spec.input.layout == "NHWC" else 3
@@ -279,12 +279,20 @@ def _labels(task: TaskSpec | None) -> tuple[str, ...]:
     return () if task is None else task.labels
 
 
+def _prefixed(graph: bytes, prefix: str) -> onnx.ModelProto:
+    """The ONNX model with a prefix before every name; nodes without one are named after their first output."""
+    model = onnx.load_from_string(graph)
+    for node in model.graph.node:
+        node.name = node.name or f"joined/{node.output[0]}"
+    return compose.add_prefix(model, prefix, rename_functions=False)
+
+
 def _joined_graph(one: Bundle, two: Bundle, settings: JoinSettings, *, halve: bool) -> bytes:
     bytes_of = [(bundle.folder / "model.onnx").read_bytes() for bundle in (one, two)]
     if halve and is_float32(bytes_of[1]):
         bytes_of[1] = halve_weights(bytes_of[1])
     first, second = (
-        compose.add_prefix(onnx.load_from_string(data), prefix, rename_functions=False)
+        _prefixed(data, prefix)
         for data, prefix in zip(bytes_of, (_FIRST, _SECOND), strict=True)
     )
     (own_input,) = first.graph.input
