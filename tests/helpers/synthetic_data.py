@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from mien.core import ACTION_UNITS_12, DIMENSIONS, EXPRESSION_ORDERS, INTENSITY_LABELS
+from mien.core import ACTION_UNIT_SIDES, ACTION_UNITS_12, DIMENSIONS, EXPRESSION_ORDERS, INTENSITY_LABELS
 from mien.datasets import AU_RULES, FERPLUS_TEMPLATE, LandmarkFaces
 from mien.inference import list_bundles
 from mien.training.data.canvases.face_targets import FACE_COLUMNS, FacePatch, face_row
@@ -121,6 +121,7 @@ def create_samples(n: int, recipe: Recipe, seed: int = 0) -> TrainingSet:
         "valence_arousal": DIMENSIONS,
         "action_units": ACTION_UNITS_12 if recipe.data.expressions == "affwild2_8" else UNITS,
         "action_unit_intensity": UNITS,
+        "action_unit_sides": ACTION_UNIT_SIDES,
         **INTENSITY_LABELS,
         "emotion": ("joy", "sadness"),
         "sentiment": ("sentiment",),
@@ -136,6 +137,7 @@ def create_samples(n: int, recipe: Recipe, seed: int = 0) -> TrainingSet:
     keypoints[::4] = np.nan
     targets = {"expression": expression, "valence_arousal": affect, "action_units": units}
     targets["action_unit_intensity"] = 5 * rng.random((n, len(UNITS)), dtype=np.float32)
+    targets["action_unit_sides"] = 5 * np.random.default_rng(seed).random((n, len(ACTION_UNIT_SIDES)), dtype=np.float32)
     targets |= {task: rng.random((n, len(names)), dtype=np.float32) for task, names in INTENSITY_LABELS.items()}
     for task in ("emotion", "sentiment", "sarcasm"):
         targets[task] = rng.integers(0, 2, (n, len(labels[task]))).astype(np.float32)

@@ -291,10 +291,7 @@ def _joined_graph(one: Bundle, two: Bundle, settings: JoinSettings, *, halve: bo
     bytes_of = [(bundle.folder / "model.onnx").read_bytes() for bundle in (one, two)]
     if halve and is_float32(bytes_of[1]):
         bytes_of[1] = halve_weights(bytes_of[1])
-    first, second = (
-        _prefixed(data, prefix)
-        for data, prefix in zip(bytes_of, (_FIRST, _SECOND), strict=True)
-    )
+    first, second = (_prefixed(data, prefix) for data, prefix in zip(bytes_of, (_FIRST, _SECOND), strict=True))
     (own_input,) = first.graph.input
     own_input.name = one.spec.input.name
     nodes = [
