@@ -23,7 +23,7 @@ import numpy as np
 
 from benchmarks import ROOT, command_of, create_parser
 from benchmarks.detection.held_out_cases import Case, all_cases
-from benchmarks.detection.race_page import page_lines
+from benchmarks.detection.race_page import chart_name, charts, page_lines
 from benchmarks.machine import today
 from benchmarks.page import write_page
 from mien.core import Float32, Image, MetricValue
@@ -208,6 +208,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         memory = {parse_detector(text)[0]: memory_mb(text, picture) for text in chosen}
         picture.unlink()
     facts = {"command": f"{command_of(_NAME)} --data DATA", "machine": machine_name(), "date": today(), "n": options.n}
+    facts["page"] = options.page.stem
+    for measure, chart in charts(tallies).items():
+        options.page.with_name(chart_name(options.page.stem, measure)).write_text(chart)
     write_page(options.page, page_lines(tallies, times, memory, facts))
     options.page.with_suffix(".json").write_text(
         json.dumps({"facts": facts, "times": times, "memory": memory, "tallies": tallies}, default=vars, indent=1)

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from benchmarks.line_chart import line_chart
 from benchmarks.page import notice, table
 
 if TYPE_CHECKING:
@@ -13,6 +15,14 @@ if TYPE_CHECKING:
 
 _LEAST_GROUP = 100
 _LEVELS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
+# Measures whose bins are steps of a number, and the label of its axis.
+_CURVES = {
+    "size": "side of the face in pixels",
+    "share inside": "share of the face inside the picture",
+    "roll": "roll in degrees",
+    "yaw": "least yaw in degrees",
+}
+_STEP = re.compile(r"(?:from )?(\d+(?:\.\d+)?)(?: px| degrees| to \d+ degrees)?")
 
 
 def page_lines(
@@ -27,7 +37,7 @@ def page_lines(
         tallies: Counts of every detector.
         times: Picture -> detector -> milliseconds.
         memory: Detector -> faces found in the crowd of 200, and peak memory in MB.
-        facts: Command, machine, date and number of faces of each drawn bin.
+        facts: Command, machine, date, number of faces of each drawn bin, and name of the page without its ending.
     """
     names = list(tallies)
     yield "# Face detection"
@@ -40,8 +50,15 @@ def page_lines(
         "face is found at an overlap (IoU) of 0.4; the reference of drawn bins is a landmark teacher, none of the "
         f"detectors; {facts['n']} faces a bin."
     )
+    drawn = charts(tallies)
     for measure in dict.fromkeys(measure for name in names for measure in tallies[name]):
         yield from _measure(measure, names, tallies)
+        if measure in drawn:
+            yield ""
+            yield f"![Share of faces found by {measure}]({chart_name(str(facts['page']), measure)})"
+    if _FALSE in drawn:
+        yield ""
+        yield f"![Boxes without a face by confidence]({chart_name(str(facts['page']), _FALSE)})"
     if times:
         yield from ("", "## Milliseconds a search", "")
         yield (
@@ -59,6 +76,47 @@ def page_lines(
             ([name, str(n_faces), f"{megabytes:.0f}"] for name, (n_faces, megabytes) in memory.items()),
         )
     yield from _losses(tallies)
+
+
+_FALSE = "no face"
+
+
+def chart_name(page: str, measure: str) -> str:
+    """Name of the picture of a measure beside a page of that name.
+
+    Examples:
+        >>> chart_name("detection", "share inside")
+        'detection-share-inside.svg'
+    """
+    return f"{page}-{measure.replace(' ', '-')}.svg"
+
+
+def charts(tallies: Tallies) -> dict[str, str]:
+    """Measure -> SVG: share of faces found over the steps of a measure, and boxes without a face over their confidence.
+
+    Args:
+        tallies: Counts of every detector.
+    """
+    found = {}
+    first = next(iter(tallies.values()))
+    for measure, label in _CURVES.items():
+        matches = {place: _STEP.fullmatch(place) for place in first.get(measure, {})}
+        steps = {place: float(match[1]) for place, match in matches.items() if match is not None}
+        if len(steps) > 1:
+            lines = {
+                name: [places[measure][place].n_found / max(1, places[measure][place].n_faces) for place in steps]
+                for name, places in tallies.items()
+            }
+            found[measure] = line_chart(f"Share of faces found by {measure}", label, list(steps.values()), lines)
+    if _FALSE in first:
+        lines = {
+            name: [
+                sum(sum(one >= level for one in tally.extra) for tally in places[_FALSE].values()) for level in _LEVELS
+            ]
+            for name, places in tallies.items()
+        }
+        found[_FALSE] = line_chart("Boxes without a face in all pictures", "least confidence", _LEVELS, lines)
+    return found
 
 
 def _measure(measure: str, names: list[str], tallies: Tallies) -> Iterator[str]:

@@ -164,3 +164,18 @@ def test_a_doubtful_face_counts_where_the_landmark_model_sees_one(net: LandmarkN
     assert len(search_photo(detector, astronaut, net)) == 2
     plain = FakeDetector(lambda _: faces_at(detector.boxes))
     assert len(confirmed_search(plain, net)(astronaut)) == 3
+
+
+@pytest.mark.parametrize("n_quarters", [1, 2])
+def test_doubtful_faces_of_heads_that_lie_or_stand_on_their_head_count(
+    net: LandmarkNet, astronaut: Image, n_quarters: int
+) -> None:
+    turned = np.ascontiguousarray(np.rot90(astronaut, n_quarters))
+    half, middle = 62.0, np.array([225.0, 118.0])  # the astronaut's face
+    for _ in range(n_quarters):  # as `rot90` moves it
+        middle = np.array([middle[1], astronaut.shape[1] - 1 - middle[0]])
+    box = [[*(middle - half), *(middle + half)]]
+    detector = Proposing()
+    for confidence, n in ((0.65, 1), (0.55, 0)):
+        detector.propose = lambda _, confidence=confidence: faces_at(box, [confidence])  # type: ignore[misc, method-assign]
+        assert len(confirmed_search(detector, net)(turned)) == n

@@ -12,6 +12,7 @@ import numpy as np
 from mien.core import Image
 from mien.faces.boxes import areas, overlap_of_smaller
 from mien.faces.detector import Detections, FaceDetector, LandmarkModel, ProposingDetector, RefiningDetector
+from mien.faces.landmark_model import read_new_faces
 
 # Median gray (0 to 255) below which an image is dark: its faces lie in the shade, whatever shines beside them.
 _DARK_GRAY = 50.0
@@ -26,6 +27,9 @@ _SURE_LANDMARKS = 0.9
 # Confidence of the landmark model from which a doubtful face of a detector is one; the higher one where the detector's
 # own is below the last number.
 _CONFIRMED, _CONFIRMED_FAINT, _FAINT = 0.8, 0.97, 0.7
+# The same for one that it sees only in another quarter turn, as heads upside down and lying, and confidence of the
+# detector from which it looks for such heads. With less than these it takes fur, clouds and skirts for them.
+_CONFIRMED_TURNED, _TURNED_FROM = 0.998, 0.6
 
 # Five keypoints of a face as fractions of its square image.
 _TEMPLATE = np.array([[0.32, 0.385], [0.68, 0.385], [0.5, 0.578], [0.352, 0.768], [0.648, 0.768]])
@@ -119,6 +123,10 @@ def confirmed_search(detector: FaceDetector, landmark_model: LandmarkModel | Non
         kept = np.ones(len(found), bool)
         needed = np.where(found.confidence[doubtful] < _FAINT, _CONFIRMED_FAINT, _CONFIRMED)
         kept[doubtful] = landmark_model.read(image, found.keypoints[doubtful]).confidence >= needed
+        turned = doubtful[~kept[doubtful] & (found.confidence[doubtful] >= _TURNED_FROM)]
+        if len(turned):
+            seen = read_new_faces(landmark_model, image, found.keypoints[turned])
+            kept[turned] = seen.confidence >= _CONFIRMED_TURNED
         return found[kept]
 
     return search
