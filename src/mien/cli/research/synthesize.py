@@ -17,7 +17,10 @@ _SECONDS_BETWEEN_LINES = 5.0
 
 @click.command(short_help="Draw synthetic faces with exact labels (extra: synthesis).")
 @click.option(
-    "--recipe", required=True, metavar="NAME|FILE", help="Name of a recipe (units, lsd, clips) or a TOML file."
+    "--recipe",
+    required=True,
+    metavar="NAME|FILE",
+    help="Name of a recipe (units, action-units, turned-faces, lsd, clips) or a TOML file.",
 )
 @click.option("--n", type=click.IntRange(1, 100_000_000), help="Number of faces, or of clips.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the data set.")
