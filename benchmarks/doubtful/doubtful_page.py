@@ -52,7 +52,8 @@ _BUDGET = """\
 **The budget is small**, for two busy CPU cores: {faces:,} training faces of FER+ a seed, {size_px} px (the faces have
 48), {epochs} epochs of {batch} rows a step where each face has one vote, {partial_epochs} where some labels are
 missing; digits: {digits} of 16 px, {digit_epochs} epochs. These were 8, 8 and 12 when the first experiment began;
-it took longer than planned, and those of the others were lowered before they began. Every network but the transformers
+it took longer than planned, and those of the others were lowered before they began, as was masked autoencoding (from
+6,000 faces 3 times). Every network but the transformers
 has one encoder from random weights, `vgg_encoder` with {width:g} of the published channels, batch normalisation and
 dense layers of {hidden}. One cycle up to a learning rate of {peak_lr:g} (published: 1e-4 to 5e-4, for tens of thousands
 of steps); the discriminators keep their 1e-4 and have an eighth of the published widths. Heads, losses, optimiser,
