@@ -18,7 +18,7 @@ def model_card(spec: ModelSpec) -> str:
         >>> from mien.inference import load_spec
         >>> card = model_card(load_spec("mien-light"))
         >>> print(card.splitlines()[0])
-        # mien-light, version 2
+        # mien-light, version 3
     """
     lines = [
         *_heading(spec),

@@ -66,7 +66,7 @@ def data_card(spec: ModelSpec) -> str:
     Examples:
         >>> from mien.inference import load_spec
         >>> print(data_card(load_spec("mien-light")).splitlines()[0])
-        # Data of mien-light, version 2
+        # Data of mien-light, version 3
     """
     rows = [
         f"| {source.name} | {source.n or '-'} | {source.role} | {source.licence} |" for source in spec.training_sources
