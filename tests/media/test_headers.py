@@ -221,3 +221,12 @@ def test_what_headers_declare(tmp_path: Path, content: bytes, missing: int) -> N
     file = tmp_path / "file"
     file.write_bytes(content)
     assert n_bytes_missing(file) == missing
+
+
+def test_a_raw_stream_of_motion_jpeg_holds_several_pictures() -> None:
+    stream = io.BytesIO()
+    Image.fromarray(np.full((16, 24, 3), 90, np.uint8)).save(stream, "JPEG")
+    picture = stream.getvalue()
+    assert n_pictures(picture * 5, "JPEG") == 5
+    assert n_pictures(picture + picture, "JPEG") == 1  # a preview
+    assert n_pictures(picture, "JPEG") == 1

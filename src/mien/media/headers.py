@@ -96,7 +96,9 @@ def _n_jpeg_pictures(data: bytes) -> int:
         if data[position + 1] == 0xE2 and data.startswith(MPF_MARK, body):
             return 1 + sum(map(_is_view, *_further_pictures(data, body + len(MPF_MARK))))
         position += 2 + length
-    return 1
+    # A raw stream of motion JPEG; a single picture that follows may be a preview.
+    n_following = data.count(_JPEG_END + b"\xff\xd8\xff", position)
+    return 1 + n_following if n_following > 1 else 1
 
 
 MPF_MARK = b"MPF\0"

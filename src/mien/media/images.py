@@ -293,8 +293,7 @@ def picture_note(path: str | os.PathLike[str]) -> str:
     Raises:
         InputError: The file cannot be read.
     """
-    path = Path(path)
-    known = identify_file(path)
+    known = identify_file(path := Path(path))
     if known is None or not known.several:
         return ""
     try:
@@ -307,7 +306,8 @@ def picture_note(path: str | os.PathLike[str]) -> str:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
     if count < 2:
         return ""
-    several = "an animation" if known.name in ("AVIF", "HEIC") else f"{count} pictures"
+    number = f"at least {count}" if len(data) == _HEAD_BYTES else count
+    several = "an animation" if known.name in ("AVIF", "HEIC") else f"{number} pictures"
     return f"this {known.name} file holds {several}: only the first one is read; save the others as files of their own"
 
 
