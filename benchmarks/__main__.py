@@ -79,6 +79,11 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
             "Claims about landmark geometry and PLS; completes docs/research/systems/pls-geometry.md (ten minutes).",
             _TRAIN,
         ),
+        "identity": Benchmark(
+            "benchmarks.training.identity:main",
+            "Start weights that name persons, and what FER+ gains; writes docs/research/identity.md (half an hour).",
+            _TRAIN,
+        ),
         "landmark-teacher": Benchmark(
             "benchmarks.landmarks.landmark_teacher:main",
             "Label images with MediaPipe's landmarks and blendshapes (in an environment with mediapipe).",

@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks import command_of
+
+_WIDTH = 120
 
 
 def table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -44,6 +48,27 @@ def measured_by(name: str, *facts: str, machine: str, date: str = "") -> str:
     """
     where = f"{machine}, {date}" if date else machine
     return "; ".join([f"Measured by `{command_of(name)}` on {where}", *facts]) + "."
+
+
+def bundle_page(
+    name: str, title: str, about: str, spec: Any, sections: Sequence[Sequence[str]], *, machine: str, date: str
+) -> list[str]:
+    """The lines of a page about one bundle: what it is about, the weights, tables with their texts, provenance.
+
+    Args:
+        name: of the benchmark.
+        title: of the page.
+        about: what was measured, as one paragraph; it is wrapped.
+        spec: of the bundle, with its name, version and SHA-256.
+        sections: lines of each section, one below the other.
+        machine: on which the figures were measured.
+        date: of the measurement.
+    """
+    lines = [f"# {title}", "", *textwrap.wrap(about, _WIDTH), ""]
+    lines += [f"{spec.name} {spec.version}, weights `{spec.sha256[:12]}`.", ""]
+    for section in sections:
+        lines += [*section, ""]
+    return [*lines, measured_by(name, machine=machine, date=date)]
 
 
 def write_page(path: Path, lines: Iterable[str]) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from mien.core import ConfigError
 from mien.training import Recipe, list_recipes, load_recipe
 from mien.training.models.backbones.registry import Option
+from mien.training.recipes.recipe import IDENTITY
 from mien.training.recipes.schedule_settings import OptimizerSettings, StageSettings
 from mien.training.recipes.settings import (
     AugmentationSettings,
@@ -122,7 +123,7 @@ def list_rows() -> dict[str, Row]:
     networks: dict[str, list[Recipe]] = {}
     for name in list_recipes():
         recipe = load_recipe(name)
-        if recipe.model.backbone:
+        if recipe.model.backbone and IDENTITY not in recipe.tasks:
             networks.setdefault(repr(_network(recipe.model)), []).append(recipe)
     rows = [
         Row(name=same[0].name, recipes=tuple(recipe.name for recipe in same), recipe=same[0])

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from benchmarks import create_parser
 from benchmarks.machine import today
-from benchmarks.page import measured_by
+from benchmarks.page import bundle_page, table, write_page
 from mien.affect import (
     Analyzer,
     Decoder,
@@ -193,16 +193,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--page", type=Path, help="page to write")
     options = parser.parse_args(arguments)
     analyzer = Analyzer(options.model, threads=1)
-    rows = []
+    rows: list[list[str]] = []
 
     def add(title: str, n: int, results: dict[str, tuple[float, ...]]) -> None:
         for task, (count, before, after, own, left, worse) in results.items():
             change = after / before - 1
-            rows.append(
-                f"| {title} | {task} | {n} | {count:.0f} | {before:.4f} | {after:.4f} | {change:+.1%} | {own:.4f} | "
-                f"{left:.4f} | {1 - left / own:.0%} | {worse:.0%} |"
-            )
-            print(rows[-1], flush=True)
+            errors_of = [f"{before:.4f}", f"{after:.4f}", f"{change:+.1%}", f"{own:.4f}", f"{left:.4f}"]
+            rows.append([title, task, str(n), f"{count:.0f}", *errors_of, f"{1 - left / own:.0%}", f"{worse:.0%}"])
+            print(*rows[-1], sep="; ", flush=True)
 
     rendered = rendered_people(analyzer, options.people)
     for n in _COUNTS:
@@ -213,27 +211,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for n in (5, 10):
         add("LFW, labels", n, measured(analyzer, lfw, n, 4))
         add("LFW, neutral only", n, measured(analyzer, lfw, n, 4, neutral=True))
-    text = "\n".join(
-        [
-            "# Adaptation: error against the number of examples",
-            "",
-            "Examples of one person adapt the bundle, the other faces of that person test it; three draws of",
-            "examples each. Errors are the mean squared error of action unit probabilities and of valence and",
-            "arousal, and the log loss of expressions. The person-specific error is the root mean square, over",
-            "people and labels, of a person's mean error (with the offset of the site); worse is the share of",
-            "people with more than 1 % more error. A part of the LFW people trained the expressions of the bundle,",
-            "and LFW's labels are single and noisy.",
-            "",
-            f"{analyzer.spec.name} {analyzer.spec.version}, weights `{analyzer.spec.sha256[:12]}`.",
-            "",
-            "| faces | task | n | people, draws | error | adapted | change | of people | adapted | less | worse |",
-            "|---|---|---|---|---|---|---|---|---|---|---|",
-            *rows,
-            "",
-            measured_by(_NAME, machine=machine_name(), date=today()),
-            "",
-        ]
+    about = (
+        "Examples of one person adapt the bundle, the other faces of that person test it; three draws of examples "
+        "each. Errors are the mean squared error of action unit probabilities and of valence and arousal, and the log "
+        "loss of expressions. The person-specific error is the root mean square, over people and labels, of a person's "
+        "mean error (with the offset of the site); worse is the share of people with more than 1 % more error. A part "
+        "of the LFW people trained the expressions of the bundle, and LFW's labels are single and noisy."
     )
+    header = ["faces", "task", "n", "people, draws", "error", "adapted", "change"]
+    header += ["of people", "adapted", "less", "worse"]
+    title = "Adaptation: error against the number of examples"
+    section = table(header, rows)
+    page = bundle_page(_NAME, title, about, analyzer.spec, [section], machine=machine_name(), date=today())
     if options.page:
-        options.page.write_text(text, "utf-8")
+        write_page(options.page, page)
     return 0

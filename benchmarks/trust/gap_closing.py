@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from benchmarks import create_parser
 from benchmarks.machine import today
-from benchmarks.page import measured_by
+from benchmarks.page import bundle_page, table, write_page
 from mien.affect import Analyzer
 from mien.core import DEFAULT_BUNDLE, EXPRESSIONS, Faces, columns_by_name
 from mien.datasets import load_ferplus
@@ -111,31 +111,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         paid = _cost(name, ferplus, cost, scaled(cost) @ weights)
         for column in _COLUMNS:
             cells = [_cell(worst(valid, values, column)) for values in (before, after)]
-            rows.append(f"| {name} | {column} | {cells[0]} | {cells[1]} | {paid} |")
-            print(rows[-1], flush=True)
-    text = "\n".join(
-        [
-            "# Gaps at equal geometry, and what closing them costs",
-            "",
-            "Largest difference of a logit between a group and all others where the landmarks of the mouth, the",
-            "pose and the teacher's smile are equal (`mien audit`), on FairFace val, before and after a linear",
-            f"correction on the embedding that was fitted on {len(train.samples)} faces of FairFace train. It closes",
-            "the gaps of the faces that it was fitted to; what is left on others is what so few faces do not tell.",
-            "The cost is measured on FER+ valid. The correction is not part of the bundle: its limitations name the",
-            "gaps.",
-            "",
-            f"{analyzer.spec.name} {analyzer.spec.version}, weights `{analyzer.spec.sha256[:12]}`.",
-            "",
-            "| logit | groups | gap | corrected | cost on FER+ valid |",
-            "|---|---|---|---|---|",
-            *rows,
-            "",
-            measured_by(_NAME, machine=machine_name(), date=today()),
-            "",
-        ]
+            rows.append([name, column, *cells, paid])
+            print(*rows[-1], sep="; ", flush=True)
+    about = (
+        "Largest difference of a logit between a group and all others where the landmarks of the mouth, the pose and "
+        "the teacher's smile are equal (`mien audit`), on FairFace val, before and after a linear correction on the "
+        f"embedding that was fitted on {len(train.samples)} faces of FairFace train. It closes the gaps of the faces "
+        "that it was fitted to; what is left on others is what so few faces do not tell. The cost is measured on FER+ "
+        "valid. The correction is not part of the bundle: its limitations name the gaps."
     )
+    measured = table(["logit", "groups", "gap", "corrected", "cost on FER+ valid"], rows)
+    title = "Gaps at equal geometry, and what closing them costs"
+    page = bundle_page(_NAME, title, about, analyzer.spec, [measured], machine=machine_name(), date=today())
     if options.page:
-        options.page.write_text(text, "utf-8")
+        write_page(options.page, page)
     return 0
 
 

@@ -20,7 +20,7 @@ from mien.affect import Analyzer
 from mien.core import AnalyzerConfig
 from mien.evaluation import AT_EQUAL_GEOMETRY, audit, audit_page
 from mien.inference import find_bundle, list_bundles, load_spec, model_card
-from mien.pipeline import SUMS_NAME, write_cards
+from mien.pipeline import SUMS_NAME, list_all_bundles, write_cards
 from mien.synthesis import counterfactual_pairs
 from mien.training.export.bundle_files import write_spec
 
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         audited(name, options.data, options.audits / name)
         warned(name, options.audits / name)
     cards = ROOT / "docs/reference/cards"
-    write_cards(list_bundles(), cards, audits=options.audits)
+    write_cards(list_all_bundles(), cards, audits=options.audits)
     sums = (cards / SUMS_NAME).read_text("utf-8")
     (ROOT / "src/mien/bundles" / SUMS_NAME).write_text(sums, "utf-8")
     for name, page in _PAGES.items():

@@ -14,34 +14,9 @@ from mien.core import ACTION_UNITS, EXPRESSIONS, AnalyzerConfig, ConfigError, Fa
 from mien.faces.detector import FakeDetector, faces_at
 from mien.inference import find_bundle
 from tests.helpers.bundle_variants import write_variant, write_whole
-from tests.helpers.face_clips import close_up, write_clip
+from tests.helpers.same_faces import assert_same
 
 Image = npt.NDArray[np.uint8]
-
-# Other threads, batches or instructions add in another order; nobody sees a difference of this size.
-SAME = {"rtol": 0, "atol": 2e-3}
-
-
-@pytest.fixture(scope="module")
-def analyzer() -> Analyzer:
-    return Analyzer(threads=1)
-
-
-@pytest.fixture(scope="module")
-def face(astronaut: Image) -> Image:
-    """(240, 240, 3) RGB with one smiling face."""
-    return close_up(astronaut)
-
-
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory, face: Image) -> Path:
-    return write_clip(tmp_path_factory.mktemp("clip") / "clip.mp4", face)
-
-
-def assert_same(one: Faces, other: Faces, **tolerance: float) -> None:
-    assert len(one) == len(other)
-    for name in ("expression", "valence", "arousal", "action_units"):
-        np.testing.assert_allclose(getattr(one, name), getattr(other, name), **(tolerance or SAME), err_msg=name)
 
 
 def test_a_face_and_all_that_is_known_of_it(analyzer: Analyzer, astronaut: Image) -> None:

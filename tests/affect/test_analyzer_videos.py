@@ -15,36 +15,12 @@ import psutil
 import pytest
 
 from mien.affect import Analyzer, Smoothing, smooth_tracks
-from mien.core import ConfigError, Faces, InputError
+from mien.core import ConfigError, InputError
 from mien.media import VideoFrame, open_video
-from tests.helpers.face_clips import FPS, N_FRAMES, close_up, write_clip
+from tests.helpers.face_clips import FPS, N_FRAMES
+from tests.helpers.same_faces import assert_same
 
 Image = npt.NDArray[np.uint8]
-
-# Other threads, batches or instructions add in another order; nobody sees a difference of this size.
-SAME = {"rtol": 0, "atol": 2e-3}
-
-
-@pytest.fixture(scope="module")
-def analyzer() -> Analyzer:
-    return Analyzer(threads=1)
-
-
-@pytest.fixture(scope="module")
-def face(astronaut: Image) -> Image:
-    """(240, 240, 3) RGB with one smiling face."""
-    return close_up(astronaut)
-
-
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory, face: Image) -> Path:
-    return write_clip(tmp_path_factory.mktemp("clip") / "clip.mp4", face)
-
-
-def assert_same(one: Faces, other: Faces, **tolerance: float) -> None:
-    assert len(one) == len(other)
-    for name in ("expression", "valence", "arousal", "action_units"):
-        np.testing.assert_allclose(getattr(one, name), getattr(other, name), **(tolerance or SAME), err_msg=name)
 
 
 def moving(face: Image, n_frames: int, taken: list[int] | None = None) -> Iterator[VideoFrame]:
@@ -53,14 +29,6 @@ def moving(face: Image, n_frames: int, taken: list[int] | None = None) -> Iterat
         if taken is not None:
             taken.append(index)
         yield VideoFrame(index=index, time_s=index / FPS, image=np.roll(face, index % 10, axis=1))
-
-
-@pytest.fixture
-def three_threads() -> Iterator[None]:
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(3)
-    yield
-    cv2.setNumThreads(before)
 
 
 def test_a_still_video_is_its_image(analyzer: Analyzer, face: Image) -> None:

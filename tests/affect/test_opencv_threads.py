@@ -1,6 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-from collections.abc import Iterator
-
 import cv2
 import pytest
 
@@ -20,14 +18,6 @@ def test_an_error_inside_gives_the_threads_back() -> None:
         fail()
     assert seen == [1]
     assert cv2.getNumThreads() == before
-
-
-@pytest.fixture
-def three_threads() -> Iterator[None]:
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(3)
-    yield
-    cv2.setNumThreads(before)
 
 
 @pytest.mark.usefixtures("three_threads")

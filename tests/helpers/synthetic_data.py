@@ -123,6 +123,7 @@ def create_samples(n: int, recipe: Recipe, seed: int = 0) -> TrainingSet:
         "action_unit_intensity": UNITS,
         "action_unit_sides": ACTION_UNIT_SIDES,
         **INTENSITY_LABELS,
+        "identity": tuple(f"person {number}" for number in range(5)),
         "emotion": ("joy", "sadness"),
         "sentiment": ("sentiment",),
         "sarcasm": ("sarcasm",),
@@ -139,6 +140,7 @@ def create_samples(n: int, recipe: Recipe, seed: int = 0) -> TrainingSet:
     targets["action_unit_intensity"] = 5 * rng.random((n, len(UNITS)), dtype=np.float32)
     targets["action_unit_sides"] = 5 * np.random.default_rng(seed).random((n, len(ACTION_UNIT_SIDES)), dtype=np.float32)
     targets |= {task: rng.random((n, len(names)), dtype=np.float32) for task, names in INTENSITY_LABELS.items()}
+    targets["identity"] = rng.integers(0, 5, (n, 1)).astype(np.float32)
     for task in ("emotion", "sentiment", "sarcasm"):
         targets[task] = rng.integers(0, 2, (n, len(labels[task]))).astype(np.float32)
         targets[task][::3] = np.nan

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from mien.core import InputError, ModelError
-from mien.inference import find_bundle, list_bundles, load_spec
-from mien.pipeline import audit_summary, data_card, provenance_manifest, write_cards
+from mien.inference import bundled_folder, list_bundles, load_geometry, load_spec
+from mien.pipeline import audit_summary, data_card, list_all_bundles, provenance_manifest, write_cards
 
 VERDICT = {
     "measure": "logit of AU12, equal geometry",
@@ -39,17 +39,18 @@ def test_every_card_of_every_bundle_carries_the_hash_of_its_weights(tmp_path: Pa
     for name in list_bundles("affect"):
         (tmp_path / "audits" / name).mkdir(parents=True)
         (tmp_path / "audits" / name / "audit.json").write_text(json.dumps(audit_of(name)), "utf-8")
-    written = write_cards(list_bundles(), tmp_path / "cards", audits=tmp_path / "audits")
-    for name in list_bundles():
+    written = write_cards(list_all_bundles(), tmp_path / "cards", audits=tmp_path / "audits")
+    for name in list_all_bundles():
         cards = [path for path in written if path.parent.name == name]
         assert len(cards) == (4 if name in list_bundles("affect") else 3)
         for path in cards:
-            assert load_spec(name).sha256 in path.read_text("utf-8"), path
+            spec = load_geometry(name).spec if name == "mien-geometry" else load_spec(name)
+            assert spec.sha256 in path.read_text("utf-8"), path
     sums = (tmp_path / "cards/SHA256SUMS").read_text("utf-8").splitlines()
-    assert len(sums) == 2 * len(list_bundles())
+    assert len(sums) == 2 * len(list_all_bundles())
     for line in sums:
         digest, _, name = line.partition("  ")
-        assert hashlib.sha256((find_bundle("mien-light").parent / name).read_bytes()).hexdigest() == digest
+        assert hashlib.sha256((bundled_folder() / name).read_bytes()).hexdigest() == digest
 
 
 def test_sources_have_licences_and_commands_are_listed() -> None:

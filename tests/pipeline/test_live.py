@@ -175,3 +175,16 @@ def test_frames_analysed_at_once_are_the_same(clip: Path) -> None:
         assert isinstance(single.faces, Faces)
         np.testing.assert_allclose(single.faces.expression, batched.faces.expression, atol=1e-5)
         np.testing.assert_array_equal(single.faces.track_ids, batched.faces.track_ids)
+
+
+def test_views_show_smoothed_values_and_tables_keep_raw_ones(clip: Path, tmp_path: Path) -> None:
+    results = list(live(clip, out=tmp_path / "t.parquet", threads=1))
+    raw = np.concatenate([result.frame.faces.valence for result in results])
+    shown = np.concatenate([result.shown.faces.valence for result in results])
+    assert {result.smoothing for result in results} == {"smoothed -0.4 s"}
+    assert [result.shown.index for result in results] == [result.frame.index for result in results]
+    assert not np.array_equal(raw, shown)
+    kept = read_table(tmp_path / "t.parquet")["valence"].drop_null().to_numpy()
+    np.testing.assert_array_equal(kept, raw[np.isfinite(raw)])
+    (first, *_) = live(clip, threads=1, display_smooth="none", stop_s=0.2)
+    assert first.shown is first.frame

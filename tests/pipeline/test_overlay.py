@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from mien.affect import FrameSmoother, Smoothing
 from mien.core import ConfigError, Faces, Frame, FrameGap, InputError, OutputError
 from mien.media import VideoInfo, VideoWriter, find_inputs, open_video
-from mien.pipeline.overlay import Drawing
+from mien.pipeline.overlay import Drawing, NoOverlay, SmoothedOverlay
+from tests.helpers.affect_tables import faces
 from tests.helpers.beeps import beep_of, write_beep
 from tests.helpers.face_clips import times_of
 
@@ -139,3 +142,48 @@ def test_an_overlay_with_sound_and_one_whose_source_has_none(tmp_path: Path) -> 
     (message,) = overlay_of(silent, tmp_path / "q.mp4", [0, 1], 1, sound=True)
     assert "the overlay has no sound" in message
     assert len(times_of(tmp_path / "q.mp4")) == 2
+
+
+class Noted(NoOverlay):
+    """Notes what it is asked to show."""
+
+    def __init__(self) -> None:
+        self.shown: list[tuple[str, float]] = []
+        self.tops: list[str | None] = []
+
+    def write(self, frame: Frame) -> None:
+        self.shown.append(("frame", round(frame.time_s, 2)))
+        self.tops += frame.faces.top_expressions()
+
+    def show_gaps(self, gaps: Sequence[FrameGap], until_s: float) -> None:
+        self.shown += [
+            ("gap", gap.from_s) for gap in gaps if gap.from_s < until_s and ("gap", gap.from_s) not in self.shown
+        ]
+
+
+def test_an_overlay_shows_smoothed_values_of_every_frame_in_order() -> None:
+    noted, gap = Noted(), FrameGap(0.5, 0.6, 2)
+    with SmoothedOverlay(noted, FrameSmoother(Smoothing.parse("0.2s"), 0.2)) as overlay:
+        for index in (*range(10), *range(12, 20)):
+            label = "happiness" if index % 5 == 2 else "neutral"
+            overlay.show_gaps([gap] if index >= 12 else [], index / 20)
+            overlay.write(Frame(index=index, time_s=index / 20, faces=faces((0, label, 0.0, 0.1))))
+        assert len(noted.tops) < 18  # the last ones wait for later frames
+        overlay.show_gaps([gap], float("inf"))
+    times = [round(index / 20, 2) for index in (*range(10), *range(12, 20))]
+    assert [time_s for kind, time_s in noted.shown if kind == "frame"] == times
+    assert noted.shown.index(("gap", 0.5)) == 10
+    assert set(noted.tops) == {"neutral"}
+
+
+def test_frames_that_wait_are_drawn_when_a_run_is_stopped() -> None:
+    noted = Noted()
+
+    def stopped() -> None:
+        with SmoothedOverlay(noted, FrameSmoother(Smoothing.parse("0.4s"))) as overlay:
+            overlay.write(Frame(index=0, time_s=0.0, faces=faces((0, "neutral", 0.0, 0.1))))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped()
+    assert noted.shown == [("frame", 0.0)]

@@ -78,20 +78,11 @@ from mien.affect.temporal.compound import (
     frequency_divergence,
     strongest_per_frame,
 )
-from mien.affect.temporal.frame_smoothing import smooth_frames
-from mien.affect.temporal.smoothing import (
-    KERNELS,
-    Kernel,
-    Smoothing,
-    Window,
-    box_mean,
-    box_median,
-    fill_gaps,
-    gaussian_mean,
-    hold_through_gaps,
-    smooth_tracks,
-)
+from mien.affect.temporal.filters import box_mean, box_median, fill_gaps, gaussian_mean, hold_through_gaps
+from mien.affect.temporal.frame_smoothing import FrameSmoother, smooth_frames
+from mien.affect.temporal.smoothing import KERNELS, Kernel, Smoothing, Window, smooth_tracks
 from mien.affect.temporal.streamed_filter import StreamedFilter
+from mien.affect.temporal.time_mean import TimeMean
 from mien.affect.utterance_model import UtteranceModel, hash_words, pack_utterances
 from mien.affect.views import further_views, view_spread
 
@@ -120,6 +111,7 @@ __all__ = [
     "Examples",
     "Explanation",
     "FakeAudioEncoder",
+    "FrameSmoother",
     "GeometryModel",
     "IntensityPredictor",
     "Kernel",
@@ -129,6 +121,7 @@ __all__ = [
     "Smoothing",
     "StreamedFilter",
     "Stretch",
+    "TimeMean",
     "UtteranceModel",
     "Window",
     "activate",

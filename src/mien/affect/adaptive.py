@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from mien.affect.temporal.smoothing import fill_gaps
+from mien.affect.temporal.filters import fill_gaps
 from mien.core import MAX_STRIDE, Bools, ConfigError, Float32, Indices, Int64, check_number
 
 Values = Mapping[str, Float32]

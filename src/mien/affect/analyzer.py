@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
-from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, get_args
@@ -44,9 +43,9 @@ from mien.core import (
     Int64,
     ModelError,
     ModelSpec,
+    UncertaintySpec,
     numbers_from_left,
     with_shortcuts,
-    with_uncertainty,
 )
 from mien.faces import (
     N_KEYPOINTS,
@@ -203,6 +202,11 @@ class Analyzer:
     def quality_model(self) -> QualityModel | None:
         """Quality model of the affect bundle; None where it has none."""
         return self._quality_model
+
+    @property
+    def uncertainty(self) -> UncertaintySpec | None:
+        """Calibration of the bundle, as far as it holds for these settings; None for none."""
+        return self._affect_inference.uncertainty
 
     @property
     def n_landmarks(self) -> int:
@@ -406,8 +410,7 @@ class Analyzer:
             if settings is None:
                 yield from analyzed
                 return
-            for frame in smooth_frames(analyzed, settings):  # sets and intervals are of the smoothed values
-                yield replace(frame, faces=with_uncertainty(frame.faces, self._affect_inference.uncertainty))
+            yield from smooth_frames(analyzed, settings, uncertainty=self.uncertainty)
 
     def _analyzed(
         self, frames: Iterable[VideoFrame], *, images: bool, live: bool, rate: AdaptiveRate | None
@@ -473,23 +476,20 @@ class Analyzer:
 
     def _follow(self, frames: Iterable[VideoFrame], *, images: bool) -> Generator[DetectedFrame, None, None]:
         follower = FaceFollower(self._moving_detector, self._landmark_model)
-        in_gray = self.spec.input.colour == "gray"
         for frame in frames:
             detections, track_ids = follower.follow(frame)
-            found = self._found(frame.gray if in_gray else frame.image, detections, track_ids)
-            dark = not len(detections) and is_dark(frame.gray)
+            pixels = frame.gray if self.spec.input.colour == "gray" else frame.image
+            found, dark = self._found(pixels, detections, track_ids), not len(detections) and is_dark(frame.gray)
             yield DetectedFrame(frame.index, frame.time_s, found, frame.image if images else None, dark)
 
     def _detected(self, image: Image) -> Detections:
         """The faces of a photo, with landmarks if there is a landmark model."""
-        model = self._landmark_model
-        found = search_photo(self._still_detector, image, model)
-        return found if model is None else refine_landmarks(model, image, found)
+        found = search_photo(self._still_detector, image, self._landmark_model)
+        return found if self._landmark_model is None else refine_landmarks(self._landmark_model, image, found)
 
     def _found(self, image: Image, detections: Detections, track_ids: Int64 | None = None) -> AlignedFaces:
         """The selected faces from left to right, and their crops as the bundle reads them."""
-        if track_ids is None:
-            track_ids = np.full(len(detections), -1, dtype=np.int64)
+        track_ids = np.full(len(detections), -1, dtype=np.int64) if track_ids is None else track_ids
         wanted = self._choice.rows(detections.boxes, track_ids)
         numbers = numbers_from_left(detections.boxes)[wanted]
         wanted, numbers = wanted[np.argsort(numbers)], np.sort(numbers)

@@ -112,7 +112,7 @@ class LivePage:
             if self._image[0] != number and live_frame.frame.image is not None:
                 drawn = draw_faces(
                     live_frame.frame.image,
-                    live_frame.frame.faces,
+                    live_frame.shown.faces,
                     thresholds=live_frame.thresholds,
                     anonymous=self._anonymous,
                 )
@@ -256,7 +256,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 def facts(live_frame: LiveFrame) -> dict[str, Any]:
     """A frame as JSON values; unknown numbers are null."""
-    statistics, faces = live_frame.statistics, live_frame.frame.faces
+    statistics, faces = live_frame.statistics, live_frame.shown.faces
     return {
         "source": live_frame.source,
         "frame": live_frame.frame.index,
@@ -267,6 +267,7 @@ def facts(live_frame: LiveFrame) -> dict[str, Any]:
         "fps": statistics.fps,
         "n_frames": statistics.n_frames,
         "n_dropped": statistics.n_dropped,
+        "smoothing": live_frame.smoothing,
         "faces": [
             {
                 "track_id": -1 if face.track_id is None else face.track_id,

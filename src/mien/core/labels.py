@@ -12,6 +12,7 @@ Examples:
     (45, 36)
 """
 
+import math
 import re
 from collections.abc import ItemsView, KeysView, Mapping, Sequence, ValuesView
 from types import MappingProxyType
@@ -20,7 +21,7 @@ from typing import NoReturn
 import numpy as np
 
 from mien.core.arrays import Indices
-from mien.core.errors import ConfigError
+from mien.core.errors import ConfigError, InputError
 
 
 class ActionUnitNames(Mapping[str, str]):
@@ -264,3 +265,43 @@ def columns_by_name(source: Sequence[str], target: Sequence[str]) -> Indices:
     if missing:
         raise ConfigError(f"labels {missing} do not occur in {list(source)}")
     return np.array([position[name] for name in target], dtype=np.intp)
+
+
+def is_value_name(name: str) -> bool:
+    """Whether a column holds labels that are numbers: valence, arousal or an action unit.
+
+    Examples:
+        >>> is_value_name("AU12"), is_value_name("valence"), is_value_name("AUdio")
+        (True, True, False)
+    """
+    return name in DIMENSIONS or (name.startswith("AU") and name[2:].isdecimal())
+
+
+def label_value(place: str, name: str, text: str | None) -> float:
+    """The number in a cell of labels; NaN where the cell is empty.
+
+    Args:
+        place: File and line, for the message.
+        name: Column: valence or arousal (-1 to 1), or an action unit (0 to 1).
+        text: Content of the cell.
+
+    Raises:
+        InputError: It is no number, or out of range.
+
+    Examples:
+        >>> label_value("faces.csv: line 2", "AU12", "0.5")
+        0.5
+        >>> label_value("faces.csv: line 2", "AU12", "2")
+        Traceback (most recent call last):
+        mien.core.errors.InputError: faces.csv: line 2: AU12 must be from 0 to 1, got '2'
+    """
+    if not text or not text.strip():
+        return math.nan
+    low = -1 if name in DIMENSIONS else 0
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.inf
+    if not low <= value <= 1:
+        raise InputError(f"{place}: {name} must be from {low} to 1, got {text!r}")
+    return value

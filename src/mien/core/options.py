@@ -46,6 +46,12 @@ MAX_SHARD_SIZE = 1_000_000
 MAX_SEED = 2**63 - 1
 """Highest seed of random numbers."""
 
+DISPLAY_SMOOTHING = "0.4s"
+"""Smoothing of what summaries, reports, overlays and live views show, where none is named; tables keep raw values."""
+
+NO_SMOOTHING = "none"
+"""Stands for raw values in summaries, reports, overlays and live views."""
+
 NO_LANDMARK_MODEL = "none"
 """Stands for no landmark model: faces keep the detector's five keypoints."""
 
@@ -307,6 +313,16 @@ class Outputs(CheckedOptions):
     )
     report_frames: bool = field(
         default=True, metadata=option("Show images of faces in the report.", "--frames/--no-frames", changes_rows=False)
+    )
+    display_smooth: str | Any | None = field(
+        default=DISPLAY_SMOOTHING,
+        metadata=option(
+            "Smooth the values that overlay and report show, not those of the table: a half-width such as 0.4s, "
+            "settings as for --smooth, or none.",
+            "--display-smooth",
+            metavar="SETTINGS",
+            changes_rows=False,
+        ),
     )
     openface: PathName | None = field(
         default=None,

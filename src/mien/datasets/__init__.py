@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from mien.datasets.readers.hume import load_emi, load_eri
     from mien.datasets.readers.lsd import load_lsd
     from mien.datasets.readers.morphset import load_morphset
+    from mien.datasets.readers.person_folders import load_person_folders, validation_photos
     from mien.datasets.readers.rafdb import load_rafdb
     from mien.datasets.readers.utterance_table import UtteranceTable, read_utterance_table
     from mien.datasets.readers.utterances import load_utterances, read_feature_file
@@ -157,6 +158,7 @@ __all__ = [
     "load_open_fairface",
     "load_open_ferplus",
     "load_open_lfw",
+    "load_person_folders",
     "load_pictures",
     "load_rafdb",
     "load_ratings",
@@ -176,6 +178,7 @@ __all__ = [
     "read_utterance_table",
     "some_names",
     "teacher_file",
+    "validation_photos",
 ]
 
 # Module -> names that it provides on first use.
@@ -254,6 +257,7 @@ _LAZY = MappingProxyType(
         ),
         "readers.lsd": ("load_lsd",),
         "readers.morphset": ("load_morphset",),
+        "readers.person_folders": ("load_person_folders", "validation_photos"),
         "readers.rafdb": ("load_rafdb",),
         "readers.utterance_table": ("UtteranceTable", "read_utterance_table"),
         "readers.utterances": ("load_utterances", "read_feature_file"),

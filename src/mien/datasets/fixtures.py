@@ -186,6 +186,15 @@ def write_rafdb(folder: Path) -> None:
         _write_image(folder / "basic/Image/aligned" / row.split()[0].replace(".jpg", "_aligned.jpg"))
 
 
+def write_person_folders(folder: Path) -> None:
+    """Write ``train`` with a folder for each of two persons, and VGGFace2's list of face boxes."""
+    names = [f"n00000{person}/{number:04d}_01" for person in (2, 3) for number in range(1, 12)]
+    for name in names:
+        _write_image(folder / "train" / f"{name}.jpg")
+    rows = [f'"{name}",4,4,8,8' for name in names]
+    _write(folder / "bb_landmark/loose_bb_train.csv", "NAME_ID,X,Y,W,H", rows)
+
+
 def write_morphset(folder: Path) -> None:
     """Write ``MorphSet.csv``: two faces of each of ten persons, with landmarks in pixels."""
     names = ["Filename", "Dataset", "Subject", "Emotion Label", "Agreement", "Arousal", "Valence", "Intensity"]

@@ -38,6 +38,8 @@ class ImageSamples(RowColumns):
         names: N file names, as the data set writes them.
         expression: (N,) int8 indices into ``expression_labels``; `UNKNOWN` where the set has no such label.
         expression_labels: Names in the data set's order, in canonical spelling.
+        person: (N,) int32 indices into ``person_labels``; `UNKNOWN` where the set does not name persons.
+        person_labels: Names of the persons of all splits.
         valence_arousal: (N, 2) float32 in [-1, 1]; both NaN where not rated.
         boxes: (N, 4) float32 face boxes xyxy in pixels of the image; NaN where the set gives none.
         votes: (N, V) int64 number of annotators who chose each of ``vote_labels``.
@@ -56,7 +58,7 @@ class ImageSamples(RowColumns):
         ({'surprise': 0, 'fear': 1}, ['b.jpg'])
     """
 
-    row_columns = ("names", "expression", "valence_arousal", "boxes", "votes", "pixels", "has_image")
+    row_columns = ("names", "expression", "person", "valence_arousal", "boxes", "votes", "pixels", "has_image")
 
     dataset: str
     split: str
@@ -64,6 +66,8 @@ class ImageSamples(RowColumns):
     names: tuple[str, ...]
     expression: npt.NDArray[np.int8] = NOT_GIVEN
     expression_labels: tuple[str, ...] = ()
+    person: npt.NDArray[np.int32] = NOT_GIVEN
+    person_labels: tuple[str, ...] = ()
     valence_arousal: Float32 = NOT_GIVEN
     boxes: Float32 = NOT_GIVEN
     votes: Int64 = NOT_GIVEN
@@ -75,6 +79,7 @@ class ImageSamples(RowColumns):
         n = len(self.names)
         columns: dict[str, Column] = {
             "expression": ((n,), np.int8, UNKNOWN),
+            "person": ((n,), np.int32, UNKNOWN),
             "valence_arousal": ((n, 2), np.float32, np.nan),
             "boxes": ((n, 4), np.float32, np.nan),
             "votes": ((n, len(self.vote_labels)), np.int64, 0),
@@ -120,6 +125,8 @@ class ImageSamples(RowColumns):
         valid = {"expression": int(self.valid_expression.sum())}
         if self.valid_valence_arousal.any():
             valid["valence_arousal"] = int(self.valid_valence_arousal.sum())
+        if self.person_labels:
+            valid["person"] = int((self.person != UNKNOWN).sum())
         return SplitCounts(
             n_rows=len(self),
             n_tracks=len(self),
@@ -129,7 +136,7 @@ class ImageSamples(RowColumns):
         )
 
     def groups(self) -> frozenset[str]:
-        """Names of the images; none of these sets names the persons."""
+        """Names of the images; where a set names persons, they are in every split."""
         return frozenset(self.names)
 
     def absent(self) -> tuple[Path, ...]:

@@ -178,6 +178,14 @@ DATASETS = Registry(
             published={"train": 28558, "valid": 3579},
         ),
         DataSet(
+            name="person-folders",
+            title="Photos in one folder a person (VGGFace2, LFW and your own)",
+            target="mien.datasets.readers.person_folders:load_person_folders",
+            fixture=f"{_FIXTURES}:write_person_folders",
+            splits=("train", "valid"),
+            owner="the owners of the photos; VGGFace2 is no longer given out by its authors",
+        ),
+        DataSet(
             name="rafdb",
             title="RAF-DB, basic emotions",
             target="mien.datasets.readers.rafdb:load_rafdb",

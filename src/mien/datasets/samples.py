@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -22,6 +23,16 @@ UNKNOWN = -1
 
 Column = tuple[tuple[int, ...], type, float]
 """Shape, dtype and fill value of a column that is not given."""
+
+
+def name_share(name: str) -> float:
+    """A stable number in [0, 1) for a name, so that a split does not depend on the order or number of rows.
+
+    Examples:
+        >>> round(name_share("n000002/0001_01.jpg"), 3) == round(name_share("n000002/0001_01.jpg"), 3)
+        True
+    """
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:6], "big") / 2**48
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

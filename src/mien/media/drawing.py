@@ -43,6 +43,7 @@ def draw_faces(
     thresholds: Mapping[str, float] = NO_THRESHOLDS,
     anonymous: bool = False,
     time_s: float | None = None,
+    note: str = "",
 ) -> Image:
     """Draw the results of every face on a copy of the image.
 
@@ -63,6 +64,7 @@ def draw_faces(
             ``spec.action_unit_thresholds`` of the analyzer; 0.5 for units without an entry.
         anonymous: Whether to make the heads unrecognisable first, see `anonymize_faces`.
         time_s: Time to show in the lower left corner, in seconds; None for none.
+        note: Note to show under the time, such as ``"smoothed +-0.4 s"``; empty for none.
 
     Returns:
         A new image of the same shape.
@@ -90,7 +92,7 @@ def draw_faces(
         _draw_pose(canvas, shown[row], thickness)
     labels: list[tuple[Panel, Rectangle, Colour]] = []
     if time_s is not None:
-        tag = time_tag(time_s, width, height)
+        tag = time_tag(time_s, width, height, note)
         if tag.width <= width and tag.height <= height:
             labels.append((tag, (0, height - tag.height, tag.width, height), _PALE))
     labels += _placed_labels(shown, boxes, colours, [place for _, place, _ in labels], thresholds, (width, height))

@@ -25,6 +25,7 @@ _PLANE_LINES = 5.0  # side of the valence-arousal plane in lines of text
 _LINE_SHARE = 0.13  # height of a line of text as a share of the face's height
 _MAX_LINE_SHARE = 0.045  # and of the shorter side of the image at most
 _MIN_LINE_PX, _MAX_LINE_PX = 14, 56  # in smaller type OpenCV 5 leaves no space between words
+_MAX_NOTE_SHARE = 0.5  # of the image's width and height that the tag with a note may take
 _GROUND = np.array((20, 20, 24), np.float32)
 _OPACITY = 0.78  # dark enough for white text on any image, and the image remains visible
 _TEXT: Colour = (245, 245, 245)
@@ -114,13 +115,14 @@ def lay_out_tags(face: Faces, max_width: int, max_height: int) -> list[Panel]:
     return [tag for tag in tags if tag.width <= max_width and tag.height <= max_height]
 
 
-def time_tag(time_s: float, max_width: int, max_height: int) -> Panel:
-    """A tag with a time.
+def time_tag(time_s: float, max_width: int, max_height: int, note: str = "") -> Panel:
+    """A tag with a time, and a note under it where the image has room for it.
 
     Args:
         time_s: Time in seconds.
         max_width: Width of the image in pixels.
         max_height: Height of the image in pixels.
+        note: How the values of the frame were made; empty for none.
 
     Examples:
         >>> time_tag(62.5, 640, 360).title
@@ -128,7 +130,12 @@ def time_tag(time_s: float, max_width: int, max_height: int) -> Panel:
     """
     minutes, seconds = divmod(max(time_s, 0.0), 60)
     line_px = int(np.clip(_MAX_LINE_SHARE * min(max_width, max_height), _MIN_LINE_PX, _MAX_LINE_PX))
-    return _sized_panel(f"{int(minutes)}:{seconds:05.2f}", (), None, line_px)
+    title = f"{int(minutes)}:{seconds:05.2f}"
+    if note:
+        noted = _sized_panel(title, (note,), None, line_px)
+        if noted.width <= _MAX_NOTE_SHARE * max_width and noted.height <= _MAX_NOTE_SHARE * max_height:
+            return noted
+    return _sized_panel(title, (), None, line_px)
 
 
 def draw_panel(canvas: Image, panel: Panel, left: int, top: int, colour: Colour) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         SUMS_NAME,
         audit_summary,
         data_card,
+        list_all_bundles,
         provenance_manifest,
         write_cards,
     )
@@ -87,6 +88,7 @@ __all__ = [
     "forget_in_file",
     "in_words",
     "json_text_notes",
+    "list_all_bundles",
     "live",
     "name_persons_in_file",
     "provenance_manifest",
@@ -111,6 +113,7 @@ _HOMES = {
     "SUMS_NAME": "cards",
     "audit_summary": "cards",
     "data_card": "cards",
+    "list_all_bundles": "cards",
     "provenance_manifest": "cards",
     "write_cards": "cards",
     "FeatureEvent": "feature_extraction.extraction",

@@ -144,6 +144,7 @@ def _run(
     on_event: Callable[[Event], None],
 ) -> RunResult:
     video = _with_settings(video, analyzer)
+    Smoothing.of_display(outputs.display_smooth)  # a mistake shows before any work
     digests = _model_digests(analyzer)
     engine = create_engine(jobs.engine, workers=jobs.workers)
     _check_objects(analyzer, engine)
@@ -171,7 +172,10 @@ def _run(
         if outputs.report is not None and progress.tables:
             tables = _result(plan, progress).tables
             sources = [media.path for media in plan.inputs if media.path is not None]
-            for note in write_report(tables, outputs.report, frames=outputs.report_frames, within=sources):
+            shown = outputs.display_smooth
+            for note in write_report(
+                tables, outputs.report, frames=outputs.report_frames, within=sources, smooth=shown
+            ):
                 progress.add(Note(note))
     return _result(plan, progress)
 

@@ -5,20 +5,62 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mien._version import __version__
-from mien.core import InputError, ModelError, ModelSpec, PathName
-from mien.inference import bundle_digest, find_bundle, load_spec, model_card
+from mien.core import GeometrySpec, InputError, ModelError, ModelSpec, PathName, QualitySpec, UncertaintySpec
+from mien.inference import (
+    bundle_digest,
+    find_bundle,
+    geometry_card,
+    is_geometry,
+    list_bundles,
+    list_geometry_bundles,
+    load_geometry,
+    load_spec,
+    model_card,
+)
 from mien.results import atomic_write, hash_file, output_errors
 
 SUMS_NAME = "SHA256SUMS"
 """File with the SHA-256 of every file of the bundles, as ``sha256sum -c`` reads it."""
 
 _ADVICE = "check that the folder may be written to"
-_FILES = ("model.json", "model.onnx")
 _AUDIT, _SUMMARY = "audit.json", "audit.md"
+
+
+@dataclass(frozen=True)
+class _Described:
+    """A bundle of any kind: its folder and description, the digest of that file, and the names of its files."""
+
+    folder: Path
+    spec: ModelSpec | GeometrySpec
+    digest: str
+    files: tuple[str, str]
+
+    @classmethod
+    def of(cls, bundle: PathName) -> _Described:
+        if is_geometry(str(bundle)):
+            found = load_geometry(str(bundle))
+            return cls(found.folder, found.spec, found.digest, ("geometry.json", "geometry.bin"))
+        name = str(bundle)
+        return cls(find_bundle(name), load_spec(name), bundle_digest(name), ("model.json", "model.onnx"))
+
+    def hashes(self) -> dict[str, str]:
+        """SHA-256 of each file."""
+        return {name: hash_file(self.folder / name) for name in self.files}
+
+
+def list_all_bundles() -> list[str]:
+    """Names of the bundles of every kind that are installed with mien.
+
+    Examples:
+        >>> {"mien-light", "mien-geometry"} <= set(list_all_bundles())
+        True
+    """
+    return sorted({*list_bundles(), *list_geometry_bundles()})
 
 
 def write_cards(bundles: Iterable[PathName], out: PathName, *, audits: PathName | None = None) -> tuple[Path, ...]:
@@ -40,24 +82,25 @@ def write_cards(bundles: Iterable[PathName], out: PathName, *, audits: PathName 
     """
     written, sums = [], []
     for bundle in bundles:
-        folder, spec = find_bundle(str(bundle)), load_spec(str(bundle))
+        found = _Described.of(bundle)
+        spec = found.spec
         contents = {
-            "model-card.md": model_card(spec),
+            "model-card.md": geometry_card(spec) if isinstance(spec, GeometrySpec) else model_card(spec),
             "data-card.md": data_card(spec),
             "provenance.json": json.dumps(provenance_manifest(str(bundle)), indent=1, ensure_ascii=False) + "\n",
         }
         audit = None if audits is None else Path(audits) / spec.name / _AUDIT
-        if audit is not None and audit.is_file() and spec.kind == "affect":
+        if isinstance(spec, ModelSpec) and spec.kind == "affect" and audit is not None and audit.is_file():
             contents[_SUMMARY] = audit_summary(_read_audit(audit), spec)
         else:
             _remove_stale(Path(out) / spec.name / _SUMMARY, spec)
         written += [_write(Path(out) / spec.name / name, text) for name, text in contents.items()]
-        sums += [f"{hash_file(folder / name)}  {spec.name}/{name}" for name in _FILES]
+        sums += [f"{digest}  {spec.name}/{name}" for name, digest in found.hashes().items()]
     written.append(_write(Path(out) / SUMS_NAME, "\n".join(sums) + "\n"))
     return tuple(written)
 
 
-def data_card(spec: ModelSpec) -> str:
+def data_card(spec: ModelSpec | GeometrySpec) -> str:
     """What the weights were trained on, under which terms, and what that means for a user.
 
     Args:
@@ -71,11 +114,7 @@ def data_card(spec: ModelSpec) -> str:
     rows = [
         f"| {source.name} | {source.n or '-'} | {source.role} | {source.licence} |" for source in spec.training_sources
     ]
-    calibrated = [
-        f"- {name}: {one.n} faces, {one.data}. `{one.command}`"
-        for name, one in (("quality", spec.quality), ("uncertainty", spec.uncertainty))
-        if one is not None
-    ]
+    calibrated = [f"- {name}: {one.n} faces, {one.data}. `{one.command}`" for name, one in _calibrations(spec).items()]
     return "\n".join(
         [
             f"# Data of {spec.name}, version {spec.version}",
@@ -100,6 +139,14 @@ def data_card(spec: ModelSpec) -> str:
     )
 
 
+def _calibrations(spec: ModelSpec | GeometrySpec) -> dict[str, QualitySpec | UncertaintySpec]:
+    """What was fitted to the weights after the training, by name."""
+    if isinstance(spec, GeometrySpec):
+        return {}
+    named = {"quality": spec.quality, "uncertainty": spec.uncertainty}
+    return {name: one for name, one in named.items() if one is not None}
+
+
 def provenance_manifest(bundle: str) -> dict[str, Any]:
     """Hashes, sources with their licences, and the commands that make and measure a bundle.
 
@@ -109,15 +156,16 @@ def provenance_manifest(bundle: str) -> dict[str, Any]:
     Raises:
         ModelError: The bundle is missing or damaged.
     """
-    spec, folder = load_spec(bundle), find_bundle(bundle)
+    found = _Described.of(bundle)
+    spec = found.spec
     commands = [f"mien train {spec.recipe} --data DATA --out {spec.name}"] if spec.recipe else []
-    commands += [one.command for one in (spec.quality, spec.uncertainty) if one is not None]
+    commands += [one.command for one in _calibrations(spec).values()]
     return {
         "bundle": spec.name,
         "version": spec.version,
         "mien": __version__,
-        "description_sha256": bundle_digest(bundle),
-        "files_sha256": {name: hash_file(folder / name) for name in _FILES},
+        "description_sha256": found.digest,
+        "files_sha256": found.hashes(),
         "weights_sha256": spec.sha256,
         "provenance": spec.provenance,
         "code_licence": spec.code_licence,
@@ -174,7 +222,7 @@ def audit_summary(audit: Mapping[str, Any], spec: ModelSpec) -> str:
     )
 
 
-def _remove_stale(path: Path, spec: ModelSpec) -> None:
+def _remove_stale(path: Path, spec: ModelSpec | GeometrySpec) -> None:
     """Remove an audit summary of other weights."""
     with output_errors(path, _ADVICE):
         if path.is_file() and spec.sha256 not in path.read_text("utf-8"):

@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +17,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from mien.affect import Analyzer
+from mien.affect import Analyzer, FrameSmoother, Smoothing
 from mien.core import (
     AnalyzerConfig,
     ConfigError,
@@ -155,9 +155,11 @@ class LiveFrame:
     Attributes:
         source: Name of the camera or video.
         frame: Frame with its predictions and its image.
+        smoothed: The same frame with values that are smoothed over the time before it; None where they are raw.
         latency_s: Time in seconds from the arrival of the frame to its predictions.
         statistics: Speed over the last frames.
         thresholds: Action unit -> probability from which it counts as present, of the bundle.
+        smoothing: How the values of ``smoothed`` are smoothed, in few words; empty for raw ones.
     """
 
     source: str
@@ -165,6 +167,13 @@ class LiveFrame:
     latency_s: float
     statistics: LiveStatistics
     thresholds: Mapping[str, float]
+    smoothed: Frame | None = None
+    smoothing: str = ""
+
+    @property
+    def shown(self) -> Frame:
+        """The frame with the values that a view shows."""
+        return self.frame if self.smoothed is None else self.smoothed
 
 
 def live(
@@ -188,7 +197,8 @@ def live(
         analyzer: Models and how they run.
         video: When to stop (``stop_s``), and whether the network may be used (``network``); the other fields have no
             effect on what is live and are refused.
-        outputs: The table and whether it has landmarks; a live run writes no other file.
+        outputs: The table and whether it has landmarks, and the smoothing of what is shown (``display_smooth``, over
+            earlier frames alone); a live run writes no other file.
         clock: Monotonic clock in seconds.
         **shortcuts: Fields of the three options by name, such as ``stop_s=10``.
 
@@ -207,13 +217,14 @@ def live(
         outputs or Outputs(),
     )
     refuse_unused(frames, ("stop_s", "network"), "live")
-    refuse_unused(files, ("table", "landmarks", "private"), "live")
+    refuse_unused(files, ("table", "landmarks", "intervals", "private", "display_smooth"), "live")
+    smoothing = Smoothing.of_display(files.display_smooth)
     if files.table is not None:
         table = OutputFile("--out", Path(files.table), is_table=True)
         check_outputs([table, OutputFile("--out", manifest_path(table.path))], _input_files(source))
         refuse_other_file(table)
     # No generator up to here, so that mistakes show at the call and not at the first frame.
-    return _live(source, config, frames, files, clock)
+    return _live(source, config, frames, files, clock, smoothing)
 
 
 def _live(
@@ -222,6 +233,7 @@ def _live(
     video: VideoOptions,
     outputs: Outputs,
     clock: Clock,
+    smoothing: Smoothing | None,
 ) -> Generator[LiveFrame, None, None]:
     with ExitStack() as stack:
         stack.enter_context(private_files(private=outputs.private))
@@ -234,17 +246,28 @@ def _live(
         frames = _paced(opened, clock) if is_file else opened
         newest = stack.enter_context(NewestFrame(frames, clock))
         analysed = stack.enter_context(closing(analyzer.frames(_until(newest, video.stop_s), images=True, live=True)))
+        # What is live cannot wait for later frames.
+        smoother, label = None, ""
+        if smoothing is not None:
+            causal = replace(smoothing, causal=True)
+            smoother, label = FrameSmoother(causal, uncertainty=analyzer.uncertainty), causal.label
         speed = _Speed()
         for frame in analysed:
             latency_s = speed.add(clock(), newest.arrived_s)
             if table is not None:
                 table.append(frame, newest.n_dropped)
+            smoothed = None
+            if smoother is not None:
+                smoother.add(frame)
+                smoothed = smoother.take()
             yield LiveFrame(
                 source=opened.info.name,
                 frame=frame,
                 latency_s=latency_s,
                 statistics=speed.statistics(newest.n_dropped),
                 thresholds=thresholds,
+                smoothed=smoothed,
+                smoothing=label,
             )
 
 

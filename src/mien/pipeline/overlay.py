@@ -13,6 +13,7 @@ from typing import Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
+from mien.affect import FrameSmoother
 from mien.core import ConfigError, FaceSelector, Frame, FrameGap, Image, InputError, OutputError, Outputs
 from mien.jobs import deferred_interrupts
 from mien.media import (
@@ -37,13 +38,11 @@ _ALL_FACES = FaceSelector()
 
 
 class Overlay(Protocol):
-    """An output that takes analysed frames with their images, in order.
+    """An output that takes analysed frames with their images, in order."""
 
-    Attributes:
-        messages: What the user should know about the output.
-    """
-
-    messages: tuple[str, ...]
+    @property
+    def messages(self) -> tuple[str, ...]:
+        """What the user should know about the output."""
 
     def write(self, frame: Frame) -> None:
         """Draw one frame."""
@@ -72,19 +71,22 @@ class Painter:
         heads: Heads that are hidden; None to hide none.
         thresholds: Action unit -> probability from which it counts as present.
         shows_time: Whether the time of the frame is shown.
+        note: Note under the time, which says how values were smoothed; empty for raw ones.
     """
 
     choice: FaceSelector
     heads: RecentHeads | None
     thresholds: Mapping[str, float]
     shows_time: bool = False
+    note: str = ""
 
     def __call__(self, image: npt.NDArray[np.uint8], frame: Frame) -> npt.NDArray[np.uint8]:
         """The image of a frame with all results drawn."""
         if self.heads is not None:
             image = anonymize_faces(image, self.heads.update(frame.faces, frame.time_s))
         time_s = frame.time_s if self.shows_time else None
-        return draw_faces(image, self.choice.of(frame.faces), thresholds=self.thresholds, time_s=time_s)
+        faces = self.choice.of(frame.faces)
+        return draw_faces(image, faces, thresholds=self.thresholds, time_s=time_s, note=self.note)
 
 
 class NoOverlay:
@@ -261,6 +263,64 @@ class VideoOverlay:
                 self._writer.__exit__(kind, error, trace)
 
 
+class SmoothedOverlay:
+    """An overlay that shows smoothed values; frames wait until those of their window have come.
+
+    Args:
+        overlay: Overlay that draws the frames.
+        smoother: Smooths the values of their faces.
+    """
+
+    def __init__(self, overlay: Overlay, smoother: FrameSmoother) -> None:
+        self._overlay = overlay
+        self._smoother = smoother
+        self._gaps: Sequence[FrameGap] = ()
+
+    @property
+    def messages(self) -> tuple[str, ...]:
+        """What the user should know about the overlay."""
+        return self._overlay.messages
+
+    def write(self, frame: Frame) -> None:
+        """Take a frame, and draw those whose windows are complete.
+
+        Raises:
+            OutputError: The disk is full or the file cannot be written.
+        """
+        self._smoother.add(frame)
+        while self._smoother.ready():
+            self._draw(self._smoother.take())
+
+    def show_gaps(self, gaps: Sequence[FrameGap], until_s: float) -> None:
+        """Keep the gaps for the frames that wait; after the last frame, draw the rest. See `Overlay.show_gaps`."""
+        self._gaps = gaps
+        if until_s == float("inf"):
+            self._finish()
+            self._overlay.show_gaps(gaps, until_s)
+
+    def _draw(self, frame: Frame) -> None:
+        self._overlay.show_gaps(self._gaps, frame.time_s)
+        self._overlay.write(frame)
+
+    def _finish(self) -> None:
+        for frame in self._smoother.rest():
+            self._draw(frame)
+
+    def __enter__(self) -> Self:
+        self._overlay.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with deferred_interrupts():  # the frames that wait were read and are part of the overlay
+            try:
+                if kind is None or not issubclass(kind, OutputError):
+                    self._finish()
+            finally:
+                self._overlay.__exit__(kind, error, trace)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Drawing:
     """Settings of the overlay of a run.
@@ -301,13 +361,14 @@ class Drawing:
         if media.path is not None and self.path.exists() and self.path.samefile(media.path):
             raise ConfigError(f"{self.path}: the overlay would replace the input; choose another name")
 
-    def open(self, info: VideoInfo | None, every: int, thresholds: Mapping[str, float]) -> Overlay:
+    def open(self, info: VideoInfo | None, every: int, thresholds: Mapping[str, float], *, note: str = "") -> Overlay:
         """An overlay for a video, or for an image if there is no ``info``. Missing folders are created.
 
         Args:
             info: Facts about the video; None for an image.
             every: Stride of the frames that will come.
             thresholds: Action unit -> probability from which it counts as present.
+            note: Note under the time of a video, which says how values were smoothed; empty for raw ones.
 
         Raises:
             OutputError: The file cannot be written.
@@ -317,7 +378,9 @@ class Drawing:
         except OSError as error:
             raise OutputError(f"{self.path}: cannot be written ({error.strerror}); choose another place") from error
         heads = RecentHeads() if self.anonymous else None
-        painter = Painter(choice=self.choice, heads=heads, thresholds=thresholds, shows_time=info is not None)
+        painter = Painter(
+            choice=self.choice, heads=heads, thresholds=thresholds, shows_time=info is not None, note=note
+        )
         if info is None:
             return ImageOverlay(self.path, painter)
         return VideoOverlay(self.path, info, painter, every=every, sound=self.sound)

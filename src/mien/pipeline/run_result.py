@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from mien.core import ConfigError, MissingExtraError, PathName, html_table
+from mien.affect import Smoothing
+from mien.core import DISPLAY_SMOOTHING, ConfigError, MissingExtraError, PathName, html_table
 from mien.pipeline.postprocessing.report import write_report
 from mien.pipeline.postprocessing.summarize import summarize
 from mien.results import InputFailure, InputRecord, Summary, plot_table, read_table, save_table
@@ -76,24 +77,33 @@ class RunResult:
             raise MissingExtraError("pandas", "pandas") from error
         return self.table.to_pandas()
 
-    def summary(self, *, window_s: float | None = None) -> Summary:
+    def summary(self, *, window_s: float | None = None, smooth: Smoothing | str | None = DISPLAY_SMOOTHING) -> Summary:
         """Means, shares and events of every recording and face, see `mien.summarize`.
 
         Args:
             window_s: Length of the time windows in seconds; None for one window.
+            smooth: Smoothing of the values; None or ``"none"`` for raw ones.
 
         Raises:
             ConfigError: No input gave a table, or the window is not longer than 0 s.
         """
-        return summarize(self.table, window_s=window_s)
+        return summarize(self.table, window_s=window_s, smooth=smooth)
 
-    def report(self, out: PathName, *, frames: bool = True, playback: str | None = None) -> Path:
+    def report(
+        self,
+        out: PathName,
+        *,
+        frames: bool = True,
+        playback: str | None = None,
+        smooth: Smoothing | str | None = DISPLAY_SMOOTHING,
+    ) -> Path:
         """Writes the report of the run as one self-contained page, see `mien.write_report`.
 
         Args:
             out: Path of the page, ``.html`` or ``.htm``.
             frames: Whether small images of faces are part of the page.
             playback: ``"embed"`` or ``"link"`` for the analysed videos beside the timelines; None leaves them out.
+            smooth: Smoothing of the values, as for `summary`.
 
         Raises:
             ConfigError: No input gave a table, the name is not that of a page, or ``playback`` has another value.
@@ -101,12 +111,12 @@ class RunResult:
         """
         sources = [record.path for record in self.inputs]
         if self.in_memory is None:
-            write_report(self.tables, out, frames=frames, playback=playback, within=sources)
+            write_report(self.tables, out, frames=frames, playback=playback, within=sources, smooth=smooth)
         else:
             with TemporaryDirectory(prefix="mien-") as folder:
                 table = Path(folder) / _TABLE_NAME
                 save_table(table, self.in_memory)
-                write_report(table, out, frames=frames, playback=playback, within=sources)
+                write_report(table, out, frames=frames, playback=playback, within=sources, smooth=smooth)
         return Path(out)
 
     def plot(self, *, source: str | None = None, track_id: int | None = None) -> Any:

@@ -9,18 +9,19 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from mien.affect import Analyzer
+from mien.affect import Analyzer, FrameSmoother, Smoothing
 from mien.core import AnalyzerConfig, FaceSelector, InputError, Outputs, VideoOptions, private_files, source_name
 from mien.jobs import Emit, InterruptGate, Work, gated_interrupts
 from mien.media import MediaInput, VideoInfo
 from mien.pipeline.media_run import MediaRun, open_run, schema_for_analyzer, settings_metadata
-from mien.pipeline.overlay import Drawing, NoOverlay, Overlay
+from mien.pipeline.overlay import Drawing, NoOverlay, Overlay, SmoothedOverlay
 from mien.pipeline.plan import TablePlan
 from mien.pipeline.resume import WORK_KEY, shard_digest, work_digest
 from mien.pipeline.run_progress import Note, Progress, TableWritten
 from mien.pipeline.shards import SHARD_KEY
 from mien.results import InputFailure, InputRecord, RunManifest, TableWriter, hash_file
 
+_LEAST_FPS = 5.0
 _DARK_REMARK = "no face was found, and the picture is very dark: give it more light if there are faces"
 
 
@@ -262,7 +263,16 @@ class _TableRun:
     def _overlay(self, info: VideoInfo | None) -> Overlay:
         if self._drawing is None:
             return NoOverlay()
-        return self._drawing.open(info, self._settings.video.every, self._analyzer.spec.action_unit_thresholds)
+        video, shown = self._settings.video, Smoothing.of_display(self._settings.outputs.display_smooth)
+        thresholds = self._analyzer.spec.action_unit_thresholds
+        earlier = Smoothing.of(video.smooth, self._analyzer.spec)
+        note = "" if (known := earlier or shown) is None else known.label
+        overlay = self._drawing.open(info, video.every, thresholds, note=note)
+        if info is None or shown is None or earlier is not None:
+            return overlay
+        # Frames wait with their pixels, at most this long: a face that is lost for longer counts as gone.
+        lost_s = max(shown.reach_s, 1 / _LEAST_FPS)
+        return SmoothedOverlay(overlay, FrameSmoother(shown, lost_s, self._analyzer.uncertainty))
 
 
 class _NothingReadError(Exception):

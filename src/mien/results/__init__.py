@@ -36,7 +36,7 @@ from mien.results.output_checks import (
 )
 from mien.results.plots import plot_faces, plot_table, show_image
 from mien.results.reports import Moment, Picture, render_report
-from mien.results.summaries import Summary, summarize_table
+from mien.results.summaries import Pieces, Summary, check_window, summarize_table
 from mien.results.table_reader import columns_as_json, iter_pieces, list_tables, open_stream, read_table
 from mien.results.tables import (
     FAILURES_NAME,
@@ -113,6 +113,7 @@ __all__ = [
     "OpenFacePlan",
     "OutputFile",
     "Picture",
+    "Pieces",
     "PossibleIdSwitch",
     "Recovery",
     "RunManifest",
@@ -131,6 +132,7 @@ __all__ = [
     "check_folder",
     "check_output",
     "check_outputs",
+    "check_window",
     "choose_faces",
     "chosen_parts",
     "column_numbers",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mien.training.export.variants import export_variant
     from mien.training.models.bundle_start import start_from_bundle
     from mien.training.picture_training import train_bundle, train_network
-    from mien.training.run import train
+    from mien.training.run import Trained, train
 
 __all__ = [
     "SOURCES",
@@ -27,6 +27,7 @@ __all__ = [
     "GeometryRecipe",
     "JoinSettings",
     "Recipe",
+    "Trained",
     "Trainer",
     "TrainingData",
     "TrainingSet",
@@ -58,7 +59,7 @@ _MODULES = {
     "export.variants": ("export_variant",),
     "models.bundle_start": ("start_from_bundle",),
     "picture_training": ("train_bundle", "train_network"),
-    "run": ("train",),
+    "run": ("Trained", "train"),
 }
 _LAZY = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -178,6 +178,11 @@ def _start(recipe: Recipe) -> tuple[TrainingSource, ...]:
 
 def provenance(recipe: Recipe, trainer: Trainer, gap: float, compute: ComputeSettings) -> str:
     """One sentence about the date, duration, machine and versions of a training."""
+    return f"{training_summary(recipe, trainer, compute)}; parity with torch {gap:.1e}"
+
+
+def training_summary(recipe: Recipe, trainer: Trainer, compute: ComputeSettings) -> str:
+    """Date, epochs, duration, machine and versions of a training."""
     epochs = " + ".join(
         f"{stage.epochs} at {stage.size_px or recipe.model.input_px} px" if recipe.model.backbone else f"{stage.epochs}"
         for stage in recipe.stages
@@ -188,5 +193,5 @@ def provenance(recipe: Recipe, trainer: Trainer, gap: float, compute: ComputeSet
     held_out = f", {recipe.data.calibration_rows} rows held out for calibration" if recipe.data.calibration_rows else ""
     return (
         f"{datetime.datetime.now(datetime.UTC).date().isoformat()}, {epochs} epochs in {trainer.seconds / 60:.0f} min "
-        f"on {where}, seed {recipe.seed}, torch {torch.__version__}{held_out}; parity with torch {gap:.1e}"
+        f"on {where}, seed {recipe.seed}, torch {torch.__version__}{held_out}"
     )

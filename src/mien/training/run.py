@@ -12,10 +12,14 @@ from mien.training.engine.compute import ComputeSettings
 from mien.training.export.bundle_files import check_bundle_folder
 from mien.training.geometry.geometry_training import train_geometry
 from mien.training.head_training import train_head
+from mien.training.identity_training import StartWeights, train_identities
 from mien.training.picture_training import train_bundle
 from mien.training.recipes.geometry_recipe import GeometryRecipe, is_geometry_recipe, load_geometry_recipe
-from mien.training.recipes.recipe import Recipe, load_recipe
+from mien.training.recipes.recipe import IDENTITY, Recipe, load_recipe
 from mien.training.utterance_training import train_utterances
+
+Trained = ModelSpec | HeadSpec | GeometrySpec | SequenceSpec | StartWeights
+"""What a training leaves: the description of a bundle, of a head, or of start weights."""
 
 
 def train(
@@ -28,12 +32,13 @@ def train(
     model: str | Path | None = None,
     seed: int | None = None,
     refit: bool = False,
-) -> ModelSpec | HeadSpec | GeometrySpec | SequenceSpec | None:
+) -> Trained | None:
     """Train a recipe, calibrate, export with a parity check, and evaluate.
 
     A recipe of pictures becomes a bundle; a recipe of stored vectors becomes a head, or a bundle together with the
     frozen network that made the vectors. A recipe of geometry becomes a geometry bundle, by regression and on the CPU.
-    A recipe of utterances (``[model.sequences]``) becomes a sequence bundle.
+    A recipe of utterances (``[model.sequences]``) becomes a sequence bundle. A pretext over identities becomes start
+    weights for ``[model] start``.
 
     Args:
         recipe: Recipe, its name, or the path of a TOML file.
@@ -46,7 +51,8 @@ def train(
         refit: Whether to train on training and validation sets, for the recipe's refit epochs.
 
     Returns:
-        The description of the bundle or head; None in the further processes of a training on several devices.
+        The description of the bundle, head or start weights; None in the further processes of a training on several
+        devices.
 
     Raises:
         ConfigError: There is no such recipe, it does not fit the data or the machine, ``model`` is given for a
@@ -79,4 +85,6 @@ def train(
         return train_head(chosen, data, out, folder, compute, model)
     if model is not None:
         raise ConfigError(f"{chosen.name} trains on pictures; model (--model) is for heads on stored vectors")
+    if IDENTITY in chosen.tasks:
+        return train_identities(chosen, data, out, folder, compute)
     return train_bundle(chosen, data, out, folder, compute)

@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from mien.affect.adaptation.fit import fit_expression, fit_neutral, fit_offsets, fit_units
+from mien.affect.adaptation.fit import fit_expression, fit_neutral, fit_offsets, fit_units, kept_share
 
 LABELS = ("neutral", "happiness", "surprise")
 
@@ -63,13 +63,43 @@ def test_units_need_both_kinds_of_examples() -> None:
     assert fit_units(logits, np.full_like(truth, np.nan), ("AU12",)) is None
 
 
+def test_examples_without_labels_of_units_do_not_count() -> None:
+    rng = np.random.default_rng(0)
+    truth = np.tile(np.repeat([[0.0], [1.0]], 8, axis=0), (1, 2))
+    logits = 4 * truth - 2 - 2.5 + rng.normal(0, 0.7, truth.shape)
+    alone = fit_units(logits, truth, ("AU04", "AU12"))
+    unknown = np.full((3, 2), np.nan)
+    more = fit_units(np.concatenate([logits, np.ones((3, 2))]), np.concatenate([truth, unknown]), ("AU04", "AU12"))
+    assert alone is not None
+    assert alone == more
+    partly = truth.copy()
+    partly[::3, 0] = np.nan
+    found = fit_units(logits, partly, ("AU04", "AU12"))
+    assert found is not None
+    assert set(found.bias) == {"AU04", "AU12"}
+
+
+def test_a_share_of_a_doubtful_correction_is_kept() -> None:
+    before = np.array([1.0, 1.0, 1.0, 1.0])
+    assert kept_share(before, before, 1.0) == 0
+    assert kept_share(before, before + 0.1, 1.0) == 0
+    clear = kept_share(before, [0.5, 0.4, 0.5, 0.4], 1.0)
+    doubtful = kept_share(before, [0.1, 1.1, 0.2, 1.2], 1.0)
+    assert 0.95 < clear < 1
+    assert 0 <= doubtful < 0.7
+    # Half of the bias of a clear gain would be lost where the gain is as large as sqrt(2) of its errors.
+    gain = np.array([1 + np.sqrt(1.5), 1 - np.sqrt(1.5)] * 2)
+    error = gain.std(ddof=1) / 2
+    assert kept_share(gain, np.zeros(4), 1 / (error * np.sqrt(2))) == pytest.approx(0.5)
+
+
 def test_neutral_faces_move_towards_the_level_of_all_people() -> None:
     rng = np.random.default_rng(0)
     levels = {"AU04": (-2.0, 1.0, 0.5), "AU12": (-3.0, 1.0, 0.5)}
     own = np.column_stack([rng.normal(-0.5, 0.5, 10), rng.normal(-3.0, 0.5, 10), np.full(10, 9.0)])
     found = fit_neutral(own, ("AU04", "AU12", "AU99"), levels)
     assert found is not None
-    assert found.bias["AU04"] == pytest.approx(-1.5, abs=0.3)
+    assert found.bias["AU04"] == pytest.approx(-0.7 * 1.5, abs=0.2)
     assert abs(found.bias.get("AU12", 0.0)) < 0.3
     assert "AU99" not in found.bias
     assert fit_neutral(own, ("AU99",) * 3, levels) is None

@@ -157,3 +157,14 @@ def test_settings_that_change_nothing_are_refused() -> None:
     assert Smoothing.of(None) is None
     settings = Smoothing(expr=5, kernel="gaussian", causal=True)
     assert Smoothing.parse(str(settings)) == settings == Smoothing.of(settings)
+
+
+def test_frames_within_one_millisecond_keep_their_values() -> None:
+    """A camera of 4,000 frames per second: several frames have one place on a timeline of milliseconds."""
+    rng = np.random.default_rng(0)
+    frames = [Frame(index=index, time_s=index / 4000, faces=_faces([0], rng)) for index in range(12)]
+    found = list(smooth_frames(frames, Smoothing.parse("0.002s")))
+    assert [frame.index for frame in found] == list(range(12))
+    same = [bool(np.array_equal(a.faces.valence, b.faces.valence)) for a, b in zip(frames, found, strict=True)]
+    assert sum(same) >= 8
+    assert not all(same)

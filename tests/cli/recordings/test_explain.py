@@ -36,9 +36,11 @@ def test_a_table_is_explained_by_stretches(tmp_path: Path) -> None:
     smile = np.full(20, 0.1)
     smile[5:9] = 0.9
     path = write_table(tmp_path / "t.parquet", smile)
-    code, text = run(str(path), "--target", "happiness")
+    code, text = run(str(path), "--target", "happiness", "--smooth", "none")
     assert code == 0
     assert "0.50 to 0.80 s: 100% of the difference, 4 frames" in text
+    code, text = run(str(path), "--target", "happiness")
+    assert "0.20 to 1.10 s: 100% of the difference, 10 frames" in text
     code, text = run(str(path), "--target", "happiness", "--json")
     assert [one["track_id"] for one in json.loads(text)] == [4, 7]
     code, text = run(str(path), "--out", str(tmp_path / "x.png"))

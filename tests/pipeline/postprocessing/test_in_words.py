@@ -23,9 +23,15 @@ def table(tops: list[int | None], step_s: float = 0.04) -> pa.Table:
 
 
 def test_shares_are_of_the_time_with_a_face() -> None:
-    assert list(in_words(table([0] * 60 + [1] * 15 + [2] * 5 + [None] * 20))) == [
+    assert list(in_words(table([0] * 60 + [1] * 15 + [2] * 5 + [None] * 20), smooth="none")) == [
         ("a.mp4", "a face in 80 % of 4 s: mostly neutral (75 %), happiness 19 %")
     ]
+
+
+def test_flicker_is_not_told() -> None:
+    flickering = table([0, 0, 0, 1] * 20)
+    assert [text for _, text in in_words(flickering)] == ["a face in 100 % of 3.2 s: mostly neutral (100 %)"]
+    assert "happiness 25 %" in next(text for _, text in in_words(flickering, smooth="none"))
 
 
 def test_no_face_is_said_and_not_an_expression() -> None:

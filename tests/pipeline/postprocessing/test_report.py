@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 
 import mien
+from mien.affect import Smoothing
 from mien.core import EXPRESSIONS, ConfigError, Faces, Frame, InputError
 from mien.media import open_video
 from mien.pipeline import write_report
+from mien.pipeline.postprocessing.smooth import smooth_table
 from mien.results import TableWriter, read_table, table_schema
 
 UNITS = ("AU01", "AU12")
@@ -70,8 +72,10 @@ def test_the_page_refers_to_nothing_outside_itself(analysed: Path) -> None:
     assert "default-src 'none'" in text
 
 
-def test_the_page_holds_every_row(analysed: Path) -> None:
-    (source,) = data_of(analysed / "clip.html")["sources"]
+def test_the_page_holds_every_row(analysed: Path, tmp_path: Path) -> None:
+    write_report(analysed / "clip.parquet", tmp_path / "raw.html", smooth="none", frames=False)
+    assert data_of(tmp_path / "raw.html")["smoothing"] == "Values are raw, as in the table."
+    (source,) = data_of(tmp_path / "raw.html")["sources"]
     (face,) = source["subjects"]
     table = read_table(analysed / "clip.parquet")
     assert face["n_points"] == table.num_rows == source["n_frames"] == 20
@@ -79,6 +83,16 @@ def test_the_page_holds_every_row(analysed: Path) -> None:
     assert channel(face, "AU12") == pytest.approx(table["AU12"].to_numpy(), abs=0.0025)
     begin_s = np.frombuffer(base64.b64decode(face["begin_s"]), "<f4")
     assert begin_s == pytest.approx(table["time_s"].to_numpy(), abs=1e-5)
+
+
+def test_values_are_smoothed_and_the_page_says_so(analysed: Path) -> None:
+    page = data_of(analysed / "clip.html")
+    assert page["smoothing"].startswith("Values are smoothed over time (mean over 0.4 s before and after each frame)")
+    assert ["values shown", page["smoothing"]] in page["facts"][0]
+    smoothed, _ = smooth_table(read_table(analysed / "clip.parquet"), Smoothing.parse("0.4s"))
+    (face,) = page["sources"][0]["subjects"]
+    assert channel(face, "valence") * 2 - 1 == pytest.approx(smoothed["valence"].to_numpy(), abs=0.005)
+    assert face["n_points"] == smoothed.num_rows
 
 
 def test_key_frames_are_jpegs_and_can_be_left_out(analysed: Path, tmp_path: Path) -> None:
@@ -161,7 +175,7 @@ def test_long_tables_are_united_and_extremes_stay(tmp_path: Path, monkeypatch: p
     course: list[float | None] = [0.0] * 35
     course[17] = -0.8
     course[20:30] = [None] * 10
-    write_report([write_course(tmp_path / "t.parquet", course)], tmp_path / "r.html", frames=False)
+    write_report([write_course(tmp_path / "t.parquet", course)], tmp_path / "r.html", frames=False, smooth="none")
     page = data_of(tmp_path / "r.html")
     (face,) = page["sources"][0]["subjects"]
     assert "4 successive rows" in page["binning"]

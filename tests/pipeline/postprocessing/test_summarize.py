@@ -10,6 +10,7 @@ import mien
 from mien.core import ConfigError
 from mien.inference import load_spec
 from mien.pipeline import bundle_thresholds, summarize_files
+from tests.helpers.affect_tables import faces, write_frames
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +33,7 @@ def test_the_table_carries_the_thresholds_of_its_bundle(analysed: Path) -> None:
         [row for row in result.summary.windows.to_pylist() if row["table"].endswith(ending)]
         for ending in (".parquet", ".csv")
     )
+    assert {row["smoothing"] for row in (*first, *second)} == {"mean over 0.4 s before and after each frame"}
     assert [row | {"table": ""} for row in first] == [row | {"table": ""} for row in second]
     for event in result.summary.events.to_pylist():
         assert event["threshold"] == expected.get(event["signal"], 0.5)
@@ -74,3 +76,44 @@ def test_outputs_replace_neither_tables_nor_each_other(analysed: Path, tmp_path:
         summarize_files([table], out=tmp_path / "x.csv", events=tmp_path / "x.csv")
     with pytest.raises(ConfigError, match="must end in"):
         summarize_files([table], out=tmp_path / "x.xlsx")
+
+
+def flickering(path: Path, **metadata: str) -> Path:
+    """40 frames at 20 a second of a neutral face that is happy in every fifth frame."""
+    labels = ["happiness" if index % 5 == 2 else "neutral" for index in range(40)]
+    frames = [(index / 20, faces((0, label, 0.0, 0.1))) for index, label in enumerate(labels)]
+    return write_frames(path, {"a.mp4": frames}, **metadata)
+
+
+def happy_share(path: Path, smooth: str | None) -> tuple[float, str | None]:
+    (row, *_) = mien.summarize(path, smooth=smooth).windows.to_pylist()
+    return round(row["expression_happiness_share"], 6), row["smoothing"]
+
+
+def test_summaries_do_not_flicker_unless_raw_values_are_wanted(tmp_path: Path) -> None:
+    table = flickering(tmp_path / "a.parquet")
+    before = table.read_bytes()
+    assert happy_share(table, "none") == (0.2, None)
+    assert happy_share(table, None) == (0.2, None)
+    assert happy_share(table, "0.4s") == (0.0, "mean over 0.4 s before and after each frame")
+    (row, *_) = mien.summarize(mien.read_table(table)).windows.to_pylist()
+    assert row["expression_happiness_share"] == 0
+    assert row["n_transitions"] == 0
+    assert table.read_bytes() == before
+    with pytest.raises(ConfigError, match="smoothing is name=value"):
+        mien.summarize(table, smooth="lots")
+
+
+def test_a_smoothed_table_is_not_smoothed_again(tmp_path: Path) -> None:
+    table = flickering(tmp_path / "a.parquet", smoothing="expr=1")
+    share, said = happy_share(table, "0.4s")
+    assert (share, said) == (0.2, "of the table: expr=1")
+    assert summarize_files([table]).notes == ("The table itself is smoothed (expr=1).",)
+
+
+def test_many_frames_in_a_millisecond_and_hours_in_a_track_are_summarised(tmp_path: Path) -> None:
+    one = faces((0, "neutral", 0.0, 0.1))
+    fast = write_frames(tmp_path / "fast.parquet", {"a.mp4": [(index / 4000, one) for index in range(50)]})
+    assert mien.summarize(fast).windows.to_pylist()[0]["n_face_frames"] == 50
+    long = write_frames(tmp_path / "long.parquet", {"a.mp4": [(float(hour) * 3600, one) for hour in range(12)]})
+    assert mien.summarize(long).windows.to_pylist()[0]["n_face_frames"] == 12

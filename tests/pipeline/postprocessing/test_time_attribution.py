@@ -33,13 +33,24 @@ def test_the_smile_that_made_the_mean_is_found(tmp_path: Path) -> None:
     smile = np.full(40, 0.1)
     smile[10:20], smile[30] = 0.9, 0.5
     smile[5] = np.nan
-    first, second = explain_table(write_table(tmp_path / "t.parquet", smile), "happiness")
+    first, second = explain_table(write_table(tmp_path / "t.parquet", smile), "happiness", smooth=None)
     assert (first.source, first.track_id, first.n_frames) == ("clip.mp4", 4, 39)
     longest = first.stretches[0]
     assert (longest.first_s, longest.last_s) == (pytest.approx(1.0), pytest.approx(1.9))
     assert longest.share == pytest.approx(8 / 8.4, abs=1e-3)
     assert second.stretches == ()
     assert first.to_dict()["stretches"][0]["n_frames"] == 10
+
+
+def test_stretches_of_single_frames_are_joined_by_smoothing(tmp_path: Path) -> None:
+    smile = np.tile([0.1, 0.9], 20)
+    smile[:20] = 0.1
+    path = write_table(tmp_path / "t.parquet", smile)
+    raw, _ = explain_table(path, "happiness", smooth="none", n=50)
+    smoothed, _ = explain_table(path, "happiness", n=50)
+    assert len(raw.stretches) >= 10
+    assert len(smoothed.stretches) == 1
+    assert smoothed.mean == pytest.approx(raw.mean, abs=0.03)
 
 
 def test_without_a_target_the_strongest_expression_is_explained(tmp_path: Path) -> None:

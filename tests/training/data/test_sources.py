@@ -32,7 +32,12 @@ from tests.helpers.synthetic_data import create_recipe, create_samples, create_v
 
 pytestmark = pytest.mark.filterwarnings("default")  # torch warns about itself
 
-LOSSES = {"expression": "soft_cross_entropy", "valence_arousal": "squared_error", "action_units": "weighted_bce"}
+LOSSES = {
+    "expression": "soft_cross_entropy",
+    "valence_arousal": "squared_error",
+    "action_units": "weighted_bce",
+    "identity": "index_cross_entropy",
+}
 ORDERS = {"affwild2-expr": "affwild2_8", "affwild2-mtl": "affwild2_8", "lsd": "lsd_6", "rafdb": "raf_basic"}
 
 

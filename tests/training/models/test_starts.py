@@ -121,11 +121,12 @@ def test_named_starts_are_in_the_folder_of_the_data(tmp_path: Path) -> None:
             load(dataclasses.replace(model, **wrong), tmp_path)
 
 
-def test_a_state_dict_with_a_classifier_fits_by_name(tmp_path: Path) -> None:
-    """The authors' ``state_vggface2_enet0_new.pt``: timm's EfficientNet in colour, with the classifier of people."""
+@pytest.mark.parametrize("backbone", ["tf_efficientnet_b0", "tf_efficientnet_b2", "rexnet_150"])
+def test_a_state_dict_with_a_classifier_fits_by_name(backbone: str, tmp_path: Path) -> None:
+    """The authors' ``state_vggface2_enet0_new.pt`` and the like: timm's networks in colour, with a classifier."""
     timm = pytest.importorskip("timm")
-    published = timm.create_model("tf_efficientnet_b0", pretrained=False, num_classes=9).state_dict()
-    model = ModelSettings(backbone="tf_efficientnet_b0", colour="rgb", mean=(0.0,) * 3, std=(255.0,) * 3, input_px=32)
+    published = timm.create_model(backbone, pretrained=False, num_classes=9).state_dict()
+    model = ModelSettings(backbone=backbone, colour="rgb", mean=(0.0,) * 3, std=(255.0,) * 3, input_px=32)
     forms = {
         "plain.pt": published,
         "nested.pt": {"epoch": 3, "state_dict": {f"module.{key}": value for key, value in published.items()}},
@@ -138,8 +139,9 @@ def test_a_state_dict_with_a_classifier_fits_by_name(tmp_path: Path) -> None:
         for key, value in network.backbone.state_dict().items():
             assert torch.equal(value, published[key]), (name, key)
     gray = load(dataclasses.replace(model, start=str(tmp_path / "plain.pt"), colour="gray", mean=(0.0,), std=(255.0,)))
-    own: Any = gray.backbone
-    torch.testing.assert_close(own.conv_stem.weight, published["conv_stem.weight"].sum(dim=1, keepdim=True))
+    stem = "stem.conv.weight" if backbone == "rexnet_150" else "conv_stem.weight"
+    kernels = gray.backbone.state_dict()[stem]
+    torch.testing.assert_close(kernels, published[stem].sum(dim=1, keepdim=True))
 
 
 def test_files_that_do_not_fit_are_refused(tmp_path: Path) -> None:

@@ -70,6 +70,7 @@ CHOICES = {
     "hse-expr-openface": ("heads.expression",),
     "hse-mtl-joint": ("losses.action_units.name", "losses.expression.options"),
     "hse-va": ("stages.1.best_by",),
+    "identity-emotieffnet-b0": ("data.sources", "model.start", "model.template"),
     "lsd-mien-light": ("whole",),
     "lsd-mt-emotieffnet": ("model.start", "model.template"),
     "masked-cotex": (

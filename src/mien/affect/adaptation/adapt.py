@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import csv
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,7 +25,6 @@ from mien.affect.analyzer import Analyzer
 from mien.core import (
     ADAPTATION_VERSION,
     ADAPTED_TASKS,
-    DIMENSIONS,
     Adaptation,
     AnalyzerConfig,
     ConfigError,
@@ -36,6 +34,8 @@ from mien.core import (
     PathName,
     TaskCorrection,
     is_folder,
+    is_value_name,
+    label_value,
 )
 from mien.media import read_image
 
@@ -44,7 +44,6 @@ MAX_EXAMPLES = 10_000
 
 _IMAGE = "image"
 _EXPRESSION = "expression"
-_LOW = {"valence": -1.0, "arousal": -1.0}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -113,13 +112,14 @@ def read_examples(path: PathName) -> Examples:
         raise InputError(f"{path}: needs the column {_IMAGE!r} and at least one row")
     if len(rows) > MAX_EXAMPLES:
         raise InputError(f"{path}: has {len(rows)} rows; the first {MAX_EXAMPLES} are more than enough")
-    columns = [name for name in rows[0] if name not in (_IMAGE, _EXPRESSION) and _is_value(name)]
+    columns = [name for name in rows[0] if name not in (_IMAGE, _EXPRESSION) and is_value_name(name)]
     labelled = columns or _EXPRESSION in rows[0]
     return Examples(
         images=[path.parent / str(row[_IMAGE]) for row in rows],
         expression=tuple((row.get(_EXPRESSION) or None) if labelled else "neutral" for row in rows),
         values={
-            name: np.array([_number(path, i, name, row[name]) for i, row in enumerate(rows, 2)]) for name in columns
+            name: np.array([label_value(f"{path}: line {i}", name, row[name]) for i, row in enumerate(rows, 2)])
+            for name in columns
         },
     )
 
@@ -243,20 +243,3 @@ def _check_names(analyzer: Analyzer, examples: Examples) -> None:
 
 
 _IMAGES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
-
-
-def _is_value(name: str) -> bool:
-    return name in DIMENSIONS or (name.startswith("AU") and name[2:].isdecimal())
-
-
-def _number(path: Path, line: int, name: str, text: str | None) -> float:
-    """A cell as a number; NaN where it is empty."""
-    if not text:
-        return math.nan
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.inf
-    if not _LOW.get(name, 0.0) <= value <= 1:
-        raise InputError(f"{path}: line {line}: {name} must be from {_LOW.get(name, 0.0):g} to 1, got {text!r}")
-    return value

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from mien.core import Bools, ConfigError, Float64, Floats, TaskCorrection
+from mien.core import ConfigError, Float64, Floats, Indices, TaskCorrection
 
 MIN_EXAMPLES = 5
 """Fewest examples of an adaptation."""
@@ -17,10 +17,37 @@ MIN_NEUTRAL = 3
 
 # Strengths of the shrinkage that are tried, weakest first: pseudo-examples that want no correction.
 _STRENGTHS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
-_TEMPERATURES = (0.6, 0.8, 1.0, 1.25, 1.6)
-# A correction is kept where leave-one-out shows this many standard errors of improvement.
-_SURE = 0.5
+_TEMPERATURES = (1.0, 1.25, 1.6)  # few examples do not show that a network may be surer than it is
+# Number of standard errors of the gain that a correction loses, see `kept_share`; chosen on LFW and rendered people of
+# whom docs/research/adaptation.md reports none.
+_CAUTION_EXPRESSION, _CAUTION, _CAUTION_UNIT = 1.5, 1.0, 0.5
+_TRANSFER = 0.7  # of what neutral faces show: other expressions of the person have only a part of it
 _NEWTON_STEPS = 12
+
+
+def kept_share(before: Floats, after: Floats, caution: float) -> float:
+    """Share in [0, 1] of a correction that is kept: ``1 - (caution * error of the gain / gain)^2``.
+
+    A gain of `caution` standard errors may be chance, and nothing is kept; a clear one keeps nearly all, as in
+    positive-part James-Stein estimation (Ann. Math. Stat. 1961). With 0 nothing changes, so a doubtful correction does
+    little harm.
+
+    Args:
+        before: (N,) leave-one-out errors without the correction.
+        after: (N,) the same with it.
+        caution: Number of standard errors.
+
+    Examples:
+        >>> kept_share([1.0, 1.2, 1.1], [0.2, 0.3, 0.2], 1.0) > 0.9
+        True
+        >>> kept_share([1.0, 0.2, 1.0], [0.2, 1.0, 0.9], 1.0)
+        0.0
+    """
+    gain = np.asarray(before, np.float64) - np.asarray(after, np.float64)
+    if len(gain) < 2 or gain.mean() <= 0:
+        return 0.0
+    error = float(gain.std(ddof=1)) / np.sqrt(len(gain))
+    return float(max(0.0, 1.0 - (caution * error / float(gain.mean())) ** 2))
 
 
 def fit_expression(logits: Floats, targets: Floats, labels: Sequence[str]) -> TaskCorrection | None:
@@ -41,30 +68,31 @@ def fit_expression(logits: Floats, targets: Floats, labels: Sequence[str]) -> Ta
         shifted = values - values.max(axis=1, keepdims=True)
         return np.asarray(np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(y)), y])
 
-    best: tuple[float, float, float] | None = None
-    before = losses(z)
+    rest = _leave_one_out(len(z))
+    tried = []
     for temperature in _TEMPERATURES:
-        for strength in _STRENGTHS:
-            left = np.stack(
-                [_softmax_bias(z[rows] / temperature, truth[rows], strength) for rows in _leave_one_out(len(z))]
-            )
-            after = losses(z / temperature + left)
-            if _helps(before, after) and (best is None or after.mean() < best[0]):
-                best = float(after.mean()), temperature, strength
-    if best is None:
+        for strength in _STRENGTHS[1:]:
+            left = _softmax_biases(z[rest] / temperature, truth[rest], strength)
+            tried.append((float(losses(z / temperature + left).mean()), temperature, strength, left))
+    _, temperature, strength, left = min(tried, key=lambda one: one[0])
+    before = losses(z)
+    share = kept_share(before, losses(z / temperature + left), _CAUTION_EXPRESSION)
+    if not share:
         return None
-    error, temperature, strength = best
-    bias = _softmax_bias(z / temperature, truth, strength)
+    kept = temperature**share
     return TaskCorrection(
-        bias=_named(labels, bias),
-        temperature=temperature,
+        bias=_named(labels, share * _softmax_biases(z[None] / temperature, truth[None], strength)[0]),
+        temperature=kept,
         error_before=float(before.mean()),
-        error_after=error,
+        error_after=float(losses(z / kept + share * left).mean()),
     )
 
 
 def fit_units(logits: Floats, targets: Floats, labels: Sequence[str]) -> TaskCorrection | None:
     """Bias of each action unit from examples that say where it is present.
+
+    All units share one strength and one share that is kept, times one of their own: the examples are few for one unit
+    and many for all.
 
     Args:
         logits: (N, A) logits of the examples.
@@ -75,22 +103,46 @@ def fit_units(logits: Floats, targets: Floats, labels: Sequence[str]) -> TaskCor
         The correction of the units that leave-one-out shows a gain for; None for none.
     """
     z, truth = np.asarray(logits, np.float64), np.asarray(targets, np.float64)
+    known = np.isfinite(truth)
+    # One kind alone says in which direction to move and not how far.
+    kinds = [(known & (truth >= 0.5)).any(axis=0), (known & (truth < 0.5)).any(axis=0)]
+    columns = np.flatnonzero((known.sum(axis=0) >= MIN_EXAMPLES) & kinds[0] & kinds[1])
+    if not len(columns):
+        return None
+    rows = known[:, columns].any(axis=1)
+    z, truth, known = (values[rows][:, columns] for values in (z, truth, known))
+    before = _squared(z, truth)
+    tried = []
+    for strength in _STRENGTHS:
+        left = np.stack([_left_out_biases(z[:, c], truth[:, c], strength) for c in range(len(columns))], axis=1)
+        after = _squared(z + left, truth)
+        tried.append((float(np.nanmean(after)), strength, left, after))
+    _, strength, left, after = min(tried, key=lambda one: one[0])
+    share = kept_share(np.nanmean(before, axis=1), np.nanmean(after, axis=1), _CAUTION)
     fits = {}
-    for column, label in enumerate(labels):
-        known = np.isfinite(truth[:, column])
-        own, target = z[known, column], truth[known, column]
-        # One kind alone says in which direction to move and not how far.
-        if len(own) < MIN_EXAMPLES or (target >= 0.5).all() or (target < 0.5).all():
-            continue
-        before = _logistic_losses(own, target)
-        tried = []
-        for strength in _STRENGTHS:
-            left = np.array([_logistic_bias(own[rows], target[rows], strength) for rows in _leave_one_out(len(own))])
-            tried.append((float(_logistic_losses(own + left, target).mean()), strength, left))
-        error, strength, left = min(tried, key=lambda one: one[0])
-        if _helps(before, _logistic_losses(own + left, target)):
-            fits[label] = _logistic_bias(own, target, strength), float(before.mean()), error
+    for place, column in enumerate(columns.tolist()):
+        own = known[:, place]
+        kept = share * kept_share(before[own, place], after[own, place], _CAUTION_UNIT)
+        if kept:
+            bias = kept * _logistic_bias(z[own, place], truth[own, place], strength)
+            error = float(_squared(z[own, place] + kept * left[own, place], truth[own, place]).mean())
+            fits[labels[column]] = bias, float(before[own, place].mean()), error
     return _joined(fits)
+
+
+def _squared(logits: Float64, truth: Float64) -> Float64:
+    """Squared errors of probabilities, NaN where the label is unknown."""
+    return np.asarray((1 / (1 + np.exp(-logits)) - truth) ** 2, np.float64)
+
+
+def _left_out_biases(logits: Float64, truth: Float64, strength: float) -> Float64:
+    """Bias (N,) for each example from all others with a label; 0 for examples without one."""
+    biases = np.zeros(len(logits))
+    known = np.flatnonzero(np.isfinite(truth))
+    for place in known:
+        rest = known[known != place]
+        biases[place] = _logistic_bias(logits[rest], truth[rest], strength)
+    return biases
 
 
 def fit_offsets(values: Floats, targets: Floats, labels: Sequence[str]) -> TaskCorrection | None:
@@ -114,9 +166,11 @@ def fit_offsets(values: Floats, targets: Floats, labels: Sequence[str]) -> TaskC
         for strength in _STRENGTHS:
             left = (own.sum() - own) / (len(own) - 1 + strength)
             tried.append((float(((own - left) ** 2).mean()), strength, left))
-        error, strength, left = min(tried, key=lambda one: one[0])
-        if _helps(own**2, (own - left) ** 2):
-            fits[label] = float(own.sum() / (len(own) + strength)), float((own**2).mean()), error
+        _, strength, left = min(tried, key=lambda one: one[0])
+        share = kept_share(own**2, (own - left) ** 2, _CAUTION)
+        if share:
+            error = float(((own - share * left) ** 2).mean())
+            fits[label] = share * float(own.sum() / (len(own) + strength)), float((own**2).mean()), error
     return _joined(fits)
 
 
@@ -126,7 +180,7 @@ def fit_neutral(
     """Offset of each value from neutral faces of one person, towards what neutral faces of many people have.
 
     The offset is the person's mean distance from the level of all people, shrunk by the share of the variance that
-    lies between people (empirical Bayes).
+    lies between people (empirical Bayes), and by a share for expressions other than neutral.
 
     Args:
         values: (N, L) logits or values of neutral faces.
@@ -145,9 +199,10 @@ def fit_neutral(
         n = len(own)
         rest = (own.sum() - own) / (n - 1)
         left = rest * _share(n - 1, between, within)
-        if _helps(own**2, (own - left) ** 2):
-            error = float(((own - left) ** 2).mean())
-            fits[label] = -float(own.mean()) * _share(n, between, within), float((own**2).mean()), error
+        share = _TRANSFER * kept_share(own**2, (own - left) ** 2, _CAUTION)
+        if share:
+            error = float(((own - share * left) ** 2).mean())
+            fits[label] = -share * float(own.mean()) * _share(n, between, within), float((own**2).mean()), error
     return _joined(fits)
 
 
@@ -191,29 +246,26 @@ def _named(labels: Sequence[str], bias: Float64) -> dict[str, float]:
     return {label: round(float(value), 5) for label, value in zip(labels, bias, strict=True)}
 
 
-def _helps(before: Floats, after: Floats) -> bool:
-    """Whether errors fall by more than chance explains."""
-    gain = np.asarray(before, np.float64) - np.asarray(after, np.float64)
-    spread = float(gain.std(ddof=1)) if len(gain) > 1 else np.inf
-    return bool(gain.mean() > 0 and gain.mean() >= _SURE * spread / np.sqrt(len(gain)))
-
-
-def _leave_one_out(n: int) -> Bools:
+def _leave_one_out(n: int) -> Indices:
+    """(n, n - 1) rows of all examples but one."""
     if n < 2:
         raise ConfigError(f"leave-one-out needs at least 2 examples, got {n}")
-    return np.asarray(~np.eye(n, dtype=np.bool_))
+    rows = np.arange(n)
+    return np.stack([rows[rows != left] for left in range(n)])
 
 
-def _softmax_bias(logits: Float64, truth: Float64, strength: float) -> Float64:
-    """Biases of least cross-entropy with a ridge, by Newton's method."""
-    bias = np.zeros(logits.shape[1])
+def _softmax_biases(logits: Float64, truth: Float64, strength: float) -> Float64:
+    """Biases (B, E) of least cross-entropy with a ridge for B sets of examples (B, N, E), by Newton's method."""
+    bias = np.zeros((len(logits), logits.shape[2]))
+    diagonal = np.arange(logits.shape[2])
     for _ in range(_NEWTON_STEPS):
-        shifted = logits + bias
-        p = np.exp(shifted - shifted.max(axis=1, keepdims=True))
-        p /= p.sum(axis=1, keepdims=True)
-        slope = (p - truth).sum(axis=0) + strength * bias
-        curve = np.diag(p.sum(axis=0) + strength) - p.T @ p
-        step = np.linalg.solve(curve, slope)
+        shifted = logits + bias[:, None]
+        p = np.exp(shifted - shifted.max(axis=2, keepdims=True))
+        p /= p.sum(axis=2, keepdims=True)
+        slope = (p - truth).sum(axis=1) + strength * bias
+        curve = -np.einsum("bne,bnf->bef", p, p)
+        curve[:, diagonal, diagonal] += p.sum(axis=1) + strength
+        step = np.linalg.solve(curve, slope[..., None])[..., 0]
         bias -= np.clip(step, -2, 2)
         if np.abs(step).max() < 1e-6:
             break
@@ -229,7 +281,3 @@ def _logistic_bias(logits: Float64, truth: Float64, strength: float) -> float:
         if abs(step) < 1e-7:
             break
     return bias
-
-
-def _logistic_losses(logits: Float64, truth: Float64) -> Float64:
-    return np.asarray(np.logaddexp(0, logits) - truth * logits, np.float64)

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from mien.affect.temporal.smoothing import box_mean, fill_gaps
+from mien.affect.temporal.filters import box_mean, fill_gaps
 from mien.core import ConfigError, Float64, Indices, Integers, columns_by_name
 
 COMPOUND_PAIRS = (

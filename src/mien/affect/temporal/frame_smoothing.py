@@ -9,13 +9,19 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from mien.affect.temporal.smoothing import Smoothing, fill_gaps, hold_through_gaps
-from mien.core import Faces, Float64, Frame, Int64
+from mien.affect.temporal.filters import fill_gaps, hold_through_gaps
+from mien.affect.temporal.smoothing import Smoothing
+from mien.affect.temporal.time_mean import mean_over_time
+from mien.core import Faces, Float64, Frame, Int64, UncertaintySpec, with_uncertainty
 from mien.faces import MAX_LOST_S
 
 
 def smooth_frames(
-    frames: Iterable[Frame], settings: Smoothing, *, max_lost_s: float = MAX_LOST_S
+    frames: Iterable[Frame],
+    settings: Smoothing,
+    *,
+    max_lost_s: float = MAX_LOST_S,
+    uncertainty: UncertaintySpec | None = None,
 ) -> Generator[Frame, None, None]:
     """Smooth the faces of a stream, each track separately, in memory that does not grow with the video.
 
@@ -27,12 +33,13 @@ def smooth_frames(
         frames: Frames in ascending order of index; skipped or lost ones are interpolated like lost faces.
         settings: Half-widths, and the filter.
         max_lost_s: Longest time in seconds that a face may be lost before a new track starts, as in the tracker.
+        uncertainty: Calibration of the bundle, for the sets and intervals of the smoothed values; None for none.
 
     Yields:
         The same frames, as many and in order. ``top_expressions`` follows the smoothed probabilities. Where
         ``frames`` raises an error, the frames that were held back come before it.
     """
-    stream = _Stream(settings, max_lost_s)
+    stream = FrameSmoother(settings, max_lost_s, uncertainty)
     try:
         for frame in frames:
             stream.add(frame)
@@ -71,10 +78,20 @@ class _Track:
         self.values.popleft()
 
 
-class _Stream:
-    """Frames that wait for their windows, and the tracks through them."""
+class FrameSmoother:
+    """`smooth_frames` one frame at a time: frames that wait for their windows, and the tracks through them.
 
-    def __init__(self, settings: Smoothing, max_lost_s: float) -> None:
+    Args:
+        settings: Half-widths, and the filter.
+        max_lost_s: Longest time in seconds that a face may be lost before a new track starts; a frame waits as long for
+            a face that was lost.
+        uncertainty: Calibration of the bundle, for the sets and intervals of the smoothed values; None for none.
+    """
+
+    def __init__(
+        self, settings: Smoothing, max_lost_s: float = MAX_LOST_S, uncertainty: UncertaintySpec | None = None
+    ) -> None:
+        self._uncertainty = uncertainty
         self._settings = settings
         self._widths = (settings.expr, settings.va, settings.au, settings.au, settings.au)
         self._behind = max(self._widths)
@@ -91,8 +108,11 @@ class _Stream:
         tracks: list[_Track | None] = []
         for row, number in enumerate(frame.faces.track_ids.tolist()):
             track = self._tracks.setdefault(number, _Track()) if number >= 0 else None
+            position = self._position(frame)
+            if track is not None and track.frames and position <= track.frames[-1]:
+                track = None  # within a millisecond of the frame before: its values stay
             if track is not None:
-                track.frames.append(self._position(frame))
+                track.frames.append(position)
                 track.values.append(_values(frame.faces, row))
                 track.seen_s = frame.time_s
             tracks.append(track)
@@ -122,7 +142,8 @@ class _Stream:
             _values(frame.faces, row) if track is None else self._smoothed(track, self._position(frame))
             for row, track in enumerate(tracks)
         ]
-        return replace(frame, faces=_with_values(frame.faces, rows))
+        smoothed = _with_values(frame.faces, rows)
+        return replace(frame, faces=with_uncertainty(smoothed, self._uncertainty))
 
     def rest(self) -> Generator[Frame, None, None]:
         """All frames that still wait, at the end of the stream."""
@@ -159,6 +180,10 @@ class _Stream:
             place = int(np.searchsorted(numbers, frame))
             near = slice(max(place - width, 0), place + width + 1)
             return np.asarray(self._settings.filter(values[near], width, numbers[near])[min(place, width)])
+        if self._settings.is_time_mean:
+            wanted = np.array([frame])
+            means = mean_over_time(numbers, values, wanted, width, causal=self._settings.causal)
+            return np.asarray(means[0])
         stop = frame if self._settings.causal else frame + width
         timeline = np.arange(max(frame - width, numbers[0]), min(stop, numbers[-1]) + 1)
         fill = hold_through_gaps if self._settings.causal else fill_gaps

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Temporal smoothing: filters of one track, settings, and smoothing of many tracks at once."""
+"""Settings of temporal smoothing, and smoothing of many tracks at once."""
 
 from __future__ import annotations
 
@@ -10,9 +10,19 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from mien.affect.temporal.filters import (
+    box_mean,
+    box_median,
+    fill_gaps,
+    gaussian_mean,
+    hold_through_gaps,
+    timeline_of,
+)
 from mien.affect.temporal.smoothing_text import in_milliseconds, setting_value
+from mien.affect.temporal.time_mean import mean_over_time
 from mien.core import (
     MAX_STRIDE,
+    NO_SMOOTHING,
     ConfigError,
     Float64,
     Indices,
@@ -23,243 +33,7 @@ from mien.core import (
     check_number,
 )
 
-_MEDIAN_NUMBERS_PER_BLOCK = 4_000_000
-_MAX_TIMELINE = 20_000_000
 _MIN_SIGMA, _MAX_SIGMA = 1e-6, 1e15  # frames squared
-
-
-def fill_gaps(frames: npt.ArrayLike, values: npt.ArrayLike, timeline: npt.ArrayLike) -> Float64:
-    """The values of one track on every frame of a timeline, with gaps interpolated.
-
-    Between two known frames the interpolation is linear: for t between a (earlier) and b (later) the value is
-    ``w value_a + (1 - w) value_b`` with ``w = 1 - (t - a) / (b - a)``. Frames before the first known one copy the
-    first value, frames after the last one copy the last.
-
-    Args:
-        frames: (N,) strictly ascending frame numbers, N >= 1.
-        values: (N, D) finite numbers.
-        timeline: (T,) frame numbers to fill, in any order.
-
-    Returns:
-        (T, D).
-
-    Raises:
-        ConfigError: Shapes do not fit, the frames do not ascend, or there is none.
-
-    Examples:
-        >>> fill_gaps([2, 4], [[1.0], [3.0]], [1, 2, 3, 4, 5]).ravel().tolist()
-        [1.0, 1.0, 2.0, 3.0, 3.0]
-    """
-    known, rows = _track(frames, values)
-    wanted = np.asarray(timeline)
-    later = np.clip(np.searchsorted(known, wanted), 0, len(known) - 1)
-    earlier = np.clip(np.searchsorted(known, wanted, side="right") - 1, 0, len(known) - 1)
-    distance = known[later] - known[earlier]
-    ahead = np.clip((wanted - known[earlier]) / np.maximum(distance, 1), 0.0, 1.0)
-    weight = np.where(distance > 0, 1.0 - ahead, 1.0)[:, None]
-    return np.asarray(weight * rows[earlier] + (1.0 - weight) * rows[later])
-
-
-def hold_through_gaps(frames: npt.ArrayLike, values: npt.ArrayLike, timeline: npt.ArrayLike) -> Float64:
-    """Like `fill_gaps` without later frames: a missing frame repeats the last value before it.
-
-    Args:
-        frames: (N,) strictly ascending frame numbers, N >= 1.
-        values: (N, D) finite numbers.
-        timeline: (T,) frame numbers to fill, in any order.
-
-    Returns:
-        (T, D).
-
-    Raises:
-        ConfigError: As for `fill_gaps`, or the timeline begins before the first known frame.
-
-    Examples:
-        >>> hold_through_gaps([2, 4], [[1.0], [3.0]], [2, 3, 4, 5]).ravel().tolist()
-        [1.0, 1.0, 3.0, 3.0]
-    """
-    known, rows = _track(frames, values)
-    position = np.searchsorted(known, np.asarray(timeline), side="right") - 1
-    if (position < 0).any():
-        raise ConfigError(f"the first known frame is {known[0]}; begin the timeline there")
-    return np.asarray(rows[position])
-
-
-def box_mean(values: npt.ArrayLike, half_width: int, *, causal: bool = False) -> Float64:
-    """Mean over the frames i - d to i + d, clipped at the ends: the window shrinks, nothing is padded.
-
-    No rounding takes a mean out of the range of its column: smoothed probabilities stay in [0, 1].
-
-    Args:
-        values: (T, D) or (T,) on consecutive frames.
-        half_width: Number d >= 0 of frames on each side; the window has up to 2 d + 1.
-        causal: Whether the window is the frames i - d to i only.
-
-    Returns:
-        The shape of ``values``, in float64.
-
-    Raises:
-        ConfigError: The half-width is negative.
-
-    Examples:
-        >>> box_mean([0, 0, 9, 0, 0], half_width=1).tolist()
-        [0.0, 3.0, 3.0, 3.0, 0.0]
-        >>> box_mean([0, 0, 9, 0, 0], half_width=1, causal=True).tolist()
-        [0.0, 0.0, 4.5, 4.5, 0.0]
-    """
-    series = np.asarray(values, dtype=np.float64)
-    start, stop = _windows(len(series), half_width, causal=causal)
-    sums = np.zeros((len(series) + 1, *series.shape[1:]))
-    np.cumsum(series, axis=0, out=sums[1:])
-    taps = (stop - start).reshape(-1, *[1] * (series.ndim - 1))
-    means = (sums[stop] - sums[start]) / taps
-    # Differences of long sums round; the smallest and the largest value of a column so far, or of all of it, are its
-    # limits, NaN aside.
-    if causal:
-        means = np.clip(means, np.fmin.accumulate(series), np.fmax.accumulate(series))
-    elif len(series):
-        means = np.clip(means, np.fmin.reduce(series), np.fmax.reduce(series))
-    return np.asarray(means)
-
-
-def box_median(values: npt.ArrayLike, half_width: int, *, causal: bool = False) -> Float64:
-    """The median over the window of `box_mean`; NaN where the window holds one.
-
-    Args:
-        values: (T, D) or (T,) on consecutive frames.
-        half_width: Number d >= 0 of frames on each side.
-        causal: Whether the window is the frames i - d to i only.
-
-    Returns:
-        The shape of ``values``, in float64.
-
-    Raises:
-        ConfigError: The half-width is negative.
-
-    Examples:
-        >>> box_median([0, 0, 9, 0, 4], half_width=1).tolist()
-        [0.0, 0.0, 0.0, 4.0, 2.0]
-    """
-    series = np.asarray(values, dtype=np.float64)
-    start, stop = _windows(len(series), half_width, causal=causal)
-    size = half_width + 1 if causal else 2 * half_width + 1
-    result = np.empty_like(series)
-    whole = np.flatnonzero(stop - start == size)
-    for row in np.flatnonzero(stop - start < size):
-        result[row] = np.median(series[start[row] : stop[row]], axis=0)
-    if len(whole):
-        windows = np.lib.stride_tricks.sliding_window_view(series, size, axis=0)
-        step = max(1, _MEDIAN_NUMBERS_PER_BLOCK // (size * max(1, series[0].size)))
-        for first in range(0, len(windows), step):
-            block = _medians(windows[first : first + step])
-            result[whole[0] + first : whole[0] + first + len(block)] = block
-    return result
-
-
-def _medians(windows: Float64) -> Float64:
-    """Medians along the last axis.
-
-    `numpy.median` selects several places at once to find NaN, which takes eight times as long as selecting one.
-    """
-    middle = windows.shape[-1] // 2
-    parted = np.partition(windows, middle, axis=-1)
-    medians = parted[..., middle]
-    if windows.shape[-1] % 2 == 0:
-        medians = (parted[..., :middle].max(axis=-1) + medians) / 2
-    # NaN is sorted to the end, so only values from the middle on can be NaN.
-    return np.where(np.isnan(parted[..., middle:]).any(axis=-1), np.nan, medians)
-
-
-def gaussian_mean(
-    values: npt.ArrayLike, frames: npt.ArrayLike, half_width: int, sigma: float, *, causal: bool = False
-) -> Float64:
-    """Weighted mean of the rows i - d to i + d with weights ``exp(-(f_j - f_i)^2 / sigma)`` that sum to 1.
-
-    The window counts rows and the weights use frame numbers, so rows of selected frames need no gaps filled. Note that
-    sigma divides the squared distance: it is twice a variance, in frames squared.
-
-    Args:
-        values: (T, D) or (T,).
-        frames: (T,) frame numbers.
-        half_width: Number d >= 0 of rows on each side.
-        sigma: Divisor > 0 of the squared distance, in frames squared.
-        causal: Whether the window is the rows i - d to i only.
-
-    Returns:
-        The shape of ``values``, in float64.
-
-    Raises:
-        ConfigError: The half-width is negative, sigma is not positive, or the lengths differ.
-
-    Examples:
-        >>> gaussian_mean([0, 9, 0], frames=[0, 1, 2], half_width=1, sigma=1e9).round(3).tolist()
-        [4.5, 3.0, 4.5]
-    """
-    series, times = np.asarray(values, dtype=np.float64), np.asarray(frames, dtype=np.float64)
-    if times.shape != series.shape[:1]:
-        raise ConfigError(f"{len(series)} rows need as many frame numbers, got shape {times.shape}")
-    if not sigma > 0:
-        raise ConfigError(f"sigma must be positive, got {sigma}")
-    _windows(len(series), half_width, causal=causal)
-    column = (-1, *[1] * (series.ndim - 1))
-    total, weights = series.copy(), np.ones(len(series))
-    for offset in range(1, min(half_width, len(series) - 1) + 1):
-        weight = np.exp(-((times[offset:] - times[:-offset]) ** 2) / sigma)
-        shaped = weight.reshape(column)
-        total[offset:] += shaped * series[:-offset]
-        weights[offset:] += weight
-        if not causal:
-            total[:-offset] += shaped * series[offset:]
-            weights[:-offset] += weight
-    return np.asarray(total / weights.reshape(column))
-
-
-def timeline_of(frames: Integers) -> Integers:
-    """Every frame from the first to the last.
-
-    Args:
-        frames: (N,) ascending frame numbers, N >= 1.
-
-    Raises:
-        ConfigError: The span is longer than any video, so these are no frame numbers.
-
-    Examples:
-        >>> timeline_of(np.array([3, 6])).tolist()
-        [3, 4, 5, 6]
-    """
-    first, last = int(frames[0]), int(frames[-1])
-    check_span(first, last)
-    return np.arange(first, last + 1)
-
-
-def check_span(first: int, last: int) -> None:
-    """Refuses a track that is longer than any video.
-
-    Args:
-        first: Number of its first frame.
-        last: Number of its last frame.
-
-    Raises:
-        ConfigError: The span is longer than any video, so these are no frame numbers.
-    """
-    if last - first >= _MAX_TIMELINE:
-        raise ConfigError(f"frames {first} to {last} of one track are longer than any video; check them")
-
-
-def _windows(n: int, half_width: int, *, causal: bool) -> tuple[Indices, Indices]:
-    """First row and end of the window of each row."""
-    check_number("the half-width of a filter", half_width, 0, MAX_STRIDE)
-    rows = np.arange(n)
-    return np.maximum(rows - half_width, 0), np.minimum(rows + (0 if causal else half_width) + 1, n)
-
-
-def _track(frames: npt.ArrayLike, values: npt.ArrayLike) -> tuple[Integers, Float64]:
-    known, rows = np.asarray(frames), np.asarray(values, dtype=np.float64)
-    if known.ndim != 1 or rows.ndim != 2 or len(known) != len(rows) or not len(known):
-        raise ConfigError(f"a track has N >= 1 frames and (N, D) values, got {known.shape} and {rows.shape}")
-    if (np.diff(known) <= 0).any():
-        raise ConfigError("the frames of a track must ascend, each occurring once; sort them first")
-    return known, rows
 
 
 Kernel = Literal["mean", "median", "gaussian"]
@@ -273,6 +47,9 @@ Window = Literal["frames", "rows", "milliseconds"]
 
 OWN = "bundle"
 """Text that stands for the smoothing that a bundle recommends."""
+
+_NAMED_TASKS = {"expr": "expressions", "va": "valence and arousal", "au": "action units"}
+_COUNTED = {"frames": "frames", "rows": "rows"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -353,6 +130,21 @@ class Smoothing:
         return chosen
 
     @classmethod
+    def of_display(cls, settings: Smoothing | str | None) -> Smoothing | None:
+        """Settings of what is shown; None where raw values are, for None or ``"none"``.
+
+        Raises:
+            ConfigError: As for `of`.
+
+        Examples:
+            >>> Smoothing.of_display("none") is None
+            True
+            >>> Smoothing.of_display("0.4s").expr
+            400
+        """
+        return None if settings in (None, NO_SMOOTHING) else cls.of(settings)
+
+    @classmethod
     def parse(cls, text: str) -> Smoothing:
         """Settings from text such as ``expr=50,va=50,au=3`` or ``expr=50,va=10,kernel=gaussian,sigma=1e5``.
 
@@ -378,6 +170,39 @@ class Smoothing:
             values[name] = setting_value(name, value, known[name])
         return cls(**values)  # type: ignore[arg-type]  # each value has the type of its field by _setting
 
+    def in_words(self) -> str:
+        """The settings as part of a sentence.
+
+        Examples:
+            >>> Smoothing.parse("0.4s").in_words()
+            'mean over 0.4 s before and after each frame'
+            >>> Smoothing.parse("expr=5,au=2,kernel=median,causal=true").in_words()
+            'median over 5 frames (expressions), 2 frames (action units) before each frame'
+        """
+        widths = {name: getattr(self, name) for name in _NAMED_TASKS if getattr(self, name)}
+
+        def length(width: int) -> str:
+            return f"{width / 1000:g} s" if self.window == "milliseconds" else f"{width} {_COUNTED[self.window]}"
+
+        if len(set(widths.values())) == 1 and len(widths) == len(_NAMED_TASKS):
+            how = length(self.expr)
+        else:
+            how = ", ".join(f"{length(width)} ({_NAMED_TASKS[name]})" for name, width in widths.items())
+        kernel = "weighted mean" if self.kernel == "gaussian" else self.kernel
+        return f"{kernel} over {how} before{'' if self.causal else ' and after'} each frame"
+
+    @property
+    def label(self) -> str:
+        """The settings in few words, for a picture.
+
+        Examples:
+            >>> Smoothing.parse("0.4s").label, Smoothing.parse("0.4s,causal=true").label, Smoothing(au=3).label
+            ('smoothed +-0.4 s', 'smoothed -0.4 s', 'smoothed')
+        """
+        if self.window != "milliseconds" or len({self.expr, self.va, self.au}) > 1:
+            return "smoothed"
+        return f"smoothed {'-' if self.causal else '+-'}{self.expr / 1000:g} s"
+
     def positions(self, frames: Integers, times_s: npt.ArrayLike) -> Int64:
         """The places (N,) of frames on the timeline of the filter: their numbers, or their times in milliseconds.
 
@@ -392,6 +217,16 @@ class Smoothing:
         if self.window != "milliseconds":
             return np.asarray(frames, dtype=np.int64)
         return np.rint(np.asarray(times_s, dtype=np.float64) * 1000).astype(np.int64)
+
+    @property
+    def reach_s(self) -> float:
+        """Longest half-width in seconds; infinity where half-widths count frames."""
+        return max(self.expr, self.va, self.au) / 1000 if self.window == "milliseconds" else float("inf")
+
+    @property
+    def is_time_mean(self) -> bool:
+        """Whether the filter is a mean over milliseconds, which `mean_over_time` computes at the frames alone."""
+        return self.window == "milliseconds" and self.kernel == "mean"
 
     def filter(self, values: Float64, half_width: int, frames: npt.ArrayLike | None = None) -> Float64:
         """The filtered values (T, D) of one track.
@@ -465,6 +300,9 @@ def smooth_tracks(
         own = frame[members]
         if settings.window == "rows":
             rows[members] = settings.filter(rows[members], half_width, own)
+            continue
+        if settings.is_time_mean:
+            rows[members] = mean_over_time(own, rows[members], own, half_width, causal=settings.causal)
             continue
         timeline = timeline_of(own)
         dense = rows[members] if len(timeline) == len(own) else fill(own, rows[members], timeline)

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from mien.affect.temporal.smoothing import Smoothing, check_span, fill_gaps, hold_through_gaps
+from mien.affect.temporal.filters import check_span, fill_gaps, hold_through_gaps
+from mien.affect.temporal.smoothing import Smoothing
 from mien.core import ConfigError, Float64, Integers
 
 _FRAMES_A_BLOCK = 1 << 15  # so that a long gap in a track takes no memory

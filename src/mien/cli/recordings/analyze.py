@@ -67,7 +67,7 @@ def analyze(inputs: tuple[str, ...], log: str, **options: Any) -> int:
         for name in ("overlay", "report"):
             if options[name] is not None and result.inputs:
                 view.say(name, f"wrote {options[name]}", **{name: str(options[name])})
-        _say_what_was_seen(result, view)
+        _say_what_was_seen(result, view, options["display_smooth"])
         n_named = len({record.path for record in result.inputs} | {failure.path for failure in result.failures})
         if result.failures and n_named > 1:
             view.say("summary", f"{n_named - len(result.failures)} of {n_named} inputs done, see above for the others")
@@ -86,7 +86,7 @@ def _print_lines(path: Path) -> None:
         print_lines(path)
 
 
-def _say_what_was_seen(result: RunResult, view: RunView) -> None:
+def _say_what_was_seen(result: RunResult, view: RunView, smooth: str | None) -> None:
     """A sentence about the expressions of each video of a run, where these are few and short."""
     from mien.pipeline import in_words
 
@@ -94,6 +94,6 @@ def _say_what_was_seen(result: RunResult, view: RunView) -> None:
     few = len(videos) <= _MAX_VIDEOS_IN_WORDS and sum(one.n_rows for one in result.inputs) <= _MAX_ROWS_IN_WORDS
     if not few or not videos:
         return
-    for source, sentence in in_words(result.table):
+    for source, sentence in in_words(result.table, smooth=smooth):
         if source in videos:
             view.say("seen", f"seen in {source}: {sentence}", path=source)

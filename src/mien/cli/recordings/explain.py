@@ -5,12 +5,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from mien.cli.field_options import field_options
 from mien.cli.main import say
-from mien.core import AnalyzerConfig, is_folder, printable
+from mien.core import DISPLAY_SMOOTHING, AnalyzerConfig, counted, is_folder, printable
+
+if TYPE_CHECKING:
+    from mien.affect import Stretch
 
 _MAX_NAME = 200
 
@@ -45,6 +49,13 @@ _MAX_NAME = 200
     type=click.Path(path_type=Path),
     help="Image file for the face, its map (red speaks for the value, blue against it) and rendered faces like it.",
 )
+@click.option(
+    "--smooth",
+    default=DISPLAY_SMOOTHING,
+    show_default=True,
+    metavar="SETTINGS",
+    help="Smooth the values of a table over time first, as mien summarize does; none for raw values.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 @field_options(AnalyzerConfig, only=("model", "landmark_model", "threads", "adapt"))
 def explain(
@@ -54,6 +65,7 @@ def explain(
     method: str,
     masks: int,
     out: Path | None,
+    smooth: str,
     *,
     as_json: bool,
     **models: object,
@@ -69,7 +81,7 @@ def explain(
     if is_folder(source) or source.suffix.lower() in TABLE_ENDINGS:
         if out is not None:
             raise click.UsageError("--out is for images; the stretches of a table are printed, --json for programs")
-        _explain_table(source, target, as_json=as_json)
+        _explain_table(source, target, smooth, as_json=as_json)
         return
     from mien.affect import Analyzer, explain_face
     from mien.media import require_image_suffix, save_image
@@ -101,19 +113,28 @@ def explain(
         say(f"wrote {out}")
 
 
-def _explain_table(path: Path, target: str | None, *, as_json: bool) -> None:
+def _explain_table(path: Path, target: str | None, smooth: str, *, as_json: bool) -> None:
     from mien.pipeline import explain_table
 
-    found = explain_table(path, target)
+    found = explain_table(path, target, smooth=smooth)
     if as_json:
         click.echo(json.dumps([one.to_dict() for one in found], indent=1))
         return
     for one in found:
         name = printable(one.source, limit=_MAX_NAME)
         track = "" if one.track_id is None else f", track {one.track_id}"
-        say(f"{name}{track}: mean {one.target} {one.mean:.3f}, usually {one.usual:.3f}, {one.n_frames} frames")
+        say(
+            f"{name}{track}: mean {one.target} {one.mean:.3f}, usually {one.usual:.3f}, "
+            f"{counted(one.n_frames, 'frame')}"
+        )
         for stretch in one.stretches:
             say(
-                f"  {stretch.first_s:.2f} to {stretch.last_s:.2f} s: {stretch.share:.0%} of the difference, "
-                f"{stretch.n_frames} frames, most at {stretch.peak_s:.2f} s"
+                f"  {_when(stretch)}: {stretch.share:.0%} of the difference, {counted(stretch.n_frames, 'frame')}"
+                + (f", most at {stretch.peak_s:.2f} s" if stretch.n_frames > 1 else "")
             )
+
+
+def _when(stretch: Stretch) -> str:
+    if stretch.n_frames == 1:
+        return f"at {stretch.first_s:.2f} s"
+    return f"{stretch.first_s:.2f} to {stretch.last_s:.2f} s"

@@ -78,7 +78,7 @@ class LineView:
         now_s = time.monotonic()
         if now_s >= self._next_s:
             self._next_s = now_s + 1
-            tops = ", ".join(top or "-" for top in frame.frame.faces.top_expressions()) or "no face"
+            tops = ", ".join(top or "-" for top in frame.shown.faces.top_expressions()) or "no face"
             click.echo(f"{frame.frame.time_s:8.2f} s  {tops}  ({statistics_line(frame.statistics)})", err=True)
 
     def __enter__(self) -> Self:
@@ -100,13 +100,13 @@ def face_table(frame: LiveFrame) -> Table:
     """Table of the faces of a frame for the terminal."""
     table = Table(
         title=Text(printable(frame.source)),
-        caption=statistics_line(frame.statistics),
+        caption="; ".join(filter(None, (statistics_line(frame.statistics), frame.smoothing))),
         title_justify="left",
         min_width=70,
     )
     for name in ("track", "expression", "", "valence", "arousal", "action units"):
         table.add_column(name, no_wrap=name != "action units")
-    faces = frame.frame.faces
+    faces = frame.shown.faces
     present = faces.present_action_units(frame.thresholds)
     for face, units in zip(faces, present, strict=True):
         probability = None if face.expression is None else face.probabilities[face.expression]
@@ -131,8 +131,12 @@ def face_table(frame: LiveFrame) -> Table:
 @click.option("--anonymous", is_flag=True, help="Make faces unrecognisable on the page.")
 @field_options(
     Outputs,
-    only=("table", "landmarks", "intervals", "private"),
-    help_texts={"table": "Table (.parquet, .csv, .jsonl) to write the predictions into; none if not given."},
+    only=("table", "landmarks", "intervals", "private", "display_smooth"),
+    help_texts={
+        "table": "Table (.parquet, .csv, .jsonl) to write the predictions into; none if not given.",
+        "display_smooth": "Smooth the values that are shown over the time before each frame, not those of the table: a "
+        "half-width such as 0.4s, settings as for analyze --smooth, or none.",
+    },
 )
 @field_options(
     VideoOptions,

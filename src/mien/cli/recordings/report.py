@@ -9,6 +9,7 @@ import click
 
 from mien.cli.field_options import private_option
 from mien.cli.main import say
+from mien.core import DISPLAY_SMOOTHING
 
 
 @click.command(short_help="A page with timelines, key frames and a summary of tables.")
@@ -28,9 +29,23 @@ from mien.cli.main import say
     type=click.Choice(["embed", "link"]),
     help="Play the analysed videos beside the timelines: embed them (up to 64 MB), or link them where they are.",
 )
+@click.option(
+    "--smooth",
+    default=DISPLAY_SMOOTHING,
+    show_default=True,
+    metavar="SETTINGS",
+    help="Smooth the values over time before they are shown: a half-width such as "
+    "0.4s, settings as for analyze --smooth, or none.",
+)
 @private_option
 def report(
-    tables: tuple[Path, ...], out: Path, videos: tuple[Path, ...], *, no_frames: bool, playback: str | None
+    tables: tuple[Path, ...],
+    out: Path,
+    videos: tuple[Path, ...],
+    smooth: str,
+    *,
+    no_frames: bool,
+    playback: str | None,
 ) -> None:
     """Write one page that shows affect tables in any browser, offline: timelines to zoom, key frames, a summary.
 
@@ -40,6 +55,6 @@ def report(
     """
     from mien.pipeline import write_report
 
-    for note in write_report(tables, out, videos=videos, frames=not no_frames, playback=playback):
+    for note in write_report(tables, out, videos=videos, frames=not no_frames, playback=playback, smooth=smooth):
         say(f"note: {note}", err=True)
     say(f"wrote {out}", err=True)

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from mien.cli.field_options import private_option
 from mien.cli.main import result_code, say
-from mien.core import distinct_names, printable
+from mien.core import DISPLAY_SMOOTHING, distinct_names, printable
 
 _MAX_LINES = 60
 _MAX_NAME = 200
@@ -129,9 +129,22 @@ def _largest(row: Mapping[str, Any], ending: str, n: int) -> list[tuple[str, flo
     metavar="SECONDS",
     help="Length of the time windows in seconds. [default: one window over everything]",
 )
+@click.option(
+    "--smooth",
+    default=DISPLAY_SMOOTHING,
+    show_default=True,
+    metavar="SETTINGS",
+    help="Smooth the values over time before they are summarised: a half-width such as "
+    "0.4s, settings as for analyze --smooth, or none.",
+)
 @private_option
 def summarize(
-    tables: tuple[Path, ...], out: Path | None, events: Path | None, transitions: Path | None, window_s: float | None
+    tables: tuple[Path, ...],
+    out: Path | None,
+    events: Path | None,
+    transitions: Path | None,
+    window_s: float | None,
+    smooth: str,
 ) -> int:
     """Summarise affect tables, or the folders that analyze wrote, per file, face and time window.
 
@@ -142,12 +155,14 @@ def summarize(
 
     from mien.pipeline import summarize_files
 
-    result = summarize_files(tables, out=out, events=events, transitions=transitions, window_s=window_s)
+    result = summarize_files(tables, out=out, events=events, transitions=transitions, window_s=window_s, smooth=smooth)
     console = Console()
     if not console.is_terminal:
         console = Console(width=160)  # a pipe has no edge that would cut names
     if result.summary.windows.num_rows:
         console.print(summary_view(result.summary.windows, windowed=window_s is not None))
+    for note in result.notes:
+        say(note, err=True)
     for failure in result.failures:
         say(f"failed: {failure.reason}", err=True)
     for path in result.written:

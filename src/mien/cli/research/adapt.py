@@ -28,9 +28,9 @@ from mien.core import AnalyzerConfig
 def adapt(examples: Path, out: Path, **models: object) -> None:
     """Learn what a person or a site needs, and write it to an overlay file.
 
-    Nothing is trained: logits get a bias and a temperature, valence and arousal an offset, each shrunk, and only where
-    leaving examples out shows less error with it. The overlay belongs to the weights of its bundle and holds neither
-    images nor names. Use it with --adapt FILE, in analyze and live alike; leave the option out to go back.
+    Nothing is trained: logits get a bias and a temperature, valence and arousal an offset, each shrunk, and kept as far
+    as leaving examples out shows a gain that is no chance. The overlay belongs to the weights of its bundle and holds
+    neither images nor names. Use it with --adapt FILE, in analyze and live alike; leave the option out to go back.
     """
     from mien.affect import adapt as fit
     from mien.results import atomic_write, check_output, output_errors

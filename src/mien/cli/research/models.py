@@ -63,10 +63,9 @@ def cards(names: tuple[str, ...], out: Path, audits: Path | None) -> None:
 
     Every card carries the SHA-256 of the weights; an audit of other weights is refused, and a summary of one removed.
     """
-    from mien.inference import list_bundles
-    from mien.pipeline import write_cards
+    from mien.pipeline import list_all_bundles, write_cards
 
-    for path in write_cards(names or list_bundles(), out, audits=audits):
+    for path in write_cards(names or list_all_bundles(), out, audits=audits):
         say(f"wrote {path}")
 
 

@@ -5,18 +5,23 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mien.cli.main import say
-from mien.core import MAX_SEED, MAX_THREADS, MAX_WORKERS, GeometrySpec, HeadSpec, ModelSpec, SequenceSpec
+from mien.core import MAX_SEED, MAX_THREADS, MAX_WORKERS, HeadSpec
+
+if TYPE_CHECKING:
+    from mien.training import Trained
 
 
 @click.command(short_help="Train a recipe and write an evaluated bundle (extra: train).")
 @click.argument("recipe")
 @click.option("--data", required=True, type=click.Path(path_type=Path), help="Folder of the data sets.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the new bundle or head.")
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), help="Folder of the new bundle, head or start weights."
+)
 @click.option(
     "--work",
     type=click.Path(path_type=Path),
@@ -65,7 +70,8 @@ def train(
     """Train RECIPE (a name or a TOML file), calibrate, export with a parity check, and evaluate.
 
     A recipe of stored vectors (mien features writes them) trains a head; with the frozen network that made the vectors
-    it becomes one bundle. A recipe of geometry (pls-geometry) fits landmarks, in minutes.
+    it becomes one bundle. A recipe of geometry (pls-geometry) fits landmarks, in minutes. A pretext over identities
+    (identity-emotieffnet-b0) makes start weights for other recipes.
     """
     from mien.training import ComputeSettings
     from mien.training import train as train_recipe
@@ -78,7 +84,7 @@ def train(
         _report(trained, out)
 
 
-def _report(trained: ModelSpec | HeadSpec | GeometrySpec | SequenceSpec, out: Path) -> None:
+def _report(trained: Trained, out: Path) -> None:
     say(f"{trained.name} in {out}: {trained.provenance}")
     for metric in () if isinstance(trained, HeadSpec) else trained.metrics:
         say(f"{metric.data}, {metric.name}: {metric.value:.4f} [{metric.low:.4f}, {metric.high:.4f}]")

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from mien.datasets.open_sets.face_parquet import (
     teacher_file,
 )
 from mien.datasets.open_sets.weak_labels import AU_RULES, AffectMap, action_unit_probabilities, expression_shares
-from mien.datasets.samples import FaceSamples, LandmarkFaces, concatenate
+from mien.datasets.samples import FaceSamples, LandmarkFaces, concatenate, name_share
 from mien.datasets.text_files import AnnotationError
 from mien.faces import keypoints_of
 
@@ -46,7 +45,7 @@ def load_held_out(folder: str | Path, n: int) -> FaceSamples:
         AnnotationError: A file is missing or malformed.
     """
     ferplus = load_ferplus(folder, "train")
-    return ferplus.take(np.argsort([_hash(name) for name in ferplus.names])[:n])
+    return ferplus.take(np.argsort([name_share(name) for name in ferplus.names])[:n])
 
 
 def affect_map(folder: str | Path) -> AffectMap:
@@ -119,7 +118,7 @@ def is_test_person(name: str) -> bool:
         >>> is_test_person("Bo_Orr_0001.jpg"), is_test_person("Bo_Orr_0002.jpg"), is_test_person("Ann_Lee_0001.jpg")
         (True, True, False)
     """
-    return _hash(person(name)) < _TEST_SHARE_LFW
+    return name_share(person(name)) < _TEST_SHARE_LFW
 
 
 def person(name: str) -> str:
@@ -145,11 +144,6 @@ def _with_teacher(folder: str | Path, name: str, split: str, expression: Float32
         action_unit_labels=tuple(AU_RULES),
         keypoints=keypoints_of(outputs.landmarks).astype(np.float32),
     )
-
-
-def _hash(text: str) -> float:
-    """A stable number in [0, 1) for a name, so that a split does not depend on the order or number of rows."""
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big") / 2**48
 
 
 # Split of the landmark faces -> sets and their splits.

@@ -3,19 +3,17 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 
 from mien.core import EXPRESSION_ORDERS
-from mien.datasets.crop_folders import find_folder, subfolders
+from mien.datasets.crop_folders import find_folder, images_in, subfolders
 from mien.datasets.image_samples import ImageSamples
 from mien.datasets.samples import UNKNOWN
-from mien.datasets.text_files import AnnotationError, is_stray
+from mien.datasets.text_files import AnnotationError
 
 _SPLITS = {"train": "training_set_synthetic_images", "valid": "validation_set_real_images", "test": "lsd_test_data"}
-_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 
 # Folder in upper case -> canonical name; the owners spell the first one ANGRER.
 _CLASSES = {"ANGRER": "anger", **{label.upper(): label for label in EXPRESSION_ORDERS["lsd_6"]}}
@@ -49,11 +47,11 @@ def load_lsd(folder: str | Path, split: str) -> ImageSamples:
     names: list[str] = []
     classes: list[int] = []
     if split == "test":
-        names = _images_in(root)
+        names = images_in(root)
         classes = [UNKNOWN] * len(names)
     else:
         for place, label in _class_folders(root).items():
-            found = _images_in(place)
+            found = images_in(place)
             if not found:
                 raise AnnotationError(place, "holds no images; each expression has some")
             names += [f"{place.name}/{name}" for name in found]
@@ -83,8 +81,3 @@ def _class_folders(root: Path) -> dict[Path, str]:
         if n != 1:
             raise AnnotationError(root, f"holds {n} folders for {label}; expected one")
     return dict(sorted(labelled.items(), key=lambda item: EXPRESSION_ORDERS["lsd_6"].index(item[1])))
-
-
-def _images_in(folder: Path) -> list[str]:
-    names = os.listdir(folder)  # noqa: PTH208 - a Path per file takes ten times as long
-    return sorted(name for name in names if name.lower().endswith(_IMAGE_SUFFIXES) and not is_stray(name))

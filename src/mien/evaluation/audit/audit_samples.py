@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import csv
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from mien.core import DIMENSIONS, EXPRESSIONS, Float32, Float64, Image, Indices, InputError
+from mien.core import DIMENSIONS, EXPRESSIONS, Float32, Float64, Image, Indices, InputError, is_value_name, label_value
 from mien.datasets import load_fairface, load_teacher, load_traits, picture_file, teacher_file
 from mien.media import decode_image, read_image
 
@@ -125,7 +124,7 @@ def _of_csv(path: Path) -> AuditSamples:
     names: Sequence[str] = list(rows[0]) if rows else ()
     if "image" not in names or len(rows) > _MAX_ROWS:
         raise InputError(f"{path}: needs the column 'image' and 1 to {_MAX_ROWS:,} rows")
-    values = [name for name in names if name in DIMENSIONS or (name.startswith("AU") and name[2:].isdecimal())]
+    values = [name for name in names if is_value_name(name)]
     groups = [name for name in names if name not in _RESERVED and name not in values]
     if not groups:
         raise InputError(f"{path}: has no column of groups beside {', '.join(sorted(_RESERVED))} and action units")
@@ -137,7 +136,8 @@ def _of_csv(path: Path) -> AuditSamples:
         groups={name: np.array([row[name] or "" for row in rows], np.str_) for name in groups},
         expression=np.array([_expression(path, i, row.get("expression")) for i, row in enumerate(rows, 2)], np.intp),
         values={
-            name: np.array([_number(path, i, name, row[name]) for i, row in enumerate(rows, 2)]) for name in values
+            name: np.array([label_value(f"{path}: line {i}", name, row[name]) for i, row in enumerate(rows, 2)])
+            for name in values
         },
         reference=False,
         landmarks=np.full((n, 68, 2), np.nan, np.float32),
@@ -151,17 +151,3 @@ def _expression(path: Path, line: int, text: str | None) -> int:
     if text not in EXPRESSIONS:
         raise InputError(f"{path}: line {line}: {text!r} is no expression; write one of {', '.join(EXPRESSIONS)}")
     return EXPRESSIONS.index(text)
-
-
-def _number(path: Path, line: int, name: str, text: str | None) -> float:
-    if not text:
-        return math.nan
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.inf
-    if not (-1 if name in DIMENSIONS else 0) <= value <= 1:
-        raise InputError(
-            f"{path}: line {line}: {name} must be from {-1 if name in DIMENSIONS else 0} to 1, got {text!r}"
-        )
-    return value

@@ -4,27 +4,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from mien.core import PathName
-from mien.results import Summary, summarize_table
+from mien.affect import Smoothing
+from mien.core import DISPLAY_SMOOTHING, PathName
+from mien.pipeline.postprocessing.summarize import summarize
+from mien.results import Summary
 
 _WORTH_NAMING = 0.1  # share of the time with a face
 
 
-def in_words(table: pa.Table | PathName) -> Iterator[tuple[str, str]]:
+def in_words(
+    table: pa.Table | PathName, *, smooth: Smoothing | str | None = DISPLAY_SMOOTHING
+) -> Iterator[tuple[str, str]]:
     """Name and sentence for each source of a table, in order: which expressions were seen, and for how long.
 
     Args:
         table: Affect table, or the path of one, which is read piece by piece.
+        smooth: Smoothing of the values, as for `mien.summarize`.
 
     Raises:
         InputError: The table cannot be read.
     """
-    yield from sentences(summarize_table(table if isinstance(table, pa.Table) else Path(table)))
+    yield from sentences(summarize(table, smooth=smooth))
 
 
 def sentences(summary: Summary) -> Iterator[tuple[str, str]]:

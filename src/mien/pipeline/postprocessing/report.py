@@ -9,13 +9,26 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from mien.core import ConfigError, Image, InputError, PathName, is_folder, printable, require_path, source_path
+from mien.affect import Smoothing
+from mien.core import (
+    DISPLAY_SMOOTHING,
+    ConfigError,
+    Image,
+    InputError,
+    PathName,
+    is_folder,
+    printable,
+    require_path,
+    source_path,
+)
 from mien.media import find_inputs, jpeg_thumbnail, load_image, open_video
+from mien.pipeline.postprocessing.smooth import shown_values
 from mien.pipeline.postprocessing.summarize import bundle_thresholds
 from mien.results import (
     Moment,
     OutputFile,
     Picture,
+    Pieces,
     RunManifest,
     atomic_write,
     check_outputs,
@@ -48,6 +61,7 @@ def write_report(
     frames: bool = True,
     playback: str | None = None,
     within: Sequence[PathName] = (),
+    smooth: Smoothing | str | None = DISPLAY_SMOOTHING,
 ) -> tuple[str, ...]:
     """Writes the report of affect tables as one self-contained page.
 
@@ -63,13 +77,15 @@ def write_report(
         playback: ``"embed"`` puts the analysed videos into the page, up to 64 MB of them; ``"link"`` plays them from
             where they are, relative to the page; None leaves them out.
         within: Further files and folders from which the page may show images, where the tables name them.
+        smooth: Smoothing of the values that the page shows, as for `mien.summarize`; None or ``"none"`` for raw ones.
 
     Returns:
         Notes for the user, such as that key frames of a file are missing.
 
     Raises:
-        ConfigError: There is no table, an ending is unknown, a video fits no source, or videos are given although
-            ``frames`` is false, or ``playback`` has another value or is given although ``frames`` is false.
+        ConfigError: There is no table, the smoothing is malformed, an ending is unknown, a video fits no source, or
+            videos are given although ``frames`` is false, or ``playback`` has another value or is given although
+            ``frames`` is false.
         InputError: A table cannot be read.
         OutputError: The page cannot be written.
     """
@@ -91,7 +107,13 @@ def write_report(
     if frames:
         media = _AnalysedMedia(paths, [Path(video) for video in videos], [Path(place) for place in within])
         player = _Player(media, page, embedded=playback == "embed") if playback is not None else None
-    html = render_report(paths, images=media, playback=player, thresholds=bundle_thresholds)
+    settings = Smoothing.of_display(smooth)
+
+    def smoothed(table: Path) -> tuple[Pieces | None, str]:
+        shown = shown_values(table, settings)
+        return shown.pieces, shown.note
+
+    html = render_report(paths, images=media, playback=player, thresholds=bundle_thresholds, smoothed=smoothed)
     if media is not None:
         media.check_all_used()
     with output_errors(page, "choose a folder with room that you may write"):

@@ -6,12 +6,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from mien.affect import Smoothing, StreamedFilter
+from mien.affect import Smoothing, StreamedFilter, TimeMean
 from mien.core import (
     DIMENSIONS,
     ConfigError,
@@ -25,6 +26,8 @@ from mien.core import (
 )
 from mien.pipeline.media_run import SMOOTHING_KEY
 from mien.results import (
+    Pieces,
+    RunManifest,
     TableStream,
     action_unit_columns,
     check_output,
@@ -33,6 +36,8 @@ from mien.results import (
     expression_limits_of,
     format_of,
     intensity_columns,
+    iter_pieces,
+    list_tables,
     open_stream,
     save_pieces,
     source_runs,
@@ -87,6 +92,68 @@ def smooth_table(table: pa.Table, settings: Smoothing) -> tuple[pa.Table, int]:
     Smoothing.of(settings)  # refuses settings that would change nothing
     stream = open_stream(table)
     return pa.concat_tables(list(stream.restored(smoothed_parts(stream, settings)))), count_tracks(stream)
+
+
+@dataclass(frozen=True, eq=False)
+class ShownValues:
+    """What a summary or report of a table shows.
+
+    Attributes:
+        pieces: Gives the rows of the table with smoothed values; None for the table's own.
+        smoothing: How these are smoothed, such as ``"mean over 0.4 s before and after each frame"``; None for raw
+            values.
+        note: The same as a sentence for the reader; empty for a table without tracks.
+    """
+
+    pieces: Pieces | None = None
+    smoothing: str | None = None
+    note: str = ""
+
+
+def shown_values(table: pa.Table | PathName, settings: Smoothing | str | None) -> ShownValues:
+    """The values that a summary or report of a table shows: smoothed lightly, each track on its own.
+
+    A table that is smoothed already, by its metadata or its manifest, is not smoothed again. Photos and other rows
+    without a track stay as they are.
+
+    Args:
+        table: Affect table, or the path of one.
+        settings: Settings or their text; None or ``"none"`` for the table's own values.
+
+    Raises:
+        ConfigError: The settings are malformed, or the ending of the table is unknown.
+        InputError: The table cannot be read.
+    """
+    wanted = Smoothing.of_display(settings)
+    earlier = _earlier_smoothing(table)
+    if earlier:
+        return ShownValues(None, f"of the table: {earlier}", f"The table itself is smoothed ({earlier}).")
+    if wanted is None:
+        return ShownValues(note="Values are raw, as in the table.")
+    stream = open_stream(table)
+    if not count_tracks(stream):
+        return ShownValues()
+    how = wanted.in_words()
+    note = f"Values are smoothed over time ({how}), each face on its own; the table keeps raw values."
+    return ShownValues(partial(_smoothed_pieces, stream, wanted), how, note)
+
+
+def _smoothed_pieces(stream: TableStream, settings: Smoothing) -> Iterator[pa.Table]:
+    return stream.restored(smoothed_parts(stream, settings))
+
+
+def _earlier_smoothing(table: pa.Table | PathName) -> str:
+    """The settings with which a table was smoothed before; empty where it was not."""
+    if isinstance(table, pa.Table):
+        return table_metadata(table.schema).get(SMOOTHING_KEY, "")
+    schema = next(iter_pieces(table)).schema
+    if SMOOTHING_KEY in table_metadata(schema):
+        return table_metadata(schema)[SMOOTHING_KEY]
+    try:
+        manifest = RunManifest.load(list_tables(table)[0])
+    except InputError:
+        return ""  # none beside the table, or a damaged one, which the report itself tells of
+    return str(manifest.arguments.get("smooth") or "")
 
 
 def count_tracks(stream: TableStream) -> int:
@@ -160,8 +227,9 @@ class _PartSmoother:
         self._stream = stream
         self._tasks = tasks
         self._settings = settings
-        self._filters: dict[tuple[str, int, int], StreamedFilter] = {}
+        self._filters: dict[tuple[str, int, int], StreamedFilter | TimeMean] = {}
         self._places: dict[tuple[str, int, int], deque[tuple[_Held, Indices]]] = {}
+        self._last: dict[tuple[str, int, int], int] = {}  # place of the last row that was used
 
     def parts(self) -> Iterator[pa.Table]:
         """All parts in order."""
@@ -184,7 +252,8 @@ class _PartSmoother:
         tracks: Int64 = track_numbers(held.rows)[rows]
         times_s = column_numbers(held.rows["time_s"])
         timed = np.isfinite(times_s) if self._settings.window == "milliseconds" else np.ones(len(times_s), bool)
-        frames = self._settings.positions(held.rows["frame"].to_numpy(), np.where(timed, times_s, 0.0))
+        numbers = held.rows["frame"].to_numpy()
+        frames = self._settings.positions(numbers, np.where(timed, times_s, 0.0))
         order = np.argsort(tracks, kind="stable")
         for members in np.split(rows[order], np.flatnonzero(np.diff(tracks[order])) + 1):
             track = int(tracks[members[0] - rows[0]])
@@ -194,10 +263,12 @@ class _PartSmoother:
             for number, task in enumerate(self._tasks):
                 key = source, track, number
                 if key not in self._filters:
-                    self._filters[key] = StreamedFilter(task.half_width, self._settings)
+                    self._filters[key] = self._create_filter(task.half_width)
                     self._places[key] = deque()
                 # Rows that are not finite, or have no time where time counts, count as lost, and stay as they are.
                 usable = members[np.isfinite(held.values[number][members]).all(axis=1) & timed[members]]
+                if self._settings.window == "milliseconds":
+                    usable = self._later(key, usable, frames, numbers)
                 if len(usable):
                     held.n_waiting += len(usable)
                     self._places[key].append((held, usable))
@@ -205,6 +276,25 @@ class _PartSmoother:
                 if ends:
                     self._settle(key, self._filters[key].finish())
                     del self._filters[key], self._places[key]
+
+    def _later(self, key: tuple[str, int, int], rows: Indices, times: Int64, numbers: Int64) -> Indices:
+        """The rows that are at least a millisecond after the one before; the others stay as they are.
+
+        Raises:
+            ConfigError: A track has two rows of one frame.
+        """
+        twice = np.flatnonzero(np.diff(numbers[rows]) == 0)
+        if len(twice):
+            raise ConfigError(f"track {key[1]} has two rows of frame {numbers[rows[twice[0]]]}; a face is in it once")
+        latest = np.maximum.accumulate(np.append(self._last.get(key, np.iinfo(np.int64).min), times[rows]))
+        later = rows[times[rows] > latest[:-1]]
+        self._last[key] = int(latest[-1])
+        return later
+
+    def _create_filter(self, half_width: int) -> StreamedFilter | TimeMean:
+        if self._settings.is_time_mean:
+            return TimeMean(half_width, causal=self._settings.causal)
+        return StreamedFilter(half_width, self._settings)
 
     def _settle(self, key: tuple[str, int, int], results: Float64) -> None:
         """Puts results into the rows that have waited longest."""

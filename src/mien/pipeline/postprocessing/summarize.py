@@ -9,14 +9,17 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from mien.core import InputError, ModelError, PathName
+from mien.affect import Smoothing
+from mien.core import DISPLAY_SMOOTHING, InputError, ModelError, PathName
 from mien.inference import find_bundle, list_bundles, load_spec
+from mien.pipeline.postprocessing.smooth import ShownValues, shown_values
 from mien.results import (
     InputFailure,
     OutputFile,
     RunManifest,
     Summary,
     check_outputs,
+    check_window,
     format_of,
     hash_file,
     list_tables,
@@ -35,31 +38,51 @@ class SummaryResult:
         written: Files that were written.
         failures: One failure per table that could not be summarised.
         n_summarized: Number of tables that were summarised.
+        notes: How values were smoothed before, in sentences.
     """
 
     summary: Summary
     written: tuple[Path, ...]
     failures: tuple[InputFailure, ...]
     n_summarized: int
+    notes: tuple[str, ...] = ()
 
 
-def summarize(table: pa.Table | PathName, *, window_s: float | None = None) -> Summary:
+def summarize(
+    table: pa.Table | PathName,
+    *,
+    window_s: float | None = None,
+    smooth: Smoothing | str | None = DISPLAY_SMOOTHING,
+) -> Summary:
     """Summarises one affect table; ``docs/reference/summaries.md`` defines every column.
 
     Action units count as present by the thresholds that the table keeps, else by those of the bundle that its manifest
-    names, else from 0.5.
+    names, else from 0.5. Values are smoothed lightly over time first, since single frames flicker; the column
+    ``smoothing`` says how.
 
     Args:
         table: Table from `mien.read_table`, or the path of one or of a folder of `mien.analyze`.
         window_s: Length of the time windows in seconds, counted from second 0 of each source; None for one window.
+        smooth: Half-width such as ``"0.4s"``, or settings as for `mien.analyze`; None or ``"none"`` for raw values. A
+            table that is smoothed already is not smoothed again.
 
     Raises:
-        ConfigError: The window is not longer than 0 s, or the ending is unknown.
+        ConfigError: The window is not longer than 0 s, the settings are malformed, or the ending is unknown.
         InputError: The table cannot be read, or its rows have no clear time.
     """
-    if isinstance(table, pa.Table):
-        return summarize_table(table, window_s=window_s)
-    return summarize_table(Path(table), window_s=window_s, thresholds=bundle_thresholds(table))
+    check_window(window_s)
+    shown = shown_values(table, smooth)
+    return _summary(table, shown, window_s)
+
+
+def _summary(table: pa.Table | PathName, shown: ShownValues, window_s: float | None) -> Summary:
+    return summarize_table(
+        table if isinstance(table, pa.Table) else Path(table),
+        window_s=window_s,
+        thresholds=None if isinstance(table, pa.Table) else bundle_thresholds(table),
+        values=shown.pieces,
+        smoothing=shown.smoothing,
+    )
 
 
 def summarize_files(
@@ -69,6 +92,7 @@ def summarize_files(
     events: PathName | None = None,
     transitions: PathName | None = None,
     window_s: float | None = None,
+    smooth: Smoothing | str | None = DISPLAY_SMOOTHING,
 ) -> SummaryResult:
     """Summarises tables and writes the summary to files.
 
@@ -78,6 +102,7 @@ def summarize_files(
         events: Path for the events.
         transitions: Path for the transitions between expressions.
         window_s: Length of the time windows in seconds, as for `summarize`.
+        smooth: Smoothing of the values, as for `summarize`.
 
     Raises:
         ConfigError: An ending is unknown, two outputs or a table and an output have one name, or the window is not
@@ -93,7 +118,10 @@ def summarize_files(
     check_outputs(files, [("TABLE", table) for table in tables])
     for file in files:
         refuse_table(file)
+    check_window(window_s)
+    settings = Smoothing.of_display(smooth)  # refused before any table is read
     parts: list[tuple[str, Summary]] = []
+    notes: dict[str, None] = {}
     failures: list[InputFailure] = []
     for named in tables:
         try:
@@ -103,7 +131,9 @@ def summarize_files(
             continue
         for table in found:
             try:
-                parts.append((str(table), summarize(table, window_s=window_s)))
+                shown = shown_values(table, settings)
+                parts.append((str(table), _summary(table, shown, window_s)))
+                notes[shown.note] = None
             except InputError as error:
                 failures.append(InputFailure(path=str(table), reason=str(error)))
     summary = Summary(**{name: _joined(parts, name) for name in ("windows", "events", "transitions")})
@@ -115,6 +145,7 @@ def summarize_files(
         written=tuple(outputs.values()) if parts else (),
         failures=tuple(failures),
         n_summarized=len(parts),
+        notes=tuple(note for note in notes if note),
     )
 
 

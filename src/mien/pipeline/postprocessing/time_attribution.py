@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mien.affect import Stretch, time_shares
-from mien.core import DIMENSIONS, ConfigError, InputError, Int64, PathName
+from mien.affect import Smoothing, Stretch, time_shares
+from mien.core import DIMENSIONS, DISPLAY_SMOOTHING, ConfigError, InputError, Int64, PathName
+from mien.pipeline.postprocessing.smooth import shown_values
 from mien.results import action_unit_columns, column_numbers, expression_columns, intensity_columns, read_table
 
 
@@ -42,7 +43,13 @@ class TrackExplanation:
         return asdict(self)
 
 
-def explain_table(table: PathName | pa.Table, target: str | None = None, *, n: int = 5) -> list[TrackExplanation]:
+def explain_table(
+    table: PathName | pa.Table,
+    target: str | None = None,
+    *,
+    n: int = 5,
+    smooth: Smoothing | str | None = DISPLAY_SMOOTHING,
+) -> list[TrackExplanation]:
     """The stretches of every track that drove its mean.
 
     Args:
@@ -50,12 +57,18 @@ def explain_table(table: PathName | pa.Table, target: str | None = None, *, n: i
         target: An expression, ``"valence"``, ``"arousal"``, an action unit or an intensity; None for the expression
             with the highest mean of the track.
         n: Largest number of stretches per track.
+        smooth: Smoothing of the values, as for `mien.summarize`, whose means are explained; raw values give many
+            stretches of single frames.
 
     Raises:
-        ConfigError: The table has no such value.
+        ConfigError: The table has no such value, or the smoothing is malformed.
         InputError: The table cannot be read, or no row has a value.
     """
-    rows = table if isinstance(table, pa.Table) else read_table(table)
+    shown = shown_values(table, smooth)
+    if shown.pieces is not None:
+        rows = pa.concat_tables(list(shown.pieces()))
+    else:
+        rows = table if isinstance(table, pa.Table) else read_table(table)
     names = {name.removeprefix("expression_"): name for name in expression_columns(rows.schema)}
     others = [*DIMENSIONS, *action_unit_columns(rows.schema), *intensity_columns(rows.schema)]
     names |= {name: name for name in others if name in rows.schema.names}

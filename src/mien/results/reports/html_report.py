@@ -13,7 +13,7 @@ from mien.results.reports.abstain_count import AbstainCount
 from mien.results.reports.moments import ImagesOf
 from mien.results.reports.report_content import PlaybackOf, ReportContent
 from mien.results.reports.report_texts import manifest_facts
-from mien.results.summaries.source_parts import iter_parts
+from mien.results.summaries.source_parts import Pieces, iter_parts
 from mien.results.table_reader import count_rows
 
 _SCRIPTS = ("series.js", "charts.js", "saving.js", "strip.js", "photos.js", "app.js")
@@ -27,6 +27,7 @@ def render_report(
     images: ImagesOf | None = None,
     playback: PlaybackOf | None = None,
     thresholds: Callable[[Path], Mapping[str, float]] | None = None,
+    smoothed: Callable[[Path], tuple[Pieces | None, str]] | None = None,
 ) -> str:
     """The report of tables as one HTML page.
 
@@ -40,6 +41,8 @@ def render_report(
         playback: Function that gives what plays a recording, as a data URI or a path from the page; None for a page
             that plays nothing.
         thresholds: Function that gives the thresholds of a table's bundle, as for `mien.results.summarize_table`.
+        smoothed: Function that gives the smoothed rows of a table, None for its own, and says how they were smoothed;
+            None for raw values.
 
     Raises:
         ConfigError: An ending is unknown.
@@ -47,17 +50,24 @@ def render_report(
     """
     content = ReportContent(sum(map(count_rows, tables)), images, playback)
     doubts: dict[Path, AbstainCount] = {}
+    notes: dict[Path, str] = {}
     for table in tables:
         known = thresholds(table) if thresholds is not None else {}
         doubts[table] = AbstainCount()
-        content.add(table, doubts[table].watched(iter_parts(table)), known)
+        values_of, notes[table] = smoothed(table) if smoothed is not None else (None, "")
+        content.add(table, doubts[table].watched(iter_parts(table, values_of)), known)
     values = {
         **content.values(),
         "title": content.title or tables[0].name,
         "subtitle": f"Facial affect by mien {__version__}. " + _completeness(content.linked),
-        "facts": [manifest_facts(table) + doubts[table].facts() for table in tables],
+        "facts": [manifest_facts(table) + _shown(notes[table]) + doubts[table].facts() for table in tables],
+        "smoothing": " ".join(dict.fromkeys(filter(None, notes.values()))),
     }
     return _page(values, _MEDIA_POLICY if playback is not None else "")
+
+
+def _shown(note: str) -> list[tuple[str, str]]:
+    return [("values shown", note)] if note else []
 
 
 def _completeness(linked: Sequence[str]) -> str:

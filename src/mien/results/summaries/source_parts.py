@@ -43,19 +43,25 @@ class Part:
     is_last: bool
 
 
-def iter_parts(table: pa.Table | str | Path) -> Iterator[Part]:
+Pieces = Callable[[], Iterable[pa.Table]]
+"""Function that gives the rows of a table piece by piece; it is called once for each pass."""
+
+
+def iter_parts(table: pa.Table | str | Path, values: Pieces | None = None) -> Iterator[Part]:
     """Every source of a table, part by part.
 
     A source of up to `EXACT_ROWS` rows, and one whose rows are not in order of time, comes as one part.
 
     Args:
         table: Table from `mien.results.read_table`, or the path of one, which is read twice.
+        values: Gives the same rows in the same order with other values, such as smoothed ones, in place of the table's
+            own; None for these.
 
     Raises:
         ConfigError: The ending is unknown.
         InputError: The table cannot be read, or its rows have no clear time.
     """
-    pieces: Callable[[], Iterable[pa.Table]]
+    pieces: Pieces
     if isinstance(table, pa.Table):
         checked = checked_table(table)
         pieces = lambda: (checked.slice(at, ROWS_PER_GROUP) for at in range(0, len(checked), ROWS_PER_GROUP))  # noqa: E731 - two ways to the same pieces
@@ -66,7 +72,7 @@ def iter_parts(table: pa.Table | str | Path) -> Iterator[Part]:
     for piece in pieces():
         for name, rows in source_runs([piece]):
             sources.setdefault(name, _Source(name, len(sources))).survey(rows)
-    for piece in pieces():
+    for piece in (values or pieces)():
         for name, rows in source_runs([piece]):
             yield from sources[name].feed(rows)
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 from mien.core import DIMENSIONS, MAX_SECONDS, ConfigError, counted, html_table
 from mien.results.summaries.distribution import PERCENTILES
 from mien.results.summaries.episodes import Event
-from mien.results.summaries.source_parts import iter_parts
+from mien.results.summaries.source_parts import Pieces, iter_parts
 from mien.results.summaries.source_summary import SourceSummary
 from mien.results.tables.schema import action_unit_columns, expression_columns, table_schema
 from mien.results.tables.table_columns import Column
@@ -106,6 +106,7 @@ def summary_columns(schema: pa.Schema) -> tuple[Column, ...]:
         *(column for name in expression_columns(schema) for column in _signal(name, name, "share")),
         *(column for name in action_unit_columns(schema) for column in _signal(name, name, "rate")),
         _whole("n_transitions", "Number of changes of the current expression; null where nothing is tracked."),
+        _text("smoothing", "How tracked values were smoothed before they were summarised; null for raw values."),
     )
 
 
@@ -194,8 +195,26 @@ class Summary:
         return f"<p>{escape(repr(self))}</p>{html_table(header, ([row[name] for name in names] for row in rows))}"
 
 
+def check_window(window_s: float | None) -> None:
+    """Refuses a length of time windows.
+
+    Args:
+        window_s: Length in seconds; None for one window.
+
+    Raises:
+        ConfigError: It is not longer than 0 s, or longer than `mien.core.MAX_SECONDS`.
+    """
+    if window_s is not None and not 0 < window_s <= MAX_SECONDS:
+        raise ConfigError(f"a window must be longer than 0 s and at most {MAX_SECONDS:,.0f} s, got {window_s}")
+
+
 def summarize_table(
-    table: pa.Table | str | Path, *, window_s: float | None = None, thresholds: Mapping[str, float] | None = None
+    table: pa.Table | str | Path,
+    *,
+    window_s: float | None = None,
+    thresholds: Mapping[str, float] | None = None,
+    values: Pieces | None = None,
+    smoothing: str | None = None,
 ) -> Summary:
     """Summarises an affect table; ``docs/reference/summaries.md`` defines every column and shows how to repeat it.
 
@@ -205,17 +224,18 @@ def summarize_table(
         window_s: Length of the time windows in seconds, counted from second 0 of each source; None for one window.
         thresholds: Action unit -> probability from which it counts as present, for tables that keep no thresholds of
             their bundle (text formats); 0.5 for units that are named nowhere.
+        values: Gives the same rows with smoothed values, as for `mien.results.iter_parts`; None for the table's own.
+        smoothing: How they were smoothed, for the column of that name; None for raw values.
 
     Raises:
         ConfigError: The window is not longer than 0 s or longer than `mien.core.MAX_SECONDS`, or the ending is unknown.
         InputError: The table cannot be read, or its rows have no clear time.
     """
-    if window_s is not None and not 0 < window_s <= MAX_SECONDS:
-        raise ConfigError(f"a window must be longer than 0 s and at most {MAX_SECONDS:,.0f} s, got {window_s}")
+    check_window(window_s)
     schema = table_schema()  # of a table without rows
     running: dict[int, SourceSummary] = {}
     windows, events, transitions = _Rows(), _Rows(), _Rows()
-    for part in iter_parts(table):
+    for part in iter_parts(table, values):
         schema = part.schema
         if part.number not in running:
             known = list(part.expressions)
@@ -223,7 +243,8 @@ def summarize_table(
         running[part.number].add(part.recording)
         if part.is_last:
             summary = running.pop(part.number)
-            windows.add(part.number, summary.windows(), summary_schema(schema))
+            rows = ({**row, "smoothing": smoothing} for row in summary.windows())
+            windows.add(part.number, rows, summary_schema(schema))
             events.add(part.number, map(event_row, summary.events()), EVENT_SCHEMA)
             transitions.add(part.number, summary.transitions(), TRANSITION_SCHEMA)
     return Summary(

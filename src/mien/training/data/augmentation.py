@@ -55,6 +55,8 @@ class CropSampler:
         rng, settings = self._rng, self._settings
         if rng.random() < settings.low_resolution:
             picture, keypoints = _lose_resolution(picture, keypoints, rng)
+        if settings.crop_area:
+            picture = picture[random_part(picture.shape[:2], settings.crop_area, rng)]
         crop = self._moved(picture, keypoints) if self._moves else resize_face(picture, self._size)
         self.mirrored = rng.random() < settings.flip
         if self.mirrored:
@@ -75,6 +77,37 @@ class CropSampler:
         else:
             matrix = whole_picture_matrix(picture, self._size)
         return warp_face(picture, _jitter(matrix, self._size, settings, rng), self._size)
+
+
+_TRIES = 10
+_ASPECTS = (3 / 4, 4 / 3)
+
+
+def random_part(shape: tuple[int, ...], area: Sequence[float], rng: np.random.Generator) -> tuple[slice, slice]:
+    """Rows and columns of a random part of a picture (torchvision's RandomResizedCrop); the middle where none fits.
+
+    Args:
+        shape: Height and width of the picture.
+        area: Smallest and largest share of the area.
+        rng: Source of all randomness.
+
+    Examples:
+        >>> rows, columns = random_part((100, 100), (0.25, 0.25), np.random.default_rng(0))
+        >>> 43 <= rows.stop - rows.start <= 58
+        True
+    """
+    height, width = shape[:2]
+    for _ in range(_TRIES):
+        share = rng.uniform(area[0], area[1]) * height * width
+        aspect = np.exp(rng.uniform(np.log(_ASPECTS[0]), np.log(_ASPECTS[1])))
+        w, h = round(float(np.sqrt(share * aspect))), round(float(np.sqrt(share / aspect)))
+        if 0 < w <= width and 0 < h <= height:
+            top, left = int(rng.integers(0, height - h + 1)), int(rng.integers(0, width - w + 1))
+            return slice(top, top + h), slice(left, left + w)
+    w = min(width, round(height * _ASPECTS[1]))
+    h = min(height, round(width / _ASPECTS[0]))
+    top, left = (height - h) // 2, (width - w) // 2
+    return slice(top, top + h), slice(left, left + w)
 
 
 def whole_picture_matrix(picture: Image, size: int) -> Matrix:

@@ -23,7 +23,7 @@ from mien.training.data.loose_crops import (
     loose_matrix,
     placed_target,
 )
-from mien.training.data.training_set import Rows, TrainingSet
+from mien.training.data.training_set import INDEXED, Rows, TrainingSet
 from mien.training.recipes.recipe import Recipe
 from mien.training.recipes.schedule_settings import StageSettings
 
@@ -147,6 +147,8 @@ class BatchLoader:
         self._swapped = {task: order for task, order in swapped.items() if (order != np.arange(len(order))).any()}
         if self._domains.any() and (self._stage.mixup or self._stage.cutmix):
             raise ConfigError(f"stage {number + 1} mixes pictures, which sources with statistics = 'own' do not allow")
+        if set(targets) & INDEXED and (self._stage.mixup or self._stage.cutmix):
+            raise ConfigError(f"stage {number + 1} mixes pictures, which indices of classes (identity) do not allow")
 
     def rows(self, epoch: int) -> list[Rows]:
         """Rows of every step of an epoch.

@@ -20,6 +20,7 @@ from mien.datasets import (
     base_video,
     expression_shares,
     load_dataset,
+    load_person_folders,
 )
 from mien.training.data.feature_sources import stored_inputs
 from mien.training.data.training_images import Origin, TrainingImages
@@ -30,6 +31,9 @@ from mien.training.recipes.settings import SourceSettings
 logger = logging.getLogger(__name__)
 
 Floats = npt.NDArray[np.float32]
+# Signs with which a margin moves the sides of a box xyxy.
+_OUTWARD = np.array([-1, -1, 1, 1], dtype=np.float32)
+
 SamplesT = TypeVar("SamplesT", ImageSamples, FrameSamples)
 
 
@@ -54,12 +58,27 @@ def load_named_dataset(source: SourceSettings, folder: Path, recipe: Recipe) -> 
     if isinstance(samples, FrameSamples):
         return _of_frames(samples, recipe)
     if isinstance(samples, ImageSamples) and not recipe.model.vectors:
-        return _of_images(samples, recipe)
+        return _of_images(samples, source, recipe)
     kind = "single images" if isinstance(samples, ImageSamples) else "whole videos"
     raise DatasetError(
         f"{source.name} has {kind}; {recipe.name} trains on "
         + ("stored vectors of frames or clips" if recipe.model.vectors else "pictures")
     )
+
+
+def load_people(source: SourceSettings, folder: Path, recipe: Recipe) -> TrainingSet:
+    """Photos in one folder a person, with the task identity: who of all persons it is.
+
+    Args:
+        source: Split, least number of photos of a person, and margin about the face boxes.
+        folder: Folder as for `mien.datasets.load_person_folders`.
+        recipe: Recipe that is trained.
+
+    Raises:
+        DatasetError: The folder is missing or malformed.
+    """
+    samples = load_person_folders(folder, source.split, least_photos=source.least_photos)
+    return _of_images(samples, source, recipe)
 
 
 def _selected(samples: Samples, source: SourceSettings) -> Samples:
@@ -82,7 +101,7 @@ def _report(problem: AnnotationError) -> None:
     logger.warning("%s; left out", problem)
 
 
-def _of_images(samples: ImageSamples, recipe: Recipe) -> TrainingSet:
+def _of_images(samples: ImageSamples, source: SourceSettings, recipe: Recipe) -> TrainingSet:
     if samples.pixels is None:
         samples = _with_files(samples, samples.has_image)
     rows = range(len(samples))
@@ -91,7 +110,7 @@ def _of_images(samples: ImageSamples, recipe: Recipe) -> TrainingSet:
         if samples.pixels is None
         else [samples.gray_image(row) for row in rows]
     )
-    boxes = np.asarray(samples.boxes, dtype=np.float32)
+    boxes = np.asarray(samples.boxes, dtype=np.float32) + source.margin_px * _OUTWARD
     targets: dict[str, Floats] = {}
     if samples.vote_labels:
         shares = expression_shares(samples.votes)
@@ -101,7 +120,10 @@ def _of_images(samples: ImageSamples, recipe: Recipe) -> TrainingSet:
     if samples.valid_valence_arousal.any():
         targets["valence_arousal"] = np.asarray(samples.valence_arousal, dtype=np.float32)
     pictures = TrainingImages.of(samples.names, origins, recipe.model.colour, boxes)
-    return training_set(pictures, targets, (), samples.names, recipe)
+    if not samples.person_labels:
+        return training_set(pictures, targets, (), samples.names, recipe)
+    targets["identity"] = samples.person[:, None].astype(np.float32)
+    return training_set(pictures, targets, (), samples.names, recipe, persons=samples.person_labels)
 
 
 def _of_frames(samples: FrameSamples, recipe: Recipe) -> TrainingSet:
@@ -153,6 +175,8 @@ def training_set(
     action_unit_labels: tuple[str, ...],
     groups: tuple[str, ...],
     recipe: Recipe,
+    *,
+    persons: tuple[str, ...] = (),
 ) -> TrainingSet:
     """A set without known keypoints; rows without any label are left out.
 
@@ -162,12 +186,14 @@ def training_set(
         action_unit_labels: Names of the action units.
         groups: N names of what must not be shared between splits.
         recipe: Recipe that is trained.
+        persons: Names of the persons, for the task identity.
     """
     labels = {
         **INTENSITY_LABELS,
         "expression": EXPRESSION_ORDERS[recipe.data.expressions],
         "valence_arousal": DIMENSIONS,
         "action_units": action_unit_labels,
+        "identity": persons,
     }
     found = TrainingSet(
         groups=groups,

@@ -29,7 +29,9 @@ from mien.datasets import (
     load_lfw,
     load_rendered_faces,
     load_traits,
+    person,
     picture_file,
+    validation_photos,
 )
 from mien.faces import keypoints_of
 from mien.training.data.loose_crops import WINDOW_PARTS
@@ -157,6 +159,29 @@ RENDERED = SourceRecord(
     ),
 )
 """Rendered faces, whose labels are exact and whose pictures are not photos."""
+
+
+def load_lfw_people(source: SourceSettings, folder: Path, recipe: Recipe) -> TrainingSet:
+    """LFW's training people with at least ``least_photos`` photos, and who of them it is: a pretext for start weights.
+
+    The splits are ``"train"`` and ``"valid"``, 90 and 10 % of the photos, as those of folders of persons.
+    """
+    _check_split(source, ("train", "valid"))
+    samples = load_lfw(folder, "train")
+    persons = np.array([person(name) for name in samples.names])
+    known, number, counts = np.unique(persons, return_inverse=True, return_counts=True)
+    usable = np.flatnonzero(counts[number] >= source.least_photos)
+    labels = known[counts >= source.least_photos]
+    in_valid = validation_photos([samples.names[row] for row in usable], persons[usable])
+    rows = usable[in_valid if source.split == "valid" else ~in_valid]
+    found = _of_faces(samples.take(rows), recipe, _with_split(LFW, source.split))
+    record = replace(found.records[0], role="identities, by the names of the files", weak=(), origins=())
+    return replace(
+        found,
+        targets={"identity": np.searchsorted(labels, persons[rows])[:, None].astype(np.float32)},
+        labels={"identity": tuple(labels.tolist())},
+        records=(record,),
+    )
 
 
 def load_rendered(source: SourceSettings, folder: Path, recipe: Recipe) -> TrainingSet:

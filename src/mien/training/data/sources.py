@@ -82,6 +82,16 @@ SOURCES = Registry(
             "age, gender and race of FairFace's faces: a pretext for start weights, of which no bundle comes",
         ),
         _open_set(
+            "lfw-people",
+            "load_lfw_people",
+            "LFW's training people by name: a pretext for start weights, of which no bundle comes",
+        ),
+        Source(
+            name="person-folders",
+            target="mien.training.data.dataset_sources:load_people",
+            summary="photos in one folder a person (VGGFace2): who it is, a pretext for start weights",
+        ),
+        _open_set(
             "rendered",
             "load_rendered",
             "rendered faces of `mien synthesize`: exact action units and their intensities, expressions",

@@ -21,6 +21,9 @@ Rows = npt.NDArray[np.intp]
 
 _UNITED = frozenset({"action_units", "action_unit_intensity", "action_unit_sides"})
 
+INDEXED = frozenset({"identity"})
+"""Tasks whose targets are indices of classes and not a column for each of them."""
+
 Inputs = ImageSequence | Vectors
 """Images, or (N, D) feature vectors (which may be memory-mapped)."""
 
@@ -33,7 +36,8 @@ class TrainingSet:
         groups: N names of what must not be shared between splits: a video, a person, or the sample itself.
         inputs: Images or vectors of the N samples.
         targets: Task -> (N, L): shares of classes that sum to 1, valence and arousal in [-1, 1], probabilities in
-            [0, 1], landmarks as fractions of the picture's width and height, angles in radians.
+            [0, 1], landmarks as fractions of the picture's width and height, angles in radians. A task of `INDEXED`,
+            which has thousands of classes, has (N, 1) indices into its names instead.
         labels: Task -> L names.
         keypoints: (N, 5, 2) keypoints as fractions of the picture's width and height, NaN where unknown.
         primary: (N,) rows that every epoch draws; a target provider may draw the others, which are auxiliary.
@@ -62,7 +66,7 @@ class TrainingSet:
             "record": self.record.shape,
         }
         for task, names in self.labels.items():
-            shapes[task], got[task] = (n, len(names)), self.targets[task].shape
+            shapes[task], got[task] = (n, 1 if task in INDEXED else len(names)), self.targets[task].shape
         wrong = {name: (shapes[name], got[name]) for name in shapes if shapes[name] != got[name]}
         if wrong:
             raise ConfigError(f"a training set's columns do not fit, expected and got: {wrong}")
@@ -177,8 +181,10 @@ def _joined_labels(parts: Sequence[TrainingSet]) -> dict[str, tuple[str, ...]]:
 
 def _with_labels(part: TrainingSet, task: str, names: tuple[str, ...]) -> Floats:
     """(N, L) targets of a task in the columns of the joined sets, NaN where the set lacks the task or a column."""
-    values = np.full((len(part), len(names)), np.nan, np.float32)
     own = part.labels.get(task, ())
+    if task in INDEXED:
+        return part.targets[task] if own else np.full((len(part), 1), np.nan, np.float32)
+    values = np.full((len(part), len(names)), np.nan, np.float32)
     values[:, [names.index(name) for name in own]] = part.targets[task] if own else values[:, :0]
     return values
 

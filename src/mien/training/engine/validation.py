@@ -65,11 +65,11 @@ def validation_metrics(
     """Metrics over a whole set, each task on its own known rows.
 
     ``"loss"`` is the weighted sum of the tasks' losses; ``"TASK loss"`` each one, with its penalty. For expressions
-    also ``"expression accuracy"`` and ``"expression macro F1"``, for valence and arousal ``"P_VA"``, for action units
-    ``"P_AU"`` (mean F1 at 0.5), for emotions and sarcasm of utterances ``"TASK weighted F1"`` (at 0.5, weighted by the
-    number of rows with the label) and ``"TASK accuracy"`` (of all decisions), for body joints ``"PCP"`` and ``"MPJPE"``
-    (in crop sides), for parts in windows nothing, for any other task its ``"TASK Pearson"``; ``"P_MTL"`` where all
-    three are there.
+    also ``"expression accuracy"`` and ``"expression macro F1"``, for identities ``"identity accuracy"``, for valence
+    and arousal ``"P_VA"``, for action units ``"P_AU"`` (mean F1 at 0.5), for emotions and sarcasm of utterances
+    ``"TASK weighted F1"`` (at 0.5, weighted by the number of rows with the label) and ``"TASK accuracy"`` (of all
+    decisions), for body joints ``"PCP"`` and ``"MPJPE"`` (in crop sides), for parts in windows nothing, for any other
+    task its ``"TASK Pearson"``; ``"P_MTL"`` where all three are there.
 
     Args:
         outputs: Task -> (N, L) raw outputs.
@@ -104,6 +104,8 @@ def task_metrics(task: str, values: Floats, truth: Floats) -> dict[str, float]:
         values: (N, L) raw outputs.
         truth: (N, L) targets, all known.
     """
+    if task == "identity":
+        return {"identity accuracy": float((values.argmax(axis=1) == truth[:, 0]).mean())}
     if task == "expression":
         predicted, label = values.argmax(axis=1), truth.argmax(axis=1)
         return {

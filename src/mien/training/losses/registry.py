@@ -56,6 +56,11 @@ LOSSES = Registry(
             summary="cross-entropy to the class with the largest share; options as above",
         ),
         NamedLoss(
+            name="index_cross_entropy",
+            target=f"{_HERE}:bind_index_cross_entropy",
+            summary="cross-entropy to one class of many by its index (the task identity); `label_smoothing`",
+        ),
+        NamedLoss(
             name="focal", target=f"{_HERE}:bind_focal", summary="focal cross-entropy; `gamma`, `class_weights` as above"
         ),
         NamedLoss(name="ccc", target=f"{_HERE}:bind_ccc", summary="1 - concordance; `form` A, B or C"),
@@ -133,6 +138,17 @@ def bind_top_cross_entropy(targets: Float32, *, class_weights: str = "", label_s
     """Bind `task_losses.top_cross_entropy` to the class weights of these labels."""
     weights = _class_weights(targets, class_weights)
     return _Bound(losses.top_cross_entropy, weights=weights, label_smoothing=float(label_smoothing))
+
+
+def bind_index_cross_entropy(targets: Float32, *, label_smoothing: float = 0.0) -> Loss:
+    """Bind `task_losses.index_cross_entropy`.
+
+    Raises:
+        ConfigError: The targets have a column for each class.
+    """
+    if targets.shape[1] != 1:
+        raise ConfigError(f"index_cross_entropy needs one column of indices, got {targets.shape[1]} columns")
+    return partial(losses.index_cross_entropy, label_smoothing=float(label_smoothing))
 
 
 def bind_focal(targets: Float32, *, class_weights: str = "", gamma: float = 2.0) -> Loss:

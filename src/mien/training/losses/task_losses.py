@@ -130,6 +130,21 @@ def pearson_loss(predictions: Tensor, targets: Tensor, *, column_weights: Sequen
     return 1 - (r * weights).sum() / weights.sum()
 
 
+def index_cross_entropy(logits: Tensor, targets: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
+    """Mean over known rows of the cross-entropy to one class of many, given by its index.
+
+    Args:
+        logits: (N, C) logits.
+        targets: (N, 1) indices of the classes, NaN where unknown.
+        label_smoothing: Smoothing eps in [0, 1].
+    """
+    valid = known_rows(targets)
+    if not valid.any():
+        return zero_loss(logits)
+    index = targets[valid, 0].long()
+    return functional.cross_entropy(logits[valid], index, label_smoothing=label_smoothing)
+
+
 def squared_error(predictions: Tensor, targets: Tensor) -> Tensor:
     """Mean squared difference over the known entries of (N, D)."""
     known = ~torch.isnan(targets)

@@ -36,6 +36,9 @@ from mien.training.recipes.settings import (
 )
 from mien.training.recipes.target_settings import TargetSettings
 
+IDENTITY = "identity"
+"""Task of a pretext: who of all persons it is. Such a recipe makes start weights and no bundle."""
+
 _PLACED_TASKS = {"landmarks", "pose", "eyes", "face", "face_parts", "joints", "body_parts"}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from mien.core import EXPRESSION_ORDERS, ConfigError, CropReading, check_choices
+from mien.core import EXPRESSION_ORDERS, ConfigError, CropReading, check_choices, check_number
 from mien.datasets import FERPLUS_TEMPLATE
 from mien.training.models.backbones.registry import Option
 from mien.training.recipes.sequence_settings import SequenceSettings
@@ -15,6 +15,9 @@ from mien.training.recipes.sequence_settings import SequenceSettings
 # Input of heads on stored vectors -> columns per column of a stretch; a sequence has one for each step.
 _CLIPS = {"frames": 1, "statistics": 4, "sequence": 1}
 
+
+_MAX_MARGIN_PX = 10_000
+_MAX_PHOTOS = 1_000_000
 
 ROW_NEEDS = ("expression", "face_box")
 """What ``only_with`` of a source can ask for."""
@@ -42,6 +45,8 @@ class SourceSettings:
             the other sources. For rendered faces beside photos.
         rows: Number of pictures that a source draws which makes its own, such as ``"canvases"``.
         heads: Folder of rendered heads, below that of the data, for such a source; empty for none.
+        margin_px: Pixels that are added to every side of a face box before the face is cut, for sets with boxes.
+        least_photos: Least number of photos of a person, for sets that name persons; those with fewer are left out.
     """
 
     name: str
@@ -55,9 +60,13 @@ class SourceSettings:
     statistics: Literal["shared", "own"] = "shared"
     rows: int = 0
     heads: str = ""
+    margin_px: int = 0
+    least_photos: int = 1
 
     def __post_init__(self) -> None:
         check_choices(self)
+        check_number("margin_px", self.margin_px, 0, _MAX_MARGIN_PX)
+        check_number("least_photos", self.least_photos, 1, _MAX_PHOTOS)
         unknown = [name for name in self.only_with if name not in ROW_NEEDS]
         if unknown:
             raise ConfigError(f"only_with names {', '.join(ROW_NEEDS)}, got {', '.join(unknown)}")
@@ -338,6 +347,9 @@ class AugmentationSettings:
         saturation: Largest relative change of saturation (colour only).
         hue: Largest shift of hue, 1 being the full circle (colour only).
         grayscale: Share of crops that lose their colour (colour only).
+        crop_area: Smallest and largest share of the picture's area that a crop shows, at an aspect ratio of 3 to 4 up
+            to 4 to 3, as torchvision's RandomResizedCrop has them; empty for none. Not beside ``aligned``, ``zoom``,
+            ``shift`` and ``rotation_deg``.
         colour_jitter: Largest relative changes of brightness, contrast and saturation and largest shift of hue, in a
             random order, as torchvision's ColorJitter has them; empty for none (colour only).
     """
@@ -360,9 +372,15 @@ class AugmentationSettings:
     saturation: float = 0.0
     hue: float = 0.0
     grayscale: float = 0.0
+    crop_area: tuple[float, ...] = ()
     colour_jitter: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.crop_area:
+            if len(self.crop_area) != 2 or not 0 < self.crop_area[0] <= self.crop_area[1] <= 1:
+                raise ConfigError(f"crop_area has two rising numbers in (0, 1] or none, got {self.crop_area}")
+            if any((self.aligned, self.zoom, self.shift, self.rotation_deg)):
+                raise ConfigError("crop_area does not go with aligned, zoom, shift and rotation_deg")
         if len(self.colour_jitter) not in (0, 4) or any(not 0 <= amount <= 1 for amount in self.colour_jitter):
             raise ConfigError(f"colour_jitter has four numbers from 0 to 1 or none, got {self.colour_jitter}")
 

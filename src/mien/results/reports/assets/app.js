@@ -220,6 +220,8 @@ function start() {
   byId("title").textContent = DATA.title;
   byId("subtitle").textContent = DATA.subtitle;
   byId("binning").textContent = DATA.binning;
+  byId("smoothing").textContent = DATA.smoothing;
+  byId("smoothing").hidden = !DATA.smoothing;
   byId("facts").replaceChildren(...DATA.facts.map((facts) => element("table", {},
     ...facts.map(([name, value]) => element("tr", {}, element("th", {}, name), element("td", {}, value))))));
   const stills = DATA.sources.filter((source) => source.still);

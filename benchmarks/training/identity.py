@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Start weights from a pretext over identities: how well persons are named, and what FER+ gains from them.
+
+    python -m benchmarks identity --data DATA --work WORK --page docs/research/identity.md
+
+``identity.toml`` has the budget. From each start a pretext is trained on LFW's training people, and a short training on
+FER+ runs from the start itself and from the start after the pretext, with the same seeds. WORK keeps what is done.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import create_parser
+from benchmarks.machine import today
+from benchmarks.page import measured_by, notice, table, write_page
+from mien.core import read_typed
+from mien.evaluation import bootstrap_metric
+from mien.inference import machine_name
+from mien.training import ComputeSettings, Recipe, raw_outputs, train, train_network
+
+_NAME = "identity"
+PLAN = Path(__file__).with_name("identity.toml")
+
+SIZE_PX = 48
+"""Side of the crops of both trainings."""
+
+Right = Mapping[str, Mapping[str, list[bool]]]
+"""Start -> seed -> whether each face of FER+ valid is read rightly."""
+
+
+def recipe_of(plan: Mapping[str, Any], part: str, start: str, *, seed: int, weights: str = "") -> Recipe:
+    """A recipe of the plan.
+
+    Args:
+        plan: content of ``identity.toml``.
+        part: ``"pretext"`` or ``"task"``.
+        start: name of a table under ``[starts]``.
+        seed: seed of the training.
+        weights: path of start weights in place of the start's own.
+    """
+    model = {"input_px": SIZE_PX, "given": "aligned", **plan["starts"][start]}
+    if weights:
+        model["start"] = weights
+    tables = {**plan[part], "model": model, "seed": seed}
+    return read_typed(Recipe, tables, f"identity.toml, {part} from {start}")
+
+
+def run(plan: Mapping[str, Any], data: Path, work: Path, compute: ComputeSettings) -> None:
+    """Train what is missing, and keep what each training says in ``WORK/results.json``.
+
+    Args:
+        plan: content of ``identity.toml``.
+        data: folder of the open face sets.
+        work: folder of weights and checkpoints.
+        compute: device and threads.
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    for start in plan["starts"]:
+        out = work / f"{start}-identity"
+        if not (out / "start.json").is_file():
+            recipe = recipe_of(plan, "pretext", start, seed=plan["seeds"][0])
+            train(recipe, data, out, compute, work=work / f"{start}-identity.work")
+    for seed in plan["seeds"]:
+        for start in plan["starts"]:
+            for name, weights in ((start, ""), (f"{start} + identity", str(work / f"{start}-identity/start.pt"))):
+                results = load_results(work)
+                if str(seed) in results.get(name, {}):
+                    continue
+                recipe = recipe_of(plan, "task", start, seed=seed, weights=weights)
+                folder = work / f"{name.replace(' + ', '-')}-s{seed}"
+                trainer, training_data = train_network(recipe, data, folder, compute)
+                if training_data.valid is None:
+                    raise ValueError("the task needs a validation set")
+                outputs = raw_outputs(trainer.result, training_data.valid, recipe)["expression"]
+                truth = training_data.valid.targets["expression"].argmax(axis=1)
+                right = (outputs.argmax(axis=1) == truth).tolist()
+                updated = {**results, name: {**results.get(name, {}), str(seed): right}}
+                (work / "results.json").write_text(json.dumps(updated), "utf-8")
+
+
+def load_results(work: Path) -> Right:
+    """What the finished trainings say."""
+    path = work / "results.json"
+    return dict(json.loads(path.read_text("utf-8"))) if path.is_file() else {}
+
+
+def paired_gain(before: Mapping[str, list[bool]], after: Mapping[str, list[bool]]) -> tuple[float, float, float, int]:
+    """Difference of the accuracies, mean over the seeds that both have, and its 95 % interval by face.
+
+    Args:
+        before: seed -> whether each face is read rightly, from the start itself.
+        after: the same from the start after the pretext.
+
+    Returns:
+        The difference, the ends of its interval, and the number of seeds.
+    """
+    seeds = sorted(set(before) & set(after))
+    change = np.mean([np.array(after[seed], float) - np.array(before[seed], float) for seed in seeds], axis=0)
+    metric = bootstrap_metric("gain", len(change), lambda rows: float(change[rows].mean()))
+    return metric.value, metric.low, metric.high, len(seeds)
+
+
+def identity_page(plan: Mapping[str, Any], work: Path, machine: str, date: str) -> list[str]:
+    """The lines of the page."""
+    results = load_results(work)
+    rows, gains = [], []
+    for start in plan["starts"]:
+        facts = json.loads((work / f"{start}-identity/start.json").read_text("utf-8"))
+        found = facts["metrics"][0]
+        accuracy = f"{found['value']:.3f} [{found['low']:.3f}, {found['high']:.3f}]"
+        counts = str(facts["n_persons"]), str(found["n"])
+        rows.append([start, facts["backbone"], *counts, accuracy, facts["provenance"].split(",")[1].strip()])
+        before, after = results.get(start, {}), results.get(f"{start} + identity", {})
+        if set(before) & set(after):
+            value, low, high, n = paired_gain(before, after)
+            means = [f"{np.mean([np.mean(one) for one in each.values()]):.3f}" for each in (before, after)]
+            gains.append([start, str(n), *means, f"{value:+.3f} [{low:+.3f}, {high:+.3f}]"])
+    stage = plan["task"]["stages"][0]
+    return [
+        "# Identity as a pretext",
+        "",
+        notice(_NAME, edit="benchmarks/training/identity.toml"),
+        "",
+        "Published affect networks start from weights that name persons (VGGFace2; recipe `identity-emotieffnet-b0`).",
+        "Here the same engine names LFW's training people who have at least two photos: few persons and few photos, so",
+        "this measures the code and the method under a small budget, not what VGGFace2 would give.",
+        "",
+        f"## Naming persons, crops of {SIZE_PX} px",
+        "",
+        "Accuracy on the 10 % of photos that were held out, among all persons of the training, with its 95 % interval.",
+        "",
+        *table(["start", "backbone", "persons", "photos held out", "accuracy", "training"], rows),
+        "",
+        "## A short training on FER+ from each start",
+        "",
+        f"{stage['epochs']} epochs of 4,000 faces; accuracy by plurality on FER+ valid, whole crops. The gain is",
+        "paired over the same seeds and faces; its interval is by face.",
+        "",
+        *table(["start", "seeds", "from the start", "after the pretext", "gain"], gains),
+        "",
+        measured_by(_NAME, machine=machine, date=date),
+    ]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train what is missing and write the page; 0."""
+    parser = create_parser(_NAME, __doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the open face sets")
+    parser.add_argument("--work", type=Path, required=True, help="folder of weights and checkpoints")
+    parser.add_argument("--page", type=Path, required=True, help="Markdown file to write")
+    parser.add_argument("--threads", type=int, default=1, help="number of torch's threads (default: 1)")
+    options = parser.parse_args(arguments)
+    plan = tomllib.loads(PLAN.read_text("utf-8"))
+    run(plan, options.data, options.work, ComputeSettings(threads=options.threads))
+    write_page(options.page, identity_page(plan, options.work, machine_name(), today()))
+    return 0
