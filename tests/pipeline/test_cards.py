@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mien.core import InputError, ModelError
-from mien.inference import bundled_folder, list_bundles, load_geometry, load_spec
+from mien.inference import find_bundle, list_bundles, load_geometry, load_spec
 from mien.pipeline import audit_summary, data_card, list_all_bundles, provenance_manifest, write_cards
 
 VERDICT = {
@@ -50,7 +50,7 @@ def test_every_card_of_every_bundle_carries_the_hash_of_its_weights(tmp_path: Pa
     assert len(sums) == 2 * len(list_all_bundles())
     for line in sums:
         digest, _, name = line.partition("  ")
-        assert hashlib.sha256((bundled_folder() / name).read_bytes()).hexdigest() == digest
+        assert hashlib.sha256((find_bundle("mien-light").parent / name).read_bytes()).hexdigest() == digest
 
 
 def test_sources_have_licences_and_commands_are_listed() -> None:
