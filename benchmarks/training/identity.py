@@ -143,7 +143,11 @@ def identity_page(plan: Mapping[str, Any], work: Path, machine: str, date: str) 
         f"{stage['epochs']} epochs of 4,000 faces; accuracy by plurality on FER+ valid, whole crops. The gain is",
         "paired over the same seeds and faces; its interval is by face.",
         "",
-        *table(["start", "seeds", "from the start", "after the pretext", "gain"], gains),
+        *(
+            table(["start", "seeds", "from the start", "after the pretext", "gain"], gains)
+            if gains
+            else ["No pair of trainings is complete yet."]
+        ),
         "",
         measured_by(_NAME, machine=machine, date=date),
     ]
