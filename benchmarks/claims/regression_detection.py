@@ -317,13 +317,14 @@ def report(data: Path, work: Path, seeds: tuple[int, ...]) -> list[str]:
 
 
 def load_runs(experiment: Experiment, work: Path, seeds: tuple[int, ...]) -> Runs | None:
-    """System -> measures of each seed; None where a run is missing."""
+    """System -> measures of each seed; None where a run of the conditions is missing, without others that are."""
     paths = {
         system: [outputs_file(work, experiment.name, system, seed) for seed in seeds] for system in experiment.systems
     }
-    if not all(path.is_file() for each in paths.values() for path in each):
+    complete = {system: each for system, each in paths.items() if all(path.is_file() for path in each)}
+    if not set(SYSTEMS) <= set(complete):
         return None
-    return {system: [dict(np.load(path)) for path in each] for system, each in paths.items()}
+    return {system: [dict(np.load(path)) for path in each] for system, each in complete.items()}
 
 
 def _means(experiment: Experiment, runs: Runs) -> list[str]:
@@ -350,7 +351,7 @@ def _means(experiment: Experiment, runs: Runs) -> list[str]:
 
 def _claims(experiment: Experiment, runs: Runs, groups: Indices) -> list[str]:
     rows = []
-    for system in experiment.systems[1:]:
+    for system in list(runs)[1:]:
         for name in experiment.measures:
             gain = gain_of(runs, system, name, groups)
             each = ", ".join(f"{value:+.4f}" for value in gain.per_seed)

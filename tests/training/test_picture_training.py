@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a folder of data to an evaluated bundle, for affect and for landmarks."""
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ import torch
 
 from mien.affect import Analyzer
 from mien.cli.main import mien
-from mien.core import ConfigError
+from mien.core import ConfigError, ModelSpec
 from mien.datasets import create_example
 from mien.evaluation import Report
 from mien.faces import load_landmark_net
@@ -109,6 +110,22 @@ def test_landmark_training_ends_in_a_landmark_bundle(tmp_path: Path, monkeypatch
     assert net.read(
         np.zeros((90, 90), np.uint8), np.full((1, 5, 2), 40, np.float32) + np.arange(10).reshape(5, 2)
     ).landmarks.shape == (1, 68, 2)
+
+
+def test_joint_training_ends_in_a_bundle_of_joints_with_metrics(tmp_path: Path) -> None:
+    """Detection of limbs only helps in training; the metrics are of drawn bodies that were not trained on."""
+    recipe = shortened(load_recipe("joint-windows"))
+    drawn = [dataclasses.replace(source, rows=16) for source in (recipe.data.sources[0], recipe.data.valid[0])]
+    recipe = dataclasses.replace(
+        recipe, data=dataclasses.replace(recipe.data, sources=tuple(drawn[:1]), valid=tuple(drawn[1:]))
+    )
+    spec = train(recipe, tmp_path, tmp_path / "net", ComputeSettings(cache=tmp_path / "cache"))
+    assert isinstance(spec, ModelSpec)
+    assert [(task.task, task.output, len(task.labels)) for task in spec.tasks] == [("joints", "joints", 30)]
+    assert [(metric.name, metric.n) for metric in spec.metrics] == [("PCP", 16), ("MPJPE", 16)]
+    assert all(metric.low <= metric.value <= metric.high for metric in spec.metrics)
+    assert load_spec(tmp_path / "net") == spec
+    assert load_spec(tmp_path / "net").kind == "landmarks"
 
 
 def test_vectors_are_no_pictures(tmp_path: Path) -> None:

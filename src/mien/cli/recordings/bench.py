@@ -54,7 +54,7 @@ def _print(report: BenchReport, repeats: int) -> None:
         each_ms, cpu_ms = 1000 / stage.rate, 1000 * stage.cpu_seconds / stage.n
         say(
             f"{stage.name:46} {stage.rate:8.1f} {stage.unit + '/s':9} {each_ms:7.3f} ms each  "
-            f"{cpu_ms:7.2f} ms CPU  spread {stage.spread:4.0%}{ratio}"
+            f"{cpu_ms:7.3f} ms CPU  spread {stage.spread:4.0%}{ratio}"
         )
     if report.memory is not None:
         held, most = report.memory.resident_mb, report.memory.peak_mb
