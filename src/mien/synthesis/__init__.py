@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mien.synthesis.contact_sheet import preview, unit_preview
     from mien.synthesis.counterfactual_pairs import PAIR_TRAITS, counterfactual_pairs
     from mien.synthesis.dataset import FORMATS, Format, SynthesisReport, label_schema, read_labels, synthesize
+    from mien.synthesis.drawn_bodies import StickFigures, stick_figures
     from mien.synthesis.expressions import (
         BASIC_EXPRESSIONS,
         COMPOUND_PROTOTYPES,
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from mien.synthesis.head.person import Person, sample_person
     from mien.synthesis.outliers import OUTLIERS, Outlier, draw_outliers
     from mien.synthesis.sampling import Expression, sample_expression
-    from mien.synthesis.stick_figures import StickFigures, stick_figures
     from mien.synthesis.super_resolution.upscaled_data import UpscaleReport, upscale
     from mien.synthesis.super_resolution.upscaler import (
         DEFAULT_SCALE,
@@ -144,7 +144,7 @@ _LAZY = MappingProxyType(
             "load_synthesis_recipe",
         ),
         "sampling": ("Expression", "sample_expression"),
-        "stick_figures": ("StickFigures", "stick_figures"),
+        "drawn_bodies": ("StickFigures", "stick_figures"),
         "super_resolution.upscaled_data": ("UpscaleReport", "upscale"),
         "super_resolution.upscaler": (
             "DEFAULT_SCALE",
