@@ -2,6 +2,7 @@
 """Files of arrays: whatever is wrong with one is a ValueError."""
 
 import io
+import os
 import random
 from pathlib import Path
 
@@ -55,3 +56,11 @@ def test_headers_that_pythons_tokenizer_refuses_are_value_errors() -> None:
     for header in (b"{'descr': '<f8', 'fortran_order': False, 'shape': (1L, \n", b"{'a': (\n", b"{'''\n"):
         with pytest.raises(ValueError, match=r"."):
             load_array(io.BytesIO(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(8)))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no pipes with a name")
+def test_pipes_do_not_block(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.npy")
+    for load in (load_array, load_arrays):
+        with pytest.raises(ValueError, match="a pipe or a device"):
+            load(tmp_path / "pipe.npy")

@@ -11,9 +11,11 @@ Examples:
 """
 
 import os
+import stat
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from tokenize import TokenError
 from typing import Any, BinaryIO
 from zipfile import BadZipFile
@@ -50,7 +52,7 @@ _DAMAGE = (EOFError, TokenError, SyntaxError, KeyError, RuntimeError, TypeError,
 
 
 def load_array(file: str | os.PathLike[str] | BinaryIO, *, mapped: bool = False) -> npt.NDArray[Any]:
-    r"""The array of a ``.npy`` file; objects are never unpickled.
+    """The array of a ``.npy`` file; objects are never unpickled.
 
     Args:
         file: Path of the file, or the file open for reading.
@@ -58,15 +60,18 @@ def load_array(file: str | os.PathLike[str] | BinaryIO, *, mapped: bool = False)
 
     Raises:
         OSError: The file cannot be opened.
-        ValueError: It is no ``.npy`` file, or damaged, whatever NumPy makes of it.
+        ValueError: It is no ``.npy`` file, a pipe or a device, or damaged, whatever NumPy makes of it.
 
     Examples:
         >>> import io
-        >>> load_array(io.BytesIO(b"\x93NUMPY"))
+        >>> file = io.BytesIO()
+        >>> np.savez(file, one=np.zeros(2))
+        >>> load_array(io.BytesIO(file.getvalue()))
         Traceback (most recent call last):
             ...
-        ValueError: it is damaged (EOF: reading magic string, expected 8 bytes got 6)
+        ValueError: it is an archive of arrays, not one array
     """
+    _check_kind(file)
     with _damage_as_value_error():
         array = np.load(file, mmap_mode="r" if mapped else None, allow_pickle=False)
     if not isinstance(array, np.ndarray):
@@ -82,14 +87,23 @@ def load_arrays(file: str | os.PathLike[str] | BinaryIO) -> dict[str, npt.NDArra
 
     Raises:
         OSError: The file cannot be opened.
-        ValueError: It is no ``.npz`` file, or damaged, whatever NumPy makes of it.
+        ValueError: It is no ``.npz`` file, a pipe or a device, or damaged, whatever NumPy makes of it.
     """
+    _check_kind(file)
     with _damage_as_value_error():
         content = np.load(file, allow_pickle=False)
         if isinstance(content, np.ndarray):
             raise TypeError("one array, not an archive of arrays")
         with content:
             return {name: np.asarray(content[name]) for name in content.files}
+
+
+def _check_kind(file: str | os.PathLike[str] | BinaryIO) -> None:
+    """Refuse pipes and devices, whose opening can wait without end; what opening says of a folder is clear."""
+    if isinstance(file, str | os.PathLike):
+        kind = Path(file).stat().st_mode
+        if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
+            raise ValueError("it is a pipe or a device, not a file")
 
 
 @contextmanager
