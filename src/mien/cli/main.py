@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import difflib
 import io
+import json
 import os
 import sys
 import traceback
@@ -179,6 +180,15 @@ def _complain_in_json(event: str, message: str, code: int) -> None:
 def say(text: str, *, err: bool = False) -> None:
     """Prints a line in which names from files cannot steer the terminal, see `mien.core.printable`."""
     click.echo(printable(text, keep="\n"), err=err)
+
+
+def safe_json(content: object) -> str:
+    """JSON for people to read, in which names from files cannot steer the terminal.
+
+    Letters beyond ASCII stay as they are, unless one of them is a sign that a terminal obeys.
+    """
+    text = json.dumps(content, indent=1, ensure_ascii=False)
+    return text if printable(text, keep="\n") == text else json.dumps(content, indent=1)
 
 
 def _refuse_empty(arguments: list[str]) -> None:

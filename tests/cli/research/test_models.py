@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mien.core import GeometrySpec, ModelSpec, install_command
+from tests.helpers.bundle_variants import write_variant
 from tests.helpers.face_trunks import faceres_arrays, write_tfjs
 
 
@@ -95,3 +96,14 @@ def test_start_weights_of_a_face_network(mien, tmp_path: Path) -> None:
 def test_the_list_ends_with_a_sentence(mien) -> None:
     last = mien("models").out.splitlines()[-1]
     assert last.startswith("mien analyze uses mien-light with mien-points;")
+
+
+def test_texts_of_a_bundle_cannot_steer_the_terminal(mien, tmp_path: Path) -> None:
+    odd = ["clear \x1b[2J the screen \x1f", "right to left \N{RIGHT-TO-LEFT OVERRIDE}"]
+    bundle = write_variant(tmp_path / "bundle", limitations=odd)
+    card = mien("models", "show", str(bundle)).out
+    assert r"clear \x1b[2J the screen \x1f" in card
+    assert not {"\x1b", "\x1f", "\N{RIGHT-TO-LEFT OVERRIDE}"} & set(card)
+    shown = mien("models", "show", str(bundle), "--json").out
+    assert not {"\x1b", "\x1f", "\N{RIGHT-TO-LEFT OVERRIDE}"} & set(shown)
+    assert json.loads(shown)["limitations"] == odd

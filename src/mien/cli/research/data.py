@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from mien.cli.main import say
+from mien.cli.main import safe_json, say
 
 if TYPE_CHECKING:
     from mien.datasets import CheckReport, SplitCounts
@@ -45,7 +44,7 @@ def check(name: str, path: Path, as_json: bool) -> int:
 
     report = check_dataset(name, path)
     if as_json:
-        click.echo(json.dumps(report.to_json(), indent=1, ensure_ascii=False))
+        click.echo(safe_json(report.to_json()))
     else:
         _print(report)
     return 0 if report.complete else 1

@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
-from mien.cli.main import say
+from mien.cli.main import safe_json, say
 from mien.core import DEFAULT_BUNDLE, DEFAULT_LANDMARK_MODEL, GEOMETRY_OUTPUTS, ConfigError, MissingExtraError
 
 
@@ -42,11 +41,14 @@ def show(model: str, as_json: bool) -> None:
 
     if is_geometry(model):
         found = load_geometry(model).spec
-        text = json.dumps(found.to_json(), indent=1, ensure_ascii=False) if as_json else geometry_card(found)
+        content, card = found.to_json(), geometry_card(found)
     else:
         spec = load_spec(model)
-        text = json.dumps(spec.to_json(), indent=1, ensure_ascii=False) if as_json else model_card(spec)
-    click.echo(text)
+        content, card = spec.to_json(), model_card(spec)
+    if as_json:
+        click.echo(safe_json(content))
+    else:
+        say(card)
 
 
 @models.command(short_help="Write model card, data card, audit summary and hashes of bundles.")
