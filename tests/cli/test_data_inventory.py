@@ -22,6 +22,7 @@ READ = {
     "--video",
     "--examples",
     "--audits",
+    "--model",
 }
 
 

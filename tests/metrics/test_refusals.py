@@ -21,16 +21,20 @@ from mien.metrics import (
     bootstrap_weights,
     ccc,
     concordant_pairs,
+    correct_parts,
     expected_calibration_error,
     f1_per_class,
     fg2020_au,
     fg2020_expr,
+    joint_distances,
     macro_f1,
     mean_pearson,
+    mpjpe,
     p_au,
     p_expr,
     p_mtl,
     p_va,
+    pcp,
     pearson,
     rank_correlation,
     risk_coverage,
@@ -44,6 +48,7 @@ UNITS = [[0, 1], [1, 1], [1, 0]]
 SHARES = [[0.7, 0.2, 0.1], [0.2, 0.5, 0.3], [0.1, 0.1, 0.8]]
 SERIES = [0.1, 0.4, -0.2]
 FLAGS = [0, 1, 1]
+JOINTS = [[[0.0, 0.0], [0.0, 10.0]], [[1.0, 1.0], [5.0, 2.0]]]
 
 
 def _mtl(va: Any, predicted: Any) -> float:
@@ -77,6 +82,10 @@ CASES: dict[str, tuple[Callable[..., Any], Any, Any, tuple[float, ...]]] = {
     "rank_correlation": (rank_correlation, SERIES, SERIES, ()),
     "aurc": (aurc, FLAGS, SERIES, (-1, 2)),
     "risk_coverage": (risk_coverage, FLAGS, SERIES, (-1, 2)),
+    "joint_distances": (joint_distances, JOINTS, JOINTS, ()),
+    "mpjpe": (mpjpe, JOINTS, JOINTS, ()),
+    "correct_parts": (partial(correct_parts, limbs=[(0, 1)]), JOINTS, JOINTS, ()),
+    "pcp": (partial(pcp, limbs=[(0, 1)]), JOINTS, JOINTS, ()),
     "Moments": (lambda x, y: Moments.of(x, y).ccc, VA, VA, ()),
     "LabelCounts": (lambda x, y: LabelCounts.of_classes(x, y, 3).f1, CLASSES, CLASSES, (-1, 3)),
 }

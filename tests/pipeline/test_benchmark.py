@@ -25,7 +25,7 @@ def test_every_stage_is_measured(report: BenchReport) -> None:
     assert report.faces_per_frame == 1
     assert 0 < report.scans_per_frame < 1
     names = [stage.name for stage in report.stages]
-    assert len(set(names)) == len(names) == 15
+    assert len(set(names)) == len(names) == 16
     assert names[0] == "decode, frames dropped"
     assert report.stages[0].to_decoding == 1
     for stage in report.stages:

@@ -37,7 +37,7 @@ def test_counts() -> None:
             tallies,
             {"p": {"a": 1.0, "b": 2.0}},
             {"a": (3, 100.0)},
-            dict.fromkeys(("command", "machine", "date", "n"), "x"),
+            dict.fromkeys(("command", "machine", "date", "n", "page"), "x"),
         )
     )
     assert "| 20 px | 1 | 1.000, 1 | 0.000, 0 |" in page

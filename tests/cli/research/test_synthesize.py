@@ -67,7 +67,7 @@ def test_wrong_use_is_2(mien: Any, arguments: tuple[object, ...], message: str) 
 def test_an_unknown_recipe_is_2_and_lists_the_known_ones(mien: Any, tmp_path: Path) -> None:
     ended = mien("synthesize", "--recipe", "none", "--n", 1, "--out", tmp_path / "x")
     assert ended.code == 2
-    assert "clips, lsd, units" in ended.err
+    assert "clips, lsd, turned-faces, units" in ended.err
 
 
 @needs_renderer

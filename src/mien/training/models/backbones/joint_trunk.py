@@ -46,6 +46,7 @@ class JointTrunk(nn.Module):
             nn.MaxPool2d(2),
             nn.Flatten(),
         )
+        self.size_px = size_px
         self.num_features = 3 * width * (size_px // _STRIDE) ** 2
 
     def forward(self, pixels: Tensor) -> Tensor:

@@ -58,6 +58,7 @@ class MaskedViT(nn.Module):
                 f"heads {heads}, and members at least 1, got {members}"
             )
         self.mask_ratio = 0.0
+        self.size_px = size_px
         self.width, self.patch, self.n_patches = width, patch, (size_px // patch) ** 2
         self.num_features = members * width
         self.encoders = nn.ModuleList(
