@@ -220,7 +220,7 @@ def list_synthesis_recipes() -> tuple[str, ...]:
 
     Examples:
         >>> list_synthesis_recipes()
-        ('action-units', 'clips', 'lsd', 'units')
+        ('action-unit-sides', 'action-units', 'clips', 'lsd', 'turned-faces', 'units')
     """
     return tuple(sorted(path.stem for path in _RECIPES.glob("*.toml")))
 
