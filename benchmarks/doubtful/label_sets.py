@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from mien.core import DIMENSIONS, EXPRESSIONS, Float32, Indices
+from mien.core import EXPRESSIONS, Float32, Indices
 from mien.datasets import FaceSamples, affect_map, load_ferplus, load_pictures, load_votes, picture_file
 from mien.evaluation.face_crops import decode_pictures
 from mien.faces import resize_face, to_colour
+from mien.training.data.open_sources import labelled_faces
 from mien.training.data.training_images import TrainingImages
 from mien.training.data.training_set import TrainingSet
 
@@ -156,19 +157,4 @@ def _drawn_faces(data: Path, n: int, seed: int) -> FaceSamples:
 def _of_faces(faces: FaceSamples) -> TrainingSet:
     """Faces with their pixels decoded and all their labels."""
     pictures = [to_colour(picture, "gray") for picture in decode_pictures(faces)]
-    return TrainingSet(
-        groups=faces.names,
-        inputs=TrainingImages.of(faces.names, pictures, "gray"),
-        targets={
-            "expression": faces.expression,
-            "valence_arousal": faces.valence_arousal,
-            "action_units": faces.action_units,
-        },
-        labels={
-            "expression": EXPRESSIONS,
-            "valence_arousal": DIMENSIONS,
-            "action_units": faces.action_unit_labels,
-        },
-        keypoints=faces.keypoints,
-        primary=np.ones(len(faces), dtype=bool),
-    )
+    return labelled_faces(faces, TrainingImages.of(faces.names, pictures, "gray"))

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import click
 
-from mien.core import AnalyzerConfig, JobOptions, Outputs, VideoOptions, option_info, private_files
+from mien.core import DISPLAY_SMOOTHING, AnalyzerConfig, JobOptions, Outputs, VideoOptions, option_info, private_files
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -29,6 +29,22 @@ def log_option(command: Command) -> Command:
         help="Form of messages on standard error: text, one JSON object per line for programs, or quiet.",
     )
     return quiet(form(command))
+
+
+def smooth_option(when: str) -> Callable[[Command], Command]:
+    """Decorator of commands that show values of tables: ``--smooth``, lightly if not given.
+
+    Args:
+        when: Which values are smoothed, and when, as the end of a sentence.
+    """
+    return click.option(
+        "--smooth",
+        default=DISPLAY_SMOOTHING,
+        show_default=True,
+        metavar="SETTINGS",
+        help=f"Smooth the values over time {when}: a half-width such as 0.4s, settings as for analyze --smooth, or "
+        "none.",
+    )
 
 
 def _close_to_others(context: click.Context, _: click.Parameter, private: bool) -> None:

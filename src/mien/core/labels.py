@@ -13,7 +13,6 @@ Examples:
 """
 
 import math
-import re
 from collections.abc import ItemsView, KeysView, Mapping, Sequence, ValuesView
 from types import MappingProxyType
 from typing import NoReturn
@@ -163,15 +162,19 @@ def point_columns(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def mirrored_names(names: Sequence[str]) -> tuple[int, ...]:
-    """Index of the name of the other side for each name; of the name itself where it has no side.
+    """Index of the name of the other side for each name; of the name itself where there is no other side.
+
+    Args:
+        names: Distinct names, with ``left`` or ``right`` as a part between underscores where they have a side.
 
     Examples:
-        >>> mirrored_names(["left_eye", "right_eye", "nose"])
-        (1, 0, 2)
+        >>> mirrored_names(["left_eye", "right_eye", "nose"]), mirrored_names(["AU12_left", "AU12_right", "AU25"])
+        ((1, 0, 2), (1, 0, 2))
     """
     other = {"left": "right", "right": "left"}
-    swapped = [re.sub("left|right", lambda side: other[side[0]], name) for name in names]
-    return tuple(map(list(names).index, swapped))
+    place = {name: row for row, name in enumerate(names)}
+    swapped = ["_".join(other.get(part, part) for part in name.split("_")) for name in names]
+    return tuple(place.get(mirrored, row) for row, mirrored in enumerate(swapped))
 
 
 ACTION_UNITS = ActionUnitNames(

@@ -102,6 +102,20 @@ class Document:
         return tuple(name.strip() for name in split_line(self.line(1), delimiter=",", quoted=True))
 
 
+def read_content(path: Path) -> bytes:
+    """The bytes of an annotation file.
+
+    Raises:
+        AnnotationError: The file is missing or cannot be read.
+    """
+    try:
+        return read_regular(path)
+    except FileNotFoundError:
+        raise AnnotationError(path, "no such file") from None
+    except OSError as error:
+        raise AnnotationError(path, f"cannot be read ({error.strerror})") from error
+
+
 def load_document(path: Path) -> Document:
     r"""Read an annotation file like Python's text mode: any kind of line end, with or without byte-order mark.
 
@@ -119,12 +133,7 @@ def load_document(path: Path) -> Document:
         ...     load_document(path).content
         b'valence,arousal\n0.5,0.25'
     """
-    try:
-        content = read_regular(path)
-    except FileNotFoundError:
-        raise AnnotationError(path, "no such file") from None
-    except OSError as error:
-        raise AnnotationError(path, f"cannot be read ({error.strerror})") from error
+    content = read_content(path)
     if content.startswith(_UTF16_MARKS):
         raise AnnotationError(path, "is UTF-16; save it as UTF-8", line=1)
     content = content.removeprefix(_UTF8_MARK)

@@ -29,7 +29,7 @@ from mien.core import (
 )
 from mien.datasets import FaceSamples, Pictures
 from mien.evaluation.evaluation_report import Report, bootstrap_group_metric
-from mien.faces import align_faces, to_colour
+from mien.faces import align_faces, points_in_pixels, to_colour
 from mien.media import decode_image
 
 FERPLUS_PX = 48
@@ -69,7 +69,7 @@ def align_samples(samples: FaceSamples, spec: ModelSpec) -> tuple[list[Image], l
     """
     sharp, small = [], []
     for picture, keypoints in zip(decode_pictures(samples), samples.keypoints, strict=True):
-        place = keypoints[None].astype(np.float64) * picture.shape[1::-1] - 0.5
+        place = points_in_pixels(keypoints[None], picture)
         sharp.append(align_faces(picture, place, spec.crop.template, spec.input.size_px)[0])
         small.append(to_colour(align_faces(picture, place, spec.crop.template, FERPLUS_PX), "gray")[0])
     return sharp, small

@@ -2,7 +2,15 @@
 """Detects, aligns and tracks faces."""
 
 from mien.core import DEFAULT_LANDMARK_MODEL, NO_LANDMARK_MODEL
-from mien.faces.alignment import align_faces, keypoints_of, resize_face, similarity_transform, to_colour, warp_face
+from mien.faces.alignment import (
+    align_faces,
+    keypoints_of,
+    points_in_pixels,
+    resize_face,
+    similarity_transform,
+    to_colour,
+    warp_face,
+)
 from mien.faces.boxes import areas, iou, sides
 from mien.faces.detector import (
     DETECTORS,
@@ -89,6 +97,7 @@ __all__ = [
     "load_landmark_net",
     "normalized_shapes",
     "parse_detector",
+    "points_in_pixels",
     "quality_signals",
     "read_given_face",
     "read_new_faces",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from mien.core import ConfigError, Float64, Floats, Image
 
@@ -30,6 +31,20 @@ def keypoints_of(landmarks: Floats) -> Floats:
         [[30.0, 40.0], [0.0, 0.0], [50.0, 60.0], [0.0, 0.0], [0.0, 0.0]]
     """
     return np.asarray(_MEANS @ landmarks)
+
+
+def points_in_pixels(fractions: npt.ArrayLike, picture: Image) -> Float64:
+    """Positions (..., 2) in pixels, whose centres are whole numbers, of points in fractions of a picture's sides.
+
+    Args:
+        fractions: (..., 2) x / width and y / height.
+        picture: (H, W) or (H, W, C).
+
+    Examples:
+        >>> points_in_pixels([0.5, 0.25], np.zeros((40, 20), np.uint8)).tolist()
+        [9.5, 9.5]
+    """
+    return np.asarray(np.asarray(fractions, np.float64) * picture.shape[1::-1] - 0.5)
 
 
 def similarity_transform(source: Floats, target: Floats) -> Float64:

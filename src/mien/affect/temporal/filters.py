@@ -230,6 +230,19 @@ def check_span(first: int, last: int) -> None:
         raise ConfigError(f"frames {first} to {last} of one track are longer than any video; check them")
 
 
+def check_ascending(frames: Integers) -> None:
+    """Refuses frames of a track that do not ascend.
+
+    Args:
+        frames: (N,) frame numbers, or times in milliseconds.
+
+    Raises:
+        ConfigError: A frame is not after the one before it.
+    """
+    if (np.diff(frames) <= 0).any():
+        raise ConfigError("the frames of a track must ascend, each occurring once; sort them first")
+
+
 def _windows(n: int, half_width: int, *, causal: bool) -> tuple[Indices, Indices]:
     """First row and end of the window of each row."""
     check_number("the half-width of a filter", half_width, 0, MAX_STRIDE)
@@ -241,6 +254,5 @@ def _track(frames: npt.ArrayLike, values: npt.ArrayLike) -> tuple[Integers, Floa
     known, rows = np.asarray(frames), np.asarray(values, dtype=np.float64)
     if known.ndim != 1 or rows.ndim != 2 or len(known) != len(rows) or not len(known):
         raise ConfigError(f"a track has N >= 1 frames and (N, D) values, got {known.shape} and {rows.shape}")
-    if (np.diff(known) <= 0).any():
-        raise ConfigError("the frames of a track must ascend, each occurring once; sort them first")
+    check_ascending(known)
     return known, rows

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from mien.affect.temporal.filters import fill_gaps, hold_through_gaps
 from mien.affect.temporal.smoothing import Smoothing
 from mien.affect.temporal.time_mean import mean_over_time
 from mien.core import Faces, Float64, Frame, Int64, UncertaintySpec, with_uncertainty
@@ -99,16 +98,17 @@ class FrameSmoother:
         self._max_lost_s = max_lost_s
         self._newest: Frame | None = None
         self._tracks: dict[int, _Track] = {}
-        self._waiting: deque[tuple[Frame, list[_Track | None]]] = deque()
+        self._newest_position = 0
+        self._waiting: deque[tuple[Frame, int, list[_Track | None]]] = deque()
 
     def add(self, frame: Frame) -> None:
         """Add the next frame."""
-        self._newest = frame
+        self._newest, position = frame, self._position(frame)
+        self._newest_position = position
         self._tracks = {number: track for number, track in self._tracks.items() if not self._ended(track)}
         tracks: list[_Track | None] = []
         for row, number in enumerate(frame.faces.track_ids.tolist()):
             track = self._tracks.setdefault(number, _Track()) if number >= 0 else None
-            position = self._position(frame)
             if track is not None and track.frames and position <= track.frames[-1]:
                 track = None  # within a millisecond of the frame before: its values stay
             if track is not None:
@@ -116,30 +116,29 @@ class FrameSmoother:
                 track.values.append(_values(frame.faces, row))
                 track.seen_s = frame.time_s
             tracks.append(track)
-        self._waiting.append((frame, tracks))
+        self._waiting.append((frame, position, tracks))
 
     def ready(self) -> bool:
         """Whether the first frame's windows are complete."""
-        if not self._waiting or self._newest is None:
+        if not self._waiting:
             return False
-        frame, tracks = self._waiting[0]
-        position = self._position(frame)
+        _, position, tracks = self._waiting[0]
         if self._settings.window == "rows":
             return all(
                 track is None or track.n_after(position) >= self._ahead or self._ended(track) for track in tracks
             )
         stop = position + self._ahead
-        return self._position(self._newest) >= stop and all(
+        return self._newest_position >= stop and all(
             track is None or track.frames[-1] >= stop or self._ended(track) for track in tracks
         )
 
     def take(self) -> Frame:
         """The first frame, smoothed with the frames so far."""
-        frame, tracks = self._waiting.popleft()
+        frame, position, tracks = self._waiting.popleft()
         if not any(tracks):
             return frame
         rows = [
-            _values(frame.faces, row) if track is None else self._smoothed(track, self._position(frame))
+            _values(frame.faces, row) if track is None else self._smoothed(track, position)
             for row, track in enumerate(tracks)
         ]
         smoothed = _with_values(frame.faces, rows)
@@ -186,8 +185,7 @@ class FrameSmoother:
             return np.asarray(means[0])
         stop = frame if self._settings.causal else frame + width
         timeline = np.arange(max(frame - width, numbers[0]), min(stop, numbers[-1]) + 1)
-        fill = hold_through_gaps if self._settings.causal else fill_gaps
-        window = fill(numbers, values, timeline)
+        window = self._settings.fill(numbers, values, timeline)
         # The window is cut already, so the filter may reach over all of it.
         return np.asarray(self._settings.filter(window, len(window))[frame - timeline[0]])
 

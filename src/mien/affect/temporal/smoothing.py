@@ -228,6 +228,16 @@ class Smoothing:
         """Whether the filter is a mean over milliseconds, which `mean_over_time` computes at the frames alone."""
         return self.window == "milliseconds" and self.kernel == "mean"
 
+    def fill(self, frames: Integers, values: Float64, timeline: Integers) -> Float64:
+        """The values (T, D) of one track on a timeline: `fill_gaps`, or `hold_through_gaps` without later frames.
+
+        Args:
+            frames: (N,) ascending frame numbers.
+            values: (N, D).
+            timeline: (T,) frame numbers.
+        """
+        return (hold_through_gaps if self.causal else fill_gaps)(frames, values, timeline)
+
     def filter(self, values: Float64, half_width: int, frames: npt.ArrayLike | None = None) -> Float64:
         """The filtered values (T, D) of one track.
 
@@ -295,7 +305,6 @@ def smooth_tracks(
     if half_width == 0:
         return rows
     usable = np.flatnonzero((track >= 0) & np.isfinite(rows).all(axis=1))
-    fill = hold_through_gaps if settings.causal else fill_gaps
     for members in _members(track, frame, usable):
         own = frame[members]
         if settings.window == "rows":
@@ -305,7 +314,7 @@ def smooth_tracks(
             rows[members] = mean_over_time(own, rows[members], own, half_width, causal=settings.causal)
             continue
         timeline = timeline_of(own)
-        dense = rows[members] if len(timeline) == len(own) else fill(own, rows[members], timeline)
+        dense = rows[members] if len(timeline) == len(own) else settings.fill(own, rows[members], timeline)
         rows[members] = settings.filter(dense, half_width)[own - own[0]]
     return rows
 

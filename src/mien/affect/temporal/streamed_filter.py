@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from mien.affect.temporal.filters import check_span, fill_gaps, hold_through_gaps
+from mien.affect.temporal.filters import check_ascending, check_span
 from mien.affect.temporal.smoothing import Smoothing
-from mien.core import ConfigError, Float64, Integers
+from mien.core import Float64, Integers
 
 _FRAMES_A_BLOCK = 1 << 15  # so that a long gap in a track takes no memory
 
@@ -63,7 +63,7 @@ class StreamedFilter:
         """
         if self._frames is not None:
             joined = np.concatenate([self._frames, known])
-            _check_order(joined)
+            check_ascending(joined)
             known, self._frames = self._end + np.arange(len(known)), joined
         self._waiting = np.concatenate([self._waiting, known if wanted is None else wanted])
         done = []
@@ -73,7 +73,7 @@ class StreamedFilter:
                 rows = known, values
             else:
                 rows = np.append(self._last[0], known), np.concatenate([self._last[1], values])
-            _check_order(rows[0])
+            check_ascending(rows[0])
             check_span(self._begin, int(known[-1]))
             done += self._extend(*rows, int(known[-1]) + 1)
             self._last = known[-1:], values[-1:]
@@ -93,11 +93,10 @@ class StreamedFilter:
 
     def _extend(self, known: Integers, values: Float64, stop: int) -> list[Float64]:
         """Lengthens the timeline up to before a frame, block by block, and gives the results that are finished."""
-        fill = hold_through_gaps if self._settings.causal else fill_gaps
         done = []
         for start in range(self._end, stop, _FRAMES_A_BLOCK):
             timeline = np.arange(start, min(start + _FRAMES_A_BLOCK, stop))
-            self._append(fill(known, values, timeline))
+            self._append(self._settings.fill(known, values, timeline))
             ready = int(np.searchsorted(self._waiting, self._end - self._reach))
             if ready:
                 done.append(self._results(ready))
@@ -134,11 +133,6 @@ class StreamedFilter:
             if self._frames is not None:
                 self._frames = self._frames[start - self._from :]
             self._from = start
-
-
-def _check_order(frames: Integers) -> None:
-    if (np.diff(frames) <= 0).any():
-        raise ConfigError("the frames of a track must ascend, each occurring once; sort them first")
 
 
 def _joined(parts: list[Float64], width: int) -> Float64:

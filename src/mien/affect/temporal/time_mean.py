@@ -6,7 +6,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from mien.core import ConfigError, Float64, Integers
+from mien.affect.temporal.filters import check_ascending
+from mien.core import Float64, Integers
 
 
 def mean_over_time(
@@ -44,9 +45,8 @@ def mean_over_time(
         [0.0, 0.0, 1.0]
     """
     times, rows = np.asarray(known, dtype=np.int64), np.asarray(values, dtype=np.float64)
+    check_ascending(times)
     lengths = np.diff(times)
-    if (lengths <= 0).any():
-        raise ConfigError("the frames of a track must ascend, each occurring once; sort them first")
     first = int(times[0]) if begin is None else begin
     start = np.maximum(np.asarray(wanted) - half_width, first)
     stop = np.minimum(np.asarray(wanted) + (0 if causal else half_width), int(times[-1]))

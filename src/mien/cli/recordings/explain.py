@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mien.cli.field_options import field_options
+from mien.cli.field_options import field_options, smooth_option
 from mien.cli.main import say
-from mien.core import DISPLAY_SMOOTHING, AnalyzerConfig, counted, is_folder, printable
+from mien.core import AnalyzerConfig, counted, is_folder, printable
 
 if TYPE_CHECKING:
     from mien.affect import Stretch
@@ -49,13 +49,7 @@ _MAX_NAME = 200
     type=click.Path(path_type=Path),
     help="Image file for the face, its map (red speaks for the value, blue against it) and rendered faces like it.",
 )
-@click.option(
-    "--smooth",
-    default=DISPLAY_SMOOTHING,
-    show_default=True,
-    metavar="SETTINGS",
-    help="Smooth the values of a table over time first, as mien summarize does; none for raw values.",
-)
+@smooth_option("before those of a table are explained")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 @field_options(AnalyzerConfig, only=("model", "landmark_model", "threads", "adapt"))
 def explain(

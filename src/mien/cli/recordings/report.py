@@ -7,9 +7,8 @@ from pathlib import Path
 
 import click
 
-from mien.cli.field_options import private_option
+from mien.cli.field_options import private_option, smooth_option
 from mien.cli.main import say
-from mien.core import DISPLAY_SMOOTHING
 
 
 @click.command(short_help="A page with timelines, key frames and a summary of tables.")
@@ -29,14 +28,7 @@ from mien.core import DISPLAY_SMOOTHING
     type=click.Choice(["embed", "link"]),
     help="Play the analysed videos beside the timelines: embed them (up to 64 MB), or link them where they are.",
 )
-@click.option(
-    "--smooth",
-    default=DISPLAY_SMOOTHING,
-    show_default=True,
-    metavar="SETTINGS",
-    help="Smooth the values over time before they are shown: a half-width such as "
-    "0.4s, settings as for analyze --smooth, or none.",
-)
+@smooth_option("before they are shown")
 @private_option
 def report(
     tables: tuple[Path, ...],

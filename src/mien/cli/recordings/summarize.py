@@ -13,9 +13,9 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from mien.cli.field_options import private_option
+from mien.cli.field_options import private_option, smooth_option
 from mien.cli.main import result_code, say
-from mien.core import DISPLAY_SMOOTHING, distinct_names, printable
+from mien.core import distinct_names, printable
 
 _MAX_LINES = 60
 _MAX_NAME = 200
@@ -129,14 +129,7 @@ def _largest(row: Mapping[str, Any], ending: str, n: int) -> list[tuple[str, flo
     metavar="SECONDS",
     help="Length of the time windows in seconds. [default: one window over everything]",
 )
-@click.option(
-    "--smooth",
-    default=DISPLAY_SMOOTHING,
-    show_default=True,
-    metavar="SETTINGS",
-    help="Smooth the values over time before they are summarised: a half-width such as "
-    "0.4s, settings as for analyze --smooth, or none.",
-)
+@smooth_option("before they are summarised")
 @private_option
 def summarize(
     tables: tuple[Path, ...],

@@ -15,9 +15,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mien.core import DatasetError, Float32, open_regular, read_regular
+from mien.core import DatasetError, Float32, open_regular
 from mien.datasets.readers.utterances import read_feature_file
-from mien.datasets.text_files import AnnotationError, spelled
+from mien.datasets.text_files import AnnotationError, read_content, spelled
 
 _PARQUET = (".parquet", ".pq")
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
@@ -192,12 +192,7 @@ def _read_text(path: Path) -> tuple[dict[str, list[Any]], list[str]]:
     if delimiter is None:
         endings = ", ".join([*_DELIMITERS, _PARQUET[0]])
         raise AnnotationError(path, f"a table of utterances ends with {endings}; got {path.suffix or 'no ending'}")
-    try:
-        content = read_regular(path)
-    except FileNotFoundError:
-        raise AnnotationError(path, "no such file") from None
-    except OSError as error:
-        raise AnnotationError(path, f"cannot be read ({error.strerror})") from error
+    content = read_content(path)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -26,7 +26,7 @@ from mien.evaluation.face_crops import (
     expression_probabilities,
     with_keypoints,
 )
-from mien.faces import Detections, LandmarkModel, load_landmark_net, quality_signals, sureness
+from mien.faces import Detections, LandmarkModel, load_landmark_net, points_in_pixels, quality_signals, sureness
 from mien.metrics import aurc, rank_correlation, risk_coverage, roc_auc
 
 # FER+ faces are 48 px; enlarged as by a zoom, they are large enough for detectors.
@@ -108,7 +108,7 @@ def predict_degraded(analyzer: Analyzer, samples: FaceSamples, *, seed: int, way
     for picture, keypoints in zip(decode_pictures(samples), samples.keypoints, strict=True):
         zoom = rng.uniform(1, _LARGEST_ZOOM) if max(picture.shape) <= FERPLUS_PX else 1.0
         picture = np.asarray(cv2.resize(picture, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC), np.uint8)
-        place = keypoints * picture.shape[1::-1] - 0.5
+        place = points_in_pixels(keypoints, picture)
         shown, matrix, kind = _changed(picture, place, way, rng)
         known = place @ matrix[:, :2].T + matrix[:, 2]
         face = _followed_face(net, shown, known.astype(np.float32))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`ByteClock`, the rate at which the bytes of a file hold the packets of a stream."""
+"""`ByteClock`, the rate at which the bytes of a file hold the packets of a stream, and their stamps."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ STEADY_AFTER = 10
 
 _MAX_SAMPLES = 512
 _START = 8  # part of the samples that does not count: rate controls begin with larger packets
+
+
+def stamp_of(packet: av.Packet[Any]) -> int | None:
+    """Decoding time of a packet, else the time at which it is shown, in units of its time base; None for neither."""
+    return packet.dts if packet.dts is not None else packet.pts
 
 
 class ByteClock:
@@ -28,7 +33,7 @@ class ByteClock:
         self.n_bytes += packet.size
         if packet.pos is None or packet.stream.type not in ("video", "audio"):
             return
-        time = packet.dts if packet.dts is not None else packet.pts
+        time = stamp_of(packet)
         end_s = None if time is None else float((time + (packet.duration or 0)) * packet.time_base)
         if self._n_packets % self._every and self.samples:
             self.samples.pop()

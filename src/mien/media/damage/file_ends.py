@@ -71,7 +71,7 @@ def _real_length(head: bytes) -> int | None:
 
 
 PART_LENGTHS = {"mov": _box_length, "rm": _real_length, "avi": _chunk_length, "mpeg": _pes_length}
-"""FFmpeg\'s name of a container -> function that gives the length of the part that begins with the given bytes."""
+"""FFmpeg's name of a container -> function that gives the length of the part that begins with the given bytes."""
 
 _EBML_HEADER, _SEGMENT = bytes.fromhex("1a45dfa3"), bytes.fromhex("18538067")
 _HEAD_BYTES = 4096  # the segment starts after a header of a few dozen bytes

@@ -9,7 +9,7 @@ from typing import Any
 
 import av
 
-from mien.media.damage.byte_clock import STEADY_AFTER, ByteClock
+from mien.media.damage.byte_clock import STEADY_AFTER, ByteClock, stamp_of
 from mien.media.damage.file_ends import PART_BYTES, PART_LENGTHS, PES_BYTES, FileEnd, read_vint
 
 _ZEROS = bytes(64)  # a run that a sound stream of the codecs and containers below does not contain
@@ -86,7 +86,7 @@ class DamageWatch:
             is_video: Whether it belongs to the video stream.
         """
         self._is_counted = False
-        is_stamped = packet.dts is not None or packet.pts is not None
+        is_stamped = stamp_of(packet) is not None
         self._was_late = is_video and is_stamped and self._n_video_packets > 0 and self._is_late(packet)
         self.is_hit = is_video and self._codec in _WITHOUT_ZEROS and _ZEROS in bytes(packet)
         damaged = packet.is_corrupt or self.is_hit
@@ -244,7 +244,7 @@ class DamageWatch:
         return n_unknown <= slack + (position - start) // 4 and _ZEROS not in self._read(start, position)
 
     def _follow_time(self, packet: av.Packet[Any]) -> None:
-        time = packet.dts if packet.dts is not None else packet.pts
+        time = stamp_of(packet)
         if time is None:
             return
         step = 0 if self._video_time is None else time - self._video_time
@@ -255,7 +255,7 @@ class DamageWatch:
 
     def _is_late(self, packet: av.Packet[Any]) -> bool:
         """Whether the packet comes later than the shortest step after the one before it."""
-        time = packet.dts if packet.dts is not None else packet.pts
+        time = stamp_of(packet)
         if time is None or self._video_time is None or self._step is None:
             return True
         # FFmpeg makes up the decoding times of some containers.

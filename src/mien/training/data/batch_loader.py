@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from mien.core import ConfigError
+from mien.core import ConfigError, mirrored_names
 from mien.faces import align_faces, resize_face
 from mien.training.data.augmentation import CropSampler, mix_rectangle
 from mien.training.data.canvases.windows import Window, WindowSampler, clean_window
@@ -99,19 +99,6 @@ def _balanced(samples: TrainingSet, rows: Rows, balance: float, rng: np.random.G
     return rng.choice(rows, len(rows), p=weight / weight.sum())
 
 
-def mirrored_columns(labels: Sequence[str]) -> Rows:
-    """(L,) columns of a mirrored face: those of the other side where labels end in ``_left`` and ``_right``.
-
-    Examples:
-        >>> mirrored_columns(["AU12_left", "AU12_right", "AU25"]).tolist()
-        [1, 0, 2]
-    """
-    names, ends = list(labels), {"left": "right", "right": "left"}
-    parts = [name.rpartition("_") for name in names]
-    others = [f"{stem}_{ends[end]}" if end in ends else name for name, (stem, _, end) in zip(names, parts, strict=True)]
-    return np.array([names.index(other if other in names else name) for name, other in zip(names, others, strict=True)])
-
-
 class BatchLoader:
     """Batches of an epoch, one process's share of them.
 
@@ -143,7 +130,7 @@ class BatchLoader:
         self._extra_rows = extra_rows
         self._rank, self._n_processes = rank, n_processes
         self._domains = samples.domains
-        swapped = {task: mirrored_columns(samples.labels[task]) for task in targets}
+        swapped = {task: np.array(mirrored_names(samples.labels[task]), np.intp) for task in targets}
         self._swapped = {task: order for task, order in swapped.items() if (order != np.arange(len(order))).any()}
         if self._domains.any() and (self._stage.mixup or self._stage.cutmix):
             raise ConfigError(f"stage {number + 1} mixes pictures, which sources with statistics = 'own' do not allow")

@@ -297,9 +297,20 @@ def landmark_set(faces: LandmarkFaces) -> TrainingSet:
 
 
 def _of_faces(samples: FaceSamples, recipe: Recipe, record: SourceRecord) -> TrainingSet:
+    found = labelled_faces(samples, TrainingImages.of(samples.names, samples.images, recipe.model.colour))
+    return replace(found, records=(record,))
+
+
+def labelled_faces(samples: FaceSamples, images: TrainingImages) -> TrainingSet:
+    """Faces with all their labels as a training set whose rows are all primary.
+
+    Args:
+        samples: N faces.
+        images: Their N images.
+    """
     return TrainingSet(
         groups=samples.names,
-        inputs=TrainingImages.of(samples.names, samples.images, recipe.model.colour),
+        inputs=images,
         targets={
             "expression": samples.expression,
             "valence_arousal": samples.valence_arousal,
@@ -312,7 +323,6 @@ def _of_faces(samples: FaceSamples, recipe: Recipe, record: SourceRecord) -> Tra
         },
         keypoints=samples.keypoints,
         primary=np.ones(len(samples), dtype=bool),
-        records=(record,),
     )
 
 

@@ -14,12 +14,11 @@ import onnx
 from onnx import compose, helper, numpy_helper
 
 from mien.affect import Analyzer
-from mien.core import ConfigError, ModelError, ModelSpec, TaskSpec
+from mien.core import ConfigError, ModelError, ModelSpec, TaskSpec, mirrored_names
 from mien.datasets import load_held_out
 from mien.evaluation import evaluate
 from mien.inference import Bundle, load_bundle
 from mien.media import decode_image
-from mien.training.data.batch_loader import mirrored_columns
 from mien.training.export.bundle_files import check_bundle_folder, write_bundle, write_spec
 from mien.training.export.onnx_export import checked_graph, fit_temperature
 from mien.training.export.quantize import halve_weights, is_float32
@@ -170,7 +169,7 @@ def mirrored_graph(graph: bytes, spec: ModelSpec) -> bytes:
     starts = {"first": -1, "last": np.iinfo(np.int64).min, "axes": width, "step": -1}
     constants = {f"views/{name}": np.array([value], np.int64) for name, value in starts.items()}
     constants["views/half"] = np.array(_EQUAL, np.float32)
-    columns = {task.output: mirrored_columns(task.labels) for task in spec.tasks}
+    columns = {task.output: np.array(mirrored_names(task.labels), np.int64) for task in spec.tasks}
     outputs = list(inner.graph.output)
     for output in outputs:
         name = output.name.removeprefix(_VIEWS)
@@ -178,7 +177,7 @@ def mirrored_graph(graph: bytes, spec: ModelSpec) -> bytes:
         nodes.append(helper.make_node("Split", [output.name], [one, two], axis=0, num_outputs=2))
         order = columns.get(name)
         if order is not None and (order != np.arange(len(order))).any():
-            constants[f"views/{name}/order"] = order.astype(np.int64)
+            constants[f"views/{name}/order"] = order
             nodes.append(helper.make_node("Gather", [two, f"views/{name}/order"], [f"{two}/sides"], axis=1))
             two = f"{two}/sides"
         nodes.append(helper.make_node("Add", [one, two], [f"views/{name}/sum"]))

@@ -17,7 +17,7 @@ from mien.affect import Analyzer, activate
 from mien.core import ConfigError, Image, MetricValue, ModelError, ModelSpec
 from mien.datasets import load_held_out, load_landmark_faces
 from mien.evaluation import Report, evaluate
-from mien.faces import LandmarkNet, keypoints_of, load_landmark_net, resize_face, to_colour
+from mien.faces import LandmarkNet, keypoints_of, load_landmark_net, points_in_pixels, resize_face, to_colour
 from mien.inference import Bundle, load_bundle, prepare
 from mien.media import decode_image
 from mien.training.export.bundle_files import check_bundle_folder, write_bundle, write_spec
@@ -76,7 +76,7 @@ def _landmark_crops(bundle: Bundle, data: Path, n: int) -> Image:
     crops = []
     for name, encoded, landmarks in zip(faces.names, faces.images, faces.landmarks, strict=True):
         image = decode_image(encoded, name=name)
-        landmarks_px = landmarks[None].astype(np.float64) * image.shape[1::-1] - 0.5
+        landmarks_px = points_in_pixels(landmarks[None], image)
         crops.append(net.crops(image, keypoints_of(landmarks_px).astype(np.float32)))
     return np.concatenate(crops)
 

@@ -14,7 +14,7 @@ from mien.core import ACTION_UNIT_SIDES, Bools, Float32, Float64, Image, Indices
 from mien.datasets import RenderedFaces, load_rendered_faces
 from mien.evaluation.evaluation_report import Report, bootstrap_group_metric
 from mien.evaluation.face_crops import bundle_report, group_codes
-from mien.faces import align_faces, keypoints_of
+from mien.faces import align_faces, keypoints_of, points_in_pixels
 from mien.media import decode_image
 from mien.metrics import concordant_pairs
 
@@ -82,7 +82,7 @@ def _aligned(samples: RenderedFaces, analyzer: Analyzer) -> list[Image]:
     crops = []
     for name, data, landmarks in zip(samples.names, samples.images, samples.landmarks, strict=True):
         image = decode_image(data, name=name)
-        place = keypoints_of(landmarks.astype(np.float64) * image.shape[1::-1] - 0.5)
+        place = keypoints_of(points_in_pixels(landmarks, image))
         crops.append(align_faces(image, place[None], spec.crop.template, spec.input.size_px)[0])
     return crops
 

@@ -12,7 +12,7 @@ from mien.core import Bools, Float32, Float64, Floats, Image, Indices, MetricVal
 from mien.datasets import LandmarkFaces, load_landmark_faces, load_traits, person, picture_file
 from mien.evaluation.evaluation_report import Report, bootstrap_metric
 from mien.evaluation.face_crops import group_codes, mean_metric
-from mien.faces import Detections, LandmarkNet, keypoints_of
+from mien.faces import Detections, LandmarkNet, keypoints_of, points_in_pixels
 from mien.media import decode_image
 from mien.metrics import expected_calibration_error, roc_auc
 
@@ -54,12 +54,7 @@ def evaluate_landmarks(subject: LandmarkNet, data: Path, split: str = "test") ->
     """
     faces = load_landmark_faces(data, split)
     images = [decode_image(image, name=name) for name, image in zip(faces.names, faces.images, strict=True)]
-    truth = np.stack(
-        [
-            landmarks.astype(np.float64) * image.shape[1::-1] - 0.5
-            for landmarks, image in zip(faces.landmarks, images, strict=True)
-        ]
-    )
+    truth = np.stack([points_in_pixels(each, image) for each, image in zip(faces.landmarks, images, strict=True)])
     outputs = run_passes(subject, images, np.asarray(keypoints_of(truth), np.float64))
     groups = group_codes(
         np.array([person(n) if s == "lfw_expression" else n for n, s in zip(faces.names, faces.source, strict=True)])

@@ -12,7 +12,7 @@ from mien.datasets import load_rendered_faces
 from mien.evaluation.evaluation_report import Report
 from mien.evaluation.face_crops import group_codes, mean_metric
 from mien.evaluation.protocols.landmarks.landmark_error import MIN_CONFIDENCE, N_JAW, angle_errors, run_passes
-from mien.faces import LandmarkNet, keypoints_of
+from mien.faces import LandmarkNet, keypoints_of, points_in_pixels
 from mien.media import decode_image
 
 _BANDS_DEG = ((0, 20), (20, 40), (40, 60), (60, 91), (40, 91))
@@ -31,12 +31,7 @@ def evaluate_landmarks_rendered(subject: LandmarkNet, data: Path, split: str = "
     """
     faces = load_rendered_faces(data, split)
     images = [decode_image(image, name=name) for name, image in zip(faces.names, faces.images, strict=True)]
-    truth = np.stack(
-        [
-            landmarks.astype(np.float64) * image.shape[1::-1] - 0.5
-            for landmarks, image in zip(faces.landmarks, images, strict=True)
-        ]
-    )
+    truth = np.stack([points_in_pixels(each, image) for each, image in zip(faces.landmarks, images, strict=True)])
     outputs = run_passes(subject, images, np.asarray(keypoints_of(truth), np.float64))
     first, followed = box_errors(outputs.first.landmarks, truth), box_errors(outputs.followed.landmarks, truth)
     values: dict[str, Floats | Bools] = {
