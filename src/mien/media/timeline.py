@@ -90,7 +90,8 @@ class Timeline:
         self._longest_step_s = 0.0
         self._recent_steps_s: deque[float] = deque(maxlen=_RECENT_STEPS)
         self._serials: OrderedDict[int, int] = OrderedDict()
-        self._damaged_serials: deque[int] = deque(maxlen=4 * _MAX_REORDERED)
+        self._damaged_serials: deque[tuple[int, int]] = deque(maxlen=4 * _MAX_REORDERED)  # and their least reach
+        self._n_reordered = 0  # packets between the decoding and the presentation of a frame, at most so far
         self._gaps: list[FrameGap] = []
         self._discarded = False
         self._messages: list[str] = []
@@ -160,9 +161,10 @@ class Timeline:
         """
         self._n_sent += 1
         if damaged:
-            self._damaged_serials.append(self._n_sent)
+            self._damaged_serials.append((self._n_sent, 1))
         if pts is None:
             return
+        self._n_reordered = min(max(self._n_reordered, sum(later > pts for later in self._serials)), _MAX_REORDERED)
         self._last_sent_pts = pts if self._last_sent_pts is None else max(self._last_sent_pts, pts)
         self._serials[pts] = self._n_sent
         if len(self._serials) > 4 * _MAX_REORDERED:
@@ -191,7 +193,7 @@ class Timeline:
 
     def mark_damaged(self) -> None:
         """Record that the decoder finds damaged data: a step in time that is near is a loss."""
-        self._damaged_serials.append(self._n_sent)
+        self._damaged_serials.append((self._n_sent, _MAX_REORDERED))
 
     def vanish(self, n_frames: int) -> None:
         """Count frames of a raw stream that are gone here; the times of the next ones are later by as much."""
@@ -354,8 +356,11 @@ class Timeline:
         serials = [self._serials[pts] for pts in (earlier, later) if pts in self._serials]
         if not serials:
             return False
-        first, last = min(serials) - _MAX_REORDERED, max(serials) + _MAX_REORDERED
-        return any(first < serial <= last for serial in self._damaged_serials)
+        first, last = min(serials), max(serials)
+        return any(
+            first < serial + max(reach, self._n_reordered) and serial <= last + max(reach, self._n_reordered)
+            for serial, reach in self._damaged_serials
+        )
 
     def _time(self, pts: int | None) -> float:
         if pts is None:
