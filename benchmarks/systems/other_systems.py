@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 N_EACH, N_VALID, EPOCHS = 600, 300, 3
 """MTANet: faces of each label set, faces to select on, epochs (20 in the recipe)."""
 
-N_FOLDS, N_FOLD_FACES, FOLD_EPOCHS, N_FOLD_TEST = 10, 100, 10, 400
+N_FOLDS, N_FOLD_FACES, FOLD_EPOCHS, N_FOLD_TEST = 10, 100, 30, 400
 """CNN of 2020: folds, faces of all of them, epochs of each (100 in the recipe), faces of FER+ valid to compare with."""
 
 

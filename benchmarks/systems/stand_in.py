@@ -63,7 +63,7 @@ class Budget:
     valid: int = 50
     size_px: int = 48
     batch: int = 16
-    epochs: tuple[int, int] = (1, 2)
+    epochs: tuple[int, int] = (1, 6)
     peak_lr: float = 1e-3
     pretext_faces: int = 8000
     pretext_epochs: int = 2
