@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 Outputs = Mapping[str, Float32]
 
 _N_SCORES = 10  # of a multi-task net: eight logits, valence and arousal
+_PUBLISHED_FACES = 103_917  # of s-Aff-Wild2 with valence and arousal
 
 TASKS = ("expression", "valence_arousal", "action_units")
 
@@ -56,8 +57,16 @@ ORDERINGS: Mapping[str, tuple[tuple[str, str, tuple[str, ...]], ...]] = {
 }
 
 
-def head_recipe(system: str, n_features: int, n_scores: int, seed: int) -> Recipe:
-    """The recipe of a system on vectors of these lengths, on stored NumPy files."""
+def head_recipe(system: str, n_features: int, n_scores: int, n_faces: int, seed: int) -> Recipe:
+    """The recipe of a system on vectors of these lengths, on stored NumPy files, with as many steps as published.
+
+    Args:
+        system: key of `SYSTEMS`.
+        n_features: length of the features.
+        n_scores: number of scores.
+        n_faces: number of training faces; the epochs are multiplied by how many times s-Aff-Wild2 has as many.
+        seed: seed of the training.
+    """
     name, sees = SYSTEMS[system]
     published = load_recipe(name)
     vectors = (VectorSettings(part="features", n=n_features), VectorSettings(part="scores", n=n_scores))
@@ -74,6 +83,10 @@ def head_recipe(system: str, n_features: int, n_scores: int, seed: int) -> Recip
         ),
         model=dataclasses.replace(published.model, vectors=vectors),
         heads=heads,
+        stages=tuple(
+            dataclasses.replace(stage, epochs=round(stage.epochs * _PUBLISHED_FACES / n_faces))
+            for stage in published.stages
+        ),
     )
 
 
@@ -124,8 +137,8 @@ def _train_system(system: str, seed: int, vectors: Path, target: Path) -> None:
 
 def _read(system: str, seed: int, vectors: Path) -> tuple[Recipe, TrainingSet, TrainingSet]:
     """The recipe of a system, and the faces that it trains and selects on."""
-    length = np.load(vectors / "train/inputs.npy", mmap_mode="r").shape[1]
-    recipe = head_recipe(system, length - _N_SCORES, _N_SCORES, seed)
+    n_faces, length = np.load(vectors / "train/inputs.npy", mmap_mode="r").shape
+    recipe = head_recipe(system, length - _N_SCORES, _N_SCORES, n_faces, seed)
     sets = [load_source(source, vectors, recipe) for source in (*recipe.data.sources, *recipe.data.valid)]
     return recipe, sets[0], sets[1]
 
