@@ -142,5 +142,10 @@ CLAIMS: tuple[Claim, ...] = (
             ),
         )
     ),
+    *_noise("more votes", "one vote a face, more faces and epochs"),
 )
-"""All conditions, in the order in which they are run."""
+"""All conditions, in the order in which they are run.
+
+Those of the last experiment repeat the first ones with a larger budget. They were added, with that budget, when the
+others had two seeds, and before the experiment ran; it has one seed, so it can refute a claim but not support it.
+"""

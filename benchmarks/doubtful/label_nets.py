@@ -47,6 +47,8 @@ class Budget:
         epochs: number of epochs with faces that have one vote each.
         partial_epochs: number of epochs with faces that have some of their labels.
         digit_epochs: number of epochs with digits.
+        more_faces: number of training faces of the experiment that repeats the one with one vote each, enlarged.
+        more_epochs: number of its epochs.
         batch: rows per step.
         peak_lr: highest learning rate of one cycle; the discriminators keep their published 1e-4.
         size_px: side of the faces, which have 48 px.
@@ -66,6 +68,8 @@ class Budget:
     epochs: int = 8
     partial_epochs: int = 4
     digit_epochs: int = 8
+    more_faces: int = 4000
+    more_epochs: int = 12
     batch: int = 32
     peak_lr: float = 1e-3
     size_px: int = 32
@@ -125,6 +129,7 @@ class Part:
         systems: systems, in the order in which they are trained.
         is_faces: whether the samples are faces; else digits.
         encoder: ``"cnn"`` or ``"vit"``.
+        seeds: seeds with which it is run.
     """
 
     name: str
@@ -133,6 +138,7 @@ class Part:
     systems: tuple[System, ...]
     is_faces: bool = True
     encoder: str = "cnn"
+    seeds: tuple[int, ...] = SEEDS
 
     def named(self, name: str) -> System:
         """The system of this name."""
@@ -238,21 +244,25 @@ def _digit_part(rate: float) -> Part:
     )
 
 
+_AGAINST_NOISE = (
+    System(name="plain", recipe="noisyfer", change=without_method, words="no method"),
+    System(name="smoothing", recipe="noisyfer", change=smoothed, words="label smoothing 0.1"),
+    System(
+        name="co-teaching",
+        recipe="co-teaching",
+        change=partial(forgetting, rate=_VOTES_RATE),
+        words=f"forget rate {_VOTES_RATE:g}",
+    ),
+    System(name="noisyfer", recipe="noisyfer"),
+)
+
 PARTS: tuple[Part, ...] = (
     Part(
         name="votes",
         title="Faces with one vote each",
         samples=lambda data, budget, seed: single_votes(data, budget.faces, seed),
         systems=(
-            System(name="plain", recipe="noisyfer", change=without_method, words="no method"),
-            System(name="smoothing", recipe="noisyfer", change=smoothed, words="label smoothing 0.1"),
-            System(
-                name="co-teaching",
-                recipe="co-teaching",
-                change=partial(forgetting, rate=_VOTES_RATE),
-                words=f"forget rate {_VOTES_RATE:g}",
-            ),
-            System(name="noisyfer", recipe="noisyfer"),
+            *_AGAINST_NOISE,
             System(name="noisyfer, single", recipe="noisyfer", words="expressions alone", tasks=_EXPRESSION),
             System(
                 name="plain, single",
@@ -319,6 +329,13 @@ PARTS: tuple[Part, ...] = (
         ),
         encoder="vit",
     ),
+    Part(
+        name="more votes",
+        title="Faces with one vote each, more of them",
+        samples=lambda data, budget, seed: single_votes(data, budget.more_faces, seed),
+        systems=_AGAINST_NOISE,
+        seeds=SEEDS[:1],
+    ),
 )
 """All experiments, in the order in which they are run."""
 
@@ -379,9 +396,7 @@ def _provider(part: Part, system: System, settings: TargetSettings, seed: int, w
 
 
 def _under_budget(stage: StageSettings, part: Part, budget: Budget) -> StageSettings:
-    epochs = budget.digit_epochs
-    if part.is_faces:
-        epochs = budget.epochs if part.name == "votes" else budget.partial_epochs
+    epochs = _epochs(part, budget)
     method = stage.method
     if isinstance(method, AdversarialSettings):
         method = dataclasses.replace(method, channels=budget.channels)
@@ -400,6 +415,21 @@ def _under_budget(stage: StageSettings, part: Part, budget: Budget) -> StageSett
         stop_after=0,
         method=method,
     )
+
+
+def _epochs(part: Part, budget: Budget) -> int:
+    if not part.is_faces:
+        return budget.digit_epochs
+    if part.name == "votes":
+        return budget.epochs
+    return budget.more_epochs if part.name == "more votes" else budget.partial_epochs
+
+
+def n_samples(part: Part, budget: Budget) -> int:
+    """Number of training samples of an experiment."""
+    if part.name == "more votes":
+        return budget.more_faces
+    return budget.faces if part.is_faces else budget.digits
 
 
 def run_folder(part: Part, system: System, seed: int, work: Path) -> Path:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from scipy.special import expit, softmax
 
-from benchmarks.doubtful.label_nets import PARTS, Budget, Part, System, run_folder, system_recipe
+from benchmarks.doubtful.label_nets import PARTS, Budget, Part, System, n_samples, run_folder, system_recipe
 from benchmarks.doubtful.label_sets import Experiment, unlabelled_faces, without
 from benchmarks.results.train_row import digest
 from mien.core import Float32
@@ -40,7 +40,7 @@ def train_system(part: Part, system: System, seed: int, budget: Budget, data: Pa
         _keep_mean(part, system, seed, work)
         return
     recipe = system_recipe(part, system, seed, budget, work)
-    own = digest(recipe, budget.faces if part.is_faces else budget.digits)
+    own = digest(recipe, n_samples(part, budget))
     if finished(folder, own):
         return
     logger.info("%s: %s, seed %d", part.name, system.name, seed)

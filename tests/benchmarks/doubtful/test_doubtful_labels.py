@@ -13,7 +13,7 @@ pytest.importorskip("lightning", reason="needs the extra train: pip install 'mie
 from benchmarks.doubtful import doubtful_labels, doubtful_page, label_runs
 from benchmarks.doubtful.doubtful_claims import CLAIMS
 from benchmarks.doubtful.doubtful_page import claim_gain, statistics_of
-from benchmarks.doubtful.label_nets import PARTS, Budget, System, run_folder, system_recipe
+from benchmarks.doubtful.label_nets import PARTS, Budget, System, n_samples, run_folder, system_recipe
 from benchmarks.doubtful.label_runs import Run, train_system
 from benchmarks.doubtful.label_sets import Experiment
 from mien.training import load_recipe
@@ -28,6 +28,8 @@ SMALL = Budget(
     faces=16,
     digits=16,
     epochs=1,
+    more_faces=24,
+    more_epochs=2,
     partial_epochs=1,
     digit_epochs=1,
     batch=8,
@@ -70,6 +72,16 @@ def test_every_system_is_the_papers_recipe_but_for_the_budget(tmp_path: Path) ->
     assert votes["co-teaching"].stages[0].method == CoTeachingSettings(forget_rate=0.25)
     assert votes["smoothing"].losses["expression"].options == {"label_smoothing": 0.1}
     assert votes["noisyfer, single"].tasks == ("expression",)
+    more = {
+        system.name: system_recipe(PART["more votes"], system, 1, SMALL, tmp_path)
+        for system in PART["more votes"].systems
+    }
+    assert list(more) == ["plain", "smoothing", "co-teaching", "noisyfer"]
+    for name, recipe in more.items():
+        stages = tuple(dataclasses.replace(stage, epochs=1) for stage in recipe.stages)
+        assert dataclasses.replace(recipe, stages=stages) == votes[name]
+        assert [stage.epochs for stage in recipe.stages] == [2]
+    assert (n_samples(PART["more votes"], SMALL), n_samples(PART["votes"], SMALL)) == (24, 16)
     cotex = system_recipe(PART["transformers"], PART["transformers"].named("cotex"), 1, SMALL, tmp_path)
     assert cotex.stages[0].method == MaskedMembersSettings(mask_ratio=0.5)
     assert cotex.model.options["members"] == 2
@@ -156,6 +168,18 @@ def test_the_joint_measure_is_the_sum_of_its_parts() -> None:
     once = np.ones((1, len(samples)))
     parts = [float(found[name](once)[0]) for name in ("macro F1", "P_VA", "P_AU")]
     assert float(found["P_MTL"](once)[0]) == pytest.approx(sum(parts))
+
+
+def test_the_enlarged_experiment_has_one_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained: list[tuple[str, int]] = []
+    monkeypatch.setattr(
+        doubtful_labels, "train_system", lambda part, _system, seed, *_: trained.append((part.name, seed))
+    )
+    monkeypatch.setattr(doubtful_labels, "doubtful_page", lambda *_: [])
+    arguments = ["--data", str(tmp_path), "--work", str(tmp_path), "--page", str(tmp_path / "page.md")]
+    doubtful_labels.main([*arguments, "--only", "more votes", "halves"])
+    assert {seed for part, seed in trained if part == "more votes"} == {1}
+    assert {seed for part, seed in trained if part == "halves"} == {1, 2, 3}
 
 
 def test_names_of_folders_have_no_spaces(tmp_path: Path) -> None:
