@@ -26,7 +26,7 @@ def test_the_sound_is_at_its_moment(tmp_path: Path, ending: str) -> None:
 def test_a_file_without_sound_leaves_nothing_behind(tmp_path: Path) -> None:
     with VideoWriter(tmp_path / "silent.mp4", 64, 48) as writer:
         writer.write(np.zeros((48, 64, 3), np.uint8), 0.0)
-    with pytest.raises(InputError, match=r"silent\.mp4: has no sound"):
+    with pytest.raises(InputError, match=r"silent\.mp4: has no audio"):
         VideoWriter(tmp_path / "o.mp4", 64, 48, sound_of=tmp_path / "silent.mp4")
     with pytest.raises(InputError, match="cannot be opened"):
         VideoWriter(tmp_path / "o.mp4", 64, 48, sound_of=tmp_path / "gone.mp4")

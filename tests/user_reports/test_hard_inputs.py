@@ -15,7 +15,7 @@ import pytest
 from PIL import Image as Pil
 
 from mien.core import InputError
-from mien.media import DecodeReport, load_image, open_video
+from mien.media import DecodeReport, VideoWriter, audio_blocks, load_image, open_video
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -81,22 +81,78 @@ def test_ten_bits_of_hlg_keep_their_brightness(tmp_path: Path) -> None:
     assert [image.mean() for image in images] == pytest.approx([picture(n).mean() for n in range(6)], abs=4)
 
 
-def test_a_stream_without_a_decoder_is_left_alone(tmp_path: Path) -> None:
-    """Report 5: sound or data that nothing here decodes."""
+def write_spatial(path: Path, n_streams: int) -> Path:
+    """A clip of 25 frames whose first audio stream has a codec that nothing decodes, as a phone's spatial sound."""
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        sounds: list[Any] = [container.add_stream("aac", rate=48_000, layout="stereo") for _ in range(n_streams)]
+        for number in range(25):
+            frame = av.VideoFrame.from_ndarray(picture(number), format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+            for sound in sounds:
+                noise = np.random.default_rng(number).normal(0, 0.1, (2, 1920)).astype(np.float32)
+                block = av.AudioFrame.from_ndarray(noise, format="fltp", layout="stereo")
+                block.sample_rate, block.pts, block.time_base = 48_000, number * 1920, Fraction(1, 48_000)
+                container.mux(sound.encode(block))
+        for each in (stream, *sounds):
+            container.mux(each.encode(None))
+    # The name of the codec, and the description of AAC below it.
+    path.write_bytes(path.read_bytes().replace(b"mp4a", b"apac", 1).replace(b"esds", b"dapa", 1))
+    return path
+
+
+@pytest.mark.parametrize("n_streams", [1, 2])
+def test_a_sound_without_a_decoder_is_never_touched(tmp_path: Path, n_streams: int) -> None:
+    """Report 5: PyAV ends the process, or fails, where it touches a stream that has no decoder."""
+    path = write_spatial(tmp_path / "phone.mp4", n_streams)
+    with av.open(str(path)) as container:
+        decoders: list[object] = [stream.codec_context for stream in container.streams.audio]
+        assert [decoder is None for decoder in decoders] == [True, False][:n_streams]
+    times, _, report = read(path)
+    assert len(times) == 25
+    assert (report.n_lost, report.complete, report.messages) == (0, True, ())
+    overlay = tmp_path / "overlay.mp4"
+    if n_streams == 1:
+        with pytest.raises(InputError, match=r"phone\.mp4: no decoder for its audio; convert it to AAC or WAV first"):
+            list(audio_blocks(path))
+        with pytest.raises(InputError, match="no decoder for its audio"):
+            VideoWriter(overlay, 64, 48, sound_of=path)
+        assert not overlay.exists()
+        return
+    assert sum(map(len, audio_blocks(path))) == pytest.approx(16_000, rel=0.1)
+    with VideoWriter(overlay, 64, 48, sound_of=path) as writer:
+        writer.begin_sound(0.0)
+        for number in range(25):
+            writer.write(picture(number), number / 25)
+    assert sum(map(len, audio_blocks(overlay))) == pytest.approx(16_000, rel=0.2)
+
+
+def test_data_and_subtitles_of_unknown_codecs_are_left_alone(tmp_path: Path) -> None:
+    """Report 5: other streams without a decoder."""
     path = tmp_path / "data.mkv"
     with av.open(str(path), "w") as container:
         stream: Any = container.add_stream("mpeg4", rate=25)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        text: Any = container.add_stream("ass") if "ass" in av.codecs_available else None
+        other: Any = container.add_stream("pcm_s16le", rate=8000, layout="mono")
         for number in range(6):
             frame = av.VideoFrame.from_ndarray(picture(number), format="rgb24")
             frame.pts, frame.time_base = number, Fraction(1, 25)
             container.mux(stream.encode(frame))
+            block = av.AudioFrame.from_ndarray(np.zeros((1, 320), np.int16), format="s16", layout="mono")
+            block.sample_rate, block.pts, block.time_base = 8000, number * 320, Fraction(1, 8000)
+            container.mux(other.encode(block))
         container.mux(stream.encode(None))
-    del text
-    data = path.read_bytes().replace(b"S_TEXT/ASS", b"A_UNKNOWN/")
-    path.write_bytes(data)
-    assert len(read(path)[0]) == 6
+    for name in (b"A_UNKNOWN/LIT", b"S_UNKNOWN/LIT", b"D_UNKNOWN/LIT"):
+        changed = tmp_path / f"{name[:1].decode()}.mkv"
+        changed.write_bytes(path.read_bytes().replace(b"A_PCM/INT/LIT", name))
+        with av.open(str(changed)) as container:
+            decoders: list[object] = [each.codec_context for each in container.streams.audio]
+            assert not any(decoders)
+        times, _, report = read(changed)
+        assert len(times) == 6
+        assert (report.n_lost, report.complete) == (0, True)
 
 
 @pytest.mark.parametrize("shift", [-13, -40])

@@ -7,6 +7,7 @@ import os
 from collections.abc import Generator, Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
@@ -51,10 +52,9 @@ def audio_blocks(
     except (av.FFmpegError, OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be opened ({error}); check that it is a video or an audio file") from error
     with container:
-        if not container.streams.audio:
-            raise InputError(f"{path}: has no audio; give a file with an audio stream")
+        stream = _audio_stream(container, path)
         pending, n_blocks = np.empty(0, np.float32), 0
-        for chunk in _chunks(container, rate_hz):
+        for chunk in _chunks(container, stream, rate_hz):
             pending = np.concatenate([pending, chunk])
             while len(pending) >= size:
                 yield pending[:size]
@@ -65,12 +65,28 @@ def audio_blocks(
             raise InputError(f"{path}: none of its audio can be decoded; copy the file again or repair it with ffmpeg")
 
 
-def _chunks(container: InputContainer, rate_hz: int) -> Iterator[Float32]:
+def _audio_stream(container: InputContainer, path: Path) -> av.AudioStream:
+    """The first audio stream that can be decoded; PyAV ends the process, or fails, where it touches another one.
+
+    Raises:
+        InputError: There is none.
+    """
+    streams = container.streams.audio
+    if not streams:
+        raise InputError(f"{path}: has no audio; give a file with an audio stream")
+    # None where FFmpeg has no decoder, as for the spatial sound of phones; the type stubs do not tell.
+    decodable = [stream for stream in streams if cast("object", stream.codec_context) is not None]
+    if not decodable:
+        raise InputError(f"{path}: no decoder for its audio; convert it to AAC or WAV first")
+    return decodable[0]
+
+
+def _chunks(container: InputContainer, stream: av.AudioStream, rate_hz: int) -> Iterator[Float32]:
     """Yield resampled chunks of about one second; joining single packets to a long block would take quadratic time."""
     # Mixed here and not by FFmpeg, which adds the channels of floating-point audio with weights that sum to 1.4.
     resampler = av.AudioResampler(format="fltp", rate=rate_hz)
     parts: list[Float32] = []
-    for frame in _frames(container):
+    for frame in _frames(container, stream):
         parts += (part.to_ndarray().mean(axis=0, dtype=np.float32) for part in resampler.resample(frame))
         if sum(map(len, parts)) >= rate_hz:
             yield np.concatenate(parts)
@@ -79,9 +95,8 @@ def _chunks(container: InputContainer, rate_hz: int) -> Iterator[Float32]:
         yield np.concatenate(parts)
 
 
-def _frames(container: InputContainer) -> Iterator[av.AudioFrame | None]:
+def _frames(container: InputContainer, stream: av.AudioStream) -> Iterator[av.AudioFrame | None]:
     """Yield every decodable frame, then None, which flushes the resampler."""
-    stream = container.streams.audio[0]
     packets, n_errors, n_frames = container.demux(stream), 0, 0
     while n_errors < _MAX_READ_ERRORS:
         try:
@@ -125,9 +140,7 @@ class SoundTrack:
         except (av.FFmpegError, OSError, ValueError) as error:
             raise InputError(f"{path}: its sound cannot be opened ({error}); leave it out") from error
         try:
-            if not self._input.streams.audio:
-                raise InputError(f"{path}: has no sound")
-            source = self._input.streams.audio[0]
+            self._source = source = _audio_stream(self._input, path)
             self._rate_hz = source.rate if source.rate in _RATES_HZ else _USUAL_RATE_HZ
             layout = "mono" if source.channels == 1 else "stereo"
             self._stream = output.add_stream("aac", rate=self._rate_hz, layout=layout)
@@ -180,7 +193,7 @@ class SoundTrack:
         self._input.close()
 
     def _decoded(self) -> Generator[av.AudioFrame, None, None]:
-        packets, n_errors = self._input.demux(self._input.streams.audio[0]), 0
+        packets, n_errors = self._input.demux(self._source), 0
         while n_errors < _MAX_READ_ERRORS:
             try:
                 packet = next(packets, None)

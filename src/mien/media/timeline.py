@@ -10,6 +10,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 from mien.core import FrameGap
+from mien.media.damage.byte_clock import NO_FRAMES, FrameEstimate
 
 _MAX_MESSAGES = 20
 _MAX_GAPS = 10_000
@@ -75,6 +76,8 @@ class Timeline:
         self._n_sent = 0
         self._n_placed = 0
         self._n_accounted = 0  # packets without a frame that are counted already
+        self.n_vanished = 0
+        """Number of lost frames of which there was no packet, up to the latest frame."""
         self._n_lost = 0
         self._pending: list[int] = []
         self._skipped_pts: deque[int] = deque(maxlen=256)
@@ -112,6 +115,11 @@ class Timeline:
     def n_lost(self) -> int:
         """Number of frames that were never output or were discarded; estimated where their packets are gone as well."""
         return self._n_lost
+
+    @property
+    def n_undecoded(self) -> int:
+        """Number of packets so far that gave no frame and are not counted as lost."""
+        return self._n_sent - self._n_placed - self._n_accounted
 
     @property
     def gaps(self) -> tuple[FrameGap, ...]:
@@ -200,6 +208,7 @@ class Timeline:
         if n_frames > 0:
             step_s = self.typical_step_s()
             self.note(f"about {n_frames} frames are gone: bytes of the file are damaged here")
+            self.n_vanished += n_frames
             self._lose(self._next_time_s, self._next_time_s + n_frames * step_s, n_frames)
             self._next_index += n_frames
             self._clock_shift_s += n_frames * step_s
@@ -228,6 +237,7 @@ class Timeline:
         time_s = self._time(pts)
         if n_failed:
             self.note(f"{n_failed} frames could not be decoded")
+        self.n_vanished += n_vanished
         if n_vanished:
             self.note(f"about {n_vanished} frames are gone, up to {time_s:.2f} s: bytes of the file are damaged here")
         if n_failed + n_vanished:
@@ -257,7 +267,7 @@ class Timeline:
         *,
         damaged: bool = False,
         unexplained: bool = False,
-        n_by_bytes: int = 0,
+        by_bytes: FrameEstimate = NO_FRAMES,
     ) -> None:
         """Count what is missing at the end of the stream.
 
@@ -266,12 +276,12 @@ class Timeline:
             duration_s: Declared duration of the stream in seconds; None if undeclared.
             damaged: Whether bytes after the last packet are damaged or missing.
             unexplained: Whether there are bytes after the last packet that are none of an index.
-            n_by_bytes: Number of frames in those bytes, for a stream that declares neither a number nor a duration.
+            by_bytes: Frames in bytes of which the container tells nothing.
         """
         from_s = self._next_time_s
         if self._discarded:
             from_s = max(from_s, self._gaps[-1].to_s)
-        n_undecoded = self._n_sent - self._n_placed - self._n_accounted
+        n_undecoded = self.n_undecoded
         step_s = self.typical_step_s()
         if self._all_shown and n_undecoded > 0:
             n_undecoded = max(n_undecoded, self._n_steps_to_the_last_packet() if n_missing <= 0 else 0)
@@ -289,9 +299,12 @@ class Timeline:
                 self.note(f"about {n_at_end} frames up to the declared end at {duration_s:.2f} s are gone")
             elif is_long:
                 self.note(f"the frames end here, the declared duration is {duration_s:.2f} s; the file may be cut off")
-        if n_by_bytes > 0 and not n_at_end:
-            n_at_end = n_by_bytes
-            self.note(f"about {n_by_bytes} frames up to the end of the file are gone: its bytes are damaged from here")
+        if by_bytes.n_frames > 0 and (n_missing > 0 or not n_at_end):
+            n_at_end += by_bytes.n_frames
+            self.note(
+                f"about {by_bytes.n_frames} frames up to the end of the file are gone, {by_bytes.between()}: "
+                "its bytes are damaged from here"
+            )
         if n_undecoded + n_at_end:
             self._lose(from_s, from_s + (n_undecoded + n_at_end) * step_s, n_undecoded + n_at_end)
 

@@ -14,7 +14,9 @@ import av
 from av.container import InputContainer
 
 from mien.core import ConfigError, InputError
+from mien.media.damage.byte_clock import NO_FRAMES, FrameEstimate
 from mien.media.damage.file_ends import FileEnd, n_bytes_missing
+from mien.media.damage.fragments import count_fragments
 from mien.media.damage.watch import DamageWatch
 from mien.media.file_types import AUDIO_DEMUXERS, VIDEO_DEMUXERS, identify_file, require_file
 from mien.media.frames import DecodedFrames, FrameConverter, VideoFrame, VideoInfo
@@ -40,6 +42,8 @@ _OPEN_OPTIONS = {
     "protocol_whitelist": "file",
     "format_whitelist": ",".join((*VIDEO_DEMUXERS, *AUDIO_DEMUXERS)),
 }
+
+_ONE_BY_ONE = {"fflags": "+ignidx"}  # reads the fragments of MP4 as they come and not all of them at the start
 
 
 def open_video(
@@ -287,25 +291,33 @@ class VideoReader(DecodedFrames):
         duration_s = self._declared_duration_s()
         if self._n_declared and damaged and self._stream.time_base is not None:
             duration_s = float(self._n_declared * self._stream.time_base)
-        n_by_bytes = 0
-        if self._watch is not None and not self._declares_end(duration_s):
-            if not self._is_fragmented and damaged:
+        if self._watch is not None and self._is_raw and self._timeline.n_undecoded > 0:
+            self._timeline.vanish(self._watch.take_swollen())
+        n_missing, by_bytes = self._n_promised - self._n_packets, NO_FRAMES
+        if self._watch is not None and self._is_fragmented and damaged:
+            n_missing, by_bytes = self._missing_fragments(self._watch)
+            duration_s = None  # its last fragments are gone
+        elif self._watch is not None and not self._declares_end(duration_s):
+            if damaged:
                 duration_s = None  # it was measured on the damaged bytes as well
             n_bytes = end.n_damaged_bytes + self._n_bytes_missing
-            n_by_bytes = self._watch.n_frames_in(n_bytes, self._timeline.typical_step_s()) if n_bytes else 0
-            if damaged and not n_by_bytes:
+            by_bytes = self._watch.frames_in(n_bytes, self._timeline.typical_step_s()) if n_bytes else NO_FRAMES
+            is_short = n_bytes <= self._watch.largest or not by_bytes.n_frames
+            if is_short and (damaged or self._watch.ends_within_a_picture(self._stream.codec_context)):
                 self._n_bytes_missing = max(1, self._n_bytes_missing)  # too few bytes are left to tell how many
-        self._timeline.finish(
-            self._n_promised - self._n_packets,
-            duration_s,
-            damaged=damaged,
-            unexplained=end.unexplained,
-            n_by_bytes=n_by_bytes,
-        )
+        self._timeline.finish(n_missing, duration_s, damaged=damaged, unexplained=end.unexplained, by_bytes=by_bytes)
         if self._n_bytes_missing:
             self._complete = False
             how_much = f"{self._n_bytes_missing} bytes" if self._n_bytes_missing > 1 else "an unknown number of bytes"
             self._timeline.note(f"the file is cut off, {how_much} before its end; copy it again")
+
+    def _missing_fragments(self, watch: DamageWatch) -> tuple[int, FrameEstimate]:
+        """Number of frames that the fragments of an MP4 file declare without a packet, and frames behind them."""
+        step = self._timeline.typical_step_s() / float(self._stream.time_base or 1)
+        fragments = count_fragments(self._path, self._stream.id, step)
+        n_bytes = watch.file_end(after=fragments.end_position).n_damaged_bytes
+        by_bytes = watch.frames_in(n_bytes, self._timeline.typical_step_s(), at_once=False) if n_bytes else NO_FRAMES
+        return max(0, fragments.n_frames - self._n_packets - self._timeline.n_vanished), by_bytes
 
     def _declares_end(self, duration_s: float | None) -> bool:
         """Whether the container declares the end of the stream, and not only what it still holds of it."""
@@ -325,6 +337,11 @@ class VideoReader(DecodedFrames):
                 n_errors += 1
                 unreadable = True
                 self._timeline.note(f"unreadable data ({_reason(error)})")
+                if _ONE_BY_ONE.items() <= self._container.container_options.items():
+                    flush = cast("av.Packet[av.VideoStream]", av.Packet())
+                    flush.stream = self._stream
+                    yield flush
+                    return  # what FFmpeg reads from here on changes from run to run
                 packets = self._demux()
                 continue
             except IndexError:
@@ -349,7 +366,8 @@ class VideoReader(DecodedFrames):
                 unreadable |= self._renumber(packet)
                 # An edit list hides a packet that is discarded: it gives no frame.
                 if not packet.is_discard and not self._is_hidden(packet):
-                    self._timeline.packet_sent(packet.pts, damaged=unreadable)
+                    # FFmpeg makes up the times of a raw stream: bytes tell what is lost (`_find_hole`).
+                    self._timeline.packet_sent(packet.pts, damaged=unreadable and not self._is_raw)
                     unreadable = False
                 self._find_hole(packet)
             yield packet
@@ -419,11 +437,24 @@ def open_container(name: str) -> InputContainer:
         ValueError: The name is invalid.
     """
     try:
-        return av.open(name, "r", container_options=_OPEN_OPTIONS)
+        return _open(name)
+    except (av.InvalidDataError, av.EOFError):
+        # A damaged fragment anywhere ends the opening of an MP4 file, unless fragments are read one after the other.
+        container = _open(name, **_ONE_BY_ONE)
+        if "mov" in container.format.name.split(","):
+            return container
+        container.close()
+        raise
+
+
+def _open(name: str, **options: str) -> InputContainer:
+    options = {**_OPEN_OPTIONS, **options}
+    try:
+        return av.open(name, "r", container_options=options)
     except UnicodeDecodeError:
         # PyAV before 19 fails on tags in another encoding without this argument; later versions do not need it.
         lenient: dict[str, Any] = {"metadata_errors": "replace"}
-        container: InputContainer = av.open(name, "r", container_options=_OPEN_OPTIONS, **lenient)
+        container: InputContainer = av.open(name, "r", container_options=options, **lenient)
         return container
 
 

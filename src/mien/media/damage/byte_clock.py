@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import av
@@ -12,6 +14,28 @@ STEADY_AFTER = 10
 
 _MAX_SAMPLES = 512
 _START = 8  # part of the samples that does not count: rate controls begin with larger packets
+
+
+@dataclass(frozen=True)
+class FrameEstimate:
+    """Number of frames in bytes that cannot be read.
+
+    Attributes:
+        n_frames: Estimated number.
+        fewest: Number if all of them were as large as in the part of the file with the largest frames.
+        most: Number if all of them were as large as in the part of the file with the smallest frames.
+    """
+
+    n_frames: int = 0
+    fewest: int = 0
+    most: int = 0
+
+    def between(self) -> str:
+        """The range, for a message."""
+        return f"between {self.fewest} and {self.most} by the sizes of those before"
+
+
+NO_FRAMES = FrameEstimate()
 
 
 def stamp_of(packet: av.Packet[Any]) -> int | None:
@@ -70,6 +94,15 @@ class ByteClock:
         if min(seconds, n_bytes) > 0:
             return seconds / n_bytes
         return step_s * last[2] / last[0] if last[0] > 0 else 0.0
+
+    def range_of_rates(self, step_s: float) -> tuple[float, float]:
+        """Least and largest ratio of the rate in an eighth of the packets to `seconds_per_byte`; (1, 1) for too few."""
+        mean = self.seconds_per_byte(step_s)
+        places = [len(self.samples) * part // _START for part in range(1, _START)]
+        parts = [self.samples[place] for place in places] + self.samples[-1:]
+        steps = [(self._time(b, step_s) - self._time(a, step_s), b[0] - a[0]) for a, b in pairwise(parts)]
+        ratios = [seconds / n_bytes / mean for seconds, n_bytes in steps if min(seconds, n_bytes, mean) > 0]
+        return min([1.0, *ratios]), max([1.0, *ratios])
 
     def _time(self, sample: tuple[int, float | None, int], step_s: float) -> float:
         return sample[2] * step_s if sample[1] is None else sample[1]

@@ -4,16 +4,19 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import av
 
-from mien.media.damage.byte_clock import STEADY_AFTER, ByteClock, stamp_of
+from mien.media.damage.byte_clock import NO_FRAMES, STEADY_AFTER, ByteClock, FrameEstimate, stamp_of
 from mien.media.damage.file_ends import PART_BYTES, PART_LENGTHS, PES_BYTES, FileEnd, read_vint
+from mien.media.damage.last_picture import LastPicture
 
 _ZEROS = bytes(64)  # a run that a sound stream of the codecs and containers below does not contain
 _TS_PACKET = 188
+_TS_CLOCK_BYTES = 7  # of the fields before the content that hold the clock
 _MAX_READ = 1 << 24  # bytes that are examined at one place
 
 # Elements of Matroska and WebM that may stand between two frames: those that contain others, and the rest.
@@ -37,7 +40,12 @@ _EMPTY_BYTES = 4096
 # Where nothing marks the end of a packet, the last one takes in all that follows: it is larger than the largest one
 # before it and than the mean by these factors.
 _SWALLOWED_LARGEST, _SWALLOWED_MEAN = 1.5, 16
+_ERROR_WITHIN = 16  # packets after which a decoder has shown what is wrong with one
 _REORDERED_STEPS = 4  # from a shown frame to the next packet, as long as the decoding times are right
+_WITHOUT_LENGTH = ("mpegts", "mpeg", "")  # containers in which a packet may end early; "" is every other one
+# Codecs whose decoders conceal the missing part of a picture.
+_CONCEALED = {"h264", "hevc", "vvc", "mpeg1video", "mpeg2video", "mpeg4", "h263", "vc1", "mjpeg"}
+_WITHOUT_END = (*_WITHOUT_LENGTH, "mov")  # those whose last packet may be cut off
 _KINDS = ("matroska", "mpegts", "mpeg", "avi", "flv", "mov", "rm", "asf", "mxf", *_BARE)
 
 
@@ -66,12 +74,13 @@ class DamageWatch:
         self._video_position = self._n_since_video = 0
         self._n_video_packets = self._n_video_bytes = self._largest = 0  # all but the last packet of the video
         self._last_size = 0
+        self._n_swollen = self._swollen_at = 0  # frames in a packet that is far too large, and its number
+        self._last_picture = LastPicture() if self._kind in _WITHOUT_LENGTH and codec in _CONCEALED else None
         self._clocks: dict[int, ByteClock] = {}
         self._video_index = -1
-        self._ends_corrupt = False
+        self._corrupt_ends: dict[int, bool] = {}  # number of a stream -> whether its last packet is cut off
         self._video_time: int | None = None
         self._last_shown = 0
-        self._was_late = False
         self._is_counted = False  # whether the damaged bytes in the last packet are
         self._stride = 0  # smallest step between the positions of two packets
         self._step: int | None = None  # shortest step between two packets of the video
@@ -86,8 +95,6 @@ class DamageWatch:
             is_video: Whether it belongs to the video stream.
         """
         self._is_counted = False
-        is_stamped = stamp_of(packet) is not None
-        self._was_late = is_video and is_stamped and self._n_video_packets > 0 and self._is_late(packet)
         self.is_hit = is_video and self._codec in _WITHOUT_ZEROS and _ZEROS in bytes(packet)
         damaged = packet.is_corrupt or self.is_hit
         position = packet.pos
@@ -105,14 +112,42 @@ class DamageWatch:
                 self._video_position, self._video_position + 4 * PES_BYTES
             )
         self._n_since_video += packet.size
-        self._ends_corrupt = packet.is_corrupt
+        self._corrupt_ends[packet.stream.index] = packet.is_corrupt
         if is_video:
+            if self._last_picture is not None:
+                self._last_picture.add(packet)
             self._follow_size(packet)
             self._follow_time(packet)
         return damaged
 
-    def file_end(self) -> FileEnd:
-        """What the bytes behind the last packet show; to be asked after it."""
+    def file_end(self, after: int = 0) -> FileEnd:
+        """What the bytes behind the last packet show; to be asked after it.
+
+        Args:
+            after: Position before which the boxes of MP4 are not examined.
+        """
+        n_beyond = self._end - self.size
+        end = self._file_end(after)
+        if self._kind in _WITHOUT_END and (n_beyond > 0 or any(self._corrupt_ends.values())):
+            return replace(end, damaged=True, n_missing_bytes=max(1, n_beyond, end.n_missing_bytes))
+        return end
+
+    def ends_within_a_picture(self, codec: av.VideoCodecContext) -> bool:
+        """Whether the file ends within a picture, which no trace in its container tells.
+
+        Args:
+            codec: Codec context of the video.
+        """
+        if self._is_counted or self._last_picture is None or (self._kind == "mpegts" and self._is_stuffed()):
+            return False
+        return self._last_picture.is_cut(codec)
+
+    @property
+    def largest(self) -> int:
+        """Number of bytes of the largest packet of the video but the last."""
+        return self._largest
+
+    def _file_end(self, after: int) -> FileEnd:
         n_swallowed = self._n_swallowed_bytes()
         self._end -= n_swallowed
         n_bytes = self.size - self._end
@@ -124,10 +159,10 @@ class DamageWatch:
         if self._kind == "mpegts":
             return self._ended(damaged=not self._transport_stream_intact(self._video_position, self.size))
         if self._kind in _BARE:
-            damaged = self._ends_corrupt or n_bytes > _BARE_SLACK
+            damaged = any(self._corrupt_ends.values()) or n_bytes > _BARE_SLACK
             return FileEnd(damaged, n_damaged_bytes=n_bytes, n_missing_bytes=int(damaged and n_bytes < self._largest))
         if self._kind in PART_LENGTHS and self._has_packet:
-            end = self._walked_to_the_end()
+            end = self._walked_to_the_end(after)
             if self._kind != "rm" or end.n_missing_bytes:  # its data are one chunk
                 return end
         tail = self._read(self._end, self.size)
@@ -135,23 +170,29 @@ class DamageWatch:
         zeros = _ZEROS if is_long else bytes(_EMPTY_BYTES)  # some containers fill up their last part
         return FileEnd(zeros in tail, is_long or _ZEROS in tail, n_bytes if is_long else 0)
 
-    def n_frames_in(self, n_bytes: int, step_s: float) -> int:
-        """Number of frames that bytes behind the last intact packet held, by the bytes that the latest ones take.
+    def frames_in(self, n_bytes: int, step_s: float, *, at_once: bool = True) -> FrameEstimate:
+        """Frames that bytes behind the last intact packet held, by the bytes that those before take.
 
         The stream with the most bytes is the measure: bytes of the others may come earlier than they are shown.
 
         Args:
             n_bytes: Number of bytes.
             step_s: Seconds from frame to frame.
+            at_once: Whether they follow the last packet at once.
         """
         video = self._clocks.get(self._video_index)
         if video is None or not video.samples:
-            return 0
+            return NO_FRAMES
         clock = max(self._clocks.values(), key=lambda clock: clock.n_bytes)
-        behind_s = clock.last(step_s) - video.last(step_s) if clock is not video and clock.has_times else 0.0
         clock = clock if clock.has_times else video
-        n_bytes += self._end - clock.samples[-1][0] if clock is not video else 0
-        return max(0, round((behind_s + n_bytes * clock.seconds_per_byte(step_s)) / step_s))
+        n_behind = 0.0
+        if at_once and clock is not video:
+            n_behind = (clock.last(step_s) - video.last(step_s)) / step_s
+            n_bytes += self._end - clock.samples[-1][0]
+        n_frames = n_bytes * clock.seconds_per_byte(step_s) / step_s
+        least, largest = clock.range_of_rates(step_s)
+        counts = (max(0, round(n_behind + n_frames * ratio)) for ratio in (1.0, least, largest))
+        return FrameEstimate(*counts)
 
     def _ended(self, *, damaged: bool) -> FileEnd:
         return FileEnd(damaged, n_damaged_bytes=self.size - self._end if damaged else 0)
@@ -162,19 +203,29 @@ class DamageWatch:
             self._n_video_packets += 1
             self._n_video_bytes += self._last_size
             self._largest = max(self._largest, self._last_size)
+            # A picture that is coded by itself is large; whether another one is damaged is up to the decoder.
+            largest = self._largest if packet.is_keyframe else 0
+            if not self._kind and self._is_swollen(size, largest):
+                mean = self._mean_bytes()
+                self._n_swollen, self._swollen_at = round((size - mean) / mean), self._n_video_packets
         self._last_size = size
+
+    def _is_swollen(self, size: int, largest: int) -> bool:
+        """Whether a packet is so much larger than the mean and the largest one that bytes of others may be in it."""
+        limit = max(_SWALLOWED_LARGEST * largest, _SWALLOWED_MEAN * self._n_video_bytes // self._n_video_packets)
+        return self._n_video_packets >= STEADY_AFTER and size > limit
 
     def _n_swallowed_bytes(self) -> int:
         """Number of bytes at the end of the last packet of the video that are not its own; 0 if it is as the others."""
         if self._is_counted or (self._kind and self._kind not in _BARE) or self._n_video_packets < STEADY_AFTER:
             return 0
-        mean = self._n_video_bytes // self._n_video_packets
-        limit = max(_SWALLOWED_LARGEST * self._largest, _SWALLOWED_MEAN * mean)
-        return self._last_size - mean if self._last_size > limit and self._end >= self.size - _BARE_SLACK else 0
+        n_bytes = self._last_size - self._n_video_bytes // self._n_video_packets
+        is_last = self._end >= self.size - _BARE_SLACK
+        return n_bytes if is_last and self._is_swollen(self._last_size, self._largest) else 0
 
-    def _walked_to_the_end(self) -> FileEnd:
+    def _walked_to_the_end(self, after: int) -> FileEnd:
         """What the headers of the parts from the last packet to the end of the file show."""
-        position = {"mov": 0, "rm": 0, "mpeg": self._position}.get(self._kind, self._end + self._end % 2)
+        position = {"mov": after, "rm": 0, "mpeg": self._position}.get(self._kind, self._end + self._end % 2)
         while position < self.size:
             length = PART_LENGTHS[self._kind](self._read(position, position + PART_BYTES))
             if length is None:
@@ -198,28 +249,35 @@ class DamageWatch:
         """Number of frames that the damaged bytes in a packet of a raw stream held; 0 for other containers.
 
         A packet of a raw stream takes in all bytes up to the next intact header. Its bytes are damaged if it has zeros,
-        or if it is much larger than the others and does not fit to them.
+        or if it is much larger than the others and the decoder finds an error in it or soon after it.
 
         Args:
             packet: A packet of the video.
-            has_error: Whether the decoder rejects the packet, or its time does not follow that of the packet before.
+            has_error: Whether the decoder rejects the packet, or gives a damaged frame at it.
         """
-        if self._is_counted or (self._was_late and not has_error):
-            return 0  # else the time tells how many
-        n_frames = self._hole_frames(packet, has_error=has_error)
-        self._is_counted = n_frames > 0
-        return n_frames
-
-    def _hole_frames(self, packet: av.Packet[Any], *, has_error: bool) -> int:
         if self._kind or self._n_video_packets < STEADY_AFTER:
             return 0
-        mean = self._clocks[self._video_index].bytes_per_packet() if self._video_index in self._clocks else 0
-        mean = mean or max(1, self._n_video_bytes // self._n_video_packets)
+        n_bytes, mean = 0 if self._is_counted else self._n_zeros(packet), self._mean_bytes()
+        if n_bytes > mean:
+            self._is_counted, self._n_swollen = True, 0
+            return round(n_bytes / mean)
+        return self.take_swollen() if has_error and self._n_video_packets - self._swollen_at <= _ERROR_WITHIN else 0
+
+    def take_swollen(self) -> int:
+        """Number of frames in the latest packet that is much larger than the others and is not counted yet."""
+        n_frames, self._n_swollen = self._n_swollen, 0
+        self._is_counted |= n_frames > 0
+        return n_frames
+
+    @staticmethod
+    def _n_zeros(packet: av.Packet[Any]) -> int:
         data = bytes(packet)
-        n_bytes = len(data) - len(data.replace(_ZEROS, b""))
-        if not n_bytes and has_error and len(data) > _SWALLOWED_MEAN * mean:
-            n_bytes = len(data) - mean
-        return round(n_bytes / mean) if n_bytes > mean else 0
+        return len(data) - len(data.replace(_ZEROS, b""))
+
+    def _mean_bytes(self) -> int:
+        """Mean size of a packet of the video."""
+        mean = self._clocks[self._video_index].bytes_per_packet() if self._video_index in self._clocks else 0
+        return mean or max(1, self._n_video_bytes // max(1, self._n_video_packets))
 
     def _intact_before(self, position: int, packet: av.Packet[Any], *, is_video: bool) -> bool:
         if self._kind == "matroska":
@@ -235,7 +293,7 @@ class DamageWatch:
             return self._transport_stream_intact(start, position)
         if self._kind == "mpeg":
             return self._program_stream_intact(start, position)
-        if self._hole_frames(packet, has_error=True):
+        if not self._kind and self._n_video_packets >= STEADY_AFTER and self._n_zeros(packet) > self._mean_bytes():
             return False
         n_unknown = position - start - self._n_since_video
         if self._kind == "asf":
@@ -323,6 +381,16 @@ class DamageWatch:
                     return False
                 counter = flags & 0xF
             start += len(data) // stride * stride
+        return True
+
+    def _is_stuffed(self) -> bool:
+        """Whether the last packet of the stream is filled up, as the last one of each picture is: 183 of 184 are."""
+        data = self._read(self._video_position, self.size)
+        stride = self._ts_stride(data)
+        for offset in range(len(data) // stride * stride - stride, -1, -stride):
+            sync, identifier, flags, length = struct.unpack_from(">BHBB", data, offset)
+            if sync == 0x47 and identifier & 0x1FFF == self._stream_id:
+                return bool(flags & 0x20) and length > _TS_CLOCK_BYTES
         return True
 
     @staticmethod
