@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from mien._version import __version__
-from mien.core import GeometrySpec, InputError, ModelError, ModelSpec, PathName, QualitySpec, UncertaintySpec
+from mien.core import (
+    GeometrySpec,
+    InputError,
+    ModelError,
+    ModelSpec,
+    PathName,
+    QualitySpec,
+    UncertaintySpec,
+    read_regular,
+)
 from mien.inference import (
     bundle_digest,
     find_bundle,
@@ -231,7 +240,7 @@ def _remove_stale(path: Path, spec: ModelSpec | GeometrySpec) -> None:
 
 def _read_audit(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = json.loads(read_regular(path))
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read as an audit ({error}); run mien audit --out {path.parent}") from error
     needed = {"weights_sha256", "verdicts", "notes", "data", "n", "command"}

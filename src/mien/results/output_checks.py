@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mien.core import ConfigError, DraftFile, OutputError, PathName, path_exists, require_path
+from mien.core import ConfigError, DraftFile, OutputError, PathName, open_regular, path_exists, require_path
 from mien.results.tables.manifest import manifest_path
 from mien.results.tables.table_formats import TABLE_ENDINGS
 
@@ -166,7 +166,7 @@ def is_affect_table(path: Path) -> bool:
 
 def _is_manifest(path: Path) -> bool:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return b'"manifest_version"' in file.read(_MANIFEST_HEAD_BYTES)
     except OSError:
         return True  # what cannot be read is reported where it is written

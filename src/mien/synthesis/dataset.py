@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mien._version import __version__
-from mien.core import ACTION_UNITS, EXPRESSION_ORDERS, ConfigError, OutputError, check_number
+from mien.core import ACTION_UNITS, EXPRESSION_ORDERS, ConfigError, OutputError, check_number, read_regular
 from mien.jobs import Done, Emit, Engine, Event, Failed, Work, create_engine
 from mien.media import VideoWriter, encode_jpeg
 from mien.results import atomic_write, output_errors
@@ -270,7 +270,7 @@ def _begin(folder: Path, recipe: SynthesisRecipe, n: int, form: Format) -> None:
     path = folder / MANIFEST
     with output_errors(path, _ADVICE):
         if path.exists():
-            if path.read_text("utf-8") != text:
+            if read_regular(path).decode("utf-8") != text:
                 raise OutputError(
                     f"{folder}: holds the data set of another recipe, number or version; use an empty folder"
                 )

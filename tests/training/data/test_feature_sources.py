@@ -3,6 +3,7 @@
 
 import dataclasses
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -165,6 +166,11 @@ def test_numpy_files_that_do_not_fit_are_named(arrays: Path) -> None:
     (arrays / "labels.json").write_text(json.dumps(["valence"]))
     with pytest.raises(DatasetError, match=r"labels\.json: expected a JSON object"):
         load_vectors(SOURCE, arrays, create_vector_recipe())
+    (arrays / "labels.json").unlink()
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(arrays / "labels.json")  # a pipe does not block
+        with pytest.raises(DatasetError, match=r"labels\.json: expected a JSON object"):
+            load_vectors(SOURCE, arrays, create_vector_recipe())
     np.save(arrays / "train/inputs.npy", np.array([{"code": "runs when unpickled"}]), allow_pickle=True)
     with pytest.raises(DatasetError, match=r"inputs\.npy: cannot be read as a NumPy file"):
         load_vectors(SOURCE, arrays, create_vector_recipe())

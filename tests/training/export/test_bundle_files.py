@@ -4,6 +4,7 @@
 import dataclasses
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,14 @@ def test_a_new_folder_and_one_with_a_bundle_are_allowed(tmp_path: Path) -> None:
 def test_a_file_that_is_no_part_of_a_bundle_is_not_replaced(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text('{"mine": 1}')
     with pytest.raises(ConfigError, match=f"{name} in it is no part of a bundle"):
+        check_bundle_folder(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+@pytest.mark.parametrize("name", ["model.onnx", "model.json"])
+def test_a_pipe_in_the_place_of_a_bundle_does_not_block(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(OutputError, match=f"{name}: it is a pipe"):
         check_bundle_folder(tmp_path)
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Geometry recipes are read as typed settings; every slip is named."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -50,3 +51,12 @@ def test_unknown_names_list_both_kinds(tmp_path: Path) -> None:
     assert not is_geometry_recipe(broken)
     with pytest.raises(ConfigError, match="Invalid value"):
         load_geometry_recipe(broken)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_no_recipe_and_does_not_block(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "recipe.toml")
+    assert not is_geometry_recipe(tmp_path / "recipe.toml")
+    for load in (load_recipe, load_geometry_recipe):
+        with pytest.raises(ConfigError, match=r"recipe\.toml"):
+            load(tmp_path / "recipe.toml")

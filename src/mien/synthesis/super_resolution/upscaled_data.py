@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mien.core import ConfigError, InputError, OutputError
+from mien.core import ConfigError, InputError, OutputError, read_regular
 from mien.jobs import Emit, Engine, Event, Failed, Message, Work, create_engine
 from mien.media import IMAGE_SUFFIXES, SAVE_SUFFIXES, decode_image, encode_jpeg
 from mien.results import atomic_write, output_errors
@@ -144,7 +144,7 @@ class UpscaleJob:
         for name in share.files:
             source, target = self.root / name, self.out / name
             try:
-                data, held_out = source.read_bytes(), is_held_out(self._named(name))
+                data, held_out = read_regular(source), is_held_out(self._named(name))
                 content, outcome = enlarged_file(data, upscaler, name=source, held_out=held_out)
             except InputError as error:
                 emit((str(source), str(error)))
@@ -408,7 +408,7 @@ def _begin(job: UpscaleJob) -> None:
     path = job.out / MANIFEST
     with output_errors(path, _ADVICE):
         if path.exists():
-            if path.read_text("utf-8") != text:
+            if read_regular(path).decode("utf-8") != text:
                 raise OutputError(
                     f"{job.out}: holds the images of another source, network or scale; use an empty folder"
                 )

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.affect import clip_sequences, clip_statistics
-from mien.core import Bools, ConfigError, DatasetError, Floats, Indices, InputError, load_array
+from mien.core import Bools, ConfigError, DatasetError, Floats, Indices, InputError, load_array, read_regular
 from mien.datasets import ClipSamples, FrameSamples
 from mien.evaluation import sound_rows
 from mien.results import FeatureArrays, FeatureInfo, FeatureSet, open_features
@@ -236,7 +236,7 @@ def _load(path: Path, *, mapped: bool = False) -> npt.NDArray[Any]:
 
 def _read_labels(path: Path) -> dict[str, tuple[str, ...]]:
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = json.loads(read_regular(path))
         return {str(task): tuple(map(str, names)) for task, names in content.items()}
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise DatasetError(f"{path}: expected a JSON object of task -> list of names ({error})") from error

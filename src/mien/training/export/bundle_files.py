@@ -7,7 +7,17 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from mien.core import ConfigError, GeometrySpec, HeadSpec, ModelSpec, PathName, SequenceSpec, path_exists, require_path
+from mien.core import (
+    ConfigError,
+    GeometrySpec,
+    HeadSpec,
+    ModelSpec,
+    PathName,
+    SequenceSpec,
+    open_regular,
+    path_exists,
+    require_path,
+)
 from mien.results import OutputFile, atomic_write, check_folder, check_outputs, output_errors
 
 _ADVICE = "check that the folder may be written to, or choose another one"
@@ -45,7 +55,7 @@ def check_bundle_folder(folder: Path, inputs: Iterable[tuple[str, PathName]] = (
 
 def _is_description(path: Path) -> bool:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             start = file.read(_HEAD_BYTES)
     except OSError:
         return False

@@ -8,7 +8,16 @@ from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 
-from mien.core import MAX_SEED, ConfigError, PointChoice, check_choices, check_number, is_regular_file, read_typed
+from mien.core import (
+    MAX_SEED,
+    ConfigError,
+    PointChoice,
+    check_choices,
+    check_number,
+    is_regular_file,
+    read_regular,
+    read_typed,
+)
 from mien.training.recipes.settings import DataSettings, PublishedSettings
 
 _MAX_COMPONENTS = 200
@@ -92,7 +101,7 @@ def is_geometry_recipe(name_or_path: str | Path) -> bool:
     if str(name_or_path) in list_geometry_recipes():
         return True
     try:
-        return "geometry" in tomllib.loads(Path(name_or_path).read_text("utf-8"))
+        return "geometry" in tomllib.loads(read_regular(name_or_path).decode("utf-8"))
     except (OSError, ValueError):
         return False  # `mien.training.load_recipe` says what is wrong with it
 
@@ -111,7 +120,7 @@ def load_geometry_recipe(name_or_path: str | Path) -> GeometryRecipe:
     if str(name_or_path) in list_geometry_recipes():
         content = (resources.files("mien.training") / "recipes" / "geometry" / f"{name_or_path}.toml").read_bytes()
     elif is_regular_file(path):
-        content = path.read_bytes()
+        content = read_regular(path)
     else:
         raise ConfigError(f"{path}: no such recipe file, nor one of {list_geometry_recipes()}")
     try:
