@@ -47,8 +47,8 @@ class Budget:
         epochs: number of epochs with faces that have one vote each.
         partial_epochs: number of epochs with faces that have some of their labels.
         digit_epochs: number of epochs with digits.
-        more_faces: number of training faces of the experiment that repeats the one with one vote each, enlarged.
-        more_epochs: number of its epochs.
+        more_faces: number of training faces of the enlarged experiments.
+        more_epochs: number of their epochs.
         batch: rows per step.
         peak_lr: highest learning rate of one cycle; the discriminators keep their published 1e-4.
         size_px: side of the faces, which have 48 px.
@@ -68,8 +68,8 @@ class Budget:
     epochs: int = 8
     partial_epochs: int = 4
     digit_epochs: int = 8
-    more_faces: int = 4000
-    more_epochs: int = 12
+    more_faces: int = 3000
+    more_epochs: int = 10
     batch: int = 32
     peak_lr: float = 1e-3
     size_px: int = 32
@@ -256,6 +256,15 @@ _AGAINST_NOISE = (
     System(name="noisyfer", recipe="noisyfer"),
 )
 
+_COUPLED = (
+    System(name="none", recipe="distribution-matching", change=uncoupled, words="no coupling"),
+    System(name="matching", recipe="distribution-matching"),
+    System(name="expressions", recipe="distribution-matching", change=uncoupled, tasks=_EXPRESSION),
+    System(name="action units", recipe="distribution-matching", change=uncoupled, tasks=("action_units",)),
+    System(name="hard", recipe="co-annotation-hard"),
+    System(name="soft", recipe="co-annotation-soft"),
+)
+
 PARTS: tuple[Part, ...] = (
     Part(
         name="votes",
@@ -278,14 +287,7 @@ PARTS: tuple[Part, ...] = (
         name="halves",
         title="Expressions on one half, action units on the other",
         samples=lambda data, budget, seed: two_halves(data, budget.faces, seed),
-        systems=(
-            System(name="none", recipe="distribution-matching", change=uncoupled, words="no coupling"),
-            System(name="matching", recipe="distribution-matching"),
-            System(name="expressions", recipe="distribution-matching", change=uncoupled, tasks=_EXPRESSION),
-            System(name="action units", recipe="distribution-matching", change=uncoupled, tasks=("action_units",)),
-            System(name="hard", recipe="co-annotation-hard"),
-            System(name="soft", recipe="co-annotation-soft"),
-        ),
+        systems=_COUPLED,
     ),
     Part(
         name="thirds",
@@ -334,6 +336,13 @@ PARTS: tuple[Part, ...] = (
         title="Faces with one vote each, more of them",
         samples=lambda data, budget, seed: single_votes(data, budget.more_faces, seed),
         systems=_AGAINST_NOISE,
+        seeds=SEEDS[:1],
+    ),
+    Part(
+        name="more halves",
+        title="Expressions on one half, action units on the other, more faces",
+        samples=lambda data, budget, seed: two_halves(data, budget.more_faces, seed),
+        systems=_COUPLED,
         seeds=SEEDS[:1],
     ),
 )
@@ -422,12 +431,12 @@ def _epochs(part: Part, budget: Budget) -> int:
         return budget.digit_epochs
     if part.name == "votes":
         return budget.epochs
-    return budget.more_epochs if part.name == "more votes" else budget.partial_epochs
+    return budget.more_epochs if part.name.startswith("more ") else budget.partial_epochs
 
 
 def n_samples(part: Part, budget: Budget) -> int:
     """Number of training samples of an experiment."""
-    if part.name == "more votes":
+    if part.name.startswith("more "):
         return budget.more_faces
     return budget.faces if part.is_faces else budget.digits
 

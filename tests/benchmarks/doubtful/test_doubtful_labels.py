@@ -170,15 +170,16 @@ def test_the_joint_measure_is_the_sum_of_its_parts() -> None:
     assert float(found["P_MTL"](once)[0]) == pytest.approx(sum(parts))
 
 
-def test_the_enlarged_experiment_has_one_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_enlarged_experiments_have_one_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trained: list[tuple[str, int]] = []
     monkeypatch.setattr(
         doubtful_labels, "train_system", lambda part, _system, seed, *_: trained.append((part.name, seed))
     )
     monkeypatch.setattr(doubtful_labels, "doubtful_page", lambda *_: [])
     arguments = ["--data", str(tmp_path), "--work", str(tmp_path), "--page", str(tmp_path / "page.md")]
-    doubtful_labels.main([*arguments, "--only", "more votes", "halves"])
+    doubtful_labels.main([*arguments, "--only", "more votes", "more halves", "halves"])
     assert {seed for part, seed in trained if part == "more votes"} == {1}
+    assert {seed for part, seed in trained if part == "more halves"} == {1}
     assert {seed for part, seed in trained if part == "halves"} == {1, 2, 3}
 
 
