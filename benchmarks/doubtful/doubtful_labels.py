@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.getLogger("benchmarks").setLevel(logging.INFO)
     budget = Budget()
     for part in PARTS:
-        for seed in sorted({*chosen.seeds} & {*part.seeds}) if part.name in chosen.only else ():
+        for seed in chosen.seeds if part.name in chosen.only else ():
             for system in part.systems:
                 train_system(part, system, seed, budget, chosen.data, chosen.work)
     with output_errors(chosen.page, "choose another page with --page"):

@@ -81,7 +81,6 @@ def test_every_system_is_the_papers_recipe_but_for_the_budget(tmp_path: Path) ->
         stages = tuple(dataclasses.replace(stage, epochs=1) for stage in recipe.stages)
         assert dataclasses.replace(recipe, stages=stages) == votes[name]
         assert [stage.epochs for stage in recipe.stages] == [2]
-    assert (n_samples(PART["more votes"], SMALL), n_samples(PART["votes"], SMALL)) == (24, 16)
     cotex = system_recipe(PART["transformers"], PART["transformers"].named("cotex"), 1, SMALL, tmp_path)
     assert cotex.stages[0].method == MaskedMembersSettings(mask_ratio=0.5)
     assert cotex.model.options["members"] == 2
@@ -170,17 +169,19 @@ def test_the_joint_measure_is_the_sum_of_its_parts() -> None:
     assert float(found["P_MTL"](once)[0]) == pytest.approx(sum(parts))
 
 
-def test_the_enlarged_experiments_have_one_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    trained: list[tuple[str, int]] = []
-    monkeypatch.setattr(
-        doubtful_labels, "train_system", lambda part, _system, seed, *_: trained.append((part.name, seed))
-    )
-    monkeypatch.setattr(doubtful_labels, "doubtful_page", lambda *_: [])
-    arguments = ["--data", str(tmp_path), "--work", str(tmp_path), "--page", str(tmp_path / "page.md")]
-    doubtful_labels.main([*arguments, "--only", "more votes", "more halves", "halves"])
-    assert {seed for part, seed in trained if part == "more votes"} == {1}
-    assert {seed for part, seed in trained if part == "more halves"} == {1}
-    assert {seed for part, seed in trained if part == "halves"} == {1, 2, 3}
+def test_the_enlarged_experiments_repeat_others_with_more_faces(tmp_path: Path) -> None:
+    for name in ("votes", "halves", "thirds"):
+        part, more = PART[name], PART[f"more {name}"]
+        assert more.systems == part.systems[: len(more.systems)]
+        assert (n_samples(part, SMALL), n_samples(more, SMALL)) == (16, 24)
+        for system in more.systems:
+            if not system.members:
+                own = system_recipe(more, system, 1, SMALL, tmp_path)
+                assert {stage.epochs for stage in own.stages} == {2}, system.name
+        claims = {(claim.better, claim.other, claim.measure, claim.rule) for claim in CLAIMS if claim.part == name}
+        repeated = [claim for claim in CLAIMS if claim.part == f"more {name}"]
+        assert {(claim.better, claim.other, claim.measure, claim.rule) for claim in repeated} <= claims
+        assert len(repeated) == {"votes": 3, "halves": 8, "thirds": 5}[name]
 
 
 def test_names_of_folders_have_no_spaces(tmp_path: Path) -> None:
