@@ -45,6 +45,15 @@ def test_every_reader_names_a_missing_file(load: Callable[[Path], object], tmp_p
     assert caught.value.path == tmp_path / "none.parquet"
 
 
+def test_a_missing_open_set_says_what_to_do(tmp_path: Path) -> None:
+    path = picture_file(tmp_path, "ferplus", "valid")
+    with pytest.raises(AnnotationError, match=r"no such file; docs/how-to/training\.md lists the files"):
+        load_votes(path)
+    (tmp_path / "fer2013new.csv").write_text("Usage,Image name\n")  # the official release, which has a protocol
+    with pytest.raises(AnnotationError, match=r"no such file; .* fer2013new\.csv here is read as ferplus-csv"):
+        load_votes(path)
+
+
 def test_ferplus_votes_of_the_real_file(shared_data: Path) -> None:
     assert load_votes(picture_file(shared_data, "ferplus", "valid")).shape == (3579, 10)
 

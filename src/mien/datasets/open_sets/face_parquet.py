@@ -240,7 +240,7 @@ def read_columns(path: Path, columns: tuple[str, ...], nested: tuple[str, ...] =
                 raise AnnotationError(path, f"columns {missing} are missing or given twice; found {names}")
             table = pq.read_table(file, columns=list(columns))
     except FileNotFoundError:
-        raise AnnotationError(path, "no such file") from None
+        raise AnnotationError(path, f"no such file{_instead(path)}") from None
     except pa.ArrowException as error:
         raise AnnotationError(path, f"not a Parquet file ({error})") from error
     except OSError as error:
@@ -253,6 +253,14 @@ def read_columns(path: Path, columns: tuple[str, ...], nested: tuple[str, ...] =
                 path, f"column {name!r} holds {column.type}, or is empty in a row; expected {expected}"
             )
     return table
+
+
+def _instead(path: Path) -> str:
+    """What to do about a missing file of the open sets, which are not the official releases of the same names."""
+    official = path.parent.parent / "fer2013new.csv"
+    if path.parent.name == "ferplus" and official.is_file():
+        return f"; it is of the open face sets, and the official {official.name} here is read as ferplus-csv"
+    return "; docs/how-to/training.md lists the files of the open face sets"
 
 
 _EXPECTED = {
