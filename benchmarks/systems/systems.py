@@ -20,6 +20,7 @@ from benchmarks.systems.head_systems import train_heads
 from benchmarks.systems.nets import NETS, train_net
 from benchmarks.systems.other_systems import run_folds, run_mtanet
 from benchmarks.systems.planted_clips import run_clips
+from benchmarks.systems.same_function import run_parity
 from benchmarks.systems.stand_in import Budget
 from benchmarks.systems.systems_page import NAME, collect, systems_page
 from benchmarks.systems.time_sweep import run_time
@@ -27,8 +28,9 @@ from mien.results import output_errors
 from mien.training import ComputeSettings
 
 SEEDS = (1, 2, 3)
-PARTS = ("nets", "heads", "time", "clips", "mtanet", "folds")
-"""Parts that can run alone; heads need the nets, and time needs the heads. The page is written in any case."""
+PARTS = ("nets", "heads", "time", "clips", "mtanet", "folds", "parity")
+"""Parts that can run alone; heads need the nets, time needs the heads, parity needs the authors' code. The page is
+written in any case."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--nets", choices=names, nargs="*", default=names, help="networks to train (default: all)")
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS, help="seeds to train (default: 1 2 3)")
     parser.add_argument("--threads", type=int, default=1, help="number of threads of torch (default: %(default)s)")
+    parser.add_argument("--authors", type=Path, help="folder with checkouts of the authors' code, for parity")
     chosen = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
     for package in ("mien", "benchmarks"):
@@ -70,3 +73,5 @@ def run(chosen: argparse.Namespace) -> None:
         run_mtanet(data, work, seeds, budget, compute)
     if "folds" in chosen.only:
         run_folds(data, work, seeds, budget, compute)
+    if "parity" in chosen.only and chosen.authors:
+        run_parity(chosen.authors, work, seeds)

@@ -21,6 +21,7 @@ from benchmarks.systems.new_task import N_VALID
 from benchmarks.systems.other_systems import first_fold, other_gains
 from benchmarks.systems.planted_clips import N_TRAIN, clip_gains
 from benchmarks.systems.planted_clips import N_VALID as N_CLIPS
+from benchmarks.systems.same_function import PARITY_PART, parity_lines
 from benchmarks.systems.stand_in import Budget
 from benchmarks.systems.time_sweep import Sweep, load_sweeps, sweep_rows, time_gains
 from benchmarks.systems.time_videos import N_FRAMES, N_VIDEOS
@@ -102,6 +103,7 @@ def collect(data: Path, work: Path, seeds: tuple[int, ...]) -> Found:
         **other_gains(work, seeds),
     }
     lines = {
+        PARITY_PART: parity_lines(work, seeds),
         conditions.NETS_PART: _net_lines(data, work, seeds),
         conditions.HEADS_PART: _head_lines(work, seeds),
         conditions.TIME_PART: _time_lines(sweeps),
@@ -128,6 +130,7 @@ def systems_page(found: Found, budget: Budget) -> list[str]:
         lr=budget.peak_lr,
     ).splitlines()
     lines += [measured_by(NAME, "torch in one thread", machine=machine_name(), date=today()), ""]
+    lines += [f"## {PARITY_PART}", "", *found.lines.get(PARITY_PART, [])]
     for part in dict.fromkeys(condition.part for condition in CONDITIONS):
         own = [condition for condition in CONDITIONS if condition.part == part]
         lines += [f"## {part}", ""]

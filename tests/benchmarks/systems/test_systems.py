@@ -15,7 +15,7 @@ from benchmarks.systems.systems_page import Found
 def test_parts_run_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[object] = []
     monkeypatch.setattr(systems, "train_net", lambda net, seed, *_: ran.append((net.name, seed)))
-    for name in ("train_heads", "run_time", "run_clips", "run_mtanet", "run_folds"):
+    for name in ("train_heads", "run_time", "run_clips", "run_mtanet", "run_folds", "run_parity"):
         monkeypatch.setattr(systems, name, lambda *_, name=name: ran.append(name))
     monkeypatch.setattr(systems, "collect", lambda *_: Found({}, {}))
     page = tmp_path / "page.md"
@@ -26,3 +26,7 @@ def test_parts_run_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     ran.clear()
     assert systems.main([*arguments, "--only"]) == 0
     assert ran == []
+    assert systems.main([*arguments, "--only", "parity"]) == 0
+    assert ran == []  # without the authors' code
+    assert systems.main([*arguments, "--only", "parity", "--authors", str(tmp_path)]) == 0
+    assert ran == ["run_parity"]
