@@ -59,6 +59,9 @@ def test_parquet_holds_vectors(tmp_path: Path) -> None:
     np.testing.assert_array_equal(table.features["audio"][0], [[1, 2], [3, 4]])  # type: ignore[arg-type]
     assert table.features["audio"][1] is None
     assert table.problems[2] == "talk.parquet, row 3: audio must be a list of vectors of one length"
+    pq.write_table(pa.table({"audio": [[[1e300, 1.0]], [[1.0, float("nan")]], [[1.0, 2.0]]]}), path)
+    message = "talk.parquet, row {}: audio has a value that is not finite in step 1"
+    assert read_utterance_table(path, ["audio"]).problems == (message.format(1), message.format(2), "")
     one = tmp_path / "vectors.parquet"
     pq.write_table(pa.table({"audio": [[5.0, 6.0]]}), one)
     np.testing.assert_array_equal(read_utterance_table(one, ["audio"]).features["audio"][0], [[5, 6]])  # type: ignore[arg-type]

@@ -77,6 +77,7 @@ def test_slips_of_the_table_have_a_place(folder: Path, old: str, new: str, messa
             np.array([[1.0, np.nan, 0, 0]]),
             "u2.npy: has a value that is not finite in step 1; it is of utterances.csv",
         ),
+        (np.array([[1.0, 0, 1e300, 0]]), "u2.npy: has a value that is not finite in step 1"),
         (
             np.zeros((4, 3)),
             "u2.npy: has vectors of length 3, audio of utterances.csv, line 2 has 4",

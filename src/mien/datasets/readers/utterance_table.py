@@ -168,10 +168,15 @@ def _cell_reader(
 def _sequence(cell: object, modality: str, place: str) -> Float32:
     """A list of vectors, or one vector, as (T, n)."""
     try:
-        values: npt.NDArray[np.floating] = np.asarray(cell, np.float32)
+        with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite
+            values: npt.NDArray[np.floating] = np.asarray(cell, np.float32)
     except (TypeError, ValueError):
         raise DatasetError(f"{place}: {modality} must be a list of vectors of one length") from None
-    return values[None] if values.ndim == 1 else values
+    values = values[None] if values.ndim == 1 else values
+    bad = ~np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
+    if bad.any():
+        raise DatasetError(f"{place}: {modality} has a value that is not finite in step {int(bad.argmax()) + 1}")
+    return values
 
 
 def _read_parquet(path: Path) -> tuple[dict[str, list[Any]], list[str]]:

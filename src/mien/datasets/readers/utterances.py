@@ -84,10 +84,12 @@ def read_feature_file(path: Path, place: str) -> npt.NDArray[np.floating]:
         )
     if not np.issubdtype(values.dtype, np.floating) and not np.issubdtype(values.dtype, np.integer):
         raise AnnotationError(path, f"must hold numbers, got {values.dtype}; it is of {place}")
-    bad = ~np.isfinite(values.astype(np.float64)).all(axis=1)
+    with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite
+        vectors = values.astype(np.float32)
+    bad = ~np.isfinite(vectors).all(axis=1)
     if bad.any():
         raise AnnotationError(path, f"has a value that is not finite in step {int(bad.argmax()) + 1}; it is of {place}")
-    return values.astype(np.float32)
+    return vectors
 
 
 def _read(table: Table, folder: Path, optional: set[str], numbers: set[str]) -> UtteranceSamples:
