@@ -39,6 +39,7 @@ def write_clip(path: Path, image: Image, n_frames: int = N_FRAMES, *, first: int
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=FPS, options={"g": "10", "bf": "0", "preset": "ultrafast"})
         stream.width, stream.height, stream.pix_fmt = image.shape[1], image.shape[0], "yuv420p"
+        stream.codec_context.thread_count = 1  # the bytes do not depend on the machine
         for index in range(n_frames):
             picture = np.ascontiguousarray(np.roll(image, index % 10, axis=1))
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")

@@ -42,6 +42,7 @@ def make_clip(tmp_path: Path) -> Clip:
             # Raw streams and AVI have no finer clock than the frame rate.
             time_base = Fraction(1, 1000) if times_ms else Fraction(1, 25)
             stream.codec_context.time_base = time_base
+            stream.codec_context.thread_count = 1  # the bytes do not depend on the machine
             if pixel_aspect:
                 stream.codec_context.sample_aspect_ratio = pixel_aspect
             for picture, time_ms in zip(pictures, times, strict=True):

@@ -43,7 +43,8 @@ def _stream(container: Any, kind: str, codec: str, ending: str) -> Any:
             stream.disposition = _ATTACHED_PICTURE
         except (AttributeError, TypeError):
             pytest.skip("this PyAV cannot mark a stream as a cover picture")
-    elif codec == "libx264":
+    stream.codec_context.thread_count = 1
+    if codec == "libx264" and kind != "c":
         stream.options = {"bf": "3"}
     return stream
 

@@ -56,6 +56,7 @@ def make_video(tmp_path_factory: pytest.TempPathFactory) -> MakeVideo:
             stream.width, stream.height = 64, 48
             stream.codec_context.thread_count = 1  # the bytes of the file do not depend on the machine
             stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+            stream.codec_context.thread_count = 1  # the bytes do not depend on the machine
             time_base = Fraction(1, 1000) if times_ms else 1 / rate
             stream.codec_context.time_base = time_base
             audio = container.add_stream("libmp3lame" if name.endswith("flv") else "mp2", rate=44100) if sound else None
@@ -235,6 +236,7 @@ def test_a_hundred_damaged_places_in_two_hours(tmp_path: Path, name: str) -> Non
         stream = container.add_stream(_FORMATS[name], rate=fps, options=options)
         stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
         stream.codec_context.bit_rate = 60_000
+        stream.codec_context.thread_count = 1
         for number in range(n_frames):
             frame = pictures[number % 40]
             frame.pts, frame.time_base = number, Fraction(1, fps)
