@@ -34,7 +34,11 @@ _VIDEOS = {
     "a.flv": "flv",
     "a.mpg": "mpeg2video",
     "a.h264": "libx264",
+    "a.m2v": "mpeg2video",
+    "b.ts": "mpeg2video",
+    "a.nut": "mpeg4",
 }
+_FRAGMENTED = {"part.mp4": "frag_keyframe+empty_moov", "dash.mp4": "dash+frag_every_frame+empty_moov"}
 
 
 def _samples(make_clip: Clip) -> dict[str, bytes]:
@@ -63,6 +67,9 @@ def _samples(make_clip: Clip) -> dict[str, bytes]:
     for name, codec in _VIDEOS.items():
         pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         samples[name] = make_clip(name, codec=codec, pictures=frames, pix_fmt=pix_fmt).read_bytes()
+    for name, flags in _FRAGMENTED.items():
+        clip = make_clip(name, codec="libx264", pictures=frames, container_options={"movflags": flags})
+        samples[name] = clip.read_bytes()
     return samples
 
 
