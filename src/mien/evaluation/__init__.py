@@ -37,6 +37,7 @@ from mien.evaluation.tuning import (
     search_thresholds,
     search_thresholds_on,
     search_weights,
+    small_set_note,
 )
 
 __all__ = [
@@ -82,6 +83,7 @@ __all__ = [
     "search_thresholds",
     "search_thresholds_on",
     "search_weights",
+    "small_set_note",
     "sound_rows",
     "submission_format",
     "unit_offsets",

@@ -116,7 +116,7 @@ def test_a_spec_describes_the_tasks_of_a_recipe() -> None:
         )
 
 
-def test_calibration_needs_50_faces() -> None:
+def test_calibration_needs_50_faces(caplog: pytest.LogCaptureFixture) -> None:
     spec = small_spec(small_graph())
     rng = np.random.default_rng(0)
     classes = rng.integers(0, 8, 60)
@@ -136,6 +136,11 @@ def test_calibration_needs_50_faces() -> None:
     assert affect == spec.tasks[1]
     assert len(units.thresholds) == 2
     assert units.inferred == ("AU12",)
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
+    rare = targets | {"action_units": (np.arange(120).reshape(60, 2) % 12 == 0).astype(np.float32)}
+    calibrate(spec, outputs, rare, CalibrationSettings())
+    [message] = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert f"thresholds of {units.labels[0]} (10), {units.labels[1]} (0) come from fewer than 20" in message
     few = {name: values[:40] for name, values in outputs.items()}
     unfitted = calibrate(spec, few, {task: values[:40] for task, values in targets.items()}, CalibrationSettings())
     assert unfitted == spec

@@ -34,7 +34,7 @@ from mien.core import (
     TaskName,
     TaskSpec,
 )
-from mien.evaluation import search_thresholds
+from mien.evaluation import search_thresholds, small_set_note
 from mien.inference import Bundle, create_session, prepare
 from mien.training.export.graph_cleanup import speed_up
 from mien.training.losses.task_losses import class_frequencies
@@ -364,6 +364,9 @@ def calibrate(
                     found = neutral_thresholds(probabilities[_neutral(spec, targets)], settings)
                 else:
                     found = fit_thresholds(probabilities, truth)
+                    note = small_set_note("thresholds", task.labels, (truth >= 0.5).sum(axis=0).tolist())
+                    if note:
+                        logger.warning("%s", note)
                 task = dataclasses.replace(task, thresholds=found)
                 logger.info("thresholds %s", dict(zip(task.labels, task.thresholds, strict=True)))
         tasks.append(task)
