@@ -6,12 +6,15 @@ python -m benchmarks adaptation --data DATA --model NAME --page docs/research/ad
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import minimize
 
 from benchmarks import create_parser
 from benchmarks.machine import today
@@ -23,9 +26,21 @@ from mien.affect import (
     Examples,
     fit_adaptation,
     fit_crop,
+    values_before_activation,
 )
-from mien.core import DEFAULT_BUNDLE, Adaptation, ConfigError, Image
+from mien.core import (
+    ADAPTATION_VERSION,
+    ADAPTED_TASKS,
+    DEFAULT_BUNDLE,
+    EXPRESSIONS,
+    Adaptation,
+    ConfigError,
+    Image,
+    MetricValue,
+    TaskCorrection,
+)
 from mien.datasets import load_lfw, person
+from mien.evaluation import bootstrap_metric
 from mien.evaluation.face_crops import decode_pictures
 from mien.faces import load_landmark_net
 from mien.inference import machine_name
@@ -46,6 +61,8 @@ _RECIPE = SynthesisRecipe(
     pose=PoseRange(yaw_deg=8.0, pitch_deg=5.0, roll_deg=4.0, wide_share=0.0),
     occlusion=OcclusionShares(glasses=0.0, sunglasses=0.0, face_mask=0.0, hand=0.0),
 )
+
+Matrix = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,12 +114,83 @@ def errors(
     return found
 
 
-def measured(
-    analyzer: Analyzer, faces: Faces, n: int, fewest_tests: int, *, neutral: bool = False
-) -> dict[str, tuple[float, ...]]:
-    """Task -> number of people, error without and with adaptation, person-specific error without and with it."""
-    plain: dict[str, list[npt.NDArray[np.float64]]] = {}
-    adapted: dict[str, list[npt.NDArray[np.float64]]] = {}
+def best_offsets(analyzer: Analyzer, faces: Faces, rows: npt.NDArray[np.intp]) -> Adaptation:
+    """The correction that makes the error of these very faces least: no offset, however learned, does better on them.
+
+    Args:
+        analyzer: Analyzer of the bundle.
+        faces: Faces with labels.
+        rows: Faces that are corrected, and to which the correction is fitted.
+    """
+    tasks: dict[str, TaskCorrection] = {}
+    outputs = {name: values[rows] for name, values in faces.outputs.items()}
+    expression, affect, units = (analyzer.spec.task(name) for name in ADAPTED_TASKS)
+    names = [faces.expression[row] for row in rows]
+    if expression is not None and all(name in expression.labels for name in names):
+        logits = values_before_activation(outputs, expression).astype(np.float64)
+        targets = np.array([expression.labels.index(str(name)) for name in names])
+
+        own = np.arange(len(targets)), targets
+
+        def loss(point: Matrix) -> tuple[float, Matrix]:
+            scaled = logits * np.exp(-point[-1])
+            moved = scaled + point[:-1]
+            slope = np.exp(moved - np.logaddexp.reduce(moved, axis=1)[:, None])
+            value = -float(np.log(slope[own]).mean()) + 1e-4 * float((point**2).sum())
+            slope[own] -= 1
+            of_factor = -(slope * scaled).sum(axis=1).mean()
+            return value, np.concatenate([slope.mean(axis=0), [of_factor]]) + 2e-4 * point
+
+        bounds = [*[(-9, 9)] * logits.shape[1], (-2, 2)]
+        found = minimize(loss, np.zeros(len(bounds)), jac=True, bounds=bounds).x
+        tasks["expression"] = _correction(expression.labels, found[:-1], float(np.exp(found[-1])))
+    if affect is not None and all(name in faces.values for name in affect.labels):
+        own = values_before_activation(outputs, affect).astype(np.float64)
+        truth = np.stack([faces.values[name][rows] for name in affect.labels], axis=1)
+        tasks["valence_arousal"] = _correction(affect.labels, np.nan_to_num(np.nanmean(truth - own, axis=0)))
+    if units is not None and any(name in faces.values for name in units.labels):
+        known = [name for name in units.labels if name in faces.values]
+        own = values_before_activation(outputs, units)[:, [units.labels.index(name) for name in known]]
+        truth = np.stack([faces.values[name][rows] for name in known], axis=1)
+        tried = np.linspace(-6, 6, 241)
+        moved = 1 / (1 + np.exp(-(own.astype(np.float64)[None] + tried[:, None, None])))
+        tasks["action_units"] = _correction(known, tried[((moved - truth) ** 2).mean(axis=1).argmin(axis=0)])
+    return Adaptation(
+        adaptation_version=ADAPTATION_VERSION,
+        bundle=analyzer.spec.name,
+        sha256=analyzer.spec.sha256,
+        n_examples=len(rows),
+        examples="labels",
+        tasks=tasks,
+    )
+
+
+def _correction(labels: Sequence[str], bias: Matrix, temperature: float = 1.0) -> TaskCorrection:
+    named = {label: float(value) for label, value in zip(labels, bias, strict=True)}
+    return TaskCorrection(bias=named, temperature=temperature, error_before=0.0, error_after=0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """Errors of the test faces of one person for one draw of examples: task -> (R, L), as `errors` gives them."""
+
+    person: str
+    plain: dict[str, Matrix]
+    adapted: dict[str, Matrix]
+    best: dict[str, Matrix]
+
+
+def trials(analyzer: Analyzer, faces: Faces, n: int, fewest_tests: int, *, neutral: bool = False) -> list[Trial]:
+    """Every person with enough faces, three draws of n examples each.
+
+    Args:
+        analyzer: Analyzer of the bundle.
+        faces: Faces of several people.
+        n: Number of examples.
+        fewest_tests: Fewest faces of a person that are left to test.
+        neutral: Whether the examples are neutral faces alone.
+    """
+    found = []
     for draw in range(_N_DRAWS):
         for name in np.unique(faces.people):
             rows = np.flatnonzero(faces.people == name)
@@ -118,33 +206,98 @@ def measured(
                 adaptation = fit_adaptation(analyzer, given, outputs)
             except ConfigError:
                 continue
-            for task, values in errors(analyzer, faces, tests, None).items():
-                plain.setdefault(task, []).append(values)
-            for task, values in errors(analyzer, faces, tests, adaptation).items():
-                adapted.setdefault(task, []).append(values)
-    results = {}
-    for task in plain:
-        before, after = plain[task], adapted[task]
-        size = (
-            (lambda values: float(np.nanmean(values)))
-            if task == "expression"
-            else (lambda values: float(np.nanmean(values**2)))
-        )
-        results[task] = (
-            len(before),
-            float(np.mean([size(values) for values in before])),
-            float(np.mean([size(values) for values in after])),
-            _of_people(before),
-            _of_people(after),
-            float(np.mean([size(b) > _WORSE * size(a) + 1e-9 for a, b in zip(before, after, strict=True)])),
-        )
-    return results
+            three = (None, adaptation, best_offsets(analyzer, faces, tests))
+            found.append(Trial(str(name), *(errors(analyzer, faces, tests, one) for one in three)))
+    return found
 
 
-def _of_people(parts: Sequence[npt.NDArray[np.float64]]) -> float:
-    """Root mean square, over people and labels, of a person's mean error."""
-    means = np.stack([np.nanmean(values, axis=0) for values in parts])
+def rows_of(title: str, n: int, found: Sequence[Trial]) -> list[list[str]]:
+    """A row of the page for each task.
+
+    Args:
+        title: Name of the faces and of the examples.
+        n: Number of examples.
+        found: What was measured.
+    """
+    people = np.array([one.person for one in found])
+    rows = []
+    for task in found[0].plain:
+        size = _log_loss if task == "expression" else _squared
+        before, after, best = (
+            np.array([size(getattr(one, way)[task]) for one in found]) for way in ("plain", "adapted", "best")
+        )
+        own, left = (
+            np.stack([np.nanmean(getattr(one, way)[task], axis=0) for one in found]) for way in ("plain", "adapted")
+        )
+        share = bootstrap_metric("share", len(found), partial(_share_of_best, before, after, best), groups=people)
+        less = bootstrap_metric("less", len(found), partial(_less, own, left), groups=people)
+        worse = float((after > _WORSE * before + 1e-9).mean())
+        rows.append(
+            [
+                title,
+                task,
+                str(n),
+                f"{len(np.unique(people))}, {len(found)}",
+                *(f"{values.mean():.4f}" for values in (before, after, best)),
+                _percent(share),
+                *(f"{_size(values):.4f}" for values in (own, left)),
+                _percent(less),
+                f"{worse:.0%}",
+            ]
+        )
+    return rows
+
+
+def origin_rows(title: str, analyzer: Analyzer, faces: Faces, n: int) -> list[list[str]]:
+    """Where signed errors come from: all people alike, single people, and the chance of n examples.
+
+    Args:
+        title: Name of the faces.
+        analyzer: Analyzer of the bundle.
+        faces: Faces of several people.
+        n: Number of examples.
+    """
+    groups = [np.flatnonzero(faces.people == name) for name in np.unique(faces.people)]
+    parts = [errors(analyzer, faces, rows, None) for rows in groups]
+    found = []
+    for task in parts[0]:
+        if task == "expression":
+            continue  # a log loss has no sign
+        means = np.stack([np.nanmean(part[task], axis=0) for part in parts])
+        spread = np.stack([np.nanvar(part[task], axis=0, ddof=1) for part in parts])
+        counts = np.stack([np.isfinite(part[task]).sum(axis=0) for part in parts])
+        alike, within = means.mean(axis=0) ** 2, spread.mean(axis=0)
+        between = np.maximum(means.var(axis=0, ddof=1) - (spread / counts).mean(axis=0), 0)
+        own, chance = alike + between, within / n
+        left = own * chance / np.maximum(own + chance, 1e-12)
+        sizes = [f"{np.sqrt(one.mean()):.4f}" for one in (alike, between, chance)]
+        found.append([title, task, str(len(groups)), *sizes, str(n), f"{1 - np.sqrt(left.mean() / own.mean()):.0%}"])
+    return found
+
+
+def _log_loss(values: Matrix) -> float:
+    return float(np.nanmean(values))
+
+
+def _squared(values: Matrix) -> float:
+    return float(np.nanmean(values**2))
+
+
+def _size(means: Matrix) -> float:
+    """Root mean square, over people and labels, of a person's mean errors (P, L)."""
     return float(np.sqrt(np.nanmean(means**2)))
+
+
+def _less(own: Matrix, left: Matrix, rows: npt.NDArray[np.intp]) -> float:
+    return 1 - _size(left[rows]) / _size(own[rows])
+
+
+def _share_of_best(before: Matrix, after: Matrix, best: Matrix, rows: npt.NDArray[np.intp]) -> float:
+    return float((before - after)[rows].sum() / (before - best)[rows].sum())
+
+
+def _percent(one: MetricValue) -> str:
+    return f"{one.value:.0%} ({one.low:.0%} to {one.high:.0%})"
 
 
 def rendered_people(analyzer: Analyzer, n_people: int) -> Faces:
@@ -174,8 +327,6 @@ def lfw_people(analyzer: Analyzer, data: Path) -> Faces:
     pictures = [picture for samples in parts for picture in decode_pictures(samples)]
     _, place, count = np.unique(names, return_inverse=True, return_counts=True)
     kept = np.flatnonzero(count[place] >= 9)
-    from mien.core import EXPRESSIONS
-
     return Faces(
         people=names[kept],
         outputs=outputs_of(analyzer, [pictures[row] for row in kept]),
@@ -195,34 +346,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
     analyzer = Analyzer(options.model, threads=1)
     rows: list[list[str]] = []
 
-    def add(title: str, n: int, results: dict[str, tuple[float, ...]]) -> None:
-        for task, (count, before, after, own, left, worse) in results.items():
-            change = after / before - 1
-            errors_of = [f"{before:.4f}", f"{after:.4f}", f"{change:+.1%}", f"{own:.4f}", f"{left:.4f}"]
-            rows.append([title, task, str(n), f"{count:.0f}", *errors_of, f"{1 - left / own:.0%}", f"{worse:.0%}"])
-            print(*rows[-1], sep="; ", flush=True)
+    def add(title: str, n: int, found: Sequence[Trial]) -> None:
+        for row in rows_of(title, n, found):
+            rows.append(row)
+            print(*row, sep="; ", flush=True)
 
     rendered = rendered_people(analyzer, options.people)
     for n in _COUNTS:
-        add("rendered, labels", n, measured(analyzer, rendered, n, 15))
+        add("rendered, labels", n, trials(analyzer, rendered, n, 15))
     for n in (5, 10):
-        add("rendered, neutral only", n, measured(analyzer, rendered, n, 15, neutral=True))
+        add("rendered, neutral only", n, trials(analyzer, rendered, n, 15, neutral=True))
+    origins = [row for n in _COUNTS for row in origin_rows("rendered", analyzer, rendered, n)]
     lfw = lfw_people(analyzer, options.data)
     for n in (5, 10):
-        add("LFW, labels", n, measured(analyzer, lfw, n, 4))
-        add("LFW, neutral only", n, measured(analyzer, lfw, n, 4, neutral=True))
+        add("LFW, labels", n, trials(analyzer, lfw, n, 4))
+        add("LFW, neutral only", n, trials(analyzer, lfw, n, 4, neutral=True))
     about = (
         "Examples of one person adapt the bundle, the other faces of that person test it; three draws of examples "
         "each. Errors are the mean squared error of action unit probabilities and of valence and arousal, and the log "
-        "loss of expressions. The person-specific error is the root mean square, over people and labels, of a person's "
-        "mean error (with the offset of the site); worse is the share of people with more than 1 % more error. A part "
-        "of the LFW people trained the expressions of the bundle, and LFW's labels are single and noisy."
+        "loss of expressions. Best is the error with the offsets (for expressions also a temperature) that fit the "
+        "test faces themselves best: what no offset can remove is not the person's. Removed is the part of the "
+        "difference between error and best that adapting removes. The person's error is the root mean square, over "
+        "people and labels, of a person's mean error on the test faces (with the offset of the site, and with the "
+        "chance of which faces test); worse is the share of people and draws with more than 1 % more error. Intervals "
+        "are 95 % bootstrap intervals over people. A part of the LFW people trained the expressions of the bundle, and "
+        "LFW's labels are single and noisy."
     )
-    header = ["faces", "task", "n", "people, draws", "error", "adapted", "change"]
-    header += ["of people", "adapted", "less", "worse"]
+    header = ["faces", "task", "n", "people, trials", "error", "adapted", "best", "removed"]
+    header += ["of the person", "adapted", "less", "worse"]
     title = "Adaptation: error against the number of examples"
-    section = table(header, rows)
-    page = bundle_page(_NAME, title, about, analyzer.spec, [section], machine=machine_name(), date=today())
+    why = (
+        "Where the errors come from, as root mean squares over labels: what all rendered people share, what differs "
+        "between them, and the chance of the mean of n examples. Shrinking the mean error of each label by itself, "
+        "with these variances known, would make the person's error less by the last column."
+    )
+    origin = ["faces", "task", "people", "shared by all", "between people", "chance of n", "n", "less at best"]
+    sections = [table(header, rows), [*textwrap.wrap(why, 120), "", *table(origin, origins)]]
+    page = bundle_page(_NAME, title, about, analyzer.spec, sections, machine=machine_name(), date=today())
     if options.page:
         write_page(options.page, page)
     return 0

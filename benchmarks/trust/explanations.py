@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -92,7 +93,7 @@ def curve_rows(analyzer: Analyzer, name: str, crops: Sequence[Image], n_masks: i
     """
     rows = []
     for method in _METHODS:
-        found = [explain_crop(analyzer, crop, method=method, n_masks=n_masks) for crop in crops]
+        found = [explain_crop(analyzer, crop, method=method, n_masks=n_masks, n_prototypes=0) for crop in crops]
         deleted = np.array([one.random_area - one.deletion_area for one in found])
         shown = np.array([np.subtract(*insertion_areas(analyzer, one, row)) for row, one in enumerate(found)])
         both = (deleted > 0).mean(), (shown > 0).mean()
@@ -111,7 +112,8 @@ def sanity_rows(analyzer: Analyzer, crops: Sequence[Image], n_masks: int) -> lis
         crops: aligned crops.
         n_masks: masks of RISE.
     """
-    first = [explain_crop(analyzer, crop, n_masks=n_masks) for crop in crops]
+    explain = partial(explain_crop, n_masks=n_masks, n_prototypes=0)
+    first = [explain(analyzer, crop) for crop in crops]
 
     def correlations(other: Callable[[Explanation], Explanation]) -> Values:
         return np.array([rank_correlation(one.saliency, other(one).saliency) for one in first])
@@ -120,10 +122,10 @@ def sanity_rows(analyzer: Analyzer, crops: Sequence[Image], n_masks: int) -> lis
         strange = Analyzer(shuffled_bundle(analyzer.spec.name, Path(folder) / "shuffled"), threads=1)
         cases = {
             "other masks of the same network": correlations(
-                lambda one: explain_crop(analyzer, one.crop, target=one.target, n_masks=n_masks, seed=1)
+                lambda one: explain(analyzer, one.crop, target=one.target, seed=1)
             ),
             "the same masks, weights in a random order": correlations(
-                lambda one: explain_crop(strange, one.crop, target=one.target, n_masks=n_masks)
+                lambda one: explain(strange, one.crop, target=one.target)
             ),
         }
     return [[name, str(len(values)), interval(values, 2)] for name, values in cases.items()]

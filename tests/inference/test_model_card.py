@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,3 +24,13 @@ def test_every_bundle_says_what_a_person_must_know(name: str) -> None:
     for metric in spec.metrics:
         assert f"| {metric.name} | {metric.value:.3f} |" in card
         assert f"`{metric.command}`" in card
+
+
+def test_thresholds_are_named_by_how_they_were_chosen() -> None:
+    spec = load_spec()
+    units = next(task for task in spec.tasks if task.thresholds)
+    rule = "reached by 2 % of held-out neutral faces, at least 0.15"
+    assert units.threshold_rule == rule
+    assert f"Thresholds of action_units, {rule}: {units.labels[0]} {units.thresholds[0]:g}" in model_card(spec)
+    unknown = replace(spec, tasks=(replace(units, threshold_rule=""),))
+    assert f"Thresholds of action_units: {units.labels[0]} " in model_card(unknown)

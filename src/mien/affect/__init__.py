@@ -84,7 +84,7 @@ from mien.affect.temporal.smoothing import KERNELS, Kernel, Smoothing, Window, s
 from mien.affect.temporal.streamed_filter import StreamedFilter
 from mien.affect.temporal.time_mean import TimeMean
 from mien.affect.utterance_model import UtteranceModel, hash_words, pack_utterances
-from mien.affect.views import further_views, view_spread
+from mien.affect.views import CropView, further_views, view_spread
 
 __all__ = [
     "AUDIO_ENCODERS",
@@ -106,6 +106,7 @@ __all__ = [
     "BlendSearch",
     "ClipVectors",
     "CompoundMean",
+    "CropView",
     "Decoder",
     "ExampleOutputs",
     "Examples",

@@ -78,7 +78,7 @@ WRITTEN_FILES: tuple[WrittenFile, ...] = (
     _file("convert", "--out", "TABLE, .xlsx, .sav, .eaf, or CSV of OpenFace", "faces"),
     _file("explain", "--out", "image", "pixels", "the face and its map; the faces beside it are rendered"),
     _file("features", "--out", "shards", "faces", "embeddings: a face may be recognised by them"),
-    _file("adapt", "--out", "overlay (.json)", "none", "biases of one person or site, without name and image"),
+    _file("adapt", "--out", "overlay (.json)", "faces", "what a person or site differs by, without name and image"),
     _file("utterances", "--out", "table of scores", "faces", "predictions for each utterance, without its text"),
     _file("audit", "--out", "audit.html, audit.csv, audit.json", "summary", "groups of at least 20 faces"),
     _file("models", "--out", "cards, SHA256SUMS", "none"),

@@ -175,6 +175,7 @@ class TaskSpec:
         temperature: Divisor of the logits before the activation.
         thresholds: Probability from which each label counts as present; empty where that has no meaning.
         inferred: Labels whose training targets were inferred from other labels rather than observed.
+        threshold_rule: How the thresholds were chosen; empty where that is not known.
 
     Examples:
         >>> task = TaskSpec(
@@ -195,6 +196,7 @@ class TaskSpec:
     temperature: float = 1.0
     thresholds: tuple[float, ...] = ()
     inferred: tuple[str, ...] = ()
+    threshold_rule: str = ""
 
     def __post_init__(self) -> None:
         check_choices(self)

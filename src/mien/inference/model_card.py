@@ -34,7 +34,8 @@ def model_card(spec: ModelSpec) -> str:
         if task.thresholds:
             pairs = zip(task.labels, task.thresholds, strict=True)
             chosen = ", ".join(f"{label} {threshold:g}" for label, threshold in pairs)
-            lines += ["", f"Thresholds of {task.task} with the best F1 on held-out faces: {chosen}."]
+            rule = f", {task.threshold_rule}" if task.threshold_rule else ""
+            lines += ["", f"Thresholds of {task.task}{rule}: {chosen}."]
         if task.inferred:
             inferred = ", ".join(task.inferred)
             lines += ["", f"Inferred from other actions, not observed by the teacher: {inferred}."]

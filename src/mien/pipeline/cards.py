@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -227,8 +227,30 @@ def audit_summary(audit: Mapping[str, Any], spec: ModelSpec) -> str:
             *rows,
             "",
             *([] if error is None else [f"Mean error over seven corruptions in five strengths: {error:.3f}.", ""]),
+            *_jitter_lines(audit.get("jitters", ())),
         ]
     )
+
+
+def _jitter_lines(jitters: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A sentence on the changes of the aligned crop, and a table of them."""
+    rows = []
+    for one in jitters:
+        top = next((each for each in one["changes"] if each["name"] == "another top expression"), None)
+        if one["level"] == "crop" and top is not None:
+            rows.append(
+                f"| {one['jitter']} | {top['value']:.3f} | {top['low']:.3f} to {top['high']:.3f} | {top['n']} |"
+            )
+    if not rows:
+        return []
+    return [
+        "Share of faces with another top expression where the aligned crop is changed a little:",
+        "",
+        "| change of the crop | share | interval | n |",
+        "|---|---|---|---|",
+        *rows,
+        "",
+    ]
 
 
 def _remove_stale(path: Path, spec: ModelSpec | GeometrySpec) -> None:

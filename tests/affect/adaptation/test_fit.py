@@ -4,7 +4,8 @@
 import numpy as np
 import pytest
 
-from mien.affect.adaptation.fit import fit_expression, fit_neutral, fit_offsets, fit_units, kept_share
+from mien.affect.adaptation.fit import fit_expression, fit_neutral, fit_offsets, joined_corrections, kept_share
+from mien.core import TaskCorrection
 
 LABELS = ("neutral", "happiness", "surprise")
 
@@ -52,33 +53,6 @@ def test_offsets_are_shrunk_and_only_where_they_help() -> None:
     assert fit_offsets(values, np.full((10, 2), np.nan), ("valence", "arousal")) is None
 
 
-def test_units_need_both_kinds_of_examples() -> None:
-    rng = np.random.default_rng(0)
-    truth = np.repeat([[0.0], [1.0]], 8, axis=0)
-    logits = 4 * truth - 2 - 2.5 + rng.normal(0, 0.7, truth.shape)
-    found = fit_units(logits, truth, ("AU12",))
-    assert found is not None
-    assert 1.0 < found.bias["AU12"] < 3.5
-    assert fit_units(logits[8:], truth[8:], ("AU12",)) is None
-    assert fit_units(logits, np.full_like(truth, np.nan), ("AU12",)) is None
-
-
-def test_examples_without_labels_of_units_do_not_count() -> None:
-    rng = np.random.default_rng(0)
-    truth = np.tile(np.repeat([[0.0], [1.0]], 8, axis=0), (1, 2))
-    logits = 4 * truth - 2 - 2.5 + rng.normal(0, 0.7, truth.shape)
-    alone = fit_units(logits, truth, ("AU04", "AU12"))
-    unknown = np.full((3, 2), np.nan)
-    more = fit_units(np.concatenate([logits, np.ones((3, 2))]), np.concatenate([truth, unknown]), ("AU04", "AU12"))
-    assert alone is not None
-    assert alone == more
-    partly = truth.copy()
-    partly[::3, 0] = np.nan
-    found = fit_units(logits, partly, ("AU04", "AU12"))
-    assert found is not None
-    assert set(found.bias) == {"AU04", "AU12"}
-
-
 def test_a_share_of_a_doubtful_correction_is_kept() -> None:
     before = np.array([1.0, 1.0, 1.0, 1.0])
     assert kept_share(before, before, 1.0) == 0
@@ -97,18 +71,37 @@ def test_neutral_faces_move_towards_the_level_of_all_people() -> None:
     rng = np.random.default_rng(0)
     levels = {"AU04": (-2.0, 1.0, 0.5), "AU12": (-3.0, 1.0, 0.5)}
     own = np.column_stack([rng.normal(-0.5, 0.5, 10), rng.normal(-3.0, 0.5, 10), np.full(10, 9.0)])
-    found = fit_neutral(own, ("AU04", "AU12", "AU99"), levels)
+    found = fit_neutral(own, ("AU04", "AU12", "AU99"), levels, caution=1.0)
     assert found is not None
-    assert found.bias["AU04"] == pytest.approx(-0.7 * 1.5, abs=0.2)
+    assert found.bias["AU04"] == pytest.approx(-0.6 * 1.5, abs=0.2)
     assert abs(found.bias.get("AU12", 0.0)) < 0.3
     assert "AU99" not in found.bias
-    assert fit_neutral(own, ("AU99",) * 3, levels) is None
+    assert fit_neutral(own, ("AU99",) * 3, levels, caution=1.0) is None
 
 
 def test_more_spread_between_people_means_less_shrinkage() -> None:
     own = np.full((6, 1), 1.0)
-    wide = fit_neutral(own, ("AU04",), {"AU04": (0.0, 1.0, 0.5)})
-    tight = fit_neutral(own, ("AU04",), {"AU04": (0.0, 0.1, 0.5)})
+    wide = fit_neutral(own, ("AU04",), {"AU04": (0.0, 1.0, 0.5)}, caution=1.0)
+    tight = fit_neutral(own, ("AU04",), {"AU04": (0.0, 0.1, 0.5)}, caution=1.0)
     assert wide is not None
     assert tight is not None
     assert wide.bias["AU04"] < tight.bias["AU04"] < 0
+
+
+def test_a_correction_of_every_label_keeps_its_temperature() -> None:
+    whole = TaskCorrection(bias={"AU04": 1.0, "AU12": 2.0}, temperature=0.8, error_before=0.2, error_after=0.1)
+    part = TaskCorrection(bias={"AU12": -1.0}, error_before=0.4, error_after=0.3)
+    assert joined_corrections(whole, part) == whole
+    both = joined_corrections(part, TaskCorrection(bias={"AU04": 3.0, "AU12": 9.0}, error_before=0.2, error_after=0.1))
+    assert both is not None
+    assert both.bias == {"AU04": 3.0, "AU12": -1.0}
+    assert both.error_before == pytest.approx(0.3)
+
+
+def test_more_caution_moves_less() -> None:
+    own = np.random.default_rng(2).normal(0.7, 0.4, (8, 1))
+    levels = {"valence": (0.0, 0.3, 0.4)}
+    bold, careful = (fit_neutral(own, ("valence",), levels, caution=caution) for caution in (0.5, 6.0))
+    assert bold is not None
+    assert bold.bias["valence"] < 0
+    assert careful is None or abs(careful.bias["valence"]) < abs(bold.bias["valence"])

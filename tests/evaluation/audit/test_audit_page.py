@@ -3,6 +3,7 @@ import math
 
 from mien.core import MetricValue
 from mien.evaluation import AuditReport, Verdict, audit_page
+from mien.evaluation.audit.crop_jitter import JitterResult
 from mien.evaluation.audit.group_gaps import GroupResult
 from mien.evaluation.audit.robustness import CorruptionResult
 
@@ -43,6 +44,14 @@ REPORT = AuditReport(
     pairs=(MetricValue(name="change of valence, age", n=9, value=0.1, low=0.0, high=0.2),),
     corruptions=tuple(CorruptionResult(corruption="blur", severity=k, n=9, error=k / 10) for k in range(6)),
     notes=("A note.",),
+    jitters=tuple(
+        JitterResult(
+            jitter="shifted by 5 %",
+            level=level,
+            changes=(MetricValue(name="another top expression", n=9, value=value, low=0.0, high=0.5),),
+        )
+        for level, value in (("image", 0.111), ("crop", 0.222))
+    ),
 )
 
 
@@ -50,8 +59,22 @@ def test_the_page_shows_everything_and_escapes_names() -> None:
     page = audit_page(REPORT)
     assert "&lt;north&gt;" in page
     assert "<north>" not in page
-    for text in ("above the limit", "A note.", "change of valence, age", "blur: 0.50", "0.300", "1 rows"):
+    for text in (
+        "above the limit",
+        "A note.",
+        "change of valence, age",
+        "blur: 0.50",
+        "0.300",
+        "1 rows",
+        "shifted by 5 %",
+    ):
         assert text in page, text
+
+
+def test_changes_of_the_crop_come_before_those_of_the_image() -> None:
+    page = audit_page(REPORT)
+    assert page.index("0.222 <small>(0.000 to 0.500)") < page.index("0.111 <small>(0.000 to 0.500)")
+    assert "9 faces" in page
 
 
 def test_measures_without_a_value_do_not_break_the_page() -> None:

@@ -135,6 +135,7 @@ def test_calibration_needs_50_faces(caplog: pytest.LogCaptureFixture) -> None:
     assert expression.temperature == pytest.approx(fit_temperature(logits, classes), abs=1e-4)
     assert affect == spec.tasks[1]
     assert len(units.thresholds) == 2
+    assert units.threshold_rule == "best F1 on held-out faces"
     assert units.inferred == ("AU12",)
     assert not [record for record in caplog.records if record.levelname == "WARNING"]
     rare = targets | {"action_units": (np.arange(120).reshape(60, 2) % 12 == 0).astype(np.float32)}
@@ -196,6 +197,7 @@ def test_false_alarms_are_counted_on_the_neutral_faces_alone() -> None:
     targets = {"expression": shares, "action_units": np.full((400, 1), np.nan, np.float32)}
     fitted = calibrate(spec, outputs, targets, CalibrationSettings(false_alarms=0.05)).task("action_units")
     assert fitted is not None
+    assert fitted.threshold_rule == "reached by 5 % of held-out neutral faces, at least 0.3"
     present = 1 / (1 + np.exp(-logits[:, 0])) >= fitted.thresholds[0]
     assert present[neutral].mean() == pytest.approx(0.05, abs=0.006)
     assert present[~neutral].all()

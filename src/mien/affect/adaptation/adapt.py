@@ -15,12 +15,13 @@ from mien.affect.adaptation.corrections import values_before_activation
 from mien.affect.adaptation.fit import (
     MIN_EXAMPLES,
     MIN_NEUTRAL,
+    NEUTRAL_CAUTION,
     fit_expression,
     fit_neutral,
     fit_offsets,
-    fit_units,
     joined_corrections,
 )
+from mien.affect.adaptation.unit_fit import fit_units
 from mien.affect.analyzer import Analyzer
 from mien.core import (
     ADAPTATION_VERSION,
@@ -33,6 +34,7 @@ from mien.core import (
     InputError,
     PathName,
     TaskCorrection,
+    TaskSpec,
     is_folder,
     is_value_name,
     label_value,
@@ -127,10 +129,11 @@ def read_examples(path: PathName) -> Examples:
 def adapt(model: PathName | AnalyzerConfig, examples: Examples | PathName) -> Adaptation:
     """Fit the corrections of a bundle for one person or one site.
 
-    With labels, expressions get a bias and a temperature, action units a bias, valence and arousal an offset. Neutral
-    faces move action units, and valence and arousal where there are no labels, towards what neutral faces of many
-    people have; the bundle's calibration says what that is. They say nothing about other expressions, whose
-    probabilities stay. Each correction is shrunk, and left out unless leave-one-out shows less error with it.
+    With labels, expressions get a bias and a temperature, action units a bias (and a temperature where the examples
+    label all of them), valence and arousal an offset. Neutral faces move action units, and valence and arousal where
+    there are no labels, towards what neutral faces of many people have; the bundle's calibration says what that is.
+    They say nothing about other expressions, whose probabilities stay. Each correction is shrunk, and left out unless
+    leave-one-out shows less error with it.
 
     Args:
         model: Bundle by name or folder, or the options of an analyzer.
@@ -203,7 +206,8 @@ def _of_neutral(analyzer: Analyzer, found: ExampleOutputs) -> dict[str, TaskCorr
     for name in ("valence_arousal", "action_units"):
         task = spec.task(name)
         if task is not None:
-            fits[name] = fit_neutral(values_before_activation(found.outputs, task), task.labels, levels)
+            own = values_before_activation(found.outputs, task)
+            fits[name] = fit_neutral(own, task.labels, levels, caution=NEUTRAL_CAUTION[name])
     return fits
 
 
@@ -218,16 +222,20 @@ def _of_labels(analyzer: Analyzer, examples: Examples, found: ExampleOutputs) ->
         logits = values_before_activation(found.outputs, expression)[known]
         fits["expression"] = fit_expression(logits, targets, expression.labels)
     unknown = np.full(len(rows), np.nan)
-    for name, task, fit in (("valence_arousal", affect, fit_offsets), ("action_units", units, fit_units)):
-        if task is not None:
-            targets = np.stack([examples.values[k][rows] if k in examples.values else unknown for k in task.labels], 1)
-            fits[name] = fit(values_before_activation(found.outputs, task), targets, task.labels)
-    if units is not None and spec.uncertainty is not None:
+
+    def truth(task: TaskSpec) -> Float64:
+        return np.stack([examples.values[k][rows] if k in examples.values else unknown for k in task.labels], axis=1)
+
+    if affect is not None:
+        fits[affect.task] = fit_offsets(values_before_activation(found.outputs, affect), truth(affect), affect.labels)
+    if units is not None:
+        levels = spec.uncertainty.neutral_levels if spec.uncertainty else {}
         neutral = np.array([label == "neutral" for label in labels], np.bool_)
+        own = values_before_activation(found.outputs, units)
+        fits[units.task] = fit_units(own, truth(units), units.labels, neutral=neutral, levels=levels)
         if neutral.sum() >= MIN_NEUTRAL:
-            own = values_before_activation(found.outputs, units)[neutral]
-            at_rest = fit_neutral(own, units.labels, spec.uncertainty.neutral_levels)
-            fits["action_units"] = joined_corrections(fits.get("action_units"), at_rest)
+            at_rest = fit_neutral(own[neutral], units.labels, levels, caution=NEUTRAL_CAUTION[units.task])
+            fits[units.task] = joined_corrections(fits[units.task], at_rest)
     return fits
 
 

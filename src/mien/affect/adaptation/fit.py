@@ -20,8 +20,11 @@ _STRENGTHS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 _TEMPERATURES = (1.0, 1.25, 1.6)  # few examples do not show that a network may be surer than it is
 # Number of standard errors of the gain that a correction loses, see `kept_share`; chosen on LFW and rendered people of
 # whom docs/research/adaptation.md reports none.
-_CAUTION_EXPRESSION, _CAUTION, _CAUTION_UNIT = 1.5, 1.0, 0.5
-_TRANSFER = 0.7  # of what neutral faces show: other expressions of the person have only a part of it
+_CAUTION_EXPRESSION, _CAUTION = 1.5, 1.0
+_TRANSFER = 0.6  # of what neutral faces show: other expressions of the person have only a part of it
+# The same number for what neutral faces show. Their examples left out are neutral, too, and tell less of other faces:
+# with 2 for valence and arousal one person in 20 lost more than 1 %.
+NEUTRAL_CAUTION = {"action_units": 1.5, "valence_arousal": 6.0}
 _NEWTON_STEPS = 12
 
 
@@ -68,7 +71,7 @@ def fit_expression(logits: Floats, targets: Floats, labels: Sequence[str]) -> Ta
         shifted = values - values.max(axis=1, keepdims=True)
         return np.asarray(np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(y)), y])
 
-    rest = _leave_one_out(len(z))
+    rest = leave_one_out(len(z))
     tried = []
     for temperature in _TEMPERATURES:
         for strength in _STRENGTHS[1:]:
@@ -86,63 +89,6 @@ def fit_expression(logits: Floats, targets: Floats, labels: Sequence[str]) -> Ta
         error_before=float(before.mean()),
         error_after=float(losses(z / kept + share * left).mean()),
     )
-
-
-def fit_units(logits: Floats, targets: Floats, labels: Sequence[str]) -> TaskCorrection | None:
-    """Bias of each action unit from examples that say where it is present.
-
-    All units share one strength and one share that is kept, times one of their own: the examples are few for one unit
-    and many for all.
-
-    Args:
-        logits: (N, A) logits of the examples.
-        targets: (N, A) presence or probability in [0, 1]; NaN where unknown.
-        labels: Names of the A action units.
-
-    Returns:
-        The correction of the units that leave-one-out shows a gain for; None for none.
-    """
-    z, truth = np.asarray(logits, np.float64), np.asarray(targets, np.float64)
-    known = np.isfinite(truth)
-    # One kind alone says in which direction to move and not how far.
-    kinds = [(known & (truth >= 0.5)).any(axis=0), (known & (truth < 0.5)).any(axis=0)]
-    columns = np.flatnonzero((known.sum(axis=0) >= MIN_EXAMPLES) & kinds[0] & kinds[1])
-    if not len(columns):
-        return None
-    rows = known[:, columns].any(axis=1)
-    z, truth, known = (values[rows][:, columns] for values in (z, truth, known))
-    before = _squared(z, truth)
-    tried = []
-    for strength in _STRENGTHS:
-        left = np.stack([_left_out_biases(z[:, c], truth[:, c], strength) for c in range(len(columns))], axis=1)
-        after = _squared(z + left, truth)
-        tried.append((float(np.nanmean(after)), strength, left, after))
-    _, strength, left, after = min(tried, key=lambda one: one[0])
-    share = kept_share(np.nanmean(before, axis=1), np.nanmean(after, axis=1), _CAUTION)
-    fits = {}
-    for place, column in enumerate(columns.tolist()):
-        own = known[:, place]
-        kept = share * kept_share(before[own, place], after[own, place], _CAUTION_UNIT)
-        if kept:
-            bias = kept * _logistic_bias(z[own, place], truth[own, place], strength)
-            error = float(_squared(z[own, place] + kept * left[own, place], truth[own, place]).mean())
-            fits[labels[column]] = bias, float(before[own, place].mean()), error
-    return _joined(fits)
-
-
-def _squared(logits: Float64, truth: Float64) -> Float64:
-    """Squared errors of probabilities, NaN where the label is unknown."""
-    return np.asarray((1 / (1 + np.exp(-logits)) - truth) ** 2, np.float64)
-
-
-def _left_out_biases(logits: Float64, truth: Float64, strength: float) -> Float64:
-    """Bias (N,) for each example from all others with a label; 0 for examples without one."""
-    biases = np.zeros(len(logits))
-    known = np.flatnonzero(np.isfinite(truth))
-    for place in known:
-        rest = known[known != place]
-        biases[place] = _logistic_bias(logits[rest], truth[rest], strength)
-    return biases
 
 
 def fit_offsets(values: Floats, targets: Floats, labels: Sequence[str]) -> TaskCorrection | None:
@@ -175,7 +121,7 @@ def fit_offsets(values: Floats, targets: Floats, labels: Sequence[str]) -> TaskC
 
 
 def fit_neutral(
-    values: Floats, labels: Sequence[str], levels: Mapping[str, tuple[float, ...]]
+    values: Floats, labels: Sequence[str], levels: Mapping[str, tuple[float, ...]], *, caution: float
 ) -> TaskCorrection | None:
     """Offset of each value from neutral faces of one person, towards what neutral faces of many people have.
 
@@ -186,6 +132,7 @@ def fit_neutral(
         values: (N, L) logits or values of neutral faces.
         labels: Names of the L values.
         levels: Label -> mean over people, standard deviation between people, and within them.
+        caution: Number of standard errors of the gain that a correction loses, see `kept_share`.
 
     Returns:
         The correction of the values that leave-one-out shows a gain for; None for none.
@@ -198,11 +145,12 @@ def fit_neutral(
         own = np.asarray(values, np.float64)[:, column] - mean
         n = len(own)
         rest = (own.sum() - own) / (n - 1)
-        left = rest * _share(n - 1, between, within)
-        share = _TRANSFER * kept_share(own**2, (own - left) ** 2, _CAUTION)
+        left = rest * between_share(n - 1, between, within)
+        share = _TRANSFER * kept_share(own**2, (own - left) ** 2, caution)
         if share:
             error = float(((own - share * left) ** 2).mean())
-            fits[label] = -share * float(own.mean()) * _share(n, between, within), float((own**2).mean()), error
+            bias = -share * float(own.mean()) * float(between_share(n, between, within))
+            fits[label] = bias, float((own**2).mean()), error
     return _joined(fits)
 
 
@@ -210,10 +158,10 @@ def joined_corrections(first: TaskCorrection | None, second: TaskCorrection | No
     """The biases of the first correction, and those of the second for labels that the first leaves alone.
 
     Args:
-        first: Correction without a temperature, or None.
+        first: Correction, or None; without a temperature unless it has a bias for every label.
         second: Correction without a temperature, or None.
     """
-    if first is None or second is None:
+    if first is None or second is None or set(second.bias) <= set(first.bias):
         return first or second
     bias = {**second.bias, **first.bias}
     n, n_first = len(bias), len(first.bias)
@@ -228,8 +176,10 @@ def joined_corrections(first: TaskCorrection | None, second: TaskCorrection | No
     )
 
 
-def _share(n: int, between: float, within: float) -> float:
-    return between**2 / max(between**2 + within**2 / max(n, 1), 1e-12)
+def between_share(n: int | Indices, between: float | Float64, within: float | Float64) -> Float64:
+    """Share of the variance of a mean of n faces of one person that lies between people, from their deviations."""
+    whole = np.square(between) + np.square(within) / np.maximum(n, 1)
+    return np.asarray(np.square(between) / np.maximum(whole, 1e-12), np.float64)
 
 
 def _joined(fits: Mapping[str, tuple[float, float, float]]) -> TaskCorrection | None:
@@ -246,7 +196,7 @@ def _named(labels: Sequence[str], bias: Float64) -> dict[str, float]:
     return {label: round(float(value), 5) for label, value in zip(labels, bias, strict=True)}
 
 
-def _leave_one_out(n: int) -> Indices:
+def leave_one_out(n: int) -> Indices:
     """(n, n - 1) rows of all examples but one."""
     if n < 2:
         raise ConfigError(f"leave-one-out needs at least 2 examples, got {n}")
@@ -268,16 +218,5 @@ def _softmax_biases(logits: Float64, truth: Float64, strength: float) -> Float64
         step = np.linalg.solve(curve, slope[..., None])[..., 0]
         bias -= np.clip(step, -2, 2)
         if np.abs(step).max() < 1e-6:
-            break
-    return bias
-
-
-def _logistic_bias(logits: Float64, truth: Float64, strength: float) -> float:
-    bias = 0.0
-    for _ in range(_NEWTON_STEPS):
-        p = 1 / (1 + np.exp(-(logits + bias)))
-        step = ((p - truth).sum() + strength * bias) / ((p * (1 - p)).sum() + strength)
-        bias -= float(np.clip(step, -2, 2))
-        if abs(step) < 1e-7:
             break
     return bias

@@ -38,7 +38,12 @@ _FILES = ("audit.html", "audit.csv", "audit.json")
     show_default=True,
     help="Number of rendered pairs of each trait: skin tone, age, sex (extra: synthesis).",
 )
-@click.option("--corruptions/--no-corruptions", default=True, show_default=True, help="Measure seven corruptions.")
+@click.option(
+    "--corruptions/--no-corruptions",
+    default=True,
+    show_default=True,
+    help="Measure seven corruptions, and small shifts, scales, turns and mirroring of the crop.",
+)
 @field_options(AnalyzerConfig, only=("model", "landmark_model", "threads", "views", "adapt"))
 @private_option
 def audit(data: Path, out: Path, split: str, pairs: int, *, corruptions: bool, **models: object) -> None:

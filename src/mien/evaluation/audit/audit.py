@@ -23,6 +23,7 @@ from mien.evaluation.audit.audit_measures import (
     smile_logits,
 )
 from mien.evaluation.audit.audit_samples import AuditSamples, load_audit_samples
+from mien.evaluation.audit.crop_jitter import JitterResult, crop_jitter
 from mien.evaluation.audit.group_gaps import GroupResult, conditional_gaps, group_results, with_holm, worst_gap
 from mien.evaluation.audit.robustness import CorruptionResult, corruption_curves, mean_corruption_error
 from mien.evaluation.evaluation_report import bootstrap_metric
@@ -105,6 +106,7 @@ class AuditReport:
         verdicts: One line for each measure and column of groups.
         pairs: Mean changes between the faces of pairs.
         corruptions: Errors under corruptions.
+        jitters: Changes of the predictions under small shifts, scales, turns and mirroring.
         notes: Sentences on what was and was not measured.
         command: Command line that gives the audit again.
     """
@@ -118,6 +120,7 @@ class AuditReport:
     pairs: tuple[MetricValue, ...]
     corruptions: tuple[CorruptionResult, ...]
     notes: tuple[str, ...]
+    jitters: tuple[JitterResult, ...] = ()
     command: str = ""
 
     @property
@@ -137,6 +140,10 @@ class AuditReport:
             "pairs": [_finite(asdict(one)) for one in self.pairs],
             "corruptions": [asdict(one) for one in self.corruptions],
             "mean_corruption_error": _finite({"v": self.mean_corruption_error})["v"],
+            "jitters": [
+                {"jitter": one.jitter, "level": one.level, "changes": [_finite(asdict(each)) for each in one.changes]}
+                for one in self.jitters
+            ],
             "notes": list(self.notes),
             "command": self.command,
         }
@@ -169,7 +176,7 @@ def audit(
         analyzer: Analyzer of the bundle, best with a few views.
         split: Split of FairFace.
         pairs: Rendered pairs; none for no counterfactual part.
-        corruptions: Whether to measure corruptions, on at most 150 faces.
+        corruptions: Whether to measure corruptions and jittered crops, on at most 150 faces.
         command: Command line for the report.
         notify: Function that is called with what is being done.
 
@@ -199,8 +206,13 @@ def audit(
     verdicts = [_verdict(key, one, limits[key[0]]) for key, one in worst_gap(results).items()]
     notify("comparing pairs")
     of_pairs = pair_changes(analyzer, list(pairs))
-    notify("corrupting")
-    curves = _curves(analyzer, samples, pictures) if corruptions else []
+    chosen = np.random.default_rng(0).permutation(len(pictures))[:_N_CORRUPTED]
+    curves, jitters = [], []
+    if corruptions:
+        notify("corrupting")
+        curves = _curves(analyzer, samples.rows(chosen), [pictures[row] for row in chosen])
+        notify("jittering")
+        jitters = crop_jitter(analyzer, [pictures[row] for row in chosen], samples.people[chosen])
     return AuditReport(
         bundle=f"{analyzer.spec.name} {analyzer.spec.version}",
         weights=analyzer.spec.sha256,
@@ -210,6 +222,7 @@ def audit(
         verdicts=(*verdicts, *_pair_verdicts(of_pairs)),
         pairs=tuple(of_pairs),
         corruptions=tuple(curves),
+        jitters=tuple(jitters),
         notes=tuple(_notes(samples, geometry_name, pairs=bool(of_pairs))),
         command=command,
     )
@@ -246,13 +259,11 @@ def _average(values: Float64, rows: Indices) -> float:
 
 
 def _curves(analyzer: Analyzer, samples: AuditSamples, pictures: list[Image]) -> list[CorruptionResult]:
-    chosen = np.random.default_rng(0).permutation(len(pictures))[:_N_CORRUPTED]
-    labelled = samples.expression[chosen] >= 0
     targets = None
-    if labelled.all() and len(chosen):
-        order = [analyzer.expression_labels.index(EXPRESSIONS[number]) for number in samples.expression[chosen]]
+    if len(samples) and (samples.expression >= 0).all():
+        order = [analyzer.expression_labels.index(EXPRESSIONS[number]) for number in samples.expression]
         targets = np.array(order, np.intp)
-    return corruption_curves(analyzer, [pictures[row] for row in chosen], targets)
+    return corruption_curves(analyzer, pictures, targets)
 
 
 def _verdict(key: tuple[str, str], one: GroupResult, limit: tuple[float, str]) -> Verdict:

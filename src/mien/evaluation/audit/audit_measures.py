@@ -193,7 +193,7 @@ def _values(samples: AuditSamples, faces: Faces) -> Iterator[GroupMeasure]:
 
 
 def _units(samples: AuditSamples, faces: Faces, analyzer: Analyzer) -> Iterator[GroupMeasure]:
-    word = "agreement with the teacher" if samples.reference else "the labels"
+    word, kind = ("the teacher", " (agreement)") if samples.reference else ("the labels", "")
     limits = dict(zip(faces.action_unit_labels, unit_thresholds(analyzer.spec, faces.action_unit_labels), strict=True))
     for label in faces.action_unit_labels:
         truth = samples.values.get(label)
@@ -208,7 +208,7 @@ def _units(samples: AuditSamples, faces: Faces, analyzer: Analyzer) -> Iterator[
             statistic=partial(_area, present, own),
             defined=known,
             limit=0.05,
-            meaning=f"area under the ROC curve against {word}",
+            meaning=f"area under the ROC curve against {word}{kind}",
         )
         alarms = own >= limits[label]
         meaning = f"share of faces without {label} by {word} at which the bundle's threshold is reached"

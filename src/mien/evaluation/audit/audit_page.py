@@ -9,6 +9,7 @@ from html import escape
 
 from mien._version import __version__
 from mien.evaluation.audit.audit import ALPHA, AuditReport, Verdict
+from mien.evaluation.audit.crop_jitter import JitterLevel, JitterResult
 from mien.evaluation.audit.group_gaps import GroupResult, group_order
 from mien.evaluation.audit.robustness import CorruptionResult
 
@@ -25,7 +26,7 @@ border-bottom: 1px solid var(--line); } td.n { text-align: right; font-variant-n
 @media (prefers-color-scheme: dark) { .within { color: #57d38c; } .above { color: #ff7b72; } }
 @media (prefers-color-scheme: dark) { .unsure { color: #e3b341; } }
 svg text { fill: CanvasText; font: 12px system-ui, sans-serif; } .plot { margin: 1rem 0; }
-details { margin: 0.5rem 0; }
+details { margin: 0.5rem 0; } small { white-space: nowrap; }
 code { overflow-wrap: anywhere; } .wide { overflow-x: auto; }
 """
 
@@ -61,6 +62,14 @@ def audit_page(report: AuditReport) -> str:
             f"<p>Mean error over seven corruptions in five strengths: {report.mean_corruption_error:.3f}. An error is "
             "another top expression than the label or, where there is none, than that of the plain image.</p>",
             _curve_plot(report.corruptions),
+        ]
+    if report.jitters:
+        parts += [
+            "<h2>Small changes of the crop</h2>",
+            f"<p>Mean change of the predictions over {report.jitters[0].changes[0].n} faces and the directions of each "
+            "change, with 95 % bootstrap intervals over people: the share of faces with another top expression, the "
+            "total variation distance of the probabilities, and absolute differences.</p>",
+            *_jitter_tables(report.jitters),
         ]
     parts += ["<h2>Raw table</h2>", _raw_table(report.results)]
     body = "\n".join(parts)
@@ -168,6 +177,33 @@ def _pair_table(report: AuditReport) -> str:
     )
     head = "<th>measure</th><th>mean</th><th>interval</th><th>pairs</th>"
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+
+
+_LEVELS: dict[JitterLevel, str] = {
+    "crop": "The aligned crop that the network sees is changed: how exact the alignment must be.",
+    "image": "The image is changed and aligned as always: what a user sees.",
+}
+
+
+def _jitter_tables(jitters: Sequence[JitterResult]) -> list[str]:
+    """A table for each level."""
+    tables = []
+    for level, meaning in _LEVELS.items():
+        own = [one for one in jitters if one.level == level]
+        names = dict.fromkeys(change.name for one in own for change in one.changes)
+        head = "".join(f"<th>{escape(name)}</th>" for name in ("change", *names))
+        rows = []
+        for one in own:
+            values = {change.name: change for change in one.changes}
+            cells = "".join(
+                f'<td class="n">{values[name].value:.3f} <small>({values[name].low:.3f} to {values[name].high:.3f})'
+                "</small></td>"
+                for name in names
+            )
+            rows.append(f"<tr><td>{escape(one.jitter)}</td>{cells}</tr>")
+        table = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+        tables.append(f'<p>{meaning}</p><div class="wide">{table}</div>')
+    return tables
 
 
 def _raw_table(results: Sequence[GroupResult]) -> str:

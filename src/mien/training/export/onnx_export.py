@@ -362,12 +362,14 @@ def calibrate(
                 probabilities = activate(raw, task)
                 if settings.false_alarms:
                     found = neutral_thresholds(probabilities[_neutral(spec, targets)], settings)
+                    share, lowest = 100 * settings.false_alarms, settings.lowest_threshold
+                    rule = f"reached by {share:.3g} % of held-out neutral faces, at least {lowest:g}"
                 else:
-                    found = fit_thresholds(probabilities, truth)
+                    found, rule = fit_thresholds(probabilities, truth), "best F1 on held-out faces"
                     note = small_set_note("thresholds", task.labels, (truth >= 0.5).sum(axis=0).tolist())
                     if note:
                         logger.warning("%s", note)
-                task = dataclasses.replace(task, thresholds=found)
+                task = dataclasses.replace(task, thresholds=found, threshold_rule=rule)
                 logger.info("thresholds %s", dict(zip(task.labels, task.thresholds, strict=True)))
         tasks.append(task)
     return dataclasses.replace(spec, tasks=tuple(tasks))
