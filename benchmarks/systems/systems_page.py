@@ -191,6 +191,7 @@ rise or fall in time.
 
 _OTHERS_TEXT = """\
 MTANet: recipe `mtanet` on EfficientNet-Lite0 from ImageNet, {each} faces for each of three label sets, {epochs} epochs.
+Every net sees each label as often; a step of the joint net has about 5 rows of each task, one of a single net 16.
 CNN of 2020: recipe `expr-cnn-2020`, {faces} faces in {folds} folds, {fold_epochs} epochs each (published: 100). A first
 trial with 300 faces and 2 epochs, one seed: -0.012 [-0.069, +0.049]. While the accuracy stays near the share of the
 commonest class (0.37), the net has not learned its faces by heart, and nothing can leak.
