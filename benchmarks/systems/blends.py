@@ -11,7 +11,7 @@ from benchmarks.proofs.label_proofs import MIN_FACES, compound_labels
 from benchmarks.proofs.slice_heads import concordance_of
 from benchmarks.systems.gains import Gain, Statistic, macro_f1_of, paired_gain
 from benchmarks.systems.nets import load_outputs
-from benchmarks.systems.time_sweep import softmax
+from benchmarks.systems.sweeps.time_sweep import softmax
 from mien.affect import blend, compound_scores, search_blend
 from mien.core import EXPRESSIONS, Bools, Float64, Indices
 from mien.datasets import load_ferplus, load_pictures, load_votes, picture_file

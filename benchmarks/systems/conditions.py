@@ -166,28 +166,34 @@ CONDITIONS: tuple[Condition, ...] = (
         claim="thresholds tuned on other faces raise P_AU above that at 0.5 (slice)",
         measure=f"P_AU, {_OWN_HALF}",
     ),
-    Condition(
-        key="time-expr",
-        part=TIME_PART,
-        claim="expressions: some half-width d > 0, chosen on the other half of the videos, is better than d = 0 and "
-        "than d = 200",
-        measure="macro F1, one person a video",
-        n_gains=2,
-    ),
-    Condition(
-        key="time-va",
-        part=TIME_PART,
-        claim="valence and arousal: some half-width d > 0, chosen on the other half of the videos, is better than "
-        "d = 0 and than d = 200",
-        measure="P_VA, one person a video",
-        n_gains=2,
-    ),
-    Condition(
-        key="time-au",
-        part=TIME_PART,
-        claim="action units: d = 3 or 5, chosen on the other half of the videos, with thresholds tuned there, is "
-        "better than d = 0",
-        measure="P_AU, one person a video",
+    *(
+        condition
+        for key, where in (("time", "one person a video"), ("clips", "real clips, frame by frame against a teacher"))
+        for condition in (
+            Condition(
+                key=f"{key}-expr",
+                part=TIME_PART,
+                claim="expressions: some half-width d > 0, chosen on the other half of the videos, is better than "
+                "d = 0 and than d = 200",
+                measure=f"macro F1, {where}",
+                n_gains=2,
+            ),
+            Condition(
+                key=f"{key}-va",
+                part=TIME_PART,
+                claim="valence and arousal: some half-width d > 0, chosen on the other half of the videos, is better "
+                "than d = 0 and than d = 200",
+                measure=f"P_VA, {where}",
+                n_gains=2,
+            ),
+            Condition(
+                key=f"{key}-au",
+                part=TIME_PART,
+                claim="action units: d = 3 or 5, chosen on the other half of the videos, with thresholds tuned there, "
+                "is better than d = 0",
+                measure=f"P_AU, {where}",
+            ),
+        )
     ),
     Condition(
         key="blend-expr",

@@ -22,8 +22,8 @@ from benchmarks.systems.other_systems import run_folds, run_mtanet
 from benchmarks.systems.planted_clips import run_clips
 from benchmarks.systems.same_function import run_parity
 from benchmarks.systems.stand_in import Budget
+from benchmarks.systems.sweeps.time_sweep import run_time
 from benchmarks.systems.systems_page import NAME, collect, systems_page
-from benchmarks.systems.time_sweep import run_time
 from mien.results import output_errors
 from mien.training import ComputeSettings
 

@@ -23,8 +23,9 @@ from benchmarks.systems.planted_clips import N_TRAIN, clip_gains
 from benchmarks.systems.planted_clips import N_VALID as N_CLIPS
 from benchmarks.systems.same_function import PARITY_PART, parity_lines
 from benchmarks.systems.stand_in import Budget
-from benchmarks.systems.time_sweep import Sweep, load_sweeps, sweep_rows, time_gains
-from benchmarks.systems.time_videos import N_FRAMES, N_VIDEOS
+from benchmarks.systems.sweeps.time_clips import LONGEST, SHORTEST, TEACHER
+from benchmarks.systems.sweeps.time_sweep import SOURCES, Sweep, load_sweeps, sweep_rows, time_gains
+from benchmarks.systems.sweeps.time_videos import N_FRAMES, N_VIDEOS
 from mien.inference import machine_name
 
 NAME = "systems"
@@ -92,11 +93,11 @@ class Found:
 
 def collect(data: Path, work: Path, seeds: tuple[int, ...]) -> Found:
     """Compute the gains and tables from the results in the work folder."""
-    sweeps = load_sweeps(work, seeds)
+    sweeps = {name: load_sweeps(work, seeds, name) for name in SOURCES}
     gains = {
         **net_gains(data, work, seeds),
         **head_gains(work, seeds),
-        **time_gains(sweeps),
+        **{key: gain for name, own in sweeps.items() for key, gain in time_gains(own, name).items()},
         **blend_gains(data, work, seeds),
         **compound_gains(data, work, seeds),
         **clip_gains(work, seeds),
@@ -106,7 +107,7 @@ def collect(data: Path, work: Path, seeds: tuple[int, ...]) -> Found:
         PARITY_PART: parity_lines(work, seeds),
         conditions.NETS_PART: _net_lines(data, work, seeds),
         conditions.HEADS_PART: _head_lines(work, seeds),
-        conditions.TIME_PART: _time_lines(sweeps),
+        conditions.TIME_PART: [*_time_lines(sweeps["time"], _TIME_TEXT), *_time_lines(sweeps["clips"], _CLIPS_TEXT)],
         conditions.BLENDS_PART: _blend_lines(),
         conditions.OTHERS_PART: _other_lines(work, seeds),
     }
@@ -182,6 +183,13 @@ nearer photo (valence and arousal mapped from them). The network is `frozen`; th
 units. Box mean of half-width d; means over seeds.
 """
 
+_CLIPS_TEXT = """\
+Real clips: {pieces} pieces of {shortest} to {longest} frames in which a face is followed without a loss ({rows:,}
+frames). A teacher takes the place of labels: what `{teacher}` predicts for each frame alone, unsmoothed, so it flickers
+itself. Pieces of one clip are in both halves, and the interval, which resamples pieces, is too short for other clips.
+Half-widths above a piece average all of it.
+"""
+
 _BLENDS_TEXT = """\
 Compounds: the extractors are {extractors}; the known frequencies are those of FER+ train. Clips: {train:,} generated
 clips to train on and {test:,} to test on, in the formats of the challenges, through `mien.training.train` and the
@@ -215,12 +223,20 @@ def _head_lines(work: Path, seeds: tuple[int, ...]) -> list[str]:
     return [*_HEADS_TEXT.format(valid=N_VALID).splitlines(), "", *table(heading, rows), ""]
 
 
-def _time_lines(sweeps: list[Sweep]) -> list[str]:
+def _time_lines(sweeps: list[Sweep], text: str) -> list[str]:
     if not sweeps:
         return []
     heading = ["d", "macro F1, expressions", "P_VA", "P_AU at 0.5", "P_AU, thresholds tuned on the other videos"]
-    text = _TIME_TEXT.format(videos=N_VIDEOS, frames=N_FRAMES)
-    return [*text.splitlines(), "", *table(heading, sweep_rows(sweeps)), ""]
+    shown = text.format(
+        videos=N_VIDEOS,
+        frames=N_FRAMES,
+        teacher=TEACHER,
+        pieces=sweeps[0].n_videos,
+        rows=len(sweeps[0].video),
+        shortest=SHORTEST,
+        longest=LONGEST,
+    )
+    return [*shown.splitlines(), "", *table(heading, sweep_rows(sweeps)), ""]
 
 
 def _blend_lines() -> list[str]:

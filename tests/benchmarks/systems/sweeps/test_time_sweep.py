@@ -8,7 +8,7 @@ pytest.importorskip("torch", reason="an extra: pip install 'mien[train]'")
 pytest.importorskip("lightning", reason="an extra: pip install 'mien[train]'")
 
 from benchmarks.systems.conditions import CONDITIONS, judge
-from benchmarks.systems.time_sweep import Sweep, softmax, sweep_rows, time_gains
+from benchmarks.systems.sweeps.time_sweep import SOURCES, Sweep, softmax, sweep_rows, time_gains
 
 N_VIDEOS, N_FRAMES = 12, 400
 
@@ -42,6 +42,9 @@ def test_an_interior_half_width_is_best(sweeps: list[Sweep]) -> None:
     verdicts = {c.key: judge(c, gains[c.key]) for c in CONDITIONS if c.key in gains}
     assert verdicts == {"time-expr": "passed", "time-va": "passed", "time-au": "passed"}
     assert all(gain.n == N_VIDEOS * N_FRAMES for own in gains.values() for gain in own)
+    keys = {condition.key for condition in CONDITIONS}
+    for name in SOURCES:
+        assert set(time_gains(sweeps[:1], name)) == {f"{name}-expr", f"{name}-va", f"{name}-au"} <= keys
 
 
 def test_the_table_has_units_at_their_half_widths(sweeps: list[Sweep]) -> None:

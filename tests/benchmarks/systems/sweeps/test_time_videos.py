@@ -10,8 +10,8 @@ import pytest
 pytest.importorskip("torch", reason="an extra: pip install 'mien[train]'")
 pytest.importorskip("lightning", reason="an extra: pip install 'mien[train]'")
 
-from benchmarks.systems import time_videos
-from benchmarks.systems.time_videos import SIZE_PX, _drift, morph, person_videos
+from benchmarks.systems.sweeps import time_videos
+from benchmarks.systems.sweeps.time_videos import SIZE_PX, _drift, morph, person_videos
 from mien.core import EXPRESSIONS
 from mien.datasets import FERPLUS_TEMPLATE, FaceSamples, TeacherOutputs
 from tests.helpers.open_face_sets import template_landmarks

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,8 @@ import numpy as np
 from benchmarks.systems.gains import Gain, Statistic, paired_gain
 from benchmarks.systems.head_systems import TASKS, load_heads, outputs_file, probabilities
 from benchmarks.systems.nets import NETS, bundle_outputs, net_folder
-from benchmarks.systems.time_videos import person_videos
+from benchmarks.systems.sweeps.time_clips import clip_pieces
+from benchmarks.systems.sweeps.time_videos import PersonVideo, person_videos
 from mien.affect import box_mean, fill_gaps
 from mien.core import DIMENSIONS, EXPRESSIONS, Bools, Float64, Indices, columns_by_name
 from mien.evaluation import search_thresholds
@@ -30,10 +31,24 @@ _VIDEOS, _PREDICTED = "videos.npz", "predicted-{}.npz"
 _MIN_FRAMES = 100  # of a unit being present, and absent, to be measured
 
 
+SOURCES: Mapping[str, Callable[[Path], Iterator[PersonVideo]]] = {"time": person_videos, "clips": clip_pieces}
+"""First word of the conditions, and folder of the results -> the videos."""
+
+
 def run_time(data: Path, work: Path, seeds: tuple[int, ...]) -> None:
     """Predict the frames of all videos with the networks that are trained, and keep the predictions."""
+    for name, source in SOURCES.items():
+        _run_source(work / _folder(name), source, data, work, seeds)
+
+
+def _folder(name: str) -> str:
+    return "time" if name == "time" else f"time-{name}"
+
+
+def _run_source(
+    folder: Path, source: Callable[[Path], Iterator[PersonVideo]], data: Path, work: Path, seeds: tuple[int, ...]
+) -> None:
     net = next(net for net in NETS if net.name == _NET)
-    folder = work / "time"
     wanted = [
         seed
         for seed in seeds
@@ -42,7 +57,7 @@ def run_time(data: Path, work: Path, seeds: tuple[int, ...]) -> None:
     if not wanted:
         return
     folder.mkdir(parents=True, exist_ok=True)
-    videos = list(person_videos(data))
+    videos = list(source(data))
     frames = np.concatenate([video.frames[~video.lost] for video in videos])
     with atomic_write(folder / _VIDEOS) as file:
         np.savez(
@@ -54,7 +69,7 @@ def run_time(data: Path, work: Path, seeds: tuple[int, ...]) -> None:
             action_units=np.concatenate([video.action_units for video in videos]),
         )
     for seed in wanted:
-        logger.info("time, seed %d", seed)
+        logger.info("%s, seed %d", folder.name, seed)
         bundle = load_bundle(net_folder(net, seed, work) / "bundle", kind="affect", threads=1)
         outputs = bundle_outputs(bundle, [np.repeat(frame[..., None], 3, axis=2) for frame in frames])
         tasks = {task.task: task for task in bundle.spec.tasks}
@@ -150,9 +165,9 @@ class Sweep:
         )
 
 
-def load_sweeps(work: Path, seeds: tuple[int, ...]) -> list[Sweep]:
-    """The sweeps of all seeds that were run."""
-    folder = work / "time"
+def load_sweeps(work: Path, seeds: tuple[int, ...], name: str = "time") -> list[Sweep]:
+    """The sweeps of all seeds that were run, on the videos of a source."""
+    folder = work / _folder(name)
     if not (folder / _VIDEOS).is_file():
         return []
     truth = dict(np.load(folder / _VIDEOS, allow_pickle=False))
@@ -160,14 +175,14 @@ def load_sweeps(work: Path, seeds: tuple[int, ...]) -> list[Sweep]:
     return [Sweep(truth, dict(np.load(path, allow_pickle=False))) for path in paths if path.is_file()]
 
 
-def time_gains(sweeps: list[Sweep]) -> dict[str, tuple[Gain, ...]]:
-    """Gains of the three conditions, half-widths chosen on the other half of the videos."""
+def time_gains(sweeps: list[Sweep], name: str = "time") -> dict[str, tuple[Gain, ...]]:
+    """Gains of the three conditions of a source, half-widths chosen on the other half of the videos."""
     if not sweeps:
         return {}
     n = sweeps[0].n_videos
     rows = len(sweeps[0].video)
     found: dict[str, tuple[Gain, ...]] = {}
-    for key, task, measure in (("time-expr", "expression", "expression"), ("time-va", "affect", "affect")):
+    for key, task, measure in ((f"{name}-expr", "expression", "expression"), (f"{name}-va", "affect", "affect")):
         best = [getattr(sweep, measure)(_chosen(sweep, task, measure)) for sweep in sweeps]
         found[key] = tuple(
             paired_gain(
@@ -179,7 +194,7 @@ def time_gains(sweeps: list[Sweep]) -> dict[str, tuple[Gain, ...]]:
             )
             for end in (0, HALF_WIDTHS[-1])
         )
-    found["time-au"] = (
+    found[f"{name}-au"] = (
         paired_gain(
             "d = 3 or 5 over d = 0",
             [sweep.units(_chosen_units(sweep, (3, 5))) for sweep in sweeps],
