@@ -2,6 +2,7 @@
 """Data sets: the same bytes from any number of workers, resumable, readable, safe for subjects."""
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -86,6 +87,50 @@ def test_another_run_may_not_go_on_in_the_folder(
         synthesize(change(tiny_recipe), tmp_path, n=2)
     with pytest.raises(OutputError, match="another recipe"):
         synthesize(tiny_recipe, tmp_path, n=3)
+
+
+def test_another_generator_may_not_go_on_in_the_folder(
+    tiny_recipe: SynthesisRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synthesize(tiny_recipe, tmp_path / "half", n=14, engine=FakeEngine({1: "stopped"}))
+    before = files(tmp_path / "half")
+    with monkeypatch.context() as changed:
+        changed.setattr(module, "generator_digest", lambda: "f" * 64)
+        with pytest.raises(OutputError, match=r"half: was begun by another version of the generator, .* empty folder$"):
+            synthesize(tiny_recipe, tmp_path / "half", n=14)
+    assert files(tmp_path / "half") == before
+    manifest = tmp_path / "half" / "synthesis.json"
+    content = json.loads(manifest.read_text())
+    del content["generator"]  # as folders have that were begun before the digest was recorded
+    manifest.write_text(json.dumps(content, indent=1))
+    with pytest.raises(OutputError, match="another version of the generator"):
+        synthesize(tiny_recipe, tmp_path / "half", n=14)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", "[" * 100_000], ids=["empty", "list", "cut", "deep"])
+def test_a_damaged_manifest_is_refused(tiny_recipe: SynthesisRecipe, tmp_path: Path, content: str) -> None:
+    synthesize(tiny_recipe, tmp_path, n=2)
+    (tmp_path / "synthesis.json").write_text(content)
+    with pytest.raises(OutputError, match="another recipe, number or version"):
+        synthesize(tiny_recipe, tmp_path, n=2)
+
+
+def test_the_digest_follows_what_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(Path(module.__file__).parent, tmp_path / "synthesis")
+    monkeypatch.setattr(module, "__file__", str(tmp_path / "synthesis" / "dataset.py"))
+
+    def digest_after(path: str, addition: bytes) -> str:
+        target = tmp_path / "synthesis" / path
+        target.write_bytes(target.read_bytes() + addition)
+        return module.generator_digest.__wrapped__()
+
+    own = module.generator_digest()
+    assert digest_after("dataset.py", b"") == own
+    assert digest_after("super_resolution/upscaler.py", b"# faster\n") == own
+    shading = tmp_path / "synthesis" / "rendering" / "shading.py"
+    shading.write_bytes(shading.read_bytes().replace(b"\n", b"\r\n"))
+    assert module.generator_digest.__wrapped__() == own
+    assert digest_after("rendering/shading.py", b"GLOSS = 2\n") != own
 
 
 def test_a_folder_with_other_files_is_refused(tiny_recipe: SynthesisRecipe, tmp_path: Path) -> None:

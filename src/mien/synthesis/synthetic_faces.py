@@ -144,9 +144,9 @@ class Identity:
         actions = expression.actions()
         rendering = self.renderer.render(actions, scene)
         unblinked = {name: weight for name, weight in actions.items() if not name.startswith("eyeBlink")}
-        parted, closed = opening_units(
-            rendering.truth, self.renderer.truth({}, scene), self.renderer.truth(unblinked, scene)
-        )
+        now = rendering.truth.openings
+        without_blink = now if len(unblinked) == len(actions) else self.renderer.openings(unblinked)
+        parted, closed = opening_units(now, self.renderer.neutral_openings, without_blink)
         return develop(rendering.image), rendering.truth, parted, closed
 
     def face(self, index: int) -> SyntheticFace:

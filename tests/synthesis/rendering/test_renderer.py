@@ -55,7 +55,7 @@ def test_an_action_changes_its_part_of_the_image(basis: HeadBasis) -> None:
 
 
 def test_every_neutral_mouth_is_closed(basis: HeadBasis) -> None:
-    gaps = [renderer(basis, number).truth({}, scene()).mouth_gap for number in range(30)]
+    gaps = [renderer(basis, number).neutral_openings.mouth_gap for number in range(30)]
     assert max(gaps) < 0.03
 
 

@@ -7,7 +7,7 @@ import pytest
 from mien.core import rotation_matrices
 from mien.synthesis import HeadBasis, UnitVector
 from mien.synthesis.rendering.scene import Camera
-from mien.synthesis.rendering.truth import Truth, opening_units, read_truth, visible_landmarks
+from mien.synthesis.rendering.truth import Openings, Truth, opening_units, read_truth, visible_landmarks
 
 CAMERA = Camera(12.0, 600.0, (100.0, 100.0))
 
@@ -52,17 +52,21 @@ def read_truth_without_contour(basis: HeadBasis) -> np.ndarray:  # type: ignore[
     return np.asarray(CAMERA.project(vertices[jaw] @ rotation.T)[:, 0])
 
 
+def openings(basis: HeadBasis, **units: float) -> Openings:
+    return truth(basis, **units).openings
+
+
 def test_openings_follow_the_actions(basis: HeadBasis) -> None:
-    neutral = truth(basis)
-    parted = [opening_units(truth(basis, AU25=value), neutral, neutral)[0] for value in (0.0, 0.25, 0.5, 1.0)]
+    neutral = openings(basis)
+    parted = [opening_units(openings(basis, AU25=value), neutral, neutral)[0] for value in (0.0, 0.25, 0.5, 1.0)]
     assert parted == sorted(parted)
     assert parted[0] == 0
     assert parted[-1] > 0.8
     for other in ({"AU12": 1.0}, {"AU24": 1.0}, {"AU15": 1.0}, {"AU17": 1.0}, {"AU18": 1.0}):
-        assert opening_units(truth(basis, **other), neutral, neutral)[0] < 0.25
+        assert opening_units(openings(basis, **other), neutral, neutral)[0] < 0.25
     for squint in ({}, {"AU06": 1.0}, {"AU07": 1.0}):
-        open_eyes = truth(basis, **squint)
-        blinks = [truth(basis, AU45=value, **squint) for value in (0.0, 0.5, 1.0)]
+        open_eyes = openings(basis, **squint)
+        blinks = [openings(basis, AU45=value, **squint) for value in (0.0, 0.5, 1.0)]
         closed = [opening_units(blink, neutral, open_eyes)[1][0] for blink in blinks]
         assert closed[0] == 0  # squinting is no blink
         assert 0.1 < closed[1] <= 1
@@ -70,7 +74,11 @@ def test_openings_follow_the_actions(basis: HeadBasis) -> None:
 
 
 def test_a_jaw_drop_parts_the_lips(basis: HeadBasis) -> None:
-    assert opening_units(truth(basis, AU26=1.0), truth(basis), truth(basis))[0] == pytest.approx(1.0)
+    assert opening_units(openings(basis, AU26=1.0), openings(basis), openings(basis))[0] == pytest.approx(1.0)
+
+
+def test_openings_are_those_of_the_head_in_any_pose(basis: HeadBasis) -> None:
+    assert truth(basis, (10, 50, 5), AU26=0.7).openings == openings(basis, AU26=0.7)
 
 
 def test_landmarks_behind_something_or_outside_are_not_visible(basis: HeadBasis) -> None:

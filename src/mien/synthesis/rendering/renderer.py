@@ -21,10 +21,10 @@ from mien.synthesis.rendering.scene import Camera, Scene
 from mien.synthesis.rendering.shading import GLINT, LASH, Fragments, Lights, Look, Shadow, Surface, shade
 from mien.synthesis.rendering.skin import FOLDS
 from mien.synthesis.rendering.truth import (
+    Openings,
     Truth,
     eyeballs,
-    landmark_places,
-    mouth_gap,
+    read_openings,
     read_truth,
     visible_landmarks,
 )
@@ -72,6 +72,9 @@ class HeadRenderer:
         basis: Head basis.
         person: Person.
         oversampling: Rendering resolution over image resolution.
+
+    Attributes:
+        neutral_openings: Openings of mouth and eyes of the neutral face.
     """
 
     def __init__(self, basis: HeadBasis, person: Person, *, oversampling: int = 2) -> None:
@@ -102,13 +105,14 @@ class HeadRenderer:
                 basis, chin=person.beard != "moustache", moustache=True, sides=person.beard == "full"
             )
         self._close_lips()
+        self.neutral_openings = self.openings({})
 
     def _close_lips(self) -> None:
         """Close the lips of a neutral face: some identities bare their teeth at rest."""
         close = self._basis.shapes[self._basis.index["action/mouthClose"]]
         for weight in (0.0, 0.025, 0.05, 0.075, 0.1):
             base = self._neutral + np.float32(weight) * close
-            if mouth_gap(landmark_places(self._basis, base)) < _CLOSED_LIPS:
+            if read_openings(self._basis, base).mouth_gap < _CLOSED_LIPS:
                 break
         self._neutral = base
 
@@ -119,10 +123,9 @@ class HeadRenderer:
             total += np.float32(weight) * self._basis.shapes[self._basis.index[f"action/{name}"]]
         return np.asarray(total, np.float32)
 
-    def truth(self, actions: Mapping[str, float], scene: Scene) -> Truth:
-        """Landmarks, box and openings without an image; every landmark counts as visible."""
-        vertices = self.vertices(actions)
-        return read_truth(self._basis, vertices, _rotation(scene), scene.camera)[0]
+    def openings(self, actions: Mapping[str, float]) -> Openings:
+        """Openings of mouth and eyes with facial actions."""
+        return read_openings(self._basis, self.vertices(actions))
 
     def render(self, actions: Mapping[str, float], scene: Scene) -> Rendering:
         """Draw the person.

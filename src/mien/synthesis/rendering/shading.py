@@ -281,8 +281,8 @@ def shade(
             half = max(0.0, nx * hx + ny * hy + nz * hz) / (math.sqrt(hx * hx + hy * hy + hz * hz) + 1e-9)
             gx, gy, gz = vx + lights.fill[0], vy + lights.fill[1], vz + lights.fill[2]
             half_fill = max(0.0, nx * gx + ny * gy + nz * gz) / (math.sqrt(gx * gx + gy * gy + gz * gz) + 1e-9)
-            shine = gloss * (half**power) * lit * (1.0 if key > 0 else 0.0)
-            shine_fill = gloss * (half_fill**power)
+            shine = gloss * (half**power) * lit if key > 0 and lit > 0 else 0.0
+            shine_fill = gloss * (half_fill**power) if half_fill > 0 else 0.0
             sky = 0.5 + 0.5 * ny
             crease = min(crease, 0.8)
             for k in range(3):

@@ -121,16 +121,18 @@ def fold_depth(q0: float, q1: float, fine: float, coarse: float, folds: Floats, 
             act[_INNER] * (1.0 - 0.75 * smoothstep(ax, 0.12, 0.4)), 0.85 * act[_OUTER] * smoothstep(ax, 0.05, 0.3)
         )
         raised = max(raised, 0.5 * (act[_INNER] + act[_OUTER])) + 0.35 * lines
-        bent = q1 - 7.80 + 0.045 * math.cos(q0 * 5.0) + 0.022 * coarse
-        wave = 0.5 + 0.5 * math.cos(bent * 2.0 * math.pi / (0.095 + 0.012 * math.sin(3.1 * q1 + 5.0 * strength)))
-        broken = min(1.4, max(0.2, 0.9 + 0.45 * coarse + 0.2 * fine))
-        depth += raised * 0.40 * math.exp(-((bent / 0.15) ** 2) - (ax / 0.46) ** 4) * wave**3 * broken
+        if raised > 0:
+            bent = q1 - 7.80 + 0.045 * math.cos(q0 * 5.0) + 0.022 * coarse
+            wave = 0.5 + 0.5 * math.cos(bent * 2.0 * math.pi / (0.095 + 0.012 * math.sin(3.1 * q1 + 5.0 * strength)))
+            broken = min(1.4, max(0.2, 0.9 + 0.45 * coarse + 0.2 * fine))
+            depth += raised * 0.40 * math.exp(-((bent / 0.15) ** 2) - (ax / 0.46) ** 4) * wave**3 * broken
     if 7.25 < q1 < 7.75 and ax < 0.25:  # between the brows: lines down, and a bulge's shade
         down = 0.5 * (folds[0, _DOWN] + folds[1, _DOWN]) + 0.3 * lines
-        line = math.exp(-(((ax - 0.070 - 0.008 * coarse) / 0.018) ** 2)) + 0.45 * math.exp(-((ax / 0.014) ** 2))
-        depth += down * 0.42 * line * math.exp(-(((q1 - 7.49) / 0.085) ** 2))
-        depth += down * 0.14 * math.exp(-((ax / 0.12) ** 2) - ((q1 - 7.42) / 0.05) ** 2)
-    if 7.02 < q1 < 7.45 and ax < 0.3:  # bridge and sides of the nose
+        if down > 0:
+            line = math.exp(-(((ax - 0.070 - 0.008 * coarse) / 0.018) ** 2)) + 0.45 * math.exp(-((ax / 0.014) ** 2))
+            depth += down * 0.42 * line * math.exp(-(((q1 - 7.49) / 0.085) ** 2))
+            depth += down * 0.14 * math.exp(-((ax / 0.12) ** 2) - ((q1 - 7.42) / 0.05) ** 2)
+    if act[_SNEER] > 0 and 7.02 < q1 < 7.45 and ax < 0.3:  # bridge and sides of the nose
         wave = 0.5 + 0.5 * math.cos((q1 - 0.6 * ax + 0.006 * coarse) * 2.0 * math.pi / 0.06)
         depth += act[_SNEER] * 0.36 * math.exp(-(((ax - 0.085) / 0.07) ** 2) - ((q1 - 7.22) / 0.11) ** 2) * wave * wave
         depth += act[_SNEER] * 0.22 * math.exp(-((ax / 0.10) ** 2) - ((q1 - 7.34) / 0.03) ** 2)
@@ -138,35 +140,37 @@ def fold_depth(q0: float, q1: float, fine: float, coarse: float, folds: Floats, 
         squint = max(act[_CHEEK], 0.35 * act[_SMILE]) + 0.25 * lines
         along, across = ax - 0.40, q1 - 7.27
         radius = math.hypot(along, across)
-        wave = 0.5 + 0.5 * math.cos((math.atan2(across, along) + 0.05 * coarse) * 2.0 * math.pi / 0.40)
         place = smoothstep(radius, 0.08, 0.13) * smoothstep(0.33 - radius, 0.0, 0.14)
-        depth += squint * 0.72 * place * math.exp(-((across / 0.13) ** 2)) * wave**2
+        if squint * place > 0:
+            wave = 0.5 + 0.5 * math.cos((math.atan2(across, along) + 0.05 * coarse) * 2.0 * math.pi / 0.40)
+            depth += squint * 0.72 * place * math.exp(-((across / 0.13) ** 2)) * wave**2
     if 6.80 < q1 < 7.26 and 0.10 < ax < 0.62:  # below the lower lid: raised cheek and tight lid
         away = ax - 0.31
         cheek, lid = max(act[_CHEEK], 0.5 * lines), act[_SQUINT]
-        pouch = q1 - (7.135 + 0.25 * away * away)
-        depth += cheek * 0.50 * math.exp(-((pouch / 0.022) ** 2) - (away / 0.17) ** 2)
-        furrow = q1 - (7.045 + 0.35 * (ax - 0.20))  # from the nose outwards below the pouch
-        depth += act[_CHEEK] * 0.30 * math.exp(-((furrow / 0.024) ** 2) - ((ax - 0.27) / 0.12) ** 2)
-        depth -= act[_CHEEK] * 0.16 * math.exp(-(((q1 - 6.96) / 0.07) ** 2) - ((ax - 0.42) / 0.12) ** 2)
-        tight = q1 - (7.185 + 0.4 * away * away)
-        depth += lid * 0.42 * math.exp(-((tight / 0.016) ** 2) - (away / 0.15) ** 2)
-        depth -= lid * 0.12 * math.exp(-(((tight - 0.030) / 0.016) ** 2) - (away / 0.13) ** 2)
+        if cheek > 0:
+            pouch = q1 - (7.135 + 0.25 * away * away)
+            depth += cheek * 0.50 * math.exp(-((pouch / 0.022) ** 2) - (away / 0.17) ** 2)
+        if act[_CHEEK] > 0:
+            furrow = q1 - (7.045 + 0.35 * (ax - 0.20))  # from the nose outwards below the pouch
+            depth += act[_CHEEK] * 0.30 * math.exp(-((furrow / 0.024) ** 2) - ((ax - 0.27) / 0.12) ** 2)
+            depth -= act[_CHEEK] * 0.16 * math.exp(-(((q1 - 6.96) / 0.07) ** 2) - ((ax - 0.42) / 0.12) ** 2)
+        if lid > 0:
+            tight = q1 - (7.185 + 0.4 * away * away)
+            depth += lid * 0.42 * math.exp(-((tight / 0.016) ** 2) - (away / 0.15) ** 2)
+            depth -= lid * 0.12 * math.exp(-(((tight - 0.030) / 0.016) ** 2) - (away / 0.13) ** 2)
     if 6.45 < q1 < 7.08 and ax > 0.12:  # from the nose to the corner of the mouth
         pulled = max(act[_SMILE], 0.9 * act[_SNEER], 0.75 * act[_UPPER]) + 0.35 * lines
         along = ax - (0.225 + 0.22 * (6.98 - q1) / 0.45)
         place = smoothstep(7.03 - q1, 0.0, 0.08) * smoothstep(q1, 6.52, 6.66)
-        depth += (
-            pulled
-            * place
-            * (0.34 * math.exp(-((along / 0.022) ** 2)) + 0.10 * math.exp(-(((along - 0.03) / 0.06) ** 2)))
-        )
-        # A bracket beyond the corner of the mouth, a pit at the corner and a bulge outside.
-        bracket = math.hypot(ax - 0.19, 0.8 * (q1 - 6.65)) - 0.155
-        at_corner = math.exp(-(((q1 - 6.65) / 0.085) ** 2)) * smoothstep(ax, 0.24, 0.29)
-        depth += act[_DIMPLE] * 0.62 * at_corner * math.exp(-((bracket / 0.024) ** 2))
-        depth += act[_DIMPLE] * 0.30 * math.exp(-(((ax - 0.285) / 0.030) ** 2) - ((q1 - 6.65) / 0.030) ** 2)
-        depth -= act[_DIMPLE] * 0.14 * at_corner * math.exp(-(((bracket - 0.065) / 0.035) ** 2))
+        if pulled * place > 0:
+            lines_down = 0.34 * math.exp(-((along / 0.022) ** 2)) + 0.10 * math.exp(-(((along - 0.03) / 0.06) ** 2))
+            depth += pulled * place * lines_down
+        if act[_DIMPLE] > 0:  # a bracket beyond the corner of the mouth, a pit at the corner and a bulge outside
+            bracket = math.hypot(ax - 0.19, 0.8 * (q1 - 6.65)) - 0.155
+            at_corner = math.exp(-(((q1 - 6.65) / 0.085) ** 2)) * smoothstep(ax, 0.24, 0.29)
+            depth += act[_DIMPLE] * 0.62 * at_corner * math.exp(-((bracket / 0.024) ** 2))
+            depth += act[_DIMPLE] * 0.30 * math.exp(-(((ax - 0.285) / 0.030) ** 2) - ((q1 - 6.65) / 0.030) ** 2)
+            depth -= act[_DIMPLE] * 0.14 * at_corner * math.exp(-(((bracket - 0.065) / 0.035) ** 2))
     tight = min(1.0, act[_PUCKER] / _PUCKERED) * min(1.0, act[_ROLL] / _ROLLED)
     if tight > 0 and 6.40 < q1 < 6.90 and ax < 0.34:  # tight lips: lines down above and below them, and a hollow
         height = q1 - 6.64
@@ -177,7 +181,7 @@ def fold_depth(q0: float, q1: float, fine: float, coarse: float, folds: Floats, 
         broken = min(1.3, max(0.2, 0.8 + 0.5 * fine))
         depth += tight * (0.20 * above + 0.18 * below) * width * (0.4 + 0.6 * wave) * broken
         depth += tight * 0.38 * math.exp(-(((height + 0.115) / 0.022) ** 2) - (ax / 0.17) ** 2)
-    if q1 < 6.56 and ax < 0.32:  # chin: dimples of the raised chin, and the fold above it
+    if act[_CHIN] > 0 and q1 < 6.56 and ax < 0.32:  # chin: dimples of the raised chin, and the fold above it
         cobble = smoothstep(fine + 0.6 * coarse, -0.2, 1.2)
         depth += act[_CHIN] * 0.34 * cobble * math.exp(-((ax / 0.2) ** 2) - ((q1 - 6.32) / 0.1) ** 2)
         depth += act[_CHIN] * 0.25 * math.exp(-((ax / 0.18) ** 2) - ((q1 - 6.45) / 0.022) ** 2)

@@ -21,6 +21,19 @@ _SHUT_EYE = 0.85
 _EYE_LANDMARKS = ((43, 44, 46, 47, 42, 45), (37, 38, 40, 41, 36, 39))
 
 
+@dataclass(frozen=True)
+class Openings:
+    """How far mouth and eyes are open, read on the head itself, whatever its pose.
+
+    Attributes:
+        mouth_gap: Height of the gap between the lips over the width of the mouth.
+        eyes: Height over width of the left and right eye of the person.
+    """
+
+    mouth_gap: float
+    eyes: tuple[float, float]
+
+
 @dataclass(frozen=True, eq=False)
 class Truth:
     """What is exactly known of a rendered face.
@@ -29,15 +42,13 @@ class Truth:
         landmarks: (68, 2) in pixels of the image, 300-W order; the jaw runs along the visible contour.
         visible: (68,) whether nothing hides the landmark.
         box: (4,) xyxy in pixels: skin of the face from chin to hairline, also where it leaves the image.
-        mouth_gap: Height of the gap between the lips over the width of the mouth.
-        eye_openings: Height over width of the left and right eye of the person.
+        openings: Openings of mouth and eyes.
     """
 
     landmarks: Floats
     visible: npt.NDArray[np.bool_]
     box: Floats
-    mouth_gap: float
-    eye_openings: tuple[float, float]
+    openings: Openings
 
 
 def read_truth(basis: HeadBasis, vertices: Floats, rotation: Floats, camera: Camera) -> tuple[Truth, Floats]:
@@ -59,16 +70,20 @@ def read_truth(basis: HeadBasis, vertices: Floats, rotation: Floats, camera: Cam
         outward = (projected[candidates, :2] @ across) * np.sign(i - 8)
         places[i] = projected[candidates[int(outward.argmax())]]
     face = projected[_face_vertices(basis), :2]
-    on_head = landmark_places(basis, vertices)
-    openings = [_openness(on_head[list(eye)]) for eye in _EYE_LANDMARKS]
     truth = Truth(
         landmarks=places[:, :2].astype(np.float32),
         visible=np.ones(68, bool),
         box=np.concatenate([face.min(0), face.max(0)]).astype(np.float32),
-        mouth_gap=mouth_gap(on_head),
-        eye_openings=(openings[0], openings[1]),
+        openings=read_openings(basis, vertices),
     )
     return truth, places[:, 2].astype(np.float32)
+
+
+def read_openings(basis: HeadBasis, vertices: Floats) -> Openings:
+    """Openings of a head; arguments as for `read_truth`."""
+    on_head = landmark_places(basis, vertices)
+    left, right = (_openness(on_head[list(eye)]) for eye in _EYE_LANDMARKS)
+    return Openings(mouth_gap(on_head), (left, right))
 
 
 def _openness(eye: Floats) -> float:
@@ -94,20 +109,20 @@ def visible_landmarks(truth: Truth, landmark_depth: Floats, depth: Floats, overs
     return np.asarray(inside & (landmark_depth < around + _VISIBLE_DM))
 
 
-def opening_units(truth: Truth, neutral: Truth, unblinked: Truth) -> tuple[float, tuple[float, float]]:
+def opening_units(face: Openings, neutral: Openings, unblinked: Openings) -> tuple[float, tuple[float, float]]:
     """Intensities of AU25 and of AU45 (left, right) as the geometry shows them.
 
     AU25 is 1 where the gap between the lips exceeds that of the neutral face by 0.16 of the mouth's width. AU45 begins
     where a blink closes the eye by 35 % and is 1 at 85 %; squinting alone is no blink.
 
     Args:
-        truth: Truth of the face.
-        neutral: Truth of the neutral face.
-        unblinked: Truth of the same expression without a blink.
+        face: Openings of the face.
+        neutral: Those of the neutral face.
+        unblinked: Those of the same expression without a blink.
     """
-    parted = float(np.clip((truth.mouth_gap - neutral.mouth_gap - 0.01) / _MOUTH_GAP, 0, 1))
+    parted = float(np.clip((face.mouth_gap - neutral.mouth_gap - 0.01) / _MOUTH_GAP, 0, 1))
     closed = []
-    for now, rest in zip(truth.eye_openings, unblinked.eye_openings, strict=True):
+    for now, rest in zip(face.eyes, unblinked.eyes, strict=True):
         share = 1 - now / max(rest, 1e-6)
         closed.append(float(np.clip((share - _CLOSED_EYE) / (_SHUT_EYE - _CLOSED_EYE), 0, 1)))
     return parted, (closed[0], closed[1])
