@@ -311,7 +311,7 @@ def domains_page(
         "over? Every arm",
         f"trains MobileNetV1 from FaceRes at 64 px for {epochs} epochs of {n_faces:,} FER+ training faces (of "
         f"{n_all[0]:,}) and as many",
-        f"rendered ones (of {n_all[1]:,}, drawn anew in every epoch). The seven columns of AUC are of units without "
+        f"rendered ones (of {n_all[1]:,}, drawn again in every epoch). The seven columns of AUC are of units without "
         "any label on real",
         "faces: real faces with at least half of the votes for the expression against neutral ones, FER+ valid.",
         "",
@@ -321,13 +321,14 @@ def domains_page(
         "",
         *table(heading, rows),
         "",
-        "Difference from **own** with the same seed, and whether it has one sign for all seeds:",
+        "Difference from **own** with the same seed; bold where it has one sign for all seeds, which by chance alone one "
+        "difference in four has with three seeds, one in two with two:",
         "",
         *table(heading, gains),
         "",
         "The budget is small, and seeds differ: an order of arms that changes with the seed is none.",
         "",
-        measured_by(_NAME, machine=machine),
+        measured_by(f"{_NAME} --faces {n_faces} --epochs {epochs}", machine=machine),
     ]
 
 
