@@ -58,3 +58,23 @@ def test_packets_without_a_place_or_of_subtitles_are_no_samples() -> None:
     clock.add(packet(5), 5)
     clock.drop_last()
     assert clock.samples == []
+
+
+def test_the_rate_is_the_one_that_told_later_packets_best() -> None:
+    changed, wavering = ByteClock(), ByteClock()
+    end = 0
+    for number in range(400):
+        # Larger packets from the 100th on: the latter half is the measure.
+        each = packet(number, size=100)
+        each.pos, each.size = end, 300 if number >= 100 else 100
+        end += each.size
+        changed.add(each, number)
+    assert changed.seconds_per_byte(0.04) == pytest.approx(0.04 / 300)
+    end = 0
+    for number in range(400):
+        # A rate control that makes up for large packets: all of them are the measure.
+        each = packet(number, size=100)
+        each.pos, each.size = end, 180 if number % 160 < 80 else 60
+        end += each.size
+        wavering.add(each, number)
+    assert wavering.seconds_per_byte(0.04) == pytest.approx(0.04 / 120, rel=0.15)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -13,6 +14,8 @@ STEADY_AFTER = 10
 """Number of packets after which their mean size counts."""
 
 _MAX_SAMPLES = 512
+_STARTS = (0.0, 1 / 8, 1 / 2, 3 / 4)  # shares of the packets before those whose rate may be the measure
+_TRIED = (0.4, 0.5, 0.6, 0.7)  # shares of the packets that are tried as a forecast of the rest
 _START = 8  # part of the samples that does not count: rate controls begin with larger packets
 
 
@@ -88,12 +91,29 @@ class ByteClock:
         return self._time(self.samples[-1], step_s)
 
     def seconds_per_byte(self, step_s: float) -> float:
-        """Seconds that a byte of the file takes, without the first eighth of the packets."""
-        first, last = self.samples[len(self.samples) // _START], self.samples[-1]
+        """Seconds that a byte of the file takes.
+
+        The rate of all packets, of those after the first eighth, of the latter half or of the last quarter: the one
+        that would have told the times of later packets best.
+        """
+        starts = _STARTS if len(self.samples) >= 4 * STEADY_AFTER else _STARTS[1:2]
+        errors = {start: sum(self._error(start, share, step_s) for share in _TRIED) for start in starts}
+        rate = self._rate(self.samples, min(starts, key=lambda start: errors[start]), step_s)
+        last = self.samples[-1]
+        return rate or (step_s * last[2] / last[0] if last[0] > 0 else 0.0)
+
+    def _error(self, start: float, share: float, step_s: float) -> float:
+        """Error of the rate in a first share of the samples for the time of the rest, as the size of a logarithm."""
+        known, last = self.samples[: int(share * len(self.samples))], self.samples[-1]
+        seconds = self._time(last, step_s) - self._time(known[-1], step_s)
+        told = self._rate(known, start, step_s) * (last[0] - known[-1][0])
+        return abs(math.log(told / seconds)) if min(told, seconds) > 0 else math.inf
+
+    def _rate(self, samples: list[tuple[int, float | None, int]], start: float, step_s: float) -> float:
+        """Seconds per byte from a share of the samples on; 0 where time or place do not rise."""
+        first, last = samples[int(start * len(samples))], samples[-1]
         seconds, n_bytes = self._time(last, step_s) - self._time(first, step_s), last[0] - first[0]
-        if min(seconds, n_bytes) > 0:
-            return seconds / n_bytes
-        return step_s * last[2] / last[0] if last[0] > 0 else 0.0
+        return seconds / n_bytes if min(seconds, n_bytes) > 0 else 0.0
 
     def range_of_rates(self, step_s: float) -> tuple[float, float]:
         """Least and largest ratio of the rate in an eighth of the packets to `seconds_per_byte`; (1, 1) for too few."""
