@@ -294,9 +294,9 @@ class VideoReader(DecodedFrames):
         if self._watch is not None and self._is_raw and self._timeline.n_undecoded > 0:
             self._timeline.vanish(self._watch.take_swollen())
         n_missing, by_bytes = self._n_promised - self._n_packets, NO_FRAMES
-        if self._watch is not None and self._is_fragmented and damaged:
-            n_missing, by_bytes = self._missing_fragments(self._watch)
-            duration_s = None  # its last fragments are gone
+        if self._watch is not None and self._is_fragmented:
+            n_missing, by_bytes = self._missing_fragments(self._watch, damaged=damaged)
+            duration_s = None if damaged or n_missing else duration_s  # its last fragments are gone
         elif self._watch is not None and not self._declares_end(duration_s):
             if damaged:
                 duration_s = None  # it was measured on the damaged bytes as well
@@ -311,11 +311,11 @@ class VideoReader(DecodedFrames):
             how_much = f"{self._n_bytes_missing} bytes" if self._n_bytes_missing > 1 else "an unknown number of bytes"
             self._timeline.note(f"the file is cut off, {how_much} before its end; copy it again")
 
-    def _missing_fragments(self, watch: DamageWatch) -> tuple[int, FrameEstimate]:
+    def _missing_fragments(self, watch: DamageWatch, *, damaged: bool) -> tuple[int, FrameEstimate]:
         """Number of frames that the fragments of an MP4 file declare without a packet, and frames behind them."""
         step = self._timeline.typical_step_s() / float(self._stream.time_base or 1)
         fragments = count_fragments(self._path, self._stream.id, step)
-        n_bytes = watch.file_end(after=fragments.end_position).n_damaged_bytes
+        n_bytes = watch.file_end(after=fragments.end_position).n_damaged_bytes if damaged else 0
         by_bytes = watch.frames_in(n_bytes, self._timeline.typical_step_s(), at_once=False) if n_bytes else NO_FRAMES
         return max(0, fragments.n_frames - self._n_packets - self._timeline.n_vanished), by_bytes
 

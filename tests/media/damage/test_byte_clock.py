@@ -78,3 +78,12 @@ def test_the_rate_is_the_one_that_told_later_packets_best() -> None:
         end += each.size
         wavering.add(each, number)
     assert wavering.seconds_per_byte(0.04) == pytest.approx(0.04 / 120, rel=0.15)
+
+
+@pytest.mark.parametrize("n_packets", [1, 2, 3, 39, 40])
+def test_few_packets_have_a_rate(n_packets: int) -> None:
+    clock = ByteClock()
+    for number in range(n_packets):
+        clock.add(packet(number), number)
+    assert clock.seconds_per_byte(0.04) == pytest.approx(0.04 / 100 if n_packets > 1 else 0.0)
+    assert clock.range_of_rates(0.04) == pytest.approx((1, 1))

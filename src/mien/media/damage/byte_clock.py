@@ -96,9 +96,10 @@ class ByteClock:
         The rate of all packets, of those after the first eighth, of the latter half or of the last quarter: the one
         that would have told the times of later packets best.
         """
-        starts = _STARTS if len(self.samples) >= 4 * STEADY_AFTER else _STARTS[1:2]
-        errors = {start: sum(self._error(start, share, step_s) for share in _TRIED) for start in starts}
-        rate = self._rate(self.samples, min(starts, key=lambda start: errors[start]), step_s)
+        start = 1 / _START
+        if len(self.samples) >= 4 * STEADY_AFTER:
+            start = min(_STARTS, key=lambda each: sum(self._error(each, share, step_s) for share in _TRIED))
+        rate = self._rate(self.samples, start, step_s)
         last = self.samples[-1]
         return rate or (step_s * last[2] / last[0] if last[0] > 0 else 0.0)
 

@@ -184,7 +184,7 @@ class DamageWatch:
         if video is None or not video.samples:
             return NO_FRAMES
         clock = max(self._clocks.values(), key=lambda clock: clock.n_bytes)
-        clock = clock if clock.has_times else video
+        clock = clock if clock.has_times and clock.samples else video
         n_behind = 0.0
         if at_once and clock is not video:
             n_behind = (clock.last(step_s) - video.last(step_s)) / step_s
