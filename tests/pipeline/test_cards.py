@@ -72,6 +72,22 @@ def test_an_audit_of_other_weights_is_refused(tmp_path: Path) -> None:
         write_cards(["mien-light"], tmp_path / "cards", audits=tmp_path)
 
 
+def test_small_changes_of_the_crop_are_in_the_summary() -> None:
+    top = {"name": "another top expression", "n": 150, "value": 0.0421, "low": 0.0219, "high": 0.0671}
+    valence = top | {"name": "valence", "value": 0.9}
+    jitters = [
+        {"jitter": "shifted by 5 %", "level": "crop", "changes": [top, valence]},
+        {"jitter": "mirrored", "level": "image", "changes": [top]},
+        {"jitter": "scaled by 5 %", "level": "crop", "changes": [valence]},
+    ]
+    spec = load_spec("mien-light")
+    summary = audit_summary(audit_of("mien-light") | {"jitters": jitters}, spec)
+    assert "| shifted by 5 % | 0.042 | 0.022 to 0.067 | 150 |" in summary
+    assert "mirrored" not in summary
+    assert "scaled" not in summary
+    assert "change of the crop" not in audit_summary(audit_of("mien-light"), spec)
+
+
 def test_a_summary_of_other_weights_is_removed_and_one_of_these_stays(tmp_path: Path) -> None:
     spec, summary = load_spec("mien-light"), tmp_path / "mien-light/audit.md"
     summary.parent.mkdir()
