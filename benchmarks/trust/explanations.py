@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import textwrap
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -136,7 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = create_parser(_NAME, __doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of the open face sets")
     parser.add_argument("--model", default=DEFAULT_BUNDLE, help="bundle")
-    parser.add_argument("--n", type=int, default=40, help="faces of each set")
+    parser.add_argument("--n", type=int, default=60, help="faces of each set")
     parser.add_argument("--masks", type=int, default=400, help="masks of RISE")
     parser.add_argument("--page", type=Path, help="page to write")
     options = parser.parse_args(arguments)
@@ -165,7 +166,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     header = ["faces", "method", "n", "gain of deletion", "gain of insertion", "deletion above 0", "insertion above 0"]
     sections = [
         [f"RISE has {options.masks} masks.", "", *table(header, rows)],
-        [sanity, "", *table(["maps", "n", "correlation"], sanity_rows(analyzer, checked, options.masks))],
+        [
+            *textwrap.wrap(sanity, 120),
+            "",
+            *table(["maps", "n", "correlation"], sanity_rows(analyzer, checked, options.masks)),
+        ],
     ]
     title = "Explanations: curves and sanity checks"
     page = bundle_page(_NAME, title, about, analyzer.spec, sections, machine=machine_name(), date=today())
