@@ -94,7 +94,7 @@ class ByteClock:
         """Seconds that a byte of the file takes.
 
         The rate of all packets, of those after the first eighth, of the latter half or of the last quarter: the one
-        that would have told the times of later packets best.
+        that predicts the times of later packets best.
         """
         start = 1 / _START
         if len(self.samples) >= 4 * STEADY_AFTER:
@@ -107,8 +107,8 @@ class ByteClock:
         """Error of the rate in a first share of the samples for the time of the rest, as the size of a logarithm."""
         known, last = self.samples[: int(share * len(self.samples))], self.samples[-1]
         seconds = self._time(last, step_s) - self._time(known[-1], step_s)
-        told = self._rate(known, start, step_s) * (last[0] - known[-1][0])
-        return abs(math.log(told / seconds)) if min(told, seconds) > 0 else math.inf
+        predicted_s = self._rate(known, start, step_s) * (last[0] - known[-1][0])
+        return abs(math.log(predicted_s / seconds)) if min(predicted_s, seconds) > 0 else math.inf
 
     def _rate(self, samples: list[tuple[int, float | None, int]], start: float, step_s: float) -> float:
         """Seconds per byte from a share of the samples on; 0 where time or place do not rise."""
