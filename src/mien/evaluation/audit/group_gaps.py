@@ -141,6 +141,7 @@ def conditional_gaps(
     people: npt.NDArray[np.str_],
     *,
     seed: int = 0,
+    n_resamples: int = N_RESAMPLES,
 ) -> list[GroupResult]:
     """Differences of a value between groups at equal geometry: a regression with smooth terms and one level a group.
 
@@ -152,6 +153,7 @@ def conditional_gaps(
         groups: (N,) group of each row; empty text for none.
         people: (N,) person of each row.
         seed: Seed of the bootstrap.
+        n_resamples: Number of bootstrap samples; 1 where only the levels are needed.
 
     Returns:
         For each group with at least 20 faces its level minus the mean level of all others, weighted by their faces;
@@ -191,7 +193,7 @@ def conditional_gaps(
 
     plain = levels(np.ones(len(rows)))
     drawn = []
-    for _ in range(N_RESAMPLES):
+    for _ in range(n_resamples):
         weights = np.zeros(len(rows))
         for place, times in zip(
             *np.unique(rng.integers(0, len(members), len(members)), return_counts=True), strict=True
