@@ -321,8 +321,8 @@ def domains_page(
         "",
         *table(heading, rows),
         "",
-        "Difference from **own** with the same seed; bold where it has one sign for all seeds, which by chance alone one "
-        "difference in four has with three seeds, one in two with two:",
+        "Difference from **own** with the same seed; bold where it has one sign for all seeds, which by chance alone "
+        "one difference in four has with three seeds, one in two with two:",
         "",
         *table(heading, gains),
         "",
