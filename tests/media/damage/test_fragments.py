@@ -123,3 +123,9 @@ def test_damaged_headers_end_without_an_error(make_video: MakeVideo, tmp_path: P
             damaged[place] = generator.integers(256)
         path.write_bytes(damaged)
         assert 0 <= count_fragments(path, 1, 512.0).n_frames < len(data)
+
+
+def test_a_file_that_is_gone_or_empty_has_no_fragments(tmp_path: Path) -> None:
+    assert count_fragments(tmp_path / "gone.mp4", 1, 512.0).n_frames == 0
+    (tmp_path / "empty.mp4").write_bytes(b"")
+    assert count_fragments(tmp_path / "empty.mp4", 1, 512.0).n_frames == 0

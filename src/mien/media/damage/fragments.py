@@ -62,19 +62,26 @@ def count_fragments(path: Path, track: int, step: float) -> Fragments:
         track: Number of the track.
         step: Units of the track from frame to frame, above 0.
 
-    Raises:
-        OSError: The file cannot be read.
+    Returns:
+        Nothing is counted in a file that is gone by now, which its container reports.
     """
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        found = list(_fragments(data, track))
-        n_frames = sum(fragment.n_samples for fragment in found)
-        for earlier, later in pairwise(found):
-            if earlier.start is None or later.start is None or _is_whole(data, earlier.end_position, later.position):
-                continue
-            duration = earlier.n_samples * step if earlier.duration is None else earlier.duration
-            n_between = max(0, round((later.start - earlier.start - duration) / step))
-            has_room = n_between * _LEAST_BYTES <= later.position - earlier.end_position  # else a time is damaged
-            n_frames += n_between if has_room else 0
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return _counted(data, track, step)
+    except (OSError, ValueError):  # gone, or empty
+        return Fragments(0, 0)
+
+
+def _counted(data: mmap.mmap, track: int, step: float) -> Fragments:
+    found = list(_fragments(data, track))
+    n_frames = sum(fragment.n_samples for fragment in found)
+    for earlier, later in pairwise(found):
+        if earlier.start is None or later.start is None or _is_whole(data, earlier.end_position, later.position):
+            continue
+        duration = earlier.n_samples * step if earlier.duration is None else earlier.duration
+        n_between = max(0, round((later.start - earlier.start - duration) / step))
+        has_room = n_between * _LEAST_BYTES <= later.position - earlier.end_position  # else a time is damaged
+        n_frames += n_between if has_room else 0
     return Fragments(n_frames, found[-1].end_position if found else 0)
 
 
