@@ -116,7 +116,7 @@ def test_a_run_ends_in_a_page_and_a_second_one_trains_nothing(tmp_path: Path, mo
     label_runs.samples_of.cache_clear()
     for module in (doubtful_labels, doubtful_page, label_runs):
         monkeypatch.setattr(module, "PARTS", (part,))
-    claims = tuple(one for one in CLAIMS if (one.better, one.other) == ("teacher", "plain"))
+    claims = tuple(one for one in CLAIMS if (one.part, one.better, one.other) == ("thirds", "teacher", "plain"))
     monkeypatch.setattr(doubtful_page, "CLAIMS", claims)
     monkeypatch.setattr(doubtful_labels, "Budget", lambda: SMALL)
     arguments = ["--data", str(tmp_path), "--work", str(tmp_path / "work"), "--page", str(tmp_path / "page.md")]
