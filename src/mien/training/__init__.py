@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mien.training.engine.trainer import Trainer
     from mien.training.engine.validation import raw_outputs
     from mien.training.export.joined_bundles import JoinSettings, join_bundles, joined_parts
+    from mien.training.export.turned_bundles import TurnSettings, join_turned
     from mien.training.export.variants import export_variant
     from mien.training.models.bundle_start import start_from_bundle
     from mien.training.picture_training import train_bundle, train_network
@@ -31,8 +32,10 @@ __all__ = [
     "Trainer",
     "TrainingData",
     "TrainingSet",
+    "TurnSettings",
     "export_variant",
     "join_bundles",
+    "join_turned",
     "joined_parts",
     "list_geometry_recipes",
     "list_recipes",
@@ -56,6 +59,7 @@ _MODULES = {
     "engine.trainer": ("Trainer",),
     "engine.validation": ("raw_outputs",),
     "export.joined_bundles": ("JoinSettings", "join_bundles", "joined_parts"),
+    "export.turned_bundles": ("TurnSettings", "join_turned"),
     "export.variants": ("export_variant",),
     "models.bundle_start": ("start_from_bundle",),
     "picture_training": ("train_bundle", "train_network"),

@@ -27,7 +27,9 @@ def test_export_names_its_variants(mien, tmp_path: Path) -> None:
 
 
 def test_export_takes_a_variant_or_a_second_bundle(mien, tmp_path: Path) -> None:
-    for options in ((), ("--variant", "fp16", "--join", "mien-light"), ("--variant", "fp16", "--name", "other")):
+    beside_a_variant = [("--join", "mien-light"), ("--turned", "mien-points"), ("--name", "other")]
+    wrong = [(), *(("--variant", "fp16", *options) for options in beside_a_variant), ("--turned", "a", "--mirrored")]
+    for options in wrong:
         ended = mien("export", "--model", "mien-light", *options, "--out", tmp_path / "bundle")
         assert ended.code == 2
         assert "--join" in ended.err

@@ -9,7 +9,14 @@ import pytest
 
 pytest.importorskip("torch", reason="an extra: pip install 'mien[train]'")
 
-from mien.core import ACTION_UNIT_SIDES, ACTION_UNITS, ConfigError, pose_angles, rotation_matrices
+from mien.core import (
+    ACTION_UNIT_SIDES,
+    ACTION_UNITS,
+    ConfigError,
+    DatasetError,
+    pose_angles,
+    rotation_matrices,
+)
 from mien.datasets import load_rendered_faces
 from mien.training import load_recipe, load_source
 from mien.training.data import open_sources
@@ -115,3 +122,32 @@ def test_rendered_landmarks_have_the_frame_of_the_teachers_pose(tmp_path: Path) 
     np.testing.assert_allclose(np.degrees(pose_angles(between)), [[-4.7, 0, 0]] * len(faces), atol=1e-3)
     assert samples.domains.tolist() == [0] * 30
     assert samples.records[0].weak == ()
+
+
+def test_rendered_landmarks_along_the_jaw_are_asked_for(tmp_path: Path) -> None:
+    faces = load_rendered_faces(write_rendered(tmp_path / "rendered", 36), "train")
+    source = SourceSettings(name="landmarks-rendered", folder="rendered", contour_jaw=True)
+    samples = load_source(source, tmp_path, load_recipe("mien-points"))
+    np.testing.assert_array_equal(samples.targets["landmarks"].reshape(-1, 68, 2), faces.landmarks)
+
+
+def test_a_source_can_be_of_turned_heads_alone(tmp_path: Path) -> None:
+    faces = load_rendered_faces(write_rendered(tmp_path / "rendered", 36), "train")
+    recipe, folder = load_recipe("mien-points"), tmp_path
+    yaws = np.abs(np.degrees(load_source(_rendered(), folder, recipe).targets["pose"][:, 1]))
+    least = float(np.median(yaws))
+    turned = load_source(_rendered(least_yaw_deg=least), folder, recipe)
+    assert 0 < len(turned) < len(faces)
+    assert len(turned) == (yaws >= least).sum()
+    assert len(turned.inputs) == len(turned)
+    assert np.abs(np.degrees(turned.targets["pose"][:, 1])).min() >= least
+    with pytest.raises(DatasetError, match="no head turned by 89 degrees or more"):
+        load_source(_rendered(least_yaw_deg=89.0), folder, recipe)
+    with pytest.raises(ConfigError, match="rendered has no head poses"):
+        load_source(SourceSettings(name="rendered", folder="rendered", least_yaw_deg=20.0), folder, create_recipe())
+    with pytest.raises(ConfigError, match=r"least_yaw_deg must be in \[0, 90\), got 90"):
+        _rendered(least_yaw_deg=90.0)
+
+
+def _rendered(least_yaw_deg: float = 0.0) -> SourceSettings:
+    return SourceSettings(name="landmarks-rendered", folder="rendered", least_yaw_deg=least_yaw_deg)

@@ -47,6 +47,7 @@ pytestmark = pytest.mark.filterwarnings("default")  # torch and its exporter war
 # An export takes seconds of a quick core for these, ten to twenty for the others.
 _QUICKLY_EXPORTED = (
     *("expr-cnn-2020", "joint-windows", "joint-windows-pretrained", "mien-faces", "mien-light", "mien-points"),
+    "mien-points-turned",
     "points-windows",
 )
 

@@ -87,6 +87,7 @@ CHOICES = {
     "mien-light": ("whole",),
     "mien-units": ("whole",),
     "mien-points": ("whole",),
+    "mien-points-turned": ("whole",),
     "mien-teacher": ("whole",),
     "mobilenet": ("model.mean", "model.template"),
     "mt-ddamfn": ("model.start", "model.template"),

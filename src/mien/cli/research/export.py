@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     help="Second bundle, or its folder: the result predicts the mean of both.",
 )
 @click.option(
+    "--turned",
+    metavar="NAME",
+    help="Second landmark bundle, or its folder: the result has its landmarks and pose of heads that are turned far.",
+)
+@click.option(
     "--share",
     "shares",
     multiple=True,
@@ -49,6 +54,7 @@ def export(
     model: str,
     variant: str | None,
     second: str | None,
+    turned: str | None,
     shares: tuple[str, ...],
     mirrored: bool,
     out: Path,
@@ -63,20 +69,24 @@ def export(
     --variant int8: 8-bit weights and activations; less than half the size, faster; needs --data
     --join NAME: expression, valence and arousal are the mean of --model and NAME in one graph; everything
       else is that of --model
+    --turned NAME: two landmark bundles; NAME reads the heads that --model sees turned by 20 degrees and more, and
+      counts from 35 degrees of yaw on, alone from 50
     """  # noqa: D301 - \b is click's mark for text that it must not rewrap
-    if (variant is None) == (second is None):
-        raise click.UsageError("name either --variant or --join")
-    if second is None and (name is not None or version != "1"):
-        raise click.UsageError("--name and --version are for --join: a variant is named after its bundle")
+    if [variant, second, turned].count(None) != 2:
+        raise click.UsageError("name one of --variant, --join and --turned")
+    if variant is not None and (name is not None or version != "1"):
+        raise click.UsageError("--name and --version are for --join and --turned: a variant is named after its bundle")
     if second is None and (shares or mirrored):
         raise click.UsageError("--share and --mirrored are for --join")
-    from mien.training import JoinSettings, export_variant, join_bundles
+    from mien.training import JoinSettings, export_variant, join_bundles, join_turned
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     if second is not None:
         settings = JoinSettings(shares=dict(map(_share, shares)), mirrored=mirrored)
         joined = join_bundles(model, second, out, name=name or out.name, version=version, settings=settings, data=data)
         _print_joined(joined, out)
+    elif turned is not None:
+        _print_joined(join_turned(model, turned, out, name=name or out.name, version=version, data=data), out)
     elif variant is not None:
         _print(export_variant(model, variant, out, data), out)
 
@@ -95,7 +105,7 @@ def _print_joined(spec: ModelSpec, out: Path) -> None:
         say(f"{metric.data}, {metric.name}: {metric.value:.4f} [{metric.low:.4f}, {metric.high:.4f}]")
     say(f"{spec.name} {spec.version} in {out}: {spec.provenance}")
     if not spec.metrics:
-        say("it is neither calibrated nor measured: give --data")
+        say("it is not measured: give --data")
 
 
 def _print(report: VariantReport, out: Path) -> None:

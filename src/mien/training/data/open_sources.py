@@ -218,8 +218,8 @@ _N_JAW = 17
 def load_rendered_landmarks(source: SourceSettings, folder: Path, recipe: Recipe) -> TrainingSet:
     """Rendered faces with their exact landmarks and head pose, the pose in the teacher's frame of the head.
 
-    The jaw is unknown: on rendered faces it follows the visible contour, while the teacher's are fixed places of the
-    head, and a network that learns both moves the jaw of turned real heads.
+    The jaw is unknown unless the source has ``contour_jaw``: on rendered faces it follows the visible contour, while
+    the teacher's are fixed places of the head, and a network that learns both moves the jaw of turned real heads.
     """
     del recipe
     _check_split(source, ("train", "valid", "test"))
@@ -227,7 +227,8 @@ def load_rendered_landmarks(source: SourceSettings, folder: Path, recipe: Recipe
     turned = rotation_matrices(found.pose_rad) @ rotation_matrices(np.array([_TEACHER_PITCH_RAD, 0.0, 0.0]))
     n = len(found)
     landmarks = found.landmarks.copy()
-    landmarks[:, :_N_JAW] = np.nan
+    if not source.contour_jaw:
+        landmarks[:, :_N_JAW] = np.nan
     record = replace(_with_split(RENDERED, source.split), role="exact landmarks and head pose", weak=())
     return TrainingSet(
         groups=tuple(f"rendered person {number}" for number in found.identity),

@@ -220,6 +220,8 @@ def load_source(source: SourceSettings, data: Path, recipe: Recipe | GeometryRec
         found = found.take(~np.isnan(found.keypoints).any(axis=(1, 2)))
         if not len(found):
             raise DatasetError(f"{data}: {source.name} {source.split} has no picture with known keypoints")
+    if source.least_yaw_deg:
+        found = _turned(found, source, data)
     records = found.records or (_record(source),)
     if source.upscale:
         if not isinstance(found.inputs, TrainingImages):
@@ -238,6 +240,20 @@ def load_source(source: SourceSettings, data: Path, recipe: Recipe | GeometryRec
             for record in records
         ),
     )
+
+
+def _turned(samples: TrainingSet, source: SourceSettings, data: Path) -> TrainingSet:
+    """The rows whose head is turned by at least the yaw that the source asks for."""
+    pose = samples.targets.get("pose")
+    if pose is None:
+        raise ConfigError(f"{source.name} has no head poses; least_yaw_deg is for sources with them")
+    with np.errstate(invalid="ignore"):
+        turned = np.abs(np.degrees(pose[:, 1])) >= source.least_yaw_deg  # an unknown pose is not
+    if not turned.any():
+        raise DatasetError(
+            f"{data}: {source.name} {source.split} has no head turned by {source.least_yaw_deg:g} degrees or more"
+        )
+    return samples.take(turned)
 
 
 def _record(source: SourceSettings) -> SourceRecord:

@@ -24,7 +24,7 @@ from mien.training.export.onnx_export import checked_graph, fit_temperature
 from mien.training.export.quantize import halve_weights, is_float32
 from mien.training.export.variants import COMPARED
 
-_FIRST, _SECOND, _VIEWS = "first/", "second/", "both/"
+FIRST, SECOND, _VIEWS = "first/", "second/", "both/"
 _SIZES = "joined/sizes"
 _AVERAGED = ("expression", "valence_arousal")
 _PROTOCOLS = ("ferplus", "lfw", "flip-rate", "au-ranks")
@@ -155,7 +155,7 @@ def mirrored_graph(graph: bytes, spec: ModelSpec) -> bytes:
     Raises:
         ModelError: The graph cannot be checked.
     """
-    inner = _prefixed(graph, _VIEWS)
+    inner = prefixed(graph, _VIEWS)
     (crops,) = inner.graph.input
     crops.name = spec.input.name
     width = 2 if spec.input.layout == "NHWC" else 3
@@ -200,14 +200,14 @@ def joined_parts(graph: bytes) -> list[bytes]:
     """
     model = onnx.load_from_string(graph)
     views = _VIEWS if any(node.name.startswith(_VIEWS) for node in model.graph.node) else ""
-    parts = [_part(model, views, prefix) for prefix in (_FIRST, _SECOND)]
+    parts = [_part(model, views, prefix) for prefix in (FIRST, SECOND)]
     found = [part.SerializeToString() for part in parts if part.graph.node]
     return [inner for part in found for inner in joined_parts(part)] or [graph]
 
 
 def _part(model: onnx.ModelProto, views: str, prefix: str) -> onnx.ModelProto:
     """The nodes of one network under its own names."""
-    is_second, sizes_name = prefix == _SECOND, views + _SIZES
+    is_second, sizes_name = prefix == SECOND, views + _SIZES
     prefix = views + prefix
     own = [onnx.NodeProto.FromString(node.SerializeToString()) for node in model.graph.node]
     own = [node for node in own if node.name.startswith(prefix)]
@@ -278,7 +278,7 @@ def _labels(task: TaskSpec | None) -> tuple[str, ...]:
     return () if task is None else task.labels
 
 
-def _prefixed(graph: bytes, prefix: str) -> onnx.ModelProto:
+def prefixed(graph: bytes, prefix: str) -> onnx.ModelProto:
     """The ONNX model with a prefix before every name; nodes without one are named after their first output."""
     model = onnx.load_from_string(graph)
     for node in model.graph.node:
@@ -290,12 +290,12 @@ def _joined_graph(one: Bundle, two: Bundle, settings: JoinSettings, *, halve: bo
     bytes_of = [(bundle.folder / "model.onnx").read_bytes() for bundle in (one, two)]
     if halve and is_float32(bytes_of[1]):
         bytes_of[1] = halve_weights(bytes_of[1])
-    first, second = (_prefixed(data, prefix) for data, prefix in zip(bytes_of, (_FIRST, _SECOND), strict=True))
+    first, second = (prefixed(data, prefix) for data, prefix in zip(bytes_of, (FIRST, SECOND), strict=True))
     (own_input,) = first.graph.input
     own_input.name = one.spec.input.name
     nodes = [
-        helper.make_node("Identity", [own_input.name], [_FIRST + one.spec.input.name]),
-        *_resized(one.spec, own_input.name, two.spec.input.size_px, _SECOND + two.spec.input.name),
+        helper.make_node("Identity", [own_input.name], [FIRST + one.spec.input.name]),
+        *_resized(one.spec, own_input.name, two.spec.input.size_px, SECOND + two.spec.input.name),
         *first.graph.node,
         *second.graph.node,
     ]
@@ -306,14 +306,14 @@ def _joined_graph(one: Bundle, two: Bundle, settings: JoinSettings, *, halve: bo
         if own is None or other is None:
             continue
         parts = []
-        for prefix, part in ((_FIRST, own), (_SECOND, other)):
+        for prefix, part in ((FIRST, own), (SECOND, other)):
             scaled = f"{prefix}{task}_share"
             nodes.append(helper.make_node("Mul", [prefix + part.output, f"{prefix}{task}_weight"], [scaled]))
             parts.append(scaled)
         nodes.append(helper.make_node("Add", parts, [own.output]))
     averaged = {task.output for task in one.spec.tasks if task.task in _AVERAGED}
     for output in outputs:
-        plain = output.name.removeprefix(_FIRST)
+        plain = output.name.removeprefix(FIRST)
         if plain not in averaged:
             nodes.append(helper.make_node("Identity", [output.name], [plain]))
         output.name = plain
@@ -355,7 +355,7 @@ def _constants(one: ModelSpec, two: ModelSpec, settings: JoinSettings) -> list[o
     }
     for name in _AVERAGED:
         share = settings.share(name)
-        for prefix, spec, weight in ((_FIRST, one, 1 - share), (_SECOND, two, share)):
+        for prefix, spec, weight in ((FIRST, one, 1 - share), (SECOND, two, share)):
             task = spec.task(name)
             if task is not None:
                 values[f"{prefix}{name}_weight"] = np.float32(weight / task.temperature)

@@ -47,6 +47,9 @@ class SourceSettings:
         heads: Folder of rendered heads, below that of the data, for such a source; empty for none.
         margin_px: Pixels that are added to every side of a face box before the face is cut, for sets with boxes.
         least_photos: Least number of photos of a person, for sets that name persons; those with fewer are left out.
+        least_yaw_deg: Least absolute yaw of a head, for sets with head poses; heads that are turned less are left out.
+        contour_jaw: Whether rendered faces have landmarks along the jaw: on a turned head these follow the visible
+            contour, while those of the landmark teacher are fixed places of the head.
     """
 
     name: str
@@ -62,11 +65,15 @@ class SourceSettings:
     heads: str = ""
     margin_px: int = 0
     least_photos: int = 1
+    least_yaw_deg: float = 0.0
+    contour_jaw: bool = False
 
     def __post_init__(self) -> None:
         check_choices(self)
         check_number("margin_px", self.margin_px, 0, _MAX_MARGIN_PX)
         check_number("least_photos", self.least_photos, 1, _MAX_PHOTOS)
+        if not 0 <= self.least_yaw_deg < 90:
+            raise ConfigError(f"least_yaw_deg must be in [0, 90), got {self.least_yaw_deg}")
         unknown = [name for name in self.only_with if name not in ROW_NEEDS]
         if unknown:
             raise ConfigError(f"only_with names {', '.join(ROW_NEEDS)}, got {', '.join(unknown)}")

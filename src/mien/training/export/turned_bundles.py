@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Joins two landmark nets to one bundle: the first reads every face, the second one heads that are turned far."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from mien.core import ConfigError, ModelError, ModelSpec, TaskSpec
+from mien.evaluation import evaluate
+from mien.inference import Bundle, load_bundle
+from mien.training.export.bundle_files import check_bundle_folder, write_bundle, write_spec
+from mien.training.export.joined_bundles import FIRST, SECOND, prefixed
+from mien.training.export.onnx_export import checked_graph
+from mien.training.export.quantize import halve_weights, is_float32
+
+_TAKEN = ("landmarks", "head_pose")
+_YAW = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class TurnSettings:
+    """Which heads the second network reads; angles are absolute yaws in degrees.
+
+    Attributes:
+        read_deg: Yaw by the first network from which the second one reads a face. A graph runs the second network only
+            where a face of the batch has it.
+        from_deg: Yaw by the second network up to which the first one counts alone.
+        full_deg: Yaw by the second network from which it counts alone; between both, their mean weighted by the yaw.
+
+    Raises:
+        ConfigError: The angles are not in [0, 90], or the last two do not ascend.
+    """
+
+    read_deg: float = 20.0
+    from_deg: float = 35.0
+    full_deg: float = 50.0
+
+    def __post_init__(self) -> None:
+        angles = (self.read_deg, self.from_deg, self.full_deg)
+        if not all(0 <= angle <= 90 for angle in angles) or self.from_deg >= self.full_deg:
+            raise ConfigError(f"angles must be in [0, 90] degrees and from_deg below full_deg, got {angles}")
+
+
+def join_turned(
+    first: str | Path,
+    second: str | Path,
+    out: str | Path,
+    *,
+    name: str,
+    version: str = "1",
+    settings: TurnSettings | None = None,
+    data: str | Path | None = None,
+) -> ModelSpec:
+    """Write a landmark bundle whose landmarks and head pose of turned heads are those of a second network.
+
+    Everything else (openness of the eyes, confidence) is the first one's. Each face is treated as if it were alone,
+    whatever else is in the batch.
+
+    Args:
+        first: Name or folder of the landmark bundle that reads every face.
+        second: Name or folder of that for turned heads; it reads the same crops.
+        out: Folder of the result.
+        name: Name of the result.
+        version: Version of the result.
+        settings: From which yaw the second network counts; None for the defaults.
+        data: Folder of the open face sets: the protocol landmarks measures the result. Without it the card has no
+            metrics.
+
+    Returns:
+        The description of the result.
+
+    Raises:
+        ConfigError: The result would replace one of the two bundles, or a file that is no part of a bundle.
+        DatasetError: The data are incomplete.
+        ModelError: The bundles read different crops or give different landmarks.
+        OutputError: The result cannot be written.
+    """
+    one, two = (load_bundle(bundle, kind="landmarks", threads=1) for bundle in (first, second))
+    out = Path(out)
+    if out.resolve() in (one.folder.resolve(), two.folder.resolve()):
+        raise ConfigError(f"{out} is one of the two bundles itself; choose another folder")
+    check_bundle_folder(out)
+    _check(one, two)
+    settings = settings or TurnSettings()
+    graph = _graph(one, two, settings)
+    spec = replace(
+        one.spec,
+        name=name,
+        version=version,
+        sha256=hashlib.sha256(graph).hexdigest(),
+        recipe=" + ".join(filter(None, (one.spec.recipe, two.spec.recipe))),
+        provenance=f"{one.spec.name} {one.spec.version}; heads turned by more than {settings.from_deg:g} to "
+        f"{settings.full_deg:g} degrees by {two.spec.name} {two.spec.version}. First: {one.spec.provenance}. Second: "
+        f"{two.spec.provenance}",
+        training_sources=tuple(dict.fromkeys((*one.spec.training_sources, *two.spec.training_sources))),
+        limitations=tuple(dict.fromkeys((*one.spec.limitations, *two.spec.limitations))),
+        metrics=(),
+    )
+    write_bundle(out, graph, spec)
+    if data is not None:
+        spec = replace(spec, metrics=tuple(evaluate("landmarks", out, Path(data)).card_metrics()))
+        write_spec(out, spec)
+    return spec
+
+
+def _check(one: Bundle, two: Bundle) -> None:
+    pairs: list[tuple[str, object, object]] = [
+        ("crops", (one.spec.crop, one.spec.input), (two.spec.crop, two.spec.input)),
+        *((f"labels of {task}", _task(one, task).labels, _task(two, task).labels) for task in _TAKEN),
+    ]
+    for what, own, other in pairs:
+        if own != other:
+            raise ModelError(f"{one.folder} and {two.folder} cannot be joined: their {what} differ")
+
+
+def _task(bundle: Bundle, name: str) -> TaskSpec:
+    task = bundle.spec.task(name)
+    if task is None:
+        raise ModelError(f"{bundle.folder} has no task {name}, which a landmark net for turned heads needs")
+    return task
+
+
+def _graph(one: Bundle, two: Bundle, settings: TurnSettings) -> bytes:
+    """The first network, and a branch with the second one for batches with a turned head."""
+    graphs = [(bundle.folder / "model.onnx").read_bytes() for bundle in (one, two)]
+    if is_float32(graphs[1]):
+        graphs[1] = halve_weights(graphs[1])
+    first, second = (prefixed(data, prefix) for data, prefix in zip(graphs, (FIRST, SECOND), strict=True))
+    (crops,) = first.graph.input
+    crops.name = one.spec.input.name
+    outputs = {task: _task(one, task).output for task in _TAKEN}
+    of_second = {task: SECOND + _task(two, task).output for task in _TAKEN}
+    shapes = {
+        output.name.removeprefix(FIRST): output for output in first.graph.output
+    }  # with the batch as the graph has it
+    step = [
+        helper.make_node("Gather", [FIRST + outputs["head_pose"], "turn/yaw"], ["turn/first"], axis=1),
+        helper.make_node("Abs", ["turn/first"], ["turn/first_size"]),
+        helper.make_node("GreaterOrEqual", ["turn/first_size", "turn/read"], ["turn/is_read"]),
+        helper.make_node("Cast", ["turn/is_read"], ["turn/read_share"], to=onnx.TensorProto.FLOAT),
+        helper.make_node("ReduceSum", ["turn/read_share"], ["turn/n_read"], keepdims=0),  # 0 for an empty batch
+        helper.make_node("Cast", ["turn/n_read"], ["turn/any"], to=onnx.TensorProto.BOOL),
+        helper.make_node(
+            "If",
+            ["turn/any"],
+            [outputs[task] for task in _TAKEN],
+            then_branch=_turned_branch(crops.name, second, outputs, of_second, shapes, two.spec.input.name),
+            else_branch=_front_branch(outputs, shapes),
+        ),
+    ]
+    constants = {
+        "turn/yaw": np.array([_YAW], np.int64),
+        "turn/read": np.float32(np.radians(settings.read_deg)),
+        "turn/from": np.float32(np.radians(settings.from_deg)),
+        "turn/range": np.float32(np.radians(settings.full_deg - settings.from_deg)),
+        "turn/none": np.float32(0),
+        "turn/all": np.float32(1),
+    }
+    nodes = [helper.make_node("Identity", [crops.name], [FIRST + one.spec.input.name]), *first.graph.node, *step]
+    for name, output in shapes.items():
+        if name not in outputs.values():
+            nodes.append(helper.make_node("Identity", [FIRST + name], [name]))
+        output.name = name
+    initializers = [numpy_helper.from_array(np.asarray(value), key) for key, value in constants.items()]
+    graph = helper.make_graph(
+        nodes,
+        "two landmark nets",
+        [crops],
+        list(shapes.values()),
+        initializer=[*first.graph.initializer, *initializers],
+    )
+    return checked_graph(graph, (second, first), f"{one.folder} and {two.folder} cannot be joined")
+
+
+def _turned_branch(
+    crops: str,
+    second: onnx.ModelProto,
+    outputs: dict[str, str],
+    of_second: dict[str, str],
+    shapes: dict[str, onnx.ValueInfoProto],
+    second_input: str,
+) -> onnx.GraphProto:
+    """The second network, and its share in each face that the first one sees turned."""
+    nodes = [
+        helper.make_node("Identity", [crops], [SECOND + second_input]),
+        *second.graph.node,
+        helper.make_node("Gather", [of_second["head_pose"], "turn/yaw"], ["turn/second"], axis=1),
+        helper.make_node("Abs", ["turn/second"], ["turn/second_size"]),
+        helper.make_node("Sub", ["turn/second_size", "turn/from"], ["turn/beyond"]),
+        helper.make_node("Div", ["turn/beyond", "turn/range"], ["turn/weight"]),
+        helper.make_node("Clip", ["turn/weight", "turn/none", "turn/all"], ["turn/clipped"]),
+        helper.make_node("Mul", ["turn/clipped", "turn/read_share"], ["turn/share"]),
+    ]
+    ends = []
+    for task in _TAKEN:
+        own, gap, part, mixed = FIRST + outputs[task], f"turn/{task}/gap", f"turn/{task}/part", f"turn/{task}/mixed"
+        nodes += [
+            helper.make_node("Sub", [of_second[task], own], [gap]),
+            helper.make_node("Mul", [gap, "turn/share"], [part]),
+            helper.make_node("Add", [own, part], [mixed]),
+        ]
+        ends.append(_renamed(shapes[outputs[task]], mixed))
+    return helper.make_graph(nodes, "turned heads", [], ends, initializer=list(second.graph.initializer))
+
+
+def _front_branch(outputs: dict[str, str], shapes: dict[str, onnx.ValueInfoProto]) -> onnx.GraphProto:
+    """The predictions of the first network unchanged."""
+    nodes = [helper.make_node("Identity", [FIRST + outputs[task]], [f"turn/{task}/unchanged"]) for task in _TAKEN]
+    ends = [_renamed(shapes[outputs[task]], f"turn/{task}/unchanged") for task in _TAKEN]
+    return helper.make_graph(nodes, "no turned heads", [], ends)
+
+
+def _renamed(info: onnx.ValueInfoProto, name: str) -> onnx.ValueInfoProto:
+    copy = onnx.ValueInfoProto()
+    copy.CopyFrom(info)
+    copy.name = name
+    return copy
