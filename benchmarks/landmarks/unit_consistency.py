@@ -26,7 +26,7 @@ from mien.core import EXPRESSIONS, MIRRORED_LANDMARKS, Faces
 from mien.datasets import load_pictures, load_rendered_faces, load_teacher, load_votes, picture_file, teacher_file
 from mien.evaluation.face_crops import decode_pictures
 from mien.faces import LandmarkNet, keypoints_of, load_landmark_net, unit_geometry
-from mien.inference import machine_name
+from mien.inference import load_spec, machine_name
 from mien.metrics import rank_correlation
 
 Doubles = npt.NDArray[np.float64]
@@ -217,7 +217,7 @@ def consistency_page(
         "",
         "Spearman's rank correlation within one expression (at least half of the votes), "
         f"{n_faces} FER+ validation faces of 48 px,",
-        f"`{bundle}`, 95 % bootstrap intervals. The first three columns are about the geometry alone: that of the",
+        f"{bundle}, 95 % bootstrap intervals. The first three columns are about the geometry alone: that of the",
         "landmark teacher beside that of the landmark net, and the net's on the same face mirrored, or moved by a",
         "fraction of a pixel, some 4 degrees and some 5 %. The next two are about the bundle's units; the last two",
         "compare both, as `mien evaluate au-ranks` does.",
@@ -265,5 +265,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             clips[path.name] = tracks
     known = int((np.isfinite(found["teacher"]["AU15"]) & (shown >= 0)).sum())
     tables = (faces_table(found, shown), known, exact_ranks(chosen.rendered), tracks_table(clips))
-    write_page(chosen.page, consistency_page(*tables, chosen.model, machine_name()))
+    spec = load_spec(chosen.model)
+    write_page(chosen.page, consistency_page(*tables, f"`{spec.name}` version {spec.version}", machine_name()))
     return 0
