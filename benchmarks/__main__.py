@@ -61,6 +61,10 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
             "Four ways to train on rendered faces beside real ones; writes docs/research/domains.md (half an hour).",
             _TRAIN,
         ),
+        "doubtful-faces": Benchmark(
+            "benchmarks.detection.doubt_fit:main",
+            "Fit what decides on doubtful faces of mien-faces, on training people (ten minutes).",
+        ),
         "doubtful-labels": Benchmark(
             "benchmarks.doubtful.doubtful_labels:main",
             "Claims about noisy, missing and foreign labels; writes docs/research/doubtful-labels.md (an hour).",

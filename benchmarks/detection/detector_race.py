@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -33,7 +34,7 @@ from mien.media import load_image
 from mien.training.export.bundle_files import write_spec
 
 _NAME = "detectors"
-_STILL_SIDE_PX, _MOVING_SIDE_PX = 1280, 640
+STILL_SIDE_PX, _MOVING_SIDE_PX = 1280, 640
 _SAME_IOU = 0.4
 # A face of unknown place fills so much of its picture's width, and its middle is so near the picture's.
 _FILLING, _NEAR_MIDDLE = 0.2, 0.3
@@ -72,7 +73,7 @@ class Tally:
         self.n_images += 1
         self.n_faces += len(case.boxes)
         if np.isnan(case.boxes).any():
-            right = _fills(boxes, case.image.shape)
+            right = filling(boxes, case.image.shape)
             self.n_found += int(right.any())
             self.extra += confidence[~right].tolist()
             return
@@ -81,7 +82,7 @@ class Tally:
         self.extra += confidence[overlaps.max(axis=0, initial=0) < _SAME_IOU].tolist()
 
 
-def _fills(boxes: Float32, shape: Sequence[int]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def filling(boxes: Float32, shape: Sequence[int]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """(N,) boxes that may be the face of a photo of one person."""
     size = np.array(shape[1::-1], np.float32)
     away = np.abs((boxes[:, :2] + boxes[:, 2:]) / 2 / size - 0.5).max(axis=1, initial=0)
@@ -178,6 +179,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--n", type=int, default=200, help="faces of each drawn bin [200]")
     parser.add_argument("--no-times", action="store_true", help="leave out time and memory")
     parser.add_argument(
+        "--others",
+        action="store_true",
+        help="count only for the named detectors, and keep the page's counts of the others, its times and its memory",
+    )
+    parser.add_argument(
         "--card", type=Path, help="folder of the bundle whose card gets the recall of the first detector"
     )
     parser.add_argument("--page", type=Path, default=ROOT / "docs/research/detection.md", help="page to write")
@@ -188,7 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     landmark_model = create_landmark_model("mien-points")
 
     def searching(text: str) -> Callable[[Image], tuple[Float32, Float32]]:
-        detector = _created(text, _STILL_SIDE_PX)
+        detector = _created(text, STILL_SIDE_PX)
 
         def search(image: Image) -> tuple[Float32, Float32]:
             found = search_photo(detector, image, landmark_model)
@@ -199,7 +205,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     tallies = count({parse_detector(text)[0]: searching(text) for text in chosen}, all_cases(options.data, options.n))
     times: dict[str, dict[str, float]] = {}
     memory: dict[str, tuple[int, float]] = {}
-    if not options.no_times:
+    if options.others:
+        kept = json.loads(options.page.with_suffix(".json").read_text())
+        if kept["facts"]["n"] != options.n:
+            parser.error(f"the page has {kept['facts']['n']} faces of each bin, not {options.n}")
+        times, memory = kept["times"], kept["memory"]
+        tallies = {name: tallies.get(name) or _read(measures) for name, measures in kept["tallies"].items()}
+    elif not options.no_times:
         times = milliseconds(
             {parse_detector(text)[0]: _created(text, _MOVING_SIDE_PX) for text in chosen}, _timed(options.data)
         )
@@ -222,6 +234,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         write_spec(options.card, replace(load_spec(options.card), metrics=metrics))
         print(f"wrote the metrics of {options.card}")
     return 0
+
+
+def _read(measures: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, dict[str, Tally]]:
+    return {measure: {place: Tally(**counts) for place, counts in bins.items()} for measure, bins in measures.items()}
 
 
 def _created(text: str, side_px: int) -> FaceDetector:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures with known faces: held-out photos as they are, and changed in one way at a time."""
+"""Pictures with known faces: photos of a split as they are, and changed in one way at a time."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ YAWS_DEG = (0, 15, 30, 45, 60)
 _SIDES = ("left", "right", "top", "bottom")
 
 _CANVAS_PX = 320
+_MOST_DRAWN = 4000  # more faces than any split for tests has
 _UNKNOWN = np.full((1, 4), np.nan, np.float32)
 _FEW_PIXELS = 8
 # The WordNet offsets of ILSVRC's animals, with which the names of scenes begin.
@@ -78,9 +79,17 @@ def all_cases(data: Path, n: int) -> Iterator[Case]:
     yield from fairface_cases(data)
     yield from photo_cases(data)
     yield from faceless_cases(data)
-    faces, scenes = known_faces(data), faceless_scenes(data)
-    rng = np.random.default_rng(7)
-    chosen = [faces[row] for row in rng.permutation(len(faces))]
+    with open_video(data / "video/no_face.mp4", every=5) as frames:
+        for frame in frames:
+            yield Case("no face", ("video",), frame.image, np.empty((0, 4), np.float32))
+    yield from drawn_cases(data, "test", n)
+
+
+def drawn_cases(data: Path, split: str, n: int) -> Iterator[Case]:
+    """The cases that are drawn from the faces and the faceless scenes of a split, ``"train"`` or ``"test"``."""
+    faces = load_landmark_faces(data, split)
+    chosen = [_known(faces, int(row)) for row in np.random.default_rng(7).permutation(len(faces.names))[:_MOST_DRAWN]]
+    scenes = faceless_scenes(data, split)
     upright = [face for face in chosen if abs(face.yaw_deg) < YAWS_DEG[2]][:n]
     yield from size_cases(upright, scenes)
     yield from border_cases(upright)
@@ -90,11 +99,11 @@ def all_cases(data: Path, n: int) -> Iterator[Case]:
     yield from hidden_cases(upright)
 
 
-def fairface_cases(data: Path) -> Iterator[Case]:
-    """The validation photos of FairFace, by age, gender and race; each shows one face."""
-    path = picture_file(data, "fairface", "valid")
+def fairface_cases(data: Path, split: str = "valid", n: int | None = None) -> Iterator[Case]:
+    """The photos of FairFace by age, gender and race, or ``n`` of them; each shows one face."""
+    path = picture_file(data, "fairface", split)
     pictures, traits = load_pictures(path), load_traits(path, ("age", "gender", "race"))
-    for row, encoded in enumerate(pictures.images):
+    for row, encoded in enumerate(pictures.images[:n]):
         bins = tuple(f"{name} {values[row]}" for name, values in traits.items())
         yield Case("FairFace val", ("all", *bins), decode_image(encoded, name=pictures.names[row]), _UNKNOWN)
 
@@ -115,23 +124,14 @@ def photo_cases(data: Path) -> Iterator[Case]:
     yield Case("no face", ("dogs",), load_image(data / "photos/no_face_dogs.jpg"), np.empty((0, 4), np.float32))
 
 
-def faceless_cases(data: Path) -> Iterator[Case]:
-    """Held-out scenes in which the teacher found no face, by animals or other things, and a video without a face."""
-    scenes = load_scenes(data, "test")
+def faceless_cases(data: Path, split: str = "test") -> Iterator[Case]:
+    """Scenes in which the teacher found no face, by animals or other things."""
+    scenes = load_scenes(data, split)
     for row, boxes in enumerate(scenes.boxes):
         if not len(boxes):
             kind = "animals" if _ANIMALS[0] <= scenes.names[row][:9] <= _ANIMALS[1] else "other scenes"
             image = decode_image(scenes.images[row], name=scenes.names[row])
             yield Case("no face", (kind,), image, np.empty((0, 4), np.float32))
-    with open_video(data / "video/no_face.mp4", every=5) as frames:
-        for frame in frames:
-            yield Case("no face", ("video",), frame.image, np.empty((0, 4), np.float32))
-
-
-def known_faces(data: Path) -> list[KnownFace]:
-    """FairFace val and LFW's test people, as far as the landmark teacher found their faces."""
-    faces = load_landmark_faces(data, "test")
-    return [_known(faces, row) for row in range(len(faces.names))]
 
 
 def _known(faces: LandmarkFaces, row: int) -> KnownFace:
@@ -142,9 +142,9 @@ def _known(faces: LandmarkFaces, row: int) -> KnownFace:
     return KnownFace(image, np.concatenate([low, high]).astype(np.float64), float(np.degrees(faces.pose_rad[row][1])))
 
 
-def faceless_scenes(data: Path) -> list[Image]:
-    """Held-out scenes without a face."""
-    scenes = load_scenes(data, "test")
+def faceless_scenes(data: Path, split: str) -> list[Image]:
+    """Scenes without a face."""
+    scenes = load_scenes(data, split)
     return [
         decode_image(encoded, name=name)
         for name, encoded, boxes in zip(scenes.names, scenes.images, scenes.boxes, strict=True)

@@ -9,7 +9,7 @@ import pytest
 from mien.core import FACE_GRID, ConfigError, Image, InputError, ModelError
 from mien.faces import Detections, FaceDetector, create_detector
 from mien.faces.boxes import iou
-from mien.faces.detector import GrayDetector, ProposingDetector
+from mien.faces.detector import GrayDetector, ProposingDetector, SecondLookDetector, faces_at
 from mien.faces.grid_detector import GridDetector, create_mien_faces, decode_cells, distinct_faces
 from tests.helpers.grid_bundles import bright_squares, cells_with, grid_bundle
 
@@ -108,6 +108,42 @@ def test_doubtful_places_are_proposed() -> None:
     assert len(faint.propose(image)) == 1
     assert isinstance(faint, ProposingDetector)
     assert faint.sure_confidence == FACE_GRID.sure
+
+
+def test_a_second_look_sees_what_lies_in_the_middle_at_its_size() -> None:
+    own = detector()
+    assert isinstance(own, SecondLookDetector)
+    image = squares((300, 400), [(200, 100, 60), (20, 20, 9)])
+    found = faces_at([[200, 100, 260, 160], [20, 20, 29, 29], [300, 200, 360, 260], [215, 115, 245, 145]])
+    looks = own.look_again(image, found)
+    assert looks.shape == (4, 2)
+    assert (looks[:2] > 1).all()  # also one of a tenth of the size
+    assert (looks[2:] < -5).all()  # nothing there, and a part of a larger face
+    mean, least = looks.T
+    assert (least <= mean + 1e-6).all()
+    np.testing.assert_array_equal(looks, own.look_again(np.ascontiguousarray(image[..., 0]), found))
+    assert own.look_again(image, Detections.empty()).shape == (0, 2)
+
+
+def test_a_second_look_shows_a_turned_head_upright_and_gray_beyond_the_picture() -> None:
+    views: list[Image] = []
+
+    def see(image: Image) -> np.ndarray:
+        views.append(image.copy())
+        return cells_with((image.shape[0], image.shape[1]), [])
+
+    image = np.full((100, 100), 200, np.uint8)
+    image[40:60, 70:80] = 0  # a mark to the right of the face's middle
+    found = replace(faces_at([[30, 30, 70, 70]]), pose_rad=np.array([[np.nan, np.nan, np.pi / 2]], np.float32))
+    GridDetector(grid_bundle(see)).look_again(image, found)
+    assert len(views) == 6
+    large, mirrored = views[0], views[1]
+    np.testing.assert_array_equal(large[:, ::-1], mirrored)
+    dark = np.argwhere(large < 50)
+    assert dark[:, 0].mean() < 40, "the top of a head that lies to the right is up"
+    assert dark[:, 1].mean() == pytest.approx(64, abs=3)
+    small = views[4]
+    assert small[0, 0] == small[127, 127] == 127
 
 
 def test_a_photo_without_a_face_is_searched_once_more_at_twice_its_size() -> None:

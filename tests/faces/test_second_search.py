@@ -10,7 +10,7 @@ import pytest
 
 from mien.faces import Detections, FaceDetector, LandmarkNet, create_detector, load_landmark_net, search_photo
 from mien.faces.detector import FakeDetector, FakeRefiningDetector, faces_at
-from mien.faces.second_search import confirmed_search, filling_face, is_dark, lightened, search_lightened
+from mien.faces.second_search import are_faces, confirmed_search, filling_face, is_dark, lightened, search_lightened
 from mien.media import load_image, open_video
 
 Image = npt.NDArray[np.uint8]
@@ -176,6 +176,26 @@ def test_doubtful_faces_of_heads_that_lie_or_stand_on_their_head_count(
         middle = np.array([middle[1], astronaut.shape[1] - 1 - middle[0]])
     box = [[*(middle - half), *(middle + half)]]
     detector = Proposing()
-    for confidence, n in ((0.65, 1), (0.55, 0)):
-        detector.propose = lambda _, confidence=confidence: faces_at(box, [confidence])  # type: ignore[misc, method-assign]
-        assert len(confirmed_search(detector, net)(turned)) == n
+    detector.propose = lambda _: faces_at(box, [0.6])  # type: ignore[misc, method-assign]
+    assert len(confirmed_search(detector, net)(turned)) == 1
+
+
+class Looking(Proposing):
+    """Looks at its doubtful faces again: at the astronaut's and at the other place, as told."""
+
+    looks: tuple[tuple[float, float], ...] = ()
+
+    def look_again(self, image: Image, found: Detections) -> npt.NDArray[np.float32]:  # noqa: ARG002 - a detector
+        return np.array(self.looks, np.float32)[-len(found) :]
+
+
+def test_second_looks_decide_with_the_landmark_model(net: LandmarkNet, astronaut: Image) -> None:
+    detector = Looking()
+    for looks, n in ((((4.0, 3.0), (-2.0, -5.0)), 2), (((4.0, 3.0), (9.0, 8.0)), 3)):
+        detector.looks = looks
+        assert len(confirmed_search(detector, net)(astronaut)) == n
+
+
+def test_faces_of_both_kinds_are_told_from_places_by_evidence() -> None:
+    front, profile, sky = [2.0, 6, 6, 5, 3, 1, 1], [2.5, -1, -1, 3.5, 2, 1, 1], [0.0, -5, -2, 0, -2, 1, 1]
+    assert are_faces(np.array([front, profile, sky])).tolist() == [True, True, False]

@@ -23,6 +23,7 @@ from mien.faces.detector import (
     ProposingDetector,
     RefiningDetector,
     SearchingDetector,
+    SecondLookDetector,
     create_detector,
     parse_detector,
 )
@@ -54,7 +55,7 @@ from mien.faces.quality import (
     sureness,
 )
 from mien.faces.scene_changes import CutDetector
-from mien.faces.second_search import is_dark, search_photo
+from mien.faces.second_search import doubt_evidence, is_dark, quadratic_terms, search_photo
 from mien.faces.tracker import MAX_LOST_S, Tracker
 from mien.faces.unit_geometry import unit_geometry
 
@@ -80,6 +81,7 @@ __all__ = [
     "QualityModel",
     "RefiningDetector",
     "SearchingDetector",
+    "SecondLookDetector",
     "Shapes",
     "Tracker",
     "align_faces",
@@ -89,6 +91,7 @@ __all__ = [
     "decode_cells",
     "distance_pairs",
     "distinct_faces",
+    "doubt_evidence",
     "face_quality",
     "frontal_shapes",
     "iou",
@@ -98,6 +101,7 @@ __all__ = [
     "normalized_shapes",
     "parse_detector",
     "points_in_pixels",
+    "quadratic_terms",
     "quality_signals",
     "read_given_face",
     "read_new_faces",

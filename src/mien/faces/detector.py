@@ -180,6 +180,25 @@ class ProposingDetector(FaceDetector, Protocol):
 
 
 @runtime_checkable
+class SecondLookDetector(ProposingDetector, Protocol):
+    """A detector that runs once more on its doubtful faces, each in copies that show it at a common size."""
+
+    def look_again(self, image: Image, found: Detections) -> Float32:
+        """How surely it sees each face in copies about it, in which the head is upright.
+
+        Args:
+            image: (H, W, 3) RGB or (H, W) gray, uint8.
+            found: N faces that it has proposed in the image, with their roll in ``pose_rad``.
+
+        Returns:
+            (N, 2) logits of its confidence: their mean over the copies, and the least.
+
+        Raises:
+            InputError: The array is not such an image.
+        """
+
+
+@runtime_checkable
 class LandmarkModel(Protocol):
     """Predicts landmarks, pose and confidence of faces whose approximate place is known."""
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mien.core import ConfigError, Float32, GridSpec, Image
+from mien.core import ConfigError, Float32, Float64, GridSpec, Image
+from mien.faces.alignment import warp_face
 from mien.faces.boxes import Boxes, areas
 from mien.faces.detector import N_KEYPOINTS, Detections, require_image
 from mien.inference import Bundle, load_bundle
@@ -29,6 +30,10 @@ _TILE_OVERLAP_PX = 96
 _PADDING_GRAY = 127
 # Largest number of cells that are decoded in one picture.
 _MAX_CELLS = 4000
+# The copies in which a doubtful face is searched again: their side, and the sides that the face has there. A cell sees
+# it if its box is about as large and its middle about there. The least confidence that counts, and copies of one run.
+_LOOK_SIDE_PX, _LOOK_FACES_PX = 128, (72.0, 56.0, 40.0)
+_LOOK_SIZE, _LOOK_AWAY, _LEAST_LOOK, _LOOKS_PER_RUN = 1.6, 0.3, 0.005, 32
 # Overlaps from which two boxes are one face: intersection over union, and the share of the smaller box that lies in the
 # other, which also removes a face found inside a face.
 _SAME_IOU, _SAME_INSIDE = 0.4, 0.75
@@ -88,6 +93,25 @@ class GridDetector:
             image: (H, W, 3) RGB or (H, W) gray, uint8.
         """
         return self._search(image, self._proposed)
+
+    def look_again(self, image: Image, found: Detections) -> Float32:
+        """How surely the network sees each face in copies; see `mien.faces.SecondLookDetector.look_again`.
+
+        Each copy has the face in its middle, at three sizes, also mirrored.
+        """
+        require_image(image)
+        gray = image if image.ndim == 2 else np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
+        places = zip(found.boxes.astype(np.float64), np.nan_to_num(found.pose_rad[:, 2]), strict=True)
+        copies = [_upright(gray, box, roll, face_px) for box, roll in places for face_px in _LOOK_FACES_PX]
+        looks = [view for copy in copies for view in (copy, np.ascontiguousarray(copy[:, ::-1]))]
+        seen: list[float] = []
+        for start in range(0, len(looks), _LOOKS_PER_RUN):
+            for cells in self._bundle.run_images(np.stack(looks[start : start + _LOOKS_PER_RUN])):
+                faces = decode_cells(cells, self._grid, (_LOOK_SIDE_PX, _LOOK_SIDE_PX), _LEAST_LOOK)
+                seen.append(_seen_in_the_middle(faces, _LOOK_FACES_PX[len(seen) // 2 % len(_LOOK_FACES_PX)]))
+        confidence = np.reshape(seen, (len(found), 2 * len(_LOOK_FACES_PX)))
+        logits = np.log(confidence / (1 - confidence))
+        return np.asarray(np.stack([logits.mean(axis=1), logits.min(axis=1)], axis=1), np.float32)
 
     def _search(self, image: Image, least: float) -> Detections:
         require_image(image)
@@ -225,6 +249,29 @@ def distinct_faces(found: Detections) -> np.ndarray[tuple[int], np.dtype[np.intp
         inside = shared > _SAME_INSIDE * np.minimum(areas[best], areas[rest])
         left = rest[~((shared > _SAME_IOU * union) | inside)]
     return np.array(kept, np.intp)
+
+
+def _upright(image: Image, box: Float64, roll_rad: float, face_px: float) -> Image:
+    """A copy (S, S) of the gray image about a box, turned back by the roll, in which the box has that side in pixels.
+
+    It is gray beyond the image.
+    """
+    scale = face_px / max(float(np.sqrt((box[2] - box[0]) * (box[3] - box[1]))), 1.0)
+    cosine, sine = scale * math.cos(roll_rad), scale * math.sin(roll_rad)
+    turn = np.array([[cosine, sine], [-sine, cosine]])
+    matrix = np.column_stack([turn, _LOOK_SIDE_PX / 2 - turn @ (box[:2] + box[2:]) / 2])
+    copy = warp_face(image, matrix, _LOOK_SIDE_PX)
+    inside = cv2.warpAffine(np.full_like(image, 255), matrix, (_LOOK_SIDE_PX, _LOOK_SIDE_PX), flags=cv2.INTER_NEAREST)
+    copy[inside < 128] = _PADDING_GRAY
+    return copy
+
+
+def _seen_in_the_middle(faces: Detections, face_px: float) -> float:
+    """Confidence of the surest of the faces that lies in the middle of a copy and has about that side."""
+    away = np.abs((faces.boxes[:, :2] + faces.boxes[:, 2:]) / 2 - _LOOK_SIDE_PX / 2).max(axis=1, initial=0)
+    size = _sides(faces.boxes) / face_px
+    right = (away < _LOOK_AWAY * face_px) & (size < _LOOK_SIZE) & (size > 1 / _LOOK_SIZE)
+    return float(np.clip(faces.confidence[right].max(initial=_LEAST_LOOK), _LEAST_LOOK, 1 - 1e-5))
 
 
 def _scaled(image: Image, factor: float) -> Image:

@@ -3,15 +3,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import cv2
 import numpy as np
 
-from mien.core import Image
-from mien.faces.boxes import areas, overlap_of_smaller
-from mien.faces.detector import Detections, FaceDetector, LandmarkModel, ProposingDetector, RefiningDetector
+from mien.core import Bools, Float32, Float64, Image
+from mien.faces.boxes import Boxes, areas, overlap_of_smaller
+from mien.faces.detector import (
+    Detections,
+    FaceDetector,
+    LandmarkModel,
+    ProposingDetector,
+    RefiningDetector,
+    SecondLookDetector,
+)
 from mien.faces.landmark_model import read_new_faces
 
 # Median gray (0 to 255) below which an image is dark: its faces lie in the shade, whatever shines beside them.
@@ -24,12 +31,19 @@ _CLIP_LIMIT, _TILES = 2.0, (8, 8)
 
 # Confidence of the landmark model that a face of a second search needs, where the detector was less than sure.
 _SURE_LANDMARKS = 0.9
-# Confidence of the landmark model from which a doubtful face of a detector is one; the higher one where the detector's
-# own is below the last number.
-_CONFIRMED, _CONFIRMED_FAINT, _FAINT = 0.8, 0.97, 0.7
-# The same for one that it sees only in another quarter turn, as heads upside down and lying, and confidence of the
-# detector from which it looks for such heads. With less than these it takes fur, clouds and skirts for them.
-_CONFIRMED_TURNED, _TURNED_FROM = 0.998, 0.6
+# The same for a doubtful face of a detector that takes no second look.
+_CONFIRMED = 0.97
+# Weights of the evidence on a doubtful face: of each number, and of each product of two, in the order of
+# `doubt_evidence`; the sum of all and the first is above 0 for a face. Logits are limited, see `_logit`.
+# Fitted by `python -m benchmarks doubtful-faces`, which prints them.
+# fmt: off
+_DOUBT_WEIGHTS = (
+    0.7933, 0.08127, 0.07491, 0.1403, 0.172, 0.1407, 2.886, -5.231, -0.02815, -0.009343, 0.005999, 0.006863,
+    -0.01144, 0.2458, 0.2323, 0.007979, 0.00161, -0.0328, -0.02565, 0.02627, -0.3009, 0.07858, 0.01168, -0.01591,
+    0.07349, -0.1591, -0.05808, -0.001968, 0.1048, 0.2501, 0.05957, 0.09533, 0.3265, 0.09062, -4.377, 2.748,
+)
+# fmt: on
+_LEAST_SURE, _MOST_SURE = 0.004, 1 - 1e-5
 
 # Five keypoints of a face as fractions of its square image.
 _TEMPLATE = np.array([[0.32, 0.385], [0.68, 0.385], [0.5, 0.578], [0.352, 0.768], [0.648, 0.768]])
@@ -121,15 +135,59 @@ def confirmed_search(detector: FaceDetector, landmark_model: LandmarkModel | Non
         if not len(doubtful):
             return found
         kept = np.ones(len(found), bool)
-        needed = np.where(found.confidence[doubtful] < _FAINT, _CONFIRMED_FAINT, _CONFIRMED)
-        kept[doubtful] = landmark_model.read(image, found.keypoints[doubtful]).confidence >= needed
-        turned = doubtful[~kept[doubtful] & (found.confidence[doubtful] >= _TURNED_FROM)]
-        if len(turned):
-            seen = read_new_faces(landmark_model, image, found.keypoints[turned])
-            kept[turned] = seen.confidence >= _CONFIRMED_TURNED
+        if isinstance(detector, SecondLookDetector):
+            kept[doubtful] = are_faces(doubt_evidence(detector, landmark_model, image, found[doubtful]))
+        else:
+            seen = read_new_faces(landmark_model, image, found.keypoints[doubtful])
+            kept[doubtful] = seen.confidence >= _CONFIRMED
         return found[kept]
 
     return search
+
+
+def doubt_evidence(
+    detector: SecondLookDetector, landmark_model: LandmarkModel, image: Image, found: Detections
+) -> Float64:
+    """What is known of doubtful faces.
+
+    Args:
+        detector: Detector that has proposed them.
+        landmark_model: Landmark model.
+        image: (H, W, 3) RGB or (H, W) gray, uint8.
+        found: N doubtful faces.
+
+    Returns:
+        (N, 7): logits of the confidence of the detector, of the landmark model as the face is found and in the quarter
+        turn of which it is surest, mean and least logit of the detector's second looks, the cosine of the roll (1 if
+        unknown), and the share of the box within the image.
+    """
+    as_found = landmark_model.read(image, found.keypoints).confidence
+    surest = read_new_faces(landmark_model, image, found.keypoints).confidence
+    looks = detector.look_again(image, found)
+    roll = np.nan_to_num(found.pose_rad[:, 2].astype(np.float64))
+    sides = [looks.astype(np.float64), np.cos(roll), _visible_share(found.boxes, image)]
+    return np.column_stack([_logit(found.confidence), _logit(as_found), _logit(surest), *sides])
+
+
+def are_faces(evidence: Float64, weights: Sequence[float] = _DOUBT_WEIGHTS) -> Bools:
+    """Whether doubtful faces are faces: (N,) for (N, 7) of `doubt_evidence`.
+
+    Examples:
+        >>> are_faces(np.array([[3.0, 6.0, 6.0, 4.0, 3.0, 1.0, 1.0], [0.0, -5.0, -5.0, 0.0, -2.0, 1.0, 1.0]])).tolist()
+        [True, False]
+    """
+    return np.asarray(quadratic_terms(evidence) @ np.asarray(weights) > 0)
+
+
+def quadratic_terms(evidence: Float64) -> Float64:
+    """The number 1, the K numbers of each row and the product of each two of them: (N, 1 + K + K (K + 1) / 2)."""
+    first, second = np.triu_indices(evidence.shape[1])
+    return np.column_stack([np.ones(len(evidence)), evidence, evidence[:, first] * evidence[:, second]])
+
+
+def _logit(confidence: Float32) -> Float64:
+    limited = np.clip(confidence.astype(np.float64), _LEAST_SURE, _MOST_SURE)
+    return np.asarray(np.log(limited / (1 - limited)))
 
 
 def search_photo(detector: FaceDetector, image: Image, landmark_model: LandmarkModel | None = None) -> Detections:
@@ -218,5 +276,10 @@ def _faces_at_the_edge(detector: FaceDetector, image: Image, landmark_model: Lan
     moved = replace(found, boxes=found.boxes - offset, keypoints=found.keypoints - offset)
     seen = landmark_model.read(image, moved.keypoints)
     moved = moved[(seen.confidence > _FILLING_LANDMARKS) & (moved.confidence > _FILLING_CONFIDENCE)]
-    visible = np.clip(moved.boxes, 0, np.array([image.shape[1], image.shape[0]] * 2, np.float32))
-    return replace(moved, confidence=moved.confidence * areas(visible) / areas(moved.boxes))
+    return replace(moved, confidence=moved.confidence * _visible_share(moved.boxes, image))
+
+
+def _visible_share(boxes: Boxes, image: Image) -> Float32:
+    """Share (N,) of each box that lies in the image."""
+    visible = np.clip(boxes, 0, np.array([image.shape[1], image.shape[0]] * 2, np.float32))
+    return np.asarray(areas(visible) / areas(boxes), np.float32)

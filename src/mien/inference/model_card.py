@@ -137,7 +137,7 @@ def _input(spec: ModelSpec) -> str:
     return (
         f"Input: whole {colour} pictures whose sides are multiples of {grid.multiple_px} px; it was trained on windows "
         f"of {side} px. Each cell of {len(grid.strides)} grids ({strides} px) may be a face: from a confidence of "
-        f"{grid.threshold:g} alone, from {grid.proposed:g} where a landmark model sees a face, too."
+        f"{grid.threshold:g} alone, from {grid.proposed:g} where second looks and a landmark model confirm it."
     )
 
 
