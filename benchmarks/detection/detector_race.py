@@ -210,6 +210,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if kept["facts"]["n"] != options.n:
             parser.error(f"the page has {kept['facts']['n']} faces of each bin, not {options.n}")
         times, memory = kept["times"], kept["memory"]
+        others = [name for name in kept["tallies"] if name not in tallies]
         tallies = {name: tallies.get(name) or _read(measures) for name, measures in kept["tallies"].items()}
     elif not options.no_times:
         times = milliseconds(
@@ -221,6 +222,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         picture.unlink()
     facts = {"command": f"{command_of(_NAME)} --data DATA", "machine": machine_name(), "date": today(), "n": options.n}
     facts["page"] = options.page.stem
+    if options.others:
+        facts["kept"] = f"The counts of {' and '.join(others)}, times and memory are those of an earlier run."
     for measure, chart in charts(tallies).items():
         options.page.with_name(chart_name(options.page.stem, measure)).write_text(chart)
     write_page(options.page, page_lines(tallies, times, memory, facts))

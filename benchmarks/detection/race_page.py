@@ -48,7 +48,7 @@ def page_lines(
         f"Measured by `{facts['command']}` on {facts['machine']}, {facts['date']}, one thread. Nothing here trained "
         "mien-faces: FairFace val, the test people of LFW, a fifth of the everyday photos, all photos with boxes. A "
         "face is found at an overlap (IoU) of 0.4; the reference of drawn bins is a landmark teacher, none of the "
-        f"detectors; {facts['n']} faces a bin."
+        f"detectors; {facts['n']} faces a bin. {facts.get('kept', '')}".rstrip()
     )
     drawn = charts(tallies)
     for measure in dict.fromkeys(measure for name in names for measure in tallies[name]):
