@@ -105,7 +105,7 @@ def test_the_other_runtime_gives_the_same(tmp_path: Path) -> None:
 
 
 def test_the_result_says_what_it_is_made_of(tmp_path: Path) -> None:
-    first, second = write(tmp_path / "front", 1, version="3"), write(tmp_path / "turned", 2)
+    first, second = write(tmp_path / "front", 1, version="3"), write(tmp_path / "turned", 2, version="1")
     spec = join_turned(first, second, tmp_path / "joined", name="mien-points", version="4")
     assert (spec.name, spec.version, spec.metrics) == ("mien-points", "4", ())
     assert spec.provenance.startswith("front 3; heads turned by more than 35 to 50 degrees by turned 1. First: ")
