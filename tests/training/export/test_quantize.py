@@ -10,7 +10,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from mien.core import ModelError
-from mien.inference import create_session
+from mien.inference import create_session, find_bundle
 from mien.training.export.quantize import halve_weights, quantize_int8, widen_weights
 from tests.helpers.small_graphs import OUTPUTS, noise_crops, small_graph
 
@@ -104,3 +104,15 @@ def test_a_smaller_graph_is_refused() -> None:
     for smaller in (halve_weights(graph), quantize_int8(graph, "crops", [noise_crops(4)])):
         with pytest.raises(ModelError, match="start from the float32 bundle"):
             halve_weights(smaller)
+
+
+def test_branches_that_read_other_nodes_stay_behind_them() -> None:
+    """The landmark bundle has a second network in a branch, which reads what the first one gives."""
+    graph = (find_bundle("mien-points") / "model.onnx").read_bytes()
+    crops = np.random.default_rng(0).integers(0, 255, (6, 96, 96, 1), dtype=np.uint8)
+    name = create_session(graph, threads=1).input_names[0]
+    small = quantize_int8(graph, name, [crops])
+    before, after = (create_session(each, threads=1).run({name: crops})["points"] for each in (graph, small))
+    assert after.shape == before.shape
+    assert np.abs(after - before).mean() < 0.1
+    assert any(node.op_type == "QuantizeLinear" for node in onnx.load_from_string(small).graph.node)

@@ -127,11 +127,37 @@ def quantize_int8(
             calibrate_method=CalibrationMethod.MinMax,
         )
         quantized = onnx.load(path)
+    _sort_nodes(quantized)
     smaller = bytes(quantized.SerializeToString())
     before, after = (_means(each, input_name, batches, corrected) for each in (graph, smaller))
     for name in corrected:
         _shift_output(quantized, name, before[name] - after[name])
     return _checked(quantized)
+
+
+def _sort_nodes(model: onnx.ModelProto) -> None:
+    """Put each node behind those whose outputs it reads, also within its branches, which the quantizer overlooks."""
+    made = {name for node in model.graph.node for name in node.output}
+    waiting, done = list(model.graph.node), set[str]()
+    needs = {id(node): _read_names(node) & made for node in waiting}
+    ordered: list[onnx.NodeProto] = []
+    while waiting:
+        ready = [node for node in waiting if needs[id(node)] <= done]
+        if not ready:
+            raise ModelError("the converted graph is malformed: its nodes read each other in a circle")
+        ordered += ready
+        done.update(name for node in ready for name in node.output)
+        placed = set(map(id, ready))
+        waiting = [node for node in waiting if id(node) not in placed]
+    copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in ordered]
+    del model.graph.node[:]
+    model.graph.node.extend(copies)
+
+
+def _read_names(node: onnx.NodeProto) -> set[str]:
+    """Names that a node reads, with those that its branches read."""
+    branches = [attribute.g for attribute in node.attribute if attribute.type == onnx.AttributeProto.GRAPH]
+    return set(node.input).union(*(_read_names(inner) for branch in branches for inner in branch.node))
 
 
 def _seven_bits(model: onnx.ModelProto) -> dict[str, list[dict[str, Any]]]:
