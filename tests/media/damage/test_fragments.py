@@ -80,6 +80,18 @@ def test_frames_in_a_hole_are_counted_exactly(
     assert report.gaps[-1].to_s == pytest.approx(_N_FRAMES / 30, abs=0.2)
 
 
+@pytest.mark.parametrize("sound", [False, True])
+@pytest.mark.parametrize("kind", _FLAGS)
+def test_a_hole_may_begin_and_end_within_any_header(
+    make_video: MakeVideo, tmp_path: Path, kind: str, sound: bool
+) -> None:
+    path, target = make_video(kind, sound=sound), tmp_path / "hole.mp4"
+    size = path.stat().st_size
+    for offset in range(0, 420, 7):
+        for start, stop in ((0.3 + offset / size, 0.7), (0.3, 0.7 + offset / size)):
+            assert count_fragments(_zeroed(path, target, start, stop), 1, 512).n_frames == _N_FRAMES, (start, stop)
+
+
 @pytest.mark.parametrize("kind", _FLAGS)
 def test_a_destroyed_end_is_told_with_its_range(make_video: MakeVideo, tmp_path: Path, kind: str) -> None:
     n_frames, report = _read(_zeroed(make_video(kind), tmp_path / "end.mp4", 0.6, 1.0))

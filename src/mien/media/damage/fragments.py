@@ -73,7 +73,7 @@ def count_fragments(path: Path, track: int, step: float) -> Fragments:
 
 
 def _counted(data: mmap.mmap, track: int, step: float) -> Fragments:
-    found = list(_fragments(data, track))
+    found = _intact(data, list(_fragments(data, track)))
     n_frames = sum(fragment.n_samples for fragment in found)
     for earlier, later in pairwise(found):
         if earlier.start is None or later.start is None or _is_whole(data, earlier.end_position, later.position):
@@ -83,6 +83,18 @@ def _counted(data: mmap.mmap, track: int, step: float) -> Fragments:
         has_room = n_between * _LEAST_BYTES <= later.position - earlier.end_position  # else a time is damaged
         n_frames += n_between if has_room else 0
     return Fragments(n_frames, found[-1].end_position if found else 0)
+
+
+def _intact(data: mmap.mmap, found: list[Fragment]) -> list[Fragment]:
+    """The fragments without those whose header a hole cuts: their time is gone, or does not lie between the others'."""
+    kept: list[Fragment] = []
+    has_times = any(fragment.start is not None for fragment in found)
+    ends = [*(fragment.position for fragment in found[1:]), len(data)]
+    for fragment, next_position in zip(found, ends, strict=True):
+        is_late = fragment.start is not None and (not kept or fragment.start > (kept[-1].start or -1))
+        if not has_times or is_late or _is_whole(data, fragment.end_position, next_position):
+            kept.append(fragment)
+    return kept
 
 
 def _fragments(data: mmap.mmap, track: int) -> Iterator[Fragment]:
