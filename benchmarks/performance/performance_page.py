@@ -142,9 +142,9 @@ def _stages(part: Part) -> Iterator[str]:
 def _roofline(part: Part, stages: Part | None) -> Iterator[str]:
     peak, bandwidth = part["gflops"], part["gb_per_s"]
     yield f"This machine reaches {peak:.0f} GFLOP/s in a product of matrices and {bandwidth:.0f} GB/s in a copy"
-    yield "(float32, NumPy, all cores). No network can finish sooner than its multiply-adds at the one rate or its"
-    yield "parameters at the other; what its nodes read and write among themselves is added where it leaves the"
-    yield "caches."
+    yield "(float32, NumPy, all cores). No float32 network can finish sooner than its multiply-adds at the one rate or"
+    yield "its parameters at the other; what its nodes read and write among themselves is added where it leaves the"
+    yield "caches. A network of 8-bit integers, as the affect network, can: it multiplies several numbers at once."
     yield ""
     measured = _measured_ms(stages)
     rows = []
