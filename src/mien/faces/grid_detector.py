@@ -102,7 +102,8 @@ class GridDetector:
         require_image(image)
         gray = image if image.ndim == 2 else np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
         places = zip(found.boxes.astype(np.float64), np.nan_to_num(found.pose_rad[:, 2]), strict=True)
-        copies = [_upright(gray, box, roll, face_px) for box, roll in places for face_px in _LOOK_FACES_PX]
+        inside = np.full_like(gray, 255)
+        copies = [_upright(gray, inside, box, roll, face_px) for box, roll in places for face_px in _LOOK_FACES_PX]
         looks = [view for copy in copies for view in (copy, np.ascontiguousarray(copy[:, ::-1]))]
         seen: list[float] = []
         for start in range(0, len(looks), _LOOKS_PER_RUN):
@@ -251,18 +252,18 @@ def distinct_faces(found: Detections) -> np.ndarray[tuple[int], np.dtype[np.intp
     return np.array(kept, np.intp)
 
 
-def _upright(image: Image, box: Float64, roll_rad: float, face_px: float) -> Image:
+def _upright(image: Image, inside: Image, box: Float64, roll_rad: float, face_px: float) -> Image:
     """A copy (S, S) of the gray image about a box, turned back by the roll, in which the box has that side in pixels.
 
-    It is gray beyond the image.
+    It is gray beyond the image, whose pixels are 255 in ``inside``.
     """
     scale = face_px / max(float(np.sqrt((box[2] - box[0]) * (box[3] - box[1]))), 1.0)
     cosine, sine = scale * math.cos(roll_rad), scale * math.sin(roll_rad)
     turn = np.array([[cosine, sine], [-sine, cosine]])
     matrix = np.column_stack([turn, _LOOK_SIDE_PX / 2 - turn @ (box[:2] + box[2:]) / 2])
     copy = warp_face(image, matrix, _LOOK_SIDE_PX)
-    inside = cv2.warpAffine(np.full_like(image, 255), matrix, (_LOOK_SIDE_PX, _LOOK_SIDE_PX), flags=cv2.INTER_NEAREST)
-    copy[inside < 128] = _PADDING_GRAY
+    shown = cv2.warpAffine(inside, matrix, (_LOOK_SIDE_PX, _LOOK_SIDE_PX), flags=cv2.INTER_NEAREST)
+    copy[shown < 128] = _PADDING_GRAY
     return copy
 
 

@@ -188,7 +188,18 @@ def read_new_faces(model: LandmarkModel, image: Image, keypoints: Float32) -> De
         image: (H, W, 3) RGB or (H, W) gray, uint8.
         keypoints: (N, 5, 2) pixels, as the detector gives them.
     """
-    upright = model.read(image, keypoints)
+    return surest_reading(model, image, keypoints, model.read(image, keypoints))
+
+
+def surest_reading(model: LandmarkModel, image: Image, keypoints: Float32, upright: Detections) -> Detections:
+    """What `read_new_faces` gives, for faces that were read as they were found already.
+
+    Args:
+        model: Landmark model.
+        image: (H, W, 3) RGB or (H, W) gray, uint8.
+        keypoints: (N, 5, 2) pixels, as the detector gives them.
+        upright: The N faces as the model sees them about these keypoints.
+    """
     rows = np.flatnonzero(upright.confidence < _SURELY_UPRIGHT)
     if not len(rows):
         return upright

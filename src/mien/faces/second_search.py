@@ -19,7 +19,7 @@ from mien.faces.detector import (
     RefiningDetector,
     SecondLookDetector,
 )
-from mien.faces.landmark_model import read_new_faces
+from mien.faces.landmark_model import read_new_faces, surest_reading
 
 # Median gray (0 to 255) below which an image is dark: its faces lie in the shade, whatever shines beside them.
 _DARK_GRAY = 50.0
@@ -162,12 +162,12 @@ def doubt_evidence(
         turn of which it is surest, mean and least logit of the detector's second looks, the cosine of the roll (1 if
         unknown), and the share of the box within the image.
     """
-    as_found = landmark_model.read(image, found.keypoints).confidence
-    surest = read_new_faces(landmark_model, image, found.keypoints).confidence
+    as_found = landmark_model.read(image, found.keypoints)
+    surest = surest_reading(landmark_model, image, found.keypoints, as_found)
     looks = detector.look_again(image, found)
     roll = np.nan_to_num(found.pose_rad[:, 2].astype(np.float64))
     sides = [looks.astype(np.float64), np.cos(roll), _visible_share(found.boxes, image)]
-    return np.column_stack([_logit(found.confidence), _logit(as_found), _logit(surest), *sides])
+    return np.column_stack([*(_logit(each.confidence) for each in (found, as_found, surest)), *sides])
 
 
 def are_faces(evidence: Float64, weights: Sequence[float] = _DOUBT_WEIGHTS) -> Bools:

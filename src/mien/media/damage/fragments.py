@@ -106,19 +106,27 @@ def _fragments(data: mmap.mmap, track: int) -> Iterator[Fragment]:
             fragment = _fragment(data[position + 4 : end], track, position - 4, _data_end(data, end))
         if fragment is not None:
             yield fragment
-        position = data.find(b"moof", position + 4 if fragment is None else end)
+        after = position + 4 if fragment is None else end
+        if fragment is not None and _length(data, fragment.end_position) is not None:
+            after = fragment.end_position  # the data need not be read
+        position = data.find(b"moof", after)
+
+
+def _length(data: mmap.mmap, position: int) -> int | None:
+    """Length of the box that begins at a position; None if none does."""
+    return PART_LENGTHS["mov"](data[position : position + PART_BYTES])
 
 
 def _data_end(data: mmap.mmap, position: int) -> int:
     """Position after the data box that follows the header of a fragment."""
-    length = PART_LENGTHS["mov"](data[position : position + PART_BYTES])
+    length = _length(data, position)
     return position if length is None or data[position + 4 : position + 8] != b"mdat" else position + length
 
 
 def _is_whole(data: mmap.mmap, start: int, stop: int) -> bool:
     """Whether whole boxes lie between two positions."""
     while start < stop:
-        length = PART_LENGTHS["mov"](data[start : start + PART_BYTES])
+        length = _length(data, start)
         if length is None:
             return False
         start += length

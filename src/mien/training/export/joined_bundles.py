@@ -14,7 +14,7 @@ import onnx
 from onnx import compose, helper, numpy_helper
 
 from mien.affect import Analyzer
-from mien.core import ConfigError, ModelError, ModelSpec, TaskSpec, mirrored_names
+from mien.core import BundleKind, ConfigError, ModelError, ModelSpec, TaskSpec, mirrored_names
 from mien.datasets import load_held_out
 from mien.evaluation import evaluate
 from mien.inference import Bundle, load_bundle
@@ -112,11 +112,8 @@ def join_bundles(
         ModelError: The bundles read different crops or predict different labels.
         OutputError: The result cannot be written.
     """
-    one, two = (load_bundle(bundle, kind="affect", threads=1) for bundle in (first, second))
     out = Path(out)
-    if out.resolve() in (one.folder.resolve(), two.folder.resolve()):
-        raise ConfigError(f"{out} is one of the two bundles itself; choose another folder")
-    check_bundle_folder(out)
+    one, two = load_two(first, second, out, kind="affect")
     _check(one, two)
     settings = settings or JoinSettings()
     graph = _joined_graph(one, two, settings, halve=halve)
@@ -124,23 +121,57 @@ def join_bundles(
         graph = mirrored_graph(graph, one.spec)
     tasks = tuple(replace(task, temperature=1.0) if task.task == "expression" else task for task in one.spec.tasks)
     origin = f"mean of {one.spec.name} {one.spec.version} and {two.spec.name} {two.spec.version}, {settings}"
-    sources = dict.fromkeys((*one.spec.training_sources, *two.spec.training_sources))
     spec = replace(
-        one.spec,
+        spec_of_two(one.spec, two.spec, graph, origin),
         name=name,
         version=version,
         tasks=tasks,
-        sha256=hashlib.sha256(graph).hexdigest(),
         uncertainty=None,  # it was fitted to the weights before
-        recipe=" + ".join(filter(None, (one.spec.recipe, two.spec.recipe))),
-        provenance=f"{origin}. First: {one.spec.provenance}. Second: {two.spec.provenance}",
-        training_sources=tuple(sources),
         limitations=tuple(dict.fromkeys((*_limitations(one.spec), *_limitations(two.spec)))),
-        metrics=(),
         quality=None,
     )
     write_bundle(out, graph, spec)
     return spec if data is None else _measured(out, spec, Path(data))
+
+
+def load_two(first: str | Path, second: str | Path, out: Path, *, kind: BundleKind) -> tuple[Bundle, Bundle]:
+    """Load the two bundles of a joined one, and check its folder.
+
+    Args:
+        first: Name or folder of a bundle.
+        second: Name or folder of the other bundle.
+        out: Folder of the result.
+        kind: Kind of all three, see `mien.inference.load_bundle`.
+
+    Raises:
+        ConfigError: The result would replace one of the two bundles, or a file that is no part of a bundle.
+        ModelError: A bundle is missing, damaged or of another kind.
+    """
+    one, two = (load_bundle(bundle, kind=kind, threads=1) for bundle in (first, second))
+    if out.resolve() in (one.folder.resolve(), two.folder.resolve()):
+        raise ConfigError(f"{out} is one of the two bundles itself; choose another folder")
+    check_bundle_folder(out)
+    return one, two
+
+
+def spec_of_two(one: ModelSpec, two: ModelSpec, graph: bytes, origin: str) -> ModelSpec:
+    """The first description for a graph of both networks, with the origin of both and no metrics.
+
+    Args:
+        one: Description of the first bundle.
+        two: Description of the second bundle.
+        graph: ONNX model of both.
+        origin: What the graph does with the two, for the provenance.
+    """
+    return replace(
+        one,
+        sha256=hashlib.sha256(graph).hexdigest(),
+        recipe=" + ".join(filter(None, (one.recipe, two.recipe))),
+        provenance=f"{origin}. First: {one.provenance}. Second: {two.provenance}",
+        training_sources=tuple(dict.fromkeys((*one.training_sources, *two.training_sources))),
+        limitations=tuple(dict.fromkeys((*one.limitations, *two.limitations))),
+        metrics=(),
+    )
 
 
 def mirrored_graph(graph: bytes, spec: ModelSpec) -> bytes:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,9 +12,9 @@ from onnx import helper, numpy_helper
 
 from mien.core import ConfigError, ModelError, ModelSpec, TaskSpec
 from mien.evaluation import evaluate
-from mien.inference import Bundle, load_bundle
-from mien.training.export.bundle_files import check_bundle_folder, write_bundle, write_spec
-from mien.training.export.joined_bundles import FIRST, SECOND, prefixed
+from mien.inference import Bundle
+from mien.training.export.bundle_files import write_bundle, write_spec
+from mien.training.export.joined_bundles import FIRST, SECOND, load_two, prefixed, spec_of_two
 from mien.training.export.onnx_export import checked_graph
 from mien.training.export.quantize import halve_weights, is_float32
 
@@ -81,27 +80,16 @@ def join_turned(
         ModelError: The bundles read different crops or give different landmarks.
         OutputError: The result cannot be written.
     """
-    one, two = (load_bundle(bundle, kind="landmarks", threads=1) for bundle in (first, second))
     out = Path(out)
-    if out.resolve() in (one.folder.resolve(), two.folder.resolve()):
-        raise ConfigError(f"{out} is one of the two bundles itself; choose another folder")
-    check_bundle_folder(out)
+    one, two = load_two(first, second, out, kind="landmarks")
     _check(one, two)
     settings = settings or TurnSettings()
     graph = _graph(one, two, settings)
-    spec = replace(
-        one.spec,
-        name=name,
-        version=version,
-        sha256=hashlib.sha256(graph).hexdigest(),
-        recipe=" + ".join(filter(None, (one.spec.recipe, two.spec.recipe))),
-        provenance=f"{one.spec.name} {one.spec.version}; heads turned by more than {settings.from_deg:g} to "
-        f"{settings.full_deg:g} degrees by {two.spec.name} {two.spec.version}. First: {one.spec.provenance}. Second: "
-        f"{two.spec.provenance}",
-        training_sources=tuple(dict.fromkeys((*one.spec.training_sources, *two.spec.training_sources))),
-        limitations=tuple(dict.fromkeys((*one.spec.limitations, *two.spec.limitations))),
-        metrics=(),
+    origin = (
+        f"{one.spec.name} {one.spec.version}; heads turned by more than {settings.from_deg:g} to "
+        f"{settings.full_deg:g} degrees by {two.spec.name} {two.spec.version}"
     )
+    spec = replace(spec_of_two(one.spec, two.spec, graph, origin), name=name, version=version)
     write_bundle(out, graph, spec)
     if data is not None:
         spec = replace(spec, metrics=tuple(evaluate("landmarks", out, Path(data)).card_metrics()))
