@@ -4,14 +4,13 @@
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
 import pytest
 
-from mien.media import DecodeReport, open_video
 from mien.media.damage.file_ends import PART_LENGTHS, n_bytes_missing
+from tests.helpers.noise_clips import NoiseClip, overwrite, read_times
 
 _N_FRAMES = 150
 _REALTIME = {"deadline": "realtime", "cpu-used": "8"}
@@ -45,39 +44,20 @@ def make_video(tmp_path_factory: pytest.TempPathFactory) -> MakeVideo:
 
     def make(name: str) -> Path:
         path = folder / name
-        if not path.exists():
-            codec, container_options, options, kind = _KINDS[name]
-            rate = 25 if name.endswith("mxf") else 30
-            generator = np.random.default_rng(0)
-            noise = generator.integers(0, 255, (48, 64, 3), dtype=np.uint8)
-            with av.open(str(path), "w", format=kind, options=container_options) as container:
-                stream: Any = container.add_stream(codec, rate=Fraction(rate), options={"g": "30", **options})
-                stream.width, stream.height = 64, 48
-                stream.pix_fmt = "rgb8" if codec == "gif" else "yuv420p"
-                stream.codec_context.thread_count = 1  # the bytes do not depend on the machine
-                for number in range(_N_FRAMES):
-                    noise[:8] = generator.integers(0, 255, (8, 64, 3))  # else a frame is a few bytes that say "move"
-                    frame = av.VideoFrame.from_ndarray(np.roll(noise, number, axis=1), format="rgb24")
-                    frame.pts, frame.time_base = number, Fraction(1, rate)
-                    container.mux(stream.encode(frame))
-                container.mux(stream.encode(None))
-        return path
+        if path.exists():
+            return path
+        codec, container_options, options, container = _KINDS[name]
+        return NoiseClip(
+            codec,
+            _N_FRAMES,
+            fps=25 if name.endswith("mxf") else 30,
+            options={"g": "30", **options},
+            container_options=container_options,
+            container=container,
+            n_new_rows=8,
+        ).write(path)
 
     return make
-
-
-def _read(path: Path) -> tuple[int, DecodeReport]:
-    with open_video(path) as video:
-        n_frames = sum(1 for _ in video)
-        return n_frames, video.report
-
-
-def _with_bytes(path: Path, target: Path, start: float, stop: float, fill: str) -> Path:
-    data = bytearray(path.read_bytes())
-    first, last = int(start * len(data)) | 1, int(stop * len(data))
-    data[first:last] = bytes(last - first) if fill == "zeros" else np.random.default_rng(1).bytes(last - first)
-    target.write_bytes(data)
-    return target
 
 
 _ENDS = [(name, fill) for name in _KINDS for fill in ("zeros", "noise") if (name, fill) != ("clip.nut", "noise")]
@@ -85,8 +65,8 @@ _ENDS = [(name, fill) for name in _KINDS for fill in ("zeros", "noise") if (name
 
 @pytest.mark.parametrize(("name", "fill"), _ENDS)
 def test_frames_in_a_damaged_end_are_counted(make_video: MakeVideo, tmp_path: Path, name: str, fill: str) -> None:
-    n_frames, report = _read(_with_bytes(make_video(name), tmp_path / name, 0.6, 1.0, fill))
-    n_missing = _N_FRAMES - n_frames
+    times_s, report = read_times(overwrite(make_video(name), tmp_path / name, [(0.6, 1.0)], fill=fill))
+    n_missing = _N_FRAMES - len(times_s)
     assert n_missing > 30
     # Bytes alone tell the number where the container declares no duration.
     limit = 0.25 * n_missing if name in _ESTIMATED else max(5, 0.05 * n_missing)
@@ -101,15 +81,15 @@ _HOLE = ["h264.m2ts", "mpeg2.mpg", "disc.vob", "clip.mxf", "clip.ivf", "clip.rm"
 @pytest.mark.parametrize("fill", ["zeros", "noise"])
 @pytest.mark.parametrize("name", _HOLE)
 def test_frames_in_a_hole_are_counted(make_video: MakeVideo, tmp_path: Path, name: str, fill: str) -> None:
-    n_frames, report = _read(_with_bytes(make_video(name), tmp_path / name, 0.4, 0.6, fill))
-    assert n_frames < _N_FRAMES
-    assert abs(n_frames + report.n_lost - _N_FRAMES) <= max(4, 0.05 * (_N_FRAMES - n_frames))
+    times_s, report = read_times(overwrite(make_video(name), tmp_path / name, [(0.4, 0.6)], fill=fill))
+    assert len(times_s) < _N_FRAMES
+    assert abs(len(times_s) + report.n_lost - _N_FRAMES) <= max(4, 0.05 * (_N_FRAMES - len(times_s)))
 
 
 @pytest.mark.parametrize("name", ["raw.h264", "raw.m2v", "raw.bit"])
 def test_zeros_in_a_raw_stream_are_counted_by_their_number(make_video: MakeVideo, tmp_path: Path, name: str) -> None:
-    n_frames, report = _read(_with_bytes(make_video(name), tmp_path / name, 0.4, 0.6, "zeros"))
-    assert report.n_lost == pytest.approx(_N_FRAMES - n_frames, rel=0.4)
+    times_s, report = read_times(overwrite(make_video(name), tmp_path / name, [(0.4, 0.6)], fill="zeros"))
+    assert report.n_lost == pytest.approx(_N_FRAMES - len(times_s), rel=0.4)
 
 
 @pytest.mark.parametrize("name", ["h264.ts", "mpeg2.mpg", "clip.wmv", "clip.gif", "clip.ivf", "clip.rm", "clip.y4m"])
@@ -117,16 +97,16 @@ def test_a_file_that_is_cut_off_is_incomplete(make_video: MakeVideo, tmp_path: P
     data = make_video(name).read_bytes()
     path = tmp_path / name
     path.write_bytes(data[: int(0.6 * len(data)) | 1])
-    n_frames, report = _read(path)
-    assert n_frames < _N_FRAMES
+    times_s, report = read_times(path)
+    assert len(times_s) < _N_FRAMES
     assert report.n_lost or not report.complete
     assert report.messages
 
 
 @pytest.mark.parametrize("name", _KINDS)
 def test_a_whole_file_has_no_loss(make_video: MakeVideo, name: str) -> None:
-    n_frames, report = _read(make_video(name))
-    assert n_frames == _N_FRAMES
+    times_s, report = read_times(make_video(name))
+    assert len(times_s) == _N_FRAMES
     assert (report.n_lost, report.gaps, report.complete) == (0, (), True)
 
 
@@ -141,8 +121,8 @@ def test_bytes_behind_the_last_frame_that_mp4_declares_are_no_loss(tmp_path: Pat
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     path.write_bytes(path.read_bytes() + b"SEFT" + bytes(5000) + b"\xff" * 5000)
-    n_frames, report = _read(path)
-    assert (n_frames, report.n_lost, report.complete) == (40, 0, True)
+    times_s, report = read_times(path)
+    assert (len(times_s), report.n_lost, report.complete) == (40, 0, True)
 
 
 @pytest.mark.parametrize(

@@ -2,17 +2,15 @@
 """Files whose containers declare no end, cut off within their last picture."""
 
 from collections.abc import Callable
-from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import av
-import numpy as np
 import pytest
 
-from mien.media import DecodeReport, open_video
 from mien.media.damage.last_picture import LastPicture
+from tests.helpers.noise_clips import NoiseClip, read_times
 
 _N_FRAMES = 60
 # Name -> codec, format if the name does not tell it.
@@ -35,28 +33,14 @@ def make_video(tmp_path_factory: pytest.TempPathFactory) -> MakeVideo:
 
     def make(name: str) -> Path:
         path = folder / name
-        if not path.exists():
-            codec, kind = _KINDS[name]
-            options = {"x265-params": "log-level=0:pools=1:ctu=16"} if codec == "libx265" else {"g": "12"}
-            noise = np.random.default_rng(0).integers(0, 255, (96, 128, 3), dtype=np.uint8)
-            with av.open(str(path), "w", format=kind) as container:
-                stream: Any = container.add_stream(codec, rate=25, options=options)
-                stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
-                stream.codec_context.thread_count = 1
-                for number in range(_N_FRAMES):
-                    noise[:16] = np.random.default_rng(number).integers(0, 255, (16, 128, 3))
-                    frame = av.VideoFrame.from_ndarray(np.roll(noise, number, axis=1), format="rgb24")
-                    frame.pts, frame.time_base = number, Fraction(1, 25)
-                    container.mux(stream.encode(frame))
-                container.mux(stream.encode(None))
-        return path
+        if path.exists():
+            return path
+        codec, container = _KINDS[name]
+        options = {"x265-params": "log-level=0:pools=1:ctu=16"} if codec == "libx265" else {"g": "12"}
+        clip = NoiseClip(codec, _N_FRAMES, 25, (128, 96), options, container=container, n_new_rows=16)
+        return clip.write(path)
 
     return make
-
-
-def _read(path: Path) -> tuple[int, DecodeReport]:
-    with open_video(path) as video:
-        return sum(1 for _ in video), video.report
 
 
 @pytest.mark.parametrize("name", _KINDS)
@@ -72,16 +56,16 @@ def test_a_file_that_ends_within_a_picture_is_incomplete(make_video: MakeVideo, 
         else:
             end = int(share * len(data))
         path.write_bytes(data[: end // 188 * 188 if name.endswith("ts") else end])
-        n_frames, report = _read(path)
-        assert n_frames < _N_FRAMES
+        times_s, report = read_times(path)
+        assert len(times_s) < _N_FRAMES
         assert not report.complete, share
         assert report.messages
 
 
 @pytest.mark.parametrize("name", _KINDS)
 def test_a_whole_file_is_complete(make_video: MakeVideo, name: str) -> None:
-    n_frames, report = _read(make_video(name))
-    assert n_frames == _N_FRAMES
+    times_s, report = read_times(make_video(name))
+    assert len(times_s) == _N_FRAMES
     assert (report.n_lost, report.complete) == (0, True)
 
 

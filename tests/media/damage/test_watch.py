@@ -9,7 +9,8 @@ import av
 import numpy as np
 import pytest
 
-from mien.media import VideoReader, open_video
+from mien.media import DecodeReport, open_video
+from tests.helpers.noise_clips import NoiseClip, overwrite, read_times
 
 _FPS = 30
 _N_FRAMES = 240
@@ -45,56 +46,26 @@ def make_video(tmp_path_factory: pytest.TempPathFactory) -> MakeVideo:
     """A function that writes a video of moving noise, once per set of arguments, and returns its path."""
     folder = tmp_path_factory.mktemp("videos")
 
-    def make(name: str, codec: str, times_ms: Sequence[int] = (), *, sound: bool = False, key: str = "") -> Path:
+    def make(name: str, times_ms: Sequence[int] = (), *, sound: bool = False, key: str = "") -> Path:
         path = folder / f"{key}{'sound' if sound else ''}{name}"
         if path.exists():
             return path
-        noise = np.random.default_rng(0).integers(0, 255, (48, 64, 3), dtype=np.uint8)
-        with av.open(str(path), "w") as container:
-            rate = Fraction(_FPS)
-            stream = container.add_stream(codec, rate=rate, options={"g": "30", **_OPTIONS.get(codec, {})})
-            stream.width, stream.height = 64, 48
-            stream.codec_context.thread_count = 1  # the bytes of the file do not depend on the machine
-            stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
-            stream.codec_context.thread_count = 1  # the bytes do not depend on the machine
-            time_base = Fraction(1, 1000) if times_ms else 1 / rate
-            stream.codec_context.time_base = time_base
-            audio = container.add_stream("libmp3lame" if name.endswith("flv") else "mp2", rate=44100) if sound else None
-            for number in range(len(times_ms) or _N_FRAMES):
-                frame = av.VideoFrame.from_ndarray(np.roll(noise, number, axis=1), format="rgb24")
-                frame.pts, frame.time_base = times_ms[number] if times_ms else number, time_base
-                container.mux(stream.encode(frame))
-                if audio is not None:
-                    block = av.AudioFrame.from_ndarray(np.zeros((1, 2940), np.int16), format="s16", layout="stereo")
-                    block.sample_rate, block.pts, block.time_base = 44100, number * 1470, Fraction(1, 44100)
-                    container.mux(audio.encode(block))
-            container.mux(stream.encode(None))
-        return path
+        codec = _FORMATS[name]
+        return NoiseClip(
+            codec,
+            len(times_ms) or _N_FRAMES,
+            options={"g": "30", **_OPTIONS.get(codec, {})},
+            times=tuple(times_ms),
+            time_base=Fraction(1, 1000) if times_ms else None,
+            sound=("libmp3lame" if name.endswith("flv") else "mp2") if sound else None,
+        ).write(path)
 
     return make
 
 
-def _damaged(
-    path: Path, target: Path, holes: Sequence[tuple[float, float]], end: float = 1.0, fill: str = "zeros"
-) -> Path:
-    data = bytearray(path.read_bytes())
-    for first, last in holes:
-        start, stop = int(first * len(data)), int(last * len(data))
-        size = stop - start
-        data[start:stop] = bytes(size) if fill == "zeros" else np.random.default_rng(1).bytes(size)
-    target.write_bytes(data[: int(end * len(data))])
-    return target
-
-
-def _read(path: Path) -> tuple[VideoReader, list[float]]:
-    with open_video(path) as video:
-        return video, [frame.time_s for frame in video]
-
-
-def _assert_losses_are_reported(video: VideoReader, times_s: list[float], n_frames: int = _N_FRAMES) -> None:
-    report = video.report
+def _assert_losses_are_reported(times_s: list[float], report: DecodeReport) -> None:
     missing = [
-        number * _STEP_S for number in range(n_frames) if not any(abs(t - number * _STEP_S) < 0.01 for t in times_s)
+        number * _STEP_S for number in range(_N_FRAMES) if not any(abs(t - number * _STEP_S) < 0.01 for t in times_s)
     ]
     assert missing
     assert report.n_decoded == len(times_s)
@@ -112,65 +83,65 @@ def _assert_losses_are_reported(video: VideoReader, times_s: list[float], n_fram
 def test_every_frame_that_vanishes_is_counted_and_placed(
     make_video: MakeVideo, tmp_path: Path, name: str, holes: list[tuple[float, float]]
 ) -> None:
-    path = _damaged(make_video(name, _FORMATS[name]), tmp_path / name, holes)
-    video, times_s = _read(path)
-    _assert_losses_are_reported(video, times_s)
+    path = overwrite(make_video(name), tmp_path / name, holes)
+    times_s, report = read_times(path)
+    _assert_losses_are_reported(times_s, report)
     assert times_s[-1] == pytest.approx((_N_FRAMES - 1) * _STEP_S, abs=0.02)
 
 
 @pytest.mark.parametrize("name", ["h264.mkv", "h264.ts", "mpeg4.avi", "mpeg2.mpg", "flash.flv"])
 def test_sound_between_the_frames_changes_nothing(make_video: MakeVideo, tmp_path: Path, name: str) -> None:
-    whole = make_video(name, _FORMATS[name], sound=True)
-    assert _read(whole)[0].report.gaps == ()
-    video, times_s = _read(_damaged(whole, tmp_path / name, _HOLES["20 percent"]))
-    _assert_losses_are_reported(video, times_s)
+    whole = make_video(name, sound=True)
+    assert read_times(whole)[1].gaps == ()
+    times_s, report = read_times(overwrite(whole, tmp_path / name, _HOLES["20 percent"]))
+    _assert_losses_are_reported(times_s, report)
 
 
 @pytest.mark.parametrize("name", ["h264.mp4", "h264.mkv", "vp8.webm", "h264.ts", "mpeg4.avi", "flash.flv"])
 def test_noise_hides_no_loss(make_video: MakeVideo, tmp_path: Path, name: str) -> None:
-    path = _damaged(make_video(name, _FORMATS[name]), tmp_path / name, _HOLES["20 percent"], fill="noise")
-    video, times_s = _read(path)
-    _assert_losses_are_reported(video, times_s)
+    path = overwrite(make_video(name), tmp_path / name, _HOLES["20 percent"], fill="noise")
+    times_s, report = read_times(path)
+    _assert_losses_are_reported(times_s, report)
 
 
 @pytest.mark.parametrize("name", ["h264.mkv", "vp8.webm", "vp9.webm", "mpeg4.avi", "mjpeg.avi", "flash.flv"])
 def test_a_missing_end_is_counted_to_the_declared_duration(make_video: MakeVideo, tmp_path: Path, name: str) -> None:
-    video, times_s = _read(_damaged(make_video(name, _FORMATS[name]), tmp_path / name, [], end=0.6))
-    assert not video.report.complete
-    _assert_losses_are_reported(video, times_s)
-    assert len(video.report.gaps) == 1
+    times_s, report = read_times(overwrite(make_video(name), tmp_path / name, [], end=0.6))
+    assert not report.complete
+    _assert_losses_are_reported(times_s, report)
+    assert len(report.gaps) == 1
 
 
 @pytest.mark.parametrize("name", ["h264.mkv", "vp8.webm", "mpeg4.avi"])
 def test_zeros_up_to_the_end_are_counted(make_video: MakeVideo, tmp_path: Path, name: str) -> None:
-    video, times_s = _read(_damaged(make_video(name, _FORMATS[name]), tmp_path / name, [(0.6, 1.0)]))
-    _assert_losses_are_reported(video, times_s)
+    times_s, report = read_times(overwrite(make_video(name), tmp_path / name, [(0.6, 1.0)]))
+    _assert_losses_are_reported(times_s, report)
 
 
 @pytest.mark.parametrize("name", ["h264.mkv", "vp8.webm", "mpeg4.avi", "mjpeg.avi"])
 def test_a_damaged_beginning_keeps_the_times(make_video: MakeVideo, tmp_path: Path, name: str) -> None:
-    whole = make_video(name, _FORMATS[name])
+    whole = make_video(name)
     with av.open(str(whole)) as container:
         first = next(container.demux(video=0))
     assert first.pos is not None
     size = whole.stat().st_size
-    video, times_s = _read(_damaged(whole, tmp_path / name, [((first.pos - 5) / size, 0.3)]))
-    _assert_losses_are_reported(video, times_s)
+    times_s, report = read_times(overwrite(whole, tmp_path / name, [((first.pos - 5) / size, 0.3)]))
+    _assert_losses_are_reported(times_s, report)
     assert times_s[-1] == pytest.approx((_N_FRAMES - 1) * _STEP_S, abs=0.02)
 
 
 def test_a_damaged_beginning_of_a_transport_stream_is_counted(make_video: MakeVideo, tmp_path: Path) -> None:
-    video, times_s = _read(_damaged(make_video("h264.ts", "libx264"), tmp_path / "clip.ts", [(0.01, 0.3)]))
+    times_s, report = read_times(overwrite(make_video("h264.ts"), tmp_path / "clip.ts", [(0.01, 0.3)]))
     n_missing = _N_FRAMES - len(times_s)
     assert n_missing > 30
-    assert video.report.n_lost == pytest.approx(n_missing, rel=0.3)  # only the bytes tell
-    assert video.report.gaps[0].from_s == 0
+    assert report.n_lost == pytest.approx(n_missing, rel=0.3)  # only the bytes tell
+    assert report.gaps[0].from_s == 0
 
 
 def test_a_transport_stream_cut_within_a_packet_is_incomplete(make_video: MakeVideo, tmp_path: Path) -> None:
-    video, times_s = _read(_damaged(make_video("h264.ts", "libx264"), tmp_path / "cut.ts", [], end=0.6001))
+    times_s, report = read_times(overwrite(make_video("h264.ts"), tmp_path / "cut.ts", [], end=0.6001))
     assert len(times_s) < _N_FRAMES
-    assert not video.report.complete
+    assert not report.complete
 
 
 _PAUSED = [*range(0, 2000, 40), *range(7000, 9000, 40), *range(9500, 9600, 40)]
@@ -183,29 +154,29 @@ _LATE = [5000 + 40 * number for number in range(100)]
 def test_pauses_variable_rates_and_late_starts_are_no_loss(
     make_video: MakeVideo, name: str, times_ms: list[int]
 ) -> None:
-    video, times_s = _read(make_video(name, _FORMATS[name], times_ms, key=f"{len(times_ms)}{times_ms[1]}"))
+    times_s, report = read_times(make_video(name, times_ms, key=f"{len(times_ms)}{times_ms[1]}"))
     assert len(times_s) == len(times_ms)
-    assert (video.report.n_lost, video.report.gaps, video.report.complete) == (0, (), True)
+    assert (report.n_lost, report.gaps, report.complete) == (0, (), True)
 
 
 @pytest.mark.parametrize("name", _FORMATS)
 def test_a_whole_file_has_no_loss(make_video: MakeVideo, name: str) -> None:
-    video, times_s = _read(make_video(name, _FORMATS[name]))
+    times_s, report = read_times(make_video(name))
     assert len(times_s) == _N_FRAMES
-    assert (video.report.n_lost, video.report.gaps, video.report.messages) == (0, (), ())
+    assert (report.n_lost, report.gaps, report.messages) == (0, (), ())
 
 
 def test_a_pause_in_a_damaged_file_counts_only_the_damage(make_video: MakeVideo, tmp_path: Path) -> None:
-    whole = make_video("h264.mkv", "libx264", _PAUSED, key="pause")
+    whole = make_video("h264.mkv", _PAUSED, key="pause")
     with av.open(str(whole)) as container:
         packets = [packet for packet in container.demux(video=0) if packet.pos is not None and packet.size]
     first, last = (next(p.pos for p in packets if p.pts * p.time_base >= time_s) for time_s in (7.6, 8.2))
     size = whole.stat().st_size
-    video, times_s = _read(_damaged(whole, tmp_path / "clip.mkv", [(first / size, last / size)]))
+    times_s, report = read_times(overwrite(whole, tmp_path / "clip.mkv", [(first / size, last / size)]))
     n_missing = len(_PAUSED) - len(times_s)
     assert n_missing >= 10
-    assert abs(video.report.n_lost - n_missing) <= 3
-    assert all(gap.from_s > 7 and gap.to_s < 9 for gap in video.report.gaps)
+    assert abs(report.n_lost - n_missing) <= 3
+    assert all(gap.from_s > 7 and gap.to_s < 9 for gap in report.gaps)
 
 
 @pytest.mark.parametrize(
@@ -215,8 +186,8 @@ def test_known_damaged_files(shared_data: Path, name: str, n_frames: int, last_s
     path = shared_data.parent / "cases" / "files" / name
     if not path.exists():
         pytest.skip(f"{path} is not here")
-    video, times_s = _read(path)
-    assert len(times_s) + video.report.n_lost == n_frames
+    times_s, report = read_times(path)
+    assert len(times_s) + report.n_lost == n_frames
     if last_s is not None:
         assert times_s[-1] == pytest.approx(last_s, abs=0.02)
 
