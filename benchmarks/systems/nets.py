@@ -75,16 +75,37 @@ NETS: tuple[Net, ...] = (
     Net(name="single", recipe="emotieffnet-b0", change="expressions alone"),
     Net(name="base-b", half="b", change="trained on the other half"),
     Net(name="lite0-scratch", model={**_LITE0, "start": "scratch"}, change="random start"),
-    Net(name="face-80", model={**_FACE, "start": "faceres"}, size_px=FACE_PX, change="MobileNetV1 from FaceRes, 80 px"),
-    Net(name="base-80", size_px=FACE_PX, change="80 px"),
+    Net(
+        name="face-80",
+        model={**_FACE, "start": "faceres"},
+        size_px=FACE_PX,
+        sam=False,
+        change="MobileNetV1 from FaceRes, 80 px, Adam",
+    ),
+    Net(name="base-80", size_px=FACE_PX, sam=False, change="80 px, Adam"),
     Net(
         name="scratch-80",
         model={**_FACE, "start": "scratch"},
         size_px=FACE_PX,
-        change="MobileNetV1, random start, 80 px",
+        sam=False,
+        change="MobileNetV1, random start, 80 px, Adam",
     ),
-    Net(name="b0", recipe="emotieffnet-b0", model={}, pretext=True, change="its own backbone, from the pretext"),
-    Net(name="b2", recipe="emotieffnet-b2", model={}, pretext=True, change="its own backbone, from the pretext"),
+    Net(
+        name="b0",
+        recipe="emotieffnet-b0",
+        model={},
+        pretext=True,
+        sam=False,
+        change="its own backbone, from the pretext, Adam",
+    ),
+    Net(
+        name="b2",
+        recipe="emotieffnet-b2",
+        model={},
+        pretext=True,
+        sam=False,
+        change="its own backbone, from the pretext, Adam",
+    ),
 )
 """The networks in the order in which they are trained."""
 

@@ -75,6 +75,11 @@ that the author of the papers trained on VGGFace2, is available, and has rows of
 - With 2 epochs of everything in place of 6 the recipe itself had an accuracy of 0.10 and a macro F1 of 0.11 (mean of
   three seeds): all networks were trained again with 6.
 
+**Changed before the last networks ran** (2026-11-29), before any of them had a result: the rows on 80 px and
+those of B0 and B2 train with Adam in place of SAM, which takes twice as long. The rows that are compared still differ
+in the start or the backbone alone. Seed 1 of every row runs first, so that where time ends, seeds are missing and not
+conditions.
+
 """
 
 

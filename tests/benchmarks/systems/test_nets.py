@@ -49,6 +49,8 @@ def test_rows_differ_in_what_they_say() -> None:
     assert recipe_of("base-80").model == dataclasses.replace(base.model, input_px=80)
     assert recipe_of("b2").model.start.endswith("work/pretext/tf_efficientnet_b2/checkpoint.pt")
     assert pretext_recipe("tf_efficientnet_b2", Budget()).model.start == "scratch"
+    for names in (("face-80", "base-80", "scratch-80"), ("b0", "b2")):
+        assert {recipe_of(name).optimizer.sam_rho for name in names} == {0.0}, "rows that are compared differ in SAM"
 
 
 def test_a_finished_row_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
