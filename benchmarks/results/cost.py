@@ -15,7 +15,15 @@ from benchmarks.machine import today
 from benchmarks.results.records import Cost
 from benchmarks.results.train_row import changed_settings
 from benchmarks.runtime_speed import measure_speeds, random_crops
-from mien.core import BODY_JOINTS, DIMENSIONS, EXPRESSION_ORDERS, LANDMARK_COLUMNS, point_columns
+from mien.core import (
+    ACTION_UNIT_SIDES,
+    ACTION_UNITS,
+    BODY_JOINTS,
+    DIMENSIONS,
+    EXPRESSION_ORDERS,
+    LANDMARK_COLUMNS,
+    point_columns,
+)
 from mien.datasets import AU_RULES
 from mien.inference import machine_name
 from mien.training.export.onnx_export import export_onnx
@@ -27,12 +35,16 @@ from mien.training.recipes.settings import ModelSettings
 def create_untrained(recipe: Recipe) -> AffectNetwork:
     """The network of a recipe with random weights and one output per label, without auxiliary heads.
 
-    A head of action units has those of the teacher's pseudo-labels.
+    A head of action units has those of the teacher's pseudo-labels, and all of mien's where intensities are beside it,
+    since rendered faces label more.
     """
+    units = ACTION_UNITS.labels if "action_unit_intensity" in recipe.heads else tuple(AU_RULES)
     labels = {
         "expression": EXPRESSION_ORDERS[recipe.data.expressions],
         "valence_arousal": DIMENSIONS,
-        "action_units": tuple(AU_RULES),
+        "action_units": units,
+        "action_unit_intensity": units,
+        "action_unit_sides": ACTION_UNIT_SIDES,
         "landmarks": LANDMARK_COLUMNS,
         "pose": ("pitch", "yaw", "roll"),
         "eyes": ("image_left", "image_right"),

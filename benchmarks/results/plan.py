@@ -52,6 +52,9 @@ class Budget:
 BUDGET = Budget()
 """Budget of a new table."""
 
+# A pretext, and a detector, whose network has no features of a face: the heads of the table do not fit them.
+_OTHER_TASKS = {IDENTITY, "faces"}
+
 # Number of changes of a network's initial weights since rows were trained: such rows are trained again.
 _STARTS = {"ddamfn": 1, "tf_efficientnet_b0": 1, "tf_efficientnet_b2": 1}
 
@@ -119,11 +122,11 @@ _LOSSES = {
 
 
 def list_rows() -> dict[str, Row]:
-    """Name -> row: every network of the recipes with a backbone, then the variants."""
+    """Name -> row: every network of the recipes that reads one face, then the variants."""
     networks: dict[str, list[Recipe]] = {}
     for name in list_recipes():
         recipe = load_recipe(name)
-        if recipe.model.backbone and IDENTITY not in recipe.tasks:
+        if recipe.model.backbone and not _OTHER_TASKS & set(recipe.tasks):
             networks.setdefault(repr(_network(recipe.model)), []).append(recipe)
     rows = [
         Row(name=same[0].name, recipes=tuple(recipe.name for recipe in same), recipe=same[0])

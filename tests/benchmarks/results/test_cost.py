@@ -9,6 +9,8 @@ import pytest
 pytest.importorskip("torch", reason="an extra: pip install 'mien[train]'")
 pytest.importorskip("lightning", reason="an extra: pip install 'mien[train]'")
 
+import torch
+
 from benchmarks.results.cost import checked_cost, cost_digest, create_untrained, measure_cost
 from benchmarks.results.plan import Budget, list_rows, under_budget
 from benchmarks.results.records import Records, load_records, save_records
@@ -80,3 +82,12 @@ def test_networks_of_points_are_counted_without_auxiliary_heads() -> None:
     assert sum(parameter.numel() for parameter in network.parameters()) == convolutions + dense
     assert create_untrained(load_recipe("points-windows")).tasks == ("landmarks", "pose", "eyes", "face")
     assert create_untrained(load_recipe("joint-windows-pretrained")).tasks == ("joints",)
+
+
+def test_a_network_with_intensities_is_counted_with_all_units() -> None:
+    network = create_untrained(load_recipe("mien-units"))
+    size = load_recipe("mien-units").model.input_px
+    with torch.inference_mode():
+        outputs = network(torch.zeros(1, size, size, 1, dtype=torch.uint8))
+    widths = {task: values.shape[1] for task, values in zip(network.tasks, outputs, strict=False)}
+    assert widths["action_units"] == widths["action_unit_intensity"] == 18
