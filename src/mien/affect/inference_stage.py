@@ -300,10 +300,7 @@ class AffectInference:
         if self.geometry is not None and len(crops):
             landmarks = np.concatenate([found.detections.landmarks for found in batch])
             predicted = self.geometry.apply(predicted, landmarks)
-        return [
-            self._of_image(found, {name: _part(value, rows) for name, value in predicted.items()})
-            for found, rows in zip(batch, rows_of(batch), strict=True)
-        ]
+        return self._by_image(batch, predicted)
 
     def _predict(self, crops: Image, bundle: Bundle) -> dict[str, Any]:
         """Keyword arguments of `Faces` for N >= 1 crops."""
@@ -315,19 +312,23 @@ class AffectInference:
 
     def given(self, crops: Sequence[AlignedFaces], bundle: Bundle) -> Faces:
         """Affect of faces that were given as crops, N >= 1, all in one run."""
-        whole = AlignedFaces(
-            Detections.concatenated([crop.detections for crop in crops]),
-            np.full(len(crops), -1),
-            np.concatenate([crop.crops for crop in crops]),
-            np.concatenate([crop.quality for crop in crops]),
-            np.arange(1, len(crops) + 1),
-        )
+        whole = _joined(crops)._replace(numbers=np.arange(1, len(crops) + 1))
         return self.faces([whole], bundle)[0]
 
-    def _of_image(self, found: AlignedFaces, predicted: dict[str, Any]) -> Faces:
+    def _by_image(self, batch: Sequence[AlignedFaces], predicted: dict[str, Any]) -> list[Faces]:
+        """The faces of each image. All are put together at once: what a call costs is paid once a batch."""
+        together = self._of_faces(batch[0] if len(batch) == 1 else _joined(batch), predicted)
+        if len(batch) == 1:
+            return [together]
+        return [together[rows] if rows.start < rows.stop else self._no_faces() for rows in rows_of(batch)]
+
+    def _no_faces(self) -> Faces:
+        return Faces.empty(self.decoder.expression_labels, self.decoder.action_unit_labels)
+
+    def _of_faces(self, found: AlignedFaces, predicted: dict[str, Any]) -> Faces:
         seen = found.detections
         if not len(seen):
-            return Faces.empty(self.decoder.expression_labels, self.decoder.action_unit_labels)
+            return self._no_faces()
         faces = Faces(
             boxes=seen.boxes,
             confidence=seen.confidence,
@@ -375,6 +376,14 @@ class AffectInference:
         return {**labels, **values}
 
 
-def _part(value: Any, rows: slice) -> Any:
-    """Rows of an array; labels unchanged."""
-    return value[rows] if isinstance(value, np.ndarray) else value
+def _joined(batch: Sequence[AlignedFaces]) -> AlignedFaces:
+    """The faces of several images as if they were of one; their numbers stay."""
+    whole = [np.ones(len(found.detections), np.float32) if found.inside is None else found.inside for found in batch]
+    return AlignedFaces(
+        Detections.concatenated([found.detections for found in batch]),
+        np.concatenate([found.track_ids for found in batch]),
+        np.concatenate([found.crops for found in batch]),
+        np.concatenate([found.quality for found in batch]),
+        np.concatenate([found.numbers for found in batch]),
+        np.concatenate(whole),
+    )

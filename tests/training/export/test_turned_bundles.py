@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("torch", reason="needs the extra train: pip install 'mien[train]'")
 
+import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from mien.core import ConfigError, ModelError
@@ -44,8 +45,23 @@ def landmark_graph(seed: int) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def write(folder: Path, seed: int, **changes: object) -> Path:
-    graph, spec = landmark_graph(seed), load_spec("mien-points")
+def counting_graph(seed: int) -> bytes:
+    """The same with the number of crops of the batch in every landmark."""
+    model = onnx.load_from_string(landmark_graph(seed))
+    (made,) = (node for node in model.graph.node if node.output[0] == "points")
+    made.output[0] = "plain"
+    model.graph.node.extend(
+        [
+            helper.make_node("Shape", ["crops"], ["n_crops"], name="shape", start=0, end=1),
+            helper.make_node("Cast", ["n_crops"], ["count"], name="count", to=TensorProto.FLOAT),
+            helper.make_node("Add", ["plain", "count"], ["points"], name="add"),
+        ]
+    )
+    return bytes(model.SerializeToString())
+
+
+def write(folder: Path, seed: int, graph: bytes | None = None, **changes: object) -> Path:
+    graph, spec = graph or landmark_graph(seed), load_spec("mien-points")
     spec = dataclasses.replace(
         spec,
         name=folder.name,
@@ -82,6 +98,24 @@ def test_turned_heads_are_those_of_the_second_network_and_the_rest_is_the_first_
         np.testing.assert_array_equal(joined[name], one[name])
 
 
+def test_the_second_network_reads_the_turned_faces_of_a_batch_alone(tmp_path: Path) -> None:
+    first = write(tmp_path / "front", 1)
+    plain, counting = write(tmp_path / "plain", 2), write(tmp_path / "counting", 2, counting_graph(2))
+    settings = TurnSettings(read_deg=20, from_deg=30, full_deg=50)
+    for name, second in (("a", plain), ("b", counting)):
+        join_turned(first, second, tmp_path / name, name=name, settings=settings)
+    crops = noise(200)
+    one, two = (load_bundle(folder).run(crops)["pose_rad"][:, 1] for folder in (first, plain))
+    is_read, counts = np.abs(np.degrees(one)) >= 20, np.abs(np.degrees(two)) > 50
+    bundles = [load_bundle(tmp_path / name) for name in ("a", "b")]
+    others, alone = np.flatnonzero(~is_read), np.flatnonzero(is_read & counts)
+    for n_turned, n_others in ((1, 0), (1, 15), (3, 4), (8, 0)):
+        rows = np.random.default_rng(3).permutation([*alone[:n_turned], *others[:n_others]])
+        without, added = (bundle.run(crops[rows])["points"] for bundle in bundles)
+        expected = np.where(np.isin(rows, alone), n_turned, 0)[:, None]
+        np.testing.assert_allclose(added - without, np.broadcast_to(expected, added.shape), atol=1e-4)
+
+
 def test_a_face_is_read_alike_whatever_is_beside_it(tmp_path: Path) -> None:
     join_turned(write(tmp_path / "a", 1), write(tmp_path / "b", 2), tmp_path / "joined", name="joined")
     bundle, crops = load_bundle(tmp_path / "joined"), noise(60)
@@ -97,11 +131,14 @@ def test_the_other_runtime_gives_the_same(tmp_path: Path) -> None:
     if importlib.util.find_spec("openvino") is None:
         pytest.skip("openvino is not installed")
     join_turned(write(tmp_path / "a", 1), write(tmp_path / "b", 2), tmp_path / "joined", name="joined")
-    crops = noise(40)
-    usual = load_bundle(tmp_path / "joined").run(crops)
-    other = load_bundle(tmp_path / "joined", runtime="openvino").run(crops)
-    for name, values in usual.items():
-        np.testing.assert_allclose(other[name], values, atol=5e-3)
+    crops = noise(80)
+    usual, other = (load_bundle(tmp_path / "joined", runtime=runtime) for runtime in ("onnxruntime", "openvino"))
+    is_turned = np.abs(np.degrees(load_bundle(tmp_path / "a").run(crops)["pose_rad"][:, 1])) >= 20
+    for rows in (is_turned, ~is_turned, np.arange(80) < 40, np.arange(80) < 1):
+        assert rows.any()
+        values = usual.run(crops[rows])
+        for name, found in other.run(crops[rows]).items():
+            np.testing.assert_allclose(found, values[name], atol=5e-3)
 
 
 def test_the_result_says_what_it_is_made_of(tmp_path: Path) -> None:

@@ -59,12 +59,15 @@ def validated_array(
     """
     array: npt.NDArray[Any] = np.asarray(value, dtype=dtype)
     expected = (n_faces, *shape)
-    fits = array.ndim == len(expected) and all(
-        want is None or want == got for want, got in zip(expected, array.shape, strict=True)
-    )
-    if not fits:
+    if array.shape != expected and not _fits(array.shape, expected):
         wanted = ", ".join("?" if size is None else str(size) for size in expected)
         raise ConfigError(f"{name} must have shape ({wanted}), got {array.shape}")
     view = array.view()
     view.flags.writeable = False
     return view
+
+
+def _fits(shape: tuple[int, ...], expected: tuple[int | None, ...]) -> bool:
+    return len(shape) == len(expected) and all(
+        want is None or want == got for want, got in zip(expected, shape, strict=True)
+    )

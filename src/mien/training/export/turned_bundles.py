@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Joins two landmark nets to one bundle: the first reads every face, the second one heads that are turned far."""
+"""Joins two landmark nets to one bundle: the first reads every face, the second one heads that are turned."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class TurnSettings:
     """Which heads the second network reads; angles are absolute yaws in degrees.
 
     Attributes:
-        read_deg: Yaw by the first network from which the second one reads a face. A graph runs the second network only
-            where a face of the batch has it.
+        read_deg: Yaw by the first network from which the second one reads a face. The second network runs on those
+            faces of a batch alone, and not at all where there are none.
         from_deg: Yaw by the second network up to which the first one counts alone.
         full_deg: Yaw by the second network from which it counts alone; between both, their mean weighted by the yaw.
 
@@ -115,7 +115,7 @@ def _task(bundle: Bundle, name: str) -> TaskSpec:
 
 
 def _graph(one: Bundle, two: Bundle, settings: TurnSettings) -> bytes:
-    """The first network, and a branch with the second one for batches with a turned head."""
+    """The first network, and a branch with the second one for the turned heads of a batch."""
     graphs = [(bundle.folder / "model.onnx").read_bytes() for bundle in (one, two)]
     if is_float32(graphs[1]):
         graphs[1] = halve_weights(graphs[1])
@@ -131,8 +131,8 @@ def _graph(one: Bundle, two: Bundle, settings: TurnSettings) -> bytes:
         helper.make_node("Gather", [FIRST + outputs["head_pose"], "turn/yaw"], ["turn/first"], axis=1),
         helper.make_node("Abs", ["turn/first"], ["turn/first_size"]),
         helper.make_node("GreaterOrEqual", ["turn/first_size", "turn/read"], ["turn/is_read"]),
-        helper.make_node("Cast", ["turn/is_read"], ["turn/read_share"], to=onnx.TensorProto.FLOAT),
-        helper.make_node("ReduceSum", ["turn/read_share"], ["turn/n_read"], keepdims=0),  # 0 for an empty batch
+        helper.make_node("Cast", ["turn/is_read"], ["turn/read_mask"], to=onnx.TensorProto.FLOAT),
+        helper.make_node("ReduceSum", ["turn/read_mask"], ["turn/n_read"], keepdims=0),  # 0 for an empty batch
         helper.make_node("Cast", ["turn/n_read"], ["turn/any"], to=onnx.TensorProto.BOOL),
         helper.make_node(
             "If",
@@ -149,6 +149,8 @@ def _graph(one: Bundle, two: Bundle, settings: TurnSettings) -> bytes:
         "turn/range": np.float32(np.radians(settings.full_deg - settings.from_deg)),
         "turn/none": np.float32(0),
         "turn/all": np.float32(1),
+        "turn/rows_of_places": np.int64(0),
+        "turn/last_axis": np.array([1], np.int64),
     }
     nodes = [helper.make_node("Identity", [crops.name], [FIRST + one.spec.input.name]), *first.graph.node, *step]
     for name, output in shapes.items():
@@ -174,26 +176,32 @@ def _turned_branch(
     shapes: dict[str, onnx.ValueInfoProto],
     second_input: str,
 ) -> onnx.GraphProto:
-    """The second network, and its share in each face that the first one sees turned."""
+    """The second network on the faces that the first one sees turned, and its share in them."""
     nodes = [
-        helper.make_node("Identity", [crops], [SECOND + second_input]),
+        helper.make_node("NonZero", ["turn/read_mask"], ["turn/places"]),  # (2, n): rows, then columns, which are 0
+        helper.make_node("Gather", ["turn/places", "turn/rows_of_places"], ["turn/rows"], axis=0),
+        helper.make_node("Unsqueeze", ["turn/rows", "turn/last_axis"], ["turn/targets"]),
+        helper.make_node("Gather", [crops, "turn/rows"], [SECOND + second_input], axis=0),
         *second.graph.node,
         helper.make_node("Gather", [of_second["head_pose"], "turn/yaw"], ["turn/second"], axis=1),
         helper.make_node("Abs", ["turn/second"], ["turn/second_size"]),
         helper.make_node("Sub", ["turn/second_size", "turn/from"], ["turn/beyond"]),
         helper.make_node("Div", ["turn/beyond", "turn/range"], ["turn/weight"]),
-        helper.make_node("Clip", ["turn/weight", "turn/none", "turn/all"], ["turn/clipped"]),
-        helper.make_node("Mul", ["turn/clipped", "turn/read_share"], ["turn/share"]),
+        helper.make_node("Clip", ["turn/weight", "turn/none", "turn/all"], ["turn/share"]),
     ]
     ends = []
     for task in _TAKEN:
-        own, gap, part, mixed = FIRST + outputs[task], f"turn/{task}/gap", f"turn/{task}/part", f"turn/{task}/mixed"
+        turned, gap, part, mixed, merged = (
+            f"turn/{task}/{step}" for step in ("turned", "gap", "part", "mixed", "merged")
+        )
         nodes += [
-            helper.make_node("Sub", [of_second[task], own], [gap]),
+            helper.make_node("Gather", [FIRST + outputs[task], "turn/rows"], [turned], axis=0),
+            helper.make_node("Sub", [of_second[task], turned], [gap]),
             helper.make_node("Mul", [gap, "turn/share"], [part]),
-            helper.make_node("Add", [own, part], [mixed]),
+            helper.make_node("Add", [turned, part], [mixed]),
+            helper.make_node("ScatterND", [FIRST + outputs[task], "turn/targets", mixed], [merged]),
         ]
-        ends.append(_renamed(shapes[outputs[task]], mixed))
+        ends.append(_renamed(shapes[outputs[task]], merged))
     return helper.make_graph(nodes, "turned heads", [], ends, initializer=list(second.graph.initializer))
 
 
