@@ -49,6 +49,7 @@ _STEPS = (
     ("fine-tuning of MT-EmotiEffNet, without super-resolution", "pretrained-mt-emotieffnet", "mt", "+0.023"),
     ("super-resolution in its fine-tuning", "mt", "mt-span", "+0.041"),
     ("blend of its logits before and after", "mt-span", "mt-span, blend", "+0.009"),
+    ("the whole chain with MT-EmotiEffNet", "pretrained-mt-emotieffnet", "mt-span, blend", "+0.073"),
 )
 
 
