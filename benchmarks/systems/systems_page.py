@@ -80,6 +80,9 @@ those of B0 and B2 train with Adam in place of SAM, which takes twice as long. T
 in the start or the backbone alone. Seed 1 of every row runs first, so that where time ends, seeds are missing and not
 conditions.
 
+**Not run**: a pair in full size. At 224 px these cores train EfficientNet-B0 on nine faces a second, so the nine epochs
+of one network on 10,000 faces, each step taken twice by SAM, are more than five hours.
+
 """
 
 
@@ -169,7 +172,10 @@ _NETS_TEXT = """\
 FER+ valid by plurality; mean over seeds, lowest to highest. The first row is the recipe on EfficientNet-Lite0 from
 ImageNet; the others say what they change. The published loss weighs the rarest class 36 times, so its networks begin
 with rare classes, and their accuracy stays near or below the share of the commonest class (0.37). The heads below stand
-on `frozen`, which has no such weights.
+on `frozen`, which has no such weights. The recipe keeps the batch statistics of its first stage, so a network has to
+know faces by then: random starts and the pretext of B0 and B2 (two epochs of {pretext:,} faces of FairFace, age, gender
+and race without landmarks) are far too little, and the pair of B0 and B2 compares two networks that learned next to
+nothing.
 """
 
 _HEADS_TEXT = """\
@@ -213,7 +219,8 @@ commonest class (0.37), the net has not learned its faces by heart, and nothing 
 
 def _net_lines(data: Path, work: Path, seeds: tuple[int, ...]) -> list[str]:
     heading = ["row", "recipe", "change", "seeds", "accuracy", "macro F1", "P_VA"]
-    return [*_NETS_TEXT.splitlines(), "", *table(heading, net_rows(data, work, seeds)), ""]
+    text = _NETS_TEXT.format(pretext=Budget().pretext_faces)
+    return [*text.splitlines(), "", *table(heading, net_rows(data, work, seeds)), ""]
 
 
 def _head_lines(work: Path, seeds: tuple[int, ...]) -> list[str]:

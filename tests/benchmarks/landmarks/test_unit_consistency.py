@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.landmarks import unit_consistency as consistency
+from mien.core import MetricValue
 from tests.helpers.rendered_sets import write_rendered
 
 UNITS = consistency.UNITS
@@ -71,3 +72,24 @@ def test_the_table_of_clips_counts_tracks_and_frames() -> None:
     assert 0.03 < float(noise) < 0.07  # the mean of none and about 0.1
     assert 0.15 < float(spread) < 0.3
     assert 0.8 < float(rank) < 1
+
+
+def test_the_table_of_rendered_persons_says_what_is_missed() -> None:
+    values = {
+        "AUC AU01": 0.8,
+        "AUC AU04": 0.95,
+        "mean AUC, 2 units": 0.875,
+        "intensity error AU01": 0.5,
+        "mean intensity error, 1 units": 0.5,
+        "side AUC AU04": 0.9,
+        "mean side AUC, 1 units": 0.9,
+    }
+    metrics = [MetricValue(name=name, value=value, low=value, high=value, n=9) for name, value in values.items()]
+    heading, _, *rows, _, aims = consistency.rendered_table(metrics)
+    assert heading == "|  | AUC | intensity error | side AUC |"
+    first, second, mean = (row.strip("| ").split(" | ") for row in rows)
+    assert first == ["AU01", "0.800 [0.800, 0.800]", "0.500 [0.500, 0.500]", "-"]
+    assert second == ["AU04", "0.950 [0.950, 0.950]", "-", "0.900 [0.900, 0.900]"]
+    assert mean[0] == "mean"
+    assert mean[1].startswith("0.875")
+    assert aims == "Aimed at: a mean AUC of 0.90 (missed), a mean error of 0.7 (met)."
