@@ -74,6 +74,11 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
             "benchmarks.trust.explanations:main",
             "Deletion curves of saliency maps beside random orders; writes docs/research/explanations.md (minutes).",
         ),
+        "face-starts": Benchmark(
+            "benchmarks.training.face_starts:main",
+            "Starts, crops, teacher and loss, each changed alone; writes docs/research/face-starts.md (half an hour).",
+            _TRAIN,
+        ),
         "gaps": Benchmark(
             "benchmarks.trust.gap_closing:main",
             "Gaps at equal geometry, and the cost of closing them; writes docs/research/gaps.md (minutes).",

@@ -101,14 +101,14 @@ class Plan:
 
 
 def load_plan(path: Path = ROWS) -> Plan:
-    """Read the rows and their recipe.
+    """Read the rows and their recipe: one that comes with mien (``recipe``), or the tables of one (``base``).
 
     Raises:
         ConfigError: two rows have one name, or a recipe is invalid.
     """
     content = tomllib.loads(path.read_text("utf-8"))
-    recipe = resources.files("mien.training") / "recipes" / f"{content['recipe']}.toml"
-    tables = tomllib.loads(recipe.read_text("utf-8")) | {"stages": content["budget"]}
+    tables = content.get("base") or _tables_of(content["recipe"])
+    tables = tables | {"stages": content["budget"]}
     for place, value in content["change"].items():
         _change(tables, place.split("."), value, f"{path}: {place}")
     rows = tuple(
@@ -126,6 +126,10 @@ def load_plan(path: Path = ROWS) -> Plan:
     if len({row.name for row in rows}) != len(rows):
         raise ConfigError(f"{path}: two rows have one name")
     return Plan(tables=tables, rows=rows)
+
+
+def _tables_of(recipe: str) -> dict[str, Any]:
+    return tomllib.loads((resources.files("mien.training") / "recipes" / f"{recipe}.toml").read_text("utf-8"))
 
 
 def _change(tables: dict[str, Any], way: list[str], value: object, where: str) -> None:

@@ -9,7 +9,9 @@ FER+ runs from the start itself and from the start after the pretext, with the s
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -53,7 +55,7 @@ def recipe_of(plan: Mapping[str, Any], part: str, start: str, *, seed: int, weig
 
 
 def run(plan: Mapping[str, Any], data: Path, work: Path, compute: ComputeSettings) -> None:
-    """Train what is missing, and keep what each training says in ``WORK/results.json``.
+    """Train what is missing, and keep what each training says in `results_path`.
 
     Args:
         plan: content of ``identity.toml``.
@@ -70,7 +72,7 @@ def run(plan: Mapping[str, Any], data: Path, work: Path, compute: ComputeSetting
     for seed in plan["seeds"]:
         for start in plan["starts"]:
             for name, weights in ((start, ""), (f"{start} + identity", str(work / f"{start}-identity/start.pt"))):
-                results = load_results(work)
+                results = load_results(plan, work)
                 if str(seed) in results.get(name, {}):
                     continue
                 recipe = recipe_of(plan, "task", start, seed=seed, weights=weights)
@@ -82,12 +84,19 @@ def run(plan: Mapping[str, Any], data: Path, work: Path, compute: ComputeSetting
                 truth = training_data.valid.targets["expression"].argmax(axis=1)
                 right = (outputs.argmax(axis=1) == truth).tolist()
                 updated = {**results, name: {**results.get(name, {}), str(seed): right}}
-                (work / "results.json").write_text(json.dumps(updated), "utf-8")
+                results_path(plan, work).write_text(json.dumps(updated), "utf-8")
+                shutil.rmtree(folder)  # checkpoints of all would take a gigabyte
 
 
-def load_results(work: Path) -> Right:
+def results_path(plan: Mapping[str, Any], work: Path) -> Path:
+    """The file of what trainings under the budget of this plan say."""
+    budget = json.dumps([plan["task"], plan["starts"]], sort_keys=True)
+    return work / f"results-{hashlib.sha256(budget.encode()).hexdigest()[:12]}.json"
+
+
+def load_results(plan: Mapping[str, Any], work: Path) -> Right:
     """What the finished trainings say."""
-    path = work / "results.json"
+    path = results_path(plan, work)
     return dict(json.loads(path.read_text("utf-8"))) if path.is_file() else {}
 
 
@@ -109,7 +118,7 @@ def paired_gain(before: Mapping[str, list[bool]], after: Mapping[str, list[bool]
 
 def identity_page(plan: Mapping[str, Any], work: Path, machine: str, date: str) -> list[str]:
     """The lines of the page."""
-    results = load_results(work)
+    results = load_results(plan, work)
     rows, gains = [], []
     for start in plan["starts"]:
         facts = json.loads((work / f"{start}-identity/start.json").read_text("utf-8"))
@@ -140,7 +149,7 @@ def identity_page(plan: Mapping[str, Any], work: Path, machine: str, date: str) 
         "",
         "## A short training on FER+ from each start",
         "",
-        f"{stage['epochs']} epochs of 4,000 faces; accuracy by plurality on FER+ valid, whole crops. The gain is",
+        f"{stage['epochs']} epochs of 3,000 faces; accuracy by plurality on FER+ valid, whole crops. The gain is",
         "paired over the same seeds and faces; its interval is by face.",
         "",
         *(

@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("torch", reason="needs the extra train: pip install 'mien[train]'")
 
-from benchmarks.training.identity import PLAN, SIZE_PX, identity_page, paired_gain, recipe_of
+from benchmarks.training.identity import PLAN, SIZE_PX, identity_page, paired_gain, recipe_of, results_path
 
 
 def test_both_trainings_share_the_backbone_of_their_start() -> None:
@@ -41,7 +41,14 @@ def test_gains_are_paired_by_seed_and_face(tmp_path: Path) -> None:
     }
     (tmp_path / "scratch-identity").mkdir()
     (tmp_path / "scratch-identity/start.json").write_text(json.dumps(facts), "utf-8")
-    (tmp_path / "results.json").write_text(json.dumps({"scratch": before, "scratch + identity": after}), "utf-8")
+    results_path(plan, tmp_path).write_text(json.dumps({"scratch": before, "scratch + identity": after}), "utf-8")
     page = "\n".join(identity_page(plan, tmp_path, "a machine", "2026-11-28"))
     assert "| scratch | net | 312 | 106 | 0.500 [0.400, 0.600] |" in page
     assert f"{value:+.3f} [{low:+.3f}, {high:+.3f}]" in page
+
+
+def test_another_budget_has_other_results() -> None:
+    plan = {"starts": {}, "task": {"stages": [{"epochs": 3}]}}
+    other = {"starts": {}, "task": {"stages": [{"epochs": 2}]}}
+    assert results_path(plan, Path("work")) != results_path(other, Path("work"))
+    assert results_path(plan, Path("work")).parent == Path("work")
