@@ -147,7 +147,7 @@ def starts_page(plan: Plan, claims: Sequence[Claim], found: Found) -> list[str]:
         "trainings. [Ablation](ablation.md) has other parts of `mien-light`'s recipe.",
         "",
         "Measured by plurality on FER+ valid (3,555 faces that trained nothing), crops as the row reads them. Mean and",
-        "standard deviation over the seeds; rare recall is the mean of disgust (32 faces), fear (71) and contempt (26).",
+        "standard deviation over the seeds; rare recall is the mean of disgust (32 faces), fear (71), contempt (26).",
         "",
         *table(["row", "seeds", *COLUMNS], rows),
         "",
