@@ -157,6 +157,11 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
             "benchmarks.landmarks.teacher_agreement:main",
             "Distance between the landmark teacher's points of an image and of its mirror image; prints it.",
         ),
+        "teacher": Benchmark(
+            "benchmarks.training.teacher_chain:main",
+            "The recipe mien-teacher from end to end, small; writes docs/research/teacher.md (a quarter of an hour).",
+            _TRAIN,
+        ),
         "tracking": Benchmark(
             "benchmarks.tracking.tracker_accuracy:main",
             "MOTA and IDF1 of the face tracker on synthetic scenes; writes docs/research/tracking.md.",

@@ -77,6 +77,24 @@ def metrics(probable: Floats, truth: Floats) -> dict[str, float]:
     return dict(zip(COLUMNS, figures, strict=True))
 
 
+def trained_metrics(recipe: Recipe, data: Path, folder: Path, compute: ComputeSettings) -> dict[str, float]:
+    """Metrics on the recipe's validation set after a training, whose checkpoints are removed: all take a gigabyte.
+
+    Args:
+        recipe: recipe with a validation set and an expression head.
+        data: folder of the open face sets.
+        folder: folder of the checkpoints.
+        compute: device and threads.
+    """
+    trainer, training_data = train_network(recipe, data, folder, compute)
+    valid = training_data.valid
+    if valid is None:
+        raise ValueError("the recipe needs a validation set")
+    outputs = raw_outputs(trainer.result, valid, recipe, aligned=recipe.model.given == "aligned")
+    shutil.rmtree(folder)
+    return metrics(outputs["expression"], valid.targets["expression"])
+
+
 def run(plan: Plan, data: Path, work: Path, compute: ComputeSettings) -> KeptResults:
     """Train what is missing, seed by seed, and keep the metrics of each training in ``WORK/results.json``.
 
@@ -93,13 +111,7 @@ def run(plan: Plan, data: Path, work: Path, compute: ComputeSettings) -> KeptRes
         recipe = plan.recipe(row, seed, work)
 
         def measure(recipe: Recipe = recipe, folder: Path = work / f"{row.name}-s{seed}") -> dict[str, float]:
-            trainer, training_data = train_network(recipe, data, folder, compute)
-            valid = training_data.valid
-            if valid is None:
-                raise ValueError("the plan needs a validation set")
-            shutil.rmtree(folder)  # checkpoints of all rows would take a gigabyte
-            outputs = raw_outputs(trainer.result, valid, recipe, aligned=recipe.model.given == "aligned")
-            return metrics(outputs["expression"], valid.targets["expression"])
+            return trained_metrics(recipe, data, folder, compute)
 
         results.get(key(recipe, row.name, seed), measure)
     return results

@@ -69,8 +69,8 @@ def run(plan: Mapping[str, Any], data: Path, work: Path, compute: ComputeSetting
         if not (out / "start.json").is_file():
             recipe = recipe_of(plan, "pretext", start, seed=plan["seeds"][0])
             train(recipe, data, out, compute, work=work / f"{start}-identity.work")
-    for seed in plan["seeds"]:
-        for start in plan["starts"]:
+    for start in plan["starts"]:
+        for seed in plan["seeds"]:
             for name, weights in ((start, ""), (f"{start} + identity", str(work / f"{start}-identity/start.pt"))):
                 results = load_results(plan, work)
                 if str(seed) in results.get(name, {}):
@@ -149,7 +149,7 @@ def identity_page(plan: Mapping[str, Any], work: Path, machine: str, date: str) 
         "",
         "## A short training on FER+ from each start",
         "",
-        f"{stage['epochs']} epochs of 3,000 faces; accuracy by plurality on FER+ valid, whole crops. The gain is",
+        f"{stage['epochs']} epochs of 2,000 faces; accuracy by plurality on FER+ valid, whole crops. The gain is",
         "paired over the same seeds and faces; its interval is by face.",
         "",
         *(

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mien.core import ConfigError
-from mien.training.data.prediction_files import read_predictions
+from mien.training.data.prediction_files import read_predictions, write_predictions
 
 LABELS = {"expression": ("neutral", "happiness"), "valence_arousal": ("valence", "arousal"), "action_units": ("AU01",)}
 
@@ -31,6 +31,19 @@ def test_columns_by_label_or_with_the_prefix_of_the_table(tmp_path: Path) -> Non
     np.testing.assert_array_equal(values, [[0.5, 0.5], [0.25, 0.75]])
     assert values.dtype == np.float32
     assert read.tasks["valence_arousal"][0] == ("arousal",)
+
+
+def test_a_written_file_is_read_as_it_was(tmp_path: Path) -> None:
+    values = np.array([[0.25, 0.75], [1, 0]], np.float32)
+    affect = np.array([[0.5, -0.5], [-1, 1]], np.float32)
+    tasks = {"expression": (("neutral", "happiness"), values), "valence_arousal": (("valence", "arousal"), affect)}
+    write_predictions(tmp_path / "p.parquet", ["b", "a"], tasks)
+    read = read_predictions(tmp_path / "p.parquet", LABELS)
+    assert read.row_of == {"b": 0, "a": 1}
+    assert set(read.tasks) == set(tasks)
+    for task, (labels, expected) in tasks.items():
+        assert read.tasks[task][0] == labels
+        np.testing.assert_array_equal(read.tasks[task][1], expected)
 
 
 def test_errors_name_the_file(tmp_path: Path) -> None:

@@ -16,9 +16,11 @@ import torch
 from torch import Tensor
 
 from mien.core import ConfigError
+from mien.faces import align_faces, resize_face
+from mien.inference import load_bundle
 from mien.training.data.source_records import SourceRecord
 from mien.training.data.training_set import TrainingSet
-from mien.training.engine.target_providers import gray_copy, load_network
+from mien.training.engine.target_providers import gray_copy, load_network, predict_bundle
 from mien.training.engine.targets import StageContext, create_providers, provide_targets
 from mien.training.engine.trainer import CHECKPOINT, Trainer
 from mien.training.models.network import AffectNetwork
@@ -186,6 +188,29 @@ def test_a_bundle_is_a_teacher_of_pictures(tmp_path: Path) -> None:
             ),
             TeacherSettings(path="mien-light", tasks=("gaze",)),
         )
+
+
+def test_a_bundle_reads_pictures_of_known_faces_aligned_as_it_reads_given_crops() -> None:
+    recipe = create_recipe()
+    samples = create_samples(6, recipe)
+    bundle = load_bundle("mien-light", threads=1)
+    spec = bundle.spec
+    assert (spec.crop.given, recipe.model.colour) == ("aligned", spec.input.colour)
+    keypoints = np.where(np.arange(6)[:, None, None] < 3, 0.3 + 0.5 * np.asarray(spec.crop.template), np.nan)
+    samples = dataclasses.replace(samples, keypoints=keypoints.astype(np.float32))
+    labels, found = predict_bundle(samples, TeacherSettings(path="mien-light"), recipe)["expression"]
+    task = spec.task("expression")
+    assert task is not None
+    assert labels == task.labels
+    for row in range(6):
+        picture, size = samples.inputs[row], spec.input.size_px
+        pixels = samples.keypoints[row] * picture.shape[1::-1]
+        crop = (
+            align_faces(picture, pixels[None], spec.crop.template, size)[0] if row < 3 else resize_face(picture, size)
+        )
+        logits = bundle.run(crop[None])[task.output]
+        expected = np.exp(logits[0]) / np.exp(logits[0]).sum()
+        np.testing.assert_allclose(found[row], expected, atol=1e-5)
 
 
 def test_the_network_of_a_checkpoint_has_its_recipe(tmp_path: Path) -> None:

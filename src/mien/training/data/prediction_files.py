@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads a teacher's predictions for named pictures from a Parquet file."""
+"""Parquet files of a teacher's predictions for named pictures."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mien.core import ConfigError, Float32, open_regular
+from mien.results import atomic_write
 
 _NAME = "name"
 
@@ -62,6 +63,22 @@ def read_predictions(path: Path, labels: Mapping[str, tuple[str, ...]]) -> Named
         if any(not np.array_equal(values[first], values[row], equal_nan=True) for _, values in tasks.values()):
             raise ConfigError(f"{path} has two different predictions for {name}")
     return NamedPredictions(row_of, tasks)
+
+
+def write_predictions(path: Path, names: Sequence[str], tasks: Mapping[str, tuple[tuple[str, ...], Float32]]) -> None:
+    """Write a file that `read_predictions` reads.
+
+    Args:
+        path: Parquet file, which appears only when it is complete.
+        names: Names of N pictures.
+        tasks: Task -> labels, and (N, L) probabilities or values.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    columns = {label: values[:, column] for labels, values in tasks.values() for column, label in enumerate(labels)}
+    with atomic_write(path) as file:
+        pq.write_table(pa.table({_NAME: list(names), **columns}), file)
 
 
 def _columns(labels: tuple[str, ...], present: list[str]) -> dict[str, str]:

@@ -7,7 +7,7 @@ import dataclasses
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from mien.affect import activate
 from mien.core import ConfigError, Image, TaskSpec, columns_by_name, load_arrays, read_typed
-from mien.faces import resize_face, to_colour
+from mien.faces import align_faces, resize_face, to_colour
 from mien.inference import load_bundle
 from mien.results import atomic_write
 from mien.training.data.augmentation import resized
@@ -161,7 +161,7 @@ class Teacher(TargetProvider):
         path = context.folder / f"teacher-{key}.npz"
         if not path.is_file():
             is_checkpoint = Path(teacher.path).is_file()
-            found = (_predict_checkpoint if is_checkpoint else _predict_bundle)(samples, teacher, context.recipe)
+            found = (_predict_checkpoint if is_checkpoint else predict_bundle)(samples, teacher, context.recipe)
             content = {task: values for task, (_, values) in found.items()}
             names = {f"{task} names": np.array(labels) for task, (labels, _) in found.items()}
             _save(path, {**content, **names})
@@ -385,18 +385,35 @@ def _read_predictions(samples: TrainingSet, path: Path, labels: Mapping[str, tup
     return found
 
 
-def _predict_bundle(samples: TrainingSet, teacher: TeacherSettings, recipe: Recipe) -> Predictions:
-    bundle = load_bundle(teacher.path, kind="affect")
+def predict_bundle(samples: TrainingSet, teacher: TeacherSettings, recipe: Recipe) -> Predictions:
+    """Predictions of a bundle for the pictures of a training set, cut as it reads given crops.
+
+    Args:
+        samples: Training set of N pictures.
+        teacher: Settings whose ``path`` is the bundle.
+        recipe: Recipe that the set was loaded for.
+
+    Raises:
+        ConfigError: The set has vectors.
+        ModelError: The bundle is missing or damaged.
+    """
+    bundle, inputs = load_bundle(teacher.path, kind="affect"), samples.inputs
+    if is_vectors(inputs):
+        raise ConfigError(f"teacher {teacher.path} is a bundle, which takes pictures; this recipe trains on vectors")
     spec = bundle.spec
-    pictures = _pictures(samples, teacher)
+    size_px, is_aligned = spec.input.size_px, spec.crop.given == "aligned"
+
+    def crop(row: int) -> Image:
+        picture = _in_colour(inputs[row], recipe.model.colour, spec.input.colour)
+        keypoints = samples.keypoints[row] * picture.shape[1::-1]
+        if is_aligned and np.isfinite(keypoints).all():
+            return np.asarray(align_faces(picture, keypoints[None], spec.crop.template, size_px)[0])
+        return resize_face(picture, size_px)
+
     parts: list[dict[str, Floats]] = []
     for start in range(0, len(samples), _BUNDLE_BATCH):
-        batch = [pictures(row) for row in range(start, min(start + _BUNDLE_BATCH, len(samples)))]
-        crops = [
-            resize_face(_in_colour(picture, recipe.model.colour, spec.input.colour), spec.input.size_px)
-            for picture in batch
-        ]
-        parts.append(bundle.run(np.stack(crops)))
+        rows = range(start, min(start + _BUNDLE_BATCH, len(samples)))
+        parts.append(bundle.run(np.stack([crop(row) for row in rows])))
     return {
         task.task: (
             task.labels,
@@ -410,7 +427,7 @@ def _predict_checkpoint(samples: TrainingSet, teacher: TeacherSettings, recipe: 
     network, own, labels = load_network(Path(teacher.path))
     if own.model.colour != recipe.model.colour:
         raise ConfigError(f"{teacher.path} takes {own.model.colour}, this recipe {recipe.model.colour}; use its bundle")
-    outputs = raw_outputs(network, samples, own)
+    outputs = raw_outputs(network, samples, own, aligned=own.model.given == "aligned")
     return {
         task: (labels[task], _activated(task, torch.from_numpy(values), teacher.temperature).numpy())
         for task, values in outputs.items()
@@ -419,13 +436,6 @@ def _predict_checkpoint(samples: TrainingSet, teacher: TeacherSettings, recipe: 
 
 def _softened(task: TaskSpec, temperature: float) -> TaskSpec:
     return dataclasses.replace(task, temperature=temperature) if task.task == "expression" else task
-
-
-def _pictures(samples: TrainingSet, teacher: TeacherSettings) -> Callable[[int], Image]:
-    inputs = samples.inputs
-    if is_vectors(inputs):
-        raise ConfigError(f"teacher {teacher.path} is a bundle, which takes pictures; this recipe trains on vectors")
-    return inputs.__getitem__
 
 
 def _in_colour(picture: Image, own: str, wanted: str) -> Image:
