@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What start weights, crops, teacher and loss are worth on FER+, each changed alone, over three seeds (half an hour).
 
-    python -m benchmarks face-starts --data DATA --work WORK --page docs/research/face-starts.md
+    python -m benchmarks face-starts --data DATA --work WORK --page docs/research/face-starts.md [ROW...]
 
 ``face_starts.toml`` has the recipe, the rows and the claims, which were stated before the trainings. WORK keeps the
 metrics of each training; one with the same settings is not run again.
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import shutil
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from benchmarks.claims.verdicts import KeptResults, paired, spread
 from benchmarks.machine import today
 from benchmarks.page import measured_by, notice, table, write_page
 from benchmarks.training.ablation import Plan, digest, load_plan
-from mien.core import EXPRESSIONS, Floats
+from mien.core import EXPRESSIONS, ConfigError, Floats
 from mien.inference import machine_name
 from mien.metrics import accuracy, macro_f1
 from mien.training import ComputeSettings, Recipe, raw_outputs, train_network
@@ -95,7 +95,7 @@ def trained_metrics(recipe: Recipe, data: Path, folder: Path, compute: ComputeSe
     return metrics(outputs["expression"], valid.targets["expression"])
 
 
-def run(plan: Plan, data: Path, work: Path, compute: ComputeSettings) -> KeptResults:
+def run(plan: Plan, data: Path, work: Path, compute: ComputeSettings, names: Collection[str] = ()) -> KeptResults:
     """Train what is missing, seed by seed, and keep the metrics of each training in ``WORK/results.json``.
 
     Args:
@@ -103,9 +103,17 @@ def run(plan: Plan, data: Path, work: Path, compute: ComputeSettings) -> KeptRes
         data: folder of the open face sets.
         work: folder of checkpoints and results.
         compute: device and threads.
+        names: names of rows to train; empty for all. Rows that were trained before stay on the page.
+
+    Raises:
+        ConfigError: a name is unknown.
     """
+    unknown = sorted(set(names) - {row.name for row in plan.rows})
+    if unknown:
+        raise ConfigError(f"no rows {unknown}; known are {[row.name for row in plan.rows]}")
     results = KeptResults(work / "results.json")
-    trainings = sorted(((seed, place) for place, row in enumerate(plan.rows) for seed in row.seeds))
+    wanted = [(place, row) for place, row in enumerate(plan.rows) if row.name in (names or {row.name})]
+    trainings = sorted((seed, place) for place, row in wanted for seed in row.seeds)
     for seed, place in trainings:
         row = plan.rows[place]
         recipe = plan.recipe(row, seed, work)
@@ -179,9 +187,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--work", type=Path, required=True, help="folder of checkpoints and results")
     parser.add_argument("--page", type=Path, required=True, help="Markdown file to write")
     parser.add_argument("--threads", type=int, default=1, help="number of torch's threads (default: 1)")
+    parser.add_argument("rows", nargs="*", help="names of rows to train (default: all)")
     options = parser.parse_args(arguments)
     plan = load_plan(PLAN)
-    results = run(plan, options.data, options.work, ComputeSettings(threads=options.threads))
+    results = run(plan, options.data, options.work, ComputeSettings(threads=options.threads), options.rows)
     lines = starts_page(plan, load_claims(), values(plan, results, options.work))
     write_page(options.page, [*lines, measured_by(_NAME, machine=machine_name(), date=today())])
     return 0

@@ -3,7 +3,7 @@
 
     python -m benchmarks teacher --data DATA --work WORK --page docs/research/teacher.md
 
-``teacher_chain.toml`` has the budget. Bundles of two seeds are trained, the mean of their predictions for FER+'s
+``teacher_chain.toml`` has the budget. A bundle of each seed is trained, the mean of their predictions for FER+'s
 training faces becomes a Parquet file, and students of `face-starts` learn from the votes and that file. WORK keeps
 what is done; with that of `face-starts`, its trainings of the two other students are not run again.
 """
@@ -158,11 +158,10 @@ def teacher_page(teachers: Mapping[int, ModelSpec], students: Mapping[str, Seque
         "",
         notice(_NAME, edit="benchmarks/training/teacher_chain.toml"),
         "",
-        "The recipe `mien-teacher` is for hours on a GPU. Here it is run under a budget of minutes (two epochs of",
-        "4,000 FER+ faces at 48 px, one at 64 px), to show that each step works: training, bundle, a file of the",
-        "predictions of two seeds, and students that learn from it. Bundles that come with mien learned from a",
-        "stronger teacher, whose predictions came with the data (`teacher/affect_teacher.parquet`, 0.871 on FER+",
-        "valid), not from this recipe.",
+        "The recipe `mien-teacher` is for hours on a GPU. Here it is run under a budget of minutes (one epoch of 4,000",
+        "FER+ faces at 48 px, one at 64 px), to show that each step works: training, bundle, a file of its predictions,",
+        "and students that learn from it. Bundles that come with mien learned from a stronger teacher, whose",
+        "predictions came with the data (`teacher/affect_teacher.parquet`, 0.871 on FER+ valid), not from this recipe.",
         "",
         "## Teachers",
         "",

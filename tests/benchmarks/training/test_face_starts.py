@@ -11,7 +11,7 @@ pytest.importorskip("torch", reason="needs the extra train: pip install 'mien[tr
 from benchmarks.claims.verdicts import KeptResults
 from benchmarks.training.ablation import load_plan
 from benchmarks.training.face_starts import COLUMNS, PLAN, key, load_claims, metrics, run, starts_page, values
-from mien.core import EXPRESSIONS
+from mien.core import EXPRESSIONS, ConfigError
 from mien.training import ComputeSettings
 
 
@@ -47,6 +47,8 @@ def test_finished_trainings_are_not_run_again_and_the_page_has_their_verdicts(tm
             figures = dict.fromkeys(COLUMNS, 0.6 + gain + 0.002 * seed * (row.name != "votes"))
             kept.get(key(plan.recipe(row, seed, tmp_path), row.name, seed), figures.copy)
     results = run(plan, Path("nowhere"), tmp_path, ComputeSettings())
+    with pytest.raises(ConfigError, match="no rows \\['other'\\]; known are \\['base'"):
+        run(plan, Path("nowhere"), tmp_path, ComputeSettings(), ["other"])
     found = values(plan, results, tmp_path)
     lines = starts_page(plan, load_claims(), found)
     rows = {line.split(" | ")[0].removeprefix("| "): line for line in lines if line.startswith("|")}
