@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mien.core import InputError, ModelError
+from mien.core import InputError, ModelError, OutputError
 from mien.inference import find_bundle, list_bundles, load_geometry, load_spec
 from mien.pipeline import audit_summary, data_card, list_all_bundles, provenance_manifest, write_cards
 
@@ -51,6 +51,24 @@ def test_every_card_of_every_bundle_carries_the_hash_of_its_weights(tmp_path: Pa
     for line in sums:
         digest, _, name = line.partition("  ")
         assert hashlib.sha256((find_bundle("mien-light").parent / name).read_bytes()).hexdigest() == digest
+
+
+def test_the_sums_of_other_bundles_stay_while_their_cards_do(tmp_path: Path) -> None:
+    write_cards(["mien-light", "mien-points"], tmp_path)
+    both = (tmp_path / "SHA256SUMS").read_text("utf-8")
+    assert [line.partition("  ")[2].partition("/")[0] for line in both.splitlines()] == [
+        *["mien-light"] * 2,
+        *["mien-points"] * 2,
+    ]
+    stale = "0" * 64
+    (tmp_path / "SHA256SUMS").write_text(
+        both.replace(load_spec("mien-light").sha256, stale) + f"{stale}  gone/model.onnx\n", "utf-8"
+    )
+    write_cards(["mien-light"], tmp_path)
+    assert (tmp_path / "SHA256SUMS").read_text("utf-8") == both
+    (tmp_path / "SHA256SUMS").write_bytes(b"\xff")
+    with pytest.raises(OutputError, match="SHA256SUMS cannot be continued"):
+        write_cards(["mien-light"], tmp_path)
 
 
 def test_sources_have_licences_and_commands_are_listed() -> None:

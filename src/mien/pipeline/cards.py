@@ -15,6 +15,7 @@ from mien.core import (
     InputError,
     ModelError,
     ModelSpec,
+    OutputError,
     PathName,
     QualitySpec,
     UncertaintySpec,
@@ -77,7 +78,8 @@ def write_cards(bundles: Iterable[PathName], out: PathName, *, audits: PathName 
 
     Args:
         bundles: Names or folders of bundles.
-        out: Folder that gets a folder for each bundle and `SUMS_NAME`.
+        out: Folder that gets a folder for each bundle and `SUMS_NAME`. Lines of other bundles that have cards there
+            stay in that file.
         audits: Folder with ``<name of the bundle>/audit.json`` as `mien audit` writes it, for bundles that have one;
             None for none. A summary of other weights that is in ``out`` is removed.
 
@@ -89,7 +91,7 @@ def write_cards(bundles: Iterable[PathName], out: PathName, *, audits: PathName 
         ModelError: A bundle is missing or damaged, or an audit is of other weights.
         OutputError: The folder cannot be written.
     """
-    written, sums = [], []
+    written, sums = [], _kept_sums(Path(out))
     for bundle in bundles:
         found = _Described.of(bundle)
         spec = found.spec
@@ -104,9 +106,26 @@ def write_cards(bundles: Iterable[PathName], out: PathName, *, audits: PathName 
         else:
             _remove_stale(Path(out) / spec.name / _SUMMARY, spec)
         written += [_write(Path(out) / spec.name / name, text) for name, text in contents.items()]
-        sums += [f"{digest}  {spec.name}/{name}" for name, digest in found.hashes().items()]
-    written.append(_write(Path(out) / SUMS_NAME, "\n".join(sums) + "\n"))
+        sums[spec.name] = [f"{digest}  {spec.name}/{name}" for name, digest in found.hashes().items()]
+    written.append(_write(Path(out) / SUMS_NAME, "".join(f"{line}\n" for name in sorted(sums) for line in sums[name])))
     return tuple(written)
+
+
+def _kept_sums(out: Path) -> dict[str, list[str]]:
+    """Bundle -> its lines in the file of sums that is there, for bundles that have a folder beside it."""
+    path, kept = out / SUMS_NAME, dict[str, list[str]]()
+    if not path.is_file():
+        return kept
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise OutputError(f"{path} cannot be continued ({error}); remove it") from error
+    for line in lines:
+        _, _, name = line.partition("  ")
+        bundle = name.partition("/")[0]
+        if bundle and (out / bundle).is_dir():
+            kept.setdefault(bundle, []).append(line)
+    return kept
 
 
 def data_card(spec: ModelSpec | GeometrySpec) -> str:
