@@ -124,12 +124,14 @@ def run(plan: Plan, students: Plan, data: Path, work: Path, compute: ComputeSett
     return results
 
 
-def teacher_page(teachers: Mapping[int, ModelSpec], students: Mapping[str, Sequence[Mapping[str, float]]]) -> list[str]:
+def teacher_page(
+    teachers: Mapping[int, ModelSpec], students: Mapping[str, Mapping[int, Mapping[str, float]]]
+) -> list[str]:
     """The lines of the page but the last one.
 
     Args:
         teachers: seed -> description of the bundle.
-        students: `VOTES`, `SHARED` and `OWN` -> metrics by seed.
+        students: `VOTES`, `SHARED` and `OWN` -> seed -> metrics.
     """
     titles = {
         VOTES: "votes alone",
@@ -147,12 +149,17 @@ def teacher_page(teachers: Mapping[int, ModelSpec], students: Mapping[str, Seque
     columns = face_starts.COLUMNS
     learned = []
     for name, title in titles.items():
-        by_seed = students[name]
-        learned.append([title, str(len(by_seed)), *(spread([one[column] for one in by_seed]) for column in columns)])
+        by_seed = list(students[name].values())
+        cells = [spread([one[column] for one in by_seed]) if len(by_seed) > 1 else "-" for column in columns]
+        learned.append([title, str(len(by_seed)), *cells])
     gaps = []
     for name in (OWN, SHARED):
-        gap = paired(*([one["accuracy"] for one in students[kind]] for kind in (name, VOTES)))
-        gaps.append(f"- {titles[name]}: {gap}, {gap.verdict}")
+        seeds = sorted(set(students[name]) & set(students[VOTES]))
+        if len(seeds) > 1:
+            gap = paired(*([students[kind][seed]["accuracy"] for seed in seeds] for kind in (name, VOTES)))
+            gaps.append(f"- {titles[name]}: {gap}, n = {gap.n}, {gap.verdict}")
+        else:
+            gaps.append(f"- {titles[name]}: not run")
     return [
         "# The teacher from end to end",
         "",
@@ -193,13 +200,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     plan, students, work = load_plan(PLAN), load_plan(face_starts.PLAN), options.work
     results = run(plan, students, options.data, work, ComputeSettings(threads=options.threads))
     teachers = {seed: load_spec(work / f"teacher-s{seed}/bundle") for seed in plan.rows[0].seeds}
-    found = {
-        name: [
-            results.get(face_starts.key(student_recipe(students, name, seed, work), name, seed), dict)
-            for seed in student_seeds()
-        ]
-        for name in (VOTES, SHARED, OWN)
-    }
+    found: dict[str, dict[int, Mapping[str, float]]] = {VOTES: {}, SHARED: {}, OWN: {}}
+    for name, by_seed in found.items():
+        for seed in student_seeds():
+            key = face_starts.key(student_recipe(students, name, seed, work), name, seed)
+            by_seed[seed] = results.get(key, dict)
     lines = teacher_page(teachers, found)
     write_page(options.page, [*lines, measured_by(_NAME, machine=machine_name(), date=today())])
     return 0

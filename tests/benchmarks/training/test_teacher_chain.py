@@ -50,7 +50,7 @@ def test_the_file_has_the_mean_of_the_bundles(tmp_path: Path, monkeypatch: pytes
 
 def test_the_page_has_teachers_and_students() -> None:
     figures = {
-        name: [dict.fromkeys(face_starts.COLUMNS, base + 0.001 * seed * seed * (name == OWN)) for seed in (1, 2, 3)]
+        name: {s: dict.fromkeys(face_starts.COLUMNS, base + 0.001 * s * s * (name == OWN)) for s in (1, 2, 3)}
         for name, base in ((VOTES, 0.6), (SHARED, 0.65), (OWN, 0.61))
     }
     spec = load_spec("mien-light")
@@ -58,4 +58,8 @@ def test_the_page_has_teachers_and_students() -> None:
     assert "| votes alone | 3 | 0.600 (0.000) |" in text
     assert "| 2 | " in text
     assert spec.provenance in text
-    assert "in equal shares: +0.050 [+0.050, +0.050], supported" in text
+    assert "in equal shares: +0.050 [+0.050, +0.050], n = 3, supported" in text
+    del figures[OWN][1], figures[OWN][2]
+    text = "\n".join(teacher_page({1: spec}, figures))
+    assert "| votes and this teacher, in equal shares | 1 | - | - | - |" in text
+    assert "- votes and this teacher, in equal shares: not run" in text

@@ -34,3 +34,4 @@ def test_the_wanted_faces(text: str, rows: list[int]) -> None:
     chosen = FaceSelector.parse(text).of(faces)
     assert chosen.boxes.tolist() == boxes[rows].tolist()
     assert len(FaceSelector.parse(text).of(Faces.empty())) == 0
+    assert FaceSelector.parse("all").of(faces) is faces

@@ -94,4 +94,5 @@ class FaceSelector:
 
     def of(self, faces: Faces) -> Faces:
         """The selected faces of one frame."""
-        return faces[self.rows(faces.boxes, faces.track_ids)]
+        rows = self.rows(faces.boxes, faces.track_ids)
+        return faces if len(rows) == len(faces) else faces[rows]
