@@ -64,6 +64,7 @@ start from millions of faces, see up to 260 px and train for epochs of 287,651 f
 112 px, where there is a GPU: `--images 100000 --size 112 --accelerator gpu`. For a model to use, take the
 [default bundle](../reference/model-card.md).
 """
+_N_SEEDS = 3
 _SMALL_IMAGES = 100_000  # from here on every row is close to what it can learn from FER+
 
 
@@ -95,7 +96,7 @@ def results_page(rows: Mapping[str, Row], records: Records) -> list[str]:
     if missing:
         lines += ["", "Not yet run, each by `--rows NAME`:", ""]
         lines += [f"- `{COMMAND} --rows {name}`" for name in missing]
-    lines += ["", f"Rows by their own recipes: `{COMMAND} --only own`."]
+    lines += ["", _coverage(chosen, records), f"Rows by their own recipes: `{COMMAND} --only own`."]
     older = [row.name for row in chosen if _is_older(row, records)]
     if older:
         names = " ".join(f"--rows {name}" for name in older)
@@ -117,6 +118,18 @@ def results_page(rows: Mapping[str, Row], records: Records) -> list[str]:
     lines += [f"- {name}, by its own recipe, seed {own.seed}: {_provenance(own)}" for name, own in owned]
     lines += ["", "## Cost", "", *_cost_table(chosen, records), ""]
     return [*lines, f"All of it again: `{COMMAND}`. The speeds alone, on a quiet machine: `{COMMAND} --only speed`."]
+
+
+def _coverage(rows: Sequence[Row], records: Records) -> str:
+    """Sentence on how much of the table has been run."""
+    trained = [runs for row in rows if (runs := _runs(row, records))]
+    complete = sum(len(runs) >= _N_SEEDS for runs in trained)
+    own = [records[row.name].own for row in rows if own_recipe(row, records.budget) is not None]
+    owned = sum(each is not None for each in own)
+    return (
+        f"{len(trained)} of {len(rows)} rows have been run, {complete} of them with {_N_SEEDS} seeds; {owned} of "
+        f"{len(own)} recipes that FER+ has all labels for have been run by their own recipe."
+    )
 
 
 def _name(row: Row) -> str:

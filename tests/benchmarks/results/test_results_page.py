@@ -52,6 +52,15 @@ def test_a_missed_parity_is_told() -> None:
     assert "agrees with torch to 1.2e-04, which misses 1e-04" in page_of(Records().with_row("mobilenet", trained=far))
 
 
+def test_the_page_says_how_much_of_it_was_run() -> None:
+    rows = list_rows()
+    first = trained(rows["mobilenet"])
+    further = tuple(dataclasses.replace(first, seed=seed) for seed in (2, 3))
+    records = Records().with_row("mobilenet", trained=first, further=further, own=first)
+    page = page_of(records.with_row("mtanet", trained=trained(rows["mtanet"])))
+    assert f"2 of {len(rows)} rows have been run, 1 of them with 3 seeds; 1 of " in page
+
+
 def test_places_stay_within_the_noise() -> None:
     rows = list_rows()
     values = {"mobilenet": 0.5, "mtanet": 0.6, "ddamfn": 0.75}
