@@ -5,7 +5,8 @@
 
 The parts are: ``files``, `mien.analyze` over a thousand clips of one second; ``tables``, evaluation and smoothing of
 millions of rows; ``long``, peak memory of the commands over a recording of ten million rows (3 GB of disk); ``heads``,
-training of a head on a million stored vectors (extra: train, 3 GB of disk). Several parts run in processes of their
+training of a head on a million stored vectors (extra: train, 3 GB of disk); ``workers``, `mien analyze` over films and
+photos with and without ``--workers 2``, in turns. Several parts run in processes of their
 own, because peak memory counts from the start of a process.
 """
 
@@ -17,7 +18,7 @@ from collections.abc import Sequence
 
 from benchmarks import ROOT, create_parser
 
-PARTS = ("files", "tables", "long", "heads")
+PARTS = ("files", "tables", "long", "heads", "workers")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,6 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from benchmarks.scale.scale_long import measure_long
 
         measure_long()
+    elif parts == ["workers"]:
+        from benchmarks.scale.scale_workers import measure_workers
+
+        measure_workers()
     else:
         from benchmarks.scale.scale_heads import measure_heads
 

@@ -28,6 +28,12 @@ def test_a_crash_fails_only_the_current_item(jobs_for_tests: ModuleType, tmp_pat
         assert "crashed (SIGKILL)" in str(ended[3])
 
 
+def test_a_lone_item_needs_no_process_of_its_own(jobs_for_tests: ModuleType, tmp_path: Path) -> None:
+    ended, _ = run_engine(LocalEngine(4), jobs_for_tests.Setup(tmp_path), [3])
+    assert ended == {0: 9}
+    assert [path.name for path in tmp_path.iterdir()] == [f"setup-{os.getpid()}"]
+
+
 def test_workers_that_cannot_start_end_the_run(jobs_for_tests: ModuleType) -> None:
     with pytest.raises(JobError, match=r"no worker process can start \(exit code 9"):
         run_engine(LocalEngine(2), jobs_for_tests.FailingSetup(dies=True), [1, 2, 3])

@@ -142,9 +142,10 @@ _JOIN_S = 5.0
 class LocalEngine:
     """An `Engine` that runs in processes on this machine.
 
-    With one worker the items run in this process. Several workers are new Python processes (spawned on every
-    system), which end with this process even if it crashes. A worker that crashes loses only its current item and is
-    replaced. A script with more than one worker must keep its main code behind ``if __name__ == "__main__":``.
+    With one worker, and where there is one item, the items run in this process. Several workers are new Python
+    processes (spawned on every system), which end with this process even if it crashes. A worker that crashes loses
+    only its current item and is replaced. A script with more than one worker must keep its main code behind
+    ``if __name__ == "__main__":``.
 
     Args:
         workers: Number of items to process at the same time, at least 1.
@@ -178,11 +179,12 @@ class LocalEngine:
 
     def run(self, setup: Setup, items: Sequence[Any], report: Callable[[Event], None]) -> None:
         """Process the items; see `Engine.run`."""
-        if self._n_workers == 1:
+        n_workers = min(self._n_workers, len(items))
+        if n_workers <= 1:  # a process for a lone item would only add its start
             run_inline(setup, items, report)
             return
         with deferred_interrupts() as interrupts:
-            _Pool(setup, items, report, interrupts).run(min(self._n_workers, len(items)))
+            _Pool(setup, items, report, interrupts).run(n_workers)
 
 
 def create_local(workers: int, address: str | None) -> LocalEngine:
