@@ -10,7 +10,7 @@ import pytest
 from PIL import Image as Pil
 
 from mien.affect import Analyzer
-from mien.core import ACTION_UNITS, EXPRESSIONS, AnalyzerConfig, ConfigError, Faces, InputError, ModelError
+from mien.core import ACTION_UNITS, EXPRESSIONS, AnalyzerConfig, ConfigError, Faces, Frame, InputError, ModelError
 from mien.faces.detector import FakeDetector, faces_at
 from mien.inference import find_bundle
 from tests.helpers.bundle_variants import write_variant, write_whole
@@ -355,3 +355,18 @@ def test_a_face_that_the_edge_cuts_off_has_a_lower_quality(
         cut = np.ascontiguousarray(astronaut[:, round(float(left + share * (right - left))) :])
         (seen,) = Analyzer(threads=1, detector=detector).image(cut)
         assert whole.quality > 0.9 > 0.8 > seen.quality
+
+
+def test_photos_give_an_error_in_the_place_of_a_broken_one(analyzer: Analyzer, astronaut: Image) -> None:
+    given = [astronaut, b"no image", np.zeros((60, 80, 3), np.uint8), np.zeros((2, 2, 2, 2), np.uint8), astronaut]
+    seen = list(analyzer.photos(given))
+    assert [isinstance(one, InputError) for one in seen] == [False, True, False, True, False]
+    alone = analyzer.photo(astronaut)
+    for frame in (seen[0], seen[4]):
+        assert isinstance(frame, Frame)
+        assert frame.image is None
+        np.testing.assert_allclose(frame.faces.expression, alone.faces.expression, atol=1e-5)
+    assert isinstance(seen[2], Frame)
+    assert len(seen[2].faces) == 0
+    assert len(list(analyzer.photos([b"", b""]))) == 2
+    assert list(analyzer.photos([])) == []

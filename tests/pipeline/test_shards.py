@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from skimage import data
 
 import mien
 from mien.core import ConfigError
@@ -119,3 +121,27 @@ def test_a_single_table_has_no_shards(tmp_path: Path) -> None:
 def test_free_names_and_an_empty_folder(tmp_path: Path) -> None:
     assert list(shard_names(2, {"photos-00001.parquet"})) == ["photos-00000.parquet", "photos-00002.parquet"]
     assert finished_shards(tmp_path, [], "digest").tables == ()
+
+
+def test_photos_that_share_a_table_have_the_rows_of_photos_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    write(folder, "0.png", 90)
+    face = data.astronaut()
+    save_image(folder / "1.png", face)
+    (folder / "2.png").write_bytes(b"\x89PNG\r\n\x1a\n, and then nothing")
+    save_image(folder / "3.png", np.ascontiguousarray(face[:, ::-1]))
+    write(folder, "4.png", 200)
+    shared = mien.analyze(folder, tmp_path / "shared", threads=1, shard_size=10)
+    alone = mien.analyze(folder, tmp_path / "alone", threads=1)
+    assert [failure.path for failure in shared.failures] == [failure.path for failure in alone.failures]
+    assert [Path(failure.path).name for failure in shared.failures] == ["2.png"]
+    together = read_table(shared.tables[0])
+    apart = pa.concat_tables([read_table(table).replace_schema_metadata(None) for table in alone.tables])
+    assert together.num_rows == apart.num_rows == 4
+    assert together["success"].to_pylist() == [False, True, True, False]
+    for name in together.column_names:
+        seen, expected = (table[name].to_pylist() for table in (together, apart))
+        if isinstance(expected[1], float):
+            np.testing.assert_allclose(np.array(seen, float), np.array(expected, float), atol=1e-4, err_msg=name)
+        else:
+            assert seen == expected, name

@@ -7,6 +7,7 @@ import os
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
 from functools import cached_property, partial
+from itertools import starmap
 from pathlib import Path
 from typing import Any, get_args
 
@@ -24,7 +25,7 @@ from mien.affect.inference_stage import (
     RawFrame,
     cut_faces,
     given_crop,
-    raw_outputs,
+    raw_frames,
     read_crop,
 )
 from mien.affect.opencv_threads import opencv_on_one_thread
@@ -247,9 +248,20 @@ class Analyzer:
         Raises:
             InputError: As for `image`.
         """
-        seen = self._seen_in(image, "image", images=images)
-        faces = self._affect_inference.faces([seen.found], self._bundle)[0]
-        return Frame(index=0, time_s=0.0, faces=faces, image=seen.image, dark=seen.dark)
+        return self._affect_inference.frames([self._seen_in(image, "image", images=images)], self._bundle)[0]
+
+    def photos(self, images: Iterable[Any]) -> Generator[Frame | InputError, None, None]:
+        """Frames of several images as by `photo`, without pixels, a few read ahead; the error of one that fails."""
+        for batch in batched(starmap(self._seen_or_error, enumerate(images)), _IMAGES_PER_BATCH):
+            seen = [one for one in batch if isinstance(one, DetectedFrame)]
+            frames = iter(self._affect_inference.frames(seen, self._bundle))
+            yield from (one if isinstance(one, InputError) else next(frames) for one in batch)
+
+    def _seen_or_error(self, number: int, image: Any) -> DetectedFrame | InputError:
+        try:
+            return self._seen_in(image, f"image {number}")
+        except InputError as error:
+            return error
 
     def images(self, images: Iterable[Any]) -> list[Faces]:
         """All faces of several images; the affect network takes the faces of several images at once.
@@ -269,12 +281,12 @@ class Analyzer:
         """
         if isinstance(images, (str, bytes, os.PathLike)) or (isinstance(images, np.ndarray) and images.ndim < 4):
             raise InputError("images takes a list of images; for a single one write analyzer.image(image)")
-        numbered = (self._seen_in(image, f"image {number}").found for number, image in enumerate(images))
-        return [
-            faces
-            for batch in batched(numbered, _IMAGES_PER_BATCH)
-            for faces in self._affect_inference.faces(batch, self._bundle)
-        ]
+        found: list[Faces] = []
+        for frame in self.photos(images):
+            if isinstance(frame, InputError):
+                raise frame
+            found.append(frame.faces)
+        return found
 
     def _seen_in(self, image: Any, name: str, *, images: bool = False) -> DetectedFrame:
         """The faces of an image as the caller gave it; of a large JPEG in fewer pixels, if these are enough."""
@@ -418,13 +430,7 @@ class Analyzer:
         size = _FRAMES_PER_BATCH if rate is None else rate.strides[0]
         bundle = self._bundle if live else self._moving_bundle
 
-        def predict(batch: Sequence[DetectedFrame]) -> list[Frame]:
-            faces = self._affect_inference.faces([one.found for one in batch], bundle, rate)
-            return [
-                Frame(index=one.index, time_s=one.time_s, faces=own, image=one.image, dark=one.dark)
-                for one, own in zip(batch, faces, strict=True)
-            ]
-
+        predict = partial(self._affect_inference.frames, bundle=bundle, rate=rate)
         with (
             closing(self._in_batches(frames, images=images, live=live, size=size)) as seen,
             closing(map_in_order(seen, predict, 1 if live else self._n_workers)) as done,
@@ -455,18 +461,11 @@ class Analyzer:
     def raw_image(self, image: Image) -> RawFrame:
         """Raw outputs of the affect network for the faces of an (H, W, 3) RGB image."""
         found = self._found(image, self._detected(image))
-        return RawFrame(index=0, time_s=0.0, track_ids=found.track_ids, outputs=raw_outputs([found], self._bundle)[0])
+        return raw_frames([DetectedFrame(0, 0.0, found, None)], self._bundle)[0]
 
     def raw_frames(self, frames: Iterable[VideoFrame]) -> Generator[RawFrame, None, None]:
         """Raw outputs of the affect network for the faces of frames: the inputs of clip heads."""
-
-        def predict(batch: Sequence[DetectedFrame]) -> list[RawFrame]:
-            outputs = raw_outputs([one.found for one in batch], self._moving_bundle)
-            return [
-                RawFrame(index=one.index, time_s=one.time_s, track_ids=one.found.track_ids, outputs=own)
-                for one, own in zip(batch, outputs, strict=True)
-            ]
-
+        predict = partial(raw_frames, bundle=self._moving_bundle)
         with (
             closing(self._in_batches(frames, images=False, live=False)) as seen,
             closing(map_in_order(seen, predict, self._n_workers)) as done,

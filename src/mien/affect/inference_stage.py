@@ -20,6 +20,7 @@ from mien.core import (
     CropReading,
     Faces,
     Float32,
+    Frame,
     Image,
     Indices,
     Int64,
@@ -266,6 +267,15 @@ def raw_outputs(batch: Sequence[AlignedFaces], bundle: Bundle) -> list[dict[str,
     ]
 
 
+def raw_frames(batch: Sequence[DetectedFrame], bundle: Bundle) -> list[RawFrame]:
+    """Raw outputs for the faces of several frames from one run of the network."""
+    outputs = raw_outputs([one.found for one in batch], bundle)
+    return [
+        RawFrame(index=one.index, time_s=one.time_s, track_ids=one.found.track_ids, outputs=own)
+        for one, own in zip(batch, outputs, strict=True)
+    ]
+
+
 @dataclass(frozen=True, kw_only=True)
 class AffectInference:
     """Predicts the affect of detected faces. Safe to share between threads.
@@ -301,6 +311,14 @@ class AffectInference:
             landmarks = np.concatenate([found.detections.landmarks for found in batch])
             predicted = self.geometry.apply(predicted, landmarks)
         return self._by_image(batch, predicted)
+
+    def frames(self, batch: Sequence[DetectedFrame], bundle: Bundle, rate: AdaptiveRate | None = None) -> list[Frame]:
+        """Frames with the affect of their faces; arguments as for `faces`."""
+        affect = self.faces([one.found for one in batch], bundle, rate) if batch else []
+        return [
+            Frame(index=one.index, time_s=one.time_s, faces=own, image=one.image, dark=one.dark)
+            for one, own in zip(batch, affect, strict=True)
+        ]
 
     def _predict(self, crops: Image, bundle: Bundle) -> dict[str, Any]:
         """Keyword arguments of `Faces` for N >= 1 crops."""

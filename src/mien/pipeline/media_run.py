@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing, contextmanager
+from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
 
@@ -137,14 +138,20 @@ class MediaRun(Protocol):
 
 
 class ImageRun:
-    """A `MediaRun` of an image: one frame at time 0."""
+    """A `MediaRun` of an image: one frame at time 0.
+
+    Args:
+        media: The image.
+        seen: Its frame, or why there is none, where it was analysed with others; None to analyse it alone.
+    """
 
     info = None
     n_expected = 1
     remarks: tuple[str, ...] = ()
 
-    def __init__(self, media: MediaInput) -> None:
+    def __init__(self, media: MediaInput, seen: Frame | InputError | None = None) -> None:
         self._media = media
+        self._seen = seen
         self._n_decoded = 0
         self._messages: tuple[str, ...] = ()
 
@@ -155,11 +162,23 @@ class ImageRun:
 
     def frames(self, analyzer: Analyzer, *, images: bool) -> Generator[Frame, None, None]:
         """The frame; see `MediaRun.frames`."""
-        frame = analyzer.photo(self._media.name if self._media.path is None else self._media.path, images=images)
+        if isinstance(self._seen, InputError):
+            raise self._seen
+        frame = analyzer.photo(_place(self._media), images=images) if self._seen is None else self._seen
         self._n_decoded = 1
         note = "" if self._media.path is None else picture_note(self._media.path)
         self._messages = (note,) if note else ()
         yield frame
+
+
+def image_runs(media: Sequence[MediaInput], analyzer: Analyzer) -> Generator[ImageRun, None, None]:
+    """Runs of several images, in order, whose faces go through the affect network together; they give no pixels."""
+    for one, seen in zip(media, analyzer.photos(map(_place, media)), strict=True):
+        yield ImageRun(one, seen)
+
+
+def _place(media: MediaInput) -> str | Path:
+    return media.name if media.path is None else media.path
 
 
 class VideoRun:

@@ -3,17 +3,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import groupby, repeat
 from typing import Any
 
 from mien.affect import Analyzer, FrameSmoother, Smoothing
 from mien.core import AnalyzerConfig, FaceSelector, InputError, Outputs, VideoOptions, private_files, source_name
 from mien.jobs import Emit, InterruptGate, Work, gated_interrupts
 from mien.media import MediaInput, VideoInfo
-from mien.pipeline.media_run import MediaRun, open_run, schema_for_analyzer, settings_metadata
+from mien.pipeline.media_run import MediaRun, image_runs, open_run, schema_for_analyzer, settings_metadata
 from mien.pipeline.overlay import Drawing, NoOverlay, Overlay, SmoothedOverlay
 from mien.pipeline.plan import TablePlan
 from mien.pipeline.resume import WORK_KEY, shard_digest, work_digest
@@ -144,8 +145,9 @@ class _TableRun:
                     self._emit(Note(message))
                 try:
                     with gate.open():
-                        for number, media in enumerate(plan.inputs, plan.first_number):
-                            self._read(media, number, writer, lone)
+                        runs = zip(plan.inputs, self._runs(lone), strict=True)
+                        for number, (media, run) in enumerate(runs, plan.first_number):
+                            self._read(media, number, writer, run)
                 except BaseException as error:
                     if not writer.n_rows:
                         raise
@@ -155,6 +157,16 @@ class _TableRun:
         except _NothingReadError:
             return None
         return stopped_by
+
+    def _runs(self, lone: MediaRun | None) -> Iterator[MediaRun | None]:
+        """The run of each input that is open or analysed already; None for the others."""
+        if lone is not None:
+            yield lone
+            return
+        for is_image, group in groupby(self._plan.inputs, lambda one: one.kind == "image"):
+            inputs = list(group)
+            together = is_image and self._drawing is None  # what is drawn on needs its pixels
+            yield from image_runs(inputs, self._analyzer) if together else repeat(None, len(inputs))
 
     def _work_key(self) -> dict[str, str]:
         """Digest of what decides the rows of a lone file or of a shard; empty where there is no such digest.
@@ -186,14 +198,14 @@ class _TableRun:
             raise InputError(f"{media.path}: cannot be reached ({error.strerror}); check the name") from error
         return self._sha256 or hash_file(media.path), size_bytes
 
-    def _read(self, media: MediaInput, number: int, writer: TableWriter, lone: MediaRun | None) -> None:
+    def _read(self, media: MediaInput, number: int, writer: TableWriter, ready: MediaRun | None) -> None:
         """Append the rows of one input; the record of an input that ends early covers the rows before."""
         try:
             if media.kind == "image":
                 self._choice.check_photo(media.name)
             # Before anything is decoded: after Ctrl-C it would delay the end, and the file may be gone by then.
             sha256, size_bytes = self._fingerprint(media)
-            opened = open_run(media, self._settings.video) if lone is None else nullcontext(lone)
+            opened = open_run(media, self._settings.video) if ready is None else nullcontext(ready)
             with opened as run, self._overlay(run.info) as overlay:
                 n_frames, n_faces, n_dark, n_rows_before = 0, 0, 0, writer.n_rows
                 offset_s = _offset_s(run)
