@@ -24,13 +24,24 @@ import numpy as np
 
 from benchmarks import ROOT, command_of, create_parser
 from benchmarks.detection.held_out_cases import Case, all_cases
-from benchmarks.detection.race_page import chart_name, charts, page_lines
+from benchmarks.detection.race_page import WHOLE_PHOTO, chart_name, charts, page_lines
 from benchmarks.machine import today
 from benchmarks.page import write_page
+from mien.affect import Analyzer
 from mien.core import Float32, Image, MetricValue
-from mien.faces import FaceDetector, create_detector, create_landmark_model, iou, parse_detector, search_photo
+from mien.datasets import load_landmark_faces
+from mien.faces import (
+    FaceDetector,
+    LandmarkModel,
+    confirmed_search,
+    create_detector,
+    create_landmark_model,
+    iou,
+    parse_detector,
+    search_photo,
+)
 from mien.inference import load_spec, machine_name
-from mien.media import load_image
+from mien.media import decode_image, encode_jpeg, load_image
 from mien.training.export.bundle_files import write_spec
 
 _NAME = "detectors"
@@ -41,6 +52,7 @@ _FILLING, _NEAR_MIDDLE = 0.2, 0.3
 _LEAST_GROUP, _RESAMPLES = 100, 2000
 _SIZES = ((320, 180), (640, 360), (1280, 720))
 _ROUNDS, _CALLS = 9, 5
+_PHOTO_PX, _N_PHOTOS, _PHOTO_ROUNDS = 224, 100, 3
 
 # Measures of one process in which a detector alone searches a large crowd.
 _MEMORY = """
@@ -104,7 +116,9 @@ def count(detectors: Mapping[str, Callable[[Image], tuple[Float32, Float32]]], c
     return tallies
 
 
-def milliseconds(detectors: Mapping[str, FaceDetector], images: Mapping[str, Image]) -> dict[str, dict[str, float]]:
+def milliseconds(
+    detectors: Mapping[str, Callable[[Image], object]], images: Mapping[str, Image]
+) -> dict[str, dict[str, float]]:
     """Picture -> detector -> milliseconds a search: the least mean of a few calls, in turns."""
     found: dict[str, dict[str, list[float]]] = {place: {name: [] for name in detectors} for place in images}
     for _ in range(_ROUNDS):
@@ -112,13 +126,26 @@ def milliseconds(detectors: Mapping[str, FaceDetector], images: Mapping[str, Ima
             for name, detector in detectors.items():
                 start = time.perf_counter()
                 for _ in range(_CALLS):
-                    detector.detect(image)
+                    detector(image)
                 found[place][name].append(1000 * (time.perf_counter() - start) / _CALLS)
     return {
         place: {name: min(times) for name, times in by_name.items()}
         | {f"{name}, median": statistics.median(times) for name, times in by_name.items()}
         for place, by_name in found.items()
     }
+
+
+def photo_milliseconds(detectors: Mapping[str, FaceDetector], photos: Sequence[Image]) -> dict[str, float]:
+    """Milliseconds of one thread for all of `mien.Analyzer.images` a photo, the least of a few rounds, in turns."""
+    analyzers = {name: Analyzer(threads=1, detector=detector) for name, detector in detectors.items()}
+    encoded = [encode_jpeg(photo) for photo in photos]
+    found: dict[str, list[float]] = {name: [] for name in detectors}
+    for _ in range(_PHOTO_ROUNDS):
+        for name, analyzer in analyzers.items():
+            start = time.process_time()
+            analyzer.images(encoded)
+            found[name].append(1000 * (time.process_time() - start) / len(photos))
+    return {name: min(times) for name, times in found.items()}
 
 
 def crowd(photo: Image, columns: int, rows: int) -> Image:
@@ -213,9 +240,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         others = [name for name in kept["tallies"] if name not in tallies]
         tallies = {name: tallies.get(name) or _read(measures) for name, measures in kept["tallies"].items()}
     elif not options.no_times:
-        times = milliseconds(
-            {parse_detector(text)[0]: _created(text, _MOVING_SIDE_PX) for text in chosen}, _timed(options.data)
-        )
+        times = _times(chosen, options.data, landmark_model)
         picture = options.page.with_suffix(".crowd.png")
         cv2.imwrite(str(picture), _crowd_of_200(options.data)[..., ::-1])
         memory = {parse_detector(text)[0]: memory_mb(text, picture) for text in chosen}
@@ -237,6 +262,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         write_spec(options.card, replace(load_spec(options.card), metrics=metrics))
         print(f"wrote the metrics of {options.card}")
     return 0
+
+
+def _times(chosen: Sequence[str], data: Path, landmark_model: LandmarkModel | None) -> dict[str, dict[str, float]]:
+    """Milliseconds of each detector alone, with the landmark model that confirms its faces, and of a whole photo."""
+    moving = {parse_detector(text)[0]: _created(text, _MOVING_SIDE_PX) for text in chosen}
+    images = _timed(data)
+    times = milliseconds({name: detector.detect for name, detector in moving.items()}, images)
+    confirmed = {name: confirmed_search(detector, landmark_model) for name, detector in moving.items()}
+    times |= {f"{place}, confirmed": by_name for place, by_name in milliseconds(confirmed, images).items()}
+    still = {parse_detector(text)[0]: _created(text, STILL_SIDE_PX) for text in chosen}
+    faces = load_landmark_faces(data, "test")
+    photos = [
+        np.asarray(cv2.resize(decode_image(encoded), (_PHOTO_PX, _PHOTO_PX), interpolation=cv2.INTER_AREA), np.uint8)
+        for encoded in faces.images[:_N_PHOTOS]
+    ]
+    return times | {WHOLE_PHOTO: photo_milliseconds(still, photos)}
 
 
 def _read(measures: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, dict[str, Tally]]:

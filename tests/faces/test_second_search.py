@@ -8,9 +8,19 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from mien.faces import Detections, FaceDetector, LandmarkNet, create_detector, load_landmark_net, search_photo
+from mien.faces import (
+    Detections,
+    FaceDetector,
+    LandmarkNet,
+    are_faces,
+    create_detector,
+    load_landmark_net,
+    refine_landmarks,
+    search_photo,
+    unsettled,
+)
 from mien.faces.detector import FakeDetector, FakeRefiningDetector, faces_at
-from mien.faces.second_search import are_faces, confirmed_search, filling_face, is_dark, lightened, search_lightened
+from mien.faces.second_search import confirmed_search, filling_face, is_dark, lightened, search_lightened
 from mien.media import load_image, open_video
 
 Image = npt.NDArray[np.uint8]
@@ -181,21 +191,57 @@ def test_doubtful_faces_of_heads_that_lie_or_stand_on_their_head_count(
 
 
 class Looking(Proposing):
-    """Looks at its doubtful faces again: at the astronaut's and at the other place, as told."""
+    """Looks at its proposed faces again, and sees each place as told."""
 
-    looks: tuple[tuple[float, float], ...] = ()
+    def __init__(self, looks: dict[int, tuple[float, float]]) -> None:
+        super().__init__()
+        self.looks = looks
+        self.looked: list[int] = []
 
     def look_again(self, image: Image, found: Detections) -> npt.NDArray[np.float32]:  # noqa: ARG002 - a detector
-        return np.array(self.looks, np.float32)[-len(found) :]
+        rows = [int(np.flatnonzero((self.boxes == box).all(axis=1))[0]) for box in found.boxes]
+        self.looked += rows
+        return np.array([self.looks[row] for row in rows], np.float32).reshape(-1, 2)
 
 
 def test_second_looks_decide_with_the_landmark_model(net: LandmarkNet, astronaut: Image) -> None:
-    detector = Looking()
-    for looks, n in ((((4.0, 3.0), (-2.0, -5.0)), 2), (((4.0, 3.0), (9.0, 8.0)), 3)):
-        detector.looks = looks
-        assert len(confirmed_search(detector, net)(astronaut)) == n
+    nothing, sure = (-5.0, -5.0), (9.0, 8.0)
+    for looks, expected in (({0: nothing, 2: nothing}, [1]), ({0: nothing, 2: sure}, [1, 2])):
+        detector = Looking(looks)
+        found = confirmed_search(detector, net)(astronaut)
+        np.testing.assert_array_equal(found.boxes, detector.boxes[expected])
+        # The landmark model is sure of the astronaut's face, and of no other, however sure the detector is.
+        assert detector.looked == [0, 2]
+
+
+def test_a_known_face_is_confirmed_no_second_time(net: LandmarkNet, astronaut: Image) -> None:
+    detector = Looking({1: (-5.0, -5.0), 2: (-5.0, -5.0)})
+    known = detector.boxes[:1] + 3  # it has moved a little
+    found = confirmed_search(detector, net, known)(astronaut)
+    np.testing.assert_array_equal(found.boxes, detector.boxes[:2])
+    assert detector.looked == [2]
+    assert np.isnan(found.landmarks[0]).all()
+
+
+def test_landmarks_of_the_search_are_read_no_second_time(
+    net: LandmarkNet, astronaut: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = confirmed_search(Looking({0: (-5.0, -5.0), 2: (-5.0, -5.0)}), net)(astronaut)
+    assert not np.isnan(found.landmarks).any()
+    read: list[int] = []
+    monkeypatch.setattr(
+        LandmarkNet, "read", lambda self, *given, _read=LandmarkNet.read: read.append(1) or _read(self, *given)
+    )
+    refined = refine_landmarks(net, astronaut, found)
+    assert len(read) == 1
+    plain = refine_landmarks(net, astronaut, faces_at(found.boxes, [0.6]))
+    np.testing.assert_allclose(refined.landmarks, plain.landmarks, atol=1e-4)
+    np.testing.assert_array_equal(refined.boxes, found.boxes)
 
 
 def test_faces_of_both_kinds_are_told_from_places_by_evidence() -> None:
-    front, profile, sky = [2.0, 6, 6, 5, 3, 1, 1], [2.5, -1, -1, 3.5, 2, 1, 1], [0.0, -5, -2, 0, -2, 1, 1]
-    assert are_faces(np.array([front, profile, sky])).tolist() == [True, True, False]
+    unknown, large = np.nan, 4.4
+    front, profile = [2.0, 6.5, unknown, unknown, unknown, 1, 1, large], [4.5, 1, 6, 4.5, 3, 1, 1, large]
+    sky, empty = [2, -5, -2, 0, -2, 1, 1, large], [1.0, -5, unknown, -4, -5, 1, 1, large]
+    assert are_faces(np.array([front, profile, sky, empty])).tolist() == [True, True, False, False]
+    assert unsettled(np.array([front, profile, sky, empty])).tolist() == [1, 2]

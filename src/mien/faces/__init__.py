@@ -55,7 +55,16 @@ from mien.faces.quality import (
     sureness,
 )
 from mien.faces.scene_changes import CutDetector
-from mien.faces.second_search import doubt_evidence, is_dark, quadratic_terms, search_photo
+from mien.faces.second_search import (
+    N_EVIDENCE,
+    are_faces,
+    confirmed_search,
+    doubt_evidence,
+    is_dark,
+    quadratic_terms,
+    search_photo,
+    unsettled,
+)
 from mien.faces.tracker import MAX_LOST_S, Tracker
 from mien.faces.unit_geometry import unit_geometry
 
@@ -65,6 +74,7 @@ __all__ = [
     "FACE_PARTS",
     "MAX_LOST_S",
     "NO_LANDMARK_MODEL",
+    "N_EVIDENCE",
     "N_KEYPOINTS",
     "N_LANDMARKS",
     "SIGNALS",
@@ -85,7 +95,9 @@ __all__ = [
     "Shapes",
     "Tracker",
     "align_faces",
+    "are_faces",
     "areas",
+    "confirmed_search",
     "create_detector",
     "create_landmark_model",
     "decode_cells",
@@ -115,5 +127,6 @@ __all__ = [
     "sureness",
     "to_colour",
     "unit_geometry",
+    "unsettled",
     "warp_face",
 ]

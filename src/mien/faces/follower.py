@@ -99,7 +99,6 @@ class FaceFollower:
         self._refiner = detector if isinstance(detector, RefiningDetector) else None
         self._searcher = detector if isinstance(detector, SearchingDetector) else None
         self._landmark_model = landmark_model
-        self._search = confirmed_search(detector, landmark_model)
         self._scan_every_s = scan_every_s
         self._cuts, self._static_scene = CutDetector(), StaticScene()
         self._tracker = Tracker(max_lost_s=max_lost_s)
@@ -206,7 +205,10 @@ class FaceFollower:
         wait_s = scans * self._scan_every_s
         if whole or self._searcher is None or self._time_s - self._detected_s >= wait_s:
             self._detected_s = self._time_s
-            return search_lightened(self._search, self._searched(frame), self._landmark_model)
+            search = confirmed_search(self._detector, self._landmark_model, self._tracker.confirmed_boxes())
+            found = search_lightened(search, self._searched(frame), self._landmark_model)
+            # Without landmarks of the search: a new face is read once more, and then has the box of its landmarks.
+            return Detections(found.boxes, found.confidence, found.keypoints, pose_rad=found.pose_rad)
         return self._searcher.search(frame.image, expected)
 
     def _searched(self, frame: VideoFrame) -> Image:

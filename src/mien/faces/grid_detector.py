@@ -75,7 +75,7 @@ class GridDetector:
 
     @property
     def sure_confidence(self) -> float:
-        """Confidence from which a proposed face needs no landmark model that sees it, too."""
+        """Confidence from which a caller without second looks needs no landmark model that sees a face, too."""
         return self._grid.sure
 
     def detect(self, image: Image) -> Detections:

@@ -28,9 +28,12 @@ from mien.inference import Bundle, load_bundle
 MIN_CONFIDENCE = 0.5
 """Confidence of the landmark model from which its landmarks replace the detector's keypoints."""
 
-# Confidence from which a face is the way up that the detector says. Of 915 faces in rotated photos and videos, 93 % of
-# those that are upright to the detector have it, and none of 171 that are turned by more than 30 degrees from that.
-_SURELY_UPRIGHT = 0.998
+SURELY_UPRIGHT = 0.998
+"""Confidence of the landmark model from which a face is the way up that the detector says.
+
+Of 915 faces in rotated photos and videos, 93 % of those that are upright to the detector have it, and none of 171 that
+are turned by more than 30 degrees from that.
+"""
 
 # A box about 68 landmarks, which end at the brows, is extended like the boxes of detectors, which show the forehead.
 _FOREHEAD = 0.22
@@ -161,14 +164,29 @@ def create_landmark_model(
 def refine_landmarks(model: LandmarkModel, image: Image, found: Detections) -> Detections:
     """The faces of a photo with keypoints and landmarks of the landmark model where that sees a face.
 
-    Boxes and confidence stay the detector's. Heads upside down and lying are recognised, see `read_new_faces`.
+    Boxes and confidence stay the detector's. Heads upside down and lying are recognised, see `read_new_faces`; faces
+    that have landmarks already are read about these.
 
     Args:
         model: Landmark model.
         image: (H, W, 3) RGB or (H, W) gray, uint8.
         found: Faces that the detector has found.
     """
-    seen = model.read(image, read_new_faces(model, image, found.keypoints).keypoints)
+    keypoints = found.keypoints
+    new = np.flatnonzero(np.isnan(found.landmarks).any(axis=(1, 2)))
+    if len(new):
+        keypoints = keypoints.copy()
+        keypoints[new] = read_new_faces(model, image, found.keypoints[new]).keypoints
+    return with_landmarks(found, model.read(image, keypoints))
+
+
+def with_landmarks(found: Detections, seen: Detections) -> Detections:
+    """Faces with what the landmark model sees of each, where it sees a face; boxes and confidence stay as they are.
+
+    Args:
+        found: N faces.
+        seen: The same faces as the landmark model sees them.
+    """
     accepted = seen.confidence >= MIN_CONFIDENCE
     refined = {}
     for name in ("keypoints", "landmarks", "pose_rad", "eyes_open"):
@@ -200,7 +218,7 @@ def surest_reading(model: LandmarkModel, image: Image, keypoints: Float32, uprig
         keypoints: (N, 5, 2) pixels, as the detector gives them.
         upright: The N faces as the model sees them about these keypoints.
     """
-    rows = np.flatnonzero(upright.confidence < _SURELY_UPRIGHT)
+    rows = np.flatnonzero(upright.confidence < SURELY_UPRIGHT)
     if not len(rows):
         return upright
     turned = [_read_twice(model, image, _turned(keypoints[rows], n_quarters)) for n_quarters in range(4)]

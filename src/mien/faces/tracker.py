@@ -220,6 +220,11 @@ class Tracker:
         """(M, 4) boxes of the faces that are seen in this frame, shown or not."""
         return np.array([track.box for track in self._tracks if track.seen], np.float32).reshape(-1, 4)
 
+    def confirmed_boxes(self) -> Boxes:
+        """(M, 4) boxes of the confirmed faces that are seen in this frame."""
+        seen = [track.box for track in self._tracks if track.seen and track.confirmed]
+        return np.array(seen, np.float32).reshape(-1, 4)
+
     def expected_keypoints(self) -> Float32:
         """(M, 5, 2) expected keypoints of each live track."""
         now = [track.face.keypoints[0] + track.offset(self._time_s) for track in self._tracks]

@@ -54,6 +54,6 @@ def test_metrics_of_a_card() -> None:
 
 
 def test_times_and_crowds() -> None:
-    times = milliseconds({"a": FakeDetector(lambda _: faces_at([]))}, {"p": IMAGE})
+    times = milliseconds({"a": FakeDetector(lambda _: faces_at([])).detect}, {"p": IMAGE})
     assert times["p"]["a"] >= 0
     assert crowd(IMAGE, 3, 2).shape == (200, 300, 3)

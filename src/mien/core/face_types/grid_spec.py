@@ -28,7 +28,7 @@ class GridSpec:
         offset: Summand of the scaled logit.
         threshold: Confidence in [0, 1] from which a cell counts as a face.
         proposed: Confidence in [0, 1] from which a cell counts as a face if a landmark model sees one there.
-        sure: Confidence in [0, 1] from which no landmark model is asked where there is one.
+        sure: Confidence in [0, 1] from which a caller without second looks asks no landmark model.
 
     Examples:
         >>> GridSpec(strides=(8, 16, 32), units=(16.0, 40.0, 110.0)).multiple_px
