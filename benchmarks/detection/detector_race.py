@@ -23,7 +23,8 @@ import cv2
 import numpy as np
 
 from benchmarks import ROOT, command_of, create_parser
-from benchmarks.detection.held_out_cases import Case, all_cases
+from benchmarks.detection.detector_agreement import agreement
+from benchmarks.detection.held_out_cases import Case, all_cases, fairface_cases
 from benchmarks.detection.race_page import WHOLE_PHOTO, chart_name, charts, page_lines
 from benchmarks.machine import today
 from benchmarks.page import write_page
@@ -53,6 +54,7 @@ _LEAST_GROUP, _RESAMPLES = 100, 2000
 _SIZES = ((320, 180), (640, 360), (1280, 720))
 _ROUNDS, _CALLS = 9, 5
 _PHOTO_PX, _N_PHOTOS, _PHOTO_ROUNDS = 224, 100, 3
+_N_AGREEMENT = 300
 
 # Measures of one process in which a detector alone searches a large crowd.
 _MEMORY = """
@@ -232,21 +234,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     tallies = count({parse_detector(text)[0]: searching(text) for text in chosen}, all_cases(options.data, options.n))
     times: dict[str, dict[str, float]] = {}
     memory: dict[str, tuple[int, float]] = {}
+    agreed: dict[str, float] = {}
     if options.others:
         kept = json.loads(options.page.with_suffix(".json").read_text())
         if kept["facts"]["n"] != options.n:
             parser.error(f"the page has {kept['facts']['n']} faces of each bin, not {options.n}")
-        times, memory = kept["times"], kept["memory"]
+        times, memory, agreed = kept["times"], kept["memory"], kept["facts"].get("agreement", {})
         others = [name for name in kept["tallies"] if name not in tallies]
         tallies = {name: tallies.get(name) or _read(measures) for name, measures in kept["tallies"].items()}
     elif not options.no_times:
         times = _times(chosen, options.data, landmark_model)
+        pair = [_created(name, STILL_SIDE_PX) for name in ("mtcnn", "mien-faces")]
+        agreed = agreement(*pair, [case.image for case in fairface_cases(options.data, n=_N_AGREEMENT)])
         picture = options.page.with_suffix(".crowd.png")
         cv2.imwrite(str(picture), _crowd_of_200(options.data)[..., ::-1])
         memory = {parse_detector(text)[0]: memory_mb(text, picture) for text in chosen}
         picture.unlink()
-    facts = {"command": f"{command_of(_NAME)} --data DATA", "machine": machine_name(), "date": today(), "n": options.n}
-    facts["page"] = options.page.stem
+    facts: dict[str, Any] = {"command": f"{command_of(_NAME)} --data DATA", "machine": machine_name(), "date": today()}
+    facts |= {"n": options.n, "page": options.page.stem, "agreement": agreed}
     if options.others:
         facts["kept"] = f"The counts of {' and '.join(others)}, times and memory are those of an earlier run."
     for measure, chart in charts(tallies).items():

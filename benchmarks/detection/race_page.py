@@ -37,7 +37,8 @@ def page_lines(
         tallies: Counts of every detector.
         times: Picture -> detector -> milliseconds.
         memory: Detector -> faces found in the crowd of 200, and peak memory in MB.
-        facts: Command, machine, date, number of faces of each drawn bin, and name of the page without its ending.
+        facts: Command, machine, date, number of faces of each drawn bin, name of the page without its ending, and
+            what `benchmarks.detection.detector_agreement` measures.
     """
     names = list(tallies)
     yield "# Face detection"
@@ -77,6 +78,9 @@ def page_lines(
             ["detector", "faces", "peak memory of `Analyzer.image` in MB"],
             ([name, str(n_faces), f"{megabytes:.0f}"] for name, (n_faces, megabytes) in memory.items()),
         )
+    agreed = facts.get("agreement")
+    if isinstance(agreed, Mapping) and agreed:
+        yield from _agreement(agreed)
     yield from _targets(tallies, times, memory)
     yield from _losses(tallies)
 
@@ -156,6 +160,18 @@ def _found(tally: Tally) -> str:
 
 def _above(tally: Tally) -> list[str]:
     return [str(sum(one >= level for one in tally.extra)) for level in _LEVELS]
+
+
+def _agreement(agreed: Mapping[str, float]) -> Iterator[str]:
+    """Whether quality and abstaining, which were fitted with MTCNN, hold with mien-faces."""
+    yield from ("", "## Quality and abstaining with either detector", "")
+    yield (
+        "Photos of FairFace val in which MTCNN (first) and mien-faces (second) find one face each. Both go through the "
+        "landmark model, which decides on the crop: quality model, limits of abstaining and the constants of the "
+        "tracker ([tracking](tracking.md)) are the same for both detectors."
+    )
+    yield ""
+    yield from table(["", ""], ([name, f"{value:.3f}".removesuffix(".000")] for name, value in agreed.items()))
 
 
 def _targets(
