@@ -82,7 +82,7 @@ def measure_workers(film_s: float = 45, rounds: int = 3) -> None:
     with tempfile.TemporaryDirectory() as name:
         films, photos = str(write_films(Path(name), film_s)), str(write_photos(Path(name)))
         inputs = {
-            f"{_N_FILMS} films of {film_s:g} s": [films],
+            f"{_N_FILMS} videos of {film_s:g} s": [films],
             f"{_N_PHOTOS} photos": [photos],
             f"{_N_PHOTOS} photos in one shard": [photos, "--shard-size", "10000"],
         }
