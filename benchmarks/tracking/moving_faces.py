@@ -242,7 +242,7 @@ SCENES = (
     RETURNING,
     CUT,
     Scene(
-        "five in a row, one trajectories by",
+        "five in a row, one walks by",
         (
             *(
                 Trajectory(((0, x, 0.4, 0.3), (5, x + 0.05, 0.45, 0.3)), patch)
