@@ -57,7 +57,9 @@ scene, 270 or 360 lines, 25 frames per second. The ground truth is known by cons
 after a cut and after an absence longer than a second. Scores are TrackEval's (CLEAR MOT, Bernardin and Stiefelhagen
 2008; IDF1, Ristani et al. 2016), at an IoU of 0.5 with the box that MTCNN gives the still face. Pasted faces do
 not blur, turn or speak: real clips are harder. Every detector that is installed with mien runs on the same clips, with
-the same constants of the tracker.
+the same constants of the tracker. With mien-faces more faces wait for the second search that confirms them, because its
+confidence is lower. Confirming all of them at once raises MOTA of the five in a row from 0.911 to 0.927, but shows a
+false face in a clip without faces, in which there is none otherwise: the constants stay.
 """
 _HEADING = (*("scene", "true faces", "true tracks", "numbers given", "id switches", "missed", "false", "MOTA", "IDF1"),)
 
