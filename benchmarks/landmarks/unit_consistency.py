@@ -272,7 +272,7 @@ def consistency_page(
         "",
         "Rendered faces of persons that no recipe trains on, aligned by their exact keypoints, as",
         "`mien evaluate au-rendered` measures them: a unit is present from an intensity of 2 of 5; the error is the",
-        "mean absolute one on this scale; sides are told apart on faces whose sides differ by 1 or more. Intervals",
+        "mean absolute one on this scale; sides are compared on faces whose sides differ by 1 or more. Intervals",
         "draw whole persons.",
         "",
         *rendered,
