@@ -42,7 +42,15 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         with original(media, video) as opened_run:
             yield opened_run
 
+    original_images = run.image_runs
+
+    def counting_images(media: Any, analyzer: Any) -> Generator[Any, None, None]:
+        for one, image_run in zip(media, original_images(media, analyzer), strict=True):
+            names.append(Path(one.name).name)
+            yield image_run
+
     monkeypatch.setattr(run, "open_run", counting)
+    monkeypatch.setattr(run, "image_runs", counting_images)
     return names
 
 
