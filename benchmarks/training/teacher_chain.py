@@ -35,7 +35,7 @@ PLAN = Path(__file__).with_name("teacher_chain.toml")
 
 FILE = "teacher.parquet"
 VOTES, SHARED, OWN = "votes", "base", "own teacher"
-_METRICS = ("accuracy by plurality: FER+ valid", "macro F1 by plurality: FER+ valid")
+_METRICS = ("accuracy, plurality", "macro F1, plurality")
 
 
 def student_seeds() -> tuple[int, ...]:
