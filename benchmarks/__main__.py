@@ -153,14 +153,14 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
             "The orderings of the papers, each passed, failed or undecided; writes docs/research/systems.md (hours).",
             _TRAIN,
         ),
-        "teacher-agreement": Benchmark(
-            "benchmarks.landmarks.teacher_agreement:main",
-            "Distance between the landmark teacher's points of an image and of its mirror image; prints it.",
-        ),
         "teacher": Benchmark(
             "benchmarks.training.teacher_chain:main",
             "The recipe mien-teacher from end to end, small; writes docs/research/teacher.md (a quarter of an hour).",
             _TRAIN,
+        ),
+        "teacher-agreement": Benchmark(
+            "benchmarks.landmarks.teacher_agreement:main",
+            "Distance between the landmark teacher's points of an image and of its mirror image; prints it.",
         ),
         "tracking": Benchmark(
             "benchmarks.tracking.tracker_accuracy:main",

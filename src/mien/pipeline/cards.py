@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,7 +115,7 @@ def write_cards(bundles: Iterable[PathName], out: PathName, *, audits: PathName 
 def _kept_sums(out: Path) -> dict[str, list[str]]:
     """Bundle -> its lines in the file of sums that is there, for bundles that have a folder beside it."""
     path, kept = out / SUMS_NAME, dict[str, list[str]]()
-    if not path.is_file():
+    if not os.path.isfile(path):  # noqa: PTH113 - Path.is_file refuses names that no file can have
         return kept
     try:
         lines = path.read_text("utf-8").splitlines()

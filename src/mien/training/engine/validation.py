@@ -83,7 +83,7 @@ def validation_metrics(
     extra = dict(penalties or {})
     for task, values in outputs.items():
         truth = targets[task]
-        found[f"{task} loss"] = float(losses[task](torch.from_numpy(values), torch.from_numpy(truth)))
+        found[f"{task} loss"] = float(losses[task](torch.tensor(values), torch.tensor(truth)))
         known = ~np.isnan(truth).any(axis=1)
         if not known.any():
             continue
