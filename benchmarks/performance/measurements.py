@@ -141,7 +141,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     finished: list[str] = json.loads(done.read_text("utf-8")) if done.is_file() and not only else []
     store = ROOT / "docs/research/performance.json"
     kept: dict[str, Any] = json.loads(store.read_text("utf-8")) if store.is_file() else {}
-    for name in only or [name for name in PARTS if name not in finished]:
+    # A part counts as finished with the versions, weights and day of now alone.
+    open_parts = [name for name in PARTS if name not in finished or kept.get(name, {}).get("about") != _about()]
+    for name in only or open_parts:
         logger.info(name)
         kept[name] = PARTS[name](inputs) | {"about": _about()}
         store.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
