@@ -238,11 +238,15 @@ def test_a_read_only_place(face: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         photo = write_photo(folder.path / "photo.png", face)
         out = folder.path / "out"
         out.mkdir(mode=0o555)
+        (folder.path / "closed/in").mkdir(parents=True)
+        (folder.path / "closed").chmod(0o700)
         folder.drop_root()
         with pytest.raises(OutputError, match=r"cannot write .*t\.csv: Permission denied; check"):
             analyze(photo, out / "t.csv", landmark_model="none")
         with pytest.raises(OutputError, match=r"new/t\.csv: Permission denied"):
             analyze(photo, out / "new" / "t.csv", landmark_model="none")
+        with pytest.raises(OutputError, match=r"in/t\.csv: Permission denied"):
+            analyze(photo, folder.path / "closed/in/t.csv", landmark_model="none")
 
 
 class _Folder:
