@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import create_parser
+from benchmarks import create_training_parser
 from benchmarks.claims.verdicts import KeptResults, paired, spread
 from benchmarks.machine import today
 from benchmarks.page import measured_by, notice, table, write_page
@@ -77,8 +77,10 @@ def metrics(probable: Floats, truth: Floats) -> dict[str, float]:
     return dict(zip(COLUMNS, figures, strict=True))
 
 
-def trained_metrics(recipe: Recipe, data: Path, folder: Path, compute: ComputeSettings) -> dict[str, float]:
-    """Metrics on the recipe's validation set after a training, whose checkpoints are removed: all take a gigabyte.
+def trained_outputs(recipe: Recipe, data: Path, folder: Path, compute: ComputeSettings) -> tuple[Floats, Floats]:
+    """Outputs and truth of the expressions of the recipe's validation set after a training.
+
+    The checkpoints are removed: those of all trainings take a gigabyte.
 
     Args:
         recipe: recipe with a validation set and an expression head.
@@ -92,7 +94,12 @@ def trained_metrics(recipe: Recipe, data: Path, folder: Path, compute: ComputeSe
         raise ValueError("the recipe needs a validation set")
     outputs = raw_outputs(trainer.result, valid, recipe, aligned=recipe.model.given == "aligned")
     shutil.rmtree(folder)
-    return metrics(outputs["expression"], valid.targets["expression"])
+    return outputs["expression"], valid.targets["expression"]
+
+
+def trained_metrics(recipe: Recipe, data: Path, folder: Path, compute: ComputeSettings) -> dict[str, float]:
+    """The `metrics` of `trained_outputs`."""
+    return metrics(*trained_outputs(recipe, data, folder, compute))
 
 
 def run(plan: Plan, data: Path, work: Path, compute: ComputeSettings, names: Collection[str] = ()) -> KeptResults:
@@ -182,11 +189,7 @@ def starts_page(plan: Plan, claims: Sequence[Claim], found: Found) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train what is missing and write the page; 0."""
-    parser = create_parser(_NAME, __doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder of the open face sets")
-    parser.add_argument("--work", type=Path, required=True, help="folder of checkpoints and results")
-    parser.add_argument("--page", type=Path, required=True, help="Markdown file to write")
-    parser.add_argument("--threads", type=int, default=1, help="number of torch's threads (default: 1)")
+    parser = create_training_parser(_NAME, __doc__)
     parser.add_argument("rows", nargs="*", help="names of rows to train (default: all)")
     options = parser.parse_args(arguments)
     plan = load_plan(PLAN)

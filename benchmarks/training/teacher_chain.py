@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import create_parser
+from benchmarks import create_training_parser
 from benchmarks.claims.verdicts import KeptResults, paired, spread
 from benchmarks.machine import today
 from benchmarks.page import measured_by, notice, table, write_page
@@ -191,12 +191,7 @@ def teacher_page(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train what is missing and write the page; 0."""
-    parser = create_parser(_NAME, __doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder of the open face sets")
-    parser.add_argument("--work", type=Path, required=True, help="folder of bundles, checkpoints and results")
-    parser.add_argument("--page", type=Path, required=True, help="Markdown file to write")
-    parser.add_argument("--threads", type=int, default=1, help="number of torch's threads (default: 1)")
-    options = parser.parse_args(arguments)
+    options = create_training_parser(_NAME, __doc__).parse_args(arguments)
     plan, students, work = load_plan(PLAN), load_plan(face_starts.PLAN), options.work
     results = run(plan, students, options.data, work, ComputeSettings(threads=options.threads))
     teachers = {seed: load_spec(work / f"teacher-s{seed}/bundle") for seed in plan.rows[0].seeds}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from mien.core import InputError, path_exists, source_name, source_path
+from mien.core import InputError, is_folder, path_exists, source_name, source_path
 from mien.media.file_types import identify_file, require_file
 from mien.media.images import is_animation
 from mien.media.network_stream import is_address, public_address, require_network
@@ -161,7 +161,7 @@ def _resolve(name: str, on_failure: OnFailure, on_other: OnOther, *, network: bo
         raise InputError(f"{name!r}: holds a null character, which no name of a file has; check the name")
     path = source_path(name)
     if name and path_exists(path):
-        yield from _folder(path, on_failure, on_other) if os.path.isdir(path) else [_file(path)]  # noqa: PTH112 - never raises
+        yield from _folder(path, on_failure, on_other) if is_folder(path) else [_file(path)]
     elif (camera := camera_number(name)) is not None:
         yield MediaInput("camera", None, camera, f"camera {camera}")
     elif is_address(name):
@@ -212,7 +212,7 @@ def _matches(pattern: str, on_failure: OnFailure, on_other: OnOther) -> Iterator
     found = glob.glob(pattern, recursive=True)  # noqa: PTH207  # Path.glob refuses absolute patterns
     matches = [Path(match) for match in sorted(found)]
     # "*" matches other files as well, which are skipped; "**" lists folders beside their files.
-    folders = [path for path in matches if os.path.isdir(path)]  # noqa: PTH112 - never raises
+    folders = [path for path in matches if is_folder(path)]
     files = [path for path in matches if path not in set(folders) and _kind_by_suffix(path) is not None]
     if files:
         yield from (item for path in files if (item := _listed(path, on_failure)) is not None)

@@ -23,6 +23,7 @@ from mien.core import (
     Outputs,
     PathName,
     VideoOptions,
+    is_folder,
     options_json,
     path_exists,
     private_files,
@@ -372,8 +373,7 @@ def _list_beside(plan: Plan, table: Path, progress: RunProgress) -> Path | None:
     """Update the list of failures in the folder of a single table, where that name is free or such a list."""
     folder = table.parent
     rows = failure_rows(progress.failures, progress.records)
-    # Path.is_dir raises where a parent of the folder is closed to this user, which the run has said already.
-    is_free = os.path.isdir(folder) and table.name.casefold() != FAILURES_NAME  # noqa: PTH112
+    is_free = is_folder(folder) and table.name.casefold() != FAILURES_NAME
     if not is_free or not (rows or path_exists(folder / FAILURES_NAME)):
         return None
     try:

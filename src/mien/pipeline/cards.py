@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from mien.core import (
     PathName,
     QualitySpec,
     UncertaintySpec,
+    is_regular_file,
     read_regular,
 )
 from mien.inference import (
@@ -115,7 +115,7 @@ def write_cards(bundles: Iterable[PathName], out: PathName, *, audits: PathName 
 def _kept_sums(out: Path) -> dict[str, list[str]]:
     """Bundle -> its lines in the file of sums that is there, for bundles that have a folder beside it."""
     path, kept = out / SUMS_NAME, dict[str, list[str]]()
-    if not os.path.isfile(path):  # noqa: PTH113 - Path.is_file refuses names that no file can have
+    if not is_regular_file(path):
         return kept
     try:
         lines = path.read_text("utf-8").splitlines()

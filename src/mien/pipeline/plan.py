@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import chain, count
 from pathlib import Path
 
-from mien.core import ConfigError, InputError, shortened_name, source_name
+from mien.core import ConfigError, InputError, is_folder, shortened_name, source_name
 from mien.media import MediaInput, find_inputs, input_identity
 from mien.pipeline.resume import ResumeIndex
 from mien.pipeline.shards import shard_names, split_photos
@@ -94,11 +94,11 @@ def make_plan(
     """
     if not patterns:
         raise ConfigError("no input given; name files, folders, glob patterns or a camera number")
-    is_folder = _is_folder(out)
+    in_folder = _names_folder(out)
     not_read: list[str] = []
     found, failures = find_all(patterns, not_read.append, network=network)
     inputs = tuple(found.values())
-    if not is_folder:
+    if not in_folder:
         if shard_size is not None:
             raise ConfigError(f"--shard-size is for a folder of tables, and {os.fspath(out)} is a single one")
         tables = [TablePlan(Path(out), inputs, failures=tuple(failures))] if inputs else []
@@ -162,9 +162,9 @@ def find_all(
     return found, failures
 
 
-def _is_folder(out: PathName) -> bool:
+def _names_folder(out: PathName) -> bool:
     name, path = os.fspath(out), Path(out)
-    if os.path.isdir(path) or name.endswith(("/", os.sep)) or not path.suffix:  # noqa: PTH112 - never raises
+    if is_folder(path) or name.endswith(("/", os.sep)) or not path.suffix:
         return True
     if path.suffix.lower() not in TABLE_ENDINGS:
         raise ConfigError(f"{name}: a table ends in one of {', '.join(TABLE_ENDINGS)}; for a folder, write {name}/")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from mien._version import __version__
-from mien.core import InputError, path_exists, source_path
+from mien.core import InputError, is_folder, path_exists, source_path
 from mien.media import MediaInput
 from mien.results import SCHEMA_VERSION, RunManifest, hash_file, read_facts
 
@@ -54,7 +54,7 @@ class ResumeIndex:
     def load(cls, folder: Path) -> Self:
         """Read every manifest of a folder; damaged ones count as absent, so that their inputs are analysed again."""
         manifests, names = {}, {}
-        if not os.path.isdir(folder):  # noqa: PTH112 - never raises
+        if not is_folder(folder):
             return cls()
         for path in sorted(folder.glob(_MANIFESTS)):
             table = path.with_name(path.name.removesuffix(".manifest.json"))

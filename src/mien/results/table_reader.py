@@ -6,7 +6,6 @@ A folder that a run wrote reads as one table.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mien.core import InputError, PathName, open_regular
+from mien.core import InputError, PathName, is_folder, open_regular
 from mien.results.openface.openface_reader import is_openface_header, read_openface
 from mien.results.tables.manifest import RunManifest, manifest_path
 from mien.results.tables.schema import table_metadata, without_table_metadata
@@ -44,7 +43,7 @@ def list_tables(path: PathName) -> tuple[Path, ...]:
         (PosixPath('clip.csv'),)
     """
     folder = Path(path)
-    if not os.path.isdir(folder):  # noqa: PTH112 - never raises
+    if not is_folder(folder):
         return (folder,)
     try:
         files = sorted(folder.iterdir())

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,17 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mien.core import ConfigError, FaceSelector, PathName, printable, require_path, shortened_name, source_path
+from mien.core import (
+    ConfigError,
+    FaceSelector,
+    PathName,
+    is_folder,
+    is_regular_file,
+    printable,
+    require_path,
+    shortened_name,
+    source_path,
+)
 from mien.pipeline.postprocessing.summarize import bundle_thresholds, summarize
 from mien.results import (
     ABOUT_SUFFIX,
@@ -124,7 +133,7 @@ def convert_to_elan(path: PathName, out: PathName) -> Conversion:
     messages = []
     for source, file in zip(sources, files, strict=True):
         media = source_path(source)
-        there = os.path.isfile(media)  # noqa: PTH113 - never raises
+        there = is_regular_file(media)
         if not there:
             name = printable(source, limit=200)
             messages.append(f"{file}: {name} is not there; choose the recording in ELAN (Edit, Linked Files)")
@@ -216,7 +225,7 @@ def is_openface_file(out: Path) -> bool:
 
 
 def _is_one_file(out: Path, ending: str, what: str) -> bool:
-    if os.path.isdir(out) or not out.suffix:  # noqa: PTH112 - never raises
+    if is_folder(out) or not out.suffix:
         return False
     if out.suffix.lower() != ending:
         raise ConfigError(f"{out}: {what} ends in {ending}; a folder has no ending")

@@ -17,6 +17,7 @@ from mien.core import (
     InputError,
     PathName,
     is_folder,
+    is_regular_file,
     printable,
     require_path,
     source_path,
@@ -187,10 +188,10 @@ class _AnalysedMedia:
         if not same_name and len(self._videos) == 1 and len(self._digests) <= 1:
             same_name = self._videos
         named = [*same_name, *(folder / Path(source).name for folder in self._folders)]
-        path = next((path for path in named if os.path.isfile(path)), source_path(source))  # noqa: PTH113 - never raises
+        path = next((path for path in named if is_regular_file(path)), source_path(source))
         self._used.update(same_name[:1])
         name = printable(source, limit=_SHOWN)
-        if not os.path.isfile(path):  # noqa: PTH113
+        if not is_regular_file(path):
             self.notes.append(f"no key frames of {name}: the file is not there; name it with --video")
             return None
         if path not in named and not any(_is_inside(path, place) for place in (table.parent, *self._within)):

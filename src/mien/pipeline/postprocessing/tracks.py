@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,18 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from mien.core import ConfigError, Float64, Image, InputError, Int64, OutputError, PathName, printable, source_path
+from mien.core import (
+    ConfigError,
+    Float64,
+    Image,
+    InputError,
+    Int64,
+    OutputError,
+    PathName,
+    is_regular_file,
+    printable,
+    source_path,
+)
 from mien.media import find_inputs, load_image, open_video, save_image
 from mien.pipeline.postprocessing.convert import file_names
 from mien.results import (
@@ -231,7 +241,7 @@ def _boxes(stream: TableStream) -> Iterator[tuple[str, Int64, Int64, Float64]]:
 
 def _faces(video: Path, wanted: Mapping[int, Sequence[tuple[int, Float64]]]) -> Iterator[tuple[int, Image]]:
     """The wanted faces in the order of their frames."""
-    if not os.path.isfile(video):  # noqa: PTH113 - never raises
+    if not is_regular_file(video):
         raise InputError(f"{printable(str(video), limit=200)}: the file is not there; name it with --video")
     (media,) = find_inputs([video])
     if media.kind == "image":

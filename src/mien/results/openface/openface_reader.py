@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -15,7 +14,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from mien.core import DEFAULT_THRESHOLD, MAX_INTENSITY, Bools, Float64, Indices, InputError, open_regular
+from mien.core import (
+    DEFAULT_THRESHOLD,
+    MAX_INTENSITY,
+    Bools,
+    Float64,
+    Indices,
+    InputError,
+    is_regular_file,
+    open_regular,
+)
 from mien.results.openface.openface_columns import (
     ABOUT_SUFFIX,
     N_LANDMARKS,
@@ -185,7 +193,7 @@ _LIMITS = {
 def _about(path: Path) -> Mapping[str, Any]:
     """The notes that mien wrote beside its own file; empty for a file of OpenFace."""
     about_path = path.with_name(path.name + ABOUT_SUFFIX)
-    if not os.path.isfile(about_path):  # noqa: PTH113 - never raises
+    if not is_regular_file(about_path):
         return {}
     try:
         about = json.loads(about_path.read_bytes())

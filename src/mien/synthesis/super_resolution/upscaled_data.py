@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mien.core import ConfigError, InputError, OutputError, read_regular
+from mien.core import ConfigError, InputError, OutputError, is_folder, is_regular_file, read_regular
 from mien.jobs import Emit, Engine, Event, Failed, Message, Work, create_engine
 from mien.media import IMAGE_SUFFIXES, SAVE_SUFFIXES, decode_image, encode_jpeg
 from mien.results import atomic_write, output_errors
@@ -267,12 +267,11 @@ def plan_shares(source: Path) -> tuple[list[Share], list[str]]:
     Raises:
         InputError: The source does not exist, or a Parquet file cannot be read.
     """
-    # The functions of os.path take loops of links and names that no file can have for missing files.
-    if os.path.isdir(source):  # noqa: PTH112
+    if is_folder(source):
         paths = sorted(path for path in source.rglob("*") if path.is_file())
         names = [path.relative_to(source).as_posix() for path in paths]
         root = source
-    elif os.path.isfile(source):  # noqa: PTH113
+    elif is_regular_file(source):
         names, root = [source.name], source.parent
     else:
         raise InputError(f"{source}: there is no such file or folder")
