@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pytest
 
 from mien.core import Faces
-from mien.datasets import AU_RULES, load_fairface, load_held_out, load_traits, person
+from mien.datasets import AU_RULES, load_fairface, load_held_out, load_lfw, load_traits, person
 from mien.evaluation import PROTOCOLS
 from mien.evaluation.protocols.lfw import evaluate_lfw_chain
 from tests.helpers.open_face_sets import FlatFaceAnalyzer, metrics_by_name
@@ -22,6 +22,18 @@ def test_people_are_resampled_and_held_out_is_a_prefix(open_sets: Path) -> None:
     assert set(load_traits(open_sets / "fairface/val.parquet", ("race",))["race"]) == {"Indian"}
     assert np.isnan(load_fairface(open_sets, "valid").expression).all()
     assert "AU12" in AU_RULES
+
+
+def test_photographs_and_film_stills_are_counted_apart(open_sets: Path) -> None:
+    metrics = metrics_by_name(PROTOCOLS.load("lfw")(FlatFaceAnalyzer(), open_sets))
+    names = load_lfw(open_sets, "test").names
+    n = {"photographs": 0, "video stills": 0}
+    for kind in n:
+        n[kind] = sum(metrics[f"recall of {name}, {kind}"].n for name in ("happiness", "neutral"))
+        assert metrics[f"recall of happiness, {kind}"].value == metrics["recall of happiness"].value == 1
+    # The helper numbers all but the first ten faces by more than four digits.
+    assert n["video stills"] == sum(len(name.split("_")[-1]) != len("0001.jpg") for name in names)
+    assert 0 < n["photographs"] == len(names) - n["video stills"]
 
 
 class OneFaceAnalyzer(FlatFaceAnalyzer):

@@ -29,6 +29,7 @@ from mien.faces import keypoints_of
 FERPLUS_TEMPLATE = ((0.320, 0.385), (0.680, 0.385), (0.500, 0.578), (0.352, 0.768), (0.648, 0.768))
 
 _TEST_SHARE_LFW = 0.25
+_N_DIGITS_LFW = 4
 _RATINGS_SET = 2  # the map is fitted on the random images and reported on the confusing ones
 
 
@@ -130,6 +131,17 @@ def person(name: str) -> str:
     """
     stem = Path(name).stem
     return stem.rstrip("0123456789").rstrip("_- ").lower()
+
+
+def is_video_still(name: str) -> bool:
+    """Whether a picture of the LFW expression set is a video still: photographs of LFW are numbered by four digits.
+
+    Examples:
+        >>> is_video_still("Ann_Lee_12.jpg"), is_video_still("Ann_Lee_0012.jpg")
+        (True, False)
+    """
+    number = Path(name).stem.rpartition("_")[2]
+    return not (number.isdecimal() and len(number) == _N_DIGITS_LFW)
 
 
 def _with_teacher(folder: str | Path, name: str, split: str, expression: Float32, affect: Float32) -> FaceSamples:
