@@ -15,8 +15,10 @@ import psutil
 import pytest
 
 from mien.affect import Analyzer, Smoothing, smooth_tracks
-from mien.core import ConfigError, InputError
+from mien.core import AnalyzerConfig, ConfigError, InputError
+from mien.inference import Session, create_session
 from mien.media import VideoFrame, open_video
+from mien.pipeline import analyze, extract_features
 from tests.helpers.face_clips import FPS, N_FRAMES
 from tests.helpers.same_faces import assert_same
 
@@ -29,6 +31,51 @@ def moving(face: Image, n_frames: int, taken: list[int] | None = None) -> Iterat
         if taken is not None:
             taken.append(index)
         yield VideoFrame(index=index, time_s=index / FPS, image=np.roll(face, index % 10, axis=1))
+
+
+@pytest.fixture
+def loads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Number of threads of each session of a bundle that is created from now on."""
+    created: list[int] = []
+
+    def counted(graph: bytes, *, runtime: str, threads: int) -> Session:
+        created.append(threads)
+        return create_session(graph, runtime=runtime, threads=threads)
+
+    monkeypatch.setattr("mien.inference.bundle.create_session", counted)
+    return created
+
+
+def test_a_video_loads_the_affect_bundle_once_and_photos_once_more(loads: list[int], clip: Path, face: Image) -> None:
+    analyzer = Analyzer(threads=2, landmark_model="none")
+    assert loads == []
+    for _ in range(2):
+        assert len(list(analyzer.video(clip, stop_s=0.1))) > 1
+        assert loads == [1]
+    assert (len(analyzer.image(face)), len(analyzer.crops([face]))) == (1, 1)
+    assert loads == [1, 2]
+
+
+def test_one_thread_loads_once_for_videos_and_photos(loads: list[int], clip: Path, face: Image) -> None:
+    analyzer = Analyzer(threads=1, landmark_model="none")
+    list(analyzer.video(clip, stop_s=0.1))
+    analyzer.image(face)
+    assert loads == [1]
+
+
+def test_a_run_over_a_video_loads_each_network_once(loads: list[int], clip: Path, tmp_path: Path) -> None:
+    analyze([clip], tmp_path / "faces.csv", analyzer=AnalyzerConfig(threads=2))
+    assert loads == [1, 1]  # landmarks and affect
+
+
+def test_features_of_a_video_load_the_affect_bundle_once(loads: list[int], clip: Path, tmp_path: Path) -> None:
+    extract_features([clip], tmp_path / "features", analyzer=AnalyzerConfig(threads=2, landmark_model="none"))
+    assert loads == [1]
+
+
+def test_a_detector_of_its_own_is_loaded_once(loads: list[int], clip: Path) -> None:
+    list(Analyzer(threads=1, landmark_model="none", detector="mien-faces").video(clip, stop_s=0.1))
+    assert len(loads) == 2
 
 
 def test_a_still_video_is_its_image(analyzer: Analyzer, face: Image) -> None:

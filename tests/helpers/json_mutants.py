@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mutants of parsed JSON: keys, types, numbers and lengths that a damaged or hostile file may have."""
 
+import contextlib
 import copy
+import json
 import math
-from collections.abc import Iterator
+import pathlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from mien.core import ModelError
 
 Path = tuple[Any, ...]
 
@@ -28,6 +34,21 @@ def mutants(content: Any) -> st.SearchStrategy[Any]:
         return changed
 
     return mutant()
+
+
+def check_mutants(folder: pathlib.Path, name: str, content: dict[str, Any], load: Callable[..., Any], n: int) -> None:
+    """Load many mutants of a description: each is a model or a `ModelError`."""
+
+    @settings(max_examples=n, deadline=None, derandomize=True, database=None)
+    @given(mutants(content))
+    def check(mutant: object) -> None:
+        (folder / name).write_text(json.dumps(mutant), "utf-8")
+        with contextlib.suppress(ModelError):
+            load(folder, threads=1)
+
+    (folder / name).write_text(json.dumps(content), "utf-8")
+    load(folder, threads=1)
+    check()
 
 
 def _mutated(draw: st.DrawFn, content: Any, place: Path) -> Any:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bundles: the shipped one works, a harmed one is refused with its name and what to do."""
 
-import contextlib
 import hashlib
 import json
 import shutil
@@ -11,12 +10,21 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
 
-from mien.core import InputSpec, ModelError
-from mien.inference import Bundle, bundle_digest, find_bundle, list_bundles, load_bundle, load_head, load_spec, prepare
-from tests.helpers.json_mutants import mutants
-from tests.helpers.small_heads import small_head
+from mien.core import ConfigError, InputSpec, ModelError
+from mien.inference import (
+    Bundle,
+    Session,
+    bundle_digest,
+    create_session,
+    find_bundle,
+    list_bundles,
+    load_bundle,
+    load_spec,
+    open_bundle,
+    prepare,
+)
+from tests.helpers.json_mutants import check_mutants
 
 
 @pytest.fixture
@@ -108,6 +116,52 @@ def test_a_graph_of_something_else(folder: Path) -> None:
     edit(folder, lambda spec: spec.update(sha256=hashlib.sha256(graph).hexdigest()))
     with pytest.raises(ModelError, match="not a model that ONNX Runtime"):
         load_bundle(folder)
+
+
+def test_a_bundle_that_mien_brings_is_verified_and_loaded_when_it_is_needed(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    created: list[int] = []
+
+    def counted(graph: bytes, *, runtime: str, threads: int) -> Session:
+        created.append(threads)
+        return create_session(graph, runtime=runtime, threads=threads)
+
+    monkeypatch.setattr("mien.inference.bundle.create_session", counted)
+    files = open_bundle("mien-light", threads=2)
+    assert (files.spec, files.digest, files.folder, created) == (bundle.spec, bundle.digest, bundle.folder, [])
+    one = files.load(1)
+    assert files.load(1) is one
+    assert files.load(2).spec == one.spec
+    assert created == [1, 2]
+    given, wanted = one.run(crops(3, bundle)), bundle.run(crops(3, bundle))
+    assert all(np.array_equal(given[name], wanted[name]) for name in wanted)
+
+
+def test_a_bundle_from_elsewhere_is_run_at_once_and_its_session_is_kept(folder: Path) -> None:
+    files = open_bundle(folder, threads=1)
+    (folder / "model.onnx").unlink()
+    assert files.load(1).run(crops(1, files.load(1)))
+    with pytest.raises(ModelError, match=r"model\.onnx: cannot be read"):
+        files.load(2)
+
+
+@pytest.mark.parametrize("harm", ["graph", "width", "missing"])
+def test_a_harmed_bundle_is_refused_before_it_is_needed(folder: Path, harm: str) -> None:
+    if harm == "graph":
+        (folder / "model.onnx").write_bytes(b"not the graph")
+    elif harm == "width":
+        edit(folder, lambda spec: spec["tasks"][0].update(output=spec["tasks"][1]["output"]))
+    else:
+        (folder / "model.onnx").unlink()
+    with pytest.raises(ModelError, match="copy"):
+        open_bundle(folder, threads=1)
+
+
+@pytest.mark.parametrize(("wrong", "message"), [({"threads": 0}, "at least 1"), ({"runtime": "onnx"}, "no runtime")])
+def test_wrong_settings_are_refused_before_a_session_is_needed(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        open_bundle("mien-light", **wrong)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[]", b"null", b'"x"', b"{}"])
@@ -298,21 +352,6 @@ def small_bundle(folder: Path) -> dict[str, Any]:
     return content
 
 
-def check_mutants(folder: Path, name: str, content: dict[str, Any], load: Callable[..., Any], n: int) -> None:
-    """Load many mutants of a description: each is a model or a `ModelError`."""
-
-    @settings(max_examples=n, deadline=None, derandomize=True, database=None)
-    @given(mutants(content))
-    def check(mutant: object) -> None:
-        (folder / name).write_text(json.dumps(mutant), "utf-8")
-        with contextlib.suppress(ModelError):
-            load(folder, threads=1)
-
-    (folder / name).write_text(json.dumps(content), "utf-8")
-    load(folder, threads=1)
-    check()
-
-
 def test_mutated_descriptions_are_refused_or_work(tmp_path: Path) -> None:
     check_mutants(tmp_path, "model.json", small_bundle(tmp_path), load_bundle, 150)
 
@@ -320,30 +359,6 @@ def test_mutated_descriptions_are_refused_or_work(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_many_mutated_descriptions_are_refused_or_work(tmp_path: Path) -> None:
     check_mutants(tmp_path, "model.json", small_bundle(tmp_path), load_bundle, 2000)
-
-
-def test_mutated_heads_are_refused_or_work(tmp_path: Path) -> None:
-    check_mutants(tmp_path, "head.json", small_head(tmp_path), load_head, 50)
-
-
-@pytest.mark.slow
-def test_many_mutated_heads_are_refused_or_work(tmp_path: Path) -> None:
-    check_mutants(tmp_path, "head.json", small_head(tmp_path), load_head, 1000)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"inputs": [{"made_by": "net", "digest": "n", "part": "scores", "n": 10**9}]}, "more than 1000000 values"),
-        ({"inputs": [{"made_by": "net", "digest": "n", "part": "scores", "n": 4}]}, "the graph does not do what head"),
-        ({"output": "other"}, "the graph has inputs"),
-        ({"input": ""}, "input must be 1 to 200 printable"),
-    ],
-)
-def test_a_wrong_head(tmp_path: Path, change: dict[str, Any], message: str) -> None:
-    (tmp_path / "head.json").write_text(json.dumps(small_head(tmp_path) | change), "utf-8")
-    with pytest.raises(ModelError, match=message):
-        load_head(tmp_path, threads=1)
 
 
 @pytest.mark.parametrize("load", [load_bundle, load_spec, bundle_digest])

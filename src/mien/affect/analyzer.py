@@ -66,7 +66,7 @@ from mien.faces import (
     share_inside,
     sides,
 )
-from mien.inference import Bundle, load_bundle, usable_cores
+from mien.inference import Bundle, open_bundle, usable_cores
 from mien.jobs import batched, map_in_order, prefetch
 from mien.media import VideoFrame, is_address, open_address, open_camera, open_video, read_image, read_picture
 
@@ -116,13 +116,13 @@ class Analyzer:
         (config,) = with_shortcuts(shortcuts, given)
         self._config = config
         self._choice = FaceSelector.for_media(config.faces)
-        self._bundle = load_bundle(config.model, kind="affect", runtime=config.runtime, threads=config.threads)
-        spec = self._bundle.spec
+        self._files = open_bundle(config.model, kind="affect", runtime=config.runtime, threads=config.threads)
+        spec = self._files.spec
         if spec.smoothing:
             try:
                 Smoothing.of(spec.smoothing)
             except ConfigError as error:
-                raise ModelError(f"{self._bundle.folder}: model.json: smoothing: {error}") from error
+                raise ModelError(f"{self._files.folder}: model.json: smoothing: {error}") from error
         if config.min_quality > 0 and spec.quality is None:
             raise ConfigError(
                 f"min_quality={config.min_quality:g} needs a quality model, and the bundle {spec.name} has none; "
@@ -143,7 +143,7 @@ class Analyzer:
         )
         # Unknown names, bad files and objects that cannot detect are errors now and not at the first image.
         if not isinstance(config.detector, str) or parse_detector(config.detector)[1]:
-            self._create_detector(_MOVING_SIDE_PX)
+            _ = self._moving_detector
 
     @property
     def geometry(self) -> GeometryModel | None:
@@ -172,27 +172,25 @@ class Analyzer:
         threads = {} if model else {"threads": self._config.threads}  # OpenCV runs the user's model file
         return create_detector(name, max_side_px=max_side_px, **model, **threads)
 
-    @cached_property
-    def _moving_bundle(self) -> Bundle:
-        """The bundle on one thread, for videos: threads that process separate batches do not wait for each other."""
-        if self._config.threads == 1:
-            return self._bundle
-        return load_bundle(self._bundle.folder, runtime=self._config.runtime, threads=1)
-
     @property
     def spec(self) -> ModelSpec:
         """Description of the affect bundle: labels, units, thresholds, training data."""
-        return self._bundle.spec
+        return self._files.spec
 
     @property
     def bundle(self) -> Bundle:
-        """The affect bundle."""
-        return self._bundle
+        """The affect bundle on the option's number of threads."""
+        return self._files.load(self._config.threads)
+
+    @property
+    def video_bundle(self) -> Bundle:
+        """The affect bundle on one thread, for videos: threads with separate batches do not wait for each other."""
+        return self._files.load(1)
 
     @property
     def bundle_digest(self) -> str:
         """SHA-256 that identifies the description and weights of the affect bundle."""
-        return self._bundle.digest
+        return self._files.digest
 
     @property
     def landmark_bundle(self) -> Bundle | None:
@@ -248,13 +246,13 @@ class Analyzer:
         Raises:
             InputError: As for `image`.
         """
-        return self._affect_inference.frames([self._seen_in(image, "image", images=images)], self._bundle)[0]
+        return self._affect_inference.frames([self._seen_in(image, "image", images=images)], self.bundle)[0]
 
     def photos(self, images: Iterable[Any]) -> Generator[Frame | InputError, None, None]:
         """Frames of several images as by `photo`, without pixels, a few read ahead; the error of one that fails."""
         for batch in batched(starmap(self._seen_or_error, enumerate(images)), _IMAGES_PER_BATCH):
             seen = [one for one in batch if isinstance(one, DetectedFrame)]
-            frames = iter(self._affect_inference.frames(seen, self._bundle))
+            frames = iter(self._affect_inference.frames(seen, self.bundle))
             yield from (one if isinstance(one, InputError) else next(frames) for one in batch)
 
     def _seen_or_error(self, number: int, image: Any) -> DetectedFrame | InputError:
@@ -339,7 +337,7 @@ class Analyzer:
             found.append(given_crop(pixels.shape[:2], crop, face, quality))
         if not found:
             return Faces.empty(self.expression_labels, self.action_unit_labels)
-        return self._affect_inference.given(found, self._bundle)
+        return self._affect_inference.given(found, self.bundle)
 
     def video(
         self,
@@ -428,7 +426,7 @@ class Analyzer:
         self, frames: Iterable[VideoFrame], *, images: bool, live: bool, rate: AdaptiveRate | None
     ) -> Generator[Frame, None, None]:
         size = _FRAMES_PER_BATCH if rate is None else rate.strides[0]
-        bundle = self._bundle if live else self._moving_bundle
+        bundle = self.bundle if live else self.video_bundle
 
         predict = partial(self._affect_inference.frames, bundle=bundle, rate=rate)
         with (
@@ -461,11 +459,11 @@ class Analyzer:
     def raw_image(self, image: Image) -> RawFrame:
         """Raw outputs of the affect network for the faces of an (H, W, 3) RGB image."""
         found = self._found(image, self._detected(image))
-        return raw_frames([DetectedFrame(0, 0.0, found, None)], self._bundle)[0]
+        return raw_frames([DetectedFrame(0, 0.0, found, None)], self.bundle)[0]
 
     def raw_frames(self, frames: Iterable[VideoFrame]) -> Generator[RawFrame, None, None]:
         """Raw outputs of the affect network for the faces of frames: the inputs of clip heads."""
-        predict = partial(raw_frames, bundle=self._moving_bundle)
+        predict = partial(raw_frames, bundle=self.video_bundle)
         with (
             closing(self._in_batches(frames, images=False, live=False)) as seen,
             closing(map_in_order(seen, predict, self._n_workers)) as done,

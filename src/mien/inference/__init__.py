@@ -4,13 +4,13 @@
 from mien.core import DEFAULT_BUNDLE
 from mien.inference.bundle import (
     Bundle,
-    Head,
+    BundleFiles,
     bundle_digest,
     find_bundle,
     list_bundles,
     load_bundle,
-    load_head,
     load_spec,
+    open_bundle,
     prepare,
 )
 from mien.inference.geometry_bundle import (
@@ -21,6 +21,7 @@ from mien.inference.geometry_bundle import (
     list_geometry_bundles,
     load_geometry,
 )
+from mien.inference.head_bundle import Head, load_head
 from mien.inference.limits import first_run
 from mien.inference.model_card import geometry_card, model_card
 from mien.inference.model_files import is_model_file, read_model_file
@@ -42,6 +43,7 @@ __all__ = [
     "DEFAULT_GEOMETRY",
     "RUNTIMES",
     "Bundle",
+    "BundleFiles",
     "FakeSession",
     "GeometryBundle",
     "GeometryWeights",
@@ -66,6 +68,7 @@ __all__ = [
     "load_spec",
     "machine_name",
     "model_card",
+    "open_bundle",
     "prepare",
     "process_memory",
     "read_model_file",

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bundles and clip heads: folders with an ONNX graph and its JSON description, verified before they run."""
+"""Bundles: folders with an ONNX graph and its JSON description, verified before they run."""
 
 from __future__ import annotations
 
 import difflib
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,6 @@ from mien.core import (
     N_CELL_VALUES,
     BundleKind,
     Float32,
-    HeadSpec,
     Image,
     InputSpec,
     ModelError,
@@ -27,7 +26,7 @@ from mien.core import (
 )
 from mien.inference.limits import bounded_memory, first_run
 from mien.inference.model_files import is_model_file, read_description, read_model_file
-from mien.inference.runtime import Session, create_session
+from mien.inference.runtime import RUNTIMES, Session, checked_threads, create_session
 
 # Faces per call: larger batches are no faster on a CPU and only cost memory. Crops above some size go in smaller ones.
 _MAX_BATCH = 16
@@ -150,19 +149,105 @@ def load_bundle(
         >>> load_bundle("mien-points", kind="landmarks", threads=1).spec.task("head_pose").labels
         ('pitch', 'yaw', 'roll')
     """
+    return _load(_read_files(name_or_path, kind, runtime), threads, is_checked=False)
+
+
+@dataclass(frozen=True, eq=False)
+class BundleFiles:
+    """Verified files of a bundle, whose sessions are created when they are needed.
+
+    Attributes:
+        spec: Description of inputs and outputs.
+        digest: `Bundle.digest`.
+        folder: Folder of the files.
+        runtime: Name of the library that runs the graph.
+    """
+
+    spec: ModelSpec
+    digest: str
+    folder: Path
+    runtime: str
+    _loaded: dict[int, Bundle] = field(default_factory=dict, init=False, repr=False)
+
+    def load(self, threads: int | None) -> Bundle:
+        """The bundle in a session with that number of threads, None for all cores; each is created once.
+
+        Raises:
+            ModelError: The graph was replaced since it was verified.
+        """
+        n_threads = checked_threads(threads)
+        if n_threads not in self._loaded:
+            self._loaded[n_threads] = _load(self, n_threads, is_checked=True)
+        return self._loaded[n_threads]
+
+
+def open_bundle(
+    name_or_path: str | Path = DEFAULT_BUNDLE,
+    *,
+    kind: BundleKind | None = None,
+    runtime: str = "onnxruntime",
+    threads: int | None = None,
+) -> BundleFiles:
+    """Verify a bundle for sessions that are created later, as by `load_bundle`.
+
+    A bundle that is installed with mien has passed the run on gray crops in the tests of mien; any other one is run
+    now, in a session with that number of threads, which is kept.
+
+    Args:
+        name_or_path: As for `load_bundle`.
+        kind: As for `load_bundle`.
+        runtime: As for `load_bundle`.
+        threads: As for `load_bundle`.
+
+    Raises:
+        ConfigError: The runtime is unknown, or there cannot be so many threads.
+        ModelError: As for `load_bundle`.
+        MissingExtraError: The runtime is not installed.
+
+    Examples:
+        >>> files = open_bundle("mien-light")
+        >>> files.load(1) is files.load(1)
+        True
+    """
+    RUNTIMES.load(runtime)
+    n_threads = checked_threads(threads)
+    files = _read_files(name_or_path, kind, runtime)
+    if files.folder.parent == bundled_folder():
+        _read_graph(files)
+    else:
+        files._loaded[n_threads] = _load(files, n_threads, is_checked=False)
+    return files
+
+
+def _read_files(name_or_path: str | Path, kind: BundleKind | None, runtime: str) -> BundleFiles:
+    """A bundle whose description is verified."""
     folder = find_bundle(name_or_path, kind=kind)
     description, spec = _read_spec(folder, kind)
     if not spec.output_names:
         raise ModelError(f"{folder}: model.json names neither tasks nor features; there is nothing to predict")
-    graph = read_model_file(folder / "model.onnx")
+    return BundleFiles(spec, _digest(description), folder, runtime)
+
+
+def _read_graph(files: BundleFiles) -> bytes:
+    """The graph, which must be the one of the description."""
+    graph = read_model_file(files.folder / "model.onnx")
     found = hashlib.sha256(graph).hexdigest()
-    if found != spec.sha256:
+    if found != files.spec.sha256:
         raise ModelError(
-            f"{folder}: model.onnx has SHA-256 {found[:12]}..., model.json says {spec.sha256[:12]}...; "
+            f"{files.folder}: model.onnx has SHA-256 {found[:12]}..., model.json says {files.spec.sha256[:12]}...; "
             "the bundle is damaged, copy it again"
         )
-    session = checked_session(graph, runtime, threads, lambda one: _check_bundle_graph(one, spec, folder))
-    return Bundle(spec, _digest(description), session, folder)
+    return graph
+
+
+def _load(files: BundleFiles, threads: int | None, *, is_checked: bool) -> Bundle:
+    """The bundle in a new session; one that nobody has checked is run on gray crops first."""
+    graph, spec, folder = _read_graph(files), files.spec, files.folder
+    if is_checked:
+        session = create_session(graph, runtime=files.runtime, threads=threads)
+    else:
+        session = checked_session(graph, files.runtime, threads, lambda one: _check_bundle_graph(one, spec, folder))
+    return Bundle(spec, files.digest, session, folder)
 
 
 def checked_session(graph: bytes, runtime: str, threads: int | None, check: Callable[[Session], None]) -> Session:
@@ -371,69 +456,3 @@ def _read_spec(folder: Path, kind: BundleKind | None = None) -> tuple[bytes, Mod
 
 def _digest(description: bytes) -> str:
     return hashlib.sha256(description).hexdigest()
-
-
-@dataclass(frozen=True, eq=False)
-class Head:
-    """A verified clip head that is ready to run.
-
-    Attributes:
-        spec: Description of inputs and outputs.
-        session: Session that runs the graph.
-    """
-
-    spec: HeadSpec
-    session: Session
-
-    def run(self, vectors: npt.ArrayLike) -> Float32:
-        """(N, labels) outputs for (N, D) vectors.
-
-        Raises:
-            ModelError: The vectors do not fit the spec.
-        """
-        fed = np.asarray(vectors, np.float32)
-        if fed.ndim != 2 or fed.shape[1] != self.spec.n_inputs:
-            raise ModelError(f"{self.spec.name} takes vectors (N, {self.spec.n_inputs}), got {fed.shape}")
-        values: Float32 = self.session.run({self.spec.input: fed})[self.spec.output]
-        if values.shape != (len(fed), len(self.spec.labels)):
-            raise ModelError(f"{self.spec.name} gives {values.shape} for its {len(self.spec.labels)} labels")
-        return values
-
-
-def load_head(folder: str | Path, *, runtime: str = "onnxruntime", threads: int | None = None) -> Head:
-    """Verify a clip head and load it into a session.
-
-    Args:
-        folder: Folder with ``head.json`` and ``head.onnx``.
-        runtime: Name of the library that runs the graph, see `mien.inference.RUNTIMES`.
-        threads: Number of threads of that library; None for all cores that this process may use.
-
-    Raises:
-        ModelError: The head is missing, its checksum or version is wrong, or the graph does not fit its description.
-        MissingExtraError: The runtime is not installed.
-
-    Examples:
-        >>> load_head("no/such/head")
-        Traceback (most recent call last):
-        mien.core.errors.ModelError: no/such/head/head.json: cannot be read (No such file or directory)
-    """
-    place = Path(folder)
-    _, spec = read_description(place / "head.json", HeadSpec.from_json)
-    graph = read_model_file(place / "head.onnx")
-    if hashlib.sha256(graph).hexdigest() != spec.sha256:
-        raise ModelError(f"{place}: head.onnx does not have the SHA-256 of head.json; it is damaged, copy it again")
-    session = checked_session(graph, runtime, threads, lambda one: _check_head_graph(one, spec, place))
-    return Head(spec, session)
-
-
-def _check_head_graph(session: Session, spec: HeadSpec, place: Path) -> None:
-    if session.input_names != (spec.input,) or spec.output not in session.output_names:
-        raise ModelError(
-            f"{place}: the graph has inputs {session.input_names} and outputs {session.output_names}, "
-            f"head.json names {spec.input!r} and {spec.output!r}"
-        )
-    probe = {spec.input: np.zeros((_PROBE_ROWS, spec.n_inputs), np.float32)}
-    try:
-        check_graph(session, probe, {spec.output: len(spec.labels)})
-    except ModelError as error:
-        raise ModelError(f"{place}: the graph does not do what head.json says: {error}") from error

@@ -115,17 +115,28 @@ def create_session(model: Path | bytes, *, runtime: str = "onnxruntime", threads
         Traceback (most recent call last):
         mien.core.errors.ConfigError: no runtime is named 'onnxruntim'; did you mean 'onnxruntime'?
     """
-    load = RUNTIMES.load(runtime)
-    if threads is not None and threads < 1:
+    load, n_threads = RUNTIMES.load(runtime), checked_threads(threads)
+    if isinstance(model, Path) and not is_model_file(model):
+        raise ModelError(f"{model}: there is no such model file; check the path")
+    session: Session = load(model, n_threads)
+    return session
+
+
+def checked_threads(threads: int | None) -> int:
+    """A number of threads that this machine can have; all cores that this process may use for None.
+
+    Raises:
+        ConfigError: It is below 1 or far above the number of cores.
+    """
+    if threads is None:
+        return usable_cores()
+    if threads < 1:
         raise ConfigError(f"threads must be at least 1, got {threads}")
-    if threads is not None and threads > max_threads():
+    if threads > max_threads():
         raise ConfigError(
             f"threads must be at most {max_threads()} on this machine with {usable_cores()} cores, got {threads}"
         )
-    if isinstance(model, Path) and not is_model_file(model):
-        raise ModelError(f"{model}: there is no such model file; check the path")
-    session: Session = load(model, usable_cores() if threads is None else threads)
-    return session
+    return threads
 
 
 def usable_cores() -> int:

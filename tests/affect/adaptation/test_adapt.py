@@ -46,12 +46,12 @@ def test_neutral_faces_need_the_levels_of_the_bundle(folder: Path) -> None:
     assert examples.all_neutral
     found = example_outputs(analyzer, examples)
     bare = Analyzer(threads=1, faces="largest")
-    bare._bundle = replace(bare.bundle, spec=replace(bare.spec, uncertainty=None))
+    bare._files = replace(bare._files, spec=replace(bare.spec, uncertainty=None))
     with pytest.raises(ConfigError, match="does not say what neutral faces have"):
         fit_adaptation(bare, examples, found)
     levels = {"AU12": (-9.0, 2.0, 0.5)}
     spec = UncertaintySpec(coverage=0.9, expression_limits={}, half_widths={}, unit_offsets={}, neutral_levels=levels)
-    bare._bundle = replace(bare.bundle, spec=replace(bare.spec, uncertainty=spec))
+    bare._files = replace(bare._files, spec=replace(bare.spec, uncertainty=spec))
     fitted = fit_adaptation(bare, examples, found)
     assert fitted.examples == "neutral"
     assert fitted.tasks["action_units"].bias["AU12"] < 0

@@ -32,7 +32,7 @@ class VideoExtractor:
 
     def __init__(self, analyzer: Analyzer, *, float16: bool, video: VideoOptions, settings: dict[str, object]) -> None:
         self._analyzer = analyzer
-        self._faces = FaceVectors.of(analyzer.bundle)
+        self._faces = FaceVectors.of(analyzer.video_bundle)
         self._video = video
         self._kinds: dict[Path, MediaInput] = {}
         self.info: FeatureInfo = self._faces.info(
