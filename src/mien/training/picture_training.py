@@ -139,11 +139,11 @@ def run_graph(
     graph: bytes, samples: TrainingSet, recipe: Recipe, spec: ModelSpec
 ) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
     """Output name -> (N, L) raw outputs of the runtime for clean inputs, cut as the bundle reads crops."""
-    session, aligned = create_session(graph), recipe.model.given == "aligned"
+    session = create_session(graph)
     parts = []
     for start in range(0, len(samples), _BATCH):
         rows = np.arange(start, min(start + _BATCH, len(samples)))
-        parts.append(session.run({spec.input.name: clean_inputs(samples, recipe, rows, aligned=aligned)}))
+        parts.append(session.run({spec.input.name: clean_inputs(samples, recipe, rows)}))
     return {task.output: np.concatenate([part[task.output] for part in parts]) for task in spec.tasks}
 
 

@@ -152,7 +152,12 @@ def test_clean_inputs_are_the_runtimes() -> None:
     whole, small = clean_inputs(samples, recipe, rows), clean_inputs(samples, recipe, rows, size_px=16)
     assert (whole.shape, small.shape) == ((2, 32, 32, 1), (2, 16, 16, 1))
     np.testing.assert_array_equal(whole[0, ..., 0], resize_face(samples.inputs[5], 32))
-    aligned = clean_inputs(samples, recipe, rows, aligned=True)
+    aligned = clean_inputs(samples, recipe, rows, given="aligned")
+    own = dataclasses.replace(recipe, model=dataclasses.replace(recipe.model, given="aligned"))
+    np.testing.assert_array_equal(clean_inputs(samples, own, rows), aligned)
+    np.testing.assert_array_equal(clean_inputs(samples, own, rows, given="whole"), whole)
+    blank = np.array([4])  # without keypoints
+    np.testing.assert_array_equal(clean_inputs(samples, own, blank), clean_inputs(samples, recipe, blank))
     points = samples.keypoints[5] * np.array([48, 48])
     np.testing.assert_array_equal(
         aligned[0, ..., 0], align_faces(samples.inputs[5], points[None], recipe.model.template, 32)[0]

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Validation metrics of known outputs, and outputs of a network for clean inputs."""
 
+import dataclasses
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="needs the extra train: pip install 'mien[train]'")
 
 from mien.training.data.batch_loader import clean_inputs  # noqa: E402 - needs torch
+from mien.training.engine.trainer import Trainer  # noqa: E402 - needs torch
 from mien.training.engine.validation import raw_outputs, validation_metrics  # noqa: E402 - needs torch
 from mien.training.losses.registry import create_loss  # noqa: E402 - needs torch
 from mien.training.models.network import AffectNetwork  # noqa: E402 - needs torch
@@ -67,3 +71,21 @@ def test_outputs_are_those_of_clean_inputs() -> None:
     assert {task: len(values) for task, values in raw_outputs(network, samples, recipe).items()} == dict.fromkeys(
         recipe.tasks, 9
     )
+
+
+def test_a_set_is_validated_as_its_bundle_reads_crops(tmp_path: Path) -> None:
+    whole = create_recipe()
+    aligned = dataclasses.replace(whole, model=dataclasses.replace(whole.model, given="aligned"))
+    samples = create_samples(24, whole)
+    assert 0 < np.isnan(samples.keypoints).any(axis=(1, 2)).sum() < len(samples)
+    found = {recipe.model.given: Trainer(recipe, samples, tmp_path).evaluate(samples) for recipe in (whole, aligned)}
+    network = Trainer(whole, samples, tmp_path).result
+    losses = {task: create_loss(whole.losses[task], samples.targets[task]) for task in whole.tasks}
+    for given in ("whole", "aligned"):
+        crops = torch.from_numpy(clean_inputs(samples, whole, np.arange(len(samples)), given=given))
+        with torch.inference_mode():
+            outputs = dict(zip(whole.tasks, (values.numpy() for values in network(crops)), strict=False))
+        expected = validation_metrics(outputs, samples.targets, losses, dict.fromkeys(whole.tasks, 1.0))
+        for task in whole.tasks:
+            assert found[given][f"{task} loss"] == pytest.approx(expected[f"{task} loss"], rel=1e-4)
+    assert found["whole"]["expression loss"] != pytest.approx(found["aligned"]["expression loss"], rel=1e-3)

@@ -16,6 +16,9 @@ from mien.training import load_recipe, load_source
 from mien.training.data.batch_loader import clean_inputs, clean_targets
 from mien.training.export import measured_metrics as module
 from mien.training.export.measured_metrics import measured_metrics
+from mien.training.export.onnx_export import GRAPH_INPUT
+from mien.training.recipes.settings import HeadSettings
+from tests.helpers.synthetic_data import create_recipe, create_samples
 
 
 class Oracle:
@@ -46,6 +49,26 @@ def test_joints_are_measured_where_the_crops_show_them(monkeypatch: pytest.Monke
     assert (metrics["PCP"].n, metrics["PCP"].data) == (12, "drawn bodies (mien.synthesis)")
     assert 0 < metrics["PCP"].value < 1
     assert len(BODY_JOINTS) * 2 == joints.shape[1]
+
+
+def test_the_metrics_of_a_bundle_are_of_crops_as_it_reads_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = create_recipe(heads={"expression": HeadSettings()})
+    aligned = dataclasses.replace(whole, model=dataclasses.replace(whole.model, given="aligned"))
+    samples, seen = create_samples(8, whole), []
+
+    class Watched:
+        def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+            seen.append(inputs[GRAPH_INPUT])
+            return {"expression": np.eye(8, dtype=np.float32)}
+
+    monkeypatch.setattr(module, "create_session", lambda _: Watched())
+    monkeypatch.setattr(module, "load_source", lambda *_: samples)
+    for recipe in (whole, aligned):
+        own = dataclasses.replace(recipe, data=dataclasses.replace(recipe.data, valid=recipe.data.sources))
+        assert measured_metrics(b"", own, Path(), ["expression"])
+    for given, inputs in zip(("whole", "aligned"), seen, strict=True):
+        np.testing.assert_array_equal(inputs, clean_inputs(samples, whole, np.arange(8), given=given))
+    assert not np.array_equal(*seen)
 
 
 def test_what_one_row_does_not_define_is_left_out() -> None:

@@ -4,18 +4,23 @@
 import dataclasses
 import hashlib
 from pathlib import Path
+from types import SimpleNamespace
 
+import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 pytest.importorskip("onnx", reason="needs the extra train: pip install 'mien[train]'")
 
+from mien.affect import Analyzer, fit_crop
 from mien.core import ConfigError, MetricValue, ModelError
 from mien.evaluation import Report
 from mien.inference import load_bundle, load_spec, model_card
 from mien.training.export import variants
 from mien.training.export.bundle_files import write_bundle
 from mien.training.export.variants import Comparison, export_variant
+from tests.helpers.face_clips import close_up
 from tests.helpers.small_graphs import OUTPUTS, noise_crops, small_graph, small_spec
 
 pytestmark = pytest.mark.filterwarnings("default")  # the quantizer warns about itself
@@ -119,3 +124,21 @@ def test_a_landmark_net_sees_in_calibration_what_it_sees_at_work(shared_data: Pa
     assert shown.shape == (24, origin.spec.input.size_px, origin.spec.input.size_px)
     believed = 1 / (1 + np.exp(-origin.run(shown)[origin.spec.task("face").output]))
     assert (believed > 0.5).mean() > 0.9
+
+
+def test_affect_bundles_are_quantized_on_faces_as_analyzers_read_them(
+    astronaut: npt.NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    face = close_up(astronaut)
+    faces = [face, np.ascontiguousarray(face[20:, :-30])]
+    samples = SimpleNamespace(
+        names=("a", "b"), images=[cv2.imencode(".png", one[..., ::-1])[1].tobytes() for one in faces]
+    )
+    monkeypatch.setattr(variants, "load_held_out", lambda *_: samples)
+    analyzer, seen = Analyzer("mien-light", threads=1), []
+    monkeypatch.setattr(analyzer, "_affect_inference", SimpleNamespace(given=lambda found, _: seen.extend(found)))
+    analyzer.crops(faces)
+    shown = variants.AFFECT.crops(analyzer.bundle, Path(), 2)
+    np.testing.assert_array_equal(shown, np.concatenate([one.crops for one in seen]))
+    whole = np.stack([fit_crop(one, analyzer.spec) for one in faces])
+    assert np.abs(shown.astype(int) - whole).mean(axis=(1, 2)).min() > 5

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from mien.core import ConfigError, mirrored_names
+from mien.core import ConfigError, CropReading, mirrored_names
 from mien.faces import align_faces, resize_face
 from mien.training.data.augmentation import CropSampler, mix_rectangle
 from mien.training.data.canvases.windows import Window, WindowSampler, clean_window
@@ -230,7 +230,7 @@ def _placed(targets: dict[str, Floats], geometries: Sequence[CropGeometry | Wind
 
 
 def clean_inputs(
-    samples: TrainingSet, recipe: Recipe, rows: Rows, *, size_px: int = 0, aligned: bool = False
+    samples: TrainingSet, recipe: Recipe, rows: Rows, *, size_px: int = 0, given: CropReading | None = None
 ) -> npt.NDArray[np.generic]:
     """Inputs of some rows as the runtime prepares them, without any random change.
 
@@ -239,8 +239,8 @@ def clean_inputs(
         recipe: Recipe of the network.
         rows: (B,) rows of the training set.
         size_px: Side of the crops; 0 for the model's ``input_px``.
-        aligned: Whether pictures with known keypoints are aligned; else the whole picture is shown. Loose crops always
-            follow the keypoints.
+        given: Whether pictures with known keypoints are aligned or shown whole; None for the recipe's ``given``, which
+            says how its bundle reads crops. Loose crops always follow the keypoints.
 
     Returns:
         (B, S, S, C) uint8, or (B, D) float32.
@@ -248,7 +248,7 @@ def clean_inputs(
     source, model = samples.inputs, recipe.model
     if is_vectors(source):
         return np.asarray(source[rows], dtype=np.float32)
-    size = size_px or model.input_px
+    size, is_aligned = size_px or model.input_px, (given or model.given) == "aligned"
     crops = np.empty((len(rows), size, size, model.n_channels), dtype=np.uint8)
     for crop, row in zip(crops, rows, strict=True):
         picture, keypoints = _picture(samples, int(row))
@@ -256,7 +256,7 @@ def clean_inputs(
             cut = clean_loose_crop(picture, keypoints - 0.5, model.template, size)
         elif model.crop == "window":
             cut = clean_window(picture, size)
-        elif aligned and not np.isnan(keypoints).any():
+        elif is_aligned and not np.isnan(keypoints).any():
             cut = align_faces(picture, keypoints[None], model.template, size)[0]
         else:
             cut = resize_face(picture, size)

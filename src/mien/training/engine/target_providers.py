@@ -344,11 +344,11 @@ def _predict(
 
 
 def _inputs(context: StageContext, rows: Rows, size_px: int, copy_px: int) -> Inputs:
-    """Inputs of some rows: vectors unchanged, pictures at the size and as the gray copies that the settings say."""
+    """Inputs of some rows: vectors unchanged, whole pictures at the size and as the gray copies of the settings."""
     samples, model = context.samples, context.recipe.model
     pictures = samples.inputs
     if is_vectors(pictures) or not copy_px:
-        return clean_inputs(samples, context.recipe, rows, size_px=size_px)
+        return clean_inputs(samples, context.recipe, rows, size_px=size_px, given="whole")
     size = size_px or model.input_px
     copies = (gray_copy(pictures[int(row)], copy_px) for row in rows)
     return np.stack([resize_face(copy, size).reshape(size, size, model.n_channels) for copy in copies])
@@ -427,7 +427,7 @@ def _predict_checkpoint(samples: TrainingSet, teacher: TeacherSettings, recipe: 
     network, own, labels = load_network(Path(teacher.path))
     if own.model.colour != recipe.model.colour:
         raise ConfigError(f"{teacher.path} takes {own.model.colour}, this recipe {recipe.model.colour}; use its bundle")
-    outputs = raw_outputs(network, samples, own, aligned=own.model.given == "aligned")
+    outputs = raw_outputs(network, samples, own)
     return {
         task: (labels[task], _activated(task, torch.from_numpy(values), teacher.temperature).numpy())
         for task, values in outputs.items()

@@ -339,7 +339,7 @@ class Trainer:
 def start_faces(samples: TrainingSet, recipe: Recipe) -> npt.NDArray[np.uint8]:
     """Crops (N, S, S, C) of a few hundred training faces, aligned where keypoints are known."""
     rows = np.random.default_rng(recipe.seed).permutation(np.flatnonzero(samples.primary))[:_N_START_FACES]
-    return clean_inputs(samples, recipe, rows, size_px=recipe.stages[0].size_px, aligned=True).astype(np.uint8)
+    return clean_inputs(samples, recipe, rows, size_px=recipe.stages[0].size_px, given="aligned").astype(np.uint8)
 
 
 class _Loop:

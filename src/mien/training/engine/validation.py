@@ -28,16 +28,15 @@ _UTTERANCE_FLAGS = ("emotion", "sarcasm")
 
 
 def raw_outputs(
-    network: AffectNetwork, samples: TrainingSet, recipe: Recipe, rows: Rows | None = None, *, aligned: bool = False
+    network: AffectNetwork, samples: TrainingSet, recipe: Recipe, rows: Rows | None = None
 ) -> dict[str, Floats]:
-    """Raw outputs of the network for clean inputs, without any augmentation.
+    """Raw outputs of the network for clean inputs, cut as the recipe's bundle reads crops.
 
     Args:
         network: Network on any device; it is left in evaluation mode.
         samples: Set of N samples.
         recipe: Recipe of the network.
         rows: (M,) rows of the set; None for all N.
-        aligned: Whether pictures with known keypoints are aligned, see `mien.training.data.batch_loader.clean_inputs`.
 
     Returns:
         Task -> (M, L) raw outputs.
@@ -48,7 +47,7 @@ def raw_outputs(
     parts: list[tuple[Tensor, ...]] = []
     with torch.inference_mode():
         for start in range(0, len(chosen), _BATCH):
-            inputs = torch.from_numpy(clean_inputs(samples, recipe, chosen[start : start + _BATCH], aligned=aligned))
+            inputs = torch.from_numpy(clean_inputs(samples, recipe, chosen[start : start + _BATCH]))
             parts.append(tuple(output.float().cpu() for output in network(inputs.to(device))))
     return {
         task: torch.cat([part[column] for part in parts]).numpy().astype(np.float32, copy=False)

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from mien.affect import Analyzer, activate
+from mien.affect import Analyzer, activate, fit_crop
 from mien.core import ConfigError, Image, MetricValue, ModelError, ModelSpec
 from mien.datasets import load_held_out, load_landmark_faces
 from mien.evaluation import Report, evaluate
-from mien.faces import LandmarkNet, keypoints_of, load_landmark_net, points_in_pixels, resize_face, to_colour
+from mien.faces import LandmarkNet, keypoints_of, load_landmark_net, points_in_pixels, to_colour
 from mien.inference import Bundle, load_bundle, prepare
 from mien.media import decode_image
 from mien.training.export.bundle_files import check_bundle_folder, write_bundle, write_spec
@@ -59,13 +59,10 @@ def metric_sign(name: str) -> float:
 
 def _held_out_crops(bundle: Bundle, data: Path, n: int) -> Image:
     """Held-out FER+ training faces, prepared as by `Analyzer.crops`."""
-    own = bundle.spec.input
-    samples = load_held_out(data, n)
-    faces = [
-        resize_face(decode_image(image, name=name), own.size_px)
-        for name, image in zip(samples.names, samples.images, strict=True)
-    ]
-    return to_colour(np.stack(faces), own.colour)
+    samples, spec = load_held_out(data, n), bundle.spec
+    net = load_landmark_net() if spec.crop.given == "aligned" else None
+    images = (decode_image(image, name=name) for name, image in zip(samples.names, samples.images, strict=True))
+    return np.stack([fit_crop(image, spec, net) for image in images])
 
 
 def _landmark_crops(bundle: Bundle, data: Path, n: int) -> Image:

@@ -158,8 +158,8 @@ class ModelSettings:
             them; ``"loose"``: crops around the keypoints as `mien.training.data.loose_crops` draws them, with room
             about the face. Heads for landmarks, pose and eyes need loose ones. ``"window"``: squares out of a larger
             picture, for detectors.
-        given: How the bundle reads faces that the caller has cropped already, see `mien.core.CropSpec`; calibration
-            reads them alike, at the keypoints of the data.
+        given: How the bundle reads faces that the caller has cropped already, see `mien.core.CropSpec`; validation and
+            calibration read them alike, at the keypoints of the data.
         mirror: Whether every output is the mean over the crop and its mirror image, outside of training: more accurate
             at twice the time.
         features: Whether the exported graph also outputs the features that the heads share.
