@@ -19,13 +19,12 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from benchmarks import create_parser
+from benchmarks import create_training_parser
 from benchmarks import page as pages
 from benchmarks.training.bundle_metrics import (
     COLUMNS,
     Pretrain,
     Train,
-    add_study_options,
     cells_of,
     create_trainers,
     metrics_of,
@@ -34,6 +33,7 @@ from benchmarks.training.bundle_metrics import (
 from mien.core import ConfigError, ModelSpec, read_typed
 from mien.inference import load_spec
 from mien.training import Recipe, load_recipe
+from mien.training.recipes.recipe import change_key, tables_at
 
 ROWS = Path(__file__).with_name("ablation.toml")
 
@@ -87,10 +87,10 @@ class Plan:
         """
         tables = copy.deepcopy(self.tables)
         for path, value in row.change.items():
-            _change(tables, path.split("."), value, f"{row.name}: {path}")
+            change_key(tables, path, value, row.name)
         for path in row.drop:
             *way, last = path.split(".")
-            for table in _reach(tables, way, f"{row.name}: {path}"):
+            for table in tables_at(tables, way, f"{row.name}: {path}"):
                 if last not in table:
                     raise ConfigError(f"{row.name}: {path}: the recipe has no such table")
                 del table[last]
@@ -110,7 +110,7 @@ def load_plan(path: Path = ROWS) -> Plan:
     tables = content.get("base") or _tables_of(content["recipe"])
     tables = tables | {"stages": content["budget"]}
     for place, value in content["change"].items():
-        _change(tables, place.split("."), value, f"{path}: {place}")
+        change_key(tables, place, value, str(path))
     rows = tuple(
         Row(
             name=row["name"],
@@ -130,27 +130,6 @@ def load_plan(path: Path = ROWS) -> Plan:
 
 def _tables_of(recipe: str) -> dict[str, Any]:
     return tomllib.loads((resources.files("mien.training") / "recipes" / f"{recipe}.toml").read_text("utf-8"))
-
-
-def _change(tables: dict[str, Any], way: list[str], value: object, where: str) -> None:
-    *way, last = way
-    for table in _reach(tables, way, where):
-        table[last] = value
-
-
-def _reach(tables: dict[str, Any], way: list[str], where: str) -> list[dict[str, Any]]:
-    """The tables at the end of a path; ``*`` stands for each entry of a list, a number for one. Absent ones appear."""
-    found: list[Any] = [tables]
-    for step in way:
-        if step == "*":
-            found = [entry for entries in found for entry in entries]
-        elif step.isdigit():
-            found = [entries[int(step)] for entries in found]
-        else:
-            found = [entry.setdefault(step, {}) for entry in found]
-    if not found or not all(isinstance(table, dict) for table in found):
-        raise ConfigError(f"{where}: the path leads to no table")
-    return found
 
 
 def run(
@@ -273,8 +252,7 @@ def _values(trained: Mapping[int, ModelSpec], heading: str) -> list[float]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train the missing rows and write the page."""
-    parser = create_parser(_NAME, __doc__)
-    add_study_options(parser)
+    parser = create_training_parser(_NAME, __doc__, threads=None)
     parser.add_argument("rows", nargs="*", help="names of rows (default: all)")
     chosen = parser.parse_args(arguments)
     train, pretrain = create_trainers(chosen.threads)

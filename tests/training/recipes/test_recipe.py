@@ -114,3 +114,32 @@ def test_targets_of_the_stage_come_before_those_of_the_recipe(tmp_path: Path) ->
         CoAnnotationSettings(soft=True),
     )
     assert read_typed(Recipe, dataclasses.asdict(recipe), "again") == recipe  # as in a checkpoint
+
+
+def test_keys_can_have_other_values_and_the_card_says_so() -> None:
+    recipe = load_recipe("mien-units", {"stages.*.epochs": 1, "data.sources.0.epoch_share": 0.5, "stages.1.batch": 8})
+    usual = load_recipe("mien-units")
+    assert [(stage.epochs, stage.batch) for stage in recipe.stages] == [(1, 96), (1, 8)]
+    assert (recipe.data.sources[0].epoch_share, recipe.data.sources[1]) == (0.5, usual.data.sources[1])
+    assert recipe.limitations[:-1] == usual.limitations
+    assert recipe.limitations[-1] == (
+        "Trained with stages.*.epochs = 1, data.sources.0.epoch_share = 0.5, stages.1.batch = 8 "
+        "in place of the recipe's."
+    )
+    assert load_recipe("mien-units", {}) == usual
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("stages.*.epoch", r"unknown keys \['epoch'\]"),
+        ("stages.9.epochs", "stages.9.epochs: the path leads to no table"),
+        ("name.*.epochs", "the path leads to no table"),
+        ("seed.x", "the path leads to no table"),
+        ("stages.epochs", "the path leads to no table"),
+        ("", "mien-light"),
+    ],
+)
+def test_a_wrong_path_is_named(path: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_recipe("mien-light", {path: 1})

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import logging
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from mien.cli.main import say
-from mien.core import MAX_SEED, MAX_THREADS, MAX_WORKERS, HeadSpec
+from mien.core import MAX_SEED, MAX_THREADS, MAX_WORKERS, ConfigError, HeadSpec
 
 if TYPE_CHECKING:
     from mien.training import Trained
@@ -30,6 +31,14 @@ if TYPE_CHECKING:
 @click.option(
     "--model",
     help="Name or folder of the bundle that made the stored vectors of a head. [default: the name in the shards]",
+)
+@click.option(
+    "--set",
+    "changed",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Value of a key in place of the recipe's, such as stages.*.epochs=1; may be repeated. * is every entry of a "
+    "list, a number one of them; a value is written as in TOML.",
 )
 @click.option("--refit", is_flag=True, help="Train on training and validation sets, for the recipe's refit epochs.")
 @click.option("--seed", type=click.IntRange(0, MAX_SEED), help="Seed of everything random. [default: the recipe's]")
@@ -63,6 +72,7 @@ def train(
     work: Path | None,
     model: str | None,
     seed: int | None,
+    changed: tuple[str, ...],
     *,
     refit: bool,
     **compute: Any,
@@ -73,15 +83,30 @@ def train(
     it becomes one bundle. A recipe of geometry (pls-geometry) fits landmarks, in minutes. A pretext over identities
     (identity-emotieffnet-b0) makes start weights for other recipes.
     """
-    from mien.training import ComputeSettings
+    from mien.training import ComputeSettings, list_geometry_recipes, load_recipe
     from mien.training import train as train_recipe
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
     logging.getLogger("mien").setLevel(logging.INFO)
     settings = ComputeSettings(**compute)
-    trained = train_recipe(recipe, data, out, settings, work=work, model=model, seed=seed, refit=refit)
+    if changed and recipe in list_geometry_recipes():
+        raise ConfigError(f"{recipe} is a recipe of geometry; --set is for those of networks")
+    chosen = load_recipe(recipe, dict(map(_change, changed))) if changed else recipe
+    trained = train_recipe(chosen, data, out, settings, work=work, model=model, seed=seed, refit=refit)
     if trained is not None:
         _report(trained, out)
+
+
+def _change(text: str) -> tuple[str, object]:
+    """Key and value of ``--set``."""
+    key, equals, written = text.partition("=")
+    try:
+        tables = tomllib.loads(f"value = {written}")
+    except (RecursionError, tomllib.TOMLDecodeError):
+        tables = {}
+    if not key or not equals or set(tables) != {"value"}:
+        raise ConfigError(f"--set {text}: write KEY=VALUE with a value as in TOML, such as model.start='\"scratch\"'")
+    return key, tables["value"]
 
 
 def _report(trained: Trained, out: Path) -> None:

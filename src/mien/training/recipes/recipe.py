@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from mien.affect import Smoothing
 from mien.core import (
@@ -188,12 +188,18 @@ def list_recipes() -> list[str]:
     return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
 
 
-def load_recipe(name_or_path: str | Path) -> Recipe:
+def load_recipe(name_or_path: str | Path, changes: Mapping[str, object] | None = None) -> Recipe:
     """Read a recipe by name or from a TOML file.
+
+    Args:
+        name_or_path: Name or file.
+        changes: Path of a key, see `tables_at`, to the value that it has in place of the file's; the card says so.
 
     Examples:
         >>> load_recipe("mien-light").tasks
         ('expression', 'valence_arousal', 'action_units')
+        >>> {stage.epochs for stage in load_recipe("mien-light", {"stages.*.epochs": 1}).stages}
+        {1}
 
     Raises:
         ConfigError: There is no such recipe, or it has an unknown, missing or wrongly typed key.
@@ -212,4 +218,45 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
         tables = tomllib.loads(content.decode("utf-8"))
     except (RecursionError, ValueError) as error:  # nested too deeply, no UTF-8, or no TOML
         raise ConfigError(f"{name_or_path}: {error}") from error
+    for path, value in (changes or {}).items():
+        change_key(tables, path, value, str(name_or_path))
+    if changes:
+        said = ", ".join(f"{path} = {value!r}" for path, value in changes.items())
+        tables["limitations"] = [*tables.get("limitations", ()), f"Trained with {said} in place of the recipe's."]
     return read_typed(Recipe, tables, str(name_or_path))
+
+
+def change_key(tables: dict[str, Any], path: str, value: object, where: str) -> None:
+    """Give a key of a recipe's tables another value.
+
+    Args:
+        tables: Content of a recipe's TOML file.
+        path: Keys with points between them, such as ``"stages.*.epochs"``; the last one is the key, see `tables_at`.
+        value: Value.
+        where: Beginning of the message of an error.
+
+    Raises:
+        ConfigError: The path leads to no table.
+    """
+    *way, last = path.split(".")
+    for table in tables_at(tables, way, f"{where}: {path}"):
+        table[last] = value
+
+
+def tables_at(tables: dict[str, Any], way: Sequence[str], where: str) -> list[dict[str, Any]]:
+    """The tables at the end of a path; ``*`` stands for each entry of a list, a number for one. Absent ones appear.
+
+    Raises:
+        ConfigError: The path leads to no table.
+    """
+    found: list[Any] = [tables]
+    for step in way:
+        if step == "*":
+            found = [entry for entries in found if isinstance(entries, list) for entry in entries]
+        elif step.isdigit():
+            found = [entries[int(step)] for entries in found if isinstance(entries, list) and int(step) < len(entries)]
+        else:
+            found = [entry.setdefault(step, {}) for entry in found if isinstance(entry, dict)]
+    if not found or not all(isinstance(table, dict) for table in found):
+        raise ConfigError(f"{where}: the path leads to no table")
+    return found
