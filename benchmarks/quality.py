@@ -61,7 +61,7 @@ _SIGNS = {
 _N_BINS = 10
 
 
-def fit(predictions: DegradedPredictions, command: str) -> QualitySpec:
+def fit(predictions: DegradedPredictions, n_held_out: int, command: str) -> QualitySpec:
     """Fit a logistic model that predicts from the signals whether a prediction is correct.
 
     The signals of the image are weighed first, then the sureness of the network beside their sum: weighed together,
@@ -72,6 +72,7 @@ def fit(predictions: DegradedPredictions, command: str) -> QualitySpec:
 
     Args:
         predictions: Predictions of a bundle on degraded faces.
+        n_held_out: Number of faces that these are copies of.
         command: Command that repeats the fit.
     """
     names, n_image = (*SIGNALS, SURENESS), len(SIGNALS)
@@ -94,7 +95,7 @@ def fit(predictions: DegradedPredictions, command: str) -> QualitySpec:
         weights=_rounded(weights[kept]),
         mean=_rounded(mean[kept]),
         deviation=_rounded(deviation[kept]),
-        data=f"{_N_HELD_OUT} FER+ training faces held out: plain, covered, pixelated, blurred, and twice degraded",
+        data=f"{n_held_out} FER+ training faces held out: plain, covered, pixelated, blurred, and twice degraded",
         n=len(predictions.correct),
         command=command,
         image_share=round(min(float(image_share), 1.0), 5),
@@ -145,13 +146,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = create_parser(_NAME, __doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of the open face sets")
     parser.add_argument("--model", default=DEFAULT_BUNDLE, help="bundle that the model is fitted to and written into")
+    parser.add_argument(
+        "--held-out", type=int, default=_N_HELD_OUT, help="number of held-out training faces (default: %(default)s)"
+    )
     options = parser.parse_args(arguments)
     data, analyzer = options.data, Analyzer(options.model, threads=1)
-    held_out = load_held_out(data, _N_HELD_OUT)
+    held_out = load_held_out(data, options.held_out)
     held_out = held_out.take(np.isfinite(held_out.expression).all(axis=1))
     degraded = [predict_degraded(analyzer, held_out, seed=100 + i, way=way) for i, way in enumerate(_COPIES)]
     named = "" if options.model == DEFAULT_BUNDLE else f" --model {analyzer.spec.name}"
-    model = fit(DegradedPredictions.concatenated(degraded), f"{command_of(_NAME)} --data DATA{named}")
+    model = fit(DegradedPredictions.concatenated(degraded), len(held_out), f"{command_of(_NAME)} --data DATA{named}")
     write_spec(analyzer.bundle.folder, replace(analyzer.spec, quality=model))
     analyzer = Analyzer(analyzer.bundle.folder, threads=1)
     sets = {

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Calibrate, audit and write the cards of bundles: all that belongs to new weights (a quarter of an hour).
 
-    python -m benchmarks trust --data DATA --model NAME
+    python -m benchmarks trust --data DATA --model NAME [--out CARDS]
 
 Fits the uncertainty of the named bundles into them (none with --keep), audits every affect bundle whose audit in
-build/audits is of other weights, and writes docs/reference/cards, the card pages and src/mien/bundles/SHA256SUMS.
+build/audits is of other weights, and writes docs/reference/cards, the card pages and src/mien/bundles/SHA256SUMS. With
+--out the bundles of --model, which may be folders, are audited alone, and their cards go into that folder.
 """
 
 from __future__ import annotations
@@ -37,13 +38,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", action="append", default=[], help="bundle with new weights; may be repeated")
     parser.add_argument("--keep", action="store_true", help="keep the uncertainty that the bundles have")
     parser.add_argument("--audits", type=Path, default=ROOT / "build/audits", help="folder of the audits")
+    parser.add_argument("--out", type=Path, help="folder of cards, in place of the pages of this checkout")
+    parser.add_argument(
+        "--pairs", type=int, default=_N_PAIRS, help="rendered pairs of each trait (default: %(default)s)"
+    )
     options = parser.parse_args(arguments)
     if not options.keep:
         for name in options.model or list_bundles("affect"):
             uncertainty.main(["--data", str(options.data), "--model", name, "--brief"])
-    for name in list_bundles("affect"):
-        audited(name, options.data, options.audits / name)
-        warned(name, options.audits / name)
+    for name in options.model if options.out else list_bundles("affect"):
+        folder = options.audits / load_spec(name).name
+        audited(name, options.data, folder, options.pairs)
+        warned(name, folder)
+    if options.out:
+        write_cards(options.model, options.out, audits=options.audits)
+        return 0
     cards = ROOT / "docs/reference/cards"
     write_cards(list_all_bundles(), cards, audits=options.audits)
     sums = (cards / SUMS_NAME).read_text("utf-8")
@@ -68,14 +77,21 @@ def warned(name: str, folder: Path) -> None:
         write_spec(find_bundle(name), replace(spec, limitations=(*kept, *new)))
 
 
-def audited(name: str, data: Path, folder: Path) -> None:
-    """Audit a bundle unless its audit is of the same weights."""
+def audited(name: str, data: Path, folder: Path, n_pairs: int = _N_PAIRS) -> None:
+    """Audit a bundle unless its audit is of the same weights.
+
+    Args:
+        name: Name or folder of the bundle.
+        data: Folder of the open face sets.
+        folder: Folder of the audit.
+        n_pairs: Number of rendered pairs of each trait.
+    """
     path = folder / "audit.json"
     if path.is_file() and json.loads(path.read_text("utf-8"))["weights_sha256"] == load_spec(name).sha256:
         return
     analyzer = Analyzer(AnalyzerConfig(model=name, threads=1, views=_N_VIEWS))
-    command = f"mien audit DATA --model {name} --out audit --pairs {_N_PAIRS} --views {_N_VIEWS}"
-    report = audit(data, analyzer, pairs=counterfactual_pairs(_N_PAIRS), command=command, notify=print)
+    command = f"mien audit DATA --model {analyzer.spec.name} --out audit --pairs {n_pairs} --views {_N_VIEWS}"
+    report = audit(data, analyzer, pairs=counterfactual_pairs(n_pairs), command=command, notify=print)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "audit.html").write_text(audit_page(report), "utf-8")
     (folder / "audit.csv").write_text(report.raw_table(), "utf-8")

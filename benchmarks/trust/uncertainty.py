@@ -4,7 +4,7 @@
     python -m benchmarks uncertainty --data DATA --model NAME
 
 Writes prediction sets, intervals and the probes of covered and unfamiliar faces into the bundle's ``model.json``;
-prints the numbers of docs/uncertainty.md. Run it again after a bundle has new weights.
+prints the numbers of docs/how-to/uncertainty.md. Run it again after a bundle has new weights.
 """
 
 from __future__ import annotations
@@ -164,10 +164,17 @@ def halves(data: Path) -> dict[str, tuple[FaceSamples, npt.NDArray[np.bool_]]]:
     }
 
 
-def fit(analyzer: Analyzer, data: Path, *, brief: bool = False) -> Fitted:
-    """Fit the calibration of a bundle; a brief fit reads fewer faces for the probes and their limits."""
+def fit(analyzer: Analyzer, data: Path, *, n_held_out: int = _N_FACES, brief: bool = False) -> Fitted:
+    """Fit the calibration of a bundle; a brief fit reads half of the faces.
+
+    Args:
+        analyzer: Analyzer of the bundle.
+        data: Folder of the open face sets.
+        n_held_out: Number of FER+ training faces that were held out.
+        brief: Whether half of the faces are enough.
+    """
     part = 2 if brief else 1
-    n_faces, n_covered, n_outliers = _N_FACES // part, _N_COVERED // part, _N_OUTLIERS // part
+    n_faces, n_covered, n_outliers = n_held_out // part, _N_COVERED // part, _N_OUTLIERS // part
     kept = load_held_out(data, n_faces)
     kept = kept.take(np.isfinite(kept.expression).all(axis=1))
     held = analyzer.crops(decode_pictures(kept))
@@ -215,12 +222,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True, help="folder of the open face sets")
     parser.add_argument("--model", default=DEFAULT_BUNDLE, help="bundle that is calibrated and written into")
     parser.add_argument("--brief", action="store_true", help="fit the probes to half of the faces, and measure nothing")
+    parser.add_argument(
+        "--held-out", type=int, default=_N_FACES, help="number of held-out training faces (default: %(default)s)"
+    )
     options = parser.parse_args(arguments)
     data = options.data
     analyzer = Analyzer(options.model, features=True, threads=1)
     if not analyzer.spec.features:
         raise SystemExit(f"{analyzer.spec.name} gives no features, which the probes need")
-    fitted = fit(analyzer, data, brief=options.brief)
+    fitted = fit(analyzer, data, n_held_out=options.held_out, brief=options.brief)
     write_spec(analyzer.bundle.folder, replace(analyzer.spec, uncertainty=fitted.spec))
     if not options.brief:
         measure(analyzer, data, fitted)

@@ -30,7 +30,7 @@ def test_the_fit_finds_the_signal_that_counts() -> None:
     signals = rng.normal(3, 2, (4000, len(SIGNALS) + 1)).astype(np.float32)
     probability = 1 / (1 + np.exp(-(1 + (signals[:, 4] - 3) / 2 * -2)))
     correct = rng.random(4000) < probability
-    spec = fit(predicted(signals, correct), "command")
+    spec = fit(predicted(signals, correct), 1500, "command")
     weights = dict(zip(spec.signals, spec.weights, strict=True))
     assert weights["turn"] == pytest.approx(-2, abs=0.25)
     assert all(abs(weights.get(name, 0)) < 0.15 for name in (*SIGNALS, "sureness") if name != "turn")
@@ -45,7 +45,7 @@ def test_a_bad_image_lowers_the_quality_even_where_sureness_tells_as_much() -> N
     detail = SIGNALS.index("mouth_detail")
     signals[:, -1] = signals[:, detail] + rng.normal(0, 0.3, 4000)
     correct = rng.random(4000) < 1 / (1 + np.exp(-2 * signals[:, -1]))
-    spec = fit(predicted(signals, correct), "command")
+    spec = fit(predicted(signals, correct), 1500, "command")
     weights = dict(zip(spec.signals, spec.weights, strict=True))
     assert weights["mouth_detail"] > 1
     assert weights["sureness"] > 1

@@ -77,7 +77,15 @@ if TYPE_CHECKING:
     from mien.datasets.readers.rafdb import load_rafdb
     from mien.datasets.readers.utterance_table import UtteranceTable, read_utterance_table
     from mien.datasets.readers.utterances import load_utterances, read_feature_file
-    from mien.datasets.samples import UNKNOWN, ClipSamples, FaceSamples, LandmarkFaces, concatenate, some_names
+    from mien.datasets.samples import (
+        UNKNOWN,
+        ClipSamples,
+        FaceSamples,
+        LandmarkFaces,
+        concatenate,
+        name_share,
+        some_names,
+    )
     from mien.datasets.text_files import Document, Field, Table, load_document, read_rows
     from mien.datasets.track_files import frame_columns, load_frame_list, load_name_list, locate_frames
     from mien.datasets.utterance_samples import UtteranceSamples
@@ -172,6 +180,7 @@ __all__ = [
     "load_votes",
     "locate_frames",
     "majority",
+    "name_share",
     "person",
     "picture_file",
     "plurality",
@@ -270,6 +279,7 @@ _LAZY = MappingProxyType(
             "FaceSamples",
             "LandmarkFaces",
             "concatenate",
+            "name_share",
             "some_names",
         ),
         "label_columns": ("majority", "plurality"),
