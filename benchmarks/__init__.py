@@ -31,16 +31,18 @@ def create_parser(name: str, description: str | None) -> argparse.ArgumentParser
     )
 
 
-def create_training_parser(name: str, description: str | None) -> argparse.ArgumentParser:
+def create_training_parser(name: str, description: str | None, *, threads: int | None = 1) -> argparse.ArgumentParser:
     """An argument parser for a benchmark that trains networks, keeps what is done and writes a page.
 
     Args:
         name: of the benchmark, as the runner knows it.
         description: docstring of the module; its line breaks are kept.
+        threads: default number of torch's threads; None for torch's own choice.
     """
     parser = create_parser(name, description)
     parser.add_argument("--data", type=Path, required=True, help="folder of the open face sets")
     parser.add_argument("--work", type=Path, required=True, help="folder of weights, checkpoints and results")
     parser.add_argument("--page", type=Path, required=True, help="Markdown file to write")
-    parser.add_argument("--threads", type=int, default=1, help="number of torch's threads (default: %(default)s)")
+    usual = "torch's own choice" if threads is None else threads
+    parser.add_argument("--threads", type=int, default=threads, help=f"number of torch's threads (default: {usual})")
     return parser

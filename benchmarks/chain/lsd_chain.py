@@ -20,12 +20,11 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import create_parser
+from benchmarks import create_training_parser
 from benchmarks.chain.chain_rows import ROWS, Budget, pretrained_file, row_file
 from benchmarks.chain.chain_scores import Estimate, Resamples, difference, estimate, load_logits, predictions
 from benchmarks.machine import today
 from benchmarks.page import measured_by, replace_between, table, write_page
-from benchmarks.training.bundle_metrics import add_study_options
 from mien.core import EXPRESSION_ORDERS, ConfigError, Float64, Indices
 from mien.inference import machine_name
 from mien.results import atomic_write
@@ -205,8 +204,7 @@ def _train(chosen: argparse.Namespace, budget: Budget) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train the missing rows and complete the page."""
-    parser = create_parser(_NAME, __doc__)
-    add_study_options(parser)
+    parser = create_training_parser(_NAME, __doc__, threads=None)
     names = [row.name for row in ROWS]
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="seeds (default: 1 2 3)")
     parser.add_argument("--rows", nargs="+", choices=names, default=names, help="rows to train (default: all)")

@@ -88,7 +88,9 @@ def evaluate_variant(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Fit all variants with all seeds, and write the results into the page."""
     parser = create_parser(_NAME, __doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder of the open face sets (docs/training.md)")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder of the open face sets (docs/how-to/training.md)"
+    )
     parser.add_argument("--work", type=Path, required=True, help="folder of the results; a run resumes from there")
     parser.add_argument("--faces", type=int, default=8000, help="number of training faces per seed [8000]")
     parser.add_argument("--seeds", type=int, default=5, help="number of seeds [5]")

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the studies of recipes share: the metrics of a bundle as columns of a table, training functions, options."""
+"""What studies of recipes share: the metrics of a bundle as columns of a table, counts of faces, training functions."""
 
 from __future__ import annotations
 
-import argparse
 import functools
 import logging
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from benchmarks.page import measured_by
-from mien.core import MetricValue, ModelSpec
+from mien.core import EXPRESSIONS, MetricValue, ModelSpec
+from mien.datasets import load_votes, picture_file, plurality
 from mien.inference import machine_name
 from mien.training import Recipe
 
@@ -46,6 +46,27 @@ def cells_of(spec: ModelSpec) -> list[str]:
     return [f"{metric.value:.3f}" if metric else "-" for metric in metrics_of(spec).values()]
 
 
+def face_counts(data: Path, split: str) -> dict[str, int]:
+    """Number of FER+ faces of a split by the expression that most raters name."""
+    found = plurality(load_votes(picture_file(data, "ferplus", split)))
+    return {name: int((found == code).sum()) for code, name in enumerate(EXPRESSIONS)}
+
+
+def budget_of(recipe: Recipe, n_train: int) -> str:
+    """Epochs of a recipe, the sides of their crops, and the number of FER+ faces of each, in words.
+
+    Args:
+        recipe: recipe whose first source is FER+.
+        n_train: number of FER+ training faces.
+    """
+    stages = [
+        f"{stage.epochs} epoch{'s' * (stage.epochs > 1)} at {stage.size_px or recipe.model.input_px} px"
+        for stage in recipe.stages
+    ]
+    n_faces = round((n_train - recipe.data.calibration_rows) * recipe.data.sources[0].epoch_share)
+    return f"{' and '.join(stages)} of {n_faces:,} FER+ faces" + " each" * (len(stages) > 1)
+
+
 def provenance_lines(name: str, bundles: Iterable[tuple[str, ModelSpec]]) -> list[str]:
     """The lines that say on what machine and how the bundles of a study were trained.
 
@@ -55,16 +76,6 @@ def provenance_lines(name: str, bundles: Iterable[tuple[str, ModelSpec]]) -> lis
     """
     lines = [measured_by(name, machine=machine_name()), "Provenance of each bundle:", ""]
     return ["", *lines, *(f"- {label}: {spec.provenance}" for label, spec in bundles)]
-
-
-def add_study_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that every study of a recipe has."""
-    parser.add_argument("--data", type=Path, required=True, help="folder of the open face sets")
-    parser.add_argument(
-        "--work", type=Path, required=True, help="folder for bundles and checkpoints, outside the checkout"
-    )
-    parser.add_argument("--page", type=Path, required=True, help="Markdown file of the table")
-    parser.add_argument("--threads", type=int, help="number of threads of torch (default: its own choice)")
 
 
 def create_trainers(threads: int | None) -> tuple[Train, Pretrain]:

@@ -22,6 +22,7 @@ from benchmarks.claims.verdicts import KeptResults, paired, spread
 from benchmarks.machine import today
 from benchmarks.page import measured_by, notice, table, write_page
 from benchmarks.training.ablation import Plan, digest, load_plan
+from benchmarks.training.bundle_metrics import budget_of, face_counts
 from mien.core import EXPRESSIONS, ConfigError, Floats
 from mien.inference import machine_name
 from mien.metrics import accuracy, macro_f1
@@ -92,7 +93,7 @@ def trained_outputs(recipe: Recipe, data: Path, folder: Path, compute: ComputeSe
     valid = training_data.valid
     if valid is None:
         raise ValueError("the recipe needs a validation set")
-    outputs = raw_outputs(trainer.result, valid, recipe, aligned=recipe.model.given == "aligned")
+    outputs = raw_outputs(trainer.result, valid, recipe)
     shutil.rmtree(folder)
     return outputs["expression"], valid.targets["expression"]
 
@@ -141,13 +142,15 @@ def values(plan: Plan, results: KeptResults, work: Path) -> Found:
     return found
 
 
-def starts_page(plan: Plan, claims: Sequence[Claim], found: Found) -> list[str]:
+def starts_page(plan: Plan, claims: Sequence[Claim], found: Found, n_train: int, valid: Mapping[str, int]) -> list[str]:
     """The lines of the page but the last one, which says what it was measured on.
 
     Args:
         plan: rows and seeds.
         claims: statements about two rows each.
         found: row -> seed -> metrics.
+        n_train: number of FER+ training faces.
+        valid: number of FER+ valid faces by expression.
     """
     rows = []
     for row in plan.rows:
@@ -163,18 +166,20 @@ def starts_page(plan: Plan, claims: Sequence[Claim], found: Found) -> list[str]:
             continue
         gap = paired([first[seed][claim.metric] for seed in seeds], [second[seed][claim.metric] for seed in seeds])
         verdicts.append([claim.text, claim.metric, str(gap.n), str(gap), gap.verdict])
-    stage = plan.tables["stages"][0]
+    base = plan.recipe(plan.rows[0], plan.rows[0].seeds[0], Path())
+    rare = ", ".join(f"{name} ({valid[name]})" for name in RARE)
     return [
         "# Starts, crops, teacher and loss",
         "",
         notice(_NAME, edit="benchmarks/training/face_starts.toml"),
         "",
-        f"Each row is trained for {stage['epochs']} epochs of 4,000 FER+ faces at 48 px, as all are. That is short:",
+        f"Each row is trained for {budget_of(base, n_train)}. That is short:",
         "values are far below those of the [shipped bundles](../reference/model-card.md), and differences are of short",
         "trainings. [Ablation](ablation.md) has other parts of `mien-light`'s recipe.",
         "",
-        "Measured by plurality on FER+ valid (3,555 faces that trained nothing), crops as the row reads them. Mean and",
-        "standard deviation over the seeds; rare recall is the mean of disgust (32 faces), fear (71), contempt (26).",
+        f"Measured by plurality on FER+ valid ({sum(valid.values()):,} faces that trained nothing), crops as the row",
+        "reads them. Mean and standard deviation over the seeds; rare recall is the mean over the faces of",
+        f"{rare}.",
         "",
         *table(["row", "seeds", *COLUMNS], rows),
         "",
@@ -194,6 +199,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     plan = load_plan(PLAN)
     results = run(plan, options.data, options.work, ComputeSettings(threads=options.threads), options.rows)
-    lines = starts_page(plan, load_claims(), values(plan, results, options.work))
+    n_train, valid = sum(face_counts(options.data, "train").values()), face_counts(options.data, "valid")
+    lines = starts_page(plan, load_claims(), values(plan, results, options.work), n_train, valid)
     write_page(options.page, [*lines, measured_by(_NAME, machine=machine_name(), date=today())])
     return 0

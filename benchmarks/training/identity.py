@@ -21,6 +21,7 @@ import numpy as np
 from benchmarks import create_training_parser
 from benchmarks.machine import today
 from benchmarks.page import measured_by, notice, table, write_page
+from benchmarks.training.bundle_metrics import budget_of, face_counts
 from benchmarks.training.face_starts import trained_outputs
 from mien.core import read_typed
 from mien.evaluation import bootstrap_metric
@@ -47,7 +48,7 @@ def recipe_of(plan: Mapping[str, Any], part: str, start: str, *, seed: int, weig
         seed: seed of the training.
         weights: path of start weights in place of the start's own.
     """
-    model = {"input_px": SIZE_PX, "given": "aligned", **plan["starts"][start]}
+    model = {"input_px": SIZE_PX, **plan["starts"][start]}
     if weights:
         model["start"] = weights
     tables = {**plan[part], "model": model, "seed": seed}
@@ -111,8 +112,15 @@ def paired_gain(before: Mapping[str, list[bool]], after: Mapping[str, list[bool]
     return metric.value, metric.low, metric.high, len(seeds)
 
 
-def identity_page(plan: Mapping[str, Any], work: Path, machine: str, date: str) -> list[str]:
-    """The lines of the page."""
+def identity_page(plan: Mapping[str, Any], work: Path, n_train: int, measured: str) -> list[str]:
+    """The lines of the page.
+
+    Args:
+        plan: content of ``identity.toml``.
+        work: folder of weights and results.
+        n_train: number of FER+ training faces.
+        measured: last line of the page.
+    """
     results = load_results(plan, work)
     rows, gains = [], []
     for start in plan["starts"]:
@@ -126,7 +134,7 @@ def identity_page(plan: Mapping[str, Any], work: Path, machine: str, date: str) 
             value, low, high, n = paired_gain(before, after)
             means = [f"{np.mean([np.mean(one) for one in each.values()]):.3f}" for each in (before, after)]
             gains.append([start, str(n), *means, f"{value:+.3f} [{low:+.3f}, {high:+.3f}]"])
-    stage = plan["task"]["stages"][0]
+    task = recipe_of(plan, "task", next(iter(plan["starts"])), seed=plan["seeds"][0])
     return [
         "# Identity as a pretext",
         "",
@@ -144,8 +152,8 @@ def identity_page(plan: Mapping[str, Any], work: Path, machine: str, date: str) 
         "",
         "## A short training on FER+ from each start",
         "",
-        f"{stage['epochs']} epochs of 2,000 faces; accuracy by plurality on FER+ valid, whole crops. The gain is",
-        "paired over the same seeds and faces; its interval is by face.",
+        f"Trained for {budget_of(task, n_train)}; accuracy by plurality on FER+ valid, {task.model.given} crops.",
+        "The gain is paired over the same seeds and faces; its interval is by face.",
         "",
         *(
             table(["start", "seeds", "from the start", "after the pretext", "gain"], gains)
@@ -153,7 +161,7 @@ def identity_page(plan: Mapping[str, Any], work: Path, machine: str, date: str) 
             else ["No pair of trainings is complete yet."]
         ),
         "",
-        measured_by(_NAME, machine=machine, date=date),
+        measured,
     ]
 
 
@@ -162,5 +170,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = create_training_parser(_NAME, __doc__).parse_args(arguments)
     plan = tomllib.loads(PLAN.read_text("utf-8"))
     run(plan, options.data, options.work, ComputeSettings(threads=options.threads))
-    write_page(options.page, identity_page(plan, options.work, machine_name(), today()))
+    n_train = sum(face_counts(options.data, "train").values())
+    measured = measured_by(_NAME, machine=machine_name(), date=today())
+    write_page(options.page, identity_page(plan, options.work, n_train, measured))
     return 0

@@ -19,13 +19,12 @@ from typing import Any
 
 import torch
 
-from benchmarks import create_parser
+from benchmarks import create_training_parser
 from benchmarks.page import notice, table, write_page
 from benchmarks.training.bundle_metrics import (
     COLUMNS,
     Pretrain,
     Train,
-    add_study_options,
     cells_of,
     create_trainers,
     metrics_of,
@@ -168,8 +167,7 @@ def _spread(specs: Sequence[ModelSpec]) -> dict[str, list[str]]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train the missing bundles and write the page."""
-    parser = create_parser(_NAME, __doc__)
-    add_study_options(parser)
+    parser = create_training_parser(_NAME, __doc__, threads=None)
     parser.add_argument("--recipe", default="mien-light", help="name or TOML file (default: %(default)s)")
     parser.add_argument("--shared", type=int, default=5, help="number of stages trained once (default: %(default)s)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="seeds (default: 1 2 3)")

@@ -23,6 +23,7 @@ from benchmarks.machine import today
 from benchmarks.page import measured_by, notice, table, write_page
 from benchmarks.training import face_starts
 from benchmarks.training.ablation import Plan, digest, is_done, load_plan
+from benchmarks.training.bundle_metrics import budget_of, face_counts
 from mien.core import ModelSpec
 from mien.inference import load_spec, machine_name
 from mien.training import ComputeSettings, Recipe, load_training_data, train
@@ -125,13 +126,14 @@ def run(plan: Plan, students: Plan, data: Path, work: Path, compute: ComputeSett
 
 
 def teacher_page(
-    teachers: Mapping[int, ModelSpec], students: Mapping[str, Mapping[int, Mapping[str, float]]]
+    teachers: Mapping[int, ModelSpec], students: Mapping[str, Mapping[int, Mapping[str, float]]], n_train: int
 ) -> list[str]:
     """The lines of the page but the last one.
 
     Args:
         teachers: seed -> description of the bundle.
         students: `VOTES`, `SHARED` and `OWN` -> seed -> metrics.
+        n_train: number of FER+ training faces.
     """
     titles = {
         VOTES: "votes alone",
@@ -160,14 +162,16 @@ def teacher_page(
             gaps.append(f"- {titles[name]}: {gap}, n = {gap.n}, {gap.verdict}")
         else:
             gaps.append(f"- {titles[name]}: not run")
+    plan, student = load_plan(PLAN), student_recipe(load_plan(face_starts.PLAN), VOTES, 1, Path())
+    budgets = budget_of(plan.recipe(plan.rows[0], 1, Path()), n_train), budget_of(student, n_train)
     return [
         "# The teacher from end to end",
         "",
         notice(_NAME, edit="benchmarks/training/teacher_chain.toml"),
         "",
-        "The recipe `mien-teacher` is for hours on a GPU. Here it is run under a budget of minutes (one epoch of 4,000",
-        "FER+ faces at 48 px, one at 64 px), to show that each step works: training, bundle, file of predictions, and",
-        "students that learn from it. Bundles that come with mien learned from a stronger teacher, whose",
+        "The recipe `mien-teacher` is for hours on a GPU. Here it is run under a budget of minutes",
+        f"({budgets[0]}), to show that each step works: training, bundle,",
+        "file of predictions, and students that learn from it. Bundles in mien learned from a stronger teacher, whose",
         "predictions came with the data (`teacher/affect_teacher.parquet`, 0.871 on FER+ valid), not from this recipe.",
         "",
         "## Teachers",
@@ -176,8 +180,8 @@ def teacher_page(
         "",
         "## Students",
         "",
-        "Trainings of [face starts](face-starts.md): two epochs of 4,000 faces at 48 px, FER+ valid by plurality, mean",
-        "and standard deviation over the seeds.",
+        f"Trainings of [face starts](face-starts.md): {budgets[1]}, FER+ valid by plurality,",
+        "mean and standard deviation over the seeds.",
         "",
         *table(["targets", "seeds", *columns], learned),
         "",
@@ -200,6 +204,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for seed in student_seeds():
             key = face_starts.key(student_recipe(students, name, seed, work), name, seed)
             by_seed[seed] = results.get(key, dict)
-    lines = teacher_page(teachers, found)
+    lines = teacher_page(teachers, found, sum(face_counts(options.data, "train").values()))
     write_page(options.page, [*lines, measured_by(_NAME, machine=machine_name(), date=today())])
     return 0

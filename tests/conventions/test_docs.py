@@ -228,6 +228,17 @@ def test_paths_lead_somewhere(name: str) -> None:
     assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
+def test_pages_that_code_names_exist() -> None:
+    named = {
+        (path.relative_to(ROOT).as_posix(), page)
+        for folder in ("src", "benchmarks")
+        for path in (ROOT / folder).rglob("*.py")
+        for page in re.findall(r"\bdocs/[\w/-]+\.(?:md|svg)\b", path.read_text("utf-8"))
+    }
+    assert len(named) > 20
+    assert [found for found in sorted(named) if not (ROOT / found[1]).exists()] == []
+
+
 METADATA_KEYS = {"mien.baseline"}
 """Names in the metadata of tables, which are no names of Python."""
 

@@ -14,6 +14,8 @@ from benchmarks.training.face_starts import COLUMNS, PLAN, key, load_claims, met
 from mien.core import EXPRESSIONS, ConfigError
 from mien.training import ComputeSettings
 
+VALID = {"neutral": 1263, "disgust": 32, "fear": 71, "contempt": 26}
+
 
 def test_each_row_is_a_recipe_with_one_difference_and_claims_are_about_rows() -> None:
     plan = load_plan(PLAN)
@@ -50,11 +52,13 @@ def test_finished_trainings_are_not_run_again_and_the_page_has_their_verdicts(tm
     with pytest.raises(ConfigError, match="no rows \\['other'\\]; known are \\['base'"):
         run(plan, Path("nowhere"), tmp_path, ComputeSettings(), ["other"])
     found = values(plan, results, tmp_path)
-    lines = starts_page(plan, load_claims(), found)
+    lines = starts_page(plan, load_claims(), found, 28385, VALID)
+    assert "Each row is trained for 2 epochs at 48 px of 3,974 FER+ faces. That is short:" in lines
+    assert "disgust (32), fear (71), contempt (26)." in lines
     rows = {line.split(" | ")[0].removeprefix("| "): line for line in lines if line.startswith("|")}
     assert rows["random start weights"].startswith("| random start weights | 3 | 0.304 (0.002) |")
     assert rows["a face-recognition start reads more faces rightly than a random one"].endswith("| supported |")
     assert rows["aligned crops are read more rightly than whole ones"].endswith("| not supported |")
     del found["votes"][1], found["votes"][2]
-    text = "\n".join(starts_page(plan, load_claims(), found))
+    text = "\n".join(starts_page(plan, load_claims(), found, 28385, VALID))
     assert "beside the votes read more faces rightly than the votes alone | accuracy | 1 | - | not run |" in text

@@ -54,13 +54,15 @@ def test_the_page_has_teachers_and_students() -> None:
         for name, base in ((VOTES, 0.6), (SHARED, 0.65), (OWN, 0.61))
     }
     spec = load_spec("mien-light")
-    text = "\n".join(teacher_page({1: spec, 2: spec}, figures))
+    text = "\n".join(teacher_page({1: spec, 2: spec}, figures, 28385))
+    assert "(1 epoch at 48 px and 1 epoch at 64 px of 3,764 FER+ faces each)" in text
+    assert "2 epochs at 48 px of 3,974 FER+ faces, FER+ valid" in text
     assert "| votes alone | 3 | 0.600 (0.000) |" in text
     assert spec.provenance in text
     (accuracy,) = (metric.value for metric in spec.metrics if metric.name == "accuracy, plurality")
     assert f"| 2 | {accuracy:.3f} [" in text
     assert "in equal shares: +0.050 [+0.050, +0.050], n = 3, supported" in text
     del figures[OWN][1], figures[OWN][2]
-    text = "\n".join(teacher_page({1: spec}, figures))
+    text = "\n".join(teacher_page({1: spec}, figures, 28385))
     assert "| votes and this teacher, in equal shares | 1 | - | - | - |" in text
     assert "- votes and this teacher, in equal shares: not run" in text

@@ -99,9 +99,9 @@ def join_bundles(
         version: Version of the result.
         halve: Whether float32 weights of the second bundle are stored as float16.
         settings: Weights of the mean, and whether mirror images are read, too; None for equal weights.
-        data: Folder of the open face sets (layout: docs/training.md): the temperature is fitted to the 1,500 FER+
-            training faces that recipes hold out, and the protocols ferplus, lfw, flip-rate and au-ranks measure the
-            result. Without it the temperature is 1 and the card has no metrics.
+        data: Folder of the open face sets (layout: docs/how-to/training.md): the temperature is fitted to the 1,500
+            FER+ training faces that recipes hold out, and the protocols ferplus, lfw, flip-rate and au-ranks measure
+            the result. Without it the temperature is 1 and the card has no metrics.
 
     Returns:
         The description of the result.

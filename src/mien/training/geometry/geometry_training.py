@@ -120,7 +120,7 @@ def train_geometry(recipe: GeometryRecipe, data: Path, out: Path) -> GeometrySpe
 
     Args:
         recipe: Recipe to fit.
-        data: Folder of the data sets (layouts: docs/training.md and docs/datasets.md).
+        data: Folder of the data sets (layouts: docs/how-to/training.md and docs/reference/datasets.md).
         out: Folder of the new bundle.
 
     Returns:
