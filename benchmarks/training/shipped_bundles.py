@@ -52,7 +52,7 @@ class Size:
 
 
 FULL = Size(n_rendered=(34000, 8000))
-_N_SMALL_HELD_OUT = 140
+_N_SMALL_HELD_OUT = 340  # of which 50 have to be neutral
 SMALL = Size(
     n_rendered=(48, 24),
     training=("--set", "stages.*.epochs=1", "--set", f"data.calibration_rows={_N_SMALL_HELD_OUT}"),

@@ -14,7 +14,7 @@ from mien.datasets import name_share, person
 from mien.results import atomic_write
 
 N_FACES = {
-    "ferplus/train": 440,
+    "ferplus/train": 660,
     "ferplus/valid": 300,
     "fairface/train": 80,
     "fairface/val": 120,

@@ -120,7 +120,7 @@ def sanity_rows(analyzer: Analyzer, crops: Sequence[Image], n_masks: int) -> lis
         return np.array([rank_correlation(one.saliency, other(one).saliency) for one in first])
 
     with TemporaryDirectory(prefix="mien-") as folder:
-        strange = Analyzer(shuffled_bundle(analyzer.spec.name, Path(folder) / "shuffled"), threads=1)
+        strange = Analyzer(shuffled_bundle(str(analyzer.bundle.folder), Path(folder) / "shuffled"), threads=1)
         cases = {
             "other masks of the same network": correlations(
                 lambda one: explain(analyzer, one.crop, target=one.target, seed=1)
@@ -172,7 +172,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             *table(["maps", "n", "correlation"], sanity_rows(analyzer, checked, options.masks)),
         ],
     ]
-    title = "Explanations: curves and sanity checks"
+    of = "" if analyzer.spec.name == DEFAULT_BUNDLE else f" of {analyzer.spec.name}"
+    title = f"Explanations{of}: curves and sanity checks"
     page = bundle_page(_NAME, title, about, analyzer.spec, sections, machine=machine_name(), date=today())
     if options.page:
         write_page(options.page, page)

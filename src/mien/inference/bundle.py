@@ -241,7 +241,7 @@ def _read_graph(files: BundleFiles) -> bytes:
 
 
 def _load(files: BundleFiles, threads: int | None, *, is_checked: bool) -> Bundle:
-    """The bundle in a new session; one that nobody has checked is run on gray crops first."""
+    """The bundle in a new session; one that is not checked yet is run on gray crops first."""
     graph, spec, folder = _read_graph(files), files.spec, files.folder
     if is_checked:
         session = create_session(graph, runtime=files.runtime, threads=threads)

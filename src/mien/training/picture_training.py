@@ -28,7 +28,14 @@ from mien.training.engine.trainer import Trainer
 from mien.training.export.bundle_files import write_bundle, write_spec
 from mien.training.export.detector_calibration import fit_confidence
 from mien.training.export.measured_metrics import measured_metrics
-from mien.training.export.onnx_export import adjust_logits, calibrate, describe, export_onnx, parity_gap
+from mien.training.export.onnx_export import (
+    adjust_logits,
+    calibrate,
+    check_held_out,
+    describe,
+    export_onnx,
+    parity_gap,
+)
 from mien.training.export.quantize import halve_weights
 from mien.training.recipes.recipe import Recipe
 
@@ -116,6 +123,10 @@ def train_network(recipe: Recipe, data: Path, work: Path, compute: ComputeSettin
         logging.getLogger("mien").setLevel(logging.WARNING)  # one process reports for all
     cache, side_px = compute.cache or default_cache_folder(), cached_side_px(recipe.model.input_px)
     training_data = load_training_data(recipe, data).cached(cache, side_px)
+    if training_data.calibration is not None:
+        known = training_data.train_set.labels.items()
+        labels = {task: names for task, names in known if task in recipe.bundle_tasks}
+        check_held_out(recipe.calibration, labels, training_data.calibration.targets)
     trainer = Trainer(recipe, training_data.train_set, work, valid=training_data.valid, fabric=fabric, data=data)
     trainer.run()
     return trainer, training_data

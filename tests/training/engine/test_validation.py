@@ -78,8 +78,11 @@ def test_a_set_is_validated_as_its_bundle_reads_crops(tmp_path: Path) -> None:
     aligned = dataclasses.replace(whole, model=dataclasses.replace(whole.model, given="aligned"))
     samples = create_samples(24, whole)
     assert 0 < np.isnan(samples.keypoints).any(axis=(1, 2)).sum() < len(samples)
-    found = {recipe.model.given: Trainer(recipe, samples, tmp_path).evaluate(samples) for recipe in (whole, aligned)}
-    network = Trainer(whole, samples, tmp_path).result
+    trainers = {recipe.model.given: Trainer(recipe, samples, tmp_path) for recipe in (whole, aligned)}
+    for trainer in trainers.values():  # first weights answer almost alike to all crops
+        trainer.network.get_submodule("expression").get_parameter("weight").data *= 300
+    found = {given: trainer.evaluate(samples) for given, trainer in trainers.items()}
+    network = trainers["whole"].result
     losses = {task: create_loss(whole.losses[task], samples.targets[task]) for task in whole.tasks}
     for given in ("whole", "aligned"):
         crops = torch.from_numpy(clean_inputs(samples, whole, np.arange(len(samples)), given=given))
@@ -87,5 +90,5 @@ def test_a_set_is_validated_as_its_bundle_reads_crops(tmp_path: Path) -> None:
             outputs = dict(zip(whole.tasks, (values.numpy() for values in network(crops)), strict=False))
         expected = validation_metrics(outputs, samples.targets, losses, dict.fromkeys(whole.tasks, 1.0))
         for task in whole.tasks:
-            assert found[given][f"{task} loss"] == pytest.approx(expected[f"{task} loss"], rel=1e-4)
-    assert found["whole"]["expression loss"] != pytest.approx(found["aligned"]["expression loss"], rel=1e-3)
+            assert found[given][f"{task} loss"] == pytest.approx(expected[f"{task} loss"], rel=1e-5)
+    assert found["whole"]["expression loss"] != pytest.approx(found["aligned"]["expression loss"], rel=2e-4)

@@ -17,7 +17,7 @@ from mien.training.data.batch_loader import clean_inputs, clean_targets
 from mien.training.export import measured_metrics as module
 from mien.training.export.measured_metrics import measured_metrics
 from mien.training.export.onnx_export import GRAPH_INPUT
-from mien.training.recipes.settings import HeadSettings
+from mien.training.recipes.settings import HeadSettings, LossSettings
 from tests.helpers.synthetic_data import create_recipe, create_samples
 
 
@@ -52,7 +52,9 @@ def test_joints_are_measured_where_the_crops_show_them(monkeypatch: pytest.Monke
 
 
 def test_the_metrics_of_a_bundle_are_of_crops_as_it_reads_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = create_recipe(heads={"expression": HeadSettings()})
+    whole = create_recipe(
+        heads={"expression": HeadSettings()}, losses={"expression": LossSettings(name="soft_cross_entropy")}
+    )
     aligned = dataclasses.replace(whole, model=dataclasses.replace(whole.model, given="aligned"))
     samples, seen = create_samples(8, whole), []
 

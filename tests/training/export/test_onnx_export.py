@@ -18,6 +18,7 @@ from mien.training.export.onnx_export import (  # noqa: E402 - needs torch
     OPSET,
     adjust_logits,
     calibrate,
+    check_held_out,
     describe,
     fit_temperature,
     fit_thresholds,
@@ -182,6 +183,24 @@ def test_thresholds_of_neutral_faces_ignore_labels_that_are_not_to_be_trusted() 
     for wrong in ({"false_alarms": 1.0}, {"lowest_threshold": 1.5}):
         with pytest.raises(ConfigError, match="must be in"):
             CalibrationSettings(**wrong)
+
+
+def test_too_few_neutral_faces_are_refused_before_a_training() -> None:
+    labels = {"expression": EXPRESSIONS, "action_units": ("AU12",)}
+    settings, units = CalibrationSettings(false_alarms=0.1), np.zeros((400, 1), np.float32)
+    for n_neutral, message in ((49, "needs 50 held-out neutral faces, got 49; hold out more"), (50, "")):
+        shares = np.eye(8, dtype=np.float32)[(np.arange(400) >= n_neutral).astype(int)]
+        targets = {"expression": shares, "action_units": units}
+        if message:
+            with pytest.raises(ConfigError, match=message):
+                check_held_out(settings, labels, targets)
+            check_held_out(CalibrationSettings(), labels, targets)
+            check_held_out(settings, {"expression": EXPRESSIONS}, targets)
+            check_held_out(settings, labels, {name: values[:40] for name, values in targets.items()})
+        else:
+            check_held_out(settings, labels, targets)
+    with pytest.raises(ConfigError, match="needs an expression head"):
+        check_held_out(settings, labels, {"action_units": units})
 
 
 def test_false_alarms_are_counted_on_the_neutral_faces_alone() -> None:

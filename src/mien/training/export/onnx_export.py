@@ -265,22 +265,48 @@ def neutral_thresholds(probabilities: Float32, settings: CalibrationSettings) ->
         >>> neutral_thresholds(probabilities, CalibrationSettings(false_alarms=0.1))
         (0.905,)
     """
-    if len(probabilities) < _MIN_CALIBRATION_ROWS:
-        raise ConfigError(
-            f"[calibration] false_alarms needs {_MIN_CALIBRATION_ROWS} held-out neutral faces, got {len(probabilities)}"
-        )
+    _check_neutral(len(probabilities))
     n_above = int(settings.false_alarms * len(probabilities))
     ordered = np.sort(probabilities.astype(np.float64), axis=0)[::-1]
     between = (ordered[n_above - 1] + ordered[n_above]) / 2 if n_above else ordered[0] + 1e-4
     return tuple(round(float(min(max(value, settings.lowest_threshold), 1.0)), 4) for value in between)
 
 
-def _neutral(spec: ModelSpec, targets: Mapping[str, Float32]) -> npt.NDArray[np.bool_]:
+def check_held_out(
+    settings: CalibrationSettings, labels: Mapping[str, tuple[str, ...]], targets: Mapping[str, Float32]
+) -> None:
+    """Refuse held-out faces that `calibrate` would refuse, before a network is trained.
+
+    Args:
+        settings: Settings that select what is fitted.
+        labels: Names of the outputs of each task of the bundle.
+        targets: Labels (N, L) of the held-out faces by task.
+
+    Raises:
+        ConfigError: Thresholds by false alarms need 50 neutral faces.
+    """
+    n = len(targets.get("action_units", ())) if "action_units" in labels else 0
+    if settings.thresholds and settings.false_alarms and n >= _MIN_CALIBRATION_ROWS:
+        _check_neutral(int(_neutral(labels, targets).sum()))
+
+
+def _check_neutral(n: int) -> None:
+    if n < _MIN_CALIBRATION_ROWS:
+        raise ConfigError(
+            f"[calibration] false_alarms needs {_MIN_CALIBRATION_ROWS} held-out neutral faces, got {n}; hold out more "
+            "([data] calibration_rows)"
+        )
+
+
+def _names(spec: ModelSpec) -> dict[str, tuple[str, ...]]:
+    return {task.task: task.labels for task in spec.tasks}
+
+
+def _neutral(labels: Mapping[str, tuple[str, ...]], targets: Mapping[str, Float32]) -> npt.NDArray[np.bool_]:
     """(N,) faces with at least 0.8 of the votes for neutral."""
-    task = spec.task("expression")
-    if task is None or "expression" not in targets:
+    if "expression" not in labels or "expression" not in targets:
         raise ConfigError("[calibration] false_alarms needs an expression head and held-out expressions")
-    shares = targets["expression"][:, task.labels.index("neutral")]
+    shares = targets["expression"][:, labels["expression"].index("neutral")]
     return np.asarray(np.nan_to_num(shares) >= _NEUTRAL_SHARE)
 
 
@@ -361,7 +387,7 @@ def calibrate(
             if settings.thresholds and truth is not None and len(truth) >= _MIN_CALIBRATION_ROWS:
                 probabilities = activate(raw, task)
                 if settings.false_alarms:
-                    found = neutral_thresholds(probabilities[_neutral(spec, targets)], settings)
+                    found = neutral_thresholds(probabilities[_neutral(_names(spec), targets)], settings)
                     share, lowest = 100 * settings.false_alarms, settings.lowest_threshold
                     rule = f"reached by {share:.3g} % of held-out neutral faces, at least {lowest:g}"
                 else:

@@ -218,10 +218,10 @@ def load_recipe(name_or_path: str | Path, changes: Mapping[str, object] | None =
         tables = tomllib.loads(content.decode("utf-8"))
     except (RecursionError, ValueError) as error:  # nested too deeply, no UTF-8, or no TOML
         raise ConfigError(f"{name_or_path}: {error}") from error
-    for path, value in (changes or {}).items():
-        change_key(tables, path, value, str(name_or_path))
+    for key, value in (changes or {}).items():
+        change_key(tables, key, value, str(name_or_path))
     if changes:
-        said = ", ".join(f"{path} = {value!r}" for path, value in changes.items())
+        said = ", ".join(f"{key} = {value!r}" for key, value in changes.items())
         tables["limitations"] = [*tables.get("limitations", ()), f"Trained with {said} in place of the recipe's."]
     return read_typed(Recipe, tables, str(name_or_path))
 
