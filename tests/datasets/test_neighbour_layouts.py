@@ -143,6 +143,8 @@ TEXTS = [
     ("ferplus", "fer2013new.csv", "Image name", "image_name"),
     ("rafdb", "basic/EmoLabel/list_patition_label.txt", "train_00001.jpg 5", "train_00001.jpg 5\ntrain_00001.jpg 5"),
     ("affwild2-expr", "EXPR_Recognition_Challenge/Train_Set/12-24-1920x1080.txt", "\n4\n", "\n4.0\n"),
+    ("affwild2-mtl", "training_set_annotations.txt", "video1/00001.jpg", '"video1/00001.jpg"'),
+    ("affwild2-mtl", "training_set_annotations.txt", "video1/00001.jpg", "./video1/00001.jpg"),
 ]
 
 

@@ -63,6 +63,11 @@ def test_a_file_without_a_readable_header_is_refused(tmp_path: Path) -> None:
         ("a/00000.jpg", 2, "impossible frame number"),
         ("a/3000000000.jpg", 2, "impossible frame number"),
         ("00001.jpg", 2, "video/00001.jpg"),
+        ("/a/00001.jpg", 2, "video/00001.jpg"),  # a place outside the folder of crops
+        ("../a/00001.jpg", 2, "video/00001.jpg"),
+        ("./../a/00001.jpg", 2, "video/00001.jpg"),
+        ("a\\00001.jpg", 2, "video/00001.jpg"),
+        ("a/00001.jpg\n./a/00001.jpg", 3, "listed before"),
     ],
 )
 def test_bad_names_in_a_list_are_refused_with_their_line(rows: str, line: int, words: str, tmp_path: Path) -> None:
@@ -70,6 +75,13 @@ def test_bad_names_in_a_list_are_refused_with_their_line(rows: str, line: int, w
     with pytest.raises(AnnotationError, match=words) as caught:
         load_frame_list(path, "cexpr", None)
     assert caught.value.line == line
+
+
+@pytest.mark.parametrize("name", ["./a/00001.jpg", '"a/00001.jpg"', '"./a/00001.jpg",0.1'])
+def test_a_name_is_read_in_quotes_and_below_the_folder_itself(name: str, tmp_path: Path) -> None:
+    (path,) = _write(tmp_path, list=f"image\n{name}\n")
+    samples = load_frame_list(path, "cexpr", None)
+    assert (samples.tracks, samples.frame.tolist()) == (("a",), [1])
 
 
 def test_a_list_without_header_is_refused(tmp_path: Path) -> None:

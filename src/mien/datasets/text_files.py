@@ -273,7 +273,11 @@ class Table:
         row = int(bad.argmax())
         line = self.first_line + (row if self.rows is None else int(self.rows[row]))
         position = next(i for i, field in enumerate(self.fields) if field.name == name)
-        value = split_line(self.document.line(line), delimiter=self.delimiter, quoted=True)[position].strip()
+        text = self.document.line(line)
+        parts = split_line(text, delimiter=self.delimiter, quoted=False)
+        if len(parts) != len(self.fields):  # a delimiter in quotes; otherwise the quotes are shown, too
+            parts = split_line(text, delimiter=self.delimiter, quoted=True)
+        value = parts[position].strip()
         raise AnnotationError(self.document.path, f"{name} {value!r} {reason}", line=line, field=position + 1)
 
     def classes(self, name: str, *, low: int, high: int) -> Int64:

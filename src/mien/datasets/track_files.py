@@ -175,7 +175,8 @@ def _labels_of(form: TrackFormat, document: Document, edition: Labels | None) ->
     return labels
 
 
-_LOCATION = r"^(?P<track>.+)/(?P<frame>[0-9]+)\.jpg$"
+# A name below the folder of crops, also as "./video": "/video" and "../video" would be places elsewhere.
+_LOCATION = r"^(?:\./)*(?P<track>[^/.].*)/(?P<frame>[0-9]+)\.jpg$"
 _LIST_HEADERS = ("image", "image_location", "filename", "file_id")
 
 

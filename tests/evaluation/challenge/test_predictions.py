@@ -28,6 +28,10 @@ FAULTS = {
     "a lost last row": (lambda lines: lines[:-1], "line 5.*ends before"),
     "a row too many": (lambda lines: [*lines, "v/00005.jpg,0,0"], "line 6.*beyond"),
     "a row twice": (lambda lines: [*lines[:3], lines[2], *lines[3:]], "line 4"),
+    "a name in quotes": (
+        _edit(3, lambda line: f'"{line[:11]}"{line[11:]}'),
+        """line 3.*image '"v/00002.jpg"' is not of""",
+    ),
     "a blank line": (lambda lines: [*lines[:2], "", *lines[2:]], "line 3.*blank"),
 }
 

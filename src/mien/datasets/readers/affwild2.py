@@ -253,7 +253,7 @@ def load_affwild2_mtl(folder: str | Path, split: str, *, crops: str | None = Non
     path = find_list(folder, lambda each: _is_mtl_list(each, split), _OFFICIAL[split])
     if split == "test":
         return load_frame_list(path, NAME, images)
-    table, remark = first_rows(read_rows(load_document(path), _FIELDS))
+    table, remark = first_rows(read_rows(load_document(path), _FIELDS, quoted=True))
     labels = EXPRESSION_ORDERS["affwild2_8"]
     return FrameSamples(
         dataset=NAME,
