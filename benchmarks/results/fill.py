@@ -3,10 +3,11 @@
 
     python -m benchmarks results --data DATA --work WORK --page docs/research/results.md
 
-A row that was trained with the same settings is kept, and an interrupted one resumes. The page lists every row, and
-says how to run the missing ones. Another budget (``--images``, ``--size``, ``--batch``) becomes that of the table: rows
-of the earlier budget stay in it, marked, until they are trained again. ``--only own`` trains the rows by their own
-recipes, ``--only check`` compares the costs with today's recipes and counts those of new rows, without timings.
+A row that was trained with the same settings is kept, and an interrupted one resumes. The page lists every row, says
+how to run the missing ones, and which networks it does not compare and why; ``--rows`` trains those too. Another
+budget (``--images``, ``--size``, ``--batch``) becomes that of the table: rows of the earlier budget stay in it, marked,
+until they are trained again. ``--only own`` trains the rows by their own recipes, ``--only check`` compares the costs
+with today's recipes and counts those of new rows, without timings.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from benchmarks.results.cost import checked_cost, measure_cost
 from benchmarks.results.majority_row import majority_metrics
 from benchmarks.results.plan import Budget, Row, choose_rows, list_rows, under_budget
 from benchmarks.results.records import Cost, Trained, load_records, save_records
-from benchmarks.results.results_page import NAME, results_page
+from benchmarks.results.results_page import NAME, is_shown, results_page
 from benchmarks.results.train_row import Run, budget_run, count_rows, own_run, row_folder, train_row
 from mien.core import ConfigError, DatasetError, MienError, OutputError
 from mien.results import output_errors
@@ -71,7 +72,8 @@ def fill_table(
         work: folder of checkpoints, bundles and graphs, which later runs use again.
         page: Markdown file; the records lie beside it, with the ending .json.
         budget: budget of every row, which becomes the budget of the table; None for the table's own.
-        names: names of rows in the order wanted, or of any recipe that they stand for; empty for all.
+        names: names of rows in the order wanted, or of any recipe that they stand for; empty for all that the table
+            compares.
         passes: any of `PASSES`.
         seeds: seeds of the trainings under the common budget.
         machine: device, threads and cache of the trainings; its threads are also those of the speeds.
@@ -89,8 +91,9 @@ def fill_table(
     if unknown:
         raise ConfigError(f"no passes {unknown}; there are {PASSES}")
     table = _Table(page, budget, machine or ComputeSettings(threads=2))
-    rows = choose_rows(names)
+    everything = choose_rows(names)
     table.write()
+    rows = [row for row in everything if names or table.compares(row)]
     failures: dict[str, str] = {}
     if {"train", "check"} & set(passes):
         n_rows = count_rows(table.budget, rows[0], data)
@@ -104,10 +107,11 @@ def fill_table(
             )
     if "own" in passes:
         failures |= _each(rows, lambda row: table.train_own(row, data, work, train))
+    timed = [row for row in everything if row.name not in failures and not row.compares_sizes]
     if "speed" in passes:
-        failures |= _each([row for row in rows if row.name not in failures], lambda row: table.time(row, work))
+        failures |= _each(timed, lambda row: table.time(row, work))
     elif "check" in passes:
-        failures |= _each(rows, lambda row: table.check(row, work))
+        failures |= _each(timed, lambda row: table.check(row, work))
     return failures
 
 
@@ -119,8 +123,13 @@ class _Table:
         self._machine, self._rows = machine, list_rows()
         records = load_records(self._path)  # an invalid file is an error before any work
         self.budget = budget or records.budget
-        if self.budget != records.budget:
-            save_records(self._path, dataclasses.replace(records, budget=self.budget))
+        known = {name: record for name, record in records.rows.items() if name in self._rows}
+        if self.budget != records.budget or len(known) < len(records.rows):
+            save_records(self._path, dataclasses.replace(records, budget=self.budget, rows=known))
+
+    def compares(self, row: Row) -> bool:
+        """Whether the table compares this network, or shows it since it was trained."""
+        return is_shown(row, load_records(self._path))
 
     def train(self, row: Row, run: Run, data: Path, work: Path, train: Train) -> None:
         """Train a row under the budget unless it was trained with these settings."""

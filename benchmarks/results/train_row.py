@@ -70,7 +70,7 @@ def budget_run(row: Row, budget: Budget, n_rows: int, seed: int = 1) -> Run:
         seed: seed of the training.
     """
     recipe = under_budget(row, budget, n_rows, seed)
-    return Run(recipe=recipe, n_faces=budget.epochs(n_rows)[1], digest=digest(recipe, n_rows))
+    return Run(recipe=recipe, n_faces=row.budget(budget).epochs(n_rows)[1], digest=digest(recipe, n_rows))
 
 
 def own_run(row: Row, budget: Budget) -> Run | None:

@@ -10,9 +10,11 @@ pytest.importorskip("torch", reason="an extra: pip install 'mien[train]'")
 pytest.importorskip("lightning", reason="an extra: pip install 'mien[train]'")
 
 from benchmarks.results.plan import BUDGET, Budget, list_rows, trained_name
-from benchmarks.results.records import Records, load_records, save_records
-from benchmarks.results.results_page import results_page
-from tests.helpers.results_rows import trained
+from benchmarks.results.records import Cost, Records, load_records, save_records
+from benchmarks.results.results_page import is_shown, results_page
+from benchmarks.results.train_row import own_run
+from mien.training import list_recipes
+from tests.helpers.results_rows import trained, trained_run
 
 
 def page_of(records: Records) -> str:
@@ -26,8 +28,30 @@ def test_published_figures_name_their_data() -> None:
     assert all("FER+" not in figure.data and figure.data for figure in figures)
     page = page_of(Records())
     assert "`mt-emotieffnet`: accuracy 0.6193 (AffectNet validation, 8 classes)" in page
-    assert page.count("| not yet run |") == len(rows) + 1  # and the majority
-    assert all(f"--rows {name}`" in page for name in rows)
+    points = {"mien-points", "points-windows", "joint-windows"}
+    assert page.count("| not yet run |") == len(rows) - len(points) + 1  # and the majority
+    assert all(f"`{name}`" in page for name in list_recipes())  # in the table, or with the reason why not
+    assert all(f"`{name}`" in page for name in rows)
+
+
+def test_a_network_that_costs_too_much_is_out_until_it_is_trained() -> None:
+    rows = list_rows()
+    cost = Cost(size_px=48, parameters=1, gflop=1.4, onnx_mb=1.0)
+    records = Records().with_row("co-teaching", as_trained=cost)
+    assert "- `co-teaching`, `noisyfer` (vgg_encoder): takes 1.4 GFLOP a face" in page_of(records)
+    assert not is_shown(rows["co-teaching"], records)
+    page = page_of(records.with_row("co-teaching", trained=trained(rows["co-teaching"])))
+    assert "| `co-teaching`, `noisyfer` (vgg_encoder) | 48 | 28,000 | 1 |" in page
+    assert "takes 1.4 GFLOP" not in page
+
+
+def test_an_own_recipe_that_changed_since_is_not_shown() -> None:
+    rows = list_rows()
+    own = trained_run(own_run(rows["mtanet"], BUDGET))
+    records = Records().with_row("mtanet", trained=trained(rows["mtanet"]), own=own)
+    assert "| `mtanet` by its own recipe | 48 |" in page_of(records)
+    changed = records.with_row("mtanet", own=dataclasses.replace(own, digest="0"))
+    assert "| `mtanet` by its own recipe |" not in page_of(changed)
 
 
 def test_rows_of_before_their_network_began_otherwise_are_marked(tmp_path: Path) -> None:
@@ -56,9 +80,12 @@ def test_the_page_says_how_much_of_it_was_run() -> None:
     rows = list_rows()
     first = trained(rows["mobilenet"])
     further = tuple(dataclasses.replace(first, seed=seed) for seed in (2, 3))
-    records = Records().with_row("mobilenet", trained=first, further=further, own=first)
-    page = page_of(records.with_row("mtanet", trained=trained(rows["mtanet"])))
-    assert f"2 of {len(rows)} rows have been run, 1 of them with 3 seeds; 1 of " in page
+    own = trained_run(own_run(rows["mobilenet"], BUDGET))
+    records = Records().with_row("mobilenet", trained=first, further=further, own=own)
+    records = records.with_row("mtanet", trained=trained(rows["mtanet"]))
+    page = page_of(records)
+    n_rows = sum(is_shown(row, records) and not row.compares_sizes for row in rows.values())
+    assert f"2 of {n_rows} rows have been run, 1 of them with 3 seeds; 1 of " in page
 
 
 def test_places_stay_within_the_noise() -> None:
