@@ -2,6 +2,7 @@
 """Header fields of image files against PIL, and the declared length of video files."""
 
 import io
+import re
 import struct
 from pathlib import Path
 from typing import Any
@@ -138,6 +139,23 @@ def _tiff(fields: list[tuple[int, int, int]]) -> bytes:
 def test_a_tiff_size_of_any_integer_type_is_read(kind: int) -> None:
     header = read_header(_tiff([(0x100, kind, 20000), (0x101, kind, 20000), (0x115, 3, 4), (0x102, 3, 16)]), "TIFF")
     assert (header.width, header.height, header.bytes_per_pixel) == (20000, 20000, 8)
+
+
+@pytest.mark.parametrize(
+    ("fields", "refusal"),
+    [
+        ([(0xFE, 4, 1), (0x14A, 4, 900)], "raw file.*export"),
+        ([(0xFE, 4, 1), (0xC612, 4, 900)], "raw file.*export"),
+        ([(0xFE, 4, 1)], "^$"),
+        ([(0x14A, 4, 900)], "^$"),
+        ([(0x103, 3, 50000)], "Zstandard.*LZW"),
+        ([(0x103, 3, 5)], "^$"),
+    ],
+    ids=["raw", "dng", "reduced", "pyramid", "zstd", "lzw"],
+)
+def test_what_a_tiff_holds_that_is_not_read(fields: list[tuple[int, int, int]], refusal: str) -> None:
+    header = read_header(_tiff([*fields, (0x100, 3, 8), (0x101, 3, 8)]), "TIFF")
+    assert re.search(refusal, header.refusal)
 
 
 @pytest.mark.parametrize(("mode", "n_bytes"), [("L", 1), ("RGB", 3), ("RGBA", 4), ("P", 4), ("I;16", 2)])

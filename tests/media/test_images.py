@@ -137,12 +137,14 @@ def test_exif_orientation_is_undone(tmp_path: Path, picture: Pixels, kind: str, 
     assert difference(load_image(saved(tmp_path, "turned", data)), expected) <= 2
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("orientation", [*range(10), 99, 65535])
 def test_pil_images_are_turned_upright(picture: Pixels, orientation: int) -> None:
     exif = Image.Exif()
     exif[_ORIENTATION] = orientation
-    image = Image.open(io.BytesIO(encoded(Image.fromarray(picture), "PNG", exif=exif)))
-    assert (as_rgb(image) == upright(picture, orientation)).all()
+    data = encoded(Image.fromarray(picture), "PNG", exif=exif)
+    known = orientation if 1 <= orientation <= 8 else 1  # any other value means nothing, as for viewers
+    assert (as_rgb(Image.open(io.BytesIO(data))) == upright(picture, known)).all()
+    assert (decode_image(data) == upright(picture, known)).all()
 
 
 @pytest.mark.parametrize("name", ["Gesicht ä ß.png", "顔.png", "😀 smile.png", "a'b \"c.png", "%03d.png"])
@@ -211,6 +213,8 @@ def test_a_damaged_png_is_refused(tmp_path: Path, astronaut: Pixels) -> None:
         (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"x" * 99, "HEIC.*convert"),
         (b"\xff\x0a" + b"x" * 99, "JPEG XL.*convert"),
         (b"8BPS" + b"\0" * 99, "Photoshop"),
+        (b"II*\0\x10\0\0\0CR\2\0" + b"\0" * 99, "Canon raw.*convert"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer.*git lfs pull"),
         (b"RIFF\x10\0\0\0WAVEfmt ", "WAV"),
         (b"\0\0\0\x18ftypisom\0\0\0\0mp42isom" + b"x" * 99, "video"),
         (b"\xff\xd8\xff\xe0", "JPEG.*cut off"),
@@ -455,6 +459,18 @@ def test_heic_is_read_with_its_extra(tmp_path: Path, picture: Pixels) -> None:
     path = tmp_path / "photo.heic"
     heif.from_pillow(Image.fromarray(picture)).save(path, quality=95)
     assert difference(load_image(path), picture) < 6
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(InputError, match=r"^[^\n]*photo\.heic: this HEIC file is damaged [^\n]*$"):
+        load_image(path)
+
+
+def test_gray_heic_of_more_than_8_bits_is_scaled(tmp_path: Path, picture: Pixels) -> None:
+    heif = pytest.importorskip("pillow_heif", reason="needs mien[heic]")
+    gray = np.asarray(Image.fromarray(picture).convert("L"))
+    size = gray.shape[1], gray.shape[0]
+    path = tmp_path / "gray.heic"
+    heif.from_bytes(mode="I;16", size=size, data=(gray.astype(np.uint16) * 257).tobytes()).save(path, quality=95)
+    assert difference(load_image(path), np.repeat(gray[..., None], 3, axis=2)) < 6
 
 
 @pytest.mark.parametrize("name", ["hdr10bit.avif", "exif6.avif"])

@@ -47,6 +47,7 @@ _SIGNATURES: tuple[tuple[int, bytes, Format], ...] = (
     (0, b"\x89PNG\r\n\x1a\n", Format("PNG", "image", several=AS_VIDEO)),
     (0, b"GIF87a", Format("GIF", "image", several=AS_VIDEO)),
     (0, b"GIF89a", Format("GIF", "image", several=AS_VIDEO)),
+    (0, b"II*\0\x10\0\0\0CR", Format("Canon raw", "image", _TO_JPEG)),
     (0, b"II*\0", Format("TIFF", "image", several=_FIRST_ONLY)),
     (0, b"MM\0*", Format("TIFF", "image", several=_FIRST_ONLY)),
     (0, b"II+\0", Format("BigTIFF", "image", _TO_JPEG)),
@@ -76,6 +77,7 @@ _SIGNATURES: tuple[tuple[int, bytes, Format], ...] = (
     (0, b"#EXTM3U", Format("HLS playlist", "document", _NAME_THE_VIDEO)),
     (0, b"ffconcat", Format("FFmpeg playlist", "document", _NAME_THE_VIDEO)),
     (0, b"v=0", Format("SDP session", "document", _NAME_THE_VIDEO)),
+    (0, b"version https://git-lfs", Format("Git LFS pointer", "document", "fetch the file itself: git lfs pull")),
     (0, b"\x93NUMPY", Format("NumPy array", "document", "load it and pass the array")),
 )
 

@@ -16,6 +16,9 @@ _CHANNELS_TAG = 0x0115
 _BITS_TAG = 0x0102
 _MAX_VALUE_TAG = 0x0119
 _SUBFILE_TAG = 0x00FE
+_COMPRESSION_TAG = 0x0103
+_RAW_TAGS = {0x014A, 0xC612}  # further directories, and the version of DNG
+_UNREAD_COMPRESSIONS = {34887: "LERC", 34925: "LZMA", 50000: "Zstandard", 50001: "WebP", 50002: "JPEG XL"}
 # Field types BYTE, SHORT, LONG, SBYTE, SSHORT and SLONG: libtiff accepts every one of them for every integer.
 _TIFF_INTEGERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i"}
 _JPEG_STANDALONE = {0x01, *range(0xD0, 0xD8)}
@@ -34,6 +37,7 @@ class ImageHeader:
         complete: Whether the file contains its whole content; False for a file that is cut off.
         bytes_per_pixel: Memory per pixel that decoding takes at once.
         max_value: Value of white where the samples do not fill their 8 or 16 bits; 0 if they do.
+        refusal: Reason why the image is not decoded, and what to do; empty if it is.
     """
 
     width: int = 0
@@ -42,6 +46,7 @@ class ImageHeader:
     complete: bool = True
     bytes_per_pixel: int = 3
     max_value: int = 0
+    refusal: str = ""
 
 
 def read_header(data: bytes, format_name: str) -> ImageHeader:
@@ -53,7 +58,7 @@ def read_header(data: bytes, format_name: str) -> ImageHeader:
 
     Examples:
         >>> read_header(b"P6 640 480 255 ", "PNM")
-        ImageHeader(width=640, height=480, orientation=1, complete=True, bytes_per_pixel=3, max_value=0)
+        ImageHeader(width=640, height=480, orientation=1, complete=True, bytes_per_pixel=3, max_value=0, refusal='')
         >>> read_header(bytes.fromhex("ffd8ffe0"), "JPEG").complete
         False
     """
@@ -315,7 +320,15 @@ def _tiff(data: bytes) -> ImageHeader:
         complete=tags.get(_WIDTH_TAG, 0) > 0 and tags.get(_HEIGHT_TAG, 0) > 0,
         bytes_per_pixel=max(4, n_channels * -(-n_bits // 8)),
         max_value=_tiff_white(tags),
+        refusal=_tiff_refusal(tags),
     )
+
+
+def _tiff_refusal(tags: dict[int, int]) -> str:
+    if tags.get(_SUBFILE_TAG, 0) & 1 and _RAW_TAGS & tags.keys():
+        return "it is a camera's raw file, which begins with a small preview; export it as JPEG first"
+    name = _UNREAD_COMPRESSIONS.get(tags.get(_COMPRESSION_TAG, 1), "")
+    return name and f"its compression ({name}) cannot be read; save it with LZW, Deflate or without compression"
 
 
 def _tiff_white(tags: dict[int, int]) -> int:

@@ -170,8 +170,9 @@ def decode_image(data: bytes, *, name: str | os.PathLike[str] = "image", reducti
     known = _require_image(identify(data[:HEAD_BYTES]), path)
     header = read_header(data, known.name)
     _require_size(header.width, header.height, str(path), header.bytes_per_pixel)
-    if not header.complete:
-        raise InputError(f"{path}: this {known.name} file is cut off before its end; copy or download it again")
+    if header.refusal or not header.complete:
+        fault = header.refusal or f"this {known.name} file is cut off before its end; copy or download it again"
+        raise InputError(f"{path}: {fault}")
     if known.name == "HEIC":
         return _decode_heic(data, path)
     pixels = _decode_gif(data, path) if known.name == "GIF" else _decode(data, known, path, header.max_value, reduction)
@@ -325,6 +326,7 @@ def is_animation(path: Path) -> bool:
 
 
 _HEAD_BYTES = 1 << 20
+_BAND_ROWS = 256  # rows that are converted at once: a large image is not held twice
 _REDUCED = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
 
 
@@ -350,7 +352,9 @@ def _decode(data: bytes, known: Format, path: Path, max_value: int, reduction: i
     if pixels.dtype != np.uint8:
         raise InputError(f"{path}: {pixels.dtype} samples have no known white; convert it to 8 or 16 bits first")
     rgb = _to_rgb(np.asarray(pixels, dtype=np.uint8))
-    return rgb[..., ::-1]  # OpenCV decodes to BGR
+    for top in range(0, len(rgb), _BAND_ROWS):  # OpenCV decodes to BGR
+        rgb[top : top + _BAND_ROWS] = cv2.cvtColor(rgb[top : top + _BAND_ROWS], cv2.COLOR_BGR2RGB)
+    return rgb
 
 
 def _decode_heic(data: bytes, path: Path) -> Image:
@@ -361,11 +365,11 @@ def _decode_heic(data: bytes, path: Path) -> Image:
         opened = pillow_heif.open_heif(io.BytesIO(data))
         width, height = opened.size
         _require_size(width, height, str(path), 8)
-        return as_rgb(np.asarray(opened), name=str(path))
+        pixels = np.asarray(opened)  # grayscale of more than 8 bits comes as 16
+        return as_rgb(pixels if pixels.dtype == np.uint8 else (pixels >> 8).astype(np.uint8), name=str(path))
     except (OSError, ValueError, SyntaxError, RuntimeError, EOFError) as error:
-        raise InputError(
-            f"{path}: this HEIC file cannot be decoded ({error}); copy it again or convert it to JPEG"
-        ) from error
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: this HEIC file is damaged ({reason}); copy or convert it again") from error
 
 
 def _decode_gif(data: bytes, path: Path) -> Image:
@@ -388,14 +392,11 @@ def _to_rgb(image: Image) -> Image:
     if image.shape[2] == 3:
         return image
     blended = np.empty((*image.shape[:2], 3), np.uint8)
-    for top in range(0, len(image), _BLEND_ROWS):  # in parts, since 16 bits take twice the memory several times
-        rows = image[top : top + _BLEND_ROWS]
+    for top in range(0, len(image), _BAND_ROWS):
+        rows = image[top : top + _BAND_ROWS]
         alpha = rows[..., 3:].astype(np.uint16)
-        blended[top : top + _BLEND_ROWS] = (rows[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255
+        blended[top : top + _BAND_ROWS] = (rows[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255
     return blended
-
-
-_BLEND_ROWS = 256
 
 
 def _from_pil(image: Any, name: str) -> Image:
@@ -409,10 +410,10 @@ def _from_pil(image: Any, name: str) -> Image:
     has_alpha = image.mode in _PIL_ALPHA or "transparency" in image.info
     try:
         pixels = np.asarray(image.convert("RGBA" if has_alpha else "RGB"), dtype=np.uint8)
-        orientation = int(image.getexif().get(_EXIF_ORIENTATION, 1))
+        orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
     except (OSError, ValueError, SyntaxError) as error:  # exceptions of PIL for damaged or closed files
         raise InputError(f"{name} cannot be decoded by PIL: {error}") from error
-    return np.ascontiguousarray(upright(_to_rgb(pixels), orientation))
+    return np.ascontiguousarray(upright(_to_rgb(pixels), orientation if orientation in range(1, 9) else 1))
 
 
 SAVE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
@@ -496,5 +497,4 @@ def jpeg_thumbnail(image: Image, box: tuple[float, float, float, float] | None, 
             image = image[top:bottom, left:right]
     scale = min(1.0, side_px / max(image.shape[:2]))
     size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
-    small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-    return encode_jpeg(small)
+    return encode_jpeg(np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8))

@@ -306,6 +306,9 @@ class VideoReader(DecodedFrames):
             if is_short and (damaged or self._watch.ends_within_a_picture(self._stream.codec_context)):
                 self._n_bytes_missing = max(1, self._n_bytes_missing)  # too few bytes are left to tell how many
         self._timeline.finish(n_missing, duration_s, damaged=damaged, unexplained=end.unexplained, by_bytes=by_bytes)
+        if self._watch is not None and (start := self._watch.next_recording()):
+            cut = f"cut it out with tail -c +{start + 1} IN > OUT"
+            self._timeline.remark(f"another recording begins at byte {start} of the file and is not read; {cut}")
         if self._n_bytes_missing:
             self._complete = False
             how_much = f"{self._n_bytes_missing} bytes" if self._n_bytes_missing > 1 else "an unknown number of bytes"

@@ -125,6 +125,25 @@ def test_bytes_behind_the_last_frame_that_mp4_declares_are_no_loss(tmp_path: Pat
     assert (len(times_s), report.n_lost, report.complete) == (40, 0, True)
 
 
+@pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.flv", "a.mkv", "a.ts"])
+def test_recordings_that_were_joined_byte_by_byte_are_read_or_named(tmp_path: Path, name: str) -> None:
+    codec = "flv1" if name.endswith("flv") else "mpeg4"
+    path = NoiseClip(codec, 20, fps=30, options={"g": "10"}).write(tmp_path / name)
+    alone = path.read_bytes()
+    _, report = read_times(path)
+    assert not any("another recording" in message for message in report.messages)
+    path.write_bytes(alone * 2)
+    times_s, report = read_times(path)
+    named = [message for message in report.messages if "another recording" in message]
+    assert len(times_s) == 20 * (1 if named else 2)
+    assert (report.n_lost, report.complete) == (0, True)
+    if named:
+        (path.parent / f"second{path.suffix}").write_bytes(
+            path.read_bytes()[int(named[0].split(" +")[1].split()[0]) - 1 :]
+        )
+        assert (path.parent / f"second{path.suffix}").read_bytes() == alone
+
+
 @pytest.mark.parametrize(
     ("kind", "head", "length"),
     [

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,6 +101,42 @@ def n_bytes_missing(path: Path) -> int:
         return -size % stride
     known = next((parse for mark, parse in _DECLARED_BYTES.items() if head.startswith(mark)), None)
     return 0 if known is None else max(0, known(head) - size)
+
+
+_FLASH_HEADER = b"\0\0\0\x09\0\0\0\0"  # its length, and that of the tag before the first
+_TAIL_BYTES = 1 << 24  # bytes that are searched
+
+
+def next_recording(path: Path, kind: str, end: int) -> int:
+    """Position of a further recording that was joined to a file byte by byte; 0 if there is none.
+
+    FFmpeg reads the first recording only of MP4 and Flash video, and all of them in other containers.
+
+    Args:
+        path: Path of the file.
+        kind: FFmpeg's name of the container, ``"mov"`` or ``"flv"``; others give 0.
+        end: Position after the last packet.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    with path.open("rb") as file:
+        if kind == "flv":
+            file.seek(end)
+            found = re.search(rb"FLV\x01." + re.escape(_FLASH_HEADER), file.read(_TAIL_BYTES), re.DOTALL)
+            return end + found.start() if found else 0
+        position, has_index = 0, False
+        while kind == "mov":
+            file.seek(position)
+            head = file.read(PART_BYTES)
+            length, name = _box_length(head), head[4:8]
+            if length is None or name == b"moof":  # fragments go on after a second index
+                return 0
+            if name == b"ftyp" and has_index:
+                return position
+            has_index |= name == b"moov"
+            position += length
+    return 0
 
 
 _TS_STRIDES = ((188, 0), (192, 4))  # bytes from packet to packet, and bytes before the sync byte of the first

@@ -11,7 +11,14 @@ from typing import Any
 import av
 
 from mien.media.damage.byte_clock import NO_FRAMES, STEADY_AFTER, ByteClock, FrameEstimate, stamp_of
-from mien.media.damage.file_ends import PART_BYTES, PART_LENGTHS, PES_BYTES, FileEnd, read_vint
+from mien.media.damage.file_ends import (
+    PART_BYTES,
+    PART_LENGTHS,
+    PES_BYTES,
+    FileEnd,
+    next_recording,
+    read_vint,
+)
 from mien.media.damage.last_picture import LastPicture
 
 _ZEROS = bytes(64)  # a run that a sound stream of the codecs and containers below does not contain
@@ -141,6 +148,13 @@ class DamageWatch:
         if self._is_counted or self._last_picture is None or (self._kind == "mpegts" and self._is_stuffed()):
             return False
         return self._last_picture.is_cut(codec)
+
+    def next_recording(self) -> int:
+        """Position of a recording behind the last packet that FFmpeg does not read; 0 if there is none."""
+        try:
+            return next_recording(self._path, self._kind, self._end)
+        except OSError:
+            return 0  # the file is gone, which its container reports
 
     @property
     def largest(self) -> int:
