@@ -19,7 +19,7 @@ from mien.results.openface.openface_reader import is_openface_header, read_openf
 from mien.results.tables.manifest import RunManifest, manifest_path
 from mien.results.tables.schema import table_metadata, without_table_metadata
 from mien.results.tables.table_check import NotATableError, RowCheck, check_schema, with_contract_types
-from mien.results.tables.table_decoder import decode_pieces, decode_table, read_facts, reading_errors
+from mien.results.tables.table_decoder import csv_header, decode_pieces, decode_table, read_facts, reading_errors
 from mien.results.tables.table_formats import TABLE_ENDINGS, columns_as_text, format_of
 from mien.results.tables.table_stream import TableStream
 
@@ -215,6 +215,6 @@ def _is_openface(file: BinaryIO, format_name: str) -> bool:
     """Whether a file is an OpenFace CSV; the file stays at its start."""
     if format_name != "csv":
         return False
-    header = file.readline().decode("utf-8-sig")
+    header = csv_header(file)
     file.seek(0)
     return is_openface_header(header)

@@ -10,7 +10,10 @@ def test_every_frame_gets_a_row(mien, tmp_path: Path) -> None:
     frames = steady(4, 25, (0, "fear", 0.1, 0.2))
     table = write_frames(tmp_path / "t.parquet", {"a.mp4": frames, "b.mp4": [(0.0, NOBODY)]})
     ended = mien("compound", table, "--out", tmp_path / "c.csv", "--half-width", "1")
-    assert (ended.code, ended.out) == (0, f"wrote {tmp_path / 'c.csv'}: 5 frames, 1 of sources without a face\n")
+    assert (ended.code, ended.out) == (
+        0,
+        f"wrote {tmp_path / 'c.csv'}: 5 frames, 1 of sources in which no face has expressions\n",
+    )
     header, *rows = (tmp_path / "c.csv").read_text().splitlines()
     assert header.startswith("source,frame,time_s,compound,compound_fearfully_surprised")
     assert len(rows) == 5

@@ -116,13 +116,14 @@ def test_another_file_of_the_same_name_gives_no_key_frames(analysed: Path, tmp_p
 
 def test_a_table_shows_no_file_outside_its_folder(analysed: Path, tmp_path: Path) -> None:
     table = write_course(tmp_path / "t.parquet", [0.1] * 5, source=str(analysed / "clip.mp4"))
-    (note,) = write_report([table], tmp_path / "r.html")
+    note, about_thresholds = write_report([table], tmp_path / "r.html")
     assert "outside the table's own folder" in note
+    assert "count as present from 0.5" in about_thresholds
     (tmp_path / "link.mp4").symlink_to(analysed / "clip.mp4")
     linked = write_course(tmp_path / "l.parquet", [0.1] * 5, source=str(tmp_path / "link.mp4"))
     assert "outside the table's own folder" in write_report([linked], tmp_path / "r.html")[0]
     for named in (analysed / "clip.mp4", analysed):
-        assert write_report([table], tmp_path / "r.html", videos=[named]) == ()
+        assert write_report([table], tmp_path / "r.html", videos=[named]) == (about_thresholds,)
         assert data_of(tmp_path / "r.html")["sources"][0]["subjects"][0]["frames"]
 
 
@@ -153,17 +154,17 @@ def test_a_page_can_hold_or_link_the_video(analysed: Path, tmp_path: Path, monke
 def test_only_what_a_browser_plays_is_played(analysed: Path, tmp_path: Path) -> None:
     (tmp_path / "clip.avi").write_bytes((analysed / "clip.mp4").read_bytes())
     table = write_course(tmp_path / "t.parquet", [0.1] * 5, source=str(tmp_path / "clip.avi"))
-    (note,) = write_report([table], tmp_path / "r.html", playback="link")
+    note, _ = write_report([table], tmp_path / "r.html", playback="link")
     assert "convert it to MP4" in note
     outside = write_course(tmp_path / "o.parquet", [0.1] * 5, source=str(analysed / "clip.mp4"))
-    (note,) = write_report([outside], tmp_path / "r.html", playback="embed")
+    note, _ = write_report([outside], tmp_path / "r.html", playback="embed")
     assert "outside the table's own folder" in note  # as for pictures
     assert data_of(tmp_path / "r.html")["sources"][0]["video"] is None
 
 
 def test_a_lost_video_is_a_note_and_the_report_is_written(tmp_path: Path) -> None:
     table = write_course(tmp_path / "t.csv", [0.1, 0.2])
-    (note,) = write_report([table], tmp_path / "r.html")
+    note, _ = write_report([table], tmp_path / "r.html")
     assert "the file is not there; name it with --video" in note
     page = data_of(tmp_path / "r.html")
     assert page["sources"][0]["name"] == "</script><b>a.mp4"  # and the JSON around it is whole

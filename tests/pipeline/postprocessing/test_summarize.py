@@ -9,7 +9,14 @@ import pytest
 import mien
 from mien.core import ConfigError
 from mien.inference import load_spec
-from mien.pipeline import bundle_thresholds, summarize_files
+from mien.pipeline import (
+    bundle_thresholds,
+    convert_file,
+    convert_to_elan,
+    convert_to_openface,
+    summarize_files,
+    write_report,
+)
 from tests.helpers.affect_tables import faces, write_frames
 
 
@@ -37,6 +44,23 @@ def test_the_table_carries_the_thresholds_of_its_bundle(analysed: Path) -> None:
     assert [row | {"table": ""} for row in first] == [row | {"table": ""} for row in second]
     for event in result.summary.events.to_pylist():
         assert event["threshold"] == expected.get(event["signal"], 0.5)
+
+
+def test_a_table_that_lost_its_thresholds_is_named(analysed: Path, tmp_path: Path) -> None:
+    """A CSV without its manifest, as ``mien convert`` writes it, gave other rates than its Parquet table in silence."""
+    bare = tmp_path / "bare.csv"
+    convert_file(analysed / "clip.parquet", bare)
+    kept = (analysed / "clip.parquet", analysed / "clip.csv")
+    assert not any("0.5" in note for note in summarize_files(kept).notes)
+    (note,) = (note for note in summarize_files([*kept, bare, bare]).notes if "0.5" in note)
+    assert note.startswith(f"{bare}: action units count as present from 0.5, since neither the table nor a manifest")
+    for messages in (
+        write_report(bare, tmp_path / "r.html", frames=False),
+        convert_to_openface(bare, tmp_path / "of.csv").messages,
+        convert_to_elan(bare, tmp_path / "e.eaf").messages,
+    ):
+        assert note in messages
+    assert write_report(kept, tmp_path / "r.html", frames=False) == ()
 
 
 def test_one_table_is_summarised_by_the_thresholds_of_its_bundle(analysed: Path) -> None:
@@ -108,7 +132,7 @@ def test_a_smoothed_table_is_not_smoothed_again(tmp_path: Path) -> None:
     table = flickering(tmp_path / "a.parquet", smoothing="expr=1")
     share, said = happy_share(table, "0.4s")
     assert (share, said) == (0.2, "of the table: expr=1")
-    assert summarize_files([table]).notes == ("The table itself is smoothed (expr=1).",)
+    assert summarize_files([table]).notes[0] == "The table itself is smoothed (expr=1)."
 
 
 def test_many_frames_in_a_millisecond_and_hours_in_a_track_are_summarised(tmp_path: Path) -> None:

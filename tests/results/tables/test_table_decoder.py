@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pieces of tables, and facts that are known before any row is read."""
 
+import csv
 import os
 import re
 from pathlib import Path
@@ -155,3 +156,41 @@ def test_a_pipe_is_no_table(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "t.csv")
     with pytest.raises(InputError, match="no regular file"):
         read_table(tmp_path / "t.csv")
+
+
+def _csv_of(path: Path, schema: pa.Schema, make_frame) -> list[list[str]]:
+    with TableWriter(path, schema) as writer:
+        for index in range(3):
+            writer.append("clip.mp4", make_frame(index, index % 2))
+    return list(csv.reader(path.read_text("utf-8").splitlines()))
+
+
+def test_a_csv_with_quotes_around_every_cell_is_the_same_table(tmp_path: Path, schema, make_frame) -> None:
+    rows = _csv_of(tmp_path / "plain.csv", schema, make_frame)
+    with (tmp_path / "quoted.csv").open("w", newline="") as file:
+        csv.writer(file, quoting=csv.QUOTE_ALL).writerows(rows)
+    assert read_table(tmp_path / "quoted.csv").equals(read_table(tmp_path / "plain.csv"))
+    assert any('""' in line for line in (tmp_path / "quoted.csv").read_text().splitlines())
+
+
+@pytest.mark.parametrize("missing", ["NA", "null", "-"])
+def test_what_other_programs_write_for_a_missing_value_is_told(
+    tmp_path: Path, schema, make_frame, missing: str
+) -> None:
+    path = tmp_path / "from_r.csv"
+    rows = _csv_of(path, schema, make_frame)
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([[cell or missing for cell in row] for row in rows])
+    with pytest.raises(
+        InputError, match=rf"'{missing}' is no (whole )?number; leave a cell without a value empty \(in R: na = ''\)"
+    ):
+        read_table(path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
+def test_a_csv_of_wide_text_is_told(tmp_path: Path, schema, make_frame, encoding: str) -> None:
+    path = tmp_path / "excel.csv"
+    _csv_of(path, schema, make_frame)
+    path.write_text("\ufeff" * (encoding != "utf-16") + path.read_text("utf-8"), encoding)
+    with pytest.raises(InputError, match="is UTF-16 text; save the table as UTF-8"):
+        read_table(path)

@@ -47,4 +47,7 @@ def compound(table: Path, out: Path, half_width: int, mean: CompoundMean) -> Non
     from mien.pipeline import compound_file
 
     n_frames, n_empty = compound_file(table, out, half_width=half_width, mean=mean)
-    say(f"wrote {out}: {n_frames} frames" + (f", {n_empty} of sources without a face" if n_empty else ""))
+    say(
+        f"wrote {out}: {n_frames} frames"
+        + (f", {n_empty} of sources in which no face has expressions" if n_empty else "")
+    )

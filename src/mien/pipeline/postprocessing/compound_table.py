@@ -54,7 +54,7 @@ def compound_file(
         mean: Mean of the probabilities of the two basic expressions.
 
     Returns:
-        Number of frames written, and how many of them belong to sources in which no face was found.
+        Number of frames written, and how many of them belong to sources in which no face has expressions.
 
     Raises:
         ConfigError: An ending is unknown, or the new table would replace the old one or another table.

@@ -26,7 +26,7 @@ from mien.core import (
     shortened_name,
     source_path,
 )
-from mien.pipeline.postprocessing.summarize import bundle_thresholds, summarize
+from mien.pipeline.postprocessing.summarize import bundle_thresholds, summarize, thresholds_notes
 from mien.results import (
     ABOUT_SUFFIX,
     STREAM_OFFSET_COLUMN,
@@ -34,7 +34,6 @@ from mien.results import (
     OpenFacePlan,
     OutputFile,
     TableStream,
-    action_unit_thresholds,
     check_output,
     check_outputs,
     chosen_parts,
@@ -46,7 +45,6 @@ from mien.results import (
     refuse_table,
     save_pieces,
     source_runs,
-    table_metadata,
     write_elan,
     write_openface,
     write_openface_files,
@@ -130,7 +128,7 @@ def convert_to_elan(path: PathName, out: PathName) -> Conversion:
     for event in summarize(path).events.to_pylist():
         events[event["source"]].append(event)
     offsets_s = _stream_offsets(stream)
-    messages = []
+    messages = [*thresholds_notes([path])]
     for source, file in zip(sources, files, strict=True):
         media = source_path(source)
         there = is_regular_file(media)
@@ -179,9 +177,6 @@ def convert_to_openface(
     pieces = _pieces(path, choice)
     plan = OpenFacePlan.of(pieces())
     thresholds = bundle_thresholds(path)
-    messages = []
-    if not (thresholds or action_unit_thresholds(plan.schema)) and "read_from" not in table_metadata(plan.schema):
-        messages.append(f"{path}: the bundle that made it is not here; action units count as present from 0.5")
     files = _named_files(out, ".csv", "an OpenFace file", path, plan.sources or (path.name,))
     outputs = [OutputFile("--out", place) for file in files for place in (file, Path(f"{file}{ABOUT_SUFFIX}"))]
     check_outputs(outputs, [("TABLE", path)])
@@ -192,7 +187,7 @@ def convert_to_openface(
         write_openface_files(plan, pieces(), paths, groups=groups, thresholds=thresholds)
     else:
         write_openface(plan.schema.empty_table(), files[0], groups=groups, thresholds=thresholds)
-    return Conversion(files=tuple(files), messages=tuple(messages))
+    return Conversion(files=tuple(files), messages=thresholds_notes([path]))
 
 
 def _pieces(path: PathName, choice: FaceSelector) -> Callable[[], Iterator[pa.Table]]:

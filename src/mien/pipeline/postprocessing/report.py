@@ -24,7 +24,7 @@ from mien.core import (
 )
 from mien.media import find_inputs, jpeg_thumbnail, load_image, open_video
 from mien.pipeline.postprocessing.smooth import shown_values
-from mien.pipeline.postprocessing.summarize import bundle_thresholds
+from mien.pipeline.postprocessing.summarize import bundle_thresholds, thresholds_notes
 from mien.results import (
     Moment,
     OutputFile,
@@ -121,7 +121,8 @@ def write_report(
         page.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(page) as file:
             file.write(html.encode())
-    return () if media is None else tuple(media.notes)
+    notes = () if media is None else tuple(media.notes)
+    return (*notes, *thresholds_notes(paths))
 
 
 def check_report_name(page: PathName) -> None:

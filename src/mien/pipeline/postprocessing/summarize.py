@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 
 from mien.affect import Smoothing
-from mien.core import DISPLAY_SMOOTHING, InputError, ModelError, PathName
+from mien.core import DEFAULT_THRESHOLD, DISPLAY_SMOOTHING, InputError, ModelError, PathName
 from mien.inference import find_bundle, list_bundles, load_spec
 from mien.pipeline.postprocessing.smooth import ShownValues, shown_values
 from mien.results import (
@@ -18,14 +18,18 @@ from mien.results import (
     OutputFile,
     RunManifest,
     Summary,
+    action_unit_columns,
+    action_unit_thresholds,
     check_outputs,
     check_window,
     format_of,
     hash_file,
+    iter_pieces,
     list_tables,
     refuse_table,
     save_table,
     summarize_table,
+    table_metadata,
 )
 
 
@@ -38,7 +42,7 @@ class SummaryResult:
         written: Files that were written.
         failures: One failure per table that could not be summarised.
         n_summarized: Number of tables that were summarised.
-        notes: How values were smoothed before, in sentences.
+        notes: How values were smoothed before, and which tables keep no thresholds, in sentences.
     """
 
     summary: Summary
@@ -123,6 +127,7 @@ def summarize_files(
     parts: list[tuple[str, Summary]] = []
     notes: dict[str, None] = {}
     failures: list[InputFailure] = []
+    done: list[Path] = []
     for named in tables:
         try:
             found = list_tables(named)
@@ -134,6 +139,7 @@ def summarize_files(
                 shown = shown_values(table, settings)
                 parts.append((str(table), _summary(table, shown, window_s)))
                 notes[shown.note] = None
+                done.append(table)
             except InputError as error:
                 failures.append(InputFailure(path=str(table), reason=str(error)))
     summary = Summary(**{name: _joined(parts, name) for name in ("windows", "events", "transitions")})
@@ -145,7 +151,7 @@ def summarize_files(
         written=tuple(outputs.values()) if parts else (),
         failures=tuple(failures),
         n_summarized=len(parts),
-        notes=tuple(note for note in notes if note),
+        notes=(*(note for note in notes if note), *thresholds_notes(done)),
     )
 
 
@@ -164,6 +170,35 @@ def bundle_thresholds(table: PathName) -> dict[str, float]:
         return load_spec(manifest.bundle_name).action_unit_thresholds
     except (InputError, ModelError):
         return {}  # no manifest, or a bundle that is not installed: the documented default holds
+
+
+def thresholds_notes(tables: Iterable[PathName]) -> tuple[str, ...]:
+    """A sentence for the user if action units of tables count as present from 0.5, since nothing tells better.
+
+    Nothing is said of tables that keep the thresholds of their bundle or for which `bundle_thresholds` finds them, of
+    tables of OpenFace, and of those without action units.
+
+    Args:
+        tables: Paths of affect tables, or of folders of `mien.analyze`.
+
+    Raises:
+        InputError: A table cannot be read.
+    """
+    without = [table for table in dict.fromkeys(tables) if not _has_thresholds(table)]
+    if not without:
+        return ()
+    others = f" and {len(without) - 1} more" if len(without) > 1 else ""
+    return (
+        f"{without[0]}{others}: action units count as present from {DEFAULT_THRESHOLD}, since neither the table nor a "
+        "manifest beside it tells the thresholds of its bundle; the Parquet table of the run has them",
+    )
+
+
+def _has_thresholds(table: PathName) -> bool:
+    """Whether the thresholds of a table are known, or it has no action units that need them."""
+    schema = next(iter_pieces(table)).schema
+    known = action_unit_thresholds(schema) or "read_from" in table_metadata(schema) or bundle_thresholds(table)
+    return bool(known) or not action_unit_columns(schema)
 
 
 def _joined(parts: Sequence[tuple[str, Summary]], name: str) -> pa.Table:

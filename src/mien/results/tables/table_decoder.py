@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -153,8 +155,33 @@ _PLAIN_TYPES = (
 )
 
 
+# A row of a CSV in which every cell is quoted, numbers and empty cells included.
+_ALL_QUOTED = re.compile(rb'"(?:[^"]|"")*"(?:,"(?:[^"]|"")*")*\r?\n?')
+
+
+def _quotes_everything(file: BinaryIO) -> bool:
+    """Whether the first row of a CSV has quotes around every cell: then ``""`` is an empty cell."""
+    file.readline()
+    quoted = _ALL_QUOTED.fullmatch(file.readline()) is not None
+    file.seek(0)
+    return quoted
+
+
+def csv_header(file: BinaryIO) -> str:
+    """First line of a CSV, for use inside `reading_errors`.
+
+    Raises:
+        NotATableError: It is text of two bytes a letter, as some programs write it.
+        UnicodeDecodeError: It is no UTF-8.
+    """
+    line = file.readline()
+    if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise NotATableError("is UTF-16 text; save the table as UTF-8")
+    return line.decode("utf-8-sig")
+
+
 def _csv_names(file: BinaryIO) -> list[str]:
-    header = file.readline().decode("utf-8-sig")
+    header = csv_header(file)
     file.seek(0)
     names = next(csv.reader([header]), [])
     if len(names) == 1:
@@ -164,7 +191,7 @@ def _csv_names(file: BinaryIO) -> list[str]:
     return names
 
 
-def _csv_types(file: BinaryIO, names: Sequence[str]) -> dict[str, pa.DataType]:
+def _csv_types(file: BinaryIO, names: Sequence[str], *, all_quoted: bool) -> dict[str, pa.DataType]:
     """The type of every column: that of the contract, or the narrowest that keeps a user's own values as they are."""
     types = {name: kind for name, kind in _contract_types(names).items() if not may_be_own(name)}
     own = [name for name in names if name not in types]
@@ -173,7 +200,7 @@ def _csv_types(file: BinaryIO, names: Sequence[str]) -> dict[str, pa.DataType]:
     left = {name: list(_PLAIN_TYPES) for name in own}
     filled: set[str] = set()
     file.seek(0)
-    for batch in _open_csv(file, dict.fromkeys(names, pa.string()), own):
+    for batch in _open_csv(file, dict.fromkeys(names, pa.string()), own, all_quoted=all_quoted):
         for name in own:
             values = batch[name].drop_null()
             if len(values):
@@ -188,12 +215,14 @@ def _csv_types(file: BinaryIO, names: Sequence[str]) -> dict[str, pa.DataType]:
     return types | {name: kind if name in filled else pa.null() for name, kind in found.items()}
 
 
-def _open_csv(file: BinaryIO, types: dict[str, pa.DataType], only: Sequence[str] = ()) -> Iterator[pa.RecordBatch]:
+def _open_csv(
+    file: BinaryIO, types: dict[str, pa.DataType], only: Sequence[str] = (), *, all_quoted: bool
+) -> Iterator[pa.RecordBatch]:
     convert = pacsv.ConvertOptions(
         column_types=types,
         null_values=[""],
         strings_can_be_null=True,
-        quoted_strings_can_be_null=False,
+        quoted_strings_can_be_null=all_quoted,
         include_columns=list(only),
     )
     yield from pacsv.open_csv(
@@ -208,10 +237,11 @@ def _csv_pieces(file: BinaryIO) -> Iterator[pa.Table]:
     names = _csv_names(file)
     if len(set(names)) < len(names) or not set(REQUIRED_COLUMNS) <= set(names):
         check_schema(pa.schema([(name, pa.null()) for name in names]))
+    all_quoted = _quotes_everything(file)
     try:
-        types = _csv_types(file, names)
+        types = _csv_types(file, names, all_quoted=all_quoted)
         n_batches = 0
-        for batch in _open_csv(file, types):
+        for batch in _open_csv(file, types, all_quoted=all_quoted):
             if batch.schema.names != names:
                 raise NotATableError("has a header that goes over several lines")
             n_batches += 1
@@ -247,12 +277,14 @@ def _csv_defect(file: BinaryIO, names: Sequence[str]) -> NotATableError | None:
                 if not _is_utf8(cell):
                     return cell_error(row, name, f"{shown(cell)} is not UTF-8 text; save the table as UTF-8")
                 if cell and name in types and not _parses(cell, types[name]):
-                    return cell_error(row, name, f"{shown(cell)} is no {_CELL_KINDS[types[name]]}")
+                    advice = "; leave a cell without a value empty (in R: na = '')" if cell in _MISSING else ""
+                    return cell_error(row, name, f"{shown(cell)} is no {_CELL_KINDS[types[name]]}{advice}")
     finally:
         text.detach()
     return None
 
 
+_MISSING = {"NA", "N/A", "#N/A", "NULL", "null", "None", "-", "."}  # as other programs write a missing value
 _CELL_KINDS = MappingProxyType(
     {pa.bool_(): "true or false", pa.int64(): "whole number", pa.float32(): "number", pa.float64(): "number"}
 )
