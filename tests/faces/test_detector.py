@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
+import re
+from dataclasses import fields
+
 import numpy as np
 import pytest
 
 import mien.faces
-from mien.core import ConfigError, InputError
+from mien.core import AnalyzerConfig, ConfigError, InputError
 from mien.faces import DETECTORS, Detections, FaceDetector, RefiningDetector, create_detector
 from mien.faces.detector import FakeDetector, FakeRefiningDetector, capped, faces_at, require_rgb
 
@@ -56,6 +59,8 @@ def test_wrong_detectors() -> None:
 def test_every_line_of_the_table_can_be_loaded(name: str) -> None:
     assert callable(DETECTORS.load(name))
     assert DETECTORS[name].summary
+    (option,) = (option for option in fields(AnalyzerConfig) if option.name == "detector")
+    assert re.search(rf"\b{re.escape(name)}\b", str(option.metadata)), "the help of --detector names every detector"
 
 
 @pytest.mark.parametrize(
