@@ -108,6 +108,10 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
             "Claims about learning from weak labels; completes docs/research/systems/utterances.md (an hour).",
             _TRAIN,
         ),
+        "panels": Benchmark(
+            "benchmarks.trust.vote_panels:main",
+            "How well two panels of raters agree on one picture of FER+; writes docs/research/panels.md (a minute).",
+        ),
         "parity": Benchmark(
             "benchmarks.parity:main",
             "Outputs of mien's networks beside those of the authors' own code, on one random state (minutes).",
