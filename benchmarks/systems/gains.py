@@ -91,6 +91,17 @@ def macro_f1_of(truth: Indices, predicted: Indices, n_classes: int, known: Bools
     return f1_of(flags[0], flags[1], np.broadcast_to(kept[:, None], flags[0].shape))
 
 
+def mean_recall_of(truth: Indices, predicted: Indices, n_classes: int) -> Statistic:
+    """Mean over the classes of the recall of (N,) predictions: the accuracy if all classes were as frequent."""
+    flags = truth[:, None] == np.arange(n_classes)
+    right = flags & (truth == predicted)[:, None]
+
+    def mean_recall(weights: Float64) -> Float64:
+        return np.asarray(((weights @ right) / np.maximum(weights @ flags, 1e-9)).mean(axis=1))
+
+    return mean_recall
+
+
 def mean_pearson_of(truth: Floats, values: Floats) -> Statistic:
     """Mean over the columns of Pearson's r of (N, K) values."""
     x, y = truth.astype(np.float64), values.astype(np.float64)

@@ -230,6 +230,20 @@ def head_gains(work: Path, seeds: tuple[int, ...]) -> dict[str, tuple[Gain, ...]
     return {**gains, "thresholds": (paired_gain("tuned over 0.5", tuned, plain, n),)}
 
 
+def head_pair_gain(
+    work: Path, seeds: tuple[int, ...], better: str, other: str, measures: tuple[str, ...]
+) -> Gain | None:
+    """Gain of one system over another in the sum of some measures, over all runs; None where neither was run."""
+    pairs = [
+        [load_system(net, seed, system, work) for system in (better, other)] for seed in seeds for net in DIRECTIONS
+    ]
+    complete = [[run for run in pair if run is not None] for pair in pairs if None not in pair]
+    if not complete:
+        return None
+    sides = [[_summed(mtl_statistics(*_sides(pair[side], "test")), measures) for pair in complete] for side in range(2)]
+    return paired_gain(f"{better} over {other}", *sides, len(complete[0][0]["test expression"]))
+
+
 def measures_of(work: Path, seeds: tuple[int, ...]) -> dict[str, list[tuple[float, ...]]]:
     """System -> (P_VA, P_EXPR, P_AU, P_MTL) of every run."""
     found: dict[str, list[tuple[float, ...]]] = {}

@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
@@ -23,11 +24,18 @@ logger = logging.getLogger(__name__)
 N_EACH, N_VALID, EPOCHS = 600, 300, 3
 """MTANet: faces of each label set, faces to select on, epochs (20 in the recipe)."""
 
+LARGER_BATCH = 3
+"""MTANet: times the rows a step of the variant with a larger batch, which has as many of each task as a single net."""
+
+MtanetVariant = Literal["published", "larger batch", "plain loss"]
+"""Nets of MTANet: the recipe; a joint net with `LARGER_BATCH` times the rows a step; the joint net and that of
+expressions without class weights."""
+
 N_FOLDS, N_FOLD_FACES, FOLD_EPOCHS, N_FOLD_TEST = 10, 100, 30, 400
 """CNN of 2020: folds, faces of all of them, epochs of each (100 in the recipe), faces of FER+ valid to compare with."""
 
 
-def mtanet_recipe(tasks: tuple[str, ...], seed: int, budget: Budget) -> Recipe:
+def mtanet_recipe(tasks: tuple[str, ...], seed: int, budget: Budget, variant: MtanetVariant = "published") -> Recipe:
     """The recipe with some of its tasks, on a smaller backbone from ImageNet, from which the paper starts, too."""
     published = load_recipe("mtanet")
     model = dataclasses.replace(
@@ -38,44 +46,72 @@ def mtanet_recipe(tasks: tuple[str, ...], seed: int, budget: Budget) -> Recipe:
         input_px=budget.size_px,
     )
     source = SourceSettings(name="open-ferplus")
+    losses = {task: published.losses[task] for task in published.losses if task in tasks}
+    if variant == "plain loss" and "expression" in losses:
+        losses["expression"] = dataclasses.replace(losses["expression"], options={})
+    batch = budget.batch * (LARGER_BATCH if variant == "larger batch" else 1)
     return dataclasses.replace(
         published,
         seed=seed,
         data=DataSettings(sources=(source,), valid=(source,)),
         model=model,
         heads={task: published.heads[task] for task in published.heads if task in tasks},
-        losses={task: published.losses[task] for task in published.losses if task in tasks},
+        losses=losses,
         stages=tuple(
-            dataclasses.replace(stage, epochs=EPOCHS, batch=budget.batch, peak_lr=budget.peak_lr)
-            for stage in published.stages
+            dataclasses.replace(stage, epochs=EPOCHS, batch=batch, peak_lr=budget.peak_lr) for stage in published.stages
         ),
     )
 
 
-def run_mtanet(data: Path, work: Path, seeds: tuple[int, ...], budget: Budget, compute: ComputeSettings) -> None:
-    """Train the joint net and the three single ones of each seed, and keep their outputs for FER+ valid."""
+def run_mtanet(
+    data: Path,
+    work: Path,
+    seeds: tuple[int, ...],
+    budget: Budget,
+    compute: ComputeSettings,
+    variant: MtanetVariant = "published",
+) -> None:
+    """Train the joint net of each seed and the single ones that the variant changes; keep labels and outputs."""
+    singles = {"published": TASKS, "larger batch": (), "plain loss": ("expression",)}[variant]
     for seed in seeds:
-        target = work / "mtanet" / f"{seed}.npz"
+        target = _mtanet_file(seed, work, variant)
         if target.is_file():
             continue
-        logger.info("MTANet, seed %d", seed)
+        logger.info("MTANet, seed %d, %s", seed, variant)
         recipe = mtanet_recipe(TASKS, seed, budget)
         everything = _faces(recipe, data, "train")
         order = np.array(sorted(range(len(everything)), key=lambda row: hash_of(everything.groups[row])))
         order = order[[half_of(everything.groups[row]) == "a" for row in order]]
         valid, test = everything.take(order[-N_VALID:]), _faces(recipe, data, "valid")
         kept = {f"true {task}": test.targets[task] for task in TASKS}
-        for tasks in (TASKS, *((task,) for task in TASKS)):
-            own = mtanet_recipe(tasks, seed, budget)
+        for tasks in (TASKS, *((task,) for task in singles)):
+            own = mtanet_recipe(tasks, seed, budget, variant)
             name = "joint" if len(tasks) > 1 else tasks[0]
-            folder = work / "mtanet" / f"{seed}" / name
             trainer = Trainer(
-                own, disjoint(everything, order, tasks), folder, valid=valid, fabric=compute.prepare(), data=data
+                own,
+                disjoint(everything, order, tasks),
+                target.with_suffix("") / name,
+                valid=valid,
+                fabric=compute.prepare(),
+                data=data,
             )
             outputs = raw_outputs(trainer.run(), test, own)
             kept |= {f"{'joint' if len(tasks) > 1 else 'single'} {task}": outputs[task] for task in tasks}
         with atomic_write(target) as file:
             np.savez(file, **kept)
+
+
+def _mtanet_file(seed: int, work: Path, variant: MtanetVariant) -> Path:
+    suffix = "" if variant == "published" else f"-{variant.replace(' ', '-')}"
+    return work / "mtanet" / f"{seed}{suffix}.npz"
+
+
+def load_mtanet(seed: int, work: Path, variant: MtanetVariant = "published") -> dict[str, Any] | None:
+    """Labels and outputs of a seed's nets, those of the recipe where the variant changes none; None where missing."""
+    paths = list(dict.fromkeys(_mtanet_file(seed, work, each) for each in ("published", variant)))
+    if not all(path.is_file() for path in paths):
+        return None
+    return {key: values for path in paths for key, values in np.load(path).items()}
 
 
 def disjoint(
@@ -149,23 +185,30 @@ def _right(network: object, samples: TrainingSet, recipe: Recipe) -> np.ndarray[
 def other_gains(work: Path, seeds: tuple[int, ...]) -> dict[str, tuple[Gain, ...]]:
     """Gains of the conditions ``mtanet`` and ``fold-leak``; those without results are left out."""
     found: dict[str, tuple[Gain, ...]] = {}
-    joint = [dict(np.load(path)) for seed in seeds if (path := work / "mtanet" / f"{seed}.npz").is_file()]
-    if joint:
-        truth = [{task: own[f"true {task}"] for task in TASKS} for own in joint]
-        sides = [
-            [
-                mtl_statistics(labels, {task: own[f"{side} {task}"] for task in TASKS})["P_MTL"]
-                for labels, own in zip(truth, joint, strict=True)
-            ]
-            for side in ("joint", "single")
-        ]
-        found["mtanet"] = (paired_gain("joint over single", *sides, len(truth[0]["expression"])),)
+    joint = mtanet_gain(work, seeds, "P_MTL")
+    if joint is not None:
+        found["mtanet"] = (joint,)
     folds = [dict(np.load(path)) for seed in seeds if (path := work / "folds" / f"{seed}.npz").is_file()]
     if folds:
         pairs = [_fold_statistics(own["own"][1:].ravel(), own["other"][1:].mean(axis=0)) for own in folds]
         n = len(folds[0]["own"][1:].ravel()) + folds[0]["other"].shape[1]
         found["fold-leak"] = (paired_gain("own fold over FER+ valid", [a for a, _ in pairs], [b for _, b in pairs], n),)
     return found
+
+
+def mtanet_gain(work: Path, seeds: tuple[int, ...], measure: str, variant: MtanetVariant = "published") -> Gain | None:
+    """Gain of the joint net over the three single ones in P_MTL or a part of it; None where no seed was run."""
+    runs = [run for seed in seeds if (run := load_mtanet(seed, work, variant)) is not None]
+    if not runs:
+        return None
+
+    def statistics(side: str) -> list[Statistic]:
+        return [
+            mtl_statistics(*({task: run[f"{kind} {task}"] for task in TASKS} for kind in ("true", side)))[measure]
+            for run in runs
+        ]
+
+    return paired_gain("joint over single", statistics("joint"), statistics("single"), len(runs[0]["true expression"]))
 
 
 def first_fold(work: Path, seeds: tuple[int, ...]) -> list[float]:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from benchmarks import create_parser
 from benchmarks.page import write_page
+from benchmarks.systems.causes import run_curve
 from benchmarks.systems.head_systems import train_heads
 from benchmarks.systems.nets import NETS, train_net
 from benchmarks.systems.other_systems import run_folds, run_mtanet
@@ -28,9 +29,9 @@ from mien.results import output_errors
 from mien.training import ComputeSettings
 
 SEEDS = (1, 2, 3)
-PARTS = ("nets", "heads", "time", "clips", "mtanet", "folds", "parity")
-"""Parts that can run alone; heads need the nets, time needs the heads, parity needs the authors' code. The page is
-written in any case."""
+PARTS = ("nets", "heads", "time", "clips", "mtanet", "folds", "causes", "parity")
+"""Parts that can run alone; heads need the nets, time and causes need the heads, parity needs the authors' code. The
+page is written in any case."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -73,5 +74,9 @@ def run(chosen: argparse.Namespace) -> None:
         run_mtanet(data, work, seeds, budget, compute)
     if "folds" in chosen.only:
         run_folds(data, work, seeds, budget, compute)
+    if "causes" in chosen.only:
+        run_curve(work, seeds)
+        run_mtanet(data, work, seeds, budget, compute, "larger batch")
+        run_mtanet(data, work, seeds, budget, compute, "plain loss")
     if "parity" in chosen.only and chosen.authors:
         run_parity(chosen.authors, work, seeds)

@@ -13,6 +13,7 @@ from benchmarks.machine import today
 from benchmarks.page import measured_by, notice, table
 from benchmarks.systems import conditions, other_systems
 from benchmarks.systems.blends import EXTRACTORS, blend_gains, compound_gains
+from benchmarks.systems.causes import CAUSES_PART, cause_lines
 from benchmarks.systems.conditions import CONDITIONS, Condition, judge
 from benchmarks.systems.gains import N_RESAMPLES, Gain
 from benchmarks.systems.head_systems import head_gains, measures_of
@@ -37,7 +38,13 @@ _INTRODUCTION = """\
 
 The papers' data sets are distributed by their owners only, so their numbers cannot be repeated here. Their *orderings*
 can: which start, loss, optimiser, head input, filter and blend is better than which. This page tests each of them with
-the recipes that come with mien on available faces.
+the recipes that come with mien on available faces. Which network learns most from the same faces is on
+[another page](results.md).
+
+"""
+
+_RULES = """\
+## Rules
 
 **The conditions and rules were written before anything was run** (`benchmarks/systems/conditions.py`); the budget was
 changed after first trials, see below. Every gain is the mean over the
@@ -48,9 +55,8 @@ seeds 1, 2, 3 with a 95 % interval of {resamples:,} paired resamples of the face
 - either fails if the interval is below 0, and is undecided otherwise, also with fewer runs than planned;
 - a condition with two gains passes if both do.
 
-"""
+## Faces and budget
 
-_FACES = """\
 **The faces.** FER+ takes the place of the challenge sets, in two halves by a hash of the name. One half is written in
 the layout of AffectNet (one-hot plurality, mapped valence and arousal) with AffectNet's class frequencies, so that the
 recipes read it unchanged. The other half is a new task that the network never saw: the classes of Aff-Wild2 ("other"
@@ -118,6 +124,7 @@ def collect(data: Path, work: Path, seeds: tuple[int, ...]) -> Found:
         conditions.TIME_PART: [*_time_lines(sweeps["time"], _TIME_TEXT), *_time_lines(sweeps["clips"], _CLIPS_TEXT)],
         conditions.BLENDS_PART: _blend_lines(),
         conditions.OTHERS_PART: _other_lines(work, seeds),
+        CAUSES_PART: cause_lines(data, work, seeds),
     }
     return Found(gains, lines)
 
@@ -126,11 +133,11 @@ def systems_page(found: Found, budget: Budget) -> list[str]:
     """The lines of the page."""
     verdicts = Counter(judge(condition, found.gains.get(condition.key, ())) for condition in CONDITIONS)
     summary = ", ".join(f"{verdicts[name]} {name}" for name in ("passed", "failed", "undecided", "not run"))
-    lines = _INTRODUCTION.format(
-        notice=notice(NAME, edit="benchmarks/systems/systems_page.py"), resamples=N_RESAMPLES, margin=conditions.MARGIN
-    ).splitlines()
-    lines += [f"**{len(CONDITIONS)} conditions: {summary}.**", ""]
-    lines += _FACES.format(
+    lines = _INTRODUCTION.format(notice=notice(NAME, edit="benchmarks/systems/systems_page.py")).splitlines()
+    lines += [f"**{len(CONDITIONS)} conditions: {summary}.**", "", *_verdict_lines(found.gains)]
+    lines += _RULES.format(
+        resamples=N_RESAMPLES,
+        margin=conditions.MARGIN,
         faces=budget.faces,
         size=budget.size_px,
         heads=budget.epochs[0],
@@ -146,7 +153,59 @@ def systems_page(found: Found, budget: Budget) -> list[str]:
         heading = ["claim", "measure", "rule", "from, to", "gain", "each run", "n", "verdict"]
         lines += table(heading, [_cells(condition, found.gains.get(condition.key, ())) for condition in own])
         lines += ["", *found.lines.get(part, [])]
-    return lines
+    return [*lines, *found.lines.get(CAUSES_PART, [])]
+
+
+_HEADINGS = {
+    "passed": "Hold here",
+    "failed": "Do not hold here",
+    "undecided": "Undecided",
+    "not run": "Not run",
+}
+
+
+def _verdict_lines(gains: Mapping[str, tuple[Gain, ...]]) -> Iterator[str]:
+    """The claims by verdict with their gains, and why those that did not pass did not."""
+    for verdict, heading in _HEADINGS.items():
+        own = [condition for condition in CONDITIONS if judge(condition, gains.get(condition.key, ())) == verdict]
+        if own:
+            yield f"## {heading}"
+            yield ""
+        for condition in own:
+            found = gains.get(condition.key, ())
+            values = ", ".join(f"{gain.value:+.3f}" for gain in found)
+            runs = min((len(gain.per_seed) for gain in found), default=0)
+            few = f", {runs} of {condition.n_runs} runs" if found and runs < condition.n_runs else ""
+            reason = f" {REASONS[condition.key]}" if verdict != "passed" and condition.key in REASONS else ""
+            yield f"- {condition.claim}" + (f" ({condition.measure}: {values}{few})." if found else ".") + reason
+        if own:
+            yield ""
+
+
+_FEW_PIECES = "The pieces are few, and the seeds disagree."
+
+REASONS = {
+    "weights-plain": "Without the weights the three rarest classes are hardly found; with them the common ones lose "
+    "more than those gain. If all classes were as frequent, as in AffectNet's test set, the weights would cost "
+    "nothing.",
+    "slice-joint": "Only because of valence and arousal from ten scores, the next claim: without these two slice is "
+    "better than the joint net, and so are three heads that see everything.",
+    "va-scores-features": "Least squares on the same ten scores reach no more, so the head is not at fault. With 50 "
+    "training faces scores are better, from 1,000 on features: the heads see 12,200 unrelated faces here, where "
+    "s-Aff-Wild2 has many frames of the same persons.",
+    "mtanet": "The class weights of the expressions do it: with FER+'s frequencies they make this loss several "
+    "times the others, and the shared trunk follows it. Without them, in the joint and in the single net, "
+    "the joint net is better.",
+    "b2-b0": "Both learned next to nothing from a pretext that is too short, and a longer one does not fit these "
+    "cores; [results](results.md) has both from random weights under one budget.",
+    "time-expr": "Neighbouring frames of these videos err alike, so a filter has little to average: up to d = 5 it "
+    "changes next to nothing.",
+    "blend-expr": "One seed of three is not above the better family.",
+    "clips-expr": _FEW_PIECES,
+    "clips-va": _FEW_PIECES,
+    "clips-au": _FEW_PIECES,
+}
+"""Key of a condition -> why it did not pass, as far as the comparisons at the end of the page tell."""
 
 
 def _cells(condition: Condition, gains: tuple[Gain, ...]) -> list[str]:
@@ -175,7 +234,7 @@ with rare classes, and their accuracy stays near or below the share of the commo
 on `frozen`, which has no such weights. The recipe keeps the batch statistics of its first stage, so a network has to
 know faces by then: random starts and the pretext of B0 and B2 (two epochs of {pretext:,} faces of FairFace, age, gender
 and race without landmarks) are far too little, and the pair of B0 and B2 compares two networks that learned next to
-nothing.
+nothing: seeds 2 and 3 of it were not run. [The table of networks](results.md) has both from random weights.
 """
 
 _HEADS_TEXT = """\

@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("torch", reason="an extra: pip install 'mien[train]'")
 pytest.importorskip("lightning", reason="an extra: pip install 'mien[train]'")
 
-from benchmarks.systems.gains import accuracy_of, macro_f1_of, mean_pearson_of, paired_gain
+from benchmarks.systems.gains import accuracy_of, macro_f1_of, mean_pearson_of, mean_recall_of, paired_gain
 from mien.metrics import accuracy, macro_f1, mean_pearson
 
 ONCE = np.ones((1, 200))
@@ -22,6 +22,8 @@ def test_statistics_are_those_of_mien() -> None:
     assert macro_f1_of(truth, predicted, 5, known)(ONCE)[0] == pytest.approx(
         macro_f1(truth[known], predicted[known], 5)
     )
+    recalls = [np.mean(predicted[truth == number] == number) for number in range(4)]
+    assert mean_recall_of(truth, predicted, 4)(ONCE)[0] == pytest.approx(np.mean(recalls))
     x, y = rng.random((2, 200, 3))
     assert mean_pearson_of(x, y)(ONCE)[0] == pytest.approx(mean_pearson(x, y))
 
