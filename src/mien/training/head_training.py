@@ -22,13 +22,12 @@ from mien.training.engine.compute import ComputeSettings
 from mien.training.engine.targets import card_sentences
 from mien.training.engine.trainer import Trainer
 from mien.training.export.bundle_files import write_bundle, write_head
+from mien.training.export.merged_graphs import merge_graphs, merged_parity_gap
 from mien.training.export.onnx_export import (
     GRAPH_INPUT,
     calibrate,
     describe,
     export_onnx,
-    merge_graphs,
-    merged_parity_gap,
     output_names,
     parity_gap,
 )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calibration with known results, export of small networks, and heads that are merged into a bundle."""
+"""Calibration with known results, and export of small networks."""
 
 import dataclasses
 import hashlib
@@ -12,8 +12,7 @@ torch = pytest.importorskip("torch", reason="needs the extra train: pip install 
 onnx = pytest.importorskip("onnx", reason="needs the extra train: pip install 'mien[train]'")
 
 from mien.core import DIMENSIONS, EXPRESSIONS, ConfigError, ModelError  # noqa: E402 - needs torch
-from mien.inference import create_session, load_bundle  # noqa: E402 - needs torch
-from mien.training.export.bundle_files import write_bundle  # noqa: E402 - needs torch
+from mien.inference import create_session  # noqa: E402 - needs torch
 from mien.training.export.onnx_export import (  # noqa: E402 - needs torch
     OPSET,
     adjust_logits,
@@ -22,21 +21,17 @@ from mien.training.export.onnx_export import (  # noqa: E402 - needs torch
     describe,
     fit_temperature,
     fit_thresholds,
-    merge_graphs,
     neutral_thresholds,
     parity_gap,
     runtime_gap,
-    stretch_vectors,
     to_onnx,
 )
 from mien.training.models.network import AffectNetwork  # noqa: E402 - needs torch
 from mien.training.recipes.settings import (  # noqa: E402 - needs torch
     CalibrationSettings,
     HeadSettings,
-    ModelSettings,
-    VectorSettings,
 )
-from tests.helpers.small_graphs import noise_crops, small_graph, small_spec  # noqa: E402 - needs torch
+from tests.helpers.small_graphs import small_graph, small_spec  # noqa: E402 - needs torch
 from tests.helpers.synthetic_data import create_recipe, create_samples  # noqa: E402 - needs torch
 
 pytestmark = pytest.mark.filterwarnings("default")  # the exporter warns about itself
@@ -146,28 +141,6 @@ def test_calibration_needs_50_faces(caplog: pytest.LogCaptureFixture) -> None:
     few = {name: values[:40] for name, values in outputs.items()}
     unfitted = calibrate(spec, few, {task: values[:40] for task, values in targets.items()}, CalibrationSettings())
     assert unfitted == spec
-
-
-def test_a_merged_graph_runs_the_head_on_features_and_scores(tmp_path: Path) -> None:
-    graph = small_graph()
-    write_bundle(tmp_path, graph, small_spec(graph))
-    bundle = load_bundle(tmp_path, threads=1)
-    features, scores = VectorSettings(part="features", n=32), VectorSettings(part="scores", n=12)
-    model = ModelSettings(backbone="", vectors=(features, scores))
-    head = TwoOutputs(44, 3)
-    merged = merge_graphs(bundle, to_onnx(head, torch.zeros(2, 44), ["raw", "bounded"]), ("raw", "bounded"), model)
-    crops = noise_crops(5)
-    vectors = stretch_vectors(bundle.spec, bundle.run(crops[..., 0]), model)
-    assert vectors.shape == (5, 44)
-    with torch.inference_mode():
-        raw, bounded = (output.numpy() for output in head(torch.from_numpy(vectors)))
-    outputs = create_session(merged).run({"crops": crops})
-    assert set(outputs) == {"raw", "bounded", "features"}
-    np.testing.assert_allclose(outputs["raw"], raw, atol=1e-5)
-    np.testing.assert_allclose(outputs["bounded"], bounded, atol=1e-5)
-    np.testing.assert_allclose(outputs["features"], vectors[:, :32], atol=1e-6)
-    with pytest.raises(ConfigError, match="cannot be merged into a bundle"):
-        merge_graphs(bundle, graph, ("raw",), dataclasses.replace(model, clip="statistics"))
 
 
 def test_thresholds_of_neutral_faces_ignore_labels_that_are_not_to_be_trusted() -> None:

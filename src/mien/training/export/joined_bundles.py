@@ -20,7 +20,8 @@ from mien.evaluation import evaluate
 from mien.inference import Bundle, load_bundle
 from mien.media import decode_image
 from mien.training.export.bundle_files import check_bundle_folder, write_bundle, write_spec
-from mien.training.export.onnx_export import checked_graph, fit_temperature
+from mien.training.export.merged_graphs import checked_graph
+from mien.training.export.onnx_export import fit_temperature
 from mien.training.export.quantize import halve_weights, is_float32
 from mien.training.export.variants import COMPARED
 

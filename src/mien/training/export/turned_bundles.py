@@ -15,7 +15,7 @@ from mien.evaluation import evaluate
 from mien.inference import Bundle
 from mien.training.export.bundle_files import write_bundle, write_spec
 from mien.training.export.joined_bundles import FIRST, SECOND, load_two, prefixed, spec_of_two
-from mien.training.export.onnx_export import checked_graph
+from mien.training.export.merged_graphs import checked_graph
 from mien.training.export.quantize import halve_weights, is_float32
 
 _TAKEN = ("landmarks", "head_pose")
