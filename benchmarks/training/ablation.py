@@ -186,6 +186,8 @@ def ablation_page(plan: Plan, work: Path) -> list[str]:
         "",
         f"Variants of `{plan.tables['name']}` under one smaller budget, so the values are below those of the",
         "[model card](../reference/model-card.md). Higher is better except for ECE and flips.",
+        "What was tried for whole bundles, also without success, is in "
+        "[training](../how-to/training.md#a-third-network-that-was-not-shipped).",
         "",
     ]
     if not done or done[0][0] is not plan.rows[0]:
