@@ -15,6 +15,7 @@ With ``--small`` the same steps run on some hundred faces, one epoch a stage and
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import subprocess
@@ -30,6 +31,7 @@ _NAME = "bundles"
 BUNDLES = ("mien-light", "mien-accurate")
 """The bundles that this command makes."""
 
+_SPEC = "model.json"
 # Recipes of `mien synthesize` and the folder below DATA that each fills.
 _RENDERED = {"action-units": "rendered", "action-unit-sides": "rendered-sides"}
 
@@ -67,11 +69,19 @@ class Step:
 
     Attributes:
         arguments: Arguments of ``mien``, or of ``python -m benchmarks`` where the first one is ``"benchmarks"``.
-        result: File or folder that exists when the step is done; None for a step that runs every time.
+        result: File that is there when the step is done, with metrics if it describes a bundle; None for a step that
+            runs every time.
     """
 
     arguments: tuple[str, ...]
     result: Path | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the result is there. A bundle is written before it is measured, which an interruption may prevent."""
+        if self.result is None or not self.result.is_file():
+            return False
+        return self.result.name != _SPEC or bool(json.loads(self.result.read_text("utf-8")).get("metrics"))
 
     @property
     def command(self) -> list[str]:
@@ -91,7 +101,7 @@ def steps(data: Path, work: Path, only: str = "", size: Size = FULL) -> list[Ste
         only: Name of the only bundle to make; empty for both.
         size: How much each step does.
     """
-    at, made = ("--data", str(data)), lambda name: work / name / "model.json"
+    at, made = ("--data", str(data)), lambda name: work / name / _SPEC
     plan = [
         Step(("train", "mien-light", *at, *size.training, "--out", str(work / "lite0")), made("lite0")),
         Step(("export", "--model", str(work / "lite0"), "--variant", "int8", *at, "--out", str(work / "lite0-int8")),
@@ -153,7 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not options.list:
         work.mkdir(parents=True, exist_ok=True)
     for step in steps(data, work, options.only, SMALL if options.small else FULL):
-        done = step.result is not None and step.result.is_file()
+        done = step.is_done
         print(f"{'done: ' if done else ''}{shlex.join(step.command[1:])}", flush=True)
         if options.list or done:
             continue

@@ -8,17 +8,15 @@ import hashlib
 import io
 import json
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import torch
 
-from mien.core import ConfigError, Float32, Indices, MetricValue, TrainingSource
-from mien.evaluation import bootstrap_metric
+from mien.core import ConfigError, MetricValue, TrainingSource
 from mien.results import atomic_write, output_errors
-from mien.training.data.training_set import TrainingSet
 from mien.training.engine.compute import ComputeSettings
-from mien.training.engine.validation import raw_outputs, task_metrics
+from mien.training.engine.validation import raw_outputs
+from mien.training.export.measured_metrics import bounded_metrics
 from mien.training.picture_training import selection_caveats, train_network, training_summary
 from mien.training.recipes.recipe import IDENTITY, Recipe
 
@@ -94,7 +92,9 @@ def train_identities(
     metrics: tuple[MetricValue, ...] = ()
     if training_data.valid is not None:
         outputs = raw_outputs(network, training_data.valid, recipe)[IDENTITY]
-        metrics = identity_metrics(outputs, training_data.valid, f"mien train {recipe.name} --data DATA --out OUT")
+        records = training_data.valid.records
+        title = records[0].title if records else ""
+        metrics = tuple(bounded_metrics(IDENTITY, outputs, training_data.valid.targets[IDENTITY], title, recipe.name))
     found = StartWeights(
         name=recipe.name,
         backbone=recipe.model.backbone,
@@ -116,25 +116,3 @@ def train_identities(
         with atomic_write(out / "start.json") as file:
             file.write(text.encode())
     return found
-
-
-def identity_metrics(outputs: Float32, samples: TrainingSet, command: str) -> tuple[MetricValue, ...]:
-    """Accuracy of naming the person among all persons of the training, with its interval.
-
-    Args:
-        outputs: (N, C) logits.
-        samples: N photos with the task identity.
-        command: Command that computes it again.
-    """
-    truth = samples.targets[IDENTITY]
-
-    def one(rows: Indices, *, name: str) -> float:
-        return task_metrics(IDENTITY, outputs[rows], truth[rows])[name]
-
-    found = []
-    for name in task_metrics(IDENTITY, outputs, truth):
-        metric = bootstrap_metric(name, len(truth), partial(one, name=name))
-        rounded = {key: round(getattr(metric, key), 4) for key in ("value", "low", "high")}
-        title = samples.records[0].title if samples.records else ""
-        found.append(dataclasses.replace(metric, **rounded, data=title, command=command))
-    return tuple(found)

@@ -50,7 +50,10 @@ def test_each_step_finds_what_an_earlier_one_made(tmp_path: Path) -> None:
 def test_a_step_whose_result_is_there_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     done = tmp_path / "work" / "lite0" / "model.json"
     done.parent.mkdir(parents=True)
-    done.write_text("{}")
+    done.write_text('{"metrics": []}')  # a crash came before the evaluation
+    assert main(["--data", str(tmp_path / "data"), "--work", str(tmp_path / "work"), "--list"]) == 0
+    assert "done: " not in capsys.readouterr().out
+    done.write_text('{"metrics": [{}]}')
     assert main(["--data", str(tmp_path / "data"), "--work", str(tmp_path / "work"), "--list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.startswith("done: ") for line in lines] == [True, *[False] * (len(lines) - 1)]

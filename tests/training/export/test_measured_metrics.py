@@ -77,8 +77,8 @@ def test_what_one_row_does_not_define_is_left_out() -> None:
     one = np.array([[0.5]], np.float32)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert module._task_metrics("sentiment", one, one, "title", "talk") == []
+        assert module.bounded_metrics("sentiment", one, one, "title", "talk") == []
     two = np.array([[0.5], [0.1], [-0.3]], np.float32)
-    assert [metric.name for metric in module._task_metrics("sentiment", two, two, "title", "talk")] == [
+    assert [metric.name for metric in module.bounded_metrics("sentiment", two, two, "title", "talk")] == [
         "sentiment Pearson"
     ]

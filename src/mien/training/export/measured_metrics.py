@@ -47,11 +47,20 @@ def measured_metrics(graph: bytes, recipe: Recipe, data: Path, outputs: Sequence
             if task in targets:
                 values = np.concatenate([block[output] for block in blocks])
                 title = samples.records[0].title if samples.records else source.name
-                found += _task_metrics(task, values, targets[task], title, recipe.name)
+                found += bounded_metrics(task, values, targets[task], title, recipe.name)
     return tuple(found)
 
 
-def _task_metrics(task: str, values: Float32, targets: Float32, title: str, recipe: str) -> list[MetricValue]:
+def bounded_metrics(task: str, values: Float32, targets: Float32, title: str, recipe: str) -> list[MetricValue]:
+    """`task_metrics` of the rows whose labels are all known, with intervals and rounded, as a card has them.
+
+    Args:
+        task: Name of the task.
+        values: (N, L) raw outputs.
+        targets: (N, L) targets, NaN where unknown.
+        title: Name of the data.
+        recipe: Name of the recipe, whose training measures them again.
+    """
     known = ~np.isnan(targets).any(axis=1)
     truth, values = targets[known], values[known]
 
