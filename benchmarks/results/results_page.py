@@ -192,8 +192,8 @@ def _size_lines(rows: Sequence[Row], records: Records) -> list[str]:
     lines = [
         "## Larger crops",
         "",
-        "The same faces at both sizes, enlarged to the larger one; everything else is the budget of the table above. A",
-        "larger crop costs as many times the operations as it has pixels.",
+        "The same faces at both sizes, enlarged to the larger one; everything else is the budget of the table above.",
+        "Both networks reduce a crop by 32: 2 x 2 places remain of 48 px, 4 x 4 of 112 px, for five times the work.",
         "",
     ]
     heading = ["network", "px", "images", "seeds", *_COLUMNS, "training, min of CPU"]

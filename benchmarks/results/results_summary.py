@@ -101,11 +101,12 @@ def summary_lines(
 
 
 def _group_sentences(intervals: Mapping[str, MetricValue]) -> Iterator[str]:
-    groups = groups_of(intervals)
-    yield "Accuracy, in groups that another seed or other faces would not swap. Within a group no order is decided."
+    places = places_of(intervals)
+    yield "Accuracy and possible places, in groups that another seed or other faces would not swap. Where places of a"
+    yield "group overlap, no order is decided."
     yield ""
-    for number, group in enumerate(groups, start=1):
-        names = ", ".join(f"`{name}` {intervals[name].value:.3f}" for name in group)
+    for number, group in enumerate(groups_of(intervals), start=1):
+        names = ", ".join(f"`{name}` {intervals[name].value:.3f} ({places[name]})" for name in group)
         yield f"{number}. {names}"
     yield ""
 

@@ -78,7 +78,7 @@ def test_the_summary_compares_starts_sizes_and_own_recipes() -> None:
         "mien-light-imagenet-10k-112px": runs_of("mien-light-imagenet-10k-112px", 0.61),
     }
     text = text_of(runs, {"mobilenet": runs_of("mobilenet", 0.1)[0]})
-    assert "1. `mien-light-imagenet` 0.700\n2. `mien-light` 0.500\n3. `mobilenet` 0.450" in text
+    assert "1. `mien-light-imagenet` 0.700 (1)\n2. `mien-light` 0.500 (2)\n3. `mobilenet` 0.450 (3)" in text
     assert "move `mien-light` from 0.500 to 0.700, more than the 0.050 between" in text
     assert "0.400 at 48 px, 0.500 at 112 px (intervals wholly apart)" in text
     assert "0.600 at 48 px, 0.610 at 112 px (intervals not apart)" in text
