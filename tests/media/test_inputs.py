@@ -6,11 +6,20 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from mien.core import InputError
-from mien.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, find_inputs, open_video
+from mien.media import (
+    IMAGE_SUFFIXES,
+    VIDEO_SUFFIXES,
+    VideoWriter,
+    encode_jpeg,
+    find_inputs,
+    load_image,
+    open_video,
+)
 
 _MP4 = b"\0\0\0\x18ftypisom\0\0\0\0mp42isom" + bytes(64)
 
@@ -226,3 +235,20 @@ def test_animations_are_videos_and_single_pictures_are_images(tmp_path: Path) ->
     for name in ("three.gif", "three.png"):
         with open_video(tmp_path / name) as video:
             assert len(list(video)) == 3
+
+
+def test_content_decides_where_the_suffix_says_another_kind(tmp_path: Path) -> None:
+    picture = encode_jpeg(np.full((16, 24, 3), 90, np.uint8))
+    with VideoWriter(tmp_path / "clip.mp4", 64, 48) as writer:
+        writer.write(np.zeros((48, 64, 3), np.uint8), 0.0)
+    (tmp_path / "clip.mp4").rename(tmp_path / "clip.jpg")
+    (tmp_path / "photo.mp4").write_bytes(picture)
+    (tmp_path / "stream.mjpeg").write_bytes(picture * 3)
+    (tmp_path / "text.mp4").write_text("no video")
+    expected = {"clip.jpg": "video", "photo.mp4": "image", "stream.mjpeg": "video", "text.mp4": "video"}
+    for names in ([tmp_path], [tmp_path / name for name in expected], [str(tmp_path / "*")]):
+        assert {item.path.name: item.kind for item in find_inputs(names) if item.path} == expected
+    with open_video(tmp_path / "stream.mjpeg") as video:
+        assert len(list(video)) == 3
+    with pytest.raises(InputError, match="this is a video"):
+        load_image(tmp_path / "stream.mjpeg")

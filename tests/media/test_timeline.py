@@ -36,7 +36,7 @@ def test_a_lost_frame_leaves_its_number_free() -> None:
     line.finish(0, None)
     assert line.n_lost == 2
     assert len(line.messages) == 2
-    assert "1 frames could not be decoded" in line.messages[0]
+    assert "1 frame could not be decoded" in line.messages[0]
 
 
 def test_frames_lost_at_the_end_are_counted_once() -> None:
@@ -73,7 +73,7 @@ def test_missing_timestamps_go_on_by_the_usual_step() -> None:
     assert run(line, [None, None, None], [None, None, None]) == [(0, 0.0), (1, 0.04), (2, 0.08)]
     line.finish(0, None)
     assert line.n_lost == 0
-    assert line.messages == ("3 frames had no usable timestamp: their times are estimated",)
+    assert line.messages == ("3 frames had no usable timestamp: times there are estimated",)
 
 
 def test_stamps_in_decoding_order_keep_time_rising_and_lose_nothing() -> None:

@@ -190,7 +190,7 @@ class VideoOptions(CheckedOptions):
         >>> VideoOptions(start_s=2, stop_s=1)
         Traceback (most recent call last):
             ...
-        mien.core.errors.ConfigError: the range from 2 s to 1 s is empty; stop_s must be above start_s
+        mien.core.errors.ConfigError: the range from 2 s to 1 s is empty; it must end after it starts
     """
 
     start_s: float | None = field(
@@ -248,7 +248,7 @@ class VideoOptions(CheckedOptions):
         super().__post_init__()
         start_s, stop_s = self.start_s or 0.0, float("inf") if self.stop_s is None else self.stop_s
         if not start_s < stop_s:
-            raise ConfigError(f"the range from {start_s:g} s to {stop_s:g} s is empty; stop_s must be above start_s")
+            raise ConfigError(f"the range from {start_s:g} s to {stop_s:g} s is empty; it must end after it starts")
 
 
 @described

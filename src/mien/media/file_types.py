@@ -111,6 +111,9 @@ _BRANDS = {
 _BMP = Format("BMP", "image")
 _PNM = Format("PNM", "image")
 _TRANSPORT_STREAM = Format("MPEG transport stream", "video")
+MOTION_JPEG = Format("Motion JPEG stream", "video")
+"""A stream of JPEG pictures, which only the suffix of its file tells from a single one."""
+_MOTION_JPEG_SUFFIXES = (".mjpeg", ".mjpg")
 _MP4 = Format("MP4 or QuickTime", "video")
 _SVG = Format("SVG", "document", _EXPORT)
 _DASH = Format("DASH playlist", "document", _NAME_THE_VIDEO)
@@ -124,7 +127,7 @@ KNOWN_FORMATS: tuple[Format, ...] = tuple(
             *(known for _, _, known in _SIGNATURES),
             *_RIFF_KINDS.values(),
             *_BRANDS.values(),
-            *(_BMP, _PNM, _TRANSPORT_STREAM, _MP4, _SVG, _DASH, _HTML),
+            *(_BMP, _PNM, _TRANSPORT_STREAM, MOTION_JPEG, _MP4, _SVG, _DASH, _HTML),
         ]
     )
 )
@@ -227,9 +230,12 @@ def identify_file(path: Path) -> Format | None:
     """
     try:
         with open_regular(path) as stream:
-            return identify(stream.read(HEAD_BYTES))
+            known = identify(stream.read(HEAD_BYTES))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
+    if known is not None and known.name == "JPEG" and path.suffix.lower() in _MOTION_JPEG_SUFFIXES:
+        return MOTION_JPEG
+    return known
 
 
 def require_file(path: Path) -> None:

@@ -236,13 +236,26 @@ def _listed(path: Path, on_failure: OnFailure) -> MediaInput | None:
     if not is_file:
         on_failure(name, InputError(f"{name}: is not a regular file; copy its content into one first"))
         return None
-    return MediaInput("video" if is_animation(path) else _kind_by_suffix(path) or "image", path, None, name)
+    return MediaInput(_kind(path) or "image", path, None, name)
 
 
 def _file(path: Path) -> MediaInput:
     require_file(path)
-    kind = "video" if is_animation(path) else _kind_by_suffix(path) or _kind_by_content(path)
-    return MediaInput(kind, path, None, source_name(path))
+    return MediaInput(_kind(path) or _kind_by_content(path), path, None, source_name(path))
+
+
+def _kind(path: Path) -> Kind | None:
+    """What a file with a known suffix is by its content, or by its suffix where the content does not tell."""
+    by_suffix = _kind_by_suffix(path)
+    if is_animation(path):
+        return "video"
+    if by_suffix is None:
+        return None
+    try:
+        known = identify_file(path)
+    except InputError:
+        return by_suffix  # reading it reports the error
+    return known.content if known is not None and known.content in ("image", "video") else by_suffix
 
 
 def _kind_by_suffix(path: Path) -> Kind | None:

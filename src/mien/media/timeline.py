@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 
-from mien.core import FrameGap
+from mien.core import FrameGap, counted
 from mien.media.damage.byte_clock import NO_FRAMES, FrameEstimate
 
 _MAX_MESSAGES = 20
@@ -60,7 +60,7 @@ class Timeline:
         >>> [timeline.place(pts) for pts in (0, 2)]  # the packet with timestamp 1 gave no frame
         [Place(index=0, time_s=0.0), Place(index=2, time_s=0.08)]
         >>> timeline.n_lost, timeline.messages
-        (1, ('after 0.00 s (frame 0): 1 frames could not be decoded',))
+        (1, ('after 0.00 s (frame 0): 1 frame could not be decoded',))
         >>> timeline.gaps
         (FrameGap(from_s=0.04, to_s=0.08, n_frames=1),)
     """
@@ -133,7 +133,7 @@ class Timeline:
         if self._n_omitted:
             messages.append(f"and {self._n_omitted} more")
         if self._n_estimated:
-            messages.append(f"{self._n_estimated} frames had no usable timestamp: their times are estimated")
+            messages.append(f"{counted(self._n_estimated, 'frame')} had no usable timestamp: times there are estimated")
         return tuple(messages)
 
     def note(self, message: str) -> None:
@@ -236,7 +236,7 @@ class Timeline:
         from_s = self._next_time_s
         time_s = self._time(pts)
         if n_failed:
-            self.note(f"{n_failed} frames could not be decoded")
+            self.note(f"{counted(n_failed, 'frame')} could not be decoded")
         self.n_vanished += n_vanished
         if n_vanished:
             self.note(f"about {n_vanished} frames are gone, up to {time_s:.2f} s: bytes of the file are damaged here")
@@ -285,12 +285,12 @@ class Timeline:
         step_s = self.typical_step_s()
         if self._all_shown and n_undecoded > 0:
             n_undecoded = max(n_undecoded, self._n_steps_to_the_last_packet() if n_missing <= 0 else 0)
-            self.note(f"{n_undecoded} frames up to the end could not be decoded")
+            self.note(f"{counted(n_undecoded, 'frame')} up to the end could not be decoded")
         else:
             n_undecoded = 0
         n_at_end = max(0, n_missing)
         if n_missing > 0:
-            self.note(f"the file ends here, {n_missing} frames before its declared end")
+            self.note(f"the file ends here, {counted(n_missing, 'frame')} before its declared end")
         elif duration_s is not None:
             missing_s = duration_s - from_s - n_undecoded * step_s
             is_long = missing_s > max(_GAP_S, duration_s / 20)

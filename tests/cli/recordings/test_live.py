@@ -17,11 +17,18 @@ from mien.results import read_table
 from tests.helpers.live_frames import live_frame
 
 
+def test_a_run_that_ends_before_its_first_frame_says_so(mien: Any, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mien.pipeline.live", lambda *_, **__: (frame for frame in ()))
+    ended = mien("live", clip, "--to", 0.01)
+    assert ended.code == 3
+    assert "no frame was analysed before it ended; give it more time (--to)" in ended.err
+
+
 def test_a_video_in_a_pipe(mien: Any, clip: Path, tmp_path: Path) -> None:
     ended = mien("live", clip, "--out", tmp_path / "t.csv", "--threads", 1)
     assert ended.code == 0
     assert "happiness" in ended.err
-    assert "frames analysed" in ended.err
+    assert " analysed; " in ended.err
     assert ended.err.rstrip().endswith(f"wrote {tmp_path / 't.csv'}")
     assert read_table(tmp_path / "t.csv").num_rows > 0
 

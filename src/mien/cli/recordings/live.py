@@ -15,8 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from mien.cli.field_options import GroupedCommand, field_options
-from mien.cli.main import INTERRUPTED, say
-from mien.core import AnalyzerConfig, Outputs, VideoOptions, printable
+from mien.cli.main import EXIT_CODES, INTERRUPTED, say
+from mien.core import AnalyzerConfig, InputError, Outputs, VideoOptions, counted, printable
 from mien.jobs import sigterm_as_interrupt
 from mien.pipeline import LiveFrame, LiveStatistics
 
@@ -174,8 +174,11 @@ def live(source: str, page: bool, port: int, anonymous: bool, **options: Any) ->
                     view.show(frame)
         except KeyboardInterrupt:
             code = INTERRUPTED
+    if statistics is None and not code:
+        say(f"{printable(source)}: no frame was analysed before it ended; give it more time (--to)", err=True)
+        code = EXIT_CODES[InputError]
     if statistics is not None:
-        say(f"{statistics.n_frames} frames analysed; {statistics_line(statistics)}", err=True)
+        say(f"{counted(statistics.n_frames, 'frame')} analysed; {statistics_line(statistics)}", err=True)
         if options["table"] is not None:
             say(f"wrote {options['table']}", err=True)
     return code

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mien.cli.main import safe_json, say
+from mien.core import counted
 
 if TYPE_CHECKING:
     from mien.datasets import CheckReport, SplitCounts
@@ -65,7 +66,7 @@ def _print(report: CheckReport) -> None:
     if hidden > 0:
         say(f"... and {hidden} more; --json lists all")
     not_read = [split for split in DATASETS[report.name].optional_splits if split not in report.splits]
-    verdict = "complete and well formed" if report.complete else f"{len(report.problems)} problems"
+    verdict = "complete and well formed" if report.complete else counted(len(report.problems), "problem")
     if report.complete and not_read:
         verdict += f"; not read: {', '.join(not_read)}"
     say(f"{report.name} in {report.folder}: {verdict}")
