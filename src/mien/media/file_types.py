@@ -111,8 +111,7 @@ _BRANDS = {
 _BMP = Format("BMP", "image")
 _PNM = Format("PNM", "image")
 _TRANSPORT_STREAM = Format("MPEG transport stream", "video")
-MOTION_JPEG = Format("Motion JPEG stream", "video")
-"""A stream of JPEG pictures, which only the suffix of its file tells from a single one."""
+_MOTION_JPEG = Format("Motion JPEG stream", "video")  # only the suffix tells it from a single picture
 _MOTION_JPEG_SUFFIXES = (".mjpeg", ".mjpg")
 _MP4 = Format("MP4 or QuickTime", "video")
 _SVG = Format("SVG", "document", _EXPORT)
@@ -127,7 +126,7 @@ KNOWN_FORMATS: tuple[Format, ...] = tuple(
             *(known for _, _, known in _SIGNATURES),
             *_RIFF_KINDS.values(),
             *_BRANDS.values(),
-            *(_BMP, _PNM, _TRANSPORT_STREAM, MOTION_JPEG, _MP4, _SVG, _DASH, _HTML),
+            *(_BMP, _PNM, _TRANSPORT_STREAM, _MOTION_JPEG, _MP4, _SVG, _DASH, _HTML),
         ]
     )
 )
@@ -234,8 +233,16 @@ def identify_file(path: Path) -> Format | None:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
     if known is not None and known.name == "JPEG" and path.suffix.lower() in _MOTION_JPEG_SUFFIXES:
-        return MOTION_JPEG
+        return _MOTION_JPEG
     return known
+
+
+def forced_demuxer(path: Path) -> str | None:
+    """FFmpeg's name of the container of a file that FFmpeg would take for a single picture; None for other files."""
+    try:
+        return "mjpeg" if identify_file(path) == _MOTION_JPEG else None
+    except InputError:
+        return None  # opening it reports the error
 
 
 def require_file(path: Path) -> None:

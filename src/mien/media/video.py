@@ -18,7 +18,7 @@ from mien.media.damage.byte_clock import NO_FRAMES, FrameEstimate
 from mien.media.damage.file_ends import FileEnd, n_bytes_missing
 from mien.media.damage.fragments import count_fragments
 from mien.media.damage.watch import DamageWatch
-from mien.media.file_types import AUDIO_DEMUXERS, MOTION_JPEG, VIDEO_DEMUXERS, identify_file, require_file
+from mien.media.file_types import AUDIO_DEMUXERS, VIDEO_DEMUXERS, forced_demuxer, identify_file, require_file
 from mien.media.frames import DecodedFrames, FrameConverter, VideoFrame, VideoInfo
 from mien.media.images import MAX_PIXELS, is_animation
 from mien.media.timeline import Place, Timeline
@@ -452,7 +452,7 @@ def open_container(name: str) -> InputContainer:
 
 def _open(name: str, **options: str) -> InputContainer:
     options = {**_OPEN_OPTIONS, **options}
-    form = "mjpeg" if identify_file(Path(name)) == MOTION_JPEG else None  # FFmpeg would take it for a single picture
+    form = forced_demuxer(Path(name))
     try:
         return av.open(name, "r", form, container_options=options)
     except UnicodeDecodeError:

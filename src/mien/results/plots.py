@@ -246,7 +246,7 @@ def _draw_unit_strip(plot: Figure, axes: Axes, rows: pa.Table) -> None:
     mesh = axes.pcolormesh(edges, np.arange(len(units) + 1), cells, vmin=0, vmax=1, cmap="viridis")
     axes.set_yticks(np.arange(len(units)) + 0.5, [f"{unit} {ACTION_UNITS[unit]}" for unit in units], fontsize=7)
     axes.invert_yaxis()
-    plot.colorbar(mesh, ax=axes, label="probability")
+    plot.colorbar(mesh, cax=axes.inset_axes((1.02, 0, 0.025, 1)), label="probability")
 
 
 def _draw_pixels(axes: Axes, face: Face, pixels: Image | None) -> None:
