@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fit the face quality model, and measure it on faces that took no part in the fit (minutes on one core).
 
-    python -m benchmarks quality --data DATA
+    python -m benchmarks quality --data DATA [--model FOLDER] [--brief] [--hiding]
 
-Writes the coefficients into the bundle's ``model.json`` and the charts ``docs/how-to/quality-accuracy.svg`` and
+Writes the coefficients, and what the quality loses where a face is hidden (`benchmarks.hidden_faces`), into the bundle's ``model.json`` and the charts ``docs/how-to/quality-accuracy.svg`` and
 ``docs/how-to/quality-risk.svg``; prints the numbers of docs/how-to/quality.md.
 """
 
@@ -20,6 +20,7 @@ from scipy.optimize import minimize
 from skimage import data as pictures
 
 from benchmarks import ROOT, command_of, create_parser
+from benchmarks.hidden_faces import fit_hiding
 from benchmarks.line_chart import unit_line_chart
 from benchmarks.machine import today
 from benchmarks.page import measured_by
@@ -149,14 +150,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--held-out", type=int, default=_N_HELD_OUT, help="number of held-out training faces (default: %(default)s)"
     )
+    parser.add_argument(
+        "--brief", action="store_true", help="fit hidden faces to half of the faces, and measure nothing"
+    )
+    parser.add_argument("--hiding", action="store_true", help="keep the coefficients, and fit hidden faces alone")
     options = parser.parse_args(arguments)
-    data, analyzer = options.data, Analyzer(options.model, threads=1)
+    data, analyzer = options.data, Analyzer(options.model, features=True, threads=1)
+    named = "" if options.model == DEFAULT_BUNDLE else f" --model {analyzer.spec.name}"
+    command = f"{command_of(_NAME)} --data DATA{named}"
     held_out = load_held_out(data, options.held_out)
     held_out = held_out.take(np.isfinite(held_out.expression).all(axis=1))
-    degraded = [predict_degraded(analyzer, held_out, seed=100 + i, way=way) for i, way in enumerate(_COPIES)]
-    named = "" if options.model == DEFAULT_BUNDLE else f" --model {analyzer.spec.name}"
-    model = fit(DegradedPredictions.concatenated(degraded), len(held_out), f"{command_of(_NAME)} --data DATA{named}")
+    model = analyzer.spec.quality if options.hiding else None
+    if model is None:
+        degraded = [predict_degraded(analyzer, held_out, seed=100 + i, way=way) for i, way in enumerate(_COPIES)]
+        model = fit(DegradedPredictions.concatenated(degraded), len(held_out), command)
+    if analyzer.spec.features:
+        further = " --brief" if options.brief else ""
+        hiding = fit_hiding(analyzer, held_out, data, command + further, brief=options.brief)
+        model = replace(model, hiding=hiding)
     write_spec(analyzer.bundle.folder, replace(analyzer.spec, quality=model))
+    if options.brief:
+        return 0
     analyzer = Analyzer(analyzer.bundle.folder, threads=1)
     sets = {
         "FER+ valid": predict_degraded(analyzer, load_ferplus(data, "valid"), seed=1),

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from mien.core import ConfigError, ModelError, QualitySpec
+from mien.core import ConfigError, HidingSpec, ModelError, QualitySpec
 from mien.faces import SIGNALS, Detections, QualityModel, align_faces, face_quality, quality_signals, share_inside
 from mien.inference import load_spec
 
@@ -192,6 +192,48 @@ def test_an_unknown_signal_is_refused() -> None:
     one = {"weights": (1.0,), "mean": (0.0,), "deviation": (1.0,)}
     with pytest.raises(ModelError, match=r"unknown signals \['glare'\]; update mien"):
         QualityModel(made_up(signals=("glare",), **one))
+
+
+def hiding(**changes: object) -> HidingSpec:
+    content: dict[str, object] = {
+        "name": "detail",
+        "weights": (2.0, -1.0),
+        "bias": 0.25,
+        "signals": ("contrast", "size"),
+        "signal_weights": (0.5, 0.1),
+        "mean": (5.0, 4.0),
+        "deviation": (2.0, 1.0),
+        "shares": (0.4, 0.8),
+        "factors": (0.5, 1.0),
+        "data": "",
+        "n": 1,
+        "command": "",
+    }
+    return HidingSpec(**(content | changes))  # type: ignore[arg-type]  # keyword table of a test
+
+
+def test_hidden_faces_lose_a_factor_by_the_share_that_is_left() -> None:
+    signals = np.zeros((5, len(SIGNALS)), np.float32)
+    signals[:, SIGNALS.index("contrast")], signals[:, SIGNALS.index("size")] = [3, 5, 7, 99, 5], 4
+    signals[4, SIGNALS.index("contrast")] = np.nan
+    features = np.array([[0, 0.6], [0, 0], [1, 0], [-2, 0], [0, 0]], np.float32)
+    logits = 0.25 + np.array([-0.6, 0, 2, -4]) + 0.5 * np.array([-1, 0, 1, 3])
+    share = 1 / (1 + np.exp(-logits))
+    one = np.interp(share, (0.4, 0.8), (0.5, 1.0))
+    factor = QualityModel(made_up(hiding=(hiding(),))).hiding_factor(signals, features)
+    assert factor is not None
+    np.testing.assert_allclose(factor[:4], one, rtol=1e-5)
+    assert np.isnan(factor[4])
+    both = QualityModel(made_up(hiding=(hiding(), hiding(name="cover", shares=(0.5,), factors=(0.25,)))))
+    again = both.hiding_factor(signals, features)
+    assert again is not None
+    np.testing.assert_allclose(again[:4], one / 4, rtol=1e-5)
+    assert QualityModel(made_up()).hiding_factor(signals, features) is None
+
+
+def test_hidden_faces_with_an_unknown_signal_are_refused() -> None:
+    with pytest.raises(ModelError, match=r"unknown signals \['glare'\]; update mien"):
+        QualityModel(made_up(hiding=(hiding(signals=("glare", "size")),)))
 
 
 def test_without_a_model_quality_is_nan(astronaut: Image) -> None:

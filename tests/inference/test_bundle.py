@@ -417,3 +417,30 @@ def test_bytes_stay_bytes() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (2, 4, 4, 3), dtype=np.uint8)
     np.testing.assert_array_equal(prepare(pixels, spec), pixels)
     assert prepare(pixels, spec).dtype == np.uint8
+
+
+@pytest.mark.parametrize("name", ["mien-light", "mien-accurate"])
+def test_what_hidden_faces_lose_needs_the_embedding_of_the_bundle(name: str, tmp_path: Path) -> None:
+    target = tmp_path / name
+    shutil.copytree(find_bundle(name), target)
+    n_features = len(json.loads((target / "model.json").read_text())["uncertainty"]["covered"]["weights"])
+    unit = {
+        "name": "detail",
+        "weights": [0.0] * (n_features - 1),
+        "bias": 0.0,
+        "signals": [],
+        "signal_weights": [],
+        "mean": [],
+        "deviation": [],
+        "shares": [0.5],
+        "factors": [1.0],
+        "data": "",
+        "n": 1,
+        "command": "",
+    }
+    edit(target, lambda spec: spec["quality"].update(hiding=[unit]))
+    with pytest.raises(ModelError, match=f"of the quality have \\[{n_features - 1}, {n_features}\\] weights"):
+        load_bundle(target, threads=1)
+    unit["weights"] = [0.0] * n_features
+    edit(target, lambda spec: spec["quality"].update(hiding=[unit]))
+    assert load_bundle(target, threads=1).spec.quality.hiding[0].name == "detail"  # type: ignore[union-attr]  # it has one

@@ -23,6 +23,7 @@ from mien.affect.inference_stage import (
     Decoder,
     DetectedFrame,
     RawFrame,
+    aligned_faces,
     cut_faces,
     given_crop,
     raw_frames,
@@ -58,12 +59,10 @@ from mien.faces import (
     QualityModel,
     create_detector,
     create_landmark_model,
-    face_quality,
     is_dark,
     parse_detector,
     refine_landmarks,
     search_photo,
-    share_inside,
     sides,
 )
 from mien.inference import Bundle, open_bundle, usable_cores
@@ -333,8 +332,7 @@ class Analyzer:
         for index, image in enumerate(images):
             pixels = read_image(image, name=f"crop {index}")
             crop, face = read_crop(pixels, self.spec, self._landmark_model, way)
-            quality = face_quality(self._quality_model, pixels.shape[:2], face, crop[None][: len(face)])
-            found.append(given_crop(pixels.shape[:2], crop, face, quality))
+            found.append(given_crop(self._quality_model, pixels.shape[:2], crop, face))
         if not found:
             return Faces.empty(self.expression_labels, self.action_unit_labels)
         return self._affect_inference.given(found, self.bundle)
@@ -493,5 +491,4 @@ class Analyzer:
         if not np.array_equal(wanted, np.arange(len(detections))):
             detections, track_ids = detections[wanted], track_ids[wanted]
         crops = cut_faces(image, detections, self.spec)
-        quality = face_quality(self._quality_model, (shape := image.shape[:2]), detections, crops)
-        return AlignedFaces(detections, track_ids, crops, quality, numbers, share_inside(shape, detections))
+        return aligned_faces(self._quality_model, image.shape[:2], detections, track_ids, crops, numbers)

@@ -31,12 +31,15 @@ from mien.core import (
 )
 from mien.faces import (
     N_KEYPOINTS,
+    SIGNALS,
     Detections,
     LandmarkModel,
     QualityModel,
     align_faces,
+    quality_signals,
     read_given_face,
     resize_face,
+    share_inside,
     to_colour,
 )
 from mien.inference import Bundle
@@ -59,6 +62,10 @@ class RawFrame:
     outputs: Mapping[str, Float32]
 
 
+# Key of the factor of the quality of hidden faces, among the values of faces that wait to be put together.
+_HIDING_FACTOR = "hiding_factor"
+
+
 class AlignedFaces(NamedTuple):
     """The faces of one image between the face stage and the affect stage.
 
@@ -69,6 +76,7 @@ class AlignedFaces(NamedTuple):
         quality: (N,) in [0, 1], or NaN.
         numbers: (N,) numbers among all faces of the image, see `mien.core.Faces`.
         inside: (N,) share of the face in the image, the bound of its quality; None for whole faces.
+        signals: (N, 11) quality signals, NaN where a face is read whole; None without a quality model.
     """
 
     detections: Detections
@@ -77,6 +85,7 @@ class AlignedFaces(NamedTuple):
     quality: Float32
     numbers: Int64
     inside: Float32 | None = None
+    signals: Float32 | None = None
 
     def enlarged(self, factor: float) -> AlignedFaces:
         """The same faces, found in an image with so many times fewer pixels along each axis."""
@@ -121,22 +130,49 @@ def read_crop(
     return to_colour(resize_face(image, spec.input.size_px, spec.crop.shrink), spec.input.colour), Detections.empty()
 
 
-def given_crop(shape: tuple[int, int], crop: Image, found: Detections, quality: Float32) -> AlignedFaces:
+def aligned_faces(
+    model: QualityModel | None,
+    shape: tuple[int, int],
+    detections: Detections,
+    track_ids: Int64,
+    crops: Image,
+    numbers: Int64,
+) -> AlignedFaces:
+    """The faces of an image for the inference stage, with the quality of the image.
+
+    Args:
+        model: Quality model of the bundle, or None.
+        shape: Height and width of the image in pixels.
+        detections: N faces in the image.
+        track_ids: (N,) track numbers.
+        crops: (N, S, S) or (N, S, S, 3) uint8: the faces, aligned.
+        numbers: (N,) numbers among all faces of the image.
+    """
+    inside = share_inside(shape, detections)
+    if model is None:
+        unknown = np.full(len(detections), np.nan, np.float32)
+        return AlignedFaces(detections, track_ids, crops, unknown, numbers, inside)
+    signals = quality_signals(shape, detections, crops)
+    return AlignedFaces(detections, track_ids, crops, model(signals), numbers, inside, signals)
+
+
+def given_crop(model: QualityModel | None, shape: tuple[int, int], crop: Image, found: Detections) -> AlignedFaces:
     """One face that was given as a crop, for the inference stage; its box is the whole image.
 
     Args:
+        model: Quality model of the bundle, or None.
         shape: Height and width of the image in pixels.
         crop: Input of the network, as `read_crop` gives it.
         found: The face in the image, or none.
-        quality: (1,) quality of that face, or (0,) without one.
     """
     box = np.array([[0, 0, shape[1], shape[0]]], np.float32)
-    unknown = np.full(1, np.nan, np.float32)
+    unknown, no_track, first = np.full(1, np.nan, np.float32), np.array([-1]), np.array([1])
     if len(found):
-        face = replace(found, boxes=box, confidence=unknown)
-    else:
-        face, quality = Detections(box, unknown, np.full((1, N_KEYPOINTS, 2), np.nan, np.float32)), unknown
-    return AlignedFaces(face, np.array([-1]), crop[None], quality, np.array([1]))
+        seen = aligned_faces(model, shape, found, no_track, crop[None], first)
+        return seen._replace(detections=replace(found, boxes=box, confidence=unknown), inside=None)
+    face = Detections(box, unknown, np.full((1, N_KEYPOINTS, 2), np.nan, np.float32))
+    signals = None if model is None else np.full((1, len(SIGNALS)), np.nan, np.float32)
+    return AlignedFaces(face, no_track, crop[None], unknown, first, None, signals)
 
 
 def fit_crop(image: Image, spec: ModelSpec, landmark_model: LandmarkModel | None = None) -> Image:
@@ -304,7 +340,7 @@ class AffectInference:
         """
         crops = np.concatenate([found.crops for found in batch])
         if rate is None or not len(crops):
-            predicted = self._predict(crops, bundle) if len(crops) else {}
+            predicted = self._predict(crops, bundle, _signals(batch)) if len(crops) else {}
         else:
             predicted = self._predict_adaptively(batch, crops, bundle, rate)
         if self.geometry is not None and len(crops):
@@ -320,9 +356,13 @@ class AffectInference:
             for one, own in zip(batch, affect, strict=True)
         ]
 
-    def _predict(self, crops: Image, bundle: Bundle) -> dict[str, Any]:
+    def _predict(self, crops: Image, bundle: Bundle, signals: Float32 | None) -> dict[str, Any]:
         """Keyword arguments of `Faces` for N >= 1 crops."""
-        values = self.decoder(bundle.run(crops))
+        outputs = bundle.run(crops)
+        values = self.decoder(outputs)
+        if self.quality_model is not None and signals is not None and self.decoder.spec.features:
+            factor = self.quality_model.hiding_factor(signals, outputs[self.decoder.spec.features])
+            values |= {} if factor is None else {_HIDING_FACTOR: factor}
         if self.n_views and "expression" in values:
             others = [self.decoder(bundle.run(view))["expression"] for view in further_views(crops, self.n_views)]
             values["view_spread"] = view_spread(values["expression"], others)
@@ -355,9 +395,9 @@ class AffectInference:
             pose_rad=seen.pose_rad,
             eyes_open=seen.eyes_open,
             track_ids=found.track_ids,
-            quality=self._quality(found, predicted.get("expression")),
+            quality=self._quality(found, predicted),
             numbers=found.numbers,
-            **predicted,
+            **{name: values for name, values in predicted.items() if name != _HIDING_FACTOR},
         )
         return with_uncertainty(faces.without_affect(faces.quality < self.min_quality), self.uncertainty)
 
@@ -367,11 +407,15 @@ class AffectInference:
         spec = self.decoder.spec.uncertainty
         return spec if spec is None or self.geometry is None else replace(spec, half_widths={})
 
-    def _quality(self, found: AlignedFaces, expression: Float32 | None) -> Float32:
-        """Quality (N,) from that of the image, for how sure the network is of its expressions."""
-        quality = found.quality
+    def _quality(self, found: AlignedFaces, predicted: Mapping[str, Any]) -> Float32:
+        """Quality (N,) from that of the image, for how sure the network is of its expressions and how hidden a face."""
+        quality, expression = found.quality, predicted.get("expression")
         if self.quality_model is not None and expression is not None and expression.shape[1]:
             quality = self.quality_model.with_sureness(quality, expression.max(axis=1))
+        factor = predicted.get(_HIDING_FACTOR)
+        if factor is not None:
+            # Faces that were not predicted have none.
+            quality = np.where(np.isnan(factor), quality, quality * factor)
         return quality if found.inside is None else np.minimum(quality, found.inside)
 
     def _predict_adaptively(
@@ -385,13 +429,21 @@ class AffectInference:
             "action_unit_labels": self.decoder.action_unit_labels,
         }
 
+        signals = _signals(batch)
+
         def predict(rows: Indices) -> dict[str, Float32]:
-            values = self._predict(crops[rows], bundle)
+            values = self._predict(crops[rows], bundle, None if signals is None else signals[rows])
             return {name: values[name] for name in values.keys() - labels.keys()}
 
         track_ids = np.concatenate([found.track_ids for found in batch])
         values, _ = predict_adaptively(rate, places, track_ids, ~(quality < self.min_quality), predict)
         return {**labels, **values}
+
+
+def _signals(batch: Sequence[AlignedFaces]) -> Float32 | None:
+    """Quality signals (N, 11) of the faces of several images; None without a quality model."""
+    known = [found.signals for found in batch if found.signals is not None]
+    return np.concatenate(known) if len(known) == len(batch) else None
 
 
 def _joined(batch: Sequence[AlignedFaces]) -> AlignedFaces:
@@ -404,4 +456,5 @@ def _joined(batch: Sequence[AlignedFaces]) -> AlignedFaces:
         np.concatenate([found.quality for found in batch]),
         np.concatenate([found.numbers for found in batch]),
         np.concatenate(whole),
+        _signals(batch),
     )

@@ -78,7 +78,6 @@ from mien.core.model_spec import (
     Layout,
     MetricValue,
     ModelSpec,
-    QualitySpec,
     TaskName,
     TaskSpec,
     TrainingSource,
@@ -129,6 +128,7 @@ from mien.core.source_names import (
     source_path,
 )
 from mien.core.specs.geometry_spec import GEOMETRY_OUTPUTS, GEOMETRY_VERSION, GeometrySpec, PointChoice
+from mien.core.specs.quality_spec import HidingSpec, QualitySpec
 from mien.core.specs.sequence_spec import (
     SEQUENCE_VERSION,
     UTTERANCE_TASKS,
@@ -219,6 +219,7 @@ __all__ = [
     "HeadInput",
     "HeadSpec",
     "HeadTask",
+    "HidingSpec",
     "Image",
     "Indices",
     "InputError",

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from mien.core.errors import ConfigError, ModelError
 from mien.core.face_types.grid_spec import CELL_VALUES, GridSpec
 from mien.core.labels import ACTION_UNIT_SIDES, ACTION_UNITS, BODY_JOINTS, DIMENSIONS, LANDMARK_COLUMNS, point_columns
+from mien.core.specs.quality_spec import QualitySpec
 from mien.core.typed import check_choices, check_finite, check_text, read_versioned
 from mien.core.uncertainty import UncertaintySpec
 
@@ -238,48 +239,6 @@ class TaskSpec:
         is_intensity = self.task in ("action_unit_intensity", "action_unit_sides")
         if is_intensity and not (self.low >= 0 and self.high <= MAX_INTENSITY):
             raise ConfigError(f"intensities must be within [0, {MAX_INTENSITY:g}], got {self.low, self.high}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class QualitySpec:
-    """A logistic model of `Faces.quality`: the probability that the expression is predicted correctly.
-
-    It is fitted to the errors of one bundle's weights and belongs to them.
-
-    Attributes:
-        intercept: Log odds of a face with average signals.
-        signals: Names of the signals, columns of `mien.faces.quality_signals`.
-        weights: Log odds per standard deviation of each signal.
-        mean: Mean of each signal over the faces that the model was fitted to.
-        deviation: Standard deviation of each signal over these faces.
-        data: Description of these faces.
-        n: Number of these faces.
-        command: Command that fits the model again.
-        image_share: Factor, from 0 to 1, of the log odds of the image above the intercept once the sureness of the
-            affect network is added: a bad image makes the network unsure as well.
-    """
-
-    intercept: float
-    signals: tuple[str, ...]
-    weights: tuple[float, ...]
-    mean: tuple[float, ...]
-    deviation: tuple[float, ...]
-    data: str
-    n: int
-    command: str
-    image_share: float = 1.0
-
-    def __post_init__(self) -> None:
-        check_finite(self)
-        if not 0 <= self.image_share <= 1:
-            raise ConfigError(f"image_share must be within [0, 1], got {self.image_share}")
-        if not self.signals or len(set(self.signals)) != len(self.signals):
-            raise ConfigError(f"a quality model needs distinct signals, got {self.signals}")
-        for name in ("weights", "mean", "deviation"):
-            if len(getattr(self, name)) != len(self.signals):
-                raise ConfigError(f"{name} must have {len(self.signals)} entries, got {len(getattr(self, name))}")
-        if not min(self.deviation) > 0:
-            raise ConfigError(f"every deviation must be above 0, got {self.deviation}")
 
 
 @dataclass(frozen=True, kw_only=True)

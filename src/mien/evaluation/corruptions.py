@@ -66,13 +66,14 @@ def with_border(image: Image) -> tuple[Image, Float64]:
     return bordered, np.array([[1.0, 0, x], [0, 1.0, y]])
 
 
-def cover_face(image: Image, keypoints: Floats, rng: np.random.Generator) -> Image:
+def cover_face(image: Image, keypoints: Floats, rng: np.random.Generator, *, kind: str | None = None) -> Image:
     """An image whose face has a mask over mouth and nose, a hand over some part, or sunglasses.
 
     Args:
         image: (H, W, 3) RGB.
         keypoints: (5, 2) pixels.
         rng: Random generator that chooses the kind, the place and the tone.
+        kind: ``"mask"``, ``"hand"`` or ``"sunglasses"``; None to choose one.
 
     Examples:
         >>> keypoints = np.array([[30, 40], [66, 40], [48, 58], [34, 77], [62, 77]])
@@ -81,15 +82,9 @@ def cover_face(image: Image, keypoints: Floats, rng: np.random.Generator) -> Ima
         >>> bool(0.05 < changed.mean() < 0.6), bool(changed[0].any())
         (True, False)
     """
-    eyes = keypoints[:2].mean(axis=0)
-    down = keypoints[3:].mean(axis=0) - eyes
-    # A turned head shortens the line of the eyes, but not the width of what covers the face.
-    height = max(float(np.linalg.norm(down)), 1.0)
-    across = np.array([down[1], -down[0]]) * max(
-        _LEAST_WIDTH, float(np.linalg.norm(keypoints[1] - keypoints[0])) / height
-    )
+    eyes, across, down = face_axes(keypoints)
     nose = float((keypoints[2] - eyes) @ across) / max(float(across @ across), 1.0)
-    kind = str(rng.choice(list(_COVERS), p=_COVER_SHARES))
+    kind = kind or str(rng.choice(list(_COVERS), p=_COVER_SHARES))
     covered = np.zeros(image.shape[:2], np.uint8)
     for shape in _COVERS[kind](nose, rng):
         outline = eyes + shape[:, :1] * across + shape[:, 1:] * down
@@ -106,6 +101,27 @@ def cover_face(image: Image, keypoints: Floats, rng: np.random.Generator) -> Ima
     return np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
 
 
+def face_axes(keypoints: Floats) -> tuple[Float64, Float64, Float64]:
+    """Middle of the eyes, way of one eye distance across, and way from there down to the mouth, each (2,) in pixels.
+
+    Examples:
+        >>> keypoints = np.array([[30, 40], [66, 40], [48, 58], [34, 77], [62, 77]])
+        >>> [axis.tolist() for axis in face_axes(keypoints)]
+        [[48.0, 40.0], [37.0, 0.0], [0.0, 37.0]]
+    """
+    eyes = keypoints[:2].mean(axis=0)
+    down = keypoints[3:].mean(axis=0) - eyes
+    # A turned head shortens the line of the eyes, but not the width of what covers the face.
+    height = max(float(np.linalg.norm(down)), 1.0)
+    width = max(_LEAST_WIDTH, float(np.linalg.norm(keypoints[1] - keypoints[0])) / height)
+    return eyes, np.array([down[1], -down[0]]) * width, down
+
+
+def face_width(keypoints: Floats) -> float:
+    """Side of the face at five keypoints (5, 2), in pixels: twice their extent."""
+    return _FACE_EXTENT * float(np.ptp(keypoints, axis=0).max())
+
+
 def pixelate(image: Image, keypoints: Floats, rng: np.random.Generator) -> Image:
     """An image as a mosaic with 5 to 16 blocks across the face, or enlarged again from as many pixels.
 
@@ -120,8 +136,7 @@ def pixelate(image: Image, keypoints: Floats, rng: np.random.Generator) -> Image
         >>> len(np.unique(pixelate(ramp, keypoints, np.random.default_rng(2)))) < 40
         True
     """
-    face_px = _FACE_EXTENT * float(np.ptp(keypoints, axis=0).max())
-    block = max(1.0, face_px / float(np.exp(rng.uniform(np.log(5), np.log(16)))))
+    block = max(1.0, face_width(keypoints) / float(np.exp(rng.uniform(np.log(5), np.log(16)))))
     size = (max(1, round(image.shape[1] / block)), max(1, round(image.shape[0] / block)))
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     enlarge = cv2.INTER_NEAREST if rng.random() < _MOSAIC_SHARE else cv2.INTER_CUBIC

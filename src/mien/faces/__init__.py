@@ -48,6 +48,7 @@ from mien.faces.landmark_shape import (
 from mien.faces.quality import (
     SIGNALS,
     SURENESS,
+    HidingUnit,
     QualityModel,
     face_quality,
     quality_signals,
@@ -85,6 +86,7 @@ __all__ = [
     "FaceDetector",
     "FaceFollower",
     "GridDetector",
+    "HidingUnit",
     "LandmarkModel",
     "LandmarkNet",
     "ProposingDetector",

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from mien.core import ConfigError, Float32, Floats, Image, ModelError, QualitySpec, columns_by_name
+from mien.core import ConfigError, Float32, Floats, HidingSpec, Image, ModelError, QualitySpec, columns_by_name
 from mien.faces.detector import Detections
 
 Complex = npt.NDArray[np.inexact]
@@ -121,7 +121,8 @@ class QualityModel:
     """
 
     def __init__(self, spec: QualitySpec) -> None:
-        unknown = sorted(set(spec.signals) - {*SIGNALS, SURENESS})
+        used = {name for one in (spec, *spec.hiding) for name in one.signals}
+        unknown = sorted(used - {*SIGNALS, SURENESS})
         if unknown:
             raise ModelError(f"the quality model uses the unknown signals {unknown}; update mien")
         of_image = [place for place, name in enumerate(spec.signals) if name != SURENESS]
@@ -131,6 +132,7 @@ class QualityModel:
         self._sureness = terms[:, spec.signals.index(SURENESS)] if SURENESS in spec.signals else None
         self._intercept = np.float32(spec.intercept)
         self._image_share = np.float32(spec.image_share)
+        self._hiding = [HidingUnit(one) for one in spec.hiding]
 
     def __call__(self, signals: Float32) -> Float32:
         """Quality (N,) in [0, 1] of faces with these signals (N, 11), while nothing is known about the prediction.
@@ -158,6 +160,48 @@ class QualityModel:
         of_image = np.log(bounded / (1 - bounded)) - self._intercept
         moved = 1 / (1 + np.exp(-(self._intercept + self._image_share * of_image + terms)))
         return np.asarray(np.where(np.isnan(terms), quality, moved), np.float32)
+
+    def hiding_factor(self, signals: Float32, features: Float32) -> Float32 | None:
+        """Factor (N,) of the quality of faces that are hidden, see `mien.core.HidingSpec`.
+
+        Args:
+            signals: (N, 11) signals of the image.
+            features: (N, D) embeddings.
+
+        Returns:
+            Factors in [0, 1], NaN where a number is not finite; None where the model knows nothing of hidden faces.
+        """
+        if not self._hiding:
+            return None
+        factor = np.ones(len(signals), np.float32)
+        for unit in self._hiding:
+            factor *= unit.factor(unit(signals, features))
+        return factor
+
+
+class HidingUnit:
+    """The unit of a `mien.core.HidingSpec`, ready to run.
+
+    Args:
+        spec: Coefficients, from the quality model of a bundle.
+    """
+
+    def __init__(self, spec: HidingSpec) -> None:
+        self.spec = spec
+        self._columns = columns_by_name(SIGNALS, spec.signals)
+        self._weights = np.array(spec.weights, np.float32)
+        self._terms = np.array([spec.signal_weights, spec.mean, spec.deviation], np.float32)
+
+    def __call__(self, signals: Float32, features: Float32) -> Float32:
+        """Share (N,) of the recall that is left, from signals (N, 11) and embeddings (N, D)."""
+        weights, mean, deviation = self._terms
+        of_image = np.clip((signals[:, self._columns] - mean) / deviation, -3, 3) @ weights
+        logits = features @ self._weights + of_image + np.float32(self.spec.bias)
+        return np.asarray(1 / (1 + np.exp(-np.clip(logits, -30, 30))), np.float32)
+
+    def factor(self, share: Float32) -> Float32:
+        """Factor (N,) of the quality of faces of whose recall this share (N,) is left."""
+        return np.asarray(np.interp(share, self.spec.shares, self.spec.factors), np.float32)
 
 
 def sureness(top: Floats) -> Float32:

@@ -283,16 +283,18 @@ def _check_bundle_graph(session: Session, spec: ModelSpec, folder: Path) -> None
 
 
 def _feature_length(spec: ModelSpec) -> int | None:
-    """Length of the embedding that the probes of the bundle's calibration need; None for any.
+    """Length of the embedding that the probes of the bundle's calibration and its quality model need; None for any.
 
     Raises:
-        ModelError: The probes differ in their length.
+        ModelError: They differ in their length.
     """
-    known = spec.uncertainty
-    lengths = {len(probe.weights) for probe in (known and known.covered, known and known.unfamiliar) if probe}
+    known, quality = spec.uncertainty, spec.quality
+    units = (known and known.covered, known and known.unfamiliar, *(quality.hiding if quality else ()))
+    lengths = {len(unit.weights) for unit in units if unit}
     if len(lengths) > 1:
         raise ModelError(
-            f"{spec.name}: the probes of the uncertainty have {sorted(lengths)} weights; the file is damaged"
+            f"{spec.name}: the probes of the uncertainty and of the quality have {sorted(lengths)} weights; the file "
+            "is damaged"
         )
     return next(iter(lengths), None)
 

@@ -144,7 +144,11 @@ def _input(spec: ModelSpec) -> str:
 def _quality(spec: ModelSpec) -> str:
     if spec.quality is None:
         return "There is no quality model for these weights: the quality of faces is unknown (NaN)."
-    return f"The quality of faces comes from a model that was fitted on {spec.quality.n} faces: {spec.quality.data}."
+    fitted = f"The quality of faces comes from a model that was fitted on {spec.quality.n} faces: {spec.quality.data}."
+    if not spec.quality.hiding:
+        return fitted
+    hiding = spec.quality.hiding[0]
+    return f"{fitted} It is lower where a face is hidden, as fitted to {hiding.n} copies of faces: {hiding.data}."
 
 
 def _uncertainty(known: UncertaintySpec) -> str:

@@ -58,8 +58,8 @@ class Faces:
         eyes_open: (N, 2) float32 in [0, 1], 1 for wide open, of the eye at the image's left and the one at its right;
             NaN where no model gives it.
         quality: (N,) float32 in [0, 1], estimated probability that the expression is predicted correctly on such an
-            image (`mien.faces.QualityModel`); NaN for crops that are read whole and for
-            bundles without a quality model.
+            image, lowered where the face is hidden (`mien.faces.QualityModel`); NaN for crops that are read whole and
+            for bundles without a quality model.
         expression: (N, E) float32 probabilities that sum to 1 over ``expression_labels``.
         valence: (N,) float32 in [-1, 1], unpleasant to pleasant.
         arousal: (N,) float32 in [-1, 1], calm to excited.

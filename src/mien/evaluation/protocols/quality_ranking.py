@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from mien.affect import Analyzer, cut_faces
-from mien.core import Bools, Float32, Float64, Image, Indices, MetricValue
+from mien.affect import Analyzer, Decoder, cut_faces
+from mien.core import EXPRESSIONS, Bools, Float32, Float64, Image, Indices, MetricValue, columns_by_name
 from mien.datasets import FaceSamples, load_fairface, load_ferplus, load_lfw, person
 from mien.evaluation.corruptions import DEGRADATIONS, cover_face, degrade, pixelate, with_border
 from mien.evaluation.evaluation_report import Report, bootstrap_metric
@@ -32,7 +32,7 @@ from mien.metrics import aurc, rank_correlation, risk_coverage, roc_auc
 # FER+ faces are 48 px; enlarged as by a zoom, they are large enough for detectors.
 _LARGEST_ZOOM = 3.0
 _COVERAGE = 0.8
-# Faces of each set that are covered and pixelated.
+# Faces of each set that are covered, pixelated and blurred.
 _N_CHANGED = 1000
 # Half-size of a box around the mean of the five keypoints, in units of their extent.
 _BOX = np.array([0.95, 1.15])
@@ -111,14 +111,15 @@ def predict_degraded(analyzer: Analyzer, samples: FaceSamples, *, seed: int, way
         place = points_in_pixels(keypoints, picture)
         shown, matrix, kind = _changed(picture, place, way, rng)
         known = place @ matrix[:, :2].T + matrix[:, 2]
-        face = _followed_face(net, shown, known.astype(np.float32))
+        face = followed_face(net, shown, known.astype(np.float32))
         crop = cut_faces(shown, face, analyzer.spec)
         kinds.append(kind)
         found.append(face)
         signals.append(quality_signals(shown.shape[:2], face, crop)[0])
         crops.append(crop[0])
-    probabilities, model = expression_probabilities(analyzer.crops(crops, aligned=True)), analyzer.quality_model
-    of_image, confidence = np.array(signals, np.float32).reshape(len(crops), -1), probabilities.max(axis=1)
+    of_image, model = np.array(signals, np.float32).reshape(len(crops), -1), analyzer.quality_model
+    probabilities, factor = _read(analyzer, crops, of_image)
+    confidence = probabilities.max(axis=1)
     faces = Detections.concatenated(found)
     return DegradedPredictions(
         kinds=np.array(kinds, dtype=np.str_),
@@ -127,7 +128,7 @@ def predict_degraded(analyzer: Analyzer, samples: FaceSamples, *, seed: int, way
         quality=(
             np.full(len(crops), np.nan, np.float32)
             if model is None
-            else model.with_sureness(model(of_image), confidence)
+            else model.with_sureness(model(of_image), confidence) * factor
         ),
         scores=faces.confidence,
         yaw_rad=faces.pose_rad[:, 1],
@@ -135,6 +136,17 @@ def predict_degraded(analyzer: Analyzer, samples: FaceSamples, *, seed: int, way
         confidence=confidence,
         correct=probabilities.argmax(axis=1) == targets,
     )
+
+
+def _read(analyzer: Analyzer, crops: Sequence[Image], signals: Float32) -> tuple[Float32, Float32]:
+    """Expression probabilities (N, 8) of aligned crops, and the factor (N,) of the quality of hidden faces."""
+    model, features = analyzer.quality_model, analyzer.spec.features
+    if model is None or not features or not crops:
+        return expression_probabilities(analyzer.crops(crops, aligned=True)), np.ones(len(crops), np.float32)
+    outputs, decoder = analyzer.bundle.run(np.stack(crops)), Decoder(analyzer.spec)
+    factor = model.hiding_factor(signals, outputs[features])
+    columns = columns_by_name(decoder.expression_labels, EXPRESSIONS)
+    return decoder(outputs)["expression"][:, columns], np.ones(len(crops), np.float32) if factor is None else factor
 
 
 def _changed(picture: Image, keypoints: Float64, way: Way, rng: np.random.Generator) -> tuple[Image, Float64, str]:
@@ -151,7 +163,7 @@ def _changed(picture: Image, keypoints: Float64, way: Way, rng: np.random.Genera
     return shown, matrix, way
 
 
-def _followed_face(net: LandmarkModel, image: Image, known: Float32) -> Detections:
+def followed_face(net: LandmarkModel, image: Image, known: Float32) -> Detections:
     """The face at five known keypoints, with the landmarks of the net where it is confident."""
     found = net.read(image, known[None])
     if found.confidence[0] >= HELD:
@@ -162,12 +174,12 @@ def _followed_face(net: LandmarkModel, image: Image, known: Float32) -> Detectio
 
 
 def evaluate_quality(subject: Analyzer, data: Path, split: str = "test") -> Report:
-    """How well quality ranks right predictions above wrong ones, on degraded, turned, covered and pixelated faces.
+    """How well quality ranks right predictions above wrong ones, on degraded, turned and hidden faces.
 
-    The area under the risk-coverage curve (AURC) is the mean error when the faces with the lowest confidence are left
-    out one by one. Confidence is the quality, the probability of the top expression (all that is available without a
-    quality model), the product of both, or a constant. LFW's labels are single and noisy. FairFace has no labels: there
-    a prediction is right if it is that of the unchanged face.
+    Hidden faces are covered, pixelated or blurred. The area under the risk-coverage curve (AURC) is the mean error when
+    the faces with the lowest confidence are left out one by one. Confidence is the quality, the probability of the top
+    expression (all that is available without a quality model), the product of both, or a constant. LFW's labels are
+    single and noisy. FairFace has no labels: there a prediction is right if it is that of the unchanged face.
     """
     ferplus = predict_degraded(subject, load_ferplus(data, WITHOUT_TEST[split]), seed=1)
     lfw = predict_degraded(subject, load_lfw(data, split), seed=2)
@@ -187,7 +199,7 @@ def evaluate_quality(subject: Analyzer, data: Path, split: str = "test") -> Repo
 
 
 def changed_sets(analyzer: Analyzer, data: Path, split: str = "test") -> dict[str, DegradedPredictions]:
-    """Name -> predictions for plain, turned, covered and pixelated faces of people whom no recipe trains on.
+    """Name -> predictions for plain, turned, covered, pixelated and blurred faces of people whom no recipe trains on.
 
     Args:
         analyzer: Analyzer of the evaluated bundle.
@@ -204,7 +216,7 @@ def changed_sets(analyzer: Analyzer, data: Path, split: str = "test") -> dict[st
         if labelled:
             result[f"{name}, plain"] = plain
             result[f"{name}, turned"] = plain.take(np.abs(plain.yaw_rad) > TURNED_RAD)
-        ways: tuple[Way, ...] = ("covered", "pixelated")
+        ways: tuple[Way, ...] = ("covered", "pixelated", "blurred")
         for place, way in enumerate(ways, 1):
             changed = predict_degraded(analyzer, some, seed=10 * number + place, way=way)
             if not labelled:

@@ -90,7 +90,8 @@ HEAD_COLUMNS = (
         "quality",
         "1",
         "[0, 1]",
-        "Probability that the predicted expression is right, from the image and from how sure the network is.",
+        "Probability that the predicted expression is right, from the image and from how sure the network is; lowered "
+        "where the face is behind a mosaic, a blur or a cover.",
     ),
     Column(
         name="expression",
