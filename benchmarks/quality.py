@@ -3,8 +3,9 @@
 
     python -m benchmarks quality --data DATA [--model FOLDER] [--brief] [--hiding]
 
-Writes the coefficients, and what the quality loses where a face is hidden (`benchmarks.hidden_faces`), into the bundle's ``model.json`` and the charts ``docs/how-to/quality-accuracy.svg`` and
-``docs/how-to/quality-risk.svg``; prints the numbers of docs/how-to/quality.md.
+Writes the coefficients, and what the quality loses where a face is hidden (`benchmarks.hidden_faces`), into the
+bundle's ``model.json`` and the charts ``docs/how-to/quality-accuracy.svg`` and ``docs/how-to/quality-risk.svg``; prints
+the numbers of docs/how-to/quality.md.
 """
 
 from __future__ import annotations

@@ -224,11 +224,22 @@ def test_hidden_faces_lose_a_factor_by_the_share_that_is_left() -> None:
     assert factor is not None
     np.testing.assert_allclose(factor[:4], one, rtol=1e-5)
     assert np.isnan(factor[4])
-    both = QualityModel(made_up(hiding=(hiding(), hiding(name="cover", shares=(0.5,), factors=(0.25,)))))
+    both = QualityModel(made_up(hiding=(hiding(), hiding(name="cover", shares=(0.5,), factors=(0.75,)))))
     again = both.hiding_factor(signals, features)
     assert again is not None
-    np.testing.assert_allclose(again[:4], one / 4, rtol=1e-5)
+    np.testing.assert_allclose(again[:4], np.minimum(one, 0.75), rtol=1e-5)
     assert QualityModel(made_up()).hiding_factor(signals, features) is None
+
+
+def test_a_hidden_face_keeps_its_rank_and_is_below_its_factor() -> None:
+    quality = np.linspace(0, 1, 50, dtype=np.float32)
+    for factor in (0.5, 0.8, 1.0):
+        lowered = QualityModel.with_hiding(quality, np.full(50, factor, np.float32))
+        assert (np.diff(lowered) > 0).all()
+        assert lowered[-1] == pytest.approx(factor)
+        np.testing.assert_allclose(lowered[:3], quality[:3], atol=0.001)
+    np.testing.assert_array_equal(QualityModel.with_hiding(quality, None), quality)
+    np.testing.assert_array_equal(QualityModel.with_hiding(quality, np.full(50, np.nan, np.float32)), quality)
 
 
 def test_hidden_faces_with_an_unknown_signal_are_refused() -> None:

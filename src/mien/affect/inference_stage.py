@@ -412,10 +412,7 @@ class AffectInference:
         quality, expression = found.quality, predicted.get("expression")
         if self.quality_model is not None and expression is not None and expression.shape[1]:
             quality = self.quality_model.with_sureness(quality, expression.max(axis=1))
-        factor = predicted.get(_HIDING_FACTOR)
-        if factor is not None:
-            # Faces that were not predicted have none.
-            quality = np.where(np.isnan(factor), quality, quality * factor)
+            quality = self.quality_model.with_hiding(quality, predicted.get(_HIDING_FACTOR))
         return quality if found.inside is None else np.minimum(quality, found.inside)
 
     def _predict_adaptively(

@@ -106,8 +106,8 @@ def face_axes(keypoints: Floats) -> tuple[Float64, Float64, Float64]:
 
     Examples:
         >>> keypoints = np.array([[30, 40], [66, 40], [48, 58], [34, 77], [62, 77]])
-        >>> [axis.tolist() for axis in face_axes(keypoints)]
-        [[48.0, 40.0], [37.0, 0.0], [0.0, 37.0]]
+        >>> [(axis + 0).round(1).tolist() for axis in face_axes(keypoints)]
+        [[48.0, 40.0], [36.0, 0.0], [0.0, 37.0]]
     """
     eyes = keypoints[:2].mean(axis=0)
     down = keypoints[3:].mean(axis=0) - eyes

@@ -57,8 +57,8 @@ def _place(image: Image, keypoints: Floats, rng: np.random.Generator) -> Float32
     half_x, half_y = width * rng.uniform(0.5, 0.75), width * rng.uniform(0.6, 0.9)
     hidden = np.zeros(image.shape[:2], np.uint8)
     if kind == "rectangle":
-        corners = [(round(x + sign * half_x), round(y + sign * half_y)) for sign in (-1, 1)]
-        cv2.rectangle(hidden, *corners, 255, -1)
+        start, end = ((round(x + sign * half_x), round(y + sign * half_y)) for sign in (-1, 1))
+        cv2.rectangle(hidden, start, end, 255, -1)
     else:
         axes = (round(half_x * 16), round(half_y * 16))
         cv2.ellipse(hidden, (round(x * 16), round(y * 16)), axes, 0, 0, 360, 255, -1, cv2.LINE_AA, 4)
@@ -191,7 +191,7 @@ def _grainy(image: Image, keypoints: Floats, rng: np.random.Generator) -> tuple[
     planes = image.shape[2] if rng.random() < 0.5 else 1
     grain = rng.normal(0, rng.uniform(4, 30), (*image.shape[:2], planes))
     if rng.random() < 0.5:
-        smooth = cv2.GaussianBlur(grain, (0, 0), rng.uniform(0.5, 1.2))
+        smooth = np.asarray(cv2.GaussianBlur(grain, (0, 0), rng.uniform(0.5, 1.2)), np.float64)
         grain = 2 * smooth.reshape(grain.shape)
     return np.clip(np.rint(image + grain), 0, 255).astype(np.uint8), np.eye(2, 3)
 

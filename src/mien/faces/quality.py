@@ -121,7 +121,7 @@ class QualityModel:
     """
 
     def __init__(self, spec: QualitySpec) -> None:
-        used = {name for one in (spec, *spec.hiding) for name in one.signals}
+        used = {*spec.signals, *(name for unit in spec.hiding for name in unit.signals)}
         unknown = sorted(used - {*SIGNALS, SURENESS})
         if unknown:
             raise ModelError(f"the quality model uses the unknown signals {unknown}; update mien")
@@ -169,14 +169,19 @@ class QualityModel:
             features: (N, D) embeddings.
 
         Returns:
-            Factors in [0, 1], NaN where a number is not finite; None where the model knows nothing of hidden faces.
+            Factors in [0.5, 1], NaN where a number is not finite; None where the model knows nothing of hidden faces.
         """
         if not self._hiding:
             return None
-        factor = np.ones(len(signals), np.float32)
-        for unit in self._hiding:
-            factor *= unit.factor(unit(signals, features))
-        return factor
+        factors = [unit.factor(unit(signals, features)) for unit in self._hiding]
+        return np.asarray(np.minimum.reduce(factors), np.float32)
+
+    @staticmethod
+    def with_hiding(quality: Float32, factor: Float32 | None) -> Float32:
+        """Quality (N,) of faces with these factors (N,); it stays where the factor is NaN."""
+        if factor is None:
+            return quality
+        return np.asarray(np.where(np.isnan(factor), quality, quality * (1 - (1 - factor) * quality)), np.float32)
 
 
 class HidingUnit:
@@ -191,13 +196,15 @@ class HidingUnit:
         self._columns = columns_by_name(SIGNALS, spec.signals)
         self._weights = np.array(spec.weights, np.float32)
         self._terms = np.array([spec.signal_weights, spec.mean, spec.deviation], np.float32)
+        self._bias = np.float32(spec.bias)
 
     def __call__(self, signals: Float32, features: Float32) -> Float32:
         """Share (N,) of the recall that is left, from signals (N, 11) and embeddings (N, D)."""
         weights, mean, deviation = self._terms
-        of_image = np.clip((signals[:, self._columns] - mean) / deviation, -3, 3) @ weights
-        logits = features @ self._weights + of_image + np.float32(self.spec.bias)
-        return np.asarray(1 / (1 + np.exp(-np.clip(logits, -30, 30))), np.float32)
+        held = np.minimum(np.maximum((signals[:, self._columns] - mean) / deviation, -3), 3)
+        logits = features @ self._weights + held @ weights + self._bias
+        # The logistic function: unlike exp, tanh needs no bounds.
+        return np.asarray(0.5 + 0.5 * np.tanh(0.5 * logits), np.float32)
 
     def factor(self, share: Float32) -> Float32:
         """Factor (N,) of the quality of faces of whose recall this share (N,) is left."""

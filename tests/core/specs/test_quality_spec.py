@@ -55,8 +55,8 @@ def test_the_description_survives_and_older_ones_have_no_hidden_faces() -> None:
         ),
         ({"shares": (0.8, 0.4)}, r"shares must ascend, got \(0.8, 0.4\)"),
         ({"shares": (0.4,)}, "as many factors as shares"),
-        ({"factors": (1.0, 0.5)}, "within .0, 1. and never fall"),
-        ({"factors": (0.5, 1.1)}, "within .0, 1. and never fall"),
+        ({"factors": (1.0, 0.5)}, "within .0.5, 1. and never fall"),
+        ({"factors": (0.4, 1.0)}, "within .0.5, 1. and never fall"),
     ],
 )
 def test_what_cannot_be_is_refused(changes: dict[str, object], message: str) -> None:

@@ -28,7 +28,8 @@ class HidingSpec:
         mean: Mean of each signal over the faces that the unit was fitted to.
         deviation: Standard deviation of each signal over these faces.
         shares: Shares of the recall, ascending, at which factors are given.
-        factors: Factor of the quality at each of these shares, from 0 to 1 and never falling; straight lines between.
+        factors: Factor f of the quality at each of these shares, from 0.5 to 1 and never falling, with straight lines
+            between. A quality q becomes q (1 - (1 - f) q): the surer, the more is lost, and its order stays.
         data: Description of the faces that the unit was fitted to.
         n: Number of these faces, each copy counted.
         command: Command that fits the unit again.
@@ -62,8 +63,8 @@ class HidingSpec:
             raise ConfigError(f"as many factors as shares are needed, got {self.factors} and {self.shares}")
         if list(self.shares) != sorted(set(self.shares)):
             raise ConfigError(f"shares must ascend, got {self.shares}")
-        if list(self.factors) != sorted(self.factors) or not 0 <= self.factors[0] <= self.factors[-1] <= 1:
-            raise ConfigError(f"factors must be within [0, 1] and never fall, got {self.factors}")
+        if list(self.factors) != sorted(self.factors) or not 0.5 <= self.factors[0] <= self.factors[-1] <= 1:
+            raise ConfigError(f"factors must be within [0.5, 1] and never fall, got {self.factors}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +84,7 @@ class QualitySpec:
         command: Command that fits the model again.
         image_share: Factor, from 0 to 1, of the log odds of the image above the intercept once the sureness of the
             affect network is added: a bad image makes the network unsure as well.
-        hiding: What the quality loses where a face is hidden, by the way of hiding; the factors are multiplied.
+        hiding: What the quality loses where a face is hidden, by the way of hiding; the smallest factor counts.
     """
 
     intercept: float

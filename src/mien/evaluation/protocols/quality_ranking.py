@@ -128,7 +128,7 @@ def predict_degraded(analyzer: Analyzer, samples: FaceSamples, *, seed: int, way
         quality=(
             np.full(len(crops), np.nan, np.float32)
             if model is None
-            else model.with_sureness(model(of_image), confidence) * factor
+            else model.with_hiding(model.with_sureness(model(of_image), confidence), factor)
         ),
         scores=faces.confidence,
         yaw_rad=faces.pose_rad[:, 1],
@@ -138,15 +138,14 @@ def predict_degraded(analyzer: Analyzer, samples: FaceSamples, *, seed: int, way
     )
 
 
-def _read(analyzer: Analyzer, crops: Sequence[Image], signals: Float32) -> tuple[Float32, Float32]:
-    """Expression probabilities (N, 8) of aligned crops, and the factor (N,) of the quality of hidden faces."""
+def _read(analyzer: Analyzer, crops: Sequence[Image], signals: Float32) -> tuple[Float32, Float32 | None]:
+    """Expression probabilities (N, 8) of aligned crops, and the factor (N,) of the quality of hidden faces, if any."""
     model, features = analyzer.quality_model, analyzer.spec.features
     if model is None or not features or not crops:
-        return expression_probabilities(analyzer.crops(crops, aligned=True)), np.ones(len(crops), np.float32)
+        return expression_probabilities(analyzer.crops(crops, aligned=True)), None
     outputs, decoder = analyzer.bundle.run(np.stack(crops)), Decoder(analyzer.spec)
-    factor = model.hiding_factor(signals, outputs[features])
     columns = columns_by_name(decoder.expression_labels, EXPRESSIONS)
-    return decoder(outputs)["expression"][:, columns], np.ones(len(crops), np.float32) if factor is None else factor
+    return decoder(outputs)["expression"][:, columns], model.hiding_factor(signals, outputs[features])
 
 
 def _changed(picture: Image, keypoints: Float64, way: Way, rng: np.random.Generator) -> tuple[Image, Float64, str]:
