@@ -15,7 +15,7 @@ from mien.core import Float32, Float64, Floats, Image
 from mien.evaluation.corruptions import cover_face, face_axes, face_width
 
 # Blocks across the face of a mosaic or of an image that is enlarged again, and deviation of a blur in widths of the
-# face: from a face that nobody can read to one that loses nothing.
+# face: from a face without any expression left to one that loses nothing.
 _BLOCKS = (3.5, 24.0)
 _BLUR = (0.01, 0.15)
 _SMALL_PX = (14.0, 48.0)
