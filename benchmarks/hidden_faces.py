@@ -39,7 +39,7 @@ _COVERS = ("mask", "hand", "sunglasses", "bar")
 # Weight of covered faces among those that the unit of detail calls plain: a mosaic looks covered as well.
 _COVER_WEIGHT = 0.1
 
-FACTORS = {"detail": ((0.65, 0.8), (0.5, 1.0)), "cover": ((0.5, 0.8), (0.5, 1.0))}
+FACTORS = {"detail": ((0.65, 0.8), (0.5, 1.0)), "cover": ((0.65, 0.8), (0.65, 1.0))}
 """Way of hiding -> shares of the recall that is left, and the factor of the quality at each.
 
 With a mosaic or a blur that leaves little, what is right is mostly the most frequent expression: quality is then below
