@@ -45,6 +45,7 @@ def test_training_without_the_extra(mien, tmp_path: Path, missing: str, monkeypa
 
 
 def test_keys_of_a_recipe_are_set(mien, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch", reason="needs the extra train: pip install 'mien[train]'")
     given = []
     monkeypatch.setattr("mien.training.train", lambda recipe, *_, **__: given.append(recipe))
     at = ("--data", tmp_path, "--out", tmp_path / "bundle")
