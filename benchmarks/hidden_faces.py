@@ -137,14 +137,15 @@ def recall_left(copies: HiddenCopies) -> dict[str, tuple[float, float, float]]:
         rows = copies.ways == way
         seen, mean = copies.seen[rows], float(copies.seen[rows].mean())
         deviation = float(seen.std())
-
-        def loss(parameters: Float64) -> float:
-            logits = parameters[0] + max(parameters[1], 0) * (seen - mean) / deviation  # noqa: B023 - used at once
-            return float(((_share(logits) - left[rows]) ** 2).mean())  # noqa: B023
-
-        intercept, slope = minimize(loss, [0.0, 1.0], method="Nelder-Mead").x
+        known = ((seen - mean) / deviation, left[rows])
+        intercept, slope = minimize(_curve_loss, [0.0, 1.0], known, method="Nelder-Mead").x
         curves[way] = (float(intercept), max(float(slope), 0.0) / deviation, mean)
     return curves
+
+
+def _curve_loss(parameters: Float64, seen: Float64, left: Float64) -> float:
+    """Mean squared error of a rising logistic curve from what is seen (N,), standardized, to what is left (N,)."""
+    return float(((_share(parameters[0] + max(parameters[1], 0) * seen) - left) ** 2).mean())
 
 
 def targets(copies: HiddenCopies, curves: Mapping[str, tuple[float, float, float]]) -> Float64:
