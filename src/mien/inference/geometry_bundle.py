@@ -11,7 +11,7 @@ import numpy as np
 
 from mien.core import GEOMETRY_OUTPUTS, Float32, GeometrySpec, ModelError
 from mien.inference.bundle import bundled_folder
-from mien.inference.model_files import MAX_DESCRIPTION_BYTES, is_model_file, read_description, read_model_file
+from mien.inference.model_files import MAX_DESCRIPTION_BYTES, is_model_file, read_description, read_verified_file
 
 DEFAULT_GEOMETRY = "mien-geometry"
 """Name of the geometry bundle that is used where none is named."""
@@ -125,9 +125,7 @@ def load_geometry(name_or_path: str | Path = DEFAULT_GEOMETRY) -> GeometryBundle
             f"{', '.join(list_geometry_bundles()) or 'none'}"
         )
     description, spec = read_description(folder / "geometry.json", GeometrySpec.from_json)
-    content = read_model_file(folder / "geometry.bin", MAX_DESCRIPTION_BYTES)
-    if hashlib.sha256(content).hexdigest() != spec.sha256:
-        raise ModelError(f"{folder}: geometry.bin does not have the SHA-256 of geometry.json; it is damaged, copy it")
+    content = read_verified_file(folder / "geometry.bin", spec.sha256, "geometry.json", MAX_DESCRIPTION_BYTES)
     try:
         weights = GeometryWeights.from_bytes(content, _N_DISTANCES[spec.points])
     except ModelError as error:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import numpy.typing as npt
 
 from mien.core import Float32, HeadSpec, ModelError
 from mien.inference.bundle import check_graph, checked_session
-from mien.inference.model_files import read_description, read_model_file
+from mien.inference.model_files import read_description, read_verified_file
 from mien.inference.runtime import Session
 
 
@@ -62,9 +61,7 @@ def load_head(folder: str | Path, *, runtime: str = "onnxruntime", threads: int 
     """
     place = Path(folder)
     _, spec = read_description(place / "head.json", HeadSpec.from_json)
-    graph = read_model_file(place / "head.onnx")
-    if hashlib.sha256(graph).hexdigest() != spec.sha256:
-        raise ModelError(f"{place}: head.onnx does not have the SHA-256 of head.json; it is damaged, copy it again")
+    graph = read_verified_file(place / "head.onnx", spec.sha256, "head.json")
     session = checked_session(graph, runtime, threads, lambda one: _check_head_graph(one, spec, place))
     return Head(spec, session)
 

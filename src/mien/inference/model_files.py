@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import stat
 from collections.abc import Callable
@@ -63,6 +64,26 @@ def read_model_file(path: Path, max_bytes: int = MAX_GRAPH_BYTES) -> bytes:
         raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
     except ValueError as error:  # a NUL in the name
         raise ModelError(f"{str(path)!r}: cannot be read ({error})") from error
+
+
+def read_verified_file(path: Path, sha256: str, description: str, max_bytes: int = MAX_GRAPH_BYTES) -> bytes:
+    """The content of a model's file, which must have the SHA-256 that its description names.
+
+    Args:
+        path: Path of the file.
+        sha256: SHA-256 as hexadecimal digits.
+        description: Name of the description in the same folder, for the message.
+        max_bytes: Size up to which a file is read.
+
+    Raises:
+        ModelError: As for `read_model_file`, or the file has another SHA-256.
+    """
+    content = read_model_file(path, max_bytes)
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise ModelError(
+            f"{path.parent}: {path.name} does not have the SHA-256 of {description}; it is damaged, copy it again"
+        )
+    return content
 
 
 def read_description(path: Path, parse: Callable[[object], Description]) -> tuple[bytes, Description]:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import numpy as np
 
 from mien.core import ModelError, SequenceSpec
 from mien.inference.bundle import check_graph, checked_session
-from mien.inference.model_files import read_description, read_model_file
+from mien.inference.model_files import read_description, read_verified_file
 from mien.inference.runtime import Session
 
 
@@ -49,9 +48,7 @@ def load_sequence(folder: str | Path, *, runtime: str = "onnxruntime", threads: 
     """
     place = Path(folder)
     _, spec = read_description(place / "sequence.json", SequenceSpec.from_json)
-    graph = read_model_file(place / "sequence.onnx")
-    if hashlib.sha256(graph).hexdigest() != spec.sha256:
-        raise ModelError(f"{place}: sequence.onnx does not have the SHA-256 of sequence.json; it is damaged, copy it")
+    graph = read_verified_file(place / "sequence.onnx", spec.sha256, "sequence.json")
     return SequenceBundle(
         spec, checked_session(graph, runtime, threads, lambda session: _check(session, spec, place)), place
     )
